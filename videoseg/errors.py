@@ -1,0 +1,137 @@
+"""Every error videoseg raises on purpose.
+
+Each message says what was given, what is allowed and what to do next, in one readable
+line; the command line prints that line and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "ComponentNotFoundError",
+    "ConfigError",
+    "EvaluationError",
+    "GroundingParseError",
+    "IncompatibleStagesError",
+    "MissingDependencyError",
+    "MissingWeightsError",
+    "OutputError",
+    "PluginConflictError",
+    "PluginLoadError",
+    "PropagationError",
+    "QueryError",
+    "ShapeError",
+    "VideoError",
+    "VideosegError",
+]
+
+
+class VideosegError(Exception):
+    """The base of every error videoseg raises on purpose."""
+
+
+class ComponentNotFoundError(VideosegError):
+    """No component of this kind has this name; the message lists close matches."""
+
+
+class PluginLoadError(VideosegError):
+    """A plug-in, or one component of it, could not be loaded."""
+
+
+class PluginConflictError(VideosegError):
+    """Two plug-ins declare a component of the same kind and name."""
+
+
+class MissingDependencyError(VideosegError):
+    """A package that a component needs is not installed; the message has the command."""
+
+
+class MissingWeightsError(VideosegError):
+    """Model weights are not on this machine; the message has the command that gets them."""
+
+
+class ConfigError(VideosegError):
+    """A configuration is wrong. All problems are reported together.
+
+    Args:
+        problems: One sentence for each problem; a single string is one problem.
+    """
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems: tuple[str, ...] = (
+            (problems,) if isinstance(problems, str) else tuple(problems)
+        )
+        super().__init__("; ".join(self.problems))
+
+
+class IncompatibleStagesError(VideosegError):
+    """Two stages of a pipeline cannot work together, found before anything heavy loads."""
+
+
+class QueryError(VideosegError):
+    """The query is empty or too long to be a question about a video."""
+
+
+class VideoError(VideosegError):
+    """A video cannot be opened or decoded.
+
+    Args:
+        message: What is wrong and what to do.
+        path: The file or folder concerned, if there is one.
+        frame: The frame index concerned, if there is one.
+        reader: The name of the reader that failed, if one was in use.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        frame: int | None = None,
+        reader: str | None = None,
+    ) -> None:
+        self.path = path
+        self.frame = frame
+        self.reader = reader
+        super().__init__(message)
+
+
+class GroundingParseError(VideosegError):
+    """A model's answer could not be read as a grounding.
+
+    Args:
+        message: What was expected.
+        raw_text: The answer as the model gave it.
+    """
+
+    def __init__(self, message: str, *, raw_text: str) -> None:
+        self.raw_text = raw_text
+        super().__init__(message)
+
+
+class PropagationError(VideosegError):
+    """A propagator session was used wrongly or could not go on."""
+
+
+class EvaluationError(VideosegError):
+    """A benchmark or a set of predictions cannot be scored."""
+
+
+class OutputError(VideosegError):
+    """A result cannot be written where it was asked to go."""
+
+
+class ShapeError(VideosegError):
+    """An array does not have the expected shape.
+
+    Args:
+        name: What the array is.
+        actual: Its shape.
+        expected: The expected shape, in words or letters such as ``(T, H, W)``.
+    """
+
+    def __init__(self, name: str, *, actual: tuple[int, ...], expected: str) -> None:
+        self.actual = actual
+        self.expected = expected
+        super().__init__(f"{name} must have shape {expected}, got {actual}")

@@ -1,0 +1,142 @@
+"""Boxes, points and windows, in the source video's own pixels and frame indices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from videoseg.errors import ConfigError
+from videoseg.types.arrays import Size
+
+__all__ = ["Box", "Point", "Window"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point in pixels of the source frame, origin at the top-left corner.
+
+    Example:
+        >>> Point(12.0, 30.5)
+        Point(x=12.0, y=30.5)
+    """
+
+    x: float
+    y: float
+
+    def __post_init__(self) -> None:
+        _require_finite("a point", (self.x, self.y))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box in absolute pixels of the source frame, half-open: x in [x1, x2), y in [y1, y2).
+
+    Raises:
+        ConfigError: If a corner is not finite or the box has no area.
+
+    Example:
+        >>> Box(10, 20, 30, 60).area
+        800
+    """
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    def __post_init__(self) -> None:
+        _require_finite("a box", (self.x1, self.y1, self.x2, self.y2))
+        if self.x2 <= self.x1 or self.y2 <= self.y1:
+            raise ConfigError(
+                f"a box needs x1 < x2 and y1 < y2, got ({self.x1}, {self.y1}, {self.x2}, {self.y2})"
+            )
+
+    @property
+    def width(self) -> float:
+        """Width in pixels."""
+        return self.x2 - self.x1
+
+    @property
+    def height(self) -> float:
+        """Height in pixels."""
+        return self.y2 - self.y1
+
+    @property
+    def area(self) -> float:
+        """Area in square pixels."""
+        return self.width * self.height
+
+    @property
+    def center(self) -> Point:
+        """The middle of the box."""
+        return Point((self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2)
+
+    def contains(self, point: Point) -> bool:
+        """Return whether the point lies inside the box."""
+        return self.x1 <= point.x < self.x2 and self.y1 <= point.y < self.y2
+
+    def iou(self, other: Box) -> float:
+        """Return intersection over union with another box, in [0, 1]."""
+        width = min(self.x2, other.x2) - max(self.x1, other.x1)
+        height = min(self.y2, other.y2) - max(self.y1, other.y1)
+        if width <= 0 or height <= 0:
+            return 0.0
+        intersection = width * height
+        return intersection / (self.area + other.area - intersection)
+
+    def clipped(self, size: Size) -> Box | None:
+        """Return the part of the box inside a frame of this size, or None if there is none."""
+        height, width = size
+        x1, x2 = max(0.0, self.x1), min(float(width), self.x2)
+        y1, y2 = max(0.0, self.y1), min(float(height), self.y2)
+        return Box(x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
+
+    def as_tuple(self) -> tuple[float, float, float, float]:
+        """Return ``(x1, y1, x2, y2)``."""
+        return (self.x1, self.y1, self.x2, self.y2)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open range of frame indices, [start, stop).
+
+    Raises:
+        ConfigError: If start is negative or the window holds no frame.
+
+    Example:
+        >>> list(Window(3, 6))
+        [3, 4, 5]
+    """
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or self.stop <= self.start:
+            raise ConfigError(
+                f"a window needs 0 <= start < stop, got [{self.start}, {self.stop})"
+            )
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start, self.stop))
+
+    def __contains__(self, frame: object) -> bool:
+        return isinstance(frame, int) and self.start <= frame < self.stop
+
+    def clamped(self, window: Window) -> Window:
+        """Return the part of this window inside another; the nearest frame if there is none."""
+        start = min(max(self.start, window.start), window.stop - 1)
+        return Window(start, max(start + 1, min(self.stop, window.stop)))
+
+    def nearest(self, frame: int) -> int:
+        """Return the frame of this window that is nearest to the given one."""
+        return min(max(frame, self.start), self.stop - 1)
+
+
+def _require_finite(what: str, values: tuple[float, ...]) -> None:
+    if not all(math.isfinite(value) for value in values):
+        raise ConfigError(f"the coordinates of {what} must be finite numbers, got {values}")

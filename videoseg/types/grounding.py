@@ -1,0 +1,143 @@
+"""What a grounder says: prompts for objects, or a request to look again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from videoseg.errors import ConfigError
+from videoseg.types.geometry import Box, Point, Window
+from videoseg.types.rle import Rle
+
+__all__ = ["Embedding", "Grounding", "Look", "Move", "Prompt", "Thought"]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A vector that says which object is meant, for propagators that declare they take it.
+
+    Args:
+        model: Name of the model that made it; a propagator lists the names it understands.
+        values: The vector.
+    """
+
+    model: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Where one object is on one frame. At least one of box, points, mask, embedding is given.
+
+    Args:
+        object_id: 1 or greater; the same object keeps its id across frames.
+        frame: Frame index of the source video.
+        box: Box around the object.
+        points: Points on the object.
+        negative_points: Points that are not on the object.
+        mask: The object's mask, of the source frame's size.
+        embedding: A model's vector for the object.
+        label: What the object is called in messages and pictures.
+        score: How well it fits the query, in [0, 1].
+
+    Raises:
+        ConfigError: If nothing says where the object is, or an id or frame is out of range.
+    """
+
+    object_id: int
+    frame: int
+    box: Box | None = None
+    points: tuple[Point, ...] = ()
+    negative_points: tuple[Point, ...] = ()
+    mask: Rle | None = None
+    embedding: Embedding | None = None
+    label: str = ""
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.object_id < 1:
+            raise ConfigError(f"object_id must be at least 1, got {self.object_id}")
+        if self.frame < 0:
+            raise ConfigError(f"a prompt's frame must not be negative, got {self.frame}")
+        if not (self.box or self.points or self.mask or self.embedding):
+            raise ConfigError(
+                f"the prompt of object {self.object_id} needs a box, points, a mask "
+                "or an embedding"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """The reasoning behind one move.
+
+    Args:
+        text: The whole reasoning, as the grounder gave it.
+        temporal: The part about when, if it is told apart.
+        spatial: The part about where.
+        linguistic: The part about what the words mean.
+        num_tokens: Tokens generated, where a language model was asked.
+        details: Anything else worth keeping (raw answers, prompts), JSON-serialisable.
+    """
+
+    text: str = ""
+    temporal: str = ""
+    spatial: str = ""
+    linguistic: str = ""
+    num_tokens: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A grounder's move: show me this window (and this keyframe) before I answer."""
+
+    window: Window
+    keyframe: int | None = None
+    thought: Thought = field(default_factory=Thought)
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """A grounder's answer: where the queried objects are. No prompts: not in this video.
+
+    Args:
+        keyframe: The frame on which the objects were localised; None if there are none.
+        prompts: One for each object; several for one object on different frames are allowed.
+        thought: The reasoning of this last move.
+        confidence: How sure the grounder is, in [0, 1]; None if it does not know.
+        warnings: What the user should know (words that could not be judged, ...).
+    """
+
+    keyframe: int | None
+    prompts: tuple[Prompt, ...] = ()
+    thought: Thought = field(default_factory=Thought)
+    confidence: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prompts", tuple(self.prompts))
+        if self.prompts and self.keyframe is None:
+            raise ConfigError("a grounding with prompts needs a keyframe")
+        seen: set[tuple[int, int]] = set()
+        for prompt in self.prompts:
+            if (prompt.object_id, prompt.frame) in seen:
+                raise ConfigError(
+                    f"object {prompt.object_id} has two prompts on frame {prompt.frame}; "
+                    "merge them into one"
+                )
+            seen.add((prompt.object_id, prompt.frame))
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """The ids of the objects found, sorted."""
+        return tuple(sorted({prompt.object_id for prompt in self.prompts}))
+
+    @property
+    def found(self) -> bool:
+        """Whether anything in the video answers the query."""
+        return bool(self.prompts)
+
+
+Move: TypeAlias = Look | Grounding
+"""What a grounder returns from one step."""

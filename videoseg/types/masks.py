@@ -1,0 +1,99 @@
+"""Masks as they leave a propagator, and mask tracks as a result keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from videoseg.errors import ShapeError
+from videoseg.types.arrays import BoolArray, Size
+from videoseg.types.rle import Rle
+
+__all__ = ["FrameMasks", "MaskTrack", "ObjectMask"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ObjectMask:
+    """A segmenter's answer for one prompt.
+
+    Args:
+        mask: Shape (H, W), dtype bool, of the source frame's size.
+        score: The segmenter's own estimate of its quality, in [0, 1]; None if it has none.
+    """
+
+    mask: BoolArray
+    score: float | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FrameMasks:
+    """The masks of one frame.
+
+    Args:
+        frame: Frame index of the source video.
+        masks: For each object id a mask of shape (H, W), dtype bool. An object that has been
+            prompted but is not visible has an all-False mask; one not yet prompted is absent.
+        size: (height, width) of the frame.
+    """
+
+    frame: int
+    masks: Mapping[int, BoolArray]
+    size: Size
+
+    @property
+    def union(self) -> BoolArray:
+        """The union of all objects, shape (H, W)."""
+        union = np.zeros(self.size, dtype=bool)
+        for mask in self.masks.values():
+            union |= mask
+        return union
+
+
+@dataclass(frozen=True, slots=True)
+class MaskTrack:
+    """One object's masks over all frames, kept as COCO RLE.
+
+    Args:
+        object_id: The object.
+        size: (height, width) of every mask.
+        masks: One for each frame of the video; None where the object is not visible.
+        label: What the object is called.
+    """
+
+    object_id: int
+    size: Size
+    masks: tuple[Rle | None, ...]
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        for rle in self.masks:
+            if rle is not None and tuple(rle.size) != tuple(self.size):
+                raise ShapeError(
+                    f"a mask of object {self.object_id}",
+                    actual=tuple(rle.size),
+                    expected=str(tuple(self.size)),
+                )
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def mask(self, frame: int) -> BoolArray:
+        """Return the mask of one frame, shape (H, W); all False where not visible."""
+        rle = self.masks[frame]
+        return np.zeros(self.size, dtype=bool) if rle is None else rle.decode()
+
+    @property
+    def visible_frames(self) -> tuple[int, ...]:
+        """Indices of the frames on which the object is visible."""
+        return tuple(index for index, rle in enumerate(self.masks) if rle is not None)
+
+    @property
+    def areas(self) -> tuple[int, ...]:
+        """Pixels covered on each frame."""
+        return tuple(0 if rle is None else rle.area for rle in self.masks)
+
+    def dense(self) -> BoolArray:
+        """Return all masks, shape (T, H, W). Needs T x H x W bytes of memory."""
+        return np.stack([self.mask(frame) for frame in range(len(self.masks))])

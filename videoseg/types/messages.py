@@ -1,0 +1,66 @@
+"""What is said to a chat model, and what it says back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from collections.abc import Mapping
+
+from videoseg.types.arrays import Frame, Size
+
+__all__ = ["ChatReply", "ImagePart", "Message", "MessagePart", "TextPart"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A piece of text in a message."""
+
+    text: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ImagePart:
+    """An image in a message.
+
+    Args:
+        image: RGB uint8, shape (H, W, 3).
+        max_pixels: Upper bound on height x width at which the model should see it.
+        frame: The source frame it is, if it is one.
+        time: Its time in seconds, if it is a frame.
+    """
+
+    image: Frame
+    max_pixels: int | None = None
+    frame: int | None = None
+    time: float | None = None
+
+
+MessagePart: TypeAlias = TextPart | ImagePart
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[MessagePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """One answer of a chat model.
+
+    Args:
+        text: The answer.
+        num_prompt_tokens: Tokens of the conversation, images included, if known.
+        num_tokens: Tokens generated, if known.
+        image_sizes: The (height, width) at which the model saw each image, in order.
+        details: Anything else worth keeping, JSON-serialisable.
+    """
+
+    text: str
+    num_prompt_tokens: int | None = None
+    num_tokens: int | None = None
+    image_sizes: tuple[Size, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)

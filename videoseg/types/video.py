@@ -1,0 +1,90 @@
+"""What every stage may ask of a video, and what is recorded about one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from videoseg.types.arrays import FloatArray, Frame, Size
+
+__all__ = ["VideoFacts", "VideoSource"]
+
+
+@runtime_checkable
+class VideoSource(Protocol):
+    """A video as the stages see it: frames by index, lazily decoded.
+
+    ``videoseg.Video`` is the implementation; stages only rely on what stands here.
+    """
+
+    @property
+    def name(self) -> str:
+        """A short name for messages and result folders."""
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of every frame."""
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
+
+    @property
+    def num_frames(self) -> int | None:
+        """Number of frames, or None while a live source has not ended."""
+
+    def __len__(self) -> int:
+        """Return the number of frames.
+
+        Raises:
+            VideoError: If the source is live and has not ended.
+        """
+
+    def __getitem__(self, index: int) -> Frame:
+        """Return one frame, shape (H, W, 3), RGB uint8. Negative indices count from the end.
+
+        Raises:
+            VideoError: If there is no such frame or it cannot be decoded.
+        """
+
+    def read(self, indices: Sequence[int]) -> list[Frame]:
+        """Return several frames, in the order asked for."""
+
+    def iter_frames(
+        self, start: int = 0, stop: int | None = None, *, reverse: bool = False
+    ) -> Iterator[tuple[int, Frame]]:
+        """Yield (index, frame) over [start, stop), or from stop - 1 down to start."""
+
+    @property
+    def timestamps(self) -> FloatArray:
+        """Presentation time of every frame in seconds from the first, shape (T,)."""
+
+    def time_of(self, index: int) -> float:
+        """Return the presentation time of one frame in seconds."""
+
+    def facts(self) -> VideoFacts:
+        """Return what a result records about this video."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFacts:
+    """What a result records about its video.
+
+    Args:
+        name: Short name.
+        path: Where it was read from; None for frames given as arrays.
+        num_frames: Number of frames.
+        size: (height, width) in pixels.
+        fps: Average frames per second.
+        duration: Seconds.
+        reader: The reader that decoded it.
+    """
+
+    name: str
+    path: str | None
+    num_frames: int
+    size: Size
+    fps: float
+    duration: float
+    reader: str
