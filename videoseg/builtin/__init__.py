@@ -1,0 +1,1 @@
+"""Builtin of the embedded default."""

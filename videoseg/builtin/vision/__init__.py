@@ -1,0 +1,1 @@
+"""Vision of the embedded default."""
