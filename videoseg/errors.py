@@ -22,6 +22,7 @@ __all__ = [
     "PropagationError",
     "QueryError",
     "ShapeError",
+    "StageError",
     "VideoError",
     "VideosegError",
 ]
@@ -116,6 +117,21 @@ class PropagationError(VideosegError):
 
 class EvaluationError(VideosegError):
     """A benchmark or a set of predictions cannot be scored."""
+
+
+class StageError(VideosegError):
+    """A stage failed with an error of its own, or broke its contract.
+
+    Args:
+        message: What happened.
+        stage: The stage, such as ``grounder``.
+        component: The component that filled it.
+    """
+
+    def __init__(self, message: str, *, stage: str, component: str) -> None:
+        self.stage = stage
+        self.component = component
+        super().__init__(message)
 
 
 class OutputError(VideosegError):

@@ -1,0 +1,21 @@
+"""How components are declared, found, checked and built."""
+
+from videoseg.plugins.component import KINDS, Component
+from videoseg.plugins.events import FrameDone, StageFinished, StageStarted
+from videoseg.plugins.hookspecs import hookimpl
+from videoseg.plugins.loader import PluginFailure
+from videoseg.plugins.registry import RegisteredComponent, Registry, add, default_registry
+
+__all__ = [
+    "KINDS",
+    "Component",
+    "FrameDone",
+    "PluginFailure",
+    "RegisteredComponent",
+    "Registry",
+    "StageFinished",
+    "StageStarted",
+    "add",
+    "default_registry",
+    "hookimpl",
+]

@@ -1,0 +1,97 @@
+"""Finds installed plug-ins and loads each on its own, so that one cannot spoil the others."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+import pluggy
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "OWN_DISTRIBUTION",
+    "PluginFailure",
+    "allowed_plugins",
+    "installed_entry_points",
+    "register_plugin",
+]
+
+ENTRY_POINT_GROUP = "videoseg"
+OWN_DISTRIBUTION = "videoseg"
+_ALLOW_LIST_VARIABLE = "VIDEOSEG_PLUGINS"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginFailure:
+    """A plug-in that could not be loaded, or a part of it.
+
+    Args:
+        plugin: Its name.
+        distribution: The installed package it comes from, with its version.
+        error: What went wrong, in one line.
+        details: The traceback.
+    """
+
+    plugin: str
+    distribution: str
+    error: str
+    details: str = ""
+
+    @staticmethod
+    def of(plugin: str, distribution: str, error: BaseException) -> PluginFailure:
+        """Record an exception."""
+        text = " ".join(str(error).split()) or "no message"
+        return PluginFailure(
+            plugin,
+            distribution,
+            f"{type(error).__name__}: {text}",
+            "".join(traceback.format_exception(error)),
+        )
+
+
+def allowed_plugins() -> frozenset[str] | None:
+    """Return the names in ``VIDEOSEG_PLUGINS`` (comma-separated), or None if it is not set."""
+    value = os.environ.get(_ALLOW_LIST_VARIABLE)
+    if value is None:
+        return None
+    return frozenset(name.strip() for name in value.split(",") if name.strip())
+
+
+def installed_entry_points(allow: Sequence[str] | frozenset[str] | None) -> Iterator[EntryPoint]:
+    """Yield the installed plug-ins, the built-in one first, then by name.
+
+    Args:
+        allow: Names to let in; None for all. The built-in plug-in is always let in.
+    """
+    found = sorted(
+        entry_points(group=ENTRY_POINT_GROUP),
+        key=lambda entry: (distribution_of(entry)[0] != OWN_DISTRIBUTION, entry.name),
+    )
+    for entry in found:
+        if distribution_of(entry)[0] == OWN_DISTRIBUTION or allow is None or entry.name in allow:
+            yield entry
+
+
+def distribution_of(entry: EntryPoint) -> tuple[str, str]:
+    """Return (name, version) of the installed package an entry point comes from."""
+    if entry.dist is None:
+        return ("unknown", "")
+    return (entry.dist.name, entry.dist.version)
+
+
+def register_plugin(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
+    """Register a plug-in, or leave the manager as it was and raise.
+
+    Raises:
+        pluggy.PluginValidationError: If a hook is misspelt or has the wrong arguments.
+    """
+    manager.register(plugin, name=name)
+    try:
+        # Without this a misspelt hook name would silently never be called.
+        manager.check_pending()
+    except pluggy.PluginValidationError:
+        manager.unregister(plugin)
+        raise

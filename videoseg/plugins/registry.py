@@ -1,0 +1,416 @@
+"""Knows every component by kind and name, and builds them."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pluggy
+
+from videoseg.errors import (
+    ComponentNotFoundError,
+    ConfigError,
+    MissingDependencyError,
+    PluginConflictError,
+    PluginLoadError,
+)
+from videoseg.plugins.component import KINDS, Component
+from videoseg.plugins.hookspecs import HookSpecs
+from videoseg.plugins.loader import (
+    PluginFailure,
+    allowed_plugins,
+    distribution_of,
+    installed_entry_points,
+    register_plugin,
+)
+from videoseg.plugins.options import OptionFacts, check_options, option_facts
+from videoseg.types.capabilities import PropagatorCapabilities
+
+__all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
+
+_logger = logging.getLogger(__name__)
+
+_IN_SESSION = "this session"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredComponent:
+    """A component and where it comes from.
+
+    Args:
+        component: What was declared.
+        plugin: The plug-in that declared it.
+        distribution: The installed package, or ``this session`` for ``videoseg.add``.
+        version: The package's version.
+        factory: The class itself, for components added in the session.
+    """
+
+    component: Component
+    plugin: str
+    distribution: str
+    version: str = ""
+    factory: Callable[..., Any] | None = None
+
+    @property
+    def missing_modules(self) -> tuple[str, ...]:
+        """Required modules that are not installed."""
+        return self.component.missing_modules()
+
+    @property
+    def remedy(self) -> str:
+        """The command that installs what is missing; empty if nothing is."""
+        missing = self.missing_modules
+        if not missing:
+            return ""
+        return f"pip install {self.component.install or ' '.join(missing)}"
+
+
+class Registry:
+    """All components, by kind and name. Nothing loads before it is first asked.
+
+    Args:
+        allow: Names of the plug-ins to let in; by default those in ``VIDEOSEG_PLUGINS``, or
+            all. ``()`` leaves only the built-in components.
+
+    Example:
+        >>> registry = Registry(allow=())
+        >>> "uniform" in registry.names("sampler")
+        True
+    """
+
+    def __init__(self, *, allow: Sequence[str] | None = None) -> None:
+        self._allow = None if allow is None else frozenset(allow)
+        self._manager: pluggy.PluginManager | None = None
+        self._components: dict[tuple[str, str], list[RegisteredComponent]] = {}
+        self._failures: list[PluginFailure] = []
+
+    # -- what is known ----------------------------------------------------------------
+
+    @property
+    def failures(self) -> tuple[PluginFailure, ...]:
+        """The plug-ins that could not be loaded, and why."""
+        self._load()
+        return tuple(self._failures)
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """One sentence for each (kind, name) that several plug-ins declare."""
+        self._load()
+        return tuple(
+            _conflict_text(entries) for entries in self._components.values() if len(entries) > 1
+        )
+
+    def components(self, kind: str | None = None) -> tuple[RegisteredComponent, ...]:
+        """Return everything registered, sorted by kind and name."""
+        self._load()
+        return tuple(
+            entry
+            for key in sorted(self._components, key=lambda key: (KINDS.index(key[0]), key[1]))
+            if kind is None or key[0] == kind
+            for entry in self._components[key]
+        )
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Return the names of one kind, sorted."""
+        return tuple(dict.fromkeys(entry.component.name for entry in self.components(kind)))
+
+    def find(self, kind: str, name: str) -> RegisteredComponent:
+        """Return one component.
+
+        Raises:
+            ComponentNotFoundError: If there is none; names the nearest ones and the plug-ins
+                that failed to load.
+            PluginConflictError: If two plug-ins declare it; names both packages.
+        """
+        self._load()
+        entries = self._components.get((kind, name), [])
+        if not entries:
+            raise ComponentNotFoundError(self._not_found_text(kind, name))
+        if len(entries) > 1:
+            raise PluginConflictError(_conflict_text(entries))
+        return entries[0]
+
+    # -- adding ------------------------------------------------------------------------
+
+    def add(
+        self,
+        kind: str,
+        name: str,
+        factory: Callable[..., Any],
+        *,
+        summary: str = "",
+        capabilities: PropagatorCapabilities | None = None,
+        uses: tuple[str, ...] = (),
+        replace: bool = False,
+    ) -> None:
+        """Register a class or function without packaging it.
+
+        Adding the same name again replaces what was added before (so a notebook cell can be
+        run twice); a plug-in's component is only replaced if asked.
+
+        Raises:
+            ConfigError: If kind or name have the wrong form, or the factory is not callable.
+            PluginConflictError: If an installed plug-in has this name and ``replace`` is false.
+        """
+        if not callable(factory):
+            raise ConfigError(
+                f"{kind} {name!r} must be a class or a function that builds one, "
+                f"got an instance of {type(factory).__name__}; pass instances to Pipeline directly"
+            )
+        module = getattr(factory, "__module__", "__main__")
+        target_name = getattr(factory, "__name__", type(factory).__name__)
+        if not target_name.isidentifier():
+            target_name = "factory"
+        if capabilities is None and kind == "propagator":
+            declared = getattr(factory, "capabilities", None)
+            capabilities = declared if isinstance(declared, PropagatorCapabilities) else None
+        component = Component(
+            kind,
+            name,
+            f"{module}:{target_name}",
+            summary=summary,
+            capabilities=capabilities,
+            uses=uses,
+        )
+        self._load()
+        entry = RegisteredComponent(component, _IN_SESSION, _IN_SESSION, factory=factory)
+        others = [
+            other
+            for other in self._components.get((kind, name), [])
+            if other.distribution != _IN_SESSION
+        ]
+        if others and not replace:
+            raise PluginConflictError(
+                f"{kind} {name!r} is already provided by {others[0].distribution}; "
+                "choose another name or pass replace=True"
+            )
+        self._components[(kind, name)] = [entry]
+
+    def register(self, plugin: object, *, name: str) -> None:
+        """Register a plug-in object (a module or instance with hook implementations).
+
+        Raises:
+            PluginLoadError: If a hook is misspelt, has wrong arguments or fails.
+        """
+        self._load()
+        before = len(self._failures)
+        self._register(plugin, name, _IN_SESSION, "")
+        if len(self._failures) > before:
+            failure = self._failures.pop()
+            raise PluginLoadError(f"plug-in {name!r}: {failure.error}")
+
+    # -- building ----------------------------------------------------------------------
+
+    def factory(self, entry: RegisteredComponent) -> Callable[..., Any]:
+        """Import what builds a component.
+
+        Raises:
+            MissingDependencyError: If a required module is not installed.
+            PluginLoadError: If the import fails.
+        """
+        component = entry.component
+        if entry.factory is not None:
+            return entry.factory
+        label = f"{component.kind} {component.name!r}"
+        if missing := entry.missing_modules:
+            raise MissingDependencyError(
+                f"{label} needs {', '.join(missing)}, which is not installed: {entry.remedy}"
+            )
+        module_name, _, attribute = component.target.partition(":")
+        try:
+            target = getattr(importlib.import_module(module_name), attribute)
+        except (Exception, SystemExit) as error:
+            raise PluginLoadError(
+                f"{label} of {entry.distribution} could not be imported from "
+                f"{component.target}: {type(error).__name__}: {error}"
+            ) from error
+        if not callable(target):
+            raise PluginLoadError(f"{label}: {component.target} is not a class or function")
+        result: Callable[..., Any] = target
+        return result
+
+    def options(self, kind: str, name: str) -> OptionFacts:
+        """Return the options of a component: name -> (type, default), as text."""
+        entry = self.find(kind, name)
+        return option_facts(self.factory(entry), given=entry.component.uses)
+
+    def check(self, kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
+        """Return every problem with the options, without building anything."""
+        entry = self.find(kind, name)
+        return self._checked(entry, options)[1]
+
+    def build(
+        self,
+        kind: str,
+        name: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        given: Mapping[str, object] | None = None,
+    ) -> Any:
+        """Build one component.
+
+        Args:
+            kind: Its kind.
+            name: Its name.
+            options: Keyword arguments of its constructor, converted to the annotated types.
+            given: Other components by kind; those named in its ``uses`` are passed on.
+
+        Raises:
+            ComponentNotFoundError: If there is no such component.
+            ConfigError: If an option is unknown, missing or of the wrong type.
+            MissingDependencyError: If a required module is not installed.
+        """
+        entry = self.find(kind, name)
+        converted, problems = self._checked(entry, options or {})
+        supplied = {}
+        for needed in entry.component.uses:
+            value = (given or {}).get(needed)
+            if value is None:
+                problems.append(f"{kind} {name!r} needs a {needed}; give the pipeline one")
+            supplied[needed] = value
+        if problems:
+            raise ConfigError(problems)
+        return self.factory(entry)(**converted, **supplied)
+
+    def _checked(
+        self, entry: RegisteredComponent, options: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        label = f"{entry.component.kind} {entry.component.name!r}"
+        return check_options(label, self.factory(entry), options, entry.component.uses)
+
+    # -- observers ----------------------------------------------------------------------
+
+    def observers(self, hook: str) -> Iterable[tuple[str, Callable[..., Any]]]:
+        """Yield (plug-in name, function taking the event) for one observer hook."""
+        self._load()
+        if self._manager is None:
+            return
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            function, takes_event = implementation.function, bool(implementation.argnames)
+            yield (
+                implementation.plugin_name,
+                function if takes_event else lambda _event, call=function: call(),
+            )
+
+    # -- loading ------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        if self._manager is not None:
+            return
+        self._manager = pluggy.PluginManager("videoseg")
+        self._manager.add_hookspecs(HookSpecs)
+        allow = allowed_plugins() if self._allow is None else self._allow
+        for entry in installed_entry_points(allow):
+            distribution, version = distribution_of(entry)
+            try:
+                plugin = entry.load()
+            # A plug-in may do anything on import, even leave the interpreter.
+            except (Exception, SystemExit) as error:
+                self._fail(entry.name, distribution, version, error)
+                continue
+            self._register(plugin, entry.name, distribution, version)
+
+    def _register(self, plugin: object, name: str, distribution: str, version: str) -> None:
+        manager = self._manager
+        if manager is None:
+            raise PluginLoadError("the registry has not been loaded")
+        try:
+            register_plugin(manager, plugin, name)
+            declared = self._declared(manager, name)
+        except (Exception, SystemExit) as error:
+            if manager.has_plugin(name):
+                manager.unregister(name=name)
+            self._fail(name, distribution, version, error)
+            return
+        for component in declared:
+            key = (component.kind, component.name)
+            self._components.setdefault(key, []).append(
+                RegisteredComponent(component, name, distribution, version)
+            )
+
+    @staticmethod
+    def _declared(manager: pluggy.PluginManager, name: str) -> list[Component]:
+        declared: list[Component] = []
+        for implementation in manager.hook.videoseg_components.get_hookimpls():
+            if implementation.plugin_name != name:
+                continue
+            for component in implementation.function() or ():
+                if not isinstance(component, Component):
+                    raise PluginLoadError(
+                        "videoseg_components must yield videoseg.Component objects, "
+                        f"got {type(component).__name__}"
+                    )
+                declared.append(component)
+        return declared
+
+    def _fail(self, name: str, distribution: str, version: str, error: BaseException) -> None:
+        failure = PluginFailure.of(name, f"{distribution} {version}".strip(), error)
+        _logger.debug("plug-in %s failed to load:\n%s", name, failure.details)
+        self._failures.append(failure)
+
+    def _not_found_text(self, kind: str, name: str) -> str:
+        if kind not in KINDS:
+            return f"there is no kind {kind!r}; the kinds are {', '.join(KINDS)}"
+        names = self.names(kind)
+        close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        text = f"there is no {kind} {name!r}; "
+        if close:
+            text += f"did you mean {' or '.join(repr(match) for match in close)}? "
+        text += f"known: {', '.join(names) if names else 'none'}"
+        elsewhere = [key[0] for key in self._components if key[1] == name and key[0] != kind]
+        if elsewhere:
+            text += f". There is a {' and a '.join(sorted(elsewhere))} of that name"
+        if self._failures:
+            failed = "; ".join(f"{f.plugin} ({f.error})" for f in self._failures)
+            text += f". Plug-ins that failed to load: {failed}"
+        return text
+
+
+def _conflict_text(entries: Sequence[RegisteredComponent]) -> str:
+    component = entries[0].component
+    owners = " and ".join(sorted({f"{e.distribution} {e.version}".strip() for e in entries}))
+    return (
+        f"{component.kind} {component.name!r} is declared by {owners}; "
+        "uninstall one, or list the plug-ins to load in VIDEOSEG_PLUGINS"
+    )
+
+
+@lru_cache(maxsize=1)
+def default_registry() -> Registry:
+    """Return the registry that names are looked up in unless another is given."""
+    return Registry()
+
+
+def add(
+    kind: str,
+    name: str,
+    factory: Callable[..., Any],
+    *,
+    summary: str = "",
+    capabilities: PropagatorCapabilities | None = None,
+    uses: tuple[str, ...] = (),
+    replace: bool = False,
+) -> None:
+    """Register a stage of your own under a name, for this session. See ``Registry.add``.
+
+    Example:
+        >>> import videoseg as vs
+        >>> class FirstTwo:
+        ...     def sample(self, video, query, *, window, keyframe=None, seed=0):
+        ...         return vs.FrameSelection.of(list(window)[:2], window=window)
+        >>> vs.add("sampler", "first-two", FirstTwo)
+    """
+    default_registry().add(
+        kind,
+        name,
+        factory,
+        summary=summary,
+        capabilities=capabilities,
+        uses=uses,
+        replace=replace,
+    )
