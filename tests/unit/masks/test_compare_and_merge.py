@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from videoseg.errors import ConfigError, ShapeError
+from videoseg.masks import index_map, iou, rle_iou, union_of_rles
+from videoseg.types import Rle
+
+SIZE = (9, 11)
+mask_of_size = hnp.arrays(np.bool_, SIZE)
+
+
+@given(mask_of_size, mask_of_size)
+def test_iou_is_symmetric_and_agrees_with_the_encoded_one(first, second):
+    value = iou(first, second)
+    assert value == iou(second, first)
+    assert value == rle_iou(Rle.encode(first), Rle.encode(second))
+    union = (first | second).sum()
+    assert value == ((first & second).sum() / union if union else 1.0)
+
+
+def test_two_empty_masks_agree_completely():
+    assert iou(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 1.0
+
+
+def test_masks_of_different_size_are_refused():
+    with pytest.raises(ShapeError):
+        iou(np.zeros((2, 2), bool), np.zeros((2, 3), bool))
+    with pytest.raises(ShapeError):
+        rle_iou(Rle.empty((2, 2)), Rle.empty((2, 3)))
+    with pytest.raises(ShapeError):
+        union_of_rles([Rle.empty((2, 2))], size=(2, 3))
+
+
+@given(st.lists(st.none() | mask_of_size, max_size=5))
+def test_union_of_rles_is_the_union_of_the_masks(masks):
+    expected = np.zeros(SIZE, bool)
+    for mask in masks:
+        if mask is not None:
+            expected |= mask
+    merged = union_of_rles(
+        [None if mask is None else Rle.encode(mask) for mask in masks], size=SIZE
+    )
+    assert merged == Rle.encode(expected)
+
+
+@given(st.dictionaries(st.integers(1, 255), mask_of_size, max_size=4))
+def test_each_pixel_of_an_index_map_shows_the_smallest_object_there(masks):
+    picture = index_map(masks, SIZE)
+    for y, x in np.ndindex(SIZE):
+        here = [key for key, mask in masks.items() if mask[y, x]]
+        expected = min(here, key=lambda key: (masks[key].sum(), key), default=0)
+        assert picture[y, x] == expected
+
+
+def test_an_id_that_does_not_fit_into_a_byte_is_refused():
+    with pytest.raises(ConfigError, match="256"):
+        index_map({256: np.ones(SIZE, bool)}, SIZE)
