@@ -7,6 +7,10 @@ line; the command line prints that line and nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from videoseg.types.segmentation import Segmentation
 
 __all__ = [
     "ComponentNotFoundError",
@@ -29,7 +33,13 @@ __all__ = [
 
 
 class VideosegError(Exception):
-    """The base of every error videoseg raises on purpose."""
+    """The base of every error videoseg raises on purpose.
+
+    Attributes:
+        partial: If a pipeline failed after its grounding, what had been computed until then.
+    """
+
+    partial: Segmentation | None = None
 
 
 class ComponentNotFoundError(VideosegError):

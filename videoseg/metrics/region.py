@@ -7,7 +7,7 @@ import numpy as np
 from videoseg.errors import ShapeError
 from videoseg.types import BoolArray, FloatArray
 
-__all__ = ["require_same_video_shape", "region_j"]
+__all__ = ["region_j", "require_same_video_shape"]
 
 
 def region_j(pred: BoolArray, target: BoolArray) -> FloatArray:

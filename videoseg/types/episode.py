@@ -130,9 +130,7 @@ class Episode:
     def trace(self) -> Trace:
         """The reasoning of the finished turns."""
         turns = []
-        for index, (selection, move) in enumerate(
-            zip(self.selections, self.moves, strict=False)
-        ):
+        for index, (selection, move) in enumerate(zip(self.selections, self.moves, strict=False)):
             seconds = self.seconds[index] if index < len(self.seconds) else (0.0, 0.0)
             look = move if isinstance(move, Look) else None
             turns.append(

@@ -48,9 +48,7 @@ class Box:
     def __post_init__(self) -> None:
         _require_finite("a box", (self.x1, self.y1, self.x2, self.y2))
         if self.x2 <= self.x1 or self.y2 <= self.y1:
-            raise ConfigError(
-                f"a box needs x1 < x2 and y1 < y2, got ({self.x1}, {self.y1}, {self.x2}, {self.y2})"
-            )
+            raise ConfigError(f"a box needs x1 < x2 and y1 < y2, got {self.as_tuple()}")
 
     @property
     def width(self) -> float:
@@ -114,9 +112,7 @@ class Window:
 
     def __post_init__(self) -> None:
         if self.start < 0 or self.stop <= self.start:
-            raise ConfigError(
-                f"a window needs 0 <= start < stop, got [{self.start}, {self.stop})"
-            )
+            raise ConfigError(f"a window needs 0 <= start < stop, got [{self.start}, {self.stop})")
 
     def __len__(self) -> int:
         return self.stop - self.start

@@ -67,9 +67,7 @@ class Rle:
             height, width = (int(value) for value in data["size"])
             counts = data["counts"]
         except (KeyError, TypeError, ValueError) as error:
-            raise VideosegError(
-                "a COCO RLE needs 'size': [height, width] and 'counts'"
-            ) from error
+            raise VideosegError("a COCO RLE needs 'size': [height, width] and 'counts'") from error
         if isinstance(counts, list):
             if sum(counts) != height * width or min(counts, default=0) < 0:
                 raise VideosegError(
@@ -78,7 +76,9 @@ class Rle:
                 )
             encoded = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
             counts = encoded["counts"]
-        return Rle((height, width), counts.decode("ascii") if isinstance(counts, bytes) else counts)
+        return Rle(
+            (height, width), counts.decode("ascii") if isinstance(counts, bytes) else counts
+        )
 
     def to_coco(self) -> dict[str, Any]:
         """Return the COCO mapping, ready for JSON."""

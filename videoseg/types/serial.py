@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from videoseg.errors import ConfigError
 
@@ -40,7 +40,7 @@ def from_jsonable(kind: type[T], data: object) -> T:
     from pydantic import ValidationError
 
     try:
-        result: T = _adapter(kind).validate_python(data)
+        result: T = _adapter(cast(Hashable, kind)).validate_python(data)
     except ValidationError as error:
         raise ConfigError(
             [

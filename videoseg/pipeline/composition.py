@@ -1,0 +1,231 @@
+"""Which component fills each stage; checked early, built late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from videoseg.errors import ConfigError, IncompatibleStagesError, VideosegError
+from videoseg.pipeline.config import STAGES, PipelineConfig, Use
+from videoseg.plugins import RegisteredComponent, Registry
+from videoseg.stages import ChatModel, FrameSampler, Grounder, Propagator, Segmenter
+from videoseg.types import PropagatorCapabilities
+
+__all__ = ["Composition", "Stage"]
+
+_PROTOCOLS: Mapping[str, type[Any]] = {
+    "sampler": FrameSampler,
+    "grounder": Grounder,
+    "segmenter": Segmenter,
+    "propagator": Propagator,
+    "chat": ChatModel,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What was given for one stage: a component by name, an instance, or nothing."""
+
+    given: Use | object | None
+
+    @staticmethod
+    def of(value: object) -> Stage:
+        """Read what a user wrote."""
+        if isinstance(value, str):
+            return Stage(Use(value))
+        return Stage(value)
+
+    @property
+    def use(self) -> Use | None:
+        """The component's name and options, if it was given by name."""
+        return self.given if isinstance(self.given, Use) else None
+
+
+class Composition:
+    """The stages of one pipeline."""
+
+    def __init__(self, stages: Mapping[str, Stage], registry: Registry) -> None:
+        self.stages = dict(stages)
+        self._registry = registry
+        self._built: dict[str, object] = {}
+
+    # -- describing ------------------------------------------------------------------------
+
+    def registered(self, stage: str) -> RegisteredComponent | None:
+        """Return the registered component of a stage, or None for instances and gaps."""
+        use = self.stages[stage].use
+        return None if use is None else self._registry.find(stage, use.name)
+
+    def name(self, stage: str) -> str:
+        """Return what a stage is called in messages."""
+        given = self.stages[stage].given
+        if given is None:
+            return ""
+        return given.name if isinstance(given, Use) else type(given).__name__
+
+    def summary(self) -> str:
+        """Return the stages in one line."""
+        return ", ".join(f"{stage}={self.name(stage)}" for stage in STAGES if self.name(stage))
+
+    def capabilities(self) -> PropagatorCapabilities | None:
+        """Return what the propagator can do, as far as that is known before it is built."""
+        entry = self.registered("propagator")
+        if entry is not None:
+            return entry.component.capabilities
+        declared = getattr(self.stages["propagator"].given, "capabilities", None)
+        return declared if isinstance(declared, PropagatorCapabilities) else None
+
+    def config(self, *, max_turns: int, name: str) -> PipelineConfig:
+        """Return the configuration; every stage must have been given by name."""
+        unnamed = [s for s in STAGES if not isinstance(self.stages[s].given, Use | None)]
+        if unnamed:
+            raise ConfigError(
+                [
+                    f"the {stage} is an instance of {self.name(stage)}, which a file cannot name; "
+                    f"register its class with videoseg.add({stage!r}, ...) and use that name"
+                    for stage in unnamed
+                ]
+            )
+        stages: dict[str, Any] = {stage: self.stages[stage].use for stage in STAGES}
+        return PipelineConfig(**stages, max_turns=max_turns, name=name)
+
+    def record(self, *, max_turns: int, name: str) -> dict[str, Any]:
+        """Return the configuration as a result records it, instances by their class."""
+        data: dict[str, Any] = {"name": name} if name else {}
+        for stage in STAGES:
+            given = self.stages[stage].given
+            if given is None:
+                continue
+            data[stage] = (
+                given.to_config()
+                if isinstance(given, Use)
+                else f"{type(given).__module__}:{type(given).__qualname__}"
+            )
+        data["max_turns"] = max_turns
+        return data
+
+    def distributions(self) -> list[tuple[str, str]]:
+        """Return (name, version) of the packages that provide the stages."""
+        entries = (self.registered(stage) for stage in STAGES)
+        return [(entry.distribution, entry.version) for entry in entries if entry is not None]
+
+    # -- checking --------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Check everything that can be known before anything loads.
+
+        Raises:
+            ComponentNotFoundError: If a name is unknown.
+            ConfigError: If a stage has the wrong methods or a needed stage is missing.
+            IncompatibleStagesError: If the propagator cannot take what it will be given.
+        """
+        problems: list[str] = []
+        for stage in STAGES:
+            given = self.stages[stage].given
+            if given is None:
+                if stage not in ("segmenter", "chat"):
+                    problems.append(f"the pipeline needs a {stage}")
+                continue
+            if isinstance(given, Use):
+                entry = self._registry.find(stage, given.name)
+                missing = [u for u in entry.component.uses if self.stages[u].given is None]
+                problems += [
+                    f"{stage} {given.name!r} uses a {kind} model: pass {kind}=..."
+                    for kind in missing
+                ]
+            elif isinstance(given, type):
+                problems.append(
+                    f"the {stage} is the class {given.__name__}; pass an instance, "
+                    f"{given.__name__}(...), or a name"
+                )
+            elif not isinstance(given, _PROTOCOLS[stage]):
+                lacking = [m for m in _methods(_PROTOCOLS[stage]) if not hasattr(given, m)]
+                problems.append(
+                    f"{type(given).__name__} is no {stage}: it has no {', '.join(lacking)}"
+                )
+        if problems:
+            raise ConfigError(problems)
+        self._check_propagator()
+
+    def check_live(self, live: bool) -> None:
+        """Raise ``IncompatibleStagesError`` if the propagator cannot run on a live source."""
+        propagator = self.build("propagator")
+        capabilities = getattr(propagator, "capabilities", None)
+        if live and isinstance(capabilities, PropagatorCapabilities) and not capabilities.live:
+            raise IncompatibleStagesError(
+                f"propagator {self.name('propagator')!r} needs to know where the video ends; "
+                "it cannot run on a live source"
+            )
+
+    def _check_propagator(self) -> None:
+        capabilities = self.capabilities()
+        if capabilities is None:
+            return
+        name = self.name("propagator")
+        has_segmenter = self.stages["segmenter"].given is not None
+        if has_segmenter and not capabilities.masks:
+            raise IncompatibleStagesError(
+                f"propagator {name!r} takes no masks, but the segmenter "
+                f"{self.name('segmenter')!r} makes them; leave the segmenter out"
+            )
+        if not has_segmenter and not (capabilities.boxes or capabilities.points):
+            if capabilities.embeddings:
+                return
+            segmenters = ", ".join(self._registry.names("segmenter"))
+            raise IncompatibleStagesError(
+                f"propagator {name!r} takes masks only; give the pipeline a segmenter "
+                f"({segmenters})"
+            )
+
+    # -- building --------------------------------------------------------------------------
+
+    def build(self, stage: str) -> object:
+        """Return the stage, building it the first time."""
+        if stage in self._built:
+            return self._built[stage]
+        given = self.stages[stage].given
+        if not isinstance(given, Use):
+            built: object = given
+        else:
+            entry = self._registry.find(stage, given.name)
+            others = {kind: self.build(kind) for kind in entry.component.uses}
+            built = self._registry.build(stage, given.name, given.options, given=others)
+            if not isinstance(built, _PROTOCOLS[stage]):
+                lacking = [m for m in _methods(_PROTOCOLS[stage]) if not hasattr(built, m)]
+                raise ConfigError(f"{stage} {given.name!r} has no {', '.join(lacking)}")
+        self._built[stage] = built
+        return built
+
+    def check_options(self) -> list[str]:
+        """Return every problem with the options of all stages; imports their classes."""
+        problems: list[str] = []
+        for stage in STAGES:
+            use = self.stages[stage].use
+            if use is not None:
+                try:
+                    problems += self._registry.check(stage, use.name, use.options)
+                except VideosegError as error:
+                    problems.append(str(error))
+        return problems
+
+    def built(self) -> tuple[object, ...]:
+        """Return the stages built so far."""
+        return tuple(self._built.values())
+
+    def close(self) -> None:
+        """Free the stages that were built here; instances given by the user stay open."""
+        for stage, built in self._built.items():
+            close = getattr(built, "close", None)
+            if isinstance(self.stages[stage].given, Use) and callable(close):
+                close()
+        self._built.clear()
+
+
+def _methods(protocol: type[Any]) -> list[str]:
+    return [
+        name
+        for name in vars(protocol)
+        if not name.startswith("_")
+        and (callable(getattr(protocol, name)) or name == "capabilities")
+    ]

@@ -1,0 +1,174 @@
+"""A pipeline written down: which component fills each stage, with which options."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from videoseg.errors import ConfigError
+
+__all__ = ["STAGES", "PipelineConfig", "Use", "config_from_mapping", "read_config", "use"]
+
+STAGES: tuple[str, ...] = ("sampler", "grounder", "segmenter", "propagator", "chat")
+"""The places a component can fill in a pipeline; ``segmenter`` and ``chat`` may stay empty."""
+
+_REQUIRED = ("sampler", "grounder", "propagator")
+_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A component by name, with options for its constructor."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_config(self) -> Any:
+        """Return what a configuration file holds: the name, or name and options."""
+        return {"name": self.name, "options": dict(self.options)} if self.options else self.name
+
+
+def use(name: str, **options: Any) -> Use:
+    """Name a component together with options.
+
+    Example:
+        >>> use("uniform", num_frames=8)
+        Use(name='uniform', options={'num_frames': 8})
+    """
+    return Use(name, options)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """A pipeline made of named components only, so that it can be saved.
+
+    Args:
+        sampler: The sampler.
+        grounder: The grounder.
+        propagator: The propagator.
+        segmenter: The segmenter; None if the propagator takes the grounder's prompts itself.
+        chat: The chat model that sampler and grounder share, for those that use one.
+        max_turns: How many moves the grounder has.
+        name: What the pipeline is called.
+    """
+
+    sampler: Use
+    grounder: Use
+    propagator: Use
+    segmenter: Use | None = None
+    chat: Use | None = None
+    max_turns: int = 4
+    name: str = ""
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the configuration as a file holds it."""
+        data: dict[str, Any] = {"videoseg": _SCHEMA_VERSION}
+        if self.name:
+            data["name"] = self.name
+        for stage in STAGES:
+            value: Use | None = getattr(self, stage)
+            if value is not None:
+                data[stage] = value.to_config()
+        data["max_turns"] = self.max_turns
+        return data
+
+    def to_yaml(self) -> str:
+        """Return the configuration as YAML."""
+        import yaml
+
+        text: str = yaml.safe_dump(self.to_mapping(), sort_keys=False, allow_unicode=True)
+        return text
+
+
+def config_from_mapping(data: object, *, source: str = "the configuration") -> PipelineConfig:
+    """Read a configuration from a mapping.
+
+    Raises:
+        ConfigError: If anything is missing, unknown or of the wrong type; lists everything.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(
+            f"{source} must be a mapping with {', '.join(_REQUIRED)}, got {type(data).__name__}"
+        )
+    problems: list[str] = []
+    known = ("videoseg", "name", "max_turns", *STAGES)
+    for key in data:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f", did you mean {close[0]!r}?" if close else ""
+            problems.append(f"unknown key {key!r}{hint or ', allowed: ' + ', '.join(known)}")
+    version = data.get("videoseg", _SCHEMA_VERSION)
+    if version != _SCHEMA_VERSION:
+        problems.append(
+            f"'videoseg: {version}' is not a version this release reads ({_SCHEMA_VERSION})"
+        )
+    stages: dict[str, Use | None] = {}
+    for stage in STAGES:
+        if data.get(stage) is None:
+            if stage in _REQUIRED:
+                problems.append(f"{stage!r} is missing")
+            continue
+        stages[stage] = _read_use(stage, data[stage], problems)
+    max_turns = data.get("max_turns", 4)
+    if not isinstance(max_turns, int) or isinstance(max_turns, bool) or max_turns < 1:
+        problems.append(f"'max_turns' must be a whole number of at least 1, got {max_turns!r}")
+    name = data.get("name", "")
+    if not isinstance(name, str):
+        problems.append(f"'name' must be text, got {name!r}")
+    if problems:
+        raise ConfigError([f"{source}: {problem}" for problem in problems])
+    return PipelineConfig(**stages, max_turns=max_turns, name=name)  # type: ignore[arg-type]
+
+
+def read_config(source: str | Path) -> PipelineConfig:
+    """Read a YAML configuration from a file, or from YAML text that spans several lines.
+
+    Raises:
+        ConfigError: If the file cannot be read, is not YAML, or is not a configuration.
+    """
+    import yaml
+
+    if isinstance(source, str) and "\n" in source:
+        label, text = "the configuration", source
+    else:
+        label = str(source)
+        try:
+            text = Path(source).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ConfigError(f"cannot read the configuration {label}: {reason}") from error
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{label} is not valid YAML: {_yaml_problem(error)}") from error
+    return config_from_mapping(data, source=label)
+
+
+def _read_use(stage: str, value: object, problems: list[str]) -> Use | None:
+    if isinstance(value, str) and value:
+        return Use(value)
+    if isinstance(value, Mapping):
+        extra = [key for key in value if key not in ("name", "options")]
+        name, options = value.get("name"), value.get("options") or {}
+        if extra:
+            problems.append(
+                f"{stage!r} has unknown keys {', '.join(map(repr, extra))}; allowed: name, options"
+            )
+        elif not isinstance(name, str) or not name:
+            problems.append(f"{stage!r} needs a 'name'")
+        elif not isinstance(options, Mapping) or not all(isinstance(k, str) for k in options):
+            problems.append(f"the options of {stage!r} must be a mapping of names to values")
+        else:
+            return Use(name, dict(options))
+        return None
+    problems.append(f"{stage!r} must be a name, or a mapping with name and options; got {value!r}")
+    return None
+
+
+def _yaml_problem(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"{problem}, line {mark.line + 1}, column {mark.column + 1}" if mark else problem

@@ -1,0 +1,118 @@
+"""The loop of an episode: show a selection, take the grounder's move, until it answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from videoseg.errors import ConfigError, StageError
+from videoseg.pipeline.observation import Observation
+from videoseg.plugins import Registry
+from videoseg.stages import FrameSampler, Grounder
+from videoseg.types import Episode, FrameSelection, Grounding, Look, VideoSource, Window
+
+__all__ = ["run_episode"]
+
+
+def run_episode(
+    video: VideoSource,
+    query: str,
+    *,
+    sampler: FrameSampler,
+    grounder: Grounder,
+    max_turns: int = 4,
+    seed: int = 0,
+    window: Window | None = None,
+    observation: Observation | None = None,
+    names: tuple[str, str] = ("", ""),
+) -> Episode:
+    """Run one query on one video until the grounder answers.
+
+    Inference and training rollouts both run exactly this loop.
+
+    Args:
+        video: The video; its number of frames must be known.
+        query: The user's sentence.
+        sampler: Called for the whole window first, then for every look.
+        grounder: Asked for one move at a time.
+        max_turns: How many moves the grounder has; the last must be an answer.
+        seed: Seed of the episode; turn t samples with ``seed + t``.
+        window: Where the episode takes place; by default the whole video.
+        observation: Who is told about it.
+        names: What sampler and grounder are called in messages.
+
+    Returns:
+        The finished episode; its last move is the grounding.
+
+    Raises:
+        StageError: If a stage fails or breaks its contract.
+    """
+    if max_turns < 1:
+        raise ConfigError(f"max_turns must be at least 1, got {max_turns}")
+    observation = observation or Observation(Registry(allow=()))
+    sampler_name = names[0] or type(sampler).__name__
+    grounder_name = names[1] or type(grounder).__name__
+    whole = window or Window(0, len(video))
+    episode = Episode(video, query, max_turns=max_turns, seed=seed)
+    look = Look(whole)
+    while True:
+        turn = episode.turn
+        with observation.stage("sampler", sampler_name, turn=turn) as sampling:
+            selection = sampler.sample(
+                video, query, window=look.window, keyframe=look.keyframe, seed=seed + turn
+            )
+            _check_selection(selection, look.window, sampler_name)
+        episode = replace(episode, selections=(*episode.selections, selection))
+        with observation.stage("grounder", grounder_name, turn=turn) as grounding:
+            move = grounder.step(episode)
+            _check_move(move, episode, whole, grounder_name)
+        if isinstance(move, Look):
+            move = _inside(move, whole)
+        episode = replace(
+            episode,
+            moves=(*episode.moves, move),
+            seconds=(*episode.seconds, (sampling.seconds, grounding.seconds)),
+        )
+        if isinstance(move, Grounding):
+            return episode
+        look = move
+
+
+def _inside(look: Look, whole: Window) -> Look:
+    window = look.window.clamped(whole)
+    keyframe = None if look.keyframe is None else window.nearest(look.keyframe)
+    return replace(look, window=window, keyframe=keyframe)
+
+
+def _check_selection(selection: object, window: Window, name: str) -> None:
+    if not isinstance(selection, FrameSelection):
+        raise StageError(
+            f"sampler {name!r} must return a FrameSelection, got {type(selection).__name__}",
+            stage="sampler",
+            component=name,
+        )
+    outside = [index for index in selection.indices if index not in window]
+    if outside:
+        raise StageError(
+            f"sampler {name!r} chose frame {outside[0]}, outside the window "
+            f"[{window.start}, {window.stop})",
+            stage="sampler",
+            component=name,
+        )
+
+
+def _check_move(move: object, episode: Episode, whole: Window, name: str) -> None:
+    problem = ""
+    if not isinstance(move, Look | Grounding):
+        problem = f"must return a Look or a Grounding, got {type(move).__name__}"
+    elif isinstance(move, Look):
+        if episode.must_answer:
+            problem = f"looked again in turn {episode.turn + 1} of {episode.max_turns}, the last"
+    else:
+        frames = [prompt.frame for prompt in move.prompts]
+        if move.keyframe is not None:
+            frames.append(move.keyframe)
+        outside = [frame for frame in frames if frame not in whole]
+        if outside:
+            problem = f"answered with frame {outside[0]}, outside the video"
+    if problem:
+        raise StageError(f"grounder {name!r} {problem}", stage="grounder", component=name)

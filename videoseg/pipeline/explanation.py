@@ -1,0 +1,132 @@
+"""What a pipeline consists of, told before anything heavy loads."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+
+from videoseg.errors import VideosegError
+from videoseg.pipeline.composition import Composition
+from videoseg.pipeline.config import STAGES, Use
+
+__all__ = ["Explanation", "StageExplanation", "explain"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageExplanation:
+    """One stage of a pipeline.
+
+    Args:
+        stage: Its place.
+        name: The component that fills it.
+        summary: What the component does.
+        options: The options given to it.
+        provided_by: The package it comes from.
+        takes: For the propagator: the kinds of prompts it takes.
+        license: Licence of code and weights, where users should know it.
+        remedy: The command that installs what is missing; empty if nothing is.
+    """
+
+    stage: str
+    name: str
+    summary: str
+    options: dict[str, object]
+    provided_by: str
+    takes: tuple[str, ...] = ()
+    license: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A pipeline, stage by stage. ``print`` it, or let a notebook show it.
+
+    Args:
+        name: What the pipeline is called.
+        stages: Its stages, in the order in which they run.
+        max_turns: How many moves the grounder has.
+        problems: What would keep it from running.
+    """
+
+    name: str
+    stages: tuple[StageExplanation, ...]
+    max_turns: int
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        title = f"pipeline {self.name}" if self.name else "pipeline"
+        lines = [f"{title} (at most {self.max_turns} turns)"]
+        for stage in self.stages:
+            options = ", ".join(f"{key}={value!r}" for key, value in stage.options.items())
+            head = f"{stage.name}({options})" if options else stage.name
+            lines.append(f"  {stage.stage:<11}{head}  [{stage.provided_by}]")
+            if stage.summary:
+                lines.append(f"  {'':<11}{stage.summary}")
+            if stage.takes:
+                lines.append(f"  {'':<11}takes {', '.join(stage.takes)}")
+            if stage.license:
+                lines.append(f"  {'':<11}licence: {stage.license}")
+        lines += [f"  problem: {problem}" for problem in self.problems]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(stage.stage)}</th>"
+            f"<td style='text-align:left'><code>{html.escape(stage.name)}</code></td>"
+            f"<td style='text-align:left'>{html.escape(stage.summary)}</td>"
+            f"<td style='text-align:left'>{html.escape(', '.join(stage.takes))}</td>"
+            f"<td style='text-align:left'>{html.escape(stage.provided_by)}</td></tr>"
+            for stage in self.stages
+        )
+        problems = "".join(f"<li>{html.escape(problem)}</li>" for problem in self.problems)
+        return (
+            "<table><thead><tr><th>stage</th><th>component</th><th>what it does</th>"
+            "<th>takes</th><th>from</th></tr></thead><tbody>"
+            f"{rows}</tbody></table>" + (f"<ul>{problems}</ul>" if problems else "")
+        )
+
+
+def explain(composition: Composition, *, max_turns: int, name: str) -> Explanation:
+    """Describe a composition; nothing is built."""
+    stages: list[StageExplanation] = []
+    problems: list[str] = []
+    for stage in ("chat", *(s for s in STAGES if s != "chat")):
+        given = composition.stages[stage].given
+        if given is None:
+            continue
+        takes: tuple[str, ...] = ()
+        capabilities = composition.capabilities() if stage == "propagator" else None
+        if capabilities is not None:
+            takes = tuple(k for k in ("masks", "boxes", "points") if getattr(capabilities, k))
+            takes += tuple(f"{model} embeddings" for model in capabilities.embeddings)
+        if not isinstance(given, Use):
+            summary = (type(given).__doc__ or "").strip().split("\n")[0]
+            where = f"instance from {type(given).__module__}"
+            stages.append(
+                StageExplanation(stage, type(given).__name__, summary, {}, where, takes=takes)
+            )
+            continue
+        entry = composition.registered(stage)
+        if entry is None:
+            continue
+        if entry.remedy:
+            missing = ", ".join(entry.missing_modules)
+            problems.append(f"{stage} {given.name!r} needs {missing}: {entry.remedy}")
+        stages.append(
+            StageExplanation(
+                stage,
+                given.name,
+                entry.component.summary,
+                dict(given.options),
+                f"{entry.distribution} {entry.version}".strip(),
+                takes=takes,
+                license=entry.component.license,
+                remedy=entry.remedy,
+            )
+        )
+    try:
+        if not problems:
+            problems += composition.check_options()
+    except VideosegError as error:
+        problems.append(str(error))
+    return Explanation(name, tuple(stages), max_turns, tuple(problems))

@@ -1,0 +1,96 @@
+"""Tells observers what happens, without letting them disturb it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from videoseg.errors import StageError, VideosegError
+from videoseg.plugins import FrameDone, Registry, StageFinished, StageStarted
+
+__all__ = ["Observation", "StageClock"]
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class StageClock:
+    """How long one stage took; filled in when it ends."""
+
+    seconds: float = 0.0
+
+
+@dataclass
+class Observation:
+    """The observers of one run: plug-ins' hooks, and objects given by the caller.
+
+    An observer is any object with methods named like the hooks, each taking the event. One
+    that fails is reported once in ``warnings`` and not called again.
+
+    Args:
+        registry: Where plug-ins' observer hooks are found.
+        observers: Objects given for this run.
+    """
+
+    registry: Registry
+    observers: Sequence[object] = ()
+    warnings: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    _silenced: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def stage(
+        self, stage: str, component: str, *, turn: int | None = None, total: int | None = None
+    ) -> Iterator[StageClock]:
+        """Time a stage, announce it, and give foreign errors the stage's name.
+
+        Raises:
+            StageError: If the stage fails with an error that is not a videoseg error.
+        """
+        self._tell("videoseg_stage_started", StageStarted(stage, component, turn, total))
+        clock = StageClock()
+        begin = time.perf_counter()
+        problem: str | None = None
+        try:
+            yield clock
+        except VideosegError as error:
+            problem = str(error)
+            raise
+        except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+            problem = "interrupted"
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split())
+            problem = f"{stage} {component!r} failed: {type(error).__name__}: {text}"
+            raise StageError(problem, stage=stage, component=component) from error
+        finally:
+            clock.seconds = time.perf_counter() - begin
+            self.timings[stage] = self.timings.get(stage, 0.0) + clock.seconds
+            self._tell(
+                "videoseg_stage_finished",
+                StageFinished(stage, component, turn, clock.seconds, problem),
+            )
+
+    def frame_done(self, frame: int, done: int, total: int | None) -> None:
+        """Announce that the masks of one frame are ready."""
+        self._tell("videoseg_frame_done", FrameDone(frame, done, total))
+
+    def _tell(self, hook: str, event: object) -> None:
+        own = [
+            (type(observer).__name__, getattr(observer, hook))
+            for observer in self.observers
+            if hasattr(observer, hook)
+        ]
+        for name, call in [*self.registry.observers(hook), *own]:
+            if name in self._silenced:
+                continue
+            try:
+                call(event)
+            except Exception as error:
+                # Progress and logging must never cost anybody a result.
+                self._silenced.add(name)
+                self.warnings.append(f"observer {name} failed: {type(error).__name__}: {error}")
+                _logger.warning("observer %s failed", name, exc_info=error)

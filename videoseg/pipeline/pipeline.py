@@ -1,0 +1,483 @@
+"""Stages composed into something that answers a question about a video."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace as replaced
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+from videoseg.errors import ConfigError, QueryError, VideosegError
+from videoseg.pipeline.composition import Composition, Stage
+from videoseg.pipeline.config import STAGES, PipelineConfig, Use, config_from_mapping, read_config
+from videoseg.pipeline.episode_loop import run_episode
+from videoseg.pipeline.explanation import Explanation, explain
+from videoseg.pipeline.observation import Observation
+from videoseg.pipeline.propagation import Propagation, require_prompt_kinds
+from videoseg.pipeline.stream import FrameOrder, MaskStream
+from videoseg.pipeline.versions import collect_versions, device_of
+from videoseg.plugins import Registry, default_registry
+from videoseg.stages import FrameSampler, Grounder, Propagator, Segmenter
+from videoseg.types import (
+    Episode,
+    Grounding,
+    MaskTrack,
+    Prompt,
+    Rle,
+    Segmentation,
+    Trace,
+    VideoSource,
+)
+
+__all__ = ["MAX_QUERY_WORDS", "Pipeline"]
+
+MAX_QUERY_WORDS = 1000
+"""Longer queries are refused: no grounder reads a book as a question."""
+
+
+class Pipeline:
+    """Answers questions about videos with masks.
+
+    Each stage is given as a name, as ``videoseg.use(name, option=...)``, or as an instance of
+    your own. Names are looked up and checked now; nothing heavy loads before the first call.
+
+    Args:
+        sampler: Chooses the frames the grounder sees.
+        grounder: Decides which objects are meant and where they are.
+        propagator: Carries their masks through the video.
+        segmenter: Turns the grounder's boxes and points into masks before they are
+            propagated. May be left out if the propagator takes boxes or points itself.
+        chat: The chat model shared by the stages that use one.
+        max_turns: How many moves the grounder has; the last must be an answer.
+        name: What the pipeline is called in results.
+        registry: Where names are looked up; by default all installed plug-ins.
+
+    Raises:
+        ComponentNotFoundError: If a name is unknown.
+        IncompatibleStagesError: If the stages cannot work together.
+        ConfigError: If max_turns is not at least 1.
+
+    Example:
+        >>> pipe = Pipeline.from_name("attributes")
+        >>> pipe.config.propagator.name
+        'flow'
+    """
+
+    def __init__(
+        self,
+        sampler: str | Use | FrameSampler,
+        grounder: str | Use | Grounder,
+        propagator: str | Use | Propagator,
+        *,
+        segmenter: str | Use | Segmenter | None = None,
+        chat: str | Use | object | None = None,
+        max_turns: int = 4,
+        name: str = "",
+        registry: Registry | None = None,
+    ) -> None:
+        if not isinstance(max_turns, int) or max_turns < 1:
+            raise ConfigError(f"max_turns must be a whole number of at least 1, got {max_turns!r}")
+        self._registry = registry or default_registry()
+        self._max_turns = max_turns
+        self._name = name
+        self._composition = Composition(
+            {
+                "sampler": Stage.of(sampler),
+                "grounder": Stage.of(grounder),
+                "segmenter": Stage.of(segmenter),
+                "propagator": Stage.of(propagator),
+                "chat": Stage.of(chat),
+            },
+            self._registry,
+        )
+        self._composition.check()
+
+    # -- composing -----------------------------------------------------------------------
+
+    @classmethod
+    def from_name(cls, name: str, *, registry: Registry | None = None) -> Pipeline:
+        """Return a named preset, such as ``attributes``.
+
+        Raises:
+            ComponentNotFoundError: If there is no such pipeline.
+        """
+        registry = registry or default_registry()
+        data = registry.build("pipeline", name)
+        config = config_from_mapping(data, source=f"pipeline {name!r}")
+        return cls.from_config(replaced(config, name=config.name or name), registry=registry)
+
+    @classmethod
+    def from_config(cls, config: PipelineConfig, *, registry: Registry | None = None) -> Pipeline:
+        """Build a pipeline from its configuration."""
+        return cls(
+            config.sampler,
+            config.grounder,
+            config.propagator,
+            segmenter=config.segmenter,
+            chat=config.chat,
+            max_turns=config.max_turns,
+            name=config.name,
+            registry=registry,
+        )
+
+    @classmethod
+    def from_yaml(cls, source: str | Path, *, registry: Registry | None = None) -> Pipeline:
+        """Read a pipeline from a YAML file, or from YAML text of several lines.
+
+        Raises:
+            ConfigError: If it is not a valid configuration; lists every problem.
+        """
+        return cls.from_config(read_config(source), registry=registry)
+
+    @property
+    def config(self) -> PipelineConfig:
+        """The configuration, for saving.
+
+        Raises:
+            ConfigError: If a stage is an instance, which no file can name.
+        """
+        return self._composition.config(max_turns=self._max_turns, name=self._name)
+
+    def to_yaml(self, path: str | Path | None = None) -> str:
+        """Return the pipeline as YAML and, if a path is given, write it there.
+
+        Raises:
+            ConfigError: If a stage is an instance, which no file can name.
+        """
+        text = self.config.to_yaml()
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def replace(self, **changes: Any) -> Pipeline:
+        """Return a pipeline with some stages (or ``max_turns``, ``name``) replaced.
+
+        A stage given as a mapping of options keeps its component: ``replace(propagator=
+        {"causal": True})``.
+
+        Raises:
+            ConfigError: If a keyword is not a stage, ``max_turns`` or ``name``.
+        """
+        allowed = (*STAGES, "max_turns", "name")
+        unknown = [key for key in changes if key not in allowed]
+        if unknown:
+            raise ConfigError(
+                f"cannot replace {', '.join(map(repr, unknown))}; allowed: {', '.join(allowed)}"
+            )
+        arguments: dict[str, Any] = {
+            stage: self._composition.stages[stage].given for stage in STAGES
+        }
+        for key in STAGES:
+            change = changes.get(key)
+            if isinstance(change, Mapping):
+                current = arguments[key]
+                if not isinstance(current, Use):
+                    raise ConfigError(
+                        f"the options of {key} can only be replaced if it is given by name"
+                    )
+                changes[key] = Use(current.name, {**current.options, **change})
+        arguments |= {"max_turns": self._max_turns, "name": self._name}
+        arguments |= changes
+        return Pipeline(**arguments, registry=self._registry)
+
+    def explain(self) -> Explanation:
+        """Describe every stage, what it needs and what is missing. Loads nothing heavy."""
+        return explain(self._composition, max_turns=self._max_turns, name=self._name)
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self._composition.summary()})"
+
+    # -- running --------------------------------------------------------------------------
+
+    def __call__(
+        self,
+        video: object,
+        query: str,
+        *,
+        seed: int = 0,
+        observers: Sequence[object] = (),
+    ) -> Segmentation:
+        """Answer a query about a video with masks in every frame.
+
+        Args:
+            video: A path (video file, folder of frames, image), an array (T, H, W, 3), a list
+                of frames, or a ``Video``.
+            query: The user's sentence.
+            seed: Seed for everything random; the same seed gives the same result.
+            observers: Objects with methods named like the observer hooks.
+
+        Raises:
+            VideosegError: One of its kinds. If the error came after the grounding, its
+                ``partial`` attribute holds what had been computed.
+        """
+        query = check_query(query)
+        opened = self._open(video)
+        begin = time.perf_counter()
+        observation = Observation(self._registry, observers)
+        episode = self._ground(opened, query, seed, observation)
+        tracks: tuple[MaskTrack, ...] = ()
+        try:
+            tracks = self._tracks(opened, _answer(episode), seed, observation)
+        except VideosegError as error:
+            error.partial = self._result(episode, (), seed, observation, begin)
+            raise
+        return self._result(episode, tracks, seed, observation, begin)
+
+    def ground(
+        self,
+        video: object,
+        query: str,
+        *,
+        seed: int = 0,
+        observers: Sequence[object] = (),
+    ) -> Episode:
+        """Run sampler and grounder only.
+
+        Returns:
+            The finished episode: ``.grounding`` is the answer, ``.trace`` the reasoning.
+        """
+        observation = Observation(self._registry, observers)
+        return self._ground(self._open(video), check_query(query), seed, observation)
+
+    def propagate(
+        self,
+        video: object,
+        grounding: Grounding | Iterable[Prompt],
+        *,
+        query: str = "",
+        trace: Trace | None = None,
+        seed: int = 0,
+        observers: Sequence[object] = (),
+    ) -> Segmentation:
+        """Run segmenter and propagator only, from a grounding or prompts of your own.
+
+        Args:
+            video: As for calling the pipeline.
+            grounding: A grounding (perhaps one saved earlier), or prompts.
+            query: Recorded in the result.
+            trace: Recorded in the result.
+            seed: As for calling the pipeline.
+            observers: As for calling the pipeline.
+        """
+        if not isinstance(grounding, Grounding):
+            prompts = tuple(grounding)
+            grounding = Grounding(prompts[0].frame if prompts else None, prompts)
+        opened = self._open(video)
+        begin = time.perf_counter()
+        observation = Observation(self._registry, observers)
+        episode = Episode(opened, query, seed=seed, moves=(grounding,))
+        tracks = self._tracks(opened, grounding, seed, observation)
+        return self._result(episode, tracks, seed, observation, begin, trace=trace or Trace())
+
+    def stream(
+        self,
+        video: object,
+        query: str,
+        *,
+        order: FrameOrder = "time",
+        warmup_frames: int = 48,
+        seed: int = 0,
+        observers: Sequence[object] = (),
+    ) -> MaskStream:
+        """Answer a query with masks that are yielded frame by frame, in flat memory.
+
+        Args:
+            video: As for calling the pipeline, or an iterator of frames that may never end.
+            query: The user's sentence.
+            order: ``time`` yields frames 0, 1, 2, ...; what comes before the keyframe waits in
+                a temporary file. ``made`` yields each frame as soon as it is done: from the
+                keyframe to the end, then from the keyframe back to the start.
+            warmup_frames: For a live source, how many frames are gathered to answer from.
+            seed: As for calling the pipeline.
+            observers: As for calling the pipeline.
+
+        Returns:
+            An iterator of ``FrameMasks`` with ``grounding``, ``trace`` and ``warnings``; a
+            context manager, too.
+        """
+        if order not in ("time", "made"):
+            raise ConfigError(f"order must be 'time' or 'made', got {order!r}")
+        if warmup_frames < 1:
+            raise ConfigError(f"warmup_frames must be at least 1, got {warmup_frames}")
+        query = check_query(query)
+        opened = self._open(video, live_buffer=warmup_frames)
+        observation = Observation(self._registry, observers)
+        beginning = _beginning(opened, warmup_frames) if opened.num_frames is None else opened
+        episode = self._ground(beginning, query, seed, observation)
+        answer = _answer(episode)
+        prompts = self._segmented(beginning, answer, observation)
+        propagation = None
+        if prompts:
+            propagator = self._propagator(prompts)
+            self._composition.check_live(opened.num_frames is None)
+            propagation = Propagation(propagator, opened, prompts, seed=seed)
+        return MaskStream(
+            opened,
+            answer,
+            episode.trace,
+            propagation,
+            order=order,
+            observation=observation,
+            component=self._composition.name("propagator"),
+        )
+
+    # -- freeing ---------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Free the models of all stages; the next call loads them again."""
+        self._composition.close()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- the stages ------------------------------------------------------------------------
+
+    def _open(self, video: object, *, live_buffer: int = 0) -> VideoSource:
+        from videoseg.video import as_video
+
+        return as_video(video, live_buffer=live_buffer)
+
+    def _ground(
+        self, video: VideoSource, query: str, seed: int, observation: Observation
+    ) -> Episode:
+        return run_episode(
+            video,
+            query,
+            sampler=cast(FrameSampler, self._composition.build("sampler")),
+            grounder=cast(Grounder, self._composition.build("grounder")),
+            max_turns=self._max_turns,
+            seed=seed,
+            observation=observation,
+            names=(self._composition.name("sampler"), self._composition.name("grounder")),
+        )
+
+    def _segmented(
+        self, video: VideoSource, grounding: Grounding, observation: Observation
+    ) -> tuple[Prompt, ...]:
+        without_mask = [prompt for prompt in grounding.prompts if prompt.mask is None]
+        if not without_mask or self._composition.stages["segmenter"].given is None:
+            return grounding.prompts
+        segmenter = cast(Segmenter, self._composition.build("segmenter"))
+        with observation.stage("segmenter", self._composition.name("segmenter")):
+            answers = segmenter.segment(video, without_mask)
+        masks = {
+            (prompt.object_id, prompt.frame): Rle.encode(answer.mask)
+            for prompt, answer in zip(without_mask, answers, strict=True)
+        }
+        return tuple(
+            prompt
+            if prompt.mask is not None
+            else replaced(prompt, mask=masks[(prompt.object_id, prompt.frame)])
+            for prompt in grounding.prompts
+        )
+
+    def _propagator(self, prompts: Sequence[Prompt]) -> Propagator:
+        propagator = cast(Propagator, self._composition.build("propagator"))
+        require_prompt_kinds(prompts, propagator, self._composition.name("propagator"))
+        return propagator
+
+    def _tracks(
+        self, video: VideoSource, grounding: Grounding, seed: int, observation: Observation
+    ) -> tuple[MaskTrack, ...]:
+        prompts = self._segmented(video, grounding, observation)
+        if not prompts:
+            return ()
+        propagator = self._propagator(prompts)
+        num_frames = len(video)
+        tracks: dict[int, list[Rle | None]] = {
+            prompt.object_id: [None] * num_frames for prompt in prompts
+        }
+        name = self._composition.name("propagator")
+        with observation.stage("propagator", name, total=num_frames):
+            propagation = Propagation(propagator, video, prompts, seed=seed)
+            try:
+                done: set[int] = set()
+                runs = [propagation.forward()]
+                if propagation.needs_backward:
+                    runs.append(propagation.backward())
+                for run in runs:
+                    for frame_masks in run:
+                        for object_id, mask in frame_masks.masks.items():
+                            if mask.any():
+                                tracks[object_id][frame_masks.frame] = Rle.encode(mask)
+                        done.add(frame_masks.frame)
+                        observation.frame_done(frame_masks.frame, len(done), num_frames)
+            finally:
+                propagation.close()
+        labels = {prompt.object_id: prompt.label for prompt in reversed(prompts)}
+        return tuple(
+            MaskTrack(object_id, video.size, tuple(masks), label=labels[object_id])
+            for object_id, masks in sorted(tracks.items())
+        )
+
+    def _result(
+        self,
+        episode: Episode,
+        tracks: tuple[MaskTrack, ...],
+        seed: int,
+        observation: Observation,
+        begin: float,
+        *,
+        trace: Trace | None = None,
+    ) -> Segmentation:
+        grounding = _answer(episode)
+        warnings = [*grounding.warnings, *getattr(episode.video, "warnings", ())]
+        if tracks and any(not track.visible_frames for track in tracks):
+            warnings.append("an object was found but has no mask in any frame")
+        return Segmentation(
+            query=episode.query,
+            video=episode.video.facts(),
+            grounding=grounding,
+            trace=episode.trace if trace is None else trace,
+            tracks=tracks,
+            pipeline=self._composition.record(max_turns=self._max_turns, name=self._name),
+            timings={**observation.timings, "total": time.perf_counter() - begin},
+            versions=collect_versions(self._composition.distributions()),
+            seed=seed,
+            device=device_of(self._composition.built()),
+            warnings=tuple(dict.fromkeys([*warnings, *observation.warnings])),
+            source=episode.video,
+        )
+
+
+def check_query(query: object) -> str:
+    """Return the query without surrounding space.
+
+    Raises:
+        QueryError: If it is empty, not text, or longer than ``MAX_QUERY_WORDS``.
+    """
+    if not isinstance(query, str):
+        raise QueryError(f"the query must be text, got {type(query).__name__}")
+    query = query.strip()
+    if not query:
+        raise QueryError("the query is empty; say which object you mean, such as 'the red car'")
+    num_words = len(query.split())
+    if num_words > MAX_QUERY_WORDS:
+        raise QueryError(
+            f"the query has {num_words:,} words; at most {MAX_QUERY_WORDS:,} are read"
+        )
+    return query
+
+
+def _answer(episode: Episode) -> Grounding:
+    grounding = episode.grounding
+    if grounding is None:
+        raise ConfigError("the episode has not been answered")
+    return grounding
+
+
+def _beginning(video: VideoSource, num_frames: int) -> VideoSource:
+    from videoseg.video import Video
+
+    frames = [frame for _, frame in video.iter_frames(0, num_frames)]
+    return Video.from_frames(frames, fps=video.fps, name=video.name)

@@ -1,0 +1,148 @@
+"""Runs a propagator in both directions and puts the masks together."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+from videoseg.errors import IncompatibleStagesError
+from videoseg.stages import Direction, Propagator, PropagatorSession
+from videoseg.types import BoolArray, FrameMasks, Prompt, Rle, Size, VideoSource
+
+__all__ = ["MaskSpool", "Propagation", "first_frames", "require_prompt_kinds"]
+
+
+def first_frames(prompts: Sequence[Prompt]) -> dict[int, int]:
+    """Return for each object the first frame it is prompted on."""
+    first: dict[int, int] = {}
+    for prompt in prompts:
+        first[prompt.object_id] = min(prompt.frame, first.get(prompt.object_id, prompt.frame))
+    return first
+
+
+class Propagation:
+    """One propagation of some prompts over one video, in passes the propagator can hold.
+
+    Forward masks count from an object's first prompt on, backward masks before it.
+
+    Args:
+        propagator: The propagator.
+        video: The video.
+        prompts: At least one.
+        seed: Seed for the sessions.
+    """
+
+    def __init__(
+        self, propagator: Propagator, video: VideoSource, prompts: Sequence[Prompt], *, seed: int
+    ) -> None:
+        self._propagator = propagator
+        self._video = video
+        self._first = first_frames(prompts)
+        self._stack = ExitStack()
+        self._sessions: list[PropagatorSession] = []
+        limit = propagator.capabilities.max_objects_per_pass or len(self._first)
+        ids = sorted(self._first)
+        for begin in range(0, len(ids), limit):
+            members = set(ids[begin : begin + limit])
+            session = self._stack.enter_context(propagator.open(video, seed=seed))
+            for prompt in prompts:
+                if prompt.object_id in members:
+                    session.prompt(prompt)
+            self._sessions.append(session)
+
+    @property
+    def start(self) -> int:
+        """The first frame of the forward run."""
+        return min(self._first.values())
+
+    @property
+    def backward_start(self) -> int:
+        """The last frame for which backward masks count."""
+        return max(self._first.values()) - 1
+
+    @property
+    def needs_backward(self) -> bool:
+        """Whether frames before an object's first prompt are left to do."""
+        return self.backward_start >= 0 and self._propagator.capabilities.backward
+
+    def forward(self) -> Iterator[FrameMasks]:
+        """Yield frames from the first prompt on, in ascending order."""
+        yield from self._merged("forward")
+
+    def backward(self) -> Iterator[FrameMasks]:
+        """Yield frames before the objects' first prompts, in descending order."""
+        for masks in self._merged("backward"):
+            kept = {
+                object_id: mask
+                for object_id, mask in masks.masks.items()
+                if masks.frame < self._first[object_id]
+            }
+            if masks.frame <= self.backward_start:
+                yield FrameMasks(masks.frame, kept, masks.size)
+
+    def close(self) -> None:
+        """Close all sessions."""
+        self._stack.close()
+
+    def _merged(self, direction: Direction) -> Iterator[FrameMasks]:
+        runs = [iter(session.run(direction)) for session in self._sessions]
+        heads = [next(run, None) for run in runs]
+        while any(head is not None for head in heads):
+            frames = [head.frame for head in heads if head is not None]
+            frame = min(frames) if direction == "forward" else max(frames)
+            merged: dict[int, BoolArray] = {}
+            for index, head in enumerate(heads):
+                if head is None or head.frame != frame:
+                    continue
+                merged.update(head.masks)
+                heads[index] = next(runs[index], None)
+            yield FrameMasks(frame, merged, self._video.size)
+
+
+class MaskSpool:
+    """Masks that wait for their turn in a temporary file, so that memory stays flat."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        self._offsets: dict[int, int] = {}
+
+    def put(self, masks: FrameMasks) -> None:
+        """Store the masks of one frame."""
+        record = {str(key): Rle.encode(mask).counts for key, mask in masks.masks.items()}
+        self._offsets[masks.frame] = self._file.seek(0, os.SEEK_END)
+        self._file.write(json.dumps(record).encode("ascii") + b"\n")
+
+    def pop(self, frame: int, size: Size) -> FrameMasks:
+        """Return the masks stored for a frame; none if nothing was."""
+        offset = self._offsets.pop(frame, None)
+        if offset is None:
+            return FrameMasks(frame, {}, size)
+        self._file.seek(offset)
+        record = json.loads(self._file.readline())
+        masks = {int(key): Rle(size, counts).decode() for key, counts in record.items()}
+        return FrameMasks(frame, masks, size)
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._file.close()
+
+
+def require_prompt_kinds(prompts: Sequence[Prompt], propagator: Propagator, name: str) -> None:
+    """Raise ``IncompatibleStagesError`` if a prompt holds nothing the propagator takes."""
+    takes = propagator.capabilities
+    for prompt in prompts:
+        usable = (
+            (takes.masks and prompt.mask is not None)
+            or (takes.boxes and prompt.box is not None)
+            or (takes.points and bool(prompt.points))
+            or (prompt.embedding is not None and prompt.embedding.model in takes.embeddings)
+        )
+        if not usable:
+            kinds = [k for k in ("masks", "boxes", "points") if getattr(takes, k)]
+            raise IncompatibleStagesError(
+                f"propagator {name!r} takes {', '.join(kinds) or 'embeddings'}, which the prompt "
+                f"of object {prompt.object_id} does not have; add a segmenter to the pipeline"
+            )

@@ -1,0 +1,126 @@
+"""Masks frame by frame, in flat memory."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from types import TracebackType
+from typing import Literal, TypeAlias
+
+from videoseg.pipeline.observation import Observation
+from videoseg.pipeline.propagation import MaskSpool, Propagation
+from videoseg.types import FrameMasks, Grounding, Trace, VideoSource
+
+__all__ = ["FrameOrder", "MaskStream"]
+
+FrameOrder: TypeAlias = Literal["time", "made"]
+
+
+class MaskStream:
+    """The masks of a video, one frame after another; every frame comes exactly once.
+
+    Attributes:
+        grounding: Where the objects were localised.
+        trace: The reasoning.
+    """
+
+    def __init__(
+        self,
+        video: VideoSource,
+        grounding: Grounding,
+        trace: Trace,
+        propagation: Propagation | None,
+        *,
+        order: FrameOrder,
+        observation: Observation,
+        component: str,
+    ) -> None:
+        self.grounding = grounding
+        self.trace = trace
+        self._video = video
+        self._propagation = propagation
+        self._order = order
+        self._observation = observation
+        self._component = component
+        self._masks = self._run()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know; complete once the stream has ended."""
+        return (*self.grounding.warnings, *self._observation.warnings)
+
+    def __iter__(self) -> Iterator[FrameMasks]:
+        return self
+
+    def __next__(self) -> FrameMasks:
+        return next(self._masks)
+
+    def close(self) -> None:
+        """Stop, and free what the propagation holds."""
+        self._masks.close()
+        if self._propagation is not None:
+            self._propagation.close()
+
+    def __enter__(self) -> MaskStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self) -> Generator[FrameMasks, None, None]:
+        total = self._video.num_frames
+        done = 0
+        with self._observation.stage("propagator", self._component, total=total):
+            propagation = self._propagation
+            if propagation is None:
+                source = self._without_objects()
+            elif self._order == "time" or total is None:
+                source = self._in_time_order(propagation)
+            else:
+                source = self._as_made(propagation)
+            try:
+                for masks in source:
+                    done += 1
+                    self._observation.frame_done(masks.frame, done, total)
+                    yield masks
+            finally:
+                if propagation is not None:
+                    propagation.close()
+
+    def _without_objects(self) -> Iterator[FrameMasks]:
+        for index, _ in self._video.iter_frames():
+            yield FrameMasks(index, {}, self._video.size)
+
+    def _in_time_order(self, propagation: Propagation) -> Iterator[FrameMasks]:
+        with closing(MaskSpool()) as spool:
+            if propagation.needs_backward:
+                for masks in propagation.backward():
+                    spool.put(masks)
+            for frame in range(propagation.start):
+                yield spool.pop(frame, self._video.size)
+            for masks in propagation.forward():
+                yield _joined(spool.pop(masks.frame, self._video.size), masks)
+
+    def _as_made(self, propagation: Propagation) -> Iterator[FrameMasks]:
+        with closing(MaskSpool()) as spool:
+            for masks in propagation.forward():
+                # Where objects have different keyframes, the backward run completes a frame.
+                if propagation.needs_backward and masks.frame <= propagation.backward_start:
+                    spool.put(masks)
+                else:
+                    yield masks
+            if propagation.needs_backward:
+                for masks in propagation.backward():
+                    yield _joined(spool.pop(masks.frame, self._video.size), masks)
+            else:
+                for frame in range(propagation.start - 1, -1, -1):
+                    yield FrameMasks(frame, {}, self._video.size)
+
+
+def _joined(first: FrameMasks, second: FrameMasks) -> FrameMasks:
+    return FrameMasks(second.frame, {**first.masks, **second.masks}, second.size)
