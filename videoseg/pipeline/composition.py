@@ -223,9 +223,4 @@ class Composition:
 
 
 def _methods(protocol: type[Any]) -> list[str]:
-    return [
-        name
-        for name in vars(protocol)
-        if not name.startswith("_")
-        and (callable(getattr(protocol, name)) or name == "capabilities")
-    ]
+    return [name for name in vars(protocol) if not name.startswith("_")]

@@ -9,13 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
-from videoseg.errors import ConfigError, QueryError, VideosegError
+from videoseg.errors import ConfigError, VideosegError
 from videoseg.pipeline.composition import Composition, Stage
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use, config_from_mapping, read_config
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.explanation import Explanation, explain
 from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.propagation import Propagation, require_prompt_kinds
+from videoseg.pipeline.query import check_query
 from videoseg.pipeline.stream import FrameOrder, MaskStream
 from videoseg.pipeline.versions import collect_versions, device_of
 from videoseg.plugins import Registry, default_registry
@@ -31,10 +32,7 @@ from videoseg.types import (
     VideoSource,
 )
 
-__all__ = ["MAX_QUERY_WORDS", "Pipeline"]
-
-MAX_QUERY_WORDS = 1000
-"""Longer queries are refused: no grounder reads a book as a question."""
+__all__ = ["Pipeline"]
 
 
 class Pipeline:
@@ -448,25 +446,6 @@ class Pipeline:
             warnings=tuple(dict.fromkeys([*warnings, *observation.warnings])),
             source=episode.video,
         )
-
-
-def check_query(query: object) -> str:
-    """Return the query without surrounding space.
-
-    Raises:
-        QueryError: If it is empty, not text, or longer than ``MAX_QUERY_WORDS``.
-    """
-    if not isinstance(query, str):
-        raise QueryError(f"the query must be text, got {type(query).__name__}")
-    query = query.strip()
-    if not query:
-        raise QueryError("the query is empty; say which object you mean, such as 'the red car'")
-    num_words = len(query.split())
-    if num_words > MAX_QUERY_WORDS:
-        raise QueryError(
-            f"the query has {num_words:,} words; at most {MAX_QUERY_WORDS:,} are read"
-        )
-    return query
 
 
 def _answer(episode: Episode) -> Grounding:

@@ -339,7 +339,8 @@ class Registry:
         for implementation in manager.hook.videoseg_components.get_hookimpls():
             if implementation.plugin_name != name:
                 continue
-            for component in implementation.function() or ():
+            yielded: Iterable[object] = implementation.function() or ()  # type: ignore[assignment]
+            for component in yielded:
                 if not isinstance(component, Component):
                     raise PluginLoadError(
                         "videoseg_components must yield videoseg.Component objects, "

@@ -76,9 +76,8 @@ class Rle:
                 )
             encoded = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
             counts = encoded["counts"]
-        return Rle(
-            (height, width), counts.decode("ascii") if isinstance(counts, bytes) else counts
-        )
+        text = counts.decode("ascii") if isinstance(counts, bytes) else str(counts)
+        return Rle((height, width), text)
 
     def to_coco(self) -> dict[str, Any]:
         """Return the COCO mapping, ready for JSON."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any, TypeVar, cast
 
@@ -23,7 +24,8 @@ def to_jsonable(value: object) -> Any:
         {'start': 2, 'stop': 5}
     """
     exclude = {"source"} if type(value).__name__ == "Segmentation" else None
-    return _adapter(type(value)).dump_python(value, mode="json", exclude=exclude)
+    kind: Hashable = cast(Hashable, type(value))
+    return _adapter(kind).dump_python(value, mode="json", exclude=exclude)
 
 
 def from_jsonable(kind: type[T], data: object) -> T:
@@ -52,7 +54,7 @@ def from_jsonable(kind: type[T], data: object) -> T:
 
 
 @lru_cache(maxsize=64)
-def _adapter(kind: type[Any]) -> Any:
+def _adapter(kind: Hashable) -> Any:
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
