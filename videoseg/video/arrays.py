@@ -1,0 +1,128 @@
+"""Videos given as arrays, and the conversion of any picture array to an RGB frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from videoseg.errors import ShapeError, VideoError
+from videoseg.types import FloatArray, Frame, Size
+
+__all__ = ["ArrayReader", "rgb_frame", "uniform_timestamps"]
+
+_SHAPES = "(H, W, 3), (H, W, 4), (H, W, 1) or (H, W)"
+
+
+def uniform_timestamps(num_frames: int, fps: float) -> FloatArray:
+    """Return the times of frames at a constant rate, in seconds, shape (T,)."""
+    return np.arange(num_frames, dtype=np.float64) / fps
+
+
+def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
+    """Return a read-only RGB frame from a colour, grey or RGBA picture.
+
+    An RGB array that is laid out row by row is not copied. Alpha is ignored: the colour
+    that is stored counts, whatever its opacity.
+
+    Args:
+        array: A picture, shape (H, W, 3), (H, W, 4), (H, W, 1) or (H, W), dtype uint8.
+        name: What to call it in an error.
+
+    Returns:
+        RGB uint8, shape (H, W, 3), contiguous and not writeable.
+
+    Raises:
+        ShapeError: If the shape is another one or has no pixels.
+        VideoError: If the values are not uint8.
+    """
+    picture: npt.NDArray[Any] = np.asarray(array)
+    shape = picture.shape
+    is_grey = picture.ndim == 2 or (picture.ndim == 3 and shape[2] == 1)
+    if not is_grey and (picture.ndim != 3 or shape[2] not in (3, 4)):
+        raise ShapeError(name, actual=shape, expected=_SHAPES)
+    if 0 in shape:
+        raise ShapeError(name, actual=shape, expected=f"{_SHAPES} with at least one pixel")
+    if picture.dtype != np.uint8:
+        raise VideoError(
+            f"{name} must hold uint8 values in 0..255, got {picture.dtype}; "
+            "scale it to 0..255 and call .astype(numpy.uint8)"
+        )
+    if is_grey:
+        picture = np.broadcast_to(picture.reshape(shape[0], shape[1], 1), (*shape[:2], 3))
+    frame: Frame = np.ascontiguousarray(picture[:, :, :3])
+    # A view, so that the caller's own array stays as writeable as it was.
+    frame = frame.view()
+    frame.flags.writeable = False
+    return frame
+
+
+class ArrayReader:
+    """Serves frames that are already in memory; converts each one only when asked for it.
+
+    Args:
+        frames: An array of shape (T, H, W, 3), (T, H, W, 4), (T, H, W, 1) or (T, H, W), or
+            a sequence of pictures of one size; uint8. A single (H, W, 3) or (H, W, 4)
+            picture is a video of one frame.
+        fps: Frames per second.
+
+    Raises:
+        ShapeError: If a shape does not fit or the pictures differ in size.
+        VideoError: If there is no frame or the values are not uint8.
+    """
+
+    in_memory = True
+
+    def __init__(self, frames: npt.NDArray[Any] | Sequence[Any], *, fps: float) -> None:
+        self._frames = self._as_pictures(frames)
+        if len(self._frames) == 0:
+            raise VideoError("a video needs at least one frame, got none")
+        first = rgb_frame(self._frames[0], name="frame 0")
+        self._size: Size = (first.shape[0], first.shape[1])
+        if not isinstance(self._frames, np.ndarray):
+            for index, picture in enumerate(self._frames):
+                shape = np.shape(picture)
+                if shape[:2] != self._size or len(shape) not in (2, 3):
+                    height, width = self._size
+                    raise ShapeError(
+                        f"frame {index}",
+                        actual=tuple(shape),
+                        expected=f"({height}, {width}, 3) like frame 0",
+                    )
+        self._timestamps = uniform_timestamps(len(self._frames), fps)
+
+    @staticmethod
+    def _as_pictures(frames: npt.NDArray[Any] | Sequence[Any]) -> npt.NDArray[Any] | list[Any]:
+        if not isinstance(frames, np.ndarray):
+            return list(frames)
+        if frames.ndim == 3 and frames.shape[2] in (3, 4):
+            return frames[np.newaxis]
+        if frames.ndim not in (3, 4) or (frames.ndim == 4 and frames.shape[3] not in (1, 3, 4)):
+            raise ShapeError(
+                "frames", actual=frames.shape, expected="(T, H, W, 3), (T, H, W, 4) or (T, H, W)"
+            )
+        return frames
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the frames."""
+        return self._size
+
+    @property
+    def timestamps(self) -> FloatArray:
+        """Times of the frames in seconds, shape (T,)."""
+        return self._timestamps
+
+    def read(self, index: int) -> Frame:
+        """Return one frame, RGB uint8, shape (H, W, 3)."""
+        return rgb_frame(self._frames[index], name=f"frame {index}")
+
+    def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames [start, stop) in order."""
+        for index in range(start, stop):
+            yield self.read(index)
+
+    def close(self) -> None:
+        """Do nothing: the arrays belong to the caller."""

@@ -1,0 +1,227 @@
+"""What the views of one video share: its reader, its cache, its life."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from videoseg.errors import VideoError
+from videoseg.stages import VideoReader
+from videoseg.types import FloatArray, Frame, Size
+from videoseg.video.cache import FrameCache
+
+__all__ = ["GrowingReader", "ReaderFactory", "VideoCore"]
+
+ReaderFactory: TypeAlias = Callable[[], VideoReader]
+"""Opens the reader of a video, possibly again in another process."""
+
+# Readers of a parent process. Letting go of one in a forked child would wait for threads that
+# exist in the parent only, or close what the parent still uses.
+_left_to_the_parent: list[VideoReader] = []
+
+
+@runtime_checkable
+class GrowingReader(Protocol):
+    """A reader whose frames come from an iterator, so that the end is not known at first."""
+
+    @property
+    def num_frames_seen(self) -> int:
+        """How many frames have arrived so far."""
+
+    def has(self, index: int) -> bool:
+        """Return whether the video reaches as far as a frame, waiting for it."""
+
+
+class VideoCore:
+    """Opens, shares, caches, and reopens in another process.
+
+    Args:
+        name: Short name of the video.
+        path: Where it is read from, if anywhere.
+        reader_name: The name of the reader.
+        factory: Opens the reader.
+        reader: The reader, already open.
+        cache_bytes: Bound on the decoded frames held.
+        can_reopen: Whether the factory may be called in another process. Frames in memory
+            need not be: they are there after a fork.
+        fps: Frames per second, replacing those of the source; None to keep them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: str | None,
+        *,
+        reader_name: str,
+        factory: ReaderFactory | None,
+        reader: VideoReader,
+        cache_bytes: int,
+        fps: float | None,
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.reader_name = reader_name
+        self.fixed_fps = fps
+        self._factory = factory
+        self._reader: VideoReader | None = reader
+        self._cache = FrameCache(cache_bytes)
+        self._process = os.getpid()
+        self._lock = threading.RLock()
+        self._is_closed = False
+        self.size: Size = reader.size
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._factory is None and isinstance(self._reader, GrowingReader):
+            raise VideoError(
+                f"{self.name} comes from an iterator and cannot be sent to another process; "
+                "write it to a file with VideoWriter and open that there",
+                path=self.path,
+                reader=self.reader_name,
+            )
+        state = self.__dict__.copy()
+        del state["_lock"]
+        state["_cache"] = self._cache.max_bytes
+        if self._factory is not None:
+            state["_reader"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._cache = FrameCache(state["_cache"])
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+
+    @property
+    def cache(self) -> FrameCache:
+        """The decoded frames held."""
+        return self._cache
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the video has been closed."""
+        return self._is_closed
+
+    def reader(self) -> VideoReader:
+        """Return the open reader of this process.
+
+        Raises:
+            VideoError: If the video has been closed or cannot be opened again.
+        """
+        if self._process != os.getpid():
+            self._start_over_in_child()
+        with self._lock:
+            if self._is_closed:
+                raise VideoError(
+                    f"{self.name} has been closed; open it again to read it",
+                    path=self.path,
+                    reader=self.reader_name,
+                )
+            if self._reader is None:
+                if self._factory is None:
+                    raise VideoError(f"{self.name} cannot be opened again", path=self.path)
+                self._reader = self._factory()
+            return self._reader
+
+    def is_in_memory(self) -> bool:
+        """Whether reading a frame costs no decoding, so that caching it gains nothing."""
+        return bool(getattr(self.reader(), "in_memory", False))
+
+    def read(self, index: int) -> Frame:
+        """Return the frame of a non-negative index that is known to exist."""
+        reader = self.reader()
+        if getattr(reader, "in_memory", False):
+            return reader.read(index)
+        frame = self._cache.get(index)
+        if frame is None:
+            frame = _locked_up(reader.read(index))
+            self._cache.put(index, frame)
+        return frame
+
+    def iter_forward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames [start, stop), from the cache as far as it goes."""
+        reader = self.reader()
+        if getattr(reader, "in_memory", False):
+            yield from reader.iter_frames(start, stop)
+            return
+        # A pass longer than the cache would only push out what is worth keeping.
+        keep = self._fits(stop - start)
+        index = start
+        while index < stop:
+            frame = self._cache.get(index)
+            if frame is not None:
+                yield frame
+                index += 1
+                continue
+            for decoded in reader.iter_frames(index, stop):
+                frame = _locked_up(decoded)
+                if keep:
+                    self._cache.put(index, frame)
+                yield frame
+                index += 1
+            return
+
+    def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames from stop - 1 down to start, decoding group by group."""
+        reader = self.reader()
+        backward = getattr(reader, "iter_backward", None)
+        if backward is not None:
+            keep = self._fits(stop - start)
+            for index, decoded in zip(range(stop - 1, start - 1, -1), backward(start, stop)):  # noqa: B905
+                frame = _locked_up(decoded)
+                if keep:
+                    self._cache.put(index, frame)
+                yield frame
+            return
+        if getattr(reader, "in_memory", False):
+            for index in range(stop - 1, start - 1, -1):
+                yield reader.read(index)
+            return
+        frame_bytes = self.size[0] * self.size[1] * 3
+        most = max(1, self._cache.max_bytes // frame_bytes)
+        while stop > start:
+            first = max(start, stop - most)
+            part = [_locked_up(frame) for frame in reader.iter_frames(first, stop)]
+            stop = first
+            while part:
+                yield part.pop()
+
+    def timestamps(self) -> FloatArray:
+        """Return the times of all frames, shape (T,)."""
+        return self.reader().timestamps
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the reader has to say about the file."""
+        return tuple(getattr(self.reader(), "warnings", ()))
+
+    def close(self) -> None:
+        """Release the reader and the cache. Closing twice does nothing."""
+        if self._process != os.getpid():
+            self._start_over_in_child()
+        with self._lock:
+            self._is_closed = True
+            reader, self._reader = self._reader, None
+        self._cache.clear()
+        if reader is not None:
+            reader.close()
+
+    def _fits(self, num_frames: int) -> bool:
+        return num_frames * self.size[0] * self.size[1] * 3 <= self._cache.max_bytes
+
+    def _start_over_in_child(self) -> None:
+        # Locks may have been held by threads that this process does not have.
+        self._lock = threading.RLock()
+        self._cache = FrameCache(self._cache.max_bytes)
+        if self._reader is not None and self._factory is not None:
+            _left_to_the_parent.append(self._reader)
+            self._reader = None
+        self._process = os.getpid()
+
+
+def _locked_up(frame: Frame) -> Frame:
+    # Frames are shared through the cache; drawing into one would change it for everyone.
+    if frame.flags.writeable:
+        frame = frame.view()
+        frame.flags.writeable = False
+    return frame

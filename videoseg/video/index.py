@@ -1,0 +1,317 @@
+"""The list of frames a video file really has, found by walking through its packets.
+
+What a header says about the number of frames is never used: it may be missing or wrong.
+Walking the packets reads the file once without decoding and tells the time of each frame
+and where decoding can start. Where packets and frames need not match one to one (some
+codecs, missing or repeated times, damage), the file is decoded once instead, without
+converting any picture. Both take a time proportional to the file, never to a header.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from videoseg.errors import VideoError
+from videoseg.types import FloatArray, Size
+from videoseg.video.container import open_container
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+__all__ = ["FrameIndex", "build_index", "frames_of"]
+
+# One packet of these makes exactly one frame. Others (VP8 with its hidden frames, for one)
+# are decoded once to be sure.
+_ONE_FRAME_A_PACKET = frozenset(
+    {"av1", "dnxhd", "ffv1", "h264", "hevc", "mjpeg", "mpeg4", "prores", "rawvideo"}
+)
+
+# How many packets at the start are decoded to see whether the rule holds.
+_PROBED_PACKETS = 8
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Where the frames of one video stream are.
+
+    Args:
+        pts: Presentation time of every frame in units of ``time_base``, ascending, shape (T,).
+        time_base: Seconds of one unit.
+        seek_points: (pts, dts) of the packets where decoding can start, ascending.
+        can_seek: Whether frames can be told apart by their time; where not, they are counted
+            from the beginning.
+        fps: Average frames per second.
+        size: (height, width) of the frames, upright.
+        rotation: Quarter turns anticlockwise that make the pictures upright, 0 to 3.
+        bytes_per_pixel: What a decoded picture takes before its conversion to RGB.
+        warnings: What is wrong with the file, in words.
+    """
+
+    pts: npt.NDArray[np.int64]
+    time_base: Fraction
+    seek_points: tuple[tuple[int, int], ...]
+    can_seek: bool
+    fps: float
+    size: Size
+    rotation: int
+    bytes_per_pixel: float
+    warnings: tuple[str, ...] = ()
+    _seek_pts: npt.NDArray[np.int64] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        pts = np.array([point[0] for point in self.seek_points], dtype=np.int64)
+        object.__setattr__(self, "_seek_pts", pts)
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames."""
+        return len(self.pts)
+
+    @property
+    def timestamps(self) -> FloatArray:
+        """Times of the frames in seconds from the first, shape (T,)."""
+        if not self.can_seek:
+            return np.arange(self.num_frames, dtype=np.float64) / self.fps
+        ticks = (self.pts - self.pts[0]).astype(np.float64)
+        seconds: FloatArray = ticks * self.time_base.numerator / self.time_base.denominator
+        return seconds
+
+    def index_of(self, pts: int) -> int | None:
+        """Return the index of the frame shown at a time, or None where there is none."""
+        index = int(np.searchsorted(self.pts, pts))
+        return index if index < len(self.pts) and self.pts[index] == pts else None
+
+    def first_at(self, pts: int) -> int:
+        """Return the index of the first frame shown at or after a time."""
+        return int(np.searchsorted(self.pts, pts))
+
+    def group_start(self, index: int) -> int:
+        """Return the first frame that decoding towards a frame gives."""
+        point = self.seek_point_before(index)
+        return 0 if point < 0 else self.first_at(self.seek_points[point][0])
+
+    def seek_point_before(self, index: int) -> int:
+        """Return which seek point decoding must start from for a frame, -1 for the start.
+
+        Frames shown before a seek point but stored behind it need the group before it, so
+        what counts is the time a point is shown, not where it is stored.
+        """
+        return int(np.searchsorted(self._seek_pts, self.pts[index], side="right")) - 1
+
+
+def build_index(path: Path, *, reader: str) -> FrameIndex:
+    """Find every decodable frame of a file.
+
+    Args:
+        path: The file.
+        reader: The name of the reader, for errors.
+
+    Raises:
+        MissingDependencyError: If PyAV is not installed.
+        VideoError: If nothing in the file can be decoded.
+    """
+    packets = _walk_packets(path, reader=reader)
+    if packets.is_trusted and _probe_agrees(path, packets, reader=reader):
+        pts = np.array(sorted(packets.pts), dtype=np.int64)
+        can_seek = True
+        warnings = packets.warnings
+        picture = packets.picture
+    else:
+        decoded = _decode_all(path, reader=reader)
+        if not decoded.pts:
+            raise VideoError(
+                f"no frame of {path} can be decoded ({decoded.reason or 'it has none'}); "
+                "copy or download it again",
+                path=str(path),
+                reader=reader,
+            )
+        known = [value for value in decoded.pts if value is not None]
+        can_seek = len(known) == len(decoded.pts) and all(
+            earlier < later for earlier, later in pairwise(known)
+        )
+        pts = np.array(known if can_seek else range(len(decoded.pts)), dtype=np.int64)
+        warnings = packets.warnings + decoded.warnings
+        picture = decoded.picture
+    if picture is None:
+        raise AssertionError("a frame was decoded, so its picture is known")
+    return FrameIndex(
+        pts=pts,
+        time_base=packets.time_base,
+        seek_points=tuple(sorted(packets.seek_points)) if can_seek else (),
+        can_seek=can_seek,
+        fps=_average_rate(pts if can_seek else None, packets),
+        size=picture.size,
+        rotation=picture.rotation,
+        bytes_per_pixel=picture.bytes_per_pixel,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """What the first frame tells about all of them."""
+
+    size: Size
+    rotation: int
+    bytes_per_pixel: float
+
+
+@dataclass
+class _Packets:
+    """What a walk through the packets found."""
+
+    codec: str
+    time_base: Fraction
+    header_rate: Fraction | None
+    pts: list[int] = field(default_factory=list)
+    seek_points: list[tuple[int, int]] = field(default_factory=list)
+    is_trusted: bool = True
+    picture: _Picture | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class _Decoded:
+    """What decoding everything found."""
+
+    pts: list[int | None] = field(default_factory=list)
+    picture: _Picture | None = None
+    num_failed: int = 0
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def _walk_packets(path: Path, *, reader: str) -> _Packets:
+    from av.error import FFmpegError
+
+    container, stream = open_container(path, reader=reader)
+    with container:
+        found = _Packets(
+            codec=stream.codec_context.name,
+            time_base=stream.time_base or Fraction(1, 1000),
+            header_rate=stream.average_rate or stream.guessed_rate,
+        )
+        found.is_trusted = found.codec in _ONE_FRAME_A_PACKET
+        try:
+            for packet in container.demux(stream):
+                if packet.size == 0 or packet.is_discard:
+                    continue
+                if packet.is_corrupt or packet.pts is None:
+                    found.is_trusted = False
+                if packet.pts is None:
+                    continue
+                found.pts.append(packet.pts)
+                if packet.is_keyframe:
+                    dts = packet.pts if packet.dts is None else packet.dts
+                    found.seek_points.append((packet.pts, dts))
+        except (FFmpegError, OSError, ValueError) as error:
+            found.is_trusted = False
+            found.warnings = (
+                f"{path.name} is damaged: reading stops after {len(found.pts)} packets ({error})",
+            )
+        if stream.frames and stream.frames > len(found.pts):
+            # Possibly cut short, so the last packets may not decode.
+            found.is_trusted = False
+    if len(set(found.pts)) != len(found.pts) or not found.pts:
+        found.is_trusted = False
+    return found
+
+
+def _probe_agrees(path: Path, packets: _Packets, *, reader: str) -> bool:
+    """Return whether the first packets give the frames they promise."""
+    from av.error import FFmpegError
+
+    ordered = sorted(packets.pts)
+    container, stream = open_container(path, reader=reader)
+    with container:
+        stream.codec_context.thread_count = 1
+        try:
+            head: list[int | None] = []
+            for frame in container.decode(stream):
+                if not head:
+                    packets.picture = _picture_of(frame)
+                head.append(frame.pts)
+                if len(head) == _PROBED_PACKETS:
+                    break
+            return head == ordered[:_PROBED_PACKETS]
+        except FFmpegError:
+            return False
+
+
+def _decode_all(path: Path, *, reader: str) -> _Decoded:
+    from av.error import FFmpegError
+
+    decoded = _Decoded()
+    container, stream = open_container(path, reader=reader)
+    with container:
+        stream.codec_context.thread_count = 1
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                break
+            except FFmpegError as error:
+                decoded.num_failed += 1
+                decoded.reason = str(error)
+                break
+            try:
+                for frame in frames_of(packet):
+                    if not decoded.pts:
+                        decoded.picture = _picture_of(frame)
+                    decoded.pts.append(frame.pts)
+            except FFmpegError as error:
+                decoded.num_failed += 1
+                decoded.reason = " ".join(str(error).split())
+        header_frames = stream.frames
+    if decoded.num_failed:
+        decoded.warnings += (
+            f"{path.name} is damaged: {decoded.num_failed} of its packets cannot be decoded "
+            f"({decoded.reason}); {len(decoded.pts)} frames can",
+        )
+    if header_frames and header_frames != len(decoded.pts):
+        decoded.warnings += (
+            f"the header of {path.name} promises {header_frames} frames, "
+            f"{len(decoded.pts)} can be decoded",
+        )
+    return decoded
+
+
+def frames_of(packet: Packet[VideoStream]) -> list[VideoFrame]:
+    """Return the pictures that decoding one packet gives; the last, empty packet flushes."""
+    from av.video.frame import VideoFrame
+
+    return [frame for frame in packet.decode() if isinstance(frame, VideoFrame)]
+
+
+def _picture_of(frame: VideoFrame) -> _Picture:
+    # PyAV gives the angle anticlockwise in degrees.
+    turns = round(frame.rotation / 90) % 4
+    size = (frame.height, frame.width)
+    num_bytes = sum(plane.buffer_size for plane in frame.planes)
+    return _Picture(
+        size=size[::-1] if turns % 2 else size,
+        rotation=turns,
+        bytes_per_pixel=num_bytes / (frame.height * frame.width),
+    )
+
+
+def _average_rate(pts: npt.NDArray[np.int64] | None, packets: _Packets) -> float:
+    """Return frames per second: the header's where the frames bear it out, else measured."""
+    stated = float(packets.header_rate) if packets.header_rate else 0.0
+    if pts is None or len(pts) < 2:
+        return stated if stated > 0 else 25.0
+    measured = float((len(pts) - 1) / (int(pts[-1] - pts[0]) * packets.time_base))
+    # Containers that keep whole milliseconds blur the rate a little.
+    if stated > 0 and abs(measured - stated) <= 0.002 * stated:
+        return stated
+    return measured

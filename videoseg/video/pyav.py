@@ -1,0 +1,279 @@
+"""Decoding video files with PyAV, exact to the frame.
+
+A frame is known by its presentation time, never by how many frames were decoded before it.
+Decoding therefore may start at any seek point, and frame 200 is the same picture whether it
+is reached by playing on, by jumping there or by going backwards.
+
+Decoders run on one thread each: a decoder with threads of its own hangs in a forked process.
+Several may be open at once, so that two passes over one video do not push each other from
+place to place.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from videoseg.errors import VideoError
+from videoseg.types import FloatArray, Frame, Size
+from videoseg.video.container import open_container
+from videoseg.video.index import FrameIndex, build_index, frames_of
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+__all__ = ["PyavReader"]
+
+# Decoders kept open while no one uses them; each holds a file and a few reference frames.
+_MAX_IDLE_CURSORS = 3
+
+
+class PyavReader:
+    """Reads a video file with PyAV.
+
+    Args:
+        path: The file.
+        backward_bytes: Bound on the undecoded pictures held while going backwards.
+
+    Raises:
+        MissingDependencyError: If PyAV is not installed.
+        VideoError: If the file is missing, empty, no video, or nothing in it can be decoded.
+    """
+
+    name = "pyav"
+
+    def __init__(self, path: str | Path, *, backward_bytes: int = 128 * 2**20) -> None:
+        self._path = Path(path)
+        self._backward_bytes = backward_bytes
+        self._index = build_index(self._path, reader=self.name)
+        self._timestamps = self._index.timestamps
+        self._size = self._index.size
+        self._warnings = list(self._index.warnings)
+        self._idle: list[_Cursor] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the frames, rotation applied."""
+        return self._size
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
+        return self._index.fps
+
+    @property
+    def timestamps(self) -> FloatArray:
+        """Presentation time of every decodable frame in seconds from the first, shape (T,)."""
+        return self._timestamps
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the file, in words."""
+        return tuple(self._warnings)
+
+    def read(self, index: int) -> Frame:
+        """Return one frame, RGB uint8, shape (H, W, 3).
+
+        Raises:
+            VideoError: If it cannot be decoded or the reader is closed.
+        """
+        cursor = self._take(index)
+        try:
+            return cursor.to_rgb(cursor.advance_to(index))
+        finally:
+            self._give_back(cursor)
+
+    def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames [start, stop) in order, decoding each once."""
+        cursor = self._take(start)
+        try:
+            for index in range(start, stop):
+                yield cursor.to_rgb(cursor.advance_to(index))
+        finally:
+            self._give_back(cursor)
+
+    def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames from stop - 1 down to start.
+
+        Each group of frames that is decoded from one seek point is decoded once where it
+        fits in ``backward_bytes`` before conversion to RGB, and otherwise in several parts.
+        """
+        cursor = self._take(start)
+        try:
+            while stop > start:
+                first = max(start, self._index.group_start(stop - 1))
+                part = self._backward_part(first, stop)
+                held = [cursor.advance_to(index) for index in part]
+                stop -= len(held)
+                while held:
+                    yield cursor.to_rgb(held.pop())
+        finally:
+            self._give_back(cursor)
+
+    def close(self) -> None:
+        """Release the decoders."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for cursor in idle:
+            cursor.close()
+
+    def _backward_part(self, first: int, stop: int) -> range:
+        height, width = self._size
+        frame_bytes = height * width * self._index.bytes_per_pixel
+        most = max(1, int(self._backward_bytes / frame_bytes))
+        return range(max(first, stop - most), stop)
+
+    def _take(self, index: int) -> _Cursor:
+        with self._lock:
+            if self._closed:
+                raise VideoError(
+                    f"{self._path} has been closed; open it again to read frame {index}",
+                    path=str(self._path),
+                    frame=index,
+                    reader=self.name,
+                )
+            ready = [cursor for cursor in self._idle if cursor.can_play_on_to(index)]
+            if ready:
+                best = max(ready, key=lambda cursor: cursor.next_index)
+                self._idle.remove(best)
+                return best
+            if len(self._idle) >= _MAX_IDLE_CURSORS:
+                return self._idle.pop(0)
+        return _Cursor(self._path, self._index)
+
+    def _give_back(self, cursor: _Cursor) -> None:
+        with self._lock:
+            if not self._closed and len(self._idle) < _MAX_IDLE_CURSORS:
+                self._idle.append(cursor)
+                return
+        cursor.close()
+
+
+class _Cursor:
+    """One decoder at one place in the file."""
+
+    def __init__(self, path: Path, index: FrameIndex) -> None:
+        self._path = path
+        self._index = index
+        self._open()
+
+    def close(self) -> None:
+        self._container.close()
+
+    def can_play_on_to(self, index: int) -> bool:
+        """Return whether decoding on from here is the way to a frame."""
+        if index < self.next_index:
+            return False
+        # A seek point between here and there saves decoding what lies before it.
+        return not self._index.can_seek or self._index.group_start(index) <= self.next_index
+
+    def advance_to(self, index: int) -> VideoFrame:
+        """Return the frame of an index, decoding on from here or from a seek point."""
+        if not self.can_play_on_to(index):
+            self._jump_before(index)
+        for found, frame in self._frames:
+            self.next_index = found + 1
+            if found == index:
+                return frame
+            if found > index:
+                break
+        raise VideoError(
+            f"frame {index} of {self._path} cannot be decoded although the file lists it; "
+            "repair the file by encoding it again",
+            path=str(self._path),
+            frame=index,
+            reader="pyav",
+        )
+
+    def to_rgb(self, frame: VideoFrame) -> Frame:
+        """Convert a decoded frame to RGB, upright."""
+        turns = self._index.rotation
+        height, width = self._index.size[::-1] if turns % 2 else self._index.size
+        picture: Any = self._converter.reformat(
+            frame, width=width, height=height, format="rgb24", threads=1
+        ).to_ndarray()
+        rgb: Frame = np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+        rgb.flags.writeable = False
+        return rgb
+
+    def _open(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._container, self._stream = open_container(self._path, reader="pyav")
+        self._stream.codec_context.thread_count = 1
+        self._converter = VideoReformatter()
+        self._frames = self._from_start()
+        self.next_index = 0
+
+    def _jump_before(self, index: int) -> None:
+        """Place the decoder so that the next frames lead to an index."""
+        point = self._index.seek_point_before(index) if self._index.can_seek else -1
+        while point >= 0:
+            pts, dts = self._index.seek_points[point]
+            landed = self._seek(min(pts, dts))
+            if landed is not None and self._index.first_at(landed) <= index:
+                return
+            # Some containers land behind the point asked for.
+            point -= 1
+        self.close()
+        self._open()
+
+    def _seek(self, timestamp: int) -> int | None:
+        """Seek and return the time of the frame that decoding starts with."""
+        from av.error import FFmpegError
+
+        try:
+            self._container.seek(timestamp, stream=self._stream, backward=True, any_frame=False)
+            packets = self._container.demux(self._stream)
+            first = next(packets)
+            while first.size and not first.is_keyframe:
+                first = next(packets)
+        except (FFmpegError, StopIteration):
+            return None
+        if first.pts is None:
+            return None
+        self.next_index = self._index.first_at(first.pts)
+        self._frames = self._from_packets(first, packets, self.next_index)
+        return first.pts
+
+    def _from_start(self) -> Iterator[tuple[int, VideoFrame]]:
+        packets = self._container.demux(self._stream)
+        return self._from_packets(None, packets, 0)
+
+    def _from_packets(
+        self, first: Any, packets: Iterator[Any], floor: int
+    ) -> Iterator[tuple[int, VideoFrame]]:
+        """Yield (index, frame) in order of presentation, none below ``floor``.
+
+        Frames below it lean on frames before the seek point, which were not decoded.
+        """
+        from av.error import FFmpegError
+
+        count = 0
+        packet = first
+        while True:
+            if packet is None:
+                try:
+                    packet = next(packets)
+                except (FFmpegError, StopIteration):
+                    return
+            try:
+                frames = frames_of(packet)
+            except FFmpegError:
+                frames = []
+            packet = None
+            for frame in frames:
+                if not self._index.can_seek:
+                    yield count, frame
+                    count += 1
+                elif frame.pts is not None:
+                    index = self._index.index_of(frame.pts)
+                    if index is not None and index >= floor:
+                        yield index, frame

@@ -1,0 +1,482 @@
+"""A video: frames by index, decoded when asked for."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, SupportsIndex, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from videoseg.errors import ConfigError, VideoError
+from videoseg.types import FloatArray, Frame, Size, VideoFacts
+from videoseg.video.arrays import ArrayReader, uniform_timestamps
+from videoseg.video.core import GrowingReader, VideoCore
+from videoseg.video.iterators import LiveReader, SpoolReader
+from videoseg.video.opening import open_reader
+
+__all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video"]
+
+DEFAULT_CACHE_BYTES = 128 * 2**20
+"""Bound on the decoded frames a video holds: 97 frames of 854x480."""
+
+DEFAULT_FPS = 24.0
+"""Frames per second of pictures that come without a time."""
+
+
+class Video:
+    """A video as the stages see it: RGB frames by index, lazily decoded.
+
+    Make one with ``open``, ``from_frames`` or ``from_iterator`` and close it, or use it as
+    a context manager. Frames are read-only because they are shared; copy one to draw in it.
+
+    ``video[i]`` is a frame. A slice of a video is a video: a view that shares the decoder
+    and the cache and decodes nothing by itself. In a view indices begin at 0 and times at
+    the view's first frame; ``offset`` and ``time_offset`` say where that lies in the whole
+    video. Closing a view does nothing; closing the whole video closes its views.
+
+    A video may be used from several threads, sent to another process (files and arrays)
+    and used after a fork: every process opens the file for itself.
+
+    Example:
+        >>> import numpy as np
+        >>> video = Video.from_frames(np.zeros((10, 48, 64, 3), np.uint8), fps=5)
+        >>> len(video), video[-1].shape, video.window(4, 8).time_of(1)
+        (10, (48, 64, 3), 0.2)
+    """
+
+    def __init__(self, core: VideoCore, *, indices: range | None = None) -> None:
+        """Wrap what has been opened; use ``open`` and the ``from_`` methods instead."""
+        self._core = core
+        self._indices = indices
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        reader: str = "auto",
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+        fps: float | None = None,
+    ) -> Video:
+        """Open a video file, a folder of pictures or one picture.
+
+        Args:
+            path: The file or folder. Pictures in a folder are taken in natural order:
+                ``2.png`` before ``10.png``.
+            reader: How to decode a video file: ``auto`` (PyAV), ``pyav``, ``decord`` or the
+                name of a registered reader.
+            cache_bytes: Bound on the decoded frames held in memory.
+            fps: Frames per second, replacing what the file says; pictures have 24 unless
+                it is given.
+
+        Raises:
+            VideoError: If there is nothing there that can be read.
+            MissingDependencyError: If the reader needs a package that is not installed.
+            ComponentNotFoundError: If there is no reader of this name.
+            ConfigError: If ``fps`` or ``cache_bytes`` is out of range.
+        """
+        _check_fps(fps)
+        location = Path(path).expanduser()
+        name, factory = open_reader(location, reader=reader, fps=fps or DEFAULT_FPS)
+        core = VideoCore(
+            location.stem if location.suffix and not location.is_dir() else location.name,
+            str(location),
+            reader_name=name,
+            factory=factory,
+            reader=factory(),
+            cache_bytes=cache_bytes,
+            fps=fps,
+        )
+        return cls(core)
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: npt.NDArray[Any] | Sequence[Any],
+        *,
+        fps: float | None = None,
+        name: str = "frames",
+    ) -> Video:
+        """Make a video of pictures in memory, without copying those that are RGB already.
+
+        Args:
+            frames: uint8, shape (T, H, W, 3), (T, H, W, 4) or (T, H, W), or a sequence of
+                pictures of one size. Alpha is ignored.
+            fps: Frames per second; 24 unless it is given.
+            name: A short name.
+
+        Raises:
+            ShapeError: If a shape does not fit or pictures differ in size.
+            VideoError: If there is no frame or the values are not uint8.
+        """
+        _check_fps(fps)
+        reader = ArrayReader(frames, fps=fps or DEFAULT_FPS)
+        core = VideoCore(
+            name,
+            None,
+            reader_name="frames",
+            factory=None,
+            reader=reader,
+            cache_bytes=0,
+            fps=fps or DEFAULT_FPS,
+        )
+        return cls(core)
+
+    @classmethod
+    def from_iterator(
+        cls,
+        frames: Iterable[Any],
+        *,
+        fps: float | None = None,
+        name: str = "iterator",
+        live: bool = False,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+    ) -> Video:
+        """Make a video of pictures that arrive one after another.
+
+        The first picture is taken at once, the others when they are asked for.
+
+        Args:
+            frames: Yields pictures of one size, uint8: (H, W, 3), (H, W, 4) or (H, W).
+            fps: Frames per second; 24 unless it is given.
+            name: A short name.
+            live: False for an iterator that ends: every frame stays readable, beyond
+                ``cache_bytes`` from a temporary file, and asking for the number of frames
+                consumes the iterator. True for a source that may go on for ever: only the
+                latest frames are held and ``num_frames`` is None until it ends.
+            cache_bytes: Bound on the frames held in memory.
+
+        Raises:
+            ShapeError: If a shape does not fit.
+            VideoError: If there is no frame or the values are not uint8.
+        """
+        _check_fps(fps)
+        rate = fps or DEFAULT_FPS
+        kind = LiveReader if live else SpoolReader
+        core = VideoCore(
+            name,
+            None,
+            reader_name="live" if live else "iterator",
+            factory=None,
+            reader=kind(frames, fps=rate, memory_bytes=cache_bytes),
+            cache_bytes=0,
+            fps=rate,
+        )
+        return cls(core)
+
+    @property
+    def name(self) -> str:
+        """A short name for messages and result folders."""
+        return self._core.name
+
+    @property
+    def path(self) -> str | None:
+        """Where the video is read from; None for frames in memory."""
+        return self._core.path
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of every frame."""
+        return self._core.size
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the file although it can be read, one sentence each."""
+        return self._core.warnings()
+
+    @property
+    def offset(self) -> int:
+        """The index in the whole video of this view's first frame; 0 for a whole video."""
+        return self._indices.start if self._indices is not None else 0
+
+    @property
+    def time_offset(self) -> float:
+        """The time in the whole video of this view's first frame, in seconds."""
+        return self._base_time(self.offset)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the video is a live source that has not ended."""
+        reader = self._core.reader()
+        return self._indices is None and isinstance(reader, LiveReader) and not reader.ended
+
+    @property
+    def num_frames(self) -> int | None:
+        """Number of frames, or None while a live source has not ended."""
+        return None if self.is_live else len(self._range())
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
+        rate = self._core.fixed_fps
+        if rate is None:
+            rate = float(getattr(self._core.reader(), "fps", 0.0)) or self._measured_fps()
+        return rate / abs(self._indices.step) if self._indices is not None else rate
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame's appearance to the last one's end.
+
+        Raises:
+            VideoError: If the source is live and has not ended.
+        """
+        return self.time_of(len(self) - 1) + 1.0 / self.fps
+
+    @property
+    def timestamps(self) -> FloatArray:
+        """Presentation time of every frame in seconds from the first, shape (T,).
+
+        Of a live source, the frames that have arrived so far.
+        """
+        times = self._base_timestamps()
+        if self._indices is None:
+            return times
+        times = times[np.asarray(self._indices, dtype=np.int64)]
+        shifted: FloatArray = np.abs(times - times[0])
+        return shifted
+
+    def __len__(self) -> int:
+        """Return the number of frames.
+
+        Raises:
+            VideoError: If the source is live and has not ended.
+        """
+        if self.is_live:
+            raise VideoError(
+                f"{self.name} is a live source that has not ended, its number of frames is not "
+                "known; read it with iter_frames()",
+                reader=self._core.reader_name,
+            )
+        return len(self._range())
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        if self._core.is_closed:
+            return f"Video({self.name!r}, {width}x{height}, closed)"
+        # Showing a video must not consume what it comes from.
+        reader = self._core.reader()
+        if self._indices is None and isinstance(reader, GrowingReader):
+            count = f"{reader.num_frames_seen} frames so far"
+        else:
+            count = f"{len(self)} frames"
+        return f"Video({self.name!r}, {width}x{height}, {count}, {self.fps:.6g} fps)"
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Frame: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Video: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Frame | Video:
+        """Return one frame, shape (H, W, 3), RGB uint8, or a view for a slice.
+
+        Negative indices count from the end. A slice may have any step; an empty one is an
+        error, because a video has at least one frame.
+
+        Raises:
+            VideoError: If there is no such frame or it cannot be decoded.
+        """
+        if isinstance(index, slice):
+            return self._view(self._sliced(index), f"[{index.start}:{index.stop}:{index.step}]")
+        return self._core.read(self._base_index(operator.index(index)))
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield every frame in order."""
+        for _, frame in self.iter_frames():
+            yield frame
+
+    def read(self, indices: Sequence[int]) -> list[Frame]:
+        """Return several frames, in the order asked for; each is decoded once.
+
+        Raises:
+            VideoError: If there is no such frame or it cannot be decoded.
+        """
+        base = [self._base_index(operator.index(index)) for index in indices]
+        # In ascending order a decoder plays on instead of jumping about.
+        frames = {index: self._core.read(index) for index in sorted(set(base))}
+        return [frames[index] for index in base]
+
+    def iter_frames(
+        self, start: int = 0, stop: int | None = None, *, reverse: bool = False
+    ) -> Iterator[tuple[int, Frame]]:
+        """Yield (index, frame) over [start, stop), or from stop - 1 down to start.
+
+        Args:
+            start: First index; negative counts from the end.
+            stop: One past the last index; None for the end, beyond the end is the end.
+            reverse: Go backwards. Frames are decoded in groups, each once, as far as the
+                memory bound allows.
+
+        Raises:
+            VideoError: If a frame cannot be decoded, or a live source is to be read
+                backwards before it has ended.
+        """
+        reader = self._core.reader()
+        from_the_start = start >= 0 and (stop is None or stop >= 0) and not reverse
+        if self._indices is None and isinstance(reader, GrowingReader) and from_the_start:
+            index = start
+            while (stop is None or index < stop) and reader.has(index):
+                yield index, self._core.read(index)
+                index += 1
+            return
+        indices = range(len(self))[start:stop]
+        base = self._range()[start:stop]
+        if reverse:
+            indices, base = indices[::-1], base[::-1]
+        if not base:
+            return
+        if base.step == 1:
+            frames = self._core.iter_forward(base.start, base.stop)
+        elif base.step == -1:
+            frames = self._core.iter_backward(base[-1], base[0] + 1)
+        else:
+            frames = (self._core.read(index) for index in base)
+        yield from zip(indices, frames, strict=True)
+
+    def window(self, start: int, stop: int | None = None) -> Video:
+        """Return a view of the frames [start, stop), sharing the decoder and the cache.
+
+        Raises:
+            VideoError: If the range is empty or reaches outside the video.
+        """
+        if self.is_live:
+            if stop is None or start < 0 or stop <= start:
+                raise VideoError(
+                    f"a window of a live source needs 0 <= start < stop, got [{start}, {stop})",
+                    reader=self._core.reader_name,
+                )
+            return Video(self._core, indices=range(start, stop))
+        end = len(self) if stop is None else stop
+        if not 0 <= start < end <= len(self):
+            raise VideoError(
+                f"window [{start}, {end}) does not fit {self.name}: it needs "
+                f"0 <= start < stop <= {len(self)}",
+                path=self.path,
+            )
+        return self._view(self._range()[start:end], f"[{start}, {end})")
+
+    def time_of(self, index: int) -> float:
+        """Return the time of one frame in seconds from the first.
+
+        Raises:
+            VideoError: If there is no such frame.
+        """
+        time = self._base_time(self._base_index(operator.index(index)))
+        return abs(time - self.time_offset)
+
+    def frame_at(self, seconds: float) -> int:
+        """Return the index of the frame on show at a time: the last that has appeared by then.
+
+        Args:
+            seconds: Time from the first frame. Before the first is the first, after the
+                last is the last.
+        """
+        if not math.isfinite(seconds):
+            raise VideoError(f"a time in seconds must be finite, got {seconds}", path=self.path)
+        times = self.timestamps
+        # Times are sums of fractions; a hair's breadth early is in time.
+        index = int(np.searchsorted(times, seconds + 1e-6, side="right")) - 1
+        return min(max(index, 0), len(times) - 1)
+
+    def facts(self) -> VideoFacts:
+        """Return what a result records about this video.
+
+        Raises:
+            VideoError: If the source is live and has not ended.
+        """
+        return VideoFacts(
+            name=self.name,
+            path=self.path,
+            num_frames=len(self),
+            size=self.size,
+            fps=self.fps,
+            duration=self.duration,
+            reader=self._core.reader_name,
+        )
+
+    def close(self) -> None:
+        """Release the decoder and the cache. Closing a view or closing twice does nothing."""
+        if self._indices is None:
+            self._core.close()
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _range(self) -> range:
+        """Return the indices of this video's frames in the whole video."""
+        if self._indices is not None:
+            return self._indices
+        return range(len(self._core.timestamps()))
+
+    def _sliced(self, part: slice) -> range:
+        if self._indices is not None:
+            return self._indices[part]
+        reader = self._core.reader()
+        start = 0 if part.start is None else operator.index(part.start)
+        if isinstance(reader, GrowingReader) and part.stop is not None and start >= 0:
+            # A part with known ends needs nothing of what comes after it.
+            stop = operator.index(part.stop)
+            if stop > 0 and (self.is_live or reader.has(stop - 1)):
+                return range(stop)[part]
+        return range(len(self))[part]
+
+    def _view(self, indices: range, words: str) -> Video:
+        if not indices:
+            raise VideoError(
+                f"{words} is empty in {self.name}, which has {len(self)} frames; "
+                "a video needs at least one",
+                path=self.path,
+            )
+        return Video(self._core, indices=indices)
+
+    def _base_index(self, index: int) -> int:
+        """Return the index in the whole video of one of this video's frames."""
+        reader = self._core.reader()
+        if self._indices is None and isinstance(reader, GrowingReader) and index >= 0:
+            # The reader waits for the frame and says so itself where there is none.
+            return index
+        indices = self._range() if index >= 0 else range(len(self)) and self._range()
+        try:
+            return indices[index]
+        except IndexError:
+            count = len(indices)
+            raise VideoError(
+                f"{self.name} has no frame {index}: it has {count}, from 0 to {count - 1}",
+                path=self.path,
+                frame=index,
+                reader=self._core.reader_name,
+            ) from None
+
+    def _base_timestamps(self) -> FloatArray:
+        times = self._core.timestamps()
+        if self._core.fixed_fps is not None:
+            return uniform_timestamps(len(times), self._core.fixed_fps)
+        return times
+
+    def _base_time(self, index: int) -> float:
+        if self._core.fixed_fps is not None:
+            return index / self._core.fixed_fps
+        return float(self._core.timestamps()[index])
+
+    def _measured_fps(self) -> float:
+        times = self._core.timestamps()
+        span = float(times[-1] - times[0]) if len(times) > 1 else 0.0
+        return (len(times) - 1) / span if span > 0 else DEFAULT_FPS
+
+
+def _check_fps(fps: float | None) -> None:
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise ConfigError(f"fps must be a positive number, got {fps}")
