@@ -1,0 +1,435 @@
+"""Invents scenes: who is there, how each goes, what hides whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, cast
+
+import numpy as np
+
+from videoseg.synthetic.palette import COLORS, color_distance, confusable
+from videoseg.synthetic.paths import PathPlan, path
+from videoseg.synthetic.scene import Post, Scene, SceneObject
+from videoseg.synthetic.shapes import SHAPES, Shape
+from videoseg.synthetic.textures import TEXTURES
+from videoseg.types.arrays import FloatArray, Size
+
+__all__ = ["SCRIPTS", "Camera", "SceneWishes", "Script", "plan_scene"]
+
+Camera: TypeAlias = Literal["still", "pan", "shake"]
+Script: TypeAlias = Literal["crossing", "arrivals", "hidden", "still_life", "passing", "flock"]
+
+SCRIPTS: tuple[Script, ...] = (
+    "crossing",
+    "arrivals",
+    "hidden",
+    "still_life",
+    "passing",
+    "flock",
+)
+
+_RADII = (0.086, 0.118, 0.158, 0.205)
+"""Radii as fractions of the shorter side; neighbours differ in area by a factor of 1.7 or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneWishes:
+    """What the caller decided; None leaves a thing to chance.
+
+    Args:
+        size: (height, width).
+        num_frames: Length of the clip.
+        fps: Frames per second.
+        script: The kind of story.
+        num_objects: How many objects.
+        camera: How the camera moves.
+        noise: Standard deviation of the sensor noise in grey levels.
+        brightness_drift: Largest relative change of brightness.
+        posts: Whether static bars stand in front.
+        cut: Whether a second shot begins half-way.
+        static: Nothing moves at all.
+        shadows: Whether objects throw shadows.
+    """
+
+    size: Size
+    num_frames: int
+    fps: float
+    script: Script
+    num_objects: int | None = None
+    camera: Camera | None = None
+    noise: float | None = None
+    brightness_drift: float | None = None
+    posts: bool | None = None
+    cut: bool = False
+    static: bool = False
+    shadows: bool = True
+
+
+def plan_scene(rng: np.random.Generator, wishes: SceneWishes, *, seed: int) -> Scene:
+    """Invent a scene. The same generator state and wishes give the same scene."""
+    count = wishes.num_objects
+    if count is None:
+        count = int(rng.choice([3, 4, 4, 5]))
+    script: Script = "still_life" if wishes.static else wishes.script
+    paths, posts = _STORIES[script](rng, count)
+    radii = _radii(rng, count, script)
+    if script == "passing" and count >= 2:
+        # What passes in front must not swallow what it passes.
+        radii[0], radii[1] = 0.118, 0.158
+    if wishes.static:
+        paths = [replace(plan, behaviour="still") for plan in paths]
+    if wishes.posts is False:
+        posts = []
+    elif wishes.posts is True and not posts:
+        posts = [(float(rng.uniform(0.25, 0.75)), 0.05)]
+    camera = wishes.camera or cast(Camera, str(rng.choice(["still", "still", "pan", "shake"])))
+    if wishes.static:
+        camera = "still"
+    motion, margin = _camera_path(rng, camera, wishes)
+    colors = _colors(rng, count, twins=script == "flock" or rng.random() < 0.2)
+    shapes = [SHAPES[int(k)] for k in rng.permutation(len(SHAPES))]
+    depths = rng.permutation(count)
+    if script == "passing" and count >= 2 and depths[0] > depths[1]:
+        depths[[0, 1]] = depths[[1, 0]]
+    shots = np.zeros(wishes.num_frames, dtype=np.int64)
+    if wishes.cut and wishes.num_frames >= 4:
+        shots[int(wishes.num_frames * rng.uniform(0.42, 0.58)) :] = 1
+    objects = [
+        _object(
+            rng,
+            index + 1,
+            wishes,
+            plan=paths[index],
+            radius=radii[index] * min(wishes.size),
+            color=colors[index],
+            shape=shapes[index % len(shapes)],
+            depth=int(depths[index]),
+            second_shot=shots == 1,
+        )
+        for index in range(count)
+    ]
+    drift = wishes.brightness_drift
+    if drift is None:
+        drift = float(rng.choice([0.0, 0.0, 0.06]))
+    noise = wishes.noise
+    if noise is None:
+        noise = float(rng.choice([1.5, 2.5, 4.0]))
+    phase = float(rng.uniform(0, 2 * np.pi))
+    time = np.linspace(0, 1, wishes.num_frames)
+    width = wishes.size[1]
+    return Scene(
+        seed=seed,
+        size=wishes.size,
+        fps=wishes.fps,
+        num_frames=wishes.num_frames,
+        objects=tuple(objects),
+        posts=tuple(
+            Post((x - part / 2) * width, max(3.0, part * width), index)
+            for index, (x, part) in enumerate(posts)
+        ),
+        camera=motion,
+        shots=shots,
+        noise=noise,
+        brightness=1 + drift * np.sin(2 * np.pi * time + phase),
+        shadows=wishes.shadows,
+        margin=margin,
+    )
+
+
+def scene_is_fair(scene: Scene, grounds: list[FloatArray]) -> bool:
+    """Return whether every object stands out from the mean colour of every ground."""
+    return all(
+        color_distance(item.rgb, ground) >= 24 for item in scene.objects for ground in grounds
+    )
+
+
+def _object(
+    rng: np.random.Generator,
+    object_id: int,
+    wishes: SceneWishes,
+    *,
+    plan: PathPlan,
+    radius: float,
+    color: str,
+    shape: Shape,
+    depth: int,
+    second_shot: np.ndarray[tuple[int], np.dtype[np.bool_]],
+) -> SceneObject:
+    height, width = wishes.size
+    # Wide enough for the longest outline, its shadow and the camera's way.
+    plan = replace(plan, outside=1.7 * radius / width + 0.1)
+    fractions = path(plan, wishes.num_frames)
+    # Another camera position: what was low is now high; left and right keep their meaning.
+    fractions[second_shot, 1] = 1 - fractions[second_shot, 1]
+    positions = fractions * np.array([width, height], dtype=np.float64)
+    base = np.asarray(COLORS[color], dtype=np.float64)
+    jitter = np.clip(base + rng.uniform(-8, 8, 3), 0, 255)
+    start = float(rng.uniform(-0.3, 0.3))
+    turning = 0.0 if plan.behaviour in ("still",) else float(rng.uniform(-0.6, 0.6))
+    return SceneObject(
+        object_id=object_id,
+        shape=shape,
+        color=color,
+        rgb=(int(jitter[0]), int(jitter[1]), int(jitter[2])),
+        texture=TEXTURES[int(rng.integers(len(TEXTURES)))],
+        radius=radius,
+        depth=depth,
+        behaviour=plan.behaviour,
+        positions=positions,
+        angles=start + turning * np.linspace(0, 1, wishes.num_frames),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _radii(rng: np.random.Generator, count: int, script: Script) -> list[float]:
+    steps = list(_RADII)
+    while len(steps) < count:
+        steps.append(float(rng.choice(_RADII[:2])))
+    if script in ("crossing", "arrivals", "hidden") and rng.random() < 0.4:
+        # Not every clip has a clear largest one.
+        steps = [0.10 + 0.05 * float(rng.random()) for _ in steps]
+    chosen = [steps[int(k)] for k in rng.permutation(len(steps))[:count]]
+    crowd = min(1.0, (5.0 / max(count, 1)) ** 0.5)
+    return [value * crowd * float(rng.uniform(0.97, 1.03)) for value in chosen]
+
+
+def _colors(rng: np.random.Generator, count: int, *, twins: bool) -> list[str]:
+    names = list(COLORS)
+    chosen: list[str] = []
+    for k in rng.permutation(len(names)):
+        name = names[int(k)]
+        if all(not confusable(name, other) for other in chosen):
+            chosen.append(name)
+    wanted = max(1, count - 1) if twins and count >= 3 else count
+    chosen = chosen[:wanted]
+    while len(chosen) < count:
+        chosen.append(chosen[int(rng.integers(len(chosen)))])
+    return [chosen[int(k)] for k in rng.permutation(count)]
+
+
+def _camera_path(
+    rng: np.random.Generator, camera: Camera, wishes: SceneWishes
+) -> tuple[FloatArray, int]:
+    height, width = wishes.size
+    time = np.linspace(0, 1, wishes.num_frames)
+    motion = np.zeros((wishes.num_frames, 2))
+    if camera == "pan":
+        amount = float(rng.uniform(0.05, 0.1)) * float(rng.choice([-1, 1]))
+        ease = (1 - np.cos(np.pi * time)) / 2 - 0.5
+        motion[:, 0] = amount * width * ease
+        motion[:, 1] = 0.2 * amount * height * np.sin(np.pi * time)
+    elif camera == "shake":
+        steps = rng.normal(0, 1.0, (wishes.num_frames + 8, 2))
+        smooth = np.stack([np.convolve(steps[:, a], np.ones(4) / 4, "same") for a in (0, 1)], 1)
+        motion = smooth[4 : 4 + wishes.num_frames] * 0.006 * min(height, width)
+    margin = int(np.ceil(np.abs(motion).max())) + 2 if wishes.num_frames else 2
+    return motion, margin
+
+
+# Stories. Each returns one path for each object, and bars as (x, width) fractions.
+
+_Story: TypeAlias = Callable[
+    [np.random.Generator, int], tuple[list[PathPlan], list[tuple[float, float]]]
+]
+
+
+def _lanes(rng: np.random.Generator, count: int) -> list[float]:
+    lanes = [(k + 0.5) / count for k in range(count)]
+    return [
+        0.1 + 0.8 * lanes[int(k)] + float(rng.uniform(-0.15, 0.15)) / count
+        for k in rng.permutation(count)
+    ]
+
+
+def _phase(rng: np.random.Generator) -> float:
+    return float(rng.uniform(0, 2 * np.pi))
+
+
+def _side(rng: np.random.Generator) -> int:
+    return int(rng.choice([-1, 1]))
+
+
+def _crossing(
+    rng: np.random.Generator, count: int
+) -> tuple[list[PathPlan], list[tuple[float, float]]]:
+    lanes = _lanes(rng, count)
+    way = _side(rng)
+    plans = []
+    for index in range(count):
+        x = float(rng.uniform(0.4, 0.6))
+        if index == 0:
+            plan = PathPlan("cross", x, lanes[0], direction=way, travel=float(rng.uniform(0.6, 0.72)))
+        elif index == 1:
+            plan = PathPlan(
+                "cross", x, lanes[1], direction=-way, travel=float(rng.uniform(0.28, 0.36))
+            )
+        elif index == 2:
+            plan = PathPlan("still", float(rng.uniform(0.12, 0.88)), lanes[2])
+        elif index == 3:
+            upright = float(rng.choice([0.14, 0.86]))
+            plan = PathPlan("climb", upright, 0.5, direction=_side(rng), travel=0.5)
+        else:
+            plan = PathPlan("wander", float(rng.uniform(0.15, 0.85)), lanes[index], travel=0.08)
+        plans.append(replace(plan, phase=_phase(rng)))
+    return plans, []
+
+
+def _arrivals(
+    rng: np.random.Generator, count: int
+) -> tuple[list[PathPlan], list[tuple[float, float]]]:
+    lanes = _lanes(rng, count)
+    times = [0.16, 0.46, 0.72]
+    entering = min(count - 1, int(rng.integers(1, 4))) if count > 1 else 1
+    plans = []
+    for index in range(count):
+        way = _side(rng)
+        if index < entering:
+            start = times[index] if entering > 1 else float(rng.uniform(0.2, 0.5))
+            x = 0.5 - way * float(rng.uniform(0.05, 0.3))
+            plan = PathPlan(
+                "enter", x, lanes[index], direction=way, start=start, stop=min(0.98, start + 0.24)
+            )
+        elif index == entering:
+            start = float(rng.choice([0.2, 0.3, 0.45]))
+            x = 0.5 - way * float(rng.uniform(0.0, 0.3))
+            plan = PathPlan(
+                "leave", x, lanes[index], direction=way, start=start, stop=start + 0.26
+            )
+        else:
+            kind = "wander" if rng.random() < 0.5 else "still"
+            plan = PathPlan(
+                "wander" if kind == "wander" else "still",
+                float(rng.uniform(0.15, 0.85)),
+                lanes[index],
+                travel=0.08,
+            )
+        plans.append(replace(plan, phase=_phase(rng)))
+    return plans, []
+
+
+def _hidden(
+    rng: np.random.Generator, count: int
+) -> tuple[list[PathPlan], list[tuple[float, float]]]:
+    lanes = _lanes(rng, count)
+    post = float(rng.uniform(0.4, 0.6))
+    plans: list[PathPlan] = []
+    for index in range(count):
+        way = _side(rng)
+        if index == 0:
+            behind_post = rng.random() < 0.6
+            plan = (
+                PathPlan("hide", post, lanes[0], direction=way, travel=0.68)
+                if behind_post
+                else PathPlan(
+                    "return",
+                    0.5 + way * 0.22,
+                    lanes[0],
+                    direction=way,
+                    start=0.38,
+                    stop=0.62,
+                )
+            )
+        elif index == 1 and rng.random() < 0.5:
+            plan = PathPlan(
+                "emerge", post, lanes[1], direction=way, travel=0.3, start=0.42, stop=0.75
+            )
+        else:
+            side = 0.16 if post > 0.5 else 0.84
+            plan = PathPlan(
+                "wander" if rng.random() < 0.6 else "still",
+                side + float(rng.uniform(-0.06, 0.06)) if index % 2 else 1 - side,
+                lanes[index],
+                travel=0.07,
+            )
+        plans.append(replace(plan, phase=_phase(rng)))
+    return plans, [(post, 0.3 if min(count, 5) < 5 else 0.26)]
+
+
+def _still_life(
+    rng: np.random.Generator, count: int
+) -> tuple[list[PathPlan], list[tuple[float, float]]]:
+    spots = _spots(rng, count)
+    plans = []
+    for x, y in spots:
+        kind = rng.random()
+        plan = PathPlan("still", x, y)
+        if kind < 0.45:
+            plan = PathPlan("wander", x, y, travel=0.05, phase=_phase(rng))
+        plans.append(plan)
+    return plans, []
+
+
+def _passing(
+    rng: np.random.Generator, count: int
+) -> tuple[list[PathPlan], list[tuple[float, float]]]:
+    y = float(rng.uniform(0.3, 0.7))
+    way = _side(rng)
+    x = float(rng.uniform(0.4, 0.6))
+    plans = [
+        PathPlan("cross", 0.5, y + 0.03, direction=way, travel=0.68, phase=_phase(rng)),
+        PathPlan("still", x, y),
+    ]
+    for index in range(2, count):
+        other = 0.13 if (index % 2 == 0) == (y > 0.5) else 0.87
+        plans.append(
+            PathPlan(
+                "wander" if rng.random() < 0.5 else "drift",
+                float(rng.uniform(0.15, 0.85)),
+                other,
+                direction=_side(rng),
+                travel=0.06,
+                phase=_phase(rng),
+            )
+        )
+    return plans[:count], []
+
+
+def _flock(
+    rng: np.random.Generator, count: int
+) -> tuple[list[PathPlan], list[tuple[float, float]]]:
+    lanes = _lanes(rng, count)
+    way = _side(rng)
+    plans = []
+    for index in range(count):
+        together = index < max(2, (count + 1) // 2)
+        direction = way if together else -way
+        kind = rng.random()
+        if not together and kind < 0.4:
+            plan = PathPlan("still", float(rng.uniform(0.15, 0.85)), lanes[index])
+        else:
+            plan = PathPlan(
+                "cross",
+                float(rng.uniform(0.44, 0.56)),
+                lanes[index],
+                direction=direction,
+                travel=float(rng.uniform(0.4, 0.6)),
+            )
+        plans.append(replace(plan, phase=_phase(rng)))
+    return plans, []
+
+
+def _spots(rng: np.random.Generator, count: int) -> list[tuple[float, float]]:
+    """Scatter points that keep apart; apart enough for few, less for many."""
+    spots: list[tuple[float, float]] = []
+    distance = 0.36 if count <= 5 else 0.9 / count**0.5
+    for attempt in range(400):
+        x, y = float(rng.uniform(0.14, 0.86)), float(rng.uniform(0.18, 0.82))
+        reach = distance * (1 - attempt / 500)
+        if all(np.hypot((x - a) * 1.2, y - b) >= reach for a, b in spots):
+            spots.append((x, y))
+        if len(spots) == count:
+            break
+    while len(spots) < count:
+        spots.append((float(rng.uniform(0.14, 0.86)), float(rng.uniform(0.18, 0.82))))
+    return spots
+
+
+_STORIES: dict[Script, _Story] = {
+    "crossing": _crossing,
+    "arrivals": _arrivals,
+    "hidden": _hidden,
+    "still_life": _still_life,
+    "passing": _passing,
+    "flock": _flock,
+}
