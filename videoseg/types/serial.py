@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from videoseg.errors import ConfigError
 
@@ -24,8 +22,7 @@ def to_jsonable(value: object) -> Any:
         {'start': 2, 'stop': 5}
     """
     exclude = {"source"} if type(value).__name__ == "Segmentation" else None
-    kind: Hashable = cast(Hashable, type(value))
-    return _adapter(kind).dump_python(value, mode="json", exclude=exclude)
+    return _adapter(type(value)).dump_python(value, mode="json", exclude=exclude)
 
 
 def from_jsonable(kind: type[T], data: object) -> T:
@@ -42,7 +39,7 @@ def from_jsonable(kind: type[T], data: object) -> T:
     from pydantic import ValidationError
 
     try:
-        result: T = _adapter(cast(Hashable, kind)).validate_python(data)
+        result: T = _adapter(kind).validate_python(data)
     except ValidationError as error:
         raise ConfigError(
             [
@@ -53,8 +50,13 @@ def from_jsonable(kind: type[T], data: object) -> T:
     return result
 
 
-@lru_cache(maxsize=64)
-def _adapter(kind: Hashable) -> Any:
+def _adapter(kind: type[Any]) -> Any:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(kind)
+    # Building an adapter is slow, and results are read and written by the thousand.
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+_ADAPTERS: dict[type[Any], Any] = {}

@@ -1,0 +1,89 @@
+import pytest
+
+from videoseg.errors import ConfigError
+from videoseg.types import (
+    Box,
+    Episode,
+    FrameGroup,
+    FrameSelection,
+    Grounding,
+    Look,
+    Prompt,
+    Thought,
+    Window,
+)
+
+
+def test_a_prompt_must_say_where_the_object_is():
+    with pytest.raises(ConfigError, match="box, points, a mask or an embedding"):
+        Prompt(1, 0)
+
+
+def test_two_prompts_for_one_object_on_one_frame_are_refused():
+    prompt = Prompt(1, 4, box=Box(0, 0, 2, 2))
+    with pytest.raises(ConfigError, match="two prompts"):
+        Grounding(4, (prompt, prompt))
+
+
+def test_one_object_may_be_prompted_on_several_frames():
+    grounding = Grounding(
+        4, (Prompt(1, 4, box=Box(0, 0, 2, 2)), Prompt(1, 9, box=Box(0, 0, 2, 2)))
+    )
+    assert grounding.object_ids == (1,)
+
+
+def test_no_prompts_is_a_legal_answer():
+    assert not Grounding(None).found
+
+
+def test_prompts_without_a_keyframe_are_refused():
+    with pytest.raises(ConfigError, match="keyframe"):
+        Grounding(None, (Prompt(1, 4, box=Box(0, 0, 2, 2)),))
+
+
+def test_a_selection_lists_its_frames_once_and_in_order():
+    selection = FrameSelection.of([8, 0, 8], window=Window(0, 10), keyframe=3)
+    assert selection.indices == (0, 3, 8)
+    assert selection.keyframe == 3
+    assert selection.of_role("context") == (8, 0, 8)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FrameGroup("context", ()),
+        lambda: FrameGroup("context", (-1,)),
+        lambda: FrameGroup("keyframe", (1, 2)),
+        lambda: FrameGroup("detail", (1,), 0),
+        lambda: FrameSelection((), Window(0, 3)),
+        lambda: FrameSelection(
+            (FrameGroup("keyframe", (1,)), FrameGroup("keyframe", (2,))), Window(0, 3)
+        ),
+    ],
+)
+def test_a_selection_that_makes_no_sense_is_refused(make):
+    with pytest.raises(ConfigError):
+        make()
+
+
+def test_the_trace_tells_each_turn_with_what_was_seen_and_done():
+    selection = FrameSelection.of([0, 5], window=Window(0, 10), reason="evenly")
+    look = Look(Window(4, 8), 5, Thought(temporal="the second half moves"))
+    answer = Grounding(None, thought=Thought("nothing fits"))
+    episode = Episode(
+        video=None, query="q", max_turns=2, selections=(selection, selection), moves=(look, answer)
+    )
+    text = str(episode.trace)
+    assert "Turn 1: frames 0-9, saw 0, 5" in text
+    assert "temporal: the second half moves" in text
+    assert "-> look at frames 4-7, keyframe 5" in text
+    assert "thought: nothing fits" in text
+    assert episode.grounding is answer
+
+
+def test_only_the_last_turn_must_answer():
+    episode = Episode(video=None, query="q", max_turns=2)
+    assert not episode.must_answer
+    later = Episode(video=None, query="q", max_turns=2, moves=(Look(Window(0, 1)),))
+    assert later.must_answer
+    assert later.grounding is None
