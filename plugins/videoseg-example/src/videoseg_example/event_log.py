@@ -1,0 +1,46 @@
+"""Writes what happens in a run as JSON lines, one object for each event."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from videoseg.plugins import FrameDone, StageFinished, StageStarted
+
+__all__ = ["EventLog"]
+
+
+class EventLog:
+    """An observer that appends every event to a file.
+
+    Give it to one run, ``pipe(video, query, observers=[EventLog("run.jsonl")])``, or set the
+    environment variable ``VIDEOSEG_EVENT_LOG`` to have every run logged. A run whose log
+    cannot be written goes on; its result carries a warning.
+
+    Args:
+        path: The file; made if it is not there.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def videoseg_stage_started(self, event: StageStarted) -> None:
+        """Write that a stage begins."""
+        self.write(event)
+
+    def videoseg_stage_finished(self, event: StageFinished) -> None:
+        """Write that a stage ended."""
+        self.write(event)
+
+    def videoseg_frame_done(self, event: FrameDone) -> None:
+        """Write that a frame is ready."""
+        self.write(event)
+
+    def write(self, event: StageStarted | StageFinished | FrameDone) -> None:
+        """Append one event, with its kind and the time in seconds since 1970."""
+        record = {"event": type(event).__name__, "time": time.time(), **asdict(event)}
+        # Opened for each event, so that the log of a run that is killed ends in a whole line.
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")

@@ -1,0 +1,52 @@
+"""What videoseg finds through the entry point: the hooks.
+
+This module is imported whenever anyone lists the components, so it imports nothing heavy:
+components are declared by their address and imported when somebody builds them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import videoseg as vs
+from videoseg.plugins import FrameDone, StageFinished, StageStarted
+
+LOG_VARIABLE = "VIDEOSEG_EVENT_LOG"
+
+
+@vs.hookimpl
+def videoseg_components() -> Iterable[vs.Component]:
+    """Declare the sampler."""
+    yield vs.Component(
+        "sampler",
+        "sharpest",
+        "videoseg_example.sharpest:SharpestSampler",
+        summary="The sharpest frame of each part of the window.",
+    )
+
+
+@vs.hookimpl
+def videoseg_stage_started(event: StageStarted) -> None:
+    """Write the event, if a log was asked for."""
+    _write(event)
+
+
+@vs.hookimpl
+def videoseg_stage_finished(event: StageFinished) -> None:
+    """Write the event, if a log was asked for."""
+    _write(event)
+
+
+@vs.hookimpl
+def videoseg_frame_done(event: FrameDone) -> None:
+    """Write the event, if a log was asked for."""
+    _write(event)
+
+
+def _write(event: StageStarted | StageFinished | FrameDone) -> None:
+    path = os.environ.get(LOG_VARIABLE)
+    if path:
+        from videoseg_example.event_log import EventLog
+
+        EventLog(path).write(event)
