@@ -240,7 +240,8 @@ class LiveReader:
     Args:
         iterable: Yields pictures of one size, uint8.
         fps: Frames per second.
-        memory_bytes: Bound on the frames held; at least the latest frame is.
+        memory_bytes: Bound on the frames held.
+        min_frames: How many of the latest frames are held whatever they take.
 
     Raises:
         VideoError: If the source ends before its first frame or fails.
@@ -249,8 +250,11 @@ class LiveReader:
 
     in_memory = True
 
-    def __init__(self, iterable: Iterable[Any], *, fps: float, memory_bytes: int) -> None:
+    def __init__(
+        self, iterable: Iterable[Any], *, fps: float, memory_bytes: int, min_frames: int = 1
+    ) -> None:
         self._intake = _Intake(iterable)
+        self._min_frames = max(1, min_frames)
         self._fps = fps
         self._memory_bytes = memory_bytes
         self._frames: OrderedDict[int, Frame] = OrderedDict()
@@ -330,6 +334,7 @@ class LiveReader:
         if frame is None:
             return False
         self._frames[self._intake.num_seen - 1] = frame
-        while len(self._frames) > 1 and len(self._frames) * frame.nbytes > self._memory_bytes:
+        most = max(self._min_frames, self._memory_bytes // frame.nbytes)
+        while len(self._frames) > most:
             self._frames.popitem(last=False)
         return True

@@ -14,7 +14,7 @@ from videoseg.video.video import Video
 __all__ = ["as_video"]
 
 
-def as_video(value: Any, *, fps: float | None = None) -> Video:
+def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> Video:
     """Return a video for a path, frames, an iterator, or a video.
 
     Args:
@@ -22,6 +22,9 @@ def as_video(value: Any, *, fps: float | None = None) -> Video:
             array or a sequence of pictures; an iterator of pictures; or a ``Video``, which
             is returned as it is.
         fps: Frames per second, replacing those of the source.
+        live_buffer: 0 to keep every frame of an iterator. Otherwise an iterator is taken
+            for a live source that may never end, of which at least so many of the latest
+            frames are held.
 
     Raises:
         VideoError: If it is none of these, or cannot be read.
@@ -38,7 +41,7 @@ def as_video(value: Any, *, fps: float | None = None) -> Video:
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return Video.from_frames(value, fps=fps)
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
-        return Video.from_iterator(value, fps=fps)
+        return Video.from_iterator(value, fps=fps, live=live_buffer > 0, live_buffer=live_buffer)
     raise VideoError(
         f"a {type(value).__name__} is no video; give a path, an array of shape (T, H, W, 3), "
         "a list or iterator of pictures, or a Video"

@@ -135,6 +135,7 @@ class Video:
         fps: float | None = None,
         name: str = "iterator",
         live: bool = False,
+        live_buffer: int = 0,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> Video:
         """Make a video of pictures that arrive one after another.
@@ -149,6 +150,8 @@ class Video:
                 ``cache_bytes`` from a temporary file, and asking for the number of frames
                 consumes the iterator. True for a source that may go on for ever: only the
                 latest frames are held and ``num_frames`` is None until it ends.
+            live_buffer: How many of the latest frames of a live source are held, even if
+                they take more than ``cache_bytes``.
             cache_bytes: Bound on the frames held in memory.
 
         Raises:
@@ -157,13 +160,17 @@ class Video:
         """
         _check_fps(fps)
         rate = fps or DEFAULT_FPS
-        kind = LiveReader if live else SpoolReader
+        reader: LiveReader | SpoolReader
+        if live:
+            reader = LiveReader(frames, fps=rate, memory_bytes=cache_bytes, min_frames=live_buffer)
+        else:
+            reader = SpoolReader(frames, fps=rate, memory_bytes=cache_bytes)
         core = VideoCore(
             name,
             None,
             reader_name="live" if live else "iterator",
             factory=None,
-            reader=kind(frames, fps=rate, memory_bytes=cache_bytes),
+            reader=reader,
             cache_bytes=0,
             fps=rate,
         )

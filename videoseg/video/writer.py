@@ -1,0 +1,269 @@
+"""Writing MP4 files that play in browsers and notebooks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from videoseg.errors import ConfigError, OutputError, ShapeError, VideoError
+from videoseg.types import Frame, Size
+from videoseg.video.arrays import rgb_frame
+from videoseg.video.container import require_pyav
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+__all__ = ["VideoWriter", "write_video"]
+
+# H.264 first: every browser plays it. The others are what a PyAV without x264 may have.
+_ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("libx264", {"crf": "18", "preset": "veryfast", "tune": "fastdecode"}),
+    ("libopenh264", {}),
+    ("h264_videotoolbox", {}),
+)
+
+# Rates are kept as fractions of this size, so that 29.97... becomes 30000/1001 again.
+_MAX_RATE_DENOMINATOR = 1001
+
+
+class VideoWriter:
+    """Writes RGB frames to an H.264 MP4 file.
+
+    The file appears under its name only when it is complete: frames go to a temporary file
+    beside it, which ``close`` renames. Leaving the ``with`` block through an error removes
+    the temporary file and leaves what was there before.
+
+    Pixels are yuv420p, which needs even sides: a frame of an odd size gets its last row or
+    column twice. The index stands at the front, so that a browser can start playing at once.
+
+    Args:
+        path: Where to write; the folder is made if need be. The name should end in ``.mp4``.
+        fps: Frames per second. Common fractional rates such as 30000/1001 are kept exactly.
+        size: (height, width) of the frames; by default that of the first one.
+        quality: Constant rate factor of the encoder: 0 is lossless, 18 looks the same as the
+            original, 51 is worst.
+
+    Raises:
+        ConfigError: If ``fps``, ``size`` or ``quality`` is out of range.
+        MissingDependencyError: If PyAV is not installed.
+        OutputError: If the file cannot be written or no H.264 encoder is at hand.
+
+    Example:
+        >>> import numpy as np
+        >>> import tempfile, pathlib
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "black.mp4"
+        >>> with VideoWriter(path, fps=10) as writer:
+        ...     writer.write(np.zeros((48, 64, 3), np.uint8))
+        >>> path.exists()
+        True
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        fps: float | Fraction,
+        *,
+        size: Size | None = None,
+        quality: int = 18,
+    ) -> None:
+        self._rate = _exact_rate(fps)
+        if size is not None and (len(size) != 2 or min(size) < 1):
+            raise ConfigError(f"size must be (height, width), both at least 1, got {size}")
+        if not 0 <= quality <= 51:
+            raise ConfigError(f"quality must be within 0..51, got {quality}")
+        require_pyav()
+        self._path = Path(path).expanduser()
+        # The process in the name keeps two writers of one path out of each other's way.
+        self._partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        self._size = size
+        self._quality = quality
+        self._container: Any = None
+        self._stream: VideoStream | None = None
+        self._num_frames = 0
+        self._is_closed = False
+        if self._path.is_dir():
+            raise OutputError(f"{self._path} is a folder; give the name of a file")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    @property
+    def path(self) -> Path:
+        """Where the file appears."""
+        return self._path
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames have been written."""
+        return self._num_frames
+
+    def write(self, frame: Frame) -> None:
+        """Append one frame.
+
+        Args:
+            frame: RGB uint8, shape (H, W, 3); grey and RGBA are taken too, without alpha.
+
+        Raises:
+            ShapeError: If the shape is no picture's or not that of the frames before.
+            VideoError: If the values are not uint8 or the writer is closed.
+            OutputError: If the file cannot be written.
+        """
+        from av.error import FFmpegError
+        from av.video.frame import VideoFrame
+
+        if self._is_closed:
+            raise VideoError(
+                f"{self._path} is finished; make a new VideoWriter to write more frames",
+                path=str(self._path),
+            )
+        picture = rgb_frame(frame, name=f"frame {self._num_frames}")
+        height, width = picture.shape[:2]
+        if self._size is None:
+            self._size = (height, width)
+        if (height, width) != self._size:
+            raise ShapeError(
+                f"frame {self._num_frames}",
+                actual=picture.shape,
+                expected=f"({self._size[0]}, {self._size[1]}, 3) like the video",
+            )
+        if self._stream is None:
+            self._open(self._size)
+        if height % 2 or width % 2:
+            picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        encoded = VideoFrame.from_ndarray(picture, format="rgb24")
+        encoded.pts = self._num_frames
+        encoded.time_base = 1 / self._rate
+        try:
+            self._mux(encoded)
+        except (FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        self._num_frames += 1
+
+    def close(self) -> None:
+        """Finish the file and give it its name. Closing twice does nothing.
+
+        Raises:
+            VideoError: If no frame was written; there is no file then.
+            OutputError: If the file cannot be written.
+        """
+        from av.error import FFmpegError
+
+        if self._is_closed:
+            return
+        if self._container is None:
+            self._is_closed = True
+            raise VideoError(
+                f"{self._path} was not written: a video needs at least one frame",
+                path=str(self._path),
+            )
+        try:
+            self._mux(None)
+            self._container.close()
+            self._partial.replace(self._path)
+        except (FFmpegError, OSError) as error:
+            self.discard()
+            raise self._failure(error) from error
+        self._is_closed = True
+
+    def discard(self) -> None:
+        """Give up: remove what was written and leave what was at the path before."""
+        from av.error import FFmpegError
+
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._container is not None:
+            # The half of a file that is about to be removed need not be well formed.
+            with contextlib.suppress(FFmpegError, OSError):
+                self._container.close()
+        self._partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def _open(self, size: Size) -> None:
+        import av
+        from av.error import FFmpegError
+
+        height, width = size
+        try:
+            self._container = av.open(
+                f"file:{self._partial}", "w", format="mp4", options={"movflags": "+faststart"}
+            )
+        except (FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        name, options = self._encoder(av.codecs_available)
+        stream = self._container.add_stream(name, rate=self._rate)
+        stream.width, stream.height = width + width % 2, height + height % 2
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = 1 / self._rate
+        # A thread of its own for each core gains little here and does not survive a fork.
+        stream.codec_context.thread_count = 1
+        stream.options = {**options, "crf": str(self._quality)} if "crf" in options else options
+        self._stream = stream
+
+    def _encoder(self, available: set[str]) -> tuple[str, dict[str, str]]:
+        for name, options in _ENCODERS:
+            if name in available:
+                return name, options
+        self.discard()
+        names = ", ".join(name for name, _ in _ENCODERS)
+        raise OutputError(
+            f"{self._path} cannot be written: this PyAV has no H.264 encoder ({names}); "
+            'run: python -m pip install --force-reinstall --only-binary av "av>=14"'
+        )
+
+    def _mux(self, frame: Any) -> None:
+        if self._stream is not None:
+            self._container.mux(self._stream.encode(frame))
+
+    def _failure(self, error: Exception) -> OutputError:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return OutputError(
+            f"{self._path} cannot be written ({reason}); check the folder, its permissions and "
+            "the free space"
+        )
+
+
+def write_video(
+    path: str | Path, frames: Iterable[Frame], *, fps: float | Fraction, quality: int = 18
+) -> None:
+    """Write frames to an H.264 MP4 file; see ``VideoWriter``."""
+    with VideoWriter(path, fps, quality=quality) as writer:
+        for frame in frames:
+            writer.write(frame)
+
+
+def _exact_rate(fps: float | Fraction) -> Fraction:
+    rate = Fraction(fps) if isinstance(fps, (int, Fraction)) else _nearest_rate(float(fps))
+    if not 0 < rate <= 1000:
+        raise ConfigError(f"fps must be above 0 and at most 1000, got {fps}")
+    return rate
+
+
+def _nearest_rate(fps: float) -> Fraction:
+    if not 0 < fps <= 1000:
+        raise ConfigError(f"fps must be above 0 and at most 1000, got {fps}")
+    simple = Fraction(fps).limit_denominator(_MAX_RATE_DENOMINATOR)
+    # 29.97 is a way of writing 30000/1001, and so on for its relatives.
+    broadcast = Fraction(round(fps * 1.001) * 1000, 1001)
+    return broadcast if abs(float(broadcast) - fps) < 0.005 and simple.denominator > 2 else simple
