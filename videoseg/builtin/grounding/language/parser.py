@@ -1,0 +1,557 @@
+"""A small grammar of descriptions: sentence -> query plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, TypeAlias, cast
+
+from videoseg.builtin.grounding.language.builder import PhraseBuilder
+from videoseg.builtin.grounding.language.lexicon import Entry, Kind
+from videoseg.builtin.grounding.language.plan import (
+    ColorIs,
+    ColorWord,
+    Dimension,
+    Direction,
+    Event,
+    EventIs,
+    Manner,
+    MotionIs,
+    NounPhrase,
+    Number,
+    Part,
+    Place,
+    PositionIs,
+    QueryPlan,
+    RankKey,
+    Ranking,
+    RelationIs,
+    RelationKind,
+    SizeIs,
+    Unjudged,
+    When,
+)
+from videoseg.builtin.grounding.language.tokens import Token, tokenize
+from videoseg.builtin.vision.color import Shade
+from videoseg.errors import QueryError
+
+__all__ = ["parse_query", "spoken_span"]
+
+_Context: TypeAlias = Literal["top", "within", "reference", "clause"]
+
+_MAX_DEPTH = 5
+_NOUN = "what a thing is cannot be recognised without a model"
+_OTHER = "not a colour, size, place, motion, time or number"
+_MODAL = "speaks of what could be, not of what is seen"
+_THING = "describes something else that cannot be recognised without a model"
+_WEARABLE = frozenset(
+    "dress shirt tshirt t-shirt jacket coat suit uniform hat cap helmet trousers pants jeans "
+    "shorts skirt sweater hoodie vest scarf gloves shoes boots outfit clothes top belt jersey "
+    "costume robe socks collar harness backpack bag glasses".split()
+)
+_OPPOSITE: dict[str, Direction] = {"left": "right", "right": "left", "top": "down", "bottom": "up"}
+_PHRASE_START = frozenset({"det", "number", "all", "color", "shade", "size", "superlative",
+                           "ordinal", "thing", "rest", None})  # fmt: skip
+_PLACE_NOUNS = frozenset("edge border side corner half part quarter third hand end".split())
+
+
+def parse_query(text: str) -> QueryPlan:
+    """Parse a sentence into what can be judged and what cannot.
+
+    Args:
+        text: A description or question, such as ``"the largest object that moves left"``.
+
+    Raises:
+        QueryError: If the sentence has no words.
+
+    Example:
+        >>> plan = parse_query("the red dog on the left")
+        >>> [constraint.words for constraint in plan.target.constraints]
+        ['red', 'on the left']
+        >>> [item.words for item in plan.unjudged]
+        ['dog']
+    """
+    tokens, truncated = tokenize(text)
+    if not any(token.kind != "comma" for token in tokens):
+        raise QueryError(
+            "the query has no words; describe what to find, such as 'the red ball on the left'"
+        )
+    parser = _Parser(tokens)
+    target = parser.phrase("top", 0)
+    return QueryPlan(text, target, tuple(parser.unjudged), truncated)
+
+
+def spoken_span(text: str) -> Part | None:
+    """Return the part of the video that a sentence speaks of, or None if of no single part.
+
+    Example:
+        >>> spoken_span("the dog that enters at the end")
+        'end'
+    """
+    tokens, _ = tokenize(text)
+    for token in tokens:
+        if token.entry is not None and token.entry.kind == "part":
+            return cast(Part, token.entry.value)
+    if any(token.kind == "ordinal" for token in tokens):
+        try:
+            plan = parse_query(text)
+        except QueryError:
+            return None
+        for ranking in plan.target.rankings:
+            if ranking.key in ("appears", "leaves", "starts", "stops"):
+                return "end" if ranking.descending else "start"
+    return None
+
+
+class _Parser:
+    """Reads phrases left to right; every step takes at least one token."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = tokens
+        self.position = 0
+        self.unjudged: list[Unjudged] = []
+
+    def phrase(self, context: _Context, depth: int) -> NounPhrase:
+        """Read one description; nested ones are read by the words that open them."""
+        builder = PhraseBuilder()
+        first = self.position
+        while self.position < len(self.tokens):
+            token = self.tokens[self.position]
+            if context != "top" and self._closes(builder, token):
+                break
+            self.position += 1
+            if token.entry is None:
+                self._unknown(builder, token, depth)
+            else:
+                self._known(builder, token, token.entry, context, depth)
+        words = " ".join(token.words for token in self.tokens[first : self.position])
+        return builder.finished(words)
+
+    def _kind(self, ahead: int = 0) -> Kind | None | Literal["end"]:
+        index = self.position + ahead
+        return self.tokens[index].kind if 0 <= index < len(self.tokens) else "end"
+
+    def _closes(self, builder: PhraseBuilder, token: Token) -> bool:
+        """Whether a nested description ends before this token."""
+        if not builder.started:
+            return False
+        kind = token.kind
+        form = token.entry.form if token.entry is not None else None
+        if kind in ("comma", "then", "except"):
+            return True
+        if builder.in_clause:
+            return kind in ("and", "or") and self._kind(1) in ("who", "det", "number")
+        if kind == "place" and token.words == "left" and builder.has_head:
+            return self._kind(1) in ("end", "comma")  # "after the red one left"
+        if kind in ("be", "modal", "order", "part", "not"):
+            return True
+        if kind in ("motion", "event"):
+            return builder.has_head and form in ("finite", "infinitive")
+        if kind == "relation" and builder.has_head:
+            return token.words.split()[0].endswith("s") and token.words != "across"
+        if kind in ("and", "or"):
+            return True
+        return False
+
+    def _known(
+        self, builder: PhraseBuilder, token: Token, entry: Entry, context: _Context, depth: int
+    ) -> None:
+        words = token.words
+        match entry.kind:
+            case "det":
+                self._determiner(builder, depth)
+            case "all":
+                builder.number = Number(None)
+            case "number":
+                self._number(builder, token, int(entry.value))
+            case "ordinal":
+                builder.note_ordinal(words, int(entry.value))
+            case "color":
+                self._color(builder, token, entry)
+            case "shade":
+                self._shade(builder, token, entry)
+            case "size":
+                builder.add(SizeIs(words, cast(Dimension, entry.value), entry.extra == "1"))
+            case "superlative":
+                self._superlative(builder, token, entry, depth)
+            case "comparative":
+                self._comparative(builder, token, entry, depth)
+            case "place":
+                self._place(builder, token, entry)
+            case "ranked place":
+                self._ranked_place(builder, token, entry)
+            case "motion":
+                direction = cast(Direction, entry.extra) if entry.extra else None
+                builder.add_motion(MotionIs(words, cast(Manner, entry.value), direction),
+                                   is_verb=entry.form is not None)
+            case "direction":
+                builder.add_direction(words, cast(Direction, entry.value))
+            case "event":
+                builder.add_event(EventIs(words, cast(Event, entry.value)))
+            case "relation":
+                self._relation(builder, token, cast(RelationKind, entry.value), depth)
+            case "order":
+                self._order(builder, token, entry, depth)
+            case "part":
+                builder.add_when(When(words, part=cast(Part, entry.value)))
+            case "not":
+                self._negation(builder, token, depth)
+            case "without":
+                self._with(builder, token, depth, negated=True)
+            case "with" | "in":
+                self._with(builder, token, depth, negated=False)
+            case "except":
+                self._except(builder, token, depth)
+            case "who":
+                builder.open_clause()
+            case "be":
+                builder.open_predicate()
+            case "and" | "or" | "comma":
+                self._joint(builder, token, entry.kind, context, depth)
+            case "then":
+                builder.next_phase()
+            case "of":
+                self._of(builder, token, depth)
+            case "preposition":
+                self._preposition(builder, token, depth)
+            case "thing":
+                builder.set_head(words, plural=entry.value == "plural")
+            case "rest":
+                builder.set_rest(words)
+            case "modal":
+                self._skip_clause(token)
+            case _:
+                builder.skip(words)
+
+    # -- words that open another description -------------------------------------------------
+
+    def _nested(self, context: _Context, depth: int) -> NounPhrase | None:
+        """Read a nested description, or return None if none can begin here."""
+        while self._kind() in ("filler", "fold"):
+            self.position += 1
+        if depth >= _MAX_DEPTH or self._kind() not in _PHRASE_START | {"not", "motion", "place"}:
+            return None
+        phrase = self.phrase(context, depth + 1)
+        return phrase if phrase.words else None
+
+    def _discard(self, words: str, depth: int, why: str) -> None:
+        """Read what follows as a description of something else that cannot be judged."""
+        known = len(self.unjudged)
+        nested = self._nested("reference", depth)
+        del self.unjudged[known:]
+        text = f"{words} {nested.words}" if nested is not None else words
+        self._cannot_judge(text.strip(), why)
+
+    def _relation(
+        self, builder: PhraseBuilder, token: Token, relation: RelationKind, depth: int
+    ) -> None:
+        if self._kind() == "camera" or (
+            self._kind() == "det" and self._kind(1) == "camera"
+        ):
+            self.position += 1 + (self._kind() == "det")
+            builder.add_camera_relation(token.words, relation)
+            return
+        if relation in ("above", "below") and self._kind() in ("end", "comma", "and"):
+            place: Place = "top" if relation == "above" else "bottom"
+            builder.add(PositionIs(token.words, (place,)))
+            return
+        references = self._references(depth, pair=relation == "between")
+        if references is None:
+            builder.forget_negation()
+            return
+        builder.add(RelationIs(token.words, relation, references))
+
+    def _references(self, depth: int, *, pair: bool = False) -> tuple[NounPhrase, ...] | None:
+        """Read what a relation refers to; None (and noted) if it cannot be judged."""
+        opening = self.tokens[self.position - 1].words
+        known = len(self.unjudged)
+        first = self._nested("reference", depth)
+        references = [first] if first is not None else []
+        several = pair or (first is not None and first.judged)
+        if several and self._kind() == "and" and self._kind(1) in ("det", "color", "thing"):
+            after = self.position
+            self.position += 1
+            second = self._nested("reference", depth)
+            if second is not None and second.judged:
+                references.append(second)
+            else:
+                self.position = after
+        if not references or not all(reference.judged for reference in references):
+            del self.unjudged[known:]
+            words = " and ".join([opening, *(reference.words for reference in references[:1])])
+            self._cannot_judge(words.replace(" and ", " ", 1), _THING)
+            return None
+        return tuple(references)
+
+    def _order(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
+        order = cast(Literal["after", "before", "while"], entry.value)
+        following = self.tokens[self.position] if self.position < len(self.tokens) else None
+        if following is not None and following.entry is not None:
+            if following.kind == "motion" and following.entry.form == "participle":
+                builder.next_phase(earlier=order == "after")
+                return
+            if following.kind in ("part", "direction"):
+                return
+        known = len(self.unjudged)
+        nested = self._nested("clause", depth)
+        if nested is None or nested.rest or not nested.judged:
+            del self.unjudged[known:]
+            text = f"{token.words} {nested.words}" if nested is not None else token.words
+            if nested is not None:
+                self._skip_clause(Token(text, None), why=_THING)
+            else:
+                builder.skip(token.words)
+            return
+        event = self._reference_event(order)
+        builder.add_when(When(f"{token.words} {nested.words}", order=order, reference=nested,
+                              event=event))
+
+    def _reference_event(self, order: str) -> Event | None:
+        """Read what happens to the thing that a time clause speaks of."""
+        event: Event | None = None
+        negated = False
+        while self._kind() in ("be", "filler", "not", "fold"):
+            negated = negated or self._kind() == "not"
+            self.position += 1
+        if self.position < len(self.tokens):
+            token = self.tokens[self.position]
+            if token.entry is not None and token.kind == "event":
+                event = cast(Event, token.entry.value)
+                if event == "present":
+                    event = "leaves" if negated else "appears"
+                elif event == "hidden":
+                    event = "leaves"
+                self.position += 1
+            elif token.entry is not None and token.kind == "motion":
+                event = "stops" if (token.entry.value == "still") != negated else "starts"
+                self.position += 1
+            elif token.words == "left":
+                event = "leaves"
+                self.position += 1
+            while self._kind() in ("direction", "ranked place", "filler", "fold", "ordinal"):
+                self.position += 1
+        return event
+
+    def _except(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+        if token.words in ("but not", "and not") and self._kind() not in ("det", "thing"):
+            builder.negate()
+            return
+        references = self._references(depth)
+        if references is not None:
+            builder.exclude(references)
+
+    def _negation(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+        kind = self._kind()
+        if kind == "part" or token.words in ("hardly", "barely"):
+            builder.skip(token.words)
+        elif kind == "det" and token.words not in ("neither", "nor"):
+            references = self._references(depth)
+            if references is not None:
+                builder.exclude(references)
+        else:
+            builder.negate()
+
+    def _with(self, builder: PhraseBuilder, token: Token, depth: int, *, negated: bool) -> None:
+        known = len(self.unjudged)
+        nested = self._nested("reference", depth)
+        colors = [c for c in nested.constraints if isinstance(c, ColorIs)] if nested else []
+        head = nested.head if nested is not None else None
+        worn = token.kind != "in" or head is None or head in _WEARABLE
+        del self.unjudged[known:]
+        if nested is None:
+            builder.skip(token.words)
+        elif colors and worn:
+            for color in colors:
+                part = replace(color, words=f"{token.words} {color.words}", part=True)
+                builder.add(replace(part, negated=color.negated != negated))
+            if head is not None:
+                self._cannot_judge(head, _NOUN)
+        else:
+            self._cannot_judge(f"{token.words} {nested.words}", _THING)
+
+    def _of(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+        if builder.has_noun:
+            self._discard(token.words, depth, _THING)
+            return
+        nested = self._nested("within", depth)
+        if nested is not None:
+            builder.within = nested
+            builder.started = True
+
+    def _preposition(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+        if self._kind() in ("det", None, "color", "number", "thing", "all"):
+            self._discard(token.words, depth, _THING)
+        else:
+            builder.skip(token.words)
+
+    def _determiner(self, builder: PhraseBuilder, depth: int) -> None:
+        if not builder.has_head or builder.expects_predicate:
+            builder.started = True
+            builder.expects_predicate = False
+            return
+        # "the one the audience is looking at": a second description right after the noun.
+        self.position -= 1
+        self._discard("", depth, _THING)
+        if self.position < len(self.tokens) and self._kind() == "be":
+            self._skip_clause(Token("", None), why=_OTHER)
+
+    def _joint(
+        self, builder: PhraseBuilder, token: Token, kind: str, context: _Context, depth: int
+    ) -> None:
+        if kind == "comma":
+            builder.close_clause()
+            return
+        if kind == "or" or token.words in ("as well as",):
+            builder.repeat_negation()
+        if context != "top" or not builder.complete:
+            return
+        starts = self._kind() in ("det", "number") or (
+            self._kind() in ("color", "superlative") and self._noun_follows()
+        )
+        if kind == "and" and starts:
+            other = self._nested("top", depth)
+            if other is not None:
+                builder.join(other)
+
+    def _noun_follows(self) -> bool:
+        """Whether the adjectives here are followed by a noun: a new description."""
+        ahead = 0
+        while self._kind(ahead) in ("color", "superlative", "shade", "size"):
+            ahead += 1
+        return self._kind(ahead) in ("thing", None)
+
+    def _skip_clause(self, token: Token, *, why: str = _MODAL) -> None:
+        first = self.position
+        while self._kind() not in ("comma", "end"):
+            if self._kind() == "and" and self._kind(1) in ("who", "det"):
+                break
+            self.position += 1
+        skipped = [item.words for item in self.tokens[first : self.position]]
+        self._cannot_judge(" ".join([token.words, *skipped]).strip(), why)
+
+    # -- single words ------------------------------------------------------------------------
+
+    def _color(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+        colors = [ColorWord(entry.value, builder.take_shade())]
+        words = [token.words]
+        any_of = False
+        while self._kind() in ("and", "or", "color", "comma"):
+            ahead = 0 if self._kind() == "color" else 1
+            shade: Shade | None = None
+            if self._kind(ahead) == "shade" and self._kind(ahead + 1) == "color":
+                shade_entry = self.tokens[self.position + ahead].entry
+                shade = cast(Shade, shade_entry.value) if shade_entry is not None else None
+                ahead += 1
+            if self._kind(ahead) != "color":
+                break
+            if self._kind() in ("and", "comma") and self._separate_description(ahead):
+                break
+            any_of = any_of or self._kind() == "or"
+            joined = self.tokens[self.position : self.position + ahead + 1]
+            words += [item.words for item in joined]
+            joined_entry = joined[-1].entry
+            if joined_entry is not None:
+                colors.append(ColorWord(joined_entry.value, shade))
+            self.position += ahead + 1
+        builder.add(ColorIs(" ".join(words), tuple(colors), any_of=any_of))
+
+    def _separate_description(self, ahead: int) -> bool:
+        """Whether "and red ..." begins a new noun rather than a second colour of this one."""
+        previous = self.tokens[self.position - 2] if self.position >= 2 else None
+        return previous is not None and previous.kind == "thing" and self._kind(ahead + 1) is None
+
+    def _shade(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+        shade = cast(Shade, entry.value)
+        if self._kind() == "color":
+            builder.shade = shade
+        elif token.words not in ("deep",):
+            builder.add(ColorIs(token.words, (ColorWord("any", shade),)))
+
+    def _superlative(
+        self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int
+    ) -> None:
+        key, descending = cast(RankKey, entry.value), entry.extra == "1"
+        reference = None
+        if key == "distance":
+            if self._kind() == "preposition":
+                self.position += 1
+            if token.words.endswith(("to", "from", "of")) or self.tokens[
+                self.position - 1
+            ].kind == "preposition":
+                references = self._references(depth)
+                if references is None:
+                    return
+                reference = references[0]
+            elif self._kind() == "det" and builder.has_head:
+                references = self._references(depth)
+                reference = references[0] if references is not None else None
+            if reference is None:
+                key, descending = "front", not descending
+        builder.add_ranking(Ranking(token.words, key, descending, reference=reference))
+
+    def _comparative(
+        self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int
+    ) -> None:
+        descending, _, relation = entry.extra.partition("|")
+        if self._kind() == "than":
+            self.position += 1
+            references = self._references(depth)
+            if references is None:
+                return
+            if not references[0].rest:
+                builder.add(RelationIs(f"{token.words} than", cast(RelationKind, relation),
+                                       references))
+                return
+        builder.add_ranking(Ranking(token.words, cast(RankKey, entry.value), descending == "1"))
+
+    def _place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+        if token.words == "left" and builder.past_tense_possible(self._kind()):
+            builder.add_event(EventIs("left", "leaves"))
+            return
+        if token.words in ("left", "right", "top", "bottom") and builder.takes_direction:
+            directions: dict[str, Direction] = {"top": "up", "bottom": "down"}
+            builder.add_direction(
+                token.words, directions.get(token.words, cast(Direction, token.words))
+            )
+            return
+        places = tuple(cast(Place, place) for place in (entry.value, entry.extra) if place)
+        words = token.words
+        while (
+            self.position < len(self.tokens)
+            and self.tokens[self.position].words in _PLACE_NOUNS
+        ):
+            words += f" {self.tokens[self.position].words}"
+            self.position += 1
+        builder.add(PositionIs(words, places))
+
+    def _ranked_place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+        if builder.has_ordinal:
+            builder.add_ranking(Ranking(token.words, cast(RankKey, entry.value), True))
+        elif builder.takes_direction:
+            builder.add_direction(token.words, _OPPOSITE[entry.value])
+        else:
+            builder.set_side(cast(Place, entry.value))
+
+    def _number(self, builder: PhraseBuilder, token: Token, count: int) -> None:
+        if self._kind() is None and self.position < len(self.tokens):
+            unit = self.tokens[self.position].words
+            if unit in ("second", "seconds", "frames", "minutes"):
+                self.position += 1
+                self._cannot_judge(f"{token.words} {unit}", "times in numbers are not read")
+                return
+        builder.number = Number(count)
+        builder.started = True
+
+    def _unknown(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+        if not builder.in_clause and not builder.noun_closed:
+            builder.set_noun(token.words)
+            self._cannot_judge(token.words, _NOUN)
+            return
+        if self._kind() in ("det", "color", "number", "preposition"):
+            self._discard(token.words, depth, _OTHER)
+        else:
+            self._cannot_judge(token.words, _OTHER)
+
+    def _cannot_judge(self, words: str, why: str) -> None:
+        if words and len(self.unjudged) < 40:
+            self.unjudged.append(Unjudged(words[:200], why))
