@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as replaced
 from pathlib import Path
 from types import TracebackType
@@ -300,17 +300,23 @@ class Pipeline:
         if warmup_frames < 1:
             raise ConfigError(f"warmup_frames must be at least 1, got {warmup_frames}")
         query = check_query(query)
-        opened = self._open(video, live_buffer=warmup_frames)
+        opened = self._open(video, live=True)
         observation = Observation(self._registry, observers)
-        beginning = _beginning(opened, warmup_frames) if opened.num_frames is None else opened
+        live = opened.num_frames is None
+        self._composition.check_live(live)
+        beginning = _beginning(opened, warmup_frames) if live else opened
         episode = self._ground(beginning, query, seed, observation)
         answer = _answer(episode)
         prompts = self._segmented(beginning, answer, observation)
         propagation = None
         if prompts:
-            propagator = self._propagator(prompts)
-            self._composition.check_live(opened.num_frames is None)
-            propagation = Propagation(propagator, opened, prompts, seed=seed)
+            propagation = Propagation(
+                self._propagator(prompts),
+                opened,
+                prompts,
+                seed=seed,
+                beginning=beginning if live else None,
+            )
         return MaskStream(
             opened,
             answer,
@@ -340,10 +346,13 @@ class Pipeline:
 
     # -- the stages ------------------------------------------------------------------------
 
-    def _open(self, video: object, *, live_buffer: int = 0) -> VideoSource:
-        from videoseg.video import as_video
+    @staticmethod
+    def _open(video: object, *, live: bool = False) -> VideoSource:
+        from videoseg.video import Video, as_video
 
-        return as_video(video, live_buffer=live_buffer)
+        if live and isinstance(video, Iterator):
+            return Video.from_iterator(video, live=True)
+        return as_video(video)
 
     def _ground(
         self, video: VideoSource, query: str, seed: int, observation: Observation

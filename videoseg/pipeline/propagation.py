@@ -33,25 +33,46 @@ class Propagation:
         video: The video.
         prompts: At least one.
         seed: Seed for the sessions.
+        beginning: For a live source, which cannot be read backward: its first frames, for
+            the backward run.
     """
 
     def __init__(
-        self, propagator: Propagator, video: VideoSource, prompts: Sequence[Prompt], *, seed: int
+        self,
+        propagator: Propagator,
+        video: VideoSource,
+        prompts: Sequence[Prompt],
+        *,
+        seed: int,
+        beginning: VideoSource | None = None,
     ) -> None:
         self._propagator = propagator
         self._video = video
+        self._prompts = tuple(prompts)
+        self._seed = seed
         self._first = first_frames(prompts)
         self._stack = ExitStack()
-        self._sessions: list[PropagatorSession] = []
-        limit = propagator.capabilities.max_objects_per_pass or len(self._first)
+        try:
+            self._sessions = self._open(video)
+            self._backward_sessions = (
+                self._sessions if beginning is None else self._open(beginning)
+            )
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _open(self, video: VideoSource) -> list[PropagatorSession]:
+        sessions = []
+        limit = self._propagator.capabilities.max_objects_per_pass or len(self._first)
         ids = sorted(self._first)
         for begin in range(0, len(ids), limit):
             members = set(ids[begin : begin + limit])
-            session = self._stack.enter_context(propagator.open(video, seed=seed))
-            for prompt in prompts:
+            session = self._stack.enter_context(self._propagator.open(video, seed=self._seed))
+            for prompt in self._prompts:
                 if prompt.object_id in members:
                     session.prompt(prompt)
-            self._sessions.append(session)
+            sessions.append(session)
+        return sessions
 
     @property
     def start(self) -> int:
@@ -88,7 +109,8 @@ class Propagation:
         self._stack.close()
 
     def _merged(self, direction: Direction) -> Iterator[FrameMasks]:
-        runs = [iter(session.run(direction)) for session in self._sessions]
+        sessions = self._sessions if direction == "forward" else self._backward_sessions
+        runs = [iter(session.run(direction)) for session in sessions]
         heads = [next(run, None) for run in runs]
         while any(head is not None for head in heads):
             frames = [head.frame for head in heads if head is not None]

@@ -1,0 +1,212 @@
+import pytest
+from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold
+
+import videoseg as vs
+from videoseg.errors import ComponentNotFoundError, ConfigError, IncompatibleStagesError
+from videoseg.types import PropagatorCapabilities
+
+
+@pytest.fixture
+def registry():
+    registry = vs.Registry(allow=())
+    registry.add("sampler", "second", EverySecond, summary="Every second frame.")
+    registry.add("grounder", "answers", AnswersAt)
+    registry.add("segmenter", "box", BoxIsMask)
+    registry.add(
+        "propagator", "hold", Hold, capabilities=PropagatorCapabilities(boxes=True, live=True)
+    )
+    return registry
+
+
+def test_a_saved_pipeline_comes_back_equal(registry, tmp_path):
+    pipe = vs.Pipeline(
+        vs.use("uniform", num_frames=3),
+        "answers",
+        vs.use("hold", backward=False),
+        segmenter="box",
+        max_turns=2,
+        name="mine",
+        registry=registry,
+    )
+    pipe.to_yaml(tmp_path / "mine.yaml")
+    loaded = vs.Pipeline.from_yaml(tmp_path / "mine.yaml", registry=registry)
+    assert loaded.config == pipe.config
+    assert loaded.to_yaml() == pipe.to_yaml()
+
+
+def test_a_pipeline_is_read_from_text(registry):
+    pipe = vs.Pipeline.from_yaml(
+        "sampler: second\ngrounder: answers\npropagator: {name: hold, options: {boxes: true}}\n",
+        registry=registry,
+    )
+    assert pipe.config.propagator == vs.use("hold", boxes=True)
+    assert pipe.config.max_turns == 4
+
+
+def test_a_pipeline_with_an_instance_says_how_to_make_it_savable(registry):
+    pipe = vs.Pipeline(EverySecond(), "answers", "hold", registry=registry)
+    with pytest.raises(ConfigError, match=r"register its class with videoseg.add\('sampler'"):
+        pipe.to_yaml()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sampler: [\n", "not valid YAML"),
+        ("- a\n- b\n", "must be a mapping"),
+        ("sampler: second\nx: 1\n", "'grounder' is missing"),
+        (
+            "sampler: 3\ngrounder: answers\npropagator: hold\n",
+            "'sampler' must be a name, or a mapping",
+        ),
+        (
+            "sampler: second\ngrounder: answers\npropagator: {nam: hold}\n",
+            "'propagator' has unknown keys 'nam'",
+        ),
+        (
+            "sampler: second\ngrounder: answers\npropagator: hold\nmax_turns: many\n",
+            "'max_turns' must be a whole number",
+        ),
+        (
+            "smapler: second\ngrounder: answers\npropagator: hold\n",
+            "did you mean 'sampler'?",
+        ),
+        ("videoseg: 9\nsampler: a\ngrounder: b\npropagator: c\n", "not a version"),
+    ],
+)
+def test_a_wrong_configuration_says_what_is_wrong(registry, text, expected):
+    with pytest.raises(ConfigError) as caught:
+        vs.Pipeline.from_yaml(text, registry=registry)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_problems_of_a_configuration_come_at_once(registry):
+    with pytest.raises(ConfigError) as caught:
+        vs.Pipeline.from_yaml("sampler: 3\nmax_turns: 0\nwindow: 4\n", registry=registry)
+    assert len(caught.value.problems) == 5
+
+
+def test_a_configuration_file_that_is_not_there_is_named(tmp_path, registry):
+    with pytest.raises(ConfigError, match=r"cannot read the configuration .*none\.yaml"):
+        vs.Pipeline.from_yaml(tmp_path / "none.yaml", registry=registry)
+
+
+def test_an_unknown_name_is_met_with_the_nearest_one(registry):
+    with pytest.raises(ComponentNotFoundError, match="did you mean 'hold'"):
+        vs.Pipeline("second", "answers", "holt", registry=registry)
+
+
+def test_a_component_of_another_kind_is_pointed_out(registry):
+    with pytest.raises(ComponentNotFoundError, match="There is a propagator of that name"):
+        vs.Pipeline("hold", "answers", "hold", registry=registry)
+
+
+def test_an_unknown_option_is_met_with_the_nearest_one_and_all_that_exist(registry):
+    pipe = vs.Pipeline("second", "answers", vs.use("hold", backwards=True), registry=registry)
+    problems = pipe.explain().problems
+    assert len(problems) == 1
+    assert "did you mean 'backward'?" in problems[0]
+    assert "fails_at" in problems[0]
+
+
+def test_options_are_checked_against_their_types(registry):
+    pipe = vs.Pipeline(vs.use("uniform", num_frames="many"), "answers", "hold", registry=registry)
+    assert any("num_frames" in problem for problem in pipe.explain().problems)
+
+
+def test_stages_without_the_right_methods_are_refused(registry):
+    with pytest.raises(ConfigError) as caught:
+        vs.Pipeline(object(), EverySecond(), Hold, registry=registry)
+    assert len(caught.value.problems) == 3
+    assert "has no sample" in str(caught.value)
+    assert "pass an instance, Hold(...)" in str(caught.value)
+
+
+def test_a_stage_that_uses_a_chat_model_needs_one(registry):
+    class Asks:
+        def __init__(self, *, chat):
+            self.chat = chat
+
+        def step(self, episode):
+            return vs.Grounding(None)
+
+    class Echo:
+        def chat(self, messages, *, num_samples=1, temperature=0.0, max_tokens=9, seed=0):
+            return [vs.ChatReply("yes")]
+
+    registry.add("grounder", "asks", Asks, uses=("chat",))
+    with pytest.raises(ConfigError, match="uses a chat model"):
+        vs.Pipeline("second", "asks", "hold", registry=registry)
+    echo = Echo()
+    pipe = vs.Pipeline("second", "asks", "hold", chat=echo, registry=registry)
+    assert pipe._composition.build("grounder").chat is echo
+
+
+def test_a_segmenter_for_a_propagator_that_takes_no_masks_is_refused(registry):
+    registry.add(
+        "propagator",
+        "points-only",
+        Hold,
+        capabilities=PropagatorCapabilities(points=True, masks=False),
+    )
+    with pytest.raises(IncompatibleStagesError, match="takes no masks"):
+        vs.Pipeline("second", "answers", "points-only", segmenter="box", registry=registry)
+
+
+def test_replacing_one_stage_keeps_the_others(registry):
+    pipe = vs.Pipeline("second", "answers", "hold", name="mine", max_turns=2, registry=registry)
+    changed = pipe.replace(sampler=vs.use("uniform", num_frames=2), max_turns=5)
+    assert changed.config.sampler.name == "uniform"
+    assert changed.config.grounder == pipe.config.grounder
+    assert changed.config.max_turns == 5
+    assert pipe.config.sampler.name == "second"
+
+
+def test_options_alone_can_be_replaced(registry):
+    pipe = vs.Pipeline("second", "answers", vs.use("hold", boxes=True), registry=registry)
+    changed = pipe.replace(propagator={"backward": False})
+    assert changed.config.propagator == vs.use("hold", boxes=True, backward=False)
+
+
+def test_replacing_what_is_no_stage_is_refused(registry):
+    pipe = vs.Pipeline("second", "answers", "hold", registry=registry)
+    with pytest.raises(ConfigError, match="cannot replace 'smapler'"):
+        pipe.replace(smapler="uniform")
+
+
+def test_explaining_names_every_stage_and_what_it_takes(registry):
+    pipe = vs.Pipeline("second", "answers", "hold", segmenter="box", registry=registry)
+    text = str(pipe.explain())
+    for word in ("second", "Every second frame.", "answers", "box", "hold", "takes masks, boxes"):
+        assert word in text
+    assert "<table>" in pipe.explain()._repr_html_()
+
+
+def test_explaining_tells_what_is_missing_and_the_command(registry):
+    class Needy:
+        @vs.hookimpl
+        def videoseg_components(self):
+            yield vs.Component(
+                "sampler",
+                "needy",
+                "nowhere.at.all:Sampler",
+                requires=("a_module_nobody_has",),
+                install="needy-package",
+            )
+
+    registry.register(Needy(), name="needy-plugin")
+    pipe = vs.Pipeline("needy", "answers", "hold", registry=registry)
+    assert pipe.explain().problems == (
+        "sampler 'needy' needs a_module_nobody_has: pip install needy-package",
+    )
+    with pytest.raises(vs.MissingDependencyError, match="pip install needy-package"):
+        pipe._composition.build("sampler")
+
+
+def test_the_embedded_default_is_a_pipeline_by_name():
+    registry = vs.Registry(allow=())
+    pipe = vs.Pipeline.from_name("attributes", registry=registry)
+    assert pipe.config.propagator.name == "flow"
+    with pytest.raises(ComponentNotFoundError, match="did you mean 'attributes'"):
+        vs.Pipeline.from_name("atributes", registry=registry)

@@ -1,0 +1,259 @@
+import numpy as np
+import pytest
+from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold, look
+
+from videoseg import Pipeline, Video
+from videoseg.errors import (
+    ConfigError,
+    IncompatibleStagesError,
+    PropagationError,
+    QueryError,
+    StageError,
+)
+from videoseg.types import FrameSelection, Grounding, Prompt, Rle, Window
+
+
+@pytest.fixture
+def video():
+    return Video.from_frames(np.zeros((10, 6, 8, 3), np.uint8), fps=5)
+
+
+def pipeline(grounder=None, propagator=None, **more):
+    return Pipeline(EverySecond(), grounder or AnswersAt(), propagator or Hold(), **more)
+
+
+def test_every_frame_has_masks_from_the_right_direction(video):
+    result = pipeline(AnswersAt([(1, 4)]))(video, "it")
+    track = result.track(1)
+    assert track.visible_frames == tuple(range(10))
+    for frame in range(10):
+        column = 0 if frame >= 4 else 1
+        assert track.mask(frame)[1, column]
+
+
+def test_objects_with_their_own_keyframes_are_complete(video):
+    result = pipeline(AnswersAt([(1, 7), (2, 2)]))(video, "them")
+    for object_id, keyframe in ((1, 7), (2, 2)):
+        track = result.track(object_id)
+        assert track.visible_frames == tuple(range(10))
+        directions = [int(np.argwhere(track.mask(f))[0][1]) for f in range(10)]
+        assert directions == [1] * keyframe + [0] * (10 - keyframe)
+
+
+def test_a_propagator_that_holds_two_objects_gets_five_in_three_passes(video):
+    hold = Hold(max_objects_per_pass=2)
+    result = pipeline(AnswersAt([(i, i) for i in range(1, 6)]), hold)(video, "all")
+    assert [len(session.prompts) for session in hold.sessions] == [2, 2, 1]
+    assert all(session.closed for session in hold.sessions)
+    assert result.object_ids == (1, 2, 3, 4, 5)
+    assert all(track.visible_frames == tuple(range(10)) for track in result.tracks)
+
+
+def test_nothing_found_is_a_result_without_tracks(video):
+    result = pipeline(AnswersAt([]))(video, "a unicorn")
+    assert not result.found
+    assert not result.mask(0).any()
+
+
+def test_each_look_is_sampled_inside_its_window_and_traced(video):
+    grounder = AnswersAt([(1, 6)], looks=[look(4, 9, 6), look(5, 8)])
+    result = pipeline(grounder, max_turns=3)(video, "it", seed=40)
+    turns = result.trace.turns
+    assert [turn.action for turn in turns] == ["look", "look", "answer"]
+    assert [turn.selection.window for turn in turns] == [Window(0, 10), Window(4, 9), Window(5, 8)]
+    assert turns[1].selection.keyframe == 6
+    assert [turn.selection.reason for turn in turns] == ["seed 40", "seed 41", "seed 42"]
+    assert all(turn.grounder_seconds >= 0 for turn in turns)
+
+
+def test_a_look_outside_the_video_is_moved_inside(video):
+    grounder = AnswersAt([(1, 9)], looks=[look(8, 500, 300)])
+    turns = pipeline(grounder, max_turns=2)(video, "it").trace.turns
+    assert turns[0].look_window == Window(8, 10)
+    assert turns[0].look_keyframe == 9
+
+
+def test_a_look_in_the_last_turn_names_the_grounder(video):
+    with pytest.raises(StageError, match="'AnswersAt' looked again in turn 1 of 1"):
+        pipeline(AnswersAt(looks=[look(0, 3)]), max_turns=1)(video, "it")
+
+
+def test_an_answer_outside_the_video_is_refused(video):
+    with pytest.raises(StageError, match="frame 99, outside the video"):
+        pipeline(AnswersAt([(1, 99)]))(video, "it")
+
+
+def test_a_sampler_that_leaves_its_window_is_refused(video):
+    class Outside:
+        def sample(self, video, query, *, window, keyframe=None, seed=0):
+            return FrameSelection.of([window.stop], window=window)
+
+    with pytest.raises(StageError, match="outside the window"):
+        Pipeline(Outside(), AnswersAt(), Hold())(video, "it")
+
+
+def test_a_stage_that_fails_is_named_and_its_error_kept(video):
+    class Broken:
+        def step(self, episode):
+            return {}["missing"]
+
+    with pytest.raises(StageError, match="grounder 'Broken' failed: KeyError") as caught:
+        pipeline(Broken())(video, "it")
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_what_was_computed_before_a_failure_is_kept(video):
+    with pytest.raises(PropagationError) as caught:
+        pipeline(AnswersAt([(1, 2)]), Hold(fails_at=5))(video, "it")
+    partial = caught.value.partial
+    assert partial.grounding.keyframe == 2
+    assert partial.trace.turns
+
+
+def test_the_segmenter_makes_masks_for_a_propagator_that_takes_only_masks(video):
+    hold = Hold(boxes=False)
+    pipeline(AnswersAt([(1, 0)]), hold, segmenter=BoxIsMask())(video, "it")
+    assert hold.sessions[0].prompts[0].mask.area == 4
+
+
+def test_a_mask_the_grounder_made_is_not_segmented_again(video):
+    class GivesMask:
+        def step(self, episode):
+            mask = Rle.encode(np.ones(episode.video.size, bool))
+            return Grounding(0, (Prompt(1, 0, mask=mask),))
+
+    hold = Hold(boxes=False)
+    pipeline(GivesMask(), hold, segmenter=BoxIsMask())(video, "it")
+    assert hold.sessions[0].prompts[0].mask.area == 48
+
+
+def test_boxes_for_a_propagator_of_masks_are_refused_before_anything_runs():
+    with pytest.raises(IncompatibleStagesError, match="takes masks only"):
+        pipeline(propagator=Hold(boxes=False))
+
+
+def test_stages_can_run_apart_from_one_another(video):
+    pipe = pipeline(AnswersAt([(1, 4)]))
+    episode = pipe.ground(video, "it")
+    apart = pipe.propagate(video, episode.grounding, query="it", trace=episode.trace)
+    whole = pipe(video, "it")
+    assert apart.tracks == whole.tracks
+    assert apart.grounding == whole.grounding
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\n", "word " * 10_000])
+def test_a_query_that_is_none_is_refused(video, query):
+    with pytest.raises(QueryError):
+        pipeline()(video, query)
+
+
+def test_without_a_backward_run_earlier_frames_are_empty(video):
+    result = pipeline(AnswersAt([(1, 4)]), Hold(backward=False))(video, "it")
+    assert result.track(1).visible_frames == tuple(range(4, 10))
+
+
+@pytest.mark.parametrize("order", ["time", "made"])
+@pytest.mark.parametrize("frames", [[(1, 0)], [(1, 9)], [(1, 7), (2, 2)], []])
+@pytest.mark.parametrize("backward", [True, False])
+def test_a_stream_yields_every_frame_once_with_the_masks_of_the_result(
+    video, order, frames, backward
+):
+    pipe = pipeline(AnswersAt(frames), Hold(backward=backward))
+    result = pipe(video, "it")
+    with pipe.stream(video, "it", order=order) as stream:
+        streamed = {masks.frame: masks for masks in stream}
+        assert stream.grounding == result.grounding
+    assert sorted(streamed) == list(range(10))
+    if order == "time":
+        assert list(streamed) == list(range(10))
+    for frame, masks in streamed.items():
+        assert (masks.union == result.mask(frame)).all()
+
+
+def test_a_live_source_is_answered_from_its_beginning(video):
+    pulled = []
+
+    def camera():
+        for index in range(10):
+            pulled.append(index)
+            yield np.zeros((6, 8, 3), np.uint8)
+
+    hold = Hold()
+    with pipeline(AnswersAt([(1, 2)]), hold).stream(camera(), "it", warmup_frames=4) as stream:
+        first = next(stream)
+        assert first.frame == 0
+        assert len(pulled) < 10
+        rest = [masks.frame for masks in stream]
+    assert rest == list(range(1, 10))
+    assert all(session.closed for session in hold.sessions)
+
+
+def test_closing_a_stream_early_closes_its_sessions(video):
+    hold = Hold()
+    stream = pipeline(propagator=hold).stream(video, "it")
+    next(stream)
+    stream.close()
+    assert all(session.closed for session in hold.sessions)
+
+
+def test_observers_see_the_stages_and_every_frame(video):
+    class Listener:
+        def __init__(self):
+            self.started, self.finished, self.frames = [], [], []
+
+        def videoseg_stage_started(self, event):
+            self.started.append((event.stage, event.turn))
+
+        def videoseg_stage_finished(self, event):
+            self.finished.append((event.stage, event.error))
+
+        def videoseg_frame_done(self, event):
+            self.frames.append((event.done, event.total))
+
+    listener = Listener()
+    pipeline(AnswersAt([(1, 4)], looks=[look(0, 5)]), max_turns=2)(
+        video, "it", observers=[listener]
+    )
+    expected = [("sampler", 0), ("grounder", 0), ("sampler", 1), ("grounder", 1)]
+    assert listener.started == [*expected, ("propagator", None)]
+    assert {error for _, error in listener.finished} == {None}
+    assert listener.frames == [(n, 10) for n in range(1, 11)]
+
+
+def test_an_observer_that_fails_costs_a_warning_not_the_result(video):
+    class Broken:
+        def videoseg_frame_done(self, event):
+            raise RuntimeError("no terminal")
+
+    result = pipeline()(video, "it", observers=[Broken()])
+    assert result.found
+    assert sum("no terminal" in warning for warning in result.warnings) == 1
+
+
+def test_a_result_says_how_it_came_about(video):
+    result = pipeline(name="toy")(video, "it", seed=3)
+    assert result.seed == 3
+    assert result.device == "cpu"
+    assert {"python", "videoseg"} <= set(result.versions)
+    assert {"sampler", "grounder", "propagator", "total"} <= set(result.timings)
+    assert result.pipeline["name"] == "toy"
+    assert result.pipeline["grounder"].endswith(":AnswersAt")
+
+
+def test_leaving_a_pipeline_closes_only_what_it_built(video):
+    class Closable(AnswersAt):
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+    mine = Closable()
+    with pipeline(mine) as pipe:
+        pipe(video, "it")
+    assert not mine.closed
+
+
+@pytest.mark.parametrize("max_turns", [0, -1, 1.5])
+def test_max_turns_must_be_a_positive_whole_number(max_turns):
+    with pytest.raises(ConfigError, match="max_turns"):
+        pipeline(max_turns=max_turns)
