@@ -15,7 +15,7 @@ from videoseg.synthetic.shapes import SHAPES, Shape
 from videoseg.synthetic.textures import TEXTURES
 from videoseg.types.arrays import FloatArray, Size
 
-__all__ = ["SCRIPTS", "Camera", "SceneWishes", "Script", "plan_scene"]
+__all__ = ["SCRIPTS", "Camera", "SceneWishes", "Script", "plan_scene", "scene_is_fair"]
 
 Camera: TypeAlias = Literal["still", "pan", "shake"]
 Script: TypeAlias = Literal["crossing", "arrivals", "hidden", "still_life", "passing", "flock"]
@@ -87,7 +87,9 @@ def plan_scene(rng: np.random.Generator, wishes: SceneWishes, *, seed: int) -> S
     if wishes.static:
         camera = "still"
     motion, margin = _camera_path(rng, camera, wishes)
-    colors = _colors(rng, count, twins=script == "flock" or rng.random() < 0.2)
+    colors = _colors(
+        rng, count, twins=script == "flock" or rng.random() < 0.2, with_posts=bool(posts)
+    )
     shapes = [SHAPES[int(k)] for k in rng.permutation(len(SHAPES))]
     depths = rng.permutation(count)
     if script == "passing" and count >= 2 and depths[0] > depths[1]:
@@ -164,7 +166,9 @@ def _object(
     fractions[second_shot, 1] = 1 - fractions[second_shot, 1]
     positions = fractions * np.array([width, height], dtype=np.float64)
     base = np.asarray(COLORS[color], dtype=np.float64)
-    jitter = np.clip(base + rng.uniform(-8, 8, 3), 0, 255)
+    # White, grey and black get no tint.
+    tint = 2.0 if np.ptp(base) < 12 else 8.0
+    jitter = np.clip(base + rng.uniform(-6, 6) + rng.uniform(-tint, tint, 3), 0, 255)
     start = float(rng.uniform(-0.3, 0.3))
     turning = 0.0 if plan.behaviour in ("still",) else float(rng.uniform(-0.6, 0.6))
     return SceneObject(
@@ -194,8 +198,9 @@ def _radii(rng: np.random.Generator, count: int, script: Script) -> list[float]:
     return [value * crowd * float(rng.uniform(0.97, 1.03)) for value in chosen]
 
 
-def _colors(rng: np.random.Generator, count: int, *, twins: bool) -> list[str]:
-    names = list(COLORS)
+def _colors(rng: np.random.Generator, count: int, *, twins: bool, with_posts: bool) -> list[str]:
+    # A post could be taken for the brown or the grey one.
+    names = [name for name in COLORS if not (with_posts and name in ("brown", "grey"))]
     chosen: list[str] = []
     for k in rng.permutation(len(names)):
         name = names[int(k)]
@@ -259,7 +264,9 @@ def _crossing(
     for index in range(count):
         x = float(rng.uniform(0.4, 0.6))
         if index == 0:
-            plan = PathPlan("cross", x, lanes[0], direction=way, travel=float(rng.uniform(0.6, 0.72)))
+            plan = PathPlan(
+                "cross", x, lanes[0], direction=way, travel=float(rng.uniform(0.6, 0.72))
+            )
         elif index == 1:
             plan = PathPlan(
                 "cross", x, lanes[1], direction=-way, travel=float(rng.uniform(0.28, 0.36))

@@ -77,7 +77,8 @@ def reference_query(seen: Measurements, proposal: Proposal) -> SyntheticQuery:
         window = Window(
             min(proposal.window.start, keyframe), max(proposal.window.stop, keyframe + 1)
         )
-        moves.append(Look(window, keyframe, _whole_text(_first_thought(proposal, window, keyframe))))
+        first = _whole_text(_first_thought(proposal, window, keyframe))
+        moves.append(Look(window, keyframe, first))
         selections.append(
             FrameSelection.of(
                 _uniform(window, _DETAIL_FRAMES),
@@ -146,13 +147,13 @@ def _keyframes(seen: Measurements, proposal: Proposal) -> tuple[int, ...]:
     targets = list(proposal.answer)
     window = np.arange(seen.num_frames)
     inside = (window >= proposal.window.start) & (window < proposal.window.stop)
-    together = seen.seen[targets].all(axis=0)
-    candidates = inside & together
+    together = np.asarray(seen.seen[targets].all(axis=0))
+    candidates = np.asarray(inside & together)
     if not candidates.any():
-        candidates = together
+        candidates = np.asarray(together)
     if not candidates.any():
         # They are never seen together; the others get prompts on frames of their own.
-        candidates = seen.seen[targets[0]]
+        candidates = np.asarray(seen.seen[targets[0]])
     middle = (proposal.window.start + proposal.window.stop - 1) / 2
     shown = np.minimum(seen.fractions[targets].min(axis=0), 1.0)
     near = 1 - np.abs(window - middle) / max(1, seen.num_frames)
@@ -245,7 +246,7 @@ def _region(box: Box, size: Size) -> str:
 
 def _uniform(window: Window, count: int) -> tuple[int, ...]:
     positions = np.linspace(window.start, window.stop - 1, min(count, len(window)))
-    return tuple(sorted({int(round(float(position))) for position in positions}))
+    return tuple(sorted({round(float(position)) for position in positions}))
 
 
 def _whole_text(thought: Thought) -> Thought:

@@ -37,6 +37,7 @@ class Layout:
 @dataclass(frozen=True, eq=False, slots=True)
 class _Patch:
     surface: Frame  # (side, side, 4): RGB and coverage
+    alpha: Frame  # (side, side): coverage alone
     shadow: Frame  # (side, side): darkness of the soft shadow
     half: float
 
@@ -73,13 +74,14 @@ class SceneRenderer:
         height, width = scene.size
         camera = scene.camera[index]
         shift = _translation(scene.margin + camera[0], scene.margin + camera[1])
-        frame = cv2.warpAffine(
+        ground = cv2.warpAffine(
             self._grounds[int(scene.shots[index])],
             shift,
             (width, height),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REFLECT,
         )
+        frame: Frame = np.asarray(ground, dtype=np.uint8)
         if scene.shadows:
             for item in self._painting_order:
                 self._paint_shadow(frame, item, index)
@@ -89,10 +91,10 @@ class SceneRenderer:
             self._paint_post(frame, post, surface, index)
         gain = float(scene.brightness[index])
         if gain != 1.0:
-            frame = cv2.convertScaleAbs(frame, alpha=gain)
+            frame = np.asarray(cv2.convertScaleAbs(frame, alpha=gain), dtype=np.uint8)
         if self._noise is not None:
-            frame = self._add_noise(frame, index)
-        return np.asarray(frame, dtype=np.uint8)
+            frame = self._add_noise(frame, self._noise, index)
+        return frame
 
     def layout(self, index: int) -> Layout:
         """Return what is where on one frame; an object owns a pixel it covers by half."""
@@ -103,7 +105,7 @@ class SceneRenderer:
         covered = np.zeros((count, count), dtype=np.int64)
         amodal = np.zeros(count, dtype=np.int64)
         for item in self._painting_order:
-            placed = self._place(item, index, channels=self._patches[item.object_id].surface[..., 3])
+            placed = self._place(item, index, channels=self._patches[item.object_id].alpha)
             if placed is None:
                 continue
             rows, columns, alpha = placed
@@ -127,7 +129,7 @@ class SceneRenderer:
         """Return an object's whole extent inside the picture, as if nothing hid it."""
         mask = np.zeros(self.scene.size, dtype=bool)
         item = next(item for item in self.scene.objects if item.object_id == object_id)
-        placed = self._place(item, index, channels=self._patches[object_id].surface[..., 3])
+        placed = self._place(item, index, channels=self._patches[object_id].alpha)
         if placed is not None:
             rows, columns, alpha = placed
             mask[rows, columns] = alpha > 127
@@ -229,7 +231,7 @@ class SceneRenderer:
         rim = cv2.GaussianBlur(255 - inner, (0, 0), max(0.6, item.radius * 0.04)) / 255
         surface[..., :3] *= (1 - 0.35 * rim)[..., None]
         shadow = cv2.GaussianBlur(alpha, (0, 0), blur).astype(np.float32) * 0.42
-        return _Patch(surface.astype(np.uint8), shadow.astype(np.uint8), side / 2)
+        return _Patch(surface.astype(np.uint8), alpha, shadow.astype(np.uint8), side / 2)
 
     def _draw_post(self, post: Post) -> Frame:
         rng = np.random.default_rng((self.scene.seed, 3, post.seed))
@@ -242,14 +244,13 @@ class SceneRenderer:
         field = rng.normal(0.0, self.scene.noise, (height + 61, width + 67, 3))
         return np.rint(field).astype(np.int16)
 
-    def _add_noise(self, frame: Frame, index: int) -> Frame:
+    def _add_noise(self, frame: Frame, noise: IntArray, index: int) -> Frame:
         import cv2
 
-        assert self._noise is not None
         height, width = self.scene.size
         rng = np.random.default_rng((self.scene.seed, 5, index))
         top, left = int(rng.integers(61)), int(rng.integers(67))
-        field = np.ascontiguousarray(self._noise[top : top + height, left : left + width])
+        field = np.ascontiguousarray(noise[top : top + height, left : left + width])
         noisy = cv2.add(frame, field, dtype=cv2.CV_8U)
         return np.asarray(noisy, dtype=np.uint8)
 

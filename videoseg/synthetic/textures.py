@@ -26,7 +26,12 @@ _LANDSCAPES: tuple[tuple[tuple[int, int, int], ...], ...] = (
 
 
 def octave_noise(
-    rng: np.random.Generator, size: Size, *, coarsest: float, octaves: int, persistence: float = 0.5
+    rng: np.random.Generator,
+    size: Size,
+    *,
+    coarsest: float,
+    octaves: int,
+    persistence: float = 0.5,
 ) -> FloatArray:
     """Return smooth noise in [0, 1], shape (H, W), float32.
 
@@ -58,21 +63,22 @@ def octave_noise(
 
 def background(rng: np.random.Generator, size: Size) -> Frame:
     """Return an unsaturated landscape-like surface, shape (H, W, 3), uint8."""
+    import cv2
+
     height, width = size
     short = min(height, width)
     stops = np.asarray(_LANDSCAPES[int(rng.integers(len(_LANDSCAPES)))], dtype=np.float32)
     base = octave_noise(rng, size, coarsest=short * 0.6, octaves=6, persistence=0.62)
     # Stretched across, the second layer reads as ground rather than as cloud.
-    streaks = octave_noise(rng, (height, max(2, width // 3)), coarsest=short * 0.2, octaves=4)
-    import cv2
-
-    streaks = cv2.resize(streaks, (width, height), interpolation=cv2.INTER_LINEAR)
+    narrow = octave_noise(rng, (height, max(2, width // 3)), coarsest=short * 0.2, octaves=4)
+    streaks = np.asarray(cv2.resize(narrow, (width, height), interpolation=cv2.INTER_LINEAR))
     slope = np.linspace(0.16, -0.16, height, dtype=np.float32)[:, None]
     level = np.clip(0.62 * base + 0.38 * streaks + slope, 0.0, 1.0)[..., None]
     low = stops[0] + (stops[1] - stops[0]) * np.minimum(level * 2, 1)
     mixed = low + (stops[2] - stops[1]) * np.maximum(level * 2 - 1, 0)
     grain = rng.normal(0.0, 3.0, (height, width, 1)).astype(np.float32)
-    return np.clip(mixed + grain, 0, 255).astype(np.uint8)
+    ground: Frame = np.clip(mixed + grain, 0, 255).astype(np.uint8)
+    return ground
 
 
 def object_texture(
@@ -99,9 +105,7 @@ def object_texture(
     elif texture == "checks":
         pattern = _soft_square(np.sin(along * count * np.pi) * np.sin(other * count * np.pi) * 2)
     elif texture == "dots":
-        pattern = _soft_square(
-            np.cos(along * count * np.pi) + np.cos(other * count * np.pi) - 0.9
-        )
+        pattern = _soft_square(np.cos(along * count * np.pi) + np.cos(other * count * np.pi) - 0.9)
     elif texture == "marbled":
         pattern = 2 * octave_noise(rng, (side, side), coarsest=max(3.0, side / 4), octaves=4) - 1
     else:
@@ -110,11 +114,13 @@ def object_texture(
     # Lit from the upper left, darker at the rim: reads as a solid thing.
     light = 1.0 - 0.10 * (x + y) - 0.10 * (x * x + y * y)
     base = np.asarray(rgb, dtype=np.float32)
-    contrast = 0.30 if float(base.mean()) < 60 else 0.17
+    # Shaded as much as the rest, white would be grey; black takes more to show a pattern.
+    mean = float(base.mean())
+    contrast = 0.30 if mean < 60 else 0.07 if mean > 220 else 0.17
     shade = light * (1.0 + contrast * pattern + 0.10 * fine)
     surface = base * shade[..., None]
     # A black thing has no shade to lose; lift its pattern a little instead.
-    surface += (base.mean() < 60) * 10.0 * np.maximum(pattern, 0)[..., None]
+    surface += (mean < 60) * 10.0 * np.maximum(pattern, 0)[..., None]
     smooth: Frame = cv2.GaussianBlur(np.clip(surface, 0, 255).astype(np.uint8), (3, 3), 0)
     return smooth
 
@@ -124,9 +130,12 @@ def post_texture(rng: np.random.Generator, size: Size) -> Frame:
     import cv2
 
     height, width = size
-    tone = np.asarray(((84, 74, 66), (92, 94, 96), (104, 96, 84))[int(rng.integers(3))], np.float32)
-    grain = octave_noise(rng, (max(2, height // 8), width), coarsest=max(2.0, width / 4), octaves=4)
-    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)
+    tones = ((84, 74, 66), (92, 94, 96), (104, 96, 84))
+    tone = np.asarray(tones[int(rng.integers(3))], dtype=np.float32)
+    squat = (max(2, height // 8), width)
+    flecks = octave_noise(rng, squat, coarsest=max(2.0, width / 4), octaves=4)
+    # Stretched upwards into the grain of wood.
+    grain = np.asarray(cv2.resize(flecks, (width, height), interpolation=cv2.INTER_CUBIC))
     round_light = np.cos(np.linspace(-1.25, 1.05, width, dtype=np.float32))[None, :]
     shade = (0.45 + 0.62 * round_light) * (0.82 + 0.36 * grain)
     return np.clip(tone * shade[..., None], 0, 255).astype(np.uint8)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from videoseg.synthetic.measure import Measurements
-from videoseg.synthetic.questions import appearance, motion, time
+from videoseg.synthetic.questions import absent, appearance, motion, relations, steps, time
 from videoseg.synthetic.questions.proposal import DIFFICULTIES, Difficulty, Proposal
 
 __all__ = ["DIFFICULTIES", "Difficulty", "Proposal", "all_questions"]
@@ -18,6 +18,9 @@ _ASKERS: tuple[_Asker, ...] = (
     appearance.ask,
     motion.ask,
     time.ask,
+    relations.ask,
+    steps.ask,
+    absent.ask,
 )
 
 

@@ -11,7 +11,7 @@ from videoseg.synthetic.measure import Measurements
 from videoseg.synthetic.questions.proposal import Proposal, choice, name
 from videoseg.types.arrays import FloatArray
 
-__all__ = ["ask", "extreme_in_size", "extreme_in_place"]
+__all__ = ["ask", "extreme_in_place", "extreme_in_size"]
 
 _SIZE_RATIO = 1.5
 _PLACE_MARGIN = 0.07
@@ -44,11 +44,12 @@ def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
     if count < 2:
         return
     everyone = tuple(range(count))
-    for extreme, words in (
+    sizes: tuple[tuple[Literal["largest", "smallest"], tuple[str, ...]], ...] = (
         ("largest", ("the largest one", "the biggest object", "the largest of them")),
         ("smallest", ("the smallest one", "the smallest object", "the tiniest of them")),
-    ):
-        found = extreme_in_size(seen, everyone, extreme)  # type: ignore[arg-type]
+    )
+    for extreme, words in sizes:
+        found = extreme_in_size(seen, everyone, extreme)
         if found is not None:
             yield Proposal(
                 choice(rng, words),

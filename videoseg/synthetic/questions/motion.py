@@ -97,7 +97,8 @@ def fastest(seen: Measurements) -> int | None:
 def standing(seen: Measurements) -> int | None:
     """Return the only object that stands still, or None."""
     verdicts = [seen.stays(k) for k in range(len(seen.objects))]
-    if len(verdicts) < 2 or verdicts.count(True) != 1 or verdicts.count(False) != len(verdicts) - 1:
+    others_move = verdicts.count(False) == len(verdicts) - 1
+    if len(verdicts) < 2 or verdicts.count(True) != 1 or not others_move:
         return None
     index = verdicts.index(True)
     return index if seen.seen[index].mean() >= 0.6 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -61,8 +62,7 @@ def _entering(
         return
     order = sorted(timeline.late, key=lambda k: timeline.entries[k])
     apart = all(
-        timeline.entries[b] - timeline.entries[a] >= timeline.wait
-        for a, b in zip(order, order[1:], strict=False)
+        timeline.entries[b] - timeline.entries[a] >= timeline.wait for a, b in pairwise(order)
     )
     if len(order) == 1:
         index = order[0]
@@ -101,7 +101,7 @@ def _entering(
             f"Newcomers and when they first show: {listing}.",
             f"Of those that were not there in frame 0, the {kind} is asked for.",
         )
-    for before, index in zip(order, order[1:], strict=False):
+    for before, index in pairwise(order):
         color = seen.objects[before].color
         if index != order[-1] or len(seen.same_color(before)) > 1:
             continue
@@ -187,10 +187,9 @@ def _hiding(
         words += ["the one that is hidden for a while", "the object that goes behind the post"]
     else:
         words += ["the one that leaves and returns", "the one that goes out and comes back"]
-    if any("post" in word for word in words):
+    if seen.covered[:, 0, 1:][:, others].any():
         # A neighbour that only brushes the post also "goes behind" it.
-        if seen.covered[:, 0, 1:][:, others].any():
-            words = [word for word in words if "post" not in word]
+        words = [word for word in words if "post" not in word]
     yield Proposal(
         choice(rng, words),
         "time",
