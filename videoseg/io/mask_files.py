@@ -1,0 +1,65 @@
+"""Masks as PNG files, by Pillow."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from videoseg.masks.colors import DAVIS_PALETTE
+from videoseg.types.arrays import BoolArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["MaskFolder", "index_png", "mask_png"]
+
+
+class MaskFolder:
+    """Writes one object's masks as ``<frame:05d>.png``, 0 and 255, one for every frame.
+
+    Args:
+        folder: Where to write; made with its parents.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._empty: dict[tuple[int, ...], bytes] = {}
+
+    def write(self, stem: str, mask: BoolArray) -> None:
+        """Write one mask, shape (H, W), as ``<stem>.png``."""
+        if mask.any():
+            data = mask_png(mask)
+        else:
+            # Most frames of a long video do not show the object; encode their picture once.
+            if mask.shape not in self._empty:
+                self._empty[mask.shape] = mask_png(mask)
+            data = self._empty[mask.shape]
+        (self._folder / f"{stem}.png").write_bytes(data)
+
+
+def mask_png(mask: BoolArray) -> bytes:
+    """Return a mask of shape (H, W) as an 8-bit grey PNG with the values 0 and 255."""
+    from PIL.Image import fromarray
+
+    return _png(fromarray(np.where(mask, np.uint8(255), np.uint8(0))))
+
+
+def index_png(picture: npt.NDArray[np.uint8]) -> bytes:
+    """Return a picture of object ids, shape (H, W), as a PNG with the palette of DAVIS."""
+    from PIL.Image import fromarray
+
+    image = fromarray(picture)
+    image.putpalette([channel for color in DAVIS_PALETTE for channel in color])
+    return _png(image)
+
+
+def _png(image: Image) -> bytes:
+    buffer = BytesIO()
+    # Masks are long runs: the fastest level already shrinks them to a few kilobytes.
+    image.save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
