@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -40,6 +40,9 @@ class Segmentation:
         warnings: What the user should know.
         source: The video itself, for pictures; not saved, not compared.
     """
+
+    # Lets JSON validation pass over the type of ``source``, which is never in the JSON.
+    __pydantic_config__: ClassVar[dict[str, bool]] = {"arbitrary_types_allowed": True}
 
     query: str
     video: VideoFacts
