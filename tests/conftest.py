@@ -1,19 +1,81 @@
-"""Fixtures shared by all tests."""
+"""Fixtures that all tests share."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+import videoseg as vs
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _handlers() -> dict[str, list[logging.Handler]]:
+    loggers = {"": logging.getLogger(), "videoseg": logging.getLogger("videoseg")}
+    return {
+        name: [
+            handler
+            for handler in logger.handlers
+            # pytest's own come and go with the phases of a test.
+            if not type(handler).__module__.startswith("_pytest")
+        ]
+        for name, logger in loggers.items()
+    }
+
+
+def _environment() -> dict[str, str]:
+    # pytest names the running test there, and OpenCV adds its own folder when it is imported.
+    ours = (key for key in os.environ if not key.startswith(("PYTEST_", "LD_LIBRARY_PATH")))
+    return {key: os.environ[key] for key in ours}
+
+
+@pytest.fixture(autouse=True)
+def unchanged_process() -> Iterator[None]:
+    """Fail a test after which environment variables or logging handlers are others."""
+    environment, handlers = _environment(), _handlers()
+    yield
+    assert _environment() == environment, "environment variables have changed"
+    assert _handlers() == handlers, "logging handlers have changed"
 
 
 @pytest.fixture(scope="session")
-def test_data() -> Path:
-    """Return the folder of real clips and published results; tests without it are skipped."""
-    folder = Path(os.environ.get("VIDEOSEG_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+def repository() -> Path:
+    """Return the root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> Path:
+    """Return the folder of optional real clips; skip where it is absent.
+
+    It is ``$VIDEOSEG_TEST_DATA``, or ``shared/data`` beside the checkout. Nothing may
+    depend on it alone: every behaviour is tested on synthetic clips, too.
+    """
+    named = os.environ.get("VIDEOSEG_TEST_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip("no real test data: set VIDEOSEG_TEST_DATA to the folder that holds it")
+        pytest.skip(f"no real clips here (set VIDEOSEG_TEST_DATA); looked in {folder}")
     return folder
+
+
+@pytest.fixture
+def builtin_registry() -> vs.Registry:
+    """Return a registry that knows the built-in components only."""
+    return vs.Registry(allow=())
+
+
+@pytest.fixture(scope="session")
+def moving_square() -> vs.Video:
+    """Return 12 frames of 48x64 on which a red square goes from left to right."""
+    rng = np.random.default_rng(0)
+    ground = rng.integers(90, 130, size=(48, 64, 3), dtype=np.uint8)
+    frames = np.repeat(ground[None], 12, axis=0)
+    for index in range(12):
+        left = 4 + 4 * index
+        frames[index, 16:30, left : left + 14] = (210, 40, 40)
+    return vs.Video.from_frames(frames, fps=12, name="moving-square")

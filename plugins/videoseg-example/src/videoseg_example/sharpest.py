@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+
 import videoseg as vs
 from videoseg.types import Frame
 
@@ -69,7 +72,7 @@ class SharpestSampler:
         num_parts = min(self.num_frames, len(window))
         edges = [window.start + part * len(window) // num_parts for part in range(num_parts + 1)]
         chosen = []
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in itertools.pairwise(edges):
             candidates = _spread(start, stop, self.num_candidates)
             frames = video.read(candidates)
             # Of equally sharp frames the first wins, so that the answer never varies.

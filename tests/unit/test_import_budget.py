@@ -1,0 +1,49 @@
+"""Importing videoseg, or asking the command line for help, loads nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "transformers", "cv2", "av", "decord", "matplotlib", "scipy", "pandas"}
+
+
+def loaded_after(code: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter has loaded after some code."""
+    script = f"{code}\nimport sys, json\nprint()\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import videoseg",
+        "import videoseg; videoseg.Pipeline, videoseg.Video, videoseg.add",
+        "import videoseg; videoseg.Pipeline.from_name('attributes')",
+        "import videoseg; videoseg.default_registry().components()",
+    ],
+)
+def test_python_loads_nothing_heavy(code: str) -> None:
+    assert not loaded_after(code) & HEAVY
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"]])
+def test_the_command_line_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        f"sys.argv = ['videoseg', *{arguments!r}]\n"
+        "from videoseg.cli.main import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as left:\n    assert not left.code, left.code\n"
+    )
+    assert not loaded_after(code) & HEAVY
+
+
+def test_plain_import_loads_no_numpy_either() -> None:
+    assert "numpy" not in loaded_after("import videoseg")

@@ -1,0 +1,211 @@
+"""Imports go one way. This walks the source, so nothing has to be imported to check it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "videoseg"
+
+# A module may import from a layer above it in this table, and from its own part. Parts in one
+# row do not know each other.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("videoseg.errors", "videoseg._version"),
+    ("videoseg.types",),
+    ("videoseg.stages",),
+    ("videoseg.plugins",),
+    ("videoseg.masks",),
+    ("videoseg.video", "videoseg.metrics"),
+    ("videoseg.rewards", "videoseg.io"),
+    ("videoseg.pipeline",),
+    ("videoseg.builtin", "videoseg.synthetic"),
+    ("videoseg.benchmarks", "videoseg.testing"),
+    ("videoseg.io.report", "videoseg.io.notebook"),
+    ("videoseg.cli",),
+)
+
+# Imports inside a function may go up only where somebody says why.
+LATE_IMPORTS: dict[tuple[str, str], str] = {
+    ("videoseg.types.segmentation", "videoseg.io.result_folder"): "Segmentation.save and .load",
+    ("videoseg.types.segmentation", "videoseg.io.notebook"): "Segmentation.show",
+    ("videoseg.io.result_folder", "videoseg.io.report"): "a result folder holds a report",
+}
+
+# Importing videoseg, or any module of it, must stay cheap and safe on a machine without them.
+HEAVY = frozenset(
+    [
+        "IPython",
+        "PIL",
+        "av",
+        "cv2",
+        "datasets",
+        "decord",
+        "matplotlib",
+        "pandas",
+        "pycocotools",
+        "rich",
+        "scipy",
+        "torch",
+        "torchvision",
+        "transformers",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Import:
+    module: str
+    target: str
+    line: int
+    late: bool
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    module = module_name(path)
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+
+    def visit(node: ast.AST, late: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, alias.name, node.lineno, late)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            for alias in node.names:
+                # `from videoseg.io import report` names a module, `import save` a function.
+                inner = f"{base}.{alias.name}"
+                yield Import(module, inner if is_module(inner) else base, node.lineno, late)
+        elif is_type_checking(node):
+            for other in node.orelse:
+                yield from visit(other, late)
+        else:
+            late = late or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for child in ast.iter_child_nodes(node):
+                yield from visit(child, late)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")), late=False)
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def part_of(module: str) -> tuple[int, str]:
+    """Return (layer, part) of a module; the longest prefix in the table wins."""
+    found = [
+        (len(part), layer, part)
+        for layer, parts in enumerate(LAYERS)
+        for part in parts
+        if module == part or module.startswith(part + ".")
+    ]
+    assert found, f"{module} belongs to no layer; add it to LAYERS"
+    _, layer, part = max(found)
+    return layer, part
+
+
+def goes_down(source: str, target: str) -> bool:
+    source_layer, source_part = part_of(source)
+    target_layer, target_part = part_of(target)
+    return target_layer < source_layer or target_part == source_part
+
+
+ALL_IMPORTS = [found for path in sorted(PACKAGE.rglob("*.py")) for found in imports_of(path)]
+OWN_IMPORTS = [
+    found
+    for found in ALL_IMPORTS
+    # `import videoseg` itself is lazy and belongs to no layer; its table of names is tested
+    # with the public API.
+    if found.target.startswith("videoseg.") and found.module != "videoseg"
+]
+
+
+def test_the_walk_sees_the_package() -> None:
+    modules = {found.module for found in ALL_IMPORTS}
+    assert {"videoseg.pipeline.pipeline", "videoseg.types.segmentation"} <= modules
+
+
+def test_imports_at_module_level_go_down_only() -> None:
+    wrong = [
+        str(found)
+        for found in OWN_IMPORTS
+        if not found.late and not goes_down(found.module, found.target)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_late_imports_go_up_only_where_a_reason_is_given() -> None:
+    wrong = [
+        str(found)
+        for found in OWN_IMPORTS
+        if found.late
+        and not goes_down(found.module, found.target)
+        and (found.module, found.target) not in LATE_IMPORTS
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_exception_is_still_needed() -> None:
+    used = {(found.module, found.target) for found in OWN_IMPORTS if found.late}
+    assert not set(LATE_IMPORTS) - used
+
+
+def test_no_heavy_library_is_imported_at_module_level() -> None:
+    wrong = [
+        str(found)
+        for found in ALL_IMPORTS
+        if not found.late and found.target.split(".")[0] in HEAVY
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_package_itself_imports_only_its_version() -> None:
+    wrong = [
+        str(found)
+        for found in ALL_IMPORTS
+        if found.module == "videoseg"
+        and found.target.startswith("videoseg.")
+        and found.target != "videoseg._version"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_core_names_no_plugin() -> None:
+    folders = [path.name.replace("-", "_") for path in (ROOT / "plugins").glob("videoseg-*")]
+    assert folders
+    wrong = [str(found) for found in ALL_IMPORTS if found.target.split(".")[0] in folders]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "allowed"),
+    [
+        ("videoseg.pipeline.pipeline", "videoseg.types", True),
+        ("videoseg.types.rle", "videoseg.pipeline", False),
+        ("videoseg.metrics.region", "videoseg.video", False),
+        ("videoseg.io.overlay", "videoseg.io.report", False),
+        ("videoseg.io.report", "videoseg.pipeline", True),
+        ("videoseg.synthetic.clip", "videoseg.builtin", False),
+    ],
+)
+def test_the_rule(source: str, target: str, allowed: bool) -> None:
+    assert goes_down(source, target) is allowed
