@@ -37,24 +37,10 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {
 }
 
 # Importing videoseg, or any module of it, must stay cheap and safe on a machine without them.
-HEAVY = frozenset(
-    [
-        "IPython",
-        "PIL",
-        "av",
-        "cv2",
-        "datasets",
-        "decord",
-        "matplotlib",
-        "pandas",
-        "pycocotools",
-        "rich",
-        "scipy",
-        "torch",
-        "torchvision",
-        "transformers",
-    ]
-)
+HEAVY = {
+    *("IPython", "PIL", "av", "cv2", "datasets", "decord", "matplotlib", "pandas"),
+    *("pycocotools", "rich", "scipy", "torch", "torchvision", "transformers"),
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,162 @@
+"""The public API is what the snapshot beside this file lists.
+
+Run ``python tests/unit/test_public_api.py`` to write the snapshot anew after a change that
+was meant, and commit it together with that change.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import videoseg
+
+HERE = Path(__file__).resolve().parent
+SNAPSHOT = HERE / "public_api.txt"
+PACKAGE = HERE.parents[1] / "videoseg"
+
+# What these hold is reached by component name or from the shell, not by importing it.
+NOT_IMPORTED_BY_USERS = {"builtin", "cli"}
+
+
+def public_modules() -> list[str]:
+    names = [path.stem for path in PACKAGE.glob("[a-z]*.py")]
+    names += [path.parent.name for path in PACKAGE.glob("[a-z]*/__init__.py")]
+    return [f"videoseg.{name}" for name in sorted(names) if name not in NOT_IMPORTED_BY_USERS]
+
+
+def described() -> list[str]:
+    lines = [f"videoseg.{name}" for name in sorted(videoseg.__all__)]
+    for module_name in public_modules():
+        module = importlib.import_module(module_name)
+        for name in sorted(module.__all__):
+            lines += describe(f"{module_name}.{name}", getattr(module, name))
+    return lines
+
+
+def describe(label: str, value: object) -> Iterator[str]:
+    if inspect.isclass(value):
+        protocol = getattr(value, "_is_protocol", False)
+        own = not protocol and "__init__" in vars(value)
+        yield f"class {label}{signature(value) if own else ''}"
+        for name, member in sorted(vars(value).items()):
+            if name.startswith("_"):
+                continue
+            if isinstance(member, property):
+                yield f"    {name} (property)"
+            elif isinstance(member, staticmethod | classmethod):
+                yield f"    {name}{signature(member.__func__)} ({type(member).__name__})"
+            elif inspect.isfunction(member):
+                yield f"    {name}{signature(member)}"
+    elif inspect.isfunction(value):
+        yield f"{label}{signature(value)}"
+    else:
+        yield label
+
+
+def signature(value: object) -> str:
+    found = inspect.signature(value)  # type: ignore[arg-type]
+    parameters = [
+        # A default that is an object of our own would print with its address.
+        p.replace(default=...) if "object at" in repr(p.default) else p
+        for p in found.parameters.values()
+    ]
+    # Annotations are text in the source of every module; Python versions quote them alike.
+    return str(found.replace(parameters=parameters)).replace("'", "").replace('"', "")
+
+
+def test_the_public_api_is_what_the_snapshot_lists() -> None:
+    before = SNAPSHOT.read_text(encoding="utf-8").splitlines()
+    changes = list(difflib.unified_diff(before, described(), "snapshot", "now", lineterm="", n=0))
+    assert not changes, (
+        "the public API has changed; if that was meant, run "
+        "`python tests/unit/test_public_api.py` and commit the snapshot:\n" + "\n".join(changes)
+    )
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    for name in videoseg.__all__:
+        assert getattr(videoseg, name) is not None
+    assert set(dir(videoseg)) == set(videoseg.__all__)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Pipelin'"):
+        _ = videoseg.Pipelin
+
+
+def test_the_type_checker_sees_the_names_that_are_loaded_late() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    checked = {
+        alias.asname or alias.name
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in ast.walk(block)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert checked == set(videoseg.__all__) - {"__version__"}
+
+
+def test_every_public_object_has_a_docstring() -> None:
+    without = []
+    for module_name in public_modules():
+        module = importlib.import_module(module_name)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if (inspect.isclass(value) or inspect.isfunction(value)) and not value.__doc__:
+                without.append(f"{module_name}.{name}")
+    assert not without
+
+
+def test_importing_everything_changes_no_global_state() -> None:
+    script = """
+import json, locale, logging, os, random, signal, sys, warnings
+import numpy as np
+
+def state():
+    return {
+        "random": random.getstate(),
+        "numpy": str(np.random.get_state()),
+        "printing": str(np.get_printoptions()),
+        "errors": np.geterr(),
+        "handlers": [str(h) for h in logging.getLogger().handlers],
+        "level": logging.getLogger().level,
+        "environment": dict(os.environ),
+        "filters": [str(f) for f in warnings.filters],
+        "recursion": sys.getrecursionlimit(),
+        "hook": str(sys.excepthook),
+        "signals": [str(signal.getsignal(s)) for s in (signal.SIGINT, signal.SIGTERM)],
+        "locale": locale.setlocale(locale.LC_ALL),
+        "folder": os.getcwd(),
+    }
+
+before = state()
+import importlib, pkgutil, videoseg
+imported = 0
+for found in pkgutil.walk_packages(videoseg.__path__, "videoseg."):
+    if not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+        imported += 1
+after = state()
+print(json.dumps({"n": imported, "changed": [k for k in before if before[k] != after[k]]}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    answer = json.loads(done.stdout)
+    assert answer["changed"] == []
+    assert answer["n"] > 30
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text("\n".join(described()) + "\n", encoding="utf-8")
