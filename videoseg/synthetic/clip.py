@@ -150,6 +150,20 @@ class SyntheticClip:
         changes = np.flatnonzero(np.diff(self._seen.scene.shots)) + 1
         return tuple(int(frame) for frame in changes)
 
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """The ids of the objects."""
+        return tuple(item.object_id for item in self._seen.objects)
+
+    def render(self, index: int, *, noise_index: int | None = None) -> Frame:
+        """Draw one frame, shape (H, W, 3), without keeping it.
+
+        Args:
+            index: From 0 to ``num_frames - 1``.
+            noise_index: Which draw of the sensor noise; by default that of the frame.
+        """
+        return self._renderer.render(index, noise_index=noise_index)
+
     def iter_frames(self) -> Iterator[Frame]:
         """Yield the frames one by one without keeping them."""
         for index in range(self.num_frames):
@@ -182,9 +196,8 @@ class SyntheticClip:
         return tuple(query for query in self.queries if query.difficulty == difficulty)
 
     def _require(self, object_id: int) -> None:
-        ids = [item.object_id for item in self._seen.objects]
-        if object_id not in ids:
-            raise KeyError(f"no object {object_id}; the objects are {ids}")
+        if object_id not in self.object_ids:
+            raise KeyError(f"no object {object_id}; the objects are {self.object_ids}")
 
 
 def make_clip(

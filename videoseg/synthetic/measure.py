@@ -167,7 +167,7 @@ class Measurements:
                     spans.append(float(np.hypot(*np.ptp(points[frames], axis=0))) / diagonal)
         if max(spans) <= 0.02:
             return True
-        return False if min(spans) >= 0.045 else None
+        return False if min(spans) >= 0.06 else None
 
     def gaps(self, index: int) -> list[Window]:
         """Return the windows between seen frames during which nothing of an object shows."""

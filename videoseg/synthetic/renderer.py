@@ -66,8 +66,13 @@ class SceneRenderer:
         """Mean RGB of the ground of each shot."""
         return [ground.reshape(-1, 3).mean(axis=0) for ground in self._grounds]
 
-    def render(self, index: int) -> Frame:
-        """Return one frame, RGB uint8, shape (H, W, 3)."""
+    def render(self, index: int, *, noise_index: int | None = None) -> Frame:
+        """Return one frame, RGB uint8, shape (H, W, 3).
+
+        Args:
+            index: Which frame of the scene.
+            noise_index: Which draw of the sensor noise; by default that of the frame.
+        """
         import cv2
 
         scene = self.scene
@@ -93,7 +98,8 @@ class SceneRenderer:
         if gain != 1.0:
             frame = np.asarray(cv2.convertScaleAbs(frame, alpha=gain), dtype=np.uint8)
         if self._noise is not None:
-            frame = self._add_noise(frame, self._noise, index)
+            draw = index if noise_index is None else noise_index
+            frame = self._add_noise(frame, self._noise, draw)
         return frame
 
     def layout(self, index: int) -> Layout:

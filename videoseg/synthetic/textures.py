@@ -105,6 +105,7 @@ def object_texture(
     elif texture == "checks":
         pattern = _soft_square(np.sin(along * count * np.pi) * np.sin(other * count * np.pi) * 2)
     elif texture == "dots":
+        count *= 1.5
         pattern = _soft_square(np.cos(along * count * np.pi) + np.cos(other * count * np.pi) - 0.9)
     elif texture == "marbled":
         pattern = 2 * octave_noise(rng, (side, side), coarsest=max(3.0, side / 4), octaves=4) - 1

@@ -162,7 +162,7 @@ def _after_leaving(seen: Measurements, rng: np.random.Generator) -> Iterator[Pro
     if seen.num_frames < 12:
         return
     timeline = Timeline(seen)
-    if timeline.away or not timeline.start_is_clear:
+    if timeline.ever_away or not timeline.start_is_clear:
         return
     for gone in timeline.leaving:
         color = seen.objects[gone].color
@@ -181,8 +181,8 @@ def _after_leaving(seen: Measurements, rng: np.random.Generator) -> Iterator[Pro
             choice(
                 rng,
                 (
-                    f"the one that enters after the {color} one has left",
-                    f"the object that appears once the {color} one is gone",
+                    f"the one that appears after the {color} one has gone",
+                    f"the object that comes once the {color} one is gone",
                 ),
             ),
             "several_steps",

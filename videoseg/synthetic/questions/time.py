@@ -30,6 +30,7 @@ class Timeline:
         self.leaving = tuple(k for k in indices if self.exits[k] <= last + 1 - wait)
         self.gaps = {k: [gap for gap in seen.gaps(k) if len(gap) >= 3] for k in indices}
         self.away = tuple(k for k in indices if self.gaps[k])
+        self.ever_away = any(seen.gaps(k) for k in indices)
         # Someone is half in the picture as it begins or ends, or just misses a margin.
         self.start_is_clear = all(
             k in self.late or bool(seen.seen[k, : max(1, wait // 2)].any()) for k in indices
@@ -58,24 +59,25 @@ def _entering(
     seen: Measurements, timeline: Timeline, rng: np.random.Generator
 ) -> Iterator[Proposal]:
     # Whoever is away and comes back "appears" twice.
-    if timeline.away or not timeline.start_is_clear or not timeline.late:
+    if timeline.ever_away or not timeline.start_is_clear or not timeline.late:
         return
     order = sorted(timeline.late, key=lambda k: timeline.entries[k])
     apart = all(
         timeline.entries[b] - timeline.entries[a] >= timeline.wait for a, b in pairwise(order)
     )
+    # What comes out from behind something was in the picture all the time.
+    crossing_border = all(seen.amodal[k, 0] == 0 for k in order)
     if len(order) == 1:
         index = order[0]
+        words = [
+            "the one that appears late",
+            "the object that was not there at the beginning",
+            "the last one to appear",
+        ]
+        if crossing_border:
+            words.append("the one that comes into the picture")
         yield Proposal(
-            choice(
-                rng,
-                (
-                    "the one that appears late",
-                    "the object that was not there at the beginning",
-                    "the one that comes into the picture",
-                    "the last one to appear",
-                ),
-            ),
+            choice(rng, words),
             "time",
             "late",
             (index,),
@@ -90,7 +92,7 @@ def _entering(
     listing = "; ".join(f"{name(seen, k)} in frame {timeline.entries[k]}" for k in order)
     for kind, index, words in (
         ("last", order[-1], ("the last one to appear", "the one that appears last")),
-        ("first", order[0], ("the first one to enter the picture", "the first newcomer")),
+        ("first", order[0], ("the first newcomer", "the first of those that appear later")),
     ):
         yield Proposal(
             choice(rng, words),
@@ -109,7 +111,8 @@ def _entering(
             choice(
                 rng,
                 (
-                    f"the one that enters after the {color} one",
+                    f"the one that {'enters' if crossing_border else 'appears'} after "
+                    f"the {color} one",
                     f"the object that appears later than the {color} one",
                 ),
             ),
@@ -126,21 +129,18 @@ def _entering(
 def _leaving(
     seen: Measurements, timeline: Timeline, rng: np.random.Generator
 ) -> Iterator[Proposal]:
-    if timeline.away or not timeline.end_is_clear or not timeline.leaving:
+    if timeline.ever_away or not timeline.end_is_clear or not timeline.leaving:
         return
     order = sorted(timeline.leaving, key=lambda k: timeline.exits[k])
+    crossing_border = all(seen.amodal[k, -1] == 0 for k in order)
     if len(order) == 1:
         index = order[0]
         exit_frame = timeline.exits[index]
+        words = ["the object that is gone at the end", "the one that disappears"]
+        if crossing_border:
+            words += ["the one that leaves the picture", "the one that goes away"]
         yield Proposal(
-            choice(
-                rng,
-                (
-                    "the one that leaves the picture",
-                    "the object that is gone at the end",
-                    "the one that goes away",
-                ),
-            ),
+            choice(rng, words),
             "time",
             "leaves",
             (index,),
@@ -153,7 +153,7 @@ def _leaving(
         index = order[0]
         listing = "; ".join(f"{name(seen, k)} after frame {timeline.exits[k] - 1}" for k in order)
         yield Proposal(
-            choice(rng, ("the first one to leave", "the object that leaves first")),
+            "the first one to leave" if crossing_border else "the first one to disappear",
             "time",
             "leaves-first",
             (index,),
