@@ -1,0 +1,112 @@
+"""From what was typed to a pipeline that has been checked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from videoseg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from videoseg.pipeline import Pipeline
+
+__all__ = ["checked_pipeline", "named_pipeline", "parse_options"]
+
+_STAGES = ("sampler", "grounder", "segmenter", "propagator", "chat")
+_MAY_BE_EMPTY = ("segmenter", "chat")
+
+
+def named_pipeline(name: str) -> Pipeline:
+    """Return the pipeline of a name or a YAML file.
+
+    Raises:
+        ComponentNotFoundError: If there is no pipeline of this name.
+        ConfigError: If the file is no valid configuration.
+    """
+    from videoseg.pipeline import Pipeline
+
+    is_path = name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name
+    if is_path or Path(name).is_file():
+        return Pipeline.from_yaml(Path(name))
+    return Pipeline.from_name(name)
+
+
+def checked_pipeline(
+    name: str,
+    *,
+    stages: Mapping[str, str | None],
+    options: Mapping[str, Mapping[str, Any]],
+    max_turns: int | None,
+) -> Pipeline:
+    """Return a pipeline with some stages and options replaced, everything checked.
+
+    Args:
+        name: The pipeline to start from, a name or a YAML file.
+        stages: For each stage the component to use instead; None keeps the pipeline's.
+        options: For each stage the options to set.
+        max_turns: How many moves the grounder has; None keeps the pipeline's.
+
+    Raises:
+        VideosegError: If anything is unknown, missing or does not fit together.
+    """
+    changes: dict[str, Any] = {}
+    for stage, component in stages.items():
+        if component == "none" and stage in _MAY_BE_EMPTY:
+            changes[stage] = None
+        elif component is not None:
+            changes[stage] = component
+    if max_turns is not None:
+        changes["max_turns"] = max_turns
+    pipeline = named_pipeline(name)
+    if changes:
+        pipeline = pipeline.replace(**changes)
+    if options:
+        pipeline = pipeline.replace(**{stage: dict(given) for stage, given in options.items()})
+    if problems := pipeline.explain().problems:
+        raise ConfigError(problems)
+    return pipeline
+
+
+def parse_options(items: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Read ``stage.option=value`` texts; values are read as YAML, so 8 is a number.
+
+    Raises:
+        click.BadParameter: If one has another form, or names no stage.
+
+    Example:
+        >>> parse_options(["sampler.num_frames=8"])
+        {'sampler': {'num_frames': 8}}
+    """
+    options: dict[str, dict[str, Any]] = {}
+    for item in items:
+        key, equals, text = item.partition("=")
+        stage, dot, option = key.strip().partition(".")
+        if not (equals and dot and option):
+            raise click.BadParameter(
+                f"{item!r} must have the form stage.option=value, such as sampler.num_frames=8",
+                param_hint="-O",
+            )
+        if stage not in _STAGES:
+            close = difflib.get_close_matches(stage, _STAGES, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"stages: {', '.join(_STAGES)}"
+            raise click.BadParameter(
+                f"there is no stage {stage!r} in {item!r}; {hint}", param_hint="-O"
+            )
+        options.setdefault(stage, {})[option] = _value(text, item)
+    return options
+
+
+def _value(text: str, item: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise click.BadParameter(
+            f"the value in {item!r} cannot be read; put text with special characters in quotes",
+            param_hint="-O",
+        ) from error

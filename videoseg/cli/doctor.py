@@ -1,0 +1,270 @@
+"""``videoseg doctor``: does everything work on this machine?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import click
+
+from videoseg._version import __version__
+from videoseg.cli.framework import VideosegCommand
+from videoseg.cli.terminal import json_option, open_console, print_row, write_json
+from videoseg.errors import VideosegError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from videoseg.types import Frame
+
+__all__ = ["Finding", "doctor", "examine"]
+
+Verdict: TypeAlias = Literal["ok", "note", "broken"]
+
+_LIBRARIES = (
+    "numpy",
+    "opencv-python-headless",
+    "av",
+    "decord",
+    "pillow",
+    "pycocotools",
+    "pydantic",
+    "pluggy",
+    "click",
+    "rich",
+)
+_OPTIONAL = ("decord",)
+_LEAST_FREE_BYTES = 200 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the examination.
+
+    Args:
+        subject: What was looked at.
+        verdict: ``ok``; ``note`` for something worth knowing; ``broken`` for something
+            needed that does not work.
+        detail: What was found, and what to do.
+    """
+
+    subject: str
+    verdict: Verdict
+    detail: str
+
+
+@click.command("doctor", cls=VideosegCommand)
+@json_option
+def doctor(*, as_json: bool) -> int:
+    """Check versions, decoding, encoding, plug-ins, disk and GPU; a verdict for each.
+
+    Exits with 1 if something that is needed does not work.
+    """
+    findings = []
+    console = open_console()
+    for finding in examine():
+        findings.append(finding)
+        if not as_json:
+            _print_finding(console, finding)
+    broken = [finding for finding in findings if finding.verdict == "broken"]
+    if as_json:
+        write_json({"healthy": not broken, "findings": [asdict(f) for f in findings]})
+    elif broken:
+        console.print(f"\n{len(broken)} broken: see above for what to do", style="bold red")
+    else:
+        console.print("\neverything that is needed works", style="bold green")
+    return int(bool(broken))
+
+
+def examine() -> Iterator[Finding]:
+    """Yield one finding after another; a check that fails never stops the next."""
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
+    yield Finding("videoseg", "ok", __version__)
+    yield from _libraries()
+    yield from _guarded("plug-ins", _plugins)
+    yield from _guarded("video", _decoding)
+    yield from _guarded("disk", _disk)
+    yield from _guarded("threads", _threads)
+    yield from _guarded("gpu", _gpu)
+
+
+def _guarded(subject: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except Exception as error:
+        # A broken library may fail in any way; that is what the doctor is there to tell.
+        text = " ".join(str(error).split())
+        name = "" if isinstance(error, VideosegError) else f"{type(error).__name__}: "
+        yield Finding(subject, "broken", f"{name}{text}")
+
+
+def _libraries() -> Iterator[Finding]:
+    found = []
+    for name in _LIBRARIES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            if name == "opencv-python-headless" and find_spec("cv2") is not None:
+                found.append("cv2 (another build of OpenCV)")
+            elif name in _OPTIONAL:
+                yield Finding("library", "note", f"{name} is not installed; PyAV decodes instead")
+            else:
+                yield Finding("library", "broken", f"{name} is missing: pip install {name}")
+    yield Finding("libraries", "ok", ", ".join(found))
+
+
+def _plugins() -> Iterator[Finding]:
+    from videoseg.plugins import default_registry
+
+    registry = default_registry()
+    for failure in registry.failures:
+        yield Finding(
+            "plug-in",
+            "broken",
+            f"{failure.plugin} ({failure.distribution}) failed to load: {failure.error}",
+        )
+    for conflict in registry.conflicts:
+        yield Finding("plug-in", "broken", conflict)
+    entries = registry.components()
+    if not entries:
+        # The built-in stages are a plug-in as well, found through the installed metadata.
+        yield Finding(
+            "plug-ins", "broken", "no component is registered: run pip install videoseg again"
+        )
+        return
+    missing = [entry for entry in entries if entry.missing_modules]
+    plugins = len({entry.plugin for entry in entries})
+    yield Finding("plug-ins", "ok", f"{plugins} loaded, {len(entries)} components")
+    for entry in missing:
+        component = entry.component
+        yield Finding(
+            "plug-ins",
+            "note",
+            f"{component.kind} {component.name} cannot be used yet: {entry.remedy}",
+        )
+
+
+def _decoding() -> Iterator[Finding]:
+    from videoseg.plugins import default_registry
+    from videoseg.video.writer import write_video
+
+    frames = _test_frames()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "test.mp4")
+        try:
+            write_video(path, frames, fps=10)
+        except VideosegError as error:
+            yield Finding("writing", "broken", str(error))
+            return
+        yield Finding("writing", "ok", f"H.264 MP4, {path.stat().st_size / 1000:.1f} kB")
+        works = 0
+        unread = []
+        for entry in default_registry().components("reader"):
+            if entry.missing_modules:
+                continue
+            finding = _read_back(path, entry.component.name, frames)
+            works += finding.verdict == "ok"
+            unread += [finding] if finding.verdict != "ok" else []
+            if finding.verdict == "ok":
+                yield finding
+        for finding in unread:
+            # One reader that works is enough.
+            yield Finding(finding.subject, "note" if works else "broken", finding.detail)
+        if not works and not unread:
+            yield Finding("reading", "broken", "no reader is installed: pip install av")
+
+
+def _read_back(path: Path, reader: str, frames: list[Frame]) -> Finding:
+    import numpy as np
+
+    from videoseg.video import Video
+
+    subject = f"reader {reader}"
+    try:
+        with Video.open(path, reader=reader) as video:
+            read = video.read(range(len(frames)))
+            count = len(video)
+    except Exception as error:
+        return Finding(subject, "broken", f"{type(error).__name__}: {error}")
+    if count != len(frames):
+        return Finding(subject, "broken", f"found {count} of {len(frames)} frames")
+    difference = max(
+        float(np.abs(a.astype(int) - b.astype(int)).mean())
+        for a, b in zip(read, frames, strict=True)
+    )
+    if difference > 12:
+        return Finding(subject, "broken", f"colours are off by {difference:.0f} grey levels")
+    return Finding(subject, "ok", f"{count} frames, colours within {difference:.1f} grey levels")
+
+
+def _test_frames() -> list[Frame]:
+    import numpy as np
+
+    frames = []
+    for index in range(12):
+        frame = np.full((48, 64, 3), (90, 140, 90), np.uint8)
+        frame[12:32, 4 + 3 * index : 20 + 3 * index] = (200, 60, 50)
+        frames.append(frame)
+    return frames
+
+
+def _disk() -> Iterator[Finding]:
+    for subject, folder in (("temporary", Path(tempfile.gettempdir())), ("current", Path.cwd())):
+        free = shutil.disk_usage(folder).free
+        text = f"{folder}, {free / 1e9:.1f} GB free"
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"videoseg")
+        except OSError as error:
+            # Results can go elsewhere with -o; the temporary folder is always needed.
+            verdict: Verdict = "broken" if subject == "temporary" else "note"
+            yield Finding(
+                f"{subject} folder", verdict, f"{folder} cannot be written: {error.strerror}"
+            )
+            continue
+        enough = free >= _LEAST_FREE_BYTES
+        yield Finding(
+            f"{subject} folder", "ok" if enough else "note", text + ("" if enough else ", too few")
+        )
+
+
+def _threads() -> Iterator[Finding]:
+    import cv2
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    limits = [f"{name}={os.environ[name]}" for name in ("OMP_NUM_THREADS",) if name in os.environ]
+    text = f"{usable} cores usable of {os.cpu_count()}, OpenCV uses {cv2.getNumThreads()} threads"
+    yield Finding("threads", "ok", ", ".join([text, *limits]))
+
+
+def _gpu() -> Iterator[Finding]:
+    if find_spec("torch") is None:
+        text = "torch is not installed; the built-in pipeline needs neither torch nor a GPU"
+        yield Finding("gpu", "note", text)
+        return
+    # Only here, and only where it is installed: it takes seconds to import.
+    torch = import_module("torch")
+    if not torch.cuda.is_available():
+        yield Finding("gpu", "note", f"torch {torch.__version__} sees none; models run on the CPU")
+        return
+    for index in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(index)
+        yield Finding(
+            "gpu",
+            "ok",
+            f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB (torch {torch.__version__})",
+        )
+
+
+def _print_finding(console: Console, finding: Finding) -> None:
+    style = {"ok": "green", "note": "yellow", "broken": "bold red"}[finding.verdict]
+    console.print(f"{finding.verdict:<7}", style=style, end="")
+    print_row(console, finding.subject, finding.detail, width=18, indent=7)

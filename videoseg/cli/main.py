@@ -1,0 +1,31 @@
+"""The ``videoseg`` program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status.
+
+    Args:
+        arguments: What was typed after ``videoseg``; by default that of this process.
+
+    Returns:
+        0 if all went well, 1 for an error, 2 for wrong usage, 130 after Ctrl-C.
+    """
+    try:
+        # Imported here so that Ctrl-C during the imports is one line, too.
+        from videoseg.cli.program import run_program
+
+        return run_program(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

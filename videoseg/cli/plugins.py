@@ -1,0 +1,183 @@
+"""``videoseg plugins``: what is installed, what is missing, what is broken."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from videoseg.cli.framework import VideosegCommand, VideosegGroup
+from videoseg.cli.terminal import json_option, open_console, print_row, write_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from videoseg.plugins import RegisteredComponent, Registry
+
+__all__ = ["plugins"]
+
+
+@click.group("plugins", cls=VideosegGroup, invoke_without_command=True)
+@json_option
+@click.option("--check", is_flag=True, help="Exit with 1 if a plug-in failed or two conflict.")
+@click.pass_context
+def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
+    """List every component by kind, whether it can be used, and plug-ins that failed.
+
+    Nothing is imported to find out.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    from videoseg.plugins import default_registry
+
+    registry = default_registry()
+    if as_json:
+        write_json(_document(registry))
+    else:
+        _print_list(open_console(), registry)
+    return int(check and bool(registry.failures or registry.conflicts))
+
+
+@plugins.command(
+    "show",
+    cls=VideosegCommand,
+    examples="""
+    videoseg plugins show sampler uniform
+    videoseg plugins show propagator flow --json
+    """,
+)
+@click.argument("kind")
+@click.argument("name")
+@json_option
+def show(kind: str, name: str, *, as_json: bool) -> None:
+    """Show one component: its options with types and defaults, and what it can do."""
+    from videoseg.plugins import default_registry
+
+    registry = default_registry()
+    entry = registry.find(kind, name)
+    document = _component(entry, state=_state(entry, conflicting=False))
+    if not entry.missing_modules:
+        document["options"] = {
+            option: {"type": type_name, "default": default}
+            for option, (type_name, default) in registry.options(kind, name).items()
+        }
+    if as_json:
+        write_json(document)
+    else:
+        _print_component(open_console(), document)
+
+
+def _state(entry: RegisteredComponent, *, conflicting: bool) -> str:
+    if conflicting:
+        return "conflict"
+    return "missing" if entry.missing_modules else "usable"
+
+
+def _component(entry: RegisteredComponent, *, state: str) -> dict[str, Any]:
+    component = entry.component
+    document: dict[str, Any] = {
+        "kind": component.kind,
+        "name": component.name,
+        "state": state,
+        "summary": component.summary,
+        "plugin": entry.plugin,
+        "distribution": entry.distribution,
+        "version": entry.version,
+        "target": component.target,
+        "missing": list(entry.missing_modules),
+        "remedy": entry.remedy,
+        "uses": list(component.uses),
+        "license": component.license,
+    }
+    if component.capabilities is not None:
+        document["capabilities"] = asdict(component.capabilities)
+    return document
+
+
+def _documents(registry: Registry) -> list[dict[str, Any]]:
+    entries = registry.components()
+    keys = [(entry.component.kind, entry.component.name) for entry in entries]
+    return [
+        _component(entry, state=_state(entry, conflicting=keys.count(key) > 1))
+        for entry, key in zip(entries, keys, strict=True)
+    ]
+
+
+def _document(registry: Registry) -> dict[str, Any]:
+    return {
+        "components": _documents(registry),
+        "failures": [asdict(failure) for failure in registry.failures],
+        "conflicts": list(registry.conflicts),
+    }
+
+
+def _print_list(console: Console, registry: Registry) -> None:
+    documents = _documents(registry)
+    width = max((len(document["name"]) for document in documents), default=0) + 2
+    kind = None
+    for document in documents:
+        if document["kind"] != kind:
+            if kind is not None:
+                console.print()
+            console.print(document["kind"], style="bold")
+            kind = document["kind"]
+        text, style = _row(document)
+        print_row(console, document["name"], text, width=width, style=style)
+    for failure in registry.failures:
+        console.print()
+        console.print(f"plug-in {failure.plugin} of {failure.distribution} failed", style="red")
+        print_row(console, "", failure.error, width=0)
+    for conflict in registry.conflicts:
+        console.print()
+        console.print("conflict", style="red")
+        print_row(console, "", conflict, width=0)
+
+
+def _row(document: dict[str, Any]) -> tuple[str, str]:
+    if document["state"] == "conflict":
+        return f"conflict: also declared elsewhere (this one: {document['distribution']})", "red"
+    if document["state"] == "missing":
+        missing = ", ".join(document["missing"])
+        return f"missing {missing}: {document['remedy']}", "yellow"
+    return document["summary"], ""
+
+
+def _print_component(console: Console, document: dict[str, Any]) -> None:
+    console.print(f"{document['kind']} {document['name']}", style="bold")
+    owner = f"{document['distribution']} {document['version']}".strip()
+    facts = [
+        ("summary", document["summary"]),
+        ("from", f"{owner}, {document['target']}"),
+        ("licence", document["license"]),
+        ("uses", ", ".join(document["uses"])),
+        ("missing", ", ".join(document["missing"])),
+        ("remedy", document["remedy"]),
+    ]
+    for label, text in facts:
+        if text:
+            style = "yellow" if label == "remedy" else ""
+            print_row(console, label, text, width=10, style=style)
+    if "capabilities" in document:
+        console.print("\ncapabilities", style="bold")
+        for label, value in document["capabilities"].items():
+            print_row(console, label, _plain(value), width=22)
+    if "options" in document:
+        console.print("\noptions", style="bold")
+        if not document["options"]:
+            console.print("  none")
+        width = max((len(option) for option in document["options"]), default=0) + 2
+        for option, facts_of_option in document["options"].items():
+            type_name, default = facts_of_option["type"], facts_of_option["default"]
+            text = "required" if default == "required" else f"default {default}"
+            print_row(console, option, f"{type_name or 'any'}, {text}", width=width)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "no limit"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)

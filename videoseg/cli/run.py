@@ -1,0 +1,186 @@
+"""``videoseg run``: ask a video a question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from videoseg.cli.framework import VideosegCommand, note
+from videoseg.cli.terminal import json_option
+from videoseg.errors import OutputError, VideosegError
+
+if TYPE_CHECKING:
+    from videoseg.pipeline import Pipeline
+    from videoseg.types import Segmentation
+    from videoseg.video import Video
+
+__all__ = ["answer_query", "run"]
+
+_PARTS = ("masks", "overlay", "report")
+
+
+def _read_parts(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    parts = tuple(part.strip() for part in value.split(",") if part.strip())
+    for part in parts:
+        if part not in _PARTS:
+            raise click.BadParameter(f"there is no part {part!r}; choose from {', '.join(_PARTS)}")
+    return parts
+
+
+@click.command(
+    "run",
+    cls=VideosegCommand,
+    examples="""
+    videoseg run dog.mp4 "the dog that jumps"
+    videoseg run frames/ "the red cup" -o out/cup --only masks
+    videoseg run dog.mp4 "the dog" --sampler uniform -O sampler.num_frames=16
+    videoseg run dog.mp4 "the dog" --json --quiet | jq .found
+    """,
+)
+@click.argument("video")
+@click.argument("query")
+@click.option("-o", "--output", type=Path, help="Where to save; by default videoseg-out/<name>.")
+@click.option(
+    "--pipeline",
+    default="attributes",
+    show_default=True,
+    help="A pipeline's name or a YAML file.",
+)
+@click.option("--sampler", metavar="NAME", help="Use this sampler instead.")
+@click.option("--grounder", metavar="NAME", help="Use this grounder instead.")
+@click.option("--segmenter", metavar="NAME", help="Use this segmenter instead, or none.")
+@click.option("--propagator", metavar="NAME", help="Use this propagator instead.")
+@click.option("--chat", metavar="NAME", help="Use this chat model instead, or none.")
+@click.option(
+    "-O",
+    "options",
+    multiple=True,
+    metavar="STAGE.OPTION=VALUE",
+    help="Set an option of a stage; may be repeated.",
+)
+@click.option("--max-turns", type=click.IntRange(min=1), help="How many moves the grounder has.")
+@click.option("--reader", default="auto", metavar="NAME", help="How to decode the video.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
+@click.option("--overwrite", is_flag=True, help="Replace a result that is already there.")
+@click.option("--export", "formats", multiple=True, metavar="FORMAT", help="Export as well.")
+@click.option(
+    "--only",
+    "parts",
+    callback=_read_parts,
+    metavar="PARTS",
+    help=f"Save only some of {','.join(_PARTS)} (result.json always is).",
+)
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
+def run(
+    *,
+    video: str,
+    query: str,
+    output: Path | None,
+    pipeline: str,
+    options: tuple[str, ...],
+    max_turns: int | None,
+    reader: str,
+    seed: int,
+    overwrite: bool,
+    formats: tuple[str, ...],
+    parts: tuple[str, ...] | None,
+    as_json: bool,
+    quiet: bool,
+    **stages: str | None,
+) -> None:
+    """Ask VIDEO a question; save masks for every frame and the reasoning.
+
+    VIDEO is a video file, a folder of pictures or one picture. Everything that can be
+    checked beforehand is: a typing error does not cost a long run.
+    """
+    from videoseg.cli.answer import answer_document, print_answer
+    from videoseg.cli.composing import checked_pipeline, parse_options
+    from videoseg.cli.output_place import check_output_folder, default_output_folder
+    from videoseg.cli.terminal import open_console, write_json
+    from videoseg.pipeline.query import check_query
+
+    stage_options = parse_options(options)
+    query = check_query(query)
+    pipe = checked_pipeline(pipeline, stages=stages, options=stage_options, max_turns=max_turns)
+    _check_formats(formats)
+
+    from videoseg.video import Video
+
+    with Video.open(video, reader=reader) as opened, pipe:
+        folder = output or default_output_folder(opened.name)
+        check_output_folder(folder, overwrite=overwrite)
+        result = answer_query(pipe, opened, query, seed=seed, quiet=quiet, folder=folder)
+        result.save(folder, overwrite=overwrite, parts=parts)
+        exported = _export(result, formats, folder)
+    if as_json:
+        write_json(answer_document(result, folder, exported))
+    elif not quiet:
+        print_answer(open_console(), result, folder, exported)
+
+
+def answer_query(
+    pipe: Pipeline, video: Video, query: str, *, seed: int, quiet: bool, folder: Path
+) -> Segmentation:
+    """Run a pipeline with a progress bar; keep the grounding if the propagation fails."""
+    from videoseg.io.progress import ProgressBar
+
+    try:
+        if quiet:
+            return pipe(video, query, seed=seed)
+        with ProgressBar() as progress:
+            return pipe(video, query, seed=seed, observers=[progress])
+    except VideosegError as error:
+        if error.partial is not None:
+            _keep_grounding(error.partial, error, folder)
+        raise
+
+
+def _keep_grounding(partial: Segmentation, error: VideosegError, folder: Path) -> None:
+    from videoseg.cli.output_place import write_file
+    from videoseg.types import to_jsonable
+
+    document = {
+        "format": "videoseg-failed-run",
+        "error": f"{type(error).__name__}: {error}",
+        "query": partial.query,
+        "video": to_jsonable(partial.video),
+        "grounding": to_jsonable(partial.grounding),
+        "trace": to_jsonable(partial.trace),
+        "pipeline": dict(partial.pipeline),
+        "seed": partial.seed,
+    }
+    path = folder.with_name(f"{folder.name}.failed.json")
+    try:
+        write_file(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    except OutputError as problem:
+        note(f"the grounding could not be kept either: {problem}")
+    else:
+        note(f"what had been found until then is kept in {path}")
+
+
+def _check_formats(formats: Sequence[str]) -> None:
+    if formats:
+        from videoseg.io.export import check_format
+
+        for name in formats:
+            check_format(name)
+
+
+def _export(result: Segmentation, formats: Sequence[str], folder: Path) -> dict[str, Path]:
+    from typing import cast
+
+    exported: dict[str, Path] = {}
+    for name in formats:
+        from videoseg.io.export import export
+
+        exported[name] = cast(Any, export)(result, name, folder.with_name(f"{folder.name}-{name}"))
+    return exported

@@ -1,0 +1,69 @@
+"""How commands write: readable in 80 columns, plain where nobody watches."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["json_option", "open_console", "print_row", "write_json"]
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
+)
+"""The option of every command that machines may read."""
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Return a console that prints text as it is: no markup, no guessing at colours.
+
+    Colours appear on terminals only, and not where ``NO_COLOR`` is set.
+    """
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def write_json(data: Any) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def print_row(
+    console: Console,
+    label: str,
+    text: str,
+    *,
+    width: int,
+    style: str = "",
+    label_style: str = "",
+    indent: int = 0,
+) -> None:
+    """Print a label and a text whose further lines stand under its first.
+
+    Args:
+        console: Where to print.
+        label: What stands on the left, indented by two.
+        text: What stands on the right; its line breaks are kept.
+        width: Columns of the label, without the indentation.
+        style: How the text looks.
+        label_style: How the label looks.
+        indent: Columns that already stand on the first line.
+    """
+    left = f"  {label:<{width}}"
+    room = max(console.width - indent - len(left), 20)
+    lines = [
+        piece
+        for line in text.splitlines() or [""]
+        # Names of files and options stay whole wherever they fit.
+        for piece in textwrap.wrap(line, room, break_on_hyphens=False) or [""]
+    ]
+    for number, line in enumerate(lines):
+        blank = " " * (indent + len(left))
+        console.print(left if number == 0 else blank, style=label_style, end="")
+        console.print(line, style=style, soft_wrap=True)
