@@ -125,11 +125,13 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
             _outline(drawn, mask, color)
         if prompt.box is not None:
             _box(drawn, prompt.box, color)
+    # Negative points often lie on other objects, whose own points must stay visible.
+    for prompt in prompts:
+        for point in prompt.negative_points:
+            _point(drawn, point, _WHITE, positive=False)
     for prompt in prompts:
         for point in prompt.points:
             _point(drawn, point, object_color(prompt.object_id), positive=True)
-        for point in prompt.negative_points:
-            _point(drawn, point, _WHITE, positive=False)
     if tags and has_room_for_tags(frame.shape[:2]):
         taken: list[tuple[int, int, int, int]] = []
         for prompt in prompts:

@@ -35,10 +35,16 @@ class Picture:
 
     def fitted(self, longest: int) -> Picture:
         """Return the picture with neither side longer than this many pixels."""
+        factor = longest / max(self.image.shape[:2])
+        return self._scaled(factor) if factor < 1 else self
+
+    def enlarged(self, longest: int) -> Picture:
+        """Return the picture with its longer side at least this many pixels long."""
+        factor = longest / max(self.image.shape[:2])
+        return self._scaled(factor) if factor > 1 else self
+
+    def _scaled(self, factor: float) -> Picture:
         height, width = self.image.shape[:2]
-        factor = longest / max(height, width)
-        if factor >= 1:
-            return self
         size = max(1, round(height * factor)), max(1, round(width * factor))
         return Picture(
             self.frame,
@@ -138,19 +144,20 @@ def jpeg_data_uri(image: Frame, max_bytes: int) -> str:
 def _resized(image: Frame, size: Size) -> Frame:
     import cv2
 
-    return np.asarray(
-        cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA), np.uint8
-    )
+    # Averages what it shrinks; smooth, not blocky, where it enlarges.
+    how = cv2.INTER_AREA if size[0] <= image.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), np.uint8)
 
 
 def _resized_mask(mask: BoolArray, size: Size) -> BoolArray:
     import cv2
 
-    share = cv2.resize(
-        mask.astype(np.uint8) * 255, (size[1], size[0]), interpolation=cv2.INTER_AREA
+    how = cv2.INTER_AREA if size[0] <= mask.shape[0] else cv2.INTER_LINEAR
+    share = np.asarray(
+        cv2.resize(mask.astype(np.uint8) * 255, (size[1], size[0]), interpolation=how)
     )
-    small: BoolArray = np.asarray(share) >= 128
+    small: BoolArray = share >= 128
     if not small.any() and mask.any():
         # A thing smaller than half a pixel must still be seen.
-        small = np.asarray(share) == np.max(share)
+        small = share == share.max()
     return small

@@ -10,6 +10,7 @@ from string import Template
 
 from videoseg.io.pictures import PictureBook, spread
 from videoseg.io.report_sections import (
+    PICTURE_SIDE,
     image_tag,
     keyframe_section,
     objects_table,
@@ -35,9 +36,9 @@ from videoseg.types.segmentation import Segmentation
 
 __all__ = ["render_report", "report_pictures", "template_text"]
 
-# The bounds below keep the page under 3 MB: 19 x 55 kB + 3 x 100 kB + 48 x 8 kB of JPEG,
+# The bounds below keep the page under 3 MB: 18 x 55 kB + 3 x 100 kB + 48 x 8 kB of JPEG,
 # a third more as text, and the words.
-_SHEET_FRAMES = 19
+_SHEET_FRAMES = 18
 _SHEET_SIDE, _SHEET_BYTES = 720, 55_000
 _KEYFRAMES = 3
 _KEYFRAME_SIDE, _KEYFRAME_BYTES = 960, 100_000
@@ -45,6 +46,12 @@ _TURNS = 16
 _THUMBNAILS = 48
 _THUMBNAIL_SIDE, _THUMBNAIL_BYTES = 240, 8_000
 _WARNINGS = 30
+
+_TIMELINE_NOTE = (
+    "Mask area over time, each object against its own largest. Dashed: the frames on which "
+    "objects were localised. Turns: the frames that were looked at."
+)
+_LOOKS_NOTE = "The frames that were looked at in each turn."
 
 
 def report_pictures(segmentation: Segmentation) -> dict[int, int]:
@@ -90,8 +97,7 @@ def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bo
         timeline=_section(
             "When",
             timeline_html(segmentation, max_turns=_TURNS),
-            "Mask area over time, each object against its own largest. Dashed: the frames on "
-            "which objects were localised. Turns: the frames that were looked at.",
+            _TIMELINE_NOTE if segmentation.found else _LOOKS_NOTE,
         ),
         reasoning=_section("Why", _reasoning(segmentation, book, on_black)),
         keyframe=_section(
@@ -109,16 +115,19 @@ def template_text(name: str) -> str:
 
 
 def _sheet(segmentation: Segmentation) -> list[int]:
-    """Frames for the contact sheet: all over the video, more where objects are visible."""
+    """Frames for the contact sheet: evenly spread, half of them where objects are visible."""
     total = segmentation.video.num_frames
     visible = sorted({f for track in segmentation.tracks for f in track.visible_frames})
-    chosen = set(_prompted(segmentation))
-    chosen.update(spread(range(total), _SHEET_FRAMES // 3))
-    for frame in spread(visible or range(total), _SHEET_FRAMES):
-        # Full when the room is used up; what is left out lies between frames shown.
-        if len(chosen) < _SHEET_FRAMES:
-            chosen.add(frame)
-    return sorted(chosen)[:_SHEET_FRAMES]
+    if not visible or len(visible) > total // 2:
+        chosen = spread(range(total), _SHEET_FRAMES)
+    else:
+        half = _SHEET_FRAMES // 2
+        chosen = sorted({*spread(range(total), half), *spread(visible, half)})
+    for frame in _prompted(segmentation):
+        if frame not in chosen:
+            nearest = min(chosen, key=lambda index: abs(index - frame))
+            chosen[chosen.index(nearest)] = frame
+    return sorted(set(chosen))
 
 
 def _prompted(segmentation: Segmentation) -> list[int]:
@@ -198,7 +207,7 @@ def _frames(segmentation: Segmentation, book: PictureBook) -> str:
     for frame in _sheet(segmentation):
         if (picture := book.get(frame)) is None:
             continue
-        picture = picture.fitted(_SHEET_SIDE)
+        picture = picture.fitted(_SHEET_SIDE).enlarged(PICTURE_SIDE)
         caption = frame_time(facts, frame) + (" · keyframe" if frame == keyframe else "")
         size = (int(picture.image.shape[0]), int(picture.image.shape[1]))
         tag = image_tag(

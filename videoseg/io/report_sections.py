@@ -25,6 +25,7 @@ from videoseg.types.grounding import Prompt, Thought
 from videoseg.types.segmentation import Segmentation
 
 __all__ = [
+    "PICTURE_SIDE",
     "image_tag",
     "keyframe_section",
     "objects_table",
@@ -34,16 +35,17 @@ __all__ = [
     "turn_html",
 ]
 
+PICTURE_SIDE = 640
+"""Large pictures have at least this many pixels on their longest side, so that lines and names
+drawn on a small video stay crisp."""
+
 _TABLE_ROWS = 60
 _TEXT_LIMIT = 6000
 
 
 def image_tag(uri: str, size: Size, text: str) -> str:
     """Return an image element; the browser can lay the page out before it is decoded."""
-    return (
-        f"<img src='{uri}' width='{size[1]}' height='{size[0]}' alt='{escape(text)}' "
-        "decoding='async'>"
-    )
+    return f"<img src='{uri}' width='{size[1]}' height='{size[0]}' alt='{escape(text)}'>"
 
 
 def overlay_uri(picture: Picture, segmentation: Segmentation, max_bytes: int) -> str:
@@ -124,7 +126,9 @@ def turn_html(
     if left_out > 0:
         figures.append(f"<p class='note'>and {counted(left_out, 'more frame')}</p>")
     window = frame_range(facts, selection.window.start, selection.window.stop)
-    seen = f"{counted(len(selection.indices), 'frame')} of {window}"
+    if len(selection.window) >= facts.num_frames:
+        window = "the whole video"
+    seen = f"{counted(len(selection.indices), 'frame')} out of {window}"
     if facts.num_frames == 1:
         seen = "the picture"
     sure = "" if selection.confidence is None else f" Confidence {selection.confidence:.2f}."
@@ -192,6 +196,7 @@ def keyframe_section(
     for frame in frames:
         if (picture := book.get(frame)) is None:
             continue
+        picture = picture.enlarged(PICTURE_SIDE)
         size = (int(picture.image.shape[0]), int(picture.image.shape[1]))
         here = [prompt for prompt in segmentation.grounding.prompts if prompt.frame == frame]
         image = draw_prompts(
@@ -265,8 +270,10 @@ def _as_yaml(pipeline: Mapping[str, object]) -> str:
 
 def _timing_bar(timings: Mapping[str, float]) -> str:
     parts = {name: value for name, value in timings.items() if name != "total" and value > 0}
-    total = timings.get("total", sum(parts.values()))
-    whole = max(sum(parts.values()), total)
+    total = max(timings.get("total", 0.0), sum(parts.values()))
+    if total > 1.01 * sum(parts.values()):
+        parts["everything else"] = total - sum(parts.values())
+    whole = total
     if whole <= 0:
         return ""
     pieces, legend = [], []

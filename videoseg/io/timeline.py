@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from videoseg.io.overlay import object_name
-from videoseg.io.wording import frame_range, name_chip, seconds_text, shortened, visible_runs
+from videoseg.io.wording import frame_range, name_chip, shortened, visible_runs
 from videoseg.masks.colors import object_color
 from videoseg.types.masks import MaskTrack
 from videoseg.types.segmentation import Segmentation
@@ -98,15 +98,15 @@ def _area_svg(segmentation: Segmentation, track: MaskTrack, areas: Sequence[int]
     runs = visible_runs(track)
     strips = "".join(
         f"<rect x='{1000 * start / total:.1f}' y='{_HEIGHT - 5}' "
-        f"width='{1000 * (stop - start) / total:.1f}' height='5' style='fill:{color}'/>"
+        f"width='{1000 * (stop - start) / total:.1f}' height='5' class='strip'/>"
         for start, stop in _merged(runs, total)
     )
     name = shortened(object_name(track.object_id, track.label), 40)
     visible = "; ".join(frame_range(segmentation.video, *run) for run in runs[:6]) or "nowhere"
     return _svg(
         f"<rect class='ground' x='0' y='{_HEIGHT - 5}' width='1000' height='5'/>"
-        f"<path d='{_area_path(areas)}' style='fill:{color};stroke:{color}'/>"
-        f"{strips}{_keyframe_line(segmentation, _HEIGHT)}",
+        f"<g style='--color:{color}'><path d='{_area_path(areas)}'/>{strips}</g>"
+        f"{_keyframe_line(segmentation, _HEIGHT)}",
         f"{name} is visible in {visible}" + (" and later" if len(runs) > 6 else ""),
         _HEIGHT,
     )
@@ -143,7 +143,7 @@ def _axis(segmentation: Segmentation) -> str:
     marks = sorted({round(last * quarter / 4) for quarter in range(5)})
     labels = []
     for mark in marks:
-        time = f"<br>{seconds_text(mark / facts.fps)}" if facts.fps > 0 else ""
+        time = f"<br>{mark / facts.fps:.1f} s" if facts.fps > 0 else ""
         place = 100 * mark / last
         labels.append(f"<span style='left:{place:.2f}%'>{mark}{time}</span>")
     return (

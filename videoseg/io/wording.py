@@ -57,7 +57,7 @@ def frame_time(facts: VideoFacts, frame: int) -> str:
     """Return ``frame 12, 0.48 s``; without the time where a video has none."""
     if facts.num_frames == 1 or facts.fps <= 0:
         return f"frame {frame}"
-    return f"frame {frame}, {seconds_text(frame / facts.fps)}"
+    return f"frame {frame}, {_clock(frame / facts.fps)}"
 
 
 def frame_range(facts: VideoFacts, start: int, stop: int) -> str:
@@ -68,6 +68,12 @@ def frame_range(facts: VideoFacts, start: int, stop: int) -> str:
     if facts.fps <= 0:
         return text
     return f"{text} ({start / facts.fps:.1f}–{(stop - 1) / facts.fps:.1f} s)"  # noqa: RUF001
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    return f"{int(seconds) // 60}:{seconds % 60:04.1f} min"
 
 
 def seconds_text(seconds: float) -> str:
