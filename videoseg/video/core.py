@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -16,10 +17,6 @@ __all__ = ["GrowingReader", "ReaderFactory", "VideoCore"]
 
 ReaderFactory: TypeAlias = Callable[[], VideoReader]
 """Opens the reader of a video, possibly again in another process."""
-
-# Readers of a parent process. Letting go of one in a forked child would wait for threads that
-# exist in the parent only, or close what the parent still uses.
-_left_to_the_parent: list[VideoReader] = []
 
 
 @runtime_checkable
@@ -41,11 +38,9 @@ class VideoCore:
         name: Short name of the video.
         path: Where it is read from, if anywhere.
         reader_name: The name of the reader.
-        factory: Opens the reader.
+        factory: Opens the reader again in another process; None where frames are in memory.
         reader: The reader, already open.
         cache_bytes: Bound on the decoded frames held.
-        can_reopen: Whether the factory may be called in another process. Frames in memory
-            need not be: they are there after a fork.
         fps: Frames per second, replacing those of the source; None to keep them.
     """
 
@@ -62,7 +57,7 @@ class VideoCore:
     ) -> None:
         self.name = name
         self.path = path
-        self.reader_name = reader_name
+        self._reader_name = reader_name
         self.fixed_fps = fps
         self._factory = factory
         self._reader: VideoReader | None = reader
@@ -92,6 +87,11 @@ class VideoCore:
         self._cache = FrameCache(state["_cache"])
         self._lock = threading.RLock()
         self._process = os.getpid()
+
+    @property
+    def reader_name(self) -> str:
+        """The name of the reader that does the decoding."""
+        return str(getattr(self._reader, "name", self._reader_name))
 
     @property
     def cache(self) -> FrameCache:
@@ -141,51 +141,55 @@ class VideoCore:
 
     def iter_forward(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames [start, stop), from the cache as far as it goes."""
-        reader = self.reader()
-        if getattr(reader, "in_memory", False):
-            yield from reader.iter_frames(start, stop)
+        if self.is_in_memory():
+            yield from self.reader().iter_frames(start, stop)
             return
         # A pass longer than the cache would only push out what is worth keeping.
         keep = self._fits(stop - start)
-        index = start
-        while index < stop:
-            frame = self._cache.get(index)
-            if frame is not None:
-                yield frame
-                index += 1
-                continue
-            for decoded in reader.iter_frames(index, stop):
-                frame = _locked_up(decoded)
-                if keep:
-                    self._cache.put(index, frame)
-                yield frame
-                index += 1
-            return
+        while start < stop and (cached := self._cache.get(start)) is not None:
+            yield cached
+            start += 1
+        yield from self._decoded(range(start, stop), keep=keep)
 
     def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames from stop - 1 down to start, decoding group by group."""
         reader = self.reader()
-        backward = getattr(reader, "iter_backward", None)
-        if backward is not None:
-            keep = self._fits(stop - start)
-            for index, decoded in zip(range(stop - 1, start - 1, -1), backward(start, stop)):  # noqa: B905
-                frame = _locked_up(decoded)
-                if keep:
-                    self._cache.put(index, frame)
-                yield frame
-            return
-        if getattr(reader, "in_memory", False):
+        if self.is_in_memory():
             for index in range(stop - 1, start - 1, -1):
                 yield reader.read(index)
             return
-        frame_bytes = self.size[0] * self.size[1] * 3
-        most = max(1, self._cache.max_bytes // frame_bytes)
+        if hasattr(reader, "iter_backward"):
+            keep = self._fits(stop - start)
+            yield from self._decoded(range(stop - 1, start - 1, -1), keep=keep)
+            return
+        most = max(1, self._cache.max_bytes // self._frame_bytes)
         while stop > start:
             first = max(start, stop - most)
-            part = [_locked_up(frame) for frame in reader.iter_frames(first, stop)]
+            part = list(self._decoded(range(first, stop), keep=False))
             stop = first
             while part:
                 yield part.pop()
+
+    def _decoded(self, indices: range, *, keep: bool) -> Iterator[Frame]:
+        """Yield frames as the reader decodes them, reopening it after a fork."""
+        frames: Iterator[Frame] | None = None
+        process = os.getpid()
+        for index in indices:
+            if frames is None or os.getpid() != process:
+                # In a forked child the pass begun by the parent shares its place in the file.
+                _leave_to_the_parent(frames)
+                process = os.getpid()
+                frames = self._pass(index, indices)
+            frame = _locked_up(next(frames))
+            if keep:
+                self._cache.put(index, frame)
+            yield frame
+
+    def _pass(self, index: int, indices: range) -> Iterator[Frame]:
+        reader: Any = self.reader()
+        if indices.step > 0:
+            return iter(reader.iter_frames(index, indices.stop))
+        return iter(reader.iter_backward(indices.stop + 1, index + 1))
 
     def timestamps(self) -> FloatArray:
         """Return the times of all frames, shape (T,)."""
@@ -207,16 +211,29 @@ class VideoCore:
             reader.close()
 
     def _fits(self, num_frames: int) -> bool:
-        return num_frames * self.size[0] * self.size[1] * 3 <= self._cache.max_bytes
+        return num_frames * self._frame_bytes <= self._cache.max_bytes
+
+    @property
+    def _frame_bytes(self) -> int:
+        return self.size[0] * self.size[1] * 3
 
     def _start_over_in_child(self) -> None:
         # Locks may have been held by threads that this process does not have.
         self._lock = threading.RLock()
         self._cache = FrameCache(self._cache.max_bytes)
         if self._reader is not None and self._factory is not None:
-            _left_to_the_parent.append(self._reader)
+            _leave_to_the_parent(self._reader)
             self._reader = None
         self._process = os.getpid()
+
+
+def _leave_to_the_parent(thing: object) -> None:
+    """Keep something of the parent process from ever being freed in a forked child.
+
+    Freeing a decoder there would wait for threads that only the parent has.
+    """
+    if thing is not None:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 def _locked_up(frame: Frame) -> Frame:

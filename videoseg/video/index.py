@@ -9,11 +9,11 @@ converting any picture. Both take a time proportional to the file, never to a he
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-__all__ = ["FrameIndex", "build_index", "frames_of"]
+__all__ = ["FrameIndex", "SeekPoint", "build_index", "frames_of"]
 
 # One packet of these makes exactly one frame. Others (VP8 with its hidden frames, for one)
 # are decoded once to be sure.
@@ -39,6 +39,21 @@ _ONE_FRAME_A_PACKET = frozenset(
 _PROBED_PACKETS = 8
 
 
+@dataclass(frozen=True, order=True)
+class SeekPoint:
+    """A packet where decoding can start.
+
+    Args:
+        pts: When its frame is shown.
+        dts: When it is decoded, which is what some containers seek by.
+        is_closed: Whether no frame stored behind it is shown before it.
+    """
+
+    pts: int
+    dts: int
+    is_closed: bool = True
+
+
 @dataclass(frozen=True)
 class FrameIndex:
     """Where the frames of one video stream are.
@@ -46,29 +61,34 @@ class FrameIndex:
     Args:
         pts: Presentation time of every frame in units of ``time_base``, ascending, shape (T,).
         time_base: Seconds of one unit.
-        seek_points: (pts, dts) of the packets where decoding can start, ascending.
+        seek_points: Where decoding can start, in order of presentation.
         can_seek: Whether frames can be told apart by their time; where not, they are counted
             from the beginning.
         fps: Average frames per second.
         size: (height, width) of the frames, upright.
         rotation: Quarter turns anticlockwise that make the pictures upright, 0 to 3.
+        pixel_format: FFmpeg's name for the layout of the pictures, such as ``yuv420p``.
         bytes_per_pixel: What a decoded picture takes before its conversion to RGB.
         warnings: What is wrong with the file, in words.
+        unusable: Positions in ``seek_points`` of those that a decoder could not start from,
+            added as they are found out.
     """
 
     pts: npt.NDArray[np.int64]
     time_base: Fraction
-    seek_points: tuple[tuple[int, int], ...]
+    seek_points: tuple[SeekPoint, ...]
     can_seek: bool
     fps: float
     size: Size
     rotation: int
+    pixel_format: str
     bytes_per_pixel: float
     warnings: tuple[str, ...] = ()
+    unusable: set[int] = field(default_factory=set, compare=False)
     _seek_pts: npt.NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        pts = np.array([point[0] for point in self.seek_points], dtype=np.int64)
+        pts = np.array([point.pts for point in self.seek_points], dtype=np.int64)
         object.__setattr__(self, "_seek_pts", pts)
 
     @property
@@ -97,7 +117,7 @@ class FrameIndex:
     def group_start(self, index: int) -> int:
         """Return the first frame that decoding towards a frame gives."""
         point = self.seek_point_before(index)
-        return 0 if point < 0 else self.first_at(self.seek_points[point][0])
+        return 0 if point < 0 else self.first_at(self.seek_points[point].pts)
 
     def seek_point_before(self, index: int) -> int:
         """Return which seek point decoding must start from for a frame, -1 for the start.
@@ -105,7 +125,10 @@ class FrameIndex:
         Frames shown before a seek point but stored behind it need the group before it, so
         what counts is the time a point is shown, not where it is stored.
         """
-        return int(np.searchsorted(self._seek_pts, self.pts[index], side="right")) - 1
+        point = int(np.searchsorted(self._seek_pts, self.pts[index], side="right")) - 1
+        while point >= 0 and point in self.unusable:
+            point -= 1
+        return point
 
 
 def build_index(path: Path, *, reader: str) -> FrameIndex:
@@ -140,6 +163,11 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
         )
         pts = np.array(known if can_seek else range(len(decoded.pts)), dtype=np.int64)
         warnings = packets.warnings + decoded.warnings
+        if packets.num_missing:
+            warnings += (
+                f"{path.name} is cut short: its header promises {packets.num_missing} frames "
+                f"more than there are; {len(decoded.pts)} can be decoded",
+            )
         picture = decoded.picture
     if picture is None:
         raise AssertionError("a frame was decoded, so its picture is known")
@@ -151,6 +179,7 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
         fps=_average_rate(pts if can_seek else None, packets),
         size=picture.size,
         rotation=picture.rotation,
+        pixel_format=picture.pixel_format,
         bytes_per_pixel=picture.bytes_per_pixel,
         warnings=tuple(dict.fromkeys(warnings)),
     )
@@ -162,6 +191,7 @@ class _Picture:
 
     size: Size
     rotation: int
+    pixel_format: str
     bytes_per_pixel: float
 
 
@@ -173,8 +203,9 @@ class _Packets:
     time_base: Fraction
     header_rate: Fraction | None
     pts: list[int] = field(default_factory=list)
-    seek_points: list[tuple[int, int]] = field(default_factory=list)
+    seek_points: list[SeekPoint] = field(default_factory=list)
     is_trusted: bool = True
+    num_missing: int = 0
     picture: _Picture | None = None
     warnings: tuple[str, ...] = ()
 
@@ -201,29 +232,40 @@ def _walk_packets(path: Path, *, reader: str) -> _Packets:
             header_rate=stream.average_rate or stream.guessed_rate,
         )
         found.is_trusted = found.codec in _ONE_FRAME_A_PACKET
+        num_packets = 0
         try:
             for packet in container.demux(stream):
-                if packet.size == 0 or packet.is_discard:
+                if packet.size == 0:
+                    continue
+                num_packets += 1
+                if packet.is_discard:
+                    # An edit list leaves the frame out: it is decoded and not shown.
                     continue
                 if packet.is_corrupt or packet.pts is None:
                     found.is_trusted = False
-                if packet.pts is None:
-                    continue
-                found.pts.append(packet.pts)
-                if packet.is_keyframe:
-                    dts = packet.pts if packet.dts is None else packet.dts
-                    found.seek_points.append((packet.pts, dts))
+                if packet.pts is not None:
+                    _note(found, packet)
         except (FFmpegError, OSError, ValueError) as error:
             found.is_trusted = False
             found.warnings = (
-                f"{path.name} is damaged: reading stops after {len(found.pts)} packets ({error})",
+                f"{path.name} is damaged: reading stops after {num_packets} packets ({error})",
             )
-        if stream.frames and stream.frames > len(found.pts):
-            # Possibly cut short, so the last packets may not decode.
-            found.is_trusted = False
+        found.num_missing = max(0, stream.frames - num_packets)
+    if found.num_missing:
+        # Possibly cut short, so the last packets may not decode.
+        found.is_trusted = False
     if len(set(found.pts)) != len(found.pts) or not found.pts:
         found.is_trusted = False
     return found
+
+
+def _note(found: _Packets, packet: Packet[VideoStream]) -> None:
+    pts = cast("int", packet.pts)
+    found.pts.append(pts)
+    if packet.is_keyframe:
+        found.seek_points.append(SeekPoint(pts, pts if packet.dts is None else packet.dts))
+    elif found.seek_points and pts < found.seek_points[-1].pts:
+        found.seek_points[-1] = replace(found.seek_points[-1], is_closed=False)
 
 
 def _probe_agrees(path: Path, packets: _Packets, *, reader: str) -> bool:
@@ -272,16 +314,10 @@ def _decode_all(path: Path, *, reader: str) -> _Decoded:
             except FFmpegError as error:
                 decoded.num_failed += 1
                 decoded.reason = " ".join(str(error).split())
-        header_frames = stream.frames
     if decoded.num_failed:
         decoded.warnings += (
             f"{path.name} is damaged: {decoded.num_failed} of its packets cannot be decoded "
             f"({decoded.reason}); {len(decoded.pts)} frames can",
-        )
-    if header_frames and header_frames != len(decoded.pts):
-        decoded.warnings += (
-            f"the header of {path.name} promises {header_frames} frames, "
-            f"{len(decoded.pts)} can be decoded",
         )
     return decoded
 
@@ -301,6 +337,7 @@ def _picture_of(frame: VideoFrame) -> _Picture:
     return _Picture(
         size=size[::-1] if turns % 2 else size,
         rotation=turns,
+        pixel_format=frame.format.name,
         bytes_per_pixel=num_bytes / (frame.height * frame.width),
     )
 

@@ -21,7 +21,7 @@ import numpy as np
 from videoseg.errors import VideoError
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.container import open_container
-from videoseg.video.index import FrameIndex, build_index, frames_of
+from videoseg.video.index import FrameIndex, SeekPoint, build_index, frames_of
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -52,7 +52,7 @@ class PyavReader:
         self._index = build_index(self._path, reader=self.name)
         self._timestamps = self._index.timestamps
         self._size = self._index.size
-        self._warnings = list(self._index.warnings)
+        self._stand_ins: set[int] = set()
         self._idle: list[_Cursor] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -61,6 +61,11 @@ class PyavReader:
     def size(self) -> Size:
         """(height, width) of the frames, rotation applied."""
         return self._size
+
+    @property
+    def index(self) -> FrameIndex:
+        """Where the frames are in the file."""
+        return self._index
 
     @property
     def fps(self) -> float:
@@ -74,8 +79,16 @@ class PyavReader:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is wrong with the file, in words."""
-        return tuple(self._warnings)
+        """What is wrong with the file, in words, as far as it has been read."""
+        with self._lock:
+            missing = sorted(self._stand_ins)
+        if not missing:
+            return self._index.warnings
+        return (
+            *self._index.warnings,
+            f"{self._path.name} is damaged: {len(missing)} frames cannot be decoded and the ones "
+            f"before them stand in, the first at frame {missing[0]}",
+        )
 
     def read(self, index: int) -> Frame:
         """Return one frame, RGB uint8, shape (H, W, 3).
@@ -85,7 +98,7 @@ class PyavReader:
         """
         cursor = self._take(index)
         try:
-            return cursor.to_rgb(cursor.advance_to(index))
+            return cursor.to_rgb(self._decode(cursor, index))
         finally:
             self._give_back(cursor)
 
@@ -94,7 +107,7 @@ class PyavReader:
         cursor = self._take(start)
         try:
             for index in range(start, stop):
-                yield cursor.to_rgb(cursor.advance_to(index))
+                yield cursor.to_rgb(self._decode(cursor, index))
         finally:
             self._give_back(cursor)
 
@@ -109,10 +122,18 @@ class PyavReader:
             while stop > start:
                 first = max(start, self._index.group_start(stop - 1))
                 part = self._backward_part(first, stop)
-                held = [cursor.advance_to(index) for index in part]
+                held = [self._decode(cursor, index) for index in part]
                 stop -= len(held)
                 while held:
                     yield cursor.to_rgb(held.pop())
+        finally:
+            self._give_back(cursor)
+
+    def starts_cleanly(self, point: SeekPoint) -> bool:
+        """Return whether decoding from a seek point gives its frame whole."""
+        cursor = self._take(0)
+        try:
+            return cursor.start_from(point, self._index.first_at(point.pts))
         finally:
             self._give_back(cursor)
 
@@ -129,6 +150,13 @@ class PyavReader:
         frame_bytes = height * width * self._index.bytes_per_pixel
         most = max(1, int(self._backward_bytes / frame_bytes))
         return range(max(first, stop - most), stop)
+
+    def _decode(self, cursor: _Cursor, index: int) -> VideoFrame:
+        frame, is_stand_in = cursor.advance_to(index)
+        if is_stand_in:
+            with self._lock:
+                self._stand_ins.add(index)
+        return frame
 
     def _take(self, index: int) -> _Cursor:
         with self._lock:
@@ -162,6 +190,8 @@ class _Cursor:
     def __init__(self, path: Path, index: FrameIndex) -> None:
         self._path = path
         self._index = index
+        self._last: VideoFrame | None = None
+        self._pending: tuple[int, VideoFrame] | None = None
         self._open()
 
     def close(self) -> None:
@@ -174,23 +204,37 @@ class _Cursor:
         # A seek point between here and there saves decoding what lies before it.
         return not self._index.can_seek or self._index.group_start(index) <= self.next_index
 
-    def advance_to(self, index: int) -> VideoFrame:
-        """Return the frame of an index, decoding on from here or from a seek point."""
+    def advance_to(self, index: int) -> tuple[VideoFrame, bool]:
+        """Return the frame of an index, decoding on from here or from a seek point.
+
+        Returns:
+            The frame, and whether it is the one before standing in for a damaged one.
+
+        Raises:
+            VideoError: If neither it nor any frame before it can be decoded.
+        """
         if not self.can_play_on_to(index):
             self._jump_before(index)
-        for found, frame in self._frames:
+        while True:
+            if self._pending is None:
+                self._pending = next(self._frames, None)
+            if self._pending is None or self._pending[0] > index:
+                break
+            found, self._last = self._pending
+            self._pending = None
             self.next_index = found + 1
             if found == index:
-                return frame
-            if found > index:
-                break
-        raise VideoError(
-            f"frame {index} of {self._path} cannot be decoded although the file lists it; "
-            "repair the file by encoding it again",
-            path=str(self._path),
-            frame=index,
-            reader="pyav",
-        )
+                return self._last, False
+        if self._last is None:
+            raise VideoError(
+                f"frame {index} of {self._path} cannot be decoded, nor can any before it; "
+                "copy or download the file again",
+                path=str(self._path),
+                frame=index,
+                reader="pyav",
+            )
+        self.next_index = index + 1
+        return self._last, True
 
     def to_rgb(self, frame: VideoFrame) -> Frame:
         """Convert a decoded frame to RGB, upright."""
@@ -209,43 +253,54 @@ class _Cursor:
         self._container, self._stream = open_container(self._path, reader="pyav")
         self._stream.codec_context.thread_count = 1
         self._converter = VideoReformatter()
-        self._frames = self._from_start()
+        self._frames = self._from_packets(None, self._container.demux(self._stream), 0)
+        self._last = self._pending = None
         self.next_index = 0
 
     def _jump_before(self, index: int) -> None:
         """Place the decoder so that the next frames lead to an index."""
         point = self._index.seek_point_before(index) if self._index.can_seek else -1
-        while point >= 0:
-            pts, dts = self._index.seek_points[point]
-            landed = self._seek(min(pts, dts))
-            if landed is not None and self._index.first_at(landed) <= index:
+        # A first point has nothing before it that it could do without.
+        while point > 0:
+            if self.start_from(self._index.seek_points[point], index):
                 return
-            # Some containers land behind the point asked for.
-            point -= 1
+            self._index.unusable.add(point)
+            point = self._index.seek_point_before(index)
         self.close()
         self._open()
 
-    def _seek(self, timestamp: int) -> int | None:
-        """Seek and return the time of the frame that decoding starts with."""
+    def start_from(self, point: SeekPoint, index: int) -> bool:
+        """Seek, and return whether decoding from there leads to an index without error."""
         from av.error import FFmpegError
+        from av.video.frame import PictureType
 
+        self._last = self._pending = None
         try:
-            self._container.seek(timestamp, stream=self._stream, backward=True, any_frame=False)
+            self._container.seek(
+                min(point.pts, point.dts), stream=self._stream, backward=True, any_frame=False
+            )
             packets = self._container.demux(self._stream)
             first = next(packets)
             while first.size and not first.is_keyframe:
                 first = next(packets)
         except (FFmpegError, StopIteration):
-            return None
+            return False
         if first.pts is None:
-            return None
-        self.next_index = self._index.first_at(first.pts)
-        self._frames = self._from_packets(first, packets, self.next_index)
-        return first.pts
-
-    def _from_start(self) -> Iterator[tuple[int, VideoFrame]]:
-        packets = self._container.demux(self._stream)
-        return self._from_packets(None, packets, 0)
+            return False
+        floor = self._index.first_at(first.pts)
+        if floor > index:
+            # Some containers land behind the point asked for.
+            return False
+        self._frames = self._from_packets(first, packets, floor)
+        self._pending = next(self._frames, None)
+        if self._pending is None:
+            return False
+        # A stream may call a place a start where pictures mend themselves little by little,
+        # or the picture there may be damaged: what follows would depend on how one came there.
+        found, frame = self._pending
+        whole = frame.pict_type in (PictureType.I, PictureType.SI, PictureType.NONE)
+        self.next_index = floor
+        return found == floor and whole and not frame.is_corrupt
 
     def _from_packets(
         self, first: Any, packets: Iterator[Any], floor: int

@@ -1,0 +1,234 @@
+"""Decoding video files with decord, where it gives the frames that PyAV gives.
+
+decord is fast at reading one frame after another, but it is no longer maintained and its
+FFmpeg is old. Measured against frames counted out one by one it is exact for the common
+case, 8-bit 4:2:0 pictures of even size whose groups of frames stand on their own; elsewhere
+it gives other colours (odd sizes, 10 bits), other frames after a jump (groups that lean on
+the one before, gradual refresh, times missing from the file), or hangs (damage).
+
+That is why ``Video.open`` decodes with PyAV unless asked otherwise, and why this reader
+looks before it leaps: it examines the file with PyAV, and where decord cannot be relied on
+PyAV decodes in its place and ``warnings`` says why. The frames are the same either way.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from videoseg.errors import MissingDependencyError, VideoError
+from videoseg.types import FloatArray, Frame, Size
+from videoseg.video.pyav import PyavReader
+
+__all__ = ["DecordReader"]
+
+_PIXEL_FORMATS = frozenset({"yuv420p", "yuvj420p"})
+
+# Starts of groups that are tried out before decord is trusted; a video of two minutes
+# has about fifteen.
+_MAX_CHECKED_POINTS = 64
+
+# Decoders kept open while no one uses them; each has threads and buffers of its own.
+_MAX_IDLE_DECODERS = 2
+
+
+class DecordReader:
+    """Reads a video file with decord where that is exact, and with PyAV where it is not.
+
+    Args:
+        path: The file.
+
+    Raises:
+        MissingDependencyError: If decord or PyAV is not installed.
+        VideoError: If the file is missing, empty, no video, or nothing in it can be decoded.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            import decord
+        except (ImportError, OSError) as error:
+            raise MissingDependencyError(
+                "the reader 'decord' needs decord, which is not installed or does not load "
+                f"here ({error}); run: python -m pip install decord, or use reader='pyav', "
+                "which gives the same frames"
+            ) from error
+        self._decord: Any = decord
+        self._path = Path(path)
+        self._pyav = PyavReader(self._path)
+        self._idle: list[_Decoder] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._obstacle = self._first_obstacle()
+
+    @property
+    def name(self) -> str:
+        """The name of the reader that decodes: ``decord``, or ``pyav`` in its place."""
+        return "pyav" if self._obstacle else "decord"
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of the frames, rotation applied."""
+        return self._pyav.size
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
+        return self._pyav.fps
+
+    @property
+    def timestamps(self) -> FloatArray:
+        """Presentation time of every decodable frame in seconds from the first, shape (T,)."""
+        return self._pyav.timestamps
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the file, and why decord does not decode it."""
+        if not self._obstacle:
+            return self._pyav.warnings
+        return (
+            *self._pyav.warnings,
+            f"{self._path.name} is decoded with PyAV instead of decord: {self._obstacle}",
+        )
+
+    def read(self, index: int) -> Frame:
+        """Return one frame, RGB uint8, shape (H, W, 3).
+
+        Raises:
+            VideoError: If it cannot be decoded or the reader is closed.
+        """
+        if self._obstacle:
+            return self._pyav.read(index)
+        return next(self.iter_frames(index, index + 1))
+
+    def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames [start, stop) in order, decoding each once."""
+        if self._obstacle:
+            yield from self._pyav.iter_frames(start, stop)
+            return
+        decoder = self._take(start)
+        index = start
+        try:
+            for index in range(start, stop):
+                yield decoder.read(index)
+        except _DecordFailure as error:
+            raise VideoError(
+                f"decord cannot decode frame {index} of {self._path} ({error}); open it with "
+                "reader='pyav'",
+                path=str(self._path),
+                frame=index,
+                reader="decord",
+            ) from error
+        finally:
+            self._give_back(decoder)
+
+    def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames from stop - 1 down to start, each group decoded once.
+
+        PyAV does this: it can hold pictures before their conversion, in half the memory.
+        """
+        yield from self._pyav.iter_backward(start, stop)
+
+    def close(self) -> None:
+        """Release the decoders."""
+        with self._lock:
+            self._closed = True
+            self._idle.clear()
+        self._pyav.close()
+
+    def _first_obstacle(self) -> str:
+        """Return why decord cannot be relied on for this file; empty where it can."""
+        index = self._pyav.index
+        height, width = index.size
+        if index.warnings:
+            return "the file is damaged"
+        if not index.can_seek:
+            return "frames have no time of their own"
+        if index.pixel_format not in _PIXEL_FORMATS:
+            return f"its pictures are {index.pixel_format}, not 8-bit 4:2:0"
+        if height % 2 or width % 2:
+            return f"a side of {width}x{height} is odd"
+        if not all(point.is_closed for point in index.seek_points):
+            return "groups of frames lean on the ones before them"
+        if len(index.seek_points) < index.num_frames:
+            step = -(-len(index.seek_points) // _MAX_CHECKED_POINTS)
+            for point in index.seek_points[1::step]:
+                if not self._pyav.starts_cleanly(point):
+                    return "decoding cannot start exactly where the file says"
+        try:
+            return self._first_difference()
+        except _DecordFailure as error:
+            return f"decord fails ({error})"
+
+    def _first_difference(self) -> str:
+        index = self._pyav.index
+        decoder = _Decoder(self._decord, self._path)
+        if decoder.num_frames != index.num_frames:
+            return f"decord finds {decoder.num_frames} frames where there are {index.num_frames}"
+        last_group = index.group_start(index.num_frames - 1)
+        for position in sorted({0, min(2, index.num_frames - 1), last_group}):
+            theirs, ours = decoder.read(position), self._pyav.read(position)
+            if not np.array_equal(theirs, ours):
+                return f"decord gives another picture for frame {position}"
+        self._idle.append(decoder)
+        return ""
+
+    def _take(self, index: int) -> _Decoder:
+        with self._lock:
+            if self._closed:
+                raise VideoError(
+                    f"{self._path} has been closed; open it again to read frame {index}",
+                    path=str(self._path),
+                    frame=index,
+                    reader="decord",
+                )
+            if self._idle:
+                best = min(self._idle, key=lambda decoder: abs(decoder.next_index - index))
+                self._idle.remove(best)
+                return best
+        return _Decoder(self._decord, self._path)
+
+    def _give_back(self, decoder: _Decoder) -> None:
+        with self._lock:
+            if not self._closed and len(self._idle) < _MAX_IDLE_DECODERS:
+                self._idle.append(decoder)
+
+
+class _DecordFailure(Exception):
+    """decord gave up; the message is its own first line."""
+
+    def __init__(self, error: Exception) -> None:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        # The time and the place in the source that come first say nothing to a user.
+        super().__init__(lines[0].rpartition(": ")[2] if lines else type(error).__name__)
+
+
+class _Decoder:
+    """One decord reader at one place in the file."""
+
+    def __init__(self, decord: Any, path: Path) -> None:
+        self._error: type[Exception] = decord.DECORDError
+        try:
+            self._reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
+        except (self._error, RuntimeError) as error:
+            raise _DecordFailure(error) from error
+        self.next_index = 0
+
+    @property
+    def num_frames(self) -> int:
+        return len(self._reader)
+
+    def read(self, index: int) -> Frame:
+        try:
+            picture = self._reader[index]
+        except (self._error, RuntimeError, IndexError) as error:
+            raise _DecordFailure(error) from error
+        self.next_index = index + 1
+        # What comes out depends on the bridge that someone may have set for the whole process.
+        frame: Frame = np.asarray(
+            picture.asnumpy() if hasattr(picture, "asnumpy") else picture, dtype=np.uint8
+        )
+        return frame
