@@ -110,19 +110,14 @@ class Measurements:
         """Return how far an object goes in a direction, as a fraction of width or height.
 
         The longest way between an earlier and a later frame on which it is seen, within one
-        shot; the smaller of what it is in the picture and what it is against the ground.
+        shot; the smallest of what it is in the picture and against the ground, over the
+        frames that show it well and over all.
         """
-        return min(
-            self._excursion(self.screen(index), index, direction),
-            self._excursion(self.objects[index].positions, index, direction),
-        )
+        return min(self._excursions(index, direction))
 
     def longest_excursion(self, index: int, direction: Direction) -> float:
-        """Return the same as ``excursion``, but the larger of the two."""
-        return max(
-            self._excursion(self.screen(index), index, direction),
-            self._excursion(self.objects[index].positions, index, direction),
-        )
+        """Return the same as ``excursion``, but the largest of these."""
+        return max(self._excursions(index, direction))
 
     def goes(self, index: int, direction: Direction) -> bool | None:
         """Return whether an object moves in a direction; None if people could disagree."""
@@ -146,23 +141,24 @@ class Measurements:
     def speeds(self, index: int) -> tuple[float, float]:
         """Return mean and peak speed while seen, in frame diagonals per second.
 
-        Of motion in the picture and against the ground, the smaller one.
+        Of motion in the picture and against the ground, over the frames that show it well
+        and over all, the smallest.
         """
-        pairs = [self._speed(points, index) for points in self._both(index)]
+        pairs = self._speeds(index)
         return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
 
     def highest_speeds(self, index: int) -> tuple[float, float]:
-        """Return the same as ``speeds``, but the larger one of each."""
-        pairs = [self._speed(points, index) for points in self._both(index)]
+        """Return the same as ``speeds``, but the largest of these."""
+        pairs = self._speeds(index)
         return max(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
 
     def stays(self, index: int) -> bool | None:
         """Return whether an object stands still; None if people could disagree."""
         diagonal = float(np.hypot(*self.scene.size))
         spans = []
-        for points in self._both(index):
+        for points, shown in self._views(index):
             for shot in np.unique(self.scene.shots):
-                frames = self.seen[index] & (self.scene.shots == shot)
+                frames = shown & (self.scene.shots == shot)
                 if frames.any():
                     spans.append(float(np.hypot(*np.ptp(points[frames], axis=0))) / diagonal)
         if max(spans) <= 0.02:
@@ -184,34 +180,47 @@ class Measurements:
         window = self.seen_window(index)
         return float(self.fractions[index, window.start : window.stop].min())
 
-    def _both(self, index: int) -> tuple[FloatArray, FloatArray]:
-        return self.screen(index), self.objects[index].positions
+    def _views(self, index: int) -> list[tuple[FloatArray, BoolArray]]:
+        """Return the ways people may judge motion: positions, and the frames they go by."""
+        best = self.areas[index].max()
+        return [
+            (points, shown)
+            for points in (self.screen(index), self.objects[index].positions)
+            for shown in (
+                self.seen[index],
+                np.asarray(self.areas[index] >= 0.8 * best),
+                np.asarray(self.areas[index] >= 0.95 * best),
+            )
+        ]
 
-    def _excursion(self, points: FloatArray, index: int, direction: Direction) -> float:
+    def _excursions(self, index: int, direction: Direction) -> list[float]:
         axis = 0 if direction in ("left", "right") else 1
         sign = 1.0 if direction in ("right", "down") else -1.0
         extent = self.scene.size[1 - axis]
-        longest = 0.0
-        for shot in np.unique(self.scene.shots):
-            frames = self.seen[index] & (self.scene.shots == shot)
-            along = sign * points[frames, axis]
-            if len(along):
-                longest = max(longest, float((along - np.minimum.accumulate(along)).max()))
-        return longest / extent
+        found = []
+        for points, shown in self._views(index):
+            longest = 0.0
+            for shot in np.unique(self.scene.shots):
+                along = sign * points[shown & (self.scene.shots == shot), axis]
+                if len(along):
+                    longest = max(longest, float((along - np.minimum.accumulate(along)).max()))
+            found.append(longest / extent)
+        return found
 
-    def _speed(self, points: FloatArray, index: int) -> tuple[float, float]:
+    def _speeds(self, index: int) -> list[tuple[float, float]]:
         diagonal = float(np.hypot(*self.scene.size))
+        shots = self.scene.shots
         # Over a few frames, so that a shaking hand does not count as speed.
         span = max(1, min(4, self.num_frames - 1))
-        if self.num_frames < 2:
-            return 0.0, 0.0
-        seen, shots = self.seen[index], self.scene.shots
-        usable = seen[span:] & seen[:-span] & (shots[span:] == shots[:-span])
-        steps = np.hypot(*(points[span:] - points[:-span]).T)[usable]
-        if not len(steps):
-            return 0.0, 0.0
-        rate = steps / span * self.scene.fps / diagonal
-        return float(rate.mean()), float(np.percentile(rate, 90))
+        found = []
+        for points, shown in self._views(index):
+            usable = shown[span:] & shown[:-span] & (shots[span:] == shots[:-span])
+            steps = np.hypot(*(points[span:] - points[:-span]).T)[usable]
+            rate = steps / span * self.scene.fps / diagonal
+            found.append(
+                (float(rate.mean()), float(np.percentile(rate, 90))) if len(rate) else (0.0, 0.0)
+            )
+        return found
 
 
 def measure(renderer: SceneRenderer) -> Measurements:

@@ -125,18 +125,25 @@ def inner_points(mask: BoolArray, *, count: int = 2) -> tuple[Point, ...]:
     """
     import cv2
 
-    padded = np.pad(mask.astype(np.uint8), 1)
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    filled_rows, filled_columns = (
+        np.flatnonzero(mask.any(axis=1)),
+        np.flatnonzero(mask.any(axis=0)),
+    )
+    top, left = int(filled_rows[0]), int(filled_columns[0])
+    part = mask[top : int(filled_rows[-1]) + 1, left : int(filled_columns[-1]) + 1]
+    # A border of zeros: the edge of the picture is a border like any other.
+    depth = cv2.distanceTransform(np.pad(part.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
     deepest = float(depth.max())
-    rows, columns = np.mgrid[0 : mask.shape[0], 0 : mask.shape[1]]
+    rows = np.arange(depth.shape[0])[:, None]
+    columns = np.arange(depth.shape[1])[None, :]
     points: list[Point] = []
     for _ in range(count):
         row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
         if depth[row, column] < max(1.0, 0.3 * deepest):
             break
-        points.append(Point(float(column) + 0.5, float(row) + 0.5))
-        away = np.hypot(rows - row, columns - column)
-        depth = np.where(away < deepest, 0, depth)
+        points.append(Point(float(left + column) + 0.5, float(top + row) + 0.5))
+        away = (rows - row) ** 2 + (columns - column) ** 2
+        depth = np.where(away < deepest**2, 0, depth)
     return tuple(points)
 
 

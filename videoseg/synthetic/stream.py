@@ -111,7 +111,8 @@ class SyntheticStream:
 
     def labels_at(self, index: int) -> Frame:
         """Return the object id of each pixel of one frame, shape (H, W)."""
-        return self._clip.labels[self._story_frame(self._index(index))]
+        labels: Frame = self._clip.labels[self._story_frame(self._index(index))]
+        return labels
 
     def mask_at(self, index: int, object_id: int) -> BoolArray:
         """Return the visible mask of one object on one frame, shape (H, W).

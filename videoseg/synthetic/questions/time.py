@@ -90,12 +90,12 @@ def _entering(
     if not apart:
         return
     listing = "; ".join(f"{name(seen, k)} in frame {timeline.entries[k]}" for k in order)
-    for kind, index, words in (
+    for kind, index, options in (
         ("last", order[-1], ("the last one to appear", "the one that appears last")),
         ("first", order[0], ("the first newcomer", "the first of those that appear later")),
     ):
         yield Proposal(
-            choice(rng, words),
+            choice(rng, options),
             "time",
             f"enters-{kind}",
             (index,),
