@@ -15,7 +15,10 @@ from videoseg.types.arrays import BoolArray, Frame
 from videoseg.types.geometry import Box, Point
 from videoseg.types.grounding import Prompt
 
-__all__ = ["draw_masks", "draw_prompts", "object_name"]
+__all__ = ["ON_BLACK", "draw_masks", "draw_prompts", "object_name"]
+
+ON_BLACK = 0.85
+"""The opacity for masks on black frames, where there is nothing to see through them."""
 
 _WHITE: Color = (255, 255, 255)
 _BLACK: Color = (0, 0, 0)

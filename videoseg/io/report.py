@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from html import escape
-from importlib import resources
 from string import Template
 
 from videoseg.io.pictures import PictureBook, spread
@@ -19,6 +18,7 @@ from videoseg.io.report_sections import (
     thought_html,
     turn_html,
 )
+from videoseg.io.templating import template_text
 from videoseg.io.timeline import timeline_html
 from videoseg.io.wording import (
     all_warnings,
@@ -34,7 +34,7 @@ from videoseg.io.wording import (
 from videoseg.types.episode import TraceTurn
 from videoseg.types.segmentation import Segmentation
 
-__all__ = ["render_report", "report_pictures", "template_text"]
+__all__ = ["render_report", "report_pictures"]
 
 # The bounds below keep the page under 3 MB: 18 x 55 kB + 3 x 100 kB + 48 x 8 kB of JPEG,
 # a third more as text, and the words.
@@ -92,7 +92,7 @@ def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bo
         video=escape(shortened(video_line(segmentation.video), 300)),
         localised=_localised(segmentation),
         warnings=_warnings(segmentation, on_black),
-        frames=_frames(segmentation, book),
+        frames=_frames(segmentation, book, on_black),
         objects=_section("Objects", objects_table(segmentation)),
         timeline=_section(
             "When",
@@ -107,11 +107,6 @@ def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bo
         run=_section("The run", run_section(segmentation)),
         version=escape(segmentation.versions.get("videoseg", "")),
     )
-
-
-def template_text(name: str) -> str:
-    """Return the text of one file of ``videoseg/io/templates``."""
-    return (resources.files("videoseg.io") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _sheet(segmentation: Segmentation) -> list[int]:
@@ -196,7 +191,7 @@ def _warnings(segmentation: Segmentation, on_black: bool) -> str:
     return f"<aside class='warnings' aria-label='Warnings'><ul>{items}</ul></aside>"
 
 
-def _frames(segmentation: Segmentation, book: PictureBook) -> str:
+def _frames(segmentation: Segmentation, book: PictureBook, on_black: bool) -> str:
     """The large picture with its slider, and the contact sheet it takes its pictures from."""
     facts = segmentation.video
     items = []
@@ -211,7 +206,7 @@ def _frames(segmentation: Segmentation, book: PictureBook) -> str:
         caption = frame_time(facts, frame) + (" · keyframe" if frame == keyframe else "")
         size = (int(picture.image.shape[0]), int(picture.image.shape[1]))
         tag = image_tag(
-            overlay_uri(picture, segmentation, _SHEET_BYTES),
+            overlay_uri(picture, segmentation, _SHEET_BYTES, on_black=on_black),
             size,
             f"{caption}, with the masks of {names}" if names else caption,
         )

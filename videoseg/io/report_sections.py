@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from html import escape
 
-from videoseg.io.overlay import draw_masks, draw_prompts
+from videoseg.io.overlay import ON_BLACK, draw_masks, draw_prompts
 from videoseg.io.pictures import Picture, PictureBook, jpeg_data_uri, scaled_prompt
 from videoseg.io.wording import (
     counted,
@@ -48,10 +48,14 @@ def image_tag(uri: str, size: Size, text: str) -> str:
     return f"<img src='{uri}' width='{size[1]}' height='{size[0]}' alt='{escape(text)}'>"
 
 
-def overlay_uri(picture: Picture, segmentation: Segmentation, max_bytes: int) -> str:
+def overlay_uri(
+    picture: Picture, segmentation: Segmentation, max_bytes: int, *, on_black: bool
+) -> str:
     """Return a picture with all masks drawn, as a data address."""
     labels = {track.object_id: track.label for track in segmentation.tracks}
-    return jpeg_data_uri(draw_masks(picture.image, picture.masks, labels=labels), max_bytes)
+    opacity = ON_BLACK if on_black else 0.4
+    image = draw_masks(picture.image, picture.masks, labels=labels, opacity=opacity)
+    return jpeg_data_uri(image, max_bytes)
 
 
 def objects_table(segmentation: Segmentation) -> str:
@@ -110,7 +114,9 @@ def turn_html(
         if (picture := book.get(index)) is None:
             continue
         small = picture.fitted(240)
-        image = draw_masks(small.image, small.masks, tags=False) if on_black else small.image
+        image = small.image
+        if on_black:
+            image = draw_masks(image, small.masks, opacity=ON_BLACK, tags=False)
         role = " class='keyframe'" if index == selection.keyframe else ""
         note = " · keyframe" if index == selection.keyframe else ""
         tag = image_tag(

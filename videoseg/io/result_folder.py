@@ -12,7 +12,7 @@ import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, VideosegError
 from videoseg.io.mask_files import MaskFolder
-from videoseg.io.overlay import draw_masks
+from videoseg.io.overlay import ON_BLACK, draw_masks
 from videoseg.io.pictures import PictureBook
 from videoseg.io.staged_folder import recover_folder, staged_folder
 from videoseg.types.arrays import Frame
@@ -258,6 +258,7 @@ def _write_parts(
         for track in segmentation.tracks:
             folders[track.object_id] = MaskFolder(stage / _MASKS / str(track.object_id))
     labels = {track.object_id: track.label for track in segmentation.tracks}
+    opacity = ON_BLACK if video is None else 0.4
     with contextlib.ExitStack() as stack:
         writer: VideoWriter | None = None
         if "overlay" in parts:
@@ -267,7 +268,7 @@ def _write_parts(
             for object_id, folder in folders.items():
                 folder.write(f"{index:05d}", masks[object_id])
             if writer is not None:
-                writer.write(draw_masks(frame, masks, labels=labels))
+                writer.write(draw_masks(frame, masks, labels=labels, opacity=opacity))
             book.add(index, frame, masks)
             yield index + 1
     if "report" in parts:
