@@ -1,0 +1,156 @@
+"""Writes the reference from the code itself, so that it cannot say anything else.
+
+One page for each public module, one for the components that are built in, one for the
+command line. The pages go to ``reference/generated``, which is not kept in the repository.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+
+import click
+
+import videoseg
+from videoseg.plugins import KINDS
+
+__all__ = ["PUBLIC_MODULES", "write_pages"]
+
+PACKAGE = Path(videoseg.__file__).parent
+
+# Their contents are reached by component name or from the shell, not by importing them.
+NOT_IMPORTED_BY_USERS = {"builtin", "cli"}
+
+
+def _public_modules() -> tuple[str, ...]:
+    names = {path.stem for path in PACKAGE.glob("[a-z]*.py")}
+    names |= {path.parent.name for path in PACKAGE.glob("[a-z]*/__init__.py")}
+    return tuple(f"videoseg.{name}" for name in sorted(names - NOT_IMPORTED_BY_USERS))
+
+
+PUBLIC_MODULES = _public_modules()
+
+
+def write_pages(folder: Path) -> None:
+    """Write every generated page; leave alone what has not changed."""
+    target = folder / "generated"
+    target.mkdir(parents=True, exist_ok=True)
+    pages = {f"{name}.md": _module_page(name) for name in PUBLIC_MODULES}
+    pages["names.md"] = _names_page()
+    pages["components.md"] = _components_page()
+    pages["command-line.md"] = _command_line_page()
+    for stale in target.glob("*.md"):
+        if stale.name not in pages:
+            stale.unlink()
+    for name, text in pages.items():
+        path = target / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+def _module_page(name: str) -> str:
+    lines = [f"# {name}", "", "```{eval-rst}", f".. automodule:: {name}"]
+    lines += ["   :members:", "   :show-inheritance:", ""]
+    module = importlib.import_module(name)
+    submodules = _documented_submodules(name) if not module.__all__ else []
+    for submodule in submodules:
+        lines += [f"{submodule}", "-" * len(submodule), ""]
+        lines += [f".. automodule:: {submodule}", "   :members:", ""]
+    return "\n".join([*lines, "```", ""])
+
+
+def _documented_submodules(name: str) -> list[str]:
+    """Return the modules of a package that names nothing itself, such as ``videoseg.io``."""
+    folder = PACKAGE.joinpath(*name.split(".")[1:])
+    doc = importlib.import_module(name).__doc__ or ""
+    names = [f"{name}.{path.stem}" for path in sorted(folder.glob("[a-z]*.py"))]
+    return [submodule for submodule in names if f"``{submodule}``" in doc]
+
+
+def _names_page() -> str:
+    lines = ["# Names in `videoseg`", "", "Every name below can be used as `videoseg.<name>`."]
+    lines += ["Each is loaded when it is first used.", "", "| name | what it is | documented in |"]
+    lines.append("|---|---|---|")
+    for name in sorted(videoseg.__all__):
+        value = getattr(videoseg, name)
+        if name == "__version__":
+            continue
+        module = ".".join(value.__module__.split(".")[:2])
+        lines.append(f"| `{name}` | {_first_line(value)} | [{module}]({module}.md) |")
+    return "\n".join([*lines, ""])
+
+
+def _components_page() -> str:
+    registry = videoseg.Registry(allow=())
+    lines = ["# Built-in components", "", "What is there without any plug-in. "]
+    lines.append("`videoseg plugins` lists what is there on your machine, plug-ins included.")
+    for kind in KINDS:
+        entries = registry.components(kind)
+        if not entries:
+            continue
+        lines += ["", f"## {kind}"]
+        for entry in entries:
+            component = entry.component
+            lines += ["", f"### {kind} `{component.name}`", "", component.summary, ""]
+            if entry.missing_modules:
+                continue
+            factory = registry.factory(entry)
+            if kind != "pipeline" and inspect.isclass(factory):
+                lines += [_prose(factory), ""]
+            if kind == "reader":
+                continue
+            options = registry.options(kind, component.name)
+            if options:
+                lines += ["| option | type | default |", "|---|---|---|"]
+                lines += [
+                    f"| `{option}` | {_code(kind_text)} | {_code(default)} |"
+                    for option, (kind_text, default) in options.items()
+                ]
+            elif kind == "pipeline":
+                config = videoseg.Pipeline.from_name(component.name, registry=registry)
+                lines += ["```yaml", config.to_yaml().rstrip(), "```"]
+    return "\n".join([*lines, ""])
+
+
+def _command_line_page() -> str:
+    from videoseg.cli.commands import videoseg as program
+
+    lines = ["# Command line", "", "The same text as `--help` gives."]
+    context = click.Context(program, info_name="videoseg", max_content_width=88)
+    lines += _command_lines(program, context, 2)
+    return "\n".join([*lines, ""])
+
+
+def _command_lines(command: click.Command, context: click.Context, level: int) -> list[str]:
+    lines = ["", f"{'#' * min(level, 4)} `{context.command_path}`", "", "```text"]
+    lines += [command.get_help(context), "```"]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None and not inner.hidden:
+                below = click.Context(
+                    inner, info_name=name, parent=context, max_content_width=88
+                )
+                lines += _command_lines(inner, below, level + 1)
+    return lines
+
+
+def _first_line(value: object) -> str:
+    doc = inspect.getdoc(value) or ""
+    return doc.split("\n\n")[0].replace("\n", " ").replace("``", "`").replace("|", "\\|")
+
+
+def _prose(value: object) -> str:
+    """Return a docstring up to its first section, as Markdown."""
+    paragraphs = []
+    for paragraph in (inspect.getdoc(value) or "").split("\n\n"):
+        if paragraph.startswith(("Args:", "Returns:", "Raises:", "Example:", "Attributes:")):
+            break
+        paragraphs.append(paragraph.replace("``", "`"))
+    return "\n\n".join(paragraphs)
+
+
+def _code(text: str) -> str:
+    escaped = text.replace("|", "\\|")
+    return f"`{escaped}`" if text else ""
