@@ -1,0 +1,38 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from pathlib import Path
+
+from videoseg.errors import OutputError
+
+__all__ = ["write_file"]
+
+_counter = itertools.count()
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a text file in one step: readers see the old file or the new one, never half.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    partial = path.with_name(f".{path.name[:80]}.partial-{os.getpid()}-{next(_counter)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; check the folder, its permissions "
+            "and the free space"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
