@@ -44,6 +44,7 @@ class _Region:
 
 _MOST = 200.0
 _COLORS: dict[str, tuple[_Region, ...]] = {
+    "any": (_Region(None, (0, _MOST), (0, 100)),),
     "black": (_Region(None, (0, 14), (0, 28)), _Region(None, (0, 22), (0, 20))),
     "grey": (_Region(None, (0, 11), (26, 78)),),
     "white": (_Region(None, (0, 13), (74, 100)),),
@@ -77,7 +78,7 @@ BASIC_COLORS: tuple[str, ...] = (
 )
 """The names used to describe an object; the others are only understood."""
 
-COLOR_NAMES: tuple[str, ...] = tuple(_COLORS)
+COLOR_NAMES: tuple[str, ...] = tuple(name for name in _COLORS if name != "any")
 """Every name that can be judged."""
 
 

@@ -105,6 +105,10 @@ class PhraseBuilder:
         self._generic = True
         self._plural = self._plural or plural
 
+    def expect_plural(self) -> None:
+        """Note that several are meant ("those")."""
+        self._plural = True
+
     def set_noun(self, word: str) -> None:
         """Note a noun of a kind of thing; the last word of several is the noun."""
         self.started = True
@@ -319,6 +323,7 @@ class PhraseBuilder:
     def next_phase(self, *, earlier: bool = False) -> None:
         """What follows comes later ("then") or, after "after", came earlier."""
         self._phase += -1 if earlier else 1
+        self._negated = False
 
     # -- the result --------------------------------------------------------------------------
 

@@ -213,6 +213,9 @@ _EVENTS = {
     "returns": "return, come back, reappear, re-enter, reenter, appear again, come back again, "
     "come into view again, enter again, leave and return, leave and come back, "
     "disappear and return, disappear and reappear, disappear and come back, go and come back, "
+    "go out and come back, go away and come back, go away and return, disappear for a while, "
+    "vanish and return, vanish and come back, leave for a while, hide for a while, "
+    "go out of the picture and come back, exit and return, exit and reenter, "
     "leave the picture and come back, leave the frame and come back, "
     "leave the picture and return, leave the frame and return",
     "starts": "start, begin, start moving, begin moving, start to move, begin to move, "
@@ -223,7 +226,12 @@ _EVENTS = {
     "become occluded, pass behind something",
 }
 _EVENT_ADJECTIVES = {
-    "hidden": "hidden, occluded, covered, out of sight, invisible",
+    "hidden": "hidden, occluded, covered, out of sight, invisible, gone, missing, absent",
+    "returns": "gone for a while, hidden for a while, away for a while, absent for a while, "
+    "hidden for some time, gone for some time, missing for a while, temporarily hidden, "
+    "temporarily gone, invisible for a while, hidden for a moment, gone for a moment, "
+    "out of sight for a while",
+    "appears": "newcomer, newcomers, late arrival",
     "present": "visible, in view, in sight, there, present, seen",
 }
 _RELATIONS = {
@@ -235,11 +243,16 @@ _RELATIONS = {
     "below": "below, under, beneath, underneath",
     "near": "next to, beside, near, close to, by, alongside, adjacent to, at the side of",
     "far from": "far from, far away from, distant from",
-    "behind": "behind, hidden by, occluded by, covered by, hidden behind, in back of, "
-    "partly hidden by, passes behind, pass behind, passing behind, goes behind, going behind, "
-    "moves behind, moving behind",
-    "in front of": "in front of, hiding, covering, occluding, hides, covers, occludes, "
-    "passes in front of, passing in front of, moves in front of, moving in front of",
+    "behind": "behind, in back of",
+    "in front of": "in front of",
+    "hidden by": "hidden by, occluded by, covered by, hidden behind, partly hidden by, "
+    "partially hidden by, partly covered by, partly occluded by, passes behind, pass behind, "
+    "passing behind, goes behind, go behind, going behind, moves behind, moving behind, "
+    "disappears behind, hides behind, partly behind",
+    "hides": "hiding, covering, occluding, hides, covers, occludes, covers part of, "
+    "hides part of, covering part of, hiding part of, passes in front of, "
+    "passing in front of, moves in front of, moving in front of, goes in front of, "
+    "going in front of, partly hides, partly covers",
     "between": "between, in between",
     "approaches": "towards, toward, approaches, approaching, moves towards, moving towards, "
     "heading for, comes closer to, gets closer to",
@@ -258,7 +271,7 @@ _PARTS = {
     "in the first part, right from the start, at the outset",
     "middle": "halfway, midway, halfway through, in the middle of the video, "
     "in the middle of the clip, midway through, in the middle frame",
-    "end": "at the end, in the end, at the very end, finally, eventually, lastly, late, "
+    "end": "at the end, in the end, at the very end, finally, eventually, lastly, "
     "towards the end, toward the end, near the end, in the last frame, in the second half, "
     "at the end of, when the video ends, by the end, in the final frame, later on, "
     "in the last part",
@@ -286,7 +299,7 @@ _WORDS: dict[Kind, dict[str, str]] = {
     "ordinal": {
         "1": "first, 1st, earliest", "2": "second, 2nd", "3": "third, 3rd",
         "4": "fourth, 4th", "5": "fifth, 5th", "6": "sixth, 6th",
-        "-1": "last, final, latest", "-2": "second to last, penultimate, last but one",
+        "-1": "last, final, latest, late, only at the end, lately", "-2": "second to last, penultimate, last but one",
     },
     "shade": {"light": "light, pale, lighter", "dark": "dark, deep, darker"},
     "ranked place": {

@@ -159,7 +159,7 @@ class _Parser:
         words = token.words
         match entry.kind:
             case "det":
-                self._determiner(builder, depth)
+                self._determiner(builder, token, depth)
             case "all":
                 builder.number = Number(None)
             case "number":
@@ -257,6 +257,9 @@ class _Parser:
             return
         references = self._references(depth, pair=relation == "between")
         if references is None:
+            if relation == "hidden by" and not token.words.startswith("partly"):
+                # Behind what cannot be told, but that it is hidden for a while can be.
+                builder.add_event(EventIs(token.words, "hidden"))
             builder.forget_negation()
             return
         builder.add(RelationIs(token.words, relation, references))
@@ -336,6 +339,8 @@ class _Parser:
         if token.words in ("but not", "and not") and self._kind() not in ("det", "thing"):
             builder.negate()
             return
+        if token.words in ("all but", "everything but"):
+            builder.number = Number(None)
         references = self._references(depth)
         if references is not None:
             builder.exclude(references)
@@ -384,7 +389,9 @@ class _Parser:
         else:
             builder.skip(token.words)
 
-    def _determiner(self, builder: PhraseBuilder, depth: int) -> None:
+    def _determiner(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+        if token.words in ("those", "these") and not builder.has_head:
+            builder.expect_plural()
         if not builder.has_head or builder.expects_predicate:
             builder.started = True
             builder.expects_predicate = False

@@ -1,0 +1,445 @@
+"""The grounder ``attributes``: judges colour, size, place, motion, time and number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videoseg.builtin.grounding.language import NounPhrase, QueryPlan, parse_query
+from videoseg.builtin.grounding.prompting import make_prompts
+from videoseg.builtin.grounding.relations import Contacts
+from videoseg.builtin.grounding.resolving import Aspect, Choice, Resolution, Resolver
+from videoseg.builtin.grounding.surveys import MeasuredSurvey, SurveyFunction, SurveyMemory
+from videoseg.builtin.grounding.tracks import Track
+from videoseg.errors import ConfigError
+from videoseg.types import Episode, Grounding, Look, Move, Thought, VideoSource, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from videoseg.builtin.regions.candidate import Survey
+
+__all__ = ["AttributesGrounder"]
+
+_LONG_WINDOW = 1200  # frames; beyond, a survey is too sparse to follow anything
+_LABEL_LENGTH = 60
+
+
+class AttributesGrounder:
+    """Finds what a sentence describes by what can be measured, without a model.
+
+    It surveys the window, measures every candidate and judges the sentence piece by piece.
+    Words it cannot judge (what a thing *is*) are reported, never guessed at; the most salient
+    candidate that fits the rest is taken. If the rest contradicts every candidate, the answer
+    is that nothing in the video fits.
+
+    Args:
+        num_frames: Frames of one survey.
+        max_candidates: How many candidates a survey keeps.
+        survey: Finds candidates in a window; by default ``survey_window``.
+
+    Raises:
+        ConfigError: If an option is not at least 1.
+
+    Example:
+        >>> AttributesGrounder(num_frames=16).num_frames
+        16
+    """
+
+    def __init__(
+        self,
+        *,
+        num_frames: int = 24,
+        max_candidates: int = 8,
+        survey: SurveyFunction | None = None,
+    ) -> None:
+        problems = [
+            f"{name} of the grounder 'attributes' must be a whole number of at least 1, "
+            f"got {value!r}"
+            for name, value in (("num_frames", num_frames), ("max_candidates", max_candidates))
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1
+        ]
+        if problems:
+            raise ConfigError(problems)
+        self.num_frames = num_frames
+        self.max_candidates = max_candidates
+        self._survey = survey
+        self._memory = SurveyMemory()
+
+    def step(self, episode: Episode) -> Move:
+        """Look at the window that decides if the sentence speaks of time, else answer.
+
+        Raises:
+            QueryError: If the query has no words.
+        """
+        plan = parse_query(episode.query)
+        window = episode.selection.window
+        first_turn = episode.turn == 0
+        if first_turn and len(window) > _LONG_WINDOW and not episode.must_answer:
+            return self._look_closer(episode, plan)
+        overview = self._measured(episode, self._overview_window(episode))
+        resolution = _resolve(plan, overview)
+        if first_turn and not episode.must_answer and plan.speaks_of_time:
+            look = self._look_at_event(plan, overview, resolution)
+            if look is not None:
+                return look
+        return self._answer(episode, plan, overview, resolution)
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def _overview_window(self, episode: Episode) -> Window:
+        """Return the window the description is judged on: what was seen before the last look.
+
+        Who comes first or last is not to be told from a narrow window around one event.
+        """
+        windows = [selection.window for selection in episode.selections]
+        usable = [window for window in windows if len(window) <= _LONG_WINDOW]
+        if usable:
+            return max(usable, key=len)
+        return _shortened(windows[-1], episode.selection.keyframe)
+
+    def _look_closer(self, episode: Episode, plan: QueryPlan) -> Look:
+        selection = episode.selection
+        detail = selection.of_role("detail") or selection.indices
+        hull = Window(min(detail), max(detail) + 1)
+        keyframe = selection.keyframe
+        window = _shortened(hull, keyframe).clamped(selection.window)
+        text = (
+            f"{len(selection.window)} frames are too many to follow anything at "
+            f"{self.num_frames} frames; looking closer at frames {window.start}-"
+            f"{window.stop - 1}, where the sampler saw most."
+        )
+        thought = Thought(text, temporal=text, linguistic=_what_is_judged(plan))
+        return Look(window, keyframe if keyframe in window else None, thought)
+
+    def _look_at_event(
+        self, plan: QueryPlan, overview: MeasuredSurvey, resolution: Resolution
+    ) -> Look | None:
+        """Return a look at what decides, or None if a closer look would show nothing new."""
+        survey = overview.survey
+        if not resolution.choices or len(survey.frames) < 4:
+            return None
+        spacing = len(survey.window) / len(survey.frames)
+        if spacing <= 1:
+            return None  # every frame has been seen already
+        tracks = resolution.tracks
+        moments = [frame for track in tracks for frame in _moments(track)]
+        if not moments:
+            moments = [int(track.frames[track.first]) for track in tracks]
+        reach = max(4, len(survey.window) // 6)
+        best = max(tracks, key=lambda track: float(track.areas.max()))
+        keyframe = int(best.frames[int(np.argmax(np.where(best.cut, 0.6, 1.0) * best.areas))])
+        start = max(survey.window.start, min(*moments, keyframe + reach) - reach)
+        stop = min(survey.window.stop, max(*moments, keyframe - reach) + reach + 1)
+        window = Window(start, max(stop, start + 1))
+        if keyframe not in window:
+            keyframe = _clearest_in(best, window)
+        if len(window) >= 0.9 * len(survey.window):
+            window = _around(survey.window, keyframe, reach * 2)
+        called = ", ".join(track.name for track in tracks)
+        text = (
+            f"{called} seem{'s' if len(tracks) == 1 else ''} to be meant; looking closer at "
+            f"frames {window.start}-{window.stop - 1} to see when it happens."
+        )
+        temporal = " ".join([*_texts(resolution, "temporal"), text])
+        return Look(
+            window,
+            keyframe,
+            Thought(
+                _joined(temporal, _what_is_judged(plan)),
+                temporal=temporal,
+                linguistic=_what_is_judged(plan),
+                details={"candidates": [track.candidate_id for track in tracks]},
+            ),
+        )
+
+    # -- answering ---------------------------------------------------------------------------
+
+    def _answer(
+        self,
+        episode: Episode,
+        plan: QueryPlan,
+        overview: MeasuredSurvey,
+        resolution: Resolution,
+    ) -> Grounding:
+        warnings = _warnings(plan, resolution, overview)
+        survey = overview.survey
+        if not resolution.choices:
+            return self._nothing(plan, overview, resolution, warnings)
+        preferred = episode.selection.keyframe if episode.turn > 0 else None
+        measured, choices = overview, resolution.choices
+        closer = ""
+        if episode.turn > 0 and episode.selection.window != survey.window:
+            dense = self._measured(episode, episode.selection.window)
+            found = _same_things(overview, dense, choices)
+            if found is not None:
+                measured, choices = dense, found
+                closer = _closer_finding(dense, found)
+        label = _label(plan)
+        prompts = make_prompts(
+            episode.video, measured, choices, label=label, preferred_frame=preferred
+        )
+        keyframe = prompts[0].frame
+        where = " ".join(
+            f"Object {prompt.object_id} on frame {prompt.frame}: "
+            f"{_box_text(prompt.box.as_tuple()) if prompt.box else ''}, score {prompt.score:.2f}."
+            for prompt in prompts
+            if prompt.score is not None
+        )
+        seen = _survey_text(survey, overview.tracks)
+        temporal = _joined(seen, *_texts(resolution, "temporal"), closer)
+        spatial = _joined(*_texts(resolution, "spatial"), where)
+        linguistic = _joined(_what_is_judged(plan), *_texts(resolution, "linguistic"))
+        confidence = float(np.mean([choice.score for choice in choices]))
+        if not plan.target.judged:
+            confidence = 0.3 * confidence
+        elif resolution.doubtful or plan.unjudged:
+            confidence *= 0.7
+        return Grounding(
+            keyframe,
+            prompts,
+            thought=Thought(
+                _joined(linguistic, temporal, spatial),
+                temporal=temporal,
+                spatial=spatial,
+                linguistic=linguistic,
+                details={"candidates": [choice.track.candidate_id for choice in choices]},
+            ),
+            confidence=min(1.0, max(0.0, confidence)),
+            warnings=warnings,
+        )
+
+    def _nothing(
+        self,
+        plan: QueryPlan,
+        overview: MeasuredSurvey,
+        resolution: Resolution,
+        warnings: tuple[str, ...],
+    ) -> Grounding:
+        reason = resolution.reason or "nothing that could be meant was found"
+        verdict = f"Not in this video: {reason}."
+        temporal = _joined(
+            _survey_text(overview.survey, overview.tracks), *_texts(resolution, "temporal")
+        )
+        spatial = _joined(*_texts(resolution, "spatial"))
+        linguistic = _joined(
+            _what_is_judged(plan), *_texts(resolution, "linguistic"), verdict
+        )
+        return Grounding(
+            None,
+            (),
+            thought=Thought(
+                _joined(temporal, spatial, linguistic),
+                temporal=temporal,
+                spatial=spatial,
+                linguistic=linguistic,
+            ),
+            confidence=0.7 if overview.tracks else 0.5,
+            warnings=warnings,
+        )
+
+    def _measured(self, episode: Episode, window: Window) -> MeasuredSurvey:
+        survey: SurveyFunction
+        if self._survey is not None:
+            survey = self._survey
+        else:
+            from videoseg.builtin.regions.survey import survey_window
+
+            survey = survey_window
+        return self._memory.get(
+            episode.video,
+            survey,
+            window=window,
+            num_frames=self.num_frames,
+            max_candidates=self.max_candidates,
+            seed=episode.seed,
+        )
+
+
+def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:
+    contacts = Contacts(frozenset(measured.survey.depth_order))
+    target = plan.target
+    resolver = Resolver(measured.tracks, contacts)
+    if target.judged or not measured.tracks:
+        return resolver.resolve(target)
+    return _most_salient(target, measured.tracks)
+
+
+def _most_salient(target: NounPhrase, tracks: Sequence[Track]) -> Resolution:
+    """Return what stands out most, as many as are asked for."""
+    ordered = sorted(tracks, key=lambda track: track.saliency, reverse=True)
+    count = target.number.count
+    if count is None:
+        ordered = [t for t in ordered if t.saliency >= 0.5 * ordered[0].saliency]
+    else:
+        ordered = ordered[:count]
+    choices = tuple(Choice(track, track.saliency) for track in ordered)
+    return Resolution(choices, enough=count is None or len(choices) >= count)
+
+
+def _same_things(
+    overview: MeasuredSurvey, dense: MeasuredSurvey, choices: Sequence[Choice]
+) -> tuple[Choice, ...] | None:
+    """Find the chosen candidates again in a closer survey; None unless all are found."""
+    old = {candidate.candidate_id: candidate for candidate in overview.survey.candidates}
+    new = {candidate.candidate_id: candidate for candidate in dense.survey.candidates}
+    found: list[Choice] = []
+    taken: set[int] = set()
+    for choice in choices:
+        best, best_overlap = None, 0.45
+        for track in dense.tracks:
+            if track.candidate_id in taken:
+                continue
+            overlap = _mean_overlap(
+                overview.survey, old[choice.track.candidate_id],
+                dense.survey, new[track.candidate_id],
+            )  # fmt: skip
+            if overlap > best_overlap:
+                best, best_overlap = track, overlap
+        if best is None:
+            return None
+        taken.add(best.candidate_id)
+        found.append(Choice(best, choice.score))
+    return tuple(found)
+
+
+def _mean_overlap(first: Survey, one: object, second: Survey, other: object) -> float:
+    from videoseg.builtin.regions.candidate import Candidate
+
+    if not isinstance(one, Candidate) or not isinstance(other, Candidate):
+        return 0.0
+    if first.size != second.size:
+        return 0.0
+    spacing = max(1.0, len(first.window) / max(1, len(first.frames))) / 2
+    overlaps = []
+    places = np.array(second.frames)
+    for position, frame in enumerate(first.frames):
+        nearest = int(np.argmin(np.abs(places - frame)))
+        if abs(int(places[nearest]) - frame) > spacing:
+            continue
+        a, b = one.mask(position), other.mask(nearest)
+        if a is None or b is None:
+            if (a is None) != (b is None):
+                overlaps.append(0.0)
+            continue
+        overlaps.append(float((a & b).sum() / max(1, (a | b).sum())))
+    return float(np.mean(overlaps)) if overlaps else 0.0
+
+
+def _moments(track: Track) -> list[int]:
+    """Return the frames at which a track comes, goes or comes back."""
+    moments = []
+    if track.enters:
+        moments.append(int(track.frames[track.first]))
+    for start, stop in track.gaps:
+        moments += [int(track.frames[start]), int(track.frames[stop])]
+    if track.exits:
+        moments.append(int(track.frames[track.last]))
+    return moments
+
+
+def _clearest_in(track: Track, window: Window) -> int:
+    inside = np.array([int(frame) in window for frame in track.frames]) & track.visible
+    if not inside.any():
+        return window.start + (len(window) - 1) // 2
+    return int(track.frames[int(np.argmax(np.where(inside, track.areas, -1.0)))])
+
+
+def _around(window: Window, frame: int, reach: int) -> Window:
+    return Window(
+        max(window.start, frame - reach), min(window.stop, frame + reach + 1)
+    )
+
+
+def _shortened(window: Window, keyframe: int | None) -> Window:
+    """Return at most ``_LONG_WINDOW`` frames of a window, around the keyframe or its middle."""
+    if len(window) <= _LONG_WINDOW:
+        return window
+    middle = keyframe if keyframe is not None else window.start + len(window) // 2
+    start = min(max(window.start, middle - _LONG_WINDOW // 2), window.stop - _LONG_WINDOW)
+    return Window(start, start + _LONG_WINDOW)
+
+
+# -- telling ---------------------------------------------------------------------------------
+
+
+def _what_is_judged(plan: QueryPlan) -> str:
+    judged = ", ".join(f'"{words}"' for words in plan.judged_words)
+    count = plan.target.number.count
+    parts = [f"Judged: {judged}." if judged else "Nothing in the sentence can be judged."]
+    if count != 1:
+        parts.append("All that fit are meant." if count is None else f"{count} are meant.")
+    if plan.unjudged:
+        listed = "; ".join(f'"{item.words}" ({item.why})' for item in plan.unjudged[:6])
+        parts.append(f"Not judged: {listed}.")
+    return " ".join(parts)
+
+
+def _warnings(
+    plan: QueryPlan, resolution: Resolution, measured: MeasuredSurvey
+) -> tuple[str, ...]:
+    warnings = []
+    if plan.truncated:
+        warnings.append("the query is very long; only its beginning was read")
+    if plan.unjudged:
+        words = ", ".join(f'"{item.words}"' for item in plan.unjudged[:8])
+        rest = "the rest" if plan.target.judged else "no part of the query"
+        warnings.append(
+            f"words the grounder 'attributes' cannot judge: {words}; the answer rests on {rest}"
+            + ("" if plan.target.judged else " and is simply what stands out most")
+        )
+    if resolution.choices and not resolution.enough:
+        warnings.append(
+            f"the query asks for {plan.target.number.count} objects, "
+            f"only {len(resolution.choices)} fit"
+        )
+    if resolution.doubtful:
+        warnings.append("nothing fits the query well; the nearest candidate is given")
+    if not measured.tracks:
+        warnings.append("the survey found no candidate at all")
+    return tuple(warnings)
+
+
+def _survey_text(survey: Survey, tracks: Sequence[Track]) -> str:
+    window = survey.window
+    listed = "; ".join(
+        f"{track.name} on frames {int(track.frames[track.first])}-"
+        f"{int(track.frames[track.last])}, saliency {track.saliency:.2f}"
+        for track in tracks
+    )
+    return (
+        f"Surveyed {len(survey.frames)} of frames {window.start}-{window.stop - 1}: "
+        f"{listed or 'no candidates'}."
+    )
+
+
+def _closer_finding(dense: MeasuredSurvey, choices: Sequence[Choice]) -> str:
+    window = dense.survey.window
+    parts = []
+    for choice in choices:
+        track = choice.track
+        parts.append(
+            f"it is {track.name} there, seen on frames {int(track.frames[track.first])}-"
+            f"{int(track.frames[track.last])}"
+        )
+    return f"A closer look at frames {window.start}-{window.stop - 1}: {'; '.join(parts)}."
+
+
+def _texts(resolution: Resolution, aspect: Aspect) -> list[str]:
+    return [f"{item.text}." for item in resolution.findings if item.aspect == aspect]
+
+
+def _joined(*texts: str) -> str:
+    return " ".join(text for text in texts if text)
+
+
+def _box_text(corners: tuple[float, float, float, float]) -> str:
+    x1, y1, x2, y2 = corners
+    return f"x {x1:.0f} to {x2:.0f}, y {y1:.0f} to {y2:.0f}"
+
+
+def _label(plan: QueryPlan) -> str:
+    words = plan.target.words or plan.text
+    words = words.removeprefix("the ").removeprefix("a ").removeprefix("an ")
+    return words[:_LABEL_LENGTH]

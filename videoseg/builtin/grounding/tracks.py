@@ -1,0 +1,326 @@
+"""What is measured of each candidate: size, place, colours, motion, when it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from videoseg.builtin.vision.color import color_histogram
+from videoseg.types import BoolArray, FloatArray, VideoSource, Window
+
+if TYPE_CHECKING:
+    from videoseg.builtin.regions.candidate import Candidate, Survey
+
+__all__ = ["Side", "Track", "measure_tracks", "ramp"]
+
+Side: TypeAlias = Literal["left", "right", "up", "down"]
+
+_COLOR_FRAMES = 8  # frames whose pixels are counted for a candidate's colours
+_LOWEST_SIZE = 0.35  # of its usual size; below, it is mostly hidden or out of the picture
+
+
+def ramp(value: float, low: float, high: float) -> float:
+    """Return 0 up to ``low``, 1 from ``high``, and a straight line between.
+
+    Example:
+        >>> ramp(0.5, 0.0, 2.0)
+        0.25
+    """
+    if high == low:
+        return float(value >= high)
+    return float(min(1.0, max(0.0, (value - low) / (high - low))))
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One candidate, measured on the P surveyed frames.
+
+    Args:
+        candidate_id: The candidate's id.
+        saliency: In [0, 1].
+        frames: Surveyed frame indices, shape (P,).
+        times: Their times in seconds, shape (P,).
+        visible: Whether it is there, shape (P,).
+        areas: Share of the frame covered, shape (P,); 0 where not there.
+        centers: Centre as shares of width and height, shape (P, 2); NaN where not there.
+        boxes: xyxy as shares of width and height, shape (P, 4); NaN where not there.
+        cut: Whether it touches the border, shape (P,).
+        velocities: Camera-free, in diagonals per second, shape (P, 2); NaN if unknown.
+        motion: Camera-free motion inside it, in diagonals per second, shape (P,); NaN if unknown.
+        aspect: Width over height of the frame.
+        colors: Histogram of its pixels.
+    """
+
+    candidate_id: int
+    saliency: float
+    frames: FloatArray
+    times: FloatArray
+    visible: BoolArray
+    areas: FloatArray
+    centers: FloatArray
+    boxes: FloatArray
+    cut: BoolArray
+    velocities: FloatArray
+    motion: FloatArray
+    aspect: float
+    colors: FloatArray
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"candidate {self.candidate_id}"
+
+    @cached_property
+    def size(self) -> float:
+        """Its usual size as a share of the frame, where it is seen whole."""
+        whole = self.visible & ~self.cut
+        areas = self.areas[whole if whole.sum() >= 2 else self.visible]
+        return float(np.percentile(areas, 75)) if len(areas) else 0.0
+
+    def extent(self, axis: Literal[0, 1]) -> float:
+        """Return its usual width (axis 0) or height (axis 1) in units of the frame's height."""
+        boxes = self.boxes[self.visible]
+        if not len(boxes):
+            return 0.0
+        spans = boxes[:, 2 + axis] - boxes[:, axis]
+        return float(np.percentile(spans, 75)) * (self.aspect if axis == 0 else 1.0)
+
+    def center(self, positions: BoolArray | None = None) -> tuple[float, float] | None:
+        """Return its mean centre over some surveyed frames, or None if it is not there."""
+        chosen = self.visible if positions is None else self.visible & positions
+        if not chosen.any():
+            return None
+        # Where only a sliver shows, the centre says little of where it is.
+        weights = self.areas[chosen]
+        x, y = np.average(self.centers[chosen], axis=0, weights=weights)
+        return float(x), float(y)
+
+    @cached_property
+    def path(self) -> FloatArray:
+        """Its way over the ground on the visible frames, in diagonals, shape (V, 2).
+
+        Integrated from camera-free velocities; where too few are known, from its place in the
+        picture.
+        """
+        return self._integrated(self.visible)
+
+    def _integrated(self, chosen: BoolArray) -> FloatArray:
+        velocities, times = self.velocities[chosen], self.times[chosen]
+        known = np.isfinite(velocities).all(axis=1)
+        if known.sum() < max(2, 0.5 * len(velocities)):
+            return self.on_screen[np.flatnonzero(np.isin(np.flatnonzero(self.visible),
+                                                         np.flatnonzero(chosen)))]
+        filled = np.stack(
+            [np.interp(times, times[known], velocities[known, axis]) for axis in range(2)], axis=1
+        )
+        steps = 0.5 * (filled[1:] + filled[:-1]) * np.diff(times)[:, None]
+        way: FloatArray = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+        return way
+
+    @cached_property
+    def on_screen(self) -> FloatArray:
+        """Its place in the picture on the visible frames, in diagonals, shape (V, 2)."""
+        diagonal = float(np.hypot(self.aspect, 1.0))
+        scaled: FloatArray = self.centers[self.visible] * (self.aspect / diagonal, 1.0 / diagonal)
+        return scaled
+
+    @cached_property
+    def roaming(self) -> float:
+        """How far apart the ends of its way over the ground lie, in diagonals."""
+        return self.roaming_in(None)
+
+    def roaming_in(self, positions: BoolArray | None) -> float:
+        """Return the same over some of the surveyed frames."""
+        chosen = self.visible if positions is None else self.visible & positions
+        if chosen.sum() < 2:
+            return 0.0
+        return float(np.hypot(*np.ptp(self._integrated(chosen), axis=0)))
+
+    @cached_property
+    def speed(self) -> float:
+        """Its usual speed over the ground in diagonals per second."""
+        speeds = np.hypot(*self.velocities[self.visible].T)
+        speeds = speeds[np.isfinite(speeds)]
+        if len(speeds):
+            return float(speeds.mean())
+        steps = np.hypot(*np.diff(self.on_screen, axis=0).T) if len(self.on_screen) > 1 else []
+        spans = np.diff(self.times[self.visible])
+        return float(np.sum(steps) / spans.sum()) if len(spans) and spans.sum() > 0 else 0.0
+
+    @cached_property
+    def stirring(self) -> float:
+        """Its usual motion in diagonals per second, also of what stays in its place."""
+        known = self.motion[np.isfinite(self.motion)]
+        return float(np.median(known)) if len(known) else 0.0
+
+    def excursion(self, side: Side, positions: BoolArray | None = None) -> float:
+        """Return the longest way it goes to one side, as a share of the width (or height)."""
+        chosen = self.visible if positions is None else self.visible & positions
+        if chosen.sum() < 2:
+            return 0.0
+        axis = 0 if side in ("left", "right") else 1
+        sign = 1.0 if side in ("right", "down") else -1.0
+        diagonal = float(np.hypot(self.aspect, 1.0))
+        along = sign * self._integrated(chosen)[:, axis] * diagonal
+        along = along / (self.aspect if axis == 0 else 1.0)
+        return float((along - np.minimum.accumulate(along)).max())
+
+    @cached_property
+    def growth(self) -> float:
+        """Logarithm of its size late over its size early, where it is seen whole."""
+        whole = np.flatnonzero(self.visible & ~self.cut)
+        if len(whole) < 4:
+            whole = np.flatnonzero(self.visible)
+        if len(whole) < 2:
+            return 0.0
+        third = max(1, len(whole) // 3)
+        early = float(np.median(self.areas[whole[:third]]))
+        late = float(np.median(self.areas[whole[-third:]]))
+        return float(np.log(late / early)) if early > 0 and late > 0 else 0.0
+
+    # -- when it is there --------------------------------------------------------------------
+
+    @cached_property
+    def first(self) -> int:
+        """Position of the first surveyed frame that shows it."""
+        return int(np.argmax(self.visible))
+
+    @cached_property
+    def last(self) -> int:
+        """Position of the last surveyed frame that shows it."""
+        return len(self.visible) - 1 - int(np.argmax(self.visible[::-1]))
+
+    @property
+    def enters(self) -> bool:
+        """Whether it is not there when the survey begins."""
+        return self.first > 0
+
+    @property
+    def exits(self) -> bool:
+        """Whether it is gone when the survey ends."""
+        return self.last < len(self.visible) - 1
+
+    @cached_property
+    def gaps(self) -> tuple[tuple[int, int], ...]:
+        """Runs [start, stop) of surveyed frames between its first and last that miss it."""
+        gaps, start = [], None
+        for position in range(self.first, self.last + 1):
+            if not self.visible[position] and start is None:
+                start = position
+            elif self.visible[position] and start is not None:
+                gaps.append((start, position))
+                start = None
+        return tuple(gaps)
+
+    def at_border(self, position: int) -> bool:
+        """Whether it touches the border there, or one surveyed frame beside."""
+        around = slice(max(0, position - 1), position + 2)
+        return bool(self.cut[around].any())
+
+    def moves_at(self) -> BoolArray:
+        """Return on which surveyed frames it goes somewhere, shape (P,)."""
+        speeds = np.hypot(*self.velocities.T)
+        known = speeds[np.isfinite(speeds)]
+        usual = float(np.percentile(known, 80)) if len(known) else 0.0
+        return np.nan_to_num(speeds) > max(0.02, 0.25 * usual)
+
+    def nearest_position(self, frame: int) -> int:
+        """Return the position of the visible surveyed frame nearest to a frame."""
+        positions = np.flatnonzero(self.visible)
+        return int(positions[np.argmin(np.abs(self.frames[positions] - frame))])
+
+    def window(self) -> Window:
+        """Return the frames from its first to its last visible surveyed frame."""
+        return Window(int(self.frames[self.first]), int(self.frames[self.last]) + 1)
+
+
+def measure_tracks(video: VideoSource, survey: Survey) -> tuple[Track, ...]:
+    """Measure every candidate of a survey that is visible at all, reading few frames."""
+    usable = [candidate for candidate in survey.candidates if any(candidate.visible)]
+    times = np.array([video.time_of(frame) for frame in survey.frames])
+    histograms = _histograms(video, survey, usable)
+    return tuple(
+        _track(candidate, survey, times, histograms[candidate.candidate_id])
+        for candidate in usable
+    )
+
+
+def _track(
+    candidate: Candidate, survey: Survey, times: FloatArray, colors: FloatArray
+) -> Track:
+    height, width = survey.size
+    count = len(survey.frames)
+    areas = np.zeros(count)
+    centers = np.full((count, 2), np.nan)
+    boxes = np.full((count, 4), np.nan)
+    for position in range(count):
+        mask = candidate.mask(position)
+        if mask is None or not mask.any():
+            continue
+        rows, columns = np.nonzero(mask)
+        areas[position] = len(rows) / mask.size
+        centers[position] = (columns.mean() + 0.5) / width, (rows.mean() + 0.5) / height
+        boxes[position] = (
+            columns.min() / width,
+            rows.min() / height,
+            (columns.max() + 1) / width,
+            (rows.max() + 1) / height,
+        )
+    unknown = (np.nan, np.nan)
+    return Track(
+        candidate_id=candidate.candidate_id,
+        saliency=candidate.saliency,
+        frames=np.array(survey.frames, dtype=np.float64),
+        times=times,
+        visible=areas > 0,
+        areas=areas,
+        centers=centers,
+        boxes=boxes,
+        cut=np.array(candidate.cut_by_border, dtype=bool) & (areas > 0),
+        velocities=np.array([v if v is not None else unknown for v in candidate.velocities]),
+        motion=np.array([np.nan if m is None else m for m in candidate.motion], dtype=np.float64),
+        aspect=survey.source_size[1] / survey.source_size[0],
+        colors=colors,
+    )
+
+
+def _histograms(
+    video: VideoSource, survey: Survey, candidates: Sequence[Candidate]
+) -> dict[int, FloatArray]:
+    """Count the colours of each candidate on the frames that show most of it."""
+    import cv2
+
+    wanted: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        areas = np.array([0 if rle is None else rle.area for rle in candidate.masks])
+        shown = np.flatnonzero(areas >= max(1.0, _LOWEST_SIZE * float(np.median(areas[areas > 0]))))
+        step = max(1, -(-len(shown) // _COLOR_FRAMES))
+        for position in shown[::step]:
+            wanted.setdefault(int(position), []).append(candidate)
+    height, width = survey.size
+    totals: dict[int, FloatArray] = {}
+    for position, shown_there in sorted(wanted.items()):
+        (frame,) = video.read([survey.frames[position]])
+        small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        for candidate in shown_there:
+            mask = candidate.mask(position)
+            if mask is None:
+                continue
+            counts = color_histogram(small, _without_rim(mask))
+            # Each frame counts the same, however large it is there.
+            counts = counts / max(1.0, float(counts.sum()))
+            known = totals.get(candidate.candidate_id)
+            totals[candidate.candidate_id] = counts if known is None else known + counts
+    return totals
+
+
+def _without_rim(mask: BoolArray) -> BoolArray:
+    """Leave out the outermost pixels, which mix with the background, where enough remain."""
+    import cv2
+
+    inner = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return inner if inner.sum() >= 0.4 * mask.sum() else mask
