@@ -39,8 +39,8 @@ class ProgressBar:
         >>> with ProgressBar(stream=stream) as bar:
         ...     bar.videoseg_stage_started(StageStarted("sampler", "uniform"))
         ...     bar.videoseg_stage_finished(StageFinished("sampler", "uniform", seconds=0.5))
-        >>> stream.getvalue()
-        'sampler uniform: 0.50 s\\n'
+        >>> stream.getvalue().strip()
+        'sampler uniform: 0.50 s'
     """
 
     def __init__(
@@ -218,17 +218,20 @@ class _NotebookDisplay:
         self._show("", None, None)
 
     def _show(self, line: str, done: int | None, total: int | None) -> None:
-        from IPython.display import HTML, display
+        from IPython import display as notebook
 
+        # IPython's functions carry no types.
+        show: Any = notebook.display
+        html: Any = notebook.HTML
         self._last = self._clock()
         bar = ""
         if total and done is not None:
             bar = f"<progress value='{done}' max='{total}' style='width:16em'></progress> "
         text = "<br>".join(escape(item) for item in self._lines)
         now = f"<br>{bar}{escape(line)}" if line else ""
-        page = HTML(f"<div style='font-size:0.9em;opacity:0.85'>{text}{now}</div>")
+        page = html(f"<div style='font-size:0.9em;opacity:0.85'>{text}{now}</div>")
         if self._handle is None:
-            self._handle = display(page, display_id=True)
+            self._handle = show(page, display_id=True)
         else:
             self._handle.update(page)
 
