@@ -129,9 +129,7 @@ def _command_lines(command: click.Command, context: click.Context, level: int) -
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             if inner is not None and not inner.hidden:
-                below = click.Context(
-                    inner, info_name=name, parent=context, max_content_width=88
-                )
+                below = click.Context(inner, info_name=name, parent=context, max_content_width=88)
                 lines += _command_lines(inner, below, level + 1)
     return lines
 
