@@ -81,19 +81,19 @@ def test_shapes_that_differ_are_named():
         boundary_f(np.zeros((2, 3), bool), np.zeros((2, 3), bool))
 
 
-def test_scores_equal_the_official_package_on_its_published_masks(test_data):
+def test_scores_equal_the_official_package_on_its_published_masks(real_clips):
     from PIL import Image
 
-    reference = json.loads((test_data / "results" / "reference_metrics.json").read_text())
+    reference = json.loads((real_clips / "results" / "reference_metrics.json").read_text())
     for name in ("blackswan", "dogs-jump"):
         official = reference["sequences"][name]["semi-supervised/osvos"]["objects"]
-        files = sorted((test_data / "davis/Annotations/480p" / name).glob("*.png"))
+        files = sorted((real_clips / "davis/Annotations/480p" / name).glob("*.png"))
         target = np.stack([np.array(Image.open(file)) for file in files])
         height, width = target.shape[1:]
         pred = np.stack(
             [
                 np.array(
-                    Image.open(test_data / "results/osvos" / name / file.name).resize(
+                    Image.open(real_clips / "results/osvos" / name / file.name).resize(
                         (width, height), Image.Resampling.NEAREST
                     )
                 )
