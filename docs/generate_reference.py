@@ -76,9 +76,16 @@ def _names_page() -> str:
         value = getattr(videoseg, name)
         if name == "__version__":
             continue
-        module = ".".join(value.__module__.split(".")[:2])
+        module = _documented_in(name)
         lines.append(f"| `{name}` | {_first_line(value)} | [{module}]({module}.md) |")
     return "\n".join([*lines, ""])
+
+
+def _documented_in(name: str) -> str:
+    """Return the public module whose page documents a name of ``videoseg``."""
+    return next(
+        module for module in PUBLIC_MODULES if name in importlib.import_module(module).__all__
+    )
 
 
 def _components_page() -> str:

@@ -1,0 +1,79 @@
+"""The notebooks and scripts in ``examples/`` run as they are."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from videoseg.synthetic import demo_clip
+from videoseg.video import write_video
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
+
+
+def test_there_are_notebooks() -> None:
+    assert len(NOTEBOOKS) >= 4
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    # The kernel that belongs to this interpreter, whatever else is installed.
+    client = NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    )
+    client.execute()
+    assert all(
+        output.get("output_type") != "error"
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+    )
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+def test_every_example_is_listed() -> None:
+    listed = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    for path in [*NOTEBOOKS, *EXAMPLES.glob("*.py")]:
+        assert f"({path.name})" in listed
+
+
+def test_the_folder_script_answers_for_each_video_and_goes_on_after_a_bad_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = demo_clip(size=(90, 160), num_frames=20)
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    write_video(videos / "good.mp4", clip.frames, fps=clip.fps)
+    (videos / "broken.mp4").write_bytes(b"no video")
+    (videos / "notes.txt").write_text("not a video", encoding="utf-8")
+    output = tmp_path / "answers"
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["segment_folder.py", str(videos), "the largest object", "--output", str(output)],
+    )
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(EXAMPLES / "segment_folder.py"), run_name="__main__")
+    printed = capsys.readouterr()
+    assert left.value.code == 1
+    assert "good.mp4: " in printed.out
+    assert "broken.mp4: " in printed.err
+    assert (output / "good" / "result.json").is_file()
+    assert not (output / "broken").exists()
