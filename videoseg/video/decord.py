@@ -3,7 +3,7 @@
 decord is fast at reading one frame after another, but it is no longer maintained and its
 FFmpeg is old. Measured against frames counted out one by one it is exact for the common
 case, 8-bit 4:2:0 pictures of even size whose groups of frames stand on their own; elsewhere
-it gives other colours (odd sizes, 10 bits), other frames after a jump (groups that lean on
+it gives other colours (odd sizes, 10 bits, MPEG-4 part 2), other frames after a jump (groups that lean on
 the one before, gradual refresh, times missing from the file), or hangs (damage).
 
 That is why ``Video.open`` decodes with PyAV unless asked otherwise, and why this reader
@@ -13,6 +13,7 @@ PyAV decodes in its place and ``warnings`` says why. The frames are the same eit
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +27,11 @@ from videoseg.video.pyav import PyavReader
 
 __all__ = ["DecordReader"]
 
-_PIXEL_FORMATS = frozenset({"yuv420p", "yuvj420p"})
+# Codecs whose standards fix every bit of the picture. MPEG-4 part 2 and JPEG leave the rounding
+# of their transform open, and FFmpeg has changed it over time.
+_EXACT_CODECS = frozenset({"h264", "hevc", "vp8", "vp9"})
 
-# Starts of groups that are tried out before decord is trusted; a video of two minutes
-# has about fifteen.
-_MAX_CHECKED_POINTS = 64
+_PIXEL_FORMATS = frozenset({"yuv420p", "yuvj420p"})
 
 # Decoders kept open while no one uses them; each has threads and buffers of its own.
 _MAX_IDLE_DECODERS = 2
@@ -48,15 +49,7 @@ class DecordReader:
     """
 
     def __init__(self, path: str | Path) -> None:
-        try:
-            import decord
-        except (ImportError, OSError) as error:
-            raise MissingDependencyError(
-                "the reader 'decord' needs decord, which is not installed or does not load "
-                f"here ({error}); run: python -m pip install decord, or use reader='pyav', "
-                "which gives the same frames"
-            ) from error
-        self._decord: Any = decord
+        self._decord = _import_decord()
         self._path = Path(path)
         self._pyav = PyavReader(self._path)
         self._idle: list[_Decoder] = []
@@ -109,12 +102,13 @@ class DecordReader:
         if self._obstacle:
             yield from self._pyav.iter_frames(start, stop)
             return
-        decoder = self._take(start)
+        decoder: _Decoder | None = None
         index = start
         try:
+            decoder = self._take(start)
             for index in range(start, stop):
                 yield decoder.read(index)
-        except _DecordFailure as error:
+        except _DecordError as error:
             raise VideoError(
                 f"decord cannot decode frame {index} of {self._path} ({error}); open it with "
                 "reader='pyav'",
@@ -123,7 +117,8 @@ class DecordReader:
                 reader="decord",
             ) from error
         finally:
-            self._give_back(decoder)
+            if decoder is not None:
+                self._give_back(decoder)
 
     def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames from stop - 1 down to start, each group decoded once.
@@ -147,20 +142,17 @@ class DecordReader:
             return "the file is damaged"
         if not index.can_seek:
             return "frames have no time of their own"
+        if index.codec not in _EXACT_CODECS:
+            return f"decoders of {index.codec} differ in their rounding"
         if index.pixel_format not in _PIXEL_FORMATS:
             return f"its pictures are {index.pixel_format}, not 8-bit 4:2:0"
         if height % 2 or width % 2:
             return f"a side of {width}x{height} is odd"
-        if not all(point.is_closed for point in index.seek_points):
+        if not all(point.is_fresh_start for point in index.seek_points):
             return "groups of frames lean on the ones before them"
-        if len(index.seek_points) < index.num_frames:
-            step = -(-len(index.seek_points) // _MAX_CHECKED_POINTS)
-            for point in index.seek_points[1::step]:
-                if not self._pyav.starts_cleanly(point):
-                    return "decoding cannot start exactly where the file says"
         try:
             return self._first_difference()
-        except _DecordFailure as error:
+        except _DecordError as error:
             return f"decord fails ({error})"
 
     def _first_difference(self) -> str:
@@ -197,7 +189,24 @@ class DecordReader:
                 self._idle.append(decoder)
 
 
-class _DecordFailure(Exception):
+def _import_decord() -> Any:
+    search_path = os.environ.get("PATH")
+    try:
+        import decord
+    except (ImportError, OSError) as error:
+        raise MissingDependencyError(
+            "the reader 'decord' needs decord, which is not installed or does not load "
+            f"here ({error}); run: python -m pip install decord, or use reader='pyav', "
+            "which gives the same frames"
+        ) from error
+    finally:
+        # Importing decord appends its folder to the search path of every program started later.
+        if search_path is not None:
+            os.environ["PATH"] = search_path
+    return decord
+
+
+class _DecordError(Exception):
     """decord gave up; the message is its own first line."""
 
     def __init__(self, error: Exception) -> None:
@@ -214,7 +223,7 @@ class _Decoder:
         try:
             self._reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
         except (self._error, RuntimeError) as error:
-            raise _DecordFailure(error) from error
+            raise _DecordError(error) from error
         self.next_index = 0
 
     @property
@@ -225,7 +234,7 @@ class _Decoder:
         try:
             picture = self._reader[index]
         except (self._error, RuntimeError, IndexError) as error:
-            raise _DecordFailure(error) from error
+            raise _DecordError(error) from error
         self.next_index = index + 1
         # What comes out depends on the bridge that someone may have set for the whole process.
         frame: Frame = np.asarray(

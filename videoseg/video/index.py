@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from videoseg.errors import VideoError
 from videoseg.types import FloatArray, Size
+from videoseg.video.bitstream import wipes_memory
 from videoseg.video.container import open_container
 
 if TYPE_CHECKING:
@@ -47,11 +48,18 @@ class SeekPoint:
         pts: When its frame is shown.
         dts: When it is decoded, which is what some containers seek by.
         is_closed: Whether no frame stored behind it is shown before it.
+        wipes_memory: Whether the codec says that no frame before it matters any more.
     """
 
     pts: int
     dts: int
     is_closed: bool = True
+    wipes_memory: bool = False
+
+    @property
+    def is_fresh_start(self) -> bool:
+        """Whether decoding on across it must give what decoding from it gives."""
+        return self.is_closed and self.wipes_memory
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,7 @@ class FrameIndex:
     """Where the frames of one video stream are.
 
     Args:
+        codec: FFmpeg's name of the codec.
         pts: Presentation time of every frame in units of ``time_base``, ascending, shape (T,).
         time_base: Seconds of one unit.
         seek_points: Where decoding can start, in order of presentation.
@@ -74,6 +83,7 @@ class FrameIndex:
             added as they are found out.
     """
 
+    codec: str
     pts: npt.NDArray[np.int64]
     time_base: Fraction
     seek_points: tuple[SeekPoint, ...]
@@ -85,11 +95,14 @@ class FrameIndex:
     bytes_per_pixel: float
     warnings: tuple[str, ...] = ()
     unusable: set[int] = field(default_factory=set, compare=False)
+    fresh_starts: frozenset[int] = field(init=False, repr=False, compare=False)
     _seek_pts: npt.NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         pts = np.array([point.pts for point in self.seek_points], dtype=np.int64)
         object.__setattr__(self, "_seek_pts", pts)
+        fresh = frozenset(point.pts for point in self.seek_points if point.is_fresh_start)
+        object.__setattr__(self, "fresh_starts", fresh)
 
     @property
     def num_frames(self) -> int:
@@ -172,6 +185,7 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
     if picture is None:
         raise AssertionError("a frame was decoded, so its picture is known")
     return FrameIndex(
+        codec=packets.codec,
         pts=pts,
         time_base=packets.time_base,
         seek_points=tuple(sorted(packets.seek_points)) if can_seek else (),
@@ -202,6 +216,7 @@ class _Packets:
     codec: str
     time_base: Fraction
     header_rate: Fraction | None
+    setup: bytes
     pts: list[int] = field(default_factory=list)
     seek_points: list[SeekPoint] = field(default_factory=list)
     is_trusted: bool = True
@@ -230,6 +245,7 @@ def _walk_packets(path: Path, *, reader: str) -> _Packets:
             codec=stream.codec_context.name,
             time_base=stream.time_base or Fraction(1, 1000),
             header_rate=stream.average_rate or stream.guessed_rate,
+            setup=stream.codec_context.extradata or b"",
         )
         found.is_trusted = found.codec in _ONE_FRAME_A_PACKET
         num_packets = 0
@@ -263,7 +279,9 @@ def _note(found: _Packets, packet: Packet[VideoStream]) -> None:
     pts = cast("int", packet.pts)
     found.pts.append(pts)
     if packet.is_keyframe:
-        found.seek_points.append(SeekPoint(pts, pts if packet.dts is None else packet.dts))
+        dts = pts if packet.dts is None else packet.dts
+        wiping = wipes_memory(found.codec, bytes(packet), found.setup)
+        found.seek_points.append(SeekPoint(pts, dts, wipes_memory=wiping))
     elif found.seek_points and pts < found.seek_points[-1].pts:
         found.seek_points[-1] = replace(found.seek_points[-1], is_closed=False)
 

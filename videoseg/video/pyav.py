@@ -11,6 +11,7 @@ place to place.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 __all__ = ["PyavReader"]
+
+_logger = logging.getLogger(__name__)
 
 # Decoders kept open while no one uses them; each holds a file and a few reference frames.
 _MAX_IDLE_CURSORS = 3
@@ -126,14 +129,6 @@ class PyavReader:
                 stop -= len(held)
                 while held:
                     yield cursor.to_rgb(held.pop())
-        finally:
-            self._give_back(cursor)
-
-    def starts_cleanly(self, point: SeekPoint) -> bool:
-        """Return whether decoding from a seek point gives its frame whole."""
-        cursor = self._take(0)
-        try:
-            return cursor.start_from(point, self._index.first_at(point.pts))
         finally:
             self._give_back(cursor)
 
@@ -262,14 +257,14 @@ class _Cursor:
         point = self._index.seek_point_before(index) if self._index.can_seek else -1
         # A first point has nothing before it that it could do without.
         while point > 0:
-            if self.start_from(self._index.seek_points[point], index):
+            if self._start_from(self._index.seek_points[point], index):
                 return
             self._index.unusable.add(point)
             point = self._index.seek_point_before(index)
         self.close()
         self._open()
 
-    def start_from(self, point: SeekPoint, index: int) -> bool:
+    def _start_from(self, point: SeekPoint, index: int) -> bool:
         """Seek, and return whether decoding from there leads to an index without error."""
         from av.error import FFmpegError
         from av.video.frame import PictureType
@@ -319,10 +314,15 @@ class _Cursor:
                     packet = next(packets)
                 except (FFmpegError, StopIteration):
                     return
+            frames: list[VideoFrame] = []
             try:
-                frames = frames_of(packet)
-            except FFmpegError:
-                frames = []
+                if packet is not first and packet.pts in self._index.fresh_starts:
+                    # In a sound file this changes nothing. In a damaged one it keeps errors
+                    # from leaking into the next group, where a jump would not bring them.
+                    frames += self._emptied()
+                frames += frames_of(packet)
+            except FFmpegError as error:
+                _logger.debug("%s: a packet cannot be decoded: %s", self._path, error)
             packet = None
             for frame in frames:
                 if not self._index.can_seek:
@@ -332,3 +332,11 @@ class _Cursor:
                     index = self._index.index_of(frame.pts)
                     if index is not None and index >= floor:
                         yield index, frame
+
+    def _emptied(self) -> list[VideoFrame]:
+        """Take the last pictures out of the decoder and make it forget everything."""
+        context = self._stream.codec_context
+        try:
+            return list(context.decode(None))
+        finally:
+            context.flush_buffers()

@@ -36,7 +36,7 @@ def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> V
         return Video.open(value, fps=fps)
     if isinstance(value, np.ndarray):
         return Video.from_frames(value, fps=fps)
-    if hasattr(value, "__array__"):
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
         return Video.from_frames(np.asarray(value), fps=fps)
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return Video.from_frames(value, fps=fps)

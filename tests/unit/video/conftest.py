@@ -1,0 +1,148 @@
+"""Clips rendered for the tests of videos: every frame tells its own index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from videoseg.types import Frame
+
+ClipMaker = Callable[..., Path]
+
+# What a codec or container can do to the order and the times of frames, by name.
+KINDS: dict[str, dict[str, object]] = {
+    "plain.mp4": {},
+    "b-frames.mp4": {"options": {"bf": "3", "g": "12"}},
+    "open-groups.mp4": {"options": {"x264-params": "open-gop=1:keyint=12:bframes=3"}},
+    "open-groups.ts": {"options": {"x264-params": "open-gop=1:keyint=12:bframes=3"}},
+    "gradual-refresh.ts": {"options": {"x264-params": "intra-refresh=1:keyint=16"}},
+    "intra-only.mp4": {"options": {"g": "1"}},
+    "matroska.mkv": {"options": {"g": "12"}},
+    "no-times.avi": {"options": {"bf": "2", "g": "12"}},
+    "raw.h264": {"options": {"bf": "2", "g": "12"}},
+    "mpeg4.avi": {"codec": "mpeg4"},
+    "odd-sides.mp4": {"codec": "mpeg4", "size": (59, 85)},
+    "odd-jpeg.avi": {"codec": "mjpeg", "size": (59, 85), "pixels": "yuvj420p"},
+    "ten-bits.mp4": {"pixels": "yuv420p10le"},
+    "full-range.mp4": {"pixels": "yuvj420p"},
+    "hidden-frames.webm": {
+        "codec": "libvpx",
+        "options": {"auto-alt-ref": "1", "lag-in-frames": "8", "cpu-used": "8"},
+    },
+    "late-start.mp4": {"pts": tuple(range(50, 90))},
+    "variable-rate.mp4": {
+        "pts": tuple(int(1000 * (i / 10 + (i % 3) / 40)) for i in range(40)),
+        "time_base": Fraction(1, 1000),
+    },
+    "variable-rate.mkv": {
+        "pts": tuple(int(1000 * (i / 10 + (i % 3) / 40)) for i in range(40)),
+        "time_base": Fraction(1, 1000),
+    },
+    "one-frame.mp4": {"num_frames": 1},
+}
+
+
+def picture(index: int, size: tuple[int, int] = (60, 84)) -> Frame:
+    """Return a picture whose left half is a colour of its index, over moving stripes."""
+    height, width = size
+    rows, columns = np.mgrid[:height, :width]
+    stripes = (rows * 3 + columns * 2 + index * 7) % 256
+    frame = np.repeat(stripes[:, :, np.newaxis], 3, axis=2).astype(np.uint8)
+    frame[:, : width // 2] = (40 + 4 * (index % 50), 240 - 4 * (index % 50), 128)
+    return frame
+
+
+def encode(
+    path: Path,
+    *,
+    num_frames: int = 40,
+    size: tuple[int, int] = (60, 84),
+    rate: Fraction = Fraction(30000, 1001),
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    options: Mapping[str, str] | None = None,
+    pts: Sequence[int] | None = None,
+    time_base: Fraction | None = None,
+) -> Path:
+    """Write a clip of numbered pictures and return its path."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, options=dict(options or {}))
+        stream.height, stream.width = size
+        stream.pix_fmt = pixels
+        if time_base is not None:
+            stream.codec_context.time_base = time_base
+        for index in range(num_frames):
+            frame = av.VideoFrame.from_ndarray(picture(index, size), format="rgb24")
+            frame.pts = index if pts is None else pts[index]
+            frame.time_base = time_base or 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def decode_in_order(path: Path) -> list[Frame]:
+    """Return all frames of a file the plainest way there is."""
+    frames = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        for packet in container.demux(stream):
+            try:
+                decoded = packet.decode()
+            except av.error.InvalidDataError:
+                continue
+            frames.extend(frame.to_ndarray(format="rgb24") for frame in decoded)
+    return frames
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that gives the path of a clip of one of the ``KINDS``."""
+    folder = tmp_path_factory.mktemp("clips")
+
+    def make(name: str) -> Path:
+        path = folder / name
+        return path if path.exists() else encode(path, **KINDS[name])  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(params=sorted(KINDS))
+def any_clip(request: pytest.FixtureRequest, clip: Callable[[str], Path]) -> Path:
+    """Return a clip of each kind in turn."""
+    return clip(request.param)
+
+
+@pytest.fixture
+def encoder() -> ClipMaker:
+    """Return the function that encodes numbered pictures."""
+    return encode
+
+
+@pytest.fixture
+def numbered() -> Callable[..., Frame]:
+    """Return the function that draws a numbered picture."""
+    return picture
+
+
+@pytest.fixture
+def in_order() -> Callable[[Path], list[Frame]]:
+    """Return the function that decodes a file from its start to its end."""
+    return decode_in_order
+
+
+@pytest.fixture
+def demos() -> list[Path]:
+    """Return the real clips, or skip the test where they are not."""
+    given = os.environ.get("VIDEOSEG_TEST_DATA")
+    root = Path(given) if given else Path(__file__).parents[4] / "shared" / "data"
+    paths = sorted((root / "demos").glob("*.mp4"))
+    if not paths:
+        pytest.skip("no real clips here; set VIDEOSEG_TEST_DATA to a folder that has demos/")
+    return paths

@@ -1,0 +1,166 @@
+"""What cannot be opened says so in one line."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from videoseg.errors import ConfigError, ShapeError, VideoError
+from videoseg.video import Video, as_video
+
+
+def refused(path, **options):
+    with pytest.raises(VideoError) as caught:
+        Video.open(path, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    assert caught.value.path == str(path)
+    return message
+
+
+@pytest.fixture(params=["pyav", "decord"])
+def reader(request):
+    if request.param == "decord" and importlib.util.find_spec("decord") is None:
+        pytest.skip("decord is not installed")
+    return request.param
+
+
+def test_missing_file(tmp_path, reader):
+    assert "there is no file" in refused(tmp_path / "missing.mp4", reader=reader)
+
+
+def test_address_instead_of_a_file(tmp_path):
+    with pytest.raises(VideoError, match="download it first"):
+        Video.open("https://example.org/dog.mp4")
+
+
+def test_empty_file(tmp_path, reader):
+    (tmp_path / "empty.mp4").touch()
+    assert "is empty" in refused(tmp_path / "empty.mp4", reader=reader)
+
+
+def test_random_bytes(tmp_path, reader):
+    path = tmp_path / "noise.mp4"
+    path.write_bytes(np.random.default_rng(0).bytes(20000))
+    assert "again" in refused(path, reader=reader)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "notes.mp4", "notes"])
+def test_text_file(tmp_path, reader, name):
+    path = tmp_path / name
+    path.write_text("This is a shopping list.\nMilk, eggs, bread.\n" * 40)
+    refused(path, reader=reader)
+
+
+def test_playlist_is_not_followed(tmp_path, clip):
+    path = tmp_path / "list.m3u8"
+    target = clip("plain.mp4")
+    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{target}\n#EXT-X-ENDLIST\n")
+    refused(path)
+
+
+def test_folder_without_pictures(tmp_path, clip):
+    (tmp_path / "readme.txt").write_text("none here")
+    assert "no pictures" in refused(tmp_path)
+
+
+def test_sound_without_pictures(tmp_path):
+    import av
+
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 800), np.int16), format="s16", layout="mono"
+        )
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert "no video stream" in refused(path)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() == 0, reason="root may read every file")
+def test_file_that_may_not_be_read(tmp_path, clip):
+    path = tmp_path / "locked.mp4"
+    path.write_bytes(clip("plain.mp4").read_bytes())
+    path.chmod(0)
+    assert "permissions" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["with space.mp4", "größe 犬.mp4", "a:b.mp4", "100%d.mp4"])
+def test_any_name_is_opened(tmp_path, clip, reader, name):
+    path = tmp_path / name
+    path.write_bytes(clip("plain.mp4").read_bytes())
+    with Video.open(path, reader=reader) as video:
+        assert len(video) == 40
+        assert video[39].shape == (60, 84, 3)
+        assert video.facts().reader == reader
+
+
+def test_relative_path_is_opened(tmp_path, clip, monkeypatch, reader):
+    (tmp_path / "-.mp4").write_bytes(clip("plain.mp4").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with Video.open("-.mp4", reader=reader) as video:
+        assert len(video) == 40
+
+
+def test_facts_record_what_was_opened(clip):
+    path = clip("plain.mp4")
+    with Video.open(path) as video:
+        facts = video.facts()
+    assert (facts.name, facts.path, facts.num_frames, facts.size) == (
+        "plain",
+        str(path),
+        40,
+        (60, 84),
+    )
+    assert facts.fps == 30000 / 1001
+    assert facts.duration == pytest.approx(40 * 1001 / 30000)
+    assert facts.reader == "pyav"
+
+
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf")])
+def test_rate_out_of_range_is_refused(clip, fps):
+    with pytest.raises(ConfigError, match="fps"):
+        Video.open(clip("plain.mp4"), fps=fps)
+
+
+def test_negative_cache_is_refused(clip):
+    with pytest.raises(ConfigError, match="cache_bytes"):
+        Video.open(clip("plain.mp4"), cache_bytes=-1)
+
+
+def test_closed_video_says_so(clip, reader):
+    video = Video.open(clip("plain.mp4"), reader=reader)
+    view = video.window(3, 6)
+    video.close()
+    video.close()
+    for closed in (video, view):
+        with pytest.raises(VideoError, match="closed"):
+            closed[0]
+    assert "closed" in repr(video)
+
+
+def test_anything_a_user_holds_becomes_a_video(tmp_path, clip):
+    path = clip("plain.mp4")
+    frames = np.zeros((3, 8, 6, 3), np.uint8)
+    Image.fromarray(frames[0]).save(tmp_path / "1.png")
+    video = Video.open(path)
+    assert as_video(video) is video
+    assert len(as_video(path)) == len(as_video(str(path))) == 40
+    assert len(as_video(tmp_path)) == len(as_video(tmp_path / "1.png")) == 1
+    assert len(as_video(frames)) == len(as_video(list(frames))) == 3
+    assert len(as_video(iter(frames))) == 3
+    assert len(as_video(Image.fromarray(frames[0]))) == 1
+    assert len(as_video([Image.fromarray(frame) for frame in frames])) == 3
+
+
+@pytest.mark.parametrize("value", [None, 3, b"bytes", {"a": 1}, [], ["a", "b"]])
+def test_what_is_no_video_is_refused(value):
+    with pytest.raises((VideoError, ShapeError)):
+        as_video(value)
