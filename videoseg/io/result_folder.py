@@ -262,7 +262,9 @@ def _write_parts(
     with contextlib.ExitStack() as stack:
         writer: VideoWriter | None = None
         if "overlay" in parts:
-            writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps=segmentation.video.fps))
+            # A single picture has no rate of its own, and players refuse extreme ones.
+            fps = segmentation.video.fps if 0.1 <= segmentation.video.fps <= 1000 else 25.0
+            writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps=fps))
         for index, frame in _needed_frames(segmentation, video, parts, book):
             masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
             for object_id, folder in folders.items():
