@@ -24,6 +24,7 @@ def oracle_survey(
     fps: float,
     depth_order: tuple[tuple[int, int], ...] = (),
     ids: tuple[int, ...],
+    positions: dict[int, FloatArray] | None = None,
 ) -> Callable[..., Survey]:
     """Return a survey function that knows every mask.
 
@@ -33,6 +34,8 @@ def oracle_survey(
         fps: Frames per second.
         depth_order: Pairs (front, behind) of object ids.
         ids: The object ids; candidate k is ``ids[k]``.
+        positions: For each id its centre over the ground on each frame in pixels, shape
+            (T, 2); by default that of what shows of it.
     """
     height, width = labels.shape[1:]
     diagonal = float(np.hypot(height, width))
@@ -53,11 +56,18 @@ def oracle_survey(
             for frame in frames:
                 after = min(frame + 1, len(labels) - 1)
                 before = max(0, after - 2)
-                one, two = _center(labels[before] == object_id), _center(labels[after] == object_id)
-                if one is None or two is None or before == after:
+                if positions is not None:
+                    step = positions[object_id][after] - positions[object_id][before]
+                else:
+                    one = _center(labels[before] == object_id)
+                    two = _center(labels[after] == object_id)
+                    if one is None or two is None:
+                        velocities.append(None)
+                        continue
+                    step = (two + camera[after]) - (one + camera[before])
+                if before == after:
                     velocities.append(None)
                     continue
-                step = (two + camera[after]) - (one + camera[before])
                 vx, vy = step / (after - before) * fps / diagonal
                 velocities.append((float(vx), float(vy)))
             visible = [bool(mask.any()) for mask in masks]
@@ -96,6 +106,7 @@ def oracle_of_clip(clip: SyntheticClip) -> Callable[..., Survey]:
         fps=clip.fps,
         depth_order=tuple(pairs),
         ids=tuple(item.object_id for item in clip.objects),
+        positions={item.object_id: item.positions for item in seen.scene.objects},
     )
 
 

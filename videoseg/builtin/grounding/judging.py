@@ -17,7 +17,7 @@ from videoseg.builtin.grounding.language import (
 )
 from videoseg.builtin.grounding.language.plan import ColorWord, Direction, Event, Part, Place
 from videoseg.builtin.grounding.tracks import Side, Track, ramp
-from videoseg.builtin.vision.color import color_share, describe_colors
+from videoseg.builtin.vision.color import color_share, describe_colors, in_good_light
 from videoseg.types import BoolArray
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _SIDES: tuple[Side, ...] = ("left", "right", "up", "down")
+_UNCOLORED = frozenset({"black", "white", "grey", "silver"})
 _BACK: dict[Side, Side] = {"left": "right", "right": "left", "up": "down", "down": "up"}
 
 
@@ -77,13 +78,21 @@ def judge_color(track: Track, constraint: ColorIs) -> Verdict:
     if constraint.part:
         scores = [ramp(share, 0.03, 0.12) for share in shares]
     elif len(shares) > 1 and not constraint.any_of:
-        # Several colours together: each shows, and together they cover most of it.
-        together = ramp(sum(shares), 0.25, 0.6)
-        scores = [min(together, ramp(share, 0.02, 0.12)) for share in shares]
+        scores = [_patched(shares)]
+        if all(color.name in _UNCOLORED for color in constraint.colors):
+            lit = in_good_light(track.colors)
+            bright = [color_share(lit, c.name, shade=c.shade) for c in constraint.colors]
+            scores = [max(scores[0], 0.95 * _patched(bright))]
     else:
         scores = [0.85 * ramp(share, 0.14, 0.4) + 0.15 * share for share in shares]
     score = max(scores) if constraint.any_of else min(scores)
     return Verdict(score, f"{listed} (looks {describe_colors(track.colors)})")
+
+
+def _patched(shares: Sequence[float]) -> float:
+    """Score several colours together: each shows, and together they cover most of it."""
+    together = 0.8 * ramp(sum(shares), 0.25, 0.6) + 0.2 * min(1.0, sum(shares))
+    return min(together, *(ramp(share, 0.02, 0.1) for share in shares))
 
 
 def _share(track: Track, color: ColorWord) -> float:
@@ -168,7 +177,9 @@ def judge_motion(
     if constraint.direction is not None and constraint.manner not in ("growing", "shrinking"):
         return _direction(track, constraint.direction, positions)
     roaming = track.roaming_in(positions)
-    going = ramp(roaming, 0.015, 0.05)
+    # Beside something that goes far, a little drift is standing still.
+    farthest = max((other.roaming for other in others), default=0.0)
+    going = ramp(roaming, 0.018, min(0.1, max(0.05, 0.22 * farthest)))
     stirring = ramp(track.stirring, 0.015, 0.06)
     finding = f"covers {roaming:.2f} diagonals at {track.speed:.2f} a second"
     match constraint.manner:
@@ -203,6 +214,9 @@ def _pace(track: Track, fast: bool, moving: float, others: Sequence[Track]) -> V
 
 
 def _direction(track: Track, direction: Direction, positions: BoolArray | None) -> Verdict:
+    if direction == "across":
+        way = max(track.excursion(side, positions) for side in _SIDES)
+        return Verdict(ramp(way, 0.06, 0.16), f"goes {way:.2f} of the picture")
     if direction in ("towards", "away"):
         growth = track.growth if direction == "towards" else -track.growth
         moving = ramp(max(track.roaming, track.stirring), 0.015, 0.05)

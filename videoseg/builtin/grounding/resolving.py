@@ -46,7 +46,7 @@ Aspect: TypeAlias = Literal["temporal", "spatial", "linguistic"]
 ACCEPTED = 0.5
 """A candidate fits if every constraint scores at least this."""
 
-_DOUBTFUL = 0.34  # the best candidate is still taken down to this, if nothing fits better
+_DOUBTFUL = 0.4  # the best candidate is still taken down to this, if nothing fits better
 _SALIENCY_WEIGHT = 0.35  # how far saliency decides between candidates that fit alike
 
 

@@ -109,9 +109,10 @@ class Track:
         return self._integrated(self.visible)
 
     def _integrated(self, chosen: BoolArray) -> FloatArray:
-        velocities, times = self.velocities[chosen], self.times[chosen]
+        velocities = np.where(self.shown_whole[:, None], self.velocities, np.nan)[chosen]
+        times = self.times[chosen]
         known = np.isfinite(velocities).all(axis=1)
-        if known.sum() < max(2, 0.5 * len(velocities)):
+        if known.sum() < max(2, 0.35 * len(velocities)):
             return self.on_screen[np.flatnonzero(np.isin(np.flatnonzero(self.visible),
                                                          np.flatnonzero(chosen)))]
         filled = np.stack(
@@ -120,6 +121,19 @@ class Track:
         steps = 0.5 * (filled[1:] + filled[:-1]) * np.diff(times)[:, None]
         way: FloatArray = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
         return way
+
+    @cached_property
+    def shown_whole(self) -> BoolArray:
+        """Whether as much of it shows as shortly before and after, shape (P,).
+
+        Where something passes in front, the centre of what shows moves although it does not.
+        """
+        around = np.stack(
+            [np.roll(np.pad(self.areas, 3), shift)[3:-3] for shift in range(-3, 4)]
+        ).max(axis=0)
+        whole = self.visible & (self.areas >= 0.8 * around)
+        return np.asarray(whole if whole.sum() >= max(3, 0.4 * self.visible.sum())
+                          else self.visible)
 
     @cached_property
     def on_screen(self) -> FloatArray:
@@ -143,7 +157,7 @@ class Track:
     @cached_property
     def speed(self) -> float:
         """Its usual speed over the ground in diagonals per second."""
-        speeds = np.hypot(*self.velocities[self.visible].T)
+        speeds = np.hypot(*self.velocities[self.shown_whole].T)
         speeds = speeds[np.isfinite(speeds)]
         if len(speeds):
             return float(speeds.mean())

@@ -25,6 +25,7 @@ __all__ = [
     "color_membership",
     "color_share",
     "describe_colors",
+    "in_good_light",
 ]
 
 Shade: TypeAlias = Literal["light", "dark"]
@@ -119,6 +120,26 @@ def color_share(histogram: FloatArray, name: str, *, shade: Shade | None = None)
     """Return the share of pixels that have a colour, in [0, 1]; 0 for an empty histogram."""
     total = float(histogram.sum())
     return float(histogram @ color_membership(name, shade=shade)) / total if total else 0.0
+
+
+def in_good_light(histogram: FloatArray) -> FloatArray:
+    """Return the histogram as if the brightest part of the object were white.
+
+    White fur in the shade is dark grey in the picture. Whether it is white is not to be told
+    from its own colour, but from how it stands beside the darker parts.
+    """
+    total = float(histogram.sum())
+    if not total:
+        return histogram
+    levels = (np.indices((_LEVELS,) * 3).reshape(3, -1).T + 0.5) / _LEVELS  # (bins, RGB)
+    brightest = levels.max(axis=1)
+    order = np.argsort(brightest)
+    rank = np.cumsum(histogram[order]) / total
+    highest = float(brightest[order][np.searchsorted(rank, 0.92)])
+    gain = max(1.0, min(0.93 / highest, 3.0))
+    scaled = np.minimum(levels * gain * _LEVELS, _LEVELS - 1).astype(np.int64)
+    index = (scaled[:, 0] * _LEVELS + scaled[:, 1]) * _LEVELS + scaled[:, 2]
+    return np.bincount(index, weights=histogram, minlength=_LEVELS**3)
 
 
 def describe_colors(histogram: FloatArray, *, smallest_share: float = 0.15) -> str:

@@ -198,6 +198,9 @@ _DIRECTIONS = {
     "from top to bottom, from the top to the bottom",
     "towards": "towards us, toward us, towards the camera, toward the camera, "
     "towards the viewer, toward the viewer, closer, nearer",
+    "across": "across the picture, across the frame, across the screen, across the image, "
+    "across the scene, across the view, through the picture, through the frame, "
+    "through the scene, across the video, from side to side, from one side to the other",
     "away": "away, away from us, away from the camera, away from the viewer, into the distance",
 }
 _EVENTS = {

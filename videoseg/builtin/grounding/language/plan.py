@@ -35,7 +35,7 @@ __all__ = [
 
 Part: TypeAlias = Literal["start", "middle", "end"]
 Dimension: TypeAlias = Literal["area", "width", "height"]
-Direction: TypeAlias = Literal["left", "right", "up", "down", "towards", "away"]
+Direction: TypeAlias = Literal["left", "right", "up", "down", "towards", "away", "across"]
 Manner: TypeAlias = Literal[
     "moving", "still", "fast", "slow", "in place", "turning back", "growing", "shrinking"
 ]
