@@ -15,8 +15,9 @@ def loaded_after(code: str) -> set[str]:
     """Return the top-level modules that a fresh interpreter has loaded after some code."""
     script = f"{code}\nimport sys, json\nprint()\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
     )
+    assert done.returncode == 0, done.stderr
     return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
 
 
