@@ -5,10 +5,8 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
-import random
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import videoseg
@@ -40,11 +38,3 @@ def test_the_examples_of_a_module(
         # Names that a user has by `from <module> import *` are there, as in the module itself.
         runner.run(test, out=said.append)
     assert not runner.failures, "".join(said)
-
-
-@pytest.mark.parametrize("module_name", ["videoseg.pipeline.pipeline", "videoseg.synthetic.clip"])
-def test_examples_use_no_global_randomness(module_name: str) -> None:
-    before = (random.getstate(), str(np.random.get_state()))
-    for test in examples_of(module_name):
-        doctest.DocTestRunner().run(test, out=lambda _text: None)
-    assert (random.getstate(), str(np.random.get_state())) == before
