@@ -238,7 +238,8 @@ class _Cursor:
         picture: Any = self._converter.reformat(
             frame, width=width, height=height, format="rgb24", threads=1
         ).to_ndarray()
-        rgb: Frame = np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+        # Rows come padded where their length is no multiple of what the processor likes.
+        rgb: Frame = np.ascontiguousarray(np.rot90(picture, turns) if turns else picture)
         rgb.flags.writeable = False
         return rgb
 

@@ -82,7 +82,12 @@ class Video:
         """
         _check_fps(fps)
         location = Path(path).expanduser()
-        name, factory = open_reader(location, reader=reader, fps=fps or DEFAULT_FPS)
+        name, factory = open_reader(
+            # What stays valid when the working folder changes.
+            location.absolute(),
+            reader=reader,
+            fps=fps or DEFAULT_FPS,
+        )
         core = VideoCore(
             location.stem if location.suffix and not location.is_dir() else location.name,
             str(location),

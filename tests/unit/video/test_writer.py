@@ -1,0 +1,149 @@
+"""Files that VideoWriter makes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from videoseg.errors import ConfigError, OutputError, ShapeError, VideoError
+from videoseg.video import Video, VideoWriter, write_video
+
+
+def test_frames_come_back_as_they_were_written(tmp_path, numbered):
+    path = tmp_path / "clip.mp4"
+    frames = [numbered(index) for index in range(30)]
+    write_video(path, frames, fps=25)
+    with Video.open(path) as video:
+        assert len(video) == 30
+        for index, frame in video.iter_frames():
+            difference = np.abs(frame[:, :38].astype(int) - frames[index][:, :38])
+            assert difference.mean() < 3
+
+
+def test_file_is_what_browsers_play(tmp_path, numbered):
+    path = tmp_path / "clip.mp4"
+    write_video(path, [numbered(0)] * 3, fps=25)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+    data = path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+
+
+@pytest.mark.parametrize(
+    ("size", "stored"), [((59, 85), (60, 86)), ((1, 1), (2, 2)), ((60, 85), (60, 86))]
+)
+def test_odd_sides_are_padded_to_even(tmp_path, size, stored):
+    path = tmp_path / "odd.mp4"
+    with VideoWriter(path, fps=10) as writer:
+        for _ in range(3):
+            writer.write(np.full((*size, 3), (200, 30, 60), np.uint8))
+    with Video.open(path) as video:
+        assert video.size == stored
+        assert np.abs(video[0].astype(int) - (200, 30, 60)).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("fps", "exact"),
+    [
+        (30000 / 1001, Fraction(30000, 1001)),
+        (29.97, Fraction(30000, 1001)),
+        (23.976, Fraction(24000, 1001)),
+        (Fraction(60000, 1001), Fraction(60000, 1001)),
+        (25, Fraction(25)),
+        (12.5, Fraction(25, 2)),
+        (0.5, Fraction(1, 2)),
+    ],
+)
+def test_rates_are_kept_exactly(tmp_path, numbered, fps, exact):
+    path = tmp_path / "clip.mp4"
+    write_video(path, [numbered(index) for index in range(12)], fps=fps)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == exact
+    with Video.open(path) as video:
+        assert video.fps == float(exact)
+        np.testing.assert_allclose(video.timestamps, np.arange(12) / float(exact), atol=1e-6)
+
+
+@pytest.mark.parametrize("fps", [0, -3, 1e6, float("nan"), float("inf")])
+def test_rate_out_of_range_is_refused(tmp_path, fps):
+    with pytest.raises(ConfigError, match="fps"):
+        VideoWriter(tmp_path / "clip.mp4", fps=fps)
+
+
+def test_file_appears_only_when_it_is_complete(tmp_path, numbered):
+    path = tmp_path / "new folder" / "clip.mp4"
+    with VideoWriter(path, fps=10) as writer:
+        for index in range(20):
+            writer.write(numbered(index))
+            assert not path.exists()
+    assert [entry.name for entry in path.parent.iterdir()] == ["clip.mp4"]
+    assert writer.num_frames == 20
+
+
+def test_error_leaves_what_was_there(tmp_path, numbered):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"the old one")
+
+    def broken():
+        yield numbered(0)
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        write_video(path, broken(), fps=10)
+    assert path.read_bytes() == b"the old one"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_no_frames_are_refused(tmp_path):
+    with pytest.raises(VideoError, match="at least one frame"):
+        write_video(tmp_path / "clip.mp4", [], fps=10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_of_another_size_are_refused(tmp_path, numbered):
+    with pytest.raises(ShapeError, match="frame 1"):
+        write_video(tmp_path / "clip.mp4", [numbered(0), numbered(1, (30, 40))], fps=10)
+    with VideoWriter(tmp_path / "other.mp4", fps=10, size=(30, 40)) as writer:
+        with pytest.raises(ShapeError, match="frame 0"):
+            writer.write(numbered(0))
+        writer.write(numbered(0, (30, 40)))
+
+
+def test_values_that_are_not_bytes_are_refused(tmp_path):
+    with pytest.raises(VideoError, match="uint8"):
+        write_video(tmp_path / "clip.mp4", [np.zeros((4, 4, 3))], fps=10)
+
+
+def test_finished_writer_takes_no_more(tmp_path, numbered):
+    writer = VideoWriter(tmp_path / "clip.mp4", fps=10)
+    writer.write(numbered(0))
+    writer.close()
+    writer.close()
+    with pytest.raises(VideoError, match="finished"):
+        writer.write(numbered(1))
+
+
+def test_place_that_cannot_be_written_is_refused(tmp_path, numbered):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="file"):
+        VideoWriter(tmp_path / "file" / "clip.mp4", fps=10)
+    with pytest.raises(OutputError, match="is a folder"):
+        VideoWriter(tmp_path, fps=10)
+
+
+def test_missing_encoder_says_what_to_do(tmp_path, numbered, monkeypatch):
+    monkeypatch.setattr(av, "codecs_available", {"mpeg4"})
+    with pytest.raises(OutputError, match=r"H\.264 encoder.*pip install"):
+        write_video(tmp_path / "clip.mp4", [numbered(0)], fps=10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_odd_names_are_written(tmp_path, numbered):
+    for name in ("größe 犬.mp4", "a:b.mp4", "100%d.mp4", "no suffix"):
+        write_video(tmp_path / name, [numbered(0)], fps=10)
+        assert len(Video.open(tmp_path / name)) == 1
