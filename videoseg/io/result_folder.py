@@ -102,9 +102,9 @@ def load_result(directory: str | Path) -> Segmentation:
         OutputError: If the folder holds no result, or one that cannot be read.
     """
     target = Path(directory)
-    recover_folder(target)
     path = target / _RESULT if target.name != _RESULT else target
     try:
+        recover_folder(path.parent)
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise OutputError(

@@ -54,9 +54,9 @@ def staged_folder(
         OutputError: If the target exists and may not be replaced, or cannot be written.
     """
     target = _resolved(target)
-    recover_folder(target)
-    _require_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
     try:
+        recover_folder(target)
+        _require_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
         target.parent.mkdir(parents=True, exist_ok=True)
         clean_up_after_dead_processes(target)
         stage = target.parent / f"{_prefix(target, 'partial')}{os.getpid()}-{next(_counter)}"
@@ -69,7 +69,7 @@ def staged_folder(
             _sync_tree(stage)
             # Asked again: another process may have been faster.
             _require_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
-            _put_in_place(stage, target)
+            _put_in_place(stage, target, overwrite=overwrite)
         except OSError as error:
             raise _explained(error, target, what, stage=stage, share=progress()) from error
         except Exception as error:
@@ -171,8 +171,8 @@ def _require_free(
         )
 
 
-def _put_in_place(stage: Path, target: Path) -> None:
-    if not target.exists() or next(target.iterdir(), None) is None:
+def _put_in_place(stage: Path, target: Path, *, overwrite: bool) -> None:
+    if not overwrite or not target.exists() or next(target.iterdir(), None) is None:
         # Also replaces an empty folder, and fails if another process has just filled it.
         if os.name != "posix" and target.exists():
             target.rmdir()

@@ -222,7 +222,8 @@ def test_a_loaded_result_can_be_saved_with_or_without_its_video(result, clip, tm
         Video.open(first / "overlay.mp4") as original,
     ):
         assert np.median(dark[0]) < 20
-        assert np.array_equal(bright[0], original[0])
+        # The encoder does not promise the same bytes twice.
+        assert np.abs(bright[0].astype(int) - original[0]).mean() < 3
     assert Segmentation.load(tmp_path / "dark") == result
 
 
