@@ -51,7 +51,8 @@ def measure(path: Path, reader: str) -> str:
         jumping = seconds(lambda: [None for index in jumps if video[index] is None])
         sparse = seconds(lambda: video.read(range(0, count, max(1, count // 16))))
         return (
-            f"  {reader:7s} open {opening:6.2f} s  forward {1000 * forward / count:6.2f} ms a frame"
+            f"  {reader:7s} open {opening:6.2f} s"
+            f"  forward {1000 * forward / count:6.2f} ms a frame"
             f"  backward {backward / forward:5.2f} x forward"
             f"  jump {1000 * jumping / NUM_JUMPS:6.1f} ms"
             f"  16 spread frames {sparse / forward:5.2f} x forward"

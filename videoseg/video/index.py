@@ -9,11 +9,12 @@ converting any picture. Both take a time proportional to the file, never to a he
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -348,8 +349,7 @@ def frames_of(packet: Packet[VideoStream]) -> list[VideoFrame]:
 
 
 def _picture_of(frame: VideoFrame) -> _Picture:
-    # PyAV gives the angle anticlockwise in degrees.
-    turns = round(frame.rotation / 90) % 4
+    turns = _quarter_turns(frame)
     size = (frame.height, frame.width)
     num_bytes = sum(plane.buffer_size for plane in frame.planes)
     return _Picture(
@@ -358,6 +358,17 @@ def _picture_of(frame: VideoFrame) -> _Picture:
         pixel_format=frame.format.name,
         bytes_per_pixel=num_bytes / (frame.height * frame.width),
     )
+
+
+def _quarter_turns(frame: VideoFrame) -> int:
+    """Return how many quarter turns anticlockwise make a frame upright, 0 to 3."""
+    # Read from the matrix itself because older versions of PyAV have no ready-made angle.
+    data = cast("Any", frame.side_data.get("DISPLAYMATRIX"))
+    if data is None:
+        return 0
+    matrix = np.frombuffer(bytes(data), dtype=np.int32).reshape(3, 3)
+    degrees = -math.degrees(math.atan2(int(matrix[0, 1]), int(matrix[0, 0])))
+    return round(degrees / 90) % 4
 
 
 def _average_rate(pts: npt.NDArray[np.int64] | None, packets: _Packets) -> float:

@@ -11,6 +11,7 @@ place to place.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Iterator
@@ -179,6 +180,21 @@ class PyavReader:
         cursor.close()
 
 
+@functools.lru_cache(maxsize=1)
+def _one_thread() -> dict[str, int]:
+    """Return what keeps the conversion of pictures from starting threads."""
+    from av.video.frame import VideoFrame
+    from av.video.reformatter import VideoReformatter
+
+    options = {"threads": 1}
+    try:
+        VideoReformatter().reformat(VideoFrame(2, 2, "yuv420p"), format="rgb24", **options)
+    except TypeError:
+        # Versions of PyAV that cannot be told have a conversion without threads.
+        return {}
+    return options
+
+
 class _Cursor:
     """One decoder at one place in the file."""
 
@@ -236,7 +252,7 @@ class _Cursor:
         turns = self._index.rotation
         height, width = self._index.size[::-1] if turns % 2 else self._index.size
         picture: Any = self._converter.reformat(
-            frame, width=width, height=height, format="rgb24", threads=1
+            frame, width=width, height=height, format="rgb24", **_one_thread()
         ).to_ndarray()
         # Rows come padded where their length is no multiple of what the processor likes.
         rgb: Frame = np.ascontiguousarray(np.rot90(picture, turns) if turns else picture)

@@ -83,8 +83,8 @@ class Video:
         _check_fps(fps)
         location = Path(path).expanduser()
         name, factory = open_reader(
-            # What stays valid when the working folder changes.
-            location.absolute(),
+            # What stays valid when the working folder changes; what is missing, as it was given.
+            location.absolute() if location.exists() else location,
             reader=reader,
             fps=fps or DEFAULT_FPS,
         )
