@@ -10,6 +10,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import videoseg as vs
@@ -17,7 +18,7 @@ from videoseg.io.overlay import draw_masks, draw_prompts
 from videoseg.masks import object_color
 from videoseg.synthetic import demo_clip
 
-QUERY = "the one that passes in front of the blue object"
+QUERY = "the object that is hidden by the red one"
 HERE = Path(__file__).resolve().parent
 
 SCALE = 2  # drawn twice as large, then reduced, so that text and lines are smooth
@@ -69,6 +70,13 @@ class Canvas:
         small.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
+def spotlight(frame: vs.types.Frame, mask: vs.types.BoolArray) -> vs.types.Frame:
+    """Return the frame with everything outside the mask in faint grey."""
+    gray = frame.mean(axis=2, keepdims=True)
+    faint = 0.25 * frame + 0.25 * gray + 0.5 * 205
+    return np.where(mask[..., None], frame, faint).astype(np.uint8)
+
+
 def reasons(result: vs.Segmentation) -> list[tuple[str, str]]:
     """Return the parts of the last thought that say something."""
     thought = result.trace.turns[-1].thought
@@ -103,13 +111,14 @@ def main() -> None:
     frames.remove(nearest)
 
     width = (WIDTH - 2 * MARGIN - GAP * (len(frames) - 1)) / len(frames)
-    canvas = Canvas(WIDTH, 424)
+    canvas = Canvas(WIDTH, 600)
     canvas.text(MARGIN, 24, f"\u201c{QUERY}\u201d", size=28)
     top = 80.0
     for place, frame in enumerate(frames):
         x = MARGIN + place * (width + GAP)
         masks = {track.object_id: track.mask(frame) for track in result.tracks}
-        picture = draw_masks(clip.video[frame], masks, tags=False)
+        dimmed = spotlight(clip.video[frame], result.mask(frame))
+        picture = draw_masks(dimmed, masks, opacity=0.0, tags=False)
         if frame == keyframe:
             prompts = [p for p in result.grounding.prompts if p.frame == keyframe]
             picture = draw_prompts(picture, prompts, tags=False)
@@ -119,7 +128,8 @@ def main() -> None:
         canvas.text(x + 72, top + height + 6, note, size=14, color=MUTED)
     y = top + height + 38
     timeline(canvas, result, y, 34)
-    y += 50
+    canvas.text(MARGIN, y + 40, "pixels of the mask, frame by frame", size=14, color=MUTED)
+    y += 74
     for name, text in reasons(result):
         canvas.text(MARGIN, y, name, size=14, color=MUTED)
         for line in textwrap.wrap(text, 150)[:2]:

@@ -1,0 +1,65 @@
+"""The generated part of the reference covers what there is."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import videoseg as vs
+from videoseg.cli.commands import videoseg as program
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    specification = importlib.util.spec_from_file_location(
+        "generate_reference", DOCS / "generate_reference.py"
+    )
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def pages(generator: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("reference")
+    generator.write_pages(folder)
+    return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("generated/*.md")}
+
+
+def test_every_public_module_has_a_page(generator: ModuleType, pages: dict[str, str]) -> None:
+    assert {"videoseg.types", "videoseg.stages", "videoseg.pipeline"} <= pages.keys()
+    assert set(generator.PUBLIC_MODULES) <= pages.keys()
+
+
+def test_every_name_of_the_package_is_listed(pages: dict[str, str]) -> None:
+    for name in set(vs.__all__) - {"__version__"}:
+        assert f"| `{name}` |" in pages["names"]
+
+
+def test_every_built_in_component_is_listed_with_its_options(pages: dict[str, str]) -> None:
+    registry = vs.Registry(allow=())
+    for entry in registry.components():
+        kind, name = entry.component.kind, entry.component.name
+        assert f"### {kind} `{name}`" in pages["components"]
+    assert "| `num_frames` | `int` | `8` |" in pages["components"]
+
+
+def test_every_command_is_there_with_its_options(pages: dict[str, str]) -> None:
+    for name in program.list_commands(None):  # type: ignore[arg-type]
+        assert f"`videoseg {name}`" in pages["command-line"]
+    assert "--max-turns" in pages["command-line"]
+    assert "`videoseg config validate`" in pages["command-line"]
+
+
+def test_pages_that_have_not_changed_are_left_alone(generator: ModuleType, tmp_path: Path) -> None:
+    generator.write_pages(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.md")}
+    (tmp_path / "generated" / "stale.md").write_text("# gone", encoding="utf-8")
+    generator.write_pages(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.md")} == before
