@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import click
@@ -51,7 +52,10 @@ def write_pages(folder: Path) -> None:
 
 def _module_page(name: str) -> str:
     lines = [f"# {name}", "", "```{eval-rst}", f".. automodule:: {name}"]
-    lines += ["   :members:", "   :show-inheritance:", ""]
+    lines.append("   :members:")
+    if name == "videoseg.errors":
+        lines.append("   :show-inheritance:")
+    lines.append("")
     module = importlib.import_module(name)
     submodules = _documented_submodules(name) if not module.__all__ else []
     for submodule in submodules:
@@ -109,9 +113,11 @@ def _components_page() -> str:
                 continue
             options = registry.options(kind, component.name)
             if options:
-                lines += ["| option | type | default |", "|---|---|---|"]
+                meanings = _argument_texts(factory)
+                lines += ["| option | type | default | meaning |", "|---|---|---|---|"]
                 lines += [
-                    f"| `{option}` | {_code(kind_text)} | {_code(default)} |"
+                    f"| `{option}` | {_code(kind_text)} | {_code(default)} "
+                    f"| {meanings.get(option, '')} |"
                     for option, (kind_text, default) in options.items()
                 ]
             elif kind == "pipeline":
@@ -154,6 +160,22 @@ def _prose(value: object) -> str:
             break
         paragraphs.append(paragraph.replace("``", "`"))
     return "\n\n".join(paragraphs)
+
+
+def _argument_texts(value: object) -> dict[str, str]:
+    """Return what the section ``Args`` of a docstring says of each argument."""
+    _, _, section = (inspect.getdoc(value) or "").partition("\nArgs:\n")
+    texts: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if not line.startswith("    "):
+            break
+        if re.match(r"    \w+: ", line):
+            name, _, text = line.strip().partition(": ")
+            texts[name] = text
+        else:
+            texts[name] += " " + line.strip()
+    return {name: text.replace("``", "`").replace("|", "\\|") for name, text in texts.items()}
 
 
 def _code(text: str) -> str:
