@@ -91,10 +91,10 @@ def _card(segmentation: Segmentation, *, max_frames: int, with_clip: bool) -> st
         raise ConfigError(f"max_frames must be at least 1, got {max_frames}")
     notes = all_warnings(segmentation)
     source = segmentation.source
-    if source is not None and source.num_frames is None:
-        source = None
     frames = _chosen_frames(segmentation, max_frames)
     try:
+        if source is not None and source.num_frames is None:
+            source = None
         book = _pictures(segmentation, source, frames)
     except VideoError as error:
         notes.append(f"The video cannot be read any more ({error}).")

@@ -190,7 +190,7 @@ def _box(drawn: Frame, box: Box, color: Color) -> None:
 
     width = _line_width(drawn) + 1
     # Half-open: the last pixel inside is x2 - 1.
-    corners = (round(box.x1), round(box.y1)), (round(box.x2) - 1, round(box.y2) - 1)
+    corners = (_near(box.x1), _near(box.y1)), (_near(box.x2) - 1, _near(box.y2) - 1)
     for line_color, line_width in ((_BLACK, width + 4), (_WHITE, width + 2), (color, width)):
         cv2.rectangle(drawn, *corners, line_color, line_width, cv2.LINE_8)
 
@@ -201,7 +201,7 @@ def _point(drawn: Frame, point: Point, color: Color, *, positive: bool) -> None:
     radius = _point_radius(drawn)
     scale = 1 << _SHIFT
     # A point at x = 3.5 is the middle of pixel 3, which OpenCV draws at 3.0.
-    center = round((point.x - 0.5) * scale), round((point.y - 0.5) * scale)
+    center = _near((point.x - 0.5) * scale), _near((point.y - 0.5) * scale)
     rings = (
         ((_BLACK, 3), (_WHITE, 2), (color, 0))
         if positive
@@ -218,6 +218,11 @@ def _point(drawn: Frame, point: Point, color: Color, *, positive: bool) -> None:
         cv2.line(drawn, (x, y - arm), (x, y + arm), stroke, width, cv2.LINE_AA, _SHIFT)
 
 
+def _near(value: float) -> int:
+    """Round a coordinate; what lies far outside is brought to where OpenCV can count."""
+    return round(min(max(value, -1e6), 1e6))
+
+
 def _point_radius(drawn: Frame) -> int:
     return max(3, round(_short_side(drawn) / 70))
 
@@ -231,9 +236,9 @@ def _top_of(mask: BoolArray) -> tuple[int, int]:
 
 def _anchor_of(prompt: Prompt, point_radius: int) -> tuple[int, int] | None:
     if prompt.box is not None:
-        return round(prompt.box.center.x), round(prompt.box.y1)
+        return _near(prompt.box.center.x), _near(prompt.box.y1)
     if prompt.mask is not None and prompt.mask.area:
         return _top_of(prompt.mask.decode())
     if prompt.points:
-        return round(prompt.points[0].x), round(prompt.points[0].y) - point_radius
+        return _near(prompt.points[0].x), _near(prompt.points[0].y) - point_radius
     return None
