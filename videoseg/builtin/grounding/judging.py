@@ -222,9 +222,10 @@ def _direction(track: Track, direction: Direction, positions: BoolArray | None) 
         moving = ramp(max(track.roaming, track.stirring), 0.015, 0.05)
         score = min(max(moving, 0.6), ramp(growth, -0.15, 0.25))
         return Verdict(score, f"size changes {np.exp(track.growth):.2f}-fold")
+    along: Side = direction
     ways = {side: track.excursion(side, positions) for side in _SIDES}
-    way, back = ways[direction], ways[_BACK[direction]]
-    across = [side for side in _SIDES if side not in (direction, _BACK[direction])]
+    way, back = ways[along], ways[_BACK[along]]
+    across = [side for side in _SIDES if side not in (along, _BACK[along])]
     scale = 1 / track.aspect if direction in ("left", "right") else track.aspect
     astray = max(ways[side] for side in across) * scale
     score = min(

@@ -240,7 +240,7 @@ class Track:
         speeds = np.hypot(*self.velocities.T)
         known = speeds[np.isfinite(speeds)]
         usual = float(np.percentile(known, 80)) if len(known) else 0.0
-        return np.nan_to_num(speeds) > max(0.02, 0.25 * usual)
+        return np.asarray(np.nan_to_num(speeds) > max(0.02, 0.25 * usual))
 
     def nearest_position(self, frame: int) -> int:
         """Return the position of the visible surveyed frame nearest to a frame."""
@@ -311,7 +311,8 @@ def _histograms(
     wanted: dict[int, list[Candidate]] = {}
     for candidate in candidates:
         areas = np.array([0 if rle is None else rle.area for rle in candidate.masks])
-        shown = np.flatnonzero(areas >= max(1.0, _LOWEST_SIZE * float(np.median(areas[areas > 0]))))
+        usual = float(np.median(areas[areas > 0]))
+        shown = np.flatnonzero(areas >= max(1.0, _LOWEST_SIZE * usual))
         step = max(1, -(-len(shown) // _COLOR_FRAMES))
         for position in shown[::step]:
             wanted.setdefault(int(position), []).append(candidate)
@@ -319,7 +320,8 @@ def _histograms(
     totals: dict[int, FloatArray] = {}
     for position, shown_there in sorted(wanted.items()):
         (frame,) = video.read([survey.frames[position]])
-        small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        small = np.asarray(resized, dtype=np.uint8)
         for candidate in shown_there:
             mask = candidate.mask(position)
             if mask is None:

@@ -104,7 +104,9 @@ class ExplicitSampler:
                 "indices of the sampler 'explicit' must be a list of at least one frame index, "
                 f"got {indices!r}"
             )
-        wrong = [value for value in indices if isinstance(value, bool) or not isinstance(value, int)]
+        wrong = [
+            value for value in indices if isinstance(value, bool) or not isinstance(value, int)
+        ]
         if wrong:
             raise ConfigError(
                 f"indices of the sampler 'explicit' must be whole numbers, got {wrong}"
@@ -130,7 +132,7 @@ class ExplicitSampler:
         indices = tuple(index for index in named if index in window)
         reason = "The frames named by the user."
         if not indices:
-            indices = (min((window.nearest(index) for index in named)),)
+            indices = (min(window.nearest(index) for index in named),)
             reason = "None of the frames named by the user is in the window; the nearest is shown."
         return select(indices, window, keyframe=keyframe, reason=reason)
 

@@ -95,9 +95,10 @@ class MotionSampler:
         else:
             keyframe, how = window.nearest(keyframe), f"the nearest to frame {keyframe}"
         reason = f"{why} Keyframe {keyframe}: {how}."
+        detail = evenly_spaced(detail_window, self.num_detail)
         groups = (
             FrameGroup("context", evenly_spaced(window, self.num_context), self.context_pixels),
-            FrameGroup("detail", evenly_spaced(detail_window, self.num_detail), self.detail_pixels),
+            FrameGroup("detail", detail, self.detail_pixels),
             FrameGroup("keyframe", (keyframe,)),
         )
         return FrameSelection(

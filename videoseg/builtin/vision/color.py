@@ -139,7 +139,8 @@ def in_good_light(histogram: FloatArray) -> FloatArray:
     gain = max(1.0, min(0.93 / highest, 3.0))
     scaled = np.minimum(levels * gain * _LEVELS, _LEVELS - 1).astype(np.int64)
     index = (scaled[:, 0] * _LEVELS + scaled[:, 1]) * _LEVELS + scaled[:, 2]
-    return np.bincount(index, weights=histogram, minlength=_LEVELS**3)
+    counts: FloatArray = np.bincount(index, weights=histogram, minlength=_LEVELS**3)
+    return counts
 
 
 def describe_colors(histogram: FloatArray, *, smallest_share: float = 0.15) -> str:
@@ -185,7 +186,8 @@ def _soft_range(
 def _color_axes() -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return HSV hue (degrees), Lab chroma and Lab lightness of each histogram bin."""
     levels = (np.arange(_LEVELS) + 0.5) / _LEVELS
-    red, green, blue = (axis.ravel() for axis in np.meshgrid(levels, levels, levels, indexing="ij"))
+    cube = np.meshgrid(levels, levels, levels, indexing="ij")
+    red, green, blue = (axis.ravel() for axis in cube)
     rgb = np.stack([red, green, blue], axis=1)
     highest, spread = rgb.max(axis=1), np.ptp(rgb, axis=1)
     safe = np.where(spread == 0, 1.0, spread)

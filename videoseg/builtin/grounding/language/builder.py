@@ -9,6 +9,7 @@ from videoseg.builtin.grounding.language.plan import (
     ColorIs,
     Constraint,
     Direction,
+    Event,
     EventIs,
     MotionIs,
     NounPhrase,
@@ -68,6 +69,11 @@ class PhraseBuilder:
     def has_noun(self) -> bool:
         """Whether the noun is a word that names a kind of thing."""
         return self._head is not None and not self._generic
+
+    @property
+    def stands_for_anything(self) -> bool:
+        """Whether the noun is one that any thing can be called by ("object", "one")."""
+        return self._generic
 
     @property
     def has_ordinal(self) -> bool:
@@ -317,7 +323,7 @@ class PhraseBuilder:
         elif attachable and last is not None:
             self._items[-1] = replace(last, when=when)
         else:
-            happening = "present" if when.part is not None or when.order == "while" else "appears"
+            happening: Event = "present" if when.part is not None or when.order == "while" else "appears"
             self._append(EventIs(when.words, happening, when=when))
 
     def next_phase(self, *, earlier: bool = False) -> None:

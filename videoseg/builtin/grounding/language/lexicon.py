@@ -150,10 +150,6 @@ _PLACES = {
     "close to the camera, near us, closer to us, nearer to us",
     "back": "in the background, background, at the back, in the back, in the distance, "
     "far from the camera, far away",
-    "top|left": "top left, upper left, top left corner, upper left corner",
-    "top|right": "top right, upper right, top right corner, upper right corner",
-    "bottom|left": "bottom left, lower left, bottom left corner, lower left corner",
-    "bottom|right": "bottom right, lower right, bottom right corner, lower right corner",
 }
 _VERBS = {  # manner|direction
     "moving|": "move, walk, run, drive, swim, jump, fly, roll, slide, crawl, dance, ride, race, "
@@ -324,7 +320,6 @@ _WORDS: dict[Kind, dict[str, str]] = {
            "have, had, having, does, do, did, remaining, staying, keeping, it's"},
     "and": {"": "and, also, as well as, plus, &"},
     "or": {"": "or, nor"},
-    "comma": {"": "comma"},
     "of": {"": "of, among, amongst, out of, from among"},
     "than": {"": "than"},
     "with": {"": "with, wearing, wears, dressed in, clad in, carrying a part of, having, "
@@ -380,6 +375,20 @@ _NO_DOUBLING = {"enter", "wander", "appear", "disappear", "reappear", "travel", 
                 "flutter", "somersault", "exit"}  # fmt: skip
 
 
+def _corners() -> dict[str, Entry]:
+    """Return "top left", "in the upper right corner" and the like."""
+    rows: dict[str, Literal["top", "bottom"]] = {
+        "top": "top", "upper": "top", "bottom": "bottom", "lower": "bottom"
+    }  # fmt: skip
+    return {
+        f"{lead}{word} {side}{tail}": Entry("place", row, side)
+        for word, row in rows.items()
+        for side in ("left", "right")
+        for tail in ("", " corner", " hand corner", " part", " quarter")
+        for lead in ("", "in the ", "at the ", "on the ", "in ")
+    }
+
+
 def _verb_forms(phrase: str) -> dict[str, VerbForm]:
     """Return the forms of a verb phrase whose first word is the verb in its base form."""
     base, _, tail = phrase.partition(" ")
@@ -433,6 +442,7 @@ def lexicon() -> dict[str, Entry]:
     for table in (
         _table("direction", _DIRECTIONS),
         _table("place", _PLACES),
+        _corners(),
         *(_table(kind, rows) for kind, rows in _WORDS.items()),
         _table("part", _PARTS),
         _table("order", _ORDERS),

@@ -288,6 +288,8 @@ class _Parser:
 
     def _order(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
         order = cast(Literal["after", "before", "while"], entry.value)
+        if token.words.startswith("right ") and builder.takes_direction:
+            builder.add_direction("right", "right")  # "moving right after ..."
         following = self.tokens[self.position] if self.position < len(self.tokens) else None
         if following is not None and following.entry is not None:
             if following.kind == "motion" and following.entry.form == "participle":
@@ -395,6 +397,8 @@ class _Parser:
         if not builder.has_head or builder.expects_predicate:
             builder.started = True
             builder.expects_predicate = False
+            return
+        if depth >= _MAX_DEPTH:
             return
         # "the one the audience is looking at": a second description right after the noun.
         self.position -= 1
@@ -550,7 +554,7 @@ class _Parser:
         builder.started = True
 
     def _unknown(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
-        if not builder.in_clause and not builder.noun_closed:
+        if not (builder.in_clause or builder.noun_closed or builder.stands_for_anything):
             builder.set_noun(token.words)
             self._cannot_judge(token.words, _NOUN)
             return

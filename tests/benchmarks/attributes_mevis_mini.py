@@ -1,0 +1,116 @@
+"""Score the grounder ``attributes`` on the MeViS-format clips beside the repository.
+
+Prints for every expression what was judged, what was not, the answer and the IoU of its
+keyframe box, then the share of the expressions with judged words that reach IoU 0.5, and how
+often "not in this video" is said of expressions that are contradicted and of true ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from videoseg.builtin.grounding import AttributesGrounder
+from videoseg.builtin.grounding.language import parse_query
+from videoseg.builtin.samplers import MotionSampler
+from videoseg.pipeline.episode_loop import run_episode
+from videoseg.types import BoolArray, Box, Grounding, Rle
+from videoseg.video import Video
+
+GOAL = 0.7
+
+
+def data_folder() -> Path:
+    """Return the folder of development data."""
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    return Path(os.environ.get("VIDEOSEG_TEST_DATA", beside))
+
+
+def box_of(mask: BoolArray) -> Box | None:
+    """Return the box around a mask, or None if it is empty."""
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        return None
+    return Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+
+
+def mean_iou(grounding: Grounding, truths: list[list[dict[str, object] | None]]) -> float:
+    """Return the mean box IoU of a best one-to-one match, missing objects counting as 0."""
+    left = list(range(len(truths)))
+    total = 0.0
+    for prompt in grounding.prompts:
+        best, best_iou = -1, 0.0
+        for index in left:
+            data = truths[index][prompt.frame]
+            box = None if data is None else box_of(Rle.from_coco(data).decode())
+            iou = box.iou(prompt.box) if box is not None and prompt.box is not None else 0.0
+            if iou > best_iou:
+                best, best_iou = index, iou
+        if best >= 0:
+            left.remove(best)
+            total += best_iou
+    return total / max(len(truths), len(grounding.prompts))
+
+
+def main() -> None:
+    """Run the benchmark."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--video", default=None, help="only this sequence")
+    options.add_argument("--thoughts", action="store_true", help="print the reasoning too")
+    chosen = options.parse_args()
+    root = data_folder() / "mevis_mini"
+    videos = json.loads((root / "meta_expressions.json").read_text())["videos"]
+    masks = json.loads((root / "mask_dict.json").read_text())
+    judged_right = judged_total = 0
+    rejected = {True: [0, 0], False: [0, 0]}
+    started = time.process_time()
+    for name, facts in videos.items():
+        if chosen.video not in (None, name):
+            continue
+        video = Video.open(root / "JPEGImages" / name)
+        grounder = AttributesGrounder()
+        for item in facts["expressions"].values():
+            plan = parse_query(item["exp"])
+            episode = run_episode(
+                video, item["exp"], sampler=MotionSampler(), grounder=grounder, max_turns=3
+            )
+            grounding = episode.grounding
+            if grounding is None:
+                continue
+            truths = [masks[str(number)] for number in item["anno_id"]]
+            present = bool(truths)
+            contradictable = present or plan.target.judged
+            if contradictable:
+                rejected[present][0] += not grounding.found
+                rejected[present][1] += 1
+            iou = mean_iou(grounding, truths) if present else float(not grounding.found)
+            if plan.target.judged:
+                judged_total += 1
+                judged_right += iou >= 0.5
+            answer = ", ".join(
+                f"{prompt.frame}:{[round(v) for v in prompt.box.as_tuple()]}"
+                for prompt in grounding.prompts
+                if prompt.box is not None
+            )
+            print(f"{name:12s} {'ok ' if iou >= 0.5 else 'BAD'} IoU {iou:.2f} {item['exp']!r}")
+            print(f"      judged {plan.judged_words}, not judged "
+                  f"{tuple(u.words for u in plan.unjudged)} -> {answer or 'not in this video'}")
+            if chosen.thoughts:
+                print(f"{episode.trace}")
+    share = judged_right / max(1, judged_total)
+    goal = "" if share >= GOAL else "   below the goal"
+    print(f"\nexpressions with judged words: {judged_right} of {judged_total} right, "
+          f"{share:.0%}{goal}")
+    for present, words in ((False, "contradicted"), (True, "true")):
+        count, total = rejected[present]
+        print(f"'not in this video' said of {words} expressions: {count} of {total}")
+    print(f"{time.process_time() - started:.0f} s of CPU time")
+
+
+if __name__ == "__main__":
+    main()
