@@ -34,7 +34,7 @@ __all__ = ["NUM_COLOURS", "CueStream", "CueWindow", "FrameCues", "colour_bins", 
 
 _CUE_PIXELS = 25_600
 _REFINE_PIXELS = 102_400
-_FLOW_PIXELS = 147_600
+_FLOW_PIXELS = 410_000
 _LIGHTNESS_BINS, _HUE_BINS = 16, 32
 _HUE_REACH = 60.0
 NUM_COLOURS = _LIGHTNESS_BINS * _HUE_BINS * _HUE_BINS
@@ -100,7 +100,7 @@ class CueWindow:
 
     lookahead: int = 5
     flow_scale: float | None = None
-    preset: FlowPreset = "medium"
+    preset: FlowPreset = "balanced"
 
 
 @dataclass(eq=False, slots=True)

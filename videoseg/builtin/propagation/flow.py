@@ -30,7 +30,7 @@ class FlowPropagator:
     Args:
         flow_scale: Frames are shrunk by this before flow is measured, in (0, 1]; None picks
             a scale from the frame's size that keeps 854x480 well above 15 frames a second.
-        preset: Quality of the flow: ``ultrafast``, ``fast`` or ``medium``.
+        preset: Quality of the flow: ``ultrafast``, ``fast``, ``balanced`` or ``medium``.
         lookahead: Future frames that steady the motion cue. They delay the first mask and
             bound the session's memory.
         causal: Never look at a future frame. Live sources are always treated so.
@@ -49,7 +49,7 @@ class FlowPropagator:
         self,
         *,
         flow_scale: float | None = None,
-        preset: FlowPreset = "medium",
+        preset: FlowPreset = "balanced",
         lookahead: int = 5,
         causal: bool = False,
         max_objects: int | None = None,

@@ -30,8 +30,8 @@ __all__ = [
 
 FloatImage = npt.NDArray[np.float32]
 GrayFrame = npt.NDArray[np.uint8]
-FlowPreset = Literal["ultrafast", "fast", "medium"]
-FLOW_PRESETS: tuple[FlowPreset, ...] = ("ultrafast", "fast", "medium")
+FlowPreset = Literal["ultrafast", "fast", "balanced", "medium"]
+FLOW_PRESETS: tuple[FlowPreset, ...] = ("ultrafast", "fast", "balanced", "medium")
 
 # The search works on 8-pixel patches of a pyramid; smaller frames are padded up to this.
 _MIN_SIDE = 32
@@ -64,7 +64,8 @@ def dense_flow(
         first_gray: Shape (H, W), uint8.
         second_gray: Shape (H, W), uint8.
         scale: Frames are shrunk by this factor first, in (0, 1].
-        preset: ``ultrafast``, ``fast`` or ``medium``.
+        preset: ``ultrafast``, ``fast``, ``balanced`` (nearly as good as medium at half its
+            time) or ``medium``.
 
     Returns:
         Shape (max(1, round(H x scale)), max(1, round(W x scale)), 2), in pixels of that
@@ -92,9 +93,12 @@ def dense_flow(
         _at_least(resize_image(gray, small), _MIN_SIDE) for gray in (first_gray, second_gray)
     )
     opencv: Any = cv2  # its type stubs lack the flow classes
-    search = opencv.DISOpticalFlow_create(
-        getattr(opencv, f"DISOPTICAL_FLOW_PRESET_{preset.upper()}")
-    )
+    base = "MEDIUM" if preset == "balanced" else preset.upper()
+    search = opencv.DISOpticalFlow_create(getattr(opencv, f"DISOPTICAL_FLOW_PRESET_{base}"))
+    if preset == "balanced":
+        search.setPatchStride(4)
+        search.setGradientDescentIterations(12)
+        search.setVariationalRefinementIterations(3)
     flow: FloatImage = search.calc(first, second, None)
     flow = flow[: small[0], : small[1]]
     # Flat frames give the search nothing to hold on to; nothing may leave the frame by more
