@@ -18,7 +18,9 @@ _SHAPES = "(H, W, 3), (H, W, 4), (H, W, 1) or (H, W)"
 
 def uniform_timestamps(num_frames: int, fps: float) -> FloatArray:
     """Return the times of frames at a constant rate, in seconds, shape (T,)."""
-    return np.arange(num_frames, dtype=np.float64) / fps
+    times: FloatArray = np.arange(num_frames, dtype=np.float64) / fps
+    times.flags.writeable = False
+    return times
 
 
 def rgb_frame(array: Any, *, name: str = "frame") -> Frame:

@@ -154,13 +154,13 @@ class VideoCore:
     def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames from stop - 1 down to start, decoding group by group."""
         reader = self.reader()
+        if hasattr(reader, "iter_backward"):
+            keep = self._fits(stop - start) and not self.is_in_memory()
+            yield from self._decoded(range(stop - 1, start - 1, -1), keep=keep)
+            return
         if self.is_in_memory():
             for index in range(stop - 1, start - 1, -1):
                 yield reader.read(index)
-            return
-        if hasattr(reader, "iter_backward"):
-            keep = self._fits(stop - start)
-            yield from self._decoded(range(stop - 1, start - 1, -1), keep=keep)
             return
         most = max(1, self._cache.max_bytes // self._frame_bytes)
         while stop > start:

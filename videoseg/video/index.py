@@ -34,7 +34,7 @@ __all__ = ["FrameIndex", "SeekPoint", "build_index", "frames_of"]
 # One packet of these makes exactly one frame. Others (VP8 with its hidden frames, for one)
 # are decoded once to be sure.
 _ONE_FRAME_A_PACKET = frozenset(
-    {"av1", "dnxhd", "ffv1", "h264", "hevc", "mjpeg", "mpeg4", "prores", "rawvideo"}
+    {"av1", "dnxhd", "ffv1", "h264", "hevc", "mjpeg", "mpeg4", "prores", "rawvideo", "vp9"}
 )
 
 # How many packets at the start are decoded to see whether the rule holds.
@@ -117,6 +117,7 @@ class FrameIndex:
             return np.arange(self.num_frames, dtype=np.float64) / self.fps
         ticks = (self.pts - self.pts[0]).astype(np.float64)
         seconds: FloatArray = ticks * self.time_base.numerator / self.time_base.denominator
+        seconds.flags.writeable = False
         return seconds
 
     def index_of(self, pts: int) -> int | None:

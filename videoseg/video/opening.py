@@ -1,32 +1,99 @@
-"""Choosing the reader for a path."""
+"""Choosing how to read what a user names or holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from videoseg.errors import VideoError
+import numpy.typing as npt
+
+from videoseg.errors import ConfigError, VideoError
 from videoseg.stages import VideoReader
+from videoseg.video.arrays import ArrayReader
 from videoseg.video.container import require_file
+from videoseg.video.core import ReaderFactory, VideoCore
 from videoseg.video.images import IMAGE_SUFFIXES, ImageReader, images_in
+from videoseg.video.iterators import LiveReader, SpoolReader
 
-__all__ = ["open_reader"]
+__all__ = ["DEFAULT_FPS", "frames_core", "iterator_core", "path_core"]
+
+DEFAULT_FPS = 24.0
+"""Frames per second of pictures that come without a time."""
 
 
-def open_reader(path: Path, *, reader: str, fps: float) -> tuple[str, Callable[[], VideoReader]]:
+def path_core(path: str | Path, *, reader: str, cache_bytes: int, fps: float | None) -> VideoCore:
+    """Open a video file, a folder of pictures or one picture; see ``Video.open``."""
+    _check_fps(fps)
+    location = Path(path).expanduser()
+    name, factory = _choose_reader(
+        # What stays valid when the working folder changes; what is missing, as it was given.
+        location.absolute() if location.exists() else location,
+        reader=reader,
+        fps=fps or DEFAULT_FPS,
+    )
+    return VideoCore(
+        location.name if location.is_dir() else location.stem,
+        str(location),
+        reader_name=name,
+        factory=factory,
+        reader=factory(),
+        cache_bytes=cache_bytes,
+        fps=fps,
+    )
+
+
+def frames_core(
+    frames: npt.NDArray[Any] | Sequence[Any], *, fps: float | None, name: str
+) -> VideoCore:
+    """Take pictures in memory; see ``Video.from_frames``."""
+    _check_fps(fps)
+    rate = fps or DEFAULT_FPS
+    return VideoCore(
+        name,
+        None,
+        reader_name="frames",
+        factory=None,
+        reader=ArrayReader(frames, fps=rate),
+        cache_bytes=0,
+        fps=rate,
+    )
+
+
+def iterator_core(
+    frames: Iterable[Any],
+    *,
+    fps: float | None,
+    name: str,
+    live: bool,
+    live_buffer: int,
+    cache_bytes: int,
+) -> VideoCore:
+    """Take pictures that arrive one after another; see ``Video.from_iterator``."""
+    _check_fps(fps)
+    rate = fps or DEFAULT_FPS
+    reader: LiveReader | SpoolReader
+    if live:
+        reader = LiveReader(frames, fps=rate, memory_bytes=cache_bytes, min_frames=live_buffer)
+    else:
+        reader = SpoolReader(frames, fps=rate, memory_bytes=cache_bytes)
+    return VideoCore(
+        name,
+        None,
+        reader_name="live" if live else "iterator",
+        factory=None,
+        reader=reader,
+        cache_bytes=0,
+        fps=rate,
+    )
+
+
+def _choose_reader(path: Path, *, reader: str, fps: float) -> tuple[str, ReaderFactory]:
     """Return the name of the reader for a path and a function that opens it.
 
     The function can be sent to another process and called there.
-
-    Args:
-        path: A video file, a folder of pictures, or a picture.
-        reader: ``auto`` or the name of a reader for video files.
-        fps: Frames per second of pictures.
-
-    Raises:
-        VideoError: If there is nothing to read at the path.
-        ComponentNotFoundError: If there is no reader of this name.
     """
     if path.is_dir():
         paths = images_in(path)
@@ -45,7 +112,7 @@ def open_reader(path: Path, *, reader: str, fps: float) -> tuple[str, Callable[[
     return _file_reader(path, reader=reader)
 
 
-def _file_reader(path: Path, *, reader: str) -> tuple[str, Callable[[], VideoReader]]:
+def _file_reader(path: Path, *, reader: str) -> tuple[str, ReaderFactory]:
     if reader in ("auto", "pyav"):
         from videoseg.video.pyav import PyavReader
 
@@ -63,3 +130,8 @@ def _registered_reader(name: str, path: Path) -> VideoReader:
 
     built: VideoReader = default_registry().build("reader", name, {"path": path})
     return built
+
+
+def _check_fps(fps: float | None) -> None:
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise ConfigError(f"fps must be a positive number, got {fps}")

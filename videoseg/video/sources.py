@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from videoseg.errors import VideoError
+from videoseg.types import FloatArray, Frame, VideoSource
+from videoseg.video.core import VideoCore
 from videoseg.video.video import Video
 
 __all__ = ["as_video"]
@@ -19,9 +21,9 @@ def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> V
 
     Args:
         value: A path as text or ``Path`` (a video file, a folder of pictures, a picture); an
-            array or a sequence of pictures; an iterator of pictures; or a ``Video``, which
-            is returned as it is.
-        fps: Frames per second, replacing those of the source.
+            array or a sequence of pictures; an iterator of pictures; a ``Video``, which is
+            returned as it is; or any other ``VideoSource``.
+        fps: Frames per second of paths and pictures, replacing what a file says.
         live_buffer: 0 to keep every frame of an iterator. Otherwise an iterator is taken
             for a live source that may never end, of which at least so many of the latest
             frames are held.
@@ -32,6 +34,8 @@ def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> V
     """
     if isinstance(value, Video):
         return value
+    if hasattr(type(value), "iter_frames") and hasattr(type(value), "timestamps"):
+        return _video_of_source(value)
     if isinstance(value, (str, Path)):
         return Video.open(value, fps=fps)
     if isinstance(value, np.ndarray):
@@ -46,3 +50,48 @@ def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> V
         f"a {type(value).__name__} is no video; give a path, an array of shape (T, H, W, 3), "
         "a list or iterator of pictures, or a Video"
     )
+
+
+def _video_of_source(source: VideoSource) -> Video:
+    if source.num_frames is None:
+        frames = (frame for _, frame in source.iter_frames())
+        return Video.from_iterator(frames, fps=source.fps, name=source.name, live=True)
+    core = VideoCore(
+        source.name,
+        source.facts().path,
+        reader_name=source.facts().reader,
+        factory=None,
+        reader=_SourceReader(source),
+        cache_bytes=0,
+        fps=None,
+    )
+    return Video(core)
+
+
+class _SourceReader:
+    """Reads someone else's video, which keeps frames itself if it wants to."""
+
+    in_memory = True
+
+    def __init__(self, source: VideoSource) -> None:
+        self._source = source
+        self.size = source.size
+        self.fps = source.fps
+
+    @property
+    def timestamps(self) -> FloatArray:
+        return self._source.timestamps
+
+    def read(self, index: int) -> Frame:
+        return self._source[index]
+
+    def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
+        for _, frame in self._source.iter_frames(start, stop):
+            yield frame
+
+    def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        for _, frame in self._source.iter_frames(start, stop, reverse=True):
+            yield frame
+
+    def close(self) -> None:
+        """Do nothing: the video belongs to whoever opened it."""

@@ -12,20 +12,17 @@ from typing import Any, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
-from videoseg.errors import ConfigError, VideoError
+from videoseg.errors import VideoError
 from videoseg.types import FloatArray, Frame, Size, VideoFacts
-from videoseg.video.arrays import ArrayReader, uniform_timestamps
+from videoseg.video.arrays import uniform_timestamps
 from videoseg.video.core import GrowingReader, VideoCore
-from videoseg.video.iterators import LiveReader, SpoolReader
-from videoseg.video.opening import open_reader
+from videoseg.video.iterators import LiveReader
+from videoseg.video.opening import DEFAULT_FPS, frames_core, iterator_core, path_core
 
 __all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video"]
 
 DEFAULT_CACHE_BYTES = 128 * 2**20
 """Bound on the decoded frames a video holds: 97 frames of 854x480."""
-
-DEFAULT_FPS = 24.0
-"""Frames per second of pictures that come without a time."""
 
 
 class Video:
@@ -70,7 +67,8 @@ class Video:
                 ``2.png`` before ``10.png``.
             reader: How to decode a video file: ``auto`` (PyAV), ``pyav``, ``decord`` or the
                 name of a registered reader.
-            cache_bytes: Bound on the decoded frames held in memory.
+            cache_bytes: Bound on the decoded frames held in memory. A pass that goes backwards
+                holds up to 128 MiB more while it lasts.
             fps: Frames per second, replacing what the file says; pictures have 24 unless
                 it is given.
 
@@ -80,24 +78,7 @@ class Video:
             ComponentNotFoundError: If there is no reader of this name.
             ConfigError: If ``fps`` or ``cache_bytes`` is out of range.
         """
-        _check_fps(fps)
-        location = Path(path).expanduser()
-        name, factory = open_reader(
-            # What stays valid when the working folder changes; what is missing, as it was given.
-            location.absolute() if location.exists() else location,
-            reader=reader,
-            fps=fps or DEFAULT_FPS,
-        )
-        core = VideoCore(
-            location.stem if location.suffix and not location.is_dir() else location.name,
-            str(location),
-            reader_name=name,
-            factory=factory,
-            reader=factory(),
-            cache_bytes=cache_bytes,
-            fps=fps,
-        )
-        return cls(core)
+        return cls(path_core(path, reader=reader, cache_bytes=cache_bytes, fps=fps))
 
     @classmethod
     def from_frames(
@@ -119,18 +100,7 @@ class Video:
             ShapeError: If a shape does not fit or pictures differ in size.
             VideoError: If there is no frame or the values are not uint8.
         """
-        _check_fps(fps)
-        reader = ArrayReader(frames, fps=fps or DEFAULT_FPS)
-        core = VideoCore(
-            name,
-            None,
-            reader_name="frames",
-            factory=None,
-            reader=reader,
-            cache_bytes=0,
-            fps=fps or DEFAULT_FPS,
-        )
-        return cls(core)
+        return cls(frames_core(frames, fps=fps, name=name))
 
     @classmethod
     def from_iterator(
@@ -163,21 +133,13 @@ class Video:
             ShapeError: If a shape does not fit.
             VideoError: If there is no frame or the values are not uint8.
         """
-        _check_fps(fps)
-        rate = fps or DEFAULT_FPS
-        reader: LiveReader | SpoolReader
-        if live:
-            reader = LiveReader(frames, fps=rate, memory_bytes=cache_bytes, min_frames=live_buffer)
-        else:
-            reader = SpoolReader(frames, fps=rate, memory_bytes=cache_bytes)
-        core = VideoCore(
-            name,
-            None,
-            reader_name="live" if live else "iterator",
-            factory=None,
-            reader=reader,
-            cache_bytes=0,
-            fps=rate,
+        core = iterator_core(
+            frames,
+            fps=fps,
+            name=name,
+            live=live,
+            live_buffer=live_buffer,
+            cache_bytes=cache_bytes,
         )
         return cls(core)
 
@@ -487,8 +449,3 @@ class Video:
         times = self._core.timestamps()
         span = float(times[-1] - times[0]) if len(times) > 1 else 0.0
         return (len(times) - 1) / span if span > 0 else DEFAULT_FPS
-
-
-def _check_fps(fps: float | None) -> None:
-    if fps is not None and not (math.isfinite(fps) and fps > 0):
-        raise ConfigError(f"fps must be a positive number, got {fps}")

@@ -35,6 +35,10 @@ KINDS: dict[str, dict[str, object]] = {
         "codec": "libvpx",
         "options": {"auto-alt-ref": "1", "lag-in-frames": "8", "cpu-used": "8"},
     },
+    "vp9.webm": {
+        "codec": "libvpx-vp9",
+        "options": {"auto-alt-ref": "1", "lag-in-frames": "12", "cpu-used": "8", "g": "16"},
+    },
     "late-start.mp4": {"pts": tuple(range(50, 90))},
     "variable-rate.mp4": {
         "pts": tuple(int(1000 * (i / 10 + (i % 3) / 40)) for i in range(40)),

@@ -63,10 +63,14 @@ def test_two_passes_and_jumps_do_not_disturb_each_other(clip, in_order):
             assert np.array_equal(video[jump], expected[jump])
 
 
-def test_pictures_are_the_ones_that_were_written(clip, numbered):
-    with Video.open(clip("b-frames.mp4")) as video:
+@pytest.mark.parametrize(
+    "name", ["b-frames.mp4", "full-range.mp4", "ten-bits.mp4", "odd-jpeg.avi"]
+)
+def test_pictures_are_the_ones_that_were_written(clip, numbered, name):
+    with Video.open(clip(name)) as video:
         for index, frame in video.iter_frames():
-            assert np.abs(frame[:, :30].astype(int) - numbered(index)[:, :30]).mean() < 8
+            written = numbered(index, video.size)
+            assert np.abs(frame[:, :30].astype(int) - written[:, :30]).mean() < 8
 
 
 def test_part_of_a_video_is_iterated_with_its_own_indices(clip):

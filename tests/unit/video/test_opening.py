@@ -164,3 +164,37 @@ def test_anything_a_user_holds_becomes_a_video(tmp_path, clip):
 def test_what_is_no_video_is_refused(value):
     with pytest.raises((VideoError, ShapeError)):
         as_video(value)
+
+
+class Foreign:
+    """A video of someone else's, with nothing but what the contract asks for."""
+
+    def __init__(self, video):
+        self._video = video
+        self.name, self.size, self.fps = "foreign", video.size, video.fps
+        self.num_frames = len(video)
+        self.facts, self.read, self.time_of = video.facts, video.read, video.time_of
+        self.iter_frames = video.iter_frames
+
+    @property
+    def timestamps(self):
+        return self._video.timestamps
+
+    def iter_frames(self, start=0, stop=None, *, reverse=False):
+        return self._video.iter_frames(start, stop, reverse=reverse)
+
+    def __len__(self):
+        return len(self._video)
+
+    def __getitem__(self, index):
+        return self._video[index]
+
+
+def test_video_source_of_someone_else_becomes_a_video(clip):
+    inner = Video.open(clip("variable-rate.mp4"))
+    video = as_video(Foreign(inner))
+    assert (video.name, len(video), video.fps) == ("foreign", 40, inner.fps)
+    np.testing.assert_array_equal(video.timestamps, inner.timestamps)
+    assert np.array_equal(video[-3], inner[-3])
+    assert [i for i, _ in video.iter_frames(4, 8, reverse=True)] == [7, 6, 5, 4]
+    assert np.array_equal(video.window(10, 20)[2], inner[12])
