@@ -30,7 +30,7 @@ from videoseg.masks.merge import index_map
 from videoseg.types.segmentation import Segmentation
 from videoseg.types.video import VideoFacts
 
-__all__ = ["EXPORT_FORMATS", "ExportFormat", "export", "frame_names_of"]
+__all__ = ["EXPORT_FORMATS", "ExportFormat", "check_format", "export", "frame_names_of"]
 
 ExportFormat: TypeAlias = Literal["png", "coco", "davis", "youtube-vos"]
 
@@ -68,10 +68,7 @@ def export(
             ids do not fit into an index picture.
         OutputError: If the place is taken or cannot be written.
     """
-    if format not in EXPORT_FORMATS:
-        raise ConfigError(
-            f"cannot export as {format!r}; the formats are {', '.join(EXPORT_FORMATS)}"
-        )
+    check_format(format)
     root = Path(directory)
     name = _checked_sequence(segmentation.video, sequence)
     names = _checked_names(segmentation.video, frame_names)
@@ -101,6 +98,18 @@ def export(
         meta["videos"][name] = {"objects": _meta_objects(segmentation, names)}
         write_file(root / "meta.json", json.dumps(meta, ensure_ascii=False, indent=1))
     return folder
+
+
+def check_format(name: str) -> None:
+    """Make sure that ``export`` knows a format, before any work is done.
+
+    Raises:
+        ConfigError: If it does not; the message lists the formats.
+    """
+    if name not in EXPORT_FORMATS:
+        raise ConfigError(
+            f"cannot export as {name!r}; the formats are {', '.join(EXPORT_FORMATS)}"
+        )
 
 
 def frame_names_of(video: VideoFacts) -> list[str]:
