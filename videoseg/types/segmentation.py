@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Segmentation"]
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+@dataclass(frozen=True, slots=True)
 class Segmentation:
     """Masks for the queried objects in every frame, and why.
 
