@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.errors import ConfigError, OutputError, VideosegError
+from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
 from videoseg.io.mask_files import MaskFolder
 from videoseg.io.overlay import ON_BLACK, draw_masks
 from videoseg.io.pictures import PictureBook
@@ -74,7 +74,7 @@ def save_result(
         True
     """
     chosen = _checked_parts(parts)
-    frames = usable_video(segmentation, video)
+    frames = usable_video(segmentation, video) if chosen - {"masks"} else None
     _check_tracks(segmentation)
     document = _document(segmentation)
     share = 0.0
@@ -133,11 +133,18 @@ def usable_video(segmentation: Segmentation, video: VideoSource | None) -> Video
         The video, or None if there is none or it was live and cannot be read again.
 
     Raises:
-        OutputError: If the given video is not the one the result is about.
+        OutputError: If the given video is not the one the result is about, or that of the
+            run has been closed.
     """
     if video is None:
         source = segmentation.source
-        return source if source is not None and source.num_frames is not None else None
+        try:
+            return source if source is not None and source.num_frames is not None else None
+        except VideoError as error:
+            raise OutputError(
+                f"the frames for overlay and report cannot be read ({error}); save the result "
+                "before closing its video, pass video=, or write masks alone: parts=['masks']"
+            ) from error
     facts = segmentation.video
     if video.num_frames != facts.num_frames or tuple(video.size) != tuple(facts.size):
         raise OutputError(

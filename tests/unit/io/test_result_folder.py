@@ -264,6 +264,17 @@ def test_the_video_of_another_run_is_refused(result, clip, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_after_the_video_is_closed_only_masks_can_be_saved(result, clip, tmp_path):
+    video = Video.from_frames(clip.frames, fps=clip.fps)
+    orphan = dataclasses.replace(result, source=video)
+    video.close()
+    with pytest.raises(OutputError, match="save the result before closing its video"):
+        orphan.save(tmp_path / "out")
+    orphan.save(tmp_path / "masks", parts=["masks"])
+    orphan.save(tmp_path / "whole", video=clip.video)
+    assert load_result(tmp_path / "masks") == load_result(tmp_path / "whole") == result
+
+
 def test_unknown_parts_are_refused(result, tmp_path):
     with pytest.raises(ConfigError, match="mask, overlays; the parts are masks, overlay, report"):
         result.save(tmp_path / "out", parts=["mask", "overlays"])
