@@ -76,14 +76,22 @@ def cut_evidence(first: Thumbnail, second: Thumbnail) -> CutEvidence:
     """Compare two consecutive frames."""
     overlap = float(np.dot(first.histogram, second.histogram))
     colour = float(np.sqrt(max(0.0, 1.0 - overlap)))
-    flow = dense_flow(second.gray, first.gray, scale=1.0, preset="fast")
-    target = second.gray.astype(np.float32)
-    moved = warp(first.gray.astype(np.float32), flow)
-    # Compared against the frame's own contrast, so that fades and dim clips are not cuts;
-    # the few levels added keep noise on a flat frame from counting as structure.
+    before, target = _evened(first.gray), _evened(second.gray)
+    flow = dense_flow(target.astype(np.uint8), before.astype(np.uint8), scale=1.0, preset="fast")
+    moved = warp(before, flow)
+    # Compared against the frame's own contrast; the few levels added keep noise on a flat
+    # frame from counting as structure.
     spread = float(np.mean(np.abs(target - target.mean()))) + 4.0
     unexplained = float(np.mean(np.abs(target - moved))) / spread
     return CutEvidence(colour, min(1.0, unexplained))
+
+
+def _evened(gray: GrayFrame) -> FloatImage:
+    """Give every frame the same brightness and contrast: fades and flashes are not cuts."""
+    values = gray.astype(np.float32)
+    gain = min(2.0, 48.0 / (float(values.std()) + 1e-3))
+    evened: FloatImage = np.clip((values - values.mean()) * np.float32(gain) + 128.0, 0.0, 255.0)
+    return evened
 
 
 def is_cut(first: Frame, second: Frame) -> bool:
