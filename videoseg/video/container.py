@@ -50,6 +50,14 @@ def require_file(path: Path, *, reader: str) -> None:
         raise VideoError(
             f"{path} is a folder, a video file was expected", path=str(path), reader=reader
         )
+    if not path.is_file():
+        # Opening a pipe would wait for someone to write, and a device may never end.
+        raise VideoError(
+            f"{path} is a pipe or a device, a video file was expected; for a stream of frames "
+            "use Video.from_iterator",
+            path=str(path),
+            reader=reader,
+        )
     try:
         with path.open("rb") as file:
             is_empty = not file.read(1)
@@ -116,7 +124,16 @@ def open_container(path: Path, *, reader: str) -> tuple[InputContainer, VideoStr
             path=str(path),
             reader=reader,
         )
-    return container, streams[0]
+    stream = streams[0]
+    if getattr(stream, "codec_context", None) is None:
+        container.close()
+        raise VideoError(
+            f"{path} is encoded in a way that cannot be decoded here; convert it to MP4 with "
+            "H.264, or copy or download it again if it should be that",
+            path=str(path),
+            reader=reader,
+        )
+    return container, stream
 
 
 def _is_cover(stream: VideoStream) -> bool:

@@ -178,6 +178,9 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
         )
         pts = np.array(known if can_seek else range(len(decoded.pts)), dtype=np.int64)
         warnings = packets.warnings + decoded.warnings
+        if can_seek and (packets.is_damaged or decoded.num_failed):
+            # What decoding on across an error gives is only repeatable from a fresh start.
+            packets.seek_points = [point for point in packets.seek_points if point.is_fresh_start]
         if packets.num_missing:
             warnings += (
                 f"{path.name} is cut short: its header promises {packets.num_missing} frames "
@@ -222,6 +225,7 @@ class _Packets:
     pts: list[int] = field(default_factory=list)
     seek_points: list[SeekPoint] = field(default_factory=list)
     is_trusted: bool = True
+    is_damaged: bool = False
     num_missing: int = 0
     picture: _Picture | None = None
     warnings: tuple[str, ...] = ()
@@ -259,12 +263,14 @@ def _walk_packets(path: Path, *, reader: str) -> _Packets:
                 if packet.is_discard:
                     # An edit list leaves the frame out: it is decoded and not shown.
                     continue
+                found.is_damaged |= packet.is_corrupt
                 if packet.is_corrupt or packet.pts is None:
                     found.is_trusted = False
                 if packet.pts is not None:
                     _note(found, packet)
         except (FFmpegError, OSError, ValueError) as error:
             found.is_trusted = False
+            found.is_damaged = True
             found.warnings = (
                 f"{path.name} is damaged: reading stops after {num_packets} packets ({error})",
             )
@@ -272,6 +278,7 @@ def _walk_packets(path: Path, *, reader: str) -> _Packets:
     if found.num_missing:
         # Possibly cut short, so the last packets may not decode.
         found.is_trusted = False
+        found.is_damaged = True
     if len(set(found.pts)) != len(found.pts) or not found.pts:
         found.is_trusted = False
     return found

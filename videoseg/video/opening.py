@@ -1,4 +1,10 @@
-"""Choosing how to read what a user names or holds."""
+"""Choosing how to read what a user names or holds.
+
+Video files are read with PyAV unless another reader is asked for. PyAV is maintained, comes
+with a current FFmpeg on every platform, and finds every frame wherever it lies. decord does
+neither everywhere: see ``videoseg.video.decord`` for where it is exact. Both give the same
+frames, bit by bit, so the choice changes nothing but time.
+"""
 
 from __future__ import annotations
 

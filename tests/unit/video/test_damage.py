@@ -134,3 +134,32 @@ def test_frame_that_cannot_be_decoded_is_stood_in_for_with_a_warning(tmp_path, e
         frames = dict(video.iter_frames(reverse=True))
         assert np.array_equal(frames[20], frames[19])
         assert "1 frames cannot be decoded" in " ".join(video.warnings)
+
+
+def test_codec_that_no_one_knows_is_refused(clip, tmp_path):
+    path = tmp_path / "unknown.mp4"
+    path.write_bytes(clip("plain.mp4").read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(VideoError, match="convert it to MP4"):
+        Video.open(path)
+
+
+def test_size_that_changes_on_the_way_is_brought_back_to_the_first(tmp_path, encoder):
+    small = encoder(tmp_path / "small.ts", num_frames=20)
+    large = encoder(tmp_path / "large.ts", num_frames=20, size=(120, 168))
+    path = tmp_path / "both.ts"
+    path.write_bytes(small.read_bytes() + large.read_bytes())
+    with Video.open(path, cache_bytes=0) as video:
+        frames = [frame for _, frame in video.iter_frames()]
+        assert len(frames) == len(video) == 40
+        assert {frame.shape for frame in frames} == {(60, 84, 3)}
+        # The same pictures at twice the size, and back again.
+        for first, second in zip(frames[:20], frames[20:], strict=True):
+            difference = np.abs(first[:, :38].astype(int) - second[:, :38])
+            assert difference.mean() < 3
+        assert all(
+            map(
+                np.array_equal,
+                (video[index] for index in (39, 3, 22)),
+                (frames[39], frames[3], frames[22]),
+            )
+        )

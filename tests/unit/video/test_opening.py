@@ -44,6 +44,12 @@ def test_empty_file(tmp_path, reader):
     assert "is empty" in refused(tmp_path / "empty.mp4", reader=reader)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_pipe_is_refused_and_not_waited_for(tmp_path, reader):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert "from_iterator" in refused(tmp_path / "pipe.mp4", reader=reader)
+
+
 def test_random_bytes(tmp_path, reader):
     path = tmp_path / "noise.mp4"
     path.write_bytes(np.random.default_rng(0).bytes(20000))
