@@ -106,7 +106,8 @@ def main() -> None:
     for difficulty in difficulties:
         share = right[difficulty] / max(1, total[difficulty])
         goal = "" if share >= GOAL else "   below the goal"
-        print(f"{difficulty:16s} {right[difficulty]:4d} / {total[difficulty]:4d}  {share:6.1%}{goal}")
+        score = f"{right[difficulty]:4d} / {total[difficulty]:4d}"
+        print(f"{difficulty:16s} {score}  {share:6.1%}{goal}")
     for key in sorted(kinds):
         if kinds_right[key] < kinds[key]:
             print(f"   {key[0]}/{key[1]}: {kinds_right[key]}/{kinds[key]}")

@@ -74,9 +74,11 @@ def oracle_survey(
             candidates.append(
                 Candidate(
                     number,
-                    tuple(Rle.encode(m) if v else None for m, v in zip(masks, visible, strict=True)),
+                    tuple(Rle.encode(mask) if mask.any() else None for mask in masks),
                     1.0 - 0.05 * number,
-                    tuple(v if seen else None for v, seen in zip(velocities, visible, strict=True)),
+                    tuple(
+                        v if seen else None for v, seen in zip(velocities, visible, strict=True)
+                    ),
                     tuple(
                         float(np.hypot(*v)) if v is not None and seen else None
                         for v, seen in zip(velocities, visible, strict=True)

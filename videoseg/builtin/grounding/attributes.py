@@ -9,11 +9,21 @@ import numpy as np
 from videoseg.builtin.grounding.language import NounPhrase, QueryPlan, parse_query
 from videoseg.builtin.grounding.prompting import make_prompts
 from videoseg.builtin.grounding.relations import Contacts
-from videoseg.builtin.grounding.resolving import Aspect, Choice, Resolution, Resolver
+from videoseg.builtin.grounding.resolving import Choice, Resolution, Resolver
 from videoseg.builtin.grounding.surveys import MeasuredSurvey, SurveyFunction, SurveyMemory
+from videoseg.builtin.grounding.telling import (
+    box_text,
+    closer_finding,
+    joined,
+    label_of,
+    survey_text,
+    texts_of,
+    warnings_for,
+    what_is_judged,
+)
 from videoseg.builtin.grounding.tracks import Track
 from videoseg.errors import ConfigError
-from videoseg.types import Episode, Grounding, Look, Move, Thought, VideoSource, Window
+from videoseg.types import Episode, Grounding, Look, Move, Thought, Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["AttributesGrounder"]
 
 _LONG_WINDOW = 1200  # frames; beyond, a survey is too sparse to follow anything
-_LABEL_LENGTH = 60
 
 
 class AttributesGrounder:
@@ -110,7 +119,7 @@ class AttributesGrounder:
             f"{self.num_frames} frames; looking closer at frames {window.start}-"
             f"{window.stop - 1}, where the sampler saw most."
         )
-        thought = Thought(text, temporal=text, linguistic=_what_is_judged(plan))
+        thought = Thought(text, temporal=text, linguistic=what_is_judged(plan))
         return Look(window, keyframe if keyframe in window else None, thought)
 
     def _look_at_event(
@@ -142,14 +151,14 @@ class AttributesGrounder:
             f"{called} seem{'s' if len(tracks) == 1 else ''} to be meant; looking closer at "
             f"frames {window.start}-{window.stop - 1} to see when it happens."
         )
-        temporal = " ".join([*_texts(resolution, "temporal"), text])
+        temporal = " ".join([*texts_of(resolution, "temporal"), text])
         return Look(
             window,
             keyframe,
             Thought(
-                _joined(temporal, _what_is_judged(plan)),
+                joined(temporal, what_is_judged(plan)),
                 temporal=temporal,
-                linguistic=_what_is_judged(plan),
+                linguistic=what_is_judged(plan),
                 details={"candidates": [track.candidate_id for track in tracks]},
             ),
         )
@@ -163,7 +172,7 @@ class AttributesGrounder:
         overview: MeasuredSurvey,
         resolution: Resolution,
     ) -> Grounding:
-        warnings = _warnings(plan, resolution, overview)
+        warnings = warnings_for(plan, resolution, overview)
         survey = overview.survey
         if not resolution.choices:
             return self._nothing(plan, overview, resolution, warnings)
@@ -175,22 +184,20 @@ class AttributesGrounder:
             found = _same_things(overview, dense, choices)
             if found is not None:
                 measured, choices = dense, found
-                closer = _closer_finding(dense, found)
-        label = _label(plan)
-        prompts = make_prompts(
-            episode.video, measured, choices, label=label, preferred_frame=preferred
-        )
+                closer = closer_finding(dense, found)
+        label = label_of(plan)
+        prompts = make_prompts(measured, choices, label=label, preferred_frame=preferred)
         keyframe = prompts[0].frame
         where = " ".join(
             f"Object {prompt.object_id} on frame {prompt.frame}: "
-            f"{_box_text(prompt.box.as_tuple()) if prompt.box else ''}, score {prompt.score:.2f}."
+            f"{box_text(prompt.box.as_tuple()) if prompt.box else ''}, score {prompt.score:.2f}."
             for prompt in prompts
             if prompt.score is not None
         )
-        seen = _survey_text(survey, overview.tracks)
-        temporal = _joined(seen, *_texts(resolution, "temporal"), closer)
-        spatial = _joined(*_texts(resolution, "spatial"), where)
-        linguistic = _joined(_what_is_judged(plan), *_texts(resolution, "linguistic"))
+        seen = survey_text(survey, overview.tracks)
+        temporal = joined(seen, *texts_of(resolution, "temporal"), closer)
+        spatial = joined(*texts_of(resolution, "spatial"), where)
+        linguistic = joined(what_is_judged(plan), *texts_of(resolution, "linguistic"))
         confidence = float(np.mean([choice.score for choice in choices]))
         if not plan.target.judged:
             confidence = 0.3 * confidence
@@ -200,7 +207,7 @@ class AttributesGrounder:
             keyframe,
             prompts,
             thought=Thought(
-                _joined(linguistic, temporal, spatial),
+                joined(linguistic, temporal, spatial),
                 temporal=temporal,
                 spatial=spatial,
                 linguistic=linguistic,
@@ -219,18 +226,18 @@ class AttributesGrounder:
     ) -> Grounding:
         reason = resolution.reason or "nothing that could be meant was found"
         verdict = f"Not in this video: {reason}."
-        temporal = _joined(
-            _survey_text(overview.survey, overview.tracks), *_texts(resolution, "temporal")
+        temporal = joined(
+            survey_text(overview.survey, overview.tracks), *texts_of(resolution, "temporal")
         )
-        spatial = _joined(*_texts(resolution, "spatial"))
-        linguistic = _joined(
-            _what_is_judged(plan), *_texts(resolution, "linguistic"), verdict
+        spatial = joined(*texts_of(resolution, "spatial"))
+        linguistic = joined(
+            what_is_judged(plan), *texts_of(resolution, "linguistic"), verdict
         )
         return Grounding(
             None,
             (),
             thought=Thought(
-                _joined(temporal, spatial, linguistic),
+                joined(temporal, spatial, linguistic),
                 temporal=temporal,
                 spatial=spatial,
                 linguistic=linguistic,
@@ -359,87 +366,3 @@ def _shortened(window: Window, keyframe: int | None) -> Window:
     middle = keyframe if keyframe is not None else window.start + len(window) // 2
     start = min(max(window.start, middle - _LONG_WINDOW // 2), window.stop - _LONG_WINDOW)
     return Window(start, start + _LONG_WINDOW)
-
-
-# -- telling ---------------------------------------------------------------------------------
-
-
-def _what_is_judged(plan: QueryPlan) -> str:
-    judged = ", ".join(f'"{words}"' for words in plan.judged_words)
-    count = plan.target.number.count
-    parts = [f"Judged: {judged}." if judged else "Nothing in the sentence can be judged."]
-    if count != 1:
-        parts.append("All that fit are meant." if count is None else f"{count} are meant.")
-    if plan.unjudged:
-        listed = "; ".join(f'"{item.words}" ({item.why})' for item in plan.unjudged[:6])
-        parts.append(f"Not judged: {listed}.")
-    return " ".join(parts)
-
-
-def _warnings(
-    plan: QueryPlan, resolution: Resolution, measured: MeasuredSurvey
-) -> tuple[str, ...]:
-    warnings = []
-    if plan.truncated:
-        warnings.append("the query is very long; only its beginning was read")
-    if plan.unjudged:
-        words = ", ".join(f'"{item.words}"' for item in plan.unjudged[:8])
-        rest = "the rest" if plan.target.judged else "no part of the query"
-        warnings.append(
-            f"words the grounder 'attributes' cannot judge: {words}; the answer rests on {rest}"
-            + ("" if plan.target.judged else " and is simply what stands out most")
-        )
-    if resolution.choices and not resolution.enough:
-        warnings.append(
-            f"the query asks for {plan.target.number.count} objects, "
-            f"only {len(resolution.choices)} fit"
-        )
-    if resolution.doubtful:
-        warnings.append("nothing fits the query well; the nearest candidate is given")
-    if not measured.tracks:
-        warnings.append("the survey found no candidate at all")
-    return tuple(warnings)
-
-
-def _survey_text(survey: Survey, tracks: Sequence[Track]) -> str:
-    window = survey.window
-    listed = "; ".join(
-        f"{track.name} on frames {int(track.frames[track.first])}-"
-        f"{int(track.frames[track.last])}, saliency {track.saliency:.2f}"
-        for track in tracks
-    )
-    return (
-        f"Surveyed {len(survey.frames)} of frames {window.start}-{window.stop - 1}: "
-        f"{listed or 'no candidates'}."
-    )
-
-
-def _closer_finding(dense: MeasuredSurvey, choices: Sequence[Choice]) -> str:
-    window = dense.survey.window
-    parts = []
-    for choice in choices:
-        track = choice.track
-        parts.append(
-            f"it is {track.name} there, seen on frames {int(track.frames[track.first])}-"
-            f"{int(track.frames[track.last])}"
-        )
-    return f"A closer look at frames {window.start}-{window.stop - 1}: {'; '.join(parts)}."
-
-
-def _texts(resolution: Resolution, aspect: Aspect) -> list[str]:
-    return [f"{item.text}." for item in resolution.findings if item.aspect == aspect]
-
-
-def _joined(*texts: str) -> str:
-    return " ".join(text for text in texts if text)
-
-
-def _box_text(corners: tuple[float, float, float, float]) -> str:
-    x1, y1, x2, y2 = corners
-    return f"x {x1:.0f} to {x2:.0f}, y {y1:.0f} to {y2:.0f}"
-
-
-def _label(plan: QueryPlan) -> str:
-    words = plan.target.words or plan.text
-    words = words.removeprefix("the ").removeprefix("a ").removeprefix("an ")
-    return words[:_LABEL_LENGTH]

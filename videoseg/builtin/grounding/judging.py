@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -200,7 +201,8 @@ def judge_motion(
             )
         case "growing" | "shrinking":
             growth = track.growth if constraint.manner == "growing" else -track.growth
-            return Verdict(ramp(growth, 0.05, 0.3), f"size changes {np.exp(track.growth):.2f}-fold")
+            change = f"size changes {np.exp(track.growth):.2f}-fold"
+            return Verdict(ramp(growth, 0.05, 0.3), change)
 
 
 def _pace(track: Track, fast: bool, moving: float, others: Sequence[Track]) -> Verdict:
@@ -222,7 +224,7 @@ def _direction(track: Track, direction: Direction, positions: BoolArray | None) 
         moving = ramp(max(track.roaming, track.stirring), 0.015, 0.05)
         score = min(max(moving, 0.6), ramp(growth, -0.15, 0.25))
         return Verdict(score, f"size changes {np.exp(track.growth):.2f}-fold")
-    along: Side = direction
+    along = cast(Side, direction)
     ways = {side: track.excursion(side, positions) for side in _SIDES}
     way, back = ways[along], ways[_BACK[along]]
     across = [side for side in _SIDES if side not in (along, _BACK[along])]

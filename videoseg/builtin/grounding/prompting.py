@@ -9,7 +9,7 @@ import numpy as np
 
 from videoseg.builtin.grounding.resolving import Choice
 from videoseg.builtin.grounding.tracks import Track
-from videoseg.types import BoolArray, FloatArray, Point, Prompt, Rle, VideoSource
+from videoseg.types import BoolArray, FloatArray, Point, Prompt, Rle
 
 if TYPE_CHECKING:
     from videoseg.builtin.grounding.surveys import MeasuredSurvey
@@ -53,7 +53,6 @@ def _shown(track: Track) -> FloatArray:
 
 
 def make_prompts(
-    video: VideoSource,
     measured: MeasuredSurvey,
     choices: Sequence[Choice],
     *,

@@ -87,8 +87,7 @@ def _judge_one(
         case "hides" | "in front of":
             return _depth(track, reference, contacts, strict=relation == "hides")
         case "hidden by" | "behind":
-            verdict = _depth(reference, track, contacts, strict=relation == "hidden by")
-            return verdict
+            return _depth(reference, track, contacts, strict=relation == "hidden by")
         case "meets":
             gap = float(_gaps(track, reference, positions).min(initial=np.inf))
             return Verdict(ramp(0.06 - gap, 0.0, 0.05), f"nearest gap {gap:.2f} of the height")

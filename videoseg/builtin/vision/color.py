@@ -113,7 +113,8 @@ def color_histogram(frame: Frame, mask: BoolArray) -> FloatArray:
     """
     pixels = frame[mask].astype(np.int64) * _LEVELS // 256
     index = (pixels[:, 0] * _LEVELS + pixels[:, 1]) * _LEVELS + pixels[:, 2]
-    return np.bincount(index, minlength=_LEVELS**3).astype(np.float64)
+    counts: FloatArray = np.bincount(index, minlength=_LEVELS**3).astype(np.float64)
+    return counts
 
 
 def color_share(histogram: FloatArray, name: str, *, shade: Shade | None = None) -> float:
@@ -139,15 +140,17 @@ def in_good_light(histogram: FloatArray) -> FloatArray:
     gain = max(1.0, min(0.93 / highest, 3.0))
     scaled = np.minimum(levels * gain * _LEVELS, _LEVELS - 1).astype(np.int64)
     index = (scaled[:, 0] * _LEVELS + scaled[:, 1]) * _LEVELS + scaled[:, 2]
-    counts: FloatArray = np.bincount(index, weights=histogram, minlength=_LEVELS**3)
-    return counts
+    return np.bincount(index, weights=histogram, minlength=_LEVELS**3).astype(np.float64)
 
 
 def describe_colors(histogram: FloatArray, *, smallest_share: float = 0.15) -> str:
     """Name the colours that cover most of an object, such as ``"black 0.81, red 0.17"``."""
     shares = [(color_share(histogram, name), name) for name in BASIC_COLORS]
-    named = [f"{name} {share:.2f}" for share, name in sorted(shares, reverse=True)[:3]
-             if share >= smallest_share]
+    named = [
+        f"{name} {share:.2f}"
+        for share, name in sorted(shares, reverse=True)[:3]
+        if share >= smallest_share
+    ]
     return ", ".join(named) if named else "no clear colour"
 
 

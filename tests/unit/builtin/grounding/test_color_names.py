@@ -72,7 +72,7 @@ def test_white_patches_in_the_shade_are_white_beside_black_ones() -> None:
 
 
 def test_an_unknown_colour_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="octarine.*black"):
+    with pytest.raises(ConfigError, match=r"octarine.*black"):
         color_membership("octarine")
 
 

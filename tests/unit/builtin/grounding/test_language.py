@@ -237,10 +237,12 @@ def test_a_noun_is_never_judged(noun: str) -> None:
 def test_a_colour_of_clothes_is_a_part_but_a_colour_of_the_place_is_not() -> None:
     worn = only("the woman in the blue dress", ColorIs)
     assert worn.part
-    assert not any(isinstance(c, ColorIs) for c in target("the dog in the green field").constraints)
+    assert not target("the dog in the green field").constraints
 
 
-@pytest.mark.parametrize("text", ["die rote Kugel links", "赤いボール", "красный мяч", "la pelota"])
+@pytest.mark.parametrize(
+    "text", ["die rote Kugel links", "赤いボール", "красный мяч", "la pelota"]
+)
 def test_other_languages_are_not_judged(text: str) -> None:
     plan = parse_query(text)
     assert not plan.target.judged

@@ -17,8 +17,8 @@ from videoseg.builtin.grounding.language.plan import (
     Phases,
     Place,
     PositionIs,
-    RankKey,
     Ranking,
+    RankKey,
     RelationIs,
     RelationKind,
     When,
@@ -30,7 +30,9 @@ __all__ = ["PhraseBuilder"]
 _Judgeable: TypeAlias = Constraint | Ranking
 
 _OPPOSITE_EVENT = {"present": "hidden", "hidden": "present"}
-_PLURALS = frozenset("people men women children kids animals persons mice geese sheep".split())
+_PLURALS = frozenset(
+    {"people", "men", "women", "children", "kids", "animals", "persons", "mice", "geese"}
+)
 
 
 class PhraseBuilder:
@@ -105,7 +107,7 @@ class PhraseBuilder:
 
     # -- nouns and structure -----------------------------------------------------------------
 
-    def set_head(self, words: str, *, plural: bool) -> None:
+    def set_head(self, *, plural: bool) -> None:
         """Note a noun that stands for anything ("object", "ones")."""
         self.started = True
         self._generic = True
@@ -149,9 +151,6 @@ class PhraseBuilder:
         """A comma has been read."""
         self._negated = False
         self.expects_predicate = True
-
-    def skip(self, words: str) -> None:
-        """Pass over a word that says nothing here."""
 
     def negate(self) -> None:
         """The next thing said is not so."""
@@ -323,7 +322,8 @@ class PhraseBuilder:
         elif attachable and last is not None:
             self._items[-1] = replace(last, when=when)
         else:
-            happening: Event = "present" if when.part is not None or when.order == "while" else "appears"
+            lasting = when.part is not None or when.order == "while"
+            happening: Event = "present" if lasting else "appears"
             self._append(EventIs(when.words, happening, when=when))
 
     def next_phase(self, *, earlier: bool = False) -> None:

@@ -6,12 +6,13 @@ over its single words.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-__all__ = ["Entry", "Kind", "VerbForm", "lexicon", "longest_phrase"]
+from videoseg.builtin.grounding.language.inflection import VerbForm, verb_forms
+
+__all__ = ["Entry", "Kind", "lexicon", "longest_phrase"]
 
 Kind: TypeAlias = Literal[
     "det", "all", "number", "ordinal", "color", "shade", "size", "superlative", "comparative",
@@ -19,7 +20,6 @@ Kind: TypeAlias = Literal[
     "except", "who", "be", "and", "or", "comma", "of", "than", "with", "in", "preposition",
     "thing", "rest", "modal", "then", "filler", "fold", "camera", "adverb", "ranked place",
 ]  # fmt: skip
-VerbForm: TypeAlias = Literal["finite", "participle", "infinitive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +298,8 @@ _WORDS: dict[Kind, dict[str, str]] = {
     "ordinal": {
         "1": "first, 1st, earliest", "2": "second, 2nd", "3": "third, 3rd",
         "4": "fourth, 4th", "5": "fifth, 5th", "6": "sixth, 6th",
-        "-1": "last, final, latest, late, only at the end, lately", "-2": "second to last, penultimate, last but one",
+        "-1": "last, final, latest, late, only at the end, lately",
+        "-2": "second to last, penultimate, last but one",
     },
     "shade": {"light": "light, pale, lighter", "dark": "dark, deep, darker"},
     "ranked place": {
@@ -345,7 +346,8 @@ _WORDS: dict[Kind, dict[str, str]] = {
              "during the whole video, over the whole video, the whole video, "
              "throughout the clip, the frame, the picture, the screen, the image, the scene, "
              "the view, of it, at all, of the view"},
-    "filler": {"": "please, find, segment, will, bright, vivid, track, show, me, locate, select, highlight, identify, "
+    "filler": {"": "please, find, segment, will, bright, vivid, "
+               "track, show, me, locate, select, highlight, identify, "
                "mask, give, tell, you, i, want, need, see, look, colored, coloured, color, "
                "colour, in color, in colour, very, really, quite, somewhat, just, there's, "
                "there, it, itself, themselves, they, he, she, them, only, exactly, almost, "
@@ -354,26 +356,10 @@ _WORDS: dict[Kind, dict[str, str]] = {
                "but, however, still in, while moving, yet, s, simply, clearly, same time, own, "
                "most prominent, steadily, smoothly, straight, kind, sort, type, relatively"},
 }  # fmt: skip
-_THINGS_SINGULAR = "object, thing, one, item, something, anything, what, shape, entity, target, figure"
+_THINGS_SINGULAR = (
+    "object, thing, one, item, something, anything, what, shape, entity, target, figure"
+)
 _THINGS_PLURAL = "objects, things, ones, items, shapes, entities, targets, figures"
-
-_IRREGULAR = {  # base: (past, past participle)
-    "run": ("ran", "run"), "drive": ("drove", "driven"), "swim": ("swam", "swum"),
-    "fly": ("flew", "flown"), "slide": ("slid", "slid"), "ride": ("rode", "ridden"),
-    "go": ("went", "gone"), "stand": ("stood", "stood"), "sit": ("sat", "sat"),
-    "lie": ("lay", "lain"), "sleep": ("slept", "slept"), "spin": ("spun", "spun"),
-    "grow": ("grew", "grown"), "shrink": ("shrank", "shrunk"), "rise": ("rose", "risen"),
-    "fall": ("fell", "fallen"), "sink": ("sank", "sunk"), "come": ("came", "come"),
-    "leave": ("left", "left"), "begin": ("began", "begun"), "become": ("became", "become"),
-    "get": ("got", "got"), "keep": ("kept", "kept"), "hold": ("held", "held"),
-    "hide": ("hid", "hidden"), "leap": ("leapt", "leapt"), "swing": ("swung", "swung"),
-    "shake": ("shook", "shaken"), "take": ("took", "taken"), "set": ("set", "set"),
-    "show": ("showed", "shown"), "speed": ("sped", "sped"),
-}  # fmt: skip
-_NO_DOUBLING = {"enter", "wander", "appear", "disappear", "reappear", "travel", "wait", "head",
-                "speed", "leap", "float", "sleep", "reenter", "re-enter", "turn", "return",
-                "flutter", "somersault", "exit"}  # fmt: skip
-
 
 def _corners() -> dict[str, Entry]:
     """Return "top left", "in the upper right corner" and the like."""
@@ -387,52 +373,6 @@ def _corners() -> dict[str, Entry]:
         for tail in ("", " corner", " hand corner", " part", " quarter")
         for lead in ("", "in the ", "at the ", "on the ", "in ")
     }
-
-
-def _verb_forms(phrase: str) -> dict[str, VerbForm]:
-    """Return the forms of a verb phrase whose first word is the verb in its base form."""
-    base, _, tail = phrase.partition(" ")
-    tail = f" {tail}" if tail else ""
-    final = re.fullmatch(r".*[^aeiou][aeiou][bdgklmnprt]", base)
-    doubled = base + base[-1] if final and base not in _NO_DOUBLING else base
-    if base.endswith("ie"):
-        participle = base[:-2] + "ying"
-    elif base.endswith("e") and not base.endswith("ee"):
-        participle = base[:-1] + "ing"
-    else:
-        participle = doubled + "ing"
-    if re.fullmatch(r".*(s|x|z|ch|sh|o)", base):
-        third = base + "es"
-    elif re.fullmatch(r".*[^aeiou]y", base):
-        third = base[:-1] + "ies"
-    else:
-        third = base + "s"
-    if base in _IRREGULAR:
-        past, perfect = _IRREGULAR[base]
-    elif base.endswith("e"):
-        past = perfect = base + "d"
-    elif re.fullmatch(r".*[^aeiou]y", base):
-        past = perfect = base[:-1] + "ied"
-    else:
-        past = perfect = doubled + "ed"
-    forms: dict[str, VerbForm] = {
-        perfect + tail: "finite",
-        past + tail: "finite",
-        third + tail: "finite",
-        participle + tail: "participle",
-        base + tail: "infinitive",
-    }
-    if " and " in tail:  # "leaves and returns": both verbs are inflected
-        first, second = phrase.split(" and ", 1)
-        forms.update(
-            {
-                f"{one} and {two}": form
-                for one, form in _verb_forms(first).items()
-                for two, other in _verb_forms(second).items()
-                if other == form
-            }
-        )
-    return forms
 
 
 @lru_cache(maxsize=1)
@@ -458,7 +398,7 @@ def lexicon() -> dict[str, Entry]:
         for value, phrases in verbs.items():
             first, _, second = value.partition("|")
             for phrase in phrases.split(","):
-                for form_text, form in _verb_forms(phrase.strip()).items():
+                for form_text, form in verb_forms(phrase.strip()).items():
                     known = entries.get(form_text)
                     if known is None or known.kind == kind:
                         entries[form_text] = Entry(

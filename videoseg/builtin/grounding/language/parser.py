@@ -23,8 +23,8 @@ from videoseg.builtin.grounding.language.plan import (
     Place,
     PositionIs,
     QueryPlan,
-    RankKey,
     Ranking,
+    RankKey,
     RelationIs,
     RelationKind,
     SizeIs,
@@ -45,14 +45,20 @@ _OTHER = "not a colour, size, place, motion, time or number"
 _MODAL = "speaks of what could be, not of what is seen"
 _THING = "describes something else that cannot be recognised without a model"
 _WEARABLE = frozenset(
-    "dress shirt tshirt t-shirt jacket coat suit uniform hat cap helmet trousers pants jeans "
-    "shorts skirt sweater hoodie vest scarf gloves shoes boots outfit clothes top belt jersey "
-    "costume robe socks collar harness backpack bag glasses".split()
+    {
+        *("dress", "shirt", "tshirt", "t-shirt", "jacket", "coat", "suit", "uniform", "hat"),
+        *("cap", "helmet", "trousers", "pants", "jeans", "shorts", "skirt", "sweater"),
+        *("hoodie", "vest", "scarf", "gloves", "shoes", "boots", "outfit", "clothes", "top"),
+        *("belt", "jersey", "costume", "robe", "socks", "collar", "harness", "backpack"),
+        *("bag", "glasses"),
+    }
 )
 _OPPOSITE: dict[str, Direction] = {"left": "right", "right": "left", "top": "down", "bottom": "up"}
 _PHRASE_START = frozenset({"det", "number", "all", "color", "shade", "size", "superlative",
                            "ordinal", "thing", "rest", None})  # fmt: skip
-_PLACE_NOUNS = frozenset("edge border side corner half part quarter third hand end".split())
+_PLACE_NOUNS = frozenset(
+    {"edge", "border", "side", "corner", "half", "part", "quarter", "third", "hand", "end"}
+)
 
 
 def parse_query(text: str) -> QueryPlan:
@@ -127,7 +133,7 @@ class _Parser:
         words = " ".join(token.words for token in self.tokens[first : self.position])
         return builder.finished(words)
 
-    def _kind(self, ahead: int = 0) -> Kind | None | Literal["end"]:
+    def _kind(self, ahead: int = 0) -> Kind | Literal["end"] | None:
         index = self.position + ahead
         return self.tokens[index].kind if 0 <= index < len(self.tokens) else "end"
 
@@ -149,9 +155,7 @@ class _Parser:
             return builder.has_head and form in ("finite", "infinitive")
         if kind == "relation" and builder.has_head:
             return token.words.split()[0].endswith("s") and token.words != "across"
-        if kind in ("and", "or"):
-            return True
-        return False
+        return kind in ("and", "or")
 
     def _known(
         self, builder: PhraseBuilder, token: Token, entry: Entry, context: _Context, depth: int
@@ -213,15 +217,15 @@ class _Parser:
             case "of":
                 self._of(builder, token, depth)
             case "preposition":
-                self._preposition(builder, token, depth)
+                self._preposition(token, depth)
             case "thing":
-                builder.set_head(words, plural=entry.value == "plural")
+                builder.set_head(plural=entry.value == "plural")
             case "rest":
                 builder.set_rest(words)
             case "modal":
                 self._skip_clause(token)
-            case _:
-                builder.skip(words)
+            case _:  # says nothing here
+                pass
 
     # -- words that open another description -------------------------------------------------
 
@@ -304,14 +308,12 @@ class _Parser:
             text = f"{token.words} {nested.words}" if nested is not None else token.words
             if nested is not None:
                 self._skip_clause(Token(text, None), why=_THING)
-            else:
-                builder.skip(token.words)
             return
-        event = self._reference_event(order)
+        event = self._reference_event()
         builder.add_when(When(f"{token.words} {nested.words}", order=order, reference=nested,
                               event=event))
 
-    def _reference_event(self, order: str) -> Event | None:
+    def _reference_event(self) -> Event | None:
         """Read what happens to the thing that a time clause speaks of."""
         event: Event | None = None
         negated = False
@@ -350,8 +352,8 @@ class _Parser:
     def _negation(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         kind = self._kind()
         if kind == "part" or token.words in ("hardly", "barely"):
-            builder.skip(token.words)
-        elif kind == "det" and token.words not in ("neither", "nor"):
+            return
+        if kind == "det" and token.words not in ("neither", "nor"):
             references = self._references(depth)
             if references is not None:
                 builder.exclude(references)
@@ -366,8 +368,8 @@ class _Parser:
         worn = token.kind != "in" or head is None or head in _WEARABLE
         del self.unjudged[known:]
         if nested is None:
-            builder.skip(token.words)
-        elif colors and worn:
+            return
+        if colors and worn:
             for color in colors:
                 part = replace(color, words=f"{token.words} {color.words}", part=True)
                 builder.add(replace(part, negated=color.negated != negated))
@@ -385,11 +387,9 @@ class _Parser:
             builder.within = nested
             builder.started = True
 
-    def _preposition(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+    def _preposition(self, token: Token, depth: int) -> None:
         if self._kind() in ("det", None, "color", "number", "thing", "all"):
             self._discard(token.words, depth, _THING)
-        else:
-            builder.skip(token.words)
 
     def _determiner(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if token.words in ("those", "these") and not builder.has_head:

@@ -45,7 +45,8 @@ Place: TypeAlias = Literal[
 ]
 RelationKind: TypeAlias = Literal[
     "left of", "right of", "above", "below", "near", "far from", "behind", "in front of",
-    "between", "larger than", "smaller than", "taller than", "shorter than", "wider than", "faster than",
+    "between", "larger than", "smaller than", "taller than", "shorter than", "wider than",
+    "faster than",
     "slower than", "further left than", "further right than", "higher than", "lower than",
     "nearer than", "approaches", "recedes from", "follows", "meets", "inside", "hides",
     "hidden by",
