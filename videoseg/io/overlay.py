@@ -15,7 +15,10 @@ from videoseg.types.arrays import BoolArray, Frame
 from videoseg.types.geometry import Box, Point
 from videoseg.types.grounding import Prompt
 
-__all__ = ["ON_BLACK", "draw_masks", "draw_prompts", "object_name"]
+__all__ = ["FILL_OPACITY", "ON_BLACK", "draw_masks", "draw_prompts", "object_name"]
+
+FILL_OPACITY = 0.35
+"""Opacity of the fill: the object's own colours must still be told through it."""
 
 ON_BLACK = 0.85
 """The opacity for masks on black frames, where there is nothing to see through them."""
@@ -43,7 +46,7 @@ def draw_masks(
     masks: Mapping[int, BoolArray],
     *,
     labels: Mapping[int, str] | None = None,
-    opacity: float = 0.4,
+    opacity: float = FILL_OPACITY,
     tags: bool = True,
 ) -> Frame:
     """Draw the masks of several objects onto a copy of a frame.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from html import escape
 
-from videoseg.io.overlay import ON_BLACK, draw_masks, draw_prompts
+from videoseg.io.overlay import FILL_OPACITY, ON_BLACK, draw_masks, draw_prompts
 from videoseg.io.pictures import Picture, PictureBook, jpeg_data_uri, scaled_prompt
 from videoseg.io.wording import (
     counted,
@@ -53,7 +53,7 @@ def overlay_uri(
 ) -> str:
     """Return a picture with all masks drawn, as a data address."""
     labels = {track.object_id: track.label for track in segmentation.tracks}
-    opacity = ON_BLACK if on_black else 0.4
+    opacity = ON_BLACK if on_black else FILL_OPACITY
     image = draw_masks(picture.image, picture.masks, labels=labels, opacity=opacity)
     return jpeg_data_uri(image, max_bytes)
 
@@ -185,8 +185,12 @@ def _action(segmentation: Segmentation, turn: TraceTurn) -> str:
 
 def _effort(turn: TraceTurn) -> str:
     parts = [
-        f"sampler {seconds_text(turn.sampler_seconds)}",
-        f"grounder {seconds_text(turn.grounder_seconds)}",
+        f"{stage} {seconds_text(seconds)}"
+        for stage, seconds in (
+            ("sampler", turn.sampler_seconds),
+            ("grounder", turn.grounder_seconds),
+        )
+        if seconds > 0
     ]
     if turn.thought.num_tokens is not None:
         parts.append(counted(turn.thought.num_tokens, "token"))

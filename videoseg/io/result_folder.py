@@ -12,7 +12,7 @@ import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
 from videoseg.io.mask_files import MaskFolder
-from videoseg.io.overlay import ON_BLACK, draw_masks
+from videoseg.io.overlay import FILL_OPACITY, ON_BLACK, draw_masks
 from videoseg.io.pictures import PictureBook
 from videoseg.io.staged_folder import recover_folder, staged_folder
 from videoseg.types.arrays import Frame
@@ -265,7 +265,7 @@ def _write_parts(
         for track in segmentation.tracks:
             folders[track.object_id] = MaskFolder(stage / _MASKS / str(track.object_id))
     labels = {track.object_id: track.label for track in segmentation.tracks}
-    opacity = ON_BLACK if video is None else 0.4
+    opacity = ON_BLACK if video is None else FILL_OPACITY
     with contextlib.ExitStack() as stack:
         writer: VideoWriter | None = None
         if "overlay" in parts:

@@ -251,7 +251,7 @@ def test_a_killed_run_leaves_the_old_or_the_new_result(
     folder = result.save(tmp_path / "out")
     chance = random.Random(11)
     fork = multiprocessing.get_context("fork")
-    for _ in range(12):
+    for _ in range(6):
         process = fork.Process(target=_save_for_ever, args=(result, other, folder))
         process.start()
         time.sleep(0.02 + chance.random() * 0.12)
@@ -269,6 +269,52 @@ def test_a_killed_run_leaves_the_old_or_the_new_result(
         report = (folder / "report.html").read_text(encoding="utf-8")
         assert report.endswith("</html>\n")
     result.save(folder, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+_CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree"}
+
+
+def _save_and_die(result, folder, step):
+    """Save, but be killed just before the given change of the file system."""
+    seen = 0
+
+    def count(event, arguments):
+        nonlocal seen
+        seen += event in _CHANGES
+        if seen == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(count)
+    save_result(result, folder, overwrite=True, parts=["masks"])
+
+
+@posix
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_death_before_any_single_step_leaves_the_old_or_the_new_result(
+    result, tmp_path, monkeypatch, can_exchange
+):
+    if not can_exchange:
+        monkeypatch.setattr(module, "_exchange", lambda first, second: False)
+    other = dataclasses.replace(result, query="the other one")
+    folder = result.save(tmp_path / "out", parts=["masks"])
+    fork = multiprocessing.get_context("fork")
+    outcomes = []
+    for step in range(1, 1000):
+        before = Segmentation.load(folder)
+        new = other if before == result else result
+        process = fork.Process(target=_save_and_die, args=(new, folder, step))
+        process.start()
+        process.join()
+        after = Segmentation.load(folder)
+        assert after in (before, new)
+        count = sum(1 for _ in (folder / "masks").glob("*/*.png"))
+        assert count == result.video.num_frames * len(result.tracks)
+        outcomes.append(after == new)
+        if process.exitcode == 0:
+            break
+    # Deaths on both sides of the moment at which the new result appears were tried.
+    assert True in outcomes[:-1] and False in outcomes[:-1]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
