@@ -14,6 +14,7 @@ from videoseg.builtin.grounding.language.plan import (
     MotionIs,
     NounPhrase,
     Number,
+    Part,
     Phases,
     Place,
     PositionIs,
@@ -53,6 +54,7 @@ class PhraseBuilder:
         self._items: list[_Judgeable] = []
         self._phases: list[int] = []
         self._phase = 0
+        self._motion_after_noun = False
         self._negated = False
         self._last_negated = False
         self._ordinal: tuple[str, int] | None = None
@@ -193,6 +195,16 @@ class PhraseBuilder:
         self._negated = False
         self._append(constraint)
 
+    def add_place(self, place: PositionIs) -> None:
+        """Add a place; "starts on the left" and "ends on the right" say when."""
+        last = self._items[-1] if self._items else None
+        if isinstance(last, EventIs) and last.event in ("starts", "stops") and last.when is None:
+            self._items.pop()
+            self._phases.pop()
+            part: Part = "start" if last.event == "starts" else "end"
+            place = replace(place, when=When(last.words, part=part))
+        self.add(place)
+
     def add_motion(self, motion: MotionIs, *, is_verb: bool) -> None:
         """Add a motion; a waiting ordinal counts who starts first ("moves first")."""
         last = self._items[-1] if self._items else None
@@ -205,6 +217,7 @@ class PhraseBuilder:
         if motion.manner == "in place" and not is_verb and isinstance(last, MotionIs):
             self._items[-1] = replace(last, manner="in place")
             return
+        self._motion_after_noun = self._motion_after_noun or self.has_head
         self.add(motion)
 
     def add_direction(self, words: str, direction: Direction) -> None:
@@ -383,7 +396,7 @@ class PhraseBuilder:
         moves = any(
             isinstance(item, MotionIs) and item.manner == "moving" for item in self._items
         )
-        key: RankKey = "starts" if moves and self.in_clause else "appears"
+        key: RankKey = "starts" if moves and self._motion_after_noun else "appears"
         self._append(_event_ranking(words, key, rank))
 
     def _apply_leading_when(self) -> None:

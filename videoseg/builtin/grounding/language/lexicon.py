@@ -73,9 +73,9 @@ _SUPERLATIVES = {  # key|descending
     "speed|1": "fastest, quickest, moves the most, moving the most, most active, moves most, "
     "speediest, moving most",
     "speed|0": "slowest, moves the least, moving the least, least active, moves least",
-    "left|1": "leftmost, furthest left, furthest to the left, farthest left, "
+    "left|1": "on the far left, at the far left, to the far left, leftmost, furthest left, furthest to the left, farthest left, "
     "farthest to the left, far left, most to the left",
-    "right|1": "rightmost, furthest right, furthest to the right, farthest right, "
+    "right|1": "on the far right, at the far right, to the far right, rightmost, furthest right, furthest to the right, farthest right, "
     "farthest to the right, far right, most to the right",
     "top|1": "topmost, highest, uppermost",
     "bottom|1": "bottommost, lowest, lowermost",
@@ -220,7 +220,7 @@ _EVENTS = {
     "starts": "start, begin, start moving, begin moving, start to move, begin to move, "
     "set off, set out, get going",
     "stops": "stop, halt, stop moving, come to a stop, come to rest, come to a halt, "
-    "come to a standstill, cease moving",
+    "come to a standstill, cease moving, end, finish, end up, finish up",
     "hidden": "hide, get hidden, become hidden, go behind something, get occluded, "
     "become occluded, pass behind something",
 }
@@ -265,14 +265,14 @@ _RELATIONS = {
 _PARTS = {
     "start": "at the beginning, at the start, in the beginning, initially, at first, "
     "from the beginning, from the start, early, early on, in the first frame, "
-    "in the first half, at the very beginning, at the beginning of, at the start of, "
+    "in the first half, at the very beginning, "
     "when the video starts, when the video begins, originally, to begin with, "
     "in the first part, right from the start, at the outset",
     "middle": "halfway, midway, halfway through, in the middle of the video, "
     "in the middle of the clip, midway through, in the middle frame",
     "end": "at the end, in the end, at the very end, finally, eventually, lastly, "
     "towards the end, toward the end, near the end, in the last frame, in the second half, "
-    "at the end of, when the video ends, by the end, in the final frame, later on, "
+    "when the video ends, by the end, in the final frame, later on, "
     "in the last part",
 }
 _ORDERS = {
@@ -320,11 +320,10 @@ _WORDS: dict[Kind, dict[str, str]] = {
            "remain, stays, stay, keeps, keep, seems, seem, looks, has been, have been, has, "
            "have, had, having, does, do, did, remaining, staying, keeping, it's"},
     "and": {"": "and, also, as well as, plus, &"},
-    "or": {"": "or, nor"},
+    "or": {"": "or"},
     "of": {"": "of, among, amongst, out of, from among"},
     "than": {"": "than"},
-    "with": {"": "with, wearing, wears, dressed in, clad in, carrying a part of, having, "
-             "whose color is"},
+    "with": {"": "with, wearing, wears, dressed in, clad in, having"},
     "in": {"": "in"},
     "preposition": {"": "on, at, to, from, into, onto, through, across, around, along, off, "
                     "against, for, about, upon, past, toward"},

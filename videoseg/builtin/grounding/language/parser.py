@@ -53,7 +53,11 @@ _WEARABLE = frozenset(
         *("bag", "glasses"),
     }
 )
+_PART_WORDS = frozenset(
+    {"haired", "headed", "dressed", "clad", "shirted", "striped", "spotted", "tailed", "faced"}
+)
 _OPPOSITE: dict[str, Direction] = {"left": "right", "right": "left", "top": "down", "bottom": "up"}
+_TOWARDS: dict[str, Direction] = {"left": "left", "right": "right", "top": "up", "bottom": "down"}
 _PHRASE_START = frozenset({"det", "number", "all", "color", "shade", "size", "superlative",
                            "ordinal", "thing", "rest", None})  # fmt: skip
 _PLACE_NOUNS = frozenset(
@@ -109,6 +113,21 @@ def spoken_span(text: str) -> Part | None:
     return None
 
 
+def _only_a_place(references: tuple[NounPhrase, ...]) -> PositionIs | None:
+    """Return the place if that is all a reference says ("near the bottom edge")."""
+    phrase = references[0]
+    bare = phrase.head is None and not phrase.rankings and phrase.within is None
+    if len(references) == 1 and bare and len(phrase.constraints) == 1:
+        (item,) = phrase.constraints
+        return item if isinstance(item, PositionIs) else None
+    return None
+
+
+def _looks_like_verb(word: str) -> bool:
+    """Whether an unknown word after a noun says what it does ("a man holding a bike")."""
+    return len(word) > 5 and word.endswith("ing")
+
+
 class _Parser:
     """Reads phrases left to right; every step takes at least one token."""
 
@@ -151,6 +170,8 @@ class _Parser:
             return self._kind(1) in ("end", "comma")  # "after the red one left"
         if kind in ("be", "modal", "order", "part", "not"):
             return True
+        if kind is None:
+            return builder.has_noun and _looks_like_verb(token.words)
         if kind in ("motion", "event"):
             return builder.has_head and form in ("finite", "infinitive")
         if kind == "relation" and builder.has_head:
@@ -266,7 +287,13 @@ class _Parser:
                 builder.add_event(EventIs(token.words, "hidden"))
             builder.forget_negation()
             return
-        builder.add(RelationIs(token.words, relation, references))
+        place = _only_a_place(references)
+        if place is not None and relation in ("near", "inside"):
+            builder.add(replace(place, words=f"{token.words} {place.words}"))
+        elif place is not None and relation == "approaches" and place.places[0] in _TOWARDS:
+            builder.add_direction(f"{token.words} {place.words}", _TOWARDS[place.places[0]])
+        else:
+            builder.add(RelationIs(token.words, relation, references))
 
     def _references(self, depth: int, *, pair: bool = False) -> tuple[NounPhrase, ...] | None:
         """Read what a relation refers to; None (and noted) if it cannot be judged."""
@@ -353,7 +380,7 @@ class _Parser:
         kind = self._kind()
         if kind == "part" or token.words in ("hardly", "barely"):
             return
-        if kind == "det" and token.words not in ("neither", "nor"):
+        if kind == "det":
             references = self._references(depth)
             if references is not None:
                 builder.exclude(references)
@@ -361,22 +388,42 @@ class _Parser:
             builder.negate()
 
     def _with(self, builder: PhraseBuilder, token: Token, depth: int, *, negated: bool) -> None:
-        known = len(self.unjudged)
-        nested = self._nested("reference", depth)
-        colors = [c for c in nested.constraints if isinstance(c, ColorIs)] if nested else []
-        head = nested.head if nested is not None else None
-        worn = token.kind != "in" or head is None or head in _WEARABLE
-        del self.unjudged[known:]
-        if nested is None:
+        """Read what belongs to it: clothes and other parts, of which colours are judged."""
+        opening = token.words
+        while True:
+            known = len(self.unjudged)
+            nested = self._nested("reference", depth)
+            del self.unjudged[known:]
+            if nested is None:
+                return
+            self._add_part(builder, nested, opening, anything=token.kind != "in", negated=negated)
+            # "a red hat and blue jeans", but "in the red hat and the blue ball".
+            listed = self._kind() == "and" and (
+                self._kind(1) in ("color", "shade", None)
+                or (self._kind(1) == "det" and self.tokens[self.position + 1].words in ("a", "an"))
+            )
+            if not listed:
+                return
+            self.position += 1
+
+    def _add_part(
+        self,
+        builder: PhraseBuilder,
+        nested: NounPhrase,
+        opening: str,
+        *,
+        anything: bool,
+        negated: bool,
+    ) -> None:
+        colors = [item for item in nested.constraints if isinstance(item, ColorIs)]
+        if not colors or not (anything or nested.head is None or nested.head in _WEARABLE):
+            self._cannot_judge(f"{opening} {nested.words}", _THING)
             return
-        if colors and worn:
-            for color in colors:
-                part = replace(color, words=f"{token.words} {color.words}", part=True)
-                builder.add(replace(part, negated=color.negated != negated))
-            if head is not None:
-                self._cannot_judge(head, _NOUN)
-        else:
-            self._cannot_judge(f"{token.words} {nested.words}", _THING)
+        for color in colors:
+            part = replace(color, words=f"{opening} {color.words}", part=True)
+            builder.add(replace(part, negated=color.negated != negated))
+        if nested.head is not None:
+            self._cannot_judge(nested.head, _NOUN)
 
     def _of(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if builder.has_noun:
@@ -388,6 +435,8 @@ class _Parser:
             builder.started = True
 
     def _preposition(self, token: Token, depth: int) -> None:
+        if self._kind() == "det" and self._kind(1) in ("superlative", "place", "ranked place"):
+            return  # "to the far left"
         if self._kind() in ("det", None, "color", "number", "thing", "all"):
             self._discard(token.words, depth, _THING)
 
@@ -398,8 +447,8 @@ class _Parser:
             builder.started = True
             builder.expects_predicate = False
             return
-        if depth >= _MAX_DEPTH:
-            return
+        if depth >= _MAX_DEPTH or self._kind() == "superlative":
+            return  # "moves the fastest"
         # "the one the audience is looking at": a second description right after the noun.
         self.position -= 1
         self._discard("", depth, _THING)
@@ -410,8 +459,10 @@ class _Parser:
         self, builder: PhraseBuilder, token: Token, kind: str, context: _Context, depth: int
     ) -> None:
         if kind == "comma":
-            builder.close_clause()
-            return
+            if context != "top" or not builder.complete or not self._list_goes_on():
+                builder.close_clause()
+                return
+            kind = "and"
         if kind == "or" or token.words in ("as well as",):
             builder.repeat_negation()
         if context != "top" or not builder.complete:
@@ -423,6 +474,13 @@ class _Parser:
             other = self._nested("top", depth)
             if other is not None:
                 builder.join(other)
+
+    def _list_goes_on(self) -> bool:
+        """Whether a comma stands in a list such as "the red car, the blue car and the van"."""
+        if self._kind() != "det" or self._kind(1) == "superlative":
+            return False
+        kinds = [token.kind for token in self.tokens[self.position :]]
+        return any(pair == ("and", "det") for pair in zip(kinds, kinds[1:], strict=False))
 
     def _noun_follows(self) -> bool:
         """Whether the adjectives here are followed by a noun: a new description."""
@@ -464,7 +522,18 @@ class _Parser:
             if joined_entry is not None:
                 colors.append(ColorWord(joined_entry.value, shade))
             self.position += ahead + 1
-        builder.add(ColorIs(" ".join(words), tuple(colors), any_of=any_of))
+        following = self._unknown_word()
+        part = following in _PART_WORDS
+        if part:
+            words.append(following)
+            self.position += 1
+        builder.add(ColorIs(" ".join(words), tuple(colors), part=part, any_of=any_of))
+
+    def _unknown_word(self) -> str:
+        """Return the next word if it is one the lexicon does not know, else nothing."""
+        if self.position >= len(self.tokens) or self._kind() is not None:
+            return ""
+        return self.tokens[self.position].words
 
     def _separate_description(self, ahead: int) -> bool:
         """Whether "and red ..." begins a new noun rather than a second colour of this one."""
@@ -533,7 +602,7 @@ class _Parser:
         ):
             words += f" {self.tokens[self.position].words}"
             self.position += 1
-        builder.add(PositionIs(words, places))
+        builder.add_place(PositionIs(words, places))
 
     def _ranked_place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
         if builder.has_ordinal:
@@ -554,10 +623,14 @@ class _Parser:
         builder.started = True
 
     def _unknown(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
-        if not (builder.in_clause or builder.noun_closed or builder.stands_for_anything):
+        verb = builder.has_noun and _looks_like_verb(token.words)
+        closed = builder.in_clause or builder.noun_closed or builder.stands_for_anything
+        if not closed and not verb:
             builder.set_noun(token.words)
             self._cannot_judge(token.words, _NOUN)
             return
+        if verb:
+            builder.noun_closed = True
         if self._kind() in ("det", "color", "number", "preposition"):
             self._discard(token.words, depth, _OTHER)
         else:

@@ -69,4 +69,10 @@ def _split(piece: str) -> list[str]:
         return [piece]
     if piece.endswith("'s"):
         return [piece[:-2]]
-    return piece.split("-") if "-" in piece else [piece]
+    parts = piece.split("-")
+    known = [part in lexicon() for part in parts]
+    # "non-moving" and "red-haired", but not "surf-board".
+    first = lexicon().get(parts[0])
+    if all(known) or (first is not None and first.kind in ("color", "shade")):
+        return parts
+    return [piece]
