@@ -279,8 +279,9 @@ def _as_yaml(pipeline: Mapping[str, object]) -> str:
 
 
 def _timing_bar(timings: Mapping[str, float]) -> str:
-    parts = {name: value for name, value in timings.items() if name != "total" and value > 0}
-    total = max(timings.get("total", 0.0), sum(parts.values()))
+    parts = {name: value for name, value in timings.items() if 0 < value < float("inf")}
+    total = parts.pop("total", 0.0)
+    total = max(total, sum(parts.values()))
     if total > 1.01 * sum(parts.values()):
         parts["everything else"] = total - sum(parts.values())
     whole = total

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from videoseg.io.overlay import object_name
-from videoseg.io.wording import frame_range, name_chip, shortened, visible_runs
+from videoseg.io.wording import frame_range, has_times, name_chip, shortened, visible_runs
 from videoseg.masks.colors import object_color
 from videoseg.types.masks import MaskTrack
 from videoseg.types.segmentation import Segmentation
@@ -143,7 +143,7 @@ def _axis(segmentation: Segmentation) -> str:
     marks = sorted({round(last * quarter / 4) for quarter in range(5)})
     labels = []
     for mark in marks:
-        time = f"<br>{mark / facts.fps:.1f} s" if facts.fps > 0 else ""
+        time = f"<br>{mark / facts.fps:.1f} s" if has_times(facts) else ""
         place = 100 * mark / last
         labels.append(f"<span style='left:{place:.2f}%'>{mark}{time}</span>")
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -17,6 +18,7 @@ __all__ = [
     "counted",
     "frame_range",
     "frame_time",
+    "has_times",
     "joined",
     "name_chip",
     "seconds_text",
@@ -53,9 +55,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def has_times(facts: VideoFacts) -> bool:
+    """Return whether frames have times worth showing; a damaged header may claim any rate."""
+    return 1e-3 <= facts.fps <= 1e5
+
+
 def frame_time(facts: VideoFacts, frame: int) -> str:
     """Return ``frame 12, 0.48 s``; without the time where a video has none."""
-    if facts.num_frames == 1 or facts.fps <= 0:
+    if facts.num_frames == 1 or not has_times(facts):
         return f"frame {frame}"
     return f"frame {frame}, {_clock(frame / facts.fps)}"
 
@@ -65,7 +72,7 @@ def frame_range(facts: VideoFacts, start: int, stop: int) -> str:
     if stop - start == 1:
         return frame_time(facts, start)
     text = f"frames {start}–{stop - 1}"  # noqa: RUF001
-    if facts.fps <= 0:
+    if not has_times(facts):
         return text
     return f"{text} ({start / facts.fps:.1f}–{(stop - 1) / facts.fps:.1f} s)"  # noqa: RUF001
 
@@ -78,6 +85,8 @@ def _clock(seconds: float) -> str:
 
 def seconds_text(seconds: float) -> str:
     """Return a duration with as many digits as matter, such as ``0.48 s`` or ``2:05 min``."""
+    if not math.isfinite(seconds):
+        return "unknown time"
     if seconds < 0.0995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
@@ -111,7 +120,7 @@ def video_line(facts: VideoFacts) -> str:
     if facts.num_frames == 1:
         return " · ".join([*parts, "one frame"])
     parts.append(f"{facts.num_frames} frames")
-    if facts.fps > 0:
+    if has_times(facts):
         parts += [f"{facts.fps:.4g} frames/s", seconds_text(facts.duration)]
     return " · ".join(parts)
 

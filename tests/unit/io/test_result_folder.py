@@ -35,7 +35,7 @@ from videoseg.video import Video
 SIZE = (5, 7)
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 numbers = st.floats(-1e6, 1e6)
-seconds = st.floats(0, 1e6)
+seconds = st.floats(0, 1e6) | st.sampled_from([5e-324, float("inf")])
 scores = st.none() | st.floats(0, 1)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | numbers | texts,
@@ -142,7 +142,7 @@ def test_any_result_comes_back_equal(tmp_path_factory, segmentation):
     assert load_result(folder) == segmentation
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(segmentations)
 def test_every_part_of_any_result_can_be_written(tmp_path_factory, segmentation):
     folder = tmp_path_factory.mktemp("any") / "out"
