@@ -24,6 +24,8 @@ __all__ = ["Competition", "CueWeights"]
 
 # Lengths are given in pixels of a cue grid of this many pixels and scale with the grid.
 _REFERENCE_PIXELS = 25_600
+# Overlap of a correction with the track below which they are taken for different things.
+_SAME_THING = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,14 @@ class Competition:
         stacked = np.stack([mask.astype(np.float32) for mask in masks.values()], axis=2)
         # Where given masks overlap, each gets its part.
         stacked /= np.maximum(stacked.sum(axis=2, keepdims=True), 1.0)
-        self._shares = _with_given(self._shares, stacked, classes)
+        before = self._shares
+        self._shares = _with_given(before, stacked, classes)
         self._refined = _with_given(self._refined, stacked, classes)
         for number in classes:
+            if _overlap(before[..., number], self._shares[..., number]) < _SAME_THING:
+                # The track had gone astray: what it looked like is not to be kept.
+                self._colour.forget(number)
+                self._motion.forget(number)
             self._presence[number - 1].place(self._shares[..., number], cues)
         self._anchor(cues, classes)
 
@@ -280,6 +287,11 @@ class Competition:
         near = _blur(np.asarray(cv2.dilate(objects, kernel), dtype=np.float32), side / 4.0)
         weights[..., 0] = (shares[..., 0] > 0.8) * (0.1 + near)
         return weights
+
+
+def _overlap(first: FloatImage, second: FloatImage) -> float:
+    union = float(np.maximum(first, second).sum())
+    return float(np.minimum(first, second).sum()) / union if union > 0 else 0.0
 
 
 def _warp_classes(shares: FloatImage, flow: FloatImage) -> FloatImage:

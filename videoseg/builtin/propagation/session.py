@@ -130,6 +130,7 @@ class FlowSession:
     def _propagate(self, frames: Iterator[tuple[int, np.ndarray]]) -> Iterator[FrameMasks]:
         stream = CueStream(frames, self._video.size, self._window)
         competition = Competition(stream.cue_size, stream.refine_size)
+        prompted: set[int] = set()
         for cues in stream:
             self._require_open()
             competition.advance(cues)
@@ -140,6 +141,10 @@ class FlowSession:
             masks = masks_from_shares(competition, self._video.size)
             # The user's own masks are returned as they were given.
             masks.update(given)
+            # What the segmenter could not find is prompted all the same, but not visible.
+            prompted.update(given)
+            for object_id in prompted.difference(masks):
+                masks[object_id] = np.zeros(self._video.size, dtype=bool)
             yield FrameMasks(cues.index, masks, self._video.size)
             self._require_open()
 
