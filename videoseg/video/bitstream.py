@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 __all__ = ["wipes_memory"]
 
@@ -13,21 +17,23 @@ _HEVC_REFRESH = frozenset({19, 20})
 _START_CODE = b"\x00\x00\x01"
 
 
-def wipes_memory(codec: str, data: bytes, setup: bytes) -> bool:
+def wipes_memory(codec: str, packet: Buffer, setup: bytes) -> bool:
     """Return whether nothing before a keyframe can matter for anything behind it.
 
     H.264 and HEVC mark as keyframes also pictures that later ones may reach across.
 
     Args:
         codec: FFmpeg's name of the codec.
-        data: The packet of a keyframe.
+        packet: The packet of a keyframe.
         setup: The codec's own header, which says how the packet is divided.
     """
     if codec == "h264":
+        data = bytes(packet)
         # A header of this form tells how many bytes give the length of each unit.
         width = (setup[4] & 3) + 1 if len(setup) > 4 and setup[0] == 1 else 0
         return any(data[at] & 31 in _H264_REFRESH for at in _units(data, width))
     if codec == "hevc":
+        data = bytes(packet)
         width = (setup[21] & 3) + 1 if len(setup) > 21 and setup[0] == 1 else 0
         return any((data[at] >> 1) & 63 in _HEVC_REFRESH for at in _units(data, width))
     return True

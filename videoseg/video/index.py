@@ -289,7 +289,7 @@ def _note(found: _Packets, packet: Packet[VideoStream]) -> None:
     found.pts.append(pts)
     if packet.is_keyframe:
         dts = pts if packet.dts is None else packet.dts
-        wiping = wipes_memory(found.codec, bytes(packet), found.setup)
+        wiping = wipes_memory(found.codec, packet, found.setup)
         found.seek_points.append(SeekPoint(pts, dts, wipes_memory=wiping))
     elif found.seek_points and pts < found.seek_points[-1].pts:
         found.seek_points[-1] = replace(found.seek_points[-1], is_closed=False)

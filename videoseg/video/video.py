@@ -41,9 +41,9 @@ class Video:
 
     Example:
         >>> import numpy as np
-        >>> video = Video.from_frames(np.zeros((10, 48, 64, 3), np.uint8), fps=5)
+        >>> video = Video.from_frames(np.zeros((10, 48, 64, 3), np.uint8), fps=4)
         >>> len(video), video[-1].shape, video.window(4, 8).time_of(1)
-        (10, (48, 64, 3), 0.2)
+        (10, (48, 64, 3), 0.25)
     """
 
     def __init__(self, core: VideoCore, *, indices: range | None = None) -> None:

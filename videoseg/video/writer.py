@@ -30,6 +30,10 @@ _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("h264_videotoolbox", {}),
 )
 
+# The numbers by which the H.264 standard knows the conversion from RGB that is used here.
+_BT601 = 6
+_LIMITED_RANGE = 1
+
 # Rates are kept as fractions of this size, so that 29.97... becomes 30000/1001 again.
 _MAX_RATE_DENOMINATOR = 1001
 
@@ -217,6 +221,9 @@ class VideoWriter:
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.time_base = 1 / self._rate
+        # Said aloud because players guess otherwise, and differently for large pictures.
+        stream.codec_context.colorspace = _BT601
+        stream.codec_context.color_range = _LIMITED_RANGE
         # A thread of its own for each core gains little here and does not survive a fork.
         stream.codec_context.thread_count = 1
         stream.options = {**options, "crf": str(self._quality)} if "crf" in options else options

@@ -145,3 +145,19 @@ def test_going_backward_costs_little_more_than_forward(tmp_path, encoder):
         assert sum(1 for _ in passes) == 300
         costs[reverse] = time.process_time() - begin
     assert costs[True] <= 3 * costs[False] + 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "fresh"),
+    [
+        ("b-frames.mp4", [True] * 4),
+        ("matroska.mkv", [True] * 4),
+        ("open-groups.mp4", [True, False, False, False]),
+        ("open-groups.ts", [True, False, False, False]),
+        ("gradual-refresh.ts", [True, False, False]),
+        ("vp9.webm", [True, True, True]),
+    ],
+)
+def test_starts_that_nothing_reaches_across_are_told_from_others(clip, name, fresh):
+    points = PyavReader(clip(name)).index.seek_points
+    assert [point.is_fresh_start for point in points] == fresh

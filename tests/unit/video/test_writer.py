@@ -147,3 +147,15 @@ def test_odd_names_are_written(tmp_path, numbered):
     for name in ("größe 犬.mp4", "a:b.mp4", "100%d.mp4", "no suffix"):
         write_video(tmp_path / name, [numbered(0)], fps=10)
         assert len(Video.open(tmp_path / name)) == 1
+
+
+def test_colours_are_those_given_and_the_file_says_how_to_get_them(tmp_path):
+    path = tmp_path / "colours.mp4"
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (250, 250, 250), (9, 9, 9)]
+    write_video(path, [np.full((720, 64, 3), colour, np.uint8) for colour in colours], fps=5)
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        assert (int(context.colorspace), int(context.color_range)) == (6, 1)
+    with Video.open(path) as video:
+        for colour, frame in zip(colours, video, strict=True):
+            assert np.abs(frame[360, 32].astype(int) - colour).max() <= 5
