@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videoseg.builtin.grounding.language import NounPhrase, QueryPlan, parse_query
+from videoseg.builtin.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
 from videoseg.builtin.grounding.prompting import make_prompts
 from videoseg.builtin.grounding.relations import Contacts
 from videoseg.builtin.grounding.resolving import Choice, Resolution, Resolver
@@ -183,8 +183,15 @@ class AttributesGrounder:
             dense = self._measured(episode, episode.selection.window)
             found = _same_things(overview, dense, choices)
             if found is not None:
-                measured, choices = dense, found
                 closer = closer_finding(dense, found)
+                kept = _confirmed(plan, dense, choices, found)
+                if not kept:
+                    never = Resolution(
+                        (), resolution.findings,
+                        reason="a closer look shows what seemed to be away all the time",
+                    )  # fmt: skip
+                    return self._nothing(plan, overview, never, (), closer=closer)
+                measured, choices = dense, kept
         label = label_of(plan)
         prompts = make_prompts(measured, choices, label=label, preferred_frame=preferred)
         keyframe = prompts[0].frame
@@ -223,11 +230,15 @@ class AttributesGrounder:
         overview: MeasuredSurvey,
         resolution: Resolution,
         warnings: tuple[str, ...],
+        *,
+        closer: str = "",
     ) -> Grounding:
         reason = resolution.reason or "nothing that could be meant was found"
         verdict = f"Not in this video: {reason}."
         temporal = joined(
-            survey_text(overview.survey, overview.tracks), *texts_of(resolution, "temporal")
+            survey_text(overview.survey, overview.tracks),
+            *texts_of(resolution, "temporal"),
+            closer,
         )
         spatial = joined(*texts_of(resolution, "spatial"))
         linguistic = joined(
@@ -309,6 +320,39 @@ def _same_things(
         taken.add(best.candidate_id)
         found.append(Choice(best, choice.score))
     return tuple(found)
+
+
+def _confirmed(
+    plan: QueryPlan,
+    dense: MeasuredSurvey,
+    choices: Sequence[Choice],
+    found: Sequence[Choice],
+) -> tuple[Choice, ...]:
+    """Keep what is away for a while in the closer survey, too, where the sentence asks for it.
+
+    A sparse survey may miss something on a single frame that is there all the time.
+    """
+    asked = any(
+        isinstance(item, EventIs)
+        and item.event in ("returns", "hidden")
+        and item.when is None
+        and not item.negated
+        for item in plan.target.constraints
+    )
+    if not asked:
+        return tuple(found)
+    window = dense.survey.window
+    kept = []
+    for before, choice in zip(choices, found, strict=True):
+        track = before.track
+        inside = [
+            (start, stop)
+            for start, stop in track.gaps
+            if int(track.frames[start - 1]) in window and int(track.frames[stop]) in window
+        ]
+        if len(inside) < len(track.gaps) or choice.track.gaps:
+            kept.append(choice)
+    return tuple(kept)
 
 
 def _mean_overlap(first: Survey, one: object, second: Survey, other: object) -> float:

@@ -315,8 +315,7 @@ def judge_event(track: Track, constraint: EventIs) -> Verdict:
         return Verdict(0.0, span)
     score = 1.0
     if constraint.event in ("returns", "hidden"):
-        longest = max(stop - start for start, stop in track.gaps)
-        score = 1.0 if longest >= 2 else 0.6
+        score = max(track.gap_score(start, stop) for start, stop in track.gaps)
     elif constraint.event in ("starts", "stops"):
         moves = ramp(track.roaming, 0.015, 0.05)
         edge = position > 1 if constraint.event == "starts" else position < track.last - 1

@@ -230,6 +230,18 @@ class Track:
                 start = None
         return tuple(gaps)
 
+    def gap_score(self, start: int, stop: int) -> float:
+        """Return how surely it was away in a gap and not just missed by the survey.
+
+        What leaves or is hidden shows less of itself before or after, or touches the border.
+        """
+        beside = [position for position in (start - 1, stop) if 0 <= position < len(self.areas)]
+        dwindles = any(self.areas[position] < 0.7 * self.size for position in beside)
+        explained = dwindles or any(self.at_border(position) for position in beside)
+        if stop - start >= 2:
+            return 1.0 if explained else 0.6
+        return 0.6 if explained else 0.25
+
     def at_border(self, position: int) -> bool:
         """Whether it touches the border there, or one surveyed frame beside."""
         around = slice(max(0, position - 1), position + 2)

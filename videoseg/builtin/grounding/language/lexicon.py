@@ -73,9 +73,11 @@ _SUPERLATIVES = {  # key|descending
     "speed|1": "fastest, quickest, moves the most, moving the most, most active, moves most, "
     "speediest, moving most",
     "speed|0": "slowest, moves the least, moving the least, least active, moves least",
-    "left|1": "on the far left, at the far left, to the far left, leftmost, furthest left, furthest to the left, farthest left, "
+    "left|1": "on the far left, at the far left, to the far left, "
+    "leftmost, furthest left, furthest to the left, farthest left, "
     "farthest to the left, far left, most to the left",
-    "right|1": "on the far right, at the far right, to the far right, rightmost, furthest right, furthest to the right, farthest right, "
+    "right|1": "on the far right, at the far right, to the far right, "
+    "rightmost, furthest right, furthest to the right, farthest right, "
     "farthest to the right, far right, most to the right",
     "top|1": "topmost, highest, uppermost",
     "bottom|1": "bottommost, lowest, lowermost",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias, cast
@@ -480,7 +481,10 @@ class _Parser:
         if self._kind() != "det" or self._kind(1) == "superlative":
             return False
         kinds = [token.kind for token in self.tokens[self.position :]]
-        return any(pair == ("and", "det") for pair in zip(kinds, kinds[1:], strict=False))
+        return any(
+            kind == "and" and following == "det"
+            for kind, following in itertools.pairwise(kinds)
+        )
 
     def _noun_follows(self) -> bool:
         """Whether the adjectives here are followed by a noun: a new description."""
