@@ -16,7 +16,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -26,7 +26,9 @@ from videoseg.video.container import open_container
 from videoseg.video.index import FrameIndex, SeekPoint, build_index, frames_of
 
 if TYPE_CHECKING:
+    from av.packet import Packet
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 __all__ = ["PyavReader"]
 
@@ -283,25 +285,19 @@ class _Cursor:
 
     def _start_from(self, point: SeekPoint, index: int) -> bool:
         """Seek, and return whether decoding from there leads to an index without error."""
-        from av.error import FFmpegError
         from av.video.frame import PictureType
 
         self._last = self._pending = None
-        try:
-            self._container.seek(
-                min(point.pts, point.dts), stream=self._stream, backward=True, any_frame=False
-            )
-            packets = self._container.demux(self._stream)
-            first = next(packets)
-            while first.size and not first.is_keyframe:
-                first = next(packets)
-        except (FFmpegError, StopIteration):
+        # Containers seek by one or the other; the wrong one lands a whole group off.
+        for timestamp in dict.fromkeys((point.pts, point.dts)):
+            landing = self._land(timestamp)
+            if landing is not None and landing[0].pts == point.pts:
+                break
+        if landing is None:
             return False
-        if first.pts is None:
-            return False
-        floor = self._index.first_at(first.pts)
+        first, packets = landing
+        floor = self._index.first_at(cast("int", first.pts))
         if floor > index:
-            # Some containers land behind the point asked for.
             return False
         self._frames = self._from_packets(first, packets, floor)
         self._pending = next(self._frames, None)
@@ -313,6 +309,22 @@ class _Cursor:
         whole = frame.pict_type in (PictureType.I, PictureType.SI, PictureType.NONE)
         self.next_index = floor
         return found == floor and whole and not frame.is_corrupt
+
+    def _land(
+        self, timestamp: int
+    ) -> tuple[Packet[VideoStream], Iterator[Packet[VideoStream]]] | None:
+        """Seek and return the keyframe's packet that comes first, and those behind it."""
+        from av.error import FFmpegError
+
+        try:
+            self._container.seek(timestamp, stream=self._stream, backward=True, any_frame=False)
+            packets = self._container.demux(self._stream)
+            first = next(packets)
+            while first.size and not first.is_keyframe:
+                first = next(packets)
+        except (FFmpegError, StopIteration):
+            return None
+        return None if first.pts is None else (first, packets)
 
     def _from_packets(
         self, first: Any, packets: Iterator[Any], floor: int

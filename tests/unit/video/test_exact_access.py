@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from videoseg.errors import VideoError
-from videoseg.video import Video
+from videoseg.video import Video, pyav
 from videoseg.video.pyav import PyavReader
 
 
@@ -161,3 +161,22 @@ def test_going_backward_costs_little_more_than_forward(tmp_path, encoder):
 def test_starts_that_nothing_reaches_across_are_told_from_others(clip, name, fresh):
     points = PyavReader(clip(name)).index.seek_points
     assert [point.is_fresh_start for point in points] == fresh
+
+
+@pytest.mark.parametrize(
+    "name", ["b-frames.mp4", "open-groups.mp4", "open-groups.ts", "matroska.mkv", "vp9.webm"]
+)
+def test_jump_decodes_no_more_than_the_group_it_lands_in(clip, monkeypatch, name):
+    decoded = []
+    frames_of = pyav.frames_of
+
+    def count(packet):
+        frames = frames_of(packet)
+        decoded.extend(frames)
+        return frames
+
+    with Video.open(clip(name), cache_bytes=0) as video:
+        monkeypatch.setattr(pyav, "frames_of", count)
+        video[38]
+        # A group of up to 16, the frames before it that lean on both, and those held back.
+        assert len(decoded) <= 24
