@@ -16,6 +16,7 @@ from videoseg.builtin.propagation.appearance import colour_model, motion_bins, m
 from videoseg.builtin.propagation.cues import FrameCues
 from videoseg.builtin.propagation.layers import motion_layers
 from videoseg.builtin.propagation.presence import Presence
+from videoseg.builtin.propagation.still_background import StillBackground
 from videoseg.builtin.vision.guided_filter import guided_filter
 from videoseg.builtin.vision.optical_flow import FloatImage, resize_image, warp
 from videoseg.types import BoolArray, Size
@@ -38,6 +39,7 @@ class CueWeights:
         motion: How strongly it moves by itself.
         layers: Which object a pixel moves with, where there are several.
         identity: The prior once more, but only between objects.
+        still: How much unchanged background counts for the background.
         gate: How strongly a pixel far from the carried mask is refused.
         prior_floor: Probability below which the prior no longer counts against a class.
         gate_base: Width of the gate for an object at rest, in reference pixels.
@@ -53,13 +55,14 @@ class CueWeights:
     motion: float = 1.4
     layers: float = 0.7
     identity: float = 0.0
+    still: float = 4.0
     gate: float = 6.0
     prior_floor: float = 0.03
     gate_base: float = 5.0
     gate_speed: float = 2.0
     gate_limit: float = 14.0
     sharpness: float = 2.0
-    radius: int = 4
+    radius: int = 6
     epsilon: float = 3e-4
 
 
@@ -83,6 +86,7 @@ class Competition:
         self._motion = motion_model()
         self._shares: FloatImage = np.ones((*cue_size, 1), dtype=np.float32)
         self._refined: FloatImage = np.ones((*refine_size, 1), dtype=np.float32)
+        self._still = StillBackground(self._unit)
         self._presence: list[Presence] = []
         self.object_ids: list[int] = []
 
@@ -131,6 +135,7 @@ class Competition:
                 self._motion.forget(number)
             self._presence[number - 1].place(self._shares[..., number], cues)
         self._anchor(cues, classes)
+        self._still.learn(cues, self._shares[..., 0])
 
     def _add(self, object_id: int) -> None:
         self.object_ids.append(object_id)
@@ -156,6 +161,9 @@ class Competition:
         score = np.float32(weights.prior) * logs
         score += np.float32(weights.colour) * self._colour.log_ratios(cues.colours)
         score += np.float32(weights.motion) * self._motion.log_ratios(motion_bins(cues.motion))
+        unchanged = self._still.evidence(cues)
+        if unchanged is not None:
+            score[..., 0] += np.float32(weights.still) * unchanged
         if len(self.object_ids) > 1:
             if weights.identity:
                 identity = logs[..., 1:] - logs[..., 1:].max(axis=2, keepdims=True)
@@ -245,6 +253,7 @@ class Competition:
 
     def _cross_cut(self, cues: FrameCues) -> None:
         """Nothing carries over a cut but what the objects look like."""
+        self._still.forget()
         for number, presence in enumerate(self._presence, start=1):
             presence.lose(everywhere=True)
             self._hide(number)
@@ -260,6 +269,7 @@ class Competition:
             self._anchor(cues, [])
 
     def _learn(self, cues: FrameCues) -> None:
+        self._still.learn(cues, self._shares[..., 0])
         weights = self._sample_weights()
         for number, presence in enumerate(self._presence, start=1):
             if not presence.visible:
