@@ -1,0 +1,274 @@
+"""Finds what could be meant in a window of a video: things that move, things that stand out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from videoseg.builtin.regions.candidate import Candidate, Survey
+from videoseg.builtin.regions.depth import depth_order
+from videoseg.builtin.regions.following import Follower, Track
+from videoseg.builtin.regions.frames import (
+    SurveyFrame,
+    choose_frames,
+    cuts_of_window,
+    read_survey_frames,
+)
+from videoseg.builtin.regions.moving_parts import Part, moving_parts
+from videoseg.builtin.regions.standing_parts import standing_parts
+from videoseg.builtin.segmentation.cues import colour_cue
+from videoseg.errors import ConfigError
+from videoseg.types import BoolArray, Rle, VideoSource, Window
+
+__all__ = ["survey_window"]
+
+_STANDING_FRAMES = 6  # frames searched for things that do not move
+_LEAST_SUPPORT = 0.06  # of the best mover's: below, it is a ripple or a shadow
+_STANDING_SALIENCY = 0.35  # of what moves
+_EXPLAINED = 0.5
+_SPLIT_SHARE = 0.2  # of a track's area: a piece this large may be a thing of its own
+_SPLIT_FRAMES = 0.4
+
+
+def survey_window(
+    video: VideoSource,
+    *,
+    window: Window,
+    num_frames: int = 24,
+    max_candidates: int = 8,
+    seed: int = 0,
+) -> Survey:
+    """Find all plausible objects in a window and follow each through it.
+
+    Moving things are found by their camera-free motion, others by their contrast to what is
+    around them; each is followed from the frame where it shows best. Nothing is recognised.
+
+    Args:
+        video: The video.
+        window: Where to look.
+        num_frames: How many frames to look at, spread evenly.
+        max_candidates: How many things to return at most.
+        seed: Accepted for the contract's sake; nothing here is random.
+
+    Returns:
+        The survey; candidates with the highest saliency first.
+
+    Raises:
+        ConfigError: If a number is below 1 or the window leaves the video.
+        VideoError: If a frame cannot be decoded.
+    """
+    _check(video, window, num_frames, max_candidates)
+    indices = choose_frames(window, num_frames)
+    frames = read_survey_frames(video, indices)
+    cuts = cuts_of_window(video, window, indices)
+    shots = [int(np.searchsorted(cuts, index, side="right")) for index in indices]
+    cues = [colour_cue(frame.lab) for frame in frames]
+    parts = moving_parts(frames, cues)
+    follower = Follower(frames, cues, parts, shots)
+    tracks = _follow_movers(follower, parts, max_candidates)
+    spread = np.linspace(0, len(frames) - 1, min(_STANDING_FRAMES, len(frames)))
+    standing = standing_parts(frames, cues, sorted({round(float(p)) for p in spread}))
+    tracks += _follow_standing(follower, standing, tracks, max_candidates)
+    tracks = tracks[: 2 * max_candidates]
+    saliencies = _saliencies(tracks)
+    order = sorted(range(len(tracks)), key=lambda index: -saliencies[index])[:max_candidates]
+    kept = [tracks[index] for index in order]
+    masks = _disjoint_masks(kept)
+    rate = video.fps / float(np.hypot(*frames[0].size))
+    candidates = tuple(
+        _candidate(number, saliencies[index], masks[number], frames, rate)
+        for number, index in enumerate(order)
+    )
+    return Survey(
+        window,
+        indices,
+        frames[0].size,
+        video.size,
+        candidates,
+        cuts=cuts,
+        depth_order=depth_order(masks),
+    )
+
+
+def _check(video: VideoSource, window: Window, num_frames: int, max_candidates: int) -> None:
+    problems = [
+        f"{name} must be at least 1, got {value}"
+        for name, value in (("num_frames", num_frames), ("max_candidates", max_candidates))
+        if value < 1
+    ]
+    if video.num_frames is not None and window.stop > video.num_frames:
+        problems.append(
+            f"the window [{window.start}, {window.stop}) leaves the video of "
+            f"{video.num_frames} frames"
+        )
+    if problems:
+        raise ConfigError(problems)
+
+
+def _follow_movers(follower: Follower, parts: Sequence[Sequence[Part]], limit: int) -> list[Track]:
+    queue = sorted((part for here in parts for part in here), key=lambda part: -part.score)
+    tracks: list[Track] = []
+    best = 0.0
+    for part in queue:
+        if len(tracks) >= limit or part.score < _LEAST_SUPPORT * best:
+            break
+        taken = _taken(tracks, follower)
+        if _share(part.mask, taken[part.position]) > _EXPLAINED:
+            continue
+        for track in _one_thing_each(follower, part, taken):
+            if _is_new(track, tracks) and _lasts(track):
+                tracks.append(track)
+                best = max(best, _total_support(track))
+    return tracks
+
+
+def _follow_standing(
+    follower: Follower, parts: Sequence[Part], movers: Sequence[Track], limit: int
+) -> list[Track]:
+    tracks: list[Track] = []
+    for part in parts:
+        if len(tracks) >= limit:
+            break
+        taken = _taken([*movers, *tracks], follower)
+        if _share(part.mask, taken[part.position]) > _EXPLAINED:
+            continue
+        track = follower.follow(part, taken)
+        if _is_new(track, [*movers, *tracks]) and _lasts(track):
+            tracks.append(track)
+    return tracks
+
+
+def _one_thing_each(follower: Follower, part: Part, taken: Sequence[BoolArray]) -> list[Track]:
+    """Follow a part; if it falls into pieces that stay apart, follow each piece instead."""
+    track = follower.follow(part, taken)
+    split = _clearest_split(track)
+    if split is None:
+        return [track]
+    position, pieces = split
+    result: list[Track] = []
+    blocked = [mask.copy() for mask in taken]
+    for piece in pieces:
+        own = follower.follow(Part(position, piece, part.score, part.moving), blocked)
+        result.append(own)
+        for index in range(len(blocked)):
+            mask = own.mask(index)
+            if mask is not None:
+                blocked[index] |= mask
+    return result
+
+
+def _clearest_split(track: Track) -> tuple[int, list[BoolArray]] | None:
+    found: list[tuple[float, int, list[BoolArray]]] = []
+    for position in range(len(track.probability)):
+        mask = track.mask(position)
+        if mask is None:
+            continue
+        pieces = _pieces(mask)
+        if len(pieces) > 1:
+            smaller = float(pieces[1].sum()) / float(pieces[0].sum())
+            found.append((smaller, position, pieces))
+    if len(found) < max(2, _SPLIT_FRAMES * track.num_visible):
+        return None
+    _, position, pieces = max(found, key=lambda item: item[0])
+    return position, pieces
+
+
+def _pieces(mask: BoolArray) -> list[BoolArray]:
+    import cv2
+
+    # Closing first: a thin thing in front does not make two things of the one behind.
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8))
+    num, labels = cv2.connectedComponents(near)
+    pieces = [mask & (labels == label) for label in range(1, num)]
+    pieces = [piece for piece in pieces if piece.sum() > _SPLIT_SHARE * mask.sum()]
+    return sorted(pieces, key=lambda piece: -int(piece.sum()))
+
+
+def _taken(tracks: Sequence[Track], follower: Follower) -> list[BoolArray]:
+    taken = [np.zeros(frame.size, dtype=bool) for frame in follower.frames]
+    for track in tracks:
+        for position, mask in enumerate(taken):
+            own = track.mask(position)
+            if own is not None:
+                mask |= own
+    return taken
+
+
+def _share(mask: BoolArray, of: BoolArray) -> float:
+    return float((mask & of).sum()) / max(1.0, float(mask.sum()))
+
+
+def _is_new(track: Track, others: Sequence[Track]) -> bool:
+    for other in others:
+        shared = [
+            _share(mine, theirs)
+            for position in range(len(track.probability))
+            if (mine := track.mask(position)) is not None
+            and (theirs := other.mask(position)) is not None
+        ]
+        if shared and float(np.mean(shared)) > _EXPLAINED:
+            return False
+    return track.num_visible > 0
+
+
+def _lasts(track: Track) -> bool:
+    return track.num_visible >= min(3, len(track.probability))
+
+
+def _total_support(track: Track) -> float:
+    return float(np.sum(track.support)) / max(1, len(track.support))
+
+
+def _saliencies(tracks: Sequence[Track]) -> list[float]:
+    moving = [_total_support(track) for track in tracks if track.seed.moving]
+    best = max(moving, default=0.0)
+    result = []
+    for track in tracks:
+        if track.seed.moving:
+            result.append(_total_support(track) / best if best > 0 else 0.0)
+        else:
+            there = track.num_visible / len(track.probability)
+            standing = track.seed.score * there
+            result.append(standing if best == 0 else _STANDING_SALIENCY * standing)
+    return [float(min(1.0, value)) for value in result]
+
+
+def _disjoint_masks(tracks: Sequence[Track]) -> list[list[BoolArray | None]]:
+    masks: list[list[BoolArray | None]] = [[] for _ in tracks]
+    num = len(tracks[0].probability) if tracks else 0
+    for position in range(num):
+        here = [track.probability[position] for track in tracks]
+        known = [probability for probability in here if probability is not None]
+        strongest = np.max(known, axis=0) if known else None
+        for index, probability in enumerate(here):
+            if probability is None or strongest is None:
+                masks[index].append(None)
+                continue
+            own: BoolArray = (probability > 0.5) & (probability >= strongest)
+            masks[index].append(own if own.any() else None)
+    return masks
+
+
+def _candidate(
+    number: int,
+    saliency: float,
+    masks: Sequence[BoolArray | None],
+    frames: Sequence[SurveyFrame],
+    rate: float,
+) -> Candidate:
+    velocities: list[tuple[float, float] | None] = []
+    motion: list[float | None] = []
+    cut: list[bool] = []
+    for mask, frame in zip(masks, frames, strict=True):
+        if mask is None:
+            velocities.append(None)
+            motion.append(None)
+            cut.append(False)
+            continue
+        x, y = np.median(frame.residual[mask], axis=0)
+        velocities.append((float(x) * rate, float(y) * rate))
+        motion.append(float(frame.strength[mask].mean()) * rate)
+        cut.append(bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()))
+    rles = tuple(None if mask is None else Rle.encode(mask) for mask in masks)
+    return Candidate(number, rles, saliency, tuple(velocities), tuple(motion), tuple(cut))
