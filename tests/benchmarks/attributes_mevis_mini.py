@@ -72,7 +72,10 @@ def main() -> None:
     for name, facts in videos.items():
         if chosen.video not in (None, name):
             continue
-        video = Video.open(root / "JPEGImages" / name)
+        # The frames are a link to those of DAVIS, which not every copy of the data keeps.
+        linked = root / "JPEGImages" / name
+        frames = linked if linked.is_dir() else root.parent / "davis/JPEGImages/480p" / name
+        video = Video.open(frames)
         grounder = AttributesGrounder()
         for item in facts["expressions"].values():
             plan = parse_query(item["exp"])
