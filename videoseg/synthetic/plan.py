@@ -201,8 +201,10 @@ def _radii(rng: np.random.Generator, count: int, script: Script) -> list[float]:
 def _colors(rng: np.random.Generator, count: int, *, twins: bool, with_posts: bool) -> list[str]:
     # A post could be taken for the brown or the grey one.
     names = [name for name in COLORS if not (with_posts and name in ("brown", "grey"))]
+    # Black and white go with everything; unweighted, they would be in nearly every clip.
+    weights = np.array([0.35 if name in ("black", "white") else 1.0 for name in names])
     chosen: list[str] = []
-    for k in rng.permutation(len(names)):
+    for k in rng.choice(len(names), len(names), replace=False, p=weights / weights.sum()):
         name = names[int(k)]
         if all(not confusable(name, other) for other in chosen):
             chosen.append(name)

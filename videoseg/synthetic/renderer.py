@@ -235,7 +235,8 @@ class SceneRenderer:
         )
         inner = cv2.erode(alpha, np.ones((3, 3), np.uint8), iterations=1).astype(np.float32)
         rim = cv2.GaussianBlur(255 - inner, (0, 0), max(0.6, item.radius * 0.04)) / 255
-        surface[..., :3] *= (1 - 0.35 * rim)[..., None]
+        # Small things are nearly all rim; they must keep their colour.
+        surface[..., :3] *= (1 - min(0.35, 0.02 * item.radius) * rim)[..., None]
         shadow = cv2.GaussianBlur(alpha, (0, 0), blur).astype(np.float32) * 0.42
         return _Patch(surface.astype(np.uint8), alpha, shadow.astype(np.uint8), side / 2)
 

@@ -66,9 +66,8 @@ class Reader:
 
     def moves(self, k: int, way: str) -> bool:
         """Where it ends up, seen from where it began, within the shot it moves most in."""
-        cuts = [0, *self.clip.cuts, self.last + 1]
         best = np.zeros(2)
-        for start, stop in pairwise(cuts):
+        for start, stop in pairwise([0, *self.clip.cuts, self.last + 1]):
             frames = [t for t in self.clear(k) if start <= t < stop]
             if frames:
                 step = self.centers[k][frames[-1]] - self.centers[k][frames[0]]
@@ -92,7 +91,11 @@ class Reader:
 
     def stays(self, k: int) -> bool:
         frames = self.clear(k, 0.95)
-        reach = np.hypot(*np.ptp(self.centers[k][frames], axis=0))
+        reach = 0.0
+        for start, stop in pairwise([0, *self.clip.cuts, self.last + 1]):
+            shot = frames[(frames >= start) & (frames < stop)]
+            if len(shot):
+                reach = max(reach, np.hypot(*np.ptp(self.centers[k][shot], axis=0)))
         return bool(reach < 0.035 * np.hypot(self.height, self.width))
 
     def gap(self, k: int) -> int:

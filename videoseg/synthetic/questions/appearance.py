@@ -9,7 +9,6 @@ import numpy as np
 
 from videoseg.synthetic.measure import Measurements
 from videoseg.synthetic.questions.proposal import Proposal, choice, name
-from videoseg.types.arrays import FloatArray
 
 __all__ = ["ask", "extreme_in_place", "extreme_in_size"]
 
@@ -86,22 +85,16 @@ def extreme_in_size(
     """Return the clearly largest or smallest of some objects, or None."""
     if len(among) < 2:
         return None
-    whole = seen.full_areas
-    shown = seen.areas.max(axis=1)
-    sign = -1 if extreme == "largest" else 1
-    order = sorted(among, key=lambda k: sign * float(whole[k]))
-    first, second = order[0], order[1]
-
-    def clear(areas: FloatArray) -> bool:
-        small, large = sorted((float(areas[first]), float(areas[second])))
-        return large >= _SIZE_RATIO * small
-
+    found = set()
     # Also by what ever shows of them, for someone who cannot guess what a bar hides.
-    agree = all(
-        (shown[first] - shown[k]) * sign < 0 and clear(np.asarray(shown, dtype=np.float64))
-        for k in order[1:]
-    )
-    return first if clear(whole) and agree else None
+    for areas in (seen.full_areas, seen.areas.max(axis=1)):
+        sizes = {k: float(areas[k]) for k in among}
+        order = sorted(among, key=lambda k: sizes[k], reverse=extreme == "largest")
+        small, large = sorted((sizes[order[0]], sizes[order[1]]))
+        if large < _SIZE_RATIO * small:
+            return None
+        found.add(order[0])
+    return found.pop() if len(found) == 1 else None
 
 
 def extreme_in_place(
