@@ -7,6 +7,7 @@ Everything in it comes from a run of the pipeline ``attributes`` on the demonstr
 
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 
@@ -78,10 +79,12 @@ def spotlight(frame: vs.types.Frame, mask: vs.types.BoolArray) -> vs.types.Frame
 
 
 def reasons(result: vs.Segmentation) -> list[tuple[str, str]]:
-    """Return the parts of the last thought that say something."""
+    """Return, from the last turn, what was found to be true and which words were judged."""
     thought = result.trace.turns[-1].thought
-    parts = [("when", thought.temporal), ("where", thought.spatial), ("words", thought.linguistic)]
-    return [(name, " ".join(text.split())) for name, text in parts if text]
+    # Each part of the query scores each candidate: "candidate 2 1.00 (what was measured)".
+    true = re.findall(r"candidate \d+ 1\.00 \(([^)]+)\)", f"{thought.temporal} {thought.spatial}")
+    lines = [("because", text) for text in true[:1]]
+    return [*lines, ("words", " ".join(thought.linguistic.split()))]
 
 
 def timeline(canvas: Canvas, result: vs.Segmentation, top: float, height: float) -> None:
@@ -123,7 +126,7 @@ def main() -> None:
             prompts = [p for p in result.grounding.prompts if p.frame == keyframe]
             picture = draw_prompts(picture, prompts, tags=False)
         height = canvas.picture(x, top, width, picture)
-        note = "keyframe, with its prompt" if frame == keyframe else ""
+        note = "keyframe, with the prompt" if frame == keyframe else ""
         canvas.text(x, top + height + 6, f"frame {frame}", size=14)
         canvas.text(x + 72, top + height + 6, note, size=14, color=MUTED)
     y = top + height + 38
@@ -133,7 +136,7 @@ def main() -> None:
     for name, text in reasons(result):
         canvas.text(MARGIN, y, name, size=14, color=MUTED)
         for line in textwrap.wrap(text, 150)[:2]:
-            canvas.text(MARGIN + 64, y, line, size=14)
+            canvas.text(MARGIN + 76, y, line, size=14)
             y += 21
     path = HERE / "answer.png"
     canvas.image = canvas.image.crop((0, 0, canvas.image.width, round((y + 18) * SCALE)))
