@@ -11,7 +11,9 @@ import numpy.typing as npt
 from videoseg.builtin.vision.optical_flow import FloatImage
 from videoseg.types import Frame
 
-__all__ = ["HistogramCue", "colour_cue", "motion_cue", "to_lab"]
+__all__ = ["Histogram", "HistogramCue", "colour_cue", "motion_cue", "to_lab"]
+
+Histogram = npt.NDArray[np.float64]
 
 _LIGHTNESS_BINS, _COLOUR_BINS, _COLOUR_RANGE = 12, 24, 60.0
 _MOTION_BINS = 17
@@ -33,7 +35,7 @@ class HistogramCue:
     limit: float
 
     def log_ratio(self, foreground: FloatImage, background: FloatImage) -> FloatImage:
-        """Learn both sides from soft samples and judge every pixel.
+        """Learn both sides from soft samples of this image and judge its every pixel.
 
         Args:
             foreground: How far each pixel is a sample of the object, shape (H, W), >= 0.
@@ -42,27 +44,31 @@ class HistogramCue:
         Returns:
             Log ratios in nats, shape (H, W); near 0 where neither side was seen.
         """
-        first, num_first = self._histogram(foreground)
-        second, num_second = self._histogram(background)
+        return self.judge(self.sample(foreground), self.sample(background))
+
+    def sample(self, weights: FloatImage) -> Histogram:
+        """Return the weighted counts of the bins, of this cue's shape."""
+        num_bins = int(np.prod(self.shape))
+        counts = np.bincount(self.bins.ravel(), weights.ravel().astype(np.float64), num_bins)
+        return counts.reshape(self.shape).astype(np.float64)
+
+    def judge(self, foreground: Histogram, background: Histogram) -> FloatImage:
+        """Judge every pixel by counts that may come from other images.
+
+        Returns:
+            Log ratios in nats, shape (H, W); all 0 if a side has no samples.
+        """
+        num_first, num_second = float(foreground.sum()), float(background.sum())
         if num_first <= 0 or num_second <= 0:
             return np.zeros(self.bins.shape, dtype=np.float32)
         floor = 0.5 / max(num_first, 50.0)
-        ratio = np.log((first + floor) / (second + floor)).ravel()
-        limited: FloatImage = np.clip(ratio, -self.limit, self.limit).astype(np.float32)
-        return limited[self.bins]
-
-    def _histogram(self, weights: FloatImage) -> tuple[npt.NDArray[np.float64], float]:
-        counts: npt.NDArray[np.float64] = (
-            np.bincount(
-                self.bins.ravel(), weights.ravel().astype(np.float64), int(np.prod(self.shape))
-            )
-            .reshape(self.shape)
-            .astype(np.float64)
+        first, second = (
+            _smoothed(counts) / total
+            for counts, total in ((foreground, num_first), (background, num_second))
         )
-        total = float(counts.sum())
-        for axis in range(counts.ndim):
-            counts = _smoothed(counts, axis)
-        return counts / max(total, 1e-9), total
+        ratio = np.log((first + floor) / (second + floor)).ravel()
+        limited = np.clip(ratio, -self.limit, self.limit).astype(np.float32)
+        return np.asarray(limited[self.bins], dtype=np.float32)
 
 
 def to_lab(image: Frame) -> FloatImage:
@@ -95,12 +101,13 @@ def motion_cue(residual: FloatImage, noise: float, *, limit: float = 3.0) -> His
     )
 
 
-def _smoothed(counts: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.float64]:
-    padding = [(1, 1) if index == axis else (0, 0) for index in range(counts.ndim)]
-    padded = np.pad(counts, padding, mode="edge")
-    size = counts.shape[axis]
-    before, at, after = (
-        np.take(padded, range(first, first + size), axis=axis) for first in (0, 1, 2)
-    )
-    smoothed: npt.NDArray[np.float64] = 0.25 * before + 0.5 * at + 0.25 * after
-    return smoothed
+def _smoothed(counts: Histogram) -> Histogram:
+    for axis in range(counts.ndim):
+        padding = [(1, 1) if index == axis else (0, 0) for index in range(counts.ndim)]
+        padded = np.pad(counts, padding, mode="edge")
+        size = counts.shape[axis]
+        before, at, after = (
+            np.take(padded, range(first, first + size), axis=axis) for first in (0, 1, 2)
+        )
+        counts = 0.25 * before + 0.5 * at + 0.25 * after
+    return counts
