@@ -23,8 +23,8 @@ class Layout:
 
     Args:
         labels: Object id of each pixel, 0 for the ground, ``POST_LABEL`` for bars; (H, W).
-        covered: ``covered[front, behind]`` pixels of one object lie under another, by id;
-            row 0 counts pixels under bars. Shape (N + 1, N + 1).
+        covered: On ``covered[front, behind]`` pixels of one object's whole extent another
+            is seen instead, by id; row 0 is for bars. Shape (N + 1, N + 1).
         amodal_areas: Pixels inside the picture that each object would have if nothing were
             in front of it, by id, shape (N + 1,).
     """
@@ -110,25 +110,24 @@ class SceneRenderer:
         labels = np.zeros((height, width), dtype=np.uint8)
         covered = np.zeros((count, count), dtype=np.int64)
         amodal = np.zeros(count, dtype=np.int64)
+        extents: list[tuple[int, slice, slice, BoolArray]] = []
         for item in self._painting_order:
             placed = self._place(item, index, channels=self._patches[item.object_id].alpha)
             if placed is None:
                 continue
             rows, columns, alpha = placed
-            inside = alpha > 127
-            region = labels[rows, columns]
-            under = np.bincount(region[inside], minlength=count)[:count]
-            covered[item.object_id] = under
-            amodal[item.object_id] = int(inside.sum())
-            region[inside] = item.object_id
-        covered[:, 0] = 0
+            inside = np.asarray(alpha > 127)
+            extents.append((item.object_id, rows, columns, inside))
+            labels[rows, columns][inside] = item.object_id
         for post, _ in self._posts:
             left, right = self._post_columns(post, index)
-            strip = labels[:, left:right]
-            under = np.bincount(strip.ravel(), minlength=POST_LABEL + 1)[:count]
-            under[0] = 0
-            covered[0] += under
-            strip[...] = POST_LABEL
+            labels[:, left:right] = POST_LABEL
+        for object_id, rows, columns, inside in extents:
+            on_top = np.bincount(labels[rows, columns][inside], minlength=POST_LABEL + 1)
+            amodal[object_id] = int(inside.sum())
+            covered[:, object_id] = on_top[:count]
+            covered[object_id, object_id] = 0
+            covered[0, object_id] = on_top[POST_LABEL]
         return Layout(labels, covered, amodal)
 
     def amodal_mask(self, index: int, object_id: int) -> BoolArray:
