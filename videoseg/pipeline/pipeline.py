@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replaced
 from pathlib import Path
 from types import TracebackType
@@ -300,7 +300,7 @@ class Pipeline:
         if warmup_frames < 1:
             raise ConfigError(f"warmup_frames must be at least 1, got {warmup_frames}")
         query = check_query(query)
-        opened = self._open(video, live=True)
+        opened = self._open(video, live_buffer=warmup_frames)
         observation = Observation(self._registry, observers)
         live = opened.num_frames is None
         self._composition.check_live(live)
@@ -347,12 +347,10 @@ class Pipeline:
     # -- the stages ------------------------------------------------------------------------
 
     @staticmethod
-    def _open(video: object, *, live: bool = False) -> VideoSource:
-        from videoseg.video import Video, as_video
+    def _open(video: object, *, live_buffer: int = 0) -> VideoSource:
+        from videoseg.video import as_video
 
-        if live and isinstance(video, Iterator):
-            return Video.from_iterator(video, live=True)
-        return as_video(video)
+        return as_video(video, live_buffer=live_buffer)
 
     def _ground(
         self, video: VideoSource, query: str, seed: int, observation: Observation
