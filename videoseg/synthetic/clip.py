@@ -10,10 +10,11 @@ import numpy as np
 from videoseg.errors import ConfigError, VideosegError
 from videoseg.synthetic.facts import ObjectFacts, object_facts
 from videoseg.synthetic.measure import Measurements, measure
-from videoseg.synthetic.plan import Camera, SceneWishes, Script, plan_scene, scene_is_fair
+from videoseg.synthetic.plan import Camera, SceneWishes, plan_scene, scene_is_fair
 from videoseg.synthetic.questions import DIFFICULTIES, Difficulty, all_questions
 from videoseg.synthetic.reference import SyntheticQuery, reference_query
 from videoseg.synthetic.renderer import SceneRenderer
+from videoseg.synthetic.stories import Script
 from videoseg.types.arrays import BoolArray, Frame, Size
 from videoseg.types.masks import MaskTrack
 from videoseg.types.rle import Rle

@@ -110,8 +110,8 @@ def extreme_in_place(
     visible = np.where(seen.gone, np.inf, along)
     target = int(np.argmin(np.nanmin(visible, axis=1)))
     here = seen.seen[target]
-    # It must be there nearly always, or somebody else is first while it is away.
-    if here.mean() < 0.95 or (visible[target][here] > middle - 0.1).any():
+    # It must always be there, or somebody else is first while it is away.
+    if not here.all() or (visible[target] > middle - 0.1).any():
         return None
     others = np.delete(visible, target, axis=0).min(axis=0)
-    return target if (others - visible[target] >= _PLACE_MARGIN)[here].all() else None
+    return target if (others - visible[target] >= _PLACE_MARGIN).all() else None
