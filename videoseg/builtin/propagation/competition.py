@@ -38,7 +38,6 @@ class CueWeights:
         colour: What colours it has.
         motion: How strongly it moves by itself.
         layers: Which object a pixel moves with, where there are several.
-        identity: The prior once more, but only between objects.
         still: How much unchanged background counts for the background.
         gate: How strongly a pixel far from the carried mask is refused.
         prior_floor: Probability below which the prior no longer counts against a class.
@@ -53,8 +52,7 @@ class CueWeights:
     prior: float = 0.8
     colour: float = 1.4
     motion: float = 1.4
-    layers: float = 0.7
-    identity: float = 0.0
+    layers: float = 2.0
     still: float = 4.0
     gate: float = 6.0
     prior_floor: float = 0.03
@@ -164,14 +162,11 @@ class Competition:
         unchanged = self._still.evidence(cues)
         if unchanged is not None:
             score[..., 0] += np.float32(weights.still) * unchanged
-        if len(self.object_ids) > 1:
-            if weights.identity:
-                identity = logs[..., 1:] - logs[..., 1:].max(axis=2, keepdims=True)
-                score[..., 1:] += np.float32(weights.identity) * identity
-            if weights.layers and cues.residual is not None and cues.confidence is not None:
-                score[..., 1:] += np.float32(weights.layers) * motion_layers(
-                    cues.residual, cues.confidence, carried[..., 1:]
-                )
+        several = len(self.object_ids) > 1
+        if several and cues.residual is not None and cues.confidence is not None:
+            score[..., 1:] += np.float32(weights.layers) * motion_layers(
+                cues.residual, cues.confidence, carried[..., 1:]
+            )
         for number, presence in enumerate(self._presence, start=1):
             if presence.visible:
                 score[..., number] += self._gate(cues, carried[..., number])

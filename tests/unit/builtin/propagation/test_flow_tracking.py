@@ -195,3 +195,34 @@ def test_a_real_clip_is_followed(clip: str, least: float) -> None:
         session.prompt(Prompt(1, 0, mask=Rle.encode(truth[0])))
         masks = [result.masks[1] for result in session.run(stop=20)]
     assert region_j(np.stack(masks[1:]), np.stack(truth[1:])).mean() > least
+
+
+def test_objects_that_look_alike_are_told_apart_by_how_they_move() -> None:
+    frames, upper, lower = [], [], []
+    for t in range(20):
+        frame = BACKGROUND.copy()
+        places = (40 + 5 * t, 50), (140 - 5 * t, 72)
+        masks = disc(places[0]), disc(places[1])
+        paint(frame, masks[0], RED, places[0])
+        paint(frame, masks[1], RED, places[1])
+        frames.append(frame)
+        upper.append(masks[0] & ~masks[1])
+        lower.append(masks[1])
+    results = propagate(
+        np.stack(frames), [mask_prompt(1, 0, upper[0]), mask_prompt(2, 0, lower[0])]
+    )
+    assert overlap(results[-1].masks[1], upper[-1]) > 0.75
+    assert overlap(results[-1].masks[2], lower[-1]) > 0.75
+
+
+def test_a_still_thing_of_the_same_colour_is_not_taken_over() -> None:
+    frames, truth = moving_disc(lambda t: (30 + 4 * t, 45), 25)
+    # A bar of the object's own colours, which the object passes along.
+    bar = np.zeros((HEIGHT, WIDTH), bool)
+    bar[66:82, 20:170] = True
+    for frame in frames:
+        frame[bar] = RED[bar]
+    results = propagate(frames, [mask_prompt(1, 0, truth[0] & ~bar)])
+    taken = [np.count_nonzero(result.masks[1] & bar) for result in results]
+    assert max(taken) < 0.25 * np.count_nonzero(truth[0])
+    assert overlap(results[-1].masks[1], truth[-1]) > 0.8
