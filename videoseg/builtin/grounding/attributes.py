@@ -12,6 +12,7 @@ from videoseg.builtin.grounding.relations import Contacts
 from videoseg.builtin.grounding.resolving import Choice, Resolution, Resolver
 from videoseg.builtin.grounding.surveys import MeasuredSurvey, SurveyFunction, SurveyMemory
 from videoseg.builtin.grounding.telling import (
+    PLAUSIBLE,
     box_text,
     closer_finding,
     joined,
@@ -278,10 +279,10 @@ class AttributesGrounder:
 def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:
     contacts = Contacts(frozenset(measured.survey.depth_order))
     target = plan.target
-    resolver = Resolver(measured.tracks, contacts)
-    if target.judged or not measured.tracks:
-        return resolver.resolve(target)
-    return _most_salient(target, measured.tracks)
+    tracks = [track for track in measured.tracks if track.plausibility >= PLAUSIBLE]
+    if target.judged or not tracks:
+        return Resolver(tracks, contacts).resolve(target)
+    return _most_salient(target, tracks)
 
 
 def _most_salient(target: NounPhrase, tracks: Sequence[Track]) -> Resolution:

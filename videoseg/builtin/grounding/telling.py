@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from videoseg.builtin.regions.candidate import Survey
 
 __all__ = [
+    "PLAUSIBLE",
     "box_text",
     "closer_finding",
     "joined",
@@ -23,6 +24,9 @@ __all__ = [
     "warnings_for",
     "what_is_judged",
 ]
+
+PLAUSIBLE = 0.5
+"""What is less plausibly a thing is taken for background."""
 
 _LABEL_LENGTH = 60
 
@@ -72,6 +76,7 @@ def survey_text(survey: Survey, tracks: Sequence[Track]) -> str:
     listed = "; ".join(
         f"{track.name} on frames {int(track.frames[track.first])}-"
         f"{int(track.frames[track.last])}, saliency {track.saliency:.2f}"
+        + ("" if track.plausibility >= PLAUSIBLE else ", taken for background")
         for track in tracks
     )
     return (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.builtin.vision.color import color_histogram
+from videoseg.builtin.grounding.outlines import boundary_contrast, outline_score, solidity
+from videoseg.builtin.vision.color import NUM_COLOR_BINS, color_histogram
 from videoseg.types import BoolArray, FloatArray, VideoSource, Window
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Track:
         motion: Camera-free motion inside it, in diagonals per second, shape (P,); NaN if unknown.
         aspect: Width over height of the frame.
         colors: Histogram of its pixels.
+        outline: How much it is bounded like a thing, in [0, 1]; see ``outline_score``.
     """
 
     candidate_id: int
@@ -68,6 +70,7 @@ class Track:
     motion: FloatArray
     aspect: float
     colors: FloatArray
+    outline: float = 1.0
 
     @property
     def name(self) -> str:
@@ -196,6 +199,21 @@ class Track:
         late = float(np.median(self.areas[whole[-third:]]))
         return float(np.log(late / early)) if early > 0 and late > 0 else 0.0
 
+    @cached_property
+    def plausibility(self) -> float:
+        """How plausible it is that people would speak of it as a thing, in [0, 1].
+
+        What stands out by its motion is a thing. What stands still has to be bounded like
+        one: it has a sharp, compact and steady outline and does not cross the whole picture.
+        """
+        if not self.visible.any():
+            return 0.0
+        boxes = np.nanmedian(self.boxes[self.visible], axis=0)
+        spans = max(float(boxes[2] - boxes[0]), float(boxes[3] - boxes[1]))
+        if self.roaming < 0.03 and spans > 0.93:
+            return 0.1
+        return max(ramp(self.saliency, 0.1, 0.4), self.outline)
+
     # -- when it is there --------------------------------------------------------------------
 
     @cached_property
@@ -268,15 +286,14 @@ def measure_tracks(video: VideoSource, survey: Survey) -> tuple[Track, ...]:
     """Measure every candidate of a survey that is visible at all, reading few frames."""
     usable = [candidate for candidate in survey.candidates if any(candidate.visible)]
     times = np.array([video.time_of(frame) for frame in survey.frames])
-    histograms = _histograms(video, survey, usable)
+    looks = _looks(video, survey, usable)
     return tuple(
-        _track(candidate, survey, times, histograms[candidate.candidate_id])
-        for candidate in usable
+        _track(candidate, survey, times, looks[candidate.candidate_id]) for candidate in usable
     )
 
 
 def _track(
-    candidate: Candidate, survey: Survey, times: FloatArray, colors: FloatArray
+    candidate: Candidate, survey: Survey, times: FloatArray, look: _Look
 ) -> Track:
     height, width = survey.size
     count = len(survey.frames)
@@ -310,14 +327,35 @@ def _track(
         velocities=np.array([v if v is not None else unknown for v in candidate.velocities]),
         motion=np.array([np.nan if m is None else m for m in candidate.motion], dtype=np.float64),
         aspect=survey.source_size[1] / survey.source_size[0],
-        colors=colors,
+        colors=look.colors,
+        outline=outline_score(
+            float(np.mean(look.contrasts)), float(np.mean(look.solidities)), _changes(areas)
+        ),
     )
 
 
-def _histograms(
+def _changes(areas: FloatArray) -> FloatArray:
+    """Return the relative change of the area between neighbouring frames that show it."""
+    before, after = areas[:-1], areas[1:]
+    both = (before > 0) & (after > 0)
+    largest = np.maximum(before[both], after[both])
+    changes: FloatArray = np.abs(after[both] - before[both]) / largest
+    return changes
+
+
+@dataclass(eq=False, slots=True)
+class _Look:
+    """What is gathered of a candidate's pixels, frame by frame."""
+
+    colors: FloatArray
+    contrasts: list[float] = field(default_factory=list)
+    solidities: list[float] = field(default_factory=list)
+
+
+def _looks(
     video: VideoSource, survey: Survey, candidates: Sequence[Candidate]
-) -> dict[int, FloatArray]:
-    """Count the colours of each candidate on the frames that show most of it."""
+) -> dict[int, _Look]:
+    """Look at each candidate's pixels on frames that show much of it."""
     import cv2
 
     wanted: dict[int, list[Candidate]] = {}
@@ -329,7 +367,7 @@ def _histograms(
         for position in shown[::step]:
             wanted.setdefault(int(position), []).append(candidate)
     height, width = survey.size
-    totals: dict[int, FloatArray] = {}
+    looks = {item.candidate_id: _Look(np.zeros(NUM_COLOR_BINS)) for item in candidates}
     for position, shown_there in sorted(wanted.items()):
         (frame,) = video.read([survey.frames[position]])
         resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
@@ -338,12 +376,13 @@ def _histograms(
             mask = candidate.mask(position)
             if mask is None:
                 continue
+            look = looks[candidate.candidate_id]
             counts = color_histogram(small, _without_rim(mask))
             # Each frame counts the same, however large it is there.
-            counts = counts / max(1.0, float(counts.sum()))
-            known = totals.get(candidate.candidate_id)
-            totals[candidate.candidate_id] = counts if known is None else known + counts
-    return totals
+            look.colors = look.colors + counts / max(1.0, float(counts.sum()))
+            look.contrasts.append(boundary_contrast(small, mask))
+            look.solidities.append(solidity(mask))
+    return looks
 
 
 def _without_rim(mask: BoolArray) -> BoolArray:

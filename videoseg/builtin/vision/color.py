@@ -20,6 +20,7 @@ from videoseg.types import BoolArray, FloatArray, Frame
 __all__ = [
     "BASIC_COLORS",
     "COLOR_NAMES",
+    "NUM_COLOR_BINS",
     "Shade",
     "color_histogram",
     "color_membership",
@@ -78,6 +79,9 @@ BASIC_COLORS: tuple[str, ...] = (
     *("green", "cyan", "blue", "purple", "pink", "brown"),
 )
 """The names used to describe an object; the others are only understood."""
+
+NUM_COLOR_BINS = _LEVELS**3
+"""Length of a colour histogram."""
 
 COLOR_NAMES: tuple[str, ...] = tuple(name for name in _COLORS if name != "any")
 """Every name that can be judged."""

@@ -206,6 +206,9 @@ class _Parser:
                 self._place(builder, token, entry)
             case "ranked place":
                 self._ranked_place(builder, token, entry)
+            case "motion" if self._is_noun(builder, token):
+                builder.set_noun(words)
+                self._cannot_judge(words, _NOUN)
             case "motion":
                 direction = cast(Direction, entry.extra) if entry.extra else None
                 builder.add_motion(MotionIs(words, cast(Manner, entry.value), direction),
@@ -278,8 +281,8 @@ class _Parser:
             builder.add_camera_relation(token.words, relation)
             return
         if relation in ("above", "below") and self._kind() in ("end", "comma", "and"):
-            place: Place = "top" if relation == "above" else "bottom"
-            builder.add(PositionIs(token.words, (place,)))
+            end: Place = "top" if relation == "above" else "bottom"
+            builder.add(PositionIs(token.words, (end,)))
             return
         references = self._references(depth, pair=relation == "between")
         if references is None:
@@ -438,7 +441,12 @@ class _Parser:
     def _preposition(self, token: Token, depth: int) -> None:
         if self._kind() == "det" and self._kind(1) in ("superlative", "place", "ranked place"):
             return  # "to the far left"
-        if self._kind() in ("det", None, "color", "number", "thing", "all"):
+        if self._kind() is None and self._kind(1) == "motion":
+            # "on inline skates": without an article, not a subject and its verb.
+            words = " ".join(item.words for item in self.tokens[self.position : self.position + 2])
+            self.position += 2
+            self._cannot_judge(f"{token.words} {words}", _THING)
+        elif self._kind() in ("det", None, "color", "number", "thing", "all"):
             self._discard(token.words, depth, _THING)
 
     def _determiner(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
@@ -625,6 +633,14 @@ class _Parser:
                 return
         builder.number = Number(count)
         builder.started = True
+
+    def _is_noun(self, builder: PhraseBuilder, token: Token) -> bool:
+        """Whether a verb's form stands where only a noun can ("a ride", "on inline skates")."""
+        form = token.entry.form if token.entry is not None else None
+        if form not in ("finite", "infinitive") or builder.in_clause or " " in token.words:
+            return False
+        ends = form == "infinitive" or token.words.endswith("s")
+        return ends and builder.started and not builder.has_head and builder.number is None
 
     def _unknown(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         verb = builder.has_noun and _looks_like_verb(token.words)
