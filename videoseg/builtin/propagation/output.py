@@ -42,12 +42,15 @@ def masks_from_shares(competition: Competition, size: Size) -> dict[int, BoolArr
 def _without_specks(mask: BoolArray) -> BoolArray:
     import cv2
 
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        mask.astype(np.uint8), connectivity=8
-    )
-    if count <= 2:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
         return mask
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    keep = np.concatenate([[False], areas >= _SMALLEST_PART * areas.max()])
-    kept: BoolArray = keep[labels]
-    return kept
+    inside = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        mask[inside].astype(np.uint8), connectivity=8
+    )
+    if count > 2:
+        areas = stats[1:, cv2.CC_STAT_AREA]
+        keep = np.concatenate([[False], areas >= _SMALLEST_PART * areas.max()])
+        mask[inside] = keep[labels]
+    return mask
