@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from videoseg.types import MaskTrack, Segmentation, TraceTurn
 
-__all__ = ["answer_document", "print_answer"]
+__all__ = ["answer_document", "print_answer", "reasons_of"]
 
 _FILES = (
     ("report.html", "the reasoning beside the frames"),
@@ -37,7 +37,7 @@ def answer_document(
         "window": None if window is None else [window.start, window.stop],
         "confidence": result.grounding.confidence,
         "objects": [_object(result, track) for track in result.tracks],
-        "reasoning": _reasons(result),
+        "reasoning": reasons_of(result),
         "warnings": list(result.warnings),
         "seconds": round(result.timings.get("total", 0.0), 3),
         "seed": result.seed,
@@ -65,7 +65,7 @@ def print_answer(
     if result.trace.turns:
         window = result.trace.turns[-1].selection.window
         _print_fact(console, "window", f"frames {window.start} to {window.stop - 1}")
-    if reasons := _reasons(result):
+    if reasons := reasons_of(result):
         _print_fact(console, "because", "\n".join(reasons))
     for warning in result.warnings:
         _print_fact(console, "warning", warning, style="yellow")
@@ -121,7 +121,7 @@ def _frame_text(result: Segmentation, frame: int) -> str:
     return f"frame {frame}, at {frame / result.video.fps:.2f} s"
 
 
-def _reasons(result: Segmentation) -> list[str]:
+def reasons_of(result: Segmentation) -> list[str]:
     """Return the reasoning of all turns, one line for each thing said."""
     lines: list[str] = []
     for number, turn in enumerate(result.trace.turns, start=1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -14,6 +14,7 @@ from videoseg.cli.terminal import json_option
 from videoseg.errors import OutputError, VideosegError
 
 if TYPE_CHECKING:
+    from videoseg.io.exporters import ExportFormat
     from videoseg.pipeline import Pipeline
     from videoseg.types import Segmentation
     from videoseg.video import Video
@@ -111,16 +112,16 @@ def run(
     stage_options = parse_options(options)
     query = check_query(query)
     pipe = checked_pipeline(pipeline, stages=stages, options=stage_options, max_turns=max_turns)
-    _check_formats(formats)
 
     from videoseg.video import Video
 
     with Video.open(video, reader=reader) as opened, pipe:
         folder = output or default_output_folder(opened.name)
         check_output_folder(folder, overwrite=overwrite)
+        _check_exports(formats, folder, overwrite=overwrite)
         result = answer_query(pipe, opened, query, seed=seed, quiet=quiet, folder=folder)
         result.save(folder, overwrite=overwrite, parts=parts)
-        exported = _export(result, formats, folder)
+        exported = _export(result, formats, folder, overwrite=overwrite)
     if as_json:
         write_json(answer_document(result, folder, exported))
     elif not quiet:
@@ -167,20 +168,30 @@ def _keep_grounding(partial: Segmentation, error: VideosegError, folder: Path) -
         note(f"what had been found until then is kept in {path}")
 
 
-def _check_formats(formats: Sequence[str]) -> None:
-    if formats:
-        from videoseg.io.export import check_format
+def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> None:
+    if not formats:
+        return
+    from videoseg.io.exporters import check_format
 
-        for name in formats:
-            check_format(name)
+    for name in formats:
+        check_format(name)
+        place = _export_folder(folder, name)
+        if place.exists() and not overwrite:
+            raise OutputError(f"{place} exists; choose another -o or pass --overwrite")
 
 
-def _export(result: Segmentation, formats: Sequence[str], folder: Path) -> dict[str, Path]:
-    from typing import cast
-
+def _export(
+    result: Segmentation, formats: Sequence[str], folder: Path, *, overwrite: bool
+) -> dict[str, Path]:
     exported: dict[str, Path] = {}
     for name in formats:
-        from videoseg.io.export import export
+        from videoseg.io.exporters import export
 
-        exported[name] = cast(Any, export)(result, name, folder.with_name(f"{folder.name}-{name}"))
+        place = _export_folder(folder, name)
+        format_name = cast("ExportFormat", name)
+        exported[name] = export(result, place, format=format_name, overwrite=overwrite)
     return exported
+
+
+def _export_folder(folder: Path, name: str) -> Path:
+    return folder.with_name(f"{folder.name}-{name}")
