@@ -45,11 +45,23 @@ def choose_positions(
 
 def _shown(track: Track) -> FloatArray:
     """Return how well each surveyed frame shows a track, in [0, 1]; 0 where it is not there."""
-    whole = np.minimum(track.areas / max(track.size, 1e-9), 1.0)
+    usual = max(track.usual_area, 1e-9)
+    # Too much is as bad as too little: there, something else has been taken for a part of it.
+    surplus = np.abs(np.log(np.maximum(track.areas, 1e-9) / usual))
+    steady = np.abs(np.log(np.maximum(track.areas, 1e-9) / np.maximum(_local(track), 1e-9)))
     clear = np.where(track.cut, 0.6, 1.0)
-    # Far from the ends of its time: there, an entering object is only half in the picture.
-    shown: FloatArray = np.where(track.visible, 0.05 + 0.95 * whole * clear, 0.0)
+    shown: FloatArray = np.where(
+        track.visible, 0.02 + 0.98 * clear * np.exp(-2.0 * surplus - 2.0 * steady), 0.0
+    )
     return shown
+
+
+def _local(track: Track) -> FloatArray:
+    """Return the median area around each surveyed frame, for things that come nearer."""
+    padded = np.pad(track.areas, 2, mode="edge")
+    around = np.stack([padded[shift : shift + len(track.areas)] for shift in range(5)])
+    local: FloatArray = np.median(around, axis=0)
+    return local
 
 
 def make_prompts(
@@ -73,7 +85,7 @@ def make_prompts(
         if small is None:
             continue
         frame = survey.frames[position]
-        mask = _full_size(small, survey.source_size)
+        mask = _full_size(_main_parts(small), survey.source_size)
         rle = Rle.encode(mask)
         neighbours = [
             (other.candidate_id in chosen_ids, by_id[other.candidate_id].mask(position), other)
@@ -99,6 +111,18 @@ def make_prompts(
             )
         )
     return tuple(prompts)
+
+
+def _main_parts(mask: BoolArray) -> BoolArray:
+    """Keep the largest part of a mask and those not much smaller; the rest are specks."""
+    import cv2
+
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    if count <= 2:
+        return mask
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    kept = 1 + np.flatnonzero(areas >= 0.25 * areas.max())
+    return np.asarray(np.isin(labels, kept))
 
 
 def _apart(track: Track, other: Track, position: int) -> float:

@@ -84,6 +84,13 @@ class Track:
         areas = self.areas[whole if whole.sum() >= 2 else self.visible]
         return float(np.percentile(areas, 75)) if len(areas) else 0.0
 
+    @cached_property
+    def usual_area(self) -> float:
+        """The median of its area where it is seen whole (or else at all)."""
+        whole = self.visible & ~self.cut
+        areas = self.areas[whole if whole.sum() >= 3 else self.visible]
+        return float(np.median(areas)) if len(areas) else 0.0
+
     def extent(self, axis: Literal[0, 1]) -> float:
         """Return its usual width (axis 0) or height (axis 1) in units of the frame's height."""
         boxes = self.boxes[self.visible]
