@@ -1,15 +1,15 @@
 """Masks in the formats of other tools and benchmarks.
 
-============== =====================================================================
-``png``        ``<directory>/<sequence>/<object id>/<frame>.png``, 0 and 255
-``davis``      ``<directory>/Annotations/<sequence>/<frame>.png``, object ids as
-               colours of the DAVIS palette
+=============== =====================================================================
+``png``         ``<directory>/<sequence>/<object id>/<frame>.png``, 0 and 255
+``davis``       ``<directory>/Annotations/<sequence>/<frame>.png``, object ids as
+                colours of the DAVIS palette
 ``youtube-vos`` the same pictures, and ``<directory>/meta.json`` with each object's
-               category and the frames that show it
-``coco``       ``<directory>/<sequence>.json``: one annotation for each object with a
-               list of ``segmentations`` (COCO RLE), ``bboxes`` (x, y, width, height)
-               and ``areas``, one entry for each frame, null where it is not visible
-============== =====================================================================
+                category and the frames that show it
+``coco``        ``<directory>/<sequence>.json``: one annotation for each object with a
+                list of ``segmentations`` (COCO RLE), ``bboxes`` (x, y, width, height)
+                and ``areas``, one entry for each frame, null where it is not visible
+=============== =====================================================================
 
 A picture of object ids shows one object at each pixel: where masks overlap the smaller object
 is on top, and of two equally large ones that with the lower id. PNG and COCO keep overlaps.
