@@ -23,6 +23,8 @@ class Candidate:
             diagonals per second; None where not visible. Unlike the velocity it is also above
             zero for something that moves without going anywhere (a dancer on the spot).
         cut_by_border: For each surveyed frame, whether the mask touches the frame's border.
+        clarity: How sure its outline is on each surveyed frame, in [0, 1]; 0 where not
+            visible. Empty if the survey does not tell.
     """
 
     candidate_id: int
@@ -31,6 +33,7 @@ class Candidate:
     velocities: tuple[tuple[float, float] | None, ...]
     motion: tuple[float | None, ...]
     cut_by_border: tuple[bool, ...]
+    clarity: tuple[float, ...] = ()
 
     @property
     def visible(self) -> tuple[bool, ...]:

@@ -130,12 +130,12 @@ class Follower:
         frame, cue = self.frames[seed.position], self.cues[seed.position]
         soft = np.asarray(cv2.GaussianBlur(seed.mask.astype(np.float32), (0, 0), 2.0))
         near = _near(seed.mask)
-        prior = np.clip(soft, 0.05, 0.85)
-        prior = np.where(near, prior, np.float32(0.01)).astype(np.float32)
+        inside = np.clip(soft, 0.05, 0.85)
+        prior: FloatImage = np.where(near, inside, 0.01).astype(np.float32)
         probability = prior
         bins = _strength_cue(frame)
         for _ in range(_SETTLING_ROUNDS):
-            foreground, background = probability**2, _around(probability, near)
+            foreground, background = np.square(probability), _around(probability, near)
             odds = _COLOUR_WEIGHT * cue.log_ratio(foreground, background)
             if seed.moving:
                 odds = odds + 0.5 * bins.log_ratio(foreground, background)
@@ -167,7 +167,7 @@ class Follower:
             previous, position = position, position + step
             if current is None:
                 break
-            prior, trust = self._carried(current, position, previous, lost)
+            prior = self._carried(current, position, previous, lost)
             track.carried[position] = prior
             mine = self._own_parts(track, prior, model, position, lost, taken[position])
             if mine:
@@ -175,7 +175,7 @@ class Follower:
             if prior is None and not mine:
                 lost = True
                 continue
-            seen = self._judge(prior, trust, mine, model, position, taken[position], lost)
+            seen = self._judge(prior, mine, model, position, taken[position], lost)
             if seen is None:
                 lost = True
                 current = prior if prior is not None else current
@@ -187,21 +187,21 @@ class Follower:
 
     def _carried(
         self, current: FloatImage, position: int, previous: int, lost: bool
-    ) -> tuple[FloatImage | None, FloatImage | None]:
+    ) -> FloatImage | None:
         import cv2
 
         if self.shots[position] != self.shots[previous]:
-            return None, None
+            return None
         gap = self.gap(position, previous)
         far = abs(self.frames[position].index - self.frames[previous].index) > _LONGEST_FLOW_GAP
         if lost:
             # What is hidden stays where it was in the scene.
             flow = camera_flow(gap.camera, self.frames[position].size)
-            return warp(current, flow, outside=0.0), None
+            return warp(current, flow, outside=0.0)
         carried = warp(current, gap.flow, outside=0.0)
         trust = gap.confidence * np.float32(0.5 if far else 1.0)
         wide = np.asarray(cv2.GaussianBlur(carried, (0, 0), 4.0))
-        return trust * carried + (1 - trust) * wide, trust
+        return np.asarray(trust * carried + (1 - trust) * wide, dtype=np.float32)
 
     def _own_parts(
         self,
@@ -232,7 +232,6 @@ class Follower:
     def _judge(
         self,
         prior: FloatImage | None,
-        trust: FloatImage | None,
         mine: Sequence[Part],
         model: _Model,
         position: int,
@@ -321,7 +320,7 @@ def _near(mask: BoolArray) -> BoolArray:
 
 def _around(probability: FloatImage, near: BoolArray) -> FloatImage:
     weight = np.where(near, np.float32(1.0), np.float32(0.1))
-    return weight * np.square(1 - probability)
+    return np.asarray(weight * np.square(1 - probability), dtype=np.float32)
 
 
 def _hellinger(first: Histogram, second: Histogram) -> float:
@@ -332,7 +331,8 @@ def _hellinger(first: Histogram, second: Histogram) -> float:
 
 def _coarse(counts: Histogram) -> Histogram:
     a, b, c = (size // 2 for size in counts.shape)
-    return counts.reshape(a, 2, b, 2, c, 2).sum(axis=(1, 3, 5))  # pairs of bins
+    coarse: Histogram = counts.reshape(a, 2, b, 2, c, 2).sum(axis=(1, 3, 5))  # pairs of bins
+    return coarse
 
 
 def _without_crumbs(probability: FloatImage) -> FloatImage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +91,7 @@ def cuts_of_window(video: VideoSource, window: Window, frames: tuple[int, ...]) 
             thumbnails[index] = thumbnail(video[index])
         return thumbnails[index]
 
-    for first, last in zip(frames, frames[1:], strict=False):
+    for first, last in pairwise(frames):
         low, high = first, last
         while high - low > 1 and cut_evidence(at(low), at(high)).is_cut:
             middle = (low + high) // 2

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from videoseg.builtin.regions.frames import SurveyFrame
-from videoseg.builtin.segmentation.cues import HistogramCue, colour_cue
+from videoseg.builtin.segmentation.cues import HistogramCue
 from videoseg.builtin.vision.guided_filter import guided_filter
 from videoseg.builtin.vision.optical_flow import FloatImage
-from videoseg.types import BoolArray
+from videoseg.types import BoolArray, IntArray
 
 __all__ = ["Part", "colour_distance", "motion_probability", "moving_parts"]
 
@@ -112,10 +112,10 @@ def colour_distance(
     return float(np.sqrt(max(0.0, 1.0 - overlap)))
 
 
-def _coarse_bins(bins: FloatImage, shape: tuple[int, ...]) -> FloatImage:
+def _coarse_bins(bins: IntArray, shape: tuple[int, ...]) -> IntArray:
     parts = np.unravel_index(bins, shape)
     halves = tuple(-(-size // 2) for size in shape)
-    return np.ravel_multi_index(tuple(part // 2 for part in parts), halves)
+    return np.asarray(np.ravel_multi_index(tuple(part // 2 for part in parts), halves))
 
 
 def _relative_strength(frame: SurveyFrame) -> FloatImage:
@@ -124,7 +124,8 @@ def _relative_strength(frame: SurveyFrame) -> FloatImage:
     strength = cv2.GaussianBlur(frame.strength, (0, 0), 1.0)
     fastest = float(np.percentile(strength, 98))
     # A floor, so that the noise of a still frame is not stretched into motion.
-    return np.clip(strength / max(fastest + 0.15, 4 * frame.noise), 0, 1).astype(np.float32)
+    relative = np.clip(strength / max(fastest + 0.15, 4 * frame.noise), 0, 1)
+    return np.asarray(relative, dtype=np.float32)
 
 
 def _regions(
@@ -136,8 +137,8 @@ def _regions(
     lowest = max(_LOWEST, 1.5 * frame.noise)
     regions = []
     for level in levels:
-        binary = (level_map > level).astype(np.uint8)
-        binary = cv2.morphologyEx(binary, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+        above = (level_map > level).astype(np.uint8)
+        binary = cv2.morphologyEx(above, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
         num, labels, stats, _ = cv2.connectedComponentsWithStats(binary)
         for label in range(1, num):
             left, top, width, height, area = (int(value) for value in stats[label])
@@ -174,7 +175,7 @@ def _score(
     colour = colour_distance(cue, (rows, columns), patch, band)
     contact = mask[0].sum() + mask[-1].sum() + mask[:, 0].sum() + mask[:, -1].sum()
     border = float(np.exp(-_BORDER_COST * float(contact) / np.sqrt(area)))
-    return motion * colour * float(area / mask.size) ** _SIZE_POWER * border
+    return float(motion * colour * (area / mask.size) ** _SIZE_POWER * border)
 
 
 def _without_nested(position: int, scored: list[tuple[float, BoolArray]]) -> list[Part]:

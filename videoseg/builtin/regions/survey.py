@@ -15,17 +15,17 @@ from videoseg.builtin.regions.frames import (
     cuts_of_window,
     read_survey_frames,
 )
+from videoseg.builtin.regions.linking import link_parts
 from videoseg.builtin.regions.moving_parts import Part, moving_parts
-from videoseg.builtin.regions.standing_parts import standing_parts
+from videoseg.builtin.regions.outlined_parts import outlined_parts
+from videoseg.builtin.regions.things import Thing, disjoint_masks, total_support, whole_things
 from videoseg.builtin.segmentation.cues import colour_cue
 from videoseg.errors import ConfigError
 from videoseg.types import BoolArray, Rle, VideoSource, Window
 
 __all__ = ["survey_window"]
 
-_STANDING_FRAMES = 6  # frames searched for things that do not move
 _LEAST_SUPPORT = 0.06  # of the best mover's: below, it is a ripple or a shadow
-_STANDING_SALIENCY = 0.35  # of what moves
 _EXPLAINED = 0.5
 _SPLIT_SHARE = 0.2  # of a track's area: a piece this large may be a thing of its own
 _SPLIT_FRAMES = 0.4
@@ -65,20 +65,16 @@ def survey_window(
     shots = [int(np.searchsorted(cuts, index, side="right")) for index in indices]
     cues = [colour_cue(frame.lab) for frame in frames]
     parts = moving_parts(frames, cues)
-    follower = Follower(frames, cues, parts, shots)
-    tracks = _follow_movers(follower, parts, max_candidates)
-    spread = np.linspace(0, len(frames) - 1, min(_STANDING_FRAMES, len(frames)))
-    standing = standing_parts(frames, cues, sorted({round(float(p)) for p in spread}))
-    tracks += _follow_standing(follower, standing, tracks, max_candidates)
-    tracks = tracks[: 2 * max_candidates]
-    saliencies = _saliencies(tracks)
-    order = sorted(range(len(tracks)), key=lambda index: -saliencies[index])[:max_candidates]
-    kept = [tracks[index] for index in order]
-    masks = _disjoint_masks(kept)
+    queue = [part for here in parts for part in here]
+    movers = _follow_movers(Follower(frames, cues, parts, shots), queue, max_candidates)
+    chains = link_parts(outlined_parts(frames), shots, float(np.hypot(*frames[0].size)))
+    outlined = [chain for chain in chains if _lasts(len(chain.parts), len(frames))]
+    things = whole_things(movers, outlined, frames)[:max_candidates]
+    masks = disjoint_masks(things, frames)
     rate = video.fps / float(np.hypot(*frames[0].size))
     candidates = tuple(
-        _candidate(number, saliencies[index], masks[number], frames, rate)
-        for number, index in enumerate(order)
+        _candidate(number, thing, masks[number], frames, rate)
+        for number, thing in enumerate(things)
     )
     return Survey(
         window,
@@ -106,8 +102,8 @@ def _check(video: VideoSource, window: Window, num_frames: int, max_candidates: 
         raise ConfigError(problems)
 
 
-def _follow_movers(follower: Follower, parts: Sequence[Sequence[Part]], limit: int) -> list[Track]:
-    queue = sorted((part for here in parts for part in here), key=lambda part: -part.score)
+def _follow_movers(follower: Follower, parts: Sequence[Part], limit: int) -> list[Track]:
+    queue = sorted(parts, key=lambda part: -part.score)
     tracks: list[Track] = []
     best = 0.0
     for part in queue:
@@ -117,25 +113,9 @@ def _follow_movers(follower: Follower, parts: Sequence[Sequence[Part]], limit: i
         if _share(part.mask, taken[part.position]) > _EXPLAINED:
             continue
         for track in _one_thing_each(follower, part, taken):
-            if _is_new(track, tracks) and _lasts(track):
+            if _is_new(track, tracks) and _lasts(track.num_visible, len(track.probability)):
                 tracks.append(track)
-                best = max(best, _total_support(track))
-    return tracks
-
-
-def _follow_standing(
-    follower: Follower, parts: Sequence[Part], movers: Sequence[Track], limit: int
-) -> list[Track]:
-    tracks: list[Track] = []
-    for part in parts:
-        if len(tracks) >= limit:
-            break
-        taken = _taken([*movers, *tracks], follower)
-        if _share(part.mask, taken[part.position]) > _EXPLAINED:
-            continue
-        track = follower.follow(part, taken)
-        if _is_new(track, [*movers, *tracks]) and _lasts(track):
-            tracks.append(track)
+                best = max(best, total_support(track))
     return tracks
 
 
@@ -212,47 +192,13 @@ def _is_new(track: Track, others: Sequence[Track]) -> bool:
     return track.num_visible > 0
 
 
-def _lasts(track: Track) -> bool:
-    return track.num_visible >= min(3, len(track.probability))
-
-
-def _total_support(track: Track) -> float:
-    return float(np.sum(track.support)) / max(1, len(track.support))
-
-
-def _saliencies(tracks: Sequence[Track]) -> list[float]:
-    moving = [_total_support(track) for track in tracks if track.seed.moving]
-    best = max(moving, default=0.0)
-    result = []
-    for track in tracks:
-        if track.seed.moving:
-            result.append(_total_support(track) / best if best > 0 else 0.0)
-        else:
-            there = track.num_visible / len(track.probability)
-            standing = track.seed.score * there
-            result.append(standing if best == 0 else _STANDING_SALIENCY * standing)
-    return [float(min(1.0, value)) for value in result]
-
-
-def _disjoint_masks(tracks: Sequence[Track]) -> list[list[BoolArray | None]]:
-    masks: list[list[BoolArray | None]] = [[] for _ in tracks]
-    num = len(tracks[0].probability) if tracks else 0
-    for position in range(num):
-        here = [track.probability[position] for track in tracks]
-        known = [probability for probability in here if probability is not None]
-        strongest = np.max(known, axis=0) if known else None
-        for index, probability in enumerate(here):
-            if probability is None or strongest is None:
-                masks[index].append(None)
-                continue
-            own: BoolArray = (probability > 0.5) & (probability >= strongest)
-            masks[index].append(own if own.any() else None)
-    return masks
+def _lasts(num_visible: int, num_frames: int) -> bool:
+    return num_visible >= min(3, num_frames)
 
 
 def _candidate(
     number: int,
-    saliency: float,
+    thing: Thing,
     masks: Sequence[BoolArray | None],
     frames: Sequence[SurveyFrame],
     rate: float,
@@ -270,5 +216,12 @@ def _candidate(
         velocities.append((float(x) * rate, float(y) * rate))
         motion.append(float(frame.strength[mask].mean()) * rate)
         cut.append(bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()))
-    rles = tuple(None if mask is None else Rle.encode(mask) for mask in masks)
-    return Candidate(number, rles, saliency, tuple(velocities), tuple(motion), tuple(cut))
+    return Candidate(
+        number,
+        tuple(None if mask is None else Rle.encode(mask) for mask in masks),
+        thing.saliency,
+        tuple(velocities),
+        tuple(motion),
+        tuple(cut),
+        tuple(0.0 if mask is None else c for mask, c in zip(masks, thing.clarity, strict=True)),
+    )

@@ -1,0 +1,106 @@
+"""Outlined parts of successive frames linked into things that keep their identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from videoseg.builtin.regions.outlined_parts import OutlinedPart
+
+__all__ = ["Chain", "link_parts"]
+
+_COLOUR_SCALE = 9.0
+_MOST_COLOUR = 20.0
+_MOST_GROWN = 3.0
+_MOST_COST = 3.2
+_REACH = 0.16  # diagonals a thing may be off its expected place from one frame to the next
+_LARGEST_REACH = 0.6
+
+
+@dataclass(eq=False, slots=True)
+class Chain:
+    """One thing, as the parts that show it.
+
+    Args:
+        parts: By position in the survey.
+    """
+
+    parts: dict[int, OutlinedPart] = field(default_factory=dict)
+
+    @property
+    def last(self) -> OutlinedPart:
+        """The latest part."""
+        return self.parts[max(self.parts)]
+
+    @property
+    def outlined(self) -> float:
+        """Its mean share of clear outline, in [0, 1]."""
+        return float(np.mean([part.outlined for part in self.parts.values()]))
+
+    def usual_area(self) -> float:
+        """Return its area where most of it shows, in pixels of the survey's grid."""
+        return float(np.percentile([part.area for part in self.parts.values()], 75))
+
+    def expected(self, position: int) -> tuple[float, float]:
+        """Return where its centre should be, going on as it did lately."""
+        known = sorted(self.parts)
+        x, y = self.parts[known[-1]].center
+        if len(known) < 2 or position - known[-1] > 2:
+            return x, y
+        before = self.parts[known[-2]]
+        steps = known[-1] - known[-2]
+        ahead = (position - known[-1]) / steps
+        return x + (x - before.center[0]) * ahead, y + (y - before.center[1]) * ahead
+
+
+def link_parts(
+    parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int], diagonal: float
+) -> list[Chain]:
+    """Link parts by colour, place and size; a thing that was hidden is taken up again.
+
+    Args:
+        parts: The parts of each frame.
+        shots: The number of each frame's shot; across a cut the place says nothing.
+        diagonal: Length of the frame's diagonal in pixels of the survey's grid.
+
+    Returns:
+        The chains, those seen on most frames first.
+    """
+    chains: list[Chain] = []
+    for position, here in enumerate(parts):
+        costs = [
+            (cost, index, number)
+            for index, chain in enumerate(chains)
+            for number, part in enumerate(here)
+            if (cost := _cost(chain, part, shots, diagonal)) < _MOST_COST
+        ]
+        linked: set[int] = set()
+        used: set[int] = set()
+        for _, index, number in sorted(costs):
+            if index not in linked and number not in used:
+                chains[index].parts[position] = here[number]
+                linked.add(index)
+                used.add(number)
+        chains += [Chain({position: part}) for n, part in enumerate(here) if n not in used]
+    return sorted(chains, key=lambda chain: -len(chain.parts))
+
+
+def _cost(chain: Chain, part: OutlinedPart, shots: Sequence[int], diagonal: float) -> float:
+    last = chain.last
+    colour = float(np.linalg.norm(last.colour - part.colour))
+    if colour > _MOST_COLOUR:
+        return np.inf
+    grown = part.area / max(chain.usual_area(), 1.0)
+    if grown > _MOST_GROWN or grown < 0.04:
+        return np.inf
+    cost = colour / _COLOUR_SCALE + 0.5 * abs(float(np.log(part.area / last.area)))
+    if shots[part.position] != shots[last.position]:
+        return cost + 0.5
+    gap = part.position - last.position
+    x, y = chain.expected(part.position)
+    away = float(np.hypot(part.center[0] - x, part.center[1] - y)) / diagonal
+    reach = min(_LARGEST_REACH, _REACH * (1 + 0.7 * (gap - 1)))
+    # Where it was a moment ago, it is likely still: a long gap costs, too.
+    return cost + 1.5 * away / reach + 0.05 * (gap - 1) if away < reach else np.inf

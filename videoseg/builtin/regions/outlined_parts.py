@@ -1,0 +1,238 @@
+"""Parts of one colour with a clear outline all around, whether they move or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from videoseg.builtin.regions.frames import SurveyFrame
+from videoseg.builtin.vision.optical_flow import FloatImage
+from videoseg.types import BoolArray, FloatArray, IntArray, Size
+
+__all__ = ["OutlinedPart", "outlined_parts"]
+
+ByteMask: TypeAlias = npt.NDArray[np.uint8]
+
+_NUM_COLOURS = 12
+_SAMPLES_PER_FRAME = 300
+_ROUNDS = 8
+_SAME_SURFACE = 17.0  # distance of two colours that may be one checked or shaded surface
+_SMALLEST, _LARGEST = 0.0012, 0.3  # of the frame
+_LEAST_SOLID = 0.4
+_STEP = 9.0  # Lab distance across an outline that the eye cannot miss
+_LEAST_OUTLINED = 0.62
+_SCENERY = 0.45  # of a border: a region along so much of it is ground, wall or sky
+_MOST_FILLED = 1.4
+_RIM = 9  # pixels over which both sides of an outline are averaged
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class OutlinedPart:
+    """A connected region of one colour on one surveyed frame.
+
+    Args:
+        position: Position of the frame in the survey.
+        mask: Shape (h, w), holes filled.
+        colour: Mean colour, in the space of ``surface_colours``, shape (3,).
+        outlined: Share of its outline with a clear step in colour, in [0, 1].
+        center: (x, y) in pixels of the survey's grid.
+        area: In pixels.
+    """
+
+    position: int
+    mask: BoolArray
+    colour: FloatArray
+    outlined: float
+    center: tuple[float, float]
+    area: float
+
+
+def outlined_parts(frames: Sequence[SurveyFrame]) -> list[list[OutlinedPart]]:
+    """Return for each frame the disjoint parts of one colour that are outlined all around.
+
+    Colours are clustered over all frames together, so that a thing keeps its cluster. Regions
+    are the connected places of one cluster, or of two near ones (a checked or shaded surface).
+    A region cut out of a smooth gradient has no step at its border and is left out.
+    """
+    if not frames:
+        return []
+    images = [surface_colours(frame) for frame in frames]
+    centers = _cluster(images)
+    groups = _groups(centers)
+    return [
+        _parts_of_frame(position, frame, image, centers, groups)
+        for position, (frame, image) in enumerate(zip(frames, images, strict=True))
+    ]
+
+
+def surface_colours(frame: SurveyFrame) -> FloatImage:
+    """Return colours in which light and shade on one surface lie close, shape (h, w, 3).
+
+    Lightness counts fully for greys and little for vivid colours; the strength of a vivid
+    colour, which shade changes too, is compressed.
+    """
+    import cv2
+
+    smooth = np.ascontiguousarray(cv2.medianBlur(frame.image, 5))
+    lab = cv2.cvtColor(smooth.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    vivid = np.clip((chroma - 12) / 20, 0, 1)
+    lightness = lab[..., 0] * (0.6 - 0.42 * vivid)
+    squeezed = 45 * np.tanh(chroma / 45) / np.maximum(chroma, 1e-3)
+    return np.stack(
+        [lightness, lab[..., 1] * squeezed, lab[..., 2] * squeezed], axis=-1, dtype=np.float32
+    )
+
+
+def _cluster(images: Sequence[FloatImage]) -> FloatImage:
+    samples = np.concatenate([_spread_samples(image) for image in images])
+    # Starting from colours that are far apart keeps a small vivid thing from being averaged away.
+    centers = [samples.mean(axis=0)]
+    distance = np.full(len(samples), np.inf, dtype=np.float32)
+    while len(centers) < min(_NUM_COLOURS, len(samples)):
+        distance = np.minimum(distance, np.sum((samples - centers[-1]) ** 2, axis=1))
+        # The far end of the ordinary, not the one odd pixel.
+        candidate = int(np.argsort(distance)[-max(1, len(samples) // 400)])
+        centers.append(samples[candidate])
+    found = np.stack(centers)
+    for _ in range(_ROUNDS):
+        labels = _nearest(samples, found)
+        for label in range(len(found)):
+            own = samples[labels == label]
+            if len(own):
+                found[label] = own.mean(axis=0)
+    return np.asarray(found, dtype=np.float32)
+
+
+def _spread_samples(image: FloatImage) -> FloatImage:
+    pixels = image.reshape(-1, 3)
+    step = max(1, len(pixels) // _SAMPLES_PER_FRAME)
+    return pixels[step // 2 :: step]
+
+
+def _nearest(pixels: FloatImage, centers: FloatImage) -> IntArray:
+    scores = pixels @ centers.T - np.float32(0.5) * np.sum(centers**2, axis=1)
+    labels: IntArray = scores.argmax(axis=1)
+    return labels
+
+
+def _groups(centers: FloatImage) -> list[list[int]]:
+    apart = np.sqrt(np.sum((centers[:, None] - centers[None]) ** 2, axis=2))
+    groups = [[index] for index in range(len(centers))]
+    for first in range(len(centers)):
+        near = np.flatnonzero(apart[first] < _SAME_SURFACE)
+        groups += [[first, int(second)] for second in near if second > first]
+    return groups
+
+
+def _parts_of_frame(
+    position: int,
+    frame: SurveyFrame,
+    image: FloatImage,
+    centers: FloatImage,
+    groups: Sequence[Sequence[int]],
+) -> list[OutlinedPart]:
+    labels = _nearest(image.reshape(-1, 3), centers).reshape(image.shape[:2])
+    found: list[tuple[float, OutlinedPart]] = []
+    for group in groups:
+        members = np.zeros(len(centers), dtype=bool)
+        members[list(group)] = True
+        for piece, box in _regions(members[labels]):
+            outlined = _outlined(piece, box, frame.lab)
+            if outlined < _LEAST_OUTLINED:
+                continue
+            mask = np.zeros(labels.shape, dtype=bool)
+            mask[box] = piece.astype(bool)
+            rows, columns = np.nonzero(mask)
+            part = OutlinedPart(
+                position,
+                mask,
+                image[mask].mean(axis=0),
+                outlined,
+                (float(columns.mean()), float(rows.mean())),
+                float(len(rows)),
+            )
+            # Of two versions of one thing, the larger one with as clear an outline is whole.
+            found.append((outlined * float(len(rows)) ** 0.15, part))
+    return _disjoint(found)
+
+
+def _regions(binary: BoolArray) -> list[tuple[ByteMask, tuple[slice, slice]]]:
+    import cv2
+
+    opened = cv2.morphologyEx(binary.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    num, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
+    regions = []
+    for label in range(1, num):
+        left, top, width, height, area = (int(value) for value in stats[label])
+        if not max(9.0, _SMALLEST * binary.size) <= area <= _LARGEST * binary.size:
+            continue
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        piece = (labels[rows, columns] == label).astype(np.uint8)
+        if _is_scenery(piece, (left, top), (binary.shape[0], binary.shape[1])):
+            continue
+        outlines, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        outline = max(outlines, key=cv2.contourArea)
+        hull = float(cv2.contourArea(cv2.convexHull(outline)))
+        if area < _LEAST_SOLID * max(hull, 1.0):
+            continue
+        filled = np.zeros_like(piece)
+        # Holes belong to the thing (a pattern, a shine), unless most of it is a hole.
+        cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
+        whole = filled if cv2.countNonZero(filled) < _MOST_FILLED * area else piece
+        regions.append((whole, (rows, columns)))
+    return regions
+
+
+def _is_scenery(piece: ByteMask, corner: tuple[int, int], size: Size) -> bool:
+    """Return whether a region reaches over opposite borders, or takes up most of one."""
+    left, top = corner
+    touches_left, touches_top = left == 0, top == 0
+    touches_right = left + piece.shape[1] == size[1]
+    touches_bottom = top + piece.shape[0] == size[0]
+    if (touches_left and touches_right) or (touches_top and touches_bottom):
+        return True
+    contacts = (
+        (touches_left, piece[:, 0], size[0]),
+        (touches_right, piece[:, -1], size[0]),
+        (touches_top, piece[0], size[1]),
+        (touches_bottom, piece[-1], size[1]),
+    )
+    return any(
+        touches and float(line.sum()) > _SCENERY * length for touches, line, length in contacts
+    )
+
+
+def _outlined(piece: ByteMask, box: tuple[slice, slice], lab: FloatImage) -> float:
+    """Return the share of the outline across which the colour changes in a step."""
+    import cv2
+
+    rows = slice(max(0, box[0].start - _RIM), min(lab.shape[0], box[0].stop + _RIM))
+    columns = slice(max(0, box[1].start - _RIM), min(lab.shape[1], box[1].stop + _RIM))
+    inside = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
+    top, left = box[0].start - rows.start, box[1].start - columns.start
+    inside[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
+    colours = lab[rows, columns]
+    edge = cv2.dilate(inside, np.ones((3, 3), np.uint8)) > inside
+    if not edge.any():
+        return 0.0
+    window = (_RIM, _RIM)
+    within = cv2.blur(inside, window)[edge, None]
+    beyond = cv2.blur(1 - inside, window)[edge, None]
+    own = cv2.blur(colours * inside[..., None], window)[edge] / np.maximum(within, 1e-3)
+    other = cv2.blur(colours * (1 - inside)[..., None], window)[edge] / np.maximum(beyond, 1e-3)
+    step = np.sqrt(np.sum((own - other) ** 2, axis=1))
+    return float(np.mean(step > _STEP))
+
+
+def _disjoint(found: list[tuple[float, OutlinedPart]]) -> list[OutlinedPart]:
+    kept: list[OutlinedPart] = []
+    for _, part in sorted(found, key=lambda item: -item[0]):
+        shared = [float((part.mask & other.mask).sum()) for other in kept]
+        if not shared or max(shared) < 0.15 * part.area:
+            kept.append(part)
+    return kept

@@ -1,0 +1,171 @@
+"""Whole things from two kinds of evidence: what moves, and what is outlined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from videoseg.builtin.regions.following import Track
+from videoseg.builtin.regions.frames import SurveyFrame
+from videoseg.builtin.regions.linking import Chain
+from videoseg.builtin.vision.optical_flow import FloatImage
+from videoseg.types import BoolArray
+
+__all__ = ["Thing", "disjoint_masks", "total_support", "whole_things"]
+
+_EXPLAINED = 0.6  # of a mover by outlined things: then it is these, seen together
+_PIECE = 0.5  # of an outlined thing inside a mover: then it is a piece of it
+_CLEAR_OUTLINE = 0.85
+_STEADY = 0.4  # of the frames
+_STILL_SALIENCY = 0.3  # of what moves
+_LEAST_SALIENCY = 0.02
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Thing:
+    """Something that could be meant.
+
+    Args:
+        probability: For each surveyed frame (h, w) in [0, 1]; None where not visible.
+        saliency: In [0, 1].
+        clarity: How sure its outline is on each surveyed frame, in [0, 1].
+    """
+
+    probability: tuple[FloatImage | None, ...]
+    saliency: float
+    clarity: tuple[float, ...]
+
+
+def whole_things(
+    movers: Sequence[Track], outlined: Sequence[Chain], frames: Sequence[SurveyFrame]
+) -> list[Thing]:
+    """Join movers and outlined things, each pixel's owner told once; most salient first.
+
+    Several outlined things that move at one place look like one mover; a jacket and a face
+    look like two outlined things although one person moves. What explains the other decides:
+    a mover that consists of clearly outlined things is dropped, and otherwise the outlined
+    things inside it are its pieces.
+    """
+    clear = [
+        chain
+        for chain in outlined
+        if chain.outlined > _CLEAR_OUTLINE and len(chain.parts) > _STEADY * len(frames)
+    ]
+    kept_movers = []
+    for track in movers:
+        # What is mostly elsewhere (a wall behind it, a neighbour of its colour) is no piece.
+        pieces = [chain for chain in clear if _inside(chain, track) > _PIECE]
+        if _covered_by(track, pieces) < _EXPLAINED:
+            kept_movers.append(track)
+    kept_chains = [
+        chain
+        for chain in outlined
+        if max((_inside(chain, track) for track in kept_movers), default=0.0) < _PIECE
+    ]
+    things = [_of_mover(track, movers) for track in kept_movers]
+    strengths = [_motion_of(chain, frames) for chain in kept_chains]
+    fastest = max(strengths, default=0.0)
+    things += [
+        _of_chain(chain, frames, strength, fastest, bool(kept_movers))
+        for chain, strength in zip(kept_chains, strengths, strict=True)
+    ]
+    things = [thing for thing in things if thing.saliency > _LEAST_SALIENCY]
+    return sorted(things, key=lambda thing: -thing.saliency)
+
+
+def disjoint_masks(
+    things: Sequence[Thing], frames: Sequence[SurveyFrame]
+) -> list[list[BoolArray | None]]:
+    """Return the masks of each thing, every pixel given to the surest."""
+    masks: list[list[BoolArray | None]] = [[] for _ in things]
+    for position in range(len(frames)):
+        here = [thing.probability[position] for thing in things]
+        known = [probability for probability in here if probability is not None]
+        strongest = np.max(known, axis=0) if known else None
+        taken = np.zeros(frames[position].size, dtype=bool)
+        for index, probability in enumerate(here):
+            if probability is None or strongest is None:
+                masks[index].append(None)
+                continue
+            own: BoolArray = (probability > 0.5) & (probability >= strongest) & ~taken
+            taken |= own
+            masks[index].append(own if own.any() else None)
+    return masks
+
+
+def total_support(track: Track) -> float:
+    """Return how much a track stands out by its motion, over all frames."""
+    return float(np.sum(track.support)) / max(1, len(track.support))
+
+
+def _covered_by(track: Track, chains: Sequence[Chain]) -> float:
+    """Return the share of a mover's pixels that belong to outlined things."""
+    covered = total = 0.0
+    for position in range(len(track.probability)):
+        mask = track.mask(position)
+        if mask is None:
+            continue
+        union = np.zeros(mask.shape, dtype=bool)
+        for chain in chains:
+            if position in chain.parts:
+                union |= chain.parts[position].mask
+        covered += float((mask & union).sum())
+        total += float(mask.sum())
+    return covered / total if total else 0.0
+
+
+def _inside(chain: Chain, track: Track) -> float:
+    """Return the share of an outlined thing's pixels that lie in a mover."""
+    shared = total = 0.0
+    for position, part in chain.parts.items():
+        mask = track.mask(position)
+        total += part.area
+        if mask is not None:
+            shared += float((part.mask & mask).sum())
+    return shared / total if total else 0.0
+
+
+def _motion_of(chain: Chain, frames: Sequence[SurveyFrame]) -> float:
+    """Return how much an outlined thing moves by itself, beyond noise, times its size."""
+    moved = [
+        max(0.0, float(np.median(frames[position].strength[part.mask])) - frames[position].noise)
+        for position, part in chain.parts.items()
+    ]
+    size = (chain.usual_area() / frames[0].gray.size) ** 0.25
+    return float(np.sum(moved) / len(frames) * size)
+
+
+def _of_mover(track: Track, movers: Sequence[Track]) -> Thing:
+    best = max(total_support(other) for other in movers)
+    saliency = total_support(track) / best if best > 0 else 0.0
+    clearest = max(track.support) or 1.0
+    return Thing(
+        tuple(track.probability), min(1.0, saliency), tuple(s / clearest for s in track.support)
+    )
+
+
+def _of_chain(
+    chain: Chain,
+    frames: Sequence[SurveyFrame],
+    strength: float,
+    fastest: float,
+    beside_movers: bool,
+) -> Thing:
+    probability: list[FloatImage | None] = [None] * len(frames)
+    clarity = [0.0] * len(frames)
+    usual = chain.usual_area()
+    for position, part in chain.parts.items():
+        # Below what a follower is sure of: what moves in a region of one colour is another.
+        probability[position] = np.float32(0.6) * part.mask
+        clarity[position] = part.outlined * min(1.0, part.area / usual)
+    there = len(chain.parts) / len(frames)
+    size = min(1.0, (usual / (0.02 * frames[0].gray.size)) ** 0.25)
+    standing = there * chain.outlined * size
+    moving = strength / fastest if fastest > 0.02 else 0.0
+    if beside_movers:
+        saliency = _STILL_SALIENCY * (0.5 * standing + 0.5 * standing * moving)
+    else:
+        saliency = _STILL_SALIENCY * standing + (1 - _STILL_SALIENCY) * moving
+    return Thing(tuple(probability), float(min(1.0, saliency)), tuple(clarity))
