@@ -74,7 +74,10 @@ class HistogramModel:
         totals = counts.sum(axis=0)
         counts /= np.maximum(totals, np.float32(1e-6))
         smoothed = _smooth(counts.reshape(*self._shape, num_classes), self._sigmas)
-        return smoothed.reshape(size, num_classes), totals >= _ENOUGH
+        smoothed = smoothed.reshape(size, num_classes)
+        # Smoothing loses what it would put beyond the outermost bins.
+        smoothed /= np.maximum(smoothed.sum(axis=0), np.float32(1e-6))
+        return smoothed, totals >= _ENOUGH
 
     def anchor(self, histograms: FloatImage, classes: list[int]) -> None:
         """Learn prompted appearances; several prompts of one object count equally."""

@@ -32,7 +32,7 @@ from videoseg.types import Frame, Size
 
 __all__ = ["NUM_COLOURS", "CueStream", "CueWindow", "FrameCues", "colour_bins", "grid_size"]
 
-_CUE_PIXELS = 25_600
+_CUE_PIXELS = 44_000
 _REFINE_PIXELS = 102_400
 _FLOW_PIXELS = 410_000
 _LIGHTNESS_BINS, _HUE_BINS = 16, 32
