@@ -1,0 +1,36 @@
+"""Contract tests for stages: subclass one, say how yours is made, and let pytest run it.
+
+    from videoseg.testing import SamplerContract
+
+    class TestEveryTenth(SamplerContract):
+        def make(self):
+            return EveryTenth()
+
+Each test says in its message what the contract asks for. Without pytest,
+``contract_failures(TestEveryTenth())`` runs them all and returns what went wrong.
+"""
+
+from videoseg.testing.chat import ChatContract
+from videoseg.testing.checks import contract_failures
+from videoseg.testing.clips import ToyClip, moving_square, passing_squares
+from videoseg.testing.grounder import GrounderContract
+from videoseg.testing.propagator import PropagatorContract
+from videoseg.testing.reader import ReaderContract
+from videoseg.testing.rendered import LiveSource, RenderedSource
+from videoseg.testing.sampler import SamplerContract
+from videoseg.testing.segmenter import SegmenterContract
+
+__all__ = [
+    "ChatContract",
+    "GrounderContract",
+    "LiveSource",
+    "PropagatorContract",
+    "ReaderContract",
+    "RenderedSource",
+    "SamplerContract",
+    "SegmenterContract",
+    "ToyClip",
+    "contract_failures",
+    "moving_square",
+    "passing_squares",
+]

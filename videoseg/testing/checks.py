@@ -1,0 +1,118 @@
+"""What contract tests are made of."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from videoseg.errors import VideosegError
+from videoseg.types import BoolArray, from_jsonable, to_jsonable
+
+__all__ = [
+    "check",
+    "check_json",
+    "check_mask",
+    "check_score",
+    "contract_failures",
+    "global_randomness_untouched",
+    "iou",
+    "refuses",
+]
+
+
+def check(condition: object, message: str) -> None:
+    """Raise ``AssertionError`` with a message unless a condition holds.
+
+    Unlike the statement, it tells what the contract asks for where pytest does not rewrite
+    assertions, and it survives ``python -O``.
+    """
+    if not condition:
+        raise AssertionError(message)
+
+
+@contextmanager
+def refuses(kind: type[VideosegError], what: str) -> Iterator[None]:
+    """Check that the block raises an error of this kind; ``what`` names the demand."""
+    try:
+        yield
+    except kind as error:
+        check(str(error).strip(), f"{what} must be refused with a message that says why")
+    except Exception as error:
+        raise AssertionError(
+            f"{what} must be refused with {kind.__name__}, got {type(error).__name__}: {error}"
+        ) from error
+    else:
+        raise AssertionError(f"{what} must be refused with {kind.__name__}, but was accepted")
+
+
+@contextmanager
+def global_randomness_untouched(who: str) -> Iterator[None]:
+    """Check that the block neither seeds nor uses the random numbers everyone shares."""
+    before = (random.getstate(), _numpy_state())
+    yield
+    check(
+        (random.getstate(), _numpy_state()) == before,
+        f"{who} must use a generator of its own (numpy.random.default_rng(seed)), "
+        "not the random state that the whole process shares",
+    )
+
+
+def _numpy_state() -> tuple[Any, ...]:
+    name, keys, *rest = np.random.get_state(legacy=True)  # noqa: NPY002 - this is what is watched
+    return (name, np.asarray(keys).tobytes(), *rest)
+
+
+def check_json(value: object, what: str) -> None:
+    """Check that a value goes to JSON text and back unchanged."""
+    try:
+        text = json.dumps(to_jsonable(value), allow_nan=False)
+    except Exception as error:
+        raise AssertionError(f"{what} must go to JSON: {type(error).__name__}: {error}") from error
+    back = from_jsonable(type(value), json.loads(text))
+    check(back == value, f"{what} must be the same after going to JSON and back")
+
+
+def check_mask(mask: object, size: tuple[int, int], what: str) -> None:
+    """Check that a mask is a boolean array of the frame's size."""
+    check(isinstance(mask, np.ndarray), f"{what} must be an array, got {type(mask).__name__}")
+    array = np.asarray(mask)
+    check(array.dtype == np.bool_, f"{what} must have dtype bool, got {array.dtype}")
+    check(array.shape == size, f"{what} must have shape {size}, got {array.shape}")
+
+
+def check_score(score: object, what: str) -> None:
+    """Check that a score is None or a number in [0, 1]."""
+    fits = score is None or (isinstance(score, int | float) and 0.0 <= score <= 1.0)
+    check(fits, f"{what} must be None or within 0..1, got {score!r}")
+
+
+def iou(first: BoolArray, second: BoolArray) -> float:
+    """Return the intersection over union of two masks; 1 if both are empty."""
+    union = int(np.logical_or(first, second).sum())
+    return int(np.logical_and(first, second).sum()) / union if union else 1.0
+
+
+def contract_failures(contract: object) -> dict[str, str]:
+    """Run every test of a contract without pytest.
+
+    Args:
+        contract: An instance of a contract class of your own.
+
+    Returns:
+        For each test that failed, what it said. Empty if the contract is kept.
+    """
+    failures: dict[str, str] = {}
+    for name in sorted(dir(type(contract))):
+        if name.startswith("test_"):
+            try:
+                getattr(contract, name)()
+            except Exception as error:
+                # A stage that fails in its own way breaks the contract as well.
+                kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+                failures[name] = f"{kind}{error}"
+    return failures
