@@ -146,12 +146,6 @@ def motion_bins(motion: FloatImage) -> npt.NDArray[np.int32]:
     return np.clip(motion * NUM_MOTION_BINS, 0, NUM_MOTION_BINS - 1).astype(np.int32)
 
 
-def colour_similarity(first: FloatImage, second: FloatImage) -> float:
-    """Return the Bhattacharyya coefficient of two histograms, in [0, 1]."""
-    total = float(first.sum()) * float(second.sum())
-    return float(np.sqrt(first * second).sum()) / np.sqrt(total) if total > 0 else 0.0
-
-
 def _smooth(histogram: FloatImage, sigmas: tuple[float, ...]) -> FloatImage:
     for axis, sigma in enumerate(sigmas):
         side = float(np.exp(-0.5 / (sigma * sigma)))
