@@ -56,19 +56,20 @@ def solidity(mask: BoolArray) -> float:
     return min(1.0, float(mask.sum()) / max(1.0, cv2.contourArea(hull)))
 
 
-def outline_score(contrast: float, compactness: float, changes: FloatArray) -> float:
-    """Return how much a region is bounded like a thing, in [0, 1].
+def outline_score(contrast: float, changes: FloatArray, *, at_border: bool) -> float:
+    """Return how sharply and steadily a region is bounded, in [0, 1].
 
     Args:
         contrast: Its usual ``boundary_contrast``.
-        compactness: Its usual ``solidity``.
         changes: Relative change of its area from one surveyed frame to the next.
+        at_border: Whether it touches the border of the picture most of the time; then less
+            of its outline is seen, and that has to be the sharper.
     """
     unrest = float(np.median(changes)) if len(changes) else 0.0
-    sharp = np.clip((contrast - 0.7) / 0.2, 0, 1)
-    compact = np.clip((compactness - 0.45) / 0.2, 0, 1)
+    low, high = (0.8, 0.9) if at_border else (0.5, 0.9)
+    sharp = np.clip((contrast - low) / (high - low), 0, 1)
     steady = np.clip((0.12 - unrest) / 0.08, 0, 1)
-    return float(sharp * compact * steady)
+    return float(sharp * steady)
 
 
 def _local_mean(image: FloatArray, chosen: Frame) -> tuple[FloatArray, FloatArray]:

@@ -54,7 +54,9 @@ class Track:
         motion: Camera-free motion inside it, in diagonals per second, shape (P,); NaN if unknown.
         aspect: Width over height of the frame.
         colors: Histogram of its pixels.
-        outline: How much it is bounded like a thing, in [0, 1]; see ``outline_score``.
+        prominence: Its saliency over that of the most salient candidate, in [0, 1].
+        outline: How sharply and steadily it is bounded, in [0, 1]; see ``outline_score``.
+        compactness: Its usual area over that of its convex hull, in [0, 1].
     """
 
     candidate_id: int
@@ -70,7 +72,9 @@ class Track:
     motion: FloatArray
     aspect: float
     colors: FloatArray
+    prominence: float = 1.0
     outline: float = 1.0
+    compactness: float = 1.0
 
     @property
     def name(self) -> str:
@@ -211,7 +215,8 @@ class Track:
         """How plausible it is that people would speak of it as a thing, in [0, 1].
 
         What stands out by its motion is a thing. What stands still has to be bounded like
-        one: it has a sharp, compact and steady outline and does not cross the whole picture.
+        one, with a sharp and steady outline; it has to be compact or stand out, and it does
+        not cross the whole picture: walls, lawns and the sky are as steady as things are.
         """
         if not self.visible.any():
             return 0.0
@@ -219,7 +224,9 @@ class Track:
         spans = max(float(boxes[2] - boxes[0]), float(boxes[3] - boxes[1]))
         if self.roaming < 0.03 and spans > 0.93:
             return 0.1
-        return max(ramp(self.saliency, 0.1, 0.4), self.outline)
+        evidence = ramp(self.prominence, 0.05, 0.3) + ramp(self.compactness, 0.7, 1.0)
+        thing = self.outline * ramp(evidence, 0.8, 1.1)
+        return 1.0 - (1.0 - ramp(self.prominence, 0.1, 0.4)) * (1.0 - thing)
 
     # -- when it is there --------------------------------------------------------------------
 
@@ -294,13 +301,15 @@ def measure_tracks(video: VideoSource, survey: Survey) -> tuple[Track, ...]:
     usable = [candidate for candidate in survey.candidates if any(candidate.visible)]
     times = np.array([video.time_of(frame) for frame in survey.frames])
     looks = _looks(video, survey, usable)
+    highest = max((candidate.saliency for candidate in usable), default=0.0)
     return tuple(
-        _track(candidate, survey, times, looks[candidate.candidate_id]) for candidate in usable
+        _track(candidate, survey, times, looks[candidate.candidate_id], highest=highest)
+        for candidate in usable
     )
 
 
 def _track(
-    candidate: Candidate, survey: Survey, times: FloatArray, look: _Look
+    candidate: Candidate, survey: Survey, times: FloatArray, look: _Look, *, highest: float
 ) -> Track:
     height, width = survey.size
     count = len(survey.frames)
@@ -335,9 +344,13 @@ def _track(
         motion=np.array([np.nan if m is None else m for m in candidate.motion], dtype=np.float64),
         aspect=survey.source_size[1] / survey.source_size[0],
         colors=look.colors,
+        prominence=candidate.saliency / highest if highest > 0 else 1.0,
         outline=outline_score(
-            float(np.mean(look.contrasts)), float(np.mean(look.solidities)), _changes(areas)
+            float(np.mean(look.contrasts)),
+            _changes(areas),
+            at_border=bool(np.mean(np.array(candidate.cut_by_border)[areas > 0]) > 0.8),
         ),
+        compactness=float(np.mean(look.solidities)),
     )
 
 

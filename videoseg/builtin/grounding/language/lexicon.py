@@ -202,7 +202,8 @@ _DIRECTIONS = {
     "away": "away, away from us, away from the camera, away from the viewer, into the distance",
 }
 _EVENTS = {
-    "appears": "appear, come, enter, arrive, come in, show up, come into view, emerge, come into frame, "
+    "appears": "appear, come, enter, arrive, come in, "
+    "show up, come into view, emerge, come into frame, "
     "enter the frame, enter the scene, enter the picture, enter the view, become visible, "
     "get into the picture, turn up, move into view, move in, come into the picture, "
     "enter the video, enter the image, come into the scene, move into the frame",
