@@ -17,13 +17,13 @@ from videoseg.types import BoolArray
 
 __all__ = ["Follower", "Track"]
 
-_PRIOR_WEIGHT = 0.8
+_PRIOR_WEIGHT = 0.6
 _COLOUR_WEIGHT = 1.2
-_STRENGTH_WEIGHT = 0.7
-_PART_WEIGHT = 1.2
+_STRENGTH_WEIGHT = 1.2
+_PART_WEIGHT = 2.0
 _STRENGTH_BINS = 16
 _SETTLING_ROUNDS = 3
-_MODEL_RATE = 0.25
+_MODEL_RATE = 0.05
 _SMALLEST = 0.0005  # of the frame
 _SHRUNK = 0.12  # of the usual area: below this it is taken as gone
 _ALIKE = 0.6  # Hellinger distance of colours up to which a part may be the lost object

@@ -13,9 +13,9 @@ from videoseg.builtin.vision.guided_filter import guided_filter
 from videoseg.builtin.vision.optical_flow import FloatImage
 from videoseg.types import BoolArray, IntArray
 
-__all__ = ["Part", "colour_distance", "motion_probability", "moving_parts"]
+__all__ = ["Part", "coarse_bins", "colour_distance", "motion_probability", "moving_parts"]
 
-_PROBABILITY_LEVELS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85)
+_PROBABILITY_LEVELS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.93, 0.97)
 _STRENGTH_LEVELS = (0.12, 0.2, 0.35, 0.5, 0.7)
 _SMALLEST, _LARGEST = 0.0012, 0.6  # of the frame
 _LOWEST = 0.25  # pixels of the survey's grid a frame: slower is not called moving
@@ -103,19 +103,19 @@ def colour_distance(
     cue: HistogramCue, region: tuple[slice, slice], first: BoolArray, second: BoolArray
 ) -> float:
     """Return the Hellinger distance between the colours of two parts of a patch, in [0, 1]."""
-    bins = cue.bins[region]
     # A quarter of the resolution: a band holds too few pixels for more bins.
-    coarse = _coarse_bins(bins, cue.shape)
-    num_bins = int(np.prod([-(-size // 2) for size in cue.shape]))
+    coarse, num_bins = coarse_bins(cue.bins[region], cue.shape)
     one, other = (np.bincount(coarse[side], minlength=num_bins) for side in (first, second))
     overlap = float(np.sum(np.sqrt(one / max(1, one.sum()) * (other / max(1, other.sum())))))
     return float(np.sqrt(max(0.0, 1.0 - overlap)))
 
 
-def _coarse_bins(bins: IntArray, shape: tuple[int, ...]) -> IntArray:
+def coarse_bins(bins: IntArray, shape: tuple[int, ...]) -> tuple[IntArray, int]:
+    """Join pairs of neighbouring bins along each axis; return the bins and how many there are."""
     parts = np.unravel_index(bins, shape)
     halves = tuple(-(-size // 2) for size in shape)
-    return np.asarray(np.ravel_multi_index(tuple(part // 2 for part in parts), halves))
+    joined = np.asarray(np.ravel_multi_index(tuple(part // 2 for part in parts), halves))
+    return joined, int(np.prod(halves))
 
 
 def _relative_strength(frame: SurveyFrame) -> FloatImage:

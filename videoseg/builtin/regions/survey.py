@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from videoseg.builtin.regions.candidate import Candidate, Survey
+from videoseg.builtin.regions.company import by_company
 from videoseg.builtin.regions.depth import depth_order
 from videoseg.builtin.regions.following import Follower, Track
 from videoseg.builtin.regions.frames import (
@@ -37,7 +38,7 @@ def survey_window(
     window: Window,
     num_frames: int = 24,
     max_candidates: int = 8,
-    seed: int = 0,
+    seed: int = 0,  # noqa: ARG001 - every survey takes one; this one draws nothing
 ) -> Survey:
     """Find all plausible objects in a window and follow each through it.
 
@@ -65,7 +66,7 @@ def survey_window(
     shots = [int(np.searchsorted(cuts, index, side="right")) for index in indices]
     cues = [colour_cue(frame.lab) for frame in frames]
     parts = moving_parts(frames, cues)
-    queue = [part for here in parts for part in here]
+    queue = by_company(parts, cues)
     movers = _follow_movers(Follower(frames, cues, parts, shots), queue, max_candidates)
     chains = link_parts(outlined_parts(frames), shots, float(np.hypot(*frames[0].size)))
     outlined = [chain for chain in chains if _lasts(len(chain.parts), len(frames))]
@@ -103,12 +104,13 @@ def _check(video: VideoSource, window: Window, num_frames: int, max_candidates: 
 
 
 def _follow_movers(follower: Follower, parts: Sequence[Part], limit: int) -> list[Track]:
-    queue = sorted(parts, key=lambda part: -part.score)
     tracks: list[Track] = []
     best = 0.0
-    for part in queue:
-        if len(tracks) >= limit or part.score < _LEAST_SUPPORT * best:
+    for part in parts:
+        if len(tracks) >= limit:
             break
+        if part.score < _LEAST_SUPPORT * best:
+            continue
         taken = _taken(tracks, follower)
         if _share(part.mask, taken[part.position]) > _EXPLAINED:
             continue
