@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -41,7 +42,8 @@ class Chain:
 
     def usual_area(self) -> float:
         """Return its area where most of it shows, in pixels of the survey's grid."""
-        return float(np.percentile([part.area for part in self.parts.values()], 75))
+        areas = sorted(part.area for part in self.parts.values())
+        return areas[(3 * (len(areas) - 1) + 2) // 4]
 
     def expected(self, position: int) -> tuple[float, float]:
         """Return where its centre should be, going on as it did lately."""
@@ -89,7 +91,7 @@ def link_parts(
 
 def _cost(chain: Chain, part: OutlinedPart, shots: Sequence[int], diagonal: float) -> float:
     last = chain.last
-    colour = float(np.linalg.norm(last.colour - part.colour))
+    colour = math.dist(last.colour, part.colour)
     if colour > _MOST_COLOUR:
         return np.inf
     grown = part.area / max(chain.usual_area(), 1.0)

@@ -27,7 +27,10 @@ _STEP = 9.0  # Lab distance across an outline that the eye cannot miss
 _LEAST_OUTLINED = 0.62
 _SCENERY = 0.45  # of a border: a region along so much of it is ground, wall or sky
 _MOST_FILLED = 1.4
-_RIM = 9  # pixels over which both sides of an outline are averaged
+_MOST_REGIONS = 8  # of one colour on one frame
+_MOST_PARTS = 12  # on one frame
+_MOST_PAIRS = 14
+_RIM = 3  # pixels to either side at which the colours across an outline are compared
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,11 +125,14 @@ def _nearest(pixels: FloatImage, centers: FloatImage) -> IntArray:
 
 def _groups(centers: FloatImage) -> list[list[int]]:
     apart = np.sqrt(np.sum((centers[:, None] - centers[None]) ** 2, axis=2))
-    groups = [[index] for index in range(len(centers))]
-    for first in range(len(centers)):
-        near = np.flatnonzero(apart[first] < _SAME_SURFACE)
-        groups += [[first, int(second)] for second in near if second > first]
-    return groups
+    pairs = sorted(
+        (float(apart[first, second]), first, second)
+        for first in range(len(centers))
+        for second in range(first + 1, len(centers))
+        if apart[first, second] < _SAME_SURFACE
+    )
+    single = [[index] for index in range(len(centers))]
+    return single + [[first, second] for _, first, second in pairs[:_MOST_PAIRS]]
 
 
 def _parts_of_frame(
@@ -137,14 +143,12 @@ def _parts_of_frame(
     groups: Sequence[Sequence[int]],
 ) -> list[OutlinedPart]:
     labels = _nearest(image.reshape(-1, 3), centers).reshape(image.shape[:2])
+    steps = _colour_steps(frame.lab)
     found: list[tuple[float, OutlinedPart]] = []
     for group in groups:
         members = np.zeros(len(centers), dtype=bool)
         members[list(group)] = True
-        for piece, box in _regions(members[labels]):
-            outlined = _outlined(piece, box, frame.lab)
-            if outlined < _LEAST_OUTLINED:
-                continue
+        for piece, box, outlined in _regions(members[labels], steps):
             mask = np.zeros(labels.shape, dtype=bool)
             mask[box] = piece.astype(bool)
             rows, columns = np.nonzero(mask)
@@ -161,15 +165,22 @@ def _parts_of_frame(
     return _disjoint(found)
 
 
-def _regions(binary: BoolArray) -> list[tuple[ByteMask, tuple[slice, slice]]]:
+def _regions(
+    binary: BoolArray, steps: FloatImage
+) -> list[tuple[ByteMask, tuple[slice, slice], float]]:
+    """Return compact outlined regions: their masks, where those lie, and how outlined they are."""
     import cv2
 
     opened = cv2.morphologyEx(binary.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     num, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    smallest = max(9.0, _SMALLEST * binary.size)
     regions = []
-    for label in range(1, num):
+    # Texture falls into hundreds of specks of one colour; a thing is among the largest.
+    for label in np.argsort(-areas)[: min(num - 1, _MOST_REGIONS)]:
         left, top, width, height, area = (int(value) for value in stats[label])
-        if not max(9.0, _SMALLEST * binary.size) <= area <= _LARGEST * binary.size:
+        if not smallest <= area <= _LARGEST * binary.size:
             continue
         rows, columns = slice(top, top + height), slice(left, left + width)
         piece = (labels[rows, columns] == label).astype(np.uint8)
@@ -180,11 +191,15 @@ def _regions(binary: BoolArray) -> list[tuple[ByteMask, tuple[slice, slice]]]:
         hull = float(cv2.contourArea(cv2.convexHull(outline)))
         if area < _LEAST_SOLID * max(hull, 1.0):
             continue
+        points = outline[:, 0]
+        outlined = float(np.mean(steps[rows, columns][points[:, 1], points[:, 0]] > _STEP))
+        if outlined < _LEAST_OUTLINED:
+            continue
         filled = np.zeros_like(piece)
         # Holes belong to the thing (a pattern, a shine), unless most of it is a hole.
         cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
         whole = filled if cv2.countNonZero(filled) < _MOST_FILLED * area else piece
-        regions.append((whole, (rows, columns)))
+        regions.append((whole, (rows, columns), outlined))
     return regions
 
 
@@ -207,26 +222,18 @@ def _is_scenery(piece: ByteMask, corner: tuple[int, int], size: Size) -> bool:
     )
 
 
-def _outlined(piece: ByteMask, box: tuple[slice, slice], lab: FloatImage) -> float:
-    """Return the share of the outline across which the colour changes in a step."""
+def _colour_steps(lab: FloatImage) -> FloatImage:
+    """Return how much the colour changes across each pixel, in Lab units, shape (h, w)."""
     import cv2
 
-    rows = slice(max(0, box[0].start - _RIM), min(lab.shape[0], box[0].stop + _RIM))
-    columns = slice(max(0, box[1].start - _RIM), min(lab.shape[1], box[1].stop + _RIM))
-    inside = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
-    top, left = box[0].start - rows.start, box[1].start - columns.start
-    inside[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
-    colours = lab[rows, columns]
-    edge = cv2.dilate(inside, np.ones((3, 3), np.uint8)) > inside
-    if not edge.any():
-        return 0.0
-    window = (_RIM, _RIM)
-    within = cv2.blur(inside, window)[edge, None]
-    beyond = cv2.blur(1 - inside, window)[edge, None]
-    own = cv2.blur(colours * inside[..., None], window)[edge] / np.maximum(within, 1e-3)
-    other = cv2.blur(colours * (1 - inside)[..., None], window)[edge] / np.maximum(beyond, 1e-3)
-    step = np.sqrt(np.sum((own - other) ** 2, axis=1))
-    return float(np.mean(step > _STEP))
+    smooth = cv2.blur(lab, (3, 3))
+    padded = cv2.copyMakeBorder(smooth, _RIM, _RIM, _RIM, _RIM, cv2.BORDER_REPLICATE)
+    height, width = lab.shape[:2]
+    rows, columns = slice(_RIM, _RIM + height), slice(_RIM, _RIM + width)
+    across = padded[rows, 2 * _RIM :] - padded[rows, :width]
+    down = padded[2 * _RIM :, columns] - padded[:height, columns]
+    steps = np.maximum(np.sum(across**2, axis=-1), np.sum(down**2, axis=-1))
+    return np.asarray(np.sqrt(steps), dtype=np.float32)
 
 
 def _disjoint(found: list[tuple[float, OutlinedPart]]) -> list[OutlinedPart]:
@@ -235,4 +242,6 @@ def _disjoint(found: list[tuple[float, OutlinedPart]]) -> list[OutlinedPart]:
         shared = [float((part.mask & other.mask).sum()) for other in kept]
         if not shared or max(shared) < 0.15 * part.area:
             kept.append(part)
+        if len(kept) == _MOST_PARTS:
+            break
     return kept
