@@ -194,7 +194,9 @@ class AttributesGrounder:
                     return self._nothing(plan, overview, never, (), closer=closer)
                 measured, choices = dense, kept
         label = label_of(plan)
-        prompts = make_prompts(measured, choices, label=label, preferred_frame=preferred)
+        prompts = make_prompts(
+            episode.video, measured, choices, label=label, preferred_frame=preferred
+        )
         keyframe = prompts[0].frame
         where = " ".join(
             f"Object {prompt.object_id} on frame {prompt.frame}: "
@@ -242,9 +244,7 @@ class AttributesGrounder:
             closer,
         )
         spatial = joined(*texts_of(resolution, "spatial"))
-        linguistic = joined(
-            what_is_judged(plan), *texts_of(resolution, "linguistic"), verdict
-        )
+        linguistic = joined(what_is_judged(plan), *texts_of(resolution, "linguistic"), verdict)
         return Grounding(
             None,
             (),
@@ -399,9 +399,7 @@ def _clearest_in(track: Track, window: Window) -> int:
 
 
 def _around(window: Window, frame: int, reach: int) -> Window:
-    return Window(
-        max(window.start, frame - reach), min(window.stop, frame + reach + 1)
-    )
+    return Window(max(window.start, frame - reach), min(window.stop, frame + reach + 1))
 
 
 def _shortened(window: Window, keyframe: int | None) -> Window:

@@ -29,8 +29,8 @@ def boundary_contrast(frame: Frame, mask: BoolArray) -> float:
     )
     small = np.ones((3, 3), np.uint8)
     solid = mask.astype(np.uint8)
-    inner = cv2.erode(solid, small)
-    outer = 1 - cv2.dilate(solid, small)
+    inner = np.asarray(cv2.erode(solid, small), dtype=np.uint8)
+    outer = np.asarray(1 - cv2.dilate(solid, small), dtype=np.uint8)
     inside, num_inside = _local_mean(np.asarray(lab), inner)
     outside, num_outside = _local_mean(np.asarray(lab), outer)
     outline = mask & ~inner.astype(bool)
@@ -79,10 +79,12 @@ def _local_mean(image: FloatArray, chosen: Frame) -> tuple[FloatArray, FloatArra
     size = (2 * _REACH + 1, 2 * _REACH + 1)
     weights = chosen.astype(np.float32)
     border = cv2.BORDER_CONSTANT
-    count = np.asarray(cv2.boxFilter(weights, -1, size, normalize=False, borderType=border))
+    chosen_pixels = image * weights[..., None]
+    count = np.asarray(
+        cv2.boxFilter(weights, -1, size, normalize=False, borderType=border), dtype=np.float64
+    )
     total = np.asarray(
-        cv2.boxFilter(
-            image * weights[..., None], -1, size, normalize=False, borderType=border
-        )
+        cv2.boxFilter(chosen_pixels, -1, size, normalize=False, borderType=border),
+        dtype=np.float64,
     )
     return total / np.maximum(count, 1.0)[..., None], count

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
+from videoseg.builtin.grounding.fragments import join_fragments
 from videoseg.builtin.grounding.tracks import Track, measure_tracks
 from videoseg.types import VideoSource, Window
 
@@ -78,7 +79,11 @@ class SurveyMemory:
                 max_candidates=max_candidates,
                 seed=seed,
             )
-            return MeasuredSurvey(made, measure_tracks(video, made))
+            tracks = measure_tracks(video, made)
+            whole = join_fragments(made, tracks)
+            if whole is not made:
+                tracks = measure_tracks(video, whole)
+            return MeasuredSurvey(whole, tracks)
 
         return self._remembered(
             video, (window.start, window.stop, num_frames, max_candidates, seed), make
