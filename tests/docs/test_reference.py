@@ -55,6 +55,8 @@ def test_every_command_is_there_with_its_options(pages: dict[str, str]) -> None:
         assert f"`videoseg {name}`" in pages["command-line"]
     assert "--max-turns" in pages["command-line"]
     assert "`videoseg config validate`" in pages["command-line"]
+    assert "\\b" not in pages["command-line"]
+    assert "\n  videoseg demo     " in pages["command-line"]
 
 
 def test_pages_that_have_not_changed_are_left_alone(generator: ModuleType, tmp_path: Path) -> None:

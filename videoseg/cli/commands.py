@@ -27,10 +27,10 @@ _COMMANDS = {
 )
 @click.version_option(__version__, "--version", prog_name="videoseg")
 def videoseg() -> None:
-    r"""Ask a video a question and get masks back, with the reasons.
+    """Ask a video a question and get masks back, with the reasons.
 
     \b
     videoseg demo                          see it work, no weights needed
     videoseg run dog.mp4 "the moving dog"  ask about your own video
     videoseg run --help                    choose other stages and models
-    """
+    """  # noqa: D301 - click reads the backspace itself as "keep these lines"
