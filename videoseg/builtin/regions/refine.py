@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from videoseg.builtin.regions.candidate import Candidate, Survey
-from videoseg.builtin.segmentation.motion_evidence import motion_around
+from videoseg.builtin.segmentation.motion_evidence import MotionEvidence
 from videoseg.builtin.segmentation.region_cut import RegionHint, cut_region
 from videoseg.builtin.vision.optical_flow import FloatImage, resize_image
 from videoseg.errors import ConfigError
 from videoseg.types import BoolArray, Box, FloatArray, Point, Size, VideoSource
 
-__all__ = ["Refined", "best_keyframe", "refine_on_frame"]
+__all__ = ["Refined", "best_keyframe", "refine_on_frame", "shown_on_frames"]
 
 _SEARCH_MARGIN = 0.08  # of the rough mask's box, on each side
-_SOFTNESS = 2.0  # pixels of the survey by which its outline may be off
+_SOFTNESS = 1.5  # pixels of the survey by which its outline is off as a rule
+_REACH, _REACH_SHARE = 2.5, 0.1  # outside: as far as this it may be off at all
+_TRUST = 1.5  # in the rough mask, against the colours
 _LEAST_AGREEMENT = 0.5
 _NUM_NEGATIVE = 2
 _CUT_BY_BORDER = 0.6
@@ -62,7 +64,7 @@ def best_keyframe(survey: Survey, candidates: Sequence[Candidate]) -> int:
         raise ConfigError(
             f"the candidates must be of this survey, with {len(survey.frames)} masks each"
         )
-    shown = np.stack([_shown(candidate) for candidate in candidates])
+    shown = np.stack([shown_on_frames(candidate) for candidate in candidates])
     together = shown.min(axis=0)
     if together.max() > 0:
         return int(np.argmax(together))
@@ -109,12 +111,19 @@ def refine_on_frame(
     size = (image.shape[0], image.shape[1])
     softness = _SOFTNESS * (1 + min(3, distances[position]))
     rough_full = _enlarged(rough, size)
+    depth = _depth(rough)
+    reach = max(_REACH * softness, _REACH_SHARE * float(np.sqrt(rough.sum())))
+    far = np.asarray(resize_image((depth < -reach).astype(np.float32), size) > 0.5)
+    if distances[position] == 0:
+        far |= _surely_others(others, size)
     hint = RegionHint(
         _search_box(rough_full, size),
-        prior=_soft(rough, softness),
-        blocked=_surely_others(others, size) if distances[position] == 0 else None,
+        prior=_prior(depth, softness),
+        prior_weight=_TRUST,
+        blocked=far,
     )
-    precise = cut_region(image, motion_around(video, frame, image=image), hint).mask
+    # What motion tells is in the rough mask; at this scale its bleeding would do harm.
+    precise = cut_region(image, MotionEvidence(()), hint).mask
     agreement = _overlap(precise, rough_full)
     mask = precise if agreement >= _LEAST_AGREEMENT else rough_full
     return Refined(
@@ -126,7 +135,7 @@ def refine_on_frame(
     )
 
 
-def _shown(candidate: Candidate) -> FloatArray:
+def shown_on_frames(candidate: Candidate) -> FloatArray:
     """Return how well each surveyed frame shows a candidate, in [0, 1]; 0: not there."""
     areas = np.array([0.0 if rle is None else float(rle.area) for rle in candidate.masks])
     if not areas.any():
@@ -153,18 +162,28 @@ def _steadiness(areas: FloatArray) -> FloatArray:
     return steady
 
 
-def _soft(mask: BoolArray, softness: float) -> FloatImage:
+def _depth(mask: BoolArray) -> FloatImage:
+    """Return how deep each pixel lies inside a mask, negative outside, in its pixels."""
     import cv2
 
-    blurred = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), softness)
-    return np.asarray(0.05 + 0.85 * blurred, dtype=np.float32)
+    padded = np.pad(mask.astype(np.uint8), 1, mode="edge")
+    inside, outside = (
+        cv2.distanceTransform(side, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        for side in (padded, 1 - padded)
+    )
+    return np.asarray((inside - outside)[1:-1, 1:-1], dtype=np.float32)
 
 
-def _surely_others(others: Sequence[BoolArray], size: Size) -> BoolArray | None:
+def _prior(depth: FloatImage, softness: float) -> FloatImage:
+    odds = np.clip(depth / softness, -6, 6)
+    return np.asarray(1 / (1 + np.exp(-odds)), dtype=np.float32)
+
+
+def _surely_others(others: Sequence[BoolArray], size: Size) -> BoolArray:
     import cv2
 
     if not others:
-        return None
+        return np.zeros(size, dtype=bool)
     union = np.any(others, axis=0).astype(np.uint8)
     sure = cv2.erode(union, np.ones((5, 5), np.uint8))
     return np.asarray(resize_image(sure.astype(np.float32), size) > 0.5)

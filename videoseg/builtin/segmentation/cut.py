@@ -126,7 +126,9 @@ def _first_cut(
     if prompt.box is None:
         return cut_around_points(image, motion, prompt.points, negative, blocked)
     box = _holding(prompt.box, prompt.points, size)
-    return cut_region(image, motion, RegionHint(box, prompt.points, negative, None, blocked)), box
+    return cut_region(
+        image, motion, RegionHint(box, prompt.points, negative, blocked=blocked)
+    ), box
 
 
 def _without_the_others(
@@ -152,7 +154,7 @@ def _without_the_others(
         return own
     others = tuple(p for i, prompt in enumerate(prompts) if i != index for p in prompt.points)
     negative = (*prompts[index].negative_points, *others)
-    hint = RegionHint(boxes[index], prompts[index].points, negative, None, blocked)
+    hint = RegionHint(boxes[index], prompts[index].points, negative, blocked=blocked)
     again = cut_region(image, motion, hint)
     return again if again.mask.sum() >= _KEPT_SHARE * own.mask.sum() else own
 

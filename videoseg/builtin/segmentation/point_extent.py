@@ -33,7 +33,7 @@ def cut_around_points(
     moving = moving_part_at(motion, positive, size)
     if moving is not None:
         prior, box = moving
-        hints.append(RegionHint(box, positive, negative, prior, blocked))
+        hints.append(RegionHint(box, positive, negative, prior, blocked=blocked))
     else:
         hints = [_hint_of_reach(size, reach, positive, negative, blocked) for reach in _REACHES]
     best: tuple[float, RegionCut, Box] | None = None
@@ -136,7 +136,9 @@ def _hint_of_reach(
     xs, ys = [point.x for point in positive], [point.y for point in positive]
     wanted = Box(min(xs) - radius, min(ys) - radius, max(xs) + radius, max(ys) + radius)
     box = wanted.clipped(size) or Box(0, 0, size[1], size[0])
-    return RegionHint(box, positive, negative, _near_points(size, positive, radius), blocked)
+    return RegionHint(
+        box, positive, negative, _near_points(size, positive, radius), blocked=blocked
+    )
 
 
 def _near_points(size: Size, points: tuple[Point, ...], radius: float) -> FloatImage:

@@ -21,7 +21,6 @@ _MOTION_WEIGHT = 0.3
 _SEED_STRENGTH = 3.0  # log odds a clearly moving pixel starts with
 _SEED_KEPT = 0.6  # share of them that stays once colours have been learned
 _PLACE_KEPT = 1.0
-_PRIOR_KEPT = 0.35
 _SMOOTHNESS = 8.0
 _LEARNING_ROUNDS = 6
 _CUT_ROUNDS = 3
@@ -40,6 +39,7 @@ class RegionHint:
         negative: Points that are not.
         prior: Probability of the object, shape (h, w) over the whole frame on any grid; None
             for the middle of the box.
+        prior_weight: How far the prior still counts once colours have been learned.
         blocked: Pixels that surely belong to something else, shape (H, W).
     """
 
@@ -47,6 +47,7 @@ class RegionHint:
     positive: tuple[Point, ...] = ()
     negative: tuple[Point, ...] = ()
     prior: FloatImage | None = None
+    prior_weight: float = 0.35
     blocked: BoolArray | None = None
 
 
@@ -157,7 +158,7 @@ def _gather(
         prior = _full_frame_crop(hint.prior, crop, size)
         prior_odds = _logit(prior)
         start = prior_odds
-        fixed = np.float32(_PRIOR_KEPT) * prior_odds
+        fixed = np.float32(hint.prior_weight) * prior_odds
     else:
         start, fixed = place, kept_place
     evidence = _Evidence(inside, fixed, start)
