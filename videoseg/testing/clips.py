@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -91,9 +92,7 @@ def square_mask(
 
 def paint(index: int, *, size: Size, num_objects: int = 1, num_frames: int = 12) -> Frame:
     """Return one frame of the clip that ``square_mask`` describes, shape (H, W, 3)."""
-    # The ground has texture, so that motion can be measured, and is the same on every frame.
-    noise = np.random.default_rng(7).integers(-14, 15, size=(*size, 1))
-    frame = np.clip(_GROUND + noise, 0, 255).repeat(3, axis=2).astype(np.uint8)
+    frame = _ground(size).copy()
     for object_id in range(1, num_objects + 1):
         mask = square_mask(
             index,
@@ -104,6 +103,14 @@ def paint(index: int, *, size: Size, num_objects: int = 1, num_frames: int = 12)
         )
         frame[mask] = _COLORS[(object_id - 1) % len(_COLORS)]
     return frame
+
+
+@lru_cache(maxsize=8)
+def _ground(size: Size) -> Frame:
+    # It has texture, so that motion can be measured, and is the same on every frame.
+    noise = np.random.default_rng(7).integers(-14, 15, size=(*size, 1))
+    ground: Frame = np.clip(_GROUND + noise, 0, 255).repeat(3, axis=2).astype(np.uint8)
+    return ground
 
 
 def moving_square(num_frames: int = 12, *, size: Size = (48, 64)) -> ToyClip:

@@ -81,9 +81,12 @@ class ReaderContract:
 
     def test_reading_between_two_steps_of_an_iteration(self) -> None:
         with self._clip(20) as reader:
+            count = 0
             for index, frame in enumerate(reader.iter_frames(0, 20)):
                 self._check_frame(frame, index, reader.size)
                 self._check_frame(reader.read(19 - index), 19 - index, reader.size)
+                count += 1
+            check(count == 20, f"read() in between ended an iteration after {count} of 20 frames")
 
     def test_an_iteration_may_be_given_up(self) -> None:
         with self._clip(20) as reader:

@@ -1,0 +1,74 @@
+"""Every built-in stage keeps the contract that plug-in authors are held to."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import videoseg as vs
+from videoseg.testing import (
+    GrounderContract,
+    PropagatorContract,
+    ReaderContract,
+    SamplerContract,
+    SegmenterContract,
+)
+
+if find_spec("decord") is not None:
+    # It appends to PATH when it is first imported, which no test may do while it runs.
+    import decord  # noqa: F401
+
+REGISTRY = vs.Registry(allow=())
+OPTIONS = {"explicit": {"indices": [0]}}
+
+
+class _EverySampler(SamplerContract):
+    name = ""
+
+    def make(self):
+        return REGISTRY.build("sampler", self.name, OPTIONS.get(self.name))
+
+
+for _name in REGISTRY.names("sampler"):
+    _class = f"Test{_name.capitalize()}Sampler"
+    globals()[_class] = type(_class, (_EverySampler,), {"name": _name})
+
+
+class TestCutSegmenter(SegmenterContract):
+    def make(self):
+        return REGISTRY.build("segmenter", "cut")
+
+
+class TestAttributesGrounder(GrounderContract):
+    def make(self):
+        return REGISTRY.build("grounder", "attributes")
+
+
+class TestFlowPropagator(PropagatorContract):
+    registered = REGISTRY.find("propagator", "flow").component.capabilities
+
+    def make(self):
+        return REGISTRY.build("propagator", "flow")
+
+
+class TestPyavReader(ReaderContract):
+    def make(self, path: Path):
+        return REGISTRY.factory(REGISTRY.find("reader", "pyav"))(path)
+
+
+class TestDecordReader(ReaderContract):
+    def make(self, path: Path):
+        if find_spec("decord") is None:
+            pytest.skip("decord is not installed here")
+        return REGISTRY.factory(REGISTRY.find("reader", "decord"))(path)
+
+
+def test_no_built_in_stage_is_left_out():
+    covered = {("segmenter", "cut"), ("grounder", "attributes"), ("propagator", "flow")}
+    covered |= {("reader", "pyav"), ("reader", "decord")}
+    covered |= {("sampler", name) for name in REGISTRY.names("sampler")}
+    stages = ("sampler", "grounder", "segmenter", "propagator", "chat", "reader")
+    all_stages = {(kind, name) for kind in stages for name in REGISTRY.names(kind)}
+    assert all_stages == covered
