@@ -176,7 +176,11 @@ class VideoReader(Protocol):
         """Presentation time of every decodable frame in seconds from the first, shape (T,)."""
 
     def read(self, index: int) -> Frame:
-        """Return one frame, RGB uint8, shape (H, W, 3)."""
+        """Return one frame, RGB uint8, shape (H, W, 3).
+
+        Raises:
+            VideoError: If there is no such frame or it cannot be decoded.
+        """
 
     def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames [start, stop) in order, decoding each once."""

@@ -100,8 +100,15 @@ class PyavReader:
         """Return one frame, RGB uint8, shape (H, W, 3).
 
         Raises:
-            VideoError: If it cannot be decoded or the reader is closed.
+            VideoError: If there is no such frame, it cannot be decoded, or the reader is closed.
         """
+        if not 0 <= index < len(self._timestamps):
+            raise VideoError(
+                f"{self._path.name} has no frame {index}: it has {len(self._timestamps)}",
+                path=str(self._path),
+                frame=index,
+                reader="pyav",
+            )
         cursor = self._take(index)
         try:
             return cursor.to_rgb(self._decode(cursor, index))
