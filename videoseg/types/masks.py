@@ -79,6 +79,13 @@ class MaskTrack:
     def __len__(self) -> int:
         return len(self.masks)
 
+    def __repr__(self) -> str:
+        name = f" {self.label!r}" if self.label else ""
+        return (
+            f"<MaskTrack {self.object_id}{name}, visible on {len(self.visible_frames)} of "
+            f"{len(self.masks)} frames>"
+        )
+
     def mask(self, frame: int) -> BoolArray:
         """Return the mask of one frame, shape (H, W); all False where not visible."""
         rle = self.masks[frame]

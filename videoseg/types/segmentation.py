@@ -57,6 +57,11 @@ class Segmentation:
     warnings: tuple[str, ...] = ()
     source: VideoSource | None = field(default=None, compare=False, repr=False)
 
+    def __repr__(self) -> str:
+        number = len(self.tracks)
+        answer = f"{number} object{'s' if number > 1 else ''}" if number else "not in this video"
+        return f"<Segmentation of {self.video.name!r} for {self.query!r}: {answer}>"
+
     @property
     def found(self) -> bool:
         """Whether anything in the video answers the query."""
