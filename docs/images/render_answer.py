@@ -7,6 +7,7 @@ Everything in it comes from a run of the pipeline ``attributes`` on the demonstr
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import textwrap
 from pathlib import Path
@@ -123,7 +124,9 @@ def main() -> None:
         dimmed = spotlight(clip.video[frame], result.mask(frame))
         picture = draw_masks(dimmed, masks, opacity=0.0, tags=False)
         if frame == keyframe:
-            prompts = [p for p in result.grounding.prompts if p.frame == keyframe]
+            # Box and points only: the mask is drawn already.
+            given = [p for p in result.grounding.prompts if p.frame == keyframe]
+            prompts = [dataclasses.replace(p, mask=None) for p in given]
             picture = draw_prompts(picture, prompts, tags=False)
         height = canvas.picture(x, top, width, picture)
         note = "keyframe, with the prompt" if frame == keyframe else ""
