@@ -1,0 +1,55 @@
+"""Runs the command line as users do: in a process of its own, with plug-ins of the test's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "videoseg.cli")
+
+
+def environment(plugins: Path | None = None, **more: str) -> dict[str, str]:
+    """Return the variables of a run; ``plugins`` is a folder made by ``install_plugin``."""
+    paths = [str(plugins)] if plugins else []
+    paths += [path for path in (os.environ.get("PYTHONPATH"),) if path]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **more}
+    variables.pop("VIDEOSEG_PLUGINS", None)
+    return variables
+
+
+def videoseg(
+    *arguments: object, folder: Path, plugins: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=folder,
+        env=environment(plugins, **more),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def install_plugin(folder: Path, name: str, source: str, *, version: str = "1.0") -> Path:
+    """Put a distribution into a folder as pip would, without pip."""
+    module = name.replace("-", "_")
+    (folder / f"{module}.py").write_text(textwrap.dedent(source))
+    info = folder / f"{module}-{version}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(f"[videoseg]\n{name} = {module}\n")
+    return folder
+
+
+def error_line(run: subprocess.CompletedProcess[str]) -> str:
+    """Return the error of a run that failed as it should: one line, no traceback."""
+    lines = run.stderr.strip().splitlines()
+    assert "Traceback" not in run.stderr, run.stderr
+    assert lines and lines[-1].startswith("error: "), run.stderr
+    assert sum(line.startswith("error:") for line in lines) == 1, run.stderr
+    return lines[-1]
