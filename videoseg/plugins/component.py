@@ -73,6 +73,27 @@ class Component:
 
     def missing_modules(self) -> tuple[str, ...]:
         """Return the required modules that are not installed, without importing any."""
-        from importlib.util import find_spec
+        return tuple(module for module in self.requires if not _is_installed(module))
 
-        return tuple(module for module in self.requires if find_spec(module) is None)
+
+def _is_installed(module: str) -> bool:
+    import sys
+    from importlib.machinery import PathFinder
+    from importlib.util import find_spec
+
+    if module in sys.modules:
+        return True
+    top, *inner = module.split(".")
+    try:
+        spec = find_spec(top)
+    except ValueError:
+        # A module that was made up in this process has no spec.
+        return top in sys.modules and not inner
+    name = top
+    for part in inner:
+        if spec is None or spec.submodule_search_locations is None:
+            return False
+        name = f"{name}.{part}"
+        # importlib's find_spec would import the packages above, which may be heavy.
+        spec = PathFinder.find_spec(name, spec.submodule_search_locations)
+    return spec is not None
