@@ -15,7 +15,9 @@ from videoseg.types import BoolArray
 
 __all__ = ["Thing", "disjoint_masks", "total_support", "whole_things"]
 
-_EXPLAINED = 0.6  # of a mover by outlined things: then it is these, seen together
+_EXPLAINED = 0.7  # of a mover by several outlined things: then it is these, seen together
+_EXPLAINED_BY_ONE = 0.75  # by one: less, and it is the bright side of something larger
+_NOTABLE = 0.15  # of a mover: the least that one of several outlined things covers
 _PIECE = 0.5  # of an outlined thing inside a mover: then it is a piece of it
 _CLEAR_OUTLINE = 0.85
 _STEADY = 0.4  # of the frames
@@ -57,7 +59,8 @@ def whole_things(
     for track in movers:
         # What is mostly elsewhere (a wall behind it, a neighbour of its colour) is no piece.
         pieces = [chain for chain in clear if _inside(chain, track) > _PIECE]
-        if _covered_by(track, pieces) < _EXPLAINED:
+        several = sum(_covered_by(track, [piece]) > _NOTABLE for piece in pieces) > 1
+        if _covered_by(track, pieces) < (_EXPLAINED if several else _EXPLAINED_BY_ONE):
             kept_movers.append(track)
     kept_chains = [
         chain
