@@ -1,0 +1,154 @@
+"""`videoseg run` and `videoseg demo` from the outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+
+import pytest
+from command_line import COMMAND, environment, videoseg
+
+from videoseg import Segmentation
+
+TOY = ("--pipeline", "toy")
+
+
+@pytest.fixture
+def ask(toy_plugins, tmp_path, clip_path):
+    def ask(*options, query="the middle"):
+        done = videoseg(
+            "run", clip_path, query, *TOY, *options, folder=tmp_path, plugins=toy_plugins
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return ask
+
+
+def test_the_answer_says_what_where_why_and_which_files(ask, tmp_path):
+    text = ask().stdout
+    assert text.startswith("1 object found in square: 12 frames of 96x64\n")
+    for words in ("box 24,16 to 72,48 on frame 0", "12 of 12 frames", "always a good guess"):
+        assert words in text
+    for name in ("report.html", "overlay.mp4", "masks", "result.json"):
+        path = tmp_path / "videoseg-out" / "square" / name
+        assert path.exists()
+        assert f"videoseg-out/square/{name}" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+
+
+def test_a_second_run_does_not_replace_the_first(ask, tmp_path):
+    ask(query="one")
+    ask(query="two")
+    folder = tmp_path / "videoseg-out"
+    assert Segmentation.load(folder / "square").query == "one"
+    assert Segmentation.load(folder / "square-2").query == "two"
+
+
+def test_progress_goes_to_stderr_and_quiet_silences_all(ask):
+    assert "propagator hold" in ask().stderr
+    quiet = ask("--quiet")
+    assert quiet.stdout == quiet.stderr == ""
+
+
+def test_json_is_one_document(ask, tmp_path):
+    document = json.loads(ask("--json", "-o", "here").stdout)
+    assert document["found"] is True
+    [item] = document["objects"]
+    assert item["box"] == [24.0, 16.0, 72.0, 48.0]
+    assert item["visible_frames"] == 12
+    assert item["median_area"] == 48 * 32
+    assert document["window"] == [0, 12]
+    assert document["folder"] == "here"
+    assert all((tmp_path / path).exists() for path in document["files"])
+
+
+@pytest.mark.parametrize(
+    ("only", "there"),
+    [
+        ("masks", {"result.json", "masks"}),
+        ("report,overlay", {"result.json", "report.html", "overlay.mp4"}),
+    ],
+)
+def test_only_some_parts(ask, tmp_path, only, there):
+    ask("--only", only, "-o", "out")
+    assert {entry.name for entry in (tmp_path / "out").iterdir()} == there
+
+
+def test_exports_lie_beside_the_result(ask, tmp_path):
+    document = json.loads(
+        ask("--export", "davis", "--export", "coco", "-o", "out", "--json").stdout
+    )
+    assert set(document["exported"]) == {"davis", "coco"}
+    assert (tmp_path / "out-davis").is_dir()
+    assert (tmp_path / "out-coco").exists()
+
+
+def test_seed_and_options_are_recorded(ask, tmp_path):
+    ask("--seed", "7", "-O", "propagator.seconds=0.001", "-o", "out")
+    result = Segmentation.load(tmp_path / "out")
+    assert result.seed == 7
+    assert result.pipeline["propagator"] == {"name": "hold", "options": {"seconds": 0.001}}
+
+
+def test_the_same_seed_gives_the_same_file(ask, tmp_path):
+    for name in ("a", "b"):
+        ask("--seed", "3", "-o", name, "--only", "masks")
+    first, second = (
+        json.loads((tmp_path / name / "result.json").read_text()) for name in ("a", "b")
+    )
+    for document in (first, second):
+        document.pop("timings")
+        for turn in document["trace"]["turns"]:
+            turn.pop("sampler_seconds")
+            turn.pop("grounder_seconds")
+    assert first == second
+
+
+@pytest.mark.parametrize(("no_color", "colored"), [("", True), ("1", False)])
+def test_colours_on_a_terminal_only_where_they_are_wanted(tmp_path, no_color, colored):
+    more = {"TERM": "xterm-256color", "COLUMNS": "80", "NO_COLOR": no_color}
+    variables = environment(**more)
+    if not no_color:
+        del variables["NO_COLOR"]
+    reader, writer = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "run", "no-such.mp4", "x"],
+        cwd=tmp_path,
+        env=variables,
+        stdin=writer,
+        stdout=writer,
+        stderr=writer,
+    )
+    os.close(writer)
+    text = b""
+    while True:
+        try:
+            part = os.read(reader, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        text += part
+    os.close(reader)
+    assert process.wait(timeout=60) == 1
+    assert b"no-such.mp4" in text
+    assert (re.search(rb"\x1b\[[0-9;]*31m", text) is not None) == colored
+
+
+@pytest.mark.slow
+def test_the_demo_answers_its_questions(tmp_path):
+    done = videoseg("demo", "--json", "--quiet", "-o", "demo", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)["answers"]
+    assert [answer["level"] for answer in answers] == ["easy", "harder", "hard"]
+    for answer in answers:
+        # Another object than the one meant would overlap with the truth by next to nothing.
+        assert answer["overlap_with_truth"] > 0.5, answer
+        assert (tmp_path / answer["report"]).is_file()
+        assert (tmp_path / answer["overlay"]).is_file()
+        assert answer["reasoning"]

@@ -1,0 +1,140 @@
+"""From what was typed to a checked pipeline, and where results go."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videoseg import ComponentNotFoundError, ConfigError, OutputError
+from videoseg.cli.composing import checked_pipeline, named_pipeline, parse_options
+from videoseg.cli.output_place import check_output_folder, default_output_folder, write_file
+
+
+def composed(name="attributes", *, stages=None, options=None, max_turns=None):
+    return checked_pipeline(name, stages=stages or {}, options=options or {}, max_turns=max_turns)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("8", 8),
+        ("0.5", 0.5),
+        ("true", True),
+        ("null", None),
+        ("fast", "fast"),
+        ("[1, 2]", [1, 2]),
+        ("'8'", "8"),
+        ("a=b", "a=b"),
+        ("", None),
+    ],
+)
+def test_option_values_are_read_as_yaml(text, value):
+    assert parse_options([f"sampler.x={text}"]) == {"sampler": {"x": value}}
+
+
+def test_options_of_several_stages():
+    assert parse_options(["sampler.a=1", "sampler.b=2", "propagator.a=3"]) == {
+        "sampler": {"a": 1, "b": 2},
+        "propagator": {"a": 3},
+    }
+
+
+@given(st.text())
+def test_any_option_is_read_or_refused_as_usage(text):
+    try:
+        options = parse_options([text])
+    except click.BadParameter as error:
+        assert error.format_message()
+    else:
+        assert "=" in text
+        assert options
+
+
+def test_stages_are_replaced_and_options_set():
+    pipe = composed(
+        stages={"sampler": "uniform", "chat": None},
+        options={"sampler": {"num_frames": 5}, "propagator": {"causal": True}},
+        max_turns=2,
+    )
+    assert pipe.config.sampler.name == "uniform"
+    assert pipe.config.sampler.options == {"num_frames": 5}
+    assert pipe.config.propagator.options == {"causal": True}
+    assert pipe.config.grounder.name == "attributes"
+    assert pipe.config.max_turns == 2
+
+
+def test_the_segmenter_can_be_left_out():
+    assert composed(stages={"segmenter": "none"}).config.segmenter is None
+
+
+def test_wrong_options_are_found_before_any_work():
+    with pytest.raises(ConfigError, match=r"num_framse.*did you mean 'num_frames'") as caught:
+        composed(
+            stages={"sampler": "uniform"},
+            options={"sampler": {"num_framse": 5}, "propagator": {"nonsense": 1}},
+        )
+    assert len(caught.value.problems) == 2
+
+
+def test_a_pipeline_is_a_name_or_a_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("sampler: uniform\ngrounder: attributes\npropagator: flow\n")
+    assert named_pipeline(str(path)).config.sampler.name == "uniform"
+    assert named_pipeline("attributes").config.name == "attributes"
+    with pytest.raises(ComponentNotFoundError, match="did you mean 'attributes'"):
+        named_pipeline("atributes")
+
+
+def test_default_places_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = default_output_folder("dog")
+    first.mkdir(parents=True)
+    second = default_output_folder("dog")
+    second.mkdir()
+    names = [path.name for path in (first, second, default_output_folder("dog"))]
+    assert names == ["dog", "dog-2", "dog-3"]
+
+
+@given(st.text(max_size=300))
+def test_default_places_stay_inside_their_folder(name):
+    folder = default_output_folder(name)
+    assert folder.parent.as_posix() == "videoseg-out"
+    assert folder.name not in ("", ".", "..")
+    assert len(folder.name.encode()) <= 255
+
+
+def test_trying_a_place_leaves_nothing_behind(tmp_path):
+    check_output_folder(tmp_path / "a" / "b" / "out", overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_trying_keeps_what_is_there(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"mine\.txt"):
+        check_output_folder(tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_empty_folder_is_free(tmp_path):
+    (tmp_path / "out").mkdir()
+    check_output_folder(tmp_path / "out", overwrite=False)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "new" / "file.txt"
+    write_file(path, "whole")
+    assert path.read_text() == "whole"
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        write_file(path, "half")
+    assert path.read_text() == "whole"
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]

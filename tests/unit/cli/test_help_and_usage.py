@@ -1,0 +1,88 @@
+"""Help is light, fits 80 columns and shows examples; wrong usage is one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from videoseg.cli.main import main
+
+COMMANDS = [
+    [],
+    ["run"],
+    ["demo"],
+    ["plugins"],
+    ["plugins", "show"],
+    ["pipelines"],
+    ["pipelines", "show"],
+    ["config"],
+    ["config", "show"],
+    ["config", "validate"],
+    ["config", "init"],
+    ["doctor"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_fits_eighty_columns(command, capsys):
+    assert main([*command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("Usage: videoseg")
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_no_arguments_show_the_help(capsys):
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    for command in COMMANDS[1:]:
+        assert command[0] in text
+
+
+def test_examples_are_shown_as_written(capsys):
+    main(["run", "--help"])
+    assert '  videoseg run dog.mp4 "the dog that jumps"\n' in capsys.readouterr().out
+
+
+def test_version(capsys):
+    from videoseg import __version__
+
+    assert main(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["rnu"]])
+def test_help_and_usage_errors_import_next_to_nothing(arguments):
+    code = (
+        f"from videoseg.cli.main import main; main({arguments!r})\n"
+        "import sys, json; print(); print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    heavy = {"numpy", "rich", "pydantic", "pluggy", "yaml", "cv2", "av", "decord", "torch", "PIL"}
+    assert "click" in loaded
+    assert not loaded & heavy
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["rnu"], "did you mean 'run'?"),
+        (["plugins", "shwo"], "did you mean 'show'?"),
+        (["zzz"], "known: run, demo"),
+        (["run", "--smapler", "x", "a", "b"], "--sampler"),
+        (["run", "only-a-video"], "'QUERY'"),
+        (["config", "init"], "'FILE'"),
+        (["plugins", "show", "sampler"], "'NAME'"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_a_way_out(arguments, hint, capsys):
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("error: ")
+    assert hint in captured.err
+    assert "--help)" in captured.err

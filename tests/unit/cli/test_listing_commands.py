@@ -1,0 +1,147 @@
+"""plugins, pipelines, config and doctor."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import videoseg as vs
+from videoseg.cli.doctor import examine
+from videoseg.cli.main import main
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*arguments, status=0):
+        assert main(arguments) == status
+        return capsys.readouterr()
+
+    return run
+
+
+def test_plugins_lists_every_component(run):
+    text = run("plugins").out
+    for kind in ("sampler", "grounder", "segmenter", "propagator", "reader", "pipeline"):
+        assert f"\n{kind}\n" in f"\n{text}"
+        for name in vs.default_registry().names(kind):
+            assert f"  {name} " in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_plugins_as_json(run):
+    document = json.loads(run("plugins", "--json").out)
+    found = {(item["kind"], item["name"]): item for item in document["components"]}
+    assert found["propagator", "flow"]["state"] == "usable"
+    assert found["propagator", "flow"]["capabilities"]["boxes"] is True
+    assert found["sampler", "uniform"]["distribution"] == "videoseg"
+
+
+def test_listing_imports_no_component():
+    code = (
+        "from videoseg.cli.main import main; main(['plugins', '--json'])\n"
+        "import sys; print(); print([m for m in sys.modules if m.startswith(('cv2', 'av.',"
+        " 'videoseg.builtin.samplers', 'videoseg.builtin.propagation', 'videoseg.video'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_one_component_with_its_options(run):
+    text = run("plugins", "show", "sampler", "uniform").out
+    assert "num_frames" in text
+    assert "int, default 8" in text
+    document = json.loads(run("plugins", "show", "sampler", "uniform", "--json").out)
+    assert document["options"] == {"num_frames": {"type": "int", "default": "8"}}
+    assert "takes" not in text
+    assert "boxes" in run("plugins", "show", "propagator", "flow").out
+
+
+def test_unknown_components_come_with_the_nearest(run):
+    assert "did you mean 'uniform'" in run("plugins", "show", "sampler", "unifrm", status=1).err
+    assert "there is no kind" in run("plugins", "show", "samplr", "uniform", status=1).err
+
+
+def test_pipelines(run):
+    assert "attributes" in run("pipelines").out
+    [first, *_] = json.loads(run("pipelines", "--json").out)
+    assert first["name"] == "attributes"
+    text = run("pipelines", "show", "attributes").out
+    for word in ("sampler", "motion", "grounder", "segmenter", "cut", "propagator", "flow"):
+        assert word in text
+    assert json.loads(run("pipelines", "show", "attributes", "--json").out)["problems"] == []
+
+
+def test_a_written_file_is_valid_and_the_same_pipeline(run, tmp_path):
+    path = str(tmp_path / "mine.yaml")
+    assert path in run("config", "init", path).out
+    assert "valid" in run("config", "validate", path).out
+    assert vs.Pipeline.from_yaml(tmp_path / "mine.yaml").config == (
+        vs.Pipeline.from_name("attributes").config
+    )
+    assert "flow" in run("config", "show", path).out
+    assert "num_context" in (tmp_path / "mine.yaml").read_text()
+
+
+def test_an_existing_file_is_only_replaced_if_asked(run, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("mine\n")
+    assert "--overwrite" in run("config", "init", str(path), status=1).err
+    assert path.read_text() == "mine\n"
+    run("config", "init", str(path), "--overwrite")
+    assert path.read_text().startswith("videoseg: 1")
+
+
+def test_a_pipeline_file_can_be_printed(run, tmp_path):
+    text = run("config", "init", "-").out
+    assert vs.Pipeline.from_yaml(text).config.propagator.name == "flow"
+
+
+def test_validate_tells_every_problem(run, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "sampler: {name: uniform, options: {num_framse: 3}}\n"
+        "grounder: attributes\npropagator: {name: flow, options: {x: 1}}\n"
+    )
+    document = json.loads(run("config", "validate", str(path), "--json", status=1).out)
+    assert document["valid"] is False
+    assert len(document["problems"]) == 2
+    assert "num_framse" in run("config", "validate", str(path), status=1).err
+
+
+def test_the_doctor_finds_this_machine_healthy(run):
+    document = json.loads(run("doctor", "--json").out)
+    assert document["healthy"] is True
+    found = {item["subject"]: item["verdict"] for item in document["findings"]}
+    assert found["writing"] == "ok"
+    assert found["reader pyav"] == "ok"
+    assert {"python", "videoseg", "libraries", "plug-ins", "threads", "gpu"} <= set(found)
+
+
+def test_the_doctor_says_what_is_broken(run, monkeypatch):
+    def broken(*_, **__):
+        raise vs.OutputError("no H.264 encoder is at hand; pip install av")
+
+    monkeypatch.setattr("videoseg.video.writer.write_video", broken)
+    text = run("doctor", status=1).out
+    assert "broken" in text
+    assert "no H.264 encoder" in text
+    assert "threads" in text, "later checks must still be made"
+
+
+def test_the_doctor_does_not_mind_one_reader_less(monkeypatch):
+    from videoseg.video import Video
+
+    open_video = Video.open
+
+    def without_decord(path, *, reader="auto", **options):
+        if reader == "decord":
+            raise vs.VideoError("decord cannot do this")
+        return open_video(path, reader=reader, **options)
+
+    monkeypatch.setattr(Video, "open", without_decord)
+    verdicts = {finding.subject: finding.verdict for finding in examine()}
+    assert verdicts["reader pyav"] == "ok"
+    assert verdicts.get("reader decord", "note") == "note"
