@@ -65,10 +65,11 @@ def outline_score(contrast: float, changes: FloatArray, *, at_border: bool) -> f
         at_border: Whether it touches the border of the picture most of the time; then less
             of its outline is seen, and that has to be the sharper.
     """
-    unrest = float(np.median(changes)) if len(changes) else 0.0
+    # The calmer frames count: where something passes in front, less of it shows.
+    unrest = float(np.percentile(changes, 30)) if len(changes) else 0.0
     low, high = (0.8, 0.9) if at_border else (0.5, 0.9)
     sharp = np.clip((contrast - low) / (high - low), 0, 1)
-    steady = np.clip((0.12 - unrest) / 0.08, 0, 1)
+    steady = np.clip((0.05 - unrest) / 0.03, 0, 1)
     return float(sharp * steady)
 
 

@@ -225,8 +225,12 @@ class Track:
         if self.roaming < 0.03 and spans > 0.93:
             return 0.1
         evidence = ramp(self.prominence, 0.05, 0.3) + ramp(self.compactness, 0.7, 1.0)
-        thing = self.outline * ramp(evidence, 0.8, 1.1)
-        return 1.0 - (1.0 - ramp(self.prominence, 0.1, 0.4)) * (1.0 - thing)
+        thing = self.outline * ramp(evidence, 0.3, 0.7)
+        # The rim of a shadow moves, too: it is small, and its outline is neither sharp nor steady.
+        rim = self.size < 0.01 and self.outline < 0.3
+        seen = ramp(float(self.visible.mean()), 0.05, 0.2)
+        mover = ramp(self.prominence, 0.1, 0.4) * seen * (0.4 if rim else 1.0)
+        return 1.0 - (1.0 - mover) * (1.0 - thing)
 
     # -- when it is there --------------------------------------------------------------------
 
