@@ -17,7 +17,6 @@ CERTAIN = 8.0
 # Log odds travel as one 8-bit channel of the picture handed to the solver. The span is kept
 # small against the colour channels so that borders follow colours more than the evidence.
 _EVIDENCE_SPAN = 32.0
-_EVIDENCE_VARIANCE = 100.0
 _SOLVER_SMOOTHNESS = 50.0  # OpenCV's fixed weight of an edge between equal neighbours
 
 
@@ -35,14 +34,15 @@ def graph_cut(
         log_odds: Evidence for foreground over background, shape (H, W), in nats; clipped to
             +-``CERTAIN``, where a pixel's side is fixed.
         edges: Two channels whose differences mark borders, shape (H, W, 2), uint8.
-        smoothness: Cost in nats of a border between two equal neighbours, above 0.
+        smoothness: Cost in nats of a border between two equal neighbours, at least 1. Where
+            the evidence itself changes a border costs less, as it does along colour edges.
 
     Returns:
         Foreground, shape (H, W).
 
     Raises:
         ShapeError: If the shapes do not fit.
-        ConfigError: If smoothness is not positive.
+        ConfigError: If smoothness is below 1.
     """
     import cv2
 
@@ -50,8 +50,9 @@ def graph_cut(
         raise ShapeError("log_odds", actual=log_odds.shape, expected="(H, W)")
     if edges.shape != (*log_odds.shape, 2):
         raise ShapeError("edges", actual=edges.shape, expected=f"{(*log_odds.shape, 2)}")
-    if smoothness <= 0:
-        raise ConfigError(f"smoothness must be above 0, got {smoothness}")
+    if not smoothness >= 1:
+        # Costs travel as ratios of densities, which floats hold only up to about e^700.
+        raise ConfigError(f"smoothness must be at least 1, got {smoothness}")
     odds = np.clip(log_odds, -CERTAIN, CERTAIN)
     labels = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[odds >= CERTAIN] = cv2.GC_FGD
@@ -62,9 +63,11 @@ def graph_cut(
     evidence = np.round(odds / CERTAIN * _EVIDENCE_SPAN + 128).astype(np.uint8)
     picture = np.ascontiguousarray(np.dstack([edges, evidence]))
     # Equal variances make the log ratio of the two models linear in the evidence channel.
-    scale = _SOLVER_SMOOTHNESS / smoothness
-    gap = scale * CERTAIN / _EVIDENCE_SPAN * _EVIDENCE_VARIANCE
-    background, foreground = _model(128 - gap / 2), _model(128 + gap / 2)
+    slope = _SOLVER_SMOOTHNESS / smoothness * CERTAIN / _EVIDENCE_SPAN
+    # This variance keeps the smallest density largest.
+    variance = 2 * _EVIDENCE_SPAN / slope
+    gap = slope * variance
+    background, foreground = _model(128 - gap / 2, variance), _model(128 + gap / 2, variance)
     no_rectangle = (0, 0, 0, 0)  # only read in the modes that learn from one
     cv2.grabCut(picture, labels, no_rectangle, background, foreground, 1, cv2.GC_EVAL_FREEZE_MODEL)
     result: BoolArray = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
@@ -82,10 +85,10 @@ def edge_image(lab: FloatImage) -> npt.NDArray[np.uint8]:
     return edges
 
 
-def _model(mean: float) -> npt.NDArray[np.float64]:
+def _model(mean: float, variance: float) -> npt.NDArray[np.float64]:
     # Layout of OpenCV's 5-component mixtures: weights, means (x 3), covariances (x 9).
     model = np.zeros(65)
     model[0] = 1.0
     model[5:20] = np.tile([128.0, 128.0, mean], 5)
-    model[20:65] = np.tile(np.diag([1e8, 1e8, _EVIDENCE_VARIANCE]).ravel(), 5)
+    model[20:65] = np.tile(np.diag([1e8, 1e8, variance]).ravel(), 5)
     return model.reshape(1, 65)

@@ -25,6 +25,9 @@ _SMOOTHNESS = 8.0
 _LEARNING_ROUNDS = 6
 _CUT_ROUNDS = 3
 _POINT_WEIGHT = 10.0  # a pixel under a point counts as so many others
+_POINT_ODDS = 3.0
+_POINT_COLOUR = 20.0  # Lab distance at which a pixel is unlike the one under a point
+_POINT_REACH = 0.35  # of the box's longer side
 _MOVING_SHARE = 0.1  # of a box: below this the object counts as still
 _NOISE = 0.3  # pixels a frame
 
@@ -116,6 +119,10 @@ def cut_region(image: Frame, motion: MotionEvidence, hint: RegionHint) -> Region
     lab = to_lab(small)
     evidence = _gather(lab, motion, hint, crop, (height, width))
     positive, negative = (_discs(points, crop) for points in (hint.positive, hint.negative))
+    if hint.negative:
+        told = _told_by_points(lab, hint, crop)
+        evidence.start = evidence.start + told
+        evidence.fixed = evidence.fixed + told
     blocked = negative
     if hint.blocked is not None:
         blocked = blocked | (crop.of(hint.blocked.astype(np.float32)) > 0.5)
@@ -170,6 +177,32 @@ def _gather(
     if fields:
         _add_motion(evidence, fields, seeded=hint.prior is None)
     return evidence
+
+
+def _told_by_points(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImage:
+    """Return evidence against what looks like, and lies near, a negative point.
+
+    The surroundings' colours alone would not do: what a negative point marks is often the one
+    thing in the box that looks unlike them.
+    """
+    height, width = crop.size
+    scale = height / (crop.bottom - crop.top)
+    reach = _POINT_REACH * scale * max(hint.box.width, hint.box.height)
+    x = np.arange(width, dtype=np.float32)[None, :] + np.float32(0.5)
+    y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5)
+    told = np.zeros(crop.size, dtype=np.float32)
+    for points, weight in ((hint.negative, -2 * _POINT_ODDS), (hint.positive, _POINT_ODDS)):
+        nearest = np.zeros(crop.size, dtype=np.float32)
+        for point in points:
+            disc = _discs((point,), crop)
+            if not disc.any():
+                continue
+            colour = np.square(lab - lab[disc].mean(axis=0)).sum(axis=2) / _POINT_COLOUR**2
+            at_y, at_x = np.argwhere(disc).mean(axis=0)
+            place = (np.square(x - at_x) + np.square(y - at_y)) / max(reach, 1.0) ** 2
+            nearest = np.maximum(nearest, np.exp(-0.5 * (colour + place)))
+        told += np.float32(weight) * nearest
+    return told
 
 
 def _add_motion(evidence: _Evidence, fields: list[FloatImage], *, seeded: bool) -> None:
