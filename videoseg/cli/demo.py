@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from videoseg.cli.framework import VideosegCommand
-from videoseg.cli.terminal import json_option, open_console, print_row, write_json
+from videoseg.cli.terminal import json_option, open_console, print_row, working, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,7 +58,8 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
     # Half the pixels of the full clip: an answer in seconds matters more here.
     clip = demo_clip(size=(270, 480), num_frames=60)
     path = folder / "clip.mp4"
-    write_video(path, clip.iter_frames(), fps=clip.fps)
+    with working("drawing a clip", quiet=quiet):
+        write_video(path, clip.iter_frames(), fps=clip.fps)
     console = open_console()
     answers: list[dict[str, Any]] = []
     with Pipeline.from_name("attributes") as pipe, Video.open(path) as video:
@@ -66,7 +67,8 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
             query = _query(clip, kind)
             place = folder / level
             result = answer_query(pipe, video, query.text, seed=0, quiet=quiet, folder=place)
-            result.save(place, overwrite=overwrite)
+            with working(f"saving to {place}", quiet=quiet):
+                result.save(place, overwrite=overwrite)
             answers.append(_answer(clip, query, result, level=level, place=place))
             if not (as_json or quiet):
                 _print_answer(console, answers[-1], purpose)

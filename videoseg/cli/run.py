@@ -106,7 +106,7 @@ def run(
     from videoseg.cli.answer import answer_document, print_answer
     from videoseg.cli.composing import checked_pipeline, parse_options
     from videoseg.cli.output_place import check_output_folder, default_output_folder
-    from videoseg.cli.terminal import open_console, write_json
+    from videoseg.cli.terminal import open_console, working, write_json
     from videoseg.pipeline.query import check_query
 
     stage_options = parse_options(options)
@@ -120,8 +120,9 @@ def run(
         check_output_folder(folder, overwrite=overwrite)
         _check_exports(formats, folder, overwrite=overwrite)
         result = answer_query(pipe, opened, query, seed=seed, quiet=quiet, folder=folder)
-        result.save(folder, overwrite=overwrite, parts=parts)
-        exported = _export(result, formats, folder, overwrite=overwrite)
+        with working(f"saving to {folder}", quiet=quiet):
+            result.save(folder, overwrite=overwrite, parts=parts)
+            exported = _export(result, formats, folder, overwrite=overwrite)
     if as_json:
         write_json(answer_document(result, folder, exported))
     elif not quiet:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["json_option", "open_console", "print_row", "write_json"]
+__all__ = ["json_option", "open_console", "print_row", "working", "write_json"]
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
@@ -27,6 +29,17 @@ def open_console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+@contextmanager
+def working(text: str, *, quiet: bool) -> Iterator[None]:
+    """Show on a terminal that something is going on while the block runs."""
+    console = open_console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    with console.status(text):
+        yield
 
 
 def write_json(data: Any) -> None:
