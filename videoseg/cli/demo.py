@@ -20,7 +20,7 @@ __all__ = ["demo"]
 
 _LEVELS = (
     ("easy", "color", "what it looks like"),
-    ("harder", "late", "when it happens"),
+    ("harder", "moves-right", "what it does over time"),
     ("hard", "in-front", "who is in front of whom"),
 )
 """Level, kind of question in the clip, and what it takes to answer it."""
@@ -55,7 +55,7 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
     queries = [level for level, _, _ in _LEVELS]
     for level in queries:
         check_output_folder(folder / level, overwrite=overwrite)
-    # Half the pixels of the full clip: an answer in seconds matters more here.
+    # Smaller than the clip can be: an answer in seconds matters more here.
     clip = demo_clip(size=(270, 480), num_frames=60)
     path = folder / "clip.mp4"
     with working("drawing a clip", quiet=quiet):
