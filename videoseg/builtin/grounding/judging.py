@@ -136,9 +136,7 @@ def judge_position(
     return Verdict(min(scores), f"centre at {x:.2f} of the width, {y:.2f} of the height")
 
 
-def _place_score(
-    place: Place, track: Track, x: float, y: float, others: Sequence[Track]
-) -> float:
+def _place_score(place: Place, track: Track, x: float, y: float, others: Sequence[Track]) -> float:
     match place:
         case "left":
             return ramp(0.75 - x, 0.0, 0.5)

@@ -47,9 +47,7 @@ def solidity(mask: BoolArray) -> float:
     """Return a mask's area over that of its convex hull, in [0, 1]; 0 for an empty mask."""
     import cv2
 
-    contours, _ = cv2.findContours(
-        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return 0.0
     hull = cv2.convexHull(np.vstack(list(contours)))

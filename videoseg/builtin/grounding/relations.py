@@ -113,9 +113,7 @@ def _side(
     ahead = np.clip((along - 0.01) / 0.1, 0, 1)
     straight = np.clip((along / (across + 1e-6) - 0.3) / 0.5, 0, 1)
     score = float(np.mean(np.minimum(ahead, straight)))
-    return Verdict(
-        score, f"{np.median(along):+.2f} of the height {relation} {reference.name}"
-    )
+    return Verdict(score, f"{np.median(along):+.2f} of the height {relation} {reference.name}")
 
 
 def _nearness(
@@ -129,9 +127,7 @@ def _nearness(
     if not np.isfinite(mine):
         return Verdict(0.0, f"never seen together with {reference.name}")
     finding = f"{mine:.2f} of the height from {reference.name}"
-    known = [
-        distance(other, reference, positions) for other in others if other is not reference
-    ]
+    known = [distance(other, reference, positions) for other in others if other is not reference]
     known = [value for value in known if np.isfinite(value)]
     close = ramp(1.2 - mine, 0.0, 0.9)
     if relation == "far from":
@@ -152,9 +148,7 @@ def _depth(front: Track, behind: Track, contacts: Contacts, *, strict: bool) -> 
     return Verdict(0.75 * ramp(ahead, -0.1, 0.2), f"{front.name} seems {ahead:+.2f} nearer")
 
 
-def _between(
-    track: Track, references: Sequence[Track], positions: BoolArray | None
-) -> Verdict:
+def _between(track: Track, references: Sequence[Track], positions: BoolArray | None) -> Verdict:
     first, second = references[0], references[1]
     both = _together(track, first, positions) & second.visible
     if not both.any() or track in (first, second):

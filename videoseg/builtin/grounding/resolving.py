@@ -109,9 +109,7 @@ class Resolver:
         self._known: dict[tuple[int, frozenset[int]], Resolution] = {}
         self._phrases: list[NounPhrase] = []  # keeps ids in the memory above from being reused
 
-    def resolve(
-        self, phrase: NounPhrase, *, without: frozenset[int] = frozenset()
-    ) -> Resolution:
+    def resolve(self, phrase: NounPhrase, *, without: frozenset[int] = frozenset()) -> Resolution:
         """Return which candidates a description means.
 
         Args:
@@ -133,9 +131,7 @@ class Resolver:
             if not group.choices:
                 return Resolution((), findings, reason=group.reason)
             pool = list(group.tracks)
-            findings.append(
-                Finding("linguistic", f'of "{phrase.within.words}": {_names(pool)}')
-            )
+            findings.append(Finding("linguistic", f'of "{phrase.within.words}": {_names(pool)}'))
         fitting, doubtful, reason = self._filter(phrase, pool, findings)
         fitting = self._exclude(phrase, fitting, findings)
         if not reason and not fitting:
@@ -149,9 +145,7 @@ class Resolver:
             reason = reason or further.reason
             taken = {choice.track.candidate_id for choice in choices}
             choices += [c for c in further.choices if c.track.candidate_id not in taken]
-        return Resolution(
-            tuple(choices), findings, doubtful, enough, "" if choices else reason
-        )
+        return Resolution(tuple(choices), findings, doubtful, enough, "" if choices else reason)
 
     # -- filtering ---------------------------------------------------------------------------
 
@@ -185,8 +179,10 @@ class Resolver:
         best = max(pool, key=lambda track: float(np.prod(scores[track.candidate_id])))
         if min(scores[best.candidate_id]) >= _DOUBTFUL:
             return [Choice(best, float(np.prod(scores[best.candidate_id])))], True, ""
-        why = f"nothing fits {' and '.join(contradicted)}" if contradicted else (
-            "no candidate fits all of it at once"
+        why = (
+            f"nothing fits {' and '.join(contradicted)}"
+            if contradicted
+            else ("no candidate fits all of it at once")
         )
         return [], False, why
 
@@ -335,8 +331,9 @@ class Resolver:
 
         ordered = sorted(fitting, key=merit, reverse=True)
         for index, ranking in enumerate(phrase.rankings):
-            ordered = self._apply(ranking, ordered, phrase, findings,
-                                  is_last=index == len(phrase.rankings) - 1)
+            ordered = self._apply(
+                ranking, ordered, phrase, findings, is_last=index == len(phrase.rankings) - 1
+            )
             if not ordered:
                 break
         return ordered

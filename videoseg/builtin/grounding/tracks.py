@@ -56,6 +56,7 @@ class Track:
         colors: Histogram of its pixels.
         prominence: Its saliency over that of the most salient candidate, in [0, 1].
         outline: How sharply and steadily it is bounded, in [0, 1]; see ``outline_score``.
+        clarity: How sure the survey was of its outline where it is there, in [0, 1].
         compactness: Its usual area over that of its convex hull, in [0, 1].
     """
 
@@ -74,6 +75,7 @@ class Track:
     colors: FloatArray
     prominence: float = 1.0
     outline: float = 1.0
+    clarity: float = 0.0
     compactness: float = 1.0
 
     @property
@@ -127,8 +129,9 @@ class Track:
         times = self.times[chosen]
         known = np.isfinite(velocities).all(axis=1)
         if known.sum() < max(2, 0.35 * len(velocities)):
-            return self.on_screen[np.flatnonzero(np.isin(np.flatnonzero(self.visible),
-                                                         np.flatnonzero(chosen)))]
+            return self.on_screen[
+                np.flatnonzero(np.isin(np.flatnonzero(self.visible), np.flatnonzero(chosen)))
+            ]
         filled = np.stack(
             [np.interp(times, times[known], velocities[known, axis]) for axis in range(2)], axis=1
         )
@@ -146,8 +149,9 @@ class Track:
             [np.roll(np.pad(self.areas, 3), shift)[3:-3] for shift in range(-3, 4)]
         ).max(axis=0)
         whole = self.visible & (self.areas >= 0.8 * around)
-        return np.asarray(whole if whole.sum() >= max(3, 0.4 * self.visible.sum())
-                          else self.visible)
+        return np.asarray(
+            whole if whole.sum() >= max(3, 0.4 * self.visible.sum()) else self.visible
+        )
 
     @cached_property
     def on_screen(self) -> FloatArray:
@@ -226,6 +230,12 @@ class Track:
             return 0.1
         evidence = ramp(self.prominence, 0.05, 0.3) + ramp(self.compactness, 0.7, 1.0)
         thing = self.outline * ramp(evidence, 0.3, 0.7)
+        if self.outline > 0.95 and self.clarity > 0.9:
+            # Outlined sharply all around on every frame, whatever its shape (a star).
+            thing = max(thing, 0.9)
+        speck = self.size < 0.003 and self.prominence < 0.1 and self.visible.mean() < 0.5
+        if speck:
+            return 0.2
         # The rim of a shadow moves, too: it is small, and its outline is neither sharp nor steady.
         rim = self.size < 0.01 and self.outline < 0.3
         seen = ramp(float(self.visible.mean()), 0.05, 0.2)
@@ -349,6 +359,7 @@ def _track(
         aspect=survey.source_size[1] / survey.source_size[0],
         colors=look.colors,
         prominence=candidate.saliency / highest if highest > 0 else 1.0,
+        clarity=_mean_clarity(candidate),
         outline=outline_score(
             float(np.mean(look.contrasts)),
             _changes(areas),
@@ -407,6 +418,15 @@ def _looks(
             look.contrasts.append(boundary_contrast(small, mask))
             look.solidities.append(solidity(mask))
     return looks
+
+
+def _mean_clarity(candidate: Candidate) -> float:
+    there = [
+        clarity
+        for clarity, seen in zip(candidate.clarity, candidate.visible, strict=False)
+        if seen
+    ]
+    return float(np.mean(there)) if there else 0.0
 
 
 def _without_rim(mask: BoolArray) -> BoolArray:

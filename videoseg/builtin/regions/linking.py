@@ -18,6 +18,11 @@ _MOST_GROWN = 3.0
 _MOST_COST = 3.2
 _REACH = 0.16  # diagonals a thing may be off its expected place from one frame to the next
 _LARGEST_REACH = 0.6
+_WHOLE = 0.96  # of the usual area: all of a thing shows
+_MOST_TOGETHER = 1.2  # of the usual area: more than that is not one thing in pieces
+_SAME_COLOUR = 14.0
+_INSIDE = 0.7  # of a piece, where the whole thing should be
+_LONGEST_HIDDEN = 8  # frames
 
 
 @dataclass(eq=False, slots=True)
@@ -44,6 +49,35 @@ class Chain:
         """Return its area where most of it shows, in pixels of the survey's grid."""
         areas = sorted(part.area for part in self.parts.values())
         return areas[(3 * (len(areas) - 1) + 2) // 4]
+
+    def is_piece(self, part: OutlinedPart) -> bool:
+        """Return whether a part is what shows of this thing beside something in front of it."""
+        known = sorted(self.parts)
+        usual = self.usual_area()
+        whole = [p for p in known if self.parts[p].area > _WHOLE * usual]
+        if not whole or part.position - known[-1] > _LONGEST_HIDDEN:
+            return False
+        last = self.parts[whole[-1]]
+        already = self.parts.get(part.position)
+        if (already.area if already else 0.0) + part.area > _MOST_TOGETHER * usual:
+            return False
+        if math.dist(last.colour, part.colour) > _SAME_COLOUR:
+            return False
+        shift = (0.0, 0.0)
+        if len(whole) > 1:
+            before = self.parts[whole[-2]]
+            steps = (part.position - whole[-1]) / (whole[-1] - whole[-2])
+            shift = (
+                (last.center[0] - before.center[0]) * steps,
+                (last.center[1] - before.center[1]) * steps,
+            )
+        moved = np.roll(last.mask, (round(shift[1]), round(shift[0])), axis=(0, 1))
+        return float((moved & part.mask).sum()) > _INSIDE * part.area
+
+    def add_piece(self, part: OutlinedPart) -> None:
+        """Take a part as one more piece of this thing."""
+        already = self.parts.get(part.position)
+        self.parts[part.position] = part if already is None else already.joined(part)
 
     def expected(self, position: int) -> tuple[float, float]:
         """Return where its centre should be, going on as it did lately."""
@@ -85,7 +119,14 @@ def link_parts(
                 chains[index].parts[position] = here[number]
                 linked.add(index)
                 used.add(number)
-        chains += [Chain({position: part}) for n, part in enumerate(here) if n not in used]
+        for number, part in enumerate(here):
+            if number in used:
+                continue
+            owner = next((chain for chain in chains if chain.is_piece(part)), None)
+            if owner is None:
+                chains.append(Chain({position: part}))
+            else:
+                owner.add_piece(part)
     return sorted(chains, key=lambda chain: -len(chain.parts))
 
 

@@ -27,6 +27,8 @@ _STEP = 9.0  # Lab distance across an outline that the eye cannot miss
 _LEAST_OUTLINED = 0.62
 _SCENERY = 0.45  # of a border: a region along so much of it is ground, wall or sky
 _MOST_FILLED = 1.4
+_SHADE, _SAME_TINT = (4.0, 26.0), 6.0  # Lab: the ground beside a shadow
+_SHADED_OUTLINE = 0.4
 _MOST_REGIONS = 8  # of one colour on one frame
 _MOST_PARTS = 12  # on one frame
 _MOST_PAIRS = 14
@@ -52,6 +54,19 @@ class OutlinedPart:
     outlined: float
     center: tuple[float, float]
     area: float
+
+    def joined(self, other: OutlinedPart) -> OutlinedPart:
+        """Return both pieces as one part."""
+        mask = self.mask | other.mask
+        rows, columns = np.nonzero(mask)
+        return OutlinedPart(
+            self.position,
+            mask,
+            (self.area * self.colour + other.area * other.colour) / (self.area + other.area),
+            min(self.outlined, other.outlined),
+            (float(columns.mean()), float(rows.mean())),
+            float(len(rows)),
+        )
 
 
 def outlined_parts(frames: Sequence[SurveyFrame]) -> list[list[OutlinedPart]]:
@@ -161,8 +176,8 @@ def _parts_of_frame(
                 float(len(rows)),
             )
             # Of two versions of one thing, the larger one with as clear an outline is whole.
-            found.append((outlined * float(len(rows)) ** 0.15, part))
-    return _disjoint(found)
+            found.append((outlined * float(len(rows)) ** 0.25, part))
+    return _disjoint(found, frame.lab)
 
 
 def _regions(
@@ -236,11 +251,31 @@ def _colour_steps(lab: FloatImage) -> FloatImage:
     return np.asarray(np.sqrt(steps), dtype=np.float32)
 
 
-def _disjoint(found: list[tuple[float, OutlinedPart]]) -> list[OutlinedPart]:
+def _is_shadow(part: OutlinedPart, lab: FloatImage) -> bool:
+    """Return whether along much of its outline the same ground goes on, only lighter."""
+    import cv2
+
+    mask = part.mask.astype(np.uint8)
+    x, y, width, height = cv2.boundingRect(mask)
+    rows = slice(max(0, y - 6), y + height + 6)
+    columns = slice(max(0, x - 6), x + width + 6)
+    piece = mask[rows, columns]
+    beyond = cv2.dilate(piece, np.ones((11, 11), np.uint8)) > cv2.dilate(
+        piece, np.ones((5, 5), np.uint8)
+    )
+    if not beyond.any():
+        return False
+    change = lab[rows, columns][beyond] - lab[rows, columns][piece > 0].mean(axis=0)
+    lighter = (change[:, 0] > _SHADE[0]) & (change[:, 0] < _SHADE[1])
+    same_tint = np.hypot(change[:, 1], change[:, 2]) < _SAME_TINT
+    return float(np.mean(lighter & same_tint)) > _SHADED_OUTLINE
+
+
+def _disjoint(found: list[tuple[float, OutlinedPart]], lab: FloatImage) -> list[OutlinedPart]:
     kept: list[OutlinedPart] = []
     for _, part in sorted(found, key=lambda item: -item[0]):
         shared = [float((part.mask & other.mask).sum()) for other in kept]
-        if not shared or max(shared) < 0.15 * part.area:
+        if (not shared or max(shared) < 0.15 * part.area) and not _is_shadow(part, lab):
             kept.append(part)
         if len(kept) == _MOST_PARTS:
             break

@@ -17,6 +17,11 @@ __all__ = ["Thing", "disjoint_masks", "total_support", "whole_things"]
 
 _EXPLAINED = 0.7  # of a mover by several outlined things: then it is these, seen together
 _EXPLAINED_BY_ONE = 0.75  # by one: less, and it is the bright side of something larger
+_EXPLAINED_BY_SHARP = 0.55
+_SHARP_OUTLINE = 0.94
+_DEEPEST, _SAME_TINT = -24.0, 7.0  # Lab: a shadow against the ground beside it
+_EVENLY = 0.75  # of the pixels: a thing has colours of its own
+_MOSTLY = 0.6  # of the frames
 _NOTABLE = 0.15  # of a mover: the least that one of several outlined things covers
 _PIECE = 0.5  # of an outlined thing inside a mover: then it is a piece of it
 _CLEAR_OUTLINE = 0.85
@@ -55,13 +60,21 @@ def whole_things(
         for chain in outlined
         if chain.outlined > _CLEAR_OUTLINE and len(chain.parts) > _STEADY * len(frames)
     ]
+    moving = [chain for chain in clear if _motion_of(chain, frames) > 0]
     kept_movers = []
     for track in movers:
         # What is mostly elsewhere (a wall behind it, a neighbour of its colour) is no piece.
         pieces = [chain for chain in clear if _inside(chain, track) > _PIECE]
-        several = sum(_covered_by(track, [piece]) > _NOTABLE for piece in pieces) > 1
-        if _covered_by(track, pieces) < (_EXPLAINED if several else _EXPLAINED_BY_ONE):
-            kept_movers.append(track)
+        covered = _covered_by(track, pieces)
+        if covered > (_EXPLAINED if _several(track, pieces) else _EXPLAINED_BY_ONE):
+            continue
+        # A thing with a sharp outline on its own, and the shadow that goes with it.
+        sharp = [piece for piece in pieces if piece.outlined > _SHARP_OUTLINE]
+        if covered > _EXPLAINED_BY_SHARP and _covered_by(track, sharp) > _EXPLAINED_BY_SHARP:
+            continue
+        if _is_shadow(track, moving, frames):
+            continue
+        kept_movers.append(track)
     kept_chains = [
         chain
         for chain in outlined
@@ -101,6 +114,36 @@ def disjoint_masks(
 def total_support(track: Track) -> float:
     """Return how much a track stands out by its motion, over all frames."""
     return float(np.sum(track.support)) / max(1, len(track.support))
+
+
+def _several(track: Track, pieces: Sequence[Chain]) -> bool:
+    return sum(_covered_by(track, [piece]) > _NOTABLE for piece in pieces) > 1
+
+
+def _is_shadow(track: Track, chains: Sequence[Chain], frames: Sequence[SurveyFrame]) -> bool:
+    """Return whether a mover is the ground, only darker, beside an outlined moving thing."""
+    import cv2
+
+    shaded = beside = 0
+    largest = max((chain.usual_area() for chain in chains), default=0.0)
+    for position, frame in enumerate(frames):
+        mask = track.mask(position)
+        if mask is None:
+            continue
+        things = np.zeros(mask.shape, dtype=bool)
+        for chain in chains:
+            if position in chain.parts:
+                things |= chain.parts[position].mask
+        near = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
+        beside += bool((near & things).any())
+        shadow, ground = mask & ~things, near & ~mask & ~things
+        if not shadow.any() or not ground.any() or shadow.sum() > largest:
+            continue
+        change = frame.lab[shadow] - np.median(frame.lab[ground], axis=0)
+        darker = (change[:, 0] > _DEEPEST) & (change[:, 0] < 0)
+        same_tint = np.hypot(change[:, 1], change[:, 2]) < _SAME_TINT
+        shaded += bool(np.mean(darker & same_tint) > _EVENLY)
+    return min(shaded, beside) > _MOSTLY * max(1, track.num_visible)
 
 
 def _covered_by(track: Track, chains: Sequence[Chain]) -> float:

@@ -109,9 +109,7 @@ class MotionSampler:
             details={"detail_window": [detail_window.start, detail_window.stop]},
         )
 
-    def _narrow(
-        self, video: VideoSource, query: str, window: Window
-    ) -> tuple[Window, float, str]:
+    def _narrow(self, video: VideoSource, query: str, window: Window) -> tuple[Window, float, str]:
         from videoseg.builtin.grounding.language import spoken_span
 
         if len(window) <= max(2, self.num_detail):

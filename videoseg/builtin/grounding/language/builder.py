@@ -393,9 +393,7 @@ class PhraseBuilder:
         self._ordinal = None
         if len(set(self._phases)) > 1:
             return  # "first moves left, then right"
-        moves = any(
-            isinstance(item, MotionIs) and item.manner == "moving" for item in self._items
-        )
+        moves = any(isinstance(item, MotionIs) and item.manner == "moving" for item in self._items)
         key: RankKey = "starts" if moves and self._motion_after_noun else "appears"
         self._append(_event_ranking(words, key, rank))
 

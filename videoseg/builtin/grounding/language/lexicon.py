@@ -237,8 +237,7 @@ _EVENT_ADJECTIVES = {
     "present": "visible, in view, in sight, there, present, seen",
 }
 _RELATIONS = {
-    "left of": "left of, to the left of, on the left of, on the left side of, "
-    "to the left side of",
+    "left of": "left of, to the left of, on the left of, on the left side of, to the left side of",
     "right of": "right of, to the right of, on the right of, on the right side of, "
     "to the right side of",
     "above": "above, over, on top of, higher up than",
@@ -362,6 +361,7 @@ _THINGS_SINGULAR = (
     "object, thing, one, item, something, anything, what, shape, entity, target, figure"
 )
 _THINGS_PLURAL = "objects, things, ones, items, shapes, entities, targets, figures"
+
 
 def _corners() -> dict[str, Entry]:
     """Return "top left", "in the upper right corner" and the like."""

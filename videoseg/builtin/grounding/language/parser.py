@@ -211,8 +211,10 @@ class _Parser:
                 self._cannot_judge(words, _NOUN)
             case "motion":
                 direction = cast(Direction, entry.extra) if entry.extra else None
-                builder.add_motion(MotionIs(words, cast(Manner, entry.value), direction),
-                                   is_verb=entry.form is not None)
+                builder.add_motion(
+                    MotionIs(words, cast(Manner, entry.value), direction),
+                    is_verb=entry.form is not None,
+                )
             case "direction":
                 builder.add_direction(words, cast(Direction, entry.value))
             case "event":
@@ -274,9 +276,7 @@ class _Parser:
     def _relation(
         self, builder: PhraseBuilder, token: Token, relation: RelationKind, depth: int
     ) -> None:
-        if self._kind() == "camera" or (
-            self._kind() == "det" and self._kind(1) == "camera"
-        ):
+        if self._kind() == "camera" or (self._kind() == "det" and self._kind(1) == "camera"):
             self.position += 1 + (self._kind() == "det")
             builder.add_camera_relation(token.words, relation)
             return
@@ -341,8 +341,9 @@ class _Parser:
                 self._skip_clause(Token(text, None), why=_THING)
             return
         event = self._reference_event()
-        builder.add_when(When(f"{token.words} {nested.words}", order=order, reference=nested,
-                              event=event))
+        builder.add_when(
+            When(f"{token.words} {nested.words}", order=order, reference=nested, event=event)
+        )
 
     def _reference_event(self) -> Event | None:
         """Read what happens to the thing that a time clause speaks of."""
@@ -490,8 +491,7 @@ class _Parser:
             return False
         kinds = [token.kind for token in self.tokens[self.position :]]
         return any(
-            kind == "and" and following == "det"
-            for kind, following in itertools.pairwise(kinds)
+            kind == "and" and following == "det" for kind, following in itertools.pairwise(kinds)
         )
 
     def _noun_follows(self) -> bool:
@@ -559,17 +559,16 @@ class _Parser:
         elif token.words not in ("deep",):
             builder.add(ColorIs(token.words, (ColorWord("any", shade),)))
 
-    def _superlative(
-        self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int
-    ) -> None:
+    def _superlative(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
         key, descending = cast(RankKey, entry.value), entry.extra == "1"
         reference = None
         if key == "distance":
             if self._kind() == "preposition":
                 self.position += 1
-            if token.words.endswith(("to", "from", "of")) or self.tokens[
-                self.position - 1
-            ].kind == "preposition":
+            if (
+                token.words.endswith(("to", "from", "of"))
+                or self.tokens[self.position - 1].kind == "preposition"
+            ):
                 references = self._references(depth)
                 if references is None:
                     return
@@ -581,9 +580,7 @@ class _Parser:
                 key, descending = "front", not descending
         builder.add_ranking(Ranking(token.words, key, descending, reference=reference))
 
-    def _comparative(
-        self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int
-    ) -> None:
+    def _comparative(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
         descending, _, relation = entry.extra.partition("|")
         if self._kind() == "than":
             self.position += 1
@@ -591,8 +588,9 @@ class _Parser:
             if references is None:
                 return
             if not references[0].rest:
-                builder.add(RelationIs(f"{token.words} than", cast(RelationKind, relation),
-                                       references))
+                builder.add(
+                    RelationIs(f"{token.words} than", cast(RelationKind, relation), references)
+                )
                 return
         builder.add_ranking(Ranking(token.words, cast(RankKey, entry.value), descending == "1"))
 
@@ -609,8 +607,7 @@ class _Parser:
         places = tuple(cast(Place, place) for place in (entry.value, entry.extra) if place)
         words = token.words
         while (
-            self.position < len(self.tokens)
-            and self.tokens[self.position].words in _PLACE_NOUNS
+            self.position < len(self.tokens) and self.tokens[self.position].words in _PLACE_NOUNS
         ):
             words += f" {self.tokens[self.position].words}"
             self.position += 1

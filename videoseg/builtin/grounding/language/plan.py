@@ -172,9 +172,7 @@ class Phases:
     when: When | None = None
 
 
-Constraint: TypeAlias = (
-    ColorIs | SizeIs | PositionIs | MotionIs | EventIs | RelationIs | Phases
-)
+Constraint: TypeAlias = ColorIs | SizeIs | PositionIs | MotionIs | EventIs | RelationIs | Phases
 
 
 @dataclass(frozen=True, slots=True)
