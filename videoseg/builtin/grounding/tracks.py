@@ -230,7 +230,8 @@ class Track:
             return 0.1
         evidence = ramp(self.prominence, 0.05, 0.3) + ramp(self.compactness, 0.7, 1.0)
         thing = self.outline * ramp(evidence, 0.3, 0.7)
-        if self.outline > 0.95 and self.clarity > 0.9:
+        inside = float(self.cut[self.visible].mean()) < 0.3
+        if inside and self.outline > 0.95 and self.clarity > 0.9:
             # Outlined sharply all around on every frame, whatever its shape (a star).
             thing = max(thing, 0.9)
         speck = self.size < 0.003 and self.prominence < 0.1 and self.visible.mean() < 0.5

@@ -20,9 +20,10 @@ _REACH = 0.16  # diagonals a thing may be off its expected place from one frame 
 _LARGEST_REACH = 0.6
 _WHOLE = 0.96  # of the usual area: all of a thing shows
 _MOST_TOGETHER = 1.2  # of the usual area: more than that is not one thing in pieces
-_SAME_COLOUR = 14.0
+_SAME_COLOUR = 20.0
 _INSIDE = 0.7  # of a piece, where the whole thing should be
 _LONGEST_HIDDEN = 8  # frames
+_DETAIL, _ALWAYS = 0.25, 0.8  # of the larger one's area; of its own frames
 
 
 @dataclass(eq=False, slots=True)
@@ -127,7 +128,28 @@ def link_parts(
                 chains.append(Chain({position: part}))
             else:
                 owner.add_piece(part)
-    return sorted(chains, key=lambda chain: -len(chain.parts))
+    chains.sort(key=lambda chain: -len(chain.parts))
+    return [chain for chain in chains if not any(_is_detail(chain, other) for other in chains)]
+
+
+def _is_detail(chain: Chain, other: Chain) -> bool:
+    """Return whether a thing lies within another all the time: a check, a dot, an eye."""
+    import cv2
+
+    if other is chain or chain.usual_area() > _DETAIL * other.usual_area():
+        return False
+    within = 0
+    for position, part in chain.parts.items():
+        around = other.parts.get(position)
+        if around is None:
+            continue
+        outlines, _ = cv2.findContours(
+            around.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )
+        hull = np.zeros(part.mask.shape, dtype=np.uint8)
+        cv2.fillConvexPoly(hull, cv2.convexHull(np.vstack(list(outlines))), 1)
+        within += bool(float((hull.astype(bool) & part.mask).sum()) > _INSIDE * part.area)
+    return within > _ALWAYS * len(chain.parts)
 
 
 def _cost(chain: Chain, part: OutlinedPart, shots: Sequence[int], diagonal: float) -> float:
