@@ -101,14 +101,18 @@ def main() -> None:
                 if prompt.box is not None
             )
             print(f"{name:12s} {'ok ' if iou >= 0.5 else 'BAD'} IoU {iou:.2f} {item['exp']!r}")
-            print(f"      judged {plan.judged_words}, not judged "
-                  f"{tuple(u.words for u in plan.unjudged)} -> {answer or 'not in this video'}")
+            print(
+                f"      judged {plan.judged_words}, not judged "
+                f"{tuple(u.words for u in plan.unjudged)} -> {answer or 'not in this video'}"
+            )
             if chosen.thoughts:
                 print(f"{episode.trace}")
     share = judged_right / max(1, judged_total)
     goal = "" if share >= GOAL else "   below the goal"
-    print(f"\nexpressions with judged words: {judged_right} of {judged_total} right, "
-          f"{share:.0%}{goal}")
+    print(
+        f"\nexpressions with judged words: {judged_right} of {judged_total} right, "
+        f"{share:.0%}{goal}"
+    )
     for present, words in ((False, "contradicted"), (True, "true")):
         count, total = rejected[present]
         print(f"'not in this video' said of {words} expressions: {count} of {total}")

@@ -83,8 +83,12 @@ def main() -> None:
                     continue
                 used[query.kind] += 1
                 episode = run_episode(
-                    clip.video, query.text, sampler=MotionSampler(), grounder=grounder,
-                    max_turns=1 if chosen.single_turn else 3, seed=0,
+                    clip.video,
+                    query.text,
+                    sampler=MotionSampler(),
+                    grounder=grounder,
+                    max_turns=1 if chosen.single_turn else 3,
+                    seed=0,
                 )
                 grounding = episode.grounding
                 good = is_right(clip, episode, query.object_ids)
@@ -97,9 +101,11 @@ def main() -> None:
                 rejected[present] += grounding is not None and not grounding.found
                 if not good or chosen.verbose:
                     plan = parse_query(query.text)
-                    print(f"{'ok   ' if good else 'WRONG'} seed {clip.seed} {query.kind}: "
-                          f"{query.text!r} wants {query.object_ids}, "
-                          f"unjudged {[u.words for u in plan.unjudged]}")
+                    print(
+                        f"{'ok   ' if good else 'WRONG'} seed {clip.seed} {query.kind}: "
+                        f"{query.text!r} wants {query.object_ids}, "
+                        f"unjudged {[u.words for u in plan.unjudged]}"
+                    )
                     if not good and grounding is not None:
                         print(f"      {grounding.thought.text[:1500]}")
     print(f"\n{'difficulty':16s} right / asked")

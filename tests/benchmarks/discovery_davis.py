@@ -159,9 +159,7 @@ def main() -> None:
             continue
         row = score_main_object(video, labels > 0)
         rows.append(row)
-        numbers = " | ".join(
-            f"{100 * row[key]:.1f}" for key in ("box", "mask", "rough", "j", "f")
-        )
+        numbers = " | ".join(f"{100 * row[key]:.1f}" for key in ("box", "mask", "rough", "j", "f"))
         print(
             f"| {name} | {row['keyframe']} | {numbers} | {row['survey_seconds']:.1f} |", flush=True
         )

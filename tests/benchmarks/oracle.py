@@ -42,7 +42,11 @@ def oracle_survey(
     camera = np.zeros((len(labels), 2)) if camera is None else camera
 
     def survey(
-        video: VideoSource, *, window: Window, num_frames: int = 24, max_candidates: int = 8,
+        video: VideoSource,
+        *,
+        window: Window,
+        num_frames: int = 24,
+        max_candidates: int = 8,
         seed: int = 0,
     ) -> Survey:
         count = min(num_frames, len(window))

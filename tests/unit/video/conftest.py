@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
+from numbered_clips import encode, picture
 
 from videoseg.types import Frame
 
@@ -52,41 +55,15 @@ KINDS: dict[str, dict[str, object]] = {
 }
 
 
-def picture(index: int, size: tuple[int, int] = (60, 84)) -> Frame:
-    """Return a picture whose left half is a colour of its index, over moving stripes."""
-    height, width = size
-    rows, columns = np.mgrid[:height, :width]
-    stripes = (rows * 3 + columns * 2 + index * 7) % 256
-    frame = np.repeat(stripes[:, :, np.newaxis], 3, axis=2).astype(np.uint8)
-    frame[:, : width // 2] = (40 + 4 * (index % 50), 240 - 4 * (index % 50), 128)
-    return frame
+def encode_apart(path: Path, settings: Mapping[str, object]) -> Path:
+    """Write a clip of numbered pictures in a process of its own.
 
-
-def encode(
-    path: Path,
-    *,
-    num_frames: int = 40,
-    size: tuple[int, int] = (60, 84),
-    rate: Fraction = Fraction(30000, 1001),
-    codec: str = "libx264",
-    pixels: str = "yuv420p",
-    options: Mapping[str, str] | None = None,
-    pts: Sequence[int] | None = None,
-    time_base: Fraction | None = None,
-) -> Path:
-    """Write a clip of numbered pictures and return its path."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=dict(options or {}))
-        stream.height, stream.width = size
-        stream.pix_fmt = pixels
-        if time_base is not None:
-            stream.codec_context.time_base = time_base
-        for index in range(num_frames):
-            frame = av.VideoFrame.from_ndarray(picture(index, size), format="rgb24")
-            frame.pts = index if pts is None else pts[index]
-            frame.time_base = time_base or 1 / rate
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    Once decord has been imported, whose wheel brings other versions of the codec libraries,
+    no VP8 or VP9 can be encoded in the same process.
+    """
+    script = Path(__file__).parents[2] / "support" / "numbered_clips.py"
+    command = [sys.executable, str(script), str(path), json.dumps(settings, default=str)]
+    subprocess.run(command, check=True, timeout=120)
     return path
 
 
@@ -112,7 +89,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     def make(name: str) -> Path:
         path = folder / name
-        return path if path.exists() else encode(path, **KINDS[name])  # type: ignore[arg-type]
+        return path if path.exists() else encode_apart(path, KINDS[name])
 
     return make
 

@@ -214,9 +214,7 @@ def test_very_short_videos_are_answered(make_scene, thing, num_frames: int) -> N
 
 
 def test_a_long_video_is_looked_into_before_it_is_answered(make_scene, thing) -> None:
-    scene = make_scene(
-        {"red": thing("red", 14, lambda t: (0.2 + 0.6 * t, 0.5))}, num_frames=1500
-    )
+    scene = make_scene({"red": thing("red", 14, lambda t: (0.2 + 0.6 * t, 0.5))}, num_frames=1500)
     grounder = AttributesGrounder(survey=scene.survey)
     episode = run_episode(
         scene.video, "the red one", sampler=MotionSampler(), grounder=grounder, max_turns=3

@@ -83,7 +83,7 @@ def parse_query(text: str) -> QueryPlan:
         ['dog']
     """
     tokens, truncated = tokenize(text)
-    if not any(token.kind != "comma" for token in tokens):
+    if not any(character.isalnum() for token in tokens for character in token.words):
         raise QueryError(
             "the query has no words; describe what to find, such as 'the red ball on the left'"
         )
