@@ -23,6 +23,7 @@ _MOST_TOGETHER = 1.2  # of the usual area: more than that is not one thing in pi
 _SAME_COLOUR = 20.0
 _INSIDE = 0.7  # of a piece, where the whole thing should be
 _LONGEST_HIDDEN = 8  # frames
+_FALLEN_APART = 0.45  # of its frames
 _DETAIL, _ALWAYS = 0.25, 0.8  # of the larger one's area; of its own frames
 
 
@@ -32,9 +33,11 @@ class Chain:
 
     Args:
         parts: By position in the survey.
+        pieces: Where it shows in several pieces, those, by position.
     """
 
     parts: dict[int, OutlinedPart] = field(default_factory=dict)
+    pieces: dict[int, list[OutlinedPart]] = field(default_factory=dict)
 
     @property
     def last(self) -> OutlinedPart:
@@ -79,6 +82,14 @@ class Chain:
         """Take a part as one more piece of this thing."""
         already = self.parts.get(part.position)
         self.parts[part.position] = part if already is None else already.joined(part)
+        known = self.pieces.get(part.position, [already] if already is not None else [])
+        self.pieces[part.position] = [*known, part]
+
+    @property
+    def falls_apart(self) -> bool:
+        """Whether it shows in several pieces most of the time: then it is several things."""
+        several = sum(len(pieces) > 1 for pieces in self.pieces.values())
+        return several > _FALLEN_APART * len(self.parts)
 
     def expected(self, position: int) -> tuple[float, float]:
         """Return where its centre should be, going on as it did lately."""
@@ -106,6 +117,29 @@ def link_parts(
         The chains, those seen on most frames first.
     """
     chains: list[Chain] = []
+    for chain in _linked(parts, shots, diagonal, whole=True):
+        if chain.falls_apart:
+            atoms = [
+                chain.pieces.get(position)
+                or ([chain.parts[position]] if position in chain.parts else [])
+                for position in range(len(parts))
+            ]
+            chains += _linked(atoms, shots, diagonal, whole=False)
+        else:
+            chains.append(chain)
+    chains.sort(key=lambda chain: -len(chain.parts))
+    return [chain for chain in chains if not any(_is_detail(chain, other) for other in chains)]
+
+
+def _linked(
+    parts: Sequence[Sequence[OutlinedPart]],
+    shots: Sequence[int],
+    diagonal: float,
+    *,
+    whole: bool,
+) -> list[Chain]:
+    """Link parts; if ``whole``, a part that is a piece of a thing is joined to it."""
+    chains: list[Chain] = []
     for position, here in enumerate(parts):
         costs = [
             (cost, index, number)
@@ -123,13 +157,12 @@ def link_parts(
         for number, part in enumerate(here):
             if number in used:
                 continue
-            owner = next((chain for chain in chains if chain.is_piece(part)), None)
+            owner = next((chain for chain in chains if whole and chain.is_piece(part)), None)
             if owner is None:
                 chains.append(Chain({position: part}))
             else:
                 owner.add_piece(part)
-    chains.sort(key=lambda chain: -len(chain.parts))
-    return [chain for chain in chains if not any(_is_detail(chain, other) for other in chains)]
+    return chains
 
 
 def _is_detail(chain: Chain, other: Chain) -> bool:

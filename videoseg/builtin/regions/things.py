@@ -25,7 +25,7 @@ _MOSTLY = 0.6  # of the frames
 _NOTABLE = 0.15  # of a mover: the least that one of several outlined things covers
 _PIECE = 0.5  # of an outlined thing inside a mover: then it is a piece of it
 _CLEAR_OUTLINE = 0.85
-_STEADY = 0.4  # of the frames
+_STEADY, _STEADY_IF_SHARP = 0.4, 0.2  # of the frames
 _STILL_SALIENCY = 0.3  # of what moves
 _LEAST_SALIENCY = 0.02
 
@@ -69,8 +69,14 @@ def whole_things(
         if covered > (_EXPLAINED if _several(track, pieces) else _EXPLAINED_BY_ONE):
             continue
         # A thing with a sharp outline on its own, and the shadow that goes with it.
-        sharp = [piece for piece in pieces if piece.outlined > _SHARP_OUTLINE]
-        if covered > _EXPLAINED_BY_SHARP and _covered_by(track, sharp) > _EXPLAINED_BY_SHARP:
+        sharp = [
+            chain
+            for chain in outlined
+            if chain.outlined > _SHARP_OUTLINE
+            and len(chain.parts) > _STEADY_IF_SHARP * len(frames)
+            and _inside_where_met(chain, track) > _PIECE
+        ]
+        if _covered_by(track, sharp) > _EXPLAINED_BY_SHARP:
             continue
         if _is_shadow(track, moving, frames):
             continue
@@ -171,6 +177,17 @@ def _inside(chain: Chain, track: Track) -> float:
         if mask is not None:
             shared += float((part.mask & mask).sum())
     return shared / total if total else 0.0
+
+
+def _inside_where_met(chain: Chain, track: Track) -> float:
+    """Return the same over the frames on which both overlap: a follower may change things."""
+    shares = []
+    for position, part in chain.parts.items():
+        mask = track.mask(position)
+        shared = 0.0 if mask is None else float((part.mask & mask).sum())
+        if shared > 0:
+            shares.append(shared / part.area)
+    return float(np.median(shares)) if len(shares) > 1 else 0.0
 
 
 def _motion_of(chain: Chain, frames: Sequence[SurveyFrame]) -> float:
