@@ -17,7 +17,7 @@ __all__ = ["Thing", "disjoint_masks", "total_support", "whole_things"]
 
 _EXPLAINED = 0.7  # of a mover by several outlined things: then it is these, seen together
 _EXPLAINED_BY_ONE = 0.75  # by one: less, and it is the bright side of something larger
-_EXPLAINED_BY_SHARP = 0.55
+_EXPLAINED_BY_SHARP = 0.45
 _SHARP_OUTLINE = 0.94
 _DEEPEST, _SAME_TINT = -24.0, 7.0  # Lab: a shadow against the ground beside it
 _EVENLY = 0.75  # of the pixels: a thing has colours of its own
