@@ -68,14 +68,20 @@ def check_options(
 
 
 def _convert(value: Any, annotation: Any) -> tuple[Any, str]:
-    from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+    from pydantic import (
+        ConfigDict,
+        PydanticSchemaGenerationError,
+        PydanticUserError,
+        TypeAdapter,
+        ValidationError,
+    )
 
     config = ConfigDict(arbitrary_types_allowed=True)
     try:
         adapter = TypeAdapter(annotation, config=config)
     except PydanticSchemaGenerationError:
         return value, ""
-    except Exception:
+    except PydanticUserError:
         # Types that carry their own configuration refuse one from outside.
         adapter = TypeAdapter(annotation)
     try:
