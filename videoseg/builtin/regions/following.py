@@ -137,8 +137,7 @@ class Follower:
         for _ in range(_SETTLING_ROUNDS):
             foreground, background = np.square(probability), _around(probability, near)
             odds = _COLOUR_WEIGHT * cue.log_ratio(foreground, background)
-            if seed.moving:
-                odds = odds + 0.5 * bins.log_ratio(foreground, background)
+            odds = odds + 0.5 * bins.log_ratio(foreground, background)
             odds = odds + _logit(prior)
             odds[taken] = -6
             probability = self._refined(seed.position, odds)
@@ -169,7 +168,7 @@ class Follower:
                 break
             prior = self._carried(current, position, previous, lost)
             track.carried[position] = prior
-            mine = self._own_parts(track, prior, model, position, lost, taken[position])
+            mine = self._own_parts(prior, model, position, lost, taken[position])
             if mine:
                 track.support[position] = max(part.score for part in mine)
             if prior is None and not mine:
@@ -205,7 +204,6 @@ class Follower:
 
     def _own_parts(
         self,
-        track: Track,
         prior: FloatImage | None,
         model: _Model,
         position: int,
@@ -223,7 +221,7 @@ class Follower:
                 union = area + float(expected.sum()) - shared
                 if shared / area > 0.6 or shared / union > 0.3:
                     mine.append(part)
-            elif track.seed.moving and 0.35 < area / max(model.area, 1.0) < 2.8:
+            elif 0.35 < area / max(model.area, 1.0) < 2.8:
                 colours = self.cues[position].sample(part.mask.astype(np.float32))
                 if _hellinger(colours, model.colour) < _ALIKE:
                     mine.append(part)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from videoseg.builtin.regions.outlined_parts import OutlinedPart
+from videoseg.types import BoolArray
 
 __all__ = ["Chain", "link_parts"]
 
@@ -75,7 +76,7 @@ class Chain:
                 (last.center[0] - before.center[0]) * steps,
                 (last.center[1] - before.center[1]) * steps,
             )
-        moved = np.roll(last.mask, (round(shift[1]), round(shift[0])), axis=(0, 1))
+        moved = _shifted(last.mask, round(shift[0]), round(shift[1]))
         return float((moved & part.mask).sum()) > _INSIDE * part.area
 
     def add_piece(self, part: OutlinedPart) -> None:
@@ -163,6 +164,17 @@ def _linked(
             else:
                 owner.add_piece(part)
     return chains
+
+
+def _shifted(mask: BoolArray, right: int, down: int) -> BoolArray:
+    """Return a mask moved by whole pixels; what leaves the frame is gone."""
+    height, width = mask.shape
+    moved = np.zeros_like(mask)
+    if abs(right) < width and abs(down) < height:
+        moved[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)] = mask[
+            max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)
+        ]
+    return moved
 
 
 def _is_detail(chain: Chain, other: Chain) -> bool:

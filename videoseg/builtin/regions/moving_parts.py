@@ -32,13 +32,11 @@ class Part:
         position: Position of the frame in the survey.
         mask: Shape (h, w).
         score: How much it stands out, >= 0; comparable between parts of one kind.
-        moving: Whether motion (or else appearance alone) makes it stand out.
     """
 
     position: int
     mask: BoolArray
     score: float
-    moving: bool
 
 
 def moving_parts(frames: Sequence[SurveyFrame], cues: Sequence[HistogramCue]) -> list[list[Part]]:
@@ -186,5 +184,5 @@ def _without_nested(position: int, scored: list[tuple[float, BoolArray]]) -> lis
         area = mask.sum()
         shared = [int((mask & part.mask).sum()) / min(area, part.mask.sum()) for part in kept]
         if not shared or max(shared) < _NESTED:
-            kept.append(Part(position, mask, score, True))
+            kept.append(Part(position, mask, score))
     return kept

@@ -131,7 +131,7 @@ def _one_thing_each(follower: Follower, part: Part, taken: Sequence[BoolArray]) 
     result: list[Track] = []
     blocked = [mask.copy() for mask in taken]
     for piece in pieces:
-        own = follower.follow(Part(position, piece, part.score, part.moving), blocked)
+        own = follower.follow(Part(position, piece, part.score), blocked)
         result.append(own)
         for index in range(len(blocked)):
             mask = own.mask(index)
