@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.builtin", "videoseg.synthetic"),
     ("videoseg.benchmarks", "videoseg.testing"),
     ("videoseg.io.report", "videoseg.io.notebook"),
+    ("videoseg.evaluation",),
     ("videoseg.cli",),
 )
 

@@ -1,0 +1,134 @@
+"""What a benchmark consists of: samples, their truth, and where their videos are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.types import Prompt, Rle, Size, VideoSource, Window
+
+if TYPE_CHECKING:
+    from videoseg.benchmarks.submission import SubmissionFormat
+
+__all__ = ["Benchmark", "BenchmarkSplit", "Sample", "Truth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One thing to be answered: a query on a video.
+
+    Args:
+        video_id: The video, as the benchmark calls it.
+        expression_id: The expression, as the benchmark calls it; unique within the video.
+        query: The sentence; empty where the benchmark gives prompts instead.
+        group: What the benchmark tells apart in its tables, such as ``referring``.
+        attributes: Anything else to break the results down by.
+        prompts: Given instead of a query (semi-supervised segmentation): only the propagator
+            runs.
+    """
+
+    video_id: str
+    expression_id: str
+    query: str
+    group: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    prompts: tuple[Prompt, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """``video_id/expression_id``, unique within a split."""
+        return f"{self.video_id}/{self.expression_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the right answer to one sample is.
+
+    Args:
+        size: (height, width) of the masks.
+        frames: The annotated frames, as indices into the video, ascending.
+        objects: For each true object one mask for each annotated frame; None where it is not
+            visible. No objects: the sample has no target.
+        foreground: All annotated foreground of the video on each annotated frame, for R.
+        window: The true window, where the benchmark grounds queries in time.
+    """
+
+    size: Size
+    frames: tuple[int, ...]
+    objects: Mapping[int, Sequence[Rle | None]]
+    foreground: Sequence[Rle | None] | None = None
+    window: Window | None = None
+
+
+@runtime_checkable
+class BenchmarkSplit(Protocol):
+    """One split of a benchmark, read from a folder. Masks and videos are read when asked for."""
+
+    @property
+    def name(self) -> str:
+        """Benchmark and split, such as ``mevis/valid_u``."""
+
+    @property
+    def protocol(self) -> EvalProtocol:
+        """How predictions are scored."""
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """Every sample, in the benchmark's order."""
+
+    def video(self, video_id: str) -> VideoSource:
+        """Open a video.
+
+        Raises:
+            VideoError: If it cannot be opened.
+        """
+
+    def frame_names(self, video_id: str) -> Sequence[str]:
+        """What each frame of a video is called on disk, without an ending."""
+
+    def truth(self, sample: Sample) -> Truth | None:
+        """Return the right answer, or None if the benchmark keeps it on its server.
+
+        Raises:
+            EvaluationError: If it cannot be read.
+        """
+
+
+@runtime_checkable
+class Benchmark(Protocol):
+    """Reads a benchmark as it is published. Registered as a component of kind ``benchmark``."""
+
+    @property
+    def name(self) -> str:
+        """What ``videoseg eval`` calls it."""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Its splits; the first is the default."""
+
+    @property
+    def license(self) -> str:
+        """What its data may be used for."""
+
+    @property
+    def homepage(self) -> str:
+        """Where it is to be had."""
+
+    @property
+    def submission(self) -> SubmissionFormat | None:
+        """What its server takes, if it has one."""
+
+    def read(self, root: Path, split: str = "") -> BenchmarkSplit:
+        """Read one split and check it.
+
+        Args:
+            root: The folder of the benchmark, laid out as published.
+            split: One of ``splits``; empty for the first.
+
+        Raises:
+            EvaluationError: If the folder is not what it should be; every problem is listed,
+                with the file and what to do.
+        """

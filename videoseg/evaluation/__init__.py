@@ -1,0 +1,3 @@
+"""Runs a pipeline over a benchmark, scores predictions, and reports."""
+
+__all__: list[str] = []

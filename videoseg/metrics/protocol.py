@@ -1,0 +1,117 @@
+"""How a benchmark turns masks into numbers, written down so that numbers can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeAlias
+
+from videoseg.errors import ConfigError
+
+__all__ = ["MEASURES", "EvalProtocol", "Measure"]
+
+Measure: TypeAlias = Literal[
+    "j",
+    "f",
+    "j_and_f",
+    "j_recall",
+    "f_recall",
+    "j_decay",
+    "f_decay",
+    "robustness",
+    "accuracy",
+    "tiou",
+    "viou",
+    "giou",
+    "ciou",
+    "precision_at_50",
+    "window_iou",
+    "window_recall",
+    "no_target_accuracy",
+    "target_accuracy",
+]
+
+MEASURES: dict[str, str] = {
+    "j": "region similarity J: mean IoU of the frames",
+    "f": "boundary accuracy F: mean over the frames",
+    "j_and_f": "J&F: the mean of J and F",
+    "j_recall": "share of frames with J above 0.5",
+    "f_recall": "share of frames with F above 0.5",
+    "j_decay": "mean J of the first quarter of the frames minus that of the last",
+    "f_decay": "mean F of the first quarter of the frames minus that of the last",
+    "robustness": "R: 1 minus false positives relative to all annotated foreground",
+    "accuracy": "A: share of pixels labelled right",
+    "tiou": "overlap in time: IoU of the frames that show the object",
+    "viou": "IoU in space summed over the frames both show, divided by the frames either shows",
+    "giou": "mean IoU of the samples",
+    "ciou": "summed intersection divided by summed union",
+    "precision_at_50": "share of samples with IoU above 0.5",
+    "window_iou": "mean IoU of predicted and true window",
+    "window_recall": "R@0.3, R@0.5, R@0.7 of predicted windows",
+    "no_target_accuracy": "share of samples without a target that were answered with none",
+    "target_accuracy": "share of samples with a target that were answered with one",
+}
+"""Every measure a protocol can report, with what it means."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvalProtocol:
+    """The rules of one benchmark; printed with every report.
+
+    Args:
+        name: What ``videoseg score --protocol`` calls it.
+        measures: What is reported, in order.
+        frames: Which annotated frames count: ``all``, or ``inner`` (without the first and the
+            last, as DAVIS semi-supervised has it).
+        start: ``first-frame``: a frame counts whether or not the object has appeared;
+            ``first-appearance``: from the first frame where truth or prediction show it.
+        objects: ``united``: the union of all objects is scored; ``apart``: each by itself.
+        matching: How predicted objects find true ones if they are scored apart: ``id``, or
+            ``best`` (the assignment with the highest mean J&F, as DAVIS unsupervised has it).
+        extra_objects: What a predicted object without a true one does: ``ignore`` or ``error``.
+        missing: What a missing prediction is: ``empty`` (scored as no mask) or ``error``.
+        resolution: What happens to a prediction of another size: ``error``, or ``nearest``
+            (resized to the truth by nearest neighbour).
+        tolerance: Tolerance of boundaries, as in ``boundary_f``.
+        overall: ``samples``: the plain mean over samples; ``objects``: over all objects of all
+            samples; ``groups``: the plain mean of the means of ``groups``.
+        groups: The groups that ``overall`` is the mean of; the others are listed only.
+        source: Where the rules are from.
+    """
+
+    name: str
+    measures: tuple[Measure, ...]
+    frames: Literal["all", "inner"] = "all"
+    start: Literal["first-frame", "first-appearance"] = "first-frame"
+    objects: Literal["united", "apart"] = "united"
+    matching: Literal["id", "best"] = "id"
+    extra_objects: Literal["ignore", "error"] = "ignore"
+    missing: Literal["empty", "error"] = "empty"
+    resolution: Literal["error", "nearest"] = "error"
+    tolerance: float = 0.008
+    overall: Literal["samples", "objects", "groups"] = "samples"
+    groups: tuple[str, ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        unknown = [measure for measure in self.measures if measure not in MEASURES]
+        problems = [f"unknown measure {name!r}" for name in unknown]
+        if not self.measures:
+            problems.append("a protocol reports at least one measure")
+        if self.overall == "groups" and not self.groups:
+            problems.append("overall='groups' needs the groups to average")
+        if self.tolerance <= 0:
+            problems.append(f"tolerance must be positive, got {self.tolerance}")
+        if problems:
+            raise ConfigError([f"protocol {self.name!r}: {problem}" for problem in problems])
+
+    def __str__(self) -> str:
+        rules = [
+            f"{field.name} {getattr(self, field.name)}"
+            for field in fields(self)
+            if field.name in {"frames", "start", "objects", "missing", "resolution", "overall"}
+        ]
+        return f"{self.name}: {', '.join(rules)}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the rules, ready for JSON."""
+        return asdict(self)
