@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias, cast
 
 from videoseg.builtin.grounding.language.builder import PhraseBuilder
-from videoseg.builtin.grounding.language.lexicon import Entry, Kind
+from videoseg.builtin.grounding.language.lexicon import Entry
 from videoseg.builtin.grounding.language.plan import (
     ColorIs,
-    ColorWord,
     Dimension,
     Direction,
     Event,
@@ -29,11 +26,10 @@ from videoseg.builtin.grounding.language.plan import (
     RelationIs,
     RelationKind,
     SizeIs,
-    Unjudged,
     When,
 )
 from videoseg.builtin.grounding.language.tokens import Token, tokenize
-from videoseg.builtin.vision.color import Shade
+from videoseg.builtin.grounding.language.words import WordReader
 from videoseg.errors import QueryError
 
 __all__ = ["parse_query", "spoken_span"]
@@ -42,8 +38,8 @@ _Context: TypeAlias = Literal["top", "within", "reference", "clause"]
 
 _MAX_DEPTH = 5
 _NOUN = "what a thing is cannot be recognised without a model"
-_OTHER = "not a colour, size, place, motion, time or number"
 _MODAL = "speaks of what could be, not of what is seen"
+_OTHER = "not a colour, size, place, motion, time or number"
 _THING = "describes something else that cannot be recognised without a model"
 _WEARABLE = frozenset(
     {
@@ -54,16 +50,9 @@ _WEARABLE = frozenset(
         *("bag", "glasses"),
     }
 )
-_PART_WORDS = frozenset(
-    {"haired", "headed", "dressed", "clad", "shirted", "striped", "spotted", "tailed", "faced"}
-)
-_OPPOSITE: dict[str, Direction] = {"left": "right", "right": "left", "top": "down", "bottom": "up"}
 _TOWARDS: dict[str, Direction] = {"left": "left", "right": "right", "top": "up", "bottom": "down"}
 _PHRASE_START = frozenset({"det", "number", "all", "color", "shade", "size", "superlative",
                            "ordinal", "thing", "rest", None})  # fmt: skip
-_PLACE_NOUNS = frozenset(
-    {"edge", "border", "side", "corner", "half", "part", "quarter", "third", "hand", "end"}
-)
 
 
 def parse_query(text: str) -> QueryPlan:
@@ -129,13 +118,8 @@ def _looks_like_verb(word: str) -> bool:
     return len(word) > 5 and word.endswith("ing")
 
 
-class _Parser:
+class _Parser(WordReader):
     """Reads phrases left to right; every step takes at least one token."""
-
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = tokens
-        self.position = 0
-        self.unjudged: list[Unjudged] = []
 
     def phrase(self, context: _Context, depth: int) -> NounPhrase:
         """Read one description; nested ones are read by the words that open them."""
@@ -153,10 +137,6 @@ class _Parser:
         words = " ".join(token.words for token in self.tokens[first : self.position])
         return builder.finished(words)
 
-    def _kind(self, ahead: int = 0) -> Kind | Literal["end"] | None:
-        index = self.position + ahead
-        return self.tokens[index].kind if 0 <= index < len(self.tokens) else "end"
-
     def _closes(self, builder: PhraseBuilder, token: Token) -> bool:
         """Whether a nested description ends before this token."""
         if not builder.started:
@@ -166,9 +146,9 @@ class _Parser:
         if kind in ("comma", "then", "except"):
             return True
         if builder.in_clause:
-            return kind in ("and", "or") and self._kind(1) in ("who", "det", "number")
+            return kind in ("and", "or") and self.kind(1) in ("who", "det", "number")
         if kind == "place" and token.words == "left" and builder.has_head:
-            return self._kind(1) in ("end", "comma")  # "after the red one left"
+            return self.kind(1) in ("end", "comma")  # "after the red one left"
         if kind in ("be", "modal", "order", "part", "not"):
             return True
         if kind is None:
@@ -189,13 +169,13 @@ class _Parser:
             case "all":
                 builder.number = Number(None)
             case "number":
-                self._number(builder, token, int(entry.value))
+                self.number(builder, token, int(entry.value))
             case "ordinal":
                 builder.note_ordinal(words, int(entry.value))
             case "color":
-                self._color(builder, token, entry)
+                self.color(builder, token, entry)
             case "shade":
-                self._shade(builder, token, entry)
+                self.shade(builder, token, entry)
             case "size":
                 builder.add(SizeIs(words, cast(Dimension, entry.value), entry.extra == "1"))
             case "superlative":
@@ -203,12 +183,12 @@ class _Parser:
             case "comparative":
                 self._comparative(builder, token, entry, depth)
             case "place":
-                self._place(builder, token, entry)
+                self.place(builder, token, entry)
             case "ranked place":
-                self._ranked_place(builder, token, entry)
-            case "motion" if self._is_noun(builder, token):
+                self.ranked_place(builder, token, entry)
+            case "motion" if self.is_noun(builder, token):
                 builder.set_noun(words)
-                self._cannot_judge(words, _NOUN)
+                self.cannot_judge(words, _NOUN)
             case "motion":
                 direction = cast(Direction, entry.extra) if entry.extra else None
                 builder.add_motion(
@@ -250,17 +230,15 @@ class _Parser:
             case "rest":
                 builder.set_rest(words)
             case "modal":
-                self._skip_clause(token)
+                self.skip_clause(token, why=_MODAL)
             case _:  # says nothing here
                 pass
 
-    # -- words that open another description -------------------------------------------------
-
     def _nested(self, context: _Context, depth: int) -> NounPhrase | None:
         """Read a nested description, or return None if none can begin here."""
-        while self._kind() in ("filler", "fold"):
+        while self.kind() in ("filler", "fold"):
             self.position += 1
-        if depth >= _MAX_DEPTH or self._kind() not in _PHRASE_START | {"not", "motion", "place"}:
+        if depth >= _MAX_DEPTH or self.kind() not in _PHRASE_START | {"not", "motion", "place"}:
             return None
         phrase = self.phrase(context, depth + 1)
         return phrase if phrase.words else None
@@ -271,16 +249,16 @@ class _Parser:
         nested = self._nested("reference", depth)
         del self.unjudged[known:]
         text = f"{words} {nested.words}" if nested is not None else words
-        self._cannot_judge(text.strip(), why)
+        self.cannot_judge(text.strip(), why)
 
     def _relation(
         self, builder: PhraseBuilder, token: Token, relation: RelationKind, depth: int
     ) -> None:
-        if self._kind() == "camera" or (self._kind() == "det" and self._kind(1) == "camera"):
-            self.position += 1 + (self._kind() == "det")
+        if self.kind() == "camera" or (self.kind() == "det" and self.kind(1) == "camera"):
+            self.position += 1 + (self.kind() == "det")
             builder.add_camera_relation(token.words, relation)
             return
-        if relation in ("above", "below") and self._kind() in ("end", "comma", "and"):
+        if relation in ("above", "below") and self.kind() in ("end", "comma", "and"):
             end: Place = "top" if relation == "above" else "bottom"
             builder.add(PositionIs(token.words, (end,)))
             return
@@ -306,7 +284,7 @@ class _Parser:
         first = self._nested("reference", depth)
         references = [first] if first is not None else []
         several = pair or (first is not None and first.judged)
-        if several and self._kind() == "and" and self._kind(1) in ("det", "color", "thing"):
+        if several and self.kind() == "and" and self.kind(1) in ("det", "color", "thing"):
             after = self.position
             self.position += 1
             second = self._nested("reference", depth)
@@ -317,7 +295,7 @@ class _Parser:
         if not references or not all(reference.judged for reference in references):
             del self.unjudged[known:]
             words = " and ".join([opening, *(reference.words for reference in references[:1])])
-            self._cannot_judge(words.replace(" and ", " ", 1), _THING)
+            self.cannot_judge(words.replace(" and ", " ", 1), _THING)
             return None
         return tuple(references)
 
@@ -338,7 +316,7 @@ class _Parser:
             del self.unjudged[known:]
             text = f"{token.words} {nested.words}" if nested is not None else token.words
             if nested is not None:
-                self._skip_clause(Token(text, None), why=_THING)
+                self.skip_clause(Token(text, None), why=_THING)
             return
         event = self._reference_event()
         builder.add_when(
@@ -349,8 +327,8 @@ class _Parser:
         """Read what happens to the thing that a time clause speaks of."""
         event: Event | None = None
         negated = False
-        while self._kind() in ("be", "filler", "not", "fold"):
-            negated = negated or self._kind() == "not"
+        while self.kind() in ("be", "filler", "not", "fold"):
+            negated = negated or self.kind() == "not"
             self.position += 1
         if self.position < len(self.tokens):
             token = self.tokens[self.position]
@@ -367,12 +345,12 @@ class _Parser:
             elif token.words == "left":
                 event = "leaves"
                 self.position += 1
-            while self._kind() in ("direction", "ranked place", "filler", "fold", "ordinal"):
+            while self.kind() in ("direction", "ranked place", "filler", "fold", "ordinal"):
                 self.position += 1
         return event
 
     def _except(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
-        if token.words in ("but not", "and not") and self._kind() not in ("det", "thing"):
+        if token.words in ("but not", "and not") and self.kind() not in ("det", "thing"):
             builder.negate()
             return
         if token.words in ("all but", "everything but"):
@@ -382,7 +360,7 @@ class _Parser:
             builder.exclude(references)
 
     def _negation(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
-        kind = self._kind()
+        kind = self.kind()
         if kind == "part" or token.words in ("hardly", "barely"):
             return
         if kind == "det":
@@ -403,9 +381,9 @@ class _Parser:
                 return
             self._add_part(builder, nested, opening, anything=token.kind != "in", negated=negated)
             # "a red hat and blue jeans", but "in the red hat and the blue ball".
-            listed = self._kind() == "and" and (
-                self._kind(1) in ("color", "shade", None)
-                or (self._kind(1) == "det" and self.tokens[self.position + 1].words in ("a", "an"))
+            listed = self.kind() == "and" and (
+                self.kind(1) in ("color", "shade", None)
+                or (self.kind(1) == "det" and self.tokens[self.position + 1].words in ("a", "an"))
             )
             if not listed:
                 return
@@ -422,13 +400,13 @@ class _Parser:
     ) -> None:
         colors = [item for item in nested.constraints if isinstance(item, ColorIs)]
         if not colors or not (anything or nested.head is None or nested.head in _WEARABLE):
-            self._cannot_judge(f"{opening} {nested.words}", _THING)
+            self.cannot_judge(f"{opening} {nested.words}", _THING)
             return
         for color in colors:
             part = replace(color, words=f"{opening} {color.words}", part=True)
             builder.add(replace(part, negated=color.negated != negated))
         if nested.head is not None:
-            self._cannot_judge(nested.head, _NOUN)
+            self.cannot_judge(nested.head, _NOUN)
 
     def _of(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if builder.has_noun:
@@ -440,14 +418,14 @@ class _Parser:
             builder.started = True
 
     def _preposition(self, token: Token, depth: int) -> None:
-        if self._kind() == "det" and self._kind(1) in ("superlative", "place", "ranked place"):
+        if self.kind() == "det" and self.kind(1) in ("superlative", "place", "ranked place"):
             return  # "to the far left"
-        if self._kind() is None and self._kind(1) == "motion":
+        if self.kind() is None and self.kind(1) == "motion":
             # "on inline skates": without an article, not a subject and its verb.
             words = " ".join(item.words for item in self.tokens[self.position : self.position + 2])
             self.position += 2
-            self._cannot_judge(f"{token.words} {words}", _THING)
-        elif self._kind() in ("det", None, "color", "number", "thing", "all"):
+            self.cannot_judge(f"{token.words} {words}", _THING)
+        elif self.kind() in ("det", None, "color", "number", "thing", "all"):
             self._discard(token.words, depth, _THING)
 
     def _determiner(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
@@ -457,19 +435,19 @@ class _Parser:
             builder.started = True
             builder.expects_predicate = False
             return
-        if depth >= _MAX_DEPTH or self._kind() == "superlative":
+        if depth >= _MAX_DEPTH or self.kind() == "superlative":
             return  # "moves the fastest"
         # "the one the audience is looking at": a second description right after the noun.
         self.position -= 1
         self._discard("", depth, _THING)
-        if self.position < len(self.tokens) and self._kind() == "be":
-            self._skip_clause(Token("", None), why=_OTHER)
+        if self.position < len(self.tokens) and self.kind() == "be":
+            self.skip_clause(Token("", None), why=_OTHER)
 
     def _joint(
         self, builder: PhraseBuilder, token: Token, kind: str, context: _Context, depth: int
     ) -> None:
         if kind == "comma":
-            if context != "top" or not builder.complete or not self._list_goes_on():
+            if context != "top" or not builder.complete or not self.list_goes_on():
                 builder.close_clause()
                 return
             kind = "and"
@@ -477,93 +455,19 @@ class _Parser:
             builder.repeat_negation()
         if context != "top" or not builder.complete:
             return
-        starts = self._kind() in ("det", "number") or (
-            self._kind() in ("color", "superlative") and self._noun_follows()
+        starts = self.kind() in ("det", "number") or (
+            self.kind() in ("color", "superlative") and self.noun_follows()
         )
         if kind == "and" and starts:
             other = self._nested("top", depth)
             if other is not None:
                 builder.join(other)
 
-    def _list_goes_on(self) -> bool:
-        """Whether a comma stands in a list such as "the red car, the blue car and the van"."""
-        if self._kind() != "det" or self._kind(1) == "superlative":
-            return False
-        kinds = [token.kind for token in self.tokens[self.position :]]
-        return any(
-            kind == "and" and following == "det" for kind, following in itertools.pairwise(kinds)
-        )
-
-    def _noun_follows(self) -> bool:
-        """Whether the adjectives here are followed by a noun: a new description."""
-        ahead = 0
-        while self._kind(ahead) in ("color", "superlative", "shade", "size"):
-            ahead += 1
-        return self._kind(ahead) in ("thing", None)
-
-    def _skip_clause(self, token: Token, *, why: str = _MODAL) -> None:
-        first = self.position
-        while self._kind() not in ("comma", "end"):
-            if self._kind() == "and" and self._kind(1) in ("who", "det"):
-                break
-            self.position += 1
-        skipped = [item.words for item in self.tokens[first : self.position]]
-        self._cannot_judge(" ".join([token.words, *skipped]).strip(), why)
-
-    # -- single words ------------------------------------------------------------------------
-
-    def _color(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
-        colors = [ColorWord(entry.value, builder.take_shade())]
-        words = [token.words]
-        any_of = False
-        while self._kind() in ("and", "or", "color", "comma"):
-            ahead = 0 if self._kind() == "color" else 1
-            shade: Shade | None = None
-            if self._kind(ahead) == "shade" and self._kind(ahead + 1) == "color":
-                shade_entry = self.tokens[self.position + ahead].entry
-                shade = cast(Shade, shade_entry.value) if shade_entry is not None else None
-                ahead += 1
-            if self._kind(ahead) != "color":
-                break
-            if self._kind() in ("and", "comma") and self._separate_description(ahead):
-                break
-            any_of = any_of or self._kind() == "or"
-            joined = self.tokens[self.position : self.position + ahead + 1]
-            words += [item.words for item in joined]
-            joined_entry = joined[-1].entry
-            if joined_entry is not None:
-                colors.append(ColorWord(joined_entry.value, shade))
-            self.position += ahead + 1
-        following = self._unknown_word()
-        part = following in _PART_WORDS
-        if part:
-            words.append(following)
-            self.position += 1
-        builder.add(ColorIs(" ".join(words), tuple(colors), part=part, any_of=any_of))
-
-    def _unknown_word(self) -> str:
-        """Return the next word if it is one the lexicon does not know, else nothing."""
-        if self.position >= len(self.tokens) or self._kind() is not None:
-            return ""
-        return self.tokens[self.position].words
-
-    def _separate_description(self, ahead: int) -> bool:
-        """Whether "and red ..." begins a new noun rather than a second colour of this one."""
-        previous = self.tokens[self.position - 2] if self.position >= 2 else None
-        return previous is not None and previous.kind == "thing" and self._kind(ahead + 1) is None
-
-    def _shade(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
-        shade = cast(Shade, entry.value)
-        if self._kind() == "color":
-            builder.shade = shade
-        elif token.words not in ("deep",):
-            builder.add(ColorIs(token.words, (ColorWord("any", shade),)))
-
     def _superlative(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
         key, descending = cast(RankKey, entry.value), entry.extra == "1"
         reference = None
         if key == "distance":
-            if self._kind() == "preposition":
+            if self.kind() == "preposition":
                 self.position += 1
             if (
                 token.words.endswith(("to", "from", "of"))
@@ -573,7 +477,7 @@ class _Parser:
                 if references is None:
                     return
                 reference = references[0]
-            elif self._kind() == "det" and builder.has_head:
+            elif self.kind() == "det" and builder.has_head:
                 references = self._references(depth)
                 reference = references[0] if references is not None else None
             if reference is None:
@@ -582,7 +486,7 @@ class _Parser:
 
     def _comparative(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
         descending, _, relation = entry.extra.partition("|")
-        if self._kind() == "than":
+        if self.kind() == "than":
             self.position += 1
             references = self._references(depth)
             if references is None:
@@ -594,65 +498,16 @@ class _Parser:
                 return
         builder.add_ranking(Ranking(token.words, cast(RankKey, entry.value), descending == "1"))
 
-    def _place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
-        if token.words == "left" and builder.past_tense_possible(self._kind()):
-            builder.add_event(EventIs("left", "leaves"))
-            return
-        if token.words in ("left", "right", "top", "bottom") and builder.takes_direction:
-            directions: dict[str, Direction] = {"top": "up", "bottom": "down"}
-            builder.add_direction(
-                token.words, directions.get(token.words, cast(Direction, token.words))
-            )
-            return
-        places = tuple(cast(Place, place) for place in (entry.value, entry.extra) if place)
-        words = token.words
-        while (
-            self.position < len(self.tokens) and self.tokens[self.position].words in _PLACE_NOUNS
-        ):
-            words += f" {self.tokens[self.position].words}"
-            self.position += 1
-        builder.add_place(PositionIs(words, places))
-
-    def _ranked_place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
-        if builder.has_ordinal:
-            builder.add_ranking(Ranking(token.words, cast(RankKey, entry.value), True))
-        elif builder.takes_direction:
-            builder.add_direction(token.words, _OPPOSITE[entry.value])
-        else:
-            builder.set_side(cast(Place, entry.value))
-
-    def _number(self, builder: PhraseBuilder, token: Token, count: int) -> None:
-        if self._kind() is None and self.position < len(self.tokens):
-            unit = self.tokens[self.position].words
-            if unit in ("second", "seconds", "frames", "minutes"):
-                self.position += 1
-                self._cannot_judge(f"{token.words} {unit}", "times in numbers are not read")
-                return
-        builder.number = Number(count)
-        builder.started = True
-
-    def _is_noun(self, builder: PhraseBuilder, token: Token) -> bool:
-        """Whether a verb's form stands where only a noun can ("a ride", "on inline skates")."""
-        form = token.entry.form if token.entry is not None else None
-        if form not in ("finite", "infinitive") or builder.in_clause or " " in token.words:
-            return False
-        ends = form == "infinitive" or token.words.endswith("s")
-        return ends and builder.started and not builder.has_head and builder.number is None
-
     def _unknown(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         verb = builder.has_noun and _looks_like_verb(token.words)
         closed = builder.in_clause or builder.noun_closed or builder.stands_for_anything
         if not closed and not verb:
             builder.set_noun(token.words)
-            self._cannot_judge(token.words, _NOUN)
+            self.cannot_judge(token.words, _NOUN)
             return
         if verb:
             builder.noun_closed = True
-        if self._kind() in ("det", "color", "number", "preposition"):
+        if self.kind() in ("det", "color", "number", "preposition"):
             self._discard(token.words, depth, _OTHER)
         else:
-            self._cannot_judge(token.words, _OTHER)
-
-    def _cannot_judge(self, words: str, why: str) -> None:
-        if words and len(self.unjudged) < 40:
-            self.unjudged.append(Unjudged(words[:200], why))
+            self.cannot_judge(token.words, _OTHER)
