@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from videoseg.cli.framework import VideosegCommand, note
+from videoseg.cli.framework import VideosegCommand
 from videoseg.cli.terminal import json_option
 from videoseg.errors import OutputError, VideosegError
 
@@ -71,6 +71,11 @@ def _read_parts(
 @click.option("--reader", default="auto", metavar="NAME", help="How to decode the video.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
 @click.option("--overwrite", is_flag=True, help="Replace a result that is already there.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on from the answer that an earlier run into the same -o had found before it failed.",
+)
 @click.option("--export", "formats", multiple=True, metavar="FORMAT", help="Export as well.")
 @click.option(
     "--only",
@@ -92,6 +97,7 @@ def run(
     reader: str,
     seed: int,
     overwrite: bool,
+    resume: bool,
     formats: tuple[str, ...],
     parts: tuple[str, ...] | None,
     as_json: bool,
@@ -105,12 +111,15 @@ def run(
     """
     from videoseg.cli.answer import answer_document, print_answer
     from videoseg.cli.composing import checked_pipeline, parse_options
+    from videoseg.cli.kept_run import forget_run
     from videoseg.cli.output_place import check_output_folder, default_output_folder
     from videoseg.cli.terminal import open_console, working, write_json
     from videoseg.pipeline.query import check_query
 
     stage_options = parse_options(options)
     query = check_query(query)
+    if resume and output is None:
+        raise click.UsageError("--resume needs the -o of the run to go on from")
     pipe = checked_pipeline(pipeline, stages=stages, options=stage_options, max_turns=max_turns)
 
     from videoseg.video import Video
@@ -119,9 +128,12 @@ def run(
         folder = output or default_output_folder(opened.name)
         check_output_folder(folder, overwrite=overwrite)
         _check_exports(formats, folder, overwrite=overwrite)
-        result = answer_query(pipe, opened, query, seed=seed, quiet=quiet, folder=folder)
+        result = answer_query(
+            pipe, opened, query, seed=seed, quiet=quiet, folder=folder, resume=resume
+        )
         with working(f"saving to {folder}", quiet=quiet):
             result.save(folder, overwrite=overwrite, parts=parts)
+            forget_run(folder)
             exported = _export(result, formats, folder, overwrite=overwrite)
     if as_json:
         write_json(answer_document(result, folder, exported))
@@ -130,43 +142,39 @@ def run(
 
 
 def answer_query(
-    pipe: Pipeline, video: Video, query: str, *, seed: int, quiet: bool, folder: Path
+    pipe: Pipeline,
+    video: Video,
+    query: str,
+    *,
+    seed: int,
+    quiet: bool,
+    folder: Path,
+    resume: bool = False,
 ) -> Segmentation:
     """Run a pipeline with a progress bar; keep the grounding if the propagation fails."""
+    from videoseg.cli.kept_run import keep_run, load_run
     from videoseg.io.progress import ProgressBar
 
+    kept = load_run(folder, video, query) if resume else None
     try:
-        if quiet:
-            return pipe(video, query, seed=seed)
-        with ProgressBar() as progress:
-            return pipe(video, query, seed=seed, observers=[progress])
+        with ExitStack() as stack:
+            observers = [] if quiet else [stack.enter_context(ProgressBar())]
+            if kept is None:
+                result = pipe(video, query, seed=seed, observers=observers)
+            else:
+                result = pipe.propagate(
+                    video,
+                    kept.grounding,
+                    query=kept.query,
+                    trace=kept.trace,
+                    seed=kept.seed,
+                    observers=observers,
+                )
     except VideosegError as error:
         if error.partial is not None:
-            _keep_grounding(error.partial, error, folder)
+            keep_run(error.partial, error, folder)
         raise
-
-
-def _keep_grounding(partial: Segmentation, error: VideosegError, folder: Path) -> None:
-    from videoseg.cli.output_place import write_file
-    from videoseg.types import to_jsonable
-
-    document = {
-        "format": "videoseg-failed-run",
-        "error": f"{type(error).__name__}: {error}",
-        "query": partial.query,
-        "video": to_jsonable(partial.video),
-        "grounding": to_jsonable(partial.grounding),
-        "trace": to_jsonable(partial.trace),
-        "pipeline": dict(partial.pipeline),
-        "seed": partial.seed,
-    }
-    path = folder.with_name(f"{folder.name}.failed.json")
-    try:
-        write_file(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
-    except OutputError as problem:
-        note(f"the grounding could not be kept either: {problem}")
-    else:
-        note(f"what had been found until then is kept in {path}")
+    return result
 
 
 def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> None:
