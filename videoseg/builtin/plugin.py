@@ -10,6 +10,7 @@ from videoseg.types.capabilities import PropagatorCapabilities
 __all__ = ["videoseg_components"]
 
 _SAMPLERS = "videoseg.builtin.samplers"
+_READERS = "videoseg.benchmarks.readers"
 
 
 @hookimpl
@@ -84,6 +85,13 @@ def videoseg_components() -> Iterable[Component]:
         summary="FFmpeg through decord.",
         requires=("decord",),
         install="decord",
+    )
+    yield Component(
+        "benchmark",
+        "mevis",
+        f"{_READERS}.mevis:Mevis",
+        summary="MeViS: motion expressions.",
+        license="CC BY-NC-SA 4.0",
     )
     yield Component(
         "pipeline",

@@ -1,0 +1,171 @@
+"""``meta_expressions.json``: the file that most benchmarks list videos and expressions in.
+
+::
+
+    {"videos": {<video>: {"frames": [<name>, ...],
+                          "height": int, "width": int,                       (some)
+                          "expressions": {<id>: {"exp": <text>,
+                                                 "anno_id": [int, ...],      (with masks)
+                                                 "obj_id": [int, ...],
+                                                 "type_id": 0 | 1 | 2,       (ReVOS, Ref-SAV)
+                                                 ...}}}}}
+
+Text under other keys of an expression, such as ``type``, becomes an attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from videoseg.benchmarks.json_files import read_mapping
+from videoseg.benchmarks.names import is_plain_name, is_safe_id
+from videoseg.benchmarks.problems import Problems
+from videoseg.types import Size
+
+__all__ = ["Expression", "ExpressionVideo", "read_expressions", "videos_of"]
+
+_AGAIN = "download the file again, or correct it"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """One expression as the file has it.
+
+    Args:
+        expression_id: Unique within the video.
+        text: The sentence.
+        anno_ids: Keys of the masks; None where the file has none.
+        type_id: The benchmark's kind of expression, if it has any.
+        fields: Everything the file says about it.
+    """
+
+    expression_id: str
+    text: str
+    anno_ids: tuple[str, ...] | None
+    type_id: int | None
+    fields: Mapping[str, Any]
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The other keys that hold text."""
+        return {
+            key: value
+            for key, value in self.fields.items()
+            if isinstance(value, str) and value and key not in {"exp", "obj_id", "anno_id"}
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionVideo:
+    """One video as the file has it; ``size`` is None where the file does not say."""
+
+    video_id: str
+    frames: tuple[str, ...]
+    size: Size | None
+    expressions: tuple[Expression, ...]
+    fields: Mapping[str, Any]
+
+
+def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
+    """Read the mapping of videos, with or without the ``videos`` around it."""
+    document = read_mapping(path, problems)
+    if document is None:
+        return {}
+    videos = document.get("videos", document)
+    if not isinstance(videos, dict) or not videos:
+        problems.add(path, "lists no videos", fix="give the file the benchmark publishes")
+        return {}
+    return videos
+
+
+def read_expressions(path: Path, problems: Problems) -> list[ExpressionVideo]:
+    """Read and check the file; what is wrong is noted and left out."""
+    return [
+        video
+        for video_id, entry in videos_of(path, problems).items()
+        if (video := _video(path, video_id, entry, problems)) is not None
+    ]
+
+
+def _video(path: Path, video_id: str, entry: Any, problems: Problems) -> ExpressionVideo | None:
+    place = f"video {video_id[:80]!r}"
+    if not is_safe_id(video_id):
+        problems.add(
+            path,
+            f"{place} is no usable id: it leads out of the folder or holds letters that file "
+            "names must not",
+            fix="do not trust this file; download it from the benchmark's own page",
+        )
+        return None
+    if not isinstance(entry, dict) or not isinstance(entry.get("expressions"), dict):
+        problems.add(path, f"{place} needs 'frames' and 'expressions'", fix=_AGAIN)
+        return None
+    frames = _frames(path, place, entry.get("frames"), problems)
+    expressions = [
+        expression
+        for key, value in entry["expressions"].items()
+        if (expression := _expression(path, place, key, value, problems)) is not None
+    ]
+    if frames is None:
+        return None
+    size = None
+    if "height" in entry and "width" in entry:
+        size = (entry["height"], entry["width"])
+        if not all(type(length) is int and length > 0 for length in size):
+            problems.add(path, f"{place} has the size {size}", fix=_AGAIN)
+            return None
+    return ExpressionVideo(video_id, frames, size, tuple(expressions), entry)
+
+
+def _frames(path: Path, place: str, names: Any, problems: Problems) -> tuple[str, ...] | None:
+    if not isinstance(names, list) or not names:
+        problems.add(path, f"{place} has no list of 'frames'", fix=_AGAIN)
+        return None
+    bad = next((name for name in names if not is_plain_name(name)), None)
+    if bad is not None or None in names:
+        problems.add(path, f"{place} has the frame name {str(bad)[:80]!r}", fix=_AGAIN)
+        return None
+    if len(set(names)) != len(names):
+        problems.add(path, f"{place} lists a frame twice", fix=_AGAIN)
+        return None
+    return tuple(names)
+
+
+def _expression(
+    path: Path, place: str, key: str, value: Any, problems: Problems
+) -> Expression | None:
+    where = f"{place}, expression {key[:80]!r}"
+    if not is_plain_name(key):
+        problems.add(
+            path,
+            f"{where} is no usable id: it becomes a folder's name",
+            fix="do not trust this file; download it from the benchmark's own page",
+        )
+        return None
+    if not isinstance(value, dict) or not isinstance(value.get("exp"), str):
+        problems.add(path, f"{where} has no text 'exp'", fix=_AGAIN)
+        return None
+    if not value["exp"].strip():
+        problems.add(path, f"{where} is empty", fix=_AGAIN)
+        return None
+    anno_ids = _anno_ids(value.get("anno_id"))
+    if anno_ids is None and "anno_id" in value:
+        problems.add(path, f"{where}: 'anno_id' must be a number or a list of them", fix=_AGAIN)
+        return None
+    type_id = value.get("type_id")
+    return Expression(
+        key, value["exp"].strip(), anno_ids, type_id if type(type_id) is int else None, value
+    )
+
+
+def _anno_ids(value: Any) -> tuple[str, ...] | None:
+    values = value if isinstance(value, list) else [value]
+    if not all(
+        type(one) is int or (isinstance(one, str) and one.isascii() and one.isdecimal())
+        for one in values
+    ):
+        return None
+    return tuple(dict.fromkeys(str(int(one)) for one in values))

@@ -1,0 +1,68 @@
+"""The pictures of a benchmark's videos: found, counted and measured while it is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from videoseg.benchmarks.problems import Problems
+from videoseg.types import Size
+from videoseg.video.images import IMAGE_SUFFIXES
+
+__all__ = ["picture_files", "picture_size", "pictures_by_name"]
+
+
+def pictures_by_name(folder: Path) -> dict[str, str]:
+    """Return the pictures directly inside a folder: name without ending -> file name.
+
+    Raises:
+        OSError: If the folder cannot be listed (missing, no permission, a loop of links).
+    """
+    with os.scandir(folder) as entries:
+        files = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    found: dict[str, str] = {}
+    for file in files:
+        stem, dot, suffix = file.rpartition(".")
+        if dot + suffix.lower() in IMAGE_SUFFIXES:
+            found.setdefault(stem, file)
+    return found
+
+
+def picture_files(
+    folder: Path, names: Sequence[str], problems: Problems
+) -> tuple[str, ...] | None:
+    """Return the file of each named frame, or note what is missing and return None."""
+    try:
+        found = pictures_by_name(folder)
+    except OSError as error:
+        problems.add(
+            folder,
+            f"the folder of frames cannot be listed ({error.strerror or error})",
+            fix="download the frames of this video again, or give the right --root",
+        )
+        return None
+    missing = [name for name in names if name not in found]
+    if missing:
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        problems.add(
+            folder,
+            f"{len(missing)} of {len(names)} frames have no picture ({shown})",
+            fix="download the frames of this video again",
+        )
+        return None
+    return tuple(found[name] for name in names)
+
+
+def picture_size(path: Path, problems: Problems) -> Size | None:
+    """Return (height, width) of a picture from its header, or note why not and return None."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        problems.add(path, f"is no readable picture ({reason})", fix="download it again")
+        return None
+    return (height, width)

@@ -1,0 +1,145 @@
+"""The split that the readers return: samples, where the videos are, and where the truth is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from videoseg.benchmarks.types import Sample, Truth
+from videoseg.errors import EvaluationError, VideoError
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.types import Size
+from videoseg.video import Video
+from videoseg.video.core import VideoCore
+from videoseg.video.images import ImageReader
+from videoseg.video.video import DEFAULT_CACHE_BYTES, DEFAULT_FPS
+
+__all__ = ["LoadedSplit", "SplitVideo", "TruthSource"]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitVideo:
+    """One video of a split: the pictures that are its frames.
+
+    Args:
+        folder: Where the pictures are.
+        files: The picture of each frame, in the benchmark's order; exactly these are the
+            frames, whatever else lies in the folder.
+        names: What each frame is called in the benchmark, without an ending.
+        size: (height, width).
+        fps: Frames per second.
+    """
+
+    folder: Path
+    files: tuple[str, ...]
+    names: tuple[str, ...]
+    size: Size
+    fps: float = DEFAULT_FPS
+
+    def open(self, name: str) -> Video:
+        """Open the video under a name.
+
+        Raises:
+            VideoError: If a picture is missing, cannot be read or has another size.
+        """
+        factory = partial(ImageReader, [self.folder / file for file in self.files], fps=self.fps)
+        core = VideoCore(
+            name,
+            str(self.folder),
+            reader_name="images",
+            factory=factory,
+            reader=factory(),
+            cache_bytes=DEFAULT_CACHE_BYTES,
+            fps=self.fps,
+        )
+        return Video(core)
+
+
+class TruthSource(Protocol):
+    """Where a split gets the right answers from, one sample at a time."""
+
+    def truth(self, sample: Sample, video: SplitVideo) -> Truth:
+        """Read the right answer to one sample.
+
+        Raises:
+            EvaluationError: If it cannot be read.
+        """
+
+
+class LoadedSplit:
+    """A split that has been read and checked; see ``videoseg.benchmarks.BenchmarkSplit``.
+
+    It can be sent to another process.
+
+    Args:
+        name: Benchmark and split, such as ``mevis/valid_u``.
+        protocol: How predictions are scored.
+        samples: Every sample, in the benchmark's order.
+        videos: Every video by its id.
+        truths: Where the right answers are; None if only the benchmark's server has them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        protocol: EvalProtocol,
+        samples: Sequence[Sample],
+        videos: Mapping[str, SplitVideo],
+        truths: TruthSource | None,
+    ) -> None:
+        self.name = name
+        self.protocol = protocol
+        self.samples = tuple(samples)
+        self.videos = videos
+        self._truths = truths
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self.samples)} samples on {len(self.videos)} videos>"
+
+    def video(self, video_id: str) -> Video:
+        """Open a video.
+
+        Raises:
+            VideoError: If there is none of this id, or a picture cannot be read.
+        """
+        return self._known(video_id).open(video_id)
+
+    def frame_names(self, video_id: str) -> tuple[str, ...]:
+        """What each frame of a video is called on disk, without an ending.
+
+        Raises:
+            VideoError: If there is no video of this id.
+        """
+        return self._known(video_id).names
+
+    def size(self, video_id: str) -> Size:
+        """(height, width) of a video's frames, without opening it.
+
+        Raises:
+            VideoError: If there is no video of this id.
+        """
+        return self._known(video_id).size
+
+    def truth(self, sample: Sample) -> Truth | None:
+        """Return the right answer to a sample, or None if it is not public.
+
+        Raises:
+            EvaluationError: If the sample is none of this split, or a file cannot be read.
+        """
+        video = self.videos.get(sample.video_id)
+        if video is None:
+            raise EvaluationError(f"{self.name} has no sample {sample.id!r}")
+        return None if self._truths is None else self._truths.truth(sample, video)
+
+    def _known(self, video_id: str) -> SplitVideo:
+        video = self.videos.get(video_id)
+        if video is None:
+            raise VideoError(
+                f"{self.name} has no video {video_id!r}; its {len(self.videos)} videos are in "
+                "the samples' video_id"
+            )
+        return video
