@@ -8,9 +8,13 @@ and where it is wrong.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +32,30 @@ from videoseg.synthetic.questions import DIFFICULTIES
 from videoseg.types import Box, Episode
 
 GOAL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One clip and what to ask about it."""
+
+    seed: int
+    difficulty: str
+    per_kind: int
+    oracle: bool
+    max_turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one query."""
+
+    task: Task
+    kind: str
+    text: str
+    wanted: tuple[int, ...]
+    right: bool
+    rejected: bool
+    thought: str
 
 
 def is_right(clip: object, episode: Episode, object_ids: tuple[int, ...]) -> bool:
@@ -53,6 +81,50 @@ def is_right(clip: object, episode: Episode, object_ids: tuple[int, ...]) -> boo
     return True
 
 
+def ask(task: Task) -> tuple[list[Answer], float]:
+    """Ask all queries of one clip; return the answers and the seconds of CPU time."""
+    started = time.process_time()
+    clip = make_clip(seed=task.seed, difficulty=task.difficulty)
+    survey = oracle_of_clip(clip) if task.oracle else None
+    grounder = AttributesGrounder(survey=survey)
+    used: Counter[str] = Counter()
+    answers = []
+    for query in clip.queries_of(task.difficulty):
+        if used[query.kind] >= task.per_kind:
+            continue
+        used[query.kind] += 1
+        episode = run_episode(
+            clip.video,
+            query.text,
+            sampler=MotionSampler(),
+            grounder=grounder,
+            max_turns=task.max_turns,
+            seed=0,
+        )
+        grounding = episode.grounding
+        answers.append(
+            Answer(
+                task,
+                query.kind,
+                query.text,
+                query.object_ids,
+                is_right(clip, episode, query.object_ids),
+                grounding is not None and not grounding.found,
+                "" if grounding is None else grounding.thought.text,
+            )
+        )
+    return answers, time.process_time() - started
+
+
+def ask_all(tasks: Iterable[Task], workers: int) -> Iterator[tuple[list[Answer], float]]:
+    """Ask about all clips, in order."""
+    if workers == 1:
+        yield from map(ask, tasks)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(ask, tasks)
+
+
 def main() -> None:
     """Run the benchmark."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -63,64 +135,68 @@ def main() -> None:
     options.add_argument("--single-turn", action="store_true")
     options.add_argument("--verbose", action="store_true")
     options.add_argument("--difficulty", choices=DIFFICULTIES, default=None)
+    options.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     chosen = options.parse_args()
-    right: Counter[str] = Counter()
-    total: Counter[str] = Counter()
-    kinds: Counter[tuple[str, str]] = Counter()
-    kinds_right: Counter[tuple[str, str]] = Counter()
-    rejected: Counter[bool] = Counter()
-    asked: Counter[bool] = Counter()
-    started = time.process_time()
     difficulties = (chosen.difficulty,) if chosen.difficulty else DIFFICULTIES
-    for number, difficulty in enumerate(difficulties):
-        for seed in range(chosen.seeds):
-            clip = make_clip(seed=chosen.first_seed + 50 * number + seed, difficulty=difficulty)
-            survey = oracle_of_clip(clip) if chosen.oracle else None
-            grounder = AttributesGrounder(survey=survey)
-            used: Counter[str] = Counter()
-            for query in clip.queries_of(difficulty):
-                if used[query.kind] >= chosen.per_kind:
-                    continue
-                used[query.kind] += 1
-                episode = run_episode(
-                    clip.video,
-                    query.text,
-                    sampler=MotionSampler(),
-                    grounder=grounder,
-                    max_turns=1 if chosen.single_turn else 3,
-                    seed=0,
-                )
-                grounding = episode.grounding
-                good = is_right(clip, episode, query.object_ids)
-                total[difficulty] += 1
-                right[difficulty] += good
-                kinds[difficulty, query.kind] += 1
-                kinds_right[difficulty, query.kind] += good
-                present = bool(query.object_ids)
-                asked[present] += 1
-                rejected[present] += grounding is not None and not grounding.found
-                if not good or chosen.verbose:
-                    plan = parse_query(query.text)
-                    print(
-                        f"{'ok   ' if good else 'WRONG'} seed {clip.seed} {query.kind}: "
-                        f"{query.text!r} wants {query.object_ids}, "
-                        f"unjudged {[u.words for u in plan.unjudged]}"
-                    )
-                    if not good and grounding is not None:
-                        print(f"      {grounding.thought.text[:1500]}")
-    print(f"\n{'difficulty':16s} right / asked")
+    turns = 1 if chosen.single_turn else 3
+    tasks = [
+        Task(
+            chosen.first_seed + 50 * number + seed,
+            difficulty,
+            chosen.per_kind,
+            chosen.oracle,
+            turns,
+        )
+        for number, difficulty in enumerate(difficulties)
+        for seed in range(chosen.seeds)
+    ]
+    answers: list[Answer] = []
+    seconds = 0.0
+    for here, spent in ask_all(tasks, chosen.workers):
+        answers += here
+        seconds += spent
+        for answer in here:
+            if not answer.right or chosen.verbose:
+                show(answer)
+    report(answers, difficulties)
+    print(f"{seconds:.0f} s of CPU time")
+
+
+def show(answer: Answer) -> None:
+    """Print one answer, with the grounder's reasoning if it is wrong."""
+    unjudged = [piece.words for piece in parse_query(answer.text).unjudged]
+    print(
+        f"{'ok   ' if answer.right else 'WRONG'} seed {answer.task.seed} {answer.kind}: "
+        f"{answer.text!r} wants {answer.wanted}, unjudged {unjudged}",
+        flush=True,
+    )
+    if not answer.right:
+        print(f"      {answer.thought[:1500]}")
+
+
+def report(answers: list[Answer], difficulties: Iterable[str]) -> None:
+    """Print the tables."""
+    print(f"\n{'difficulty':16s} right / asked  clips with an error")
     for difficulty in difficulties:
-        share = right[difficulty] / max(1, total[difficulty])
+        here = [answer for answer in answers if answer.task.difficulty == difficulty]
+        right = sum(answer.right for answer in here)
+        share = right / max(1, len(here))
         goal = "" if share >= GOAL else "   below the goal"
-        score = f"{right[difficulty]:4d} / {total[difficulty]:4d}"
-        print(f"{difficulty:16s} {score}  {share:6.1%}{goal}")
+        clips = {answer.task.seed for answer in here}
+        wrong = {answer.task.seed for answer in here if not answer.right}
+        score = f"{right:4d} / {len(here):4d}"
+        print(f"{difficulty:16s} {score}  {share:6.1%}  {len(wrong)} of {len(clips)}{goal}")
+    kinds = Counter((answer.task.difficulty, answer.kind) for answer in answers)
+    hits = Counter((answer.task.difficulty, answer.kind) for answer in answers if answer.right)
     for key in sorted(kinds):
-        if kinds_right[key] < kinds[key]:
-            print(f"   {key[0]}/{key[1]}: {kinds_right[key]}/{kinds[key]}")
-    print(f"all              {sum(right.values()):4d} / {sum(total.values()):4d}")
+        if hits[key] < kinds[key]:
+            print(f"   {key[0]}/{key[1]}: {hits[key]}/{kinds[key]}")
+    right = sum(answer.right for answer in answers)
+    print(f"all              {right:4d} / {len(answers):4d}  {right / max(1, len(answers)):6.1%}")
     for present, words in ((False, "rightly"), (True, "wrongly")):
-        print(f"'not in this video' said {words}: {rejected[present]} of {asked[present]}")
-    print(f"{time.process_time() - started:.0f} s of CPU time")
+        group = [answer for answer in answers if bool(answer.wanted) is present]
+        said = sum(answer.rejected for answer in group)
+        print(f"'not in this video' said {words}: {said} of {len(group)}")
 
 
 if __name__ == "__main__":
