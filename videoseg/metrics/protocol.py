@@ -25,7 +25,9 @@ Measure: TypeAlias = Literal[
     "ciou",
     "precision_at_50",
     "window_iou",
-    "window_recall",
+    "window_recall_at_30",
+    "window_recall_at_50",
+    "window_recall_at_70",
     "no_target_accuracy",
     "target_accuracy",
 ]
@@ -44,13 +46,17 @@ MEASURES: dict[str, str] = {
     "viou": "IoU in space summed over the frames both show, divided by the frames either shows",
     "giou": "mean IoU of the samples",
     "ciou": "summed intersection divided by summed union",
-    "precision_at_50": "share of samples with IoU above 0.5",
-    "window_iou": "mean IoU of predicted and true window",
-    "window_recall": "R@0.3, R@0.5, R@0.7 of predicted windows",
+    "precision_at_50": "share of samples with IoU of at least 0.5",
+    "window_iou": "mIoU: mean IoU of predicted and true window",
+    "window_recall_at_30": "R@0.3: share of windows with IoU of at least 0.3",
+    "window_recall_at_50": "R@0.5: share of windows with IoU of at least 0.5",
+    "window_recall_at_70": "R@0.7: share of windows with IoU of at least 0.7",
     "no_target_accuracy": "share of samples without a target that were answered with none",
     "target_accuracy": "share of samples with a target that were answered with one",
 }
 """Every measure a protocol can report, with what it means."""
+
+_PRINTED = {"frames", "start", "objects", "matching", "missing", "resolution", "overall"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +73,12 @@ class EvalProtocol:
         objects: ``united``: the union of all objects is scored; ``apart``: each by itself.
         matching: How predicted objects find true ones if they are scored apart: ``id``, or
             ``best`` (the assignment with the highest mean J&F, as DAVIS unsupervised has it).
+        max_proposals: More predicted objects than this are an error; None for no bound.
         extra_objects: What a predicted object without a true one does: ``ignore`` or ``error``.
-        missing: What a missing prediction is: ``empty`` (scored as no mask) or ``error``.
+        missing: What a prediction that is missing altogether is: ``zero`` (0 in every measure,
+            as in the code of ReVOS and Long-RVOS), ``empty`` (scored as an answer of no mask,
+            which is right where there is no target) or ``error``. An object that is missing
+            from a prediction has no mask.
         resolution: What happens to a prediction of another size: ``error``, or ``nearest``
             (resized to the truth by nearest neighbour).
         tolerance: Tolerance of boundaries, as in ``boundary_f``.
@@ -84,8 +94,9 @@ class EvalProtocol:
     start: Literal["first-frame", "first-appearance"] = "first-frame"
     objects: Literal["united", "apart"] = "united"
     matching: Literal["id", "best"] = "id"
+    max_proposals: int | None = None
     extra_objects: Literal["ignore", "error"] = "ignore"
-    missing: Literal["empty", "error"] = "empty"
+    missing: Literal["zero", "empty", "error"] = "zero"
     resolution: Literal["error", "nearest"] = "error"
     tolerance: float = 0.008
     overall: Literal["samples", "objects", "groups"] = "samples"
@@ -108,7 +119,7 @@ class EvalProtocol:
         rules = [
             f"{field.name} {getattr(self, field.name)}"
             for field in fields(self)
-            if field.name in {"frames", "start", "objects", "missing", "resolution", "overall"}
+            if field.name in _PRINTED
         ]
         return f"{self.name}: {', '.join(rules)}"
 

@@ -1,0 +1,188 @@
+"""The rules of each benchmark, as constants."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from videoseg.errors import ConfigError
+from videoseg.metrics.protocol import EvalProtocol
+
+__all__ = [
+    "DAVIS_2016",
+    "DAVIS_2017_SEMI_SUPERVISED",
+    "DAVIS_2017_UNSUPERVISED",
+    "GREFCOCO",
+    "GROUNDMORE",
+    "LONG_RVOS",
+    "MEVIS",
+    "PROTOCOLS",
+    "REASONSEG",
+    "REASONVOS",
+    "REFCOCO",
+    "REF_DAVIS17",
+    "REF_DAVIS17_OFFICIAL",
+    "REF_SAV",
+    "REF_YOUTUBE_VOS",
+    "REVOS",
+    "TEMPORAL_GROUNDING",
+    "VOS_BENCHMARK",
+    "protocol_named",
+]
+
+DAVIS_2016 = EvalProtocol(
+    "davis-2016",
+    ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
+    frames="inner",
+    objects="united",
+    source="Perazzi et al., CVPR 2016: one foreground, first and last frame not counted",
+)
+
+DAVIS_2017_SEMI_SUPERVISED = EvalProtocol(
+    "davis-2017-semi-supervised",
+    ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
+    frames="inner",
+    objects="apart",
+    extra_objects="error",
+    overall="objects",
+    source="davis2017-evaluation, task semi-supervised; decay with bin edges that do not wrap",
+)
+
+DAVIS_2017_UNSUPERVISED = EvalProtocol(
+    "davis-2017-unsupervised",
+    ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
+    objects="apart",
+    matching="best",
+    max_proposals=20,
+    overall="objects",
+    source="davis2017-evaluation, task unsupervised; decay with bin edges that do not wrap",
+)
+
+REVOS = EvalProtocol(
+    "revos",
+    ("j_and_f", "j", "f", "robustness", "accuracy"),
+    overall="groups",
+    groups=("referring", "reasoning"),
+    source="Yan et al., VISA, ECCV 2024; overlapping annotations count once",
+)
+
+MEVIS = EvalProtocol(
+    "mevis",
+    ("j_and_f", "j", "f"),
+    source="Ding et al., MeViS, ICCV 2023: mean over expressions",
+)
+
+REF_YOUTUBE_VOS = EvalProtocol(
+    "ref-youtube-vos",
+    ("j_and_f", "j", "f"),
+    source="Seo et al., URVOS, ECCV 2020: mean over expressions, scored by its server",
+)
+
+REF_DAVIS17 = EvalProtocol(
+    "ref-davis17",
+    ("j_and_f", "j", "f"),
+    source="each expression by itself, as in the code of VISA; not the official protocol",
+)
+
+REF_DAVIS17_OFFICIAL = EvalProtocol(
+    "ref-davis17-official",
+    ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
+    objects="apart",
+    matching="best",
+    max_proposals=20,
+    overall="objects",
+    source="Khoreva et al., ACCV 2018: objects merged for each of four annotators, scored by "
+    "davis2017-evaluation, averaged over the annotators",
+)
+
+REASONVOS = EvalProtocol(
+    "reasonvos",
+    ("j_and_f", "j", "f"),
+    source="Bai et al., VideoLISA, NeurIPS 2024: mean over expressions",
+)
+
+LONG_RVOS = EvalProtocol(
+    "long-rvos",
+    ("j_and_f", "j", "f", "tiou", "viou"),
+    source="Liang et al., Long-RVOS, 2025: mean over expressions",
+)
+
+GROUNDMORE = EvalProtocol(
+    "groundmore",
+    ("j_and_f", "j", "f"),
+    source="Deng et al., Motion-Grounded Video Reasoning, CVPR 2025: mean over questions",
+)
+
+REF_SAV = EvalProtocol(
+    "ref-sav",
+    ("j_and_f", "j", "f", "accuracy"),
+    overall="groups",
+    groups=("long", "short"),
+    source="Yuan et al., Sa2VA, 2025: mean of long and short expressions",
+)
+
+REFCOCO = EvalProtocol(
+    "refcoco",
+    ("ciou", "giou", "precision_at_50"),
+    source="Kazemzadeh et al., EMNLP 2014, and Yu et al., ECCV 2016: summed intersection over "
+    "summed union",
+)
+
+GREFCOCO = EvalProtocol(
+    "grefcoco",
+    ("giou", "ciou", "no_target_accuracy", "target_accuracy"),
+    source="Liu et al., GRES, CVPR 2023: a sample without a target scores 1 if answered with none",
+)
+
+REASONSEG = EvalProtocol(
+    "reasonseg",
+    ("giou", "ciou"),
+    source="Lai et al., LISA, CVPR 2024",
+)
+
+TEMPORAL_GROUNDING = EvalProtocol(
+    "temporal-grounding",
+    ("window_recall_at_30", "window_recall_at_50", "window_recall_at_70", "window_iou"),
+    source="Gao et al., TALL, ICCV 2017: share of queries with IoU of at least the threshold",
+)
+
+VOS_BENCHMARK = EvalProtocol(
+    "vos-benchmark",
+    ("j_and_f", "j", "f"),
+    frames="inner",
+    start="first-appearance",
+    objects="apart",
+    overall="objects",
+    source="the vos-benchmark package: objects count from where truth or prediction show them",
+)
+
+PROTOCOLS: Mapping[str, EvalProtocol] = MappingProxyType(
+    {
+        protocol.name: protocol
+        for protocol in (
+            *(DAVIS_2016, DAVIS_2017_SEMI_SUPERVISED, DAVIS_2017_UNSUPERVISED),
+            *(REVOS, MEVIS, REF_YOUTUBE_VOS, REF_DAVIS17, REF_DAVIS17_OFFICIAL, REASONVOS),
+            *(LONG_RVOS, GROUNDMORE, REF_SAV, REFCOCO, GREFCOCO, REASONSEG),
+            *(TEMPORAL_GROUNDING, VOS_BENCHMARK),
+        )
+    }
+)
+"""Every protocol by its name."""
+
+
+def protocol_named(name: str) -> EvalProtocol:
+    """Return a protocol by its name.
+
+    Raises:
+        ConfigError: If there is none of this name; close matches are listed.
+
+    Example:
+        >>> protocol_named("mevis").measures
+        ('j_and_f', 'j', 'f')
+    """
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    close = difflib.get_close_matches(name, PROTOCOLS, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(PROTOCOLS)}"
+    raise ConfigError(f"no protocol is called {name!r}; {hint}")

@@ -1,0 +1,225 @@
+"""Scoring one sample by the rules of a protocol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from videoseg.errors import EvaluationError
+from videoseg.masks import union_of_rles
+from videoseg.metrics.matching import match_objects
+from videoseg.metrics.measures import BOUNDARY_MEASURES, WINDOW_MEASURES, mask_measures
+from videoseg.metrics.overlap import tally_rles
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.tally import FrameTally
+from videoseg.metrics.task import MaskSequence, PredictedMasks, ScoringTask, prepare
+from videoseg.metrics.windows import window_measures
+from videoseg.types import Rle, Size, Window
+
+__all__ = ["ObjectScore", "PredictedMasks", "SampleScore", "score_sample"]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectScore:
+    """How well one true object was found.
+
+    Args:
+        object_id: The true object; 0 for the union of all.
+        values: Measure to value, without measures that do not apply.
+        j_per_frame: J of each frame that counts.
+        f_per_frame: F of each frame that counts; empty if the protocol does not ask for F.
+        predicted_id: The predicted object that stands for it; None if there was none, or if
+            all are united.
+    """
+
+    object_id: int
+    values: Mapping[str, float]
+    j_per_frame: tuple[float, ...] = ()
+    f_per_frame: tuple[float, ...] = ()
+    predicted_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleScore:
+    """How well one sample was answered.
+
+    Args:
+        values: Measure to value in [0, 1] (a decay in [-1, 1]), the mean over the objects. A
+            measure that does not apply to this sample, such as ``target_accuracy`` where there
+            is no target, is left out.
+        objects: The score of each object; one, with id 0, if the protocol unites them.
+        intersection: Pixels in both prediction and truth, over all frames and objects.
+        union: Pixels in either.
+        predicted_empty: Whether nothing is predicted on the frames that count.
+        target_empty: Whether nothing is there on the frames that count.
+        missing: Whether there is no prediction at all.
+    """
+
+    values: Mapping[str, float]
+    objects: tuple[ObjectScore, ...] = field(default=())
+    intersection: int = 0
+    union: int = 0
+    predicted_empty: bool = False
+    target_empty: bool = False
+    missing: bool = False
+
+
+def score_sample(
+    predicted: PredictedMasks | None,
+    truth_objects: Mapping[int, Sequence[Rle | None]],
+    *,
+    size: Size,
+    protocol: EvalProtocol,
+    foreground: Sequence[Rle | None] | None = None,
+    ignored: Sequence[Rle | None] | None = None,
+    predicted_window: Window | None = None,
+    true_window: Window | None = None,
+) -> SampleScore:
+    """Score one sample. Masks are read frame by frame, never the whole video dense.
+
+    Args:
+        predicted: For each predicted object one mask for each annotated frame, None where it
+            is not visible; None altogether if there is no prediction, which
+            ``protocol.missing`` decides about.
+        truth_objects: For each true object the same; no objects if there is no target.
+        size: (height, width) of the true masks.
+        protocol: The rules.
+        foreground: All annotated foreground on each annotated frame, for ``robustness``; the
+            true objects themselves if None.
+        ignored: Pixels that count neither way (void), on each annotated frame.
+        predicted_window: The predicted window, for measures of windows.
+        true_window: The true window; None if the sample has none.
+
+    Raises:
+        EvaluationError: If prediction and truth do not fit together, in length, size or
+            objects, and the protocol allows no remedy; every problem is listed.
+
+    Example:
+        >>> from videoseg.metrics import protocol_named
+        >>> mask = Rle.encode(np.eye(4, dtype=bool))
+        >>> score = score_sample(
+        ...     {1: [mask]}, {1: [mask]}, size=(4, 4), protocol=protocol_named("mevis")
+        ... )
+        >>> score.values
+        {'j_and_f': 1.0, 'j': 1.0, 'f': 1.0}
+    """
+    if predicted is None and protocol.missing == "error":
+        raise EvaluationError(
+            f"there is no prediction, and {protocol.name} needs one for each sample; predict "
+            "it, or use a protocol with missing='zero'"
+        )
+    scored: list[_Scored] = []
+    if not WINDOW_MEASURES.issuperset(protocol.measures):
+        task = prepare(
+            predicted or {},
+            truth_objects,
+            size=size,
+            protocol=protocol,
+            foreground=foreground,
+            ignored=ignored,
+        )
+        scored = _scored_objects(task)
+    windows = window_measures(predicted_window, true_window, protocol.measures)
+    score = _combined(scored, windows, protocol)
+    return score if predicted is not None else _of_missing(score, protocol)
+
+
+_Scored = tuple[ObjectScore, FrameTally]
+
+
+def _scored_objects(task: ScoringTask) -> list[_Scored]:
+    boundary = not BOUNDARY_MEASURES.isdisjoint(task.protocol.measures)
+
+    def tally(pred: MaskSequence, target: MaskSequence) -> FrameTally:
+        return tally_rles(
+            pred,
+            target,
+            size=task.size,
+            tolerance=task.protocol.tolerance if boundary else None,
+            ignored=task.ignored,
+        )
+
+    if task.protocol.objects == "united" or not task.truth:
+        united = tally(_union(task.predicted, task), _union(task.truth, task))
+        return [_scored(0, united, task, None)]
+    if task.protocol.start == "first-appearance":
+        # An object that no counted frame shows has nothing to be scored on.
+        shown = {key: masks for key, masks in task.truth.items() if _any_pixel(masks)}
+        task = replace(task, truth=shown or task.truth)
+    tallies, partners = match_objects(task, tally)
+    return [_scored(key, found, task, partners[key]) for key, found in tallies.items()]
+
+
+def _scored(
+    object_id: int, tally: FrameTally, task: ScoringTask, predicted_id: int | None
+) -> _Scored:
+    foreground = None
+    if task.foreground is not None and "robustness" in task.protocol.measures:
+        foreground = np.array([_area(rle) for rle in task.foreground], dtype=np.int64)
+    if task.protocol.start == "first-appearance":
+        first = tally.first_shown
+        tally = tally.since(first)
+        foreground = None if foreground is None else foreground[first:]
+    score = ObjectScore(
+        object_id,
+        mask_measures(tally, task.protocol.measures, foreground=foreground),
+        tuple(tally.region.tolist()),
+        () if tally.boundary is None else tuple(tally.boundary.tolist()),
+        predicted_id,
+    )
+    return score, tally
+
+
+def _combined(
+    scored: Sequence[_Scored], windows: Mapping[str, float], protocol: EvalProtocol
+) -> SampleScore:
+    values = dict(windows)
+    for name in protocol.measures:
+        found = [score.values[name] for score, _ in scored if name in score.values]
+        if found:
+            values[name] = math.fsum(found) / len(found)
+    tallies = [tally for _, tally in scored]
+    return SampleScore(
+        {name: values[name] for name in protocol.measures if name in values},
+        tuple(score for score, _ in scored),
+        intersection=sum(int(tally.intersection.sum()) for tally in tallies),
+        union=sum(int(tally.union.sum()) for tally in tallies),
+        predicted_empty=not any(tally.pred.any() for tally in tallies),
+        target_empty=not any(tally.target.any() for tally in tallies),
+    )
+
+
+def _of_missing(score: SampleScore, protocol: EvalProtocol) -> SampleScore:
+    if protocol.missing == "empty":
+        return replace(score, missing=True)
+    objects = tuple(
+        replace(
+            each,
+            values=dict.fromkeys(each.values, 0.0),
+            j_per_frame=(0.0,) * len(each.j_per_frame),
+            f_per_frame=(0.0,) * len(each.f_per_frame),
+        )
+        for each in score.objects
+    )
+    return replace(score, values=dict.fromkeys(score.values, 0.0), objects=objects, missing=True)
+
+
+def _union(objects: PredictedMasks, task: ScoringTask) -> MaskSequence:
+    if len(objects) == 1:
+        return next(iter(objects.values()))
+    sequences = list(objects.values())
+    return [
+        union_of_rles([masks[index] for masks in sequences], size=task.size)
+        for index in range(task.num_frames)
+    ]
+
+
+def _any_pixel(masks: MaskSequence) -> bool:
+    return any(_area(rle) for rle in masks)
+
+
+def _area(rle: Rle | None) -> int:
+    return 0 if rle is None else rle.area

@@ -1,0 +1,138 @@
+"""A sample brought into the form in which it is scored; what does not fit is refused here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from videoseg.errors import EvaluationError
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.resize import resized_nearest
+from videoseg.types import Rle, Size
+
+__all__ = ["MaskSequence", "PredictedMasks", "ScoringTask", "prepare"]
+
+MaskSequence: TypeAlias = Sequence[Rle | None]
+"""One mask for each frame; None where there is nothing."""
+
+PredictedMasks: TypeAlias = Mapping[int, MaskSequence]
+"""For each object id one mask for each annotated frame; None where it is not visible."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoringTask:
+    """Masks on the frames that count, all of them of one size and one length."""
+
+    size: Size
+    protocol: EvalProtocol
+    num_frames: int
+    predicted: Mapping[int, MaskSequence]
+    truth: Mapping[int, MaskSequence]
+    foreground: MaskSequence | None = None
+    ignored: MaskSequence | None = None
+
+
+def prepare(
+    predicted: PredictedMasks,
+    truth: PredictedMasks,
+    *,
+    size: Size,
+    protocol: EvalProtocol,
+    foreground: MaskSequence | None = None,
+    ignored: MaskSequence | None = None,
+) -> ScoringTask:
+    """Check a sample against a protocol and cut it to the frames that count.
+
+    Raises:
+        EvaluationError: If something does not fit; every problem is listed.
+    """
+    named = {
+        **{f"predicted object {key}": masks for key, masks in predicted.items()},
+        **{f"true object {key}": masks for key, masks in truth.items()},
+        **({} if foreground is None else {"the foreground": foreground}),
+        **({} if ignored is None else {"the ignored pixels": ignored}),
+    }
+    lengths = [len(masks) for name, masks in named.items() if not name.startswith("predicted")]
+    lengths = lengths or [len(masks) for masks in named.values()]
+    # Nothing was predicted where nothing is: one frame says as much as any number.
+    num_frames = lengths[0] if lengths else 1
+    counted = _counted(num_frames, protocol) if lengths else range(1)
+    problems = [*_object_problems(predicted, truth, protocol)]
+    if not counted:
+        problems.append(f"of {num_frames} annotated frames none counts ({protocol})")
+    for name, masks in named.items():
+        resizable = name.startswith("predicted") and protocol.resolution == "nearest"
+        problems += _mask_problems(name, masks, num_frames, None if resizable else size)
+    if problems:
+        raise EvaluationError("; ".join(problems))
+    return ScoringTask(
+        size,
+        protocol,
+        len(counted),
+        {key: _fitted(masks, counted, size) for key, masks in predicted.items()},
+        {key: masks[counted.start : counted.stop] for key, masks in truth.items()},
+        None if foreground is None else foreground[counted.start : counted.stop],
+        None if ignored is None else ignored[counted.start : counted.stop],
+    )
+
+
+def _counted(num_frames: int, protocol: EvalProtocol) -> range:
+    return range(1, max(1, num_frames - 1)) if protocol.frames == "inner" else range(num_frames)
+
+
+def _object_problems(
+    predicted: PredictedMasks, truth: PredictedMasks, protocol: EvalProtocol
+) -> list[str]:
+    if protocol.objects == "united":
+        return []
+    problems = []
+    limit = protocol.max_proposals
+    if limit is not None and len(predicted) > limit:
+        problems.append(
+            f"{len(predicted)} objects are predicted, {protocol.name} allows {limit}; "
+            "keep the best of them"
+        )
+    extra = sorted(set(predicted) - set(truth)) if protocol.matching == "id" else []
+    if extra and protocol.extra_objects == "error":
+        problems.append(
+            f"predicted objects {extra} are not among the true objects {sorted(truth)}; "
+            "leave them out or give them the ids of the truth"
+        )
+    return problems
+
+
+def _mask_problems(
+    name: str, masks: MaskSequence, num_frames: int, size: Size | None
+) -> list[str]:
+    if len(masks) != num_frames:
+        return [f"{name} has {len(masks)} masks for {num_frames} annotated frames"]
+    if size is None:
+        return []
+    wrong = [
+        (index, rle.size)
+        for index, rle in enumerate(masks)
+        if rle is not None and tuple(rle.size) != tuple(size)
+    ]
+    if not wrong:
+        return []
+    index, (height, width) = wrong[0]
+    return [
+        f"{name} has masks of another size on {len(wrong)} frames (on annotated frame {index} "
+        f"{height}x{width} instead of {size[0]}x{size[1]}); predict at the size of the truth, "
+        "or use a protocol with resolution='nearest'"
+    ]
+
+
+def _fitted(masks: MaskSequence, counted: range, size: Size) -> MaskSequence:
+    kept = masks[counted.start : counted.stop]
+    if all(rle is None or tuple(rle.size) == tuple(size) for rle in kept):
+        return kept
+    return [
+        rle
+        if rle is None or tuple(rle.size) == tuple(size)
+        else Rle.encode(resized_nearest(np.asarray(rle.decode()), size))
+        for rle in kept
+    ]
