@@ -1,15 +1,36 @@
-"""What a benchmark's server takes."""
+"""What a benchmark's server takes, written exactly so."""
 
 from __future__ import annotations
 
+import os
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-__all__ = ["SubmissionFormat"]
+import numpy as np
+
+from videoseg.benchmarks.names import is_plain_name, is_safe_id
+from videoseg.errors import EvaluationError, OutputError
+from videoseg.types import BoolArray, Rle, Size
+
+if TYPE_CHECKING:
+    from videoseg.benchmarks.types import BenchmarkSplit, Sample
+
+__all__ = ["Masks", "SubmissionFormat", "write_submission"]
+
+Masks: TypeAlias = Mapping[int, Sequence[Rle | None]]
+"""For each object one mask for each frame of the video; None where it is not visible."""
+
+# Zips are compared and cached by their bytes: a time of writing would make each one new.
+_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionFormat:
-    """How a submission is laid out.
+    """How a submission is laid out: ``<video>/<expression>/<frame>.png`` in a zip.
 
     Args:
         top_folder: The folder that holds the videos inside the zip; empty for none.
@@ -18,3 +39,122 @@ class SubmissionFormat:
 
     top_folder: str = ""
     server: str = ""
+
+
+def write_submission(
+    split: BenchmarkSplit,
+    predictions: Iterable[tuple[Sample, Masks]],
+    path: str | Path,
+    *,
+    format: SubmissionFormat,  # noqa: A002
+) -> Path:
+    """Write the zip that a benchmark's server takes.
+
+    For every sample of the split and every frame of its video there is one 8-bit grey PNG with
+    0 and 255, of the frame's size, showing the union of the objects. Masks are encoded one frame
+    at a time. The zip appears whole or not at all.
+
+    Args:
+        split: The split that was predicted.
+        predictions: Each sample with its masks over all frames; no object: an empty answer.
+        path: The zip to write; it must not exist.
+        format: The benchmark's ``submission``.
+
+    Returns:
+        The path of the zip.
+
+    Raises:
+        EvaluationError: If a sample is not of the split, comes twice or is missing, if masks
+            do not fit the video, or a name could lead out of the zip.
+        OutputError: If the zip exists or cannot be written.
+    """
+    target = Path(path)
+    if target.exists():
+        raise OutputError(f"{target} exists already; choose another name or remove it")
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(partial, "x", zipfile.ZIP_STORED) as archive:
+            _write(archive, split, predictions, format.top_folder)
+        partial.replace(target)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {target}: {error.strerror or error}; check the folder, its "
+            "permissions and the free space"
+        ) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+    return target
+
+
+def _write(
+    archive: zipfile.ZipFile,
+    split: BenchmarkSplit,
+    predictions: Iterable[tuple[Sample, Masks]],
+    top: str,
+) -> None:
+    wanted = {sample.id for sample in split.samples}
+    done: set[str] = set()
+    for sample, masks in predictions:
+        if sample.id not in wanted or sample.id in done:
+            reason = "comes twice" if sample.id in done else f"is no sample of {split.name}"
+            raise EvaluationError(f"{sample.id!r} {reason}; give every sample of the split once")
+        if not (is_safe_id(sample.video_id) and is_plain_name(sample.expression_id)):
+            raise EvaluationError(f"{sample.id!r} would lead out of the zip; it is not written")
+        done.add(sample.id)
+        _write_sample(archive, split, sample, masks, top)
+    if missing := [sample.id for sample in split.samples if sample.id not in done]:
+        raise EvaluationError(
+            f"{len(missing)} of {len(wanted)} samples have no prediction ({missing[0]!r}, ...); "
+            "a server counts or refuses what is missing: give empty masks for failed ones"
+        )
+
+
+def _write_sample(
+    archive: zipfile.ZipFile, split: BenchmarkSplit, sample: Sample, masks: Masks, top: str
+) -> None:
+    from videoseg.io.mask_files import mask_png
+
+    names = split.frame_names(sample.video_id)
+    size = _size_of(split, sample, masks)
+    for object_id, track in masks.items():
+        if len(track) != len(names):
+            raise EvaluationError(
+                f"object {object_id} of {sample.id!r} has {len(track)} masks but the video has "
+                f"{len(names)} frames; give one mask or None for each"
+            )
+    empty = mask_png(np.zeros(size, dtype=bool))
+    parts = [part for part in (top, sample.video_id, sample.expression_id) if part]
+    for frame, name in enumerate(names):
+        if not is_plain_name(name):
+            raise EvaluationError(f"frame {name!r} of {sample.id!r} cannot be a file's name")
+        union = _union([track[frame] for track in masks.values()], size, sample, name)
+        info = zipfile.ZipInfo("/".join([*parts, f"{name}.png"]), _DATE)
+        # The permissions of a plain file; without them some tools unpack unreadable ones.
+        info.external_attr = 0o644 << 16
+        archive.writestr(info, empty if union is None else mask_png(union))
+
+
+def _size_of(split: BenchmarkSplit, sample: Sample, masks: Masks) -> Size:
+    size_of = getattr(split, "size", None)
+    if callable(size_of):
+        height, width = size_of(sample.video_id)
+        return (int(height), int(width))
+    found = next((rle.size for track in masks.values() for rle in track if rle is not None), None)
+    return found or split.video(sample.video_id).size
+
+
+def _union(rles: Sequence[Rle | None], size: Size, sample: Sample, name: str) -> BoolArray | None:
+    union: BoolArray | None = None
+    for rle in rles:
+        if rle is None:
+            continue
+        if tuple(rle.size) != tuple(size):
+            raise EvaluationError(
+                f"a mask of {sample.id!r}, frame {name}, is {rle.size[0]}x{rle.size[1]} but the "
+                f"frame is {size[0]}x{size[1]}; write masks at the original size"
+            )
+        mask = rle.decode()
+        union = mask if union is None else union | mask
+    return union

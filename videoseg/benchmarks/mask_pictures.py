@@ -1,0 +1,110 @@
+"""Masks as pictures of foreign origin.
+
+What counts as the object:
+
+====================== =============================================================
+picture                object
+====================== =============================================================
+black and white, grey  every value above 0, 8 or 16 bits (0/1 and 0/255 are the same)
+palette                every index above 0, whatever the colours
+RGB                    every pixel that is not black
+grey or RGB with alpha every pixel that is neither black nor fully transparent
+====================== =============================================================
+
+A picture of object ids is grey or has a palette; its values are the ids and colours say nothing.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videoseg.benchmarks.rles import MAX_PIXELS
+from videoseg.errors import EvaluationError
+from videoseg.types import BoolArray, IntArray, Size
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["VOID", "read_ids", "read_mask"]
+
+VOID = 255
+"""The id of pixels that belong to no object and are not judged, in 8-bit pictures of ids."""
+
+
+def read_mask(source: Path | bytes, *, where: str, size: Size | None = None) -> BoolArray:
+    """Read one object's mask, shape (H, W).
+
+    Args:
+        source: A file, or its content.
+        where: What it is called in messages.
+        size: (height, width) it must have; None for any.
+
+    Raises:
+        EvaluationError: If it is no picture, or has another size.
+    """
+    values = _values(source, where=where, size=size, ids=False)
+    return np.asarray(values != 0)
+
+
+def read_ids(source: Path | bytes, *, where: str, size: Size | None = None) -> IntArray:
+    """Read a picture of object ids, shape (H, W), with 0 for no object.
+
+    Raises:
+        EvaluationError: If it is no picture, has colours instead of ids, or another size.
+    """
+    return _values(source, where=where, size=size, ids=True)
+
+
+def _values(source: Path | bytes, *, where: str, size: Size | None, ids: bool) -> IntArray:
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as image:
+            # Before a pixel is decoded: a small file can claim to be a huge picture.
+            _check_size((image.height, image.width), size, where)
+            return _ids(image, where) if ids else _foreground(image)
+    except FileNotFoundError as error:
+        raise EvaluationError(f"{where} is missing; complete the folder") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise EvaluationError(
+            f"{where} cannot be read as a picture ({reason[:200]}); write it again"
+        ) from error
+
+
+def _check_size(found: Size, size: Size | None, where: str) -> None:
+    if size is not None and found != size:
+        raise EvaluationError(
+            f"{where} is {found[0]}x{found[1]} (height x width) but the frame is "
+            f"{size[0]}x{size[1]}; write masks at the original size"
+        )
+    if found[0] * found[1] > MAX_PIXELS:
+        raise EvaluationError(
+            f"{where} is {found[0]}x{found[1]}, more than the {MAX_PIXELS} pixels allowed"
+        )
+
+
+def _ids(image: Image.Image, where: str) -> IntArray:
+    if image.mode in {"1", "L", "P"} or image.mode.startswith("I"):
+        values = np.asarray(image)
+        return values.astype(np.int64 if values.dtype.kind == "i" else np.uint16)
+    raise EvaluationError(
+        f"{where} has colours (mode {image.mode}) where ids are expected; write a grey or "
+        "palette PNG whose values are the object ids"
+    )
+
+
+def _foreground(image: Image.Image) -> IntArray:
+    values = np.asarray(image)
+    if values.ndim == 2:
+        return (values != 0).astype(np.uint8)
+    if image.mode in {"LA", "RGBA", "La", "RGBa"}:
+        seen = values[..., :-1].any(axis=-1) & (values[..., -1] != 0)
+        return seen.astype(np.uint8)
+    if image.mode != "RGB":
+        values = np.asarray(image.convert("RGB"))
+    return values.any(axis=-1).astype(np.uint8)
