@@ -1,0 +1,146 @@
+"""What a session remembers of one object, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from videoseg.types import Prompt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["KnownPrompt", "MemoryReach", "ObjectMemory", "Output"]
+
+
+@dataclass(slots=True)
+class Output:
+    """What the network made of one object on one frame.
+
+    Args:
+        features: Memory for later frames, shape (1, C_m, h, w), bfloat16; None once no frame
+            can attend to it any more.
+        positions: Encoding of its positions; one tensor, shared by all outputs.
+        pointer: Vector that stands for the object, shape (1, C).
+        object_score: Logit of the object being in sight, shape (1, 1).
+        logits: Mask logits, shape (1, 1, 4 h, 4 w); kept for prompted frames only.
+    """
+
+    features: Tensor | None
+    positions: list[Tensor]
+    pointer: Tensor
+    object_score: Tensor
+    logits: Tensor | None = None
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Return it under the names that ``SAM2Base`` reads."""
+        return {
+            "maskmem_features": self.features,
+            "maskmem_pos_enc": self.positions,
+            "obj_ptr": self.pointer,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReach:
+    """How many frames back memory attention looks.
+
+    Args:
+        features: For memory features.
+        pointers: For object pointers; at least as far.
+    """
+
+    features: int
+    pointers: int
+
+    @staticmethod
+    def of(modules: Any) -> MemoryReach:
+        """Return the reach of a network, from its own settings."""
+        stride = modules.memory_temporal_stride_for_eval
+        # The last frame, and every stride-th one before it; the first of them lies up to
+        # stride - 1 frames further back than the one before last.
+        features = stride * max(modules.num_maskmem - 2, 0) + 1
+        pointers = modules.max_obj_ptrs_in_encoder - 1 if modules.use_obj_ptrs_in_encoder else 0
+        return MemoryReach(features, max(features, pointers))
+
+
+@dataclass(slots=True)
+class KnownPrompt:
+    """A prompt and from which run on it counts.
+
+    Args:
+        prompt: The prompt.
+        since_run: Number of the first run that heeds it.
+        refines: Whether it corrects what the object is found to be on its frame, as clicks
+            do, instead of saying anew where it is.
+    """
+
+    prompt: Prompt
+    since_run: int
+    refines: bool
+
+
+@dataclass(slots=True)
+class ObjectMemory:
+    """One object of a session.
+
+    Args:
+        object_id: Its id.
+        prompts: By frame.
+        prompted: Outputs of prompted frames, kept as long as the session.
+        refined: Outputs of frames whose prompts refined them, kept for one run.
+        passed: Outputs of other frames, only those within reach.
+        lost_at: The frame on which memory ran out for it.
+    """
+
+    object_id: int
+    prompts: dict[int, KnownPrompt] = field(default_factory=dict)
+    prompted: dict[int, Output] = field(default_factory=dict)
+    refined: dict[int, Output] = field(default_factory=dict)
+    passed: dict[int, Output] = field(default_factory=dict)
+    lost_at: int | None = None
+
+    def usable_prompts(self, run: int) -> Iterable[int]:
+        """Return the frames whose prompts count in this run."""
+        return [frame for frame, known in self.prompts.items() if known.since_run <= run]
+
+    def has_begun(self, frame: int, run: int, *, reverse: bool) -> bool:
+        """Return whether a run has reached the object's first prompt."""
+        usable = self.usable_prompts(run)
+        return any(first >= frame if reverse else first <= frame for first in usable)
+
+    def begin_run(self) -> None:
+        """Forget what counted for the run before only."""
+        self.refined.clear()
+        self.lost_at = None
+
+    def attended(self) -> dict[str, dict[int, dict[str, Any]]]:
+        """Return all outputs in the form that ``SAM2Base.track_step`` attends to."""
+        prompted = {**self.prompted, **self.refined}
+        return {
+            "cond_frame_outputs": {
+                frame: output.as_mapping() for frame, output in sorted(prompted.items())
+            },
+            "non_cond_frame_outputs": {
+                frame: output.as_mapping() for frame, output in self.passed.items()
+            },
+        }
+
+    def forget_beyond(self, reach: MemoryReach, frame: int, *, reverse: bool) -> None:
+        """Drop what no later frame of this run, nor of one the other way, can attend to."""
+        frames = self.prompts.keys()
+        # A run the other way begins at the object's outermost prompt and sees what lies behind.
+        edge = min(frames) if reverse else max(frames)
+        for other in list(self.passed):
+            distances = (other - frame, edge - other) if reverse else (frame - other, other - edge)
+            away = min((d for d in distances if d >= 0), default=reach.pointers + 1)
+            if away > reach.pointers:
+                del self.passed[other]
+            elif away > reach.features:
+                self.passed[other].features = None
+
+    def close(self) -> None:
+        """Free everything."""
+        for held in (self.prompts, self.prompted, self.refined, self.passed):
+            held.clear()

@@ -1,0 +1,79 @@
+"""The published networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from videoseg.errors import ConfigError
+
+__all__ = ["DEFAULT_MODEL", "MODELS", "TOY", "PublishedModel", "published_model"]
+
+DEFAULT_MODEL = "sam2.1-hiera-large"
+
+TOY = "toy"
+"""Name of the tiny network for tests; it has no trained weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedModel:
+    """One published network.
+
+    Args:
+        name: Its name here and, after ``facebook/``, on the Hugging Face hub.
+        config: Path of its configuration inside the ``sam2`` package.
+        file: File name of its checkpoint in its repository on the hub.
+    """
+
+    name: str
+    config: str
+    file: str
+
+    @property
+    def repository(self) -> str:
+        """The repository on the Hugging Face hub."""
+        return f"facebook/{self.name}"
+
+
+def _published() -> Mapping[str, PublishedModel]:
+    sizes = {"tiny": "t", "small": "s", "base-plus": "b+", "large": "l"}
+    models = {}
+    for version in ("sam2", "sam2.1"):
+        for size, letter in sizes.items():
+            name = f"{version}-hiera-{size}"
+            config = f"configs/{version}/{version}_hiera_{letter}.yaml"
+            file = f"{version}_hiera_{size.replace('-', '_')}.pt"
+            models[name] = PublishedModel(name, config, file)
+    return MappingProxyType(models)
+
+
+MODELS: Mapping[str, PublishedModel] = _published()
+"""Every published size of SAM 2 and SAM 2.1."""
+
+
+def published_model(name: str) -> PublishedModel:
+    """Return a published network.
+
+    Raises:
+        ConfigError: If there is none of this name.
+    """
+    try:
+        return MODELS[name.removeprefix("facebook/")]
+    except KeyError:
+        raise ConfigError(
+            f"model must be one of {', '.join(MODELS)}, or {TOY!r} for tests; got {name!r}"
+        ) from None
+
+
+def config_path(name: str) -> Path:
+    """Return where a network's configuration lies, without importing ``sam2``."""
+    from importlib.util import find_spec
+
+    if name == TOY:
+        return Path(__file__).parent / "configs" / "toy.yaml"
+    spec = find_spec("sam2")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError("the package sam2 is not installed: pip install sam2")
+    return Path(next(iter(spec.submodule_search_locations))) / published_model(name).config

@@ -1,0 +1,211 @@
+"""Which network, with which weights, where: checked early, loaded late and shared."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from videoseg.errors import ConfigError
+from videoseg_sam2.compute import PRECISIONS, Precision, autocast, pick_device, use_bfloat16
+from videoseg_sam2.models import TOY, config_path, published_model
+from videoseg_sam2.package import import_base
+from videoseg_sam2.weights import find_checkpoint, load_into, read_checkpoint
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import torch
+
+__all__ = ["Network", "NetworkChoice", "extra_prompt"]
+
+# As the package's own predictors set them, whatever the configuration file says.
+_DECODER_OVERRIDES = {
+    "dynamic_multimask_via_stability": True,
+    "dynamic_multimask_stability_delta": 0.05,
+    "dynamic_multimask_stability_thresh": 0.98,
+}
+
+extra_prompt: ContextVar[torch.Tensor | None] = ContextVar("extra_prompt", default=None)
+"""A vector, shape (1, 1, C), that joins the sparse prompts wherever they are encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChoice:
+    """What a user asked for; see ``Sam2Propagator`` for the options.
+
+    Raises:
+        ConfigError: If an option is not allowed, or the device is not there.
+        MissingWeightsError: If the weights are not on this machine.
+    """
+
+    model: str
+    checkpoint: str | Path | None
+    config: str | Path | None
+    random_weights: bool
+    download: bool
+    device: str
+    precision: Precision
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.precision not in PRECISIONS:
+            problems.append(
+                f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
+            )
+        if self.random_weights and self.checkpoint is not None:
+            problems.append("give either a checkpoint or random_weights=True, not both")
+        if self.model == TOY and self.checkpoint is None and not self.random_weights:
+            problems.append(f"model {TOY!r} has no trained weights; set random_weights=True")
+        if self.config is None and self.model != TOY:
+            published_model(self.model)
+        if self.config is not None and not Path(self.config).is_file():
+            problems.append(f"there is no configuration file {str(self.config)!r}")
+        if problems:
+            raise ConfigError(problems)
+
+    def located(self) -> Network:
+        """Return the network, its weights found but not yet read."""
+        device = pick_device(self.device)
+        checkpoint = None
+        if not self.random_weights:
+            checkpoint = find_checkpoint(self.checkpoint, self.model, download=self.download)
+        config = config_path(self.model) if self.config is None else Path(self.config).resolve()
+        return Network(
+            _Source(config, checkpoint, str(device)),
+            name=self.model,
+            bfloat16=use_bfloat16(self.precision, device),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What makes two networks the same."""
+
+    config: Path
+    checkpoint: Path | None
+    device: str
+
+
+class Network:
+    """SAM 2's modules on a device. Equal ones of a process share their parameters.
+
+    Args:
+        source: Configuration, weights and device.
+        name: What the network is called in messages.
+        bfloat16: Whether to compute in bfloat16.
+    """
+
+    def __init__(self, source: _Source, *, name: str, bfloat16: bool) -> None:
+        self.name = name
+        self.bfloat16 = bfloat16
+        self._source = source
+        self._modules: Any = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        import torch
+
+        return torch.device(self._source.device)
+
+    @property
+    def modules(self) -> Any:
+        """The ``SAM2Base``, loaded when first asked for and not to be changed.
+
+        Raises:
+            ConfigError: If the checkpoint cannot be read or is another network's.
+        """
+        if self._modules is None:
+            self._modules = _shared(self._source, self.name)
+        return self._modules
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context in which to call the modules."""
+        return autocast(self.device, bfloat16=self.bfloat16)
+
+    def close(self) -> None:
+        """Let go of the parameters; they are loaded again when next asked for."""
+        self._modules = None
+
+
+_loaded: WeakValueDictionary[_Source, Any] = WeakValueDictionary()
+_loading = threading.Lock()
+
+
+def _shared(source: _Source, name: str) -> Any:
+    with _loading:
+        modules = _loaded.get(source)
+        if modules is None:
+            modules = _load(source, name)
+            _loaded[source] = modules
+        return modules
+
+
+def _load(source: _Source, name: str) -> Any:
+    import torch
+
+    # The constructors draw random numbers, which is nobody else's business.
+    with torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(0)
+        modules = _build(source.config)
+    if source.checkpoint is not None:
+        state = read_checkpoint(source.checkpoint)
+        load_into(modules, state, path=source.checkpoint, model=name)
+    modules.requires_grad_(False)
+    modules.sam_prompt_encoder.register_forward_hook(_add_extra_prompt)
+    return modules.to(source.device).eval()
+
+
+def _build(config: Path) -> Any:
+    import_base()
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    try:
+        tree = OmegaConf.to_container(OmegaConf.load(config), resolve=True)
+    except Exception as error:
+        raise ConfigError(f"{config} is no configuration of SAM 2: {error}") from error
+    model = tree.get("model") if isinstance(tree, Mapping) else None
+    if not isinstance(model, dict) or "_target_" not in model:
+        raise ConfigError(f"{config} is no configuration of SAM 2: it has no model._target_")
+    foreign = sorted(target for target in _targets(model) if not target.startswith("sam2."))
+    if foreign:
+        raise ConfigError(f"{config} names {', '.join(foreign)}; only classes of sam2 are built")
+    model["_target_"] = "sam2.modeling.sam2_base.SAM2Base"
+    model["sam_mask_decoder_extra_args"] = {
+        **(model.get("sam_mask_decoder_extra_args") or {}),
+        **_DECODER_OVERRIDES,
+    }
+    model["binarize_mask_from_pts_for_mem_enc"] = True
+    try:
+        return instantiate(model, _convert_="all")
+    except Exception as error:
+        raise ConfigError(f"SAM 2 cannot be built from {config}: {error}") from error
+
+
+def _targets(node: object) -> set[str]:
+    found: set[str] = set()
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            found.add(str(node["_target_"]))
+        for value in node.values():
+            found |= _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            found |= _targets(value)
+    return found
+
+
+def _add_extra_prompt(_module: Any, _inputs: Any, output: Any) -> Any:
+    vector = extra_prompt.get()
+    if vector is None:
+        return None
+    import torch
+
+    sparse, dense = output
+    return torch.cat([sparse, vector.to(sparse).expand(sparse.shape[0], -1, -1)], dim=1), dense

@@ -1,0 +1,120 @@
+"""The propagator ``sam2``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from videoseg.errors import ConfigError
+from videoseg.types import PropagatorCapabilities, VideoSource
+from videoseg_sam2.capabilities import SAM2_CAPABILITIES
+from videoseg_sam2.compute import Precision
+from videoseg_sam2.models import DEFAULT_MODEL
+from videoseg_sam2.network import NetworkChoice
+from videoseg_sam2.session import Sam2Session
+
+__all__ = ["Sam2Propagator"]
+
+
+class Sam2Propagator:
+    """Carries boxes, points and masks through a video with SAM 2 and its memory of past frames.
+
+    Masks are those of the package's own ``SAM2VideoPredictor``; memory does not grow with the
+    length of the video. Source: "SAM 2: Segment Anything in Images and Videos", section 4.
+
+    Weights are looked for when the propagator is made and read when it is first used.
+
+    Args:
+        model: A published network: ``sam2.1-hiera-tiny``, ``-small``, ``-base-plus`` or
+            ``-large``, or the same of ``sam2-hiera-...``. ``toy`` is a tiny one for tests.
+        checkpoint: A local file (.pt, .safetensors), or a repository on the Hugging Face hub;
+            None for the published one of ``model``.
+        config: A configuration file of your own in the package's form, for fine-tuned networks
+            whose form was changed.
+        random_weights: Use untrained weights, the same each time. For tests only.
+        download: Fetch weights that are not on this machine. Otherwise nothing is fetched.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor is fast
+            at it.
+        max_objects: How many objects one session holds; the pipeline makes passes of so many.
+        largest_hole: Holes of at most this many pixels in the network's own masks (a quarter
+            of its input's side) are filled. The package fills 8 where its CUDA extension was
+            built, else none.
+        embeddings: Names of the models whose embeddings prompt this network, as vectors of the
+            prompt encoder's width.
+        guide_every_frame: Whether an object's embedding joins the prompts of every frame, not
+            of its own frame only.
+
+    Raises:
+        ConfigError: If an option is not allowed, or the device is not there.
+        MissingWeightsError: If the weights are not on this machine.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = DEFAULT_MODEL,
+        checkpoint: str | Path | None = None,
+        config: str | Path | None = None,
+        random_weights: bool = False,
+        download: bool = False,
+        device: str = "auto",
+        precision: Precision = "auto",
+        max_objects: int | None = None,
+        largest_hole: int = 0,
+        embeddings: tuple[str, ...] = (),
+        guide_every_frame: bool = True,
+    ) -> None:
+        problems = []
+        if max_objects is not None and max_objects < 1:
+            problems.append(f"max_objects must be at least 1 or None, got {max_objects}")
+        if largest_hole < 0:
+            problems.append(f"largest_hole must be at least 0 pixels, got {largest_hole}")
+        if problems:
+            raise ConfigError(problems)
+        choice = NetworkChoice(
+            model=model,
+            checkpoint=checkpoint,
+            config=config,
+            random_weights=random_weights,
+            download=download,
+            device=device,
+            precision=precision,
+        )
+        self._network = choice.located()
+        self._max_objects = max_objects
+        self._largest_hole = largest_hole
+        self._embeddings = tuple(embeddings)
+        self._guide_every_frame = guide_every_frame
+
+    @property
+    def capabilities(self) -> PropagatorCapabilities:
+        """What this propagator takes and can do."""
+        return replace(
+            SAM2_CAPABILITIES,
+            embeddings=self._embeddings,
+            max_objects_per_pass=self._max_objects,
+        )
+
+    def open(self, video: VideoSource, *, seed: int = 0) -> Sam2Session:  # noqa: ARG002
+        """Begin a propagation over one video.
+
+        Args:
+            video: The video; its frames are read as they are needed.
+            seed: Accepted for the contract; nothing here is random.
+
+        Raises:
+            ConfigError: If the checkpoint cannot be read or is another network's.
+        """
+        return Sam2Session(
+            self._network,
+            video,
+            embeddings=self._embeddings,
+            guide_every_frame=self._guide_every_frame,
+            max_objects=self._max_objects,
+            largest_hole=self._largest_hole,
+        )
+
+    def close(self) -> None:
+        """Let go of the weights; they are read again when a session is next opened."""
+        self._network.close()

@@ -1,0 +1,387 @@
+"""One propagation over one video."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from videoseg.errors import PropagationError
+from videoseg.stages import Direction
+from videoseg.types import BoolArray, Frame, FrameMasks, Prompt, VideoSource
+from videoseg_sam2.compute import is_out_of_memory
+from videoseg_sam2.features import FrameFeatures, encode_frame
+from videoseg_sam2.images import to_frame_size, video_input
+from videoseg_sam2.memory import KnownPrompt, MemoryReach, ObjectMemory, Output
+from videoseg_sam2.network import Network
+from videoseg_sam2.prompts import prompt_problem
+from videoseg_sam2.tracker import FrameTracker
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Sam2Session"]
+
+_logger = logging.getLogger(__name__)
+
+_LESS_MEMORY = (
+    "use fewer objects at a time (max_objects), precision='bfloat16', a smaller model, or "
+    "device='cpu'"
+)
+
+
+class Sam2Session:
+    """Carries objects through one video; see ``Sam2Propagator``.
+
+    It holds the features of one frame; for each object its prompted frames and what memory
+    attention can reach of the others.
+
+    Args:
+        network: The network; shared, and not changed.
+        video: The video.
+        embeddings: Names of the models whose embeddings are taken.
+        guide_every_frame: Whether an object's embedding guides frames without a prompt, too.
+        max_objects: How many objects there may be; None for no limit.
+        largest_hole: Holes of at most this many pixels in the network's own masks are filled.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        video: VideoSource,
+        *,
+        embeddings: tuple[str, ...] = (),
+        guide_every_frame: bool = True,
+        max_objects: int | None = None,
+        largest_hole: int = 0,
+    ) -> None:
+        self._network = network
+        self._video = video
+        self._embeddings = embeddings
+        self._guide_every_frame = guide_every_frame
+        self._max_objects = max_objects
+        self._tracker = FrameTracker(
+            network, size=video.size, num_frames=video.num_frames, largest_hole=largest_hole
+        )
+        self._reach = MemoryReach.of(network.modules)
+        self._objects: dict[int, ObjectMemory] = {}
+        self._features: tuple[int, FrameFeatures] | None = None
+        self._run = 0
+        self._position: tuple[int, bool] | None = None
+        self._closed = False
+
+    # -- what the contract asks for ----------------------------------------------------------
+
+    def prompt(self, prompt: Prompt) -> None:
+        """Say where one object is on one frame. Allowed at any time before ``close``.
+
+        A prompt for a frame that a run has not reached takes effect in this run, one for a
+        frame it has passed in the next run. Points alone, for an object that has been carried
+        already, correct what the object is found to be on that frame; anything else says anew
+        where it is.
+
+        Raises:
+            PropagationError: If the prompt cannot be used; the session is unharmed.
+        """
+        self._require_open()
+        problem = self._problem(prompt)
+        if problem is not None:
+            raise PropagationError(problem)
+        memory = self._objects.setdefault(prompt.object_id, ObjectMemory(prompt.object_id))
+        refines = bool(
+            self._run > 0 and memory.prompts and prompt.points and not (prompt.box or prompt.mask)
+        )
+        memory.prompts[prompt.frame] = KnownPrompt(prompt, self._first_run_for(prompt), refines)
+        if self._position is None:
+            # Frames of an earlier run were found without this prompt.
+            memory.passed.clear()
+
+    def run(
+        self, direction: Direction = "forward", *, stop: int | None = None
+    ) -> Iterator[FrameMasks]:
+        """Yield masks frame by frame, releasing each as soon as it is yielded.
+
+        A mask that was given as a prompt is returned as it was given. A second run ends the
+        one before it. If memory runs out over one object, its masks are empty from there on,
+        the others are carried to the end, and then the error is raised.
+
+        Args:
+            direction: ``forward`` from the earliest prompted frame, or ``backward`` from the
+                latest.
+            stop: Forward: the frame to stop before. Backward: the last frame to yield.
+
+        Raises:
+            PropagationError: If nothing was prompted, the session is closed, direction or stop
+                is not allowed, or memory runs out.
+        """
+        for frame, logits in self.run_logits(direction, stop=stop):
+            masks = {
+                object_id: self._given_mask(object_id, frame, one)
+                for object_id, one in logits.items()
+            }
+            yield FrameMasks(frame, masks, self._video.size)
+
+    def run_logits(
+        self, direction: Direction = "forward", *, stop: int | None = None
+    ) -> Iterator[tuple[int, Mapping[int, Tensor]]]:
+        """Yield for each frame the mask logits of each object, as ``run`` does masks.
+
+        Returns:
+            An iterator of (frame, {object id: logits}); logits have shape (H, W), dtype
+            float32, are on the network's device and greater than 0 where the object is.
+        """
+        self._require_open()
+        if direction not in ("forward", "backward"):
+            raise PropagationError(f"direction must be forward or backward, got {direction!r}")
+        if not self._objects:
+            raise PropagationError("nothing to propagate: prompt at least one object before run")
+        if stop is not None and stop < 0:
+            raise PropagationError(f"stop must be a frame index of at least 0, got {stop}")
+        prompted = [frame for memory in self._objects.values() for frame in memory.prompts]
+        num_frames = self._video.num_frames
+        if direction == "forward":
+            end = stop if stop is None or num_frames is None else min(stop, num_frames)
+            frames = self._video.iter_frames(min(prompted), end)
+        else:
+            frames = self._video.iter_frames(stop or 0, max(prompted) + 1, reverse=True)
+        return self._propagate(frames, reverse=direction == "backward")
+
+    def close(self) -> None:
+        """Free everything the session holds. Using it afterwards is a PropagationError."""
+        self._closed = True
+        for memory in self._objects.values():
+            memory.close()
+        self._objects.clear()
+        self._features = None
+        self._position = None
+
+    def __enter__(self) -> Sam2Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- prompts -----------------------------------------------------------------------------
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise PropagationError("this session is closed; open a new one on the propagator")
+
+    def _problem(self, prompt: Prompt) -> str | None:
+        num_frames = self._video.num_frames
+        who = f"the prompt of object {prompt.object_id} on frame {prompt.frame}"
+        if num_frames is not None and prompt.frame >= num_frames:
+            return f"{who} lies outside the video; its frames are 0 to {num_frames - 1}"
+        problem = prompt_problem(prompt, self._video.size, self._embeddings)
+        if problem is not None:
+            return problem
+        width = self._network.modules.hidden_dim
+        if self._guides(prompt) and len(prompt.embedding.values) != width:  # type: ignore[union-attr]
+            return (
+                f"{who} has an embedding of {len(prompt.embedding.values)} values; "  # type: ignore[union-attr]
+                f"{self._network.name!r} takes {width}"
+            )
+        memory = self._objects.get(prompt.object_id)
+        if memory is not None and prompt.frame in memory.prompts:
+            return (
+                f"object {prompt.object_id} already has a prompt on frame {prompt.frame}; put "
+                "box, points and mask of one object into one prompt"
+            )
+        limit = self._max_objects
+        if memory is None and limit is not None and len(self._objects) >= limit:
+            return (
+                f"object {prompt.object_id} is one too many: this propagator was told to carry "
+                f"at most {limit} in a pass (max_objects)"
+            )
+        return None
+
+    def _first_run_for(self, prompt: Prompt) -> int:
+        if self._position is None:
+            return self._run + 1
+        frame, reverse = self._position
+        is_ahead = prompt.frame < frame if reverse else prompt.frame > frame
+        return self._run if is_ahead else self._run + 1
+
+    def _given_mask(self, object_id: int, frame: int, logits: Tensor) -> BoolArray:
+        known = self._objects[object_id].prompts.get(frame)
+        if known is not None and known.prompt.mask is not None and known.since_run <= self._run:
+            return known.prompt.mask.decode()
+        mask: BoolArray = (logits > 0).cpu().numpy()
+        return mask
+
+    # -- running -----------------------------------------------------------------------------
+
+    def _propagate(
+        self, frames: Iterator[tuple[int, Frame]], *, reverse: bool
+    ) -> Iterator[tuple[int, Mapping[int, Tensor]]]:
+        self._require_open()
+        self._run += 1
+        run = self._run
+        for memory in self._objects.values():
+            memory.begin_run()
+        try:
+            for frame, picture in frames:
+                self._require_current(run)
+                self._position = (frame, reverse)
+                yield frame, self._advance(frame, picture, reverse=reverse)
+                self._require_current(run)
+        finally:
+            if self._run == run:
+                self._position = None
+                self._features = None
+        self._raise_if_lost()
+
+    def _require_current(self, run: int) -> None:
+        self._require_open()
+        if run != self._run:
+            raise PropagationError(
+                "this run has ended because another one was begun in the same session; open a "
+                "session for each of two runs that go on at the same time"
+            )
+
+    def _advance(self, frame: int, picture: Frame, *, reverse: bool) -> dict[int, Tensor]:
+        """Return the logits of every object that the run has reached, shape (H, W) each."""
+        import torch
+
+        here = [
+            memory
+            for _, memory in sorted(self._objects.items())
+            if memory.has_begun(frame, self._run, reverse=reverse)
+        ]
+        answers: dict[int, Tensor] = {}
+        with torch.no_grad(), self._network.autocast():
+            self._condition(here, frame, picture)
+            for memory in here:
+                logits = self._logits(memory, frame, picture, reverse=reverse)
+                answers[memory.object_id] = to_frame_size(logits, self._video.size)[0, 0]
+                memory.forget_beyond(self._reach, frame, reverse=reverse)
+        return answers
+
+    def _condition(self, memories: list[ObjectMemory], frame: int, picture: Frame) -> None:
+        """Segment prompted frames that have not been yet."""
+        waiting = [
+            (prompted, memory)
+            for memory in memories
+            if memory.lost_at is None
+            for prompted in memory.usable_prompts(self._run)
+            if prompted not in memory.prompted
+            and not self._is_refined_later(memory, prompted)
+            # Frames of a live source come one after another.
+            and (prompted == frame or self._video.num_frames is not None)
+        ]
+        # The run's own frame comes last, so that its features are at hand afterwards.
+        for prompted, memory in sorted(waiting, key=lambda item: (item[0] == frame, item[0])):
+            known = memory.prompts[prompted]
+            try:
+                image = picture if prompted == frame else self._video[prompted]
+                features = self._encoded(prompted, image)
+                memory.prompted[prompted] = self._tracker.condition(features, known.prompt)
+            except Exception as error:
+                self._lose(memory, frame, error)
+
+    def _is_refined_later(self, memory: ObjectMemory, frame: int) -> bool:
+        """Return whether a prompt waits for what the run finds on its frame."""
+        others = any(
+            not memory.prompts[other].refines for other in memory.usable_prompts(self._run)
+        )
+        return memory.prompts[frame].refines and others
+
+    def _logits(
+        self, memory: ObjectMemory, frame: int, picture: Frame, *, reverse: bool
+    ) -> Tensor:
+        """Return an object's logits on the run's frame, shape (1, 1, h, w)."""
+        known = memory.prompts.get(frame)
+        usable = known is not None and known.since_run <= self._run
+        if memory.lost_at is None and usable and frame in memory.prompted:
+            return _required(memory.prompted[frame].logits)
+        if memory.lost_at is not None:
+            return self._nothing()
+        try:
+            features = self._encoded(frame, picture)
+            if known is not None and usable:
+                refined = self._refined(features, memory, known.prompt, reverse=reverse)
+                memory.refined[frame] = refined
+                return _required(refined.logits)
+            guide = self._guide(memory, frame) if self._guide_every_frame else None
+            output = self._tracker.track(features, memory, frame, reverse=reverse, prompt=guide)
+        except Exception as error:
+            self._lose(memory, frame, error)
+            return self._nothing()
+        logits = _required(output.logits)
+        # What has been yielded is not looked at again.
+        output.logits = None
+        memory.passed[frame] = output
+        return logits
+
+    def _refined(
+        self, features: FrameFeatures, memory: ObjectMemory, prompt: Prompt, *, reverse: bool
+    ) -> Output:
+        if memory.prompted or memory.refined:
+            return self._tracker.refine(features, memory, prompt, reverse=reverse)
+        return self._tracker.condition(features, prompt)
+
+    def _guide(self, memory: ObjectMemory, frame: int) -> Prompt | None:
+        """Return the nearest prompt with an embedding that is taken."""
+        guides = [known.prompt for known in memory.prompts.values() if self._guides(known.prompt)]
+        return min(guides, key=lambda prompt: abs(prompt.frame - frame), default=None)
+
+    def _guides(self, prompt: Prompt) -> bool:
+        return prompt.embedding is not None and prompt.embedding.model in self._embeddings
+
+    def _encoded(self, frame: int, picture: Frame) -> FrameFeatures:
+        if self._features is None or self._features[0] != frame:
+            # Two frames' features are never held at once.
+            self._features = None
+            image = video_input(np.asarray(picture), self._network.modules.image_size)
+            self._features = (frame, encode_frame(self._network, image))
+        return self._features[1]
+
+    # -- when memory runs out ----------------------------------------------------------------
+
+    def _nothing(self) -> Tensor:
+        import torch
+
+        return torch.full((1, 1, 1, 1), -1.0, device=self._network.device)
+
+    def _lose(self, memory: ObjectMemory, frame: int, error: Exception) -> None:
+        """Give up one object if memory ran out; other errors go on."""
+        if not is_out_of_memory(error):
+            raise error
+        import torch
+
+        if self._features is None:
+            # Not even the frame itself fits, so no object can be carried on.
+            self._raise_out_of_memory(f"on frame {frame}", error)
+        memory.lost_at = frame
+        memory.passed.clear()
+        if self._network.device.type == "cuda":
+            torch.cuda.empty_cache()
+        _logger.warning("memory ran out over object %d on frame %d", memory.object_id, frame)
+        if all(other.lost_at is not None for other in self._objects.values()):
+            self._raise_if_lost()
+
+    def _raise_if_lost(self) -> None:
+        lost = {m.object_id: m.lost_at for m in self._objects.values() if m.lost_at is not None}
+        if lost:
+            text = ", ".join(f"object {key} on frame {frame}" for key, frame in lost.items())
+            self._raise_out_of_memory(f"over {text}; its masks are empty from there on")
+
+    def _raise_out_of_memory(self, where: str, error: Exception | None = None) -> NoReturn:
+        raise PropagationError(
+            f"memory of {self._network.device} ran out {where}. Masks already given stay valid. "
+            f"To need less: {_LESS_MEMORY}"
+        ) from error
+
+
+def _required(logits: Tensor | None) -> Tensor:
+    if logits is None:
+        raise PropagationError("the mask of this frame is no longer held; begin a new run")
+    return logits

@@ -1,0 +1,231 @@
+"""SAM 2 on one frame: conditioning on a prompt, tracking from memory, refining by clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from videoseg.errors import PropagationError
+from videoseg.types import Prompt, Size
+from videoseg_sam2.features import FrameFeatures
+from videoseg_sam2.images import mask_input
+from videoseg_sam2.memory import ObjectMemory, Output
+from videoseg_sam2.network import Network, extra_prompt
+from videoseg_sam2.prompts import point_inputs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["FrameTracker"]
+
+# Beyond this, logits that are fed back as a prompt can upset the prompt encoder.
+_LARGEST_LOGIT = 32.0
+
+
+class FrameTracker:
+    """Calls the network for one object and one frame at a time. Holds no frame.
+
+    Args:
+        network: The network.
+        size: (height, width) of the source frames.
+        num_frames: Length of the video; None for a live source.
+        largest_hole: Holes of at most this many pixels in the network's own masks are filled.
+    """
+
+    def __init__(
+        self, network: Network, *, size: Size, num_frames: int | None, largest_hole: int
+    ) -> None:
+        self._network = network
+        self._size = size
+        # The number of pointers attended to is capped by the length; a live source has none.
+        self._num_frames = num_frames or network.modules.max_obj_ptrs_in_encoder
+        self._is_live = num_frames is None
+        self._largest_hole = largest_hole
+        self._positions: list[Tensor] | None = None
+
+    def condition(self, features: FrameFeatures, prompt: Prompt) -> Output:
+        """Segment a prompted frame by itself and remember it as a prompted one."""
+        inputs = self._inputs(prompt)
+        with _with_extra(self._vector(prompt)):
+            step = self._step(features, prompt.frame, first=True, **inputs)
+        return self._remembered_as_prompted(features, step)
+
+    def refine(
+        self, features: FrameFeatures, memory: ObjectMemory, prompt: Prompt, *, reverse: bool
+    ) -> Output:
+        """Correct by clicks what the object is found to be, and remember it as prompted."""
+        found = self._step(
+            features, prompt.frame, first=False, memory=memory, reverse=reverse, **_NO_INPUTS
+        )
+        previous = self._filled(found["pred_masks"]).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT)
+        inputs = self._inputs(prompt)
+        with _with_extra(self._vector(prompt)):
+            step = self._step(
+                features,
+                prompt.frame,
+                first=False,
+                memory=memory,
+                reverse=reverse,
+                previous=previous,
+                **inputs,
+            )
+        return self._remembered_as_prompted(features, step)
+
+    def track(
+        self,
+        features: FrameFeatures,
+        memory: ObjectMemory,
+        frame: int,
+        *,
+        reverse: bool,
+        prompt: Prompt | None = None,
+    ) -> Output:
+        """Find an object on a frame from what is remembered of it.
+
+        Args:
+            features: Of the frame.
+            memory: The object's.
+            frame: Index of the frame.
+            reverse: Whether frames come in descending order.
+            prompt: A prompt whose embedding is to guide this frame, too.
+        """
+        vector = None if prompt is None else self._vector(prompt)
+        with _with_extra(vector):
+            step = self._step(
+                features,
+                frame,
+                first=False,
+                memory=memory,
+                reverse=reverse,
+                encode=True,
+                **_NO_INPUTS,
+            )
+        return self._output(step, step["maskmem_features"], step["maskmem_pos_enc"])
+
+    def _step(
+        self,
+        features: FrameFeatures,
+        frame: int,
+        *,
+        first: bool,
+        points: dict[str, Tensor] | None,
+        mask: Tensor | None,
+        memory: ObjectMemory | None = None,
+        reverse: bool = False,
+        previous: Tensor | None = None,
+        encode: bool = False,
+    ) -> dict[str, Any]:
+        empty: dict[str, dict[int, Any]] = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
+        step: dict[str, Any] = self._network.modules.track_step(
+            frame_idx=frame,
+            is_init_cond_frame=first,
+            current_vision_feats=features.maps,
+            current_vision_pos_embeds=[features.positions],
+            feat_sizes=features.sizes,
+            point_inputs=points,
+            mask_inputs=mask,
+            output_dict=empty if memory is None else memory.attended(),
+            num_frames=max(self._num_frames, frame + 1) if self._is_live else self._num_frames,
+            track_in_reverse=reverse,
+            run_mem_encoder=encode,
+            prev_sam_mask_logits=previous,
+        )
+        return step
+
+    def _remembered_as_prompted(self, features: FrameFeatures, step: dict[str, Any]) -> Output:
+        from torch.nn import functional
+
+        modules = self._network.modules
+        logits = self._filled(step["pred_masks"])
+        side = modules.image_size
+        # Memory is made of exactly the mask that is shown, so from its low resolution.
+        full = functional.interpolate(
+            logits, size=(side, side), mode="bilinear", align_corners=False
+        )
+        remembered, positions = modules._encode_new_memory(
+            current_vision_feats=features.maps,
+            feat_sizes=features.sizes,
+            pred_masks_high_res=full,
+            object_score_logits=step["object_score_logits"],
+            is_mask_from_pts=True,
+        )
+        return self._output({**step, "pred_masks": logits}, remembered, positions, filled=True)
+
+    def _output(
+        self,
+        step: dict[str, Any],
+        features: Tensor,
+        positions: list[Tensor],
+        *,
+        filled: bool = False,
+    ) -> Output:
+        import torch
+
+        if self._positions is None:
+            self._positions = positions
+        logits = step["pred_masks"]
+        return Output(
+            # The package keeps memory in this type whatever the precision.
+            features=features.to(torch.bfloat16),
+            positions=self._positions,
+            pointer=step["obj_ptr"],
+            object_score=step["object_score_logits"],
+            logits=logits if filled else self._filled(logits),
+        )
+
+    def _inputs(self, prompt: Prompt) -> dict[str, Any]:
+        modules, device = self._network.modules, self._network.device
+        if prompt.mask is not None:
+            mask = mask_input(prompt.mask.decode(), modules.image_size).to(device)
+            return {"points": None, "mask": mask}
+        inputs = point_inputs(
+            prompt.box,
+            prompt.points,
+            prompt.negative_points,
+            size=self._size,
+            side=modules.image_size,
+            device=device,
+        )
+        return {"points": None if inputs is None else inputs.as_mapping(), "mask": None}
+
+    def _vector(self, prompt: Prompt) -> Tensor | None:
+        if prompt.embedding is None or prompt.mask is not None:
+            return None
+        import torch
+
+        width = self._network.modules.hidden_dim
+        values = prompt.embedding.values
+        if len(values) != width:
+            raise PropagationError(
+                f"the embedding of object {prompt.object_id} on frame {prompt.frame} has "
+                f"{len(values)} values; {self._network.name!r} takes {width}"
+            )
+        return torch.tensor(values, dtype=torch.float32, device=self._network.device)[None, None]
+
+    def _filled(self, logits: Tensor) -> Tensor:
+        if self._largest_hole == 0:
+            return logits
+        import cv2
+        import numpy as np
+        import torch
+
+        background = (logits[0, 0] <= 0).to("cpu", torch.uint8).numpy()
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(background, connectivity=8)
+        small = stats[:, cv2.CC_STAT_AREA] <= self._largest_hole
+        small[0] = False  # the foreground, which is no hole
+        holes = torch.from_numpy(np.ascontiguousarray(small[labels])).to(logits.device)
+        # Just above the threshold, as the package fills them.
+        return torch.where(holes, torch.full_like(logits, 0.1), logits)
+
+
+_NO_INPUTS: dict[str, Any] = {"points": None, "mask": None}
+
+
+@contextmanager
+def _with_extra(vector: Tensor | None) -> Iterator[None]:
+    token = extra_prompt.set(vector)
+    try:
+        yield
+    finally:
+        extra_prompt.reset(token)

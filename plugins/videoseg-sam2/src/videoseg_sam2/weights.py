@@ -1,0 +1,191 @@
+"""Finds checkpoints and reads them, without running code that may be in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from videoseg.errors import ConfigError, MissingWeightsError
+from videoseg_sam2.models import MODELS, published_model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["find_checkpoint", "load_into", "read_checkpoint"]
+
+
+def find_checkpoint(checkpoint: str | Path | None, model: str, *, download: bool) -> Path:
+    """Return the file of a checkpoint.
+
+    Args:
+        checkpoint: A local file, or a repository on the Hugging Face hub such as
+            ``facebook/sam2.1-hiera-large``; None for the published one of ``model``.
+        model: Name of the network.
+        download: Fetch it if it is not in the local cache. Otherwise nothing is fetched.
+
+    Raises:
+        MissingWeightsError: If it is not on this machine; the message has the command that
+            fetches it.
+    """
+    if checkpoint is not None:
+        path = Path(checkpoint).expanduser()
+        if path.is_file():
+            return path.resolve()
+        if not _is_repository(checkpoint):
+            raise MissingWeightsError(
+                f"there is no checkpoint {str(checkpoint)!r}; give a file (.pt, .safetensors) or "
+                "a repository such as 'facebook/sam2.1-hiera-large', or leave it out and fetch "
+                f"the published one: {_command(*_published_file(model))}"
+            )
+        repository = str(checkpoint)
+        known = MODELS.get(repository.removeprefix("facebook/"))
+        file = known.file if known is not None else published_model(model).file
+    else:
+        repository, file = _published_file(model)
+    return _from_hub(repository, file, download=download)
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """Return the parameters in a checkpoint by name, on the CPU.
+
+    Only tensors are read: a file that holds code is refused before any of it runs.
+
+    Raises:
+        ConfigError: If the file is damaged, holds code or holds no parameters.
+    """
+    import torch
+
+    content: object
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            content = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else ""
+        if "weights_only" in str(error) or "Unsupported" in str(error):
+            raise ConfigError(
+                f"checkpoint {path} holds more than tensors (code or foreign objects) and was not "
+                "opened; take weights from a source you trust, as .pt with tensors only or "
+                ".safetensors"
+            ) from error
+        raise ConfigError(
+            f"checkpoint {path} cannot be read; it is truncated or no checkpoint at all: fetch it "
+            f"again ({type(error).__name__}: {reason})"
+        ) from error
+    # SAM 2's checkpoints keep their parameters under this name.
+    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
+        content = content["model"]
+    if not isinstance(content, Mapping) or not content or not _all_tensors(content):
+        raise ConfigError(
+            f"checkpoint {path} holds no parameters by name; give one of SAM 2's, whose content "
+            "is {'model': {name: tensor}}"
+        )
+    return {str(name): tensor for name, tensor in content.items()}
+
+
+def load_into(network: Any, state: Mapping[str, Tensor], *, path: Path, model: str) -> None:
+    """Copy parameters into a network.
+
+    Raises:
+        ConfigError: If they are another network's; says whose, where that can be told.
+    """
+    expected = network.state_dict()
+    missing = sorted(expected.keys() - state.keys())
+    unknown = sorted(state.keys() - expected.keys())
+    other_shape = sorted(
+        name
+        for name in expected.keys() & state.keys()
+        if expected[name].shape != state[name].shape
+    )
+    if not (missing or unknown or other_shape):
+        network.load_state_dict(state)
+        return
+    differences = [
+        f"{len(names)} parameters {what} (such as {names[0]})"
+        for what, names in (
+            ("are missing", missing),
+            ("are unknown", unknown),
+            ("have another shape", other_shape),
+        )
+        if names
+    ]
+    raise ConfigError(
+        f"checkpoint {path} is not of model {model!r}: {', '.join(differences)}; {_advice(state)}"
+    )
+
+
+def _advice(state: Mapping[str, Tensor]) -> str:
+    if any(name.startswith("vision_encoder.") for name in state):
+        return "it was converted for transformers: take the repository's .pt file instead"
+    looks_like = _recognised(state)
+    if looks_like is not None:
+        return f"it looks like {looks_like!r}: set model={looks_like!r}"
+    return f"give a checkpoint of SAM 2; the models are {', '.join(MODELS)}"
+
+
+def _recognised(state: Mapping[str, Tensor]) -> str | None:
+    """Return which published network has parameters of this form, if one has."""
+    embedding = state.get("image_encoder.trunk.pos_embed")
+    if embedding is None or embedding.ndim != 4:
+        return None
+    prefix = "image_encoder.trunk.blocks."
+    blocks = {name[len(prefix) :].split(".")[0] for name in state if name.startswith(prefix)}
+    sizes = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base-plus", (144, 48): "large"}
+    size = sizes.get((int(embedding.shape[1]), len(blocks)))
+    # SAM 2.1 added the embedding of absent objects.
+    version = "sam2.1" if "no_obj_embed_spatial" in state else "sam2"
+    return None if size is None else f"{version}-hiera-{size}"
+
+
+def _all_tensors(content: Mapping[Any, Any]) -> bool:
+    import torch
+
+    return all(isinstance(value, torch.Tensor) for value in content.values())
+
+
+def _is_repository(checkpoint: str | Path) -> bool:
+    if isinstance(checkpoint, Path):
+        return False
+    owner, _, name = checkpoint.partition("/")
+    looks_like_file = name.endswith((".pt", ".pth", ".safetensors")) or "\\" in checkpoint
+    return (
+        bool(owner and name)
+        and "/" not in name
+        and owner not in (".", "..", "~")
+        and not looks_like_file
+    )
+
+
+def _published_file(model: str) -> tuple[str, str]:
+    published = MODELS.get(model, MODELS["sam2.1-hiera-large"])
+    return published.repository, published.file
+
+
+def _command(repository: str, file: str) -> str:
+    return f"hf download {repository} {file}"
+
+
+def _from_hub(repository: str, file: str, *, download: bool) -> Path:
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    command = _command(repository, file)
+    try:
+        cached = try_to_load_from_cache(repository, file)
+        if isinstance(cached, str):
+            return Path(cached)
+        if download:
+            return Path(hf_hub_download(repository, file))
+    except Exception as error:
+        raise MissingWeightsError(
+            f"the weights {repository}/{file} could not be fetched "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}); "
+            f"on a machine with access run: {command}, and give the file as checkpoint=..."
+        ) from error
+    raise MissingWeightsError(
+        f"the weights {repository}/{file} are not on this machine; fetch them with: {command} "
+        "(or set download=True)"
+    )
