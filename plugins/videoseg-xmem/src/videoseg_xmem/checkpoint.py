@@ -1,0 +1,210 @@
+"""Finds, reads and checks checkpoints."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import videoseg as vs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from videoseg_xmem.network import Dimensions, XMemNetwork
+
+__all__ = ["PUBLISHED", "RANDOM", "find_checkpoint", "load_network", "random_network"]
+
+RANDOM = "random"
+PUBLISHED = {
+    name: f"https://github.com/hkchengrex/XMem/releases/download/v1.0/{name}.pth"
+    for name in ("XMem", "XMem-s012")
+}
+_SHOWN = 4
+
+
+def weights_folder() -> Path:
+    """Return where published checkpoints are looked for."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "videoseg" / "xmem"
+
+
+def find_checkpoint(checkpoint: str | Path) -> Path:
+    """Return the file of a checkpoint, without reading it.
+
+    Args:
+        checkpoint: The name of a published one, or a path.
+
+    Raises:
+        MissingWeightsError: If it is not on this machine.
+    """
+    if str(checkpoint) in PUBLISHED:
+        path, url = weights_folder() / f"{checkpoint}.pth", PUBLISHED[str(checkpoint)]
+    else:
+        path, url = Path(checkpoint).expanduser(), PUBLISHED["XMem"]
+    if path.is_file():
+        return path
+    if str(checkpoint) in PUBLISHED:
+        what, target = f"the weights {str(checkpoint)!r} of XMem are not here", path
+    else:
+        what = f"there is no checkpoint {str(checkpoint)!r}"
+        target = path if path.suffix == ".pth" else weights_folder() / "XMem.pth"
+    command = (
+        f"mkdir -p {shlex.quote(str(target.parent))} && "
+        f"curl -fL -o {shlex.quote(str(target))} {url}"
+    )
+    raise vs.MissingWeightsError(
+        f"{what}; get the published weights with: {command} (or name another file with "
+        f"checkpoint=..., or checkpoint={RANDOM!r} for random weights, which find nothing)"
+    )
+
+
+def load_network(path: Path) -> XMemNetwork:
+    """Read a checkpoint; its dimensions are read off its parameters.
+
+    Raises:
+        ConfigError: If the file is damaged, holds more than parameters, or is another model's.
+    """
+    state = _parameters(_read(path), path)
+    return _network(state, path)
+
+
+def random_network(dimensions: Dimensions, *, seed: int = 0) -> XMemNetwork:
+    """Return a network with random weights; the same seed gives the same ones.
+
+    Features keep their scale from layer to layer.
+    """
+    import torch
+
+    from videoseg_xmem.network import XMemNetwork
+
+    with torch.device("meta"):
+        network = XMemNetwork(dimensions)
+    generator = torch.Generator().manual_seed(seed)
+    state = {
+        name: _random(name, tuple(tensor.shape), generator)
+        for name, tensor in network.state_dict().items()
+    }
+    network.load_state_dict(state, assign=True)
+    return network.eval()
+
+
+def _random(name: str, shape: tuple[int, ...], generator: Any) -> Tensor:
+    import torch
+
+    if name.endswith("num_batches_tracked"):
+        return torch.zeros(shape, dtype=torch.long)
+    if len(shape) > 1:
+        fan_in = torch.Size(shape[1:]).numel()
+        return torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
+    if name.endswith(("running_mean", "bias")):
+        return torch.zeros(shape)
+    # The last norm of a block, so that many blocks do not add up.
+    ends_block = name.endswith(("bn3.weight", "bn2.weight")) and ".layer" in f".{name}"
+    return torch.full(shape, 0.3 if ends_block else 1.0)
+
+
+def _read(path: Path) -> object:
+    import pickle
+
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch says this of foreign objects and of files that are no checkpoint at all.
+        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+            raise vs.ConfigError(
+                f"checkpoint {str(path)!r} holds objects other than parameters, which could run "
+                "code when loaded, and was refused; use a file from "
+                f"{PUBLISHED['XMem'].rsplit('/', 1)[0]}, or save its state_dict() alone"
+            ) from error
+        raise _damaged(path) from error
+    except OSError as error:
+        raise vs.ConfigError(
+            f"checkpoint {str(path)!r} cannot be read ({error}); check its permissions"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> vs.ConfigError:
+    return vs.ConfigError(
+        f"checkpoint {str(path)!r} ({path.stat().st_size:,} bytes) is damaged, cut short or no "
+        "checkpoint; delete it and download it again"
+    )
+
+
+def _parameters(content: object, path: Path) -> Mapping[str, Tensor]:
+    import torch
+
+    # Checkpoints of an unfinished training hold the network under a key of its own.
+    if isinstance(content, Mapping) and isinstance(content.get("network"), Mapping):
+        content = content["network"]
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor)
+        for name, value in content.items()
+    ):
+        raise vs.ConfigError(
+            f"checkpoint {str(path)!r} holds no parameters by name (a state_dict); "
+            f"use one of XMem's, such as {PUBLISHED['XMem']}"
+        )
+    return content
+
+
+def _network(state: Mapping[str, Tensor], path: Path) -> XMemNetwork:
+    import torch
+
+    from videoseg_xmem.network import Dimensions, XMemNetwork
+
+    try:
+        dimensions = Dimensions.of(state)
+        with torch.device("meta"):
+            network = XMemNetwork(dimensions)
+    except (KeyError, IndexError, RuntimeError, ValueError) as error:
+        raise _foreign(path, [f"its {len(state)} parameters are not XMem's"]) from error
+    expected = network.state_dict()
+    # A count of training steps, which older checkpoints do not have and inference ignores.
+    counters = {name for name in expected if name.endswith("num_batches_tracked")}
+    problems = _differences(
+        {name: tuple(tensor.shape) for name, tensor in expected.items() if name not in counters},
+        {name: tuple(tensor.shape) for name, tensor in state.items() if name not in counters},
+    )
+    if problems:
+        raise _foreign(path, problems)
+    complete = {
+        name: torch.zeros((), dtype=torch.long) if name in counters else state[name].float()
+        for name in expected
+    }
+    network.load_state_dict(complete, assign=True)
+    return network.eval()
+
+
+def _differences(
+    expected: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]
+) -> list[str]:
+    missing = [name for name in expected if name not in given]
+    surplus = [name for name in given if name not in expected]
+    others = [
+        f"{name} {given[name]} instead of {shape}"
+        for name, shape in expected.items()
+        if name in given and given[name] != shape
+    ]
+    return [
+        f"{what}: {', '.join(names[:_SHOWN])}{f' and {more} more' if more > 0 else ''}"
+        for what, names in (
+            ("missing", missing),
+            ("not XMem's", surplus),
+            ("of another shape", others),
+        )
+        if (more := len(names) - _SHOWN) > -_SHOWN
+    ]
+
+
+def _foreign(path: Path, problems: list[str]) -> vs.ConfigError:
+    return vs.ConfigError(
+        f"checkpoint {str(path)!r} is not one of XMem ({'; '.join(problems)}); use one of "
+        f"XMem's, such as {PUBLISHED['XMem']}"
+    )

@@ -1,0 +1,101 @@
+"""From a source's frames and masks to the network's, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from videoseg.types import BoolArray, Frame, Size
+
+__all__ = ["FrameGeometry"]
+
+_STRIDE = 16
+# Mean and standard deviation of ImageNet's pixels, RGB in [0, 1].
+_MEAN = (0.485, 0.456, 0.406)
+_DEVIATION = (0.229, 0.224, 0.225)
+
+
+class FrameGeometry:
+    """Resizes, normalises and pads frames and masks of one video, and undoes it.
+
+    Args:
+        source: (height, width) of the video.
+        size: Length of the shorter side the network sees; -1 for the source's own.
+        device: Where the network is.
+        dtype: The type it computes in.
+    """
+
+    def __init__(
+        self, source: Size, size: int, *, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        height, width = source
+        scale = 1.0 if size < 0 else size / min(height, width)
+        # Rounded down as in the released implementation; the shorter side is exact.
+        self.inner = (
+            (height, width)
+            if size < 0
+            else (max(size, int(height * scale)), max(size, int(width * scale)))
+        )
+        self._source = source
+        self._device, self._dtype = device, dtype
+        vertical, horizontal = ((-length) % _STRIDE for length in self.inner)
+        self._top, self._left = vertical // 2, horizontal // 2
+        self._padding = (
+            self._left,
+            horizontal - self._left,
+            self._top,
+            vertical - self._top,
+        )
+        shape = (1, 3, 1, 1)
+        self._mean = torch.tensor(_MEAN, device=device).view(shape)
+        self._deviation = torch.tensor(_DEVIATION, device=device).view(shape)
+
+    @property
+    def padded(self) -> Size:
+        """(height, width) that the network sees; both are multiples of 16."""
+        left, right, top, bottom = self._padding
+        return self.inner[0] + top + bottom, self.inner[1] + left + right
+
+    def image(self, frame: Frame) -> Tensor:
+        """Return a frame as the network sees it, shape (1, 3, *padded), channels-last."""
+        # A copy, since readers may hand out frames that must not be written to.
+        pixels = torch.from_numpy(np.array(frame)).to(self._device)
+        image = pixels.permute(2, 0, 1)[None].float() / 255
+        if self.inner != self._source:
+            image = functional.interpolate(
+                image, self.inner, mode="bilinear", align_corners=False, antialias=True
+            )
+        image = functional.pad((image - self._mean) / self._deviation, self._padding)
+        return image.to(self._dtype, memory_format=torch.channels_last)
+
+    def mask(self, mask: BoolArray) -> Tensor:
+        """Return a mask of the source's size as the network sees it, float32, 0 or 1.
+
+        Something is left of every mask that is not empty.
+        """
+        given = torch.from_numpy(np.array(mask, dtype=np.float32)).to(self._device)[None, None]
+        small = given
+        if self.inner != self._source:
+            small = functional.interpolate(given, self.inner, mode="nearest")
+            if not small.any():
+                small = functional.adaptive_max_pool2d(given, self.inner)
+        return functional.pad(small, self._padding)[0, 0]
+
+    def masks(self, probabilities: Tensor) -> list[BoolArray]:
+        """Return each object's mask at the source's size; masks do not overlap.
+
+        Args:
+            probabilities: Of the background and each object, shape (1 + N, *padded).
+        """
+        height, width = self.inner
+        inner = probabilities[:, self._top : self._top + height, self._left : self._left + width]
+        if self.inner != self._source:
+            inner = functional.interpolate(
+                inner[None], self._source, mode="bilinear", align_corners=False
+            )[0]
+        if len(inner) == 2:
+            return [(inner[1] > inner[0]).cpu().numpy()]
+        labels = inner.argmax(dim=0).to(torch.int16).cpu().numpy()
+        return [labels == number for number in range(1, len(inner))]

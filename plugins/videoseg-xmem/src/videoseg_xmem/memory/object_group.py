@@ -1,0 +1,138 @@
+"""The values of objects that came on the same frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from videoseg_xmem.memory.key_frames import KeyFrame
+
+__all__ = ["ObjectGroup", "ValueFrame"]
+
+
+@dataclass(slots=True)
+class ValueFrame:
+    """One frame's values of a group.
+
+    Args:
+        keys: The keys it is read with.
+        slot: Where the values are in the group's working memory.
+    """
+
+    keys: KeyFrame
+    slot: int
+
+
+class ObjectGroup:
+    """The values of some objects at the places of the working and the long-term memory.
+
+    Args:
+        objects: Which of all objects these are.
+        places: Places of one frame.
+        num_frames: How many frames the working memory holds.
+        capacity: How many prototypes the long-term memory holds.
+        prototypes: How many of them there are already; this group has no values for these.
+        like: A value, for its type and device; C^v is its second axis.
+    """
+
+    def __init__(
+        self,
+        objects: list[int],
+        *,
+        places: int,
+        num_frames: int,
+        capacity: int,
+        prototypes: int,
+        like: Tensor,
+    ) -> None:
+        self.objects = objects
+        self.frames: list[ValueFrame] = []
+        self._places = places
+        self._channels = like.shape[1]
+        self._free = list(range(num_frames))
+        self._working = num_frames * places
+        shape = (self._working + capacity, len(objects) * self._channels)
+        # Working memory first, then long-term memory. On a processor, pages that nothing
+        # has been written to take no memory.
+        self.values = like.new_empty(shape)
+        self.known = torch.zeros(capacity, dtype=torch.bool, device=like.device)
+        self._prototypes = prototypes
+
+    def remember(self, keys: KeyFrame, values: Tensor) -> None:
+        """Take in the values of a frame.
+
+        Args:
+            keys: The frame's keys.
+            values: Values of all objects, shape (N, C^v, h, w).
+        """
+        slot = self._free.pop(0)
+        first = self.objects[0]
+        ours = values[first : first + len(self.objects)]
+        shaped = ours.flatten(2).permute(2, 0, 1)  # (places, n, C^v)
+        self._slot(slot).view(shaped.shape).copy_(shaped)
+        self.frames.append(ValueFrame(keys, slot))
+
+    def forget(self, frames: list[ValueFrame]) -> None:
+        """Drop frames from the working memory."""
+        for frame in frames:
+            self.frames.remove(frame)
+            self._free.append(frame.slot)
+
+    def values_of(self, frames: list[ValueFrame]) -> Tensor:
+        """Return the values of some frames, shape (len(frames) * places, n * C^v)."""
+        return torch.cat([self._slot(frame.slot) for frame in frames])
+
+    def skip_prototypes(self, count: int) -> None:
+        """Note that this many prototypes have been added without values of this group."""
+        self.known[self._prototypes : self._prototypes + count] = False
+        self._prototypes += count
+
+    def add_prototypes(self, values: Tensor, known: Tensor) -> None:
+        """Take in values for new prototypes.
+
+        Args:
+            values: One row for each that is known, shape (., n * C^v).
+            known: Which of the new prototypes have values, shape (P,).
+        """
+        new = slice(self._prototypes, self._prototypes + len(known))
+        self.known[new] = known
+        self.values[self._working :][new][known] = values
+        self._prototypes = new.stop
+
+    def retain_prototypes(self, kept: Tensor) -> None:
+        """Drop all prototypes other than these."""
+        remaining = int(kept.sum())
+        prototypes = self.values[self._working :]
+        prototypes[:remaining] = prototypes[: len(kept)][kept]
+        self.known[:remaining] = self.known[: len(kept)][kept]
+        self._prototypes = remaining
+
+    def rows_of(self, frames: list[KeyFrame]) -> tuple[Tensor, Tensor | None, int]:
+        """Return where the value of each place in memory is.
+
+        Args:
+            frames: The key frames in the order in which similarities are computed; the
+                prototypes come after them.
+
+        Returns:
+            The row of each place's value, which places have one (None if all have), and how
+            many have.
+        """
+        device = self.values.device
+        slots = {id(frame.keys): frame.slot for frame in self.frames}
+        starts = [slots.get(id(frame), -1) * self._places for frame in frames]
+        inside = torch.arange(self._places, device=device)
+        rows = [start + inside if start >= 0 else torch.zeros_like(inside) for start in starts]
+        rows.append(self._working + torch.arange(self._prototypes, device=device))
+        known = self.known[: self._prototypes]
+        missing = len(frames) - len(slots)
+        num_known = len(slots) * self._places + int(known.sum())
+        if missing == 0 and num_known == len(frames) * self._places + self._prototypes:
+            return torch.cat(rows), None, num_known
+        has = [torch.full_like(inside, start >= 0, dtype=torch.bool) for start in starts]
+        return torch.cat(rows), torch.cat([*has, known]), num_known
+
+    def _slot(self, slot: int) -> Tensor:
+        return self.values[slot * self._places : (slot + 1) * self._places]

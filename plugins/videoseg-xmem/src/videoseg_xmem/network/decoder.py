@@ -1,0 +1,84 @@
+"""What turns a reading of the memory into masks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from videoseg_xmem.network.blocks import FusionBlock, UpsampleBlock, update_sensory
+
+if TYPE_CHECKING:
+    from videoseg_xmem.network.dimensions import Dimensions
+
+__all__ = ["Decoder", "SensoryUpdater"]
+
+
+class SensoryUpdater(nn.Module):
+    """Updates the sensory memory from the decoder's features at all three strides."""
+
+    def __init__(self, dimensions: Dimensions) -> None:
+        super().__init__()
+        middle, sensory = 4 * dimensions.width, dimensions.sensory
+        self.g16_conv: nn.Module = nn.Conv2d(8 * dimensions.width, middle, 1)
+        self.g8_conv: nn.Module = nn.Conv2d(middle, middle, 1)
+        self.g4_conv: nn.Module = nn.Conv2d(middle + 1, middle, 1)
+        self.transform: nn.Module = nn.Conv2d(middle + sensory, 3 * sensory, 3, padding=1)
+
+    def forward(
+        self, g16: Tensor, g8: Tensor, g4: Tensor, logits: Tensor, sensory: Tensor
+    ) -> Tensor:
+        """Map features at strides 16, 8 and 4, and logits at stride 4, to (N, C^h, h, w)."""
+        # Shrunk first, so that the logits are joined to a sixteenth of the features.
+        small = torch.cat([functional.avg_pool2d(g4, 4), functional.avg_pool2d(logits, 4)], dim=1)
+        x = self.g16_conv(g16)
+        x = x + self.g8_conv(functional.avg_pool2d(g8, 2)) + self.g4_conv(small)
+        return update_sensory(self.transform(torch.cat([x, sensory], dim=1)), sensory)
+
+
+class Decoder(nn.Module):
+    """From a reading of the memory, the sensory memory and the frame to logits."""
+
+    def __init__(self, dimensions: Dimensions) -> None:
+        super().__init__()
+        width = dimensions.width
+        self.fuser = FusionBlock(16 * width, dimensions.value + dimensions.sensory, 8 * width)
+        if dimensions.sensory > 0:
+            self.hidden_update = SensoryUpdater(dimensions)
+        self.up_16_8 = UpsampleBlock(8 * width, 8 * width, 4 * width)
+        self.up_8_4 = UpsampleBlock(4 * width, 4 * width, 4 * width)
+        self.pred = nn.Conv2d(4 * width, 1, 3, padding=1)
+
+    def forward(
+        self,
+        features: tuple[Tensor, Tensor, Tensor],
+        readout: Tensor,
+        sensory: Tensor | None,
+        *,
+        update: bool,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Decode every object of a frame.
+
+        Args:
+            features: The key encoder's, at strides 16, 8 and 4.
+            readout: What was read from the memory, shape (N, C^v, H / 16, W / 16).
+            sensory: The sensory memory, shape (N, C^h, H / 16, W / 16), if there is one.
+            update: Whether to update the sensory memory.
+
+        Returns:
+            Logits at the frame's size, float32, shape (N, H, W), and the sensory memory.
+        """
+        f16, f8, f4 = features
+        inside = readout if sensory is None else torch.cat([readout, sensory], dim=1)
+        g16 = self.fuser(f16, inside)
+        g8 = self.up_16_8(f8, g16)
+        g4 = self.up_8_4(f4, g8)
+        logits = self.pred(functional.relu(g4))
+        if update and sensory is not None:
+            sensory = self.hidden_update(g16, g8, g4, logits, sensory)
+        large = functional.interpolate(
+            logits.float(), scale_factor=4, mode="bilinear", align_corners=False
+        )
+        return large[:, 0], sensory

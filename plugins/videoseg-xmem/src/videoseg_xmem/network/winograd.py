@@ -1,0 +1,133 @@
+"""3x3 convolutions with a quarter of the multiplications, for float32 on processors.
+
+Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray, CVPR 2016): a tile of 6x6 inputs is
+transformed, multiplied with the transformed filter place by place, and transformed back to
+4x4 outputs. Interpolating at 0, +-sqrt(1/2), +-sqrt(2) and infinity, instead of the usual
+small integers, keeps the rounding error as small as that of the direct convolution. The
+transforms are matrix products, so their entries need not be simple.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["WinogradConv2d"]
+
+_TILE = 4
+_SPAN = 6
+_POINTS = (0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2.0), -math.sqrt(2.0))
+# Numbers in one block of transformed tiles: it is to stay in the processor's cache.
+_BLOCK = 4_000_000
+
+
+@functools.cache
+def _transforms() -> tuple[Tensor, Tensor, Tensor]:
+    """Return the transforms of filter (6, 3), input (36, 36) and output (16, 36), float64."""
+
+    def powers(count: int) -> Tensor:
+        rows = [[point**power for power in range(count)] for point in _POINTS]
+        # Infinity picks the leading coefficient.
+        rows.append([0.0] * (count - 1) + [1.0])
+        return torch.tensor(rows, dtype=torch.float64)
+
+    inputs = torch.linalg.inv(powers(_SPAN)).T
+    outputs = powers(_TILE).T
+    return powers(3), torch.kron(inputs, inputs), torch.kron(outputs, outputs)
+
+
+class WinogradConv2d(nn.Module):
+    """A 3x3 convolution with stride 1 and padding 1, for inference in float32.
+
+    Args:
+        weight: Filter, shape (C_out, C_in, 3, 3).
+        bias: Shape (C_out,); None for none.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        super().__init__()
+        filters, inputs, outputs = _transforms()
+        transformed = torch.einsum("ia,ocab,jb->ijco", filters, weight.double(), filters)
+        transformed = transformed.flatten(0, 1).to(weight.dtype)  # (36, C_in, C_out)
+        self.register_buffer("filters", transformed.contiguous())
+        self.register_buffer("inputs", inputs.to(weight.dtype))
+        self.register_buffer("outputs", outputs.to(weight.dtype))
+        self.register_buffer("bias", bias)
+        self.filters: Tensor
+        self.inputs: Tensor
+        self.outputs: Tensor
+        self.bias: Tensor | None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C_in, H, W) to (N, C_out, H, W), both in channels-last layout."""
+        num_images, _, height, width = x.shape
+        rows, columns = -(-height // _TILE), -(-width // _TILE)
+        below, right = rows * _TILE - height + 1, columns * _TILE - width + 1
+        padded = functional.pad(x.permute(0, 2, 3, 1), (0, 0, 1, right, 1, below)).contiguous()
+        channels, out_channels = self.filters.shape[1:]
+        y = padded.new_empty((num_images, rows * _TILE, columns * _TILE, out_channels))
+        step = max(1, _BLOCK // (_SPAN**2 * columns * max(channels, out_channels)))
+        step = -(-rows // -(-rows // step))  # blocks of about the same size
+        workspace = _Workspace(padded, step * columns, channels, out_channels)
+        for source, target in zip(padded, y, strict=True):
+            for row in range(0, rows, step):
+                self._block(source, target, row, min(step, rows - row), columns, workspace)
+        return y[:, :height, :width].permute(0, 3, 1, 2)
+
+    def _block(
+        self,
+        source: Tensor,
+        target: Tensor,
+        row: int,
+        num_rows: int,
+        columns: int,
+        workspace: _Workspace,
+    ) -> None:
+        """Convolve some rows of tiles of one image."""
+        channels, out_channels = self.filters.shape[1:]
+        num_tiles = num_rows * columns
+        line = source.stride(0)
+        tiles = source.as_strided(
+            (_SPAN, _SPAN, num_rows, columns, channels),
+            (line, channels, _TILE * line, _TILE * channels, 1),
+            source.storage_offset() + row * _TILE * line,
+        )
+        gathered, spread, product, result = workspace.take(num_tiles)
+        gathered.view(tiles.shape).copy_(tiles)
+        torch.mm(self.inputs, gathered, out=spread)
+        torch.bmm(
+            spread.view(_SPAN**2, num_tiles, channels),
+            self.filters,
+            out=product.view(_SPAN**2, num_tiles, out_channels),
+        )
+        torch.mm(self.outputs, product, out=result)
+        ours = result.view(_TILE, _TILE, num_rows, columns, out_channels).permute(2, 0, 3, 1, 4)
+        place = target[row * _TILE : (row + num_rows) * _TILE].view(ours.shape)
+        if self.bias is None:
+            place.copy_(ours)
+        else:
+            torch.add(ours, self.bias, out=place)
+
+
+class _Workspace:
+    """Room for the blocks of one convolution, used by one after another."""
+
+    def __init__(self, like: Tensor, num_tiles: int, channels: int, out_channels: int) -> None:
+        larger = max(channels, out_channels)
+        self._sizes = (channels, channels, out_channels, out_channels)
+        # A product takes the place of what was gathered, a result that of what was spread.
+        self._first = like.new_empty(_SPAN**2 * num_tiles * larger)
+        self._second = like.new_empty(_SPAN**2 * num_tiles * larger)
+
+    def take(self, num_tiles: int) -> tuple[Tensor, ...]:
+        """Return room for tiles gathered, spread, multiplied and brought back."""
+        homes = (self._first, self._second, self._first, self._second)
+        heights = (_SPAN**2, _SPAN**2, _SPAN**2, _TILE**2)
+        return tuple(
+            home[: height * num_tiles * size].view(height, num_tiles * size)
+            for home, height, size in zip(homes, heights, self._sizes, strict=True)
+        )

@@ -1,0 +1,64 @@
+"""How much XMem remembers, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["LateObjects", "MemoryOptions", "Precision"]
+
+Precision: TypeAlias = Literal["float32", "bfloat16", "auto"]
+LateObjects: TypeAlias = Literal["released", "aligned"]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryOptions:
+    """The sizes of the three memories; the defaults are the published settings.
+
+    Args:
+        mem_every: Every how many frames one is put into the working memory.
+        top_k: How many remembered places each place of a new frame reads from.
+        min_working_frames: Frames that stay in the working memory when it is consolidated.
+        max_working_frames: Frames at which it is consolidated.
+        prototypes: Places of the frames that leave which go on in the long-term memory.
+        long_term_elements: Places the long-term memory holds; 0 for none.
+        late_objects: How what is remembered of an object that came late is read after
+            consolidation: paired as in the released implementation, or each value with the
+            key of its own place. Without late objects both are the same.
+    """
+
+    mem_every: int = 5
+    top_k: int = 30
+    min_working_frames: int = 5
+    max_working_frames: int = 10
+    prototypes: int = 128
+    long_term_elements: int = 10_000
+    late_objects: LateObjects = "released"
+
+    def problems(self) -> list[str]:
+        """Return what is wrong with these options, one sentence for each."""
+        found = [
+            f"{name} must be at least 1, got {value}"
+            for name, value in (
+                ("mem_every", self.mem_every),
+                ("top_k", self.top_k),
+                ("min_working_frames", self.min_working_frames),
+                ("prototypes", self.prototypes),
+            )
+            if value < 1
+        ]
+        if self.max_working_frames <= self.min_working_frames:
+            found.append(
+                "max_working_frames must be greater than min_working_frames, got "
+                f"{self.max_working_frames} and {self.min_working_frames}"
+            )
+        if self.long_term_elements != 0 and self.long_term_elements < self.prototypes:
+            found.append(
+                "long_term_elements must be 0 or at least prototypes, got "
+                f"{self.long_term_elements} and {self.prototypes}"
+            )
+        if self.late_objects not in ("released", "aligned"):
+            found.append(
+                f"late_objects must be 'released' or 'aligned', got {self.late_objects!r}"
+            )
+        return found

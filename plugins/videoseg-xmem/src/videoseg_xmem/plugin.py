@@ -1,0 +1,23 @@
+"""What videoseg finds through the entry point. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import videoseg as vs
+from videoseg_xmem.propagator import CAPABILITIES
+
+
+@vs.hookimpl
+def videoseg_components() -> Iterable[vs.Component]:
+    """Declare the propagator."""
+    yield vs.Component(
+        "propagator",
+        "xmem",
+        "videoseg_xmem.propagator:XMemPropagator",
+        summary="XMem: masks carried by a memory of keys and values; needs its weights.",
+        capabilities=CAPABILITIES,
+        requires=("torch",),
+        install="videoseg-xmem",
+        license="code Apache-2.0; published weights as released with XMem (MIT)",
+    )

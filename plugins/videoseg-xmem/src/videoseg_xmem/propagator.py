@@ -1,0 +1,194 @@
+"""The propagator ``xmem``."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import videoseg as vs
+from videoseg_xmem.checkpoint import RANDOM, find_checkpoint
+from videoseg_xmem.options import LateObjects, MemoryOptions, Precision
+
+if TYPE_CHECKING:
+    import torch
+
+    from videoseg_xmem.network import XMemNetwork
+    from videoseg_xmem.session import XMemSession
+
+__all__ = ["CAPABILITIES", "XMemPropagator"]
+
+CAPABILITIES = vs.PropagatorCapabilities(
+    masks=True, late_objects=True, backward=True, corrections=True, live=True
+)
+
+
+class XMemPropagator:
+    """Carries masks through a video with XMem (Cheng and Schwing, ECCV 2022).
+
+    A sensory memory follows every frame, a working memory holds some recent frames and the
+    first, and a long-term memory holds what was read most of all others. All have an upper
+    size, so memory does not grow with the video. Objects of one pass compete for every pixel.
+
+    Nothing is downloaded: without the weights, ``MissingWeightsError`` has the command.
+
+    Args:
+        checkpoint: ``XMem`` or ``XMem-s012`` for the published weights, a path, or ``random``
+            for random weights, which find nothing (for tests).
+        size: Length of the frames' shorter side as the network sees them; -1 for the
+            source's own.
+        mem_every: Every how many frames one is put into the working memory.
+        top_k: How many remembered places each place of a new frame reads from.
+        min_working_frames: Frames that stay in the working memory when it is consolidated.
+        max_working_frames: Frames at which it is consolidated.
+        prototypes: Places that go on in the long-term memory then.
+        long_term_elements: Places the long-term memory holds; 0 for none.
+        late_objects: ``released`` reads what is remembered of objects that came late as the
+            released implementation does, ``aligned`` reads each value with its own key.
+        precision: ``float32``, ``bfloat16``, or ``auto`` for the faster of the two on the
+            device.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU if there is one.
+        max_objects_per_pass: How many objects compete in one pass; None for all.
+        compile: Whether to compile the network (``torch.compile``), which takes a minute and
+            pays for long videos.
+
+    Raises:
+        ConfigError: If options are out of range or the device is not there.
+        MissingWeightsError: If the weights are not on this machine.
+    """
+
+    def __init__(
+        self,
+        *,
+        checkpoint: str | Path = "XMem",
+        size: int = 480,
+        mem_every: int = 5,
+        top_k: int = 30,
+        min_working_frames: int = 5,
+        max_working_frames: int = 10,
+        prototypes: int = 128,
+        long_term_elements: int = 10_000,
+        late_objects: LateObjects = "released",
+        precision: Precision = "auto",
+        device: str = "auto",
+        max_objects_per_pass: int | None = None,
+        compile: bool = False,  # noqa: A002 - torch's own word
+    ) -> None:
+        self._memory = MemoryOptions(
+            mem_every=mem_every,
+            top_k=top_k,
+            min_working_frames=min_working_frames,
+            max_working_frames=max_working_frames,
+            prototypes=prototypes,
+            long_term_elements=long_term_elements,
+            late_objects=late_objects,
+        )
+        problems = self._memory.problems()
+        if size != -1 and size < 16:
+            problems.append(f"size must be at least 16, or -1 for the source's own, got {size}")
+        if precision not in ("float32", "bfloat16", "auto"):
+            problems.append(f"precision must be float32, bfloat16 or auto, got {precision!r}")
+        if max_objects_per_pass is not None and max_objects_per_pass < 1:
+            problems.append(
+                f"max_objects_per_pass must be at least 1 or None, got {max_objects_per_pass}"
+            )
+        if problems:
+            raise vs.ConfigError(problems)
+        self._size = size
+        self._max_objects = max_objects_per_pass
+        self._compile = compile
+        self._precision: Precision = precision
+        self._device = device
+        if device != "auto":
+            _torch_device(device)
+        self._checkpoint = None if str(checkpoint) == RANDOM else find_checkpoint(checkpoint)
+        self._network: XMemNetwork | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def capabilities(self) -> vs.PropagatorCapabilities:
+        """What this propagator takes and can do."""
+        from dataclasses import replace
+
+        return replace(CAPABILITIES, max_objects_per_pass=self._max_objects)
+
+    def open(self, video: vs.VideoSource, *, seed: int = 0) -> XMemSession:  # noqa: ARG002
+        """Begin a propagation over one video; the first call loads the network.
+
+        Args:
+            video: The video.
+            seed: Accepted for the contract; nothing here is random.
+
+        Raises:
+            ConfigError: If the checkpoint is damaged or another model's.
+        """
+        from videoseg_xmem.session import XMemSession
+
+        with self._lock:
+            if self._network is None:
+                self._network = self._load()
+        return XMemSession(
+            video,
+            self._network,
+            self._memory,
+            size=self._size,
+            max_objects=self._max_objects,
+        )
+
+    def _load(self) -> XMemNetwork:
+        from videoseg_xmem.checkpoint import load_network, random_network
+        from videoseg_xmem.network import Dimensions
+        from videoseg_xmem.network.preparation import compile_network, prepare
+
+        device = _torch_device(self._device)
+        if self._checkpoint is None:
+            network = random_network(Dimensions())
+        else:
+            network = load_network(self._checkpoint)
+        network = prepare(network, device=device, dtype=_dtype(self._precision, device))
+        return compile_network(network) if self._compile else network
+
+
+def _torch_device(name: str) -> torch.device:
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise vs.ConfigError(
+            f"device {name!r} is none that torch knows; use 'cpu', 'cuda' or 'auto'"
+        ) from error
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
+        has = f"only {count} CUDA device(s)" if count else "no CUDA device"
+        raise vs.ConfigError(
+            f"device {name!r} was asked for, but torch sees {has} here; use device='cpu' or "
+            "'auto', or install a CUDA build of torch and a driver"
+        )
+    return device
+
+
+def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    import torch
+
+    if precision == "auto":
+        fast = (
+            torch.cuda.is_bf16_supported()
+            if device.type == "cuda"
+            else device.type == "cpu" and _processor_has_bfloat16()
+        )
+        precision = "bfloat16" if fast else "float32"
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def _processor_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; emulation is slower than float32."""
+    import torch
+
+    describe = getattr(torch.cpu, "get_capabilities", None)
+    if describe is None:
+        return False
+    has = describe()
+    return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
