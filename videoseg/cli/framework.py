@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-__all__ = ["LazyGroup", "Settings", "VideosegCommand", "VideosegGroup", "note"]
+__all__ = ["LazyGroup", "Settings", "VideosegCommand", "VideosegGroup", "note", "typed_command"]
 
 
 @dataclass
@@ -20,15 +21,22 @@ class Settings:
     Attributes:
         debug: Whether errors come with their traceback.
         notes: What is added to the error line, such as where something was kept.
+        arguments: What was typed after ``videoseg``.
     """
 
     debug: bool = False
     notes: list[str] = field(default_factory=list)
+    arguments: tuple[str, ...] = ()
 
 
 def note(text: str) -> None:
     """Add something to the error line, should the command end with one."""
     _settings(click.get_current_context()).notes.append(text)
+
+
+def typed_command() -> str:
+    """Return what was typed, ready to be pasted into a shell."""
+    return shlex.join(["videoseg", *_settings(click.get_current_context()).arguments])
 
 
 def _settings(context: click.Context) -> Settings:

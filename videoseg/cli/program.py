@@ -25,7 +25,7 @@ _TERMINATED = 143
 
 def run_program(arguments: Sequence[str]) -> int:
     """Run one command and return the exit status; errors go to stderr as one line."""
-    settings = Settings()
+    settings = Settings(arguments=tuple(arguments))
     try:
         with _terminable():
             status = videoseg.main(

@@ -1,3 +1,51 @@
-"""Runs a pipeline over a benchmark, scores predictions, and reports."""
+"""Runs a pipeline over a benchmark, scores predictions of any system, and reports.
 
-__all__: list[str] = []
+``evaluate`` does it all. Its parts can be used alone, to run an evaluation in another way:
+``SampleRunner`` answers and scores samples, ``RecordFile`` keeps them, ``write_report`` makes the
+report from what was kept.
+"""
+
+from videoseg.evaluation.records import (
+    Record,
+    RecordedError,
+    RecordFile,
+    TargetFacts,
+    read_records,
+)
+from videoseg.evaluation.report import (
+    Coverage,
+    EvaluationReport,
+    SampleRow,
+    build_report,
+    load_report,
+    records_of,
+    write_report,
+)
+from videoseg.evaluation.run_file import RunIdentity, RunInfo, RunSession, Shard
+from videoseg.evaluation.runner import Progress, asked_samples, evaluate
+from videoseg.evaluation.running import SampleRunner, failed_record, run_sample
+
+__all__ = [
+    "Coverage",
+    "EvaluationReport",
+    "Progress",
+    "Record",
+    "RecordFile",
+    "RecordedError",
+    "RunIdentity",
+    "RunInfo",
+    "RunSession",
+    "SampleRow",
+    "SampleRunner",
+    "Shard",
+    "TargetFacts",
+    "asked_samples",
+    "build_report",
+    "evaluate",
+    "failed_record",
+    "load_report",
+    "read_records",
+    "records_of",
+    "run_sample",
+    "write_report",
+]

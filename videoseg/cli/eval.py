@@ -1,0 +1,239 @@
+"""``videoseg eval``: run a pipeline over a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from videoseg.cli.framework import VideosegCommand, typed_command
+from videoseg.cli.terminal import json_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from videoseg.evaluation import EvaluationReport, Shard
+    from videoseg.evaluation.report import TableRow
+
+__all__ = ["benchmark_options", "evaluate_benchmark", "print_report"]
+
+_FILES = (
+    ("report.html", "open this in a browser"),
+    ("report.md", "the same as text"),
+    ("report.json", "the same for programs"),
+    ("submission.zip", "upload this to the benchmark's server"),
+)
+
+
+def _read_shard(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> Shard | None:
+    from videoseg.errors import ConfigError
+    from videoseg.evaluation import Shard
+
+    try:
+        return None if value is None else Shard.parse(value)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command(
+    "eval",
+    cls=VideosegCommand,
+    examples="""
+    videoseg eval mevis --root data/mevis -o out/mevis
+    videoseg eval mevis --root data/mevis -o out/mevis --resume
+    videoseg eval revos --root data/revos -o out/revos --workers 4 --limit 100
+    videoseg eval revos --root data/revos -o out/revos --shard 1/8
+    """,
+)
+@click.argument("benchmark")
+@click.option("--root", type=Path, required=True, help="The benchmark's folder, as published.")
+@click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
+@click.option(
+    "--pipeline",
+    default="attributes",
+    show_default=True,
+    help="A pipeline's name or a YAML file.",
+)
+@click.option("-o", "--output", type=Path, required=True, help="The folder of this run.")
+@click.option("--resume", is_flag=True, help="Go on with the run that is in the folder.")
+@click.option("--retry-failed", is_flag=True, help="With --resume: run failed samples again.")
+@click.option("--shard", callback=_read_shard, metavar="I/N", help="Run one of N equal parts.")
+@click.option("--limit", type=click.IntRange(min=1), help="Run only the first N samples.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Processes that each hold one pipeline; 0 for none but this one.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
+@click.option(
+    "-O",
+    "--option",
+    "options",
+    multiple=True,
+    metavar="STAGE.OPTION=VALUE",
+    help="Set an option of a stage; may be repeated.",
+)
+@click.option(
+    "-B",
+    "--benchmark-option",
+    "reader_options",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="Set an option of the benchmark's reader; may be repeated.",
+)
+@click.option("--max-turns", type=click.IntRange(min=1), help="How many moves the grounder has.")
+@click.option("--report-only", is_flag=True, help="Run nothing; write the report again.")
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def evaluate_benchmark(
+    *,
+    benchmark: str,
+    root: Path,
+    split: str,
+    pipeline: str,
+    output: Path,
+    resume: bool,
+    retry_failed: bool,
+    shard: Shard | None,
+    limit: int | None,
+    workers: int,
+    seed: int,
+    options: tuple[str, ...],
+    reader_options: tuple[str, ...],
+    max_turns: int | None,
+    report_only: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run a pipeline over BENCHMARK, score it and write a report.
+
+    Every sample is on the disk as soon as it is done: after a crash, a full disk or Ctrl-C,
+    --resume goes on. Samples that fail are recorded with their error and count as zero.
+    """
+    from videoseg.benchmarks import build_benchmark, open_benchmark
+    from videoseg.cli.composing import checked_pipeline, parse_options
+    from videoseg.cli.eval_progress import EvaluationProgress
+    from videoseg.cli.terminal import open_console, working, write_json
+    from videoseg.evaluation import evaluate
+    from videoseg.evaluation.outcome import write_outcome
+
+    if retry_failed and not resume:
+        raise click.UsageError("--retry-failed goes with --resume")
+    read_options = benchmark_options(reader_options)
+    pipe = checked_pipeline(
+        pipeline, stages={}, options=parse_options(options), max_turns=max_turns
+    )
+    submission = build_benchmark(benchmark, options=read_options).submission
+    with working(f"reading {benchmark}", quiet=quiet):
+        samples = open_benchmark(benchmark, root, split, options=read_options)
+    if report_only:
+        report = write_outcome(output, samples, submission)
+    else:
+        with pipe, EvaluationProgress(quiet=quiet) as progress:
+            try:
+                report = evaluate(
+                    samples,
+                    pipe,
+                    output,
+                    resume=resume,
+                    retry_failed=retry_failed,
+                    shard=shard,
+                    limit=limit,
+                    workers=workers,
+                    seed=seed,
+                    on_progress=progress,
+                    command=typed_command(),
+                    root=root.absolute(),
+                    submission=submission,
+                )
+            except (KeyboardInterrupt, SystemExit):
+                progress.close()
+                if progress.latest is not None:
+                    click.echo(_how_to_go_on(progress.latest.done, output), err=True)
+                raise
+    if as_json:
+        write_json(report.to_dict())
+    elif not quiet:
+        print_report(open_console(), report, output)
+
+
+def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
+    """Read ``option=value`` texts; values are read as YAML.
+
+    Raises:
+        click.BadParameter: If one has another form.
+
+    Example:
+        >>> benchmark_options(["check_pictures=false"])
+        {'check_pictures': False}
+    """
+    import yaml
+
+    options: dict[str, Any] = {}
+    for item in items:
+        name, equals, text = item.partition("=")
+        if not (equals and name.strip()):
+            raise click.BadParameter(f"{item!r} must have the form option=value", param_hint="-B")
+        try:
+            options[name.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise click.BadParameter(
+                f"the value in {item!r} cannot be read; put it in quotes", param_hint="-B"
+            ) from error
+    return options
+
+
+def print_report(console: Console, report: EvaluationReport, folder: Path | None) -> None:
+    """Print the headline table, the coverage and where the files are."""
+    from videoseg.evaluation.report.tables import headline_rows, measure_name
+
+    console.print(f"{report.benchmark}: {report.coverage}", style="bold", soft_wrap=True)
+    if report.scored:
+        names = [measure_name(name) for name in report.measures]
+        rows = headline_rows(report)
+        width = max(len(row.label) for row in rows)
+        widths = [max(len(name), 5) for name in names]
+        head = "  ".join(f"{n:>{w}}" for n, w in zip(names, widths, strict=True))
+        console.print(f"  {'':<{width}}  samples  {head}", soft_wrap=True)
+        for place, row in enumerate(rows):
+            style = "bold" if place == 0 else ""
+            cells = _cells(row, report.measures, widths)
+            line = f"  {row.label:<{width}}  {row.count:>7}  {cells}"
+            console.print(line, style=style, soft_wrap=True)
+    for failure in report.failures[:5]:
+        if failure.error is not None:
+            error = failure.error
+            text = f"  failed: {failure.sample}: {error.type}: {error.message}"
+            console.print(text, style="yellow", soft_wrap=True)
+    if len(report.failures) > 5:
+        console.print(f"  and {len(report.failures) - 5} more failed", style="yellow")
+    for problem in report.problems[:5]:
+        console.print(f"  {problem}", style="yellow", soft_wrap=True)
+    console.print(f"  protocol {report.protocol}", soft_wrap=True)
+    if folder is None:
+        return
+    console.print()
+    files = [(folder / name, text) for name, text in _FILES if (folder / name).exists()]
+    longest = max((len(str(path)) for path, _ in files), default=0)
+    for path, purpose in files:
+        console.print(f"{path!s:<{longest}}  {purpose}", soft_wrap=True)
+
+
+def _cells(row: TableRow, measures: Sequence[str], widths: Sequence[int]) -> str:
+    from videoseg.evaluation.report.tables import percent
+
+    values: Mapping[str, float] = row.values
+    return "  ".join(
+        f"{percent(values.get(name)):>{width}}"
+        for name, width in zip(measures, widths, strict=True)
+    )
+
+
+def _how_to_go_on(done: int, folder: Path) -> str:
+    return f"\n{done} samples are kept in {folder}; add --resume to the command to go on"

@@ -1,0 +1,292 @@
+"""What is kept of every sample: one JSON line, appended as soon as it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from videoseg.errors import ConfigError, OutputError, VideosegError
+from videoseg.metrics.scoring import SampleScore
+from videoseg.types import (
+    Grounding,
+    MaskTrack,
+    Size,
+    Trace,
+    Window,
+    from_jsonable,
+    to_jsonable,
+)
+
+__all__ = ["Record", "RecordFile", "RecordedError", "TargetFacts", "read_records"]
+
+_SCHEMA = 1
+_LARGE = ("tracks", "grounding", "trace")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedError:
+    """Why a sample failed.
+
+    Args:
+        type: The class of the error, such as ``StageError``.
+        message: What it said, in one line.
+    """
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """What a sample asks for, to break results down by.
+
+    Args:
+        num_objects: True objects.
+        num_frames: Annotated frames.
+        visible_share: Share of the annotated frames that show a true object, in [0, 1].
+        area_share: Share of the picture that the true objects cover, mean over the frames
+            that show one, in [0, 1].
+    """
+
+    num_objects: int
+    num_frames: int
+    visible_share: float
+    area_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One sample answered, or failed.
+
+    Args:
+        sample: ``video_id/expression_id``.
+        video_id: The video, as the benchmark calls it.
+        expression_id: The expression, as the benchmark calls it.
+        query: The sentence.
+        group: What the benchmark tells apart in its tables.
+        attributes: What else results are broken down by.
+        status: ``ok`` or ``failed``.
+        error: Why it failed.
+        size: (height, width) of the video.
+        num_frames: Frames of the video.
+        num_objects: Objects in the answer.
+        tracks: The answer: one mask track for each object, over all frames.
+        grounding: Where the objects were localised.
+        trace: The reasoning.
+        window: The window that was answered with: the last one the grounder asked to look at,
+            or else from the first to the last frame with a mask.
+        timings: Seconds, by stage; ``total`` is all of them, ``scoring`` comes on top.
+        peak_memory_bytes: The most memory the process held while at this sample.
+        peak_device_memory_bytes: The most memory held on GPUs; None if none was used.
+        seed: The seed of the run.
+        versions: Of the packages that took part.
+        device: Where models ran.
+        warnings: What the pipeline warned of.
+        score: How good the answer is; None if the benchmark keeps its truth to itself.
+        target: What was asked for.
+        schema: Version of this layout.
+    """
+
+    sample: str
+    video_id: str
+    expression_id: str
+    query: str
+    group: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    status: Literal["ok", "failed"] = "ok"
+    error: RecordedError | None = None
+    size: Size | None = None
+    num_frames: int | None = None
+    num_objects: int = 0
+    tracks: tuple[MaskTrack, ...] = ()
+    grounding: Grounding | None = None
+    trace: Trace | None = None
+    window: Window | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int | None = None
+    peak_device_memory_bytes: int | None = None
+    seed: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    device: str = ""
+    warnings: tuple[str, ...] = ()
+    score: SampleScore | None = None
+    target: TargetFacts | None = None
+    schema: int = _SCHEMA
+
+    @property
+    def failed(self) -> bool:
+        """Whether the sample failed."""
+        return self.status == "failed"
+
+    def without_masks(self) -> Record:
+        """Return the record without what takes room: masks, grounding and trace."""
+        return replace(self, tracks=(), grounding=None, trace=None)
+
+    def to_line(self) -> str:
+        """Return the record as one line of JSON, its end included."""
+        data = to_jsonable(self)
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+
+    @staticmethod
+    def from_line(line: str | bytes, *, masks: bool = True) -> Record:
+        """Read a line that ``to_line`` made.
+
+        Args:
+            line: The line.
+            masks: Whether masks, grounding and trace are wanted; without them it is faster.
+
+        Raises:
+            OutputError: If it is no record, or one of a layout this release does not know.
+        """
+        try:
+            data = json.loads(line)
+            schema = data.get("schema") if isinstance(data, dict) else None
+            if schema != _SCHEMA:
+                raise OutputError(
+                    f"a record of schema {schema!r}; this release reads schema {_SCHEMA}"
+                )
+            if not masks:
+                for name in _LARGE:
+                    data.pop(name, None)
+            return from_jsonable(Record, data)
+        except (ValueError, ConfigError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise OutputError(f"a line that is no record: {reason}") from error
+
+
+def read_records(
+    path: str | Path, *, masks: bool = True, problems: list[str] | None = None
+) -> Iterator[Record]:
+    """Yield the records of one file, in the order in which they were written.
+
+    A sample that was run twice has two records; the later one counts.
+
+    Args:
+        path: A ``records.jsonl``.
+        masks: Whether masks, grounding and trace are wanted; without them it is faster.
+        problems: Gets one line of text for each line that cannot be read, such as the last one
+            of a run that was killed while it wrote. If left out, such a line is an error.
+
+    Raises:
+        OutputError: If the file cannot be read, or a line of it and ``problems`` was left out.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    if not line.endswith(b"\n"):
+                        raise OutputError("a line that was not written to its end")
+                    yield Record.from_line(line, masks=masks)
+                except VideosegError as error:
+                    text = f"{path}, line {number}: {error}"
+                    if problems is None:
+                        raise OutputError(f"{text}; run again with resume to mend it") from error
+                    problems.append(text)
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+class RecordFile:
+    """A ``records.jsonl`` that is being written, by one process at a time.
+
+    Each record is written whole and flushed to the disk before ``append`` returns. Half a
+    line, left behind by a process that was killed, is cut off when the file is opened.
+
+    Args:
+        path: The file; it is made if it does not exist.
+
+    Raises:
+        OutputError: If it cannot be written, or another process is writing it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            self._descriptor = os.open(self.path, flags, 0o644)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
+        try:
+            self._lock()
+            self._cut_half_a_line()
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, record: Record) -> None:
+        """Write one record to the end of the file, down to the disk.
+
+        Raises:
+            OutputError: If it cannot be written; the file is left as it was.
+        """
+        line = record.to_line().encode("utf-8")
+        end = os.fstat(self._descriptor).st_size
+        try:
+            view = memoryview(line)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+            os.fsync(self._descriptor)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, end)
+            raise OutputError(
+                f"cannot write {self.path}: {error.strerror or error}; make room and go on "
+                "with resume"
+            ) from error
+
+    def close(self) -> None:
+        """Close the file. Closing twice does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> RecordFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # no such locks on Windows
+            return
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"another process is writing {self.path}; wait for it, or choose another folder"
+            ) from error
+        except OSError:
+            # Some network file systems have no locks; they can still hold a run.
+            return
+
+    def _cut_half_a_line(self) -> None:
+        end = os.fstat(self._descriptor).st_size
+        step = 1 << 16
+        stop = end
+        while stop > 0:
+            start = max(0, stop - step)
+            os.lseek(self._descriptor, start, os.SEEK_SET)
+            piece = os.read(self._descriptor, stop - start)
+            newline = piece.rfind(b"\n")
+            if newline >= 0:
+                stop = start + newline + 1
+                break
+            stop = start
+        if stop < end:
+            os.ftruncate(self._descriptor, stop)
+            os.fsync(self._descriptor)

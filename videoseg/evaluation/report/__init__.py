@@ -1,0 +1,25 @@
+"""The report of an evaluation: HTML, Markdown and JSON from the same numbers."""
+
+from videoseg.evaluation.report.building import build_report
+from videoseg.evaluation.report.data import (
+    Breakdown,
+    Costs,
+    Coverage,
+    EvaluationReport,
+    SampleRow,
+    TableRow,
+)
+from videoseg.evaluation.report.writing import load_report, records_of, write_report
+
+__all__ = [
+    "Breakdown",
+    "Costs",
+    "Coverage",
+    "EvaluationReport",
+    "SampleRow",
+    "TableRow",
+    "build_report",
+    "load_report",
+    "records_of",
+    "write_report",
+]

@@ -1,0 +1,259 @@
+"""From records to a report."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from videoseg.benchmarks.types import Sample
+from videoseg.evaluation.records import Record
+from videoseg.evaluation.report.data import (
+    Breakdown,
+    Costs,
+    Coverage,
+    EvaluationReport,
+    SampleRow,
+    TableRow,
+)
+from videoseg.evaluation.run_file import RunInfo
+from videoseg.evaluation.scoring import unreadable_score
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.scoring import SampleScore
+from videoseg.metrics.summary import summarise
+
+__all__ = ["build_report"]
+
+_MOST_VALUES = 40
+_COURSE = 10
+_LENGTHS = ((50, "up to 50 frames"), (100, "51 to 100"), (200, "101 to 200"), (500, "201 to 500"))
+_AREAS = ((0.01, "under 1 % of the frame"), (0.05, "1 to 5 %"), (0.2, "5 to 20 %"))
+
+
+def build_report(
+    records: Iterable[Record],
+    runs: Sequence[RunInfo],
+    *,
+    protocol: EvalProtocol,
+    samples: Sequence[Sample] = (),
+    problems: Sequence[str] = (),
+) -> EvaluationReport:
+    """Build a report from records, in whatever order they come.
+
+    Args:
+        records: What was run; of several records of one sample the last counts. Masks and
+            traces are not needed.
+        runs: What was run and how, one for each shard. All have the same identity.
+        protocol: The rules the records were scored by.
+        samples: The samples of the split, for their order; by default that of their ids.
+        problems: What is wrong with the records, to be passed on.
+    """
+    latest = {record.sample: record.without_masks() for record in records}
+    order = {sample.id: place for place, sample in enumerate(samples)}
+    ordered = sorted(latest.values(), key=lambda r: (order.get(r.sample, len(order)), r.sample))
+    scored = any(record.score is not None for record in ordered)
+    scores = [(record, _score(record, protocol)) for record in ordered] if scored else []
+    summary = summarise(((record.group, score) for record, score in scores), protocol)
+    identity = runs[0].identity
+    return EvaluationReport(
+        benchmark=identity.benchmark,
+        protocol=protocol,
+        pipeline=identity.pipeline,
+        seed=identity.seed,
+        coverage=_coverage(ordered, runs),
+        measures=tuple(name for name in protocol.measures if name in summary.overall),
+        overall=dict(summary.overall),
+        groups=Breakdown(
+            "group",
+            tuple(
+                TableRow(name, summary.num_by_group[name], dict(values))
+                for name, values in summary.groups.items()
+                if name or len(summary.groups) > 1
+            ),
+        ),
+        breakdowns=_breakdowns(scores, protocol),
+        course=_course([score for _, score in scores]),
+        samples=tuple(_row(record, protocol, scored=scored) for record in ordered),
+        costs=_costs(ordered),
+        runs=tuple(runs),
+        versions=_versions(ordered),
+        devices=tuple(sorted({record.device for record in ordered if record.device})),
+        problems=tuple(problems),
+    )
+
+
+def _score(record: Record, protocol: EvalProtocol) -> SampleScore:
+    return record.score if record.score is not None else unreadable_score(protocol)
+
+
+def _row(record: Record, protocol: EvalProtocol, *, scored: bool) -> SampleRow:
+    return SampleRow(
+        sample=record.sample,
+        video_id=record.video_id,
+        query=record.query,
+        group=record.group,
+        attributes=dict(record.attributes),
+        status=record.status,
+        values=dict(_score(record, protocol).values) if scored else {},
+        num_frames=record.num_frames,
+        num_objects=record.num_objects,
+        target=record.target,
+        error=record.error,
+        warnings=record.warnings,
+    )
+
+
+def _coverage(records: Sequence[Record], runs: Sequence[RunInfo]) -> Coverage:
+    in_split = runs[0].identity.num_samples
+    limits = [run.limit for run in runs if run.limit is not None]
+    asked = min(max(limits), in_split) if len(limits) == len(runs) else in_split
+    count = max((run.shard.count for run in runs if run.shard is not None), default=0)
+    here = {run.shard.number for run in runs if run.shard is not None}
+    return Coverage(
+        in_split=in_split,
+        # A later session may have asked for fewer than an earlier one had done.
+        asked=max(asked, len(records)),
+        done=len(records),
+        failed=sum(record.failed for record in records),
+        missing_shards=tuple(
+            f"{number}/{count}" for number in range(1, count + 1) if number not in here
+        ),
+    )
+
+
+# -- broken down -------------------------------------------------------------------------
+
+_Scored = tuple[Record, SampleScore]
+
+
+def _breakdowns(scores: Sequence[_Scored], protocol: EvalProtocol) -> tuple[Breakdown, ...]:
+    if not scores:
+        return ()
+    names = sorted({name for record, _ in scores for name in record.attributes})
+    found = [_breakdown(name, scores, protocol, partial(_attribute, name)) for name in names]
+    found += [
+        _breakdown("length of the video", scores, protocol, _length, _labels(_LENGTHS, "longer")),
+        _breakdown(
+            "size of the target",
+            scores,
+            protocol,
+            _area,
+            (*_labels(_AREAS, "20 % or more"), "no target"),
+        ),
+        _breakdown(
+            "number of true objects", scores, protocol, _objects, ("0", "1", "2", "3 or more")
+        ),
+    ]
+    return tuple(breakdown for breakdown in found if len(breakdown.rows) > 1)
+
+
+def _breakdown(
+    name: str,
+    scores: Sequence[_Scored],
+    protocol: EvalProtocol,
+    value_of: Callable[[Record], str | None],
+    order: Sequence[str] = (),
+) -> Breakdown:
+    parts: dict[str, list[tuple[str, SampleScore]]] = defaultdict(list)
+    for record, score in scores:
+        value = value_of(record)
+        if value is not None:
+            parts[value].append(("", score))
+    if len(parts) > _MOST_VALUES:
+        return Breakdown(name, ())
+    # Within one value there may be no group that the protocol averages over.
+    plain = replace(protocol, overall="samples", groups=()) if protocol.groups else protocol
+    labels = [label for label in order if label in parts] or sorted(parts)
+    return Breakdown(
+        name,
+        tuple(
+            TableRow(label, len(parts[label]), dict(summarise(parts[label], plain).overall))
+            for label in labels
+        ),
+    )
+
+
+def _attribute(name: str, record: Record) -> str | None:
+    return record.attributes.get(name)
+
+
+def _labels(steps: Sequence[tuple[float, str]], beyond: str) -> tuple[str, ...]:
+    return (*(label for _, label in steps), beyond)
+
+
+def _length(record: Record) -> str | None:
+    if record.num_frames is None:
+        return None
+    return next((label for most, label in _LENGTHS if record.num_frames <= most), "longer")
+
+
+def _area(record: Record) -> str | None:
+    if record.target is None:
+        return None
+    share = record.target.area_share
+    if not share:
+        return "no target"
+    return next((label for limit, label in _AREAS if share < limit), "20 % or more")
+
+
+def _objects(record: Record) -> str | None:
+    if record.target is None:
+        return None
+    return str(record.target.num_objects) if record.target.num_objects < 3 else "3 or more"
+
+
+def _course(scores: Sequence[SampleScore]) -> tuple[float, ...]:
+    """Return the mean J of each tenth of the frames, over samples that show a target."""
+    columns: list[list[float]] = [[] for _ in range(_COURSE)]
+    for score in scores:
+        if score.target_empty or score.missing:
+            continue
+        for one in score.objects:
+            frames = one.j_per_frame
+            if len(frames) < _COURSE:
+                continue
+            for column in range(_COURSE):
+                start = column * len(frames) // _COURSE
+                stop = (column + 1) * len(frames) // _COURSE
+                columns[column].append(statistics.fmean(frames[start:stop]))
+    return tuple(statistics.fmean(column) for column in columns) if columns[0] else ()
+
+
+# -- what it took ------------------------------------------------------------------------
+
+
+def _costs(records: Sequence[Record]) -> Costs:
+    done = [record for record in records if not record.failed and "total" in record.timings]
+    if not done:
+        return Costs()
+    totals = sorted(record.timings["total"] for record in done)
+    frames = sum(record.num_frames or 0 for record in done)
+    stages: Mapping[str, float] = {
+        name: math.fsum(record.timings.get(name, 0.0) for record in done) / len(done)
+        for name in dict.fromkeys(name for record in done for name in record.timings)
+    }
+    memory = [r.peak_memory_bytes for r in done if r.peak_memory_bytes is not None]
+    device = [r.peak_device_memory_bytes for r in done if r.peak_device_memory_bytes is not None]
+    whole = math.fsum(totals)
+    return Costs(
+        seconds={
+            "median": statistics.median(totals),
+            "p90": totals[min(len(totals) - 1, int(0.9 * len(totals)))],
+            "sum": whole,
+        },
+        stages=stages,
+        frames_per_second=frames / whole if whole > 0 else None,
+        peak_memory_bytes=max(memory, default=None),
+        peak_device_memory_bytes=max(device, default=None),
+    )
+
+
+def _versions(records: Sequence[Record]) -> dict[str, str]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        for name, version in record.versions.items():
+            found[name].add(version)
+    return {name: ", ".join(sorted(found[name])) for name in sorted(found)}

@@ -1,0 +1,236 @@
+"""What a report says, without how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from videoseg.evaluation.records import RecordedError, TargetFacts
+from videoseg.evaluation.run_file import RunInfo
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.types import to_jsonable
+
+__all__ = ["Breakdown", "Costs", "Coverage", "EvaluationReport", "SampleRow", "TableRow"]
+
+_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of what was asked for was answered.
+
+    Args:
+        in_split: Samples of the split.
+        asked: Samples asked for; fewer if there was a limit.
+        done: Samples that have a record.
+        failed: How many of those failed; they count as zero.
+        missing_shards: Shards that have no records here.
+    """
+
+    in_split: int
+    asked: int
+    done: int
+    failed: int
+    missing_shards: tuple[str, ...] = ()
+
+    @property
+    def answered(self) -> float:
+        """Share of what was asked for that was answered without failing, in [0, 1]."""
+        return (self.done - self.failed) / self.asked if self.asked else 0.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sample of the split was answered."""
+        return self.done == self.in_split and not self.failed
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.done - self.failed} of {self.asked} answered ({100 * self.answered:.1f} %)"
+        ]
+        if self.failed:
+            parts.append(f"{self.failed} failed and count as zero")
+        if self.asked > self.done:
+            parts.append(f"{self.asked - self.done} not run yet")
+        if self.missing_shards:
+            parts.append(f"shards {', '.join(self.missing_shards)} are not here")
+        if self.asked < self.in_split:
+            parts.append(f"{self.in_split - self.asked} of the split's {self.in_split} left out")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One line of a table.
+
+    Args:
+        label: What it is about.
+        count: How many samples.
+        values: Measure to value in [0, 1].
+    """
+
+    label: str
+    count: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """The results by one property of the samples.
+
+    Args:
+        name: The property.
+        rows: One for each of its values.
+    """
+
+    name: str
+    rows: tuple[TableRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """One sample in the report.
+
+    Args:
+        sample: ``video_id/expression_id``.
+        video_id: The video.
+        query: The sentence.
+        group: Its group.
+        attributes: Its attributes.
+        status: ``ok`` or ``failed``.
+        values: Measure to value in [0, 1]; empty if there is no truth to score against.
+        num_frames: Frames of the video; None if it failed before it was opened.
+        num_objects: Objects predicted.
+        target: What was asked for.
+        error: Why it failed.
+        warnings: What the pipeline warned of.
+    """
+
+    sample: str
+    video_id: str
+    query: str
+    group: str
+    attributes: Mapping[str, str]
+    status: str
+    values: Mapping[str, float]
+    num_frames: int | None = None
+    num_objects: int = 0
+    target: TargetFacts | None = None
+    error: RecordedError | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a run took. Another run of the same takes something else.
+
+    Args:
+        seconds: Median, 90th percentile and sum of the seconds of a sample.
+        stages: Mean seconds of each stage.
+        frames_per_second: Frames of all videos over all seconds; each video counts once for
+            every sample on it.
+        peak_memory_bytes: The most any sample took.
+        peak_device_memory_bytes: The same on GPUs.
+    """
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    stages: Mapping[str, float] = field(default_factory=dict)
+    frames_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+    peak_device_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """The outcome of an evaluation.
+
+    All but ``costs``, ``runs``, ``versions``, ``devices`` and ``problems`` is the same for
+    every run of the same thing, however often it was interrupted and in whatever order its
+    samples were done.
+
+    Args:
+        benchmark: Benchmark and split.
+        protocol: The rules.
+        pipeline: The pipeline's configuration; empty for predictions of another system.
+        seed: The seed.
+        coverage: How much was answered.
+        measures: The measures that have values, in the protocol's order.
+        overall: Measure to value in [0, 1], combined as the protocol has it; empty if the
+            benchmark scores on its server.
+        groups: The same by group.
+        breakdowns: The same by attribute, length of the video and size of the target.
+        course: Mean J in each tenth of the annotated frames; empty if frames have no score.
+        samples: Every sample, in the benchmark's order.
+        costs: What it took.
+        runs: How it was run, one for each shard.
+        versions: Of the packages that took part.
+        devices: Where models ran.
+        problems: What is wrong with the records.
+    """
+
+    benchmark: str
+    protocol: EvalProtocol
+    pipeline: Mapping[str, Any]
+    seed: int
+    coverage: Coverage
+    measures: tuple[str, ...]
+    overall: Mapping[str, float]
+    groups: Breakdown
+    breakdowns: tuple[Breakdown, ...]
+    course: tuple[float, ...]
+    samples: tuple[SampleRow, ...]
+    costs: Costs = field(default_factory=Costs)
+    runs: tuple[RunInfo, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def scored(self) -> bool:
+        """Whether there was a truth to score against."""
+        return bool(self.measures)
+
+    @property
+    def main_measure(self) -> str:
+        """The measure that samples are compared by; empty if there is none."""
+        by_sample = [name for name in self.measures if any(name in s.values for s in self.samples)]
+        for name in ("j_and_f", "j", "giou"):
+            if name in by_sample:
+                return name
+        return by_sample[0] if by_sample else ""
+
+    @property
+    def failures(self) -> tuple[SampleRow, ...]:
+        """The samples that failed."""
+        return tuple(sample for sample in self.samples if sample.error is not None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report ready for JSON: ``results``, the same every time, and ``run``."""
+        return {
+            "format": "videoseg-evaluation",
+            "schema": _SCHEMA,
+            "results": {
+                "benchmark": self.benchmark,
+                "protocol": to_jsonable(self.protocol),
+                "pipeline": dict(self.pipeline),
+                "seed": self.seed,
+                "coverage": {**to_jsonable(self.coverage), "answered": self.coverage.answered},
+                "overall": dict(self.overall),
+                "groups": to_jsonable(self.groups),
+                "breakdowns": [to_jsonable(breakdown) for breakdown in self.breakdowns],
+                "course": list(self.course),
+                "samples": [to_jsonable(sample) for sample in self.samples],
+            },
+            "run": {
+                "costs": to_jsonable(self.costs),
+                "runs": [to_jsonable(run) for run in self.runs],
+                "versions": dict(self.versions),
+                "devices": list(self.devices),
+                "problems": list(self.problems),
+            },
+        }
+
+    def _repr_html_(self) -> str:
+        from videoseg.evaluation.report.tables import headline_html
+
+        return headline_html(self)

@@ -1,0 +1,142 @@
+"""The samples worth looking at, with pictures of where answer and truth agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
+from videoseg.errors import VideosegError
+from videoseg.evaluation.records import Record
+from videoseg.evaluation.report.data import EvaluationReport, SampleRow
+from videoseg.types import BoolArray, Frame, MaskTrack, Rle, Size
+
+__all__ = ["FALSE_ALARM", "HIT", "MISSED", "Example", "ExamplePicture", "choose", "illustrate"]
+
+# Object ids, which are what colours depend on: bluish green, vermilion, blue.
+HIT, FALSE_ALARM, MISSED = 3, 7, 6
+
+_FRAMES = 4
+_SIDE, _BYTES = 400, 24_000
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplePicture:
+    """One frame of a sample.
+
+    Args:
+        frame: Its index.
+        uri: A JPEG as a ``data:`` address.
+        size: (height, width) of the picture.
+        j: J of the frame; None if there is no truth.
+    """
+
+    frame: int
+    uri: str
+    size: Size
+    j: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A sample with its pictures; none if its video cannot be read."""
+
+    row: SampleRow
+    pictures: tuple[ExamplePicture, ...]
+
+
+def choose(report: EvaluationReport, count: int = 6) -> tuple[list[SampleRow], list[SampleRow]]:
+    """Return the best and the worst samples that did not fail, never one in both.
+
+    Ties are broken by the size of the target, larger first, and then by id: what is large is
+    easier to look at, and the choice is the same every time.
+    """
+    measure = report.main_measure
+    rows = [row for row in report.samples if row.error is None and measure in row.values]
+
+    def rank(row: SampleRow, sign: int) -> tuple[float, float, str]:
+        area = row.target.area_share if row.target is not None else 0.0
+        return (sign * row.values[measure], -area, row.sample)
+
+    count = min(count, (len(rows) + 1) // 2)
+    worst = sorted(rows, key=lambda row: rank(row, 1))[:count]
+    taken = {row.sample for row in worst}
+    best = sorted((row for row in rows if row.sample not in taken), key=lambda row: rank(row, -1))
+    return best[:count], worst
+
+
+def illustrate(
+    rows: Sequence[SampleRow], records: Iterable[Record], split: BenchmarkSplit
+) -> dict[str, Example]:
+    """Draw pictures of some samples.
+
+    Args:
+        rows: The samples.
+        records: Their records with masks; others are passed over.
+        split: Where videos and truth are.
+    """
+    wanted = {row.sample: row for row in rows}
+    samples = {sample.id: sample for sample in split.samples if sample.id in wanted}
+    found: dict[str, Example] = {}
+    for record in records:
+        row, sample = wanted.get(record.sample), samples.get(record.sample)
+        if row is None or sample is None or record.failed:
+            continue
+        try:
+            found[record.sample] = Example(row, _pictures(record, sample, split))
+        except VideosegError:
+            # The report is about scores; a video that has gone since costs its pictures only.
+            found[record.sample] = Example(row, ())
+    return found
+
+
+def _pictures(record: Record, sample: Sample, split: BenchmarkSplit) -> tuple[ExamplePicture, ...]:
+    from videoseg.io.pictures import spread
+
+    truth = split.truth(sample)
+    video = split.video(sample.video_id)
+    try:
+        frames = spread(truth.frames if truth is not None else range(len(video)), _FRAMES)
+        images = video.read(frames)
+    finally:
+        close = getattr(video, "close", None)
+        if close is not None:
+            close()
+    return tuple(
+        _picture(index, image, record.tracks, truth)
+        for index, image in zip(frames, images, strict=True)
+    )
+
+
+def _picture(
+    index: int, image: Frame, tracks: Sequence[MaskTrack], truth: Truth | None
+) -> ExamplePicture:
+    from videoseg.io.overlay import draw_masks
+    from videoseg.io.pictures import Picture, jpeg_data_uri
+
+    size = (int(image.shape[0]), int(image.shape[1]))
+    pred = _union([track.masks[index] for track in tracks], size)
+    j = None
+    masks = {HIT: pred}
+    if truth is not None and tuple(truth.size) == size:
+        place = truth.frames.index(index)
+        true = _union([masks[place] for masks in truth.objects.values()], size)
+        hit = pred & true
+        union = np.count_nonzero(pred | true)
+        j = float(np.count_nonzero(hit) / union) if union else 1.0
+        masks = {HIT: hit, FALSE_ALARM: pred & ~true, MISSED: true & ~pred}
+    small = Picture(index, image, {k: m for k, m in masks.items() if m.any()}, size).fitted(_SIDE)
+    drawn = draw_masks(small.image, small.masks, tags=False, opacity=0.5)
+    return ExamplePicture(
+        index, jpeg_data_uri(drawn, _BYTES), (int(drawn.shape[0]), int(drawn.shape[1])), j
+    )
+
+
+def _union(rles: Sequence[Rle | None], size: Size) -> BoolArray:
+    union = np.zeros(size, dtype=bool)
+    for rle in rles:
+        if rle is not None and tuple(rle.size) == tuple(size):
+            union |= rle.decode()
+    return union

@@ -1,0 +1,137 @@
+"""Reports written beside the records they are made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from videoseg.benchmarks.types import BenchmarkSplit
+from videoseg.errors import OutputError
+from videoseg.evaluation.folder import RunFiles, files_of_runs
+from videoseg.evaluation.records import Record, read_records
+from videoseg.evaluation.report.building import build_report
+from videoseg.evaluation.report.data import EvaluationReport
+from videoseg.evaluation.report.examples import Example, choose, illustrate
+from videoseg.evaluation.report.markdown import render_markdown
+from videoseg.evaluation.report.page import render_page
+from videoseg.evaluation.run_file import RunInfo
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.types import from_jsonable
+
+__all__ = ["load_report", "records_of", "save_report", "write_report"]
+
+
+def write_report(
+    folder: str | Path, split: BenchmarkSplit | None = None, *, submission: str = ""
+) -> EvaluationReport:
+    """Build the report of a folder from its records, and write it there.
+
+    Records of shards are merged; what is not there yet shows as coverage.
+
+    Args:
+        folder: The folder of the run.
+        split: What was run on, for pictures and for the order of the samples.
+        submission: The file to upload, where a server does the scoring.
+
+    Returns:
+        The report, written to ``report.html``, ``report.md`` and ``report.json``.
+
+    Raises:
+        OutputError: If the folder holds no run, or runs that do not belong together, or
+            cannot be written.
+    """
+    folder = Path(folder)
+    report = load_report(folder, split)
+    best, worst = choose(report)
+    pictures: dict[str, Example] = {}
+    if split is not None:
+        pictures = illustrate([*best, *worst], records_of(folder), split)
+    save_report(
+        report,
+        folder,
+        [pictures.get(row.sample, Example(row, ())) for row in best],
+        [pictures.get(row.sample, Example(row, ())) for row in worst],
+        submission=submission,
+    )
+    return report
+
+
+def load_report(folder: str | Path, split: BenchmarkSplit | None = None) -> EvaluationReport:
+    """Build the report of a folder from its records, writing nothing.
+
+    Args:
+        folder: The folder of the run.
+        split: What was run on, for the order of the samples.
+
+    Raises:
+        OutputError: If the folder holds no run, or runs that do not belong together.
+    """
+    folder = Path(folder)
+    runs = _runs(folder)
+    problems: list[str] = []
+    found = records_of(folder, masks=False, problems=problems)
+    protocol = from_jsonable(EvalProtocol, dict(runs[0].identity.protocol))
+    return build_report(
+        found,
+        runs,
+        protocol=protocol,
+        samples=() if split is None else split.samples,
+        problems=problems,
+    )
+
+
+def records_of(
+    folder: str | Path, *, masks: bool = True, problems: list[str] | None = None
+) -> Iterator[Record]:
+    """Yield the records of a run and of all its shards, as they are in the files.
+
+    Args:
+        folder: The folder of the run.
+        masks: Whether masks, grounding and trace are wanted; without them it is faster.
+        problems: Gets a line for each record that cannot be read; without it they are passed
+            over.
+    """
+    ignored: list[str] = []
+    for files in files_of_runs(folder):
+        if files.records.exists():
+            yield from read_records(
+                files.records, masks=masks, problems=ignored if problems is None else problems
+            )
+
+
+def save_report(
+    report: EvaluationReport,
+    folder: str | Path,
+    best: list[Example],
+    worst: list[Example],
+    *,
+    submission: str = "",
+) -> None:
+    """Write ``report.html``, ``report.md`` and ``report.json``, each in one step.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    from videoseg.io.staged_file import write_file
+
+    folder = Path(folder)
+    document = json.dumps(report.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+    rows = [example.row for example in best], [example.row for example in worst]
+    write_file(folder / "report.json", document + "\n")
+    write_file(folder / "report.md", render_markdown(report, *rows, submission=submission))
+    write_file(folder / "report.html", render_page(report, best, worst, submission=submission))
+
+
+def _runs(folder: Path) -> list[RunInfo]:
+    files: list[RunFiles] = files_of_runs(folder)
+    if not files:
+        raise OutputError(f"{folder} holds no evaluation; give the folder that was its output")
+    runs = [each.read() for each in files]
+    for other, place in zip(runs[1:], files[1:], strict=True):
+        if differences := runs[0].identity.differences(other.identity):
+            raise OutputError(
+                f"{files[0].run.name} and {place.run.name} in {folder} do not belong together: "
+                f"{'; '.join(differences)}; keep them in folders of their own"
+            )
+    return runs

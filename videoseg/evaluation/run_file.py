@@ -1,0 +1,224 @@
+"""``run.json``: what a run is, so that it can be resumed, merged and told from others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from videoseg.benchmarks.types import BenchmarkSplit, Sample
+from videoseg.errors import ConfigError, OutputError
+from videoseg.types import from_jsonable, to_jsonable
+
+__all__ = ["RunIdentity", "RunInfo", "RunSession", "Shard", "read_run", "write_run"]
+
+_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several equal parts of a run.
+
+    Args:
+        number: Which part, from 1.
+        count: How many parts there are.
+
+    Raises:
+        ConfigError: If there is no such part.
+
+    Example:
+        >>> Shard.parse("2/3").of(["a", "b", "c", "d", "e", "f", "g"])
+        ('c', 'd')
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise ConfigError(
+                f"there is no shard {self.number}/{self.count}; the first of {self.count} is "
+                f"1/{self.count}"
+            )
+
+    @staticmethod
+    def parse(text: str) -> Shard:
+        """Read ``i/n``.
+
+        Raises:
+            ConfigError: If it has another form, or there is no such part.
+        """
+        number, slash, count = text.partition("/")
+        if not (slash and number.strip().isdecimal() and count.strip().isdecimal()):
+            raise ConfigError(f"a shard is written i/n, such as 1/4, got {text!r}")
+        return Shard(int(number), int(count))
+
+    def of(self, items: Sequence[Any]) -> tuple[Any, ...]:
+        """Return this part of the items. Neighbours, such as one video's, stay together."""
+        start = (self.number - 1) * len(items) // self.count
+        return tuple(items[start : self.number * len(items) // self.count])
+
+    @property
+    def suffix(self) -> str:
+        """What the files of this part have in their names."""
+        return f"-{self.number}-of-{self.count}"
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What must be the same for two sets of records to belong together.
+
+    Args:
+        benchmark: Benchmark and split.
+        protocol: The rules it is scored by.
+        pipeline: The pipeline's configuration.
+        seed: The seed.
+        samples: A digest of all samples of the split and their queries.
+        num_samples: How many they are.
+    """
+
+    benchmark: str
+    protocol: Mapping[str, Any]
+    pipeline: Mapping[str, Any]
+    seed: int
+    samples: str
+    num_samples: int
+
+    @staticmethod
+    def of(split: BenchmarkSplit, pipeline: Mapping[str, Any], seed: int) -> RunIdentity:
+        """Return the identity of a run."""
+        return RunIdentity(
+            split.name,
+            _plain(split.protocol.to_dict()),
+            _plain(pipeline),
+            seed,
+            samples_digest(split.samples),
+            len(split.samples),
+        )
+
+    def differences(self, other: RunIdentity) -> list[str]:
+        """Return what differs, in words; nothing if the two are the same."""
+        found = []
+        for name in ("benchmark", "protocol", "pipeline", "seed"):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(ours, Mapping):
+                found += [
+                    f"{name}.{key} was {_short(a)} and is now {_short(b)}"
+                    for key, a, b in _changes(ours, theirs)
+                ]
+            elif ours != theirs:
+                found.append(f"{name} was {_short(ours)} and is now {_short(theirs)}")
+        if self.samples != other.samples and self.benchmark == other.benchmark:
+            found.append(
+                f"the samples of {self.benchmark} have changed ({self.num_samples} then, "
+                f"{other.num_samples} now)"
+            )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class RunSession:
+    """One start of a run.
+
+    Args:
+        command: What was typed; empty if it was started from Python.
+        started: When, UTC, ISO 8601.
+        workers: Processes that shared the work; 0 for this one alone.
+        versions: Of Python and videoseg.
+        machine: What ``describe_machine`` says.
+    """
+
+    command: str
+    started: str
+    workers: int
+    versions: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """All that ``run.json`` holds.
+
+    Args:
+        identity: What the run is.
+        root: Where the benchmark was read from.
+        limit: How many samples were asked for; None for all.
+        shard: Which part of them.
+        sessions: One for each time it was started.
+        schema: Version of this layout.
+    """
+
+    identity: RunIdentity
+    root: str = ""
+    limit: int | None = None
+    shard: Shard | None = None
+    sessions: tuple[RunSession, ...] = ()
+    schema: int = _SCHEMA
+
+    def resumed(
+        self, session: RunSession, *, limit: int | None, shard: Shard | None, root: str
+    ) -> RunInfo:
+        """Return what the file holds once the run has been started again."""
+        return replace(
+            self, limit=limit, shard=shard, root=root, sessions=(*self.sessions, session)
+        )
+
+
+def samples_digest(samples: Iterable[Sample]) -> str:
+    """Return a digest of samples and their queries, the same on every machine."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        digest.update(json.dumps([sample.id, sample.query]).encode("utf-8"))
+    return digest.hexdigest()[:32]
+
+
+def read_run(path: Path) -> RunInfo:
+    """Read a ``run.json``.
+
+    Raises:
+        OutputError: If it cannot be read.
+    """
+    try:
+        return from_jsonable(RunInfo, json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, ConfigError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise OutputError(f"{path} is no description of a run: {reason}") from error
+
+
+def write_run(path: Path, info: RunInfo) -> None:
+    """Write a ``run.json`` in one step.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    from videoseg.io.staged_file import write_file
+
+    write_file(path, json.dumps(to_jsonable(info), ensure_ascii=False, indent=1) + "\n")
+
+
+def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what JSON makes of it, so that what was read equals what was written."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(data), default=str))
+    return plain
+
+
+def _changes(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any]
+) -> list[tuple[str, object, object]]:
+    keys = sorted({*ours, *theirs})
+    return [
+        (key, ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)
+    ]
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 120 else f"{text[:117]}..."
