@@ -1,0 +1,241 @@
+"""What a model says about objects, read leniently, in the coordinates it used."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from videoseg_r1.relaxed_json import read_values
+
+from videoseg import GroundingParseError
+
+__all__ = ["MAX_OBJECTS", "Answer", "ObjectAnswer", "parse_answer", "split_answer"]
+
+MAX_OBJECTS = 120
+"""How many objects of one answer are kept, as in VisionReasoner."""
+
+XY: TypeAlias = tuple[float, float]
+
+_BOX_KEYS = ("bbox_2d", "bbox", "box_2d", "box", "bounding_box")
+_POINT_KEYS = ("point_2d", "point", "center", "centre", "center_2d", "points_1", "points_2")
+_POINT_LIST_KEYS = ("points_pos", "positive_points", "points_2d")
+_NEGATIVE_KEYS = ("neg_point_2d", "point_neg", "negative_point", "neg_point", "point_neg_2d")
+_NEGATIVE_LIST_KEYS = ("points_neg", "negative_points", "neg_points")
+_LABELLED_KEYS = ("points",)
+_OBJECT_LIST_KEYS = ("objects", "answer", "answers", "detections", "targets")
+_LARGEST = 1e7
+_MAX_POINTS = 32
+
+_THINK = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|(?=<answer>)|$)", re.S | re.I)
+_ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.S | re.I)
+_NONE = re.compile(r"^\W*(?:none|null|nothing|no (?:such )?(?:object|match)\w*|n/?a)\b", re.I)
+_NUMBER = r"[-+]?\d{1,9}(?:\.\d{1,9})?"
+_LOOSE_BOX = re.compile(rf"[(\[]\s*({_NUMBER})((?:\s*,\s*{_NUMBER}){{3}})\s*[)\]]")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAnswer:
+    """One object, in the coordinates that the model used.
+
+    Args:
+        box: (x1, y1, x2, y2) with sorted corners, or None.
+        points: Points on the object.
+        negative_points: Points that are not on it.
+        label: What the model calls it.
+    """
+
+    box: tuple[float, float, float, float] | None
+    points: tuple[XY, ...] = ()
+    negative_points: tuple[XY, ...] = ()
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer.
+
+    Args:
+        thought: The reasoning.
+        objects: The objects; none if the model says that there is none.
+        warnings: What was left out, and why.
+    """
+
+    thought: str
+    objects: tuple[ObjectAnswer, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def split_answer(text: str) -> tuple[str, str]:
+    """Return (reasoning, answer block).
+
+    Without tags of its own, the reasoning is what stands before the answer; without tags of
+    the answer, the answer is what stands after the reasoning.
+    """
+    answers = list(_ANSWER.finditer(text))
+    answer = answers[-1] if answers else None
+    think = _THINK.search(text)
+    if think is not None:
+        thought = think.group(1)
+        rest = text[: think.start()] + text[think.end() :]
+    else:
+        head, tag, tail = text.rpartition("</think>")
+        thought = head if tag else (text[: answer.start()] if answer is not None else "")
+        rest = tail
+    return thought.strip(), (answer.group(1) if answer is not None else rest).strip()
+
+
+def parse_answer(text: str) -> Answer:
+    """Read boxes, points and negative points from what a model said.
+
+    Accepts the answers of VideoSeg-R1 (``bbox_2d``, ``point_2d``, ``neg_point_2d``; points as
+    labelled triples), VisionReasoner, and Seg-Zero (``bbox``, ``points_1``, ``points_2``); in
+    code fences, with single quotes or trailing commas, cut off in the middle, with or without
+    tags.
+
+    Raises:
+        GroundingParseError: If it neither names a place nor says that there is none.
+    """
+    thought, block = split_answer(text)
+    warnings: list[str] = []
+    values = read_values(block)
+    objects: list[ObjectAnswer] = []
+    num_items = 0
+    for item in _items(values):
+        num_items += 1
+        if (found := _object(item)) is None:
+            continue
+        if len(objects) == MAX_OBJECTS:
+            warnings.append(f"only the first {MAX_OBJECTS} objects of the answer are kept")
+            break
+        objects.append(found)
+    if not objects:
+        objects = list(_loose_boxes(block))
+    if objects:
+        if num_items > len(objects) and not warnings:
+            left_out = num_items - len(objects)
+            warnings.append(f"left out of the answer, for naming no place: {left_out}")
+        return Answer(thought, tuple(objects), tuple(warnings))
+    if _says_none(values, block):
+        return Answer(thought, ())
+    raise GroundingParseError(
+        "the model's answer names no box and no point, nor does it say that there is none",
+        raw_text=text,
+    )
+
+
+def _says_none(values: Sequence[Any], block: str) -> bool:
+    if any(value == [] for value in values):
+        return True
+    if any(
+        isinstance(value, Mapping) and value.get(key) == []
+        for value in values
+        for key in _OBJECT_LIST_KEYS
+    ):
+        return True
+    return _NONE.match(block[:200]) is not None
+
+
+def _items(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
+    """Yield what may describe an object: mappings, and lists of four numbers."""
+    for value in values:
+        if isinstance(value, Mapping):
+            inner = next(
+                (value[k] for k in _OBJECT_LIST_KEYS if isinstance(value.get(k), list)), None
+            )
+            if inner is not None and depth < 3:
+                yield from _items(inner, depth + 1)
+            else:
+                yield value
+        elif isinstance(value, list) and value:
+            if _numbers(value, 4) is not None:
+                yield value
+            elif depth < 3:
+                yield from _items(value, depth + 1)
+
+
+def _object(item: Any) -> ObjectAnswer | None:
+    if isinstance(item, list):
+        box = _box(item)
+        return None if box is None else ObjectAnswer(box)
+    keys = {str(key).lower(): value for key, value in item.items()}
+    boxes = (_box(keys[key]) for key in _BOX_KEYS if key in keys)
+    box = next((box for box in boxes if box is not None), None)
+    points = _points(keys, _POINT_KEYS, _POINT_LIST_KEYS)
+    negatives = _points(keys, _NEGATIVE_KEYS, _NEGATIVE_LIST_KEYS)
+    for key in _LABELLED_KEYS:
+        for x, y, positive in _labelled(keys.get(key)):
+            (points if positive else negatives).append((x, y))
+    if box is None and not points:
+        return None
+    label = keys.get("label")
+    return ObjectAnswer(
+        box,
+        tuple(points[:_MAX_POINTS]),
+        tuple(negatives[:_MAX_POINTS]),
+        label.strip()[:100] if isinstance(label, str) else "",
+    )
+
+
+def _points(keys: Mapping[str, Any], single: Sequence[str], several: Sequence[str]) -> list[XY]:
+    found: list[XY] = []
+    for key in (*single, *several):
+        value = keys.get(key)
+        nested = isinstance(value, list) and any(isinstance(part, list) for part in value)
+        for candidate in value if nested and isinstance(value, list) else [value]:
+            if (numbers := _numbers(candidate, 2)) is not None:
+                found.append((numbers[0], numbers[1]))
+    return found
+
+
+def _labelled(value: Any) -> Iterator[tuple[float, float, bool]]:
+    """Yield (x, y, positive) from ``[[x, y, 1], [x, y, 0]]``; pairs are positive."""
+    if not isinstance(value, list):
+        return
+    parts = value if any(isinstance(part, list) for part in value) else [value]
+    for part in parts:
+        if (triple := _numbers(part, 3)) is not None:
+            yield triple[0], triple[1], triple[2] > 0
+        elif (pair := _numbers(part, 2)) is not None:
+            yield pair[0], pair[1], True
+
+
+def _box(value: Any) -> tuple[float, float, float, float] | None:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(v, list) for v in value):
+        value = [*value[0], *value[1]]
+    numbers = _numbers(value, 4)
+    if numbers is None:
+        return None
+    x1, y1, x2, y2 = numbers
+    box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+    return box if box[2] > box[0] and box[3] > box[1] else None
+
+
+def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
+    """Return that many finite numbers, or None if the value is something else."""
+    if not isinstance(value, list) or len(value) != count:
+        return None
+    numbers = []
+    for part in value:
+        if isinstance(part, str) and re.fullmatch(_NUMBER, part.strip()):
+            part = float(part)
+        if isinstance(part, bool) or not isinstance(part, int | float):
+            return None
+        if not math.isfinite(part) or abs(part) > _LARGEST:
+            return None
+        numbers.append(float(part))
+    return tuple(numbers)
+
+
+def _loose_boxes(block: str) -> Iterator[ObjectAnswer]:
+    """Yield boxes that stand in running text, as "(x1, y1, x2, y2)"."""
+    for number, match in enumerate(_LOOSE_BOX.finditer(block)):
+        if number == MAX_OBJECTS:
+            return
+        box = _box([float(part) for part in re.findall(_NUMBER, match.group())])
+        if box is not None:
+            yield ObjectAnswer(box)

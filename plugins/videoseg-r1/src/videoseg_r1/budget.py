@@ -1,0 +1,110 @@
+"""How long to think: a rating of the task's difficulty, and the tokens it is worth."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from videoseg import ChatModel
+from videoseg.types import MessagePart
+from videoseg_r1.prompts import PromptTemplate
+from videoseg_r1.relaxed_json import read_values
+from videoseg_r1.showing import ask_about
+from videoseg_r1.times import after_thinking
+
+__all__ = ["AXES", "Difficulty", "parse_difficulty", "rate_difficulty", "token_budget"]
+
+AXES: tuple[str, ...] = (
+    "scene_complexity",
+    "segmentation_challenge",
+    "temporal_ambiguity",
+    "motion_complexity",
+    "linguistic_ambiguity",
+)
+"""What makes a task hard (arXiv 2511.16077, section on the length penalty)."""
+
+_EASY, _HARD = 4.0, 7.0
+_BUDGETS = {"easy": 40, "medium": 60, "hard": 90}
+_DEFAULT = 5
+_NUM_RATINGS = 3
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Difficulty:
+    """How hard a task is.
+
+    Args:
+        axes: From 1 (trivial) to 10 (extreme) for each of ``AXES``.
+        rated: Whether a model rated it; if it gave no usable answer, every axis is 5.
+    """
+
+    axes: Mapping[str, float]
+    rated: bool = True
+
+    @property
+    def mean(self) -> float:
+        """The mean of the axes, in [1, 10]."""
+        return statistics.fmean(self.axes.values())
+
+    @property
+    def level(self) -> str:
+        """``easy`` up to 4, ``hard`` from 7, else ``medium`` (the paper names no bounds)."""
+        return "easy" if self.mean <= _EASY else "hard" if self.mean >= _HARD else "medium"
+
+
+def token_budget(difficulty: Difficulty) -> int:
+    """Return how many tokens of reasoning a task is worth: 40, 60 or 90.
+
+    The paper's mapping is unpublished; these fit the mean lengths in its Table 7.
+    """
+    return _BUDGETS[difficulty.level]
+
+
+def rate_difficulty(
+    chat: ChatModel,
+    prompt: PromptTemplate,
+    parts: Sequence[MessagePart],
+    query: str,
+    *,
+    seed: int = 0,
+) -> Difficulty:
+    """Ask a model three times how hard a task is, and take the median on each axis."""
+    messages = ask_about(parts, prompt.fill(query=query))
+    for attempt in range(_ATTEMPTS):
+        replies = chat.chat(
+            messages,
+            num_samples=_NUM_RATINGS,
+            temperature=0.7,
+            max_tokens=128,
+            seed=seed + attempt,
+        )
+        ratings = [parse_difficulty(reply.text) for reply in replies]
+        usable = [rating for rating in ratings if rating is not None]
+        if usable:
+            return Difficulty({a: statistics.median(r[a] for r in usable) for a in AXES})
+    return Difficulty(dict.fromkeys(AXES, float(_DEFAULT)), rated=False)
+
+
+def parse_difficulty(text: str) -> dict[str, float] | None:
+    """Return the rating on each axis, or None if one is missing or outside 1 to 10."""
+    for value in read_values(after_thinking(text)):
+        rating = _rating(value)
+        if rating is not None:
+            return rating
+    return None
+
+
+def _rating(value: Any) -> dict[str, float] | None:
+    if isinstance(value, list) and len(value) == len(AXES):
+        value = dict(zip(AXES, value, strict=True))
+    if not isinstance(value, Mapping):
+        return None
+    numbers = [value.get(axis) for axis in AXES]
+    if not all(
+        isinstance(n, int | float) and not isinstance(n, bool) and 1 <= n <= 10 for n in numbers
+    ):
+        return None
+    return {axis: float(value[axis]) for axis in AXES}

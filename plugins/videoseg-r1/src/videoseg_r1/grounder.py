@@ -1,0 +1,278 @@
+"""The grounder of VideoSeg-R1: reasons aloud, then gives boxes, points and negative points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from videoseg import (
+    Box,
+    ChatModel,
+    ChatReply,
+    ConfigError,
+    Episode,
+    Grounding,
+    GroundingParseError,
+    Point,
+    Prompt,
+    TextPart,
+    Thought,
+)
+from videoseg.types import MessagePart
+from videoseg_r1.answers import Answer, ObjectAnswer, parse_answer
+from videoseg_r1.budget import Difficulty, rate_difficulty, token_budget
+from videoseg_r1.placing import Placement, placement_of
+from videoseg_r1.prompts import load_prompt
+from videoseg_r1.showing import ask_about, frame_parts, time_label
+
+__all__ = ["OnParseError", "ReasoningGrounder", "ThinkingBudget"]
+
+OnParseError: TypeAlias = Literal["raise", "empty"]
+ThinkingBudget: TypeAlias = Literal["none", "difficulty"] | int
+
+_RETRY_TEMPERATURE = 0.7
+_DEFAULT_CONTEXT_PIXELS = 128 * 28 * 28
+_DEFAULT_TARGET_PIXELS = 1000 * 28 * 28
+
+
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    """How long the model was asked to think."""
+
+    tokens: int | None = None
+    difficulty: Difficulty | None = None
+
+    def wording(self) -> str:
+        if self.tokens is None:
+            return ""
+        return (
+            f" Keep the thinking under {self.tokens} tokens, about {self.tokens * 3 // 4} words."
+        )
+
+
+class ReasoningGrounder:
+    """Shows context frames and the target frame, and asks for the objects in the target frame.
+
+    One turn: it always answers (arXiv 2511.16077; the form of the answer is VisionReasoner's,
+    with a negative point). Context frames are shown small, each after its time; the target
+    frame comes last and is the only one that coordinates refer to. If the sampler left the
+    keyframe open, the middle one of the frames shown is the target.
+
+    An answer that cannot be read is asked for once more, with sampling.
+
+    Args:
+        chat: A vision-language model.
+        coordinates: How its coordinates are meant: ``auto`` (what the model's plug-in says),
+            ``pixels_of_resized``, ``per_mille``, ``unit``, or ``square(n)``; checkpoints trained
+            as VisionReasoner is need ``square(840)`` and pictures stretched to that size.
+        prompt: Version of the prompt, or the path of a text file with ``{query}`` in it.
+        max_tokens: Upper bound on the tokens of an answer.
+        thinking_budget: ``none``; a number of tokens; or ``difficulty``, which asks the model
+            first how hard the task is. It is put into the prompt, and recorded beside the
+            tokens used; nothing is cut off.
+        use_box: Whether prompts carry the box (Table 6 of the paper).
+        use_point: Whether they carry the point on the object; the centre of the box if the
+            model gave none.
+        use_negative: Whether they carry the negative point, where the model gave one.
+        on_parse_error: ``raise``, or ``empty`` for "not in this video" with a warning.
+
+    Raises:
+        ConfigError: If an option is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        chat: ChatModel,
+        coordinates: str = "auto",
+        prompt: str = "v1",
+        max_tokens: int = 1024,
+        thinking_budget: ThinkingBudget = "none",
+        use_box: bool = True,
+        use_point: bool = True,
+        use_negative: bool = True,
+        on_parse_error: OnParseError = "raise",
+    ) -> None:
+        problems = []
+        if max_tokens < 1:
+            problems.append(f"max_tokens must be at least 1, got {max_tokens}")
+        if not (use_box or use_point):
+            problems.append("use_box and use_point cannot both be off")
+        if on_parse_error not in ("raise", "empty"):
+            problems.append(f"on_parse_error must be 'raise' or 'empty', got {on_parse_error!r}")
+        if isinstance(thinking_budget, int):
+            if thinking_budget < 1:
+                problems.append(f"thinking_budget must be at least 1, got {thinking_budget}")
+        elif thinking_budget not in ("none", "difficulty"):
+            problems.append(
+                "thinking_budget must be 'none', 'difficulty' or a number of tokens, "
+                f"got {thinking_budget!r}"
+            )
+        if problems:
+            raise ConfigError([f"r1: {problem}" for problem in problems])
+        self._chat = chat
+        self._coordinates = coordinates
+        self._prompt = load_prompt("ground", prompt)
+        self._difficulty_prompt = load_prompt("difficulty")
+        self._max_tokens = max_tokens
+        self._thinking_budget = thinking_budget
+        self._use_box = use_box
+        self._use_point = use_point
+        self._use_negative = use_negative
+        self._on_parse_error = on_parse_error
+
+    def step(self, episode: Episode) -> Grounding:
+        """Answer; see ``Grounder.step``.
+
+        Raises:
+            GroundingParseError: If the answer cannot be read, twice, and that is not to be
+                taken for "not in this video".
+        """
+        target = _target(episode)
+        parts = _shown(episode, target)
+        budget = self._budget(parts, episode)
+        question = self._prompt.fill(query=episode.query, budget=budget.wording())
+        attempts: list[dict[str, Any]] = []
+        for temperature in (0.0, _RETRY_TEMPERATURE):
+            reply = self._chat.chat(
+                ask_about(parts, question),
+                temperature=temperature,
+                max_tokens=self._max_tokens,
+                seed=episode.seed + len(attempts),
+            )[0]
+            attempts.append({"raw": reply.text, "num_tokens": reply.num_tokens})
+            try:
+                answer = parse_answer(reply.text)
+            except GroundingParseError as error:
+                failure = error
+                continue
+            return self._grounding(episode, target, reply, answer, budget, attempts)
+        if self._on_parse_error == "raise":
+            raise failure
+        thought = Thought(reply.text, details=self._details(budget, attempts))
+        warning = f"{failure}; taken for 'not in this video'"
+        return Grounding(None, (), thought, warnings=(*_sampler_warnings(episode), warning))
+
+    def _budget(self, parts: Sequence[MessagePart], episode: Episode) -> _Budget:
+        if self._thinking_budget == "none":
+            return _Budget()
+        if isinstance(self._thinking_budget, int):
+            return _Budget(self._thinking_budget)
+        difficulty = rate_difficulty(
+            self._chat, self._difficulty_prompt, parts, episode.query, seed=episode.seed
+        )
+        return _Budget(token_budget(difficulty), difficulty)
+
+    def _grounding(
+        self,
+        episode: Episode,
+        target: int,
+        reply: ChatReply,
+        answer: Answer,
+        budget: _Budget,
+        attempts: list[dict[str, Any]],
+    ) -> Grounding:
+        # The target frame is the last picture shown.
+        placement = placement_of(reply, self._coordinates, source=episode.video.size, image=-1)
+        prompts: list[Prompt] = []
+        warnings = [*_sampler_warnings(episode), *answer.warnings]
+        for found in answer.objects:
+            prompt = self._prompt_of(found, len(prompts) + 1, target, placement)
+            if prompt is None:
+                warnings.append("an object of the answer lies outside the frame; it is left out")
+            else:
+                prompts.append(prompt)
+        if answer.objects and not prompts:
+            raise GroundingParseError(
+                f"every object of the answer lies outside the frame of "
+                f"{episode.video.size[1]}x{episode.video.size[0]}; the model's coordinates are "
+                f"perhaps not {placement.space}: try another 'coordinates'",
+                raw_text=reply.text,
+            )
+        details = self._details(budget, attempts) | placement.to_dict()
+        details["num_thinking_tokens"] = _thinking_tokens(reply, answer.thought)
+        thought = Thought(answer.thought, num_tokens=reply.num_tokens, details=details)
+        return Grounding(
+            target if prompts else None,
+            tuple(prompts),
+            thought,
+            confidence=episode.selection.confidence,
+            warnings=tuple(dict.fromkeys(warnings)),
+        )
+
+    def _prompt_of(
+        self, found: ObjectAnswer, object_id: int, frame: int, placement: Placement
+    ) -> Prompt | None:
+        box = placement.box(found.box) if found.box is not None else None
+        points = [p for p in map(placement.point, found.points) if p is not None]
+        if box is not None and not points:
+            points = [box.center]
+        negatives = [p for p in map(placement.point, found.negative_points) if p is not None]
+        kept_box: Box | None = box if self._use_box else None
+        kept: list[Point] = points if self._use_point or kept_box is None else []
+        if kept_box is None and not kept:
+            return None
+        return Prompt(
+            object_id,
+            frame,
+            box=kept_box,
+            points=tuple(kept),
+            negative_points=tuple(negatives) if self._use_negative else (),
+            label=found.label,
+        )
+
+    def _details(self, budget: _Budget, attempts: list[dict[str, Any]]) -> dict[str, Any]:
+        details: dict[str, Any] = {"prompt": self._prompt.name, "attempts": attempts}
+        if budget.tokens is not None:
+            details["thinking_budget"] = budget.tokens
+        if budget.difficulty is not None:
+            details["difficulty"] = {
+                "axes": dict(budget.difficulty.axes),
+                "mean": budget.difficulty.mean,
+                "level": budget.difficulty.level,
+                "rated": budget.difficulty.rated,
+            }
+        return details
+
+
+def _target(episode: Episode) -> int:
+    selection = episode.selection
+    if selection.keyframe is not None:
+        return selection.keyframe
+    return selection.indices[len(selection.indices) // 2]
+
+
+def _shown(episode: Episode, target: int) -> list[MessagePart]:
+    """Return context frames in order of time, each at its own size, then the target frame."""
+    video = episode.video
+    pixels: dict[int, int] = {}
+    target_pixels = _DEFAULT_TARGET_PIXELS
+    for group in episode.selection.groups:
+        for frame in group.indices:
+            size = group.max_pixels or _DEFAULT_CONTEXT_PIXELS
+            pixels[frame] = max(pixels.get(frame, 0), size)
+        if group.role == "keyframe" and group.max_pixels is not None:
+            target_pixels = group.max_pixels
+    parts: list[MessagePart] = []
+    for frame in sorted(set(pixels) - {target}):
+        parts += frame_parts(
+            video, [frame], lambda f: time_label(video.time_of(f)), max_pixels=pixels[frame]
+        )
+    parts.append(TextPart("TARGET FRAME"))
+    parts += frame_parts(
+        video, [target], lambda f: time_label(video.time_of(f)), max_pixels=target_pixels
+    )
+    return parts
+
+
+def _sampler_warnings(episode: Episode) -> tuple[str, ...]:
+    given = episode.selection.details.get("warnings", ())
+    return tuple(str(warning) for warning in given)
+
+
+def _thinking_tokens(reply: ChatReply, thought: str) -> int | None:
+    """Return how many tokens the reasoning took: its share of the answer's characters."""
+    if reply.num_tokens is None or not reply.text:
+        return None
+    return round(reply.num_tokens * len(thought) / len(reply.text))

@@ -1,0 +1,60 @@
+"""What is said to the model: versioned text files, so that a result can name the one used."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from videoseg import ConfigError
+
+__all__ = ["PromptTemplate", "load_prompt"]
+
+_PLACE = re.compile(r"\{(query|duration|budget)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """A prompt with places for ``{query}``, ``{duration}`` and ``{budget}``.
+
+    Args:
+        name: Which one it is, such as ``ground.v1``, or the path of a file of one's own.
+        text: The text; other braces stand for themselves.
+    """
+
+    name: str
+    text: str
+
+    def fill(self, **values: str) -> str:
+        """Return the text with its places filled; a place without a value is left out."""
+        # One pass: a query that speaks of "{budget}" must not be filled itself.
+        return _PLACE.sub(lambda place: values.get(place.group(1), ""), self.text)
+
+
+def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
+    """Return a prompt of this package, or one from a file.
+
+    Args:
+        purpose: ``segment``, ``frame``, ``timestamp``, ``ground`` or ``difficulty``.
+        version: A version such as ``v1``, or the path of a text file.
+
+    Raises:
+        ConfigError: If there is no such version or file, or it has no place for the query.
+    """
+    if re.fullmatch(r"v\d+", version):
+        source = files("videoseg_r1.prompts") / f"{purpose}.{version}.txt"
+        if not source.is_file():
+            raise ConfigError(f"there is no version {version!r} of the prompt {purpose!r}")
+        name, text = f"{purpose}.{version}", source.read_text(encoding="utf-8")
+    else:
+        try:
+            name, text = version, Path(version).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"cannot read the prompt {version!r}: {error}; give a version such as 'v1', "
+                "or the path of a text file"
+            ) from error
+    if "{query}" not in text:
+        raise ConfigError(f"the prompt {name!r} has no place for the query: write {{query}}")
+    return PromptTemplate(name, text.strip())

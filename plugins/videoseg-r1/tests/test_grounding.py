@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from scripted_chat import ScriptedChat
+from videoseg_r1 import ReasoningGrounder, load_prompt, rate_difficulty, token_budget
+from videoseg_r1.budget import AXES, Difficulty
+
+import videoseg as vs
+from videoseg.testing import GrounderContract, moving_square
+from videoseg.types import FrameGroup
+
+ANSWER = (
+    '<think>It moves.</think><answer>[{"bbox_2d": [250, 500, 500, 750], '
+    '"point_2d": [375, 625], "neg_point_2d": [510, 600]}]</answer>'
+)
+
+
+def episode(video=None, *, keyframe=5, query="the square", **options) -> vs.Episode:
+    video = video or moving_square(12, size=(48, 64)).video
+    window = vs.Window(0, len(video))
+    selection = vs.FrameSelection.of([0, 4, 8], window=window, keyframe=keyframe)
+    return vs.Episode(video, query, selections=(selection,), **options)
+
+
+def ground(*answers, coordinate_space="per_mille", **options):
+    chat = ScriptedChat.saying(*answers)
+    chat.coordinate_space = coordinate_space
+    return ReasoningGrounder(chat=chat, **options).step(episode()), chat
+
+
+class TestContract(GrounderContract):
+    def make(self):
+        return ReasoningGrounder(chat=ScriptedChat.saying(ANSWER))
+
+
+class TestContractWithGarbage(GrounderContract):
+    def make(self):
+        return ReasoningGrounder(chat=ScriptedChat.saying("what?"), on_parse_error="empty")
+
+
+def test_box_points_and_negative_points_come_back_in_pixels_of_the_source():
+    grounding, _ = ground(ANSWER)
+    [prompt] = grounding.prompts
+    assert prompt.box == vs.Box(16, 24, 32, 36)
+    assert prompt.points == (vs.Point(24, 30),)
+    [negative] = prompt.negative_points
+    assert (negative.x, negative.y) == pytest.approx((32.64, 28.8))
+    assert (prompt.frame, grounding.keyframe) == (5, 5)
+    assert grounding.thought.text == "It moves."
+
+
+@pytest.mark.parametrize(
+    ("space", "box"),
+    [("unit", "[0.25, 0.5, 0.5, 0.75]"), ("square(840)", "[210, 420, 420, 630]"),
+     ("pixels_of_resized", "[16, 24, 32, 36]")],
+)  # fmt: skip
+def test_every_coordinate_space_names_the_same_place(space, box):
+    grounding, _ = ground(f'[{{"bbox_2d": {box}}}]', coordinate_space=space)
+    assert grounding.prompts[0].box == vs.Box(16, 24, 32, 36)
+    overruled, _ = ground(f'[{{"bbox_2d": {box}}}]', coordinates=space)
+    assert overruled.prompts[0].box == vs.Box(16, 24, 32, 36)
+    assert overruled.thought.details["coordinate_space"] == space
+
+
+def test_a_model_that_does_not_say_its_space_is_refused_with_the_way_out():
+    with pytest.raises(vs.ConfigError, match="coordinates='per_mille'"):
+        ground(ANSWER, coordinate_space=None)
+
+
+def test_context_is_shown_in_order_and_the_target_last_and_largest():
+    video = moving_square(12).video
+    groups = (
+        FrameGroup("detail", (9, 3), 2000),
+        FrameGroup("context", (0, 11), 1000),
+        FrameGroup("keyframe", (6,), 4000),
+    )
+    selection = vs.FrameSelection(groups, vs.Window(0, 12), details={"warnings": ["careful"]})
+    chat = ScriptedChat.saying(ANSWER)
+    grounding = ReasoningGrounder(chat=chat).step(vs.Episode(video, "it", selections=(selection,)))
+    [call] = chat.calls
+    assert call.frames == [0, 3, 9, 11, 6]
+    assert [image.max_pixels for image in call.images] == [1000, 2000, 2000, 1000, 4000]
+    assert call.texts[0] == f"<{video.time_of(0):.1f} seconds>"
+    assert call.texts[4] == "TARGET FRAME"
+    assert '"it"' in call.texts[-1]
+    assert grounding.warnings == ("careful",)
+
+
+def test_without_a_keyframe_the_middle_frame_shown_is_the_target():
+    chat = ScriptedChat.saying(ANSWER)
+    grounding = ReasoningGrounder(chat=chat).step(episode(keyframe=None))
+    assert grounding.keyframe == 4
+    assert chat.calls[0].frames == [0, 8, 4]
+
+
+def test_several_objects_have_ids_labels_and_their_own_negative_points():
+    answer = json.dumps(
+        [
+            {"bbox_2d": [0, 0, 100, 100], "neg_point_2d": [200, 50], "label": "left"},
+            {"bbox_2d": [500, 500, 900, 900]},
+        ]
+    )
+    grounding, _ = ground(answer)
+    first, second = grounding.prompts
+    assert (first.object_id, second.object_id) == (1, 2)
+    assert (first.label, second.label) == ("left", "")
+    assert len(first.negative_points) == 1
+    assert not second.negative_points
+
+
+def test_a_missing_point_is_the_centre_of_the_box_and_no_negative_is_invented():
+    grounding, _ = ground('[{"bbox_2d": [250, 500, 500, 750]}]')
+    [prompt] = grounding.prompts
+    assert prompt.points == (vs.Point(24, 30),)
+    assert not prompt.negative_points
+
+
+@pytest.mark.parametrize("use_box", [True, False])
+@pytest.mark.parametrize("use_point", [True, False])
+@pytest.mark.parametrize("use_negative", [True, False])
+def test_every_part_of_the_prompt_can_be_left_out(use_box, use_point, use_negative):
+    options = {"use_box": use_box, "use_point": use_point, "use_negative": use_negative}
+    if not (use_box or use_point):
+        with pytest.raises(vs.ConfigError, match="cannot both be off"):
+            ground(ANSWER, **options)
+        return
+    [prompt] = ground(ANSWER, **options)[0].prompts
+    assert (prompt.box is not None, bool(prompt.points)) == (use_box, use_point)
+    assert bool(prompt.negative_points) == use_negative
+
+
+def test_boxes_are_cut_at_the_border_and_what_lies_outside_is_left_out():
+    answer = '[{"bbox_2d": [900, 900, 1100, 1200]}, {"bbox_2d": [1500, 1500, 1600, 1600]}]'
+    grounding, _ = ground(answer)
+    [prompt] = grounding.prompts
+    assert prompt.box == vs.Box(57.6, 43.2, 64, 48)
+    assert "outside the frame" in grounding.warnings[0]
+
+
+def test_only_objects_outside_hint_at_another_coordinate_space():
+    with pytest.raises(vs.GroundingParseError, match="try another 'coordinates'"):
+        ground('[{"bbox_2d": [1500, 1500, 1600, 1600]}]')
+
+
+def test_nothing_is_not_in_this_video():
+    grounding, chat = ground("<think>No.</think><answer>[]</answer>")
+    assert not grounding.found
+    assert grounding.keyframe is None
+    assert grounding.thought.text == "No."
+    assert len(chat.calls) == 1
+
+
+def test_an_unreadable_answer_is_asked_for_once_more_with_sampling():
+    grounding, chat = ground("what?", ANSWER)
+    assert grounding.found
+    assert [call.temperature for call in chat.calls] == [0.0, 0.7]
+    attempts = grounding.thought.details["attempts"]
+    assert [attempt["raw"] for attempt in attempts] == ["what?", ANSWER]
+
+
+def test_twice_unreadable_is_an_error_with_the_raw_text():
+    with pytest.raises(vs.GroundingParseError) as caught:
+        ground("what?", "still what?")
+    assert caught.value.raw_text == "still what?"
+
+
+def test_twice_unreadable_may_be_taken_for_nothing():
+    grounding, _ = ground("what?", on_parse_error="empty")
+    assert not grounding.found
+    assert "not in this video" in grounding.warnings[-1]
+    assert len(grounding.thought.details["attempts"]) == 2
+
+
+# -- how long to think -------------------------------------------------------------------
+
+
+def rating(value: int) -> str:
+    return json.dumps(dict.fromkeys(AXES, value))
+
+
+@pytest.mark.parametrize(("value", "tokens"), [(1, 40), (4, 40), (5, 60), (7, 90), (10, 90)])
+def test_harder_tasks_may_think_longer(value, tokens):
+    grounding, chat = ground(rating(value), ANSWER, thinking_budget="difficulty")
+    details = grounding.thought.details
+    assert details["thinking_budget"] == tokens
+    assert details["difficulty"]["mean"] == value
+    assert f"under {tokens} tokens" in chat.calls[-1].texts[-1]
+    assert 0 < details["num_thinking_tokens"] <= grounding.thought.num_tokens
+
+
+def test_a_number_of_tokens_needs_no_rating():
+    grounding, chat = ground(ANSWER, thinking_budget=25)
+    assert len(chat.calls) == 1
+    assert grounding.thought.details["thinking_budget"] == 25
+
+
+def test_without_a_budget_the_prompt_names_none():
+    _, chat = ground(ANSWER)
+    assert "tokens" not in chat.calls[0].texts[-1]
+
+
+def test_ratings_are_medians_and_bad_ones_are_asked_for_again():
+    prompt = load_prompt("difficulty")
+    chat = ScriptedChat.saying("?", [rating(2), rating(9), rating(3)])
+    difficulty = rate_difficulty(chat, prompt, [], "it")
+    assert difficulty.mean == 3
+    assert len(chat.calls) == 2
+    unrated = rate_difficulty(ScriptedChat.saying("?"), prompt, [], "it")
+    assert (unrated.rated, unrated.mean, token_budget(unrated)) == (False, 5, 60)
+
+
+def test_levels_meet_at_four_and_seven():
+    levels = [Difficulty(dict.fromkeys(AXES, value)).level for value in (4, 4.1, 6.9, 7)]
+    assert levels == ["easy", "medium", "medium", "hard"]
+
+
+# -- prompts and options -----------------------------------------------------------------
+
+
+def test_a_prompt_of_ones_own(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text('Find {query}. Answer like {"bbox_2d": []}.')
+    grounding, chat = ground(ANSWER, prompt=str(path))
+    assert chat.calls[0].texts[-1] == 'Find the square. Answer like {"bbox_2d": []}.'
+    assert grounding.thought.details["prompt"] == str(path)
+
+
+def test_the_prompt_used_is_named():
+    assert ground(ANSWER)[0].thought.details["prompt"] == "ground.v1"
+
+
+def test_a_prompt_without_a_place_for_the_query_is_refused(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("Find it.")
+    for prompt in (str(path), "v99", str(tmp_path / "missing.txt")):
+        with pytest.raises(vs.ConfigError, match="prompt"):
+            ground(ANSWER, prompt=prompt)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_tokens": 0},
+        {"thinking_budget": 0},
+        {"thinking_budget": "long"},
+        {"on_parse_error": "ignore"},
+    ],
+)
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(vs.ConfigError):
+        ground(ANSWER, **options)
