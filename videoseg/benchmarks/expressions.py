@@ -15,7 +15,7 @@ Text under other keys of an expression, such as ``type``, becomes an attribute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,12 +81,20 @@ def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
     return videos
 
 
-def read_expressions(path: Path, problems: Problems) -> list[ExpressionVideo]:
-    """Read and check the file; what is wrong is noted and left out."""
+def read_expressions(
+    path: Path, problems: Problems, *, prepare: Callable[[Any], Any] = lambda entry: entry
+) -> list[ExpressionVideo]:
+    """Read and check the file; what is wrong is noted and left out.
+
+    Args:
+        path: The file.
+        problems: Where what is wrong is noted.
+        prepare: Brings a video's entry of another form into the usual one.
+    """
     return [
         video
         for video_id, entry in videos_of(path, problems).items()
-        if (video := _video(path, video_id, entry, problems)) is not None
+        if (video := _video(path, video_id, prepare(entry), problems)) is not None
     ]
 
 

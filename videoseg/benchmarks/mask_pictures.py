@@ -16,9 +16,10 @@ A picture of object ids is grey or has a palette; its values are the ids and col
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["VOID", "read_ids", "read_mask"]
+
+T = TypeVar("T")
 
 VOID = 255
 """The id of pixels that belong to no object and are not judged, in 8-bit pictures of ids."""
@@ -46,8 +49,7 @@ def read_mask(source: Path | bytes, *, where: str, size: Size | None = None) -> 
     Raises:
         EvaluationError: If it is no picture, or has another size.
     """
-    values = _values(source, where=where, size=size, ids=False)
-    return np.asarray(values != 0)
+    return _read(source, _foreground, where=where, size=size)
 
 
 def read_ids(source: Path | bytes, *, where: str, size: Size | None = None) -> IntArray:
@@ -56,17 +58,19 @@ def read_ids(source: Path | bytes, *, where: str, size: Size | None = None) -> I
     Raises:
         EvaluationError: If it is no picture, has colours instead of ids, or another size.
     """
-    return _values(source, where=where, size=size, ids=True)
+    return _read(source, lambda image: _ids(image, where), where=where, size=size)
 
 
-def _values(source: Path | bytes, *, where: str, size: Size | None, ids: bool) -> IntArray:
+def _read(
+    source: Path | bytes, take: Callable[[Image.Image], T], *, where: str, size: Size | None
+) -> T:
     from PIL import Image
 
     try:
         with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as image:
             # Before a pixel is decoded: a small file can claim to be a huge picture.
             _check_size((image.height, image.width), size, where)
-            return _ids(image, where) if ids else _foreground(image)
+            return take(image)
     except FileNotFoundError as error:
         raise EvaluationError(f"{where} is missing; complete the folder") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -90,21 +94,22 @@ def _check_size(found: Size, size: Size | None, where: str) -> None:
 
 def _ids(image: Image.Image, where: str) -> IntArray:
     if image.mode in {"1", "L", "P"} or image.mode.startswith("I"):
-        values = np.asarray(image)
-        return values.astype(np.int64 if values.dtype.kind == "i" else np.uint16)
+        # 32 bits and a sign: what Pillow makes of 16-bit pictures differs with its version.
+        ids: IntArray = np.asarray(image).astype(np.int32)
+        return ids
     raise EvaluationError(
         f"{where} has colours (mode {image.mode}) where ids are expected; write a grey or "
         "palette PNG whose values are the object ids"
     )
 
 
-def _foreground(image: Image.Image) -> IntArray:
+def _foreground(image: Image.Image) -> BoolArray:
     values = np.asarray(image)
+    seen: BoolArray = values != 0
     if values.ndim == 2:
-        return (values != 0).astype(np.uint8)
+        return seen
     if image.mode in {"LA", "RGBA", "La", "RGBa"}:
-        seen = values[..., :-1].any(axis=-1) & (values[..., -1] != 0)
-        return seen.astype(np.uint8)
+        return np.asarray(seen[..., :-1].any(axis=-1) & seen[..., -1])
     if image.mode != "RGB":
-        values = np.asarray(image.convert("RGB"))
-    return values.any(axis=-1).astype(np.uint8)
+        seen = np.asarray(image.convert("RGB")) != 0
+    return np.asarray(seen.any(axis=-1))

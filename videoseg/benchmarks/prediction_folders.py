@@ -4,9 +4,12 @@
 layout        where                                                object ids
 ============= ==================================================== =======================
 ``masks``     ``<video>/<expression>/<frame>.png``                 1 (one mask)
-``ids``       ``<video>/<frame>.png``, a picture of object ids     the values above 0
+``ids``       ``<video>/<frame>.png``, a picture of object ids     its values; see below
 ``coco``      a JSON file with COCO RLEs, see below                1
 ============= ==================================================== =======================
+
+In pictures of ids 0 is no object and 255 is void; a video whose only id is 255 shows one object,
+which gets the id 1.
 
 A folder or a zip holds ``masks`` or ``ids``, directly or within one folder ``Annotations``.
 The JSON is ``{video: {expression: masks}}``, where masks is a list with one RLE or null for each
@@ -20,11 +23,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-import numpy as np
-
 from videoseg.benchmarks.archive import FileTree, open_tree
 from videoseg.benchmarks.json_files import read_mapping
-from videoseg.benchmarks.mask_pictures import VOID, read_ids, read_mask
+from videoseg.benchmarks.mask_pictures import read_ids, read_mask
+from videoseg.benchmarks.picture_truth import IdTracks
 from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.rles import checked_rle
 from videoseg.benchmarks.types import Sample, Truth
@@ -144,24 +146,16 @@ class PredictionFolder:
         if not any(f"{name}.png" in found for name in names):
             self._note(folder)
             return None
-        masks: dict[int, list[Rle | None]] = {}
+        tracks = IdTracks(len(names))
         for index, name in enumerate(names):
             file = f"{folder}/{name}.png"
             if f"{name}.png" not in found:
                 self._note(file)
                 continue
-            ids = read_ids(tree.read(file), where=self._where(file), size=self._expected(size))
-            for object_id in (int(one) for one in np.unique(ids)):
-                if object_id in {0, VOID}:
-                    continue
-                if object_id < 0 or (object_id not in masks and len(masks) >= VOID):
-                    raise EvaluationError(
-                        f"{self._where(file)} holds the id {object_id} and more than "
-                        f"{len(masks)} ids were met; write ids from 1, one for each object"
-                    )
-                track = masks.setdefault(object_id, [None] * len(names))
-                track[index] = Rle.encode(ids == object_id)
-        return {object_id: tuple(track) for object_id, track in sorted(masks.items())}
+            where = self._where(file)
+            ids = read_ids(tree.read(file), where=where, size=self._expected(size))
+            tracks.add(index, ids, where=where)
+        return tracks.objects()
 
     def _from_json(
         self, sample: Sample, truth: Truth, frame_names: Sequence[str]

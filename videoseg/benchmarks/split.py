@@ -22,12 +22,12 @@ __all__ = ["LoadedSplit", "SplitVideo", "TruthSource"]
 
 @dataclass(frozen=True, slots=True)
 class SplitVideo:
-    """One video of a split: the pictures that are its frames.
+    """One video of a split: the pictures that are its frames, or a video file.
 
     Args:
-        folder: Where the pictures are.
+        folder: Where the pictures are; the video file if there are none.
         files: The picture of each frame, in the benchmark's order; exactly these are the
-            frames, whatever else lies in the folder.
+            frames, whatever else lies in the folder. Empty for a video file.
         names: What each frame is called in the benchmark, without an ending.
         size: (height, width).
         fps: Frames per second.
@@ -43,8 +43,10 @@ class SplitVideo:
         """Open the video under a name.
 
         Raises:
-            VideoError: If a picture is missing, cannot be read or has another size.
+            VideoError: If it is missing or cannot be read, or pictures differ in size.
         """
+        if not self.files:
+            return Video.open(self.folder)
         factory = partial(ImageReader, [self.folder / file for file in self.files], fps=self.fps)
         core = VideoCore(
             name,

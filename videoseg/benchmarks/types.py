@@ -54,6 +54,7 @@ class Truth:
             visible. No objects: the sample has no target.
         foreground: All annotated foreground of the video on each annotated frame, for R.
         window: The true window, where the benchmark grounds queries in time.
+        ignored: Pixels of each annotated frame that are not judged; None for none.
     """
 
     size: Size
@@ -61,6 +62,7 @@ class Truth:
     objects: Mapping[int, Sequence[Rle | None]]
     foreground: Sequence[Rle | None] | None = None
     window: Window | None = None
+    ignored: Sequence[Rle | None] | None = None
 
 
 @runtime_checkable

@@ -1,0 +1,162 @@
+"""A benchmark of one's own: a folder of videos, a file of expressions, a folder of masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from videoseg.benchmarks.expressions import Expression, read_expressions
+from videoseg.benchmarks.opening import split_named
+from videoseg.benchmarks.picture_truth import MaskFolderTruths
+from videoseg.benchmarks.pictures import picture_size, pictures_by_name
+from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.rle_split import samples_of
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo
+from videoseg.benchmarks.submission import SubmissionFormat
+from videoseg.errors import VideoError
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.video import Video
+from videoseg.video.images import natural_order
+
+__all__ = ["FolderBenchmark"]
+
+VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi")
+
+
+class FolderBenchmark:
+    """Reads your own benchmark; subclass it and say what it is called.
+
+    ::
+
+        <root>/meta_expressions.json
+               videos/<video>/<frame>.jpg, or videos/<video>.mp4
+               masks/<video>/<expression>/<frame>.png          (above 0: the object)
+
+    and with several ``splits`` the same in ``<root>/<split>/``. The file is
+    ``{"videos": {<video>: {"expressions": {<id>: {"exp": <sentence>}}}}}``. A video may have
+    ``frames``, the names of the pictures that are its frames; by default all of them in natural
+    order. The frames of a video file are called ``00000``, ``00001`` and so on. An expression
+    may have ``no_target: true``: there is no such object and no mask. A frame without a mask's
+    picture is not annotated and does not count. Text under other keys becomes an attribute.
+
+    Attributes:
+        name: What ``videoseg eval`` calls it.
+        protocol: How it is scored.
+        splits: Its splits; the first is the default.
+        license: What its data may be used for.
+        homepage: Where it is to be had.
+        submission: What its server takes, if it has one.
+        group_key: The key of an expression that holds its group.
+
+    Example:
+        >>> from videoseg.metrics.protocol import EvalProtocol
+        >>> class Kitchen(FolderBenchmark):
+        ...     name = "kitchen"
+        ...     protocol = EvalProtocol("kitchen", ("j_and_f", "j", "f"))
+    """
+
+    name: ClassVar[str]
+    protocol: ClassVar[EvalProtocol]
+    splits: ClassVar[tuple[str, ...]] = ("all",)
+    license: ClassVar[str] = "not stated"
+    homepage: ClassVar[str] = "not stated"
+    submission: ClassVar[SubmissionFormat | None] = None
+    group_key: ClassVar[str] = "group"
+
+    def read(self, root: Path, split: str = "") -> LoadedSplit:
+        """Read one split and check it.
+
+        Raises:
+            EvaluationError: If the folder is not as described; all problems are listed.
+        """
+        split = split_named(self, split)
+        folder = root if len(self.splits) == 1 else root / split
+        problems = Problems(f"{self.name}/{split}", root)
+        meta = folder / "meta_expressions.json"
+        places: dict[str, SplitVideo] = {}
+        videos = read_expressions(meta, problems, prepare=_with_frames)
+        for video in videos:
+            names = () if video.frames == _EVERY else video.frames
+            place = _place(folder / "videos", video.video_id, names, problems)
+            if place is not None:
+                places[video.video_id] = place
+        folders: dict[str, Path | None] = {}
+        for video in videos:
+            for expression in video.expressions:
+                masks = folder / "masks" / video.video_id / expression.expression_id
+                no_target = expression.fields.get("no_target") is True
+                if not no_target and not masks.is_dir():
+                    problems.add(
+                        masks,
+                        "is missing",
+                        fix="put the masks there, or write no_target: true for the expression",
+                    )
+                key = f"{video.video_id}/{expression.expression_id}"
+                folders[key] = None if no_target else masks
+        problems.raise_any()
+        return LoadedSplit(
+            problems.subject,
+            protocol=self.protocol,
+            samples=samples_of(videos, self.group),
+            videos=places,
+            truths=MaskFolderTruths(folders, absent="unannotated"),
+        )
+
+    def group(self, expression: Expression) -> str:
+        """Return the group of an expression."""
+        value = expression.fields.get(self.group_key)
+        return value if isinstance(value, str) else ""
+
+
+# What stands for "all frames" until the folder is looked at.
+_EVERY = ("*",)
+
+
+def _with_frames(entry: Any) -> Any:
+    return {"frames": list(_EVERY), **entry} if isinstance(entry, dict) else entry
+
+
+def _place(
+    folder: Path, video_id: str, names: Sequence[str], problems: Problems
+) -> SplitVideo | None:
+    pictures = folder / video_id
+    if pictures.is_dir():
+        return _of_pictures(pictures, names, problems)
+    files = (folder / f"{video_id}{suffix}" for suffix in VIDEO_SUFFIXES)
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        problems.add(
+            pictures,
+            f"is no folder of pictures, nor is there {video_id}.mp4",
+            fix="put the video there",
+        )
+        return None
+    try:
+        with Video.open(file) as video:
+            count, size, fps = len(video), video.size, video.fps
+    except VideoError as error:
+        problems.add(file, str(error), fix="replace it")
+        return None
+    return SplitVideo(file, (), tuple(f"{index:05d}" for index in range(count)), size, fps)
+
+
+def _of_pictures(folder: Path, names: Sequence[str], problems: Problems) -> SplitVideo | None:
+    try:
+        found = pictures_by_name(folder)
+    except OSError as error:
+        problems.add(folder, f"cannot be listed ({error.strerror or error})", fix="check it")
+        return None
+    wanted = names or sorted(found, key=lambda name: (natural_order(name), name))
+    missing = [name for name in wanted if name not in found]
+    if missing or not wanted:
+        problems.add(
+            folder,
+            f"lacks the frame {missing[0]}" if missing else "has no pictures",
+            fix="put every frame there",
+        )
+        return None
+    size = picture_size(folder / found[wanted[0]], problems)
+    if size is None:
+        return None
+    return SplitVideo(folder, tuple(found[name] for name in wanted), tuple(wanted), size)

@@ -1,0 +1,49 @@
+"""``obj_id`` of expressions: which ids of a picture they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from videoseg.benchmarks.expressions import ExpressionVideo
+from videoseg.benchmarks.problems import Problems
+
+__all__ = ["object_ids_of", "parsed_object_ids"]
+
+
+def parsed_object_ids(value: Any) -> tuple[int, ...] | None:
+    """Return ids given as a number, text (``"1"``, ``"1, 2"``) or a list; None for others."""
+    values = value if isinstance(value, list) else [value]
+    found: list[int] = []
+    for one in values:
+        parts = one.split(",") if isinstance(one, str) else [one]
+        for part in parts:
+            text = part.strip() if isinstance(part, str) else part
+            if type(text) is int and text > 0:
+                found.append(text)
+            elif isinstance(text, str) and text.isascii() and text.isdecimal() and int(text) > 0:
+                found.append(int(text))
+            else:
+                return None
+    return tuple(dict.fromkeys(found)) or None
+
+
+def object_ids_of(
+    path: Path, videos: Iterable[ExpressionVideo], problems: Problems
+) -> dict[str, tuple[int, ...]]:
+    """Return the object ids of every expression by the sample's id, or note what is wrong."""
+    found: dict[str, tuple[int, ...]] = {}
+    for video in videos:
+        for expression in video.expressions:
+            ids = parsed_object_ids(expression.fields.get("obj_id"))
+            if ids is None:
+                problems.add(
+                    path,
+                    f"video {video.video_id!r}, expression {expression.expression_id!r} needs "
+                    f"'obj_id', a number from 1, got {str(expression.fields.get('obj_id'))[:40]}",
+                    fix="download the file again, or correct it",
+                )
+            else:
+                found[f"{video.video_id}/{expression.expression_id}"] = ids
+    return found

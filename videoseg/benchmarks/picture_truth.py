@@ -1,0 +1,168 @@
+"""Truth that benchmarks keep as pictures, read when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from videoseg.benchmarks.mask_pictures import VOID, read_ids, read_mask
+from videoseg.benchmarks.split import SplitVideo
+from videoseg.benchmarks.types import Sample, Truth
+from videoseg.errors import EvaluationError
+from videoseg.types import IntArray, Rle, Size
+
+__all__ = ["IdPictureTruths", "IdTracks", "MaskFolderTruths"]
+
+
+class IdTracks:
+    """Gathers the objects of a video from its pictures of ids, one frame after another.
+
+    Where a video has no other id than 255, its pictures are masks of one object with the values
+    0 and 255, and that object gets the id 1. Otherwise 255 is void.
+
+    Args:
+        length: The number of frames.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._tracks: dict[int, list[Rle | None]] = {}
+
+    def add(self, place: int, ids: IntArray, *, where: str) -> None:
+        """Take one picture, shape (H, W), as frame ``place``.
+
+        Raises:
+            EvaluationError: If it holds more ids than any video has objects.
+        """
+        for object_id in (int(one) for one in np.unique(ids)):
+            if object_id == 0:
+                continue
+            if object_id < 0 or (object_id not in self._tracks and len(self._tracks) > VOID):
+                raise EvaluationError(
+                    f"{where} holds the id {object_id} after {len(self._tracks)} others; write "
+                    "ids from 1, one for each object"
+                )
+            track = self._tracks.setdefault(object_id, [None] * self._length)
+            track[place] = Rle.encode(ids == object_id)
+
+    def objects(self) -> dict[int, tuple[Rle | None, ...]]:
+        """Each object's masks, by ascending id."""
+        if set(self._tracks) == {VOID}:
+            return {1: tuple(self._tracks[VOID])}
+        return {
+            object_id: tuple(track)
+            for object_id, track in sorted(self._tracks.items())
+            if object_id != VOID
+        }
+
+    def void(self) -> tuple[Rle | None, ...] | None:
+        """The pixels that are not judged; None if there are none."""
+        if set(self._tracks) == {VOID} or VOID not in self._tracks:
+            return None
+        return tuple(self._tracks[VOID])
+
+
+class IdPictureTruths:
+    """Truth in ``<folder>/<video>/<frame>.png``, pictures of object ids.
+
+    Frames without a picture are not annotated.
+
+    Args:
+        folder: The folder with one folder for each video.
+        object_ids: For each sample's id the ids it means; None for all that there are.
+        united: Whether every pixel above 0 is the one object.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        object_ids: Mapping[str, Sequence[int] | None],
+        *,
+        united: bool = False,
+    ) -> None:
+        self._folder = folder
+        self._object_ids = object_ids
+        self._united = united
+
+    def truth(self, sample: Sample, video: SplitVideo) -> Truth:
+        """Read the pictures of a sample's video.
+
+        Raises:
+            EvaluationError: If none is there, or one cannot be read or has another size.
+        """
+        folder = self._folder / sample.video_id
+        frames = annotated_frames(folder, video.names)
+        if not frames:
+            raise EvaluationError(f"{folder} has no annotations; download them again")
+        tracks = IdTracks(len(frames))
+        for place, frame in enumerate(frames):
+            file = folder / f"{video.names[frame]}.png"
+            ids = read_ids(file, where=str(file), size=video.size)
+            united = (ids > 0).astype(np.int32) if self._united else ids
+            tracks.add(place, united, where=str(file))
+        found = tracks.objects()
+        wanted = self._object_ids[sample.id]
+        if wanted is not None:
+            absent = (None,) * len(frames)
+            found = {object_id: found.get(object_id, absent) for object_id in wanted}
+        return Truth(size=video.size, frames=frames, objects=found, ignored=tracks.void())
+
+
+class MaskFolderTruths:
+    """Truth in one folder for each sample, one picture of its mask for each frame.
+
+    Args:
+        folders: For each sample's id the folder of ``<frame>.png``; None: it has no target.
+        absent: What a frame without a picture is: ``empty`` (the object is not visible),
+            ``unannotated`` (the frame does not count) or ``error``.
+    """
+
+    def __init__(
+        self,
+        folders: Mapping[str, Path | None],
+        *,
+        absent: Literal["empty", "unannotated", "error"],
+    ) -> None:
+        self._folders = folders
+        self._absent = absent
+
+    def truth(self, sample: Sample, video: SplitVideo) -> Truth:
+        """Read the pictures of a sample.
+
+        Raises:
+            EvaluationError: If one is missing where that is an error, cannot be read, or has
+                another size.
+        """
+        folder = self._folders[sample.id]
+        every = tuple(range(len(video.names)))
+        if folder is None:
+            return Truth(size=video.size, frames=every, objects={})
+        frames = annotated_frames(folder, video.names) if self._absent == "unannotated" else every
+        if not frames:
+            raise EvaluationError(f"{folder} has no mask of any frame; complete it")
+        masks = [self._mask(folder / f"{video.names[frame]}.png", video.size) for frame in frames]
+        return Truth(size=video.size, frames=frames, objects={1: tuple(masks)})
+
+    def _mask(self, file: Path, size: Size) -> Rle | None:
+        if self._absent == "empty" and not file.is_file():
+            return None
+        mask = read_mask(file, where=str(file), size=size)
+        return Rle.encode(mask) if mask.any() else None
+
+
+def annotated_frames(folder: Path, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the indices of the frames that have a picture in a folder.
+
+    Raises:
+        EvaluationError: If the folder cannot be listed.
+    """
+    try:
+        found = {entry.name for entry in folder.iterdir()}
+    except OSError as error:
+        raise EvaluationError(
+            f"{folder} cannot be listed ({error.strerror or error}); download the annotations"
+        ) from error
+    return tuple(index for index, name in enumerate(names) if f"{name}.png" in found)

@@ -1,0 +1,242 @@
+"""DAVIS-2016 and DAVIS-2017."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from videoseg.benchmarks.mask_pictures import read_ids
+from videoseg.benchmarks.names import is_plain_name
+from videoseg.benchmarks.opening import split_named
+from videoseg.benchmarks.picture_truth import IdPictureTruths, IdTracks
+from videoseg.benchmarks.pictures import picture_size, pictures_by_name
+from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo
+from videoseg.benchmarks.types import Sample
+from videoseg.errors import EvaluationError
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.protocols import (
+    DAVIS_2016,
+    DAVIS_2017_SEMI_SUPERVISED,
+    DAVIS_2017_UNSUPERVISED,
+)
+from videoseg.types import IntArray, Prompt
+from videoseg.video.images import natural_order
+
+__all__ = ["Davis2016", "Davis2017"]
+
+_LICENSE = "CC BY-NC 4.0"
+
+
+class Davis2016:
+    """DAVIS-2016: one foreground object (Perazzi et al., CVPR 2016).
+
+    ::
+
+        <root>/ImageSets/2016/{val,train}.txt            (or ImageSets/480p/, as of 2016)
+               JPEGImages/480p/<sequence>/<frame>.jpg
+               Annotations/480p/<sequence>/<frame>.png   (above 0: the foreground)
+
+    A line of the list is a sequence's name, or the paths of a frame and its mask. Without a
+    folder ``ImageSets`` every annotated sequence is read. Each sequence is one sample, whose
+    prompt is the mask of the first frame. Where another release keeps several objects apart in
+    the masks, all of them are the foreground.
+
+    Args:
+        resolution: The folder of the resolution, such as ``480p`` or ``1080p``.
+        query: Ask this instead of giving the first mask, such as ``the main moving object``.
+    """
+
+    name = "davis-2016"
+    splits: tuple[str, ...] = ("val", "train")
+    license = _LICENSE
+    homepage = "https://davischallenge.org/davis2016/code.html"
+    submission = None
+
+    def __init__(self, *, resolution: str = "480p", query: str = "") -> None:
+        self._resolution = resolution
+        self._query = query.strip()
+
+    def read(self, root: Path, split: str = "") -> LoadedSplit:
+        """Read one split and check it.
+
+        Raises:
+            EvaluationError: If the folder is not as described; all problems are listed.
+        """
+        split = split_named(self, split)
+        return _read(
+            f"{self.name}/{split}",
+            root,
+            lists=[
+                root / "ImageSets" / folder / f"{split}.txt"
+                for folder in ("2016", self._resolution)
+            ],
+            pictures=root / "JPEGImages" / self._resolution,
+            annotations=root / "Annotations" / self._resolution,
+            protocol=DAVIS_2016,
+            query=self._query,
+            united=True,
+        )
+
+
+class Davis2017:
+    """DAVIS-2017: several objects (Pont-Tuset et al., 2017).
+
+    ::
+
+        <root>/ImageSets/2017/{val,train}.txt
+               JPEGImages/480p/<sequence>/<frame>.jpg
+               Annotations/480p/<sequence>/<frame>.png                (ids)
+               Annotations_unsupervised/480p/<sequence>/<frame>.png   (ids; with a query)
+
+    Each sequence is one sample. Semi-supervised, the default: the prompts are the objects of
+    the first frame's mask. With a query: no prompts, the masks of the unsupervised release
+    where it is there, and the protocol that matches what was found with what is there; 255 is
+    void. Without a folder ``ImageSets`` every annotated sequence is read.
+
+    Args:
+        resolution: The folder of the resolution, such as ``480p`` or ``Full-Resolution``.
+        query: Ask this instead of giving the first masks, such as ``the main moving objects``.
+    """
+
+    name = "davis-2017"
+    splits: tuple[str, ...] = ("val", "train")
+    license = _LICENSE
+    homepage = "https://davischallenge.org/davis2017/code.html"
+    submission = None
+
+    def __init__(self, *, resolution: str = "480p", query: str = "") -> None:
+        self._resolution = resolution
+        self._query = query.strip()
+
+    def read(self, root: Path, split: str = "") -> LoadedSplit:
+        """Read one split and check it.
+
+        Raises:
+            EvaluationError: If the folder is not as described; all problems are listed.
+        """
+        split = split_named(self, split)
+        annotations = root / "Annotations" / self._resolution
+        unsupervised = root / "Annotations_unsupervised" / self._resolution
+        if self._query and unsupervised.is_dir():
+            annotations = unsupervised
+        return _read(
+            f"{self.name}/{split}",
+            root,
+            lists=[root / "ImageSets" / "2017" / f"{split}.txt"],
+            pictures=root / "JPEGImages" / self._resolution,
+            annotations=annotations,
+            protocol=DAVIS_2017_UNSUPERVISED if self._query else DAVIS_2017_SEMI_SUPERVISED,
+            query=self._query,
+            united=False,
+        )
+
+
+def _read(
+    name: str,
+    root: Path,
+    *,
+    lists: list[Path],
+    pictures: Path,
+    annotations: Path,
+    protocol: EvalProtocol,
+    query: str,
+    united: bool,
+) -> LoadedSplit:
+    problems = Problems(name, root)
+    samples: list[Sample] = []
+    videos: dict[str, SplitVideo] = {}
+    for sequence in _sequences(root, lists, annotations, problems):
+        video = _video(pictures / sequence, problems)
+        if video is None:
+            continue
+        first = annotations / sequence / f"{video.names[0]}.png"
+        prompts: tuple[Prompt, ...] = ()
+        try:
+            ids = read_ids(first, where=str(first), size=video.size)
+            prompts = () if query else _prompts(ids, united=united)
+        except EvaluationError as error:
+            problems.add(first, str(error), fix="download the annotations again")
+            continue
+        if not query and not prompts:
+            problems.add(first, "shows no object to follow", fix="download the annotations again")
+            continue
+        videos[sequence] = video
+        samples.append(Sample(sequence, "query" if query else "objects", query, prompts=prompts))
+    problems.raise_any()
+    return LoadedSplit(
+        name,
+        protocol=protocol,
+        samples=samples,
+        videos=videos,
+        truths=IdPictureTruths(
+            annotations, {sample.id: None for sample in samples}, united=united
+        ),
+    )
+
+
+def _sequences(root: Path, lists: list[Path], annotations: Path, problems: Problems) -> list[str]:
+    if (root / "ImageSets").is_dir():
+        path = next((path for path in lists if path.is_file()), lists[0])
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            problems.add(
+                path, f"cannot be read ({error.strerror or error})", fix="download it again"
+            )
+            return []
+        names = [_sequence_of(line.split()[0]) for line in lines if line.strip()]
+    else:
+        path = annotations
+        try:
+            names = sorted(entry.name for entry in annotations.iterdir() if entry.is_dir())
+        except OSError as error:
+            problems.add(
+                path,
+                f"cannot be listed ({error.strerror or error})",
+                fix="give the folder that holds JPEGImages and Annotations",
+            )
+            return []
+    names = list(dict.fromkeys(names))
+    for bad in (name for name in names if not is_plain_name(name)):
+        problems.add(
+            path,
+            f"names the sequence {bad[:80]!r}, which leads out of the folder",
+            fix="do not trust this file; download it again",
+        )
+    if not names:
+        problems.add(path, "names no sequences", fix="download it again")
+    return [name for name in names if is_plain_name(name)]
+
+
+def _sequence_of(entry: str) -> str:
+    # Of 2016: "/JPEGImages/480p/bear/00000.jpg".
+    path = PurePosixPath(entry)
+    return path.parent.name if path.suffix.lower() in {".jpg", ".png"} else entry
+
+
+def _video(folder: Path, problems: Problems) -> SplitVideo | None:
+    try:
+        found = pictures_by_name(folder)
+    except OSError as error:
+        problems.add(
+            folder,
+            f"the folder of frames cannot be listed ({error.strerror or error})",
+            fix="download the frames of this sequence again",
+        )
+        return None
+    names = sorted(found, key=lambda name: (natural_order(name), name))
+    if not names:
+        problems.add(folder, "has no pictures", fix="download the frames again")
+        return None
+    size = picture_size(folder / found[names[0]], problems)
+    if size is None:
+        return None
+    return SplitVideo(folder, tuple(found[name] for name in names), tuple(names), size)
+
+
+def _prompts(ids: IntArray, *, united: bool) -> tuple[Prompt, ...]:
+    tracks = IdTracks(1)
+    tracks.add(0, (ids > 0).astype(ids.dtype) if united else ids, where="the first frame")
+    return tuple(
+        Prompt(object_id, 0, mask=masks[0]) for object_id, masks in tracks.objects().items()
+    )

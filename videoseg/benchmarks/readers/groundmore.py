@@ -1,0 +1,208 @@
+"""GroundMoRe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from videoseg.benchmarks.expressions import videos_of
+from videoseg.benchmarks.mask_pictures import read_ids
+from videoseg.benchmarks.names import is_plain_name, is_safe_id
+from videoseg.benchmarks.object_ids import parsed_object_ids
+from videoseg.benchmarks.opening import split_named
+from videoseg.benchmarks.pictures import picture_size, pictures_by_name
+from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo
+from videoseg.benchmarks.types import Sample, Truth
+from videoseg.metrics.protocols import GROUNDMORE
+from videoseg.types import Rle, Window
+from videoseg.video.images import natural_order
+
+__all__ = ["GroundMoRe"]
+
+FPS = 6
+NUM_SCORED_FRAMES = 20
+_AGAIN = "download the file again, or correct it"
+_CLIP = re.compile(r"(\d{2})(\d{2})_(\d{2})(\d{2})$")
+
+
+class GroundMoRe:
+    """GroundMoRe: motion-grounded video reasoning (Deng et al., CVPR 2025).
+
+    ::
+
+        <root>/test_v2.json, trainval_v2.json
+               annotations/<video>/images/<frame>.jpg
+               annotations/<video>/masks/<frame>.png     (ids)
+
+    A video's entry has ``questions: {id: {"question", "answer", "q_type", "obj_id",
+    "action_start", "action_end"}}``. Ids of videos end with the clip's begin and end in the
+    source, ``MMSS_MMSS``; times of an action are ``MM:SS`` or ``HH:MM:SS`` of the source, at 6
+    frames per second: frames ``(start - clip) * 6`` to ``(end - clip) * 6 - 1`` show it. Scored
+    are 20 frames at equal distances, as the published script has it; outside the action, and
+    where a mask's file is missing, the truth is empty. Shorter videos have fewer frames scored
+    (the script counts some twice). Masks are called like their frame, or ``frame_<index>`` with
+    six digits, or seven digits. Groups by ``q_type``: Causal, Sequential, Counterfactual,
+    Descriptive.
+    """
+
+    name = "groundmore"
+    splits = ("test", "trainval")
+    license = "as published with the data; research only"
+    homepage = "https://groundmore.github.io"
+    submission = None
+
+    def read(self, root: Path, split: str = "") -> LoadedSplit:
+        """Read one split and check it.
+
+        Raises:
+            EvaluationError: If the folder is not as described; all problems are listed.
+        """
+        split = split_named(self, split)
+        problems = Problems(f"{self.name}/{split}", root)
+        path = root / f"{split}_v2.json"
+        samples: list[Sample] = []
+        videos: dict[str, SplitVideo] = {}
+        questions: dict[str, _Question] = {}
+        for video_id, entry in videos_of(path, problems).items():
+            video = _video(path, root, video_id, entry, problems)
+            if video is None:
+                continue
+            videos[video_id] = video
+            for key, value in entry["questions"].items():
+                question = _question(path, video_id, key, value, problems)
+                if question is not None:
+                    sample = Sample(video_id, key, question.text, group=question.kind)
+                    samples.append(sample)
+                    questions[sample.id] = question
+        problems.raise_any()
+        return LoadedSplit(
+            problems.subject,
+            protocol=GROUNDMORE,
+            samples=samples,
+            videos=videos,
+            truths=_Truths(root / "annotations", questions),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    text: str
+    kind: str
+    object_ids: tuple[int, ...]
+    start: int
+    stop: int
+
+
+class _Truths:
+    def __init__(self, folder: Path, questions: Mapping[str, _Question]) -> None:
+        self._folder = folder
+        self._questions = questions
+
+    def truth(self, sample: Sample, video: SplitVideo) -> Truth:
+        """Read the masks of the scored frames; see ``TruthSource``."""
+        question = self._questions[sample.id]
+        total = len(video.names)
+        chosen = np.linspace(0, total - 1, NUM_SCORED_FRAMES, dtype=int)
+        frames = tuple(dict.fromkeys(int(frame) for frame in chosen))
+        tracks: dict[int, list[Rle | None]] = {one: [] for one in question.object_ids}
+        for frame in frames:
+            file = None
+            if question.start <= frame < question.stop:
+                file = self._file(sample.video_id, video.names[frame], frame)
+            ids = None if file is None else read_ids(file, where=str(file), size=video.size)
+            for object_id, track in tracks.items():
+                mask = np.zeros(0, bool) if ids is None else np.asarray(ids == object_id)
+                track.append(Rle.encode(mask) if mask.any() else None)
+        start, stop = max(0, question.start), min(total, question.stop)
+        return Truth(
+            size=video.size,
+            frames=frames,
+            objects={object_id: tuple(track) for object_id, track in tracks.items()},
+            window=Window(start, stop) if start < stop else None,
+        )
+
+    def _file(self, video_id: str, name: str, frame: int) -> Path | None:
+        folder = self._folder / video_id / "masks"
+        names = (name, f"frame_{frame:06d}", f"{frame:07d}")
+        files = (folder / f"{one}.png" for one in names)
+        return next((file for file in files if file.is_file()), None)
+
+
+def _video(
+    path: Path, root: Path, video_id: str, entry: Any, problems: Problems
+) -> SplitVideo | None:
+    place = f"video {video_id[:80]!r}"
+    if not is_safe_id(video_id) or not _CLIP.search(video_id):
+        problems.add(
+            path,
+            f"{place} is no usable id: it must end with MMSS_MMSS and name a folder",
+            fix="do not trust this file; download it from the benchmark's own page",
+        )
+        return None
+    if not isinstance(entry, dict) or not isinstance(entry.get("questions"), dict):
+        problems.add(path, f"{place} needs 'questions'", fix=_AGAIN)
+        return None
+    folder = root / "annotations" / video_id / "images"
+    try:
+        found = pictures_by_name(folder)
+    except OSError as error:
+        problems.add(
+            folder,
+            f"the folder of frames cannot be listed ({error.strerror or error})",
+            fix="download the frames of this video",
+        )
+        return None
+    names = sorted(found, key=lambda name: (natural_order(name), name))
+    if not names:
+        problems.add(folder, "has no pictures", fix="download the frames of this video")
+        return None
+    size = picture_size(folder / found[names[0]], problems)
+    if size is None:
+        return None
+    return SplitVideo(folder, tuple(found[name] for name in names), tuple(names), size, fps=FPS)
+
+
+def _question(
+    path: Path, video_id: str, key: str, value: Any, problems: Problems
+) -> _Question | None:
+    where = f"video {video_id!r}, question {key[:80]!r}"
+    if not is_plain_name(key) or not isinstance(value, dict):
+        problems.add(path, f"{where} is no usable id or has no content", fix=_AGAIN)
+        return None
+    text = value.get("question")
+    ids = parsed_object_ids(value.get("obj_id"))
+    start, end = _seconds(value.get("action_start")), _seconds(value.get("action_end"))
+    if not isinstance(text, str) or not text.strip() or ids is None:
+        problems.add(path, f"{where} needs 'question' and 'obj_id' from 1", fix=_AGAIN)
+        return None
+    if start is None or end is None:
+        problems.add(path, f"{where} needs 'action_start' and 'action_end' as MM:SS", fix=_AGAIN)
+        return None
+    clip = _CLIP.search(video_id)
+    begin = int(clip[1]) * 60 + int(clip[2]) if clip else 0
+    kind = value.get("q_type")
+    return _Question(
+        text.strip(),
+        kind if isinstance(kind, str) else "",
+        ids,
+        (start - begin) * FPS,
+        (end - begin) * FPS,
+    )
+
+
+def _seconds(value: Any) -> int | None:
+    parts = value.split(":") if isinstance(value, str) else []
+    if not 1 <= len(parts) <= 3 or not all(
+        part.strip().isascii() and part.strip().isdecimal() and len(part) < 6 for part in parts
+    ):
+        return None
+    seconds = 0
+    for part in parts:
+        seconds = seconds * 60 + int(part)
+    return seconds

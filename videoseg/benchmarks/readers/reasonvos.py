@@ -1,0 +1,120 @@
+"""ReasonVOS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from videoseg.benchmarks.expressions import ExpressionVideo, read_expressions
+from videoseg.benchmarks.names import is_plain_name
+from videoseg.benchmarks.opening import split_named
+from videoseg.benchmarks.picture_truth import MaskFolderTruths
+from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.rle_split import locate_videos, no_group, read_rle_split, samples_of
+from videoseg.benchmarks.split import LoadedSplit
+from videoseg.metrics.protocols import REASONVOS
+
+__all__ = ["ReasonVos"]
+
+
+class ReasonVos:
+    """ReasonVOS: reasoning queries (Bai et al., VideoLISA, NeurIPS 2024). Test only.
+
+    ::
+
+        <root>/meta_expressions.json
+               JPEGImages/<video>/<frame>.jpg
+               Annotations/<source>_<video>_<obj_id>/<frame>.png     (above 0: the object)
+
+    A video's entry has ``source`` (vipseg, burst, mose, mevis) and its ``expressions`` either by
+    id or as a list of ``{"exp_id", "exp_text", "obj_id"}``. Folders of vipseg have ``obj_id``
+    padded to nine digits. Where there are no ``Annotations``, the form that Sa2VA's evaluation
+    uses is read instead: ``meta_expressions_format.json`` (a single number as ``anno_id``) and
+    ``mask_dict.json``.
+
+    The published script leaves out what has no prediction; here that counts as empty.
+    """
+
+    name = "reasonvos"
+    splits = ("test",)
+    license = "non-commercial research only; sources under their own licences"
+    homepage = "https://github.com/showlab/VideoLISA/blob/main/BENCHMARK.md"
+    submission = None
+
+    def read(self, root: Path, split: str = "") -> LoadedSplit:
+        """Read the benchmark and check it.
+
+        Raises:
+            EvaluationError: If the folder is not as described; all problems are listed.
+        """
+        split = split_named(self, split)
+        if not (root / "Annotations").is_dir() and (root / "mask_dict.json").is_file():
+            return read_rle_split(
+                f"{self.name}/{split}",
+                root,
+                protocol=REASONVOS,
+                meta=root / "meta_expressions_format.json",
+                pictures=root / "JPEGImages",
+                masks=root / "mask_dict.json",
+            )
+        problems = Problems(f"{self.name}/{split}", root)
+        videos = read_expressions(root / "meta_expressions.json", problems, prepare=_usual_form)
+        places = locate_videos(videos, root / "JPEGImages", problems, masks={})
+        folders = _folders(root, videos, problems)
+        problems.raise_any()
+        return LoadedSplit(
+            problems.subject,
+            protocol=REASONVOS,
+            samples=samples_of(videos, no_group),
+            videos=places,
+            truths=MaskFolderTruths(folders, absent="error"),
+        )
+
+
+def _usual_form(entry: Any) -> Any:
+    if not isinstance(entry, Mapping):
+        return entry
+    expressions = entry.get("expressions")
+    if isinstance(expressions, list):
+        items = [
+            (str(value.get("exp_id", place)), value)
+            for place, value in enumerate(expressions)
+            if isinstance(value, Mapping)
+        ]
+    elif isinstance(expressions, Mapping):
+        items = [(key, value) for key, value in expressions.items()]
+    else:
+        return entry
+    usual = {
+        key: {"exp": value["exp_text"], **value}
+        if isinstance(value, Mapping) and "exp_text" in value
+        else value
+        for key, value in items
+    }
+    return {**entry, "expressions": usual}
+
+
+def _folders(root: Path, videos: list[ExpressionVideo], problems: Problems) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for video in videos:
+        source = str(video.fields.get("source", ""))
+        for expression in video.expressions:
+            object_id = str(expression.fields.get("obj_id", ""))
+            names = [
+                f"{prefix}_{video.video_id}_{written}"
+                for prefix in (source, source.lower())
+                for written in (object_id, object_id.zfill(9))
+            ]
+            folders = [root / "Annotations" / name for name in names if is_plain_name(name)]
+            folder = next((folder for folder in folders if folder.is_dir()), None)
+            if folder is None:
+                problems.add(
+                    root / "Annotations" / names[0][:200] if is_plain_name(names[0]) else root,
+                    f"there are no masks of video {video.video_id!r}, expression "
+                    f"{expression.expression_id!r}",
+                    fix="download the annotations again",
+                )
+            else:
+                found[f"{video.video_id}/{expression.expression_id}"] = folder
+    return found

@@ -1,0 +1,68 @@
+"""ReVOS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from videoseg.benchmarks.expressions import Expression
+from videoseg.benchmarks.opening import split_named
+from videoseg.benchmarks.rle_split import read_rle_split
+from videoseg.benchmarks.split import LoadedSplit
+from videoseg.metrics.protocols import REVOS
+
+__all__ = ["Revos"]
+
+_GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
+
+
+class Revos:
+    """ReVOS: referring and reasoning expressions (Yan et al., VISA, ECCV 2024).
+
+    ::
+
+        <root>/meta_expressions_valid_.json, meta_expressions_train_.json
+               mask_dict.json                    (of both splits)
+               mask_dict_foreground.json         (for R)
+               JPEGImages/<video>/<frame>.jpg
+
+    Videos may also lie in the root itself, without ``JPEGImages``. Ids of videos hold slashes
+    (``<source>/<video>``). The truth of an expression is the union of its ``anno_id``; where they
+    overlap a pixel counts once. Groups by ``type_id``: 0 referring, 1 reasoning, 2 no-target
+    (no such object), which the overall score leaves out.
+
+    Args:
+        check_pictures: Whether the frames must be there; scoring alone needs none.
+    """
+
+    name = "revos"
+    splits = ("valid", "train")
+    license = "CC BY-NC-SA 4.0, non-commercial research only"
+    homepage = "https://github.com/cilinyan/ReVOS-api"
+    submission = None
+
+    def __init__(self, *, check_pictures: bool = True) -> None:
+        self._check_pictures = check_pictures
+
+    def read(self, root: Path, split: str = "") -> LoadedSplit:
+        """Read one split and check it.
+
+        Raises:
+            EvaluationError: If the folder is not as described; all problems are listed.
+        """
+        split = split_named(self, split)
+        pictures = root / "JPEGImages"
+        return read_rle_split(
+            f"{self.name}/{split}",
+            root,
+            protocol=REVOS,
+            meta=root / f"meta_expressions_{split}_.json",
+            pictures=pictures if pictures.exists() else root,
+            masks=root / "mask_dict.json",
+            foreground=root / "mask_dict_foreground.json",
+            group_of=_group,
+            check_pictures=self._check_pictures,
+        )
+
+
+def _group(expression: Expression) -> str:
+    return _GROUPS.get(expression.type_id if expression.type_id is not None else -1, "")
