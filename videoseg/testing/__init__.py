@@ -10,6 +10,7 @@ Each test says in its message what the contract asks for. Without pytest,
 ``contract_failures(TestEveryTenth())`` runs them all and returns what went wrong.
 """
 
+from videoseg.testing.benchmark import BenchmarkContract
 from videoseg.testing.chat import ChatContract
 from videoseg.testing.checks import contract_failures
 from videoseg.testing.clips import ToyClip, moving_square, passing_squares
@@ -21,6 +22,7 @@ from videoseg.testing.sampler import SamplerContract
 from videoseg.testing.segmenter import SegmenterContract
 
 __all__ = [
+    "BenchmarkContract",
     "ChatContract",
     "GrounderContract",
     "LiveSource",

@@ -1,0 +1,51 @@
+"""Every built-in benchmark keeps the contract, on a small drawn copy of its published layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from drawn_benchmarks import LAYOUTS
+
+from videoseg.benchmarks import Benchmark, build_benchmark
+from videoseg.plugins import Registry
+from videoseg.testing import BenchmarkContract
+
+REGISTRY = Registry(allow=())
+
+
+def test_every_built_in_benchmark_is_drawn() -> None:
+    assert {name for name, _ in LAYOUTS.values()} == set(REGISTRY.names("benchmark"))
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    folders: dict[str, Path] = {}
+
+    def draw(key: str) -> Path:
+        if key not in folders:
+            folders[key] = tmp_path_factory.mktemp(key)
+            LAYOUTS[key][1].write(folders[key])
+        return folders[key]
+
+    return draw
+
+
+@pytest.mark.parametrize("key", sorted(LAYOUTS))
+class TestBuiltinBenchmarks(BenchmarkContract):
+    @pytest.fixture(autouse=True)
+    def _drawn(self, key: str, drawn: Callable[[str], Path]) -> None:
+        self.benchmark_name, self.layout = LAYOUTS[key]
+        self.split = self.layout.split  # type: ignore[misc]
+        self.folder = drawn(key)
+
+    def make(self) -> Benchmark:
+        return build_benchmark(self.benchmark_name, options=self.layout.options, registry=REGISTRY)
+
+    def root(self) -> Path:
+        return self.folder
+
+    def test_has_every_sample(self) -> None:
+        samples = self.make().read(self.root(), self.split).samples
+        assert len(samples) == self.layout.num_samples
