@@ -54,7 +54,12 @@ class ChatReply:
         text: The answer.
         num_prompt_tokens: Tokens of the conversation, images included, if known.
         num_tokens: Tokens generated, if known.
-        image_sizes: The (height, width) at which the model saw each image, in order.
+        image_sizes: The (height, width) at which the model saw each image, in order; empty if
+            unknown.
+        coordinate_space: The convention in which the model writes coordinates, if known:
+            ``pixels_of_resized`` (pixels of the image as the model saw it), ``per_mille``
+            (thousandths of width and height), ``square(n)`` (pixels of a square of that side)
+            or ``unit`` (shares of width and height).
         details: Anything else worth keeping, JSON-serialisable.
     """
 
@@ -62,4 +67,5 @@ class ChatReply:
     num_prompt_tokens: int | None = None
     num_tokens: int | None = None
     image_sizes: tuple[Size, ...] = ()
+    coordinate_space: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)

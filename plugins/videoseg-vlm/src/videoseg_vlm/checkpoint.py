@@ -1,0 +1,271 @@
+"""Loads a checkpoint and its processor, and says what to do when that fails."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from videoseg import ConfigError, MissingDependencyError, MissingWeightsError, VideosegError
+from videoseg_vlm.errors import ChatError
+from videoseg_vlm.families import Family, family_of_type
+
+__all__ = ["Checkpoint", "CheckpointOptions", "Quantization", "is_out_of_memory", "load"]
+
+Quantization: TypeAlias = Literal["none", "int8", "int4"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointOptions:
+    """What to load and how; the fields are the options of ``TransformersChat``."""
+
+    model: str
+    revision: str | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    device_map: str | dict[str, Any] | None = None
+    attention: str | None = None
+    quantization: Quantization = "none"
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    download: bool = False
+
+    @property
+    def download_command(self) -> str:
+        """The command that puts the checkpoint on this machine."""
+        revision = f" --revision {shlex.quote(self.revision)}" if self.revision else ""
+        return f"hf download {shlex.quote(self.model)}{revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model in memory with what is known about it.
+
+    Args:
+        model: The ``transformers`` model, ready to generate.
+        processor: Its processor.
+        family: Its family, if its conventions are known.
+        max_context: How many tokens it takes; None if its configuration does not say.
+    """
+
+    model: Any
+    processor: Any
+    family: Family | None
+    max_context: int | None
+
+    @property
+    def device(self) -> Any:
+        """The ``torch.device`` on which inputs are expected."""
+        return self.model.device
+
+    @property
+    def patch_size(self) -> int | None:
+        """The side in pixels of a patch, as far as the processor tells."""
+        side = getattr(self.processor.image_processor, "patch_size", None)
+        return side if isinstance(side, int) else None
+
+    @property
+    def size_factor(self) -> int:
+        """What the sides of an image become multiples of; 1 if the processor does not say."""
+        merge = getattr(self.processor.image_processor, "merge_size", None)
+        return (self.patch_size or 1) * merge if isinstance(merge, int) else 1
+
+
+def load(options: CheckpointOptions) -> Checkpoint:
+    """Load a checkpoint.
+
+    Raises:
+        MissingWeightsError: If it is not on this machine, with the command that fetches it.
+        MissingDependencyError: If a package is missing or broken.
+        ConfigError: If it is no vision-language model, or has no processor for images.
+        ChatError: If memory runs out.
+    """
+    _require_dependencies(options)
+    transformers: Any = importlib.import_module("transformers")
+    where: dict[str, Any] = {
+        "revision": options.revision,
+        "local_files_only": not options.download,
+    }
+    with _explained(options, "configuration"):
+        config = transformers.AutoConfig.from_pretrained(options.model, **where)
+    with _explained(options, "processor"):
+        processor = transformers.AutoProcessor.from_pretrained(options.model, **where)
+    if getattr(processor, "image_processor", None) is None:
+        raise ConfigError(
+            f"model {options.model!r} ({config.model_type}) has no image processor, so it cannot "
+            "be shown frames; give a vision-language model, such as "
+            "'Qwen/Qwen2.5-VL-7B-Instruct', with its preprocessor_config.json"
+        )
+    _set_pixel_bounds(processor.image_processor, options)
+    with _explained(options, "model"):
+        model = transformers.AutoModelForImageTextToText.from_pretrained(
+            options.model, dtype=options.dtype, **where, **_placement(options)
+        )
+    text_config = config.get_text_config()
+    return Checkpoint(
+        model.eval(),
+        processor,
+        family_of_type(config.model_type),
+        getattr(text_config, "max_position_embeddings", None),
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that a GPU's or the machine's memory is full."""
+    import torch
+
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The CPU's allocator has no error class of its own.
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+
+
+def _placement(options: CheckpointOptions) -> dict[str, Any]:
+    import torch
+
+    keywords: dict[str, Any] = {}
+    if options.device_map is not None:
+        keywords["device_map"] = options.device_map
+    else:
+        device = options.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise ConfigError(
+                f"device {device!r} was asked for, but torch {torch.__version__} sees no GPU; "
+                "use device='cpu', or install a torch built for CUDA"
+            )
+        keywords["device_map"] = {"": device}
+    if options.attention is not None:
+        keywords["attn_implementation"] = options.attention
+    if options.quantization != "none":
+        transformers: Any = importlib.import_module("transformers")
+        keywords["quantization_config"] = transformers.BitsAndBytesConfig(
+            load_in_8bit=options.quantization == "int8",
+            load_in_4bit=options.quantization == "int4",
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    return keywords
+
+
+def _set_pixel_bounds(image_processor: Any, options: CheckpointOptions) -> None:
+    if options.min_pixels is None and options.max_pixels is None:
+        return
+    size = image_processor.size
+    smallest = options.min_pixels or getattr(size, "shortest_edge", None)
+    largest = options.max_pixels or getattr(size, "longest_edge", None)
+    if _patch_side(image_processor) is None or smallest is None or largest is None:
+        # Elsewhere these names mean sides; the budget is kept by resizing beforehand.
+        return
+    if smallest > largest:
+        raise ConfigError(
+            f"min_pixels must not be greater than max_pixels, got {smallest} and {largest}"
+        )
+    image_processor.size = type(size)(shortest_edge=smallest, longest_edge=largest)
+
+
+def _patch_side(image_processor: Any) -> int | None:
+    merge = getattr(image_processor, "merge_size", None)
+    side = getattr(image_processor, "patch_size", None)
+    return side if isinstance(merge, int) and isinstance(side, int) else None
+
+
+def _require_dependencies(options: CheckpointOptions) -> None:
+    _require_working_torchvision()
+    if options.quantization != "none" and importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingDependencyError(
+            f"quantization={options.quantization!r} needs bitsandbytes, which is not installed: "
+            "pip install 'videoseg-vlm[quantization]'"
+        )
+    folder = Path(options.model).expanduser()
+    looks_local = options.model.startswith((".", "/", "~", "\\")) or options.model.count("/") > 1
+    if looks_local and not folder.is_dir():
+        raise MissingWeightsError(
+            f"there is no folder {options.model!r}; give the folder of a checkpoint (with a "
+            "config.json), or a name on the Hugging Face hub such as "
+            "'Qwen/Qwen2.5-VL-7B-Instruct'"
+        )
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise MissingWeightsError(
+            f"the folder {options.model!r} holds no checkpoint: it has no config.json"
+        )
+
+
+def _require_working_torchvision() -> None:
+    if importlib.util.find_spec("torchvision") is None:
+        raise MissingDependencyError(
+            "the processors of vision-language models need torchvision, which is not "
+            "installed: pip install torchvision"
+        )
+    try:
+        importlib.import_module("torchvision")
+    except Exception as error:
+        from importlib import metadata
+
+        versions = ", ".join(
+            f"{name} {metadata.version(name)}" for name in ("torch", "torchvision")
+        )
+        raise MissingDependencyError(
+            f"torchvision is installed but cannot be imported ({' '.join(str(error).split())}); "
+            f"the builds of {versions} do not match. Install both from one place: "
+            "pip install --force-reinstall torch torchvision"
+        ) from error
+
+
+@contextmanager
+def _explained(options: CheckpointOptions, part: str) -> Iterator[None]:
+    try:
+        yield
+    except VideosegError:
+        raise
+    except Exception as error:
+        raise _explanation(options, part, error) from error
+
+
+def _explanation(options: CheckpointOptions, part: str, error: Exception) -> VideosegError:
+    reason = " ".join(str(error).split())
+    if is_out_of_memory(error):
+        return ChatError(
+            f"loading {options.model!r} ran out of memory on "
+            f"{options.device_map or options.device}; take a smaller model, dtype='bfloat16', "
+            "quantization='int4', or device_map='auto' to spread it over all GPUs",
+            component="transformers",
+        )
+    if isinstance(error, ImportError):
+        return MissingDependencyError(f"loading the {part} of {options.model!r} failed: {reason}")
+    if part == "processor":
+        return ConfigError(
+            f"model {options.model!r} has no processor that can be loaded: {reason[:300]}; a "
+            "vision-language model needs preprocessor_config.json and tokenizer files beside "
+            "its weights"
+        )
+    if isinstance(error, OSError):
+        return _missing(options, part, reason)
+    if part == "model" and "Unrecognized configuration class" in reason:
+        return ConfigError(
+            f"model {options.model!r} is not one that turns images and text into text; give a "
+            "vision-language model such as 'Qwen/Qwen2.5-VL-7B-Instruct'"
+        )
+    return ConfigError(f"the {part} of {options.model!r} cannot be loaded: {reason[:500]}")
+
+
+def _missing(options: CheckpointOptions, part: str, reason: str) -> MissingWeightsError:
+    if Path(options.model).expanduser().is_dir():
+        return MissingWeightsError(
+            f"the {part} is missing from the folder {options.model!r}: {reason[:300]}"
+        )
+    if options.download:
+        return MissingWeightsError(
+            f"model {options.model!r} could not be fetched: {reason[:300]}; check its name and "
+            "the network, log in with `hf auth login` if it is gated, or on a machine with access "
+            f"run: {options.download_command}"
+        )
+    return MissingWeightsError(
+        f"model {options.model!r} is not on this machine; fetch it with: "
+        f"{options.download_command} (or set download=True)"
+    )

@@ -1,0 +1,128 @@
+"""Between the coordinates a model writes and pixels of the source frame.
+
+Vision-language models see a resized image and write numbers in a convention of their own. A
+wrong guess fails silently: the boxes are merely somewhere else. So a reply says in which space
+its numbers are (``ChatReply.coordinate_space``) and at which size the model saw each image
+(``ChatReply.image_sizes``), and the functions here turn one into the other.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from videoseg import ConfigError
+from videoseg.types import FloatArray, Size
+
+__all__ = ["COORDINATE_SPACES", "CoordinateSpace"]
+
+COORDINATE_SPACES = ("pixels_of_resized", "per_mille", "square(n)", "unit")
+"""The names of the spaces; ``n`` stands for a number of pixels."""
+
+_SQUARE = re.compile(r"square\((\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinateSpace:
+    """The convention in which a model writes coordinates.
+
+    Args:
+        name: ``pixels_of_resized`` for pixels of the image as the model saw it;
+            ``per_mille`` for thousandths of width and height; ``square(840)`` for pixels of
+            the square to which every image is stretched before the model sees it;
+            ``unit`` for shares of width and height.
+
+    Raises:
+        ConfigError: If there is no space of this name.
+
+    Example:
+        >>> CoordinateSpace("per_mille").to_source([500, 500], source=(720, 1280)).tolist()
+        [640.0, 360.0]
+        >>> space = CoordinateSpace("pixels_of_resized")
+        >>> space.to_source([644, 364], source=(720, 1280), seen=(728, 1288)).tolist()
+        [640.0, 360.0]
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name in ("pixels_of_resized", "per_mille", "unit"):
+            return
+        match = _SQUARE.fullmatch(self.name)
+        if match is None or int(match[1]) < 1:
+            raise ConfigError(
+                f"there is no coordinate space {self.name!r}; the spaces are "
+                f"{', '.join(COORDINATE_SPACES)}, where n is a number of pixels such as 840"
+            )
+
+    @property
+    def square_side(self) -> int | None:
+        """The side in pixels of the square every image is stretched to; None if it is not."""
+        match = _SQUARE.fullmatch(self.name)
+        return int(match[1]) if match else None
+
+    def extent(self, seen: Size | None = None) -> tuple[float, float]:
+        """Return the coordinates (x, y) of an image's bottom right corner.
+
+        Args:
+            seen: The (height, width) at which the model saw the image; needed for
+                ``pixels_of_resized`` only.
+
+        Raises:
+            ConfigError: If the size is needed and not given.
+        """
+        if self.name == "per_mille":
+            return (1000.0, 1000.0)
+        if self.name == "unit":
+            return (1.0, 1.0)
+        if (side := self.square_side) is not None:
+            return (float(side), float(side))
+        if seen is None:
+            raise ConfigError(
+                "coordinates in pixels of the resized image mean nothing without its size; the "
+                "chat model must tell it in ChatReply.image_sizes"
+            )
+        height, width = seen
+        return (float(width), float(height))
+
+    def to_source(
+        self, numbers: ArrayLike, *, source: Size, seen: Size | None = None
+    ) -> FloatArray:
+        """Turn a model's coordinates into pixels of the source frame.
+
+        Nothing is rounded or clipped.
+
+        Args:
+            numbers: Shape (..., 2) or (..., 4): x, y or x, y, x, y.
+            source: The (height, width) of the source frame.
+            seen: As for ``extent``.
+
+        Returns:
+            An array of the same shape, dtype float64.
+        """
+        return _scaled(numbers, self._scale(source, seen))
+
+    def from_source(
+        self, numbers: ArrayLike, *, source: Size, seen: Size | None = None
+    ) -> FloatArray:
+        """Turn pixels of the source frame into a model's coordinates; see ``to_source``."""
+        return _scaled(numbers, 1.0 / self._scale(source, seen))
+
+    def _scale(self, source: Size, seen: Size | None) -> FloatArray:
+        height, width = source
+        extent_x, extent_y = self.extent(seen)
+        return np.array([width / extent_x, height / extent_y])
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _scaled(numbers: ArrayLike, scale: FloatArray) -> FloatArray:
+    values = np.asarray(numbers, np.float64)
+    if values.ndim < 1 or values.shape[-1] not in (2, 4):
+        raise ConfigError(f"coordinates must have shape (..., 2) or (..., 4), got {values.shape}")
+    pairs: FloatArray = values.reshape(*values.shape[:-1], -1, 2) * scale
+    return pairs.reshape(values.shape)

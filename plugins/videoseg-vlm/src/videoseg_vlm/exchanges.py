@@ -1,0 +1,198 @@
+"""Exchanges with a chat model as lines of JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from videoseg import ChatReply, ConfigError, Message, TextPart, from_jsonable, to_jsonable
+from videoseg.types import Frame
+
+__all__ = ["Exchange", "Match", "Request", "read_exchanges", "write_line"]
+
+Match: TypeAlias = Literal["exact", "messages", "text"]
+
+_SCHEMA_VERSION = 1
+_SAMPLING = ("num_samples", "temperature", "max_tokens", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a chat model was asked, with a digest in place of each image's pixels.
+
+    Args:
+        data: The request as JSON holds it: ``messages`` and the arguments of ``chat``.
+    """
+
+    data: Mapping[str, Any]
+
+    @staticmethod
+    def of(
+        messages: Sequence[Message],
+        *,
+        num_samples: int,
+        temperature: float,
+        max_tokens: int,
+        seed: int,
+    ) -> Request:
+        """Describe a call of ``ChatModel.chat``."""
+        return Request(
+            {
+                "messages": [_message_data(message) for message in messages],
+                "num_samples": num_samples,
+                "temperature": float(temperature),
+                "max_tokens": max_tokens,
+                "seed": seed,
+            }
+        )
+
+    def key(self, match: Match = "exact") -> str:
+        """Return a digest that is the same for the same request, on every machine.
+
+        Args:
+            match: ``exact`` for everything; ``messages`` leaves out how answers are drawn
+                (number, temperature, seed, length); ``text`` leaves out the pixels, too.
+        """
+        data = dict(self.data)
+        if match != "exact":
+            data = {"messages": data["messages"]}
+        if match == "text":
+            data = {"messages": [_without_pixels(message) for message in data["messages"]]}
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """How answers were drawn."""
+        return {name: self.data[name] for name in _SAMPLING}
+
+    @property
+    def text(self) -> str:
+        """All text of the conversation, a line for each part."""
+        return "\n".join(
+            part["text"] if "text" in part else f"[image {part['size'][0]}x{part['size'][1]}]"
+            for message in self.data["messages"]
+            for part in message["parts"]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and what was answered."""
+
+    request: Request
+    replies: tuple[ChatReply, ...]
+    seconds: float = 0.0
+
+    def to_line(self) -> str:
+        """Return the exchange as one line of JSON."""
+        data = {
+            "exchange": _SCHEMA_VERSION,
+            "request": self.request.data,
+            "replies": [to_jsonable(reply) for reply in self.replies],
+            "seconds": round(self.seconds, 3),
+        }
+        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+
+    @staticmethod
+    def from_line(line: str) -> Exchange:
+        """Read a line back.
+
+        Raises:
+            ConfigError: If it is no exchange.
+        """
+        try:
+            data = json.loads(line)
+            version, request = data["exchange"], data["request"]
+            missing = [name for name in ("messages", *_SAMPLING) if name not in request]
+            replies = tuple(from_jsonable(ChatReply, reply) for reply in data["replies"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError("it is no exchange with a chat model") from error
+        if version != _SCHEMA_VERSION:
+            raise ConfigError(f"its format {version} is not one this release reads (1)")
+        if missing:
+            raise ConfigError(f"its request has no {', '.join(missing)}")
+        return Exchange(Request(request), replies, float(data.get("seconds", 0.0)))
+
+
+def read_exchanges(path: Path) -> list[Exchange]:
+    """Read a recording. A last line that was cut off when a run was killed is left out.
+
+    Raises:
+        ConfigError: If the file cannot be read or holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"cannot read the recording {path}: {reason}") from error
+    return list(_exchanges(path, text))
+
+
+def _exchanges(path: Path, text: str) -> Iterator[Exchange]:
+    # Not splitlines(), which also splits at separators that JSON leaves unescaped in text.
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield Exchange.from_line(line)
+        except ConfigError as error:
+            if number == len(lines):
+                return
+            raise ConfigError(f"{path}, line {number}: {error}") from error
+
+
+def write_line(path: Path, exchange: Exchange) -> None:
+    """Append an exchange; a line that was cut off before it is removed."""
+    with path.open("ab+") as file:
+        _remove_cut_line(file)
+        file.write(exchange.to_line().encode() + b"\n")
+
+
+def _remove_cut_line(file: Any) -> None:
+    size = file.seek(0, 2)
+    if size == 0:
+        return
+    file.seek(size - 1)
+    if file.read(1) == b"\n":
+        return
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)
+    file.seek(0, 2)
+
+
+def _message_data(message: Message) -> dict[str, Any]:
+    return {"role": message.role, "parts": [_part_data(part) for part in message.parts]}
+
+
+def _part_data(part: Any) -> dict[str, Any]:
+    if isinstance(part, TextPart):
+        return {"text": part.text}
+    height, width = part.image.shape[:2]
+    return {
+        "image": _digest(part.image),
+        "size": [height, width],
+        "max_pixels": part.max_pixels,
+        "frame": part.frame,
+        # Decoders agree on times to the millisecond, but not to the last bit.
+        "time": None if part.time is None else round(float(part.time), 3),
+    }
+
+
+def _digest(image: Frame) -> str:
+    return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:32]
+
+
+def _without_pixels(message: Mapping[str, Any]) -> dict[str, Any]:
+    parts: Iterable[Mapping[str, Any]] = message["parts"]
+    return {
+        "role": message["role"],
+        "parts": [{k: v for k, v in part.items() if k != "image"} for part in parts],
+    }

@@ -1,0 +1,124 @@
+"""Several answers from one reading of the conversation."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Sampling", "generate", "stop_tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How answers are drawn.
+
+    Args:
+        num_samples: How many.
+        temperature: 0 for the most likely answer.
+        top_p: Share of the probability that is drawn from.
+        max_tokens: Upper bound on the tokens of each answer.
+        seed: Seed of the draws.
+        max_batch: How many answers are generated side by side.
+    """
+
+    num_samples: int
+    temperature: float
+    top_p: float
+    max_tokens: int
+    seed: int
+    max_batch: int
+
+
+def generate(model: Any, inputs: dict[str, Any], sampling: Sampling) -> list[list[int]]:
+    """Return the tokens of each answer.
+
+    The conversation, with the images in it, is read once: all but its last token go through
+    the model in one pass, and every answer starts from a copy of what that pass left in the
+    key-value cache. Generating with ``num_return_sequences`` would encode every image once
+    for each answer.
+
+    Args:
+        model: A ``transformers`` model that generates.
+        inputs: What its processor made of one conversation; ``input_ids`` of shape (1, L).
+        sampling: How many answers, and how.
+
+    Returns:
+        For each answer its tokens, the one that ends it included.
+    """
+    import torch
+
+    # The most likely answer is the same however often it is asked for.
+    distinct = sampling.num_samples if sampling.temperature > 0 else 1
+    with torch.inference_mode(), torch.random.fork_rng():
+        torch.manual_seed(sampling.seed)
+        answers = (
+            _alone(model, inputs, sampling)
+            if distinct == 1
+            else _from_shared_prefix(model, inputs, sampling, distinct)
+        )
+    return answers * (sampling.num_samples // len(answers))
+
+
+def stop_tokens(model: Any) -> set[int]:
+    """Return the tokens that end an answer."""
+    ends = model.generation_config.eos_token_id
+    return set(ends if isinstance(ends, list) else [] if ends is None else [ends])
+
+
+def _alone(model: Any, inputs: dict[str, Any], sampling: Sampling) -> list[list[int]]:
+    output = model.generate(**inputs, **_keywords(sampling))
+    return _answers(model, output, inputs["input_ids"].shape[1])
+
+
+def _from_shared_prefix(
+    model: Any, inputs: dict[str, Any], sampling: Sampling, count: int
+) -> list[list[int]]:
+    length = inputs["input_ids"].shape[1]
+    # What has one entry for each token goes on in the second pass; images do not.
+    per_token = {
+        name: value
+        for name, value in inputs.items()
+        if getattr(value, "ndim", 0) == 2 and value.shape == (1, length)
+    }
+    prefix = {**inputs, **{name: value[:, :-1] for name, value in per_token.items()}}
+    cache = model(**prefix, use_cache=True, logits_to_keep=1).past_key_values
+    answers: list[list[int]] = []
+    while (missing := count - len(answers)) > 0:
+        batch = min(missing, sampling.max_batch)
+        # Copied, since generating fills it; the last batch may have it.
+        branch = copy.deepcopy(cache) if batch < missing else cache
+        branch.batch_repeat_interleave(batch)
+        output = model.generate(
+            input_ids=inputs["input_ids"].expand(batch, -1),
+            attention_mask=inputs["attention_mask"].expand(batch, -1),
+            past_key_values=branch,
+            **_keywords(sampling),
+        )
+        answers += _answers(model, output, length)
+    return answers
+
+
+def _keywords(sampling: Sampling) -> dict[str, Any]:
+    drawing: dict[str, Any]
+    if sampling.temperature <= 0:
+        drawing = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    else:
+        # Checkpoints come with their own limits, and top_k=1 would make all answers the same.
+        drawing = {
+            "do_sample": True,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "top_k": 0,
+        }
+    return {"max_new_tokens": sampling.max_tokens, **drawing}
+
+
+def _answers(model: Any, output: Any, start: int) -> list[list[int]]:
+    stops = stop_tokens(model)
+    answers = []
+    for row in output[:, start:].tolist():
+        # Shorter answers are filled up to the longest one's length.
+        stop = next((at + 1 for at, token in enumerate(row) if token in stops), len(row))
+        answers.append(row[:stop])
+    return answers

@@ -1,0 +1,330 @@
+"""The chat model ``openai``: a vision-language model on a server."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Literal
+
+from videoseg import ChatReply, ConfigError, ImagePart, Message, TextPart, VideosegError
+from videoseg.types import Size
+from videoseg_vlm.conversation import check_conversation, images_of, with_times
+from videoseg_vlm.coordinates import CoordinateSpace
+from videoseg_vlm.errors import ContextLengthError, ServerError
+from videoseg_vlm.families import family_of_model
+from videoseg_vlm.images import fitted_size, resized, stretches_to_square
+from videoseg_vlm.transport import JsonServer, RefusedError, read_key
+
+__all__ = ["OpenAIChat"]
+
+_COMPONENT = "openai"
+
+
+class OpenAIChat:
+    """A vision-language model behind an OpenAI-compatible server.
+
+    vLLM, SGLang, ``transformers serve`` and hosted services speak this protocol. Images are
+    resized here, to sides the model's family takes as they are, so that the size at which the
+    model sees them is known; they travel inside the request.
+
+    Args:
+        model: What the server calls the model.
+        base_url: Where the server is; ``/chat/completions`` follows.
+        api_key_env: The environment variable that holds the key. No key is sent if none is
+            named, and no key is ever written anywhere.
+        coordinate_space: How the model writes coordinates (see ``CoordinateSpace``); by
+            default that of the family the model's name speaks of, if it does.
+        min_pixels: Lower bound on height x width of the images sent. Must not be below the
+            server's own.
+        max_pixels: Upper bound; an image's own ``max_pixels`` may lower it further. Must not
+            be above the server's own.
+        times: Write before each image that has a time what time it is.
+        image_format: ``png`` keeps every pixel, ``jpeg`` sends a tenth of the bytes.
+        top_p: Share of the probability that samples are drawn from.
+        timeout: Seconds to wait for one answer.
+        deadline: Seconds for one request with all its retries.
+        max_retries: How often a failed request is tried again, with growing pauses.
+        concurrency: How many requests may be under way at once.
+        max_tokens_field: What the server calls the bound on an answer's tokens; newer hosted
+            models want ``max_completion_tokens``.
+        extra_body: Further fields for every request, such as ``{"top_k": -1}``. They stand in
+            results, so no secrets.
+
+    Raises:
+        ConfigError: If an option makes no sense, or the key's variable is not set.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        base_url: str = "http://localhost:8000/v1",
+        api_key_env: str | None = None,
+        coordinate_space: str | None = None,
+        min_pixels: int = 3136,
+        max_pixels: int = 1_003_520,
+        times: bool = False,
+        image_format: Literal["png", "jpeg"] = "png",
+        top_p: float = 1.0,
+        timeout: float = 120.0,
+        deadline: float = 600.0,
+        max_retries: int = 5,
+        concurrency: int = 4,
+        max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
+        extra_body: Mapping[str, Any] | None = None,
+    ) -> None:
+        problems = [
+            f"{name} of the chat model 'openai' must be {bound}, got {value}"
+            for name, value, fits, bound in (
+                ("min_pixels", min_pixels, min_pixels >= 1, "at least 1"),
+                ("max_pixels", max_pixels, max_pixels >= min_pixels, "at least min_pixels"),
+                ("timeout", timeout, timeout > 0, "above 0"),
+                ("deadline", deadline, deadline > 0, "above 0"),
+                ("max_retries", max_retries, max_retries >= 0, "at least 0"),
+                ("concurrency", concurrency, concurrency >= 1, "at least 1"),
+                ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
+            )
+            if not fits
+        ]
+        if problems:
+            raise ConfigError(problems)
+        self._model = model
+        self._family = family_of_model(model)
+        self._space = (
+            CoordinateSpace(coordinate_space)
+            if coordinate_space is not None
+            else (self._family.coordinate_space if self._family else None)
+        )
+        self._min_pixels = min_pixels
+        self._max_pixels = max_pixels
+        self._times = times
+        self._image_format = image_format
+        self._top_p = top_p
+        self._concurrency = concurrency
+        self._max_tokens_field = max_tokens_field
+        self._extra_body = dict(extra_body or {})
+        self._takes_n = True
+        self._server = JsonServer(
+            base_url,
+            key=read_key(api_key_env),
+            timeout=timeout,
+            deadline=deadline,
+            max_retries=max_retries,
+            concurrency=concurrency,
+            component=_COMPONENT,
+        )
+
+    def __repr__(self) -> str:
+        return f"OpenAIChat(model={self._model!r}, base_url={self._server.base_url!r})"
+
+    # -- answering -------------------------------------------------------------------------
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        num_samples: int = 1,
+        temperature: float = 0.0,
+        max_tokens: int = 1024,
+        seed: int = 0,
+    ) -> Sequence[ChatReply]:
+        """Answer a conversation; see ``videoseg.ChatModel.chat``.
+
+        All samples are asked for in one request, so that the server reads the conversation
+        once. A server that gives fewer is asked for the others one by one.
+
+        Raises:
+            ServerError: If the server cannot be reached or does not answer properly.
+            ContextLengthError: If the conversation is longer than the model takes.
+        """
+        check_conversation(messages)
+        if self._times:
+            messages = with_times(messages)
+        sizes = tuple(self._size_shown(part) for part in images_of(messages))
+        body = {
+            "model": self._model,
+            "messages": self._wire_messages(messages, sizes),
+            self._max_tokens_field: max_tokens,
+            "temperature": float(temperature),
+            "top_p": self._top_p,
+            "seed": seed,
+            **self._extra_body,
+        }
+        # The most likely answer is the same however often it is asked for.
+        distinct = num_samples if temperature > 0 else 1
+        replies = [replace(reply, image_sizes=sizes) for reply in self._samples(body, distinct)]
+        self._check_not_shrunk(replies[0], sizes)
+        return replies * (num_samples // len(replies))
+
+    def _samples(self, body: dict[str, Any], count: int) -> list[ChatReply]:
+        replies: list[ChatReply] = []
+        if self._takes_n and count > 1:
+            try:
+                replies = self._ask({**body, "n": count})[:count]
+            except RefusedError as error:
+                # Some servers refuse the field, some leave it unread.
+                if error.status not in (400, 422) or isinstance(error, ContextLengthError):
+                    raise
+            self._takes_n = len(replies) == count
+        missing = range(len(replies), count)
+        bodies = [{**body, "seed": body["seed"] + number} for number in missing]
+        if len(bodies) <= 1:
+            rest = [self._ask(single) for single in bodies]
+        else:
+            with ThreadPoolExecutor(self._concurrency) as pool:
+                rest = list(pool.map(self._ask, bodies))
+        return replies + [given[0] for given in rest]
+
+    def _ask(self, body: dict[str, Any]) -> list[ChatReply]:
+        try:
+            answer = self._server.post("chat/completions", body)
+        except RefusedError as error:
+            raise self._explained(error) from error
+        usage = answer.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        choices = answer.get("choices")
+        if not isinstance(choices, list) or not choices:
+            raise ServerError(
+                f"the server {self._server.base_url} gave no answer in its answer (no 'choices'); "
+                "it does not speak the OpenAI protocol",
+                component=_COMPONENT,
+            )
+        return [self._reply(choice, usage, len(choices)) for choice in choices]
+
+    def _reply(self, choice: Any, usage: Mapping[str, Any], num_choices: int) -> ChatReply:
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if not isinstance(message, dict):
+            raise ServerError(
+                f"the server {self._server.base_url} gave a choice without a message; it does "
+                "not speak the OpenAI protocol",
+                component=_COMPONENT,
+            )
+        tokens = _count(usage.get("completion_tokens"))
+        finish = choice.get("finish_reason")
+        return ChatReply(
+            _text_of(message),
+            num_prompt_tokens=_count(usage.get("prompt_tokens")),
+            # Servers count all samples of a request together.
+            num_tokens=tokens if num_choices == 1 else None,
+            coordinate_space=None if self._space is None else self._space.name,
+            details={"model": self._model, "finish": finish if isinstance(finish, str) else None},
+        )
+
+    # -- showing ---------------------------------------------------------------------------
+
+    def _size_shown(self, part: ImagePart) -> Size:
+        side = None if self._space is None else self._space.square_side
+        if side is not None and stretches_to_square(side, part.max_pixels):
+            return (side, side)
+        budget = min(self._max_pixels, part.max_pixels or self._max_pixels)
+        return fitted_size(
+            (part.image.shape[0], part.image.shape[1]),
+            max_pixels=budget,
+            min_pixels=min(self._min_pixels, budget),
+            factor=self._family.size_factor if self._family else 1,
+        )
+
+    def _wire_messages(
+        self, messages: Sequence[Message], sizes: Sequence[Size]
+    ) -> list[dict[str, Any]]:
+        remaining = iter(sizes)
+        return [
+            {
+                "role": message.role,
+                "content": [
+                    {"type": "text", "text": part.text}
+                    if isinstance(part, TextPart)
+                    else {
+                        "type": "image_url",
+                        "image_url": {"url": self._data_url(part, next(remaining))},
+                    }
+                    for part in message.parts
+                ],
+            }
+            for message in messages
+        ]
+
+    def _data_url(self, part: ImagePart, size: Size) -> str:
+        buffer = io.BytesIO()
+        if self._image_format == "png":
+            resized(part.image, size).save(buffer, "PNG", compress_level=1)
+        else:
+            resized(part.image, size).save(buffer, "JPEG", quality=90)
+        return f"data:image/{self._image_format};base64," + base64.b64encode(
+            buffer.getvalue()
+        ).decode("ascii")
+
+    def _check_not_shrunk(self, reply: ChatReply, sizes: Sequence[Size]) -> None:
+        if self._family is None or self._space is None or reply.num_prompt_tokens is None:
+            return
+        least = sum(self._family.num_image_tokens(*size) for size in sizes)
+        if self._space.name == "pixels_of_resized" and reply.num_prompt_tokens < least:
+            raise ServerError(
+                f"the server {self._server.base_url} counts {reply.num_prompt_tokens} tokens "
+                f"where the images alone have {least}: it shows them to the model smaller than "
+                "they were sent, so that coordinates would be wrong; lower max_pixels here to the "
+                "server's own bound, or raise that",
+                component=_COMPONENT,
+            )
+
+    # -- refusing --------------------------------------------------------------------------
+
+    def _explained(self, error: RefusedError) -> RefusedError:
+        words = error.reason.lower()
+        too_long = ("context length", "context_length", "max_model_len", "maximum context")
+        if any(
+            phrase in words for phrase in (*too_long, "too many tokens", "longer than the max")
+        ):
+            return _TooLongError(
+                f"{error}; show fewer frames, show them smaller (max_pixels), or lower max_tokens",
+                component=_COMPONENT,
+                status=error.status or 400,
+                reason=error.reason,
+            )
+        if error.status == 404:
+            return RefusedError(
+                f"{error}; {self._models_served()}",
+                component=_COMPONENT,
+                status=404,
+                reason=error.reason,
+            )
+        return error
+
+    def _models_served(self) -> str:
+        try:
+            listed = self._server.get("models", deadline=5.0).get("data")
+            names = [str(entry["id"]) for entry in listed or () if isinstance(entry, dict)]
+        except (VideosegError, KeyError, TypeError):
+            names = []
+        if names:
+            return f"it serves {', '.join(names[:8])}: give one of these as model"
+        return "check model, and that base_url ends in /v1"
+
+    # -- freeing ---------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        self._server.close()
+
+
+class _TooLongError(RefusedError, ContextLengthError):
+    """A server's word for a conversation that is too long."""
+
+
+def _text_of(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    text = content if isinstance(content, str) else ""
+    # Servers with a reasoning parser split off what the model put into these tags.
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    if isinstance(thought, str) and thought.strip():
+        return f"<think>{thought.strip()}</think>\n{text}".strip()
+    return text.strip()
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

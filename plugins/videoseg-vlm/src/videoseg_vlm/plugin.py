@@ -1,0 +1,45 @@
+"""What videoseg finds through the entry point: the hooks.
+
+This module is imported whenever anyone lists the components, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import videoseg as vs
+
+
+@vs.hookimpl
+def videoseg_components() -> Iterable[vs.Component]:
+    """Declare the chat models."""
+    yield vs.Component(
+        "chat",
+        "transformers",
+        "videoseg_vlm.transformers_chat:TransformersChat",
+        summary="A vision-language model in this process (Qwen-VL and others).",
+        requires=("torch", "torchvision", "transformers", "accelerate"),
+        install="videoseg-vlm",
+        license="the model's own; see its card",
+    )
+    yield vs.Component(
+        "chat",
+        "openai",
+        "videoseg_vlm.openai_chat:OpenAIChat",
+        summary="A model on a server that speaks the OpenAI protocol (vLLM, SGLang, ...).",
+        requires=("httpx",),
+        install="videoseg-vlm",
+        license="the model's own; see its card",
+    )
+    yield vs.Component(
+        "chat",
+        "record",
+        "videoseg_vlm.recording:RecordingChat",
+        summary="Another chat model, with every exchange kept in a file.",
+    )
+    yield vs.Component(
+        "chat",
+        "replay",
+        "videoseg_vlm.replaying:ReplayChat",
+        summary="The answers of an earlier run, from a file.",
+    )

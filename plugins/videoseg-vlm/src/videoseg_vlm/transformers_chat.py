@@ -1,0 +1,277 @@
+"""The chat model ``transformers``: any image-text-to-text model, in this process."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from videoseg import ChatReply, ConfigError, ImagePart, Message
+from videoseg.types import Size
+from videoseg_vlm.checkpoint import (
+    Checkpoint,
+    CheckpointOptions,
+    Quantization,
+    is_out_of_memory,
+    load,
+)
+from videoseg_vlm.conversation import check_conversation, images_of, with_times, without_tokens
+from videoseg_vlm.coordinates import CoordinateSpace
+from videoseg_vlm.errors import ChatError, ContextLengthError
+from videoseg_vlm.generation import Sampling, generate, stop_tokens
+from videoseg_vlm.images import fitted_size, resized, stretches_to_square
+
+__all__ = ["TransformersChat"]
+
+_COMPONENT = "transformers"
+
+
+class TransformersChat:
+    """A vision-language model of the ``transformers`` library, loaded when first asked.
+
+    All answers to one call share one reading of the conversation: images are encoded once,
+    however many samples are drawn. One call is answered at a time.
+
+    Args:
+        model: The folder of a checkpoint, or its name on the Hugging Face hub.
+        revision: Branch, tag or commit on the hub.
+        dtype: Precision of the weights; ``auto`` is what the checkpoint was saved in.
+        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        device_map: Instead of ``device``: ``auto`` spreads the model over all GPUs; see
+            accelerate for more.
+        attention: ``sdpa``, ``flash_attention_2`` or ``eager``; by default the model's choice.
+        quantization: ``int8`` or ``int4`` loads the weights smaller, with bitsandbytes.
+        min_pixels: Lower bound on height x width of what the model sees of an image; by
+            default the checkpoint's.
+        max_pixels: Upper bound; an image's own ``max_pixels`` may lower it further.
+        coordinate_space: How the model writes coordinates (see ``CoordinateSpace``); by
+            default its family's. Set it for models trained otherwise: VisionReasoner and
+            Seg-Zero need ``square(840)``, which also stretches images to that square.
+        times: Write before each image that has a time what time it is.
+        top_p: Share of the probability that samples are drawn from.
+        max_batch: How many samples are generated side by side; fewer take less memory.
+        download: Fetch the checkpoint if it is not on this machine. Otherwise nothing is.
+
+    Raises:
+        ConfigError: If an option makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "Qwen/Qwen2.5-VL-7B-Instruct",
+        revision: str | None = None,
+        dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+        device: str = "auto",
+        device_map: str | dict[str, Any] | None = None,
+        attention: str | None = None,
+        quantization: Quantization = "none",
+        min_pixels: int | None = None,
+        max_pixels: int | None = None,
+        coordinate_space: str | None = None,
+        times: bool = False,
+        top_p: float = 1.0,
+        max_batch: int = 16,
+        download: bool = False,
+    ) -> None:
+        problems = [
+            f"{name} of the chat model 'transformers' must be at least 1, got {value}"
+            for name, value in (
+                ("min_pixels", min_pixels),
+                ("max_pixels", max_pixels),
+                ("max_batch", max_batch),
+            )
+            if value is not None and value < 1
+        ]
+        if not 0 < top_p <= 1:
+            problems.append(f"top_p must be above 0 and at most 1, got {top_p}")
+        if device_map is not None and device != "auto":
+            problems.append("give either device or device_map, not both")
+        if problems:
+            raise ConfigError(problems)
+        self._options = CheckpointOptions(
+            model=model,
+            revision=revision,
+            dtype=dtype,
+            device=device,
+            device_map=device_map,
+            attention=attention,
+            quantization=quantization,
+            min_pixels=min_pixels,
+            max_pixels=max_pixels,
+            download=download,
+        )
+        self._space = None if coordinate_space is None else CoordinateSpace(coordinate_space)
+        self._times = times
+        self._top_p = top_p
+        self._max_batch = max_batch
+        self._loaded: Checkpoint | None = None
+        self._lock = threading.Lock()
+
+    # -- answering -------------------------------------------------------------------------
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        num_samples: int = 1,
+        temperature: float = 0.0,
+        max_tokens: int = 1024,
+        seed: int = 0,
+    ) -> Sequence[ChatReply]:
+        """Answer a conversation; see ``videoseg.ChatModel.chat``.
+
+        Raises:
+            MissingWeightsError: If the model is not on this machine.
+            ContextLengthError: If the conversation is longer than the model takes.
+            ChatError: If memory runs out.
+        """
+        check_conversation(messages)
+        sampling = Sampling(
+            num_samples, temperature, self._top_p, max_tokens, seed, self._max_batch
+        )
+        with self._lock:
+            self._loaded = self._loaded or load(self._options)
+            begin = time.perf_counter()
+            try:
+                return self._answer(self._loaded, messages, sampling, begin)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._release_memory()
+                raise self._out_of_memory(messages, sampling) from error
+
+    def _answer(
+        self, checkpoint: Checkpoint, messages: Sequence[Message], sampling: Sampling, begin: float
+    ) -> list[ChatReply]:
+        if self._times:
+            messages = with_times(messages)
+        inputs = self._inputs(checkpoint, messages)
+        length = inputs["input_ids"].shape[1]
+        self._check_length(checkpoint, length, len(images_of(messages)), sampling.max_tokens)
+        answers = generate(checkpoint.model, inputs, sampling)
+        texts = checkpoint.processor.batch_decode(answers, skip_special_tokens=True)
+        space = self._coordinate_space(checkpoint)
+        ends = stop_tokens(checkpoint.model)
+        return [
+            ChatReply(
+                text.strip(),
+                num_prompt_tokens=length,
+                num_tokens=len(answer),
+                image_sizes=_sizes_seen(checkpoint, inputs),
+                coordinate_space=None if space is None else space.name,
+                details={
+                    "model": self._options.model,
+                    "finish": "stop" if answer and answer[-1] in ends else "length",
+                    "seconds": round(time.perf_counter() - begin, 3),
+                },
+            )
+            for text, answer in zip(texts, answers, strict=True)
+        ]
+
+    def _inputs(self, checkpoint: Checkpoint, messages: Sequence[Message]) -> dict[str, Any]:
+        special = checkpoint.processor.tokenizer.all_special_tokens
+        conversation = [
+            {
+                "role": message.role,
+                "content": [
+                    {"type": "image", "image": self._shown(checkpoint, part)}
+                    if isinstance(part, ImagePart)
+                    else {"type": "text", "text": without_tokens(part.text, special)}
+                    for part in message.parts
+                ],
+            }
+            for message in messages
+        ]
+        try:
+            made = checkpoint.processor.apply_chat_template(
+                conversation,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                return_tensors="pt",
+            )
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            raise ChatError(
+                f"the processor of {self._options.model!r} cannot take this conversation: "
+                f"{' '.join(str(error).split())[:300]}; models differ in the roles and in the "
+                "number of images they take",
+                component=_COMPONENT,
+            ) from error
+        return dict(made.to(checkpoint.device, checkpoint.model.dtype))
+
+    def _shown(self, checkpoint: Checkpoint, part: ImagePart) -> Any:
+        size: Size = (part.image.shape[0], part.image.shape[1])
+        space = self._coordinate_space(checkpoint)
+        side = None if space is None else space.square_side
+        if side is not None and stretches_to_square(side, part.max_pixels):
+            return resized(part.image, (side, side))
+        bounds = [bound for bound in (part.max_pixels, self._options.max_pixels) if bound]
+        if bounds and size[0] * size[1] > min(bounds):
+            size = fitted_size(size, max_pixels=min(bounds), factor=checkpoint.size_factor)
+        return resized(part.image, size)
+
+    def _coordinate_space(self, checkpoint: Checkpoint) -> CoordinateSpace | None:
+        if self._space is not None or checkpoint.family is None:
+            return self._space
+        return checkpoint.family.coordinate_space
+
+    # -- refusing --------------------------------------------------------------------------
+
+    def _check_length(
+        self, checkpoint: Checkpoint, length: int, num_images: int, max_tokens: int
+    ) -> None:
+        limit = checkpoint.max_context
+        if limit is not None and length + max_tokens > limit:
+            raise ContextLengthError(
+                f"the conversation has {length} tokens with its {num_images} images, and up to "
+                f"{max_tokens} more may be answered, but {self._options.model!r} takes {limit}; "
+                "show fewer frames, show them smaller (max_pixels), or lower max_tokens",
+                component=_COMPONENT,
+            )
+
+    def _out_of_memory(self, messages: Sequence[Message], sampling: Sampling) -> ChatError:
+        return ChatError(
+            f"{self._options.model!r} ran out of memory on {self.device} while reading "
+            f"{len(images_of(messages))} images for {sampling.num_samples} answers; show fewer "
+            "or smaller frames (max_pixels), lower max_batch, load it with "
+            "quantization='int4', or spread it with device_map='auto'",
+            component=_COMPONENT,
+        )
+
+    # -- freeing ---------------------------------------------------------------------------
+
+    @property
+    def device(self) -> str | None:
+        """Where the model runs; None before it is loaded."""
+        return None if self._loaded is None else str(self._loaded.device)
+
+    def close(self) -> None:
+        """Free the model; the next call loads it again."""
+        with self._lock:
+            self._loaded = None
+            self._release_memory()
+
+    @staticmethod
+    def _release_memory() -> None:
+        import sys
+
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def __repr__(self) -> str:
+        return f"TransformersChat(model={self._options.model!r})"
+
+
+def _sizes_seen(checkpoint: Checkpoint, inputs: dict[str, Any]) -> tuple[Size, ...]:
+    """Return the (height, width) of each image as the processor made it."""
+    grids, side = inputs.get("image_grid_thw"), checkpoint.patch_size
+    if grids is None or side is None:
+        return ()
+    return tuple((rows * side, columns * side) for _, rows, columns in grids.tolist())
