@@ -13,6 +13,8 @@ _COMMANDS = {
     "run": ("videoseg.cli.run:run", "Ask a video a question; save masks and the reasoning."),
     "demo": ("videoseg.cli.demo:demo", "Try it on a clip that is drawn here and now."),
     "eval": ("videoseg.cli.eval:evaluate_benchmark", "Run a pipeline over a benchmark."),
+    "score": ("videoseg.cli.score:score", "Score predictions of any other system."),
+    "compare": ("videoseg.cli.compare:compare", "Tell whether one evaluation beats another."),
     "plugins": ("videoseg.cli.plugins:plugins", "List what is installed and what is missing."),
     "pipelines": ("videoseg.cli.pipelines:pipelines", "List and explain ready-made pipelines."),
     "config": ("videoseg.cli.config:config", "Write, show and check pipeline files."),

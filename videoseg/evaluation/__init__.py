@@ -5,6 +5,9 @@
 report from what was kept.
 """
 
+from videoseg.evaluation.annotation_folder import read_annotations
+from videoseg.evaluation.comparing import Change, Comparison, Difference, compare_evaluations
+from videoseg.evaluation.progress import Progress
 from videoseg.evaluation.records import (
     Record,
     RecordedError,
@@ -22,11 +25,15 @@ from videoseg.evaluation.report import (
     write_report,
 )
 from videoseg.evaluation.run_file import RunIdentity, RunInfo, RunSession, Shard
-from videoseg.evaluation.runner import Progress, asked_samples, evaluate
+from videoseg.evaluation.runner import asked_samples, evaluate
 from videoseg.evaluation.running import SampleRunner, failed_record, run_sample
+from videoseg.evaluation.scoring_folders import score_predictions
 
 __all__ = [
+    "Change",
+    "Comparison",
     "Coverage",
+    "Difference",
     "EvaluationReport",
     "Progress",
     "Record",
@@ -41,11 +48,14 @@ __all__ = [
     "TargetFacts",
     "asked_samples",
     "build_report",
+    "compare_evaluations",
     "evaluate",
     "failed_record",
     "load_report",
+    "read_annotations",
     "read_records",
     "records_of",
     "run_sample",
+    "score_predictions",
     "write_report",
 ]

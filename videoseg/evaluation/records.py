@@ -23,7 +23,15 @@ from videoseg.types import (
     to_jsonable,
 )
 
-__all__ = ["Record", "RecordFile", "RecordedError", "TargetFacts", "read_records"]
+__all__ = [
+    "Record",
+    "RecordFile",
+    "RecordedError",
+    "TargetFacts",
+    "read_records",
+    "record_at",
+    "record_offsets",
+]
 
 _SCHEMA = 1
 _LARGE = ("tracks", "grounding", "trace")
@@ -191,6 +199,24 @@ def read_records(
                     problems.append(text)
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def record_offsets(path: Path) -> Iterator[tuple[int, Record]]:
+    """Yield where each readable record begins, in bytes, and the record without its masks."""
+    offset = 0
+    with path.open("rb") as file:
+        for line in file:
+            with contextlib.suppress(VideosegError):
+                if line.endswith(b"\n"):
+                    yield offset, Record.from_line(line, masks=False)
+            offset += len(line)
+
+
+def record_at(path: Path, offset: int) -> Record:
+    """Return the record that begins at an offset given by ``record_offsets``."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return Record.from_line(file.readline())
 
 
 class RecordFile:

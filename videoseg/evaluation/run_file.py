@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from videoseg._version import __version__
 from videoseg.benchmarks.types import BenchmarkSplit, Sample
 from videoseg.errors import ConfigError, OutputError
+from videoseg.evaluation.machine import describe_machine
+from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import from_jsonable, to_jsonable
 
-__all__ = ["RunIdentity", "RunInfo", "RunSession", "Shard", "read_run", "write_run"]
+__all__ = ["RunIdentity", "RunInfo", "RunSession", "Shard", "new_session", "read_run", "write_run"]
 
 _SCHEMA = 1
 
@@ -91,11 +96,17 @@ class RunIdentity:
     num_samples: int
 
     @staticmethod
-    def of(split: BenchmarkSplit, pipeline: Mapping[str, Any], seed: int) -> RunIdentity:
-        """Return the identity of a run."""
+    def of(
+        split: BenchmarkSplit,
+        pipeline: Mapping[str, Any],
+        seed: int,
+        *,
+        protocol: EvalProtocol | None = None,
+    ) -> RunIdentity:
+        """Return the identity of a run, scored by the split's protocol or by another."""
         return RunIdentity(
             split.name,
-            _plain(split.protocol.to_dict()),
+            _plain((protocol or split.protocol).to_dict()),
             _plain(pipeline),
             seed,
             samples_digest(split.samples),
@@ -168,6 +179,17 @@ class RunInfo:
         return replace(
             self, limit=limit, shard=shard, root=root, sessions=(*self.sessions, session)
         )
+
+
+def new_session(command: str, workers: int) -> RunSession:
+    """Return the description of a start, now and on this machine."""
+    return RunSession(
+        command=command,
+        started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        workers=workers,
+        versions={"python": platform.python_version(), "videoseg": __version__},
+        machine=describe_machine(),
+    )
 
 
 def samples_digest(samples: Iterable[Sample]) -> str:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videoseg._version import __version__
 from videoseg.benchmarks.types import BenchmarkSplit, Sample
 from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation.folder import RunFiles, files_of_runs
-from videoseg.evaluation.machine import describe_machine
+from videoseg.evaluation.progress import Progress, ProgressCounter
 from videoseg.evaluation.records import Record, RecordFile, read_records
-from videoseg.evaluation.run_file import RunIdentity, RunInfo, RunSession, Shard, write_run
+from videoseg.evaluation.run_file import RunIdentity, RunInfo, Shard, new_session, write_run
 from videoseg.evaluation.running import SampleRunner
 from videoseg.evaluation.workers import WorkerPool
 
@@ -25,27 +21,7 @@ if TYPE_CHECKING:
     from videoseg.evaluation.report import EvaluationReport
     from videoseg.pipeline import Pipeline, PipelineConfig
 
-__all__ = ["Progress", "asked_samples", "evaluate"]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run has come.
-
-    Args:
-        done: Samples done, those of earlier sessions included.
-        total: Samples asked for.
-        failed: How many of the done ones failed.
-        seconds_left: What the rest will take, judged by this session; None before there is
-            anything to judge by.
-        record: The sample that was done last in this session.
-    """
-
-    done: int
-    total: int
-    failed: int
-    seconds_left: float | None = None
-    record: Record | None = None
+__all__ = ["asked_samples", "evaluate"]
 
 
 def evaluate(
@@ -106,7 +82,7 @@ def evaluate(
         info = _begin(files, identity, resume=resume)
         with RecordFile(files.records) as records:
             known = _known(files.records)
-            session = _session(command, workers)
+            session = new_session(command, workers)
             write_run(files.run, info.resumed(session, limit=limit, root=str(root), shard=shard))
             skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
             left = [sample for sample in samples if sample.id not in skip]
@@ -114,7 +90,7 @@ def evaluate(
             _run(
                 _records(pipe, split, left, workers=workers, seed=seed),
                 records,
-                _Counter(len(samples), before, on_progress),
+                ProgressCounter(len(samples), before, on_progress),
             )
     finally:
         if owned:
@@ -130,7 +106,7 @@ def asked_samples(
     return asked if shard is None else shard.of(asked)
 
 
-def _run(records: Iterator[Record], file: RecordFile, counter: _Counter) -> None:
+def _run(records: Iterator[Record], file: RecordFile, counter: ProgressCounter) -> None:
     counter.tell()
     for record in records:
         file.append(record)
@@ -154,37 +130,6 @@ def _records(
         return
     with closing(WorkerPool(split, pipe.config, num_workers=workers, seed=seed)) as pool:
         yield from pool.run(samples)
-
-
-class _Counter:
-    """Counts samples and tells how long the rest will take."""
-
-    def __init__(
-        self,
-        total: int,
-        before: Mapping[str, bool],
-        on_progress: Callable[[Progress], None] | None,
-    ) -> None:
-        self._total = total
-        self._already = self._done = len(before)
-        self._failed = sum(before.values())
-        self._on_progress = on_progress
-        self._begin = time.monotonic()
-
-    def tell(self, record: Record | None = None) -> None:
-        """Tell how far the run has come."""
-        if self._on_progress is None:
-            return
-        here = self._done - self._already
-        passed = time.monotonic() - self._begin
-        left = passed / here * (self._total - self._done) if here else None
-        self._on_progress(Progress(self._done, self._total, self._failed, left, record))
-
-    def add(self, record: Record) -> None:
-        """Count a record."""
-        self._done += 1
-        self._failed += record.failed
-        self.tell(record)
 
 
 def _begin(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
@@ -220,18 +165,6 @@ def _known(path: Path) -> dict[str, bool]:
         record.sample: record.failed
         for record in read_records(path, masks=False, problems=problems)
     }
-
-
-def _session(command: str, workers: int) -> RunSession:
-    import platform
-
-    return RunSession(
-        command=command,
-        started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        workers=workers,
-        versions={"python": platform.python_version(), "videoseg": __version__},
-        machine=describe_machine(),
-    )
 
 
 def _pipeline(given: Pipeline | PipelineConfig | str) -> tuple[Pipeline, bool]:

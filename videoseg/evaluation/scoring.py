@@ -53,6 +53,7 @@ def score_tracks(
         foreground=truth.foreground,
         predicted_window=window,
         true_window=truth.window,
+        ignored=truth.ignored,
     )
 
 

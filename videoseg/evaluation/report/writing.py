@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from videoseg.benchmarks.types import BenchmarkSplit
@@ -23,7 +24,11 @@ __all__ = ["load_report", "records_of", "save_report", "write_report"]
 
 
 def write_report(
-    folder: str | Path, split: BenchmarkSplit | None = None, *, submission: str = ""
+    folder: str | Path,
+    split: BenchmarkSplit | None = None,
+    *,
+    submission: str = "",
+    problems: Sequence[str] = (),
 ) -> EvaluationReport:
     """Build the report of a folder from its records, and write it there.
 
@@ -33,6 +38,7 @@ def write_report(
         folder: The folder of the run.
         split: What was run on, for pictures and for the order of the samples.
         submission: The file to upload, where a server does the scoring.
+        problems: What else the reader should know.
 
     Returns:
         The report, written to ``report.html``, ``report.md`` and ``report.json``.
@@ -43,6 +49,7 @@ def write_report(
     """
     folder = Path(folder)
     report = load_report(folder, split)
+    report = replace(report, problems=(*report.problems, *problems))
     best, worst = choose(report)
     pictures: dict[str, Example] = {}
     if split is not None:

@@ -1,0 +1,142 @@
+"""``videoseg compare``: tell whether one evaluation beats another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import click
+
+from videoseg.cli.framework import VideosegCommand
+from videoseg.cli.terminal import json_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from videoseg.evaluation import Change, Comparison
+
+__all__ = ["compare"]
+
+
+@click.command(
+    "compare",
+    cls=VideosegCommand,
+    examples="""
+    videoseg compare out/before out/after
+    videoseg compare out/a out/b --resample videos --top 20
+    videoseg compare out/a out/b --json | jq .differences
+    """,
+)
+@click.argument("first", type=Path)
+@click.argument("second", type=Path)
+@click.option(
+    "--resample",
+    type=click.Choice(["samples", "videos"]),
+    default="samples",
+    show_default=True,
+    help="What the bootstrap draws. Expressions on one video are alike; drawing whole videos "
+    "takes that into account.",
+)
+@click.option(
+    "--resamples",
+    type=click.IntRange(min=100),
+    default=10_000,
+    show_default=True,
+    help="How often it draws.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same intervals.")
+@click.option(
+    "--top",
+    type=click.IntRange(min=0),
+    default=10,
+    show_default=True,
+    help="How many of the samples that changed most are listed.",
+)
+@click.option(
+    "--allow-different",
+    is_flag=True,
+    help="Compare what both have although protocols or samples differ.",
+)
+@json_option
+def compare(
+    *,
+    first: Path,
+    second: Path,
+    resample: str,
+    resamples: int,
+    confidence: float,
+    seed: int,
+    top: int,
+    allow_different: bool,
+    as_json: bool,
+) -> None:
+    """Compare two evaluations sample by sample; differences are SECOND minus FIRST.
+
+    FIRST and SECOND are output folders of eval or score, of the same benchmark.
+    """
+    from videoseg.cli.terminal import open_console, write_json
+    from videoseg.evaluation import compare_evaluations
+
+    comparison = compare_evaluations(
+        first,
+        second,
+        resample=cast("Literal['samples', 'videos']", resample),
+        num_resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+        allow_different=allow_different,
+    )
+    if as_json:
+        write_json(comparison.to_dict())
+    else:
+        _print(open_console(), comparison, top)
+
+
+def _print(console: Console, comparison: Comparison, top: int) -> None:
+    from videoseg.evaluation.report.tables import measure_name
+
+    head = (
+        f"{comparison.benchmark}: {comparison.num_samples} samples on "
+        f"{comparison.num_videos} videos, protocol {comparison.protocol.name}"
+    )
+    console.print(head, style="bold", soft_wrap=True)
+    if comparison.left_out:
+        text = f"  {comparison.left_out} samples are in one only and left out"
+        console.print(text, style="yellow", soft_wrap=True)
+    interval = f"{100 * comparison.confidence:g} % interval"
+    console.print(f"  {'':<16}   first  second  difference  {interval}", soft_wrap=True)
+    for row in comparison.differences:
+        style = ("green" if row.difference > 0 else "red") if row.clear else ""
+        console.print(
+            f"  {measure_name(row.measure):<16}  {100 * row.first:6.1f}  {100 * row.second:6.1f}"
+            f"  {100 * row.difference:+10.1f}  {100 * row.low:+.1f} to {100 * row.high:+.1f}",
+            style=style,
+            soft_wrap=True,
+        )
+    same = comparison.num_samples - comparison.better - comparison.worse
+    console.print(
+        f"  {comparison.better} better, {comparison.worse} worse, {same} the same; bootstrap over "
+        f"{comparison.resampled}, {comparison.num_resamples} draws, seed {comparison.seed}",
+        soft_wrap=True,
+    )
+    changed = [change for change in comparison.changes if change.difference][:top]
+    if changed:
+        name = measure_name(comparison.main_measure)
+        console.print(f"\nchanged most, {name}:", style="bold")
+    for change in changed:
+        console.print(f"  {_told(change)}", soft_wrap=True)
+
+
+def _told(change: Change) -> str:
+    query = " ".join(change.query.split())
+    return (
+        f"{100 * change.difference:+6.1f}  {100 * change.first:5.1f} to "
+        f"{100 * change.second:5.1f}  {change.sample}  {query}"
+    )

@@ -1,0 +1,151 @@
+"""``videoseg score``: score predictions of any other system."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import click
+
+from videoseg.cli.eval import benchmark_options, print_report
+from videoseg.cli.framework import VideosegCommand, typed_command
+from videoseg.cli.terminal import json_option
+
+if TYPE_CHECKING:
+    from videoseg.benchmarks import BenchmarkSplit
+
+__all__ = ["score"]
+
+
+@click.command(
+    "score",
+    cls=VideosegCommand,
+    examples="""
+    videoseg score --pred results/ --gt Annotations/480p --protocol davis-2017-semi-supervised
+    videoseg score --pred results.json --benchmark revos --root data/revos -o out/theirs
+    videoseg score --pred out/mine --benchmark revos --root data/revos --protocol mevis
+    """,
+)
+@click.option(
+    "--pred",
+    type=Path,
+    required=True,
+    help="A folder or zip of PNGs (video/expression/frame.png, or video/frame.png with object "
+    "ids), a JSON file of RLEs, or the output folder of an earlier run.",
+)
+@click.option("--gt", type=Path, help="A folder of true masks, laid out like predictions.")
+@click.option("--frames", type=Path, help="With --gt: the folder of frames, for pictures.")
+@click.option(
+    "--videos",
+    metavar="NAMES",
+    help="With --gt: the videos that count, separated by commas or lines of a file.",
+)
+@click.option("--benchmark", metavar="NAME", help="Instead of --gt: a benchmark.")
+@click.option("--root", type=Path, help="The benchmark's folder, as published.")
+@click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
+@click.option(
+    "-B",
+    "--benchmark-option",
+    "reader_options",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="Set an option of the benchmark's reader; may be repeated.",
+)
+@click.option("--protocol", "rules", metavar="NAME", help="By default the benchmark's own.")
+@click.option(
+    "--resize",
+    is_flag=True,
+    help="Resize predictions of another size by nearest neighbour; by default they are an error.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["raise", "zero"]),
+    default="raise",
+    show_default=True,
+    help="What a prediction is that cannot be used: the end, or zero.",
+)
+@click.option("-o", "--output", type=Path, help="Write records and report to this folder.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Processes that share the work; 0 for none but this one.",
+)
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def score(
+    *,
+    pred: Path,
+    gt: Path | None,
+    frames: Path | None,
+    videos: str | None,
+    benchmark: str | None,
+    root: Path | None,
+    split: str,
+    reader_options: tuple[str, ...],
+    rules: str | None,
+    resize: bool,
+    on_error: str,
+    output: Path | None,
+    workers: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Score predictions that any system has written, by the rules of a benchmark.
+
+    The truth is a plain folder of masks (--gt) or a benchmark (--benchmark and --root).
+    """
+    from videoseg.cli.eval_progress import EvaluationProgress
+    from videoseg.cli.terminal import open_console, write_json
+    from videoseg.evaluation import score_predictions
+    from videoseg.metrics import protocol_named
+
+    if (gt is None) == (benchmark is None):
+        raise click.UsageError("give the truth as --gt, or as --benchmark with --root")
+    if gt is not None and rules is None:
+        raise click.UsageError("--gt needs --protocol, such as davis-2017-semi-supervised")
+    protocol = None if rules is None else protocol_named(rules)
+    if gt is not None and protocol is not None:
+        from videoseg.evaluation import read_annotations
+
+        chosen = None if videos is None else _names(videos)
+        truth: BenchmarkSplit = read_annotations(gt, protocol, frames=frames, videos=chosen)
+    else:
+        truth = _opened(benchmark, root, split, benchmark_options(reader_options))
+    protocol = protocol or truth.protocol
+    if resize:
+        protocol = replace(protocol, resolution="nearest")
+    with EvaluationProgress(quiet=quiet) as progress:
+        report = score_predictions(
+            truth,
+            pred,
+            protocol=protocol,
+            out=output,
+            on_error=cast("Literal['raise', 'zero']", on_error),
+            workers=workers,
+            on_progress=progress,
+            command=typed_command(),
+        )
+    if as_json:
+        write_json(report.to_dict())
+    elif not quiet:
+        print_report(open_console(), report, output)
+
+
+def _names(text: str) -> list[str]:
+    file = Path(text)
+    if file.is_file():
+        text = file.read_text(encoding="utf-8").replace("\n", ",")
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _opened(
+    benchmark: str | None, root: Path | None, split: str, options: dict[str, Any]
+) -> BenchmarkSplit:
+    if benchmark is None or root is None:
+        raise click.UsageError("--benchmark needs --root, the folder it is in")
+    from videoseg.benchmarks import open_benchmark
+
+    return open_benchmark(benchmark, root, split, options=options)

@@ -1,0 +1,126 @@
+"""True masks in a plain folder, with nothing else of a benchmark around them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from videoseg.benchmarks.picture_truth import IdPictureTruths, MaskFolderTruths
+from videoseg.benchmarks.pictures import picture_size, pictures_by_name
+from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo
+from videoseg.benchmarks.types import Sample
+from videoseg.errors import EvaluationError
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.video.images import natural_order
+
+__all__ = ["read_annotations"]
+
+
+def read_annotations(
+    folder: str | Path,
+    protocol: EvalProtocol,
+    *,
+    frames: str | Path | None = None,
+    videos: Collection[str] | None = None,
+) -> LoadedSplit:
+    """Return a folder of true masks as a split that predictions can be scored on.
+
+    ::
+
+        <folder>/<video>/<frame>.png                  ids of objects; 0 and 255: one object
+        <folder>/<video>/<expression>/<frame>.png     one mask; above 0 is the object
+
+    Args:
+        folder: The folder.
+        protocol: How predictions are scored.
+        frames: ``<frames>/<video>/<frame>.jpg``, for the pictures of the report; without it
+            the masks themselves stand in for them.
+        videos: The videos that count; all in the folder by default.
+
+    Raises:
+        EvaluationError: If the folder has no masks, or they cannot be read; all problems are
+            listed.
+    """
+    folder = Path(folder)
+    problems = Problems("annotations", folder)
+    samples: list[Sample] = []
+    places: dict[str, SplitVideo] = {}
+    folders: dict[str, Path | None] = {}
+    there = _subfolders(folder)
+    for name in sorted(set(videos or ()) - {place.name for place in there}):
+        problems.add(folder, f"has no video {name!r}", fix="correct the list of videos")
+    for place in there:
+        if videos is not None and place.name not in videos:
+            continue
+        expressions = _subfolders(place)
+        for expression in expressions or [place]:
+            name = expression.name if expressions else "objects"
+            sample = Sample(place.name, name, "")
+            samples.append(sample)
+            folders[sample.id] = expression
+        video = _video((expressions or [place])[0], problems)
+        if video is not None:
+            places[place.name] = _with_frames(video, frames, place.name)
+    nested = {sample.id for sample in samples if sample.expression_id != "objects"}
+    if nested and len(nested) < len(samples):
+        problems.add(
+            folder,
+            "holds masks of expressions and pictures of ids",
+            fix="keep them in two folders and score them one after the other",
+        )
+    if not samples:
+        problems.add(folder, "has no folder of masks", fix="give the folder that holds the videos")
+    problems.raise_any()
+    return LoadedSplit(
+        f"{folder.resolve().name or 'annotations'}",
+        protocol=protocol,
+        samples=samples,
+        videos=places,
+        truths=MaskFolderTruths(folders, absent="unannotated")
+        if nested
+        else IdPictureTruths(folder, dict.fromkeys(folders)),
+    )
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            (entry for entry in folder.iterdir() if entry.is_dir() and entry.name[:1] != "."),
+            key=lambda entry: (natural_order(entry.name), entry.name),
+        )
+    except OSError as error:
+        raise EvaluationError(
+            f"{folder} cannot be listed ({error.strerror or error}); give the folder that holds "
+            "one folder of masks for each video"
+        ) from error
+
+
+def _video(folder: Path, problems: Problems) -> SplitVideo | None:
+    try:
+        found = pictures_by_name(folder)
+    except OSError as error:
+        problems.add(folder, f"cannot be listed ({error.strerror or error})", fix="check it")
+        return None
+    names = sorted(found, key=lambda name: (natural_order(name), name))
+    if not names:
+        problems.add(folder, "has no masks", fix="put them there, or remove the folder")
+        return None
+    size = picture_size(folder / found[names[0]], problems)
+    if size is None:
+        return None
+    return SplitVideo(folder, tuple(found[name] for name in names), tuple(names), size)
+
+
+def _with_frames(masks: SplitVideo, frames: str | Path | None, video_id: str) -> SplitVideo:
+    """Return the video of the frames that belong to the masks, if they are all there."""
+    if frames is None:
+        return masks
+    folder = Path(frames) / video_id
+    try:
+        found = pictures_by_name(folder)
+    except OSError:
+        return masks
+    if not all(name in found for name in masks.names):
+        return masks
+    return SplitVideo(folder, tuple(found[name] for name in masks.names), masks.names, masks.size)

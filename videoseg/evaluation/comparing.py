@@ -1,0 +1,362 @@
+"""Two evaluations of the same samples, compared sample by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from videoseg.errors import ConfigError, EvaluationError
+from videoseg.evaluation.folder import files_of_runs
+from videoseg.evaluation.records import Record
+from videoseg.evaluation.report import load_report, records_of
+from videoseg.evaluation.scoring import unreadable_score
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.scoring import SampleScore
+from videoseg.types import FloatArray, IntArray, to_jsonable
+
+__all__ = ["Change", "Comparison", "Difference", "compare_evaluations"]
+
+_CHUNK = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How one measure differs.
+
+    Args:
+        measure: The measure.
+        first: The value of the first evaluation, over the samples both have.
+        second: That of the second.
+        difference: Second minus first.
+        low: Lower end of the interval of the difference.
+        high: Upper end.
+    """
+
+    measure: str
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One sample that was answered differently.
+
+    Args:
+        sample: ``video_id/expression_id``.
+        query: The sentence.
+        first: The first evaluation's value of the main measure.
+        second: The second's.
+    """
+
+    sample: str
+    query: str
+    first: float
+    second: float
+
+    @property
+    def difference(self) -> float:
+        """Second minus first."""
+        return self.second - self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The outcome of a comparison.
+
+    Args:
+        first: What was compared, such as a folder.
+        second: With what.
+        benchmark: Benchmark and split.
+        protocol: The rules.
+        num_samples: Samples both have.
+        num_videos: Videos they are on.
+        left_out: Samples only one of them has; they count in neither.
+        resampled: What was drawn again and again: ``samples`` or ``videos``.
+        confidence: Of the intervals, in (0, 1).
+        num_resamples: How often it was drawn.
+        seed: The seed of the drawing.
+        differences: One for each measure.
+        main_measure: The measure that samples are compared by.
+        better: Samples the second answers better.
+        worse: Samples it answers worse.
+        changes: Every sample, the largest change first.
+    """
+
+    first: str
+    second: str
+    benchmark: str
+    protocol: EvalProtocol
+    num_samples: int
+    num_videos: int
+    left_out: int
+    resampled: str
+    confidence: float
+    num_resamples: int
+    seed: int
+    differences: tuple[Difference, ...]
+    main_measure: str
+    better: int
+    worse: int
+    changes: tuple[Change, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the comparison, ready for JSON."""
+        data: dict[str, Any] = to_jsonable(self)
+        return {"format": "videoseg-comparison", "schema": 1, **data}
+
+
+def compare_evaluations(
+    first: str | Path,
+    second: str | Path,
+    *,
+    resample: Literal["samples", "videos"] = "samples",
+    num_resamples: int = 10_000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    allow_different: bool = False,
+) -> Comparison:
+    """Compare two evaluations sample by sample.
+
+    The interval of each difference is the percentile bootstrap of the paired samples (Efron
+    and Tibshirani, 1993): both evaluations are computed again on samples drawn with
+    replacement, the same ones for both. Expressions on one video share their frames and often
+    their objects; drawing whole videos takes that into account and gives wider intervals.
+
+    Args:
+        first: The folder of an evaluation.
+        second: The folder of another.
+        resample: What is drawn: single samples, or videos with all their samples.
+        num_resamples: How often.
+        confidence: Of the intervals, in (0, 1).
+        seed: The seed; the same one gives the same intervals.
+        allow_different: Compare although protocols or sets of samples differ; what both have
+            is compared.
+
+    Raises:
+        OutputError: If a folder holds no evaluation.
+        EvaluationError: If the two differ in benchmark, protocol or samples, or nothing can be
+            compared.
+        ConfigError: If an argument is out of range.
+    """
+    _check_arguments(resample, num_resamples, confidence)
+    ours, theirs = _Scores.read(Path(first)), _Scores.read(Path(second))
+    shared = sorted(set(ours.scores) & set(theirs.scores))
+    left_out = len(set(ours.scores) ^ set(theirs.scores))
+    problems = ours.differences(theirs, left_out)
+    if problems and not allow_different:
+        raise EvaluationError(
+            f"{first} and {second} cannot be compared: {'; '.join(problems)}; to compare what "
+            "both have nevertheless, say so (--allow-different, allow_different=True)"
+        )
+    if not shared:
+        raise EvaluationError(
+            f"{first} and {second} have no scored sample in common; compare evaluations of one "
+            "benchmark whose truth is public"
+        )
+    records = [ours.records[name] for name in shared]
+    pairs = [(ours.scores[name], theirs.scores[name]) for name in shared]
+    protocol = ours.protocol
+    draws = _Draws(
+        [record.video_id if resample == "videos" else record.sample for record in records],
+        num_resamples,
+        seed,
+    )
+    differences = tuple(
+        found
+        for measure in protocol.measures
+        if measure in theirs.protocol.measures
+        and (found := _difference(measure, records, pairs, protocol, draws, confidence))
+    )
+    main = _main_measure(protocol, pairs)
+    changes = sorted(
+        (
+            Change(record.sample, record.query, a.values[main], b.values[main])
+            for record, (a, b) in zip(records, pairs, strict=True)
+            if main in a.values and main in b.values
+        ),
+        key=lambda change: (-abs(change.difference), change.sample),
+    )
+    return Comparison(
+        first=str(first),
+        second=str(second),
+        benchmark=ours.benchmark,
+        protocol=protocol,
+        num_samples=len(shared),
+        num_videos=len({record.video_id for record in records}),
+        left_out=left_out,
+        resampled=resample,
+        confidence=confidence,
+        num_resamples=num_resamples,
+        seed=seed,
+        differences=differences,
+        main_measure=main,
+        better=sum(change.difference > 0 for change in changes),
+        worse=sum(change.difference < 0 for change in changes),
+        changes=tuple(changes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """The scores in one folder."""
+
+    benchmark: str
+    samples: str
+    protocol: EvalProtocol
+    records: Mapping[str, Record]
+    scores: Mapping[str, SampleScore]
+
+    @staticmethod
+    def read(folder: Path) -> _Scores:
+        report = load_report(folder)
+        records = {record.sample: record for record in records_of(folder, masks=False)}
+        scores = {
+            name: record.score or unreadable_score(report.protocol)
+            for name, record in records.items()
+            if report.scored
+        }
+        identity = files_of_runs(folder)[0].read().identity
+        return _Scores(report.benchmark, identity.samples, report.protocol, records, scores)
+
+    def differences(self, other: _Scores, left_out: int) -> list[str]:
+        """Return why the two should not be compared."""
+        found = []
+        if self.benchmark != other.benchmark:
+            found.append(f"one is of {self.benchmark}, the other of {other.benchmark}")
+        elif self.samples != other.samples:
+            found.append(f"the samples of {self.benchmark} are not the same ones")
+        if self.protocol != other.protocol:
+            ours, theirs = self.protocol.to_dict(), other.protocol.to_dict()
+            rules = [
+                f"{rule} {ours[rule]} and {theirs[rule]}"
+                for rule in ours
+                if ours[rule] != theirs[rule]
+            ]
+            found.append(f"their protocols differ: {', '.join(rules)}")
+        if left_out:
+            found.append(f"{left_out} samples were run in one only")
+        return found
+
+
+# -- the bootstrap -----------------------------------------------------------------------
+
+
+class _Draws:
+    """How often each sample is drawn, in each of many draws with replacement."""
+
+    def __init__(self, units: Sequence[str], num_resamples: int, seed: int) -> None:
+        names = sorted(set(units))
+        place = {name: index for index, name in enumerate(names)}
+        self._unit_of: IntArray = np.array([place[unit] for unit in units])
+        self._num_units = len(names)
+        self._num_resamples = num_resamples
+        self._seed = seed
+
+    def sums(self, columns: FloatArray) -> FloatArray:
+        """Return the sum of each column over the samples drawn, shape (draws, columns).
+
+        Args:
+            columns: Shape (samples, columns).
+        """
+        by_unit = np.zeros((self._num_units, columns.shape[1]))
+        np.add.at(by_unit, self._unit_of, columns)
+        # The same seed for every measure: all of them are computed on the same draws.
+        rng = np.random.default_rng(self._seed)
+        even = np.full(self._num_units, 1 / self._num_units)
+        rows = max(1, _CHUNK // self._num_units)
+        parts = []
+        for begin in range(0, self._num_resamples, rows):
+            count = min(rows, self._num_resamples - begin)
+            parts.append(rng.multinomial(self._num_units, even, size=count) @ by_unit)
+        return np.concatenate(parts)
+
+
+_Part = tuple[float, float]
+"""What a sample adds to the numerator and to the denominator of a measure."""
+
+
+def _difference(
+    measure: str,
+    records: Sequence[Record],
+    pairs: Sequence[tuple[SampleScore, SampleScore]],
+    protocol: EvalProtocol,
+    draws: _Draws,
+    confidence: float,
+) -> Difference | None:
+    groups: Sequence[str | None] = protocol.groups if protocol.overall == "groups" else (None,)
+    columns, used = [], []
+    for group in groups:
+        parts = [
+            (*_part(measure, a, protocol), *_part(measure, b, protocol))
+            if group is None or record.group == group
+            else (0.0, 0.0, 0.0, 0.0)
+            for record, (a, b) in zip(records, pairs, strict=True)
+        ]
+        column = np.array(parts, dtype=np.float64)
+        # A group that the samples have none of is left out of the mean, as in the summary.
+        if column[:, 1].sum() > 0 and column[:, 3].sum() > 0:
+            columns.append(column)
+            used.append(group)
+    if not columns:
+        return None
+    table = np.concatenate(columns, axis=1)
+    first, second = _values(table.sum(axis=0)[None])
+    drawn_first, drawn_second = _values(draws.sums(table))
+    drawn = drawn_second - drawn_first
+    drawn = drawn[np.isfinite(drawn)]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) else (np.nan, np.nan)
+    change = float(second[0] - first[0])
+    return Difference(measure, float(first[0]), float(second[0]), change, float(low), float(high))
+
+
+def _values(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return both evaluations' values from sums, shape (draws, 4 x groups)."""
+    by_group = sums.reshape(len(sums), -1, 4)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first = by_group[:, :, 0] / by_group[:, :, 1]
+        second = by_group[:, :, 2] / by_group[:, :, 3]
+    return first.mean(axis=1), second.mean(axis=1)
+
+
+def _part(measure: str, score: SampleScore, protocol: EvalProtocol) -> _Part:
+    if measure == "ciou":
+        return float(score.intersection), float(score.union)
+    if protocol.overall == "objects":
+        values = [one.values[measure] for one in score.objects if measure in one.values]
+        if values:
+            return sum(values), float(len(values))
+    return (score.values[measure], 1.0) if measure in score.values else (0.0, 0.0)
+
+
+def _main_measure(protocol: EvalProtocol, pairs: Sequence[tuple[SampleScore, SampleScore]]) -> str:
+    def given(measure: str) -> bool:
+        return any(measure in score.values for pair in pairs for score in pair)
+
+    wanted = [name for name in ("j_and_f", "j", "giou", *protocol.measures) if given(name)]
+    return wanted[0] if wanted else ""
+
+
+def _check_arguments(resample: str, num_resamples: int, confidence: float) -> None:
+    checks: list[tuple[bool, Callable[[], str]]] = [
+        (
+            resample in ("samples", "videos"),
+            lambda: f"resample must be 'samples' or 'videos', got {resample!r}",
+        ),
+        (num_resamples >= 100, lambda: f"num_resamples must be >= 100, got {num_resamples}"),
+        (0 < confidence < 1, lambda: f"confidence must lie in (0, 1), got {confidence}"),
+    ]
+    if problems := [text() for fine, text in checks if not fine]:
+        raise ConfigError(problems)

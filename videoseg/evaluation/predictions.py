@@ -1,0 +1,98 @@
+"""Predictions to be scored: of any other system, or of an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from videoseg.benchmarks.prediction_folders import PredictionFolder
+from videoseg.benchmarks.types import Sample, Truth
+from videoseg.errors import EvaluationError
+from videoseg.evaluation.folder import files_of_runs
+from videoseg.evaluation.records import record_at, record_offsets
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.types import Rle
+
+__all__ = ["PredictionReader", "RecordedPredictions", "open_predictions"]
+
+
+class PredictionReader(Protocol):
+    """Gives the predicted masks of one sample after another."""
+
+    missing_files: list[str]
+
+    def read(
+        self, sample: Sample, truth: Truth, frame_names: Sequence[str]
+    ) -> Mapping[int, Sequence[Rle | None]] | None:
+        """Return one mask for each of ``truth.frames`` and object; None if there is nothing.
+
+        Raises:
+            EvaluationError: If what is there cannot be used.
+        """
+
+
+class RecordedPredictions:
+    """The answers of an earlier run, to be scored by other rules without running it again.
+
+    Args:
+        folder: The folder of the run.
+
+    Raises:
+        OutputError: If it cannot be read.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.missing_files: list[str] = []
+        self._folder = Path(folder)
+        self._places: dict[str, tuple[Path, int]] = {}
+        for files in files_of_runs(self._folder):
+            # The masks of a whole benchmark do not fit into memory; where they are does.
+            for offset, record in record_offsets(files.records):
+                self._places[record.sample] = (files.records, offset)
+
+    def read(
+        self, sample: Sample, truth: Truth, frame_names: Sequence[str]
+    ) -> Mapping[int, Sequence[Rle | None]] | None:
+        """Return what was answered; None if the sample was not run or failed.
+
+        Raises:
+            EvaluationError: If the answer has fewer frames than the truth.
+        """
+        del frame_names
+        place = self._places.get(sample.id)
+        record = None if place is None else record_at(*place)
+        if record is None or record.failed:
+            self.missing_files.append(f"{self._folder}: {sample.id}")
+            return None
+        last = max(truth.frames, default=-1)
+        for track in record.tracks:
+            if last >= len(track.masks):
+                raise EvaluationError(
+                    f"{sample.id} was answered on {len(track.masks)} frames but frame {last} is "
+                    "annotated; the run and the benchmark do not belong together"
+                )
+        return {
+            track.object_id: [track.masks[frame] for frame in truth.frames]
+            for track in record.tracks
+        }
+
+
+def open_predictions(path: str | Path, protocol: EvalProtocol) -> PredictionReader:
+    """Open predictions: the output folder of a run, or what ``PredictionFolder`` reads.
+
+    Args:
+        path: A folder, a zip or a JSON file.
+        protocol: The rules, which say whether masks of another size are an error.
+
+    Raises:
+        EvaluationError: If there are no predictions, or they are not safe to read.
+    """
+    path = Path(path)
+    if path.is_dir() and files_of_runs(path):
+        return RecordedPredictions(path)
+    return PredictionFolder(
+        path,
+        missing="error" if protocol.missing == "error" else "empty",
+        resolution="keep" if protocol.resolution == "nearest" else "error",
+    )
