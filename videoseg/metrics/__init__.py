@@ -1,32 +1,57 @@
 """Scores for masks: measures, the rules of each benchmark, and what comes out of them."""
 
+from videoseg.metrics.accumulators import MaskMetrics, ProtocolMetrics, WindowMetrics
+from videoseg.metrics.annotators import merge_objects, merge_scores
 from videoseg.metrics.assignment import best_assignment
-from videoseg.metrics.boundary import boundary_f
 from videoseg.metrics.protocol import MEASURES, EvalProtocol, Measure
 from videoseg.metrics.protocols import PROTOCOLS, protocol_named
-from videoseg.metrics.region import region_j
+from videoseg.metrics.resize import resized_nearest
 from videoseg.metrics.scoring import ObjectScore, PredictedMasks, SampleScore, score_sample
 from videoseg.metrics.statistics import decay, mean, recall
 from videoseg.metrics.summary import Summary, summarise
+from videoseg.metrics.tally import FrameTally
+from videoseg.metrics.video import (
+    Masks,
+    boundary_f,
+    pixel_accuracy,
+    region_j,
+    robustness,
+    spatiotemporal_iou,
+    tally,
+    temporal_iou,
+)
 from videoseg.metrics.windows import window_iou
 
 __all__ = [
     "MEASURES",
     "PROTOCOLS",
     "EvalProtocol",
+    "FrameTally",
+    "MaskMetrics",
+    "Masks",
     "Measure",
     "ObjectScore",
     "PredictedMasks",
+    "ProtocolMetrics",
     "SampleScore",
     "Summary",
+    "WindowMetrics",
     "best_assignment",
     "boundary_f",
     "decay",
     "mean",
+    "merge_objects",
+    "merge_scores",
+    "pixel_accuracy",
     "protocol_named",
     "recall",
     "region_j",
+    "resized_nearest",
+    "robustness",
     "score_sample",
+    "spatiotemporal_iou",
     "summarise",
+    "tally",
+    "temporal_iou",
     "window_iou",
 ]

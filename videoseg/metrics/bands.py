@@ -18,6 +18,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from videoseg.metrics.runs import Changes
 from videoseg.types import BoolArray, Size
 
 __all__ = ["BandLayout", "ByteArray", "count_bits"]
@@ -81,6 +82,32 @@ class BandLayout:
             picture[:, width] = picture[:, width - 1]
         return packed
 
+    def pack_runs(self, masks: Sequence[Changes], *, left: int) -> ByteArray:
+        """Pack N masks of which the changes are known, without ever making them dense.
+
+        Args:
+            masks: Where each mask changes, in a frame of the height of this layout.
+            left: The column of the frame at which the layout begins.
+        """
+        rows, pitch = self.rows, self.pitch
+        packed = np.zeros((len(masks), rows, pitch), dtype=np.uint8)
+        for changes, picture in zip(masks, packed, strict=True):
+            first, stop = np.searchsorted(
+                changes, [left * self.height, (left + self.width) * self.height]
+            )
+            column, row = np.divmod(changes[first:stop] - left * self.height, self.height)
+            band, row = np.divmod(row, rows)
+            flat = picture.reshape(-1)
+            # No two changes share a bit, so adding them sets them.
+            np.add.at(flat, row * pitch + column, _BITS[band])
+            step = 1
+            while step < rows:
+                flat[step * pitch :] ^= flat[: -step * pitch]
+                step *= 2
+            picture ^= _state_above(picture[-1], set_before=int(first) % 2 == 1)
+            picture[:, self.width] = picture[:, self.width - 1]
+        return packed
+
     def boundaries(self, packed: ByteArray) -> ByteArray:
         """Return where masks differ from their right, lower or lower-right neighbour.
 
@@ -125,6 +152,25 @@ class BandLayout:
                 middle |= wide[start : start + len(middle)]
         pictures: ByteArray = result.reshape(num, tall, pitch)[:, :rows]
         return pictures
+
+
+_BITS: ByteArray = np.left_shift(1, np.arange(8)).astype(np.uint8)
+
+
+def _state_above(changed: ByteArray, *, set_before: bool) -> ByteArray:
+    """Return whether the mask is set where each band of each column begins.
+
+    Args:
+        changed: Whether it changes an odd number of times within each band.
+        set_before: Whether it is set where the first column begins.
+    """
+    within = changed.copy()
+    for shift in (1, 2, 4):
+        within ^= within << np.uint8(shift)
+    after = np.bitwise_xor.accumulate(within >> np.uint8(7)) ^ np.uint8(set_before)
+    before = np.concatenate([[np.uint8(set_before)], after[:-1]])
+    state: ByteArray = (within << np.uint8(1)) ^ (before * np.uint8(255))
+    return state
 
 
 def _widened(flat: ByteArray, half_widths: set[int]) -> Iterator[tuple[int, ByteArray]]:

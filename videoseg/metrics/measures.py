@@ -86,20 +86,14 @@ def sample_iou(tally: FrameTally) -> float:
     return int(tally.intersection.sum()) / union if union else 1.0
 
 
-def _boundary(tally: FrameTally) -> FloatArray:
-    if tally.boundary is None:
-        raise ValueError("the boundaries have not been compared")
-    return tally.boundary
-
-
 _MASK_MEASURES: Mapping[str, Callable[[FrameTally], float]] = {
     "j": lambda tally: mean(tally.region),
-    "f": lambda tally: mean(_boundary(tally)),
-    "j_and_f": lambda tally: (mean(tally.region) + mean(_boundary(tally))) / 2,
+    "f": lambda tally: mean(tally.boundary_scores),
+    "j_and_f": lambda tally: (mean(tally.region) + mean(tally.boundary_scores)) / 2,
     "j_recall": lambda tally: recall(tally.region),
-    "f_recall": lambda tally: recall(_boundary(tally)),
+    "f_recall": lambda tally: recall(tally.boundary_scores),
     "j_decay": lambda tally: decay(tally.region),
-    "f_decay": lambda tally: decay(_boundary(tally)),
+    "f_decay": lambda tally: decay(tally.boundary_scores),
     "accuracy": lambda tally: mean(pixel_accuracy_of(tally)),
     "tiou": temporal_iou_of,
     "viou": spatiotemporal_iou_of,

@@ -8,14 +8,16 @@ from functools import lru_cache
 
 import numpy as np
 
-from videoseg.errors import EvaluationError, ShapeError
-from videoseg.metrics.bands import BandLayout, count_bits
+from videoseg.errors import ShapeError
+from videoseg.metrics.bands import BandLayout, ByteArray, count_bits
+from videoseg.metrics.runs import Changes, changes_of
 from videoseg.metrics.tally import FrameTally
 from videoseg.types import BoolArray, Rle, Size
 
 __all__ = ["boundary_radius", "tally_arrays", "tally_rles"]
 
 _Row = tuple[int, int, int, float]
+_NOTHING: _Row = (0, 0, 0, 1.0)
 
 
 def boundary_radius(tolerance: float, size: Size) -> float:
@@ -50,17 +52,18 @@ def tally_rles(
     tolerance: float | None = None,
     ignored: Sequence[Rle | None] | None = None,
 ) -> FrameTally:
-    """Count the overlap of encoded masks, of which one pair at a time is ever dense.
+    """Count the overlap of encoded masks, none of which is ever made dense.
 
     Args:
         pred: Predicted masks; None for an empty one.
         target: True masks, as many.
         size: (height, width) of all of them.
-        tolerance: Of the boundaries; None to leave them out, and to decode nothing.
+        tolerance: Of the boundaries; None to leave them out.
         ignored: Pixels that count neither way, as many masks.
 
     Raises:
-        EvaluationError: If a mask cannot be decoded.
+        EvaluationError: If the runs of a mask are not those of a frame of this size.
+        ShapeError: If a mask has another size.
     """
     without: Sequence[Rle | None] = [None] * len(target) if ignored is None else ignored
     rows = (
@@ -89,76 +92,65 @@ def _alike(pred: BoolArray, target: BoolArray) -> tuple[BoolArray, BoolArray]:
 def _count_rles(
     pred: Rle | None, target: Rle | None, skip: Rle | None, size: Size, tolerance: float | None
 ) -> _Row:
+    masks = [changes_of(rle, size) for rle in (pred, target)]
+    if skip is None and np.array_equal(masks[0], masks[1]):
+        area = _area(masks[0], size)
+        return (area, area, area, 1.0)
+    columns = _shared_columns(masks, size)
+    if columns is None:
+        return _NOTHING
+    layout = _layout((size[0], len(columns)), boundary_radius(tolerance or 1, size))
+    packed = layout.pack_runs(masks, left=columns.start)
     if skip is not None:
-        keep = ~_decoded(skip, size)
-        masks = [
-            np.zeros(keep.shape, dtype=bool) if rle is None else _decoded(rle, size) & keep
-            for rle in (pred, target)
-        ]
-        return _count(masks[0], masks[1], (size[1], size[0]), tolerance)
-    if pred is None or target is None or pred.counts == target.counts:
-        return _count_without_decoding(pred, target, size)
-    if tolerance is None:
-        return _count_by_runs(pred, target)
-    return _count(_decoded(pred, size), _decoded(target, size), (size[1], size[0]), tolerance)
+        packed &= ~layout.pack_runs([changes_of(skip, size)], left=columns.start)
+    return _compare(packed, layout, boundary=tolerance is not None)
 
 
-def _count_without_decoding(pred: Rle | None, target: Rle | None, size: Size) -> _Row:
-    if pred is not None and target is not None:
-        return (pred.area, pred.area, pred.area, 1.0)
-    areas = [0 if rle is None else rle.area for rle in (pred, target)]
-    # Neither an empty nor a full frame has a boundary.
-    alike = max(areas) in (0, size[0] * size[1])
-    return (areas[0], areas[1], 0, float(alike))
+def _shared_columns(masks: Sequence[Changes], size: Size) -> range | None:
+    """Return the columns that hold all masks and one pixel around them."""
+    height, width = size
+    shown = [changes for changes in masks if len(changes)]
+    if not shown:
+        return None
+    left = min(int(changes[0]) for changes in shown) // height
+    # A mask that changes an odd number of times is set up to the last pixel.
+    right = max(
+        width if len(changes) % 2 else (int(changes[-1]) - 1) // height + 1 for changes in shown
+    )
+    return range(max(0, left - 1), min(width, right + 1))
 
 
-def _count_by_runs(pred: Rle, target: Rle) -> _Row:
-    from pycocotools import mask as coco
-
-    both = coco.merge([pred.to_coco(), target.to_coco()], intersect=True)
-    return (pred.area, target.area, int(coco.area(both)), 1.0)
-
-
-def _decoded(rle: Rle, size: Size) -> BoolArray:
-    """Return a mask turned on its side, shape (W, H): that is how its runs lie in memory.
-
-    Areas, boundaries and disks are the same either way round.
-    """
-    from pycocotools import mask as coco
-
-    if tuple(rle.size) != tuple(size):
-        raise ShapeError("a mask", actual=tuple(rle.size), expected=str(tuple(size)))
-    try:
-        decoded: BoolArray = coco.decode(rle.to_coco()).T.view(np.bool_)
-    except ValueError as error:
-        raise EvaluationError(
-            f"a mask of {size[0]}x{size[1]} pixels cannot be decoded: {error}; its runs must "
-            "add up to the pixels of the frame"
-        ) from error
-    return decoded
+def _area(changes: Changes, size: Size) -> int:
+    whole = np.append(changes, size[0] * size[1]) if len(changes) % 2 else changes
+    return int(np.diff(whole)[::2].sum())
 
 
 def _count(pred: BoolArray, target: BoolArray, size: Size, tolerance: float | None) -> _Row:
     box = _shared_box(pred, target)
     if box is None:
-        return (0, 0, 0, 1.0)
+        return _NOTHING
     if tolerance is None:
         pred, target = pred[box], target[box]
         counts = [int(np.count_nonzero(mask)) for mask in (pred, target, pred & target)]
         return (counts[0], counts[1], counts[2], 1.0)
-    cropped = [np.ascontiguousarray(pred[box]), np.ascontiguousarray(target[box])]
-    layout = _layout(cropped[0].shape, boundary_radius(tolerance, size))
-    packed = layout.pack(cropped)
-    edges = layout.boundaries(packed)
+    layout = _layout(pred[box].shape, boundary_radius(tolerance, size))
+    return _compare(layout.pack([pred[box], target[box]]), layout, boundary=True)
+
+
+def _compare(packed: ByteArray, layout: BandLayout, *, boundary: bool) -> _Row:
+    """Count on two packed masks; their padding is lost."""
+    score = 1.0
+    edges = layout.boundaries(packed) if boundary else None
     layout.cleared(packed)
-    num_edges = [count_bits(edge) for edge in edges]
-    score = float(not any(num_edges))
-    if all(num_edges):
-        near = layout.dilated(edges)
-        matched = [count_bits(edge & other) for edge, other in zip(edges, near[::-1], strict=True)]
-        score = _f_measure(matched, num_edges)
-    areas = (count_bits(packed[0]), count_bits(packed[1]))
-    return (*areas, count_bits(packed[0] & packed[1]), score)
+    if edges is not None:
+        totals = [count_bits(edge) for edge in edges]
+        score = float(not any(totals))
+        if all(totals):
+            near = layout.dilated(edges)[::-1]
+            matched = [count_bits(edge & other) for edge, other in zip(edges, near, strict=True)]
+            score = _f_measure(matched, totals)
+    pred, target = packed
+    return (count_bits(pred), count_bits(target), count_bits(pred & target), score)
 
 
 def _f_measure(matched: Sequence[int], total: Sequence[int]) -> float:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from videoseg.errors import EvaluationError
 from videoseg.types import FloatArray
 
 __all__ = ["Counts", "FrameTally"]
@@ -46,6 +47,17 @@ class FrameTally:
         """J of each frame, shape (T,); 1 where both are empty."""
         union = self.union
         return np.where(union > 0, self.intersection / np.maximum(union, 1), 1.0)
+
+    @property
+    def boundary_scores(self) -> FloatArray:
+        """F of each frame, shape (T,).
+
+        Raises:
+            EvaluationError: If the boundaries have not been compared.
+        """
+        if self.boundary is None:
+            raise EvaluationError("the boundaries have not been compared; give a tolerance")
+        return self.boundary
 
     @property
     def first_shown(self) -> int:
