@@ -22,7 +22,8 @@ MAX_PIXELS = 2**28
 
 # Characters of one number: five bits each, so that seven hold any run of MAX_PIXELS.
 _MAX_DIGITS = 7
-_BATCH_CHARACTERS = 4 * 2**20
+# Arrays of a batch fit into a processor's cache.
+_BATCH_CHARACTERS = 2**17
 
 
 def rle_problem(value: Any, size: Size) -> str | None:
@@ -101,7 +102,7 @@ def checked_rle(value: Any, size: Size, *, where: str) -> Rle | None:
 class RunChecker:
     """Checks that runs are numbers, not negative, and fill their masks exactly.
 
-    Encodings are collected and checked together; memory is bounded by a few dozen MiB.
+    Encodings are collected and checked together; memory is bounded whatever their number.
     """
 
     def __init__(self) -> None:
@@ -165,51 +166,53 @@ def run_totals(texts: Sequence[bytes]) -> npt.NDArray[np.int64]:
     the sign; from the fourth on, numbers are differences to the number two before.
     """
     lengths = np.fromiter((len(text) for text in texts), np.int64, len(texts))
-    totals = np.where(lengths == 0, -1, 0)
-    data = np.frombuffer(b"".join(texts), np.uint8).astype(np.int64) - 48
-    if not data.size:
-        return totals
-    owner = np.repeat(np.arange(len(texts)), lengths)
-    text_ends = np.cumsum(lengths)[lengths > 0] - 1
-    malformed = np.zeros(len(texts), bool)
-    malformed[owner[(data < 0) | (data > 63)]] = True
+    malformed = lengths == 0
+    if malformed.all():
+        return np.full(len(texts), -1, np.int64)
+    data = np.frombuffer(b"".join(texts), np.uint8) - np.uint8(48)
+    text_ends = np.cumsum(lengths)[~malformed] - 1
     follows = (data & 32) != 0
-    malformed[owner[text_ends[follows[text_ends]]]] = True
+    for bad in (np.flatnonzero(data > 63), text_ends[follows[text_ends]]):
+        malformed[np.searchsorted(np.cumsum(lengths), bad, side="right")] = True
     # A number never reaches into the next text, whatever the text says.
     follows[text_ends] = False
-
     ends = np.flatnonzero(~follows)
     starts = np.concatenate(([0], ends[:-1] + 1))
     digits = ends - starts + 1
-    malformed[owner[starts[digits > _MAX_DIGITS]]] = True
-    place = np.minimum(np.arange(data.size) - np.repeat(starts, digits), _MAX_DIGITS)
-    numbers = np.add.reduceat((data & 31) << (5 * place), starts)
-    negative = (data[ends] & 16) != 0
-    numbers -= np.where(negative, np.int64(1) << (5 * np.minimum(digits, _MAX_DIGITS)), 0)
-    return _totals(numbers, owner[starts], totals, malformed)
+    counts = np.zeros(len(texts), np.int64)
+    counts[lengths > 0] = np.diff(np.searchsorted(ends, text_ends, side="right"), prepend=0)
+    owner = np.repeat(np.arange(len(texts)), counts)
+    malformed[owner[digits > _MAX_DIGITS]] = True
+
+    numbers = (data[starts] & 31).astype(np.int64)
+    for digit in range(1, min(int(digits.max()), _MAX_DIGITS)):
+        longer = np.flatnonzero(digits > digit)
+        numbers[longer] += (data[starts[longer] + digit] & 31).astype(np.int64) << (5 * digit)
+    negative = np.flatnonzero((data[ends] & 16) != 0)
+    numbers[negative] -= np.int64(1) << (5 * np.minimum(digits[negative], _MAX_DIGITS))
+    runs = _runs(numbers, owner, counts)
+    malformed[owner[(runs < 0) | (runs > MAX_PIXELS)]] = True
+    weights = np.clip(runs, 0, MAX_PIXELS)
+    totals = np.bincount(owner, weights=weights, minlength=len(texts)).astype(np.int64)
+    totals[malformed] = -1
+    return totals
 
 
-def _totals(
-    numbers: npt.NDArray[np.int64],
-    owner: npt.NDArray[np.int64],
-    totals: npt.NDArray[np.int64],
-    malformed: npt.NDArray[np.bool_],
+def _runs(
+    numbers: npt.NDArray[np.int64], owner: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    first = np.searchsorted(owner, np.arange(len(totals)))
-    rank = np.arange(len(numbers)) - first[owner]
+    """Undo the differences: numbers 1, 3, 5, ... and 2, 4, 6, ... of a text each add up."""
+    firsts = np.cumsum(counts) - counts
+    rank = np.arange(len(numbers)) - firsts[owner]
     runs = numbers.copy()
-    # Numbers 1, 3, 5, ... and 2, 4, 6, ... each add up; number 0 stands for itself.
-    for chain in (np.flatnonzero(rank % 2 == 1), np.flatnonzero((rank % 2 == 0) & (rank > 0))):
+    odd = (rank & 1) == 1
+    for chain in (np.flatnonzero(odd), np.flatnonzero(~odd & (rank > 0))):
         if chain.size:
             summed = np.cumsum(numbers[chain])
             heads = np.flatnonzero(rank[chain] <= 2)
-            before = summed[heads] - numbers[chain][heads]
-            spans = np.diff(np.append(heads, chain.size))
-            runs[chain] = summed - np.repeat(before, spans)
-    malformed[owner[(runs < 0) | (runs > MAX_PIXELS)]] = True
-    np.add.at(totals, owner, np.where(malformed[owner], 0, runs))
-    totals[malformed] = -1
-    return totals
+            before = summed[heads] - numbers[chain[heads]]
+            runs[chain] = summed - np.repeat(before, np.diff(np.append(heads, chain.size)))
+    return runs
 
 
 def _sum_text(total: int, pixels: int) -> str:

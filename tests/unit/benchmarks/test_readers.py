@@ -1,0 +1,398 @@
+"""The readers find in a published layout what was drawn into it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_benchmarks import (
+    FRAMES,
+    NUM_FRAMES,
+    SIZE,
+    VIDEOS,
+    object_mask,
+    write_frame,
+    write_json,
+    write_mask,
+)
+
+from videoseg.benchmarks import BenchmarkSplit, Sample, Truth, build_benchmark, open_benchmark
+from videoseg.errors import ComponentNotFoundError, ConfigError, EvaluationError, VideoError
+from videoseg.types import Window
+
+Draw = Callable[[str], Path]
+Opener = Callable[[str, Path], BenchmarkSplit]
+
+
+def union(truth: Truth, place: int) -> np.ndarray:
+    mask = np.zeros(truth.size, bool)
+    for track in truth.objects.values():
+        rle = track[place]
+        if rle is not None:
+            mask |= rle.decode()
+    return mask
+
+
+def truth_of(split: BenchmarkSplit, sample: Sample) -> Truth:
+    truth = split.truth(sample)
+    assert truth is not None
+    return truth
+
+
+def meant(sample: Sample) -> tuple[int, ...]:
+    """Return the drawn objects that a sample of the mask-dictionary layouts means."""
+    return ((1,), (2,), (1, 2), ())[int(sample.expression_id)]
+
+
+@pytest.mark.parametrize("key", ["mevis", "mevis-train", "revos", "ref-sav"])
+def test_truth_of_mask_dictionaries_is_what_was_drawn(
+    key: str, draw: Draw, open_drawn: Opener
+) -> None:
+    split = open_drawn(key, draw(key))
+    for sample in split.samples:
+        truth = truth_of(split, sample)
+        assert truth.frames == tuple(range(NUM_FRAMES))
+        assert len(truth.objects) == len(meant(sample))
+        for frame in truth.frames:
+            video = sample.video_id.rpartition("/")[2]
+            drawn = [object_mask(video, one, frame) for one in meant(sample)]
+            expected = np.any(drawn, axis=0) if drawn else np.zeros(SIZE, bool)
+            assert np.array_equal(union(truth, frame), expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "per_object"),
+    [
+        ("ref-youtube-vos-train", 1),
+        ("ref-davis17", 4),
+        ("ref-davis17-pickle", 6),
+        ("long-rvos", 1),
+        ("reasonvos", 1),
+        ("reasonvos-format", 1),
+    ],
+)
+def test_truth_of_one_object_is_what_was_drawn(
+    key: str, per_object: int, draw: Draw, open_drawn: Opener
+) -> None:
+    split = open_drawn(key, draw(key))
+    for sample in split.samples:
+        object_id = int(sample.expression_id) // per_object + 1
+        truth = truth_of(split, sample)
+        for frame in truth.frames:
+            expected = object_mask(sample.video_id, object_id, frame)
+            assert np.array_equal(union(truth, frame), expected), (sample.id, frame)
+
+
+def test_mevis_valid_and_ref_youtube_vos_valid_have_no_public_truth(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    for key in ("mevis-valid", "ref-youtube-vos"):
+        split = open_drawn(key, draw(key))
+        assert all(split.truth(sample) is None for sample in split.samples)
+
+
+def test_ref_youtube_vos_leaves_out_the_videos_of_the_test_set(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("ref-youtube-vos")
+    assert {sample.video_id for sample in open_drawn("ref-youtube-vos", root).samples} == {"bear"}
+    shutil.rmtree(root / "meta_expressions/test")
+    split = open_drawn("ref-youtube-vos", root)
+    assert {sample.video_id for sample in split.samples} == {"bear", "cart"}
+
+
+def test_groups_are_those_of_the_published_tables(draw: Draw, open_drawn: Opener) -> None:
+    def groups(key: str) -> list[str]:
+        return [sample.group for sample in open_drawn(key, draw(key)).samples]
+
+    assert groups("revos")[:4] == ["referring", "reasoning", "reasoning", "no-target"]
+    assert groups("ref-sav")[:3] == ["long", "short", "short"]
+    assert groups("long-rvos")[:2] == ["static", "dynamic"]
+    assert set(groups("groundmore")) == {"Causal"}
+    assert groups("grefcoco")[::2] == ["multiple", "single", "no-target"]
+    assert groups("reasonseg") == ["long", "short"]
+
+
+def test_revos_has_the_foreground_of_every_frame(draw: Draw, open_drawn: Opener) -> None:
+    split = open_drawn("revos", draw("revos"))
+    truth = truth_of(split, split.samples[0])
+    assert truth.foreground is not None
+    rle = truth.foreground[0]
+    assert rle is not None
+    drawn = object_mask("bear", 1, 0) | object_mask("bear", 2, 0)
+    assert np.array_equal(rle.decode(), drawn)
+
+
+def test_groundmore_scores_twenty_frames_and_shows_nothing_outside_the_action(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    split = open_drawn("groundmore", draw("groundmore"))
+    truth = truth_of(split, split.samples[0])
+    assert truth.frames == tuple(np.linspace(0, 23, 20, dtype=int))
+    # 01:01 to 01:03 of a clip that begins at 01:00, at 6 frames per second.
+    assert truth.window == Window(6, 18)
+    for place, frame in enumerate(truth.frames):
+        expected = object_mask("bear", 1, frame % NUM_FRAMES)
+        if frame not in truth.window:
+            expected = np.zeros(SIZE, bool)
+        assert np.array_equal(union(truth, place), expected), frame
+
+
+def test_davis_prompts_with_the_objects_of_the_first_mask(draw: Draw, open_drawn: Opener) -> None:
+    split = open_drawn("davis-2017", draw("davis-2017"))
+    for sample in split.samples:
+        assert not sample.query
+        assert [prompt.object_id for prompt in sample.prompts] == [1, 2]
+        for prompt in sample.prompts:
+            assert prompt.frame == 0
+            assert prompt.mask is not None
+            drawn = object_mask(sample.video_id, prompt.object_id, 0)
+            assert np.array_equal(prompt.mask.decode(), drawn)
+
+
+def test_davis_2016_takes_0_and_255_as_one_object(draw: Draw, open_drawn: Opener) -> None:
+    split = open_drawn("davis-2016", draw("davis-2016"))
+    sample = split.samples[0]
+    assert [prompt.object_id for prompt in sample.prompts] == [1]
+    assert tuple(truth_of(split, sample).objects) == (1,)
+
+
+def test_davis_2016_takes_all_objects_of_a_later_release_as_foreground(draw: Draw) -> None:
+    root = draw("davis-2017")
+    (root / "ImageSets/2016").mkdir()
+    (root / "ImageSets/2016/val.txt").write_text("bear\n", encoding="utf-8")
+    split = open_benchmark("davis-2016", root)
+    (sample,) = split.samples
+    drawn = object_mask("bear", 1, 2) | object_mask("bear", 2, 2)
+    assert np.array_equal(union(truth_of(split, sample), 2), drawn)
+
+
+def test_davis_with_a_query_gives_no_prompts_and_matches_objects(draw: Draw) -> None:
+    root = draw("davis-2017")
+    options = {"query": "the moving objects"}
+    split = open_benchmark("davis-2017", root, options=options)
+    assert split.protocol.matching == "best"
+    assert all(
+        sample.query == options["query"] and not sample.prompts for sample in split.samples
+    )
+
+
+def test_void_pixels_of_davis_are_not_judged(draw: Draw, open_drawn: Opener) -> None:
+    from PIL import Image
+
+    root = draw("davis-2017")
+    file = root / "Annotations/480p/bear" / f"{FRAMES[3]}.png"
+    picture = np.array(Image.open(file))
+    picture[-2:] = 255
+    image = Image.fromarray(picture)
+    image.save(file)
+    split = open_drawn("davis-2017", root)
+    truth = truth_of(split, split.samples[0])
+    assert tuple(truth.objects) == (1, 2)
+    assert truth.ignored is not None
+    assert [rle is not None for rle in truth.ignored] == [index == 3 for index in range(6)]
+
+
+def test_regions_of_images_are_polygons_or_runs(draw: Draw, open_drawn: Opener) -> None:
+    split = open_drawn("refcoco", draw("refcoco"))
+    first, second = truth_of(split, split.samples[0]), truth_of(split, split.samples[2])
+    # The corner pixels of a polygon depend on rounding; its area does not by much.
+    assert union(first, 0)[4:14, 3:19].all()
+    assert 200 <= union(first, 0).sum() <= 240
+    assert np.array_equal(union(second, 0), object_mask("bear", 2, 0))
+    assert split.samples[0].video_id == "COCO_train2014_000000000007"
+    assert len(split.video(split.samples[0].video_id)) == 1
+
+
+def test_references_may_be_json_instead_of_a_pickle(draw: Draw, open_drawn: Opener) -> None:
+    import pickle
+
+    root = draw("refcoco")
+    before = open_drawn("refcoco", root).samples
+    path = root / "refcoco/refs(unc).p"
+    references = pickle.loads(path.read_bytes())
+    path.unlink()
+    write_json(root / "refcoco/refs(unc).json", references)
+    assert open_drawn("refcoco", root).samples == before
+
+
+def test_reasonseg_fills_outlines_and_ignores_what_is_marked(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    split = open_drawn("reasonseg", draw("reasonseg"))
+    truth = truth_of(split, split.samples[0])
+    expected = np.zeros(SIZE, bool)
+    expected[3:19, 3:21] = True
+    ignored = np.zeros(SIZE, bool)
+    ignored[10:15, 10:15] = True
+    assert np.array_equal(union(truth, 0), expected & ~ignored)
+    assert truth.ignored is not None
+    rle = truth.ignored[0]
+    assert rle is not None
+    assert np.array_equal(rle.decode(), ignored)
+
+
+def test_reasonseg_reads_windows_1252(draw: Draw, open_drawn: Opener) -> None:
+    root = draw("reasonseg")
+    path = root / "val/first.json"
+    entry = json.loads(path.read_text(encoding="utf-8"))
+    entry["text"] = ["the man’s café"]
+    path.write_bytes(json.dumps(entry, ensure_ascii=False).encode("cp1252"))
+    assert open_drawn("reasonseg", root).samples[0].query == "the man’s café"
+
+
+def test_frames_are_those_of_the_benchmark_in_its_order(draw: Draw, open_drawn: Opener) -> None:
+    root = draw("mevis")
+    folder = root / "valid_u/JPEGImages/bear"
+    write_frame(folder / "00099.jpg", seed=99)
+    (folder / "notes.txt").write_text("not a frame", encoding="utf-8")
+    split = open_drawn("mevis", root)
+    assert split.frame_names("bear") == FRAMES
+    assert len(split.video("bear")) == NUM_FRAMES
+
+
+def test_a_text_file_in_place_of_a_link_is_followed(draw: Draw, open_drawn: Opener) -> None:
+    root = draw("mevis")
+    (root / "valid_u/JPEGImages").rename(root / "frames")
+    (root / "valid_u/JPEGImages").write_text("../frames", encoding="utf-8")
+    split = open_drawn("mevis", root)
+    assert len(split.video("bear")) == NUM_FRAMES
+
+
+@pytest.mark.parametrize("target", ["/etc", "../nothing", "", "\0", "x" * 5000])
+def test_a_text_file_that_names_no_relative_folder_is_no_link(
+    target: str, draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("mevis")
+    shutil.rmtree(root / "valid_u/JPEGImages")
+    (root / "valid_u/JPEGImages").write_text(target, encoding="utf-8")
+    with pytest.raises(EvaluationError, match="JPEGImages: is no folder"):
+        open_drawn("mevis", root)
+
+
+def test_scoring_alone_needs_no_frames(draw: Draw) -> None:
+    root = draw("mevis")
+    shutil.rmtree(root / "valid_u/JPEGImages")
+    split = open_benchmark("mevis", root, options={"check_pictures": False})
+    assert truth_of(split, split.samples[0]).size == SIZE
+    with pytest.raises(VideoError):
+        split.video("bear")
+
+
+def test_every_problem_is_listed_with_its_file_and_a_remedy(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("mevis") / "valid_u"
+    meta = json.loads((root / "meta_expressions.json").read_text(encoding="utf-8"))
+    masks = json.loads((root / "mask_dict.json").read_text(encoding="utf-8"))
+    meta["videos"]["bear"]["expressions"]["0"]["anno_id"] = [77]
+    meta["videos"]["bear"]["expressions"]["1"]["exp"] = " "
+    masks["0"] = masks["0"][:-1]
+    masks["3"][0]["size"] = [9, 9]
+    write_json(root / "meta_expressions.json", meta)
+    write_json(root / "mask_dict.json", masks)
+    (root / "JPEGImages/bear" / f"{FRAMES[2]}.jpg").unlink()
+    with pytest.raises(EvaluationError) as caught:
+        open_drawn("mevis", root.parent)
+    text = str(caught.value)
+    for expected in (
+        "mevis/valid_u cannot be read from",
+        "mask_dict.json: has no annotation 77",
+        "expression '1' is empty",
+        "annotation 3 (video 'cart'), frame 0: the RLE is 9x9 but the frame is 24x32",
+        f"JPEGImages/bear: 1 of 6 frames have no picture ({FRAMES[2]})",
+        "download",
+    ):
+        assert expected in text
+    # One line for each problem.
+    assert text.count("\n- ") == len(text.splitlines()) - 1
+
+
+def test_a_short_track_is_told(draw: Draw, open_drawn: Opener) -> None:
+    root = draw("mevis") / "valid_u"
+    masks = json.loads((root / "mask_dict.json").read_text(encoding="utf-8"))
+    masks["0"] = masks["0"][:-1]
+    write_json(root / "mask_dict.json", masks)
+    with pytest.raises(EvaluationError, match="has 5 masks but the video has 6 frames"):
+        open_drawn("mevis", root.parent)
+
+
+def test_frames_of_another_size_than_the_benchmark_says_are_told(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("revos")
+    write_frame(root / "JPEGImages/source/bear" / f"{FRAMES[0]}.jpg", size=(12, 16))
+    with pytest.raises(EvaluationError, match="12x16 but the benchmark says 24x32"):
+        open_drawn("revos", root)
+
+
+def test_annotations_of_another_size_are_told_when_they_are_read(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("long-rvos")
+    split = open_drawn("long-rvos", root)
+    write_mask(root / "valid/Annotations/bear/1" / f"{FRAMES[1]}.png", np.ones((5, 5), bool))
+    with pytest.raises(EvaluationError, match="5x5"):
+        split.truth(split.samples[0])
+
+
+def test_opening_reads_no_masks(
+    draw: Draw, open_drawn: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pycocotools import mask as coco
+
+    def forbidden(*_args: object) -> None:
+        raise AssertionError("a mask was decoded")
+
+    root = draw("mevis")
+    monkeypatch.setattr(coco, "decode", forbidden)
+    monkeypatch.setattr(coco, "encode", forbidden)
+    split = open_drawn("mevis", root)
+    assert split.truth(split.samples[0]) is not None
+
+
+def test_unknown_names_are_refused_with_what_there_is(tmp_path: Path, draw: Draw) -> None:
+    with pytest.raises(ComponentNotFoundError, match="did you mean 'mevis'"):
+        open_benchmark("meviss", tmp_path)
+    with pytest.raises(EvaluationError, match=r"is no folder.*github.com/henghuiding/MeViS"):
+        open_benchmark("mevis", tmp_path / "nothing")
+    with pytest.raises(EvaluationError, match="valid_u, valid, train"):
+        open_benchmark("mevis", draw("mevis"), "test")
+    with pytest.raises(ConfigError):
+        build_benchmark("mevis", options={"colour": "red"})
+    split = open_benchmark("mevis", draw("mevis-train"), "train")
+    with pytest.raises(VideoError, match="no video 'nowhere'"):
+        split.video("nowhere")
+    with pytest.raises(EvaluationError, match="no sample 'nowhere/0'"):
+        split.truth(Sample("nowhere", "0", "?"))
+
+
+def test_real_clips_in_the_layout_of_mevis_are_read(real_clips: Path) -> None:
+    root = real_clips / "mevis_mini"
+    if not root.is_dir():
+        pytest.skip("no mevis_mini among the real clips")
+    split = open_benchmark("mevis", root)
+    assert len(split.samples) == 31
+    assert {sample.group for sample in split.samples} == {"referring", "reasoning", "no-target"}
+    for sample in split.samples:
+        truth = truth_of(split, sample)
+        assert len(truth.frames) == len(split.frame_names(sample.video_id))
+        assert bool(truth.objects) == (sample.group != "no-target")
+
+
+def test_real_clips_in_the_layout_of_davis_are_read(real_clips: Path) -> None:
+    root = real_clips / "davis"
+    if not root.is_dir():
+        pytest.skip("no davis among the real clips")
+    split = open_benchmark("davis-2017", root)
+    objects = {sample.video_id: len(sample.prompts) for sample in split.samples}
+    assert objects["dogs-jump"] == 3
+    assert objects["camel"] == 1
+
+
+def test_videos_of_both_names_are_drawn() -> None:
+    assert not np.array_equal(object_mask(VIDEOS[0], 1, 0), object_mask(VIDEOS[1], 1, 0))
