@@ -7,10 +7,9 @@ from videoseg_sam2.capabilities import SAM2_CAPABILITIES
 from videoseg.testing import PropagatorContract, SegmenterContract
 
 
-@pytest.fixture(scope="module", autouse=True)
-def kept_network() -> object:
-    """Keep the parameters that equal networks share, so that they are made once."""
-    return Sam2Propagator(model="toy", random_weights=True)._network.modules
+@pytest.fixture(autouse=True)
+def shared_parameters(toy_modules: object) -> None:
+    """Make the toy's parameters once for all tests."""
 
 
 class TestPropagator(PropagatorContract):
