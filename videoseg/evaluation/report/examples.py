@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +12,28 @@ from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.errors import VideosegError
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report.data import EvaluationReport, SampleRow
+from videoseg.masks.colors import object_color
 from videoseg.types import BoolArray, Frame, MaskTrack, Rle, Size
 
-__all__ = ["FALSE_ALARM", "HIT", "MISSED", "Example", "ExamplePicture", "choose", "illustrate"]
+__all__ = [
+    "FALSE_ALARM",
+    "HIT",
+    "MISSED",
+    "MOST_OF_ONE_VIDEO",
+    "Example",
+    "ExamplePicture",
+    "choose",
+    "illustrate",
+]
 
 # Object ids, which are what colours depend on: bluish green, vermilion, blue.
 HIT, FALSE_ALARM, MISSED = 3, 7, 6
 
+MOST_OF_ONE_VIDEO = 3
+"""How many samples of one video are among the best, and among the worst."""
+
 _FRAMES = 4
+_OPACITY = 0.6
 _SIDE, _BYTES = 400, 24_000
 
 
@@ -50,6 +65,7 @@ class Example:
 def choose(report: EvaluationReport, count: int = 6) -> tuple[list[SampleRow], list[SampleRow]]:
     """Return the best and the worst samples that did not fail, never one in both.
 
+    Of one video at most ``MOST_OF_ONE_VIDEO`` are taken, or its expressions would fill the page.
     Ties are broken by the size of the target, larger first, and then by id: what is large is
     easier to look at, and the choice is the same every time.
     """
@@ -61,10 +77,21 @@ def choose(report: EvaluationReport, count: int = 6) -> tuple[list[SampleRow], l
         return (sign * row.values[measure], -area, row.sample)
 
     count = min(count, (len(rows) + 1) // 2)
-    worst = sorted(rows, key=lambda row: rank(row, 1))[:count]
+    worst = _first(sorted(rows, key=lambda row: rank(row, 1)), count)
     taken = {row.sample for row in worst}
-    best = sorted((row for row in rows if row.sample not in taken), key=lambda row: rank(row, -1))
-    return best[:count], worst
+    left = [row for row in rows if row.sample not in taken]
+    return _first(sorted(left, key=lambda row: rank(row, -1)), count), worst
+
+
+def _first(rows: Sequence[SampleRow], count: int) -> list[SampleRow]:
+    """Return the first rows, of each video at most ``MOST_OF_ONE_VIDEO``."""
+    shown: Counter[str] = Counter()
+    found: list[SampleRow] = []
+    for row in rows:
+        shown[row.video_id] += 1
+        if shown[row.video_id] <= MOST_OF_ONE_VIDEO and len(found) < count:
+            found.append(row)
+    return found
 
 
 def illustrate(
@@ -113,7 +140,6 @@ def _pictures(record: Record, sample: Sample, split: BenchmarkSplit) -> tuple[Ex
 def _picture(
     index: int, image: Frame, tracks: Sequence[MaskTrack], truth: Truth | None
 ) -> ExamplePicture:
-    from videoseg.io.overlay import draw_masks
     from videoseg.io.pictures import Picture, jpeg_data_uri
 
     size = (int(image.shape[0]), int(image.shape[1]))
@@ -128,10 +154,19 @@ def _picture(
         j = float(np.count_nonzero(hit) / union) if union else 1.0
         masks = {HIT: hit, FALSE_ALARM: pred & ~true, MISSED: true & ~pred}
     small = Picture(index, image, {k: m for k, m in masks.items() if m.any()}, size).fitted(_SIDE)
-    drawn = draw_masks(small.image, small.masks, tags=False, opacity=0.5)
+    drawn = _painted(small.image, small.masks)
     return ExamplePicture(
         index, jpeg_data_uri(drawn, _BYTES), (int(drawn.shape[0]), int(drawn.shape[1])), j
     )
+
+
+def _painted(image: Frame, masks: Mapping[int, BoolArray]) -> Frame:
+    """Fill masks that do not overlap; outlines would hide the slivers that matter here."""
+    painted = image.astype(np.float32)
+    for color_id, mask in masks.items():
+        color = np.array(object_color(color_id), np.float32)
+        painted[mask] = (1 - _OPACITY) * painted[mask] + _OPACITY * color
+    return np.asarray(painted.round(), np.uint8)
 
 
 def _union(rles: Sequence[Rle | None], size: Size) -> BoolArray:

@@ -9,7 +9,13 @@ from string import Template
 
 from videoseg._version import __version__
 from videoseg.evaluation.report.data import EvaluationReport, SampleRow
-from videoseg.evaluation.report.examples import FALSE_ALARM, HIT, MISSED, Example
+from videoseg.evaluation.report.examples import (
+    FALSE_ALARM,
+    HIT,
+    MISSED,
+    MOST_OF_ONE_VIDEO,
+    Example,
+)
 from videoseg.evaluation.report.plots import Point, course, histogram, legend, scatter
 from videoseg.evaluation.report.tables import (
     breakdown_html,
@@ -199,7 +205,8 @@ def _examples(title: str, examples: Sequence[Example], report: EvaluationReport)
         )[: 3 if report.scored else 1]
     )
     cards = "".join(_example(example, report.main_measure) for example in examples)
-    return _section(title, f"<ul class='legend'>{keys}</ul>{cards}")
+    note = f"At most {MOST_OF_ONE_VIDEO} of each video are shown."
+    return _section(title, f"<ul class='legend'>{keys}</ul>{cards}", note)
 
 
 def _example(example: Example, measure: str) -> str:

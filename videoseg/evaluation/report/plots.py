@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +17,7 @@ _WIDTH, _HEIGHT = 560, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38, 10, 12, 40
 _BINS = 20
 _MOST_POINTS = 3000
+_DOT = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,18 @@ def scatter(points: Sequence[Point], *, x_label: str, y_label: str, percent: boo
     low, high = min(xs), max(xs)
     logarithmic = low > 0 and high / low > 8
     place = _scale(low, high, logarithmic)
-    dots = "".join(
-        f"<circle class='dot' cx='{place(point.x):.1f}' cy='{_y(point.y):.1f}' r='4.5' "
-        f"fill='{group_color(point.group)}'><title>{escape(point.title)}</title></circle>"
-        for point in points
-    )
+    taken: Counter[tuple[int, int]] = Counter()
+    dots = []
+    for point in points:
+        x, y = place(point.x), _y(point.y)
+        # Expressions of one video share its length: what would be hidden steps aside.
+        spot = (round(x / _DOT), round(y / _DOT))
+        step = (taken[spot] + 1) // 2 * (-1) ** taken[spot]
+        taken[spot] += 1
+        dots.append(
+            f"<circle class='dot' cx='{x + 0.9 * _DOT * step:.1f}' cy='{y:.1f}' r='{_DOT / 2}' "
+            f"fill='{group_color(point.group)}'><title>{escape(point.title)}</title></circle>"
+        )
     marks = "".join(
         f"<text x='{place(tick):.1f}' y='{_HEIGHT - 22}' text-anchor='middle'>"
         f"{_number(100 * tick if percent else tick)}</text>"
@@ -111,7 +120,7 @@ def scatter(points: Sequence[Point], *, x_label: str, y_label: str, percent: boo
     )
     note = ", logarithmic" if logarithmic else ""
     return _svg(
-        _value_grid() + dots + marks + _title(f"{x_label}{note}"),
+        _value_grid() + "".join(dots) + marks + _title(f"{x_label}{note}"),
         f"{y_label} of {len(points)} samples over {x_label}",
     )
 

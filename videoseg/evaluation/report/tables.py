@@ -138,7 +138,9 @@ def _cell(value: float | None, *, bar: bool) -> str:
     if not bar or value is None:
         return f"<td>{percent(value)}</td>"
     share = 100 * min(1.0, max(0.0, value))
-    return f"<td class='meter'><i style='--share:{share:.1f}%'></i>{percent(value)}</td>"
+    return (
+        f"<td class='meter'><i style='--share:{share:.1f}%'></i><span>{percent(value)}</span></td>"
+    )
 
 
 def _cell_text(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from videoseg.evaluation.report.tables import measure_name
 from videoseg.io.wording import seconds_text
 from videoseg.metrics.protocol import MEASURES, EvalProtocol
 
@@ -36,7 +37,7 @@ _RULES = {
 }
 _TITLES = {
     "frames": "Frames that count",
-    "start": "Counted",
+    "start": "An object counts",
     "objects": "Objects",
     "matching": "Matching of objects",
     "extra_objects": "Extra objects",
@@ -59,7 +60,7 @@ def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
     facts["Tolerance of boundaries"] = f"{protocol.tolerance:g} of the diagonal"
     facts["A sample that failed"] = "0 in every measure, whatever the target"
     for name in protocol.measures:
-        facts[name] = MEASURES[name]
+        facts[measure_name(name)] = MEASURES[name]
     return facts
 
 
@@ -105,7 +106,9 @@ def run_facts(report: EvaluationReport) -> dict[str, str]:
         facts["Worker processes"] = ", ".join(str(number) for number in workers if number) or ""
         for name in sessions[-1].machine:
             values = dict.fromkeys(session.machine.get(name, "") for session in sessions)
-            facts[name.capitalize()] = "; ".join(value for value in values if value)
+            facts["GPUs" if name == "gpus" else name.capitalize()] = "; ".join(
+                value for value in values if value
+            )
         versions = dict.fromkeys(
             f"videoseg {session.versions.get('videoseg', '?')}, "
             f"Python {session.versions.get('python', '?')}"
