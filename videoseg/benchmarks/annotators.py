@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from videoseg.benchmarks.split import LoadedSplit
-from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.errors import EvaluationError
+from videoseg.metrics.protocols import REF_DAVIS17
 from videoseg.types import Rle, Size
 
 __all__ = ["NUM_ANNOTATORS", "merge_annotators", "merged_objects"]
@@ -18,7 +18,7 @@ NUM_ANNOTATORS = 4
 
 
 def merge_annotators(
-    split: LoadedSplit, predicted: Callable[[Sample], Sequence[Rle | None] | None]
+    split: BenchmarkSplit, predicted: Callable[[Sample], Sequence[Rle | None] | None]
 ) -> Iterator[tuple[Sample, dict[int, tuple[Rle | None, ...]] | None, Truth]]:
     """Turn predictions of expressions into one of all objects per video and annotator.
 
@@ -40,8 +40,14 @@ def merge_annotators(
         no expression has a prediction) and the truth of all objects.
 
     Raises:
-        EvaluationError: If a video has not four expressions for each object.
+        EvaluationError: If the split is another benchmark's, or a video has not four expressions
+            for each object.
     """
+    if split.protocol != REF_DAVIS17:
+        raise EvaluationError(
+            f"{split.name} is scored by {split.protocol.name}; the official protocol of four "
+            "annotators is for ref-davis17 only"
+        )
     by_video: dict[str, list[Sample]] = {}
     for sample in split.samples:
         by_video.setdefault(sample.video_id, []).append(sample)
@@ -77,12 +83,12 @@ def merged_objects(
     return {object_id: tuple(track) for object_id, track in merged.items()}
 
 
-def _truth(split: LoadedSplit, sample: Sample) -> Truth:
+def _truth(split: BenchmarkSplit, sample: Sample) -> Truth:
     truth = split.truth(sample)
     if truth is None or len(truth.objects) != 1:
         raise EvaluationError(
-            f"{sample.id!r} of {split.name} does not stand for one object; the official protocol "
-            "of Ref-DAVIS17 is for ref-davis17 only"
+            f"{sample.id!r} of {split.name} does not stand for one object, as the official "
+            "protocol needs it; check 'obj_id' in meta_expressions.json"
         )
     return truth
 

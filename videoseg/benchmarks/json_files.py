@@ -34,9 +34,12 @@ def read_json(path: Path, problems: Problems) -> Any:
 
 def read_mapping(path: Path, problems: Problems) -> dict[str, Any] | None:
     """Read a JSON file that holds an object; None, with a problem noted, if it does not."""
+    before = problems.count
     value = read_json(path, problems)
-    if value is None or isinstance(value, dict):
+    if isinstance(value, dict):
         return value
+    if problems.count > before:
+        return None
     problems.add(
         path,
         f"holds a {type(value).__name__} where an object {{...}} is expected",

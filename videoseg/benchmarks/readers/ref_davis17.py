@@ -86,18 +86,9 @@ def _truths(
                     annotations / video.video_id, "is missing", fix="download the annotations"
                 )
         return IdPictureTruths(annotations, object_ids_of(meta, videos, problems))
-    path = folder / "mask_dict.json"
-    encoded: Any = None
-    if path.is_file():
-        encoded = read_mapping(path, problems)
-    elif (folder / "mask_dict.pkl").is_file():
-        path = folder / "mask_dict.pkl"
-        encoded = read_pickle(path, problems)
-    else:
-        problems.add(annotations, "is missing", fix="download it, or mask_dict.json or .pkl")
-    masks = {str(key): track for key, track in encoded.items()} if _is_dict(encoded) else {}
+    path, masks = _mask_dict(folder, problems)
     keys = _counted(videos)
-    if masks:
+    if masks is not None:
         tracks = []
         for video in videos:
             for expression in video.expressions:
@@ -107,7 +98,7 @@ def _truths(
                     name = f"annotation {key} (video {video.video_id!r})"
                     tracks.append((name, masks.get(key), len(place.names), place.size))
         check_masks(path, tracks, problems)
-    return MaskDictTruths(masks, {sample: (key,) for sample, key in keys.items()})
+    return MaskDictTruths(masks or {}, {sample: (key,) for sample, key in keys.items()})
 
 
 def _counted(videos: list[ExpressionVideo]) -> dict[str, str]:
@@ -119,5 +110,22 @@ def _counted(videos: list[ExpressionVideo]) -> dict[str, str]:
     return {sample: str(place) for place, sample in enumerate(ordered)}
 
 
-def _is_dict(value: Any) -> bool:
-    return isinstance(value, dict)
+def _mask_dict(folder: Path, problems: Problems) -> tuple[Path, dict[str, Any] | None]:
+    path = folder / "mask_dict.json"
+    if path.is_file():
+        return path, read_mapping(path, problems)
+    path = folder / "mask_dict.pkl"
+    if not path.is_file():
+        problems.add(
+            folder / "Annotations",
+            "is missing",
+            fix="download it, or mask_dict.json or mask_dict.pkl",
+        )
+        return path, None
+    before = problems.count
+    value = read_pickle(path, problems)
+    if isinstance(value, dict):
+        return path, {str(key): track for key, track in value.items()}
+    if problems.count == before:
+        problems.add(path, "holds no dictionary of masks", fix="download it again")
+    return path, None

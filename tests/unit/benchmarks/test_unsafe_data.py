@@ -1,0 +1,336 @@
+"""Broken or malicious data is refused with a clear error, and touches nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from drawn_benchmarks import FRAMES, SIZE, write_json
+from pycocotools import mask as coco
+
+from videoseg.benchmarks import BenchmarkSplit, PredictionFolder, open_benchmark
+from videoseg.benchmarks.names import is_plain_name, is_safe_id
+from videoseg.benchmarks.problems import MAX_LISTED
+from videoseg.errors import EvaluationError
+
+Draw = Callable[[str], Path]
+Opener = Callable[[str, Path], BenchmarkSplit]
+
+
+@pytest.fixture(autouse=True)
+def nothing_beside_the_drawn_folders(tmp_path: Path) -> Iterator[None]:
+    """Fail a test after which there is anything but the drawn benchmark."""
+    before = set(tmp_path.parent.iterdir())
+    yield
+    assert set(tmp_path.parent.iterdir()) == before
+
+
+def edit(path: Path, change: Callable[[Any], None]) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    change(document)
+    write_json(path, document)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["../bear", "/etc", "a/../../b", "a//b", "", ".", "C:/bear", "a\\b", "a\0b", "x" * 300, "a\n"],
+)
+def test_a_video_id_that_leads_out_is_refused(bad: str, draw: Draw, open_drawn: Opener) -> None:
+    for key, file in (("mevis", "valid_u/meta_expressions.json"), ("groundmore", "test_v2.json")):
+        root = draw(key)
+        edit(
+            root / file,
+            lambda document: document["videos"].update(
+                {bad: next(iter(document["videos"].values()))}
+            ),
+        )
+        with pytest.raises(EvaluationError, match="no usable id"):
+            open_drawn(key, root)
+
+
+@pytest.mark.parametrize("bad", ["../../out", "a/b", "..", "", "/0"])
+def test_an_expression_id_that_leads_out_is_refused(
+    bad: str, draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("mevis")
+
+    def add(document: Any) -> None:
+        document["videos"]["bear"]["expressions"][bad] = {"exp": "x", "anno_id": []}
+
+    edit(root / "valid_u/meta_expressions.json", add)
+    with pytest.raises(EvaluationError, match="no usable id"):
+        open_drawn("mevis", root)
+
+
+@pytest.mark.parametrize("bad", ["../../../etc/passwd", "a/b", "", None, 5, ".."])
+def test_a_frame_name_that_leads_out_is_refused(
+    bad: object, draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("mevis")
+    edit(
+        root / "valid_u/meta_expressions.json",
+        lambda document: document["videos"]["bear"]["frames"].append(bad),
+    )
+    with pytest.raises(EvaluationError, match="frame name"):
+        open_drawn("mevis", root)
+
+
+def test_an_object_id_or_sequence_or_file_that_leads_out_is_refused(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("long-rvos")
+    edit(
+        root / "valid/meta_expressions.json",
+        lambda videos: videos["bear"]["expressions"]["0"].update(obj_id="../1"),
+    )
+    with pytest.raises(EvaluationError, match="'obj_id'"):
+        open_drawn("long-rvos", root)
+    root = draw("davis-2017")
+    (root / "ImageSets/2017/val.txt").write_text("../../secret\nbear\n", encoding="utf-8")
+    with pytest.raises(EvaluationError, match="leads out of the folder"):
+        open_drawn("davis-2017", root)
+    root = draw("refcoco")
+    edit(
+        root / "refcoco/instances.json",
+        lambda document: document["images"][0].update(file_name="../../secret.jpg"),
+    )
+    with pytest.raises(EvaluationError, match="file name"):
+        open_drawn("refcoco", root)
+
+
+def test_names_that_cannot_lead_out() -> None:
+    assert all(is_plain_name(name) for name in ("bear", "00000", "-x_1", "a.b", "..a", "日本"))
+    assert all(is_safe_id(name) for name in ("bear", "a/b/c"))
+    bad = ("", ".", "..", "a/b", "a\\b", "a\0", "C:x", " a", "a ", "\n", "é" * 200, None, 7)
+    assert not any(is_plain_name(name) for name in bad)
+    assert not any(is_safe_id(name) for name in ("../a", "a/..", "/a", "a/", "a//b", "a/./b"))
+
+
+def overflowing() -> str:
+    runs = coco.frPyObjects({"size": list(SIZE), "counts": [0, 2**31 - 1]}, *SIZE)["counts"]
+    text: str = runs.decode()
+    return text
+
+
+@pytest.mark.parametrize(
+    ("rle", "what"),
+    [
+        ({"size": [10**6, 10**6], "counts": "PPPP1"}, "but the frame is 24x32"),
+        ({"size": list(SIZE), "counts": overflowing()}, "not a compressed"),
+        ({"size": list(SIZE), "counts": "PPPP1"}, "must add up to 768 pixels"),
+        ({"size": list(SIZE), "counts": "o" * 100_000}, "not a compressed"),
+        ({"size": list(SIZE), "counts": [10**30]}, "must add up to 768 pixels"),
+    ],
+)
+def test_an_rle_larger_than_its_frame_is_refused_when_the_split_is_opened(
+    rle: dict[str, Any], what: str, draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("mevis")
+    edit(root / "valid_u/mask_dict.json", lambda masks: masks["1"].__setitem__(0, rle))
+    with pytest.raises(EvaluationError, match=what):
+        open_drawn("mevis", root)
+
+
+@pytest.mark.parametrize(
+    ("polygon", "what"),
+    [
+        ([0, 0, 1e9, 0, 1e9, 1e9], "leaves its 24x32 image"),
+        ([0, 0, float("inf"), 0, 1, 1], "finite"),
+        ([0, 0, "1", 0, 1, 1], "finite"),
+        ([0, 0, 1], "x1, y1, x2, y2"),
+        ([0.0, 0.0, 30.0, 20.0] * 50_000, "longer than"),
+    ],
+)
+def test_a_polygon_that_would_take_all_memory_is_refused(
+    polygon: list[Any], what: str, draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("refcoco")
+    edit(
+        root / "refcoco/instances.json",
+        lambda document: document["annotations"][0].update(segmentation=[polygon]),
+    )
+    with pytest.raises(EvaluationError, match=what):
+        open_drawn("refcoco", root)
+
+
+def test_a_hundred_thousand_wrong_annotations_end_in_a_short_message_soon(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("mevis")
+
+    def add(document: Any) -> None:
+        document["videos"]["bear"]["expressions"] = {
+            str(key): {"exp": "x", "anno_id": [10**6 + key]} for key in range(100_000)
+        }
+
+    edit(root / "valid_u/meta_expressions.json", add)
+    begin = time.perf_counter()
+    with pytest.raises(EvaluationError, match="100000 problems") as caught:
+        open_drawn("mevis", root)
+    assert time.perf_counter() - begin < 20
+    assert len(str(caught.value).splitlines()) == MAX_LISTED + 2
+    assert len(str(caught.value)) < 10_000
+
+
+def test_a_hundred_thousand_annotations_of_a_frame_are_fine(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("mevis")
+
+    def add(masks: Any) -> None:
+        masks.update({str(10 + key): masks["0"] for key in range(20_000)})
+
+    edit(root / "valid_u/mask_dict.json", add)
+    edit(
+        root / "valid_u/meta_expressions.json",
+        lambda document: document["videos"]["bear"]["expressions"]["0"].update(
+            anno_id=list(range(10, 20_010))
+        ),
+    )
+    split = open_drawn("mevis", root)
+    truth = split.truth(split.samples[0])
+    assert truth is not None
+    assert len(truth.objects) == 20_000
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="no symbolic links here")
+def test_a_loop_of_links_ends_in_an_error(draw: Draw, open_drawn: Opener, tmp_path: Path) -> None:
+    root = draw("mevis")
+    frames = root / "valid_u/JPEGImages"
+    (frames / "bear").rename(tmp_path / "kept")
+    (frames / "bear").symlink_to(frames / "bear")
+    with pytest.raises(EvaluationError, match="cannot be listed"):
+        open_drawn("mevis", root)
+    (frames / "bear").unlink()
+    (tmp_path / "kept").rename(frames / "bear")
+    frames.rename(tmp_path / "kept")
+    frames.symlink_to(frames)
+    with pytest.raises(EvaluationError, match="is no folder"):
+        open_drawn("mevis", root)
+    davis = draw("davis-2017")
+    (davis / "JPEGImages/480p/bear/loop").symlink_to(davis / "JPEGImages")
+    assert len(open_drawn("davis-2017", davis).frame_names("bear")) == len(FRAMES)
+    predictions = tmp_path / "predictions"
+    predictions.mkdir()
+    (predictions / "Annotations").symlink_to(predictions)
+    (predictions / "bear").symlink_to(predictions / "bear")
+    split = open_drawn("davis-2017", davis)
+    sample = split.samples[0]
+    truth = split.truth(sample)
+    assert truth is not None
+    assert PredictionFolder(predictions).read(sample, truth, FRAMES) is None
+
+
+class Payload:
+    """What an attacker puts into a pickle."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, ("pickle-was-run",))
+
+
+@pytest.mark.parametrize("key", ["refcoco", "ref-davis17-pickle"])
+@pytest.mark.parametrize("payload", [Payload(), np.zeros(3), Path("x")])
+def test_a_pickle_that_calls_anything_is_refused_before_it_does(
+    key: str,
+    payload: object,
+    draw: Draw,
+    open_drawn: Opener,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = draw(key)
+    monkeypatch.chdir(tmp_path)
+    file = "refcoco/refs(unc).p" if key == "refcoco" else "valid/mask_dict.pkl"
+    (root / file).write_bytes(pickle.dumps([payload]))
+    with pytest.raises(EvaluationError, match="do not trust this file"):
+        open_drawn(key, root)
+    assert not (tmp_path / "pickle-was-run").exists()
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"garbage", pickle.dumps([1] * 9)[:-3], pickle.dumps("text")]
+)
+def test_a_damaged_pickle_is_told(data: bytes, draw: Draw, open_drawn: Opener) -> None:
+    for key, file in (
+        ("refcoco", "refcoco/refs(unc).p"),
+        ("ref-davis17-pickle", "valid/mask_dict.pkl"),
+    ):
+        root = draw(key)
+        (root / file).write_bytes(data)
+        with pytest.raises(EvaluationError) as caught:
+            open_drawn(key, root)
+        assert file in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, "[1, 2]", '"x"', "\ud800", '{"videos": 3}', "{}", "null"]
+)
+def test_json_of_another_form_is_told(text: str, draw: Draw) -> None:
+    for key, file, split in (
+        ("mevis", "valid_u/meta_expressions.json", ""),
+        ("revos", "mask_dict_foreground.json", ""),
+        ("groundmore", "test_v2.json", ""),
+    ):
+        root = draw(key)
+        (root / file).write_bytes(text.encode("utf-8", "surrogatepass"))
+        with pytest.raises(EvaluationError, match=key):
+            open_benchmark(key, root, split)
+
+
+def zip_bomb(path: Path) -> None:
+    """Write a mask of 100 MB that takes 100 KB."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        chunk = b"\0" * 2**20
+        with archive.open("bear/0/00000.png", "w") as file:
+            for _ in range(100):
+                file.write(chunk)
+
+
+def test_a_zip_bomb_is_refused_without_being_unpacked(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.zip"
+    zip_bomb(bomb)
+    begin = time.perf_counter()
+    with pytest.raises(EvaluationError, match="unpacks to"):
+        PredictionFolder(bomb)
+    assert time.perf_counter() - begin < 2
+
+
+@pytest.mark.parametrize("bad", ["../evil.png", "/abs.png", "a/../../b.png", "a\\..\\b.png"])
+def test_a_zip_whose_names_lead_out_is_refused(bad: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(bad, b"x")
+    with pytest.raises(EvaluationError, match="leads out of it"):
+        PredictionFolder(path)
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded(
+    draw: Draw, open_drawn: Opener, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    split = open_drawn("davis-2017", draw("davis-2017"))
+    sample = split.samples[0]
+    truth = split.truth(sample)
+    assert truth is not None
+    folder = tmp_path / "predictions" / sample.video_id
+    folder.mkdir(parents=True)
+    # 200 million zeros shrink to a file of a few kilobytes.
+    Image.new("1", (20_000, 10_000)).save(folder / "00000.png")
+    begin = time.perf_counter()
+    for reader in (
+        PredictionFolder(folder.parent),
+        PredictionFolder(folder.parent, resolution="keep"),
+    ):
+        with pytest.raises(EvaluationError, match=r"exceeds limit|original size|more than the"):
+            reader.read(sample, truth, FRAMES)
+    assert time.perf_counter() - begin < 2
