@@ -50,13 +50,13 @@ def merge_scores(
 def merge_objects(masks: Mapping[int, MaskSequence]) -> dict[int, list[Rle | None]]:
     """Merge the masks that one annotator's expressions got, one for each object.
 
-    This is ``merge_scores`` for binary masks: where objects overlap, the one with the lowest
-    id keeps the pixel. The result is scored with the protocol ``ref-davis17-official``, once
+    This is ``merge_scores`` for binary masks: where objects overlap, the first one keeps the
+    pixel. The result is scored with the protocol ``ref-davis17-official``, once
     for each of the four annotators, and the four results are averaged.
 
     Args:
-        masks: For each object the masks that its expression got, one for each frame. An
-            object whose expression has no answer is to be given with None on each frame.
+        masks: For each object, in the order of the benchmark, the masks that its expression
+            got, one for each frame. An expression without an answer has None on each frame.
 
     Returns:
         For each object its masks without the pixels of objects before it; None for empty.
@@ -67,7 +67,7 @@ def merge_objects(masks: Mapping[int, MaskSequence]) -> dict[int, list[Rle | Non
     lengths = {len(sequence) for sequence in masks.values()}
     if len(lengths) > 1:
         raise ShapeError("the masks of objects", actual=tuple(sorted(lengths)), expected="(T,)")
-    merged: dict[int, list[Rle | None]] = {key: [] for key in sorted(masks)}
+    merged: dict[int, list[Rle | None]] = {key: [] for key in masks}
     for index in range(next(iter(lengths), 0)):
         frame = _without_overlap([masks[key][index] for key in merged])
         for sequence, rle in zip(merged.values(), frame, strict=True):
