@@ -215,12 +215,14 @@ class Pipeline:
         begin = time.perf_counter()
         observation = Observation(self._registry, observers)
         episode = self._ground(opened, query, seed, observation)
-        tracks: tuple[MaskTrack, ...] = ()
+        made: dict[int, list[Rle | None]] = {}
         try:
-            tracks = self._tracks(opened, _answer(episode), seed, observation)
+            self._fill_tracks(made, opened, _answer(episode), seed, observation)
         except VideosegError as error:
-            error.partial = self._result(episode, (), seed, observation, begin)
+            tracks = _mask_tracks(made, opened, _answer(episode))
+            error.partial = self._result(episode, tracks, seed, observation, begin)
             raise
+        tracks = _mask_tracks(made, opened, _answer(episode))
         return self._result(episode, tracks, seed, observation, begin)
 
     def ground(
@@ -266,8 +268,16 @@ class Pipeline:
         begin = time.perf_counter()
         observation = Observation(self._registry, observers)
         episode = Episode(opened, query, seed=seed, moves=(grounding,))
-        tracks = self._tracks(opened, grounding, seed, observation)
-        return self._result(episode, tracks, seed, observation, begin, trace=trace or Trace())
+        trace = trace or Trace()
+        made: dict[int, list[Rle | None]] = {}
+        try:
+            self._fill_tracks(made, opened, grounding, seed, observation)
+        except VideosegError as error:
+            tracks = _mask_tracks(made, opened, grounding)
+            error.partial = self._result(episode, tracks, seed, observation, begin, trace=trace)
+            raise
+        tracks = _mask_tracks(made, opened, grounding)
+        return self._result(episode, tracks, seed, observation, begin, trace=trace)
 
     def stream(
         self,
@@ -379,29 +389,42 @@ class Pipeline:
             (prompt.object_id, prompt.frame): Rle.encode(answer.mask)
             for prompt, answer in zip(without_mask, answers, strict=True)
         }
-        return tuple(
-            prompt
-            if prompt.mask is not None
-            else replaced(prompt, mask=masks[(prompt.object_id, prompt.frame)])
-            for prompt in grounding.prompts
-        )
+        prompts: list[Prompt] = []
+        for prompt in grounding.prompts:
+            if prompt.mask is not None:
+                prompts.append(prompt)
+                continue
+            mask = masks[(prompt.object_id, prompt.frame)]
+            if mask.area > 0:
+                prompts.append(replaced(prompt, mask=mask))
+                continue
+            # One object that cannot be found must not cost the others their tracks.
+            observation.warnings.append(
+                f"the segmenter found nothing of object {prompt.object_id} on frame "
+                f"{prompt.frame}; this prompt is left out"
+            )
+        return tuple(prompts)
 
     def _propagator(self, prompts: Sequence[Prompt]) -> Propagator:
         propagator = cast(Propagator, self._composition.build("propagator"))
         require_prompt_kinds(prompts, propagator, self._composition.name("propagator"))
         return propagator
 
-    def _tracks(
-        self, video: VideoSource, grounding: Grounding, seed: int, observation: Observation
-    ) -> tuple[MaskTrack, ...]:
+    def _fill_tracks(
+        self,
+        tracks: dict[int, list[Rle | None]],
+        video: VideoSource,
+        grounding: Grounding,
+        seed: int,
+        observation: Observation,
+    ) -> None:
+        """Put each object's masks into ``tracks`` as they are made."""
         prompts = self._segmented(video, grounding, observation)
         if not prompts:
-            return ()
+            return
         propagator = self._propagator(prompts)
         num_frames = len(video)
-        tracks: dict[int, list[Rle | None]] = {
-            prompt.object_id: [None] * num_frames for prompt in prompts
-        }
+        tracks.update({prompt.object_id: [None] * num_frames for prompt in prompts})
         name = self._composition.name("propagator")
         with observation.stage("propagator", name, total=num_frames):
             propagation = Propagation(propagator, video, prompts, seed=seed)
@@ -419,11 +442,6 @@ class Pipeline:
                         observation.frame_done(frame_masks.frame, len(done), num_frames)
             finally:
                 propagation.close()
-        labels = {prompt.object_id: prompt.label for prompt in reversed(prompts)}
-        return tuple(
-            MaskTrack(object_id, video.size, tuple(masks), label=labels[object_id])
-            for object_id, masks in sorted(tracks.items())
-        )
 
     def _result(
         self,
@@ -453,6 +471,16 @@ class Pipeline:
             warnings=tuple(dict.fromkeys([*warnings, *observation.warnings])),
             source=episode.video,
         )
+
+
+def _mask_tracks(
+    tracks: Mapping[int, Sequence[Rle | None]], video: VideoSource, grounding: Grounding
+) -> tuple[MaskTrack, ...]:
+    labels = {prompt.object_id: prompt.label for prompt in reversed(grounding.prompts)}
+    return tuple(
+        MaskTrack(object_id, video.size, tuple(masks), label=labels[object_id])
+        for object_id, masks in sorted(tracks.items())
+    )
 
 
 def _answer(episode: Episode) -> Grounding:

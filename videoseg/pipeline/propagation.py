@@ -116,12 +116,14 @@ class Propagation:
             frames = [head.frame for head in heads if head is not None]
             frame = min(frames) if direction == "forward" else max(frames)
             merged: dict[int, BoolArray] = {}
-            for index, head in enumerate(heads):
-                if head is None or head.frame != frame:
-                    continue
-                merged.update(head.masks)
-                heads[index] = next(runs[index], None)
+            due = [index for index, head in enumerate(heads) if head and head.frame == frame]
+            for index in due:
+                head = heads[index]
+                merged.update(head.masks if head is not None else {})
+            # Given out before the next frame is asked for, which may fail or be long in coming.
             yield FrameMasks(frame, merged, self._video.size)
+            for index in due:
+                heads[index] = next(runs[index], None)
 
 
 class MaskSpool:

@@ -10,7 +10,15 @@ from videoseg.errors import (
     QueryError,
     StageError,
 )
-from videoseg.types import FrameSelection, Grounding, Prompt, Rle, Window
+from videoseg.types import (
+    Episode,
+    FrameSelection,
+    Grounding,
+    ObjectMask,
+    Prompt,
+    Rle,
+    Window,
+)
 
 
 @pytest.fixture
@@ -108,6 +116,44 @@ def test_what_was_computed_before_a_failure_is_kept(video):
     partial = caught.value.partial
     assert partial.grounding.keyframe == 2
     assert partial.trace.turns
+    assert partial.track(1).visible_frames == (2, 3, 4)
+
+
+def test_masks_made_before_a_failure_are_kept_when_prompts_were_given(video):
+    prompts = AnswersAt([(1, 2), (2, 3)]).step(Episode(video, "", seed=0)).prompts
+    with pytest.raises(PropagationError) as caught:
+        pipeline(propagator=Hold(fails_at=5)).propagate(video, prompts)
+    assert caught.value.partial.track(1).visible_frames == (2, 3, 4)
+    assert caught.value.partial.track(2).visible_frames == (3, 4)
+
+
+class FindsOnly:
+    """A segmenter that finds one object and gives empty masks for the others."""
+
+    def __init__(self, object_id):
+        self.object_id = object_id
+
+    def segment(self, video, prompts):
+        whole = BoxIsMask().segment(video, prompts)
+        return [
+            answer if prompt.object_id == self.object_id else ObjectMask(answer.mask & False, 0.0)
+            for prompt, answer in zip(prompts, whole, strict=True)
+        ]
+
+
+def test_an_object_that_the_segmenter_does_not_find_costs_the_others_nothing(video):
+    hold = Hold(boxes=False)
+    result = pipeline(AnswersAt([(1, 0), (2, 0)]), hold, segmenter=FindsOnly(2))(video, "them")
+    assert result.object_ids == (2,)
+    assert result.track(2).visible_frames == tuple(range(10))
+    assert any("found nothing of object 1 on frame 0" in text for text in result.warnings)
+
+
+def test_a_segmenter_that_finds_nothing_gives_no_tracks(video):
+    hold = Hold(boxes=False)
+    result = pipeline(AnswersAt([(1, 0)]), hold, segmenter=FindsOnly(9))(video, "it")
+    assert result.tracks == ()
+    assert not hold.sessions
 
 
 def test_the_segmenter_makes_masks_for_a_propagator_that_takes_only_masks(video):

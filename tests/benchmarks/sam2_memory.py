@@ -1,0 +1,98 @@
+"""Measure the propagator ``sam2`` on long videos: peak memory against their length.
+
+Run from the repository root:
+
+    python tests/benchmarks/sam2_memory.py --frames 200 2000
+    python tests/benchmarks/sam2_memory.py --frames 200 400 --objects 20 --max-objects 5
+
+Frames are painted as they are asked for, so that nothing but the session can grow. Each length
+runs in a process of its own; the table shows that process's peak resident memory and the growth
+over the shortest run. Weights are random; with the default model ``toy`` the memory per frame is
+small, but a session that kept frames, masks or outputs would still grow by more than 1 MB a frame
+at 480p.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+
+from videoseg_sam2 import Sam2Propagator
+
+from videoseg.pipeline.propagation import Propagation
+from videoseg.testing import RenderedSource
+from videoseg.types import Box, Prompt
+
+
+def prompts_for(objects: int, height: int, width: int) -> list[Prompt]:
+    """Return boxes spread over the frame; what is in them does not matter."""
+    prompts = []
+    for index in range(objects):
+        x, y = (index % 5) * width / 5, (index // 5) * height / 4
+        box = Box(x + 1, y + 1, x + width / 5 - 1, y + height / 4 - 1)
+        prompts.append(Prompt(index + 1, 0, box=box))
+    return prompts
+
+
+def measure(num_frames: int, arguments: argparse.Namespace) -> dict:
+    """Propagate one video; returns peak resident memory in MiB and frames a second."""
+    height, width = arguments.size
+    video = RenderedSource(num_frames, size=(height, width))
+    propagator = Sam2Propagator(
+        model=arguments.model,
+        random_weights=True,
+        device="cpu",
+        precision="float32",
+        max_objects=arguments.max_objects,
+    )
+    begin = time.perf_counter()
+    propagation = Propagation(
+        propagator, video, prompts_for(arguments.objects, height, width), seed=0
+    )
+    frames = sum(1 for _ in propagation.forward())
+    propagation.close()
+    seconds = time.perf_counter() - begin
+    assert frames == num_frames
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"frames": frames, "peak": peak, "rate": frames / seconds}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, nargs="+", default=[200, 2000])
+    parser.add_argument("--size", type=int, nargs=2, default=[480, 854], metavar=("H", "W"))
+    parser.add_argument("--model", default="toy")
+    parser.add_argument("--objects", type=int, default=1)
+    parser.add_argument("--max-objects", type=int)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps(measure(arguments.frames[0], arguments)))
+        return 0
+    options = ["--size", *map(str, arguments.size), "--model", arguments.model]
+    options += ["--objects", str(arguments.objects)]
+    if arguments.max_objects is not None:
+        options += ["--max-objects", str(arguments.max_objects)]
+    print(
+        f"{arguments.model}, {arguments.size[1]}x{arguments.size[0]}, {arguments.objects} objects"
+    )
+    print("| frames | peak MiB | growth | frames a second |")
+    print("|---|---|---|---|")
+    first = None
+    growth = 0.0
+    for frames in arguments.frames:
+        command = [sys.executable, __file__, "--one", "--frames", str(frames), *options]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        row = json.loads(done.stdout)
+        first = first or row["peak"]
+        growth = row["peak"] / first - 1
+        print(f"| {frames} | {row['peak']:.0f} | {growth:+.1%} | {row['rate']:.1f} |", flush=True)
+    return int(growth > 0.1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
