@@ -314,6 +314,7 @@ def _instances() -> dict[str, Any]:
         {"id": 70, "image_id": 7, "segmentation": [polygon], "iscrowd": 0},
         {"id": 71, "image_id": 7, "segmentation": runs, "iscrowd": 1},
         {"id": 90, "image_id": 9, "segmentation": [polygon, [1.0, 1.0, 5.0, 1.0, 5.0, 2.0]]},
+        {"id": 91, "image_id": 9, "segmentation": [polygon], "iscrowd": 0},
     ]
     return {"images": images, "annotations": annotations}
 
@@ -321,7 +322,8 @@ def _instances() -> dict[str, Any]:
 def _references(*, general: bool) -> list[dict[str, Any]]:
     meant: list[tuple[int, Any]] = [(7, 70), (7, 71), (9, 90)]
     if general:
-        meant = [(7, [70, 71]), (7, [71]), (9, [-1])]
+        # Annotation 71 is a crowd, which gRefCOCO leaves out.
+        meant = [(9, [90, 91]), (7, [70, 71]), (9, [-1])]
     return [
         {
             "ref_id": place,

@@ -116,15 +116,15 @@ class MaskFolderTruths:
 
     Args:
         folders: For each sample's id the folder of ``<frame>.png``; None: it has no target.
-        absent: What a frame without a picture is: ``empty`` (the object is not visible),
-            ``unannotated`` (the frame does not count) or ``error``.
+        absent: What a frame without a picture is: ``empty`` (the object is not visible), or
+            ``unannotated`` (the frame does not count).
     """
 
     def __init__(
         self,
         folders: Mapping[str, Path | None],
         *,
-        absent: Literal["empty", "unannotated", "error"],
+        absent: Literal["empty", "unannotated"],
     ) -> None:
         self._folders = folders
         self._absent = absent
@@ -133,7 +133,7 @@ class MaskFolderTruths:
         """Read the pictures of a sample.
 
         Raises:
-            EvaluationError: If one is missing where that is an error, cannot be read, or has
+            EvaluationError: If none is there where that matters, or one cannot be read or has
                 another size.
         """
         folder = self._folders[sample.id]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def read_references(
     split: str,
     protocol: EvalProtocol,
     problems: Problems,
+    with_crowds: bool = True,
 ) -> LoadedSplit:
     """Build a split of references that have been read.
 
@@ -45,6 +47,7 @@ def read_references(
         split: Which of them to take.
         protocol: How the split is scored.
         problems: What is wrong already.
+        with_crowds: Whether annotations of crowds are part of what is meant.
 
     Raises:
         EvaluationError: If something is wrong; all of it is listed.
@@ -85,6 +88,8 @@ def read_references(
             continue
         if image_id not in videos:
             continue
+        if not with_crowds:
+            ids = tuple(one for one in ids if not _is_crowd(annotations.get(one)))
         video_id = videos[image_id].names[0]
         for one in ids:
             if one not in regions:
@@ -95,6 +100,10 @@ def read_references(
                 regions[one] = region
         for sentence in sentences:
             sample = _sample(video_id, sentence, len(ids))
+            if sample is not None and sample.id in meant:
+                # Some releases number the sentences of each reference anew.
+                again = f"{reference.get('ref_id', place)}-{sample.expression_id}"
+                sample = replace(sample, expression_id=again)
             if sample is None or sample.id in meant:
                 problems.add(path, f"{where} has a sentence without text or id", fix=_AGAIN)
                 continue
@@ -116,6 +125,10 @@ def _annotation_ids(value: Any) -> tuple[int, ...] | None:
         return None
     # gRefCOCO writes -1 where there is no target.
     return tuple(dict.fromkeys(one for one in values if one != -1))
+
+
+def _is_crowd(annotation: Any) -> bool:
+    return isinstance(annotation, dict) and annotation.get("iscrowd") == 1
 
 
 def _region(annotation: Any, image_id: int) -> Any:

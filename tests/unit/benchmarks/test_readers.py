@@ -195,6 +195,50 @@ def test_void_pixels_of_davis_are_not_judged(draw: Draw, open_drawn: Opener) -> 
     assert [rle is not None for rle in truth.ignored] == [index == 3 for index in range(6)]
 
 
+def test_an_object_of_davis_that_appears_later_does_not_count(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    from PIL import Image
+
+    root = draw("davis-2017")
+    file = root / "Annotations/480p/bear" / f"{FRAMES[3]}.png"
+    picture = np.array(Image.open(file))
+    picture[-2:] = 3
+    Image.fromarray(picture).save(file)
+    split = open_drawn("davis-2017", root)
+    assert tuple(truth_of(split, split.samples[0]).objects) == (1, 2)
+
+
+def test_reasonvos_counts_the_frames_that_have_a_mask_and_groups_by_length(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("reasonvos")
+
+    path = root / "meta_expressions.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    entries = document["videos"]["bear"]["expressions"]
+    entries[0]["is_sent"], entries[1]["is_sent"] = True, False
+    write_json(path, document)
+    (root / "Annotations/vipseg_bear_000000001" / f"{FRAMES[2]}.png").unlink()
+    split = open_drawn("reasonvos", root)
+    assert [sample.group for sample in split.samples] == ["long", "short", "", ""]
+    assert truth_of(split, split.samples[0]).frames == (0, 1, 3, 4, 5)
+
+
+def test_sentences_that_are_numbered_anew_for_each_reference_are_kept_apart(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("grefcoco")
+    path = root / "grefcoco/grefs(unc).json"
+    references = json.loads(path.read_text(encoding="utf-8"))
+    for reference in references:
+        for number, sentence in enumerate(reference["sentences"]):
+            sentence["sent_id"] = number
+    write_json(path, references)
+    samples = open_drawn("grefcoco", root).samples
+    assert len({sample.id for sample in samples}) == len(samples) == 6
+
+
 def test_regions_of_images_are_polygons_or_runs(draw: Draw, open_drawn: Opener) -> None:
     split = open_drawn("refcoco", draw("refcoco"))
     first, second = truth_of(split, split.samples[0]), truth_of(split, split.samples[2])

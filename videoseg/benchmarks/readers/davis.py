@@ -88,10 +88,11 @@ class Davis2017:
                Annotations/480p/<sequence>/<frame>.png                (ids)
                Annotations_unsupervised/480p/<sequence>/<frame>.png   (ids; with a query)
 
-    Each sequence is one sample. Semi-supervised, the default: the prompts are the objects of
-    the first frame's mask. With a query: no prompts, the masks of the unsupervised release
-    where it is there, and the protocol that matches what was found with what is there; 255 is
-    void. Without a folder ``ImageSets`` every annotated sequence is read.
+    Each sequence is one sample. Its objects are those of the first frame; what appears later
+    does not count, as in the official package. Semi-supervised, the default: the prompts are
+    these objects' masks on the first frame. With a query: no prompts, the masks of the
+    unsupervised release where it is there, and the protocol that matches what was found with
+    what is there; 255 is void. Without a folder ``ImageSets`` every annotated sequence is read.
 
     Args:
         resolution: The folder of the resolution, such as ``480p`` or ``Full-Resolution``.
@@ -145,32 +146,37 @@ def _read(
     problems = Problems(name, root)
     samples: list[Sample] = []
     videos: dict[str, SplitVideo] = {}
+    wanted: dict[str, tuple[int, ...]] = {}
     for sequence in _sequences(root, lists, annotations, problems):
         video = _video(pictures / sequence, problems)
         if video is None:
             continue
         first = annotations / sequence / f"{video.names[0]}.png"
-        prompts: tuple[Prompt, ...] = ()
         try:
             ids = read_ids(first, where=str(first), size=video.size)
-            prompts = () if query else _prompts(ids, united=united)
+            prompts = _prompts(ids, united=united)
         except EvaluationError as error:
             problems.add(first, str(error), fix="download the annotations again")
             continue
-        if not query and not prompts:
+        if not prompts:
             problems.add(first, "shows no object to follow", fix="download the annotations again")
             continue
         videos[sequence] = video
-        samples.append(Sample(sequence, "query" if query else "objects", query, prompts=prompts))
+        sample = Sample(
+            sequence,
+            "query" if query else "objects",
+            query,
+            prompts=() if query else prompts,
+        )
+        samples.append(sample)
+        wanted[sample.id] = tuple(prompt.object_id for prompt in prompts)
     problems.raise_any()
     return LoadedSplit(
         name,
         protocol=protocol,
         samples=samples,
         videos=videos,
-        truths=IdPictureTruths(
-            annotations, {sample.id: None for sample in samples}, united=united
-        ),
+        truths=IdPictureTruths(annotations, wanted, united=united),
     )
 
 

@@ -53,7 +53,7 @@ class GroundMoRe:
 
     name = "groundmore"
     splits = ("test", "trainval")
-    license = "as published with the data; research only"
+    license = "none stated where it is published; ask its owners"
     homepage = "https://groundmore.github.io"
     submission = None
 

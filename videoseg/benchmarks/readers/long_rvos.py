@@ -32,7 +32,9 @@ class LongRvos:
 
     name = "long-rvos"
     splits = ("valid", "test", "train")
-    license = "as published with the data; non-commercial research"
+    license = (
+        "Apache-2.0 (data) or MIT (repository), as stated there; videos under their own terms"
+    )
     homepage = "https://github.com/iSEE-Laboratory/Long_RVOS"
     submission = None
 

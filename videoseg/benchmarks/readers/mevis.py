@@ -43,9 +43,7 @@ class Mevis:
     splits = ("valid_u", "valid", "train")
     license = "CC BY-NC-SA 4.0, non-commercial research only"
     homepage = "https://github.com/henghuiding/MeViS"
-    submission = SubmissionFormat(
-        top_folder="", server="https://codalab.lisn.upsaclay.fr/competitions/15094"
-    )
+    submission = SubmissionFormat(top_folder="", server="https://github.com/henghuiding/MeViS")
 
     def __init__(self, *, check_pictures: bool = True) -> None:
         self._check_pictures = check_pictures

@@ -46,7 +46,7 @@ class ReasonSeg:
 
     name = "reasonseg"
     splits = ("val", "test", "train")
-    license = "research only; images of OpenImages and ScanNet under their own terms"
+    license = "none stated where it is published; ask its owners"
     homepage = "https://github.com/dvlab-research/LISA"
     submission = None
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from videoseg.benchmarks.expressions import ExpressionVideo, read_expressions
+from videoseg.benchmarks.expressions import Expression, ExpressionVideo, read_expressions
 from videoseg.benchmarks.names import is_plain_name
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.picture_truth import MaskFolderTruths
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import locate_videos, no_group, read_rle_split, samples_of
+from videoseg.benchmarks.rle_split import locate_videos, read_rle_split, samples_of
 from videoseg.benchmarks.split import LoadedSplit
 from videoseg.metrics.protocols import REASONVOS
 
@@ -33,7 +33,9 @@ class ReasonVos:
     uses is read instead: ``meta_expressions_format.json`` (a single number as ``anno_id``) and
     ``mask_dict.json``.
 
-    The published script leaves out what has no prediction; here that counts as empty.
+    Frames without a mask's file are not annotated. Groups by ``is_sent`` of the expression, or
+    of its video: long (a sentence) and short. The published script leaves out what has no
+    prediction; here that counts as empty.
     """
 
     name = "reasonvos"
@@ -66,9 +68,9 @@ class ReasonVos:
         return LoadedSplit(
             problems.subject,
             protocol=REASONVOS,
-            samples=samples_of(videos, no_group),
+            samples=samples_of(videos, _group),
             videos=places,
-            truths=MaskFolderTruths(folders, absent="error"),
+            truths=MaskFolderTruths(folders, absent="unannotated"),
         )
 
 
@@ -86,13 +88,21 @@ def _usual_form(entry: Any) -> Any:
         items = [(key, value) for key, value in expressions.items()]
     else:
         return entry
+    shared = {"is_sent": entry["is_sent"]} if "is_sent" in entry else {}
     usual = {
-        key: {"exp": value["exp_text"], **value}
-        if isinstance(value, Mapping) and "exp_text" in value
+        key: {**shared, "exp": value.get("exp_text"), **value}
+        if isinstance(value, Mapping)
         else value
         for key, value in items
     }
     return {**entry, "expressions": usual}
+
+
+def _group(expression: Expression) -> str:
+    is_sentence = expression.fields.get("is_sent")
+    if is_sentence is None:
+        return ""
+    return "long" if str(is_sentence).lower() in {"true", "1"} else "short"
 
 
 def _folders(root: Path, videos: list[ExpressionVideo], problems: Problems) -> dict[str, Path]:

@@ -42,7 +42,7 @@ class RefDavis17:
 
     name = "ref-davis17"
     splits = ("valid", "train")
-    license = "CC BY-NC 4.0 (DAVIS); expressions for research"
+    license = "CC BY-NC 4.0 (DAVIS); none stated for the expressions"
     homepage = (
         "https://www.mpi-inf.mpg.de/departments/computer-vision-and-machine-learning/research/"
         "video-segmentation/video-object-segmentation-with-language-referring-expressions"

@@ -31,7 +31,7 @@ class RefSav:
 
     name = "ref-sav"
     splits = ("valid",)
-    license = "CC BY 4.0 (videos of SA-V); expressions as published with Sa2VA"
+    license = "CC BY 4.0 (videos of SA-V); none stated for the expressions"
     homepage = "https://github.com/bytedance/Sa2VA"
     submission = None
 

@@ -34,10 +34,10 @@ class RefYoutubeVos:
 
     name = "ref-youtube-vos"
     splits = ("valid", "train")
-    license = "CC BY 4.0 (YouTube-VOS), non-commercial research only"
+    license = "non-commercial research only (the terms of YouTube-VOS)"
     homepage = "https://youtube-vos.org/dataset/rvos/"
     submission = SubmissionFormat(
-        top_folder="Annotations", server="https://codalab.lisn.upsaclay.fr/competitions/3282"
+        top_folder="Annotations", server="https://youtube-vos.org/dataset/rvos/"
     )
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:

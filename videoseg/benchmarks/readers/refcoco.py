@@ -16,7 +16,7 @@ from videoseg.metrics.protocols import GREFCOCO, REFCOCO
 
 __all__ = ["Grefcoco", "Refcoco", "RefcocoPlus", "Refcocog"]
 
-_LICENSE = "images under the terms of COCO and Flickr; expressions for research"
+_LICENSE = "images under the terms of COCO and Flickr; none stated for the expressions"
 
 
 class Refcoco:
@@ -45,6 +45,7 @@ class Refcoco:
     _folder = "refcoco"
     _file = "refs"
     _protocol: EvalProtocol = REFCOCO
+    _with_crowds = True
 
     def __init__(self, *, split_by: str = "unc") -> None:
         self._split_by = split_by
@@ -77,6 +78,7 @@ class Refcoco:
             split=split,
             protocol=self._protocol,
             problems=problems,
+            with_crowds=self._with_crowds,
         )
 
 
@@ -116,8 +118,8 @@ class Grefcoco(Refcoco):
                grefcoco/instances.json
                images as for refCOCO
 
-    ``ann_id`` is a list; ``[-1]`` means that there is no such object. Groups: single, multiple,
-    no-target.
+    ``ann_id`` is a list; ``[-1]`` means that there is no such object. Crowds are left out, as
+    the authors' loader does. Groups: single, multiple, no-target.
 
     Args:
         split_by: Whose division into splits: ``unc``.
@@ -125,7 +127,7 @@ class Grefcoco(Refcoco):
 
     name = "grefcoco"
     homepage = "https://github.com/henghuiding/gRefCOCO"
-    license = "as published with the data, for research; images under the terms of COCO"
     _folder = "grefcoco"
     _file = "grefs"
     _protocol = GREFCOCO
+    _with_crowds = False
