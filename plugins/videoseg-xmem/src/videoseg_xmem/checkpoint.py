@@ -98,7 +98,9 @@ def _random(name: str, shape: tuple[int, ...], generator: Any) -> Tensor:
         return torch.zeros(shape, dtype=torch.long)
     if len(shape) > 1:
         fan_in = torch.Size(shape[1:]).numel()
-        return torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
+        weight = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
+        # Inputs are rectified: without this, their common mean would drown what differs.
+        return weight - weight.mean(dim=tuple(range(1, len(shape))), keepdim=True)
     if name.endswith(("running_mean", "bias")):
         return torch.zeros(shape)
     # The last norm of a block, so that many blocks do not add up.
