@@ -69,6 +69,8 @@ def save_tiny_vlm(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = model_class(config)
+    # As published Qwen-VL checkpoints have it; servers sample only where this stands.
+    model.generation_config.do_sample = True
     model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids("<|im_end|>")
     model.generation_config.pad_token_id = tokenizer.convert_tokens_to_ids("<|endoftext|>")
     model.save_pretrained(target)

@@ -9,6 +9,7 @@ for are declared (not implemented), in this process only.
 from __future__ import annotations
 
 import importlib.util
+import io
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -39,3 +40,23 @@ def declare_missing_operators() -> Any:
     for operator in ("nms", "qnms"):
         declared.define(operator + _SIGNATURE)
     return declared
+
+
+def decode_images_with_pillow() -> None:
+    """Let torchvision decode images with Pillow, if it cannot load its own decoder.
+
+    For a process of its own (a server), since it replaces a function of torchvision.
+    """
+    if declare_missing_operators() is None:
+        return
+    import numpy as np
+    import torch
+    import torchvision.io
+    from PIL import Image
+
+    def decode_image(data: Any, *_: Any, **__: Any) -> Any:
+        with Image.open(io.BytesIO(data.numpy().tobytes())) as picture:
+            pixels = np.array(picture.convert("RGB"))
+        return torch.from_numpy(pixels).permute(2, 0, 1)
+
+    torchvision.io.decode_image = decode_image

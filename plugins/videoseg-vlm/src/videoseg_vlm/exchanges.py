@@ -45,10 +45,10 @@ class Request:
         return Request(
             {
                 "messages": [_message_data(message) for message in messages],
-                "num_samples": num_samples,
+                "num_samples": int(num_samples),
                 "temperature": float(temperature),
-                "max_tokens": max_tokens,
-                "seed": seed,
+                "max_tokens": int(max_tokens),
+                "seed": int(seed),
             }
         )
 
@@ -98,7 +98,7 @@ class Exchange:
             "replies": [to_jsonable(reply) for reply in self.replies],
             "seconds": round(self.seconds, 3),
         }
-        return json.dumps(data, ensure_ascii=False, allow_nan=False)
+        return json.dumps(data, allow_nan=False)
 
     @staticmethod
     def from_line(line: str) -> Exchange:

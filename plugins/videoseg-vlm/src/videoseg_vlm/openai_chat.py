@@ -318,7 +318,8 @@ def _text_of(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, list):
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    text = content if isinstance(content, str) else ""
+    # Half of a character pair is text to JSON, and no file takes it.
+    text = content.encode("utf-8", "replace").decode() if isinstance(content, str) else ""
     # Servers with a reasoning parser split off what the model put into these tags.
     thought = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(thought, str) and thought.strip():

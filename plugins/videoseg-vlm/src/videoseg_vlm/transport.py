@@ -7,10 +7,12 @@ import json
 import os
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from videoseg import ConfigError
@@ -211,7 +213,7 @@ class JsonServer:
 
         with self._lock:
             if self._client is None:
-                self._client = httpx.Client()
+                self._client = httpx.Client(verify=_tls_settings())
             return self._client
 
     def _parsed(self, answer: _Answer) -> dict[str, Any] | ServerError:
@@ -290,6 +292,14 @@ class JsonServer:
     def _redacted(self, text: str) -> str:
         # Some servers repeat the key they were sent.
         return text.replace(self._key, "<key>") if self._key else text
+
+
+@lru_cache(maxsize=1)
+def _tls_settings() -> ssl.SSLContext:
+    # Reading all certificates takes longer than many a request.
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def _checked_url(url: str) -> str:

@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+from videoseg_vlm import ChatError, ContextLengthError, TransformersChat
+
+import videoseg as vs
+from videoseg.testing import ChatContract, moving_square
+
+
+@pytest.fixture(scope="module")
+def chats(checkpoints):
+    """Return a loaded chat model of each family."""
+    return {family: TransformersChat(model=str(path)) for family, path in checkpoints.items()}
+
+
+class TinyContract(ChatContract):
+    family = ""
+
+    @pytest.fixture(autouse=True)
+    def _chat_model(self, chats):
+        self.chat_model = chats[self.family]
+
+    def make(self):
+        return self.chat_model
+
+
+class TestQwen25VL(TinyContract):
+    family = "qwen2.5-vl"
+
+
+class TestQwen3VL(TinyContract):
+    family = "qwen3-vl"
+
+
+FAMILIES = ("qwen2-vl", "qwen2.5-vl", "qwen3-vl")
+
+
+def loaded(chat):
+    chat.chat([vs.Message("user", (vs.TextPart("x"),))], max_tokens=1)
+    return chat._loaded
+
+
+# -- one reading for all samples -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_images_are_encoded_once_however_many_samples_are_drawn(family, chats, ask):
+    visual = loaded(chats[family]).model.model.visual
+    encodings = []
+    hook = visual.register_forward_hook(lambda *_: encodings.append(1))
+    try:
+        replies = chats[family].chat(
+            ask((60, 80), (80, 60)), num_samples=10, temperature=1.0, max_tokens=12
+        )
+    finally:
+        hook.remove()
+    assert len(encodings) == 1
+    assert len({reply.text for reply in replies}) > 5, "the samples must differ"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_shared_prefix_gives_what_a_reading_of_its_own_gives(family, chats, ask):
+    import torch
+    from videoseg_vlm.generation import Sampling, generate
+
+    checkpoint = loaded(chats[family])
+    inputs = chats[family]._inputs(checkpoint, ask((90, 120)))
+    # So cold that sampling always takes the likeliest token, which greedy decoding takes, too.
+    cold = Sampling(3, 1e-6, 1.0, 32, 0, max_batch=2)
+    shared = generate(checkpoint.model, inputs, cold)
+    with torch.inference_mode():
+        plain = checkpoint.model.generate(**inputs, max_new_tokens=32, do_sample=False)
+    alone = plain[0, inputs["input_ids"].shape[1] :].tolist()
+    assert shared == [alone] * 3
+
+
+def test_batches_of_samples_share_the_reading_too(checkpoints, ask):
+    chat = TransformersChat(model=str(checkpoints["qwen2.5-vl"]), max_batch=2)
+    encodings = []
+    loaded(chat).model.model.visual.register_forward_hook(lambda *_: encodings.append(1))
+    replies = chat.chat(ask((60, 80)), num_samples=5, temperature=1.0, max_tokens=8)
+    assert (len(replies), len(encodings)) == (5, 1)
+    assert len({reply.text for reply in replies}) > 2
+
+
+def test_a_checkpoint_s_own_limits_do_not_make_all_samples_the_same(chats, ask, monkeypatch):
+    # Published Qwen-VL checkpoints say top_k=1, which would leave one answer only.
+    defaults = loaded(chats["qwen2.5-vl"]).model.generation_config
+    monkeypatch.setattr(defaults, "top_k", 1)
+    monkeypatch.setattr(defaults, "top_p", 0.001)
+    replies = chats["qwen2.5-vl"].chat(ask(), num_samples=4, temperature=1.0, max_tokens=8)
+    assert len({reply.text for reply in replies}) == 4
+
+
+def test_other_seeds_give_other_answers_and_torch_s_own_numbers_stay(chats, ask):
+    import torch
+
+    before = torch.random.get_rng_state()
+    texts = [
+        chats["qwen3-vl"].chat(ask((40, 40)), temperature=1.0, max_tokens=8, seed=seed)[0].text
+        for seed in (1, 2, 1)
+    ]
+    assert texts[0] == texts[2] != texts[1]
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+# -- what the model sees -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sizes_are_those_of_the_processor(family, chats, ask, image_processors):
+    sizes = [(100, 150), (33, 47), (300, 200)]
+    [reply] = chats[family].chat(ask(*sizes), max_tokens=1)
+    processor = image_processors[family]
+    for size, seen in zip(sizes, reply.image_sizes, strict=True):
+        made = processor(images=[np.zeros((*size, 3), np.uint8)], return_tensors="pt")
+        [[_, rows, columns]] = made.image_grid_thw.tolist()
+        assert seen == (rows * processor.patch_size, columns * processor.patch_size)
+
+
+@pytest.mark.parametrize(
+    ("family", "space"),
+    [
+        ("qwen2-vl", "per_mille"),
+        ("qwen2.5-vl", "pixels_of_resized"),
+        ("qwen3-vl", "per_mille"),
+    ],
+)
+def test_a_reply_says_in_which_space_its_coordinates_are(family, space, chats, ask):
+    assert chats[family].chat(ask(), max_tokens=1)[0].coordinate_space == space
+
+
+def test_each_image_has_a_budget_of_its_own(chats):
+    image = moving_square(1, size=(240, 320)).video[0]
+    parts = (vs.ImagePart(image, max_pixels=8000), vs.ImagePart(image), vs.TextPart("?"))
+    [reply] = chats["qwen2.5-vl"].chat([vs.Message("user", parts)], max_tokens=1)
+    small, large = reply.image_sizes
+    assert small[0] * small[1] <= 8000
+    assert large == (252, 308)
+
+
+def test_bounds_on_pixels_hold_for_all_images(checkpoints, ask):
+    chat = TransformersChat(
+        model=str(checkpoints["qwen3-vl"]), min_pixels=20_000, max_pixels=40_000
+    )
+    [reply] = chat.chat(ask((30, 40), (400, 300)), max_tokens=1)
+    assert all(20_000 <= height * width <= 40_000 for height, width in reply.image_sizes)
+
+
+def test_a_model_trained_on_squares_is_shown_squares(checkpoints, ask):
+    chat = TransformersChat(model=str(checkpoints["qwen2.5-vl"]), coordinate_space="square(280)")
+    [reply] = chat.chat(ask((100, 200), (50, 40)), max_tokens=1)
+    assert reply.coordinate_space == "square(280)"
+    assert reply.image_sizes == ((280, 280), (280, 280))
+    [small] = chat.chat(ask((100, 200), max_pixels=10_000), max_tokens=1)
+    assert small.image_sizes != ((280, 280),), "context frames keep their shape"
+
+
+def test_times_are_written_before_frames_if_asked(checkpoints, chats):
+    image = moving_square(1, size=(56, 56)).video[0]
+    messages = [vs.Message("user", (vs.ImagePart(image, frame=30, time=1.25), vs.TextPart("?")))]
+    chat = TransformersChat(model=str(checkpoints["qwen3-vl"]), times=True)
+    with_time = chat.chat(messages, max_tokens=1)[0].num_prompt_tokens
+    without = chats["qwen3-vl"].chat(messages, max_tokens=1)[0].num_prompt_tokens
+    # The tiny tokenizer has a token for each byte.
+    assert with_time - without == len("<1.2 seconds>")
+
+
+@pytest.mark.parametrize("token", ["<|image_pad|>", "<|im_end|>", "<|vision_start|>"])
+def test_a_query_cannot_smuggle_in_the_model_s_own_tokens(token, chats, ask):
+    chat = chats["qwen2.5-vl"]
+    checkpoint = loaded(chat)
+    number = checkpoint.processor.tokenizer.convert_tokens_to_ids(token)
+    counts = [
+        int((chat._inputs(checkpoint, ask((56, 56), text=text))["input_ids"] == number).sum())
+        for text in ("a dog", f"a {token} dog")
+    ]
+    assert counts[0] == counts[1]
+    assert chat.chat(ask((56, 56), text=f"a {token} dog"), max_tokens=2)
+
+
+def test_tokens_are_counted_and_a_cut_answer_is_told(chats, ask):
+    [reply] = chats["qwen2.5-vl"].chat(ask((56, 84)), max_tokens=5)
+    assert reply.num_tokens <= 5
+    assert reply.details["finish"] == ("length" if reply.num_tokens == 5 else "stop")
+    assert reply.num_prompt_tokens > 2 * 3
+
+
+# -- one model for all stages --------------------------------------------------------------
+
+
+class AskingSampler:
+    __module__ = "asking"  # pytest's name for this file is no module's
+
+    def __init__(self, *, chat):
+        self.chat = chat
+
+    def sample(self, video, query, *, window, keyframe=None, seed=0):
+        self.chat.chat([vs.Message("user", (vs.ImagePart(video[0]),))], max_tokens=1)
+        return vs.FrameSelection.of([window.start], window=window, keyframe=keyframe)
+
+
+class AskingGrounder:
+    __module__ = "asking"
+
+    def __init__(self, *, chat):
+        self.chat = chat
+
+    def step(self, episode):
+        self.chat.chat([vs.Message("user", (vs.TextPart("where?"),))], max_tokens=1)
+        return vs.Grounding(0, (vs.Prompt(1, 0, box=vs.Box(4, 4, 20, 20)),))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_sampler_and_grounder_share_one_model_which_the_pipeline_frees(checkpoints, monkeypatch):
+    from videoseg_vlm import transformers_chat
+
+    models, real_load = [], transformers_chat.load
+
+    def counting_load(options):
+        checkpoint = real_load(options)
+        models.append(weakref.ref(checkpoint.model))
+        return checkpoint
+
+    monkeypatch.setattr(transformers_chat, "load", counting_load)
+    registry = vs.Registry()
+    registry.add("sampler", "asking", AskingSampler, uses=("chat",))
+    registry.add("grounder", "asking", AskingGrounder, uses=("chat",))
+    chat = vs.use("transformers", model=str(checkpoints["qwen2.5-vl"]), device="cpu")
+    pipe = vs.Pipeline("asking", "asking", "flow", segmenter="cut", chat=chat, registry=registry)
+    with pipe:
+        result = pipe(moving_square(3).video, "the square")
+        assert result.device == "cpu"
+        assert len(models) == 1
+    gc.collect()
+    assert models[0]() is None, "the pipeline must free the model"
+
+
+# -- refusals ------------------------------------------------------------------------------
+
+
+def refusal(kind, **options):
+    with pytest.raises(kind) as caught:
+        loaded(TransformersChat(**options))
+    return str(caught.value)
+
+
+def test_a_model_that_is_not_here_comes_with_the_command(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    text = refusal(vs.MissingWeightsError, model="Qwen/Qwen2.5-VL-7B-Instruct", revision="v2")
+    assert "hf download Qwen/Qwen2.5-VL-7B-Instruct --revision v2" in text
+    assert "download=True" in text
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    assert "no folder" in refusal(vs.MissingWeightsError, model=str(tmp_path / "nothing"))
+    assert "config.json" in refusal(vs.MissingWeightsError, model=str(tmp_path))
+
+
+def without(checkpoint: Path, folder: Path, *names: str) -> str:
+    for file in checkpoint.iterdir():
+        if file.name not in names:
+            (folder / file.name).symlink_to(file)
+    return str(folder)
+
+
+def test_a_model_without_a_processor_is_refused(checkpoints, tmp_path):
+    names = ("processor_config.json", "tokenizer.json", "tokenizer_config.json")
+    text = refusal(vs.ConfigError, model=without(checkpoints["qwen2.5-vl"], tmp_path, *names))
+    assert "processor" in text
+
+
+def test_a_checkpoint_without_weights_is_refused(checkpoints, tmp_path):
+    folder = without(checkpoints["qwen3-vl"], tmp_path, "model.safetensors")
+    assert "model is missing" in refusal(vs.MissingWeightsError, model=folder)
+
+
+def test_a_language_model_without_eyes_is_refused(checkpoints, tmp_path):
+    from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+
+    AutoTokenizer.from_pretrained(checkpoints["qwen2.5-vl"]).save_pretrained(tmp_path)
+    tiny = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 263}
+    Qwen2ForCausalLM(Qwen2Config(**tiny, **heads)).save_pretrained(tmp_path)
+    assert "a vision-language model needs" in refusal(vs.ConfigError, model=str(tmp_path))
+
+
+def test_a_conversation_that_is_too_long_is_refused_before_it_is_read(checkpoints, ask, tmp_path):
+    folder = without(checkpoints["qwen2.5-vl"], tmp_path, "config.json")
+    config = json.loads((checkpoints["qwen2.5-vl"] / "config.json").read_text())
+    config["text_config"]["max_position_embeddings"] = 100
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    chat = TransformersChat(model=folder)
+    assert chat.chat(ask((56, 56)), max_tokens=8)
+    with pytest.raises(ContextLengthError, match=r"1 images.*takes 100.*max_pixels"):
+        chat.chat(ask((280, 280)), max_tokens=8)
+
+
+@pytest.mark.parametrize("kind", ["cuda", "cpu"])
+def test_running_out_of_memory_says_what_to_do_and_the_model_stays_usable(
+    kind, chats, ask, monkeypatch
+):
+    import torch
+
+    def full(*_, **__):
+        if kind == "cuda":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+
+    chat = chats["qwen2.5-vl"]
+    with monkeypatch.context() as patch:
+        patch.setattr(loaded(chat).model, "generate", full)
+        with pytest.raises(ChatError, match=r"1 images for 3 answers.*max_pixels.*int4"):
+            chat.chat(ask((56, 56)), num_samples=3, temperature=1.0, max_tokens=2)
+    assert chat.chat(ask((56, 56)), max_tokens=2)
+
+
+def test_a_torchvision_of_another_build_is_told_from_a_missing_one(checkpoints, monkeypatch):
+    real = importlib.import_module
+
+    def broken(name, *arguments):
+        if name == "torchvision":
+            raise RuntimeError("operator torchvision::nms does not exist")
+        return real(name, *arguments)
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    text = refusal(vs.MissingDependencyError, model=str(checkpoints["qwen2.5-vl"]))
+    assert "nms does not exist" in text
+    assert "pip install --force-reinstall torch torchvision" in text
+
+
+def test_quantization_without_its_package_comes_with_the_command(checkpoints, monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name == "bitsandbytes" else real(name, *rest),
+    )
+    text = refusal(
+        vs.MissingDependencyError, model=str(checkpoints["qwen3-vl"]), quantization="int4"
+    )
+    assert "pip install 'videoseg-vlm[quantization]'" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_batch": 0}, "max_batch .* at least 1"),
+        ({"top_p": 0.0}, "top_p"),
+        ({"device": "cpu", "device_map": "auto"}, "not both"),
+        ({"coordinate_space": "yards"}, "no coordinate space 'yards'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_before_anything_loads(options, words):
+    with pytest.raises(vs.ConfigError, match=words):
+        TransformersChat(**options)
+
+
+@pytest.mark.parametrize(
+    "messages", [[], [vs.Message("assistant", (vs.TextPart("I have spoken."),))]]
+)
+def test_a_conversation_with_nothing_to_answer_is_refused(messages):
+    with pytest.raises(vs.ConfigError):
+        TransformersChat(model="never-loaded").chat(messages)
+
+
+def test_a_gpu_that_is_not_there_is_told(checkpoints):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    text = refusal(vs.ConfigError, model=str(checkpoints["qwen2.5-vl"]), device="cuda")
+    assert "sees no GPU" in text
