@@ -3,12 +3,13 @@
 Runs ``videoseg eval`` twice over the MeViS-format clips beside the repository: once undisturbed,
 once with SIGKILL at random moments and ``--resume`` after each. Everything under ``results`` in
 report.json must be equal, and no worker process may outlive the one that was killed. Kills
-during start-up, between samples and within one all occur; the seed tells which.
+are spread over the samples at random; the seed tells where.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -65,27 +66,28 @@ def results_of(out: Path) -> Any:
     return json.loads((out / "report.json").read_text())["results"]
 
 
-def killed_run(options: argparse.Namespace, out: Path, seconds: float) -> bool:
+def killed_run(options: argparse.Namespace, out: Path, *, samples: int, seconds: float) -> bool:
     """Run with kills; return whether every worker died with its parent."""
     rng = random.Random(options.seed)
     clean = True
-    for number in range(1, options.kills + 1):
-        delay = rng.uniform(0.0, 1.6 / (options.kills + 1)) * seconds
+    moments = sorted(rng.uniform(0, samples) for _ in range(options.kills))
+    for number, moment in enumerate(moments, start=1):
         process = start(options, out)
-        try:
-            process.wait(timeout=delay)
-            print(f"kill {number}: the run was through before {delay:.1f} s")
-            continue
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+        # Counted in samples, so that the kills are spread over the run however busy the machine.
+        begin = time.monotonic()
+        while process.poll() is None and records_in(out) < int(moment):
+            time.sleep(0.02)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=moment % 1 * seconds / samples)
+        delay = time.monotonic() - begin
+        process.send_signal(signal.SIGKILL)
+        process.wait()
         deadline = time.monotonic() + 10
         while (left := processes_of_group(process.pid)) and time.monotonic() < deadline:
             time.sleep(0.05)
         clean = clean and not left
-        torn = (out / "records.jsonl").exists() and not (
-            (out / "records.jsonl").read_bytes()[-1:] in (b"\n", b"")
-        )
+        path = out / "records.jsonl"
+        torn = path.exists() and path.read_bytes()[-1:] not in (b"\n", b"")
         print(
             f"kill {number}: after {delay:.1f} s, {records_in(out)} samples kept"
             f"{', half a line' if torn else ''}{f', workers left: {left}' if left else ''}",
@@ -120,7 +122,7 @@ def main() -> None:
             costs = json.loads((quiet / "report.json").read_text())["run"]["costs"]
             seconds = costs["seconds"]["sum"] / max(1, chosen.workers)
         print(f"undisturbed: {records_in(quiet)} samples, {seconds:.0f} s", flush=True)
-        clean = killed_run(chosen, killed, seconds)
+        clean = killed_run(chosen, killed, samples=records_in(quiet), seconds=seconds)
         same = results_of(quiet) == results_of(killed)
         overall = {k: round(100 * v, 2) for k, v in results_of(killed)["overall"].items()}
     print(f"after {chosen.kills} kills: {overall}")
