@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
+    shutil.copytree(EXAMPLES / "recordings", tmp_path / "recordings")
     # The kernel that belongs to this interpreter, whatever else is installed.
     client = NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
@@ -46,6 +48,17 @@ def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
     for cell in notebook.cells:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
+
+
+def test_the_recording_of_the_example_can_be_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recordings = tmp_path / "recordings"
+    shutil.copytree(EXAMPLES / "recordings", recordings)
+    (recordings / "valentine.jsonl").unlink()
+    runpy.run_path(str(recordings / "make_valentine.py"), run_name="__main__")
+    assert len((recordings / "valentine.jsonl").read_text().splitlines()) == 4
+    assert "valentine" in capsys.readouterr().out
 
 
 def test_every_example_is_listed() -> None:
