@@ -20,7 +20,14 @@ from drawn_benchmarks import (
     write_mask,
 )
 
-from videoseg.benchmarks import BenchmarkSplit, Sample, Truth, build_benchmark, open_benchmark
+from videoseg.benchmarks import (
+    BenchmarkSplit,
+    PredictionFolder,
+    Sample,
+    Truth,
+    build_benchmark,
+    open_benchmark,
+)
 from videoseg.errors import ComponentNotFoundError, ConfigError, EvaluationError, VideoError
 from videoseg.types import Window
 
@@ -438,3 +445,28 @@ def test_real_clips_in_the_layout_of_davis_are_read(real_clips: Path) -> None:
 
 def test_videos_of_both_names_are_drawn() -> None:
     assert not np.array_equal(object_mask(VIDEOS[0], 1, 0), object_mask(VIDEOS[1], 1, 0))
+
+
+def test_published_results_read_as_a_folder_score_as_the_official_package_has_it(
+    real_clips: Path,
+) -> None:
+    from dataclasses import replace
+
+    from videoseg.metrics.scoring import score_sample
+
+    results = real_clips / "results"
+    if not (results / "osvos").is_dir():
+        pytest.skip("no published results among the real clips")
+    reference = json.loads((results / "reference_metrics.json").read_text(encoding="utf-8"))
+    split = open_benchmark("davis-2017", real_clips / "davis")
+    protocol = replace(split.protocol, resolution="nearest")
+    reader = PredictionFolder(results / "osvos", resolution="keep")
+    sample = next(sample for sample in split.samples if sample.video_id == "dogs-jump")
+    truth = truth_of(split, sample)
+    masks = reader.read(sample, truth, split.frame_names(sample.video_id))
+    score = score_sample(masks, truth.objects, size=truth.size, protocol=protocol)
+    official = reference["sequences"]["dogs-jump"]["semi-supervised/osvos"]["objects"]
+    assert len(score.objects) == len(official) == 3
+    for found, expected in zip(score.objects, official, strict=True):
+        assert found.values["j"] == pytest.approx(expected["J_mean"], abs=1e-5)
+        assert found.values["f"] == pytest.approx(expected["F_mean"], abs=1e-5)
