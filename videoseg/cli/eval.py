@@ -14,7 +14,7 @@ from videoseg.cli.terminal import json_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from videoseg.evaluation import EvaluationReport, Shard
+    from videoseg.evaluation import EvaluationReport, SampleExecutor, Shard
     from videoseg.evaluation.report import TableRow
 
 __all__ = ["benchmark_options", "evaluate_benchmark", "print_report"]
@@ -110,6 +110,7 @@ def evaluate_benchmark(
     report_only: bool,
     as_json: bool,
     quiet: bool,
+    executor: SampleExecutor | None = None,
 ) -> None:
     """Run a pipeline over BENCHMARK, score it and write a report.
 
@@ -146,6 +147,7 @@ def evaluate_benchmark(
                     shard=shard,
                     limit=limit,
                     workers=workers,
+                    executor=executor,
                     seed=seed,
                     on_progress=progress,
                     command=typed_command(),

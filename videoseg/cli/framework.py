@@ -21,7 +21,7 @@ class Settings:
     Attributes:
         debug: Whether errors come with their traceback.
         notes: What is added to the error line, such as where something was kept.
-        arguments: What was typed after ``videoseg``.
+        arguments: What was typed after the name of the program.
     """
 
     debug: bool = False
@@ -36,7 +36,9 @@ def note(text: str) -> None:
 
 def typed_command() -> str:
     """Return what was typed, ready to be pasted into a shell."""
-    return shlex.join(["videoseg", *_settings(click.get_current_context()).arguments])
+    context = click.get_current_context()
+    program = context.find_root().info_name or "videoseg"
+    return shlex.join([program, *_settings(context).arguments])
 
 
 def _settings(context: click.Context) -> Settings:

@@ -23,14 +23,19 @@ _INTERRUPTED = 130
 _TERMINATED = 143
 
 
-def run_program(arguments: Sequence[str]) -> int:
-    """Run one command and return the exit status; errors go to stderr as one line."""
+def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> int:
+    """Run one command and return the exit status; errors go to stderr as one line.
+
+    Args:
+        arguments: What was typed after the name of the program.
+        program: The program, if it is another one than ``videoseg``.
+    """
     settings = Settings(arguments=tuple(arguments))
     try:
         with _terminable():
-            status = videoseg.main(
+            status = program.main(
                 args=list(arguments) or ["--help"],
-                prog_name="videoseg",
+                prog_name=program.name,
                 standalone_mode=False,
                 obj=settings,
             )

@@ -7,6 +7,7 @@ report from what was kept.
 
 from videoseg.evaluation.annotation_folder import read_annotations
 from videoseg.evaluation.comparing import Change, Comparison, Difference, compare_evaluations
+from videoseg.evaluation.executor import SampleExecutor
 from videoseg.evaluation.progress import Progress
 from videoseg.evaluation.records import (
     Record,
@@ -42,6 +43,7 @@ __all__ = [
     "RunIdentity",
     "RunInfo",
     "RunSession",
+    "SampleExecutor",
     "SampleRow",
     "SampleRunner",
     "Shard",

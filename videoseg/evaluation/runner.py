@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videoseg.benchmarks.types import BenchmarkSplit, Sample
 from videoseg.errors import ConfigError, OutputError
+from videoseg.evaluation.executor import SampleExecutor
 from videoseg.evaluation.folder import RunFiles, files_of_runs
 from videoseg.evaluation.progress import Progress, ProgressCounter
 from videoseg.evaluation.records import Record, RecordFile, read_records
@@ -34,6 +35,7 @@ def evaluate(
     shard: Shard | None = None,
     limit: int | None = None,
     workers: int = 0,
+    executor: SampleExecutor | None = None,
     seed: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
     command: str = "",
@@ -55,6 +57,7 @@ def evaluate(
         limit: Run only this many samples, the first of the split.
         workers: Processes that each hold one pipeline; 0 for none but this one. A sample that
             crashes its process then fails alone.
+        executor: Runs the samples somewhere else, such as on a cluster; instead of ``workers``.
         seed: The seed of every sample.
         on_progress: Called at the start and after every sample.
         command: What was typed, for the report.
@@ -67,13 +70,13 @@ def evaluate(
 
     Raises:
         OutputError: If the folder holds another run, or cannot be written.
-        ConfigError: If an argument is out of range, or ``workers`` are asked for with a
-            pipeline that holds instances.
+        ConfigError: If an argument is out of range, or ``workers`` or an ``executor`` are asked
+            for with a pipeline that holds instances.
         VideosegError: If something is missing that every sample needs.
     """
     from videoseg.evaluation.outcome import write_outcome
 
-    _check_numbers(limit, workers)
+    _check_numbers(limit, workers, executor)
     pipe, owned = _pipeline(pipeline)
     try:
         identity = RunIdentity.of(split, _described(pipe), seed)
@@ -82,13 +85,14 @@ def evaluate(
         info = _begin(files, identity, resume=resume)
         with RecordFile(files.records) as records:
             known = _known(files.records)
-            session = new_session(command, workers)
+            num_workers = workers if executor is None else executor.num_workers
+            session = new_session(command, num_workers)
             write_run(files.run, info.resumed(session, limit=limit, root=str(root), shard=shard))
             skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
             left = [sample for sample in samples if sample.id not in skip]
             before = {sample.id: known[sample.id] for sample in samples if sample.id in skip}
             _run(
-                _records(pipe, split, left, workers=workers, seed=seed),
+                _records(pipe, split, left, workers=workers, executor=executor, seed=seed),
                 records,
                 ProgressCounter(len(samples), before, on_progress),
             )
@@ -106,11 +110,14 @@ def asked_samples(
     return asked if shard is None else shard.of(asked)
 
 
-def _run(records: Iterator[Record], file: RecordFile, counter: ProgressCounter) -> None:
-    counter.tell()
-    for record in records:
-        file.append(record)
-        counter.add(record)
+def _run(
+    records: Generator[Record, None, None], file: RecordFile, counter: ProgressCounter
+) -> None:
+    with closing(records):
+        counter.tell()
+        for record in records:
+            file.append(record)
+            counter.add(record)
 
 
 def _records(
@@ -119,9 +126,13 @@ def _records(
     samples: Sequence[Sample],
     *,
     workers: int,
+    executor: SampleExecutor | None,
     seed: int,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     if not samples:
+        return
+    if executor is not None:
+        yield from executor.run(split, pipe.config, samples, seed=seed)
         return
     if workers == 0:
         with closing(SampleRunner(pipe, split, seed=seed)) as run:
@@ -185,11 +196,13 @@ def _described(pipe: Pipeline) -> dict[str, Any]:
         return {"stages": repr(pipe)}
 
 
-def _check_numbers(limit: int | None, workers: int) -> None:
+def _check_numbers(limit: int | None, workers: int, executor: SampleExecutor | None) -> None:
     problems = []
     if limit is not None and limit < 1:
         problems.append(f"limit must be at least 1, got {limit}")
     if workers < 0:
         problems.append(f"workers must not be negative, got {workers}")
+    if workers > 0 and executor is not None:
+        problems.append(f"workers={workers} and an executor exclude each other; give one of them")
     if problems:
         raise ConfigError(problems)
