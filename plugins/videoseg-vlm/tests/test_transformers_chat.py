@@ -378,3 +378,17 @@ def test_a_gpu_that_is_not_there_is_told(checkpoints):
         pytest.skip("there is a GPU here")
     text = refusal(vs.ConfigError, model=str(checkpoints["qwen2.5-vl"]), device="cuda")
     assert "sees no GPU" in text
+
+
+# -- the doctor ----------------------------------------------------------------------------
+
+
+def test_the_doctor_asks_the_model_where_drawn_squares_are(checkpoints, capsys):
+    from videoseg.cli.main import main
+
+    option = f"chat.model={checkpoints['qwen3-vl']}"
+    assert main(["doctor", "--json", "--chat", "transformers", "-O", option]) == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    said = [f["detail"] for f in findings if f["subject"] == "chat transformers"]
+    assert "sees an image of 448x1120 at 320x800" in said[1]
+    assert "gave no box for any of 4 squares" in said[2], "its weights are random"

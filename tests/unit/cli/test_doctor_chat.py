@@ -1,0 +1,171 @@
+"""``videoseg doctor --chat``: which space a chat model's coordinates are in."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import videoseg as vs
+from videoseg.cli.chat_check import Located, drawn_squares, fits, read_box
+from videoseg.cli.main import main
+from videoseg.plugins import default_registry
+
+COLORS = {
+    "red": (220, 30, 30),
+    "green": (30, 160, 60),
+    "blue": (40, 70, 220),
+    "yellow": (240, 210, 40),
+}
+SEEN = (364, 924)
+
+
+class Seeing:
+    """Finds the square by its colour and answers in a space of its own."""
+
+    def __init__(self, *, writes: str = "per_mille", says: str = "per_mille", words: str = ""):
+        self.extent = {
+            "pixels_of_resized": SEEN[::-1],
+            "per_mille": (1000, 1000),
+            "unit": (1, 1),
+            "square(840)": (840, 840),
+            "square(560)": (560, 560),
+        }[writes]
+        self.says, self.words = says, words
+
+    def chat(self, messages, *, num_samples=1, temperature=0.0, max_tokens=1024, seed=0):
+        *images, text = messages[0].parts
+        if not images:
+            return [vs.ChatReply("ready")]
+        if self.words:
+            return [vs.ChatReply(self.words)]
+        color = next(color for color in COLORS if color in text.text)
+        found = (images[0].image == np.array(COLORS[color])).all(axis=2)
+        rows, columns = np.flatnonzero(found.any(1)), np.flatnonzero(found.any(0))
+        corners = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        height, width = images[0].image.shape[:2]
+        sides = (width, height) * 2
+        numbers = [
+            corner / side * extent
+            for corner, side, extent in zip(corners, sides, self.extent * 2, strict=True)
+        ]
+        box = ", ".join(f"{number:.3f}" for number in numbers)
+        return [
+            vs.ChatReply(
+                f'<think>it is {color}</think>```json\n[{{"bbox_2d": [{box}]}}]\n```',
+                image_sizes=(SEEN,),
+                coordinate_space=self.says or None,
+            )
+        ]
+
+
+class Broken:
+    def chat(self, messages, **how):
+        raise vs.StageError("the server is on fire", stage="chat", component="broken")
+
+
+@pytest.fixture(autouse=True)
+def seeing():
+    default_registry.cache_clear()
+    vs.add("chat", "seeing", Seeing)
+    vs.add("chat", "broken", Broken)
+    yield
+    default_registry.cache_clear()
+
+
+@pytest.fixture
+def examined(capsys):
+    def examined(*options, status=0, chat="seeing"):
+        arguments = ["doctor", "--json", "--chat", chat]
+        assert main(arguments + [part for o in options for part in ("-O", f"chat.{o}")]) == status
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        return [f for f in findings if f["subject"] == f"chat {chat}"]
+
+    return examined
+
+
+SPACES = ("pixels_of_resized", "per_mille", "unit", "square(840)", "square(560)")
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_model_that_writes_what_it_says_is_fine(space, examined):
+    greeting, sizes, coordinates = examined(f"writes={space}", f"says={space}")
+    assert "ready" in greeting["detail"]
+    assert "364x924" in sizes["detail"]
+    assert coordinates["verdict"] == "ok"
+    assert f"in {space}, as expected" in coordinates["detail"]
+
+
+@pytest.mark.parametrize("space", SPACES[:4])
+def test_a_wrong_guess_is_found_out_with_the_right_one(space, examined):
+    wrong = "unit" if space != "unit" else "per_mille"
+    *_, coordinates = examined(f"writes={space}", f"says={wrong}", status=1)
+    assert coordinates["verdict"] == "broken"
+    assert f"chat.coordinate_space='{space}'" in coordinates["detail"]
+
+
+def test_a_model_that_says_nothing_of_its_space_gets_a_suggestion(examined):
+    *_, coordinates = examined("writes=per_mille", "says=''")
+    assert coordinates["verdict"] == "note"
+    assert "chat.coordinate_space='per_mille'" in coordinates["detail"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [("I see a lovely square.", "lovely square"), ("[5, 5, 6, 6]", "do not trust")],
+)
+def test_a_model_that_cannot_point_is_told(words, told, examined):
+    *_, coordinates = examined(f"words='{words}'")
+    assert coordinates["verdict"] == "note"
+    assert told in coordinates["detail"]
+
+
+def test_a_model_that_does_not_answer_is_broken(examined):
+    [finding] = examined(chat="broken", status=1)
+    assert finding["verdict"] == "broken"
+    assert "on fire" in finding["detail"]
+
+
+def test_an_unknown_model_is_broken_and_the_rest_is_examined(capsys):
+    assert main(["doctor", "--chat", "seing"]) == 1
+    text = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "did you mean 'seeing'" in text
+    assert "reader pyav" in text
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-O", "chat.says=x"], ["--chat", "seeing", "-O", "sampler.n=1"]]
+)
+def test_options_of_anything_else_are_usage_errors(arguments, capsys):
+    assert main(["doctor", *arguments]) == 2
+    assert "--chat NAME -O chat.option=value" in capsys.readouterr().err
+
+
+def test_each_square_is_told_from_the_others_in_every_space():
+    image = drawn_squares()
+    height, width = image.shape[:2]
+    for color in COLORS.values():
+        found = (image == np.array(color)).all(axis=2)
+        rows, columns = np.flatnonzero(found.any(1)), np.flatnonzero(found.any(0))
+        box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        for name, (x, y) in {
+            "per_mille": (1000, 1000),
+            "unit": (1, 1),
+            "square(840)": (840, 840),
+            "pixels_of_resized": (width, height),
+        }.items():
+            scale = (x / width, y / height) * 2
+            numbers = tuple(a * s for a, s in zip(box, scale, strict=True))
+            best, second, *_ = fits([Located(box, numbers, (height, width))]).items()
+            assert best[0] == name
+            assert best[1] > 0.99
+            assert second[1] < 0.75, f"{name} is easily taken for {second[0]}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no idea", "[1, 2, 3]", "[1, 2, 3, inf]", "[" * 10_000, "[1,2,3," * 5000]
+)
+def test_text_without_a_box_has_none(text):
+    assert read_box(text) is None
