@@ -67,19 +67,20 @@ class BandLayout:
         """
         rows, width = self.rows, self.width
         packed = np.zeros((len(masks), rows, self.pitch), dtype=np.uint8)
-        for mask, picture in zip(masks, packed, strict=True):
-            # NumPy is several times faster on one long row than on many short ones.
-            pixels = np.ascontiguousarray(mask).view(np.uint8).reshape(-1)
-            band_size = rows * width
-            bands = np.zeros(band_size, dtype=np.uint8)
-            for start in range((len(pixels) - 1) // band_size * band_size, -1, -band_size):
-                bands += bands
-                part = pixels[start : start + band_size]
-                bands[: len(part)] += part
-            picture[:, :width] = bands.reshape(rows, width)
-            band, row = divmod(self.height, rows)
-            picture[row, :width] |= pixels[-width:] << np.uint8(band)
-            picture[:, width] = picture[:, width - 1]
+        # NumPy is several times faster on a few long rows than on many short ones.
+        pixels = np.empty((len(masks), self.height * width), dtype=np.uint8)
+        for mask, row in zip(masks, pixels, strict=True):
+            row.reshape(mask.shape)[:] = mask
+        band_size = rows * width
+        bands = np.zeros((len(masks), band_size), dtype=np.uint8)
+        for start in range((self.height - 1) // rows * band_size, -1, -band_size):
+            bands += bands
+            part = pixels[:, start : start + band_size]
+            bands[:, : part.shape[1]] += part
+        packed[:, :, :width] = bands.reshape(len(masks), rows, width)
+        band, below = divmod(self.height, rows)
+        packed[:, below, :width] |= pixels[:, -width:] << np.uint8(band)
+        packed[:, :, width] = packed[:, :, width - 1]
         return packed
 
     def pack_runs(self, masks: Sequence[Changes], *, left: int) -> ByteArray:
@@ -91,21 +92,22 @@ class BandLayout:
         """
         rows, pitch = self.rows, self.pitch
         packed = np.zeros((len(masks), rows, pitch), dtype=np.uint8)
-        for changes, picture in zip(masks, packed, strict=True):
-            first, stop = np.searchsorted(
-                changes, [left * self.height, (left + self.width) * self.height]
-            )
-            column, row = np.divmod(changes[first:stop] - left * self.height, self.height)
-            band, row = np.divmod(row, rows)
-            flat = picture.reshape(-1)
-            # No two changes share a bit, so adding them sets them.
-            np.add.at(flat, row * pitch + column, _BITS[band])
-            step = 1
-            while step < rows:
-                flat[step * pitch :] ^= flat[: -step * pitch]
-                step *= 2
-            picture ^= _state_above(picture[-1], set_before=int(first) % 2 == 1)
-            picture[:, self.width] = picture[:, self.width - 1]
+        begin, end = left * self.height, (left + self.width) * self.height
+        cuts = [np.searchsorted(changes, (begin, end)).tolist() for changes in masks]
+        inside = [changes[cut[0] : cut[1]] for changes, cut in zip(masks, cuts, strict=True)]
+        column, row = np.divmod(np.concatenate(inside) - begin, self.height)
+        band, row = np.divmod(row, rows)
+        picture = np.repeat(np.arange(len(masks)), [len(changes) for changes in inside])
+        # No two changes share a bit, so adding them sets them.
+        places = (picture * rows + row) * pitch + column
+        np.add.at(packed.reshape(-1), places, _BITS[band])
+        step = 1
+        while step < rows:
+            packed[:, step:] ^= packed[:, :-step]
+            step *= 2
+        set_before = np.array([cut[0] % 2 for cut in cuts], dtype=np.uint8)
+        packed ^= _state_above(packed[:, -1], set_before)[:, None]
+        packed[:, :, self.width] = packed[:, :, self.width - 1]
         return packed
 
     def boundaries(self, packed: ByteArray) -> ByteArray:
@@ -157,20 +159,22 @@ class BandLayout:
 _BITS: ByteArray = np.left_shift(1, np.arange(8)).astype(np.uint8)
 
 
-def _state_above(changed: ByteArray, *, set_before: bool) -> ByteArray:
-    """Return whether the mask is set where each band of each column begins.
+def _state_above(changed: ByteArray, set_before: ByteArray) -> ByteArray:
+    """Return whether masks are set where each band of each column begins, shape (N, pitch).
 
     Args:
-        changed: Whether it changes an odd number of times within each band.
-        set_before: Whether it is set where the first column begins.
+        changed: Whether they change an odd number of times within each band, shape (N, pitch).
+        set_before: Whether they are set where the first column begins, shape (N,).
     """
     within = changed.copy()
     for shift in (1, 2, 4):
         within ^= within << np.uint8(shift)
-    after = np.bitwise_xor.accumulate(within >> np.uint8(7)) ^ np.uint8(set_before)
-    before = np.concatenate([[np.uint8(set_before)], after[:-1]])
-    state: ByteArray = (within << np.uint8(1)) ^ (before * np.uint8(255))
-    return state
+    before = np.empty_like(within)
+    before[:, 0], before[:, 1:] = set_before, within[:, :-1] >> np.uint8(7)
+    np.bitwise_xor.accumulate(before, axis=1, out=before)
+    before *= np.uint8(255)
+    before ^= within << np.uint8(1)
+    return before
 
 
 def _widened(flat: ByteArray, half_widths: set[int]) -> Iterator[tuple[int, ByteArray]]:
@@ -203,12 +207,14 @@ def _bits_inside(height: int, rows: int) -> ByteArray:
     return bits
 
 
-def count_bits(packed: ByteArray) -> int:
-    """Return how many bits are set; the size must be a multiple of eight bytes."""
-    flat = np.ascontiguousarray(packed).reshape(-1)
+def count_bits(packed: ByteArray) -> list[int]:
+    """Return how many bits of each of N pictures are set; each is a multiple of 8 bytes."""
+    flat = np.ascontiguousarray(packed).reshape(len(packed), -1)
     if hasattr(np, "bitwise_count"):
-        return int(np.bitwise_count(flat.view(np.uint64)).sum())
-    return int(_bits_of_pairs()[flat.view(np.uint16)].sum(dtype=np.int64))
+        counts = np.bitwise_count(flat.view(np.uint64)).sum(axis=1)
+    else:
+        counts = _bits_of_pairs()[flat.view(np.uint16)].sum(axis=1, dtype=np.int64)
+    return [int(count) for count in counts]
 
 
 @lru_cache(maxsize=1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,13 +16,19 @@ from videoseg.types import BoolArray, Rle, Size
 
 __all__ = ["boundary_radius", "tally_arrays", "tally_rles"]
 
-_Row = tuple[int, int, int, float]
-_NOTHING: _Row = (0, 0, 0, 1.0)
+_GROUP_PIXELS = 1_600_000
+"""Frames are compared in groups of about two of 480p: fewer would spend their time in
+calls, more would not fit into a processor's cache."""
+
+_FRAMES_READ = 16
+"""Runs of so many frames are read at once."""
 
 
 def boundary_radius(tolerance: float, size: Size) -> float:
     """Return how many pixels apart boundaries may be: a fraction of the diagonal, or pixels."""
-    return tolerance if tolerance >= 1 else math.ceil(tolerance * math.hypot(*size))
+    diagonal = math.hypot(*size)
+    # Nothing in a frame is farther away than its diagonal.
+    return min(tolerance, diagonal + 1) if tolerance >= 1 else math.ceil(tolerance * diagonal)
 
 
 def tally_arrays(
@@ -40,8 +46,14 @@ def tally_arrays(
     """
     pred, target = _alike(pred, target)
     size = (int(target.shape[1]), int(target.shape[2]))
-    rows = (_count(p, t, size, tolerance) for p, t in zip(pred, target, strict=True))
-    return _tally(rows, size, boundary=tolerance is not None)
+    counted = _Counted(len(target), size, tolerance)
+    frames = ((_box(p, t), (p, t)) for p, t in zip(pred, target, strict=True))
+    for indices, box, pairs in _groups(frames):
+        rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+        layout = counted.layout(box)
+        masks = [mask[rows, columns] for each in zip(*pairs, strict=True) for mask in each]
+        counted.compare(indices, layout.pack(masks), layout)
+    return counted.tally()
 
 
 def tally_rles(
@@ -65,19 +77,123 @@ def tally_rles(
         EvaluationError: If the runs of a mask are not those of a frame of this size.
         ShapeError: If a mask has another size.
     """
+    counted = _Counted(len(target), size, tolerance)
     without: Sequence[Rle | None] = [None] * len(target) if ignored is None else ignored
-    rows = (
-        _count_rles(p, t, skip, size, tolerance)
-        for p, t, skip in zip(pred, target, without, strict=True)
-    )
-    return _tally(rows, size, boundary=tolerance is not None)
+    for indices, box, changes in _groups(_changes_by_frame(pred, target, without, size)):
+        layout = counted.layout(box)
+        preds, targets, skipped = zip(*changes, strict=True)
+        packed = layout.pack_runs([*preds, *targets], left=box.left)
+        if ignored is not None:
+            skip = layout.pack_runs(skipped, left=box.left)
+            packed &= ~np.concatenate([skip, skip])
+        counted.compare(indices, packed, layout)
+    return counted.tally()
 
 
-def _tally(rows: Iterable[_Row], size: Size, *, boundary: bool) -> FrameTally:
-    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
-    pred, target, intersection = (np.array(column, dtype=np.int64) for column in columns[:3])
-    scores = np.array(columns[3], dtype=np.float64) if boundary else None
-    return FrameTally(pred, target, intersection, size[0] * size[1], scores)
+_Runs = tuple[Changes, Changes, Changes]
+
+
+def _changes_by_frame(
+    pred: Sequence[Rle | None],
+    target: Sequence[Rle | None],
+    ignored: Sequence[Rle | None],
+    size: Size,
+) -> Iterator[tuple[_Box | None, _Runs]]:
+    sequences = (pred, target, ignored)
+    if len({len(sequence) for sequence in sequences}) > 1:
+        raise ShapeError("pred", actual=(len(pred),), expected=f"({len(target)},)")
+    for start in range(0, len(target), _FRAMES_READ):
+        parts = [list(sequence[start : start + _FRAMES_READ]) for sequence in sequences]
+        changes = iter(changes_of([rle for part in parts for rle in part], size))
+        read = [[next(changes) for _ in part] for part in parts]
+        for p, t, skip in zip(*read, strict=True):
+            yield _box_of_changes(p, t, size), (p, t, skip)
+
+
+class _Box(NamedTuple):
+    """Rows and columns around both masks of a frame, with one pixel to spare."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def area(self) -> int:
+        return (self.bottom - self.top) * (self.right - self.left)
+
+    def around(self, other: _Box) -> _Box:
+        return _Box(
+            min(self.top, other.top),
+            max(self.bottom, other.bottom),
+            min(self.left, other.left),
+            max(self.right, other.right),
+        )
+
+
+_T = TypeVar("_T")
+
+
+def _groups(
+    frames: Iterable[tuple[_Box | None, _T]],
+) -> Iterator[tuple[list[int], _Box, list[_T]]]:
+    """Yield frames that are compared together: their indices, the box of all, and what they hold.
+
+    Frames without a box show nothing, and are left out.
+    """
+    indices: list[int] = []
+    held: list[_T] = []
+    common: _Box | None = None
+    for index, (box, content) in enumerate(frames):
+        if box is None:
+            continue
+        wider = box if common is None else common.around(box)
+        if common is not None and wider.area * 2 * (len(indices) + 1) > _GROUP_PIXELS:
+            yield indices, common, held
+            indices, held, wider = [], [], box
+        common = wider
+        indices.append(index)
+        held.append(content)
+    if common is not None:
+        yield indices, common, held
+
+
+class _Counted:
+    """What has been counted; frames on which nothing is shown are right as they are."""
+
+    def __init__(self, num_frames: int, size: Size, tolerance: float | None) -> None:
+        self.size, self.boundary = size, tolerance is not None
+        self.radius = boundary_radius(tolerance or 1, size)
+        self.pixels = np.zeros((3, num_frames), dtype=np.int64)
+        self.scores = np.ones(num_frames)
+
+    def layout(self, box: _Box) -> BandLayout:
+        return BandLayout.of((box.bottom - box.top, box.right - box.left), self.radius)
+
+    def compare(self, indices: list[int], packed: ByteArray, layout: BandLayout) -> None:
+        """Count on K packed predictions and the K targets after them, which are lost."""
+        half = len(indices)
+        edges = layout.boundaries(packed) if self.boundary else None
+        layout.cleared(packed)
+        areas = count_bits(packed)
+        both = count_bits(packed[:half] & packed[half:])
+        self.pixels[:, indices] = [areas[:half], areas[half:], both]
+        if edges is not None:
+            totals = count_bits(edges)
+            near = layout.dilated(edges)
+            near[:half] &= edges[half:]
+            near[half:] &= edges[:half]
+            found, matched = near[:half], near[half:]
+            hits = [*count_bits(matched), *count_bits(found)]
+            self.scores[indices] = [
+                _f_measure((hits[k], hits[half + k]), (totals[k], totals[half + k]))
+                for k in range(half)
+            ]
+
+    def tally(self) -> FrameTally:
+        pred, target, both = self.pixels
+        scores = self.scores if self.boundary else None
+        return FrameTally(pred, target, both, self.size[0] * self.size[1], scores)
 
 
 def _alike(pred: BoolArray, target: BoolArray) -> tuple[BoolArray, BoolArray]:
@@ -89,27 +205,9 @@ def _alike(pred: BoolArray, target: BoolArray) -> tuple[BoolArray, BoolArray]:
     return pred.astype(bool, copy=False), target.astype(bool, copy=False)
 
 
-def _count_rles(
-    pred: Rle | None, target: Rle | None, skip: Rle | None, size: Size, tolerance: float | None
-) -> _Row:
-    masks = [changes_of(rle, size) for rle in (pred, target)]
-    if skip is None and np.array_equal(masks[0], masks[1]):
-        area = _area(masks[0], size)
-        return (area, area, area, 1.0)
-    columns = _shared_columns(masks, size)
-    if columns is None:
-        return _NOTHING
-    layout = _layout((size[0], len(columns)), boundary_radius(tolerance or 1, size))
-    packed = layout.pack_runs(masks, left=columns.start)
-    if skip is not None:
-        packed &= ~layout.pack_runs([changes_of(skip, size)], left=columns.start)
-    return _compare(packed, layout, boundary=tolerance is not None)
-
-
-def _shared_columns(masks: Sequence[Changes], size: Size) -> range | None:
-    """Return the columns that hold all masks and one pixel around them."""
+def _box_of_changes(pred: Changes, target: Changes, size: Size) -> _Box | None:
     height, width = size
-    shown = [changes for changes in masks if len(changes)]
+    shown = [changes for changes in (pred, target) if len(changes)]
     if not shown:
         return None
     left = min(int(changes[0]) for changes in shown) // height
@@ -117,54 +215,17 @@ def _shared_columns(masks: Sequence[Changes], size: Size) -> range | None:
     right = max(
         width if len(changes) % 2 else (int(changes[-1]) - 1) // height + 1 for changes in shown
     )
-    return range(max(0, left - 1), min(width, right + 1))
+    return _Box(0, height, max(0, left - 1), min(width, right + 1))
 
 
-def _area(changes: Changes, size: Size) -> int:
-    whole = np.append(changes, size[0] * size[1]) if len(changes) % 2 else changes
-    return int(np.diff(whole)[::2].sum())
-
-
-def _count(pred: BoolArray, target: BoolArray, size: Size, tolerance: float | None) -> _Row:
-    box = _shared_box(pred, target)
-    if box is None:
-        return _NOTHING
-    if tolerance is None:
-        pred, target = pred[box], target[box]
-        counts = [int(np.count_nonzero(mask)) for mask in (pred, target, pred & target)]
-        return (counts[0], counts[1], counts[2], 1.0)
-    layout = _layout(pred[box].shape, boundary_radius(tolerance, size))
-    return _compare(layout.pack([pred[box], target[box]]), layout, boundary=True)
-
-
-def _compare(packed: ByteArray, layout: BandLayout, *, boundary: bool) -> _Row:
-    """Count on two packed masks; their padding is lost."""
-    score = 1.0
-    edges = layout.boundaries(packed) if boundary else None
-    layout.cleared(packed)
-    if edges is not None:
-        totals = [count_bits(edge) for edge in edges]
-        score = float(not any(totals))
-        if all(totals):
-            near = layout.dilated(edges)[::-1]
-            matched = [count_bits(edge & other) for edge, other in zip(edges, near, strict=True)]
-            score = _f_measure(matched, totals)
-    pred, target = packed
-    return (count_bits(pred), count_bits(target), count_bits(pred & target), score)
-
-
-def _f_measure(matched: Sequence[int], total: Sequence[int]) -> float:
+def _f_measure(matched: tuple[int, int], total: tuple[int, int]) -> float:
+    if not all(total):
+        return float(not any(total))
     precision, recall = matched[0] / total[0], matched[1] / total[1]
     return 2 * precision * recall / (precision + recall) if any(matched) else 0.0
 
 
-@lru_cache(maxsize=64)
-def _layout(shape: Size, radius: float) -> BandLayout:
-    return BandLayout.of(shape, radius)
-
-
-def _shared_box(pred: BoolArray, target: BoolArray) -> tuple[slice, slice] | None:
-    """Return the rows and columns that hold both masks and one pixel around them."""
+def _box(pred: BoolArray, target: BoolArray) -> _Box | None:
     height, width = pred.shape
     top, bottom = height, 0
     for mask in (pred, target):
@@ -179,5 +240,4 @@ def _shared_box(pred: BoolArray, target: BoolArray) -> tuple[slice, slice] | Non
     columns = pred[top:bottom].any(axis=0) | target[top:bottom].any(axis=0)
     shown = np.flatnonzero(columns)
     left, right = int(shown[0]), int(shown[-1]) + 1
-    rows = slice(max(0, top - 1), min(height, bottom + 1))
-    return rows, slice(max(0, left - 1), min(width, right + 1))
+    return _Box(max(0, top - 1), min(height, bottom + 1), max(0, left - 1), min(width, right + 1))
