@@ -169,10 +169,15 @@ def _expression(
     )
 
 
+def is_decimal(text: str) -> bool:
+    """Return whether text is a whole number from 0 in the digits 0 to 9."""
+    return text.isascii() and text.isdecimal()
+
+
 def _anno_ids(value: Any) -> tuple[str, ...] | None:
     values = value if isinstance(value, list) else [value]
     if not all(
-        type(one) is int or (isinstance(one, str) and one.isascii() and one.isdecimal())
+        type(one) is int or (isinstance(one, str) and len(one) < 19 and is_decimal(one))
         for one in values
     ):
         return None

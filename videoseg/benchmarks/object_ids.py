@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from videoseg.benchmarks.expressions import ExpressionVideo
+from videoseg.benchmarks.expressions import ExpressionVideo, is_decimal
 from videoseg.benchmarks.problems import Problems
 
 __all__ = ["object_ids_of", "parsed_object_ids"]
@@ -22,7 +22,7 @@ def parsed_object_ids(value: Any) -> tuple[int, ...] | None:
             text = part.strip() if isinstance(part, str) else part
             if type(text) is int and text > 0:
                 found.append(text)
-            elif isinstance(text, str) and text.isascii() and text.isdecimal() and int(text) > 0:
+            elif isinstance(text, str) and len(text) < 10 and is_decimal(text) and int(text) > 0:
                 found.append(int(text))
             else:
                 return None

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from videoseg.benchmarks.problems import Problems
+from videoseg.errors import VideoError
 from videoseg.types import Size
-from videoseg.video.images import IMAGE_SUFFIXES
+from videoseg.video.images import IMAGE_SUFFIXES, ImageReader
 
 __all__ = ["picture_files", "picture_size", "pictures_by_name"]
 
@@ -55,14 +56,12 @@ def picture_files(
 
 
 def picture_size(path: Path, problems: Problems) -> Size | None:
-    """Return (height, width) of a picture from its header, or note why not and return None."""
-    from PIL import Image
+    """Return (height, width) of a picture from its header, or note why not and return None.
 
+    The size is that of the frame as videos show it, upright.
+    """
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        problems.add(path, f"is no readable picture ({reason})", fix="download it again")
+        return ImageReader([path], fps=1.0).size
+    except VideoError as error:
+        problems.add(path, str(error), fix="download it again")
         return None
-    return (height, width)

@@ -257,6 +257,19 @@ def test_regions_of_images_are_polygons_or_runs(draw: Draw, open_drawn: Opener) 
     assert len(split.video(split.samples[0].video_id)) == 1
 
 
+def test_a_picture_that_a_camera_held_upright_is_upright(draw: Draw, open_drawn: Opener) -> None:
+    from PIL import Image
+
+    root = draw("reasonseg")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.fromarray(np.zeros((SIZE[1], SIZE[0], 3), np.uint8))
+    image.save(root / "val/first.jpg", exif=exif)
+    split = open_drawn("reasonseg", root)
+    truth = truth_of(split, split.samples[0])
+    assert truth.size == split.video("first").size == SIZE
+
+
 def test_references_may_be_json_instead_of_a_pickle(draw: Draw, open_drawn: Opener) -> None:
     import pickle
 

@@ -114,6 +114,26 @@ def test_names_that_cannot_lead_out() -> None:
     assert not any(is_safe_id(name) for name in ("../a", "a/..", "/a", "a/", "a//b", "a/./b"))
 
 
+@pytest.mark.parametrize("bad", ["9" * 5000, "1e3", "²", "-1", [[]], {}, 1.5, True])
+def test_an_annotation_id_that_is_no_number_is_refused(
+    bad: object, draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("mevis")
+    edit(
+        root / "valid_u/meta_expressions.json",
+        lambda document: document["videos"]["bear"]["expressions"]["0"].update(anno_id=bad),
+    )
+    with pytest.raises(EvaluationError, match="'anno_id'"):
+        open_drawn("mevis", root)
+    root = draw("ref-youtube-vos-train")
+    edit(
+        root / "meta_expressions/train/meta_expressions.json",
+        lambda document: document["videos"]["bear"]["expressions"]["0"].update(obj_id=bad),
+    )
+    with pytest.raises(EvaluationError, match="'obj_id'"):
+        open_drawn("ref-youtube-vos-train", root)
+
+
 def overflowing() -> str:
     runs = coco.frPyObjects({"size": list(SIZE), "counts": [0, 2**31 - 1]}, *SIZE)["counts"]
     text: str = runs.decode()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.benchmarks.expressions import videos_of
+from videoseg.benchmarks.expressions import is_decimal, videos_of
 from videoseg.benchmarks.mask_pictures import read_ids
 from videoseg.benchmarks.names import is_plain_name, is_safe_id
 from videoseg.benchmarks.object_ids import parsed_object_ids
@@ -199,7 +199,7 @@ def _question(
 def _seconds(value: Any) -> int | None:
     parts = value.split(":") if isinstance(value, str) else []
     if not 1 <= len(parts) <= 3 or not all(
-        part.strip().isascii() and part.strip().isdecimal() and len(part) < 6 for part in parts
+        len(part) < 6 and is_decimal(part.strip()) for part in parts
     ):
         return None
     seconds = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videoseg.benchmarks.expressions import Expression, ExpressionVideo, read_expressions
-from videoseg.benchmarks.names import is_plain_name
+from videoseg.benchmarks.names import is_safe_id
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.picture_truth import MaskFolderTruths
 from videoseg.benchmarks.problems import Problems
@@ -116,11 +116,11 @@ def _folders(root: Path, videos: list[ExpressionVideo], problems: Problems) -> d
                 for prefix in (source, source.lower())
                 for written in (object_id, object_id.zfill(9))
             ]
-            folders = [root / "Annotations" / name for name in names if is_plain_name(name)]
+            folders = [root / "Annotations" / name for name in names if is_safe_id(name)]
             folder = next((folder for folder in folders if folder.is_dir()), None)
             if folder is None:
                 problems.add(
-                    root / "Annotations" / names[0][:200] if is_plain_name(names[0]) else root,
+                    root / "Annotations" / names[0][:200] if is_safe_id(names[0]) else root,
                     f"there are no masks of video {video.video_id!r}, expression "
                     f"{expression.expression_id!r}",
                     fix="download the annotations again",
