@@ -66,6 +66,15 @@ def results_of(out: Path) -> Any:
     return json.loads((out / "report.json").read_text())["results"]
 
 
+def tell_differences(first: Any, second: Any) -> None:
+    """Print which samples came out differently."""
+    others = {row["sample"]: row for row in second["samples"]}
+    for row in first["samples"]:
+        other = others.get(row["sample"])
+        if row != other:
+            print(f"  undisturbed {row}\n  killed      {other}")
+
+
 def killed_run(options: argparse.Namespace, out: Path, *, samples: int, seconds: float) -> bool:
     """Run with kills; return whether every worker died with its parent."""
     rng = random.Random(options.seed)
@@ -124,6 +133,8 @@ def main() -> None:
         print(f"undisturbed: {records_in(quiet)} samples, {seconds:.0f} s", flush=True)
         clean = killed_run(chosen, killed, samples=records_in(quiet), seconds=seconds)
         same = results_of(quiet) == results_of(killed)
+        if not same:
+            tell_differences(results_of(quiet), results_of(killed))
         overall = {k: round(100 * v, 2) for k, v in results_of(killed)["overall"].items()}
     print(f"after {chosen.kills} kills: {overall}")
     print(f"the reports are {'equal' if same else 'NOT equal'}")

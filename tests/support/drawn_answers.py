@@ -27,7 +27,7 @@ class Knows:
         query = episode.query
         if self.fails_on and self.fails_on == query:
             raise RuntimeError("no idea <b>at all</b>")
-        if self.dies_on and self.dies_on == f"{episode.video.name}: {query}":
+        if self.dies_on and self.dies_on == f"{episode.video.name}/{query}":
             os.kill(os.getpid(), signal.SIGKILL)
         frame = 0
         prompts = [
