@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
-
 from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.errors import EvaluationError
+from videoseg.metrics.annotators import merge_objects
 from videoseg.metrics.protocols import REF_DAVIS17
-from videoseg.types import Rle, Size
+from videoseg.types import Rle
 
-__all__ = ["NUM_ANNOTATORS", "merge_annotators", "merged_objects"]
+__all__ = ["NUM_ANNOTATORS", "merge_annotators"]
 
 NUM_ANNOTATORS = 4
 """Two people described every object twice: from the first frame and from the whole video."""
@@ -61,26 +60,9 @@ def merge_annotators(
             masks = None
             if any(track is not None for track in tracks):
                 empty = (None,) * len(truth.frames)
-                masks = merged_objects(
-                    dict(zip(ids, [track or empty for track in tracks], strict=True)), truth.size
-                )
+                given = dict(zip(ids, [track or empty for track in tracks], strict=True))
+                masks = {key: tuple(track) for key, track in merge_objects(given).items()}
             yield Sample(video_id, name, "", group=name), masks, truth
-
-
-def merged_objects(
-    tracks: dict[int, Sequence[Rle | None]], size: Size
-) -> dict[int, tuple[Rle | None, ...]]:
-    """Return the tracks without overlaps: the first object of a pixel keeps it."""
-    merged: dict[int, list[Rle | None]] = {object_id: [] for object_id in tracks}
-    for frame in range(len(next(iter(tracks.values()), ()))):
-        taken = np.zeros(size, dtype=bool)
-        for object_id, track in tracks.items():
-            rle = track[frame]
-            mask = None if rle is None else rle.decode() & ~taken
-            if mask is not None:
-                taken |= mask
-            merged[object_id].append(Rle.encode(mask) if mask is not None and mask.any() else None)
-    return {object_id: tuple(track) for object_id, track in merged.items()}
 
 
 def _truth(split: BenchmarkSplit, sample: Sample) -> Truth:

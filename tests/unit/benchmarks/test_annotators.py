@@ -10,8 +10,8 @@ import pytest
 from drawn_benchmarks import NUM_FRAMES, SIZE
 
 from videoseg.benchmarks import BenchmarkSplit, LoadedSplit, Sample, merge_annotators
-from videoseg.benchmarks.annotators import merged_objects
 from videoseg.errors import EvaluationError
+from videoseg.metrics.annotators import merge_objects
 from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL
 from videoseg.metrics.scoring import score_sample
 from videoseg.types import Rle
@@ -70,7 +70,7 @@ def test_where_objects_overlap_the_first_keeps_the_pixel() -> None:
         1: [Rle.encode(first), None],
         2: [Rle.encode(second), Rle.encode(second)],
     }
-    merged = merged_objects(tracks, SIZE)
+    merged = merge_objects(tracks)
     # As an argmax over a background of 0.1 and masks of 0 and 1 has it.
     stack = np.stack([np.full(SIZE, 0.1), first.astype(float), second.astype(float)])
     labels = np.argmax(stack, axis=0)

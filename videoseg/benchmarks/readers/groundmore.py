@@ -36,7 +36,7 @@ class GroundMoRe:
 
     ::
 
-        <root>/test_v2.json, trainval_v2.json
+        <root>/test_v2.json, trainval_v2.json (or without the _v2)
                annotations/<video>/images/<frame>.jpg
                annotations/<video>/masks/<frame>.png     (ids)
 
@@ -66,6 +66,8 @@ class GroundMoRe:
         split = split_named(self, split)
         problems = Problems(f"{self.name}/{split}", root)
         path = root / f"{split}_v2.json"
+        if not path.is_file() and (root / f"{split}.json").is_file():
+            path = root / f"{split}.json"
         samples: list[Sample] = []
         videos: dict[str, SplitVideo] = {}
         questions: dict[str, _Question] = {}

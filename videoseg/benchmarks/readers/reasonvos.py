@@ -35,7 +35,7 @@ class ReasonVos:
 
     Frames without a mask's file are not annotated. Groups by ``is_sent`` of the expression, or
     of its video: long (a sentence) and short. The published script leaves out what has no
-    prediction; here that counts as empty.
+    prediction; here that scores 0.
     """
 
     name = "reasonvos"
