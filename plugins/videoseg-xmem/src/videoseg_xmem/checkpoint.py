@@ -23,6 +23,7 @@ PUBLISHED = {
     for name in ("XMem", "XMem-s012")
 }
 _SHOWN = 4
+_FOREIGN_OBJECTS = ("Unsupported global", "Unsupported class", "reduce for", "instantiate")
 
 
 def weights_folder() -> Path:
@@ -98,7 +99,7 @@ def _random(name: str, shape: tuple[int, ...], generator: Any) -> Tensor:
         return torch.zeros(shape, dtype=torch.long)
     if len(shape) > 1:
         fan_in = torch.Size(shape[1:]).numel()
-        weight = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
+        weight: Tensor = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
         # Inputs are rectified: without this, their common mean would drown what differs.
         return weight - weight.mean(dim=tuple(range(1, len(shape))), keepdim=True)
     if name.endswith(("running_mean", "bias")):
@@ -116,8 +117,8 @@ def _read(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch says this of foreign objects and of files that are no checkpoint at all.
-        if "Unsupported" in str(error) or "GLOBAL" in str(error):
+        # torch raises the same for foreign objects and for files that are no checkpoint at all.
+        if any(sign in str(error) for sign in _FOREIGN_OBJECTS):
             raise vs.ConfigError(
                 f"checkpoint {str(path)!r} holds objects other than parameters, which could run "
                 "code when loaded, and was refused; use a file from "

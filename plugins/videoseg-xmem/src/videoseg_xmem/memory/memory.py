@@ -78,7 +78,7 @@ class Memory:
             part[0].flatten(1).T for part in (frame.key, frame.shrinkage, frame.selection)
         )
         if not self._groups:
-            self._pool = KeyFramePool(*key.shape, key.device)
+            self._pool = KeyFramePool(len(key), key.shape[1], key.device)
             capacity = self._options.long_term_elements
             self._long = LongTermKeys(capacity, key.shape[1], key.device)
         if len(values) > self.num_objects:

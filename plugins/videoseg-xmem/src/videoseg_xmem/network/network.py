@@ -57,7 +57,8 @@ class XMemNetwork(nn.Module):
     def encode_key(self, image: Tensor) -> EncodedFrame:
         """Encode a normalised frame, shape (1, 3, H, W), H and W multiples of 16."""
         features = self.key_encoder(image)
-        return EncodedFrame(*self.key_proj(features[0]), features)
+        key, shrinkage, selection = self.key_proj(features[0])
+        return EncodedFrame(key, shrinkage, selection, features)
 
     def encode_value(
         self, image: Tensor, f16: Tensor, masks: Tensor, sensory: Tensor | None

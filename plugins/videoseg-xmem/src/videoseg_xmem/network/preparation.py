@@ -37,7 +37,8 @@ def prepare(network: XMemNetwork, *, device: torch.device, dtype: torch.dtype) -
     network.key_proj = _JoinedProjection(network.key_proj)
     if device.type == "cpu" and dtype == torch.float32:
         _save_multiplications(network)
-    return network.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+    network.to(device=device, dtype=dtype)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def fold_batch_norms(module: nn.Module) -> None:

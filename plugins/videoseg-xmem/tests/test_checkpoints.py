@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from videoseg_xmem import XMemPropagator
+from videoseg_xmem.checkpoint import PUBLISHED, load_network, random_network
+from videoseg_xmem.network import Dimensions
+
+import videoseg as vs
+from videoseg.testing import moving_square
+
+
+def masks_of(checkpoint: Path) -> list[bytes]:
+    clip = moving_square(6)
+    propagator = XMemPropagator(checkpoint=checkpoint, size=48, device="cpu")
+    with propagator.open(clip.video) as session:
+        session.prompt(clip.prompt(1, 0, kind="mask"))
+        return [masks.masks[1].tobytes() for masks in session.run()]
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_missing_weights_come_with_the_command(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "with a space"))
+    with pytest.raises(vs.MissingWeightsError) as caught:
+        XMemPropagator(checkpoint=name)
+    message = str(caught.value)
+    target = tmp_path / "with a space" / "videoseg" / "xmem" / f"{name}.pth"
+    assert f"curl -fL -o '{target}' {PUBLISHED[name]}" in message
+    assert PUBLISHED[name].startswith("https://github.com/hkchengrex/XMem/releases/")
+
+
+def test_weights_are_found_where_the_command_puts_them(
+    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "videoseg" / "xmem"
+    folder.mkdir(parents=True)
+    (folder / "XMem.pth").write_bytes(tiny_checkpoint.read_bytes())
+    clip = moving_square(2)
+    with XMemPropagator(size=48).open(clip.video) as session:
+        session.prompt(clip.prompt(1, 0, kind="mask"))
+        assert len(list(session.run())) == 2
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(vs.MissingWeightsError, match=r"no checkpoint .*mine\.pth"):
+        XMemPropagator(checkpoint=tmp_path / "mine.pth")
+
+
+def test_a_single_object_checkpoint_is_as_one_that_ignores_the_others(tmp_path: Path) -> None:
+    single = Dimensions(key=8, value=32, sensory=8, width=8, single_object=True)
+    state = random_network(single, seed=2).state_dict()
+    torch.save(state, tmp_path / "single.pth")
+    first = state["value_encoder.conv1.weight"]
+    state["value_encoder.conv1.weight"] = torch.cat([first, torch.zeros_like(first[:, :1])], 1)
+    torch.save(state, tmp_path / "several.pth")
+    assert masks_of(tmp_path / "single.pth") == masks_of(tmp_path / "several.pth")
+
+
+def test_checkpoints_of_a_training_or_in_half_precision_load(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    state = torch.load(tiny_checkpoint, weights_only=True)
+    torch.save({"it": 7, "network": state, "optimizer": {}}, tmp_path / "training.pth")
+    half = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in state.items()
+        if not name.endswith("num_batches_tracked")
+    }
+    torch.save(half, tmp_path / "half.pth")
+    for name in ("training.pth", "half.pth"):
+        loaded = load_network(tmp_path / name).state_dict()
+        assert loaded.keys() == state.keys()
+        assert loaded["decoder.pred.weight"].dtype == torch.float32
+
+
+class Exploit:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (Path.touch, (Path("touched"),))
+
+
+def damaged(good: bytes) -> dict[str, bytes]:
+    return {
+        "truncated": good[: len(good) // 2],
+        "almost whole": good[:-100],
+        "empty": b"",
+        "text": b"<html>Not Found</html>",
+        "a pickle of something else": pickle.dumps([1, 2, 3], protocol=2)[:-1],
+    }
+
+
+@pytest.mark.parametrize("how", sorted(damaged(b"")))
+def test_a_damaged_checkpoint_is_called_so(
+    how: str, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.pth"
+    path.write_bytes(damaged(tiny_checkpoint.read_bytes())[how])
+    with pytest.raises(vs.ConfigError, match=r"bad\.pth.*download it again"):
+        load_network(path)
+
+
+@pytest.mark.parametrize("as_zip", [True, False])
+def test_code_in_a_checkpoint_is_not_run(
+    as_zip: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "exploit.pth"
+    torch.save({"weights": Exploit()}, path, _use_new_zipfile_serialization=as_zip)
+    with pytest.raises(vs.ConfigError, match="could run code"):
+        load_network(path)
+    assert not Path("touched").exists()
+
+
+def test_another_models_checkpoint_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    state = torch.load(tiny_checkpoint, weights_only=True)
+    wrong = tmp_path / "wrong.pth"
+    torch.save({"image_encoder.trunk.weight": torch.zeros(3)}, wrong)
+    with pytest.raises(vs.ConfigError, match="not one of XMem"):
+        load_network(wrong)
+    torch.save([torch.zeros(3)], wrong)
+    with pytest.raises(vs.ConfigError, match="no parameters by name"):
+        load_network(wrong)
+    torch.save({**state, "decoder.more.weight": torch.zeros(1)}, wrong)
+    with pytest.raises(vs.ConfigError, match=r"not XMem's: decoder\.more\.weight"):
+        load_network(wrong)
+    fewer = {name: tensor for name, tensor in state.items() if "SpatialGate" not in name}
+    torch.save(fewer, wrong)
+    with pytest.raises(vs.ConfigError, match=r"missing: .*SpatialGate"):
+        load_network(wrong)
+    torch.save({**state, "decoder.pred.weight": torch.zeros(2, 32, 3, 3)}, wrong)
+    with pytest.raises(vs.ConfigError, match=r"of another shape: decoder\.pred\.weight"):
+        load_network(wrong)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "size must be at least 16"),
+        ({"mem_every": 0}, "mem_every must be at least 1"),
+        ({"top_k": 0}, "top_k must be at least 1"),
+        ({"min_working_frames": 5, "max_working_frames": 5}, "greater than min_working_frames"),
+        ({"long_term_elements": 5}, "0 or at least prototypes"),
+        ({"late_objects": "never"}, "'released' or 'aligned'"),
+        ({"precision": "float8"}, "precision must be"),
+        ({"max_objects_per_pass": 0}, "max_objects_per_pass must be"),
+        ({"device": "abacus"}, "none that torch knows"),
+    ],
+)
+def test_an_option_out_of_range_is_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(vs.ConfigError, match=message):
+        XMemPropagator(checkpoint="random", **options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    with pytest.raises(vs.ConfigError, match=r"no CUDA device.*device='cpu'"):
+        XMemPropagator(checkpoint="random", device="cuda")
+
+
+def test_bfloat16_is_chosen_only_where_the_processor_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from videoseg_xmem.propagator import _dtype
+
+    cpu = torch.device("cpu")
+    for has, expected in (({"amx_bf16": True}, torch.bfloat16), ({}, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has, raising=False)
+        assert _dtype("auto", cpu) == expected
+    assert _dtype("bfloat16", cpu) == torch.bfloat16
+
+
+def test_bfloat16_runs(tiny_checkpoint: Path) -> None:
+    clip = moving_square(6)
+    propagator = XMemPropagator(
+        checkpoint=tiny_checkpoint, size=48, device="cpu", precision="bfloat16"
+    )
+    with propagator.open(clip.video) as session:
+        session.prompt(clip.prompt(1, 0, kind="mask"))
+        assert [masks.frame for masks in session.run()] == list(range(6))
