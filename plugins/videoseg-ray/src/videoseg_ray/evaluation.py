@@ -1,0 +1,187 @@
+"""The evaluation of ``videoseg eval`` on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from videoseg.benchmarks import BenchmarkSplit, Sample
+from videoseg.evaluation import (
+    EvaluationReport,
+    Progress,
+    Record,
+    RecordedError,
+    SampleRunner,
+    Shard,
+    failed_record,
+)
+from videoseg_ray.actors import Actors
+from videoseg_ray.running import run_job
+from videoseg_ray.session import ray_session
+
+if TYPE_CHECKING:
+    from videoseg.benchmarks import SubmissionFormat
+    from videoseg.pipeline import Pipeline, PipelineConfig
+
+__all__ = ["RayExecutor", "evaluate"]
+
+
+def evaluate(
+    split: BenchmarkSplit,
+    pipeline: Pipeline | PipelineConfig | str,
+    out: str | Path,
+    *,
+    num_actors: int | None = None,
+    cpus_per_actor: float = 1,
+    gpus_per_actor: float = 0,
+    retries: int = 1,
+    address: str | None = None,
+    resume: bool = False,
+    retry_failed: bool = False,
+    shard: Shard | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    on_progress: Callable[[Progress], None] | None = None,
+    command: str = "",
+    root: str | Path = "",
+    submission: SubmissionFormat | None = None,
+) -> EvaluationReport:
+    """Run a pipeline over a split on a pool of actors, score it and write a report.
+
+    Records, report, resuming and shards are those of ``videoseg.evaluation.evaluate``: a run
+    that was begun by one can be resumed by the other. The folder of results is written by
+    this process alone; the videos must be where the split says on every machine.
+
+    Args:
+        split: What to run on, from ``open_benchmark``.
+        pipeline: A pipeline, its configuration, or its name; it must not hold instances.
+        out: The folder for records and report.
+        num_actors: How many actors; by default as many as there is room for.
+        cpus_per_actor: CPUs set aside for each.
+        gpus_per_actor: GPUs set aside for each; with 0.5 two share one.
+        retries: How often a sample whose actor died is run again before it counts as failed.
+        address: The cluster; by default the one that is connected, or ``RAY_ADDRESS``, or
+            this machine.
+        resume: Go on with the run that is in the folder, if one is.
+        retry_failed: With ``resume``, run failed samples again.
+        shard: Run only this part.
+        limit: Run only this many samples, the first of the split.
+        seed: The seed of every sample.
+        on_progress: Called at the start and after every sample.
+        command: What was typed, for the report.
+        root: Where the benchmark was read from, for the report.
+        submission: What the benchmark's server takes.
+
+    Raises:
+        OutputError: If the folder holds another run, or cannot be written.
+        ConfigError: If an argument is out of range, the pipeline holds instances, or the
+            cluster has no room for an actor or does not answer.
+        MissingDependencyError: If Ray is not installed.
+        EvaluationError: If the actors cannot work.
+        VideosegError: If something is missing that every sample needs.
+    """
+    from videoseg.evaluation import evaluate as evaluate_here
+
+    actors = Actors(num_actors, cpus_per_actor, gpus_per_actor, retries)
+    with RayExecutor(actors, address=address) as executor:
+        return evaluate_here(
+            split,
+            pipeline,
+            out,
+            resume=resume,
+            retry_failed=retry_failed,
+            shard=shard,
+            limit=limit,
+            executor=executor,
+            seed=seed,
+            on_progress=on_progress,
+            command=command,
+            root=root,
+            submission=submission,
+        )
+
+
+class RayExecutor:
+    """Runs samples for ``videoseg.evaluation.evaluate`` on a pool of actors.
+
+    Connects to Ray when it is first needed; leaving the ``with`` block disconnects.
+
+    Args:
+        actors: The pool.
+        address: The cluster; see ``evaluate``.
+    """
+
+    def __init__(self, actors: Actors | None = None, *, address: str | None = None) -> None:
+        self._actors = actors or Actors()
+        self._address = address
+        self._stack = ExitStack()
+        self._ray: Any = None
+
+    @property
+    def num_workers(self) -> int:
+        """How many actors there are, or would be with enough samples."""
+        fitting = self._actors.fitting(self._connected().nodes())
+        return self._actors.num or fitting
+
+    def run(
+        self,
+        split: BenchmarkSplit,
+        config: PipelineConfig,
+        samples: Sequence[Sample],
+        *,
+        seed: int,
+    ) -> Iterator[Record]:
+        """Yield the records of the samples; see ``SampleExecutor.run``."""
+        job = _EvaluationJob(split, config, tuple(samples), seed)
+        videos: dict[str, list[int]] = {}
+        for number, sample in enumerate(samples):
+            videos.setdefault(sample.video_id, []).append(number)
+        yield from run_job(
+            self._connected(),
+            job,
+            list(videos.values()),
+            actors=self._actors,
+            num_actors=self.num_workers,
+        )
+
+    def close(self) -> None:
+        """Disconnect from Ray, if this object connected to it."""
+        self._ray = None
+        self._stack.close()
+
+    def __enter__(self) -> RayExecutor:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _connected(self) -> Any:
+        if self._ray is None:
+            self._ray = self._stack.enter_context(ray_session(self._address))
+        return self._ray
+
+
+@dataclass(frozen=True)
+class _EvaluationJob:
+    split: BenchmarkSplit
+    config: PipelineConfig
+    samples: tuple[Sample, ...]
+    seed: int
+
+    def start(self) -> Callable[[int], Record]:
+        from videoseg.pipeline import Pipeline
+
+        run = SampleRunner(Pipeline.from_config(self.config), self.split, seed=self.seed)
+        return lambda number: run(self.samples[number])
+
+    def failed(self, number: int, error: RecordedError) -> Record:
+        return failed_record(self.samples[number], self.split, error, seed=self.seed)

@@ -1,0 +1,104 @@
+"""A connection to Ray that leaves the process as it found it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from videoseg.errors import ConfigError, MissingDependencyError
+
+__all__ = ["quiet_data_log", "ray_session"]
+
+# For Ray's own processes. Nothing is sent home, and what its C++ side has to say about actors
+# that died is told in the records instead.
+_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+
+
+@contextmanager
+def ray_session(address: str | None = None) -> Iterator[Any]:
+    """Be connected to Ray within the block.
+
+    A connection that is there already is used and left open. Otherwise one is made: to the
+    cluster at ``address`` (or ``RAY_ADDRESS``), or to a cluster of this machine alone that is
+    started for the block and gone after it.
+
+    Args:
+        address: Where the cluster is, such as ``auto`` or ``ray://host:10001``; ``local`` for
+            one of this machine alone.
+
+    Yields:
+        The module ``ray``.
+
+    Raises:
+        MissingDependencyError: If Ray or what it needs for data is not installed.
+        ConfigError: If no cluster answers at the address.
+    """
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Ray Data cannot be imported ({error}); install it with: "
+            "pip install 'ray[data]>=2.60'"
+        ) from error
+    if ray.is_initialized():
+        yield ray
+        return
+    with _own_environment():
+        try:
+            ray.init(**_arguments(address))
+        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+            where = address or os.environ.get("RAY_ADDRESS") or "this machine"
+            reason = " ".join(str(error).split())[:300]
+            raise ConfigError(
+                f"cannot connect to Ray at {where}: {reason}; start a cluster with `ray start "
+                "--head`, or leave the address out to use this machine"
+            ) from error
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def quiet_data_log() -> Iterator[None]:
+    """Keep Ray Data's log off the terminal; its log files stay complete."""
+    handlers = [
+        handler
+        for handler in logging.getLogger("ray.data").handlers
+        if isinstance(handler, logging.StreamHandler)
+    ]
+    levels = [handler.level for handler in handlers]
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for handler, level in zip(handlers, levels, strict=True):
+            handler.setLevel(level)
+
+
+def _arguments(address: str | None) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address not in (None, "local") or (address is None and os.environ.get("RAY_ADDRESS")):
+        return {**arguments, "address": address}
+    return {**arguments, "address": address, "include_dashboard": False}
+
+
+@contextmanager
+def _own_environment() -> Iterator[None]:
+    """Set Ray's variables, and put everything back that Ray itself changes."""
+    before = dict(os.environ)
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    try:
+        yield
+    finally:
+        for name in set(os.environ) - set(before):
+            with contextlib.suppress(KeyError):
+                del os.environ[name]
+        os.environ.update(before)

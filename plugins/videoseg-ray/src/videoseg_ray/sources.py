@@ -1,0 +1,177 @@
+"""Where the videos and queries of a batch are read from: a folder, a manifest."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from videoseg.errors import ConfigError
+from videoseg.video.images import IMAGE_SUFFIXES, images_in, natural_order
+from videoseg_ray.items import VideoItem, checked_items, items_for_queries, name_of
+
+__all__ = ["VIDEO_SUFFIXES", "read_items", "read_manifest", "videos_in_folder"]
+
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv"}
+    | {".ogv", ".3gp", ".gif"}
+)
+"""Files in a folder that are taken for videos. A manifest can name any other file."""
+
+_MANIFESTS = (".jsonl", ".csv")
+_FIELDS = ("video", "query", "id", "seed")
+
+
+def read_items(
+    source: str | Path | Iterable[VideoItem], queries: str | Sequence[str] | None
+) -> tuple[VideoItem, ...]:
+    """Return what a batch is about, checked.
+
+    Args:
+        source: A folder of videos, a manifest, a single video, or the items themselves.
+        queries: What to ask each video of a folder; None where the source has the queries.
+
+    Raises:
+        ConfigError: If anything is wrong; all problems at once.
+    """
+    if not isinstance(source, (str, Path)):
+        _refuse_queries(queries, "items have")
+        return checked_items(source)
+    path = Path(source)
+    if path.suffix.lower() in _MANIFESTS and not path.is_dir():
+        _refuse_queries(queries, f"the manifest {path} has")
+        return read_manifest(path)
+    if queries is None or (not isinstance(queries, str) and not queries):
+        raise ConfigError(
+            f"no query for the videos in {path}; give one, or a manifest "
+            f"({', '.join(_MANIFESTS)}) with a query for each video"
+        )
+    videos = videos_in_folder(path) if path.is_dir() else [path]
+    return checked_items(items_for_queries([video.absolute() for video in videos], queries))
+
+
+def videos_in_folder(folder: str | Path) -> list[Path]:
+    """Return the videos directly in a folder: video files, and folders of pictures.
+
+    What else is there, hidden files too, is passed over. Order: by name, numbers by value.
+
+    Raises:
+        ConfigError: If the folder cannot be listed, or has no video.
+    """
+    folder = Path(folder)
+    try:
+        entries = sorted(
+            (entry for entry in folder.iterdir() if not entry.name.startswith(".")),
+            key=lambda entry: (natural_order(entry.name), entry.name),
+        )
+        videos = [entry for entry in entries if _is_video(entry)]
+    except OSError as error:
+        raise ConfigError(f"cannot list {folder}: {error.strerror or error}") from error
+    if not videos:
+        pictures = any(entry.suffix.lower() in IMAGE_SUFFIXES for entry in entries)
+        hint = (
+            "its pictures are frames of one video: give the folder above it"
+            if pictures
+            else f"videos end with {', '.join(sorted(VIDEO_SUFFIXES))}; a manifest can name others"
+        )
+        raise ConfigError(f"{folder} has no video; {hint}")
+    return videos
+
+
+def read_manifest(path: str | Path) -> tuple[VideoItem, ...]:
+    """Read a manifest: a video and a query in each line.
+
+    ``.jsonl`` has one JSON object a line, ``.csv`` has a first line with names. ``video`` and
+    ``query`` must be there; ``id`` (by default the name of the video) and ``seed`` may be.
+    Relative paths start at the folder of the manifest.
+
+    Raises:
+        ConfigError: If it cannot be read, or anything in it is wrong; all problems at once.
+    """
+    path = Path(path)
+    problems: list[str] = []
+    items: list[VideoItem] = []
+    labels: list[str] = []
+    for number, row in _rows(path, problems):
+        label = f"{path}, line {number}"
+        item = _item(row, path.parent, label, problems)
+        if item is not None:
+            items.append(item)
+            labels.append(label)
+    try:
+        checked = checked_items(items, labels=labels)
+    except ConfigError as error:
+        if items or not problems:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return checked
+
+
+def _rows(path: Path, problems: list[str]) -> Iterator[tuple[int, Any]]:
+    try:
+        # Spreadsheets begin their files with a mark that is no part of the first name.
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if path.suffix.lower() == ".csv":
+                reader = csv.DictReader(file, strict=True)
+                for row in reader:
+                    yield reader.line_num, {key: text for key, text in row.items() if text}
+                return
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    yield number, json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    problems.append(f"{path}, line {number}: not JSON: {error}")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the manifest {path}: {reason}") from error
+
+
+def _item(row: Any, folder: Path, label: str, problems: list[str]) -> VideoItem | None:
+    if not isinstance(row, Mapping):
+        problems.append(f"{label}: must be an object with video and query, got {row!r}"[:200])
+        return None
+    found = []
+    for name in row:
+        if name not in _FIELDS:
+            close = difflib.get_close_matches(str(name), _FIELDS, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_FIELDS)}"
+            found.append(f"unknown field {name!r}; {hint}")
+    for name in ("video", "query"):
+        if not isinstance(row.get(name), str) or not row[name]:
+            found.append(f"{name!r} must be text, got {row.get(name)!r}")
+    seed = _seed(row.get("seed"))
+    if seed is None and row.get("seed") is not None:
+        found.append(f"'seed' must be a whole number, got {row['seed']!r}")
+    if found:
+        problems += [f"{label}: {problem}" for problem in found]
+        return None
+    video = (folder / row["video"]).absolute()
+    given = row.get("id")
+    name = name_of(video) if given is None else str(given)
+    return VideoItem(name, video, row["query"], seed)
+
+
+def _seed(value: object) -> int | None:
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _is_video(entry: Path) -> bool:
+    if entry.is_dir():
+        return bool(images_in(entry))
+    return entry.suffix.lower() in VIDEO_SUFFIXES and entry.is_file()
+
+
+def _refuse_queries(queries: str | Sequence[str] | None, what: str) -> None:
+    if queries is not None:
+        raise ConfigError(f"{what} the queries; leave out {queries!r}")
