@@ -64,7 +64,7 @@ def save_tiny_vlm(
     import torch
 
     target = folder / family
-    tokenizer = _tokenizer()
+    tokenizer = byte_tokenizer()
     model_class, config = _MODELS[family](tokenizer, max_positions)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -78,7 +78,8 @@ def save_tiny_vlm(
     return target
 
 
-def _tokenizer() -> Any:
+def byte_tokenizer(*more_special_tokens: str) -> Any:
+    """Return a tokenizer with a token for each byte, and for each special token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -91,7 +92,7 @@ def _tokenizer() -> Any:
         tokenizer_object=inner,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        additional_special_tokens=list(SPECIAL_TOKENS),
+        additional_special_tokens=[*SPECIAL_TOKENS, *more_special_tokens],
     )
 
 

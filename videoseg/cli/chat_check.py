@@ -29,6 +29,7 @@ _SQUARES: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int, int]]] =
 }
 _GREY = (128, 128, 128)
 _FITS_FROM = 0.5
+_LONGEST_ANSWER = 512
 
 _NUMBER = r"\s*(-?\d{1,7}(?:\.\d{1,7})?)\s*"
 _FOUR = re.compile(r"[\[(]" + ",".join([_NUMBER] * 4) + r"[\])]")
@@ -139,7 +140,7 @@ def _ask_for(chat: ChatModel, color: str) -> ChatReply:
         f"There is one {color} square in the image. Give its bounding box. "
         "Reply only with JSON: [x1, y1, x2, y2]"
     )
-    [reply] = chat.chat(_say(question, ImagePart(drawn_squares())), max_tokens=512)
+    [reply] = chat.chat(_say(question, ImagePart(drawn_squares())), max_tokens=_LONGEST_ANSWER)
     return reply
 
 

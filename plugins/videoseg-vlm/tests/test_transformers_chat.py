@@ -218,7 +218,6 @@ class AskingGrounder:
         return vs.Grounding(0, (vs.Prompt(1, 0, box=vs.Box(4, 4, 20, 20)),))
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_sampler_and_grounder_share_one_model_which_the_pipeline_frees(checkpoints, monkeypatch):
     from videoseg_vlm import transformers_chat
 
@@ -349,6 +348,14 @@ def test_quantization_without_its_package_comes_with_the_command(checkpoints, mo
     assert "pip install 'videoseg-vlm[quantization]'" in text
 
 
+def test_an_attention_whose_package_is_missing_comes_with_the_command(checkpoints):
+    if importlib.util.find_spec("flash_attn"):
+        pytest.skip("it is installed here")
+    model = str(checkpoints["qwen3-vl"])
+    text = refusal(vs.MissingDependencyError, model=model, attention="flash_attention_2")
+    assert "pip install flash-attn, or leave attention out" in text
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -383,8 +390,10 @@ def test_a_gpu_that_is_not_there_is_told(checkpoints):
 # -- the doctor ----------------------------------------------------------------------------
 
 
-def test_the_doctor_asks_the_model_where_drawn_squares_are(checkpoints, capsys):
+def test_the_doctor_asks_the_model_where_drawn_squares_are(checkpoints, capsys, monkeypatch):
     from videoseg.cli.main import main
+
+    monkeypatch.setattr("videoseg.cli.chat_check._LONGEST_ANSWER", 8)
 
     option = f"chat.model={checkpoints['qwen3-vl']}"
     assert main(["doctor", "--json", "--chat", "transformers", "-O", option]) == 0

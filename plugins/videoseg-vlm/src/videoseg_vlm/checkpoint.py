@@ -237,7 +237,12 @@ def _explanation(options: CheckpointOptions, part: str, error: Exception) -> Vid
             component="transformers",
         )
     if isinstance(error, ImportError):
-        return MissingDependencyError(f"loading the {part} of {options.model!r} failed: {reason}")
+        advice = ""
+        if (options.attention or "").startswith("flash_attention"):
+            advice = "; pip install flash-attn, or leave attention out"
+        return MissingDependencyError(
+            f"loading the {part} of {options.model!r} failed: {reason}{advice}"
+        )
     if part == "processor":
         return ConfigError(
             f"model {options.model!r} has no processor that can be loaded: {reason[:300]}; a "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 __all__ = ["Sampling", "generate", "stop_tokens"]
@@ -82,7 +83,11 @@ def _from_shared_prefix(
         if getattr(value, "ndim", 0) == 2 and value.shape == (1, length)
     }
     prefix = {**inputs, **{name: value[:, :-1] for name, value in per_token.items()}}
-    cache = model(**prefix, use_cache=True, logits_to_keep=1).past_key_values
+    # Only the cache is of use; not every model can leave the logits out.
+    fewer = (
+        {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
+    )
+    cache = model(**prefix, use_cache=True, **fewer).past_key_values
     answers: list[list[int]] = []
     while (missing := count - len(answers)) > 0:
         batch = min(missing, sampling.max_batch)
