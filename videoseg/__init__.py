@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from videoseg._version import __version__
 
 if TYPE_CHECKING:
+    from videoseg.benchmarks import open_benchmark
     from videoseg.errors import (
         ComponentNotFoundError,
         ConfigError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         VideoError,
         VideosegError,
     )
+    from videoseg.evaluation import evaluate
     from videoseg.pipeline import (
         Explanation,
         MaskStream,
@@ -164,6 +166,8 @@ _MODULE_OF = {
         "videoseg.types",
     ),
     "Video": "videoseg.video",
+    "evaluate": "videoseg.evaluation",
+    "open_benchmark": "videoseg.benchmarks",
 }
 
 __all__ = [  # noqa: RUF022 - sorted, then the version
@@ -225,8 +229,10 @@ __all__ = [  # noqa: RUF022 - sorted, then the version
     "Window",
     "add",
     "default_registry",
+    "evaluate",
     "from_jsonable",
     "hookimpl",
+    "open_benchmark",
     "run_episode",
     "to_jsonable",
     "use",

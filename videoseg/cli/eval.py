@@ -58,6 +58,11 @@ def _read_shard(
     show_default=True,
     help="A pipeline's name or a YAML file.",
 )
+@click.option("--sampler", metavar="NAME", help="Use this sampler instead.")
+@click.option("--grounder", metavar="NAME", help="Use this grounder instead.")
+@click.option("--segmenter", metavar="NAME", help="Use this segmenter instead, or none.")
+@click.option("--propagator", metavar="NAME", help="Use this propagator instead.")
+@click.option("--chat", metavar="NAME", help="Use this chat model instead, or none.")
 @click.option("-o", "--output", type=Path, required=True, help="The folder of this run.")
 @click.option("--resume", is_flag=True, help="Go on with the run that is in the folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed samples again.")
@@ -111,6 +116,7 @@ def evaluate_benchmark(
     as_json: bool,
     quiet: bool,
     executor: SampleExecutor | None = None,
+    **stages: str | None,
 ) -> None:
     """Run a pipeline over BENCHMARK, score it and write a report.
 
@@ -128,7 +134,7 @@ def evaluate_benchmark(
         raise click.UsageError("--retry-failed goes with --resume")
     read_options = benchmark_options(reader_options)
     pipe = checked_pipeline(
-        pipeline, stages={}, options=parse_options(options), max_turns=max_turns
+        pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
     )
     submission = build_benchmark(benchmark, options=read_options).submission
     with working(f"reading {benchmark}", quiet=quiet):

@@ -125,7 +125,7 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         >>> print(markdown_table(["a", "b"], [["x|y", "1"]]))
         | a | b |
         |---|---|
-        | x\\|y | 1 |
+        | x\|y | 1 |
     """
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(
