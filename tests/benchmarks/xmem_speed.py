@@ -1,0 +1,83 @@
+"""Time the propagator ``xmem`` beside the released implementation of XMem.
+
+Run from the repository root:
+
+    python tests/benchmarks/xmem_speed.py --reference ../XMem --data ../shared/data
+
+Both are given the same frames with the published settings, one frame after the other in
+turn, so that whatever else the machine does disturbs both alike. Times are of the network
+and the memory, without decoding and resizing. Prints a Markdown table; the ratio of times
+is taken frame by frame and its median is given besides that of the totals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from videoseg_xmem.options import MemoryOptions
+from xmem_parity import Ours
+from xmem_reference import Reference, boxes, frames_of, informative_network, normalised
+
+PLACES = ((0.2, 0.3, 0.7, 0.6), (0.5, 0.6, 0.9, 0.9), (0.1, 0.05, 0.4, 0.25))
+
+
+def main() -> None:
+    """Time both and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    default = os.environ.get("VIDEOSEG_TEST_DATA", "../shared/data")
+    parser.add_argument("--reference", type=Path, required=True, help="checkout of XMem")
+    parser.add_argument("--data", type=Path, default=Path(default), help="folder with davis/")
+    parser.add_argument("--sequence", default="camel")
+    parser.add_argument("--frames", type=int, default=30)
+    parser.add_argument("--skip", type=int, default=2, help="first frames that do not count")
+    parser.add_argument("--size", type=int, nargs=2, default=(480, 854), metavar=("H", "W"))
+    parser.add_argument("--objects", type=int, default=1, choices=(1, 2, 3))
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    size = tuple(options.size)
+    folder = options.data / "davis" / "JPEGImages" / "480p" / options.sequence
+    frames = frames_of(folder, options.frames)
+    memory = MemoryOptions()
+    with tempfile.TemporaryDirectory() as temporary:
+        checkpoint = Path(temporary) / "random.pth"
+        torch.save(informative_network().state_dict(), checkpoint)
+        both = {
+            "reference": Reference(options.reference, checkpoint, memory),
+            "ours": Ours(checkpoint, memory, getattr(torch, options.precision)),
+        }
+    given = dict(enumerate(boxes(size, PLACES[: options.objects])))
+    seconds: dict[str, list[float]] = {name: [] for name in both}
+    for index, frame in enumerate(frames):
+        image = normalised(frame, size)
+        for name, one in both.items():
+            start = time.perf_counter()
+            one.step(image, given if index == 0 else {})
+            seconds[name].append(time.perf_counter() - start)
+    counted = {name: np.array(times[options.skip :]) for name, times in seconds.items()}
+    print(
+        f"{len(frames)} frames at {size[0]}x{size[1]}, {options.objects} object(s), "
+        f"{options.threads} thread(s), {options.precision} for ours, "
+        f"{torch.backends.cpu.get_cpu_capability()}\n"
+    )
+    print("| implementation | frames/s | median s/frame | slowest s/frame |")
+    print("|---|---|---|---|")
+    for name, times in counted.items():
+        print(
+            f"| {name} | {len(times) / times.sum():.2f} | {np.median(times):.2f} "
+            f"| {times.max():.2f} |"
+        )
+    ratios = counted["reference"] / counted["ours"]
+    total = counted["reference"].sum() / counted["ours"].sum()
+    print(f"\n{total:.2f}x in total, {np.median(ratios):.2f}x on the median frame")
+
+
+if __name__ == "__main__":
+    main()
