@@ -112,6 +112,8 @@ class EvalProtocol:
             problems.append("overall='groups' needs the groups to average")
         if self.tolerance <= 0:
             problems.append(f"tolerance must be positive, got {self.tolerance}")
+        if self.max_proposals is not None and self.max_proposals < 1:
+            problems.append(f"max_proposals must be at least 1, got {self.max_proposals}")
         if problems:
             raise ConfigError([f"protocol {self.name!r}: {problem}" for problem in problems])
 

@@ -93,7 +93,7 @@ REF_DAVIS17_OFFICIAL = EvalProtocol(
     max_proposals=20,
     overall="objects",
     source="Khoreva et al., ACCV 2018: objects merged for each of four annotators, scored by "
-    "davis2017-evaluation, averaged over the annotators",
+    "davis2017-evaluation (task unsupervised, as in the code of ReferFormer), averaged",
 )
 
 REASONVOS = EvalProtocol(

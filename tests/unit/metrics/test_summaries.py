@@ -144,6 +144,8 @@ def test_scores_of_different_rules_are_not_merged():
         MaskMetrics(("j",)).merge(MaskMetrics(("j", "f")))
     with pytest.raises(ConfigError, match="tolerance"):
         EvalProtocol("mine", ("j",), tolerance=0)
+    with pytest.raises(ConfigError, match="max_proposals"):
+        EvalProtocol("mine", ("j",), max_proposals=0)
     with pytest.raises(ConfigError, match="WindowMetrics"):
         MaskMetrics(("j", "window_iou"))
 
