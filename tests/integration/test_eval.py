@@ -131,6 +131,13 @@ def test_a_worker_that_dies_costs_one_sample(root, tmp_path, plugins):
     assert [s["sample"] for s in report["samples"] if s["error"]] == ["cart/2"]
 
 
+def test_a_run_in_which_everything_failed_is_no_success(root, tmp_path, plugins):
+    broken = ("--limit", 1, "--workers", 0, "-O", "grounder.fails_on=expression 0")
+    done = videoseg(*arguments(root, tmp_path / "out", *broken), folder=tmp_path, plugins=plugins)
+    assert done.returncode == 1 and "1 failed and count as zero" in done.stdout
+    assert "StageError: grounder 'knows' failed" in done.stderr
+
+
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(root, tmp_path, plugins):
     out = tmp_path / "out"
     slow = ("-O", "propagator.seconds=0.05", "--workers", 2)

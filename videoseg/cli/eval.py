@@ -117,11 +117,12 @@ def evaluate_benchmark(
     quiet: bool,
     executor: SampleExecutor | None = None,
     **stages: str | None,
-) -> None:
+) -> int:
     """Run a pipeline over BENCHMARK, score it and write a report.
 
     Every sample is on the disk as soon as it is done: after a crash, a full disk or Ctrl-C,
     --resume goes on. Samples that fail are recorded with their error and count as zero.
+    Exits with 1 if every one of them failed.
     """
     from videoseg.benchmarks import build_benchmark, open_benchmark
     from videoseg.cli.composing import checked_pipeline, parse_options
@@ -169,6 +170,8 @@ def evaluate_benchmark(
         write_json(report.to_dict())
     elif not quiet:
         print_report(open_console(), report, output)
+    # A run that answered nothing has not gone well, however well it was recorded.
+    return int(bool(report.samples) and report.coverage.failed == report.coverage.done)
 
 
 def benchmark_options(items: Sequence[str]) -> dict[str, Any]:

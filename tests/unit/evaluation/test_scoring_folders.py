@@ -82,14 +82,17 @@ def test_what_cannot_be_used_ends_it_with_everything_that_is_wrong(truth, predic
     assert report.overall["j"] == 0.0 and report.coverage.failed == 2
 
 
-def test_another_size_is_resized_only_by_a_protocol_that_says_so(truth, predicted):
+def test_another_size_is_resized_only_by_a_protocol_that_says_so(truth, predicted, tmp_path):
     for file in predicted.rglob("*.png"):
         large = np.kron(np.asarray(Image.open(file)), np.ones((2, 2), np.uint8))
         write_ids(file, large)
     with pytest.raises(EvaluationError, match="48x64"):
         score_predictions(read_annotations(truth, DAVIS), predicted)
     rules = replace(DAVIS, resolution="nearest")
-    assert score_predictions(read_annotations(truth, rules), predicted).overall["j"] == 1.0
+    split = read_annotations(truth, rules)
+    assert score_predictions(split, predicted, out=tmp_path / "out").overall["j"] == 1.0
+    pictures = (tmp_path / "out" / "report.html").read_text()
+    assert "J 100.0" in pictures and "J 0.0" not in pictures
 
 
 def test_extra_objects_are_an_error_where_the_protocol_has_it(truth, predicted):

@@ -13,6 +13,7 @@ from videoseg.errors import VideosegError
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report.data import EvaluationReport, SampleRow
 from videoseg.masks.colors import object_color
+from videoseg.metrics.resize import resized_nearest
 from videoseg.types import BoolArray, Frame, MaskTrack, Rle, Size
 
 __all__ = [
@@ -172,6 +173,8 @@ def _painted(image: Frame, masks: Mapping[int, BoolArray]) -> Frame:
 def _union(rles: Sequence[Rle | None], size: Size) -> BoolArray:
     union = np.zeros(size, dtype=bool)
     for rle in rles:
-        if rle is not None and tuple(rle.size) == tuple(size):
-            union |= rle.decode()
+        if rle is not None:
+            mask = rle.decode()
+            # Predictions of another size are here only if the protocol resizes them.
+            union |= mask if mask.shape == tuple(size) else resized_nearest(mask, size)
     return union

@@ -81,7 +81,7 @@ def histogram(values: Mapping[int, Sequence[float]], *, label: str) -> str:
         _grid([(tick / top, str(tick)) for tick in ticks])
         + "".join(bars)
         + line
-        + _percent_axis(f"{label} in percent; dashed: the mean, {100 * mean:.1f}"),
+        + _percent_axis(f"{label} in percent; dashed: the mean of the samples, {100 * mean:.1f}"),
         f"Histogram of {label} of {len(everything)} samples, mean {100 * mean:.1f} percent",
     )
 
