@@ -148,8 +148,9 @@ class _Worker:
     def __init__(self, job: _Job) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, there = context.Pipe()
+        # No daemon: those may not start processes, which readers and models do.
         self.process: SpawnProcess = context.Process(
-            target=_work, args=(there, job), name="videoseg-eval", daemon=True
+            target=_work, args=(there, job), name="videoseg-eval"
         )
         self.ready = False
         self.sample: Sample | None = None
