@@ -119,15 +119,30 @@ def test_a_model_trained_on_squares_is_sent_squares(ask):
     with scripted_server(completion("yes")) as server:
         chat = made(server.url, model="reasoner", coordinate_space="square(840)")
         [reply] = chat.chat(ask((100, 150)))
-    assert reply.image_sizes == ((840, 840),)
+    [picture] = pictures(server.requests[0])
+    assert picture.shape == (840, 840, 3)
     assert reply.coordinate_space == "square(840)"
 
 
-def test_an_unknown_model_s_coordinates_are_not_guessed(ask):
+def test_an_unknown_model_s_coordinates_and_sizes_are_not_guessed(ask):
     with scripted_server(completion("yes")) as server:
         [reply] = made(server.url, model="something-else").chat(ask((100, 150)))
     assert reply.coordinate_space is None
-    assert reply.image_sizes == ((100, 150),)
+    assert reply.image_sizes == ()
+
+
+def test_a_family_can_be_given_for_a_model_of_any_name(ask):
+    with scripted_server(completion("yes")) as server:
+        [reply] = made(server.url, model="ours", family="Qwen3-VL").chat(ask((100, 150)))
+        [none] = made(server.url, family="none").chat(ask((100, 150)))
+    assert reply.coordinate_space == "per_mille"
+    assert reply.image_sizes == ((96, 160),)
+    assert none.coordinate_space is None
+
+
+def test_pixels_without_a_family_are_refused():
+    with pytest.raises(vs.ConfigError, match=r"family='Qwen2\.5-VL'"):
+        made("http://localhost:1/v1", model="ours", coordinate_space="pixels_of_resized")
 
 
 def test_a_server_that_shrinks_images_is_found_out(ask):

@@ -146,6 +146,17 @@ def test_each_image_has_a_budget_of_its_own(chats):
     assert large == (252, 308)
 
 
+def test_a_budget_below_the_checkpoint_s_lower_bound_is_kept(checkpoints):
+    chat = TransformersChat(model=str(checkpoints["qwen3-vl"]), min_pixels=40_000)
+    image = moving_square(1, size=(120, 160)).video[0]
+    parts = (vs.ImagePart(image, max_pixels=8000), vs.ImagePart(image), vs.TextPart("?"))
+    for _ in range(2):
+        [reply] = chat.chat([vs.Message("user", parts)], max_tokens=1)
+        small, large = (height * width for height, width in reply.image_sizes)
+        assert small <= 8000
+        assert large >= 40_000, "the other image is enlarged as before"
+
+
 def test_bounds_on_pixels_hold_for_all_images(checkpoints, ask):
     chat = TransformersChat(
         model=str(checkpoints["qwen3-vl"]), min_pixels=20_000, max_pixels=40_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,29 @@ class Checkpoint:
         """The side in pixels of a patch, as far as the processor tells."""
         side = getattr(self.processor.image_processor, "patch_size", None)
         return side if isinstance(side, int) else None
+
+    @property
+    def pixel_bounds(self) -> tuple[int, int] | None:
+        """The least and the greatest height x width at which the processor shows an image.
+
+        None if its bounds are none on pixels.
+        """
+        return _pixel_bounds(self.processor.image_processor)
+
+    @contextmanager
+    def showing_small(self, budgets: Iterable[int]) -> Iterator[None]:
+        """Keep the processor from enlarging images if one of these budgets does not allow it."""
+        processor = self.processor.image_processor
+        bounds = self.pixel_bounds
+        if bounds is None or bounds[0] <= min(budgets, default=bounds[0]):
+            yield
+            return
+        size = processor.size
+        processor.size = type(size)(shortest_edge=1, longest_edge=bounds[1])
+        try:
+            yield
+        finally:
+            processor.size = size
 
     @property
     def size_factor(self) -> int:
@@ -156,23 +179,27 @@ def _placement(options: CheckpointOptions) -> dict[str, Any]:
 def _set_pixel_bounds(image_processor: Any, options: CheckpointOptions) -> None:
     if options.min_pixels is None and options.max_pixels is None:
         return
-    size = image_processor.size
-    smallest = options.min_pixels or getattr(size, "shortest_edge", None)
-    largest = options.max_pixels or getattr(size, "longest_edge", None)
-    if _patch_side(image_processor) is None or smallest is None or largest is None:
-        # Elsewhere these names mean sides; the budget is kept by resizing beforehand.
+    bounds = _pixel_bounds(image_processor)
+    if bounds is None:
+        # Then the budget is kept by resizing beforehand.
         return
+    smallest, largest = options.min_pixels or bounds[0], options.max_pixels or bounds[1]
     if smallest > largest:
         raise ConfigError(
             f"min_pixels must not be greater than max_pixels, got {smallest} and {largest}"
         )
+    size = image_processor.size
     image_processor.size = type(size)(shortest_edge=smallest, longest_edge=largest)
 
 
-def _patch_side(image_processor: Any) -> int | None:
-    merge = getattr(image_processor, "merge_size", None)
-    side = getattr(image_processor, "patch_size", None)
-    return side if isinstance(merge, int) and isinstance(side, int) else None
+def _pixel_bounds(image_processor: Any) -> tuple[int, int] | None:
+    size = getattr(image_processor, "size", None)
+    smallest, largest = getattr(size, "shortest_edge", None), getattr(size, "longest_edge", None)
+    # Processors that do not merge patches mean sides by these names.
+    merges = isinstance(getattr(image_processor, "merge_size", None), int)
+    if not merges or smallest is None or largest is None:
+        return None
+    return int(smallest), int(largest)
 
 
 def _require_dependencies(options: CheckpointOptions) -> None:

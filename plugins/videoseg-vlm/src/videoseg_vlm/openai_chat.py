@@ -35,8 +35,10 @@ class OpenAIChat:
         base_url: Where the server is; ``/chat/completions`` follows.
         api_key_env: The environment variable that holds the key. No key is sent if none is
             named, and no key is ever written anywhere.
-        coordinate_space: How the model writes coordinates (see ``CoordinateSpace``); by
-            default that of the family the model's name speaks of, if it does.
+        family: ``Qwen2-VL``, ``Qwen2.5-VL`` or ``Qwen3-VL``, whose conventions the model
+            keeps to; ``auto`` judges by its name, ``none`` assumes nothing.
+        coordinate_space: How the model writes coordinates (see ``CoordinateSpace``), if not
+            as its family does.
         min_pixels: Lower bound on height x width of the images sent. Must not be below the
             server's own.
         max_pixels: Upper bound; an image's own ``max_pixels`` may lower it further. Must not
@@ -63,6 +65,7 @@ class OpenAIChat:
         model: str,
         base_url: str = "http://localhost:8000/v1",
         api_key_env: str | None = None,
+        family: Literal["auto", "none", "Qwen2-VL", "Qwen2.5-VL", "Qwen3-VL"] = "auto",
         coordinate_space: str | None = None,
         min_pixels: int = 3136,
         max_pixels: int = 1_003_520,
@@ -92,12 +95,16 @@ class OpenAIChat:
         if problems:
             raise ConfigError(problems)
         self._model = model
-        self._family = family_of_model(model)
-        self._space = (
-            CoordinateSpace(coordinate_space)
-            if coordinate_space is not None
-            else (self._family.coordinate_space if self._family else None)
-        )
+        self._family = family_of_model(model if family == "auto" else family)
+        self._space = self._family.coordinate_space if self._family else None
+        if coordinate_space is not None:
+            self._space = CoordinateSpace(coordinate_space)
+        if coordinate_space == "pixels_of_resized" and self._family is None:
+            raise ConfigError(
+                f"the name {model!r} does not tell which sizes of images the model takes as they "
+                "are, and coordinates in pixels depend on that: give its family, such as "
+                "family='Qwen2.5-VL'"
+            )
         self._min_pixels = min_pixels
         self._max_pixels = max_pixels
         self._times = times
@@ -155,7 +162,9 @@ class OpenAIChat:
         }
         # The most likely answer is the same however often it is asked for.
         distinct = num_samples if temperature > 0 else 1
-        replies = [replace(reply, image_sizes=sizes) for reply in self._samples(body, distinct)]
+        # Of other families nobody knows what they make of an image.
+        seen = sizes if self._family else ()
+        replies = [replace(reply, image_sizes=seen) for reply in self._samples(body, distinct)]
         self._check_not_shrunk(replies[0], sizes)
         return replies * (num_samples // len(replies))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import math
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -185,14 +187,16 @@ class TransformersChat:
             }
             for message in messages
         ]
+        budgets = [part.max_pixels for part in images_of(messages) if part.max_pixels]
         try:
-            made = checkpoint.processor.apply_chat_template(
-                conversation,
-                add_generation_prompt=True,
-                tokenize=True,
-                return_dict=True,
-                return_tensors="pt",
-            )
+            with checkpoint.showing_small(budgets):
+                made = checkpoint.processor.apply_chat_template(
+                    conversation,
+                    add_generation_prompt=True,
+                    tokenize=True,
+                    return_dict=True,
+                    return_tensors="pt",
+                )
         except Exception as error:
             if is_out_of_memory(error):
                 raise
@@ -210,9 +214,19 @@ class TransformersChat:
         side = None if space is None else space.square_side
         if side is not None and stretches_to_square(side, part.max_pixels):
             return resized(part.image, (side, side))
-        bounds = [bound for bound in (part.max_pixels, self._options.max_pixels) if bound]
-        if bounds and size[0] * size[1] > min(bounds):
-            size = fitted_size(size, max_pixels=min(bounds), factor=checkpoint.size_factor)
+        budget = min(
+            (bound for bound in (part.max_pixels, self._options.max_pixels) if bound), default=None
+        )
+        least = (checkpoint.pixel_bounds or (1, 1))[0]
+        least = least if budget is None else min(least, budget)
+        if not least <= size[0] * size[1] <= (budget or math.inf):
+            # Unless it is too small or too large for its own budget, the processor resizes it.
+            size = fitted_size(
+                size,
+                max_pixels=budget or sys.maxsize,
+                min_pixels=least,
+                factor=checkpoint.size_factor,
+            )
         return resized(part.image, size)
 
     def _coordinate_space(self, checkpoint: Checkpoint) -> CoordinateSpace | None:
@@ -258,8 +272,6 @@ class TransformersChat:
 
     @staticmethod
     def _release_memory() -> None:
-        import sys
-
         gc.collect()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
