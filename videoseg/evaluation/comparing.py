@@ -10,17 +10,16 @@ from typing import Any, Literal
 import numpy as np
 
 from videoseg.errors import ConfigError, EvaluationError
+from videoseg.evaluation.bootstrap import Resamples, interval
 from videoseg.evaluation.folder import files_of_runs
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report import load_report, records_of
 from videoseg.evaluation.scoring import unreadable_score
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
-from videoseg.types import FloatArray, IntArray, to_jsonable
+from videoseg.types import FloatArray, to_jsonable
 
 __all__ = ["Change", "Comparison", "Difference", "compare_evaluations"]
-
-_CHUNK = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +167,13 @@ def compare_evaluations(
     records = [ours.records[name] for name in shared]
     pairs = [(ours.scores[name], theirs.scores[name]) for name in shared]
     protocol = ours.protocol
-    draws = _Draws(
+    draws = Resamples(
         [record.video_id if resample == "videos" else record.sample for record in records],
         num_resamples,
         seed,
     )
-    differences = tuple(
-        found
-        for measure in protocol.measures
-        if measure in theirs.protocol.measures
-        and (found := _difference(measure, records, pairs, protocol, draws, confidence))
-    )
+    measures = [name for name in protocol.measures if name in theirs.protocol.measures]
+    differences = _differences(measures, records, pairs, protocol, draws, confidence)
     main = _main_measure(protocol, pairs)
     changes = sorted(
         (
@@ -200,7 +195,7 @@ def compare_evaluations(
         confidence=confidence,
         num_resamples=num_resamples,
         seed=seed,
-        differences=differences,
+        differences=tuple(differences),
         main_measure=main,
         better=sum(change.difference > 0 for change in changes),
         worse=sum(change.difference < 0 for change in changes),
@@ -250,53 +245,48 @@ class _Scores:
         return found
 
 
-# -- the bootstrap -----------------------------------------------------------------------
-
-
-class _Draws:
-    """How often each sample is drawn, in each of many draws with replacement."""
-
-    def __init__(self, units: Sequence[str], num_resamples: int, seed: int) -> None:
-        names = sorted(set(units))
-        place = {name: index for index, name in enumerate(names)}
-        self._unit_of: IntArray = np.array([place[unit] for unit in units])
-        self._num_units = len(names)
-        self._num_resamples = num_resamples
-        self._seed = seed
-
-    def sums(self, columns: FloatArray) -> FloatArray:
-        """Return the sum of each column over the samples drawn, shape (draws, columns).
-
-        Args:
-            columns: Shape (samples, columns).
-        """
-        by_unit = np.zeros((self._num_units, columns.shape[1]))
-        np.add.at(by_unit, self._unit_of, columns)
-        # The same seed for every measure: all of them are computed on the same draws.
-        rng = np.random.default_rng(self._seed)
-        even = np.full(self._num_units, 1 / self._num_units)
-        rows = max(1, _CHUNK // self._num_units)
-        parts = []
-        for begin in range(0, self._num_resamples, rows):
-            count = min(rows, self._num_resamples - begin)
-            parts.append(rng.multinomial(self._num_units, even, size=count) @ by_unit)
-        return np.concatenate(parts)
-
+# -- measures as ratios of sums ----------------------------------------------------------
 
 _Part = tuple[float, float]
 """What a sample adds to the numerator and to the denominator of a measure."""
 
 
-def _difference(
+def _differences(
+    measures: Sequence[str],
+    records: Sequence[Record],
+    pairs: Sequence[tuple[SampleScore, SampleScore]],
+    protocol: EvalProtocol,
+    draws: Resamples,
+    confidence: float,
+) -> list[Difference]:
+    tables = {
+        measure: table
+        for measure in measures
+        if (table := _table(measure, records, pairs, protocol)) is not None
+    }
+    if not tables:
+        return []
+    # All measures are computed on the same draws, which are costly to make.
+    sums = draws.sums(np.concatenate(list(tables.values()), axis=1))
+    found, start = [], 0
+    for measure, table in tables.items():
+        first, second = (float(values[0]) for values in _values(table.sum(axis=0)[None]))
+        drawn_first, drawn_second = _values(sums[:, start : start + table.shape[1]])
+        low, high = interval(drawn_second - drawn_first, confidence)
+        found.append(Difference(measure, first, second, second - first, low, high))
+        start += table.shape[1]
+    return found
+
+
+def _table(
     measure: str,
     records: Sequence[Record],
     pairs: Sequence[tuple[SampleScore, SampleScore]],
     protocol: EvalProtocol,
-    draws: _Draws,
-    confidence: float,
-) -> Difference | None:
+) -> FloatArray | None:
+    """Return what each sample adds, shape (samples, 4 x groups); None if none adds anything."""
     groups: Sequence[str | None] = protocol.groups if protocol.overall == "groups" else (None,)
-    columns, used = [], []
+    columns = []
     for group in groups:
         parts = [
             (*_part(measure, a, protocol), *_part(measure, b, protocol))
@@ -308,18 +298,7 @@ def _difference(
         # A group that the samples have none of is left out of the mean, as in the summary.
         if column[:, 1].sum() > 0 and column[:, 3].sum() > 0:
             columns.append(column)
-            used.append(group)
-    if not columns:
-        return None
-    table = np.concatenate(columns, axis=1)
-    first, second = _values(table.sum(axis=0)[None])
-    drawn_first, drawn_second = _values(draws.sums(table))
-    drawn = drawn_second - drawn_first
-    drawn = drawn[np.isfinite(drawn)]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) else (np.nan, np.nan)
-    change = float(second[0] - first[0])
-    return Difference(measure, float(first[0]), float(second[0]), change, float(low), float(high))
+    return np.concatenate(columns, axis=1) if columns else None
 
 
 def _values(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
