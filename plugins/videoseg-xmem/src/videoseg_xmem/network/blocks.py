@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from videoseg_xmem.network.winograd import WinogradConv2d
+
 __all__ = [
     "ChannelGate",
     "ConvolutionalAttention",
@@ -18,8 +20,16 @@ __all__ = [
     "ResidualBlock",
     "SpatialGate",
     "UpsampleBlock",
+    "rectified",
     "update_sensory",
 ]
+
+
+def rectified(convolution: nn.Module, x: Tensor) -> Tensor:
+    """Return what a convolution makes of the rectified input, which is left as it is."""
+    if isinstance(convolution, WinogradConv2d):
+        return convolution(x, rectify=True)  # type: ignore[no-any-return]
+    return convolution(functional.relu(x))  # type: ignore[no-any-return]
 
 
 class ResidualBlock(nn.Module):
@@ -39,9 +49,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, h, w) to (N, out_channels, h, w)."""
-        y = self.conv1(functional.relu(x))
-        y = self.conv2(functional.relu(y, inplace=True))
-        return y.add_(x if self.downsample is None else self.downsample(x))  # type: ignore[no-any-return]
+        y = rectified(self.conv2, rectified(self.conv1, x))
+        return y.add_(x if self.downsample is None else self.downsample(x))
 
 
 class ChannelGate(nn.Module):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from videoseg_xmem.network.blocks import JoinedBlock, KeyProjection
+from videoseg_xmem.network.blocks import JoinedBlock, KeyProjection, rectified
 from videoseg_xmem.network.network import XMemNetwork
 from videoseg_xmem.network.winograd import WinogradConv2d
 
@@ -106,9 +105,8 @@ class _SharedBlock(nn.Module):
     def forward(self, image: Tensor, objects: Tensor) -> Tensor:
         """Do what ``JoinedBlock.forward`` does."""
         first, shortcut = self.image(image).chunk(2, dim=1)
-        y = self.conv1(functional.relu(objects)).add_(first)
-        y = self.conv2(functional.relu(y, inplace=True))
-        return y.add_(self.downsample(objects)).add_(shortcut)  # type: ignore[no-any-return]
+        y = rectified(self.conv2, rectified(self.conv1, objects).add_(first))
+        return y.add_(self.downsample(objects)).add_(shortcut)
 
 
 class _JoinedProjection(nn.Module):

@@ -14,7 +14,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 __all__ = ["WinogradConv2d"]
 
@@ -51,9 +50,15 @@ class WinogradConv2d(nn.Module):
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         super().__init__()
         filters, inputs, outputs = _transforms()
-        transformed = torch.einsum("ia,ocab,jb->ijco", filters, weight.double(), filters)
-        transformed = transformed.flatten(0, 1).to(weight.dtype)  # (36, C_in, C_out)
-        self.register_buffer("filters", transformed.contiguous())
+        out_channels, channels = weight.shape[:2]
+        transformed = weight.new_empty(_SPAN, _SPAN, channels, out_channels)
+        # Part by part, since all of it in float64 would be large.
+        for part in torch.arange(out_channels).split(64):
+            exact = weight[part].double()
+            transformed[..., part] = torch.einsum("ia,ocab,jb->ijco", filters, exact, filters).to(
+                weight.dtype
+            )
+        self.register_buffer("filters", transformed.flatten(0, 1))  # (36, C_in, C_out)
         self.register_buffer("inputs", inputs.to(weight.dtype))
         self.register_buffer("outputs", outputs.to(weight.dtype))
         self.register_buffer("bias", bias)
@@ -62,12 +67,16 @@ class WinogradConv2d(nn.Module):
         self.outputs: Tensor
         self.bias: Tensor | None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, C_in, H, W) to (N, C_out, H, W), both in channels-last layout."""
+    def forward(self, x: Tensor, *, rectify: bool = False) -> Tensor:
+        """Map (N, C_in, H, W) to (N, C_out, H, W), both in channels-last layout.
+
+        Args:
+            x: The input.
+            rectify: Whether to put a rectifier before the convolution.
+        """
         num_images, _, height, width = x.shape
         rows, columns = -(-height // _TILE), -(-width // _TILE)
-        below, right = rows * _TILE - height + 1, columns * _TILE - width + 1
-        padded = functional.pad(x.permute(0, 2, 3, 1), (0, 0, 1, right, 1, below)).contiguous()
+        padded = _padded(x, rows * _TILE + 2, columns * _TILE + 2, rectify=rectify)
         channels, out_channels = self.filters.shape[1:]
         y = padded.new_empty((num_images, rows * _TILE, columns * _TILE, out_channels))
         step = max(1, _BLOCK // (_SPAN**2 * columns * max(channels, out_channels)))
@@ -111,6 +120,22 @@ class WinogradConv2d(nn.Module):
             place.copy_(ours)
         else:
             torch.add(ours, self.bias, out=place)
+
+
+def _padded(x: Tensor, height: int, width: int, *, rectify: bool) -> Tensor:
+    """Return x (N, C, h, w) as (N, height, width, C), one to the lower right, zeros around."""
+    images, channels, rows, columns = x.shape
+    padded = x.new_empty((images, height, width, channels))
+    inside = padded[:, 1 : rows + 1, 1 : columns + 1]
+    if rectify:
+        torch.clamp_min(x.permute(0, 2, 3, 1), 0, out=inside)
+    else:
+        inside.copy_(x.permute(0, 2, 3, 1))
+    padded[:, 0] = 0
+    padded[:, rows + 1 :] = 0
+    padded[:, :, 0] = 0
+    padded[:, :, columns + 1 :] = 0
+    return padded
 
 
 class _Workspace:
