@@ -583,6 +583,16 @@ class FirstImageOnly(GoodChat):
         return [replace(r, image_sizes=r.image_sizes[:1]) for r in super().chat(messages, **given)]
 
 
+class MadeUpSpace(GoodChat):
+    def reply(self, text, sizes, max_tokens):
+        return ChatReply(text, image_sizes=sizes, coordinate_space="pixels")
+
+
+class PixelsOfUnknownSize(GoodChat):
+    def reply(self, text, sizes, max_tokens):
+        return ChatReply(text, coordinate_space="pixels_of_resized")
+
+
 class IgnoresMaxPixels(GoodChat):
     def seen(self, image):
         return image.image.shape[:2]
@@ -629,6 +639,8 @@ class ChatClosesOnce(ClosesOnce, GoodChat):
         (AnswersStrings, "test_answers_text"),
         (RefusesSystem, "test_answers_a_longer_conversation"),
         (FirstImageOnly, "test_sees_images"),
+        (MadeUpSpace, "test_sees_images"),
+        (PixelsOfUnknownSize, "test_sees_images"),
         (IgnoresMaxPixels, "test_an_image_is_not_shown_larger_than_allowed"),
         (OneAnswerOnly, "test_gives_as_many_answers_as_asked_for"),
         (NeverTheSame, "test_the_same_seed_gives_the_same_answers"),

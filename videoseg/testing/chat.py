@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
@@ -14,6 +15,8 @@ from videoseg.testing.clips import moving_square
 from videoseg.types import ChatReply, ImagePart, Message, MessagePart, Size, TextPart
 
 __all__ = ["ChatContract"]
+
+_SPACE = re.compile(r"pixels_of_resized|per_mille|unit|square\([1-9]\d*\)")
 
 
 class ChatContract:
@@ -66,6 +69,15 @@ class ChatContract:
             check(
                 all(min(size) >= 1 for size in reply.image_sizes),
                 f"image_sizes must be (height, width) in pixels, got {reply.image_sizes}",
+            )
+            check(
+                reply.coordinate_space is None or _SPACE.fullmatch(reply.coordinate_space),
+                "coordinate_space must be None, pixels_of_resized, per_mille, square(n) or unit, "
+                f"got {reply.coordinate_space!r}",
+            )
+            check(
+                reply.coordinate_space != "pixels_of_resized" or len(reply.image_sizes) > 0,
+                "coordinates in pixels_of_resized need image_sizes, or nobody can use them",
             )
 
     def test_an_image_is_not_shown_larger_than_allowed(self) -> None:

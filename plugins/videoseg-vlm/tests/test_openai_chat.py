@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import logging
@@ -9,6 +10,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scripted_server import Answer, completion, scripted_server
 from videoseg_vlm import ContextLengthError, OpenAIChat, ServerError, fitted_size
 from videoseg_vlm.transport import _retry_after
@@ -254,6 +257,29 @@ def test_json_of_another_kind_is_told(body, ask):
         pytest.raises(ServerError, match="does not speak the OpenAI protocol"),
     ):
         made(server.url).chat(ask())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["choices", "message", "content", "usage", "prompt_tokens", "text"]),
+            inner,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(body=st.dictionaries(st.sampled_from(["choices", "usage", "error"]), JSON))
+def test_whatever_json_a_server_sends_the_error_is_a_typed_one(body):
+    chat = made("http://127.0.0.1:9/v1")
+    chat._server.post = lambda *_: body
+    with contextlib.suppress(ServerError):
+        for reply in chat.chat([vs.Message("user", (vs.TextPart("?"),))]):
+            assert isinstance(reply.text, str)
 
 
 def test_a_slow_server_is_not_waited_for(ask):

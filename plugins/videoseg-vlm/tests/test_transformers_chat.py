@@ -389,6 +389,51 @@ def test_a_conversation_with_nothing_to_answer_is_refused(messages):
         TransformersChat(model="never-loaded").chat(messages)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [{"num_samples": 0}, {"max_tokens": 0}, {"temperature": -1}, {"temperature": float("nan")}],
+)
+def test_a_way_of_answering_that_makes_no_sense_is_refused(how, ask):
+    with pytest.raises(vs.ConfigError, match=next(iter(how))):
+        TransformersChat(model="never-loaded").chat(ask(), **how)
+
+
+def test_a_model_that_cannot_be_fetched_is_told(monkeypatch):
+    import transformers
+
+    def offline(*_, local_files_only, **__):
+        assert not local_files_only
+        raise OSError("We couldn't connect to the hub")
+
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", offline)
+    text = refusal(vs.MissingWeightsError, model="someone/model", download=True)
+    assert "couldn't connect" in text
+    assert "hf auth login" in text
+    assert "hf download someone/model" in text
+
+
+def test_any_seed_will_do(chats, ask):
+    for seed in (-1, 2**64 + 5):
+        assert chats["qwen2.5-vl"].chat(ask(), temperature=1.0, max_tokens=1, seed=seed)
+
+
+@pytest.mark.gpu
+def test_a_gpu_s_memory_is_given_back(checkpoints, ask):
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU here")
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    chat = TransformersChat(model=str(checkpoints["qwen2.5-vl"]), device="cuda")
+    replies = chat.chat(ask((112, 112)), num_samples=4, temperature=1.0, max_tokens=8)
+    assert len(replies) == 4
+    assert chat.device == "cuda:0"
+    assert torch.cuda.memory_allocated() > before
+    chat.close()
+    assert torch.cuda.memory_allocated() == before
+
+
 def test_a_gpu_that_is_not_there_is_told(checkpoints):
     import torch
 

@@ -270,7 +270,9 @@ def _explanation(options: CheckpointOptions, part: str, error: Exception) -> Vid
         return MissingDependencyError(
             f"loading the {part} of {options.model!r} failed: {reason}{advice}"
         )
-    if part == "processor":
+    is_folder = Path(options.model).expanduser().is_dir()
+    # On the hub the processor may be there, and merely not yet here.
+    if part == "processor" and (is_folder or not isinstance(error, OSError)):
         return ConfigError(
             f"model {options.model!r} has no processor that can be loaded: {reason[:300]}; a "
             "vision-language model needs preprocessor_config.json and tokenizer files beside "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from videoseg import ConfigError, ImagePart, Message, TextPart
 
-__all__ = ["check_conversation", "images_of", "time_label", "with_times", "without_tokens"]
+__all__ = ["check_question", "images_of", "time_label", "with_times", "without_tokens"]
 
 _ZERO_WIDTH_SPACE = "\u200b"
 
@@ -50,9 +51,20 @@ def without_tokens(text: str, special_tokens: Sequence[str]) -> str:
     return text
 
 
-def check_conversation(messages: Sequence[Message]) -> None:
-    """Raise ``ConfigError`` unless there is something to answer."""
+def check_question(
+    messages: Sequence[Message], *, num_samples: int, temperature: float, max_tokens: int
+) -> None:
+    """Raise ``ConfigError`` unless there is something to answer, in a way that can be done."""
+    problems = []
     if not messages:
-        raise ConfigError("a conversation needs at least one message")
-    if messages[-1].role == "assistant":
-        raise ConfigError("the last message must be the user's, so that there is one to answer")
+        problems.append("a conversation needs at least one message")
+    elif messages[-1].role == "assistant":
+        problems.append("the last message must be the user's, so that there is one to answer")
+    if num_samples < 1:
+        problems.append(f"num_samples must be at least 1, got {num_samples}")
+    if max_tokens < 1:
+        problems.append(f"max_tokens must be at least 1, got {max_tokens}")
+    if not (math.isfinite(temperature) and temperature >= 0):
+        problems.append(f"temperature must be 0 or a number above, got {temperature}")
+    if problems:
+        raise ConfigError(problems)

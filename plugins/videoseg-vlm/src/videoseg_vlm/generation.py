@@ -51,8 +51,10 @@ def generate(model: Any, inputs: dict[str, Any], sampling: Sampling) -> list[lis
 
     # The most likely answer is the same however often it is asked for.
     distinct = sampling.num_samples if sampling.temperature > 0 else 1
-    with torch.inference_mode(), torch.random.fork_rng():
-        torch.manual_seed(sampling.seed)
+    # Named, since torch warns where there are several GPUs and none is.
+    gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.inference_mode(), torch.random.fork_rng(devices=gpus):
+        torch.manual_seed(sampling.seed % 2**63)
         answers = (
             _alone(model, inputs, sampling)
             if distinct == 1

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from videoseg import ChatReply, ConfigError, ImagePart, Message, TextPart, VideosegError
 from videoseg.types import Size
-from videoseg_vlm.conversation import check_conversation, images_of, with_times
+from videoseg_vlm.conversation import check_question, images_of, with_times
 from videoseg_vlm.coordinates import CoordinateSpace
 from videoseg_vlm.errors import ContextLengthError, ServerError
 from videoseg_vlm.families import family_of_model
@@ -147,7 +147,9 @@ class OpenAIChat:
             ServerError: If the server cannot be reached or does not answer properly.
             ContextLengthError: If the conversation is longer than the model takes.
         """
-        check_conversation(messages)
+        check_question(
+            messages, num_samples=num_samples, temperature=temperature, max_tokens=max_tokens
+        )
         if self._times:
             messages = with_times(messages)
         sizes = tuple(self._size_shown(part) for part in images_of(messages))

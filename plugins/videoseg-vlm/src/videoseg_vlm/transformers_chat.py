@@ -7,6 +7,7 @@ import math
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from videoseg_vlm.checkpoint import (
     is_out_of_memory,
     load,
 )
-from videoseg_vlm.conversation import check_conversation, images_of, with_times, without_tokens
+from videoseg_vlm.conversation import check_question, images_of, with_times, without_tokens
 from videoseg_vlm.coordinates import CoordinateSpace
 from videoseg_vlm.errors import ChatError, ContextLengthError
 from videoseg_vlm.generation import Sampling, generate, stop_tokens
@@ -130,7 +131,9 @@ class TransformersChat:
             ContextLengthError: If the conversation is longer than the model takes.
             ChatError: If memory runs out.
         """
-        check_conversation(messages)
+        check_question(
+            messages, num_samples=num_samples, temperature=temperature, max_tokens=max_tokens
+        )
         sampling = Sampling(
             num_samples, temperature, self._top_p, max_tokens, seed, self._max_batch
         )
@@ -142,6 +145,8 @@ class TransformersChat:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
+                # The frames of the error hold what filled the memory.
+                traceback.clear_frames(error.__traceback__)
                 self._release_memory()
                 raise self._out_of_memory(messages, sampling) from error
 
