@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import warnings
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
@@ -46,30 +47,31 @@ def run_job(
     left = _in_pieces(groups, num_actors)
     deaths: Counter[int] = Counter()
     while left:
+        begun: set[int] = set()
         done: set[int] = set()
-        lost_a_machine = False
+        machine_lost = False
         try:
             for number, record in _one_round(ray, reference, left, actors, num_actors):
-                if number not in done:
+                begun.add(number)
+                if record is not None and number not in done:
                     done.add(number)
                     yield record
         except ray.exceptions.RayError as error:
-            # Such as the loss of a whole machine with what it had not handed over yet.
+            # Such as the loss of a machine with what it had not handed over yet.
             if not done:
-                raise EvaluationError(_told(error)) from error
-            lost_a_machine = True
-        missing = [[number for number in group if number not in done] for group in left]
+                raise EvaluationError(f"the actors cannot work: {_told(error)}") from error
+            machine_lost = True
+        missing = [number for group in left for number in group if number not in done]
+        if not machine_lost:
+            # If not even a beginning was handed over, every one of them is at fault.
+            deaths.update(number for number in missing if number in begun or not begun)
         left = []
-        for group in filter(None, missing):
-            if not lost_a_machine:
-                # A group is worked off in order: the first that is missing was at work.
-                deaths[group[0]] += 1
-            for number in group:
-                if deaths[number] > actors.retries:
-                    yield job.failed(number, _death(deaths[number]))
-                else:
-                    # Alone in its group, a number cannot cost others anything.
-                    left.append([number])
+        for number in missing:
+            if deaths[number] > actors.retries:
+                yield job.failed(number, _death(deaths[number]))
+            else:
+                # Alone in its group, a number cannot cost others anything.
+                left.append([number])
 
 
 def _one_round(
@@ -78,13 +80,16 @@ def _one_round(
     groups: Sequence[Sequence[int]],
     actors: Actors,
     num_actors: int,
-) -> Iterator[tuple[int, Record]]:
-    """Run every group once; what an actor that died has not handed over is missing."""
+) -> Iterator[tuple[int, Record | None]]:
+    """Run every group once, and yield what is begun (with None) and what is done.
+
+    What an actor that died was at is begun and never done.
+    """
     import pyarrow  # type: ignore[import-untyped]
 
     tables = [pyarrow.table({"number": list(group)}) for group in groups]
     # A dataset keeps the context in which it was made.
-    with _data_context(ray), quiet_data_log():
+    with _data_context(ray):
         dataset = ray.data.from_arrow(tables).map_batches(
             Worker,
             fn_constructor_args=([reference],),
@@ -96,13 +101,14 @@ def _one_round(
             num_cpus=actors.cpus,
             num_gpus=actors.gpus,
             runtime_env=_environment(),
-            ray_remote_args_fn=_remote_arguments,
+            # Ray starts actors that died again, but would repeat what they died of without end.
+            max_task_retries=0,
         )
     with quiet_data_log():
         for row in dataset.iter_rows():
             if row["error"]:
                 raise _same_error(*json.loads(row["error"]))
-            yield int(row["number"]), Record.from_line(row["line"])
+            yield int(row["number"]), Record.from_line(row["line"]) if row["line"] else None
 
 
 def _sent(ray: Any, job: Job) -> Any:
@@ -129,20 +135,19 @@ def _in_pieces(groups: Sequence[Sequence[int]], num_actors: int) -> list[list[in
 
 @contextlib.contextmanager
 def _data_context(ray: Any) -> Iterator[None]:
-    """Have the next dataset hand over every row at once and survive actors that die."""
-    context = ray.data.DataContext.get_current().copy()
-    # A block is handed over when it is full; with this size it is by its first row.
-    context.target_max_block_size = context.target_min_block_size = 1
-    context.max_errored_blocks = -1
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    with ray.data.DataContext.current(context):
-        yield
-
-
-def _remote_arguments() -> dict[str, int]:
-    # Ray starts dead actors again, but repeats nothing by itself: it would do so without end.
-    return {"max_restarts": -1, "max_task_retries": 0}
+    """Have the dataset that is made hand over every row at once and survive dying actors."""
+    with warnings.catch_warnings():
+        # Copying the context touches names that Ray has given up; and Ray 2.60 has no other
+        # place for max_task_retries than the one it will give up.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context = ray.data.DataContext.get_current().copy()
+        # A block is handed over when it is full; with this size it is by its first row.
+        context.target_max_block_size = context.target_min_block_size = 1
+        context.max_errored_blocks = -1
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        with ray.data.DataContext.current(context):
+            yield
 
 
 def _environment() -> dict[str, Any] | None:

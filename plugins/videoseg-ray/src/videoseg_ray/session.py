@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +14,8 @@ from videoseg.errors import ConfigError, MissingDependencyError
 
 __all__ = ["quiet_data_log", "ray_session"]
 
-# For Ray's own processes. Nothing is sent home, and what its C++ side has to say about actors
-# that died is told in the records instead.
-_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+# For the processes that Ray starts: nothing is sent home.
+_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 @contextmanager
@@ -37,18 +37,11 @@ def ray_session(address: str | None = None) -> Iterator[Any]:
         MissingDependencyError: If Ray or what it needs for data is not installed.
         ConfigError: If no cluster answers at the address.
     """
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"Ray Data cannot be imported ({error}); install it with: "
-            "pip install 'ray[data]>=2.60'"
-        ) from error
-    if ray.is_initialized():
-        yield ray
+    if (connected := _connected()) is not None:
+        yield connected
         return
     with _own_environment():
+        ray = _imported()
         try:
             ray.init(**_arguments(address))
         except (ConnectionError, OSError, ValueError, RuntimeError) as error:
@@ -80,6 +73,23 @@ def quiet_data_log() -> Iterator[None]:
     finally:
         for handler, level in zip(handlers, levels, strict=True):
             handler.setLevel(level)
+
+
+def _connected() -> Any | None:
+    ray = sys.modules.get("ray")
+    return _imported() if ray is not None and ray.is_initialized() else None
+
+
+def _imported() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Ray Data cannot be imported ({error}); install it with: "
+            "pip install 'ray[data]>=2.60'"
+        ) from error
+    return ray
 
 
 def _arguments(address: str | None) -> dict[str, Any]:

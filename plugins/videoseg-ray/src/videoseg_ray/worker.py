@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from videoseg.evaluation import Record, RecordedError
@@ -34,18 +34,23 @@ class Worker:
 
     def __init__(self, job: list[Any]) -> None:
         # Weights load with the first piece: an actor that dies of it is noticed as one that
-        # died at work, of which Ray starts no endless row.
+        # died at work. Ray would start one that dies at its beginning again without end.
         self._job_reference = job[0]
         self._work: Callable[[int], Record] | None = None
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        """Do one piece of work; an error that concerns all pieces is sent, not raised."""
+    def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, list[Any]]]:
+        """Say that a piece of work is begun, do it, and hand over its record.
+
+        An error that concerns all pieces is handed over, too, and not raised.
+        """
         number = int(batch["number"][0])
+        yield {"number": [number], "line": [""], "error": [""]}
+        line = error = ""
         try:
-            line, error = self._started()(number).to_line(), ""
+            line = self._started()(number).to_line()
         except Exception as problem:
-            line, error = "", json.dumps([type(problem).__name__, str(problem)])
-        return {"number": [number], "line": [line], "error": [error]}
+            error = json.dumps([type(problem).__name__, str(problem)])
+        yield {"number": [number], "line": [line], "error": [error]}
 
     def _started(self) -> Callable[[int], Record]:
         if self._work is None:
