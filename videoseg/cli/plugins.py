@@ -140,7 +140,7 @@ def _row(document: dict[str, Any]) -> tuple[str, str]:
     if document["state"] == "missing":
         missing = ", ".join(document["missing"])
         return f"missing {missing}: {document['remedy']}", "yellow"
-    return document["summary"], ""
+    return f"usable: {document['summary']}", ""
 
 
 def _print_component(console: Console, document: dict[str, Any]) -> None:
@@ -148,6 +148,7 @@ def _print_component(console: Console, document: dict[str, Any]) -> None:
     owner = f"{document['distribution']} {document['version']}".strip()
     facts = [
         ("summary", document["summary"]),
+        ("state", document["state"]),
         ("from", f"{owner}, {document['target']}"),
         ("licence", document["license"]),
         ("uses", ", ".join(document["uses"])),

@@ -28,6 +28,7 @@ def test_plugins_lists_every_component(run):
         assert f"\n{kind}\n" in f"\n{text}"
         for name in vs.default_registry().names(kind):
             assert f"  {name} " in text
+    assert "usable: Optical flow" in text
     assert max(map(len, text.splitlines())) <= 80
 
 
