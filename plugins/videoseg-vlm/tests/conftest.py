@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tiny_vlm import save_tiny_vlm
 from torchvision_builds import declare_missing_operators
+from videoseg_vlm import TransformersChat
 
 import videoseg as vs
 
@@ -37,6 +38,12 @@ def image_processors(checkpoints: dict[str, Path]) -> dict[str, Any]:
     return {
         family: AutoImageProcessor.from_pretrained(path) for family, path in checkpoints.items()
     }
+
+
+@pytest.fixture(scope="session")
+def chats(checkpoints: dict[str, Path]) -> dict[str, TransformersChat]:
+    """Return a chat model of each family."""
+    return {family: TransformersChat(model=str(path)) for family, path in checkpoints.items()}
 
 
 @pytest.fixture

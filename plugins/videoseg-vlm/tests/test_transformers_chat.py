@@ -1,23 +1,15 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import weakref
-from pathlib import Path
 
 import numpy as np
 import pytest
-from videoseg_vlm import ChatError, ContextLengthError, TransformersChat
+from videoseg_vlm import TransformersChat
 
 import videoseg as vs
 from videoseg.testing import ChatContract, moving_square
-
-
-@pytest.fixture(scope="module")
-def chats(checkpoints):
-    """Return a loaded chat model of each family."""
-    return {family: TransformersChat(model=str(path)) for family, path in checkpoints.items()}
 
 
 class TinyContract(ChatContract):
@@ -253,165 +245,6 @@ def test_sampler_and_grounder_share_one_model_which_the_pipeline_frees(checkpoin
     assert models[0]() is None, "the pipeline must free the model"
 
 
-# -- refusals ------------------------------------------------------------------------------
-
-
-def refusal(kind, **options):
-    with pytest.raises(kind) as caught:
-        loaded(TransformersChat(**options))
-    return str(caught.value)
-
-
-def test_a_model_that_is_not_here_comes_with_the_command(monkeypatch, tmp_path):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    text = refusal(vs.MissingWeightsError, model="Qwen/Qwen2.5-VL-7B-Instruct", revision="v2")
-    assert "hf download Qwen/Qwen2.5-VL-7B-Instruct --revision v2" in text
-    assert "download=True" in text
-
-
-def test_a_folder_that_is_not_there_is_named(tmp_path):
-    assert "no folder" in refusal(vs.MissingWeightsError, model=str(tmp_path / "nothing"))
-    assert "config.json" in refusal(vs.MissingWeightsError, model=str(tmp_path))
-
-
-def without(checkpoint: Path, folder: Path, *names: str) -> str:
-    for file in checkpoint.iterdir():
-        if file.name not in names:
-            (folder / file.name).symlink_to(file)
-    return str(folder)
-
-
-def test_a_model_without_a_processor_is_refused(checkpoints, tmp_path):
-    names = ("processor_config.json", "tokenizer.json", "tokenizer_config.json")
-    text = refusal(vs.ConfigError, model=without(checkpoints["qwen2.5-vl"], tmp_path, *names))
-    assert "processor" in text
-
-
-def test_a_checkpoint_without_weights_is_refused(checkpoints, tmp_path):
-    folder = without(checkpoints["qwen3-vl"], tmp_path, "model.safetensors")
-    assert "model is missing" in refusal(vs.MissingWeightsError, model=folder)
-
-
-def test_a_language_model_without_eyes_is_refused(checkpoints, tmp_path):
-    from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
-
-    AutoTokenizer.from_pretrained(checkpoints["qwen2.5-vl"]).save_pretrained(tmp_path)
-    tiny = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 263}
-    Qwen2ForCausalLM(Qwen2Config(**tiny, **heads)).save_pretrained(tmp_path)
-    assert "a vision-language model needs" in refusal(vs.ConfigError, model=str(tmp_path))
-
-
-def test_a_conversation_that_is_too_long_is_refused_before_it_is_read(checkpoints, ask, tmp_path):
-    folder = without(checkpoints["qwen2.5-vl"], tmp_path, "config.json")
-    config = json.loads((checkpoints["qwen2.5-vl"] / "config.json").read_text())
-    config["text_config"]["max_position_embeddings"] = 100
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    chat = TransformersChat(model=folder)
-    assert chat.chat(ask((56, 56)), max_tokens=8)
-    with pytest.raises(ContextLengthError, match=r"1 images.*takes 100.*max_pixels"):
-        chat.chat(ask((280, 280)), max_tokens=8)
-
-
-@pytest.mark.parametrize("kind", ["cuda", "cpu"])
-def test_running_out_of_memory_says_what_to_do_and_the_model_stays_usable(
-    kind, chats, ask, monkeypatch
-):
-    import torch
-
-    def full(*_, **__):
-        if kind == "cuda":
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
-
-    chat = chats["qwen2.5-vl"]
-    with monkeypatch.context() as patch:
-        patch.setattr(loaded(chat).model, "generate", full)
-        with pytest.raises(ChatError, match=r"1 images for 3 answers.*max_pixels.*int4"):
-            chat.chat(ask((56, 56)), num_samples=3, temperature=1.0, max_tokens=2)
-    assert chat.chat(ask((56, 56)), max_tokens=2)
-
-
-def test_a_torchvision_of_another_build_is_told_from_a_missing_one(checkpoints, monkeypatch):
-    real = importlib.import_module
-
-    def broken(name, *arguments):
-        if name == "torchvision":
-            raise RuntimeError("operator torchvision::nms does not exist")
-        return real(name, *arguments)
-
-    monkeypatch.setattr(importlib, "import_module", broken)
-    text = refusal(vs.MissingDependencyError, model=str(checkpoints["qwen2.5-vl"]))
-    assert "nms does not exist" in text
-    assert "pip install --force-reinstall torch torchvision" in text
-
-
-def test_quantization_without_its_package_comes_with_the_command(checkpoints, monkeypatch):
-    real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name, *rest: None if name == "bitsandbytes" else real(name, *rest),
-    )
-    text = refusal(
-        vs.MissingDependencyError, model=str(checkpoints["qwen3-vl"]), quantization="int4"
-    )
-    assert "pip install 'videoseg-vlm[quantization]'" in text
-
-
-def test_an_attention_whose_package_is_missing_comes_with_the_command(checkpoints):
-    if importlib.util.find_spec("flash_attn"):
-        pytest.skip("it is installed here")
-    model = str(checkpoints["qwen3-vl"])
-    text = refusal(vs.MissingDependencyError, model=model, attention="flash_attention_2")
-    assert "pip install flash-attn, or leave attention out" in text
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"max_batch": 0}, "max_batch .* at least 1"),
-        ({"top_p": 0.0}, "top_p"),
-        ({"device": "cpu", "device_map": "auto"}, "not both"),
-        ({"coordinate_space": "yards"}, "no coordinate space 'yards'"),
-    ],
-)
-def test_options_that_make_no_sense_are_refused_before_anything_loads(options, words):
-    with pytest.raises(vs.ConfigError, match=words):
-        TransformersChat(**options)
-
-
-@pytest.mark.parametrize(
-    "messages", [[], [vs.Message("assistant", (vs.TextPart("I have spoken."),))]]
-)
-def test_a_conversation_with_nothing_to_answer_is_refused(messages):
-    with pytest.raises(vs.ConfigError):
-        TransformersChat(model="never-loaded").chat(messages)
-
-
-@pytest.mark.parametrize(
-    "how",
-    [{"num_samples": 0}, {"max_tokens": 0}, {"temperature": -1}, {"temperature": float("nan")}],
-)
-def test_a_way_of_answering_that_makes_no_sense_is_refused(how, ask):
-    with pytest.raises(vs.ConfigError, match=next(iter(how))):
-        TransformersChat(model="never-loaded").chat(ask(), **how)
-
-
-def test_a_model_that_cannot_be_fetched_is_told(monkeypatch):
-    import transformers
-
-    def offline(*_, local_files_only, **__):
-        assert not local_files_only
-        raise OSError("We couldn't connect to the hub")
-
-    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", offline)
-    text = refusal(vs.MissingWeightsError, model="someone/model", download=True)
-    assert "couldn't connect" in text
-    assert "hf auth login" in text
-    assert "hf download someone/model" in text
-
-
 def test_any_seed_will_do(chats, ask):
     for seed in (-1, 2**64 + 5):
         assert chats["qwen2.5-vl"].chat(ask(), temperature=1.0, max_tokens=1, seed=seed)
@@ -432,15 +265,6 @@ def test_a_gpu_s_memory_is_given_back(checkpoints, ask):
     assert torch.cuda.memory_allocated() > before
     chat.close()
     assert torch.cuda.memory_allocated() == before
-
-
-def test_a_gpu_that_is_not_there_is_told(checkpoints):
-    import torch
-
-    if torch.cuda.is_available():
-        pytest.skip("there is a GPU here")
-    text = refusal(vs.ConfigError, model=str(checkpoints["qwen2.5-vl"]), device="cuda")
-    assert "sees no GPU" in text
 
 
 # -- the doctor ----------------------------------------------------------------------------
