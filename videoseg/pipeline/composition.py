@@ -197,6 +197,15 @@ class Composition:
         self._built[stage] = built
         return built
 
+    def build_all(self) -> None:
+        """Build every stage that is given.
+
+        Whatever one lacks (weights, a device) is found before another has done its work.
+        """
+        for stage in STAGES:
+            if self.stages[stage].given is not None:
+                self.build(stage)
+
     def check_options(self) -> list[str]:
         """Return every problem with the options of all stages; imports their classes."""
         problems: list[str] = []

@@ -213,6 +213,7 @@ class Pipeline:
         query = check_query(query)
         opened = self._open(video)
         begin = time.perf_counter()
+        self._composition.build_all()
         observation = Observation(self._registry, observers)
         episode = self._ground(opened, query, seed, observation)
         made: dict[int, list[Rle | None]] = {}
@@ -314,6 +315,7 @@ class Pipeline:
         observation = Observation(self._registry, observers)
         live = opened.num_frames is None
         self._composition.check_live(live)
+        self._composition.build_all()
         beginning = _beginning(opened, warmup_frames) if live else opened
         episode = self._ground(beginning, query, seed, observation)
         answer = _answer(episode)

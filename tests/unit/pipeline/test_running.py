@@ -6,10 +6,12 @@ from videoseg import Pipeline, Video
 from videoseg.errors import (
     ConfigError,
     IncompatibleStagesError,
+    MissingWeightsError,
     PropagationError,
     QueryError,
     StageError,
 )
+from videoseg.plugins import Registry
 from videoseg.types import (
     Episode,
     FrameSelection,
@@ -303,3 +305,25 @@ def test_leaving_a_pipeline_closes_only_what_it_built(video):
 def test_max_turns_must_be_a_positive_whole_number(max_turns):
     with pytest.raises(ConfigError, match="max_turns"):
         pipeline(max_turns=max_turns)
+
+
+class LacksWeights:
+    def __init__(self):
+        raise MissingWeightsError("fetch them")
+
+
+@pytest.mark.parametrize("run", ["__call__", "stream"])
+def test_weights_that_are_missing_are_missed_before_the_grounder_has_worked(video, run):
+    asked = []
+
+    class Asked(AnswersAt):
+        def step(self, episode):
+            asked.append(episode)
+            return super().step(episode)
+
+    registry = Registry(allow=())
+    registry.add("propagator", "weightless", LacksWeights)
+    pipe = Pipeline(EverySecond(), Asked(), "weightless", registry=registry)
+    with pytest.raises(MissingWeightsError, match="fetch them"):
+        getattr(pipe, run)(video, "it")
+    assert not asked
