@@ -48,6 +48,8 @@ ACCEPTED = 0.5
 
 _DOUBTFUL = 0.4  # the best candidate is still taken down to this, if nothing fits better
 _SALIENCY_WEIGHT = 0.35  # how far saliency decides between candidates that fit alike
+_SIDES = {"left": (0, -1), "right": (0, 1), "top": (1, -1), "bottom": (1, 1)}
+_FURTHER_WEIGHT, _LEAST_FURTHER = 3.0, 0.3  # for being that share of the frame less far there
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +329,8 @@ class Resolver:
 
         def merit(choice: Choice) -> float:
             salient = choice.track.saliency / strongest
-            return choice.score * (1 - _SALIENCY_WEIGHT + _SALIENCY_WEIGHT * salient)
+            fits = choice.score * self._further(choice, fitting, phrase)
+            return fits * (1 - _SALIENCY_WEIGHT + _SALIENCY_WEIGHT * salient)
 
         ordered = sorted(fitting, key=merit, reverse=True)
         for index, ranking in enumerate(phrase.rankings):
@@ -337,6 +340,26 @@ class Resolver:
             if not ordered:
                 break
         return ordered
+
+    def _further(self, choice: Choice, fitting: Sequence[Choice], phrase: NounPhrase) -> float:
+        """Return how little others are further to the side that a description names.
+
+        Of several things in the lower half "the one at the bottom" is the lowest one.
+        """
+        factor = 1.0
+        for constraint in phrase.constraints:
+            if not isinstance(constraint, PositionIs) or constraint.negated:
+                continue
+            positions = self._positions(constraint.when, choice.track) if constraint.when else None
+            mine = choice.track.center(positions)
+            others = [center for c in fitting if (center := c.track.center(positions)) is not None]
+            for place in constraint.places:
+                if mine is None or place not in _SIDES:
+                    continue
+                axis, sign = _SIDES[place]
+                behind = max(sign * center[axis] for center in others) - sign * mine[axis]
+                factor *= max(_LEAST_FURTHER, 1 - _FURTHER_WEIGHT * behind)
+        return factor
 
     def _apply(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 from videoseg.builtin.regions.outlined_parts import OutlinedPart
 from videoseg.types import BoolArray
 
-__all__ = ["Chain", "link_parts"]
+__all__ = ["Chain", "link_parts", "shifted"]
 
 _COLOUR_SCALE = 9.0
 _MOST_COLOUR = 20.0
@@ -23,6 +23,7 @@ _WHOLE = 0.96  # of the usual area: all of a thing shows
 _MOST_TOGETHER = 1.2  # of the usual area: more than that is not one thing in pieces
 _SAME_COLOUR = 20.0
 _INSIDE = 0.7  # of a piece, where the whole thing should be
+_OFF_PLACE = 3  # pixels by which that place may be off; what shows first is a thin rim
 _LONGEST_HIDDEN = 8  # frames
 _FALLEN_APART = 0.45  # of its frames
 _DETAIL, _ALWAYS = 0.25, 0.8  # of the larger one's area; of its own frames
@@ -76,7 +77,7 @@ class Chain:
                 (last.center[0] - before.center[0]) * steps,
                 (last.center[1] - before.center[1]) * steps,
             )
-        moved = _shifted(last.mask, round(shift[0]), round(shift[1]))
+        moved = _widened(shifted(last.mask, round(shift[0]), round(shift[1])), _OFF_PLACE)
         return float((moved & part.mask).sum()) > _INSIDE * part.area
 
     def add_piece(self, part: OutlinedPart) -> None:
@@ -166,7 +167,7 @@ def _linked(
     return chains
 
 
-def _shifted(mask: BoolArray, right: int, down: int) -> BoolArray:
+def shifted(mask: BoolArray, right: int, down: int) -> BoolArray:
     """Return a mask moved by whole pixels; what leaves the frame is gone."""
     height, width = mask.shape
     moved = np.zeros_like(mask)
@@ -175,6 +176,13 @@ def _shifted(mask: BoolArray, right: int, down: int) -> BoolArray:
             max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)
         ]
     return moved
+
+
+def _widened(mask: BoolArray, radius: int) -> BoolArray:
+    import cv2
+
+    kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
 
 
 def _is_detail(chain: Chain, other: Chain) -> bool:

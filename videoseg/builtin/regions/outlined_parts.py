@@ -25,6 +25,7 @@ _SMALLEST, _LARGEST = 0.0012, 0.3  # of the frame
 _LEAST_SOLID = 0.4
 _STEP = 9.0  # Lab distance across an outline that the eye cannot miss
 _LEAST_OUTLINED = 0.62
+_LEAST_INNER = 0.5  # of an outline: along the border there is nothing to compare with
 _SCENERY = 0.45  # of a border: a region along so much of it is ground, wall or sky
 _MOST_FILLED = 1.4
 _SHADE, _SAME_TINT = (4.0, 28.0), 8.0  # Lab: the ground beside a shadow
@@ -32,6 +33,7 @@ _SHADED_OUTLINE = 0.35
 _MOST_REGIONS = 8  # of one colour on one frame
 _MOST_PARTS = 12  # on one frame
 _MOST_PAIRS = 14
+_ENCLOSED_WORTH = 0.5  # of a region of one colour; that one's mask is exact
 _RIM = 3  # pixels to either side at which the colours across an outline are compared
 
 
@@ -160,10 +162,11 @@ def _parts_of_frame(
     labels = _nearest(image.reshape(-1, 3), centers).reshape(image.shape[:2])
     steps = _colour_steps(frame.lab)
     found: list[tuple[float, OutlinedPart]] = []
-    for group in groups:
-        members = np.zeros(len(centers), dtype=bool)
-        members[list(group)] = True
-        for piece, box, outlined in _regions(members[labels], steps):
+    maps = [(np.isin(labels, group), 0, 1.0) for group in groups]
+    # A white thing on light ground shares its colour's cluster: what steps enclose is a thing.
+    maps.append((steps < _STEP, _RIM, _ENCLOSED_WORTH))
+    for binary, rim, worth in maps:
+        for piece, box, outlined in _regions(binary, steps, rim):
             mask = np.zeros(labels.shape, dtype=bool)
             mask[box] = piece.astype(bool)
             rows, columns = np.nonzero(mask)
@@ -176,16 +179,23 @@ def _parts_of_frame(
                 float(len(rows)),
             )
             # Of two versions of one thing, the larger one with as clear an outline is whole.
-            found.append((outlined * float(len(rows)) ** 0.25, part))
+            found.append((worth * outlined * float(len(rows)) ** 0.25, part))
     return _disjoint(found, frame.lab)
 
 
 def _regions(
-    binary: BoolArray, steps: FloatImage
+    binary: BoolArray, steps: FloatImage, rim: int
 ) -> list[tuple[ByteMask, tuple[slice, slice], float]]:
-    """Return compact outlined regions: their masks, where those lie, and how outlined they are."""
+    """Return compact outlined regions: their masks, where those lie, and how outlined they are.
+
+    Args:
+        binary: Where the regions are, shape (h, w).
+        steps: See ``_colour_steps``.
+        rim: By how many pixels each region is to be widened.
+    """
     import cv2
 
+    size = (binary.shape[0], binary.shape[1])
     opened = cv2.morphologyEx(binary.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     num, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     areas = stats[:, cv2.CC_STAT_AREA].copy()
@@ -197,9 +207,14 @@ def _regions(
         left, top, width, height, area = (int(value) for value in stats[label])
         if not smallest <= area <= _LARGEST * binary.size:
             continue
-        rows, columns = slice(top, top + height), slice(left, left + width)
+        right, bottom = (min(left + width + rim, size[1]), min(top + height + rim, size[0]))
+        left, top = max(0, left - rim), max(0, top - rim)
+        rows, columns = slice(top, bottom), slice(left, right)
         piece = (labels[rows, columns] == label).astype(np.uint8)
-        if _is_scenery(piece, (left, top), (binary.shape[0], binary.shape[1])):
+        if rim:
+            piece = np.asarray(cv2.dilate(piece, _disc(rim)), dtype=np.uint8)
+            area = int(cv2.countNonZero(piece))
+        if _is_scenery(piece, (left, top), size):
             continue
         outlines, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         outline = max(outlines, key=cv2.contourArea)
@@ -207,7 +222,10 @@ def _regions(
         if area < _LEAST_SOLID * max(hull, 1.0):
             continue
         points = outline[:, 0]
-        outlined = float(np.mean(steps[rows, columns][points[:, 1], points[:, 0]] > _STEP))
+        inner = points[_off_border(points + np.array([left, top]), size)]
+        if len(inner) < _LEAST_INNER * len(points):
+            continue
+        outlined = float(np.mean(steps[rows, columns][inner[:, 1], inner[:, 0]] > _STEP))
         if outlined < _LEAST_OUTLINED:
             continue
         filled = np.zeros_like(piece)
@@ -216,6 +234,19 @@ def _regions(
         whole = filled if cv2.countNonZero(filled) < _MOST_FILLED * area else piece
         regions.append((whole, (rows, columns), outlined))
     return regions
+
+
+def _disc(radius: int) -> ByteMask:
+    import cv2
+
+    size = (2 * radius + 1, 2 * radius + 1)
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size), dtype=np.uint8)
+
+
+def _off_border(points: IntArray, size: Size) -> BoolArray:
+    """Return which points of an outline do not lie on the frame's border; (x, y) each."""
+    x, y = points[:, 0], points[:, 1]
+    return np.asarray((x > 0) & (y > 0) & (x < size[1] - 1) & (y < size[0] - 1))
 
 
 def _is_scenery(piece: ByteMask, corner: tuple[int, int], size: Size) -> bool:

@@ -19,6 +19,7 @@ from videoseg.builtin.regions.frames import (
 from videoseg.builtin.regions.linking import link_parts
 from videoseg.builtin.regions.moving_parts import Part, moving_parts
 from videoseg.builtin.regions.outlined_parts import outlined_parts
+from videoseg.builtin.regions.parting import part_touching
 from videoseg.builtin.regions.things import Thing, disjoint_masks, total_support, whole_things
 from videoseg.builtin.segmentation.cues import colour_cue
 from videoseg.errors import ConfigError
@@ -68,7 +69,9 @@ def survey_window(
     parts = moving_parts(frames, cues)
     queue = by_company(parts, cues)
     movers = _follow_movers(Follower(frames, cues, parts, shots), queue, max_candidates)
-    chains = link_parts(outlined_parts(frames), shots, float(np.hypot(*frames[0].size)))
+    pieces = outlined_parts(frames)
+    chains = link_parts(pieces, shots, float(np.hypot(*frames[0].size)))
+    part_touching(chains, pieces, shots)
     outlined = [chain for chain in chains if _lasts(len(chain.parts), len(frames))]
     things = whole_things(movers, outlined, frames)[:max_candidates]
     masks = disjoint_masks(things, frames)

@@ -20,6 +20,7 @@ _EXPLAINED_BY_ONE = 0.75  # by one: less, and it is the bright side of something
 _EXPLAINED_BY_SHARP = 0.45
 _SHARP_OUTLINE = 0.94
 _DEEPEST, _SAME_TINT = -24.0, 7.0  # Lab: a shadow against the ground beside it
+_NO_LIGHTER = 4.0  # flow bleeds: where a shadow thins out, the ground itself seems to move
 _EVENLY = 0.75  # of the pixels: a thing has colours of its own
 _MOSTLY = 0.6  # of the frames
 _NOTABLE = 0.15  # of a mover: the least that one of several outlined things covers
@@ -86,9 +87,9 @@ def whole_things(
         for chain in outlined
         if max((_inside(chain, track) for track in kept_movers), default=0.0) < _PIECE
     ]
-    things = [_of_mover(track, movers) for track in kept_movers]
     strengths = [_motion_of(chain, frames) for chain in kept_chains]
     fastest = max(strengths, default=0.0)
+    things = [_of_mover(track, movers, outlined, frames) for track in kept_movers]
     things += [
         _of_chain(chain, frames, strength, fastest, bool(kept_movers))
         for chain, strength in zip(kept_chains, strengths, strict=True)
@@ -127,7 +128,7 @@ def _several(track: Track, pieces: Sequence[Chain]) -> bool:
 
 
 def _is_shadow(track: Track, chains: Sequence[Chain], frames: Sequence[SurveyFrame]) -> bool:
-    """Return whether a mover is the ground, only darker, beside an outlined moving thing."""
+    """Return whether a mover is the ground, or its shade, beside an outlined moving thing."""
     import cv2
 
     shaded = beside = 0
@@ -146,7 +147,7 @@ def _is_shadow(track: Track, chains: Sequence[Chain], frames: Sequence[SurveyFra
         if not shadow.any() or not ground.any() or shadow.sum() > largest:
             continue
         change = frame.lab[shadow] - np.median(frame.lab[ground], axis=0)
-        darker = (change[:, 0] > _DEEPEST) & (change[:, 0] < 0)
+        darker = (change[:, 0] > _DEEPEST) & (change[:, 0] < _NO_LIGHTER)
         same_tint = np.hypot(change[:, 1], change[:, 2]) < _SAME_TINT
         shaded += bool(np.mean(darker & same_tint) > _EVENLY)
     return min(shaded, beside) > _MOSTLY * max(1, track.num_visible)
@@ -200,9 +201,15 @@ def _motion_of(chain: Chain, frames: Sequence[SurveyFrame]) -> float:
     return float(np.sum(moved) / len(frames) * size)
 
 
-def _of_mover(track: Track, movers: Sequence[Track]) -> Thing:
+def _of_mover(
+    track: Track, movers: Sequence[Track], outlined: Sequence[Chain], frames: Sequence[SurveyFrame]
+) -> Thing:
     best = max(total_support(other) for other in movers)
     saliency = total_support(track) / best if best > 0 else 0.0
+    # Hardly moving, it still stands out as much as the outlined thing that it is.
+    for chain in outlined:
+        if _inside(chain, track) > _PIECE and _covered_by(track, [chain]) > _PIECE:
+            saliency = max(saliency, _of_chain(chain, frames, 0.0, 0.0, True).saliency)
     clearest = max(track.support) or 1.0
     return Thing(
         tuple(track.probability), min(1.0, saliency), tuple(s / clearest for s in track.support)
