@@ -28,7 +28,14 @@ class Use:
 
     def to_config(self) -> Any:
         """Return what a configuration file holds: the name, or name and options."""
-        return {"name": self.name, "options": dict(self.options)} if self.options else self.name
+        if not self.options:
+            return self.name
+        # A component that wraps another one has that as an option.
+        options = {
+            name: value.to_config() if isinstance(value, Use) else value
+            for name, value in self.options.items()
+        }
+        return {"name": self.name, "options": options}
 
 
 def use(name: str, **options: Any) -> Use:

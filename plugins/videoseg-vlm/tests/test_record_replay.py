@@ -12,7 +12,7 @@ from videoseg_vlm import RecordingChat, ReplayChat, ReplayError
 from videoseg_vlm.exchanges import Exchange, Request, read_exchanges, write_line
 
 import videoseg as vs
-from videoseg.testing import ChatContract
+from videoseg.testing import ChatContract, moving_square
 
 
 class Counter:
@@ -248,6 +248,48 @@ def test_the_recorded_model_can_be_named(path, tmp_path):
         chat = registry.build("chat", "record", {"model": model, "path": path})
         assert chat.chat(say("hello"))[0].text.startswith("answer 1.0")
         chat.close()
+
+
+class AskingGrounder:
+    """Takes the numbers in an answer for a box."""
+
+    __module__ = "asking"  # pytest's name for this file is no module's
+
+    def __init__(self, *, chat):
+        self.chat = chat
+
+    def step(self, episode):
+        keyframe = episode.selection.indices[0]
+        image = vs.ImagePart(episode.video[keyframe], frame=keyframe, time=0.0)
+        replies = self.chat.chat(
+            [vs.Message("user", (image, vs.TextPart(episode.query)))],
+            num_samples=2,
+            temperature=0.7,
+            seed=episode.seed,
+        )
+        numbers = [ord(letter) % 7 for letter in replies[1].text[:2]]
+        box = vs.Box(numbers[0], numbers[1], numbers[0] + 20, numbers[1] + 20)
+        return vs.Grounding(keyframe, (vs.Prompt(1, keyframe, box=box),))
+
+
+def test_a_replayed_pipeline_gives_the_recorded_result(path, checkpoints):
+    clip = moving_square(4)
+    registry = vs.Registry()
+    registry.add("grounder", "asking", AskingGrounder, uses=("chat",))
+    tiny = vs.use("transformers", model=str(checkpoints["qwen3-vl"]))
+    results = []
+    for chat in (vs.use("record", model=tiny, path=path), vs.use("replay", path=path)):
+        pipe = vs.Pipeline(
+            "first", "asking", "flow", segmenter="cut", chat=chat, registry=registry
+        )
+        again = vs.Pipeline.from_yaml(pipe.to_yaml(), registry=registry)
+        with again:
+            results.append(again(clip.video, "the square", seed=3))
+    recorded, replayed = results
+    assert recorded.grounding == replayed.grounding
+    assert recorded.tracks == replayed.tracks
+    with pytest.raises(ReplayError, match="seed=3 instead of 4"):
+        again(clip.video, "the square", seed=4)
 
 
 def test_a_model_given_as_an_instance_stays_open(path):
