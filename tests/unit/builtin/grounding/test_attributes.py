@@ -255,3 +255,21 @@ def test_wrong_options_are_named_together() -> None:
 
 def test_it_is_a_grounder() -> None:
     assert isinstance(AttributesGrounder(), Grounder)
+
+
+def test_of_several_things_low_down_the_lowest_is_at_the_bottom(make_scene, thing) -> None:
+    # The later ones stand out less; that must not outweigh where they are.
+    above = {
+        name: thing(color, 8, lambda _, x=0.15 + 0.17 * index: (x, 0.15))
+        for index, (name, color) in enumerate(
+            [("one", "blue"), ("two", "green"), ("three", "white"), ("four", "black")]
+        )
+    }
+    scene = make_scene(
+        {
+            "higher": thing("red", 12, lambda _: (0.3, 0.7)),
+            **above,
+            "lower": thing("yellow", 12, lambda _: (0.7, 0.88)),
+        }
+    )
+    assert answered(scene, "the object at the bottom") == {"lower"}
