@@ -132,6 +132,24 @@ def test_a_batch_equals_single_calls_and_grows(pipeline, tmp_path):
         segment_videos(changed, None, tmp_path / "out", resume=True, **options)
 
 
+def test_an_interruption_frees_the_cluster(split, pipeline, tmp_path):
+    import ray
+
+    def interrupt(progress):
+        if progress.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(
+            split, pipeline(seconds=0.2), tmp_path / "out", num_actors=2, on_progress=interrupt
+        )
+    assert len(list(read_records(tmp_path / "out" / "records.jsonl"))) == 2
+    deadline = time.monotonic() + 60
+    while ray.available_resources().get("CPU") != 2:
+        assert time.monotonic() < deadline, "the actors still hold their processors"
+        time.sleep(0.1)
+
+
 def test_a_pool_that_fits_nowhere_is_refused(split, pipeline, tmp_path):
     with pytest.raises(ConfigError, match=r"needs 1 CPUs and 4 GPUs.*2 CPUs, 0 GPUs"):
         evaluate(split, pipeline(), tmp_path / "out", gpus_per_actor=4)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,8 +26,8 @@ def ray_session(address: str | None = None) -> Iterator[Any]:
     started for the block and gone after it.
 
     Args:
-        address: Where the cluster is, such as ``auto`` or ``ray://host:10001``; ``local`` for
-            one of this machine alone.
+        address: Where the cluster is, such as ``auto`` (the one this machine is part of) or
+            ``host:6379``; ``local`` for one of this machine alone.
 
     Yields:
         The module ``ray``.
@@ -40,21 +39,20 @@ def ray_session(address: str | None = None) -> Iterator[Any]:
     if (connected := _connected()) is not None:
         yield connected
         return
-    with _own_environment():
-        ray = _imported()
-        try:
-            ray.init(**_arguments(address))
-        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
-            where = address or os.environ.get("RAY_ADDRESS") or "this machine"
-            reason = " ".join(str(error).split())[:300]
-            raise ConfigError(
-                f"cannot connect to Ray at {where}: {reason}; start a cluster with `ray start "
-                "--head`, or leave the address out to use this machine"
-            ) from error
+    before = dict(os.environ)
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    changed = dict.fromkeys(_ENVIRONMENT)
+    try:
+        ray = _initialised(address)
+        # Ray leaves variables of its own; what others change during the run is theirs.
+        changed = {name: None for name in os.environ if os.environ[name] != before.get(name)}
         try:
             yield ray
         finally:
             ray.shutdown()
+    finally:
+        _put_back(changed, before)
 
 
 @contextmanager
@@ -92,23 +90,33 @@ def _imported() -> Any:
     return ray
 
 
+def _initialised(address: str | None) -> Any:
+    ray = _imported()
+    try:
+        ray.init(**_arguments(address))
+    except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+        where = address or os.environ.get("RAY_ADDRESS") or "this machine"
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"cannot connect to Ray at {where}: {reason}; start a cluster with `ray start "
+            "--head`, or leave the address out to use this machine"
+        ) from error
+    return ray
+
+
 def _arguments(address: str | None) -> dict[str, Any]:
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address not in (None, "local") or (address is None and os.environ.get("RAY_ADDRESS")):
-        return {**arguments, "address": address}
-    return {**arguments, "address": address, "include_dashboard": False}
+    if address is None and not os.environ.get("RAY_ADDRESS"):
+        # Not the cluster that happens to run here: its processors may be someone else's.
+        address = "local"
+    if address == "local":
+        arguments["include_dashboard"] = False
+    return {**arguments, "address": address}
 
 
-@contextmanager
-def _own_environment() -> Iterator[None]:
-    """Set Ray's variables, and put everything back that Ray itself changes."""
-    before = dict(os.environ)
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    try:
-        yield
-    finally:
-        for name in set(os.environ) - set(before):
-            with contextlib.suppress(KeyError):
-                del os.environ[name]
-        os.environ.update(before)
+def _put_back(names: Iterable[str], before: Mapping[str, str]) -> None:
+    for name in names:
+        if name in before:
+            os.environ[name] = before[name]
+        else:
+            os.environ.pop(name, None)
