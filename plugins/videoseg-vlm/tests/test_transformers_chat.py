@@ -91,6 +91,13 @@ def test_a_checkpoint_s_own_limits_do_not_make_all_samples_the_same(chats, ask, 
     assert len({reply.text for reply in replies}) == 4
 
 
+def test_a_checkpoint_s_own_choice_of_cache_is_no_obstacle(chats, ask, monkeypatch):
+    defaults = loaded(chats["qwen3-vl"]).model.generation_config
+    monkeypatch.setattr(defaults, "cache_implementation", "static")
+    replies = chats["qwen3-vl"].chat(ask((56, 56)), num_samples=3, temperature=1.0, max_tokens=4)
+    assert len({reply.text for reply in replies}) == 3
+
+
 def test_other_seeds_give_other_answers_and_torch_s_own_numbers_stay(chats, ask):
     import torch
 

@@ -100,6 +100,8 @@ def _from_shared_prefix(
             input_ids=inputs["input_ids"].expand(batch, -1),
             attention_mask=inputs["attention_mask"].expand(batch, -1),
             past_key_values=branch,
+            # A checkpoint's own choice of cache would be at odds with the one given.
+            cache_implementation=None,
             **_keywords(sampling),
         )
         answers += _answers(model, output, length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from videoseg import ChatReply, Message
 from videoseg_vlm.errors import ReplayError
@@ -30,7 +31,9 @@ class ReplayChat:
         ConfigError: If the file cannot be read or is no recording.
     """
 
-    def __init__(self, *, path: str, match: Match = "exact") -> None:
+    def __init__(
+        self, *, path: str, match: Literal["exact", "messages", "text"] = "exact"
+    ) -> None:
         self._path = Path(path).expanduser()
         self._match: Match = match
         self._exchanges = read_exchanges(self._path)

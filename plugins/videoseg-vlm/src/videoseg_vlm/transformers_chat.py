@@ -16,7 +16,6 @@ from videoseg.types import Size
 from videoseg_vlm.checkpoint import (
     Checkpoint,
     CheckpointOptions,
-    Quantization,
     is_out_of_memory,
     load,
 )
@@ -70,7 +69,7 @@ class TransformersChat:
         device: str = "auto",
         device_map: str | dict[str, Any] | None = None,
         attention: str | None = None,
-        quantization: Quantization = "none",
+        quantization: Literal["none", "int8", "int4"] = "none",
         min_pixels: int | None = None,
         max_pixels: int | None = None,
         coordinate_space: str | None = None,
