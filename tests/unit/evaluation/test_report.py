@@ -138,6 +138,14 @@ def test_what_has_not_been_run_is_not_counted_but_told():
     assert "3 samples have not been run yet" in render_page(report)
 
 
+def test_records_of_several_versions_are_told():
+    versions = ({"videoseg": "1.0", "numpy": "2.0"}, {"videoseg": "1.1", "numpy": "2.0"})
+    records = [replace(record(f"a/{i}", 0.5), versions=v) for i, v in enumerate(versions)]
+    assert report_of(records).problems == (
+        "these records were made with several versions of videoseg: 1.0, 1.1",
+    )
+
+
 def test_the_page_is_well_formed_and_loads_nothing(run):
     page = (run("out", fails_on="expression 1", shift=1) / "report.html").read_text()
     found = Page(page)

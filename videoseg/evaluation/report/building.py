@@ -81,8 +81,17 @@ def build_report(
         runs=tuple(runs),
         versions=_versions(ordered),
         devices=tuple(sorted({record.device for record in ordered if record.device})),
-        problems=tuple(problems),
+        problems=(*problems, *_mixed(ordered)),
     )
+
+
+def _mixed(records: Sequence[Record]) -> list[str]:
+    """Return what was not the same package for all records, such as after an upgrade."""
+    return [
+        f"these records were made with several versions of {name}: {versions}"
+        for name, versions in _versions(records).items()
+        if "," in versions
+    ]
 
 
 def _score(record: Record, protocol: EvalProtocol) -> SampleScore:
