@@ -267,6 +267,10 @@ def test_a_key_in_place_of_the_variable_s_name_is_not_repeated():
     [
         ("localhost:8000", "address of a server"),
         ("ftp://localhost/v1", "address of a server"),
+        ("http://[::bad/v1", "address of a server"),
+        ("http://host:abc/v1", "address of a server"),
+        ("http://" + "a" * 70 + ".org/v1", "address of a server"),
+        ("http://localhost/v1?key=1", "address of a server"),
         ("http://me:secret@localhost/v1", "no user name or password"),
     ],
 )

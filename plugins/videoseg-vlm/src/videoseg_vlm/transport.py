@@ -10,6 +10,7 @@ import re
 import ssl
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -309,12 +310,23 @@ def _checked_url(url: str) -> str:
             "base_url must hold no user name or password; put the server's key into an "
             "environment variable and name it with api_key_env"
         )
-    if match is None:
+    if match is None or not _names_a_host(url):
         raise ConfigError(
             f"base_url must be the address of a server, such as http://localhost:8000/v1, "
             f"got {url.split('@')[-1].split('?')[0]!r}"
         )
     return url.rstrip("/").removesuffix("/chat/completions")
+
+
+def _names_a_host(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        # A port that is no number is an error only when it is asked for.
+        _ = parts.port
+        (parts.hostname or "").encode("idna")
+    except (ValueError, UnicodeError):
+        return False
+    return bool(parts.hostname)
 
 
 def _retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
