@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -227,6 +228,13 @@ def test_without_ray_the_command_that_installs_it_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'ray\[data\]"), ray_session():
         pass
+
+
+def test_an_address_where_nobody_answers_is_told_at_once(clips, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(ConfigError, match=f"cannot connect to Ray at 127.0.0.1:{port}"):
+        segment_videos(clips, "the dog", tmp_path / "out", address=f"127.0.0.1:{port}")
 
 
 def test_the_commands_have_the_options_of_videoseg_eval():

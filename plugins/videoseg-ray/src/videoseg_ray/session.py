@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ __all__ = ["quiet_data_log", "ray_session"]
 
 # For the processes that Ray starts: nothing is sent home.
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0"}
+_PATIENCE = 10.0
 
 
 @contextmanager
@@ -93,8 +95,9 @@ def _imported() -> Any:
 def _initialised(address: str | None) -> Any:
     ray = _imported()
     try:
+        _knock(address or os.environ.get("RAY_ADDRESS", ""))
         ray.init(**_arguments(address))
-    except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, OverflowError, RuntimeError) as error:
         where = address or os.environ.get("RAY_ADDRESS") or "this machine"
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(
@@ -102,6 +105,13 @@ def _initialised(address: str | None) -> Any:
             "--head`, or leave the address out to use this machine"
         ) from error
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raise an OSError if nobody answers at ``host:port``; Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
 def _arguments(address: str | None) -> dict[str, Any]:
