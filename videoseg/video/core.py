@@ -152,8 +152,16 @@ class VideoCore:
         yield from self._decoded(range(start, stop), keep=keep)
 
     def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
-        """Yield the frames from stop - 1 down to start, decoding group by group."""
+        """Yield the frames from stop - 1 down to start, decoding group by group.
+
+        What the cache holds at that end is taken from there.
+        """
         reader = self.reader()
+        while stop > start and (cached := self._cache.get(stop - 1)) is not None:
+            yield cached
+            stop -= 1
+        if stop == start:
+            return
         if hasattr(reader, "iter_backward"):
             keep = self._fits(stop - start) and not self.is_in_memory()
             yield from self._decoded(range(stop - 1, start - 1, -1), keep=keep)

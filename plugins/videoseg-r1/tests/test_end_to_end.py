@@ -1,0 +1,80 @@
+"""Real classes from the question to the masks, with tiny or random weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from scripted_chat import knowing
+from videoseg_r1 import HierarchicalSampler, ReasoningGrounder
+
+import videoseg as vs
+from videoseg.synthetic import make_clip
+from videoseg.video import write_video
+
+
+@pytest.fixture(scope="module")
+def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a clip of 854x480 pixels."""
+    clip = make_clip(seed=1, difficulty="motion", num_frames=12, size=(480, 854))
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    write_video(path, clip.iter_frames(), fps=clip.fps)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    pytest.importorskip("transformers")
+    from rigged_vlm import save_rigged_vlm
+
+    return str(save_rigged_vlm(tmp_path_factory.mktemp("model")))
+
+
+def test_from_a_model_over_sam2_and_xmem_to_a_saved_result(clip_path, model, tmp_path):
+    pytest.importorskip("videoseg_sam2")
+    pytest.importorskip("videoseg_xmem")
+    sam2 = vs.use("sam2", model="toy", random_weights=True, low_score=0.0)
+    with vs.Pipeline(
+        sampler=vs.use("htfs", num_spans=3, num_positions=3),
+        grounder="r1",
+        segmenter=sam2,
+        propagator=vs.use("xmem", checkpoint="random", size=64),
+        chat=vs.use("transformers", model=model, device_map="cpu"),
+    ) as pipe:
+        first, second = (pipe(clip_path, "the thing that moves", seed=5) for _ in range(2))
+    first.save(tmp_path / "out", parts=["masks"])
+    kept = vs.Segmentation.load(tmp_path / "out")
+    [turn] = kept.trace.turns
+    assert len(turn.selection.details["rounds"][0]["replies"]) == 3
+    assert turn.thought.details["coordinate_space"] == "per_mille"
+    [prompt] = kept.grounding.prompts
+    assert prompt.box.as_tuple() == pytest.approx((239.12, 120, 597.8, 355.2))
+    assert {"sampler", "grounder", "segmenter", "propagator", "total"} <= set(kept.timings)
+    assert kept.pipeline["chat"]["name"] == "transformers"
+    assert (first.tracks, first.grounding) == (second.tracks, second.grounding)
+    assert kept == first
+
+
+def test_every_frame_is_decoded_once(clip_path, monkeypatch):
+    from videoseg.video.pyav import PyavReader
+
+    decoded: Counter[int] = Counter()
+    decode = PyavReader._decode
+
+    def counted(reader, cursor, index):
+        decoded[index] += 1
+        return decode(reader, cursor, index)
+
+    monkeypatch.setattr(PyavReader, "_decode", counted)
+    clip = make_clip(seed=1, difficulty="motion", num_frames=12, size=(480, 854))
+    chat = knowing(clip, clip.queries[0])
+    pipe = vs.Pipeline(
+        HierarchicalSampler(chat=chat, num_spans=2, num_positions=2),
+        ReasoningGrounder(chat=chat),
+        "flow",
+        segmenter="cut",
+    )
+    with vs.Video.open(clip_path, reader="pyav") as video:
+        pipe(video, clip.queries[0].text)
+    assert decoded == Counter(range(12))
