@@ -24,10 +24,10 @@ def seen_by(processor, size: tuple[int, int]) -> tuple[int, int]:
 
 def shown_by(processor, image: np.ndarray) -> np.ndarray:
     """Return the picture a processor made, (H, W), put together from its patches."""
-    made = processor(images=[image], return_tensors="np")
-    _, rows, columns = made.image_grid_thw[0]
+    made = processor(images=[image], return_tensors="pt")
+    [[_, rows, columns]] = made.image_grid_thw.tolist()
     merge, side = processor.merge_size, processor.patch_size
-    blocks = made.pixel_values.reshape(
+    blocks = made.pixel_values.numpy().reshape(
         rows // merge, columns // merge, merge, merge, 3, processor.temporal_patch_size, side, side
     )
     picture = blocks[..., 0, 0, :, :].transpose(0, 2, 4, 1, 3, 5)
@@ -111,14 +111,14 @@ def test_a_drawn_box_is_where_the_converter_says_in_the_picture_the_model_gets(
 def test_an_image_fitted_here_is_seen_at_exactly_that_size(family, image_processors):
     processor, factor = image_processors[family], FAMILY_OF[family].size_factor
     bounds = {
-        "min_pixels": processor.size.shortest_edge,
-        "max_pixels": processor.size.longest_edge,
+        "min_pixels": processor.size["shortest_edge"],
+        "max_pixels": processor.size["longest_edge"],
     }
     for size in random_sizes(1000, smallest=20, largest=4000):
         if max(size) / min(size) > 100:
             continue
         fitted = fitted_size(size, factor=factor, **bounds)
-        patches = processor.get_number_of_image_patches(*fitted)
+        patches = processor.get_number_of_image_patches(*fitted, {})
         assert patches == fitted[0] * fitted[1] // processor.patch_size**2
         assert fitted[0] * fitted[1] <= bounds["max_pixels"]
     for size in random_sizes(30, smallest=20, largest=2000):

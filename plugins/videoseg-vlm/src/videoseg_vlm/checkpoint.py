@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +194,12 @@ def _set_pixel_bounds(image_processor: Any, options: CheckpointOptions) -> None:
 
 def _pixel_bounds(image_processor: Any) -> tuple[int, int] | None:
     size = getattr(image_processor, "size", None)
-    smallest, largest = getattr(size, "shortest_edge", None), getattr(size, "longest_edge", None)
+    names = ("shortest_edge", "longest_edge")
+    smallest, largest = (
+        # Releases of transformers differ in what holds them.
+        size.get(name) if isinstance(size, Mapping) else getattr(size, name, None)
+        for name in names
+    )
     # Processors that do not merge patches mean sides by these names.
     merges = isinstance(getattr(image_processor, "merge_size", None), int)
     if not merges or smallest is None or largest is None:
