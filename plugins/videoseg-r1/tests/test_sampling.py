@@ -11,6 +11,7 @@ from videoseg_r1 import (
 )
 from videoseg_r1.aggregation import agreement, combine_positions, combine_spans
 from videoseg_r1.localising import span_window
+from videoseg_vlm import ContextLengthError, ServerError
 
 import videoseg as vs
 from videoseg.testing import SamplerContract, moving_square
@@ -174,18 +175,22 @@ def test_a_look_without_a_keyframe_is_narrowed_inside_its_window(video):
 
 def test_a_model_that_fails_leaves_the_middle_frame_and_a_warning(video):
     def fail(exchange, number):
-        raise vs.VideosegError("the server is down")
+        raise ContextLengthError("too many frames", component="transformers")
 
     selection = htfs(ScriptedChat(fail)).sample(video, "it", window=WHOLE)
     assert selection.keyframe == 49
-    assert "the server is down" in selection.details["warnings"][0]
+    assert "too many frames" in selection.details["warnings"][0]
 
 
-def test_missing_weights_are_not_passed_over(video):
+@pytest.mark.parametrize(
+    "error",
+    [vs.MissingWeightsError("download them"), ServerError("is down", component="openai")],
+)
+def test_what_only_the_user_can_mend_is_not_passed_over(video, error):
     def fail(exchange, number):
-        raise vs.MissingWeightsError("download them")
+        raise error
 
-    with pytest.raises(vs.MissingWeightsError):
+    with pytest.raises(type(error)):
         htfs(ScriptedChat(fail)).sample(video, "it", window=WHOLE)
 
 
