@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from videoseg_vlm import time_label
+
 from videoseg import (
     Box,
     ChatModel,
@@ -24,7 +26,7 @@ from videoseg_r1.answers import Answer, ObjectAnswer, parse_answer
 from videoseg_r1.budget import Difficulty, rate_difficulty, token_budget
 from videoseg_r1.placing import Placement, placement_of
 from videoseg_r1.prompts import load_prompt
-from videoseg_r1.showing import ask_about, frame_parts, time_label
+from videoseg_r1.showing import ask_about, frame_parts
 
 __all__ = ["OnParseError", "ReasoningGrounder", "ThinkingBudget"]
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+from videoseg_vlm import time_label
+
+from videoseg import ChatModel, ChatReply, Message, VideoSource, Window
 from videoseg_r1.aggregation import Aggregate, agreement, combine_positions, combine_spans
 from videoseg_r1.prompts import PromptTemplate
 from videoseg_r1.showing import (
@@ -15,11 +18,8 @@ from videoseg_r1.showing import (
     frame_parts,
     position_label,
     spread,
-    time_label,
 )
 from videoseg_r1.times import parse_percent, parse_span, parse_timestamp
-
-from videoseg import ChatModel, ChatReply, Message, VideoSource, Window
 
 __all__ = [
     "Asking",

@@ -9,7 +9,7 @@ import numpy as np
 from videoseg import ImagePart, Message, TextPart, VideoSource, Window
 from videoseg.types import MessagePart
 
-__all__ = ["ask_about", "clip_duration", "frame_parts", "position_label", "spread", "time_label"]
+__all__ = ["ask_about", "clip_duration", "frame_parts", "position_label", "spread"]
 
 
 def spread(window: Window, count: int) -> list[int]:
@@ -22,11 +22,6 @@ def spread(window: Window, count: int) -> list[int]:
 def clip_duration(video: VideoSource, clip: Window) -> float:
     """Return the seconds from the first frame of a clip until its last has been shown."""
     return video.time_of(clip.stop - 1) - video.time_of(clip.start) + 1 / video.fps
-
-
-def time_label(seconds: float) -> str:
-    """Return a time as the model is to read it; Qwen3-VL writes it in the same way."""
-    return f"<{seconds:.1f} seconds>"
 
 
 def position_label(share: float) -> str:
