@@ -159,44 +159,48 @@ def _parts_of_frame(
     centers: FloatImage,
     groups: Sequence[Sequence[int]],
 ) -> list[OutlinedPart]:
-    labels = _nearest(image.reshape(-1, 3), centers).reshape(image.shape[:2])
+    labels = _nearest(image.reshape(-1, 3), centers).reshape(image.shape[:2]).astype(np.uint8)
     steps = _colour_steps(frame.lab)
     found: list[tuple[float, OutlinedPart]] = []
-    maps = [(np.isin(labels, group), 0, 1.0) for group in groups]
+    regions = []
+    for group in groups:
+        members = np.zeros(256, dtype=np.uint8)
+        members[list(group)] = 1
+        regions += [(1.0, *region) for region in _regions(members[labels], steps, 0)]
     # A white thing on light ground shares its colour's cluster: what steps enclose is a thing.
-    maps.append((steps < _STEP, _RIM, _ENCLOSED_WORTH))
-    for binary, rim, worth in maps:
-        for piece, box, outlined in _regions(binary, steps, rim):
-            mask = np.zeros(labels.shape, dtype=bool)
-            mask[box] = piece.astype(bool)
-            rows, columns = np.nonzero(mask)
-            part = OutlinedPart(
-                position,
-                mask,
-                image[mask].mean(axis=0),
-                outlined,
-                (float(columns.mean()), float(rows.mean())),
-                float(len(rows)),
-            )
-            # Of two versions of one thing, the larger one with as clear an outline is whole.
-            found.append((worth * outlined * float(len(rows)) ** 0.25, part))
+    enclosed = (steps < _STEP).astype(np.uint8)
+    regions += [(_ENCLOSED_WORTH, *region) for region in _regions(enclosed, steps, _RIM)]
+    for worth, piece, box, outlined in regions:
+        mask = np.zeros(labels.shape, dtype=bool)
+        mask[box] = piece.astype(bool)
+        rows, columns = np.nonzero(piece)
+        part = OutlinedPart(
+            position,
+            mask,
+            image[box][rows, columns].mean(axis=0),
+            outlined,
+            (float(columns.mean()) + box[1].start, float(rows.mean()) + box[0].start),
+            float(len(rows)),
+        )
+        # Of two versions of one thing, the larger one with as clear an outline is whole.
+        found.append((worth * outlined * float(len(rows)) ** 0.25, part))
     return _disjoint(found, frame.lab)
 
 
 def _regions(
-    binary: BoolArray, steps: FloatImage, rim: int
+    binary: ByteMask, steps: FloatImage, rim: int
 ) -> list[tuple[ByteMask, tuple[slice, slice], float]]:
     """Return compact outlined regions: their masks, where those lie, and how outlined they are.
 
     Args:
-        binary: Where the regions are, shape (h, w).
+        binary: 1 where the regions are, else 0, shape (h, w).
         steps: See ``_colour_steps``.
         rim: By how many pixels each region is to be widened.
     """
     import cv2
 
     size = (binary.shape[0], binary.shape[1])
-    opened = cv2.morphologyEx(binary.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    opened = cv2.morphologyEx(binary, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     num, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     areas = stats[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
