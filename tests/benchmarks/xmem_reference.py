@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 from videoseg_xmem.checkpoint import random_network
 from videoseg_xmem.network import Dimensions, XMemNetwork
@@ -23,65 +22,35 @@ from videoseg_xmem.options import MemoryOptions
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
+# A ``top_k`` that leaves no place out.
+ALL = 10**9
+
 _SCALES = {
     "key_proj.key_proj.weight": 2.5,
     "key_proj.d_proj.weight": 1.0,
     "key_proj.e_proj.weight": 1.0,
     "decoder.up_16_8.skip_conv.weight": 0.2,
     "decoder.up_8_4.skip_conv.weight": 0.2,
-    "decoder.pred.weight": 0.25,
+    "decoder.pred.weight": 0.8,
 }
 
 
-_GAIN, _BIAS = 6.0, -6.0
-
-
 def informative_network(*, seed: int = 0, width: int = 64) -> XMemNetwork:
-    """Return a random network in which one channel carries the masks.
+    """Return a random network whose probabilities stay informative.
 
-    With plain random weights the masks vanish, fill the frame or become noise, and agreement
-    on those says little. Here channel 0 takes the mask through the value encoder, the memory
-    and the decoder, so that objects are followed by how similar the (random) keys are; all
-    other channels stay random and add their part to the logits.
+    With plain random weights masks soon vanish or fill the frame, and rounding errors grow
+    from frame to frame as in any chaotic system; agreement on that says little. With these
+    scales, similarities are spread as those of a trained network are, most probabilities lie
+    well inside (0, 1), and masks count for what is remembered.
     """
     dimensions = Dimensions(key=width, value=8 * width, sensory=width, width=width)
     network = random_network(dimensions, seed=seed)
     with torch.no_grad():
         for name, factor in _SCALES.items():
             network.get_parameter(name).mul_(factor)
-        _carry_masks(network)
+        # The planes of the masks among the value encoder's inputs.
+        network.value_encoder.conv1.weight[:, 3:].mul_(3)
     return network
-
-
-def _carry_masks(network: XMemNetwork) -> None:
-    encoder, decoder = network.value_encoder, network.decoder
-    encoder.conv1.weight[0] = 0
-    encoder.conv1.weight[0, 3] = 1 / 49
-    for stage in (encoder.layer1, encoder.layer2, encoder.layer3):
-        for block in stage:
-            _only(block.conv2, None)
-            if block.downsample is not None:
-                _only(block.downsample[0], 0)
-    image_channels = 16 * network.dimensions.width
-    for fuser in (encoder.fuser, decoder.fuser):
-        _only(fuser.block1.downsample, image_channels)
-        _only(fuser.block1.conv2, None)
-        _only(fuser.block2.conv2, None)
-    for block in (decoder.up_16_8, decoder.up_8_4):
-        _only(block.skip_conv, None)
-        _only(block.out_conv.conv2, None)
-    _only(decoder.up_16_8.out_conv.downsample, 0)
-    decoder.pred.weight[0, 0] = 0
-    decoder.pred.weight[0, 0, 1, 1] = _GAIN
-    decoder.pred.bias.fill_(_BIAS)
-
-
-def _only(convolution: nn.Conv2d, channel: int | None) -> None:
-    """Let output channel 0 be one input channel, or 0."""
-    weight = convolution.weight
-    weight[0] = 0
-    if channel is not None:
-        weight[0, channel, weight.shape[2] // 2, weight.shape[3] // 2] = 1
 
 
 def frames_of(folder: Path, count: int) -> list[np.ndarray]:
@@ -125,7 +94,7 @@ class Reference:
             "min_mid_term_frames": options.min_working_frames,
             "num_prototypes": options.prototypes,
             "max_long_term_elements": options.long_term_elements,
-            "top_k": options.top_k,
+            "top_k": None if options.top_k >= ALL else options.top_k,
         }
         with contextlib.redirect_stdout(io.StringIO()):
             self._network = network(self._config, str(checkpoint)).eval()
