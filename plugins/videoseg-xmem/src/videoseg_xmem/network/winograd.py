@@ -53,7 +53,8 @@ class WinogradConv2d(nn.Module):
         out_channels, channels = weight.shape[:2]
         transformed = weight.new_empty(_SPAN, _SPAN, channels, out_channels)
         # Part by part, since all of it in float64 would be large.
-        for part in torch.arange(out_channels).split(64):
+        for start in range(0, out_channels, 64):
+            part = slice(start, start + 64)
             exact = weight[part].double()
             transformed[..., part] = torch.einsum("ia,ocab,jb->ijco", filters, exact, filters).to(
                 weight.dtype
