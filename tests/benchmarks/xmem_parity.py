@@ -14,7 +14,8 @@ mean IoU of any object on any frame).
 
 Only the ``top_k`` most similar places are read. Where the last of these and the next are
 equal but for rounding, the two implementations may read different ones, which shows on that
-frame and fades. ``--read-all`` reads all places in both, which leaves nothing to chance.
+frame and fades. ``--read-all`` reads all places in both, which leaves nothing to chance;
+``--double`` computes both in float64, where such ties are all but gone.
 """
 
 from __future__ import annotations
@@ -93,6 +94,16 @@ def objects_of(folder: Path, size: tuple[int, int]) -> dict[int, dict[int, torch
     return given
 
 
+def compute_in_double() -> None:
+    """Let everything in this process that asks for float32 have float64.
+
+    Then no two places of the memory are equally similar but for rounding, and what is left of
+    a difference is a difference of method.
+    """
+    torch.set_default_dtype(torch.float64)
+    torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]
+
+
 class Agreement:
     """How far two implementations are apart, over all frames."""
 
@@ -133,9 +144,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--read-all", action="store_true", help="no top_k")
+    parser.add_argument("--double", action="store_true", help="compute both in float64")
     parser.add_argument("--no-bfloat16", action="store_true", help="leave out what is slow")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.double:
+        compute_in_double()
     size = tuple(options.size)
     folder = options.data / "davis"
     frames = frames_of(folder / "JPEGImages" / "480p" / options.sequence, options.frames)
@@ -147,16 +161,18 @@ def main() -> None:
         max_working_frames=4,
         prototypes=64,
     )
+    dtype = torch.get_default_dtype()
+    name = f"ours, {str(dtype).removeprefix('torch.')}"
     aligned = replace(memory, late_objects="aligned")
     with tempfile.TemporaryDirectory() as temporary:
         checkpoint = Path(temporary) / "random.pth"
         torch.save(informative_network(seed=options.seed).state_dict(), checkpoint)
         reference = Reference(options.reference, checkpoint, memory)
         ours: dict[str, Ours] = {
-            "ours, float32": Ours(checkpoint, memory, torch.float32),
-            "ours, float32, late_objects=aligned": Ours(checkpoint, aligned, torch.float32),
+            name: Ours(checkpoint, memory, dtype),
+            f"{name}, late_objects=aligned": Ours(checkpoint, aligned, dtype),
         }
-        if not options.no_bfloat16:
+        if not (options.no_bfloat16 or options.double):
             ours["ours, bfloat16, against ours, float32"] = Ours(
                 checkpoint, memory, torch.bfloat16
             )
@@ -168,11 +184,11 @@ def main() -> None:
         masks = given.get(index, {})
         expected = reference.step(image, masks, last=last)
         spread.append(float(((expected > 0.05) & (expected < 0.95)).float().mean()))
-        results = {name: one.step(image, masks, last=last) for name, one in ours.items()}
-        for name, result in results.items():
-            against = results["ours, float32"] if "bfloat16" in name else expected
-            agreements[name].add(against, result)
-    memory_of_ours = ours["ours, float32"].tracker.memory
+        results = {which: one.step(image, masks, last=last) for which, one in ours.items()}
+        for which, result in results.items():
+            against = results[name] if "bfloat16" in which else expected
+            agreements[which].add(against, result)
+    memory_of_ours = ours[name].tracker.memory
     print(
         f"{len(frames)} frames of {options.sequence} at {size[0]}x{size[1]}, second object on "
         f"frame {LATE}; {memory_of_ours.num_prototypes} prototypes at the end (reference: "
@@ -181,8 +197,8 @@ def main() -> None:
     )
     print("| implementation | max difference | mean | frames > 1e-4 | least IoU | mean IoU |")
     print("|---|---|---|---|---|---|")
-    for name, agreement in agreements.items():
-        print(agreement.row(name))
+    for which, agreement in agreements.items():
+        print(agreement.row(which))
 
 
 if __name__ == "__main__":
