@@ -35,6 +35,7 @@ def cluster(plugin_path: str) -> Iterator[str]:
     environment = dict(os.environ)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", plugin_path)
+        # Until the end: where usage is counted, a thread of Ray outlives the connection.
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         ray.init(
             address="local",
@@ -44,8 +45,8 @@ def cluster(plugin_path: str) -> Iterator[str]:
             log_to_driver=False,
             logging_level="ERROR",
         )
-    yield ray.get_runtime_context().gcs_address
-    ray.shutdown()
+        yield ray.get_runtime_context().gcs_address
+        ray.shutdown()
     for name in set(os.environ) - set(environment):
         del os.environ[name]
 

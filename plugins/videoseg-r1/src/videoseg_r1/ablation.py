@@ -8,10 +8,9 @@ from __future__ import annotations
 import random
 from typing import ClassVar
 
+from videoseg import VideoSource, Window
 from videoseg_r1.htfs import Aimed, HierarchicalSampler, Narrowed
 from videoseg_r1.localising import ask_timestamp
-
-from videoseg import VideoSource, Window
 
 __all__ = ["DirectSampler", "SegmentRandomSampler", "TimestampSampler"]
 

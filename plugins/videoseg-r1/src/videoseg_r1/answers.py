@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from videoseg_r1.relaxed_json import read_values
-
 from videoseg import GroundingParseError
+from videoseg_r1.relaxed_json import read_values
 
 __all__ = ["MAX_OBJECTS", "Answer", "ObjectAnswer", "parse_answer", "split_answer"]
 
