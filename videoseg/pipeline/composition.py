@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from videoseg.errors import ConfigError, IncompatibleStagesError, VideosegError
+from videoseg.errors import (
+    ConfigError,
+    IncompatibleStagesError,
+    MissingWeightsError,
+    VideosegError,
+)
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use
 from videoseg.plugins import RegisteredComponent, Registry
 from videoseg.stages import ChatModel, FrameSampler, Grounder, Propagator, Segmenter
@@ -200,11 +205,20 @@ class Composition:
     def build_all(self) -> None:
         """Build every stage that is given.
 
-        Whatever one lacks (weights, a device) is found before another has done its work.
+        Whatever one lacks (weights, a device) is found before another has done its work, and
+        all weights that are missing are told at once.
         """
+        missing: dict[str, MissingWeightsError] = {}
         for stage in STAGES:
             if self.stages[stage].given is not None:
-                self.build(stage)
+                try:
+                    self.build(stage)
+                except MissingWeightsError as error:
+                    missing[str(error)] = error
+        if len(missing) == 1:
+            raise next(iter(missing.values()))
+        if missing:
+            raise MissingWeightsError("; ".join(missing))
 
     def check_options(self) -> list[str]:
         """Return every problem with the options of all stages; imports their classes."""

@@ -327,3 +327,18 @@ def test_weights_that_are_missing_are_missed_before_the_grounder_has_worked(vide
     with pytest.raises(MissingWeightsError, match="fetch them"):
         getattr(pipe, run)(video, "it")
     assert not asked
+
+
+def test_all_missing_weights_are_told_at_once(video):
+    class Another:
+        def __init__(self):
+            raise MissingWeightsError("fetch these as well")
+
+    registry = Registry(allow=())
+    registry.add("segmenter", "weightless", Another)
+    registry.add("propagator", "weightless", LacksWeights)
+    pipe = Pipeline(
+        EverySecond(), AnswersAt(), "weightless", segmenter="weightless", registry=registry
+    )
+    with pytest.raises(MissingWeightsError, match="fetch these as well; fetch them"):
+        pipe(video, "it")
