@@ -1,0 +1,162 @@
+"""Rewards for where an answer says the objects are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from videoseg.errors import ConfigError, ShapeError
+from videoseg.metrics import best_assignment
+from videoseg.types import BoolArray
+
+__all__ = ["LocatedObject", "answer_format", "localisation_accuracy", "negative_distance"]
+
+XY: TypeAlias = tuple[float, float]
+
+_MOST_OBJECTS = 120
+_FULL = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedObject:
+    """Where one object is said to be, or is, in the coordinates of the training images.
+
+    Args:
+        box: (x1, y1, x2, y2).
+        point: A point on it; None if none is given.
+    """
+
+    box: tuple[float, float, float, float]
+    point: XY | None = None
+
+
+def answer_format(
+    items: Sequence[Mapping[str, Any]], *, negatives: bool = False, none_there: bool = False
+) -> float:
+    """Return how many of the parts of an answer are well formed, per object.
+
+    Args:
+        items: The entries of an answer, as read from its JSON.
+        negatives: Whether ``neg_point_2d`` counts, too (VideoSeg-R1; its key is unpublished).
+        none_there: Whether there is no true object; then an empty answer is well formed, which
+            VisionReasoner's code never grants.
+
+    Returns:
+        From 0 to 2, or to 3 with negatives.
+    """
+    parts = {"bbox_2d": 4, "point_2d": 2} | ({"neg_point_2d": 2} if negatives else {})
+    if not items:
+        return float(len(parts)) if none_there else 0.0
+    formed = sum(
+        _is_numbers(item.get(key), length) for item in items for key, length in parts.items()
+    )
+    return formed / len(items)
+
+
+def localisation_accuracy(
+    predicted: Sequence[LocatedObject],
+    true: Sequence[LocatedObject],
+    *,
+    least_iou: float = 0.5,
+    box_tolerance: float = 10.0,
+    point_tolerance: float = 30.0,
+) -> float:
+    """Return how well the objects said match the true ones, from 0 to 3.
+
+    A pair earns 1 for a box IoU above ``least_iou`` (pixels of both corners included), 1 for a
+    mean difference of the corners below ``box_tolerance``, and 1 for a point that lies in its
+    own box and nearer to the true point than ``point_tolerance``. Pairs are matched so that
+    they earn most, and the sum is divided by the larger number of objects (VisionReasoner). No
+    objects where there are none earn 3, and 0 otherwise: its code can never reward that.
+
+    Args:
+        predicted: What was said; the first 120 count.
+        true: What is true; the first 120 count.
+        least_iou: IoU above which a box is right.
+        box_tolerance: Pixels.
+        point_tolerance: Pixels, Euclidean.
+    """
+    said, there = list(predicted)[:_MOST_OBJECTS], list(true)[:_MOST_OBJECTS]
+    if not said or not there:
+        return _FULL if not said and not there else 0.0
+    earned = np.array(
+        [
+            [_earned(one, other, least_iou, box_tolerance, point_tolerance) for other in there]
+            for one in said
+        ]
+    )
+    pairs = best_assignment(earned)
+    return float(sum(earned[row, column] for row, column in pairs) / max(len(said), len(there)))
+
+
+def negative_distance(points: Sequence[XY], mask: BoolArray, *, tolerance: float = 40.0) -> float:
+    """Return the share of negative points that lie just outside all true objects.
+
+    A point is good if its city-block distance to the nearest pixel of the mask is above 0 and
+    at most ``tolerance``; points outside the image are not (VideoSeg-R1).
+
+    Args:
+        points: The negative points (x, y).
+        mask: Union of all true objects, shape (H, W).
+        tolerance: Pixels.
+
+    Returns:
+        From 0 to 1; 0 without points.
+
+    Raises:
+        ShapeError: If the mask is not two-dimensional.
+        ConfigError: If the tolerance is not positive.
+    """
+    mask = np.asarray(mask, dtype=bool)
+    if mask.ndim != 2:
+        raise ShapeError("a mask", actual=mask.shape, expected="(H, W)")
+    if tolerance <= 0:
+        raise ConfigError(f"tolerance must be positive, got {tolerance}")
+    rows, columns = np.nonzero(mask)
+    if not points or rows.size == 0:
+        return 0.0
+    height, width = mask.shape
+    good = 0
+    for x, y in points:
+        # Written so that a coordinate that is not a number is outside as well.
+        if not (0 <= x < width and 0 <= y < height):
+            continue
+        distance = (np.abs(columns - int(x)) + np.abs(rows - int(y))).min()
+        good += int(0 < distance <= tolerance)
+    return good / len(points)
+
+
+def _earned(
+    said: LocatedObject,
+    true: LocatedObject,
+    least_iou: float,
+    box_tolerance: float,
+    point_tolerance: float,
+) -> float:
+    earned = float(_inclusive_iou(said.box, true.box) > least_iou)
+    earned += float(np.abs(np.subtract(said.box, true.box)).mean() < box_tolerance)
+    if said.point is not None and true.point is not None:
+        x, y = said.point
+        inside = said.box[0] <= x <= said.box[2] and said.box[1] <= y <= said.box[3]
+        near = np.hypot(x - true.point[0], y - true.point[1]) < point_tolerance
+        earned += float(inside and near)
+    return earned
+
+
+def _inclusive_iou(a: Sequence[float], b: Sequence[float]) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0]) + 1
+    height = min(a[3], b[3]) - max(a[1], b[1]) + 1
+    shared = max(0.0, width) * max(0.0, height)
+    areas = sum((box[2] - box[0] + 1) * (box[3] - box[1] + 1) for box in (a, b))
+    return shared / (areas - shared) if areas > shared else 0.0
+
+
+def _is_numbers(value: object, length: int) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == length
+        and all(isinstance(n, int | float) and not isinstance(n, bool) for n in value)
+    )
