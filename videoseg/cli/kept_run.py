@@ -53,11 +53,12 @@ def keep_run(partial: Segmentation, error: VideosegError, folder: Path) -> None:
     }
     path = _place(folder)
     try:
-        write_file(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+        write_file(path, json.dumps(document, indent=1) + "\n")
     except OutputError as problem:
         note(f"the grounding could not be kept either: {problem}")
     else:
-        note(f"what had been found until then is kept in {path}; --resume goes on from it")
+        note(f"what had been found until then is kept in {path}")
+        note(f"to go on from it, run the same with: -o {folder} --resume")
 
 
 def load_run(folder: Path, video: Video, query: str) -> KeptRun | None:
@@ -97,7 +98,8 @@ def forget_run(folder: Path) -> None:
 
 
 def _place(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.failed.json")
+    whole = folder.absolute()
+    return whole.with_name(f"{whole.name}.failed.json")
 
 
 def _differences(kept: KeptRun, facts: VideoFacts, video: Video, query: str) -> list[str]:
@@ -108,4 +110,6 @@ def _differences(kept: KeptRun, facts: VideoFacts, video: Video, query: str) -> 
     if (facts.num_frames, tuple(facts.size)) != (now.num_frames, tuple(now.size)):
         height, width = facts.size
         problems.append(f"its video has {facts.num_frames} frames of {width}x{height}")
+    elif facts.name != now.name:
+        problems.append(f"its video is {facts.name!r}")
     return problems

@@ -18,6 +18,8 @@ XY: TypeAlias = tuple[float, float]
 
 _MOST_OBJECTS = 120
 _FULL = 3.0
+# Larger numbers, and those that are none, are no coordinates.
+_LARGEST = 1e7
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ def answer_format(
     if not items:
         return float(len(parts)) if none_there else 0.0
     formed = sum(
-        _is_numbers(item.get(key), length) for item in items for key, length in parts.items()
+        isinstance(item, Mapping) and _is_numbers(item.get(key), length)
+        for item in items
+        for key, length in parts.items()
     )
     return formed / len(items)
 
@@ -136,9 +140,11 @@ def _earned(
     box_tolerance: float,
     point_tolerance: float,
 ) -> float:
+    if not _is_numbers(said.box, 4):
+        return 0.0
     earned = float(_inclusive_iou(said.box, true.box) > least_iou)
     earned += float(np.abs(np.subtract(said.box, true.box)).mean() < box_tolerance)
-    if said.point is not None and true.point is not None:
+    if _is_numbers(said.point, 2) and said.point is not None and true.point is not None:
         x, y = said.point
         inside = said.box[0] <= x <= said.box[2] and said.box[1] <= y <= said.box[3]
         near = np.hypot(x - true.point[0], y - true.point[1]) < point_tolerance
@@ -158,5 +164,8 @@ def _is_numbers(value: object, length: int) -> bool:
     return (
         isinstance(value, list | tuple)
         and len(value) == length
-        and all(isinstance(n, int | float) and not isinstance(n, bool) for n in value)
+        and all(
+            isinstance(n, int | float) and not isinstance(n, bool) and abs(n) <= _LARGEST
+            for n in value
+        )
     )

@@ -144,6 +144,15 @@ def test_only_objects_outside_hint_at_another_coordinate_space():
         ground('[{"bbox_2d": [1500, 1500, 1600, 1600]}]')
 
 
+def test_objects_outside_are_asked_for_once_more_and_then_up_to_the_policy():
+    outside = '[{"bbox_2d": [1500, 1500, 1600, 1600]}]'
+    grounding, chat = ground(outside, ANSWER)
+    assert grounding.found
+    assert len(chat.calls) == 2
+    grounding, _ = ground(outside, on_parse_error="empty")
+    assert not grounding.found
+
+
 def test_nothing_is_not_in_this_video():
     grounding, chat = ground("<think>No.</think><answer>[]</answer>")
     assert not grounding.found

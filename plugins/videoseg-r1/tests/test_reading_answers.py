@@ -155,6 +155,42 @@ def test_thousands_of_objects_are_cut_short_with_a_warning():
     assert str(MAX_OBJECTS) in answer.warnings[0]
 
 
+HUGE = "9" * 400
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (parse_span, f'{{"start": 1, "end": {HUGE}}}'),
+        (parse_percent, f'{{"percent": {HUGE}}}'),
+        (parse_span, "<think>The clip lasts 20 seconds. The man turns at 3 s, so"),
+        (parse_percent, "<think>At 0% the scene is empty, at 10% the man"),
+        (parse_span, '{"start": -1, "end": 4}'),
+        (parse_span, '{"start": 1e400, "end": 3}'),
+    ],
+)
+def test_what_is_no_answer_is_dropped_rather_than_guessed_at(parse, text):
+    assert parse(text) is None
+
+
+def test_the_answer_block_counts_and_not_what_was_thought_before():
+    assert parse_span("Between 2 and 3 it turns.<answer>12s - 15s</answer>") == (12, 15)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'<answer>[{{"bbox_2d": [1, 2, 3, {HUGE}]}}]</answer>',
+        "<answer>[",
+        "[" + "9" * 200_000 + "]",
+        'Box [x1, y1] unknown []. [{"label": "dog"}]',
+    ],
+)
+def test_what_is_cut_off_or_unsure_does_not_mean_that_there_is_nothing(text):
+    with pytest.raises(vs.GroundingParseError):
+        parse_answer(text)
+
+
 fragments = st.sampled_from(
     [
         *("<think>", "</think>", "<answer>", "</answer>", "[", "]", "{", "}", "(", ")", ",", ":"),
@@ -169,7 +205,7 @@ fragments = st.sampled_from(
             "0.5",
             "null",
         ),
-        *("9" * 5000, "```json", '"', "'", "\\", "None", "%", "00:12", "\x00", "ü", "null"),
+        *("9" * 5000, HUGE, "```json", '"', "'", "\\", "None", "%", "00:12", "\x00", "ü", "null"),
     ]
 )
 

@@ -113,6 +113,12 @@ def test_unusable_answers_are_dropped_and_counted(video):
     assert selection.details["rounds"][0]["num_unusable"] == 2
 
 
+def test_a_span_past_the_end_counts_as_one_up_to_it(video):
+    chat = ScriptedChat.saying(['{"start": 1, "end": 1e300}', '{"start": 1, "end": 2}'], POSITIONS)
+    selection = htfs(chat, max_rounds=1).sample(video, "it", window=WHOLE)
+    assert selection.details["rounds"][0]["span"] == pytest.approx([1, 6])
+
+
 def test_rounds_that_no_longer_shrink_are_the_last(video):
     chat = ScriptedChat.saying('{"start": 0, "end": 9.9}', POSITIONS)
     selection = htfs(chat, max_rounds=5).sample(video, "it", window=WHOLE)
@@ -184,7 +190,11 @@ def test_a_model_that_fails_leaves_the_middle_frame_and_a_warning(video):
 
 @pytest.mark.parametrize(
     "error",
-    [vs.MissingWeightsError("download them"), ServerError("is down", component="openai")],
+    [
+        vs.MissingWeightsError("download them"),
+        vs.VideoError("frame 3 cannot be decoded"),
+        ServerError("is down", component="openai"),
+    ],
 )
 def test_what_only_the_user_can_mend_is_not_passed_over(video, error):
     def fail(exchange, number):
@@ -296,6 +306,12 @@ def test_timestamp_takes_the_frame_at_the_time_named(video):
     selection = TimestampSampler(chat=chat).sample(video, "it", window=vs.Window(10, 90))
     # Counted from the start of the clip, which is one second into the video.
     assert selection.keyframe == 52
+
+
+@pytest.mark.parametrize(("time", "frame"), [(9.9, 99), (10.0, 99), (10.04, 99), (0, 0)])
+def test_timestamp_reaches_the_first_and_the_last_frame(video, time, frame):
+    chat = ScriptedChat.saying(f'{{"keyframe_timestamp": {time}}}')
+    assert TimestampSampler(chat=chat).sample(video, "it", window=WHOLE).keyframe == frame
 
 
 # -- options -----------------------------------------------------------------------------

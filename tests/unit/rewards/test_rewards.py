@@ -121,6 +121,10 @@ def test_malformed_parts_earn_nothing() -> None:
     items = [{"bbox_2d": [1, 2, 3], "point_2d": [4, 5]}, {"bbox_2d": [1, 2, 3, "4"]}]
     assert answer_format(items) == 0.5
     assert answer_format([{"bbox_2d": None, "point_2d": "here"}]) == 0
+    assert answer_format([[1, 2, 3, 4]]) == 0  # type: ignore[list-item]
+    assert answer_format([{"bbox_2d": [float("nan")] * 4, "point_2d": [1, 2]}]) == 1
+    huge = LocatedObject((1, 2, 3, 10**400), (1, 10**400))
+    assert localisation_accuracy([huge], [DOG]) == 0
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 of answers that agree, for events that happen twice: a mean would lie between them."""
 
 _SAME_SPAN = 0.5
-_SAME_POSITION = 0.1
+# A hair more, so that 0.3 and 0.4 are as near as 0.2 and 0.3.
+_SAME_POSITION = 0.1 + 1e-9
 
 Array: TypeAlias = npt.NDArray[np.float64]
 

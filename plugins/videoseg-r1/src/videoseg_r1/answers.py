@@ -31,6 +31,7 @@ _MAX_POINTS = 32
 _THINK = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|(?=<answer>)|$)", re.S | re.I)
 _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.S | re.I)
 _NONE = re.compile(r"^\W*(?:none|null|nothing|no (?:such )?(?:object|match)\w*|n/?a)\b", re.I)
+_EMPTY = re.compile(r"[\s`]*(?:json)?\s*\[\s*\][\s`.]*", re.I)
 _NUMBER = r"[-+]?\d{1,9}(?:\.\d{1,9})?"
 _LOOSE_BOX = re.compile(rf"[(\[]\s*({_NUMBER})((?:\s*,\s*{_NUMBER}){{3}})\s*[)\]]")
 
@@ -126,7 +127,7 @@ def parse_answer(text: str) -> Answer:
 
 
 def _says_none(values: Sequence[Any], block: str) -> bool:
-    if any(value == [] for value in values):
+    if _EMPTY.fullmatch(block):
         return True
     if any(
         isinstance(value, Mapping) and value.get(key) == []

@@ -61,7 +61,8 @@ class ReasoningGrounder:
     frame comes last and is the only one that coordinates refer to. If the sampler left the
     keyframe open, the middle one of the frames shown is the target.
 
-    An answer that cannot be read is asked for once more, with sampling.
+    An answer that cannot be read, or of which every object lies outside the frame, is asked for
+    once more, with sampling.
 
     Args:
         chat: A vision-language model.
@@ -75,7 +76,7 @@ class ReasoningGrounder:
             tokens used; nothing is cut off.
         use_box: Whether prompts carry the box (Table 6 of the paper).
         use_point: Whether they carry the point on the object; the centre of the box if the
-            model gave none.
+            model gave none. An object without a box keeps its point: it has nothing else.
         use_negative: Whether they carry the negative point, where the model gave one.
         on_parse_error: ``raise``, or ``empty`` for "not in this video" with a warning.
 
@@ -146,10 +147,9 @@ class ReasoningGrounder:
             attempts.append({"raw": reply.text, "num_tokens": reply.num_tokens})
             try:
                 answer = parse_answer(reply.text)
+                return self._grounding(episode, target, reply, answer, budget, attempts)
             except GroundingParseError as error:
                 failure = error
-                continue
-            return self._grounding(episode, target, reply, answer, budget, attempts)
         if self._on_parse_error == "raise":
             raise failure
         thought = Thought(reply.text, details=self._details(budget, attempts))

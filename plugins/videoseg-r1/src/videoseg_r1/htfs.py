@@ -6,16 +6,13 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from videoseg_vlm import ReplayError, ServerError
+from videoseg_vlm import ContextLengthError
 
 from videoseg import (
     ChatModel,
     ConfigError,
     FrameGroup,
     FrameSelection,
-    MissingDependencyError,
-    MissingWeightsError,
-    VideosegError,
     VideoSource,
     Window,
 )
@@ -30,15 +27,6 @@ __all__ = ["Aimed", "HierarchicalSampler", "Narrowed", "References"]
 References: TypeAlias = Literal["global", "local", "global-local", "none"]
 
 _PATCH = 28 * 28
-
-# What asking something else would not mend, and must not quietly cost accuracy.
-_FOR_THE_USER = (
-    ConfigError,
-    MissingDependencyError,
-    MissingWeightsError,
-    ReplayError,
-    ServerError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +62,9 @@ class HierarchicalSampler:
     follow VISA, from which it descends; ``delta``, rounds and prompts are not published).
 
     Answers that cannot be used are dropped. If none can, the segment stays as it is, and the
-    target frame is the middle of it. If the model fails (the clip does not fit into its context,
-    say), it is the middle frame of the window; missing weights or a server that does not answer
-    are errors. All of it is told in ``details`` of the selection. Within a look that names its
-    keyframe nothing is asked.
+    target frame is the middle of it. If the frames do not fit into the model's context, it is
+    the middle frame of the window; any other failure of the model is an error. All of it is told
+    in ``details`` of the selection. Within a look that names its keyframe nothing is asked.
 
     Args:
         chat: A vision-language model.
@@ -189,9 +176,7 @@ class HierarchicalSampler:
             )
         try:
             return self._asked(video, query, window, seed)
-        except _FOR_THE_USER:
-            raise
-        except VideosegError as error:
+        except ContextLengthError as error:
             middle = window.start + (len(window) - 1) // 2
             warning = f"the sampler's model failed ({error}); the middle frame is taken"
             return self._selection(

@@ -112,7 +112,8 @@ def ask_span(
     question = asking.prompt.fill(query=query, duration=f"{duration:.1f}")
     replies = asking.replies(ask_about(parts, question), seed)
     given = _parsed(replies, parse_span, lambda span: span[0] <= duration)
-    spans = [(offset + start, offset + end) for start, end in given]
+    # A span cannot end after the clip; unbounded, one stray answer would carry off the mean.
+    spans = [(offset + start, offset + min(end, duration)) for start, end in given]
     record: dict[str, Any] = {
         "clip": [clip.start, clip.stop],
         "frames": frames,
@@ -161,9 +162,11 @@ def ask_timestamp(
 
     def share(text: str) -> float | None:
         time = parse_timestamp(text)
-        if time is None or time > duration:
+        # The prompt names the duration to a tenth of a second.
+        if time is None or time > duration + 0.05:
             return None
-        frame = span_window(video, offset + time, offset + time, clip).start
+        shown = int(np.searchsorted(video.timestamps, offset + time + 1e-6, side="right")) - 1
+        frame = clip.nearest(shown)
         # The middle of the frame, so that rounding down finds it again.
         return (frame - clip.start + 0.5) / len(clip)
 

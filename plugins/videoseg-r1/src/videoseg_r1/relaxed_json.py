@@ -74,7 +74,7 @@ class _Reader:
         self.text = text
         self.position = 0
         self.items = 0
-        self._strict = json.JSONDecoder()
+        self._strict = json.JSONDecoder(parse_int=_number)
 
     def strict_value(self) -> Any:
         """Read what is JSON as it should be; ``CUT_OFF`` if it is not."""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from videoseg_r1.answers import split_answer
 from videoseg_r1.relaxed_json import read_values
 
 __all__ = ["after_thinking", "parse_percent", "parse_span", "parse_time", "parse_timestamp"]
@@ -29,10 +30,8 @@ _MAX_CHARACTERS = 20_000
 
 
 def after_thinking(text: str) -> str:
-    """Return what a model says after its thinking, without the tags of an answer."""
-    text = text[-_MAX_CHARACTERS:]
-    text = text.rpartition("</think>")[2]
-    return re.sub(r"</?answer>", " ", text)
+    """Return what a model answers: nothing of its thinking, even if it never ends."""
+    return split_answer(text)[1][-_MAX_CHARACTERS:]
 
 
 def parse_span(text: str) -> tuple[float, float] | None:
@@ -51,6 +50,8 @@ def parse_span(text: str) -> tuple[float, float] | None:
     for value in _each(read_values(text)):
         if isinstance(value, Mapping):
             pair = (_first(value, _START_KEYS), _first(value, _END_KEYS))
+            if None not in pair:
+                return _span(parse_time(pair[0]), parse_time(pair[1]))
         elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:
             pair = (value[0], value[1])
         else:
