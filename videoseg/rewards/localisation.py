@@ -119,18 +119,20 @@ def negative_distance(points: Sequence[XY], mask: BoolArray, *, tolerance: float
         raise ShapeError("a mask", actual=mask.shape, expected="(H, W)")
     if tolerance <= 0:
         raise ConfigError(f"tolerance must be positive, got {tolerance}")
-    rows, columns = np.nonzero(mask)
-    if not points or rows.size == 0:
-        return 0.0
     height, width = mask.shape
+    reach = int(tolerance)
     good = 0
     for x, y in points:
         # Written so that a coordinate that is not a number is outside as well.
         if not (0 <= x < width and 0 <= y < height):
             continue
-        distance = (np.abs(columns - int(x)) + np.abs(rows - int(y))).min()
-        good += int(0 < distance <= tolerance)
-    return good / len(points)
+        row, column = int(y), int(x)
+        top, left = max(0, row - reach), max(0, column - reach)
+        rows, columns = np.nonzero(mask[top : row + reach + 1, left : column + reach + 1])
+        if rows.size:
+            distance = (np.abs(columns + left - column) + np.abs(rows + top - row)).min()
+            good += int(0 < distance <= tolerance)
+    return good / len(points) if points else 0.0
 
 
 def _earned(

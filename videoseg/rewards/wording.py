@@ -6,7 +6,8 @@ import re
 
 __all__ = ["no_repetition", "think_format"]
 
-_SHAPE = re.compile(r"<think>.*?</think>\s*<answer>.*?</answer>", re.DOTALL)
+_BETWEEN = re.compile(r"</think>\s*<answer>")
+_OPENING, _CLOSING = "<think>", "</answer>"
 _MOST_REPEATS = 1
 
 
@@ -17,7 +18,9 @@ def think_format(text: str) -> float:
         >>> think_format("<think>It jumps.</think> <answer>[]</answer>")
         1.0
     """
-    return float(_SHAPE.fullmatch(text) is not None)
+    inner = text[len(_OPENING) : -len(_CLOSING)]
+    whole = text.startswith(_OPENING) and text.endswith(_CLOSING)
+    return float(whole and _BETWEEN.search(inner) is not None)
 
 
 def no_repetition(thought: str) -> float:
