@@ -202,14 +202,14 @@ class Composition:
         self._built[stage] = built
         return built
 
-    def build_all(self) -> None:
-        """Build every stage that is given.
+    def build_all(self, *stages: str) -> None:
+        """Build every stage that is given, or those that are named.
 
         Whatever one lacks (weights, a device) is found before another has done its work, and
         all weights that are missing are told at once.
         """
         missing: dict[str, MissingWeightsError] = {}
-        for stage in STAGES:
+        for stage in stages or STAGES:
             if self.stages[stage].given is not None:
                 try:
                     self.build(stage)

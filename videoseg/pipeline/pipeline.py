@@ -216,15 +216,7 @@ class Pipeline:
         self._composition.build_all()
         observation = Observation(self._registry, observers)
         episode = self._ground(opened, query, seed, observation)
-        made: dict[int, list[Rle | None]] = {}
-        try:
-            self._fill_tracks(made, opened, _answer(episode), seed, observation)
-        except VideosegError as error:
-            tracks = _mask_tracks(made, opened, _answer(episode))
-            error.partial = self._result(episode, tracks, seed, observation, begin)
-            raise
-        tracks = _mask_tracks(made, opened, _answer(episode))
-        return self._result(episode, tracks, seed, observation, begin)
+        return self._carried(episode, episode.trace, observation, begin)
 
     def ground(
         self,
@@ -268,17 +260,9 @@ class Pipeline:
         opened = self._open(video)
         begin = time.perf_counter()
         observation = Observation(self._registry, observers)
+        self._composition.build_all("segmenter", "propagator")
         episode = Episode(opened, query, seed=seed, moves=(grounding,))
-        trace = trace or Trace()
-        made: dict[int, list[Rle | None]] = {}
-        try:
-            self._fill_tracks(made, opened, grounding, seed, observation)
-        except VideosegError as error:
-            tracks = _mask_tracks(made, opened, grounding)
-            error.partial = self._result(episode, tracks, seed, observation, begin, trace=trace)
-            raise
-        tracks = _mask_tracks(made, opened, grounding)
-        return self._result(episode, tracks, seed, observation, begin, trace=trace)
+        return self._carried(episode, trace or Trace(), observation, begin)
 
     def stream(
         self,
@@ -412,6 +396,19 @@ class Pipeline:
         require_prompt_kinds(prompts, propagator, self._composition.name("propagator"))
         return propagator
 
+    def _carried(
+        self, episode: Episode, trace: Trace, observation: Observation, begin: float
+    ) -> Segmentation:
+        """Carry the answer through the video; a failure takes along what was made until then."""
+        grounding = _answer(episode)
+        made: dict[int, list[Rle | None]] = {}
+        try:
+            self._fill_tracks(made, episode.video, grounding, episode.seed, observation)
+        except VideosegError as error:
+            error.partial = self._result(episode, trace, made, observation, begin)
+            raise
+        return self._result(episode, trace, made, observation, begin)
+
     def _fill_tracks(
         self,
         tracks: dict[int, list[Rle | None]],
@@ -448,14 +445,13 @@ class Pipeline:
     def _result(
         self,
         episode: Episode,
-        tracks: tuple[MaskTrack, ...],
-        seed: int,
+        trace: Trace,
+        made: Mapping[int, Sequence[Rle | None]],
         observation: Observation,
         begin: float,
-        *,
-        trace: Trace | None = None,
     ) -> Segmentation:
         grounding = _answer(episode)
+        tracks = _mask_tracks(made, episode.video, grounding)
         warnings = [*grounding.warnings, *getattr(episode.video, "warnings", ())]
         if tracks and any(not track.visible_frames for track in tracks):
             warnings.append("an object was found but has no mask in any frame")
@@ -463,12 +459,12 @@ class Pipeline:
             query=episode.query,
             video=episode.video.facts(),
             grounding=grounding,
-            trace=episode.trace if trace is None else trace,
+            trace=trace,
             tracks=tracks,
             pipeline=self._composition.record(max_turns=self._max_turns, name=self._name),
             timings={**observation.timings, "total": time.perf_counter() - begin},
             versions=collect_versions(self._composition.distributions()),
-            seed=seed,
+            seed=episode.seed,
             device=device_of(self._composition.built()),
             warnings=tuple(dict.fromkeys([*warnings, *observation.warnings])),
             source=episode.video,
@@ -476,12 +472,12 @@ class Pipeline:
 
 
 def _mask_tracks(
-    tracks: Mapping[int, Sequence[Rle | None]], video: VideoSource, grounding: Grounding
+    made: Mapping[int, Sequence[Rle | None]], video: VideoSource, grounding: Grounding
 ) -> tuple[MaskTrack, ...]:
     labels = {prompt.object_id: prompt.label for prompt in reversed(grounding.prompts)}
     return tuple(
         MaskTrack(object_id, video.size, tuple(masks), label=labels[object_id])
-        for object_id, masks in sorted(tracks.items())
+        for object_id, masks in sorted(made.items())
     )
 
 

@@ -13,6 +13,7 @@ from videoseg.errors import (
 )
 from videoseg.plugins import Registry
 from videoseg.types import (
+    Box,
     Episode,
     FrameSelection,
     Grounding,
@@ -342,3 +343,15 @@ def test_all_missing_weights_are_told_at_once(video):
     )
     with pytest.raises(MissingWeightsError, match="fetch these as well; fetch them"):
         pipe(video, "it")
+
+
+def test_weights_that_are_missing_are_missed_before_the_segmenter_has_worked(video):
+    class Asked(BoxIsMask):
+        def segment(self, video, prompts):
+            raise AssertionError("it was asked")
+
+    registry = Registry(allow=())
+    registry.add("propagator", "weightless", LacksWeights)
+    pipe = Pipeline(EverySecond(), AnswersAt(), "weightless", segmenter=Asked(), registry=registry)
+    with pytest.raises(MissingWeightsError, match="fetch them"):
+        pipe.propagate(video, [Prompt(1, 0, box=Box(0, 0, 2, 2))])
