@@ -25,15 +25,12 @@ def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    pytest.importorskip("transformers")
     from rigged_vlm import save_rigged_vlm
 
     return str(save_rigged_vlm(tmp_path_factory.mktemp("model")))
 
 
 def test_from_a_model_over_sam2_and_xmem_to_a_saved_result(clip_path, model, tmp_path):
-    pytest.importorskip("videoseg_sam2")
-    pytest.importorskip("videoseg_xmem")
     sam2 = vs.use("sam2", model="toy", random_weights=True, low_score=0.0)
     with vs.Pipeline(
         sampler=vs.use("htfs", num_spans=3, num_positions=3),

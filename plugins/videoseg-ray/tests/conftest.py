@@ -31,7 +31,8 @@ def plugin_path(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def cluster(plugin_path: str) -> Iterator[str]:
     """Be connected to a cluster of two processors; return its address."""
-    ray = pytest.importorskip("ray")
+    import ray
+
     environment = dict(os.environ)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", plugin_path)

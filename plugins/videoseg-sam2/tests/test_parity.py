@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from videoseg_sam2 import Sam2Propagator
 from videoseg_sam2.network import NetworkChoice
 
 from videoseg.synthetic import make_clip
 from videoseg.types import Point, Prompt, Rle
-
-torch = pytest.importorskip("torch")
 
 NUM_FRAMES = 24
 TOLERANCE = 1e-4

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from videoseg_sam2 import Sam2Segmenter
 from videoseg_sam2.segmenter import _Attempt, _FrameDecoder
 
 import videoseg as vs
 from videoseg.testing import moving_square, passing_squares
 from videoseg.types import Box, Embedding, Point, Prompt
-
-torch = pytest.importorskip("torch")
 
 FULL = Prompt(1, 0, box=Box(4, 4, 24, 30), points=(Point(9, 9),), negative_points=(Point(50, 9),))
 

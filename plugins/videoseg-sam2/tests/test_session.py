@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from videoseg_sam2 import Sam2Propagator
 from videoseg_sam2.memory import KnownPrompt, MemoryReach, ObjectMemory, Output
 
 import videoseg as vs
 from videoseg.testing import LiveSource, RenderedSource, moving_square, passing_squares
 from videoseg.types import Box, Embedding, Point, Prompt
-
-torch = pytest.importorskip("torch")
 
 
 @pytest.fixture

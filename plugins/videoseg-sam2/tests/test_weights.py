@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from videoseg_sam2 import Sam2Propagator, Sam2Segmenter
 from videoseg_sam2.models import MODELS, config_path
 
 import videoseg as vs
 from videoseg.testing import moving_square
 from videoseg.types import Box, Prompt
-
-torch = pytest.importorskip("torch")
 
 
 @pytest.fixture
