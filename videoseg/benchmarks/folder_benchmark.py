@@ -9,15 +9,13 @@ from typing import Any, ClassVar
 from videoseg.benchmarks.expressions import Expression, read_expressions
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.picture_truth import MaskFolderTruths
-from videoseg.benchmarks.pictures import picture_size, pictures_by_name
 from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.rle_split import samples_of
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo, video_of_pictures
 from videoseg.benchmarks.submission import SubmissionFormat
 from videoseg.errors import VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.video import Video
-from videoseg.video.images import natural_order
 
 __all__ = ["FolderBenchmark"]
 
@@ -122,7 +120,7 @@ def _place(
 ) -> SplitVideo | None:
     pictures = folder / video_id
     if pictures.is_dir():
-        return _of_pictures(pictures, names, problems)
+        return video_of_pictures(pictures, problems, names=names, fix="put every frame there")
     files = (folder / f"{video_id}{suffix}" for suffix in VIDEO_SUFFIXES)
     file = next((file for file in files if file.is_file()), None)
     if file is None:
@@ -139,24 +137,3 @@ def _place(
         problems.add(file, str(error), fix="replace it")
         return None
     return SplitVideo(file, (), tuple(f"{index:05d}" for index in range(count)), size, fps)
-
-
-def _of_pictures(folder: Path, names: Sequence[str], problems: Problems) -> SplitVideo | None:
-    try:
-        found = pictures_by_name(folder)
-    except OSError as error:
-        problems.add(folder, f"cannot be listed ({error.strerror or error})", fix="check it")
-        return None
-    wanted = names or sorted(found, key=lambda name: (natural_order(name), name))
-    missing = [name for name in wanted if name not in found]
-    if missing or not wanted:
-        problems.add(
-            folder,
-            f"lacks the frame {missing[0]}" if missing else "has no pictures",
-            fix="put every frame there",
-        )
-        return None
-    size = picture_size(folder / found[wanted[0]], problems)
-    if size is None:
-        return None
-    return SplitVideo(folder, tuple(found[name] for name in wanted), tuple(wanted), size)

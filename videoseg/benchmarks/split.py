@@ -8,16 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from videoseg.benchmarks.pictures import picture_size, pictures_by_name
+from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.errors import EvaluationError, VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import Size
 from videoseg.video import Video
 from videoseg.video.core import VideoCore
-from videoseg.video.images import ImageReader
+from videoseg.video.images import ImageReader, natural_order
 from videoseg.video.video import DEFAULT_CACHE_BYTES, DEFAULT_FPS
 
-__all__ = ["LoadedSplit", "SplitVideo", "TruthSource"]
+__all__ = ["LoadedSplit", "SplitVideo", "TruthSource", "video_of_pictures"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,43 @@ class SplitVideo:
             fps=self.fps,
         )
         return Video(core)
+
+
+def video_of_pictures(
+    folder: Path,
+    problems: Problems,
+    *,
+    names: Sequence[str] = (),
+    fps: float = DEFAULT_FPS,
+    fix: str = "download the frames of this video again",
+) -> SplitVideo | None:
+    """Return the video whose frames are the pictures of a folder, or note why there is none.
+
+    Args:
+        folder: The folder.
+        problems: Where what is wrong is noted.
+        names: The frames, in order and without an ending; by default all pictures in their
+            natural order.
+        fps: Frames per second.
+        fix: What is to be done about a problem.
+    """
+    try:
+        found = pictures_by_name(folder)
+    except OSError as error:
+        reason = f"cannot be listed ({error.strerror or error})"
+        problems.add(folder, reason, fix=fix)
+        return None
+    wanted = names or sorted(found, key=lambda name: (natural_order(name), name))
+    missing = [name for name in wanted if name not in found]
+    if missing or not wanted:
+        reason = f"lacks the frame {missing[0]}" if missing else "has no pictures"
+        problems.add(folder, reason, fix=fix)
+        return None
+    size = picture_size(folder / found[wanted[0]], problems)
+    if size is None:
+        return None
+    files = tuple(found[name] for name in wanted)
+    return SplitVideo(folder, files, tuple(wanted), size, fps=fps)
 
 
 class TruthSource(Protocol):

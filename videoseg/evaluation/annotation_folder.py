@@ -6,9 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from videoseg.benchmarks.picture_truth import IdPictureTruths, MaskFolderTruths
-from videoseg.benchmarks.pictures import picture_size, pictures_by_name
+from videoseg.benchmarks.pictures import pictures_by_name
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo, video_of_pictures
 from videoseg.benchmarks.types import Sample
 from videoseg.errors import EvaluationError
 from videoseg.metrics.protocol import EvalProtocol
@@ -59,7 +59,9 @@ def read_annotations(
             sample = Sample(place.name, name, "")
             samples.append(sample)
             folders[sample.id] = expression
-        video = _video((expressions or [place])[0], problems)
+        video = video_of_pictures(
+            (expressions or [place])[0], problems, fix="put the masks there, or remove the folder"
+        )
         if video is not None:
             places[place.name] = _with_frames(video, frames, place.name)
     nested = {sample.id for sample in samples if sample.expression_id != "objects"}
@@ -94,22 +96,6 @@ def _subfolders(folder: Path) -> list[Path]:
             f"{folder} cannot be listed ({error.strerror or error}); give the folder that holds "
             "one folder of masks for each video"
         ) from error
-
-
-def _video(folder: Path, problems: Problems) -> SplitVideo | None:
-    try:
-        found = pictures_by_name(folder)
-    except OSError as error:
-        problems.add(folder, f"cannot be listed ({error.strerror or error})", fix="check it")
-        return None
-    names = sorted(found, key=lambda name: (natural_order(name), name))
-    if not names:
-        problems.add(folder, "has no masks", fix="put them there, or remove the folder")
-        return None
-    size = picture_size(folder / found[names[0]], problems)
-    if size is None:
-        return None
-    return SplitVideo(folder, tuple(found[name] for name in names), tuple(names), size)
 
 
 def _with_frames(masks: SplitVideo, frames: str | Path | None, video_id: str) -> SplitVideo:

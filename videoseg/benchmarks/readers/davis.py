@@ -8,9 +8,8 @@ from videoseg.benchmarks.mask_pictures import read_ids
 from videoseg.benchmarks.names import is_plain_name
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.picture_truth import IdPictureTruths, IdTracks
-from videoseg.benchmarks.pictures import picture_size, pictures_by_name
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo, video_of_pictures
 from videoseg.benchmarks.types import Sample
 from videoseg.errors import EvaluationError
 from videoseg.metrics.protocol import EvalProtocol
@@ -20,7 +19,6 @@ from videoseg.metrics.protocols import (
     DAVIS_2017_UNSUPERVISED,
 )
 from videoseg.types import IntArray, Prompt
-from videoseg.video.images import natural_order
 
 __all__ = ["Davis2016", "Davis2017"]
 
@@ -148,7 +146,7 @@ def _read(
     videos: dict[str, SplitVideo] = {}
     wanted: dict[str, tuple[int, ...]] = {}
     for sequence in _sequences(root, lists, annotations, problems):
-        video = _video(pictures / sequence, problems)
+        video = video_of_pictures(pictures / sequence, problems)
         if video is None:
             continue
         first = annotations / sequence / f"{video.names[0]}.png"
@@ -218,26 +216,6 @@ def _sequence_of(entry: str) -> str:
     # Of 2016: "/JPEGImages/480p/bear/00000.jpg".
     path = PurePosixPath(entry)
     return path.parent.name if path.suffix.lower() in {".jpg", ".png"} else entry
-
-
-def _video(folder: Path, problems: Problems) -> SplitVideo | None:
-    try:
-        found = pictures_by_name(folder)
-    except OSError as error:
-        problems.add(
-            folder,
-            f"the folder of frames cannot be listed ({error.strerror or error})",
-            fix="download the frames of this sequence again",
-        )
-        return None
-    names = sorted(found, key=lambda name: (natural_order(name), name))
-    if not names:
-        problems.add(folder, "has no pictures", fix="download the frames again")
-        return None
-    size = picture_size(folder / found[names[0]], problems)
-    if size is None:
-        return None
-    return SplitVideo(folder, tuple(found[name] for name in names), tuple(names), size)
 
 
 def _prompts(ids: IntArray, *, united: bool) -> tuple[Prompt, ...]:

@@ -15,13 +15,11 @@ from videoseg.benchmarks.mask_pictures import read_ids
 from videoseg.benchmarks.names import is_plain_name, is_safe_id
 from videoseg.benchmarks.object_ids import parsed_object_ids
 from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.pictures import picture_size, pictures_by_name
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo, video_of_pictures
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.metrics.protocols import GROUNDMORE
 from videoseg.types import Rle, Window
-from videoseg.video.images import natural_order
 
 __all__ = ["GroundMoRe"]
 
@@ -151,23 +149,7 @@ def _video(
         problems.add(path, f"{place} needs 'questions'", fix=_AGAIN)
         return None
     folder = root / "annotations" / video_id / "images"
-    try:
-        found = pictures_by_name(folder)
-    except OSError as error:
-        problems.add(
-            folder,
-            f"the folder of frames cannot be listed ({error.strerror or error})",
-            fix="download the frames of this video",
-        )
-        return None
-    names = sorted(found, key=lambda name: (natural_order(name), name))
-    if not names:
-        problems.add(folder, "has no pictures", fix="download the frames of this video")
-        return None
-    size = picture_size(folder / found[names[0]], problems)
-    if size is None:
-        return None
-    return SplitVideo(folder, tuple(found[name] for name in names), tuple(names), size, fps=FPS)
+    return video_of_pictures(folder, problems, fps=FPS)
 
 
 def _question(
