@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,10 +14,46 @@ from videoseg.errors import ConfigError
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline
 
-__all__ = ["checked_pipeline", "named_pipeline", "parse_options"]
+__all__ = ["checked_pipeline", "named_pipeline", "parse_options", "pipeline_options"]
 
 _STAGES = ("sampler", "grounder", "segmenter", "propagator", "chat")
 _MAY_BE_EMPTY = ("segmenter", "chat")
+
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_PIPELINE_OPTIONS = (
+    click.option(
+        "--pipeline",
+        default="attributes",
+        show_default=True,
+        help="A pipeline's name or a YAML file.",
+    ),
+    click.option("--sampler", metavar="NAME", help="Use this sampler instead."),
+    click.option("--grounder", metavar="NAME", help="Use this grounder instead."),
+    click.option("--segmenter", metavar="NAME", help="Use this segmenter instead, or none."),
+    click.option("--propagator", metavar="NAME", help="Use this propagator instead."),
+    click.option("--chat", metavar="NAME", help="Use this chat model instead, or none."),
+    click.option(
+        "-O",
+        "--option",
+        "options",
+        multiple=True,
+        metavar="STAGE.OPTION=VALUE",
+        help="Set an option of a stage; may be repeated.",
+    ),
+    click.option(
+        "--max-turns", type=click.IntRange(min=1), help="How many moves the grounder has."
+    ),
+)
+
+
+def pipeline_options(command: _Command) -> _Command:
+    """Give a command the options that choose a pipeline, for ``checked_pipeline``."""
+    # Decorators apply from the bottom up.
+    for option in reversed(_PIPELINE_OPTIONS):
+        command = option(command)
+    return command
 
 
 def named_pipeline(name: str) -> Pipeline:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from videoseg.cli.composing import pipeline_options
 from videoseg.cli.framework import VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
 
@@ -52,17 +53,7 @@ def _read_shard(
 @click.argument("benchmark")
 @click.option("--root", type=Path, required=True, help="The benchmark's folder, as published.")
 @click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
-@click.option(
-    "--pipeline",
-    default="attributes",
-    show_default=True,
-    help="A pipeline's name or a YAML file.",
-)
-@click.option("--sampler", metavar="NAME", help="Use this sampler instead.")
-@click.option("--grounder", metavar="NAME", help="Use this grounder instead.")
-@click.option("--segmenter", metavar="NAME", help="Use this segmenter instead, or none.")
-@click.option("--propagator", metavar="NAME", help="Use this propagator instead.")
-@click.option("--chat", metavar="NAME", help="Use this chat model instead, or none.")
+@pipeline_options
 @click.option("-o", "--output", type=Path, required=True, help="The folder of this run.")
 @click.option("--resume", is_flag=True, help="Go on with the run that is in the folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed samples again.")
@@ -77,14 +68,6 @@ def _read_shard(
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
 @click.option(
-    "-O",
-    "--option",
-    "options",
-    multiple=True,
-    metavar="STAGE.OPTION=VALUE",
-    help="Set an option of a stage; may be repeated.",
-)
-@click.option(
     "-B",
     "--benchmark-option",
     "reader_options",
@@ -92,7 +75,6 @@ def _read_shard(
     metavar="OPTION=VALUE",
     help="Set an option of the benchmark's reader; may be repeated.",
 )
-@click.option("--max-turns", type=click.IntRange(min=1), help="How many moves the grounder has.")
 @click.option("--report-only", is_flag=True, help="Run nothing; write the report again.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")

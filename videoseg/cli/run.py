@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from videoseg.cli.composing import pipeline_options
 from videoseg.cli.framework import VideosegCommand
 from videoseg.cli.terminal import json_option
 from videoseg.errors import OutputError, VideosegError
@@ -49,25 +50,7 @@ def _read_parts(
 @click.argument("video")
 @click.argument("query")
 @click.option("-o", "--output", type=Path, help="Where to save; by default videoseg-out/<name>.")
-@click.option(
-    "--pipeline",
-    default="attributes",
-    show_default=True,
-    help="A pipeline's name or a YAML file.",
-)
-@click.option("--sampler", metavar="NAME", help="Use this sampler instead.")
-@click.option("--grounder", metavar="NAME", help="Use this grounder instead.")
-@click.option("--segmenter", metavar="NAME", help="Use this segmenter instead, or none.")
-@click.option("--propagator", metavar="NAME", help="Use this propagator instead.")
-@click.option("--chat", metavar="NAME", help="Use this chat model instead, or none.")
-@click.option(
-    "-O",
-    "options",
-    multiple=True,
-    metavar="STAGE.OPTION=VALUE",
-    help="Set an option of a stage; may be repeated.",
-)
-@click.option("--max-turns", type=click.IntRange(min=1), help="How many moves the grounder has.")
+@pipeline_options
 @click.option("--reader", default="auto", metavar="NAME", help="How to decode the video.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
 @click.option("--overwrite", is_flag=True, help="Replace a result that is already there.")
