@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def keep_run(partial: Segmentation, error: VideosegError, folder: Path) -> None:
         note(f"the grounding could not be kept either: {problem}")
     else:
         note(f"what had been found until then is kept in {path}")
-        note(f"to go on from it, run the same with: -o {folder} --resume")
+        note(f"to go on from it, run the same with: -o {shlex.quote(str(folder))} --resume")
 
 
 def load_run(folder: Path, video: Video, query: str) -> KeptRun | None:
