@@ -52,6 +52,59 @@ def test_a_repository_that_is_not_here_is_not_fetched(empty_hub: None) -> None:
         Sam2Propagator(checkpoint="facebook/sam2-hiera-small")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": "facebook/sam2.1-hiera-tiny"},
+        {"checkpoint": "facebook/sam2.1-hiera-tiny"},
+    ],
+)
+def test_a_network_named_by_its_repository_has_its_own_weights_and_form(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    asked = []
+
+    def cached(repository: str, file: str) -> str:
+        asked.append((repository, file))
+        return file
+
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", cached)
+    network = Sam2Propagator(**options, device="cpu")._network
+    assert asked == [("facebook/sam2.1-hiera-tiny", "sam2.1_hiera_tiny.pt")]
+    assert network.name == "sam2.1-hiera-tiny"
+    assert network._source.config.name == "sam2.1_hiera_t.yaml"
+
+
+def test_a_folder_is_not_taken_for_a_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights" / "sam2").mkdir(parents=True)
+    with pytest.raises(vs.ConfigError, match="'weights/sam2' is a folder; give the file in it"):
+        Sam2Propagator(checkpoint="weights/sam2")
+
+
+def test_a_repository_of_a_network_of_ones_own_needs_its_file_named() -> None:
+    config = config_path("toy")
+    with pytest.raises(vs.ConfigError, match="which file of 'me/mine' has the weights"):
+        Sam2Propagator(model="mine", config=config, checkpoint="me/mine")
+
+
+def test_loading_leaves_random_numbers_alone(
+    toy_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    before = torch.get_rng_state()
+    copy = tmp_path / "copy.pt"
+    copy.write_bytes(toy_checkpoint.read_bytes())
+    opened(copy)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not seeded, "GPUs were seeded"
+
+
 def test_a_failed_download_says_what_to_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
@@ -108,9 +161,11 @@ def test_a_checkpoint_of_something_else(tmp_path: Path, toy_modules: Any) -> Non
 
 def test_a_truncated_checkpoint(tmp_path: Path, toy_checkpoint: Path) -> None:
     whole = toy_checkpoint.read_bytes()
-    for kept in (0, 100, len(whole) // 2, len(whole) - 20):
+    parts = [whole[:kept] for kept in (0, 100, len(whole) // 2, len(whole) - 20)]
+    # What a failed download leaves: a page, or a pointer to the file.
+    for content in (*parts, b"<html>Not Found</html>", b"version https://git-lfs.github.com"):
         path = tmp_path / "cut.pt"
-        path.write_bytes(whole[:kept])
+        path.write_bytes(content)
         with pytest.raises(vs.ConfigError, match=r"cut.pt cannot be read; it is truncated"):
             opened(path)
     (tmp_path / "cut.safetensors").write_bytes(b"12345678 no header")
@@ -164,6 +219,8 @@ def test_a_configuration_may_only_name_classes_of_the_package(tmp_path: Path) ->
         ({"model": "toy", "random_weights": True, "checkpoint": "x.pt"}, "not both"),
         ({"model": "toy", "random_weights": True, "precision": "int8"}, "precision must be one"),
         ({"model": "toy", "random_weights": True, "device": "gpu"}, "device must be auto"),
+        ({"model": "toy", "random_weights": True, "device": None}, "device must be auto"),
+        ({"model": "sam2-hiera-tiny", "checkpoint": "facebook/sam2-hiera-small"}, "two networks"),
         ({"config": "none.yaml", "random_weights": True}, "no configuration file 'none.yaml'"),
     ],
 )

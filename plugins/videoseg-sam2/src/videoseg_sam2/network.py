@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from videoseg.errors import ConfigError
 from videoseg_sam2.compute import PRECISIONS, Precision, autocast, pick_device, use_bfloat16
-from videoseg_sam2.models import TOY, config_path, published_model
+from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOY, config_path, published_model
 from videoseg_sam2.package import import_base
 from videoseg_sam2.weights import find_checkpoint, load_into, read_checkpoint
 
@@ -63,21 +63,36 @@ class NetworkChoice:
             problems.append(f"model {TOY!r} has no trained weights; set random_weights=True")
         if self.config is None and self.model != TOY:
             published_model(self.model)
+        if self.name != self.model.removeprefix("facebook/") and self.model != DEFAULT_MODEL:
+            problems.append(
+                f"model {self.model!r} and checkpoint {self.checkpoint!r} are two networks; leave "
+                "the model out"
+            )
         if self.config is not None and not Path(self.config).is_file():
             problems.append(f"there is no configuration file {str(self.config)!r}")
         if problems:
             raise ConfigError(problems)
+
+    @property
+    def name(self) -> str:
+        """Name of the network; a published checkpoint says itself of which it is."""
+        repository = str(self.checkpoint)
+        if self.config is None and repository.startswith("facebook/"):
+            published = repository.removeprefix("facebook/")
+            if published in MODELS:
+                return published
+        return self.model.removeprefix("facebook/")
 
     def located(self) -> Network:
         """Return the network, its weights found but not yet read."""
         device = pick_device(self.device)
         checkpoint = None
         if not self.random_weights:
-            checkpoint = find_checkpoint(self.checkpoint, self.model, download=self.download)
-        config = config_path(self.model) if self.config is None else Path(self.config).resolve()
+            checkpoint = find_checkpoint(self.checkpoint, self.name, download=self.download)
+        config = config_path(self.name) if self.config is None else Path(self.config).resolve()
         return Network(
             _Source(config, checkpoint, str(device)),
-            name=self.model,
+            name=self.name,
             bfloat16=use_bfloat16(self.precision, device),
         )
 
@@ -151,7 +166,8 @@ def _load(source: _Source, name: str) -> Any:
 
     # The constructors draw random numbers, which is nobody else's business.
     with torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(0)
+        # Not torch.manual_seed, which seeds GPUs, too.
+        torch.default_generator.manual_seed(0)
         modules = _build(source.config)
     if source.checkpoint is not None:
         state = read_checkpoint(source.checkpoint)

@@ -27,8 +27,9 @@ class Sam2Propagator:
     Args:
         model: A published network: ``sam2.1-hiera-tiny``, ``-small``, ``-base-plus`` or
             ``-large``, or the same of ``sam2-hiera-...``. ``toy`` is a tiny one for tests.
-        checkpoint: A local file (.pt, .safetensors), or a repository on the Hugging Face hub;
-            None for the published one of ``model``.
+        checkpoint: A local file (.pt, .safetensors), or a repository on the Hugging Face hub
+            (a published one says which network it is, so ``model`` can be left out); None for
+            the published one of ``model``.
         config: A configuration file of your own in the package's form, for fine-tuned networks
             whose form was changed.
         random_weights: Use untrained weights, the same each time. For tests only.

@@ -7,12 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videoseg.errors import ConfigError, MissingWeightsError
-from videoseg_sam2.models import MODELS, published_model
+from videoseg_sam2.models import DEFAULT_MODEL, MODELS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["find_checkpoint", "load_into", "read_checkpoint"]
+
+# How torch says that a file holds more than tensors.
+_FOREIGN_OBJECTS = (
+    "Unsupported global",
+    "Unsupported class",
+    "reduce for",
+    "instantiate",
+    "TorchScript",
+)
 
 
 def find_checkpoint(checkpoint: str | Path | None, model: str, *, download: bool) -> Path:
@@ -25,6 +34,7 @@ def find_checkpoint(checkpoint: str | Path | None, model: str, *, download: bool
         download: Fetch it if it is not in the local cache. Otherwise nothing is fetched.
 
     Raises:
+        ConfigError: If it is a folder, or if which file of a repository it is cannot be told.
         MissingWeightsError: If it is not on this machine; the message has the command that
             fetches it.
     """
@@ -32,6 +42,11 @@ def find_checkpoint(checkpoint: str | Path | None, model: str, *, download: bool
         path = Path(checkpoint).expanduser()
         if path.is_file():
             return path.resolve()
+        if str(checkpoint) and path.is_dir():
+            raise ConfigError(
+                f"checkpoint {str(checkpoint)!r} is a folder; give the file in it (.pt, "
+                ".safetensors)"
+            )
         if not _is_repository(checkpoint):
             raise MissingWeightsError(
                 f"there is no checkpoint {str(checkpoint)!r}; give a file (.pt, .safetensors) or "
@@ -39,8 +54,13 @@ def find_checkpoint(checkpoint: str | Path | None, model: str, *, download: bool
                 f"the published one: {_command(*_published_file(model))}"
             )
         repository = str(checkpoint)
-        known = MODELS.get(repository.removeprefix("facebook/"))
-        file = known.file if known is not None else published_model(model).file
+        known = MODELS.get(repository.removeprefix("facebook/")) or MODELS.get(model)
+        if known is None:
+            raise ConfigError(
+                f"which file of {repository!r} has the weights of model {model!r} is not known; "
+                "fetch it and give the file as checkpoint=..."
+            )
+        file = known.file
     else:
         repository, file = _published_file(model)
     return _from_hub(repository, file, download=download)
@@ -66,7 +86,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else ""
-        if "weights_only" in str(error) or "Unsupported" in str(error):
+        if any(sign in str(error) for sign in _FOREIGN_OBJECTS):
             raise ConfigError(
                 f"checkpoint {path} holds more than tensors (code or foreign objects) and was not "
                 "opened; take weights from a source you trust, as .pt with tensors only or "
@@ -161,7 +181,7 @@ def _is_repository(checkpoint: str | Path) -> bool:
 
 
 def _published_file(model: str) -> tuple[str, str]:
-    published = MODELS.get(model, MODELS["sam2.1-hiera-large"])
+    published = MODELS.get(model, MODELS[DEFAULT_MODEL])
     return published.repository, published.file
 
 
