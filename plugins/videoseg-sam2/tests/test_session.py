@@ -115,6 +115,31 @@ def test_a_prompt_that_cannot_be_used_leaves_the_others_alone(
         assert [sorted(masks.masks) for masks in session.run()] == [[7]] * 12
 
 
+def test_a_run_that_cannot_begin_is_refused_at_once(propagator: Sam2Propagator) -> None:
+    session = propagator.open(moving_square().video)
+    with pytest.raises(vs.PropagationError, match="nothing to propagate"):
+        session.run()
+    session.prompt(BOX)
+    with pytest.raises(vs.PropagationError, match="direction must be forward or backward"):
+        session.run("sideways")  # type: ignore[arg-type]
+    session.close()
+    with pytest.raises(vs.PropagationError, match="session is closed"):
+        session.run()
+
+
+def test_an_object_smaller_than_a_pixel_of_the_input_is_in_sight(
+    propagator: Sam2Propagator,
+) -> None:
+    side = 4 * propagator._network.modules.image_size
+    mask = np.zeros((side, side), dtype=bool)
+    mask[7, 9] = True
+    video = vs.Video.from_frames(np.zeros((2, side, side, 3), np.uint8))
+    with propagator.open(video) as session:
+        session.prompt(Prompt(1, 0, mask=vs.Rle.encode(mask)))
+        list(session.run())
+        assert session._objects[1].prompted[0].object_score.item() > 0
+
+
 def test_a_second_prompt_for_one_object_on_a_frame(propagator: Sam2Propagator) -> None:
     with propagator.open(moving_square().video) as session:
         session.prompt(BOX)
@@ -225,6 +250,47 @@ def test_running_out_of_memory_over_the_only_object_ends_the_run(
         assert seen == [0, 1, 2]
         # The session goes on once there is memory again.
         assert len(list(session.run())) == 12
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_a_lack_of_memory_is_known_in_every_form(error: Exception) -> None:
+    from videoseg_sam2.compute import is_out_of_memory
+
+    assert is_out_of_memory(error)
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_running_out_of_memory_over_a_large_frames_mask_costs_one_object_only(
+    propagator: Sam2Propagator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from videoseg_sam2 import session as module
+
+    enlarge, calls = module.to_frame_size, []
+
+    def failing(logits: torch.Tensor, size: Any) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return enlarge(logits, size)
+
+    monkeypatch.setattr(module, "to_frame_size", failing)
+    clip, found = passing_squares(), []
+    with propagator.open(clip.video) as session:
+        for object_id in (1, 2):
+            session.prompt(clip.prompt(object_id, 0))
+        with pytest.raises(vs.PropagationError, match="over object 2 on frame 1"):
+            found.extend(session.run())
+    assert len(found) == clip.num_frames
+    assert all(masks.masks[2].shape == clip.size for masks in found)
 
 
 def test_running_out_of_memory_over_the_frame_itself(

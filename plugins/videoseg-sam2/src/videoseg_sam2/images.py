@@ -64,7 +64,11 @@ def image_input(frame: Frame, side: int) -> Tensor:
 
 
 def mask_input(mask: BoolArray, side: int) -> Tensor:
-    """Return a mask at the network's input size: 0 or 1, shape (1, 1, side, side), float32."""
+    """Return a mask at the network's input size: 0 or 1, shape (1, 1, side, side), float32.
+
+    Something is left of every mask that is not empty: an object too small to survive
+    shrinking would count as not in sight.
+    """
     import torch
     from torch.nn import functional
 
@@ -74,7 +78,8 @@ def mask_input(mask: BoolArray, side: int) -> Tensor:
     resized = functional.interpolate(
         full, size=(side, side), mode="bilinear", align_corners=False, antialias=True
     )
-    return (resized >= 0.5).float()
+    resized = (resized >= 0.5).float()
+    return resized if resized.any() else functional.adaptive_max_pool2d(full, (side, side))
 
 
 def to_frame_size(logits: Tensor, size: Size) -> Tensor:

@@ -117,12 +117,7 @@ class Sam2Session:
             PropagationError: If nothing was prompted, the session is closed, direction or stop
                 is not allowed, or memory runs out.
         """
-        for frame, logits in self.run_logits(direction, stop=stop):
-            masks = {
-                object_id: self._given_mask(object_id, frame, one)
-                for object_id, one in logits.items()
-            }
-            yield FrameMasks(frame, masks, self._video.size)
+        return self._masks(self.run_logits(direction, stop=stop))
 
     def run_logits(
         self, direction: Direction = "forward", *, stop: int | None = None
@@ -219,6 +214,14 @@ class Sam2Session:
 
     # -- running -----------------------------------------------------------------------------
 
+    def _masks(self, found: Iterator[tuple[int, Mapping[int, Tensor]]]) -> Iterator[FrameMasks]:
+        for frame, logits in found:
+            masks = {
+                object_id: self._given_mask(object_id, frame, one)
+                for object_id, one in logits.items()
+            }
+            yield FrameMasks(frame, masks, self._video.size)
+
     def _propagate(
         self, frames: Iterator[tuple[int, Frame]], *, reverse: bool
     ) -> Iterator[tuple[int, Mapping[int, Tensor]]]:
@@ -261,9 +264,16 @@ class Sam2Session:
             self._condition(here, frame, picture)
             for memory in here:
                 logits = self._logits(memory, frame, picture, reverse=reverse)
-                answers[memory.object_id] = to_frame_size(logits, self._video.size)[0, 0]
+                answers[memory.object_id] = self._at_frame_size(memory, frame, logits)
                 memory.forget_beyond(self._reach, frame, reverse=reverse)
         return answers
+
+    def _at_frame_size(self, memory: ObjectMemory, frame: int, logits: Tensor) -> Tensor:
+        try:
+            return to_frame_size(logits, self._video.size)[0, 0]
+        except Exception as error:
+            self._lose(memory, frame, error)
+            return self._nothing()[0, 0]
 
     def _condition(self, memories: list[ObjectMemory], frame: int, picture: Frame) -> None:
         """Segment prompted frames that have not been yet."""
@@ -349,7 +359,9 @@ class Sam2Session:
     def _nothing(self) -> Tensor:
         import torch
 
-        return torch.full((1, 1, 1, 1), -1.0, device=self._network.device)
+        one = torch.full((1, 1, 1, 1), -1.0, device=self._network.device)
+        # A view, which takes no memory.
+        return one.expand(1, 1, *self._video.size)
 
     def _lose(self, memory: ObjectMemory, frame: int, error: Exception) -> None:
         """Give up one object if memory ran out; other errors go on."""
