@@ -250,50 +250,6 @@ def test_a_misspelt_hook(plugin_folder, tmp_path):
     assert "videoseg_component" in failure["error"]
 
 
-def test_a_stage_that_fails_keeps_the_grounding(toy_plugins, tmp_path, clip_path):
-    done = ask(
-        clip_path,
-        "x",
-        "-O",
-        "propagator.fails_at=5",
-        folder=tmp_path,
-        plugins=toy_plugins,
-    )
-    assert done.returncode == 1
-    line = error_line(done)
-    assert "made of cheese" in line
-    assert "out.failed.json" in line
-    assert visible(tmp_path) == ["out.failed.json"]
-    kept = json.loads((tmp_path / "out.failed.json").read_text())
-    assert kept["grounding"]["prompts"][0]["label"] == "middle"
-    assert kept["format"] != "videoseg-result"
-
-
-def test_a_run_goes_on_from_what_was_kept(toy_plugins, tmp_path, clip_path):
-    where = {"folder": tmp_path, "plugins": toy_plugins}
-    assert ask(clip_path, "x", "-O", "propagator.fails_at=5", **where).returncode == 1
-    kept = json.loads((tmp_path / "out.failed.json").read_text())
-    other = ask(clip_path, "y", "--resume", **where)
-    assert other.returncode == 1
-    assert "is of another run: it was asked 'x'" in error_line(other)
-    # A grounding that the pipeline would never find shows that it was not asked again.
-    kept["grounding"]["prompts"][0]["label"] = "kept"
-    (tmp_path / "out.failed.json").write_text(json.dumps(kept))
-    assert ask(clip_path, "x", "--resume", **where).returncode == 0
-    result = Segmentation.load(tmp_path / "out")
-    assert result.grounding.prompts[0].label == "kept"
-    assert result.trace.turns
-    assert visible(tmp_path) == ["out"]
-
-
-def test_what_cannot_be_read_is_not_gone_on_from(toy_plugins, tmp_path, clip_path):
-    (tmp_path / "out.failed.json").write_text('{"format": "videoseg-failed-run"')
-    done = ask(clip_path, "x", "--resume", folder=tmp_path, plugins=toy_plugins)
-    assert done.returncode == 1
-    assert "out.failed.json" in error_line(done)
-    assert "remove it to start anew" in error_line(done)
-
-
 def test_debug_shows_the_traceback(toy_plugins, tmp_path, clip_path):
     options = ("-O", "propagator.fails_at=5", "--debug")
     done = ask(clip_path, "x", *options, folder=tmp_path, plugins=toy_plugins)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import videoseg as vs
-from videoseg.plugins import FrameDone, StageFinished, StageStarted
+from videoseg.plugins import FrameDone, Grounded, StageFinished, StageStarted
 
 
 class OneBox:
@@ -33,6 +33,10 @@ class Recorder:
         self.events.append(event)
 
     @vs.hookimpl
+    def videoseg_grounded(self, event: Grounded) -> None:
+        self.events.append(event)
+
+    @vs.hookimpl
     def videoseg_frame_done(self, event: FrameDone) -> None:
         self.events.append(event)
 
@@ -55,7 +59,7 @@ def test_observers_hear_of_every_stage_and_frame(
     if through_a_plugin:
         builtin_registry.register(recorder, name="recorder")
     observers = () if through_a_plugin else (recorder,)
-    pipeline(builtin_registry)(moving_square, "the square", observers=observers)
+    result = pipeline(builtin_registry)(moving_square, "the square", observers=observers)
     started = [event for event in recorder.events if isinstance(event, StageStarted)]
     finished = [event for event in recorder.events if isinstance(event, StageFinished)]
     frames = [event for event in recorder.events if isinstance(event, FrameDone)]
@@ -67,6 +71,10 @@ def test_observers_hear_of_every_stage_and_frame(
     assert [event.frame for event in frames] == list(range(12))
     assert [event.done for event in frames] == list(range(1, 13))
     assert {event.total for event in frames} == {12}
+    [grounded] = [event for event in recorder.events if isinstance(event, Grounded)]
+    assert grounded == Grounded("the square", result.grounding, result.trace)
+    # After sampler and grounder, before segmenter and propagator.
+    assert recorder.events.index(grounded) == 4
 
 
 def test_an_observer_that_fails_costs_a_warning_and_no_frame(

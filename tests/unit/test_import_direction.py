@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.types",),
     ("videoseg.stages",),
     ("videoseg.plugins",),
-    ("videoseg.masks",),
+    ("videoseg.masks", "videoseg.exchanges"),
     ("videoseg.video", "videoseg.metrics"),
     ("videoseg.rewards", "videoseg.io"),
     ("videoseg.pipeline",),

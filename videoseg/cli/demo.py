@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
     each answer comes with its score.
     """
     from videoseg.cli.output_place import check_output_folder, default_output_folder
-    from videoseg.cli.run import answer_query
+    from videoseg.io.progress import ProgressBar
     from videoseg.pipeline import Pipeline
     from videoseg.synthetic import demo_clip
     from videoseg.video import Video
@@ -66,7 +67,9 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
         for level, kind, purpose in _LEVELS:
             query = _query(clip, kind)
             place = folder / level
-            result = answer_query(pipe, video, query.text, seed=0, quiet=quiet, folder=place)
+            with ExitStack() as stack:
+                observers = [] if quiet else [stack.enter_context(ProgressBar())]
+                result = pipe(video, query.text, observers=observers)
             with working(f"saving to {place}", quiet=quiet):
                 result.save(place, overwrite=overwrite)
             answers.append(_answer(clip, query, result, level=level, place=place))

@@ -43,7 +43,8 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
     except click.UsageError as error:
         return _tell_usage(error)
     except (click.Abort, KeyboardInterrupt):
-        sys.stderr.write("\ninterrupted; nothing was left half-written\n")
+        told = "; ".join(["interrupted", *settings.notes, "nothing was left half-written"])
+        sys.stderr.write(f"\n{told}\n")
         return _INTERRUPTED
     except click.ClickException as error:
         return _tell(error.format_message(), error, settings)

@@ -15,12 +15,13 @@ from videoseg.cli.terminal import json_option
 from videoseg.errors import OutputError, VideosegError
 
 if TYPE_CHECKING:
+    from videoseg.cli.unfinished_run import UnfinishedRun
     from videoseg.io.exporters import ExportFormat
     from videoseg.pipeline import Pipeline
     from videoseg.types import Segmentation
     from videoseg.video import Video
 
-__all__ = ["answer_query", "run"]
+__all__ = ["run"]
 
 _PARTS = ("masks", "overlay", "report")
 
@@ -52,12 +53,12 @@ def _read_parts(
 @click.option("-o", "--output", type=Path, help="Where to save; by default videoseg-out/<name>.")
 @pipeline_options
 @click.option("--reader", default="auto", metavar="NAME", help="How to decode the video.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
-@click.option("--overwrite", is_flag=True, help="Replace a result that is already there.")
+@click.option("--seed", type=int, show_default="0", help="Same seed, same result.")
+@click.option("--overwrite", is_flag=True, help="Replace what is already there.")
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on from the answer that an earlier run into the same -o had found before it failed.",
+    help="Go on from what an earlier run into the same -o had found before it broke off.",
 )
 @click.option("--export", "formats", multiple=True, metavar="FORMAT", help="Export as well.")
 @click.option(
@@ -78,7 +79,7 @@ def run(
     options: tuple[str, ...],
     max_turns: int | None,
     reader: str,
-    seed: int,
+    seed: int | None,
     overwrite: bool,
     resume: bool,
     formats: tuple[str, ...],
@@ -94,9 +95,9 @@ def run(
     """
     from videoseg.cli.answer import answer_document, print_answer
     from videoseg.cli.composing import checked_pipeline, parse_options
-    from videoseg.cli.kept_run import forget_run
     from videoseg.cli.output_place import check_output_folder, default_output_folder
     from videoseg.cli.terminal import open_console, working, write_json
+    from videoseg.cli.unfinished_run import UnfinishedRun
     from videoseg.pipeline.query import check_query
 
     stage_options = parse_options(options)
@@ -111,12 +112,15 @@ def run(
         folder = output or default_output_folder(opened.name)
         check_output_folder(folder, overwrite=overwrite)
         _check_exports(formats, folder, overwrite=overwrite)
-        result = answer_query(
-            pipe, opened, query, seed=seed, quiet=quiet, folder=folder, resume=resume
+        unfinished = UnfinishedRun(
+            folder, query=query, facts=opened.facts(), pipeline=pipe.config.to_mapping(), seed=seed
+        )
+        result = _answer(
+            pipe, opened, query, unfinished, quiet=quiet, resume=resume, overwrite=overwrite
         )
         with working(f"saving to {folder}", quiet=quiet):
             result.save(folder, overwrite=overwrite, parts=parts)
-            forget_run(folder)
+            unfinished.forget()
             exported = _export(result, formats, folder, overwrite=overwrite)
     if as_json:
         write_json(answer_document(result, folder, exported))
@@ -124,40 +128,45 @@ def run(
         print_answer(open_console(), result, folder, exported)
 
 
-def answer_query(
+def _answer(
     pipe: Pipeline,
     video: Video,
     query: str,
+    unfinished: UnfinishedRun,
     *,
-    seed: int,
     quiet: bool,
-    folder: Path,
     resume: bool = False,
+    overwrite: bool = False,
 ) -> Segmentation:
-    """Run a pipeline with a progress bar; keep the grounding if the propagation fails."""
-    from videoseg.cli.kept_run import keep_run, load_run
+    """Run a pipeline with a progress bar; keep what is found on the way."""
     from videoseg.io.progress import ProgressBar
 
-    kept = load_run(folder, video, query) if resume else None
+    if resume:
+        kept = unfinished.go_on()
+    else:
+        kept = None
+        unfinished.begin(overwrite=overwrite)
     try:
         with ExitStack() as stack:
-            observers = [] if quiet else [stack.enter_context(ProgressBar())]
-            if kept is None:
-                result = pipe(video, query, seed=seed, observers=observers)
-            else:
-                result = pipe.propagate(
+            observers: list[object] = [unfinished]
+            if not quiet:
+                observers.append(stack.enter_context(ProgressBar()))
+            if kept is not None:
+                return pipe.propagate(
                     video,
                     kept.grounding,
-                    query=kept.query,
+                    query=query,
                     trace=kept.trace,
-                    seed=kept.seed,
+                    seed=unfinished.seed,
                     observers=observers,
                 )
-    except VideosegError as error:
-        if error.partial is not None:
-            keep_run(error.partial, error, folder)
+            with pipe.recording(unfinished.exchanges, resume=resume) as recorded:
+                return recorded(video, query, seed=unfinished.seed, observers=observers)
+    except BaseException as error:
+        if isinstance(error, VideosegError) and error.partial is not None:
+            unfinished.keep_masks(error.partial)
+        unfinished.tell()
         raise
-    return result
 
 
 def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> None:

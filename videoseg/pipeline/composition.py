@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from videoseg.errors import (
     ConfigError,
@@ -12,12 +13,13 @@ from videoseg.errors import (
     MissingWeightsError,
     VideosegError,
 )
+from videoseg.exchanges import RecordingChat
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use
 from videoseg.plugins import RegisteredComponent, Registry
 from videoseg.stages import ChatModel, FrameSampler, Grounder, Propagator, Segmenter
 from videoseg.types import PropagatorCapabilities
 
-__all__ = ["Composition", "Stage"]
+__all__ = ["Composition", "ExchangeFile", "Stage"]
 
 _PROTOCOLS: Mapping[str, type[Any]] = {
     "sampler": FrameSampler,
@@ -47,11 +49,26 @@ class Stage:
         return self.given if isinstance(self.given, Use) else None
 
 
+@dataclass(frozen=True, slots=True)
+class ExchangeFile:
+    """Where every exchange with the chat model is kept, and whether it answers from there."""
+
+    path: Path
+    resume: bool = False
+
+
 class Composition:
     """The stages of one pipeline."""
 
-    def __init__(self, stages: Mapping[str, Stage], registry: Registry) -> None:
+    def __init__(
+        self,
+        stages: Mapping[str, Stage],
+        registry: Registry,
+        *,
+        exchange_file: ExchangeFile | None = None,
+    ) -> None:
         self.stages = dict(stages)
+        self.exchange_file = exchange_file
         self._registry = registry
         self._built: dict[str, object] = {}
 
@@ -199,6 +216,9 @@ class Composition:
             if not isinstance(built, _PROTOCOLS[stage]):
                 lacking = [m for m in _methods(_PROTOCOLS[stage]) if not hasattr(built, m)]
                 raise ConfigError(f"{stage} {given.name!r} has no {', '.join(lacking)}")
+        if stage == "chat" and built is not None and self.exchange_file is not None:
+            file = self.exchange_file
+            built = RecordingChat(cast(ChatModel, built), file.path, resume=file.resume)
         self._built[stage] = built
         return built
 

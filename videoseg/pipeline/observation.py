@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from videoseg.errors import StageError, VideosegError
-from videoseg.plugins import FrameDone, Registry, StageFinished, StageStarted
+from videoseg.plugins import FrameDone, Grounded, Registry, StageFinished, StageStarted
+from videoseg.types import Grounding, Trace
 
 __all__ = ["Observation", "StageClock"]
 
@@ -73,6 +74,10 @@ class Observation:
                 "videoseg_stage_finished",
                 StageFinished(stage, component, turn, clock.seconds, problem),
             )
+
+    def grounded(self, query: str, grounding: Grounding, trace: Trace) -> None:
+        """Announce the answer."""
+        self._tell("videoseg_grounded", Grounded(query, grounding, trace))
 
     def frame_done(self, frame: int, done: int, total: int | None) -> None:
         """Announce that the masks of one frame are ready."""

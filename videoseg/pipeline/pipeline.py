@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from videoseg.errors import ConfigError, VideosegError
-from videoseg.pipeline.composition import Composition, Stage
+from videoseg.pipeline.composition import Composition, ExchangeFile, Stage
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use, config_from_mapping, read_config
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.explanation import Explanation, explain
@@ -178,7 +178,25 @@ class Pipeline:
                 changes[key] = Use(current.name, {**current.options, **change})
         arguments |= {"max_turns": self._max_turns, "name": self._name}
         arguments |= changes
-        return Pipeline(**arguments, registry=self._registry)
+        pipeline = Pipeline(**arguments, registry=self._registry)
+        pipeline._composition.exchange_file = self._composition.exchange_file
+        return pipeline
+
+    def recording(self, path: str | Path, *, resume: bool = False) -> Pipeline:
+        """Return a pipeline like this one that keeps what its chat model is asked and answers.
+
+        Each exchange is a line of JSON, written before the answer is used (images as digests):
+        whatever fails afterwards, nothing that was answered is lost. Without a chat model it
+        is the same pipeline.
+
+        Args:
+            path: The file; exchanges are added at its end. ``videoseg.exchanges`` reads it.
+            resume: Answer from the file what was asked before with the same text, pixels and
+                sampling, so that an interrupted run asks only what is new.
+        """
+        pipeline = self.replace()
+        pipeline._composition.exchange_file = ExchangeFile(Path(path), resume)
+        return pipeline
 
     def explain(self) -> Explanation:
         """Describe every stage, what it needs and what is missing. Loads nothing heavy."""
@@ -351,7 +369,7 @@ class Pipeline:
     def _ground(
         self, video: VideoSource, query: str, seed: int, observation: Observation
     ) -> Episode:
-        return run_episode(
+        episode = run_episode(
             video,
             query,
             sampler=cast(FrameSampler, self._composition.build("sampler")),
@@ -361,6 +379,8 @@ class Pipeline:
             observation=observation,
             names=(self._composition.name("sampler"), self._composition.name("grounder")),
         )
+        observation.grounded(query, _answer(episode), episode.trace)
+        return episode
 
     def _segmented(
         self, video: VideoSource, grounding: Grounding, observation: Observation

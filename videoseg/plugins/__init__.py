@@ -1,7 +1,7 @@
 """How components are declared, found, checked and built."""
 
 from videoseg.plugins.component import KINDS, Component
-from videoseg.plugins.events import FrameDone, StageFinished, StageStarted
+from videoseg.plugins.events import FrameDone, Grounded, StageFinished, StageStarted
 from videoseg.plugins.hookspecs import hookimpl
 from videoseg.plugins.loader import PluginFailure
 from videoseg.plugins.registry import RegisteredComponent, Registry, add, default_registry
@@ -10,6 +10,7 @@ __all__ = [
     "KINDS",
     "Component",
     "FrameDone",
+    "Grounded",
     "PluginFailure",
     "RegisteredComponent",
     "Registry",

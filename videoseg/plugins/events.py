@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FrameDone", "StageFinished", "StageStarted"]
+from videoseg.types import Grounding, Trace
+
+__all__ = ["FrameDone", "Grounded", "StageFinished", "StageStarted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,21 @@ class StageFinished:
     turn: int | None = None
     seconds: float = 0.0
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """The grounder has answered; segmenter and propagator come next.
+
+    Args:
+        query: What was asked.
+        grounding: The answer.
+        trace: What each turn saw and said.
+    """
+
+    query: str
+    grounding: Grounding
+    trace: Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pluggy
 
 from videoseg.plugins.component import Component
-from videoseg.plugins.events import FrameDone, StageFinished, StageStarted
+from videoseg.plugins.events import FrameDone, Grounded, StageFinished, StageStarted
 
 __all__ = ["HookSpecs", "hookimpl", "hookspec"]
 
@@ -30,6 +30,10 @@ class HookSpecs:
     @hookspec
     def videoseg_stage_finished(self, event: StageFinished) -> None:
         """Be told that a stage ended, well or badly."""
+
+    @hookspec
+    def videoseg_grounded(self, event: Grounded) -> None:
+        """Be told the answer, before its masks are carried through the video."""
 
     @hookspec
     def videoseg_frame_done(self, event: FrameDone) -> None:

@@ -27,6 +27,9 @@ def test_a_run_becomes_lines_of_json(tmp_path: Path) -> None:
     assert stages == ["sampler", "grounder", "segmenter", "propagator"]
     frames = [event["frame"] for event in events if event["event"] == "FrameDone"]
     assert frames == list(range(8))
+    [grounded] = [event for event in events if event["event"] == "Grounded"]
+    assert grounded["query"] == "the square"
+    assert len(grounded["grounding"]["prompts"]) == 1
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
 
 
@@ -38,4 +41,5 @@ def test_a_second_run_is_appended(tmp_path: Path) -> None:
     for _ in range(2):
         pipe.ground(clip.video, "the square", observers=[EventLog(log)])
         sizes.append(len(log.read_text(encoding="utf-8").splitlines()))
-    assert sizes == [4, 8]
+    # Two stages begin and end, and there is an answer.
+    assert sizes == [5, 10]

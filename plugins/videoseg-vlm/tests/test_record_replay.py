@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from videoseg_vlm import RecordingChat, ReplayChat, ReplayError
-from videoseg_vlm.exchanges import Exchange, Request, read_exchanges, write_line
 
 import videoseg as vs
+from videoseg.exchanges import Exchange, Request, read_exchanges, write_line
 from videoseg.testing import ChatContract, moving_square
 
 

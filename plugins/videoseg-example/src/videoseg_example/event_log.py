@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
+from typing import TypeAlias
 
-from videoseg.plugins import FrameDone, StageFinished, StageStarted
+import videoseg as vs
+from videoseg.plugins import FrameDone, Grounded, StageFinished, StageStarted
 
-__all__ = ["EventLog"]
+__all__ = ["Event", "EventLog"]
+
+Event: TypeAlias = StageStarted | StageFinished | Grounded | FrameDone
 
 
 class EventLog:
@@ -34,13 +37,17 @@ class EventLog:
         """Write that a stage ended."""
         self.write(event)
 
+    def videoseg_grounded(self, event: Grounded) -> None:
+        """Write what was answered and why."""
+        self.write(event)
+
     def videoseg_frame_done(self, event: FrameDone) -> None:
         """Write that a frame is ready."""
         self.write(event)
 
-    def write(self, event: StageStarted | StageFinished | FrameDone) -> None:
+    def write(self, event: Event) -> None:
         """Append one event, with its kind and the time in seconds since 1970."""
-        record = {"event": type(event).__name__, "time": time.time(), **asdict(event)}
+        record = {"event": type(event).__name__, "time": time.time(), **vs.to_jsonable(event)}
         # Opened for each event, so that the log of a run that is killed ends in a whole line.
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")

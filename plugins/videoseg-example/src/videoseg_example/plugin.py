@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import videoseg as vs
-from videoseg.plugins import FrameDone, StageFinished, StageStarted
+from videoseg.plugins import FrameDone, Grounded, StageFinished, StageStarted
+
+if TYPE_CHECKING:
+    from videoseg_example.event_log import Event
 
 LOG_VARIABLE = "VIDEOSEG_EVENT_LOG"
 
@@ -39,12 +43,18 @@ def videoseg_stage_finished(event: StageFinished) -> None:
 
 
 @vs.hookimpl
+def videoseg_grounded(event: Grounded) -> None:
+    """Write the event, if a log was asked for."""
+    _write(event)
+
+
+@vs.hookimpl
 def videoseg_frame_done(event: FrameDone) -> None:
     """Write the event, if a log was asked for."""
     _write(event)
 
 
-def _write(event: StageStarted | StageFinished | FrameDone) -> None:
+def _write(event: Event) -> None:
     path = os.environ.get(LOG_VARIABLE)
     if path:
         from videoseg_example.event_log import EventLog

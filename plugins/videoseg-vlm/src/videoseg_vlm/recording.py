@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from videoseg import ChatModel, ChatReply, ConfigError, Message, OutputError, Use, default_registry
-from videoseg_vlm.exchanges import Exchange, Request, read_exchanges, write_line
+import videoseg.exchanges
+from videoseg import ChatModel, ConfigError, OutputError, Use, default_registry
 
 __all__ = ["RecordingChat"]
 
 
-class RecordingChat:
+class RecordingChat(videoseg.exchanges.RecordingChat):
     """Passes questions on to another chat model and keeps each exchange as a line of JSON.
 
     A line holds the conversation (images as digests), how answers were drawn, and the
@@ -35,65 +33,24 @@ class RecordingChat:
     """
 
     def __init__(self, *, model: object, path: str, resume: bool = False) -> None:
-        self._path = Path(path).expanduser()
-        self._lock = threading.Lock()
-        self._known: dict[str, tuple[ChatReply, ...]] = {}
+        # A wrong path is told before a model of many gigabytes is loaded.
+        place = Path(path).expanduser()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch()
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
         except OSError as error:
             raise OutputError(
                 f"cannot record to {path}: {error.strerror}; give another path"
             ) from error
-        earlier = read_exchanges(self._path)
-        if resume:
-            for exchange in earlier:
-                self._known.setdefault(exchange.request.key(), exchange.replies)
+        videoseg.exchanges.read_exchanges(place)
         self._is_own = not isinstance(model, ChatModel)
-        self._model = cast(ChatModel, model) if not self._is_own else _built(model)
-
-    def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        num_samples: int = 1,
-        temperature: float = 0.0,
-        max_tokens: int = 1024,
-        seed: int = 0,
-    ) -> Sequence[ChatReply]:
-        """Answer a conversation; see ``videoseg.ChatModel.chat``.
-
-        Raises:
-            OutputError: If the file can no longer be written.
-        """
-        sampling = {"num_samples": num_samples, "max_tokens": max_tokens, "seed": seed}
-        request = Request.of(messages, temperature=temperature, **sampling)
-        if (known := self._known.get(request.key())) is not None:
-            return known
-        begin = time.perf_counter()
-        replies = tuple(self._model.chat(messages, temperature=temperature, **sampling))
-        exchange = Exchange(request, replies, time.perf_counter() - begin)
-        try:
-            with self._lock:
-                write_line(self._path, exchange)
-        except OSError as error:
-            raise OutputError(f"cannot record to {self._path}: {error.strerror}") from error
-        return replies
-
-    @property
-    def device(self) -> str | None:
-        """Where the other model runs, if it says so."""
-        device = getattr(self._model, "device", None)
-        return None if device is None else str(device)
+        built = _built(model) if self._is_own else cast(ChatModel, model)
+        super().__init__(built, place, resume=resume)
 
     def close(self) -> None:
         """Free the other model, unless it was given as an instance."""
-        close = getattr(self._model, "close", None)
-        if self._is_own and callable(close):
-            close()
-
-    def __repr__(self) -> str:
-        return f"RecordingChat({type(self._model).__name__}, path={str(self._path)!r})"
+        if self._is_own:
+            super().close()
 
 
 def _built(model: object) -> ChatModel:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from videoseg import ChatReply, Message
+from videoseg.exchanges import Match, Request, read_exchanges
 from videoseg_vlm.errors import ReplayError
-from videoseg_vlm.exchanges import Match, Request, read_exchanges
 
 __all__ = ["ReplayChat"]
 

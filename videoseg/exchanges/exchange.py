@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from videoseg import ChatReply, ConfigError, Message, TextPart, from_jsonable, to_jsonable
-from videoseg.types import Frame
+from videoseg.errors import ConfigError
+from videoseg.types import ChatReply, Frame, Message, TextPart, from_jsonable, to_jsonable
 
 __all__ = ["Exchange", "Match", "Request", "read_exchanges", "write_line"]
 

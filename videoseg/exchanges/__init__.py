@@ -1,0 +1,6 @@
+"""What was asked of a chat model and what it answered, kept as lines of JSON."""
+
+from videoseg.exchanges.exchange import Exchange, Match, Request, read_exchanges, write_line
+from videoseg.exchanges.recording import RecordingChat
+
+__all__ = ["Exchange", "Match", "RecordingChat", "Request", "read_exchanges", "write_line"]
