@@ -52,6 +52,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         XMemPropagator(checkpoint=tmp_path / "mine.pth")
 
 
+def test_a_folder_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(vs.ConfigError, match="is a folder; give the file in it"):
+        XMemPropagator(checkpoint=tmp_path)
+
+
 def test_a_single_object_checkpoint_is_as_one_that_ignores_the_others(tmp_path: Path) -> None:
     single = Dimensions(key=8, value=32, sensory=8, width=8, single_object=True)
     state = random_network(single, seed=2).state_dict()
@@ -149,6 +154,9 @@ def test_another_models_checkpoint_is_refused(tiny_checkpoint: Path, tmp_path: P
         ({"precision": "float8"}, "precision must be"),
         ({"max_objects_per_pass": 0}, "max_objects_per_pass must be"),
         ({"device": "abacus"}, "none that torch knows"),
+        ({"device": None}, "none that torch knows"),
+        ({"device": "meta"}, "device must be auto, cpu, cuda or cuda:<number>, got 'meta'"),
+        ({"device": "mps"}, "device must be auto, cpu, cuda or cuda:<number>, got 'mps'"),
     ],
 )
 def test_an_option_out_of_range_is_refused(options: dict[str, object], message: str) -> None:

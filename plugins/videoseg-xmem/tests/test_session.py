@@ -110,15 +110,26 @@ def test_what_is_wrong_with_a_prompt_is_said(
         session.prompt(prompt)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("tried to allocate too much"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
 def test_running_out_of_memory_is_told_and_the_session_goes_on(
-    propagator: XMemPropagator, monkeypatch: pytest.MonkeyPatch
+    propagator: XMemPropagator, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     clip = moving_square()
     step = Tracker.step
 
     def failing(self: Tracker, *args: object, **options: object) -> torch.Tensor:
         if self._time == 3:
-            raise torch.OutOfMemoryError("tried to allocate too much")
+            raise error
         return step(self, *args, **options)
 
     with propagator.open(clip.video) as session:
@@ -129,6 +140,29 @@ def test_running_out_of_memory_is_told_and_the_session_goes_on(
             seen.extend(masks.frame for masks in session.run())
         monkeypatch.undo()
         assert len(tracks(session)) == clip.num_frames
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(
+    propagator: XMemPropagator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    clip = moving_square()
+    with propagator.open(clip.video) as session:
+        session.prompt(clip.prompt(1, 0, kind="mask"))
+        monkeypatch.setattr(Tracker, "step", fail)
+        with pytest.raises(RuntimeError, match="cannot be multiplied"):
+            next(session.run())
+
+
+def test_a_device_without_room_for_the_network_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise torch.OutOfMemoryError("tried to allocate too much")
+
+    monkeypatch.setattr(XMemPropagator, "_load", fail)
+    with pytest.raises(vs.PropagationError, match=r"no room for the network.*device='cpu'"):
+        XMemPropagator(checkpoint="random", device="cpu").open(moving_square().video)
 
 
 def test_a_pass_holds_as_many_objects_as_it_says(tiny_checkpoint: Path) -> None:

@@ -39,6 +39,7 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
         checkpoint: The name of a published one, or a path.
 
     Raises:
+        ConfigError: If it is a folder.
         MissingWeightsError: If it is not on this machine.
     """
     if str(checkpoint) in PUBLISHED:
@@ -47,6 +48,8 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
         path, url = Path(checkpoint).expanduser(), PUBLISHED["XMem"]
     if path.is_file():
         return path
+    if str(checkpoint) and path.is_dir():
+        raise vs.ConfigError(f"checkpoint {str(path)!r} is a folder; give the file in it")
     if str(checkpoint) in PUBLISHED:
         what, target = f"the weights {str(checkpoint)!r} of XMem are not here", path
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import videoseg as vs
 from videoseg_xmem.checkpoint import RANDOM, find_checkpoint
 from videoseg_xmem.options import LateObjects, MemoryOptions, Precision
+from videoseg_xmem.out_of_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -121,12 +122,20 @@ class XMemPropagator:
 
         Raises:
             ConfigError: If the checkpoint is damaged or another model's.
+            PropagationError: If there is no room for the network on the device.
         """
         from videoseg_xmem.session import XMemSession
 
         with self._lock:
-            if self._network is None:
-                self._network = self._load()
+            try:
+                self._network = self._network or self._load()
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise vs.PropagationError(
+                    f"device {self._device!r} has no room for the network; end other programs "
+                    "that use its memory, or use device='cpu'"
+                ) from error
         return XMemSession(
             video,
             self._network,
@@ -156,10 +165,12 @@ def _torch_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise vs.ConfigError(
             f"device {name!r} is none that torch knows; use 'cpu', 'cuda' or 'auto'"
         ) from error
+    if device.type not in ("cpu", "cuda"):
+        raise vs.ConfigError(f"device must be auto, cpu, cuda or cuda:<number>, got {name!r}")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= count:
         has = f"only {count} CUDA device(s)" if count else "no CUDA device"

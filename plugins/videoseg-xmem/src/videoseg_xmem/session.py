@@ -13,6 +13,7 @@ from videoseg.types import BoolArray, Frame
 from videoseg_xmem.geometry import FrameGeometry
 from videoseg_xmem.network import XMemNetwork
 from videoseg_xmem.options import MemoryOptions
+from videoseg_xmem.out_of_memory import is_out_of_memory
 from videoseg_xmem.prompts import check_prompt
 from videoseg_xmem.tracker import Tracker
 
@@ -151,7 +152,9 @@ class XMemSession:
                 numbers.setdefault(object_id, len(numbers))
             try:
                 masks = _step(tracker, geometry, numbers, frame, given, last=index == last)
-            except torch.OutOfMemoryError as error:
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
                 raise _out_of_memory(index, len(numbers), device) from error
             yield vs.FrameMasks(index, masks, self._video.size)
 
