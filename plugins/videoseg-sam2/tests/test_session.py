@@ -237,6 +237,18 @@ def test_running_out_of_memory_costs_one_object_only(
         assert not any(masks.masks[2].any() for masks in found[2:])
 
 
+def test_a_device_without_room_for_the_network_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from videoseg_sam2 import network
+
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(network, "_shared", fail)
+    propagator = Sam2Propagator(model="toy", random_weights=True, device="cpu")
+    with pytest.raises(vs.VideosegError, match=r"no room for 'toy'.*device='cpu'"):
+        propagator.open(moving_square().video)
+
+
 def test_running_out_of_memory_over_the_only_object_ends_the_run(
     propagator: Sam2Propagator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from videoseg.errors import ConfigError
-from videoseg_sam2.compute import PRECISIONS, Precision, autocast, pick_device, use_bfloat16
+from videoseg.errors import ConfigError, VideosegError
+from videoseg_sam2.compute import (
+    PRECISIONS,
+    Precision,
+    autocast,
+    is_out_of_memory,
+    pick_device,
+    use_bfloat16,
+)
 from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOY, config_path, published_model
 from videoseg_sam2.package import import_base
 from videoseg_sam2.weights import find_checkpoint, load_into, read_checkpoint
@@ -134,9 +141,18 @@ class Network:
 
         Raises:
             ConfigError: If the checkpoint cannot be read or is another network's.
+            VideosegError: If there is no room for it on the device.
         """
         if self._modules is None:
-            self._modules = _shared(self._source, self.name)
+            try:
+                self._modules = _shared(self._source, self.name)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise VideosegError(
+                    f"device {self._source.device!r} has no room for {self.name!r}; end other "
+                    "programs that use its memory, or use a smaller model or device='cpu'"
+                ) from error
         return self._modules
 
     def autocast(self) -> AbstractContextManager[Any]:
