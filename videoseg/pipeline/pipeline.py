@@ -10,12 +10,13 @@ from types import TracebackType
 from typing import Any, cast
 
 from videoseg.errors import ConfigError, VideosegError
+from videoseg.pipeline.carrying import answer_of, fill_tracks, propagator_for, with_masks
 from videoseg.pipeline.composition import Composition, ExchangeFile, Stage
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use, config_from_mapping, read_config
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.explanation import Explanation, explain
 from videoseg.pipeline.observation import Observation
-from videoseg.pipeline.propagation import Propagation, require_prompt_kinds
+from videoseg.pipeline.propagation import Propagation
 from videoseg.pipeline.query import check_query
 from videoseg.pipeline.stream import FrameOrder, MaskStream
 from videoseg.pipeline.versions import collect_versions, device_of
@@ -320,12 +321,12 @@ class Pipeline:
         self._composition.build_all()
         beginning = _beginning(opened, warmup_frames) if live else opened
         episode = self._ground(beginning, query, seed, observation)
-        answer = _answer(episode)
-        prompts = self._segmented(beginning, answer, observation)
+        answer = answer_of(episode)
+        prompts = with_masks(self._composition, beginning, answer, observation)
         propagation = None
         if prompts:
             propagation = Propagation(
-                self._propagator(prompts),
+                propagator_for(self._composition, prompts),
                 opened,
                 prompts,
                 seed=seed,
@@ -379,88 +380,20 @@ class Pipeline:
             observation=observation,
             names=(self._composition.name("sampler"), self._composition.name("grounder")),
         )
-        observation.grounded(query, _answer(episode), episode.trace)
+        observation.grounded(query, answer_of(episode), episode.trace)
         return episode
-
-    def _segmented(
-        self, video: VideoSource, grounding: Grounding, observation: Observation
-    ) -> tuple[Prompt, ...]:
-        without_mask = [prompt for prompt in grounding.prompts if prompt.mask is None]
-        if not without_mask or self._composition.stages["segmenter"].given is None:
-            return grounding.prompts
-        segmenter = cast(Segmenter, self._composition.build("segmenter"))
-        with observation.stage("segmenter", self._composition.name("segmenter")):
-            answers = segmenter.segment(video, without_mask)
-        masks = {
-            (prompt.object_id, prompt.frame): Rle.encode(answer.mask)
-            for prompt, answer in zip(without_mask, answers, strict=True)
-        }
-        prompts: list[Prompt] = []
-        for prompt in grounding.prompts:
-            if prompt.mask is not None:
-                prompts.append(prompt)
-                continue
-            mask = masks[(prompt.object_id, prompt.frame)]
-            if mask.area > 0:
-                prompts.append(replaced(prompt, mask=mask))
-                continue
-            # One object that cannot be found must not cost the others their tracks.
-            observation.warnings.append(
-                f"the segmenter found nothing of object {prompt.object_id} on frame "
-                f"{prompt.frame}; this prompt is left out"
-            )
-        return tuple(prompts)
-
-    def _propagator(self, prompts: Sequence[Prompt]) -> Propagator:
-        propagator = cast(Propagator, self._composition.build("propagator"))
-        require_prompt_kinds(prompts, propagator, self._composition.name("propagator"))
-        return propagator
 
     def _carried(
         self, episode: Episode, trace: Trace, observation: Observation, begin: float
     ) -> Segmentation:
         """Carry the answer through the video; a failure takes along what was made until then."""
-        grounding = _answer(episode)
         made: dict[int, list[Rle | None]] = {}
         try:
-            self._fill_tracks(made, episode.video, grounding, episode.seed, observation)
+            fill_tracks(self._composition, made, episode, observation)
         except VideosegError as error:
             error.partial = self._result(episode, trace, made, observation, begin)
             raise
         return self._result(episode, trace, made, observation, begin)
-
-    def _fill_tracks(
-        self,
-        tracks: dict[int, list[Rle | None]],
-        video: VideoSource,
-        grounding: Grounding,
-        seed: int,
-        observation: Observation,
-    ) -> None:
-        """Put each object's masks into ``tracks`` as they are made."""
-        prompts = self._segmented(video, grounding, observation)
-        if not prompts:
-            return
-        propagator = self._propagator(prompts)
-        num_frames = len(video)
-        tracks.update({prompt.object_id: [None] * num_frames for prompt in prompts})
-        name = self._composition.name("propagator")
-        with observation.stage("propagator", name, total=num_frames):
-            propagation = Propagation(propagator, video, prompts, seed=seed)
-            try:
-                done: set[int] = set()
-                runs = [propagation.forward()]
-                if propagation.needs_backward:
-                    runs.append(propagation.backward())
-                for run in runs:
-                    for frame_masks in run:
-                        for object_id, mask in frame_masks.masks.items():
-                            if mask.any():
-                                tracks[object_id][frame_masks.frame] = Rle.encode(mask)
-                        done.add(frame_masks.frame)
-                        observation.frame_done(frame_masks.frame, len(done), num_frames)
-            finally:
-                propagation.close()
 
     def _result(
         self,
@@ -470,7 +403,7 @@ class Pipeline:
         observation: Observation,
         begin: float,
     ) -> Segmentation:
-        grounding = _answer(episode)
+        grounding = answer_of(episode)
         tracks = _mask_tracks(made, episode.video, grounding)
         warnings = [*grounding.warnings, *getattr(episode.video, "warnings", ())]
         if tracks and any(not track.visible_frames for track in tracks):
@@ -499,13 +432,6 @@ def _mask_tracks(
         MaskTrack(object_id, video.size, tuple(masks), label=labels[object_id])
         for object_id, masks in sorted(made.items())
     )
-
-
-def _answer(episode: Episode) -> Grounding:
-    grounding = episode.grounding
-    if grounding is None:
-        raise ConfigError("the episode has not been answered")
-    return grounding
 
 
 def _beginning(video: VideoSource, num_frames: int) -> VideoSource:

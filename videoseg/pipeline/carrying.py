@@ -1,0 +1,102 @@
+"""From an answer to masks in every frame: segmenter and propagator at work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+from videoseg.errors import ConfigError
+from videoseg.pipeline.composition import Composition
+from videoseg.pipeline.observation import Observation
+from videoseg.pipeline.propagation import Propagation, require_prompt_kinds
+from videoseg.stages import Propagator, Segmenter
+from videoseg.types import Episode, Grounding, Prompt, Rle, VideoSource
+
+__all__ = ["answer_of", "fill_tracks", "propagator_for", "with_masks"]
+
+
+def answer_of(episode: Episode) -> Grounding:
+    """Return the grounding of an episode.
+
+    Raises:
+        ConfigError: If it has not been answered.
+    """
+    if episode.grounding is None:
+        raise ConfigError("the episode has not been answered")
+    return episode.grounding
+
+
+def with_masks(
+    composition: Composition, video: VideoSource, grounding: Grounding, observation: Observation
+) -> tuple[Prompt, ...]:
+    """Return the prompts of a grounding, with the segmenter's masks if there is a segmenter."""
+    without_mask = [prompt for prompt in grounding.prompts if prompt.mask is None]
+    if not without_mask or composition.stages["segmenter"].given is None:
+        return grounding.prompts
+    segmenter = cast(Segmenter, composition.build("segmenter"))
+    with observation.stage("segmenter", composition.name("segmenter")):
+        answers = segmenter.segment(video, without_mask)
+    masks = {
+        (prompt.object_id, prompt.frame): Rle.encode(answer.mask)
+        for prompt, answer in zip(without_mask, answers, strict=True)
+    }
+    prompts: list[Prompt] = []
+    for prompt in grounding.prompts:
+        if prompt.mask is not None:
+            prompts.append(prompt)
+            continue
+        mask = masks[(prompt.object_id, prompt.frame)]
+        if mask.area > 0:
+            prompts.append(replace(prompt, mask=mask))
+            continue
+        # One object that cannot be found must not cost the others their tracks.
+        observation.warnings.append(
+            f"the segmenter found nothing of object {prompt.object_id} on frame "
+            f"{prompt.frame}; this prompt is left out"
+        )
+    return tuple(prompts)
+
+
+def propagator_for(composition: Composition, prompts: Sequence[Prompt]) -> Propagator:
+    """Return the propagator, sure that it takes these prompts.
+
+    Raises:
+        IncompatibleStagesError: If it does not.
+    """
+    propagator = cast(Propagator, composition.build("propagator"))
+    require_prompt_kinds(prompts, propagator, composition.name("propagator"))
+    return propagator
+
+
+def fill_tracks(
+    composition: Composition,
+    tracks: dict[int, list[Rle | None]],
+    episode: Episode,
+    observation: Observation,
+) -> None:
+    """Put each object's masks into ``tracks`` as they are made."""
+    video = episode.video
+    prompts = with_masks(composition, video, answer_of(episode), observation)
+    if not prompts:
+        return
+    propagator = propagator_for(composition, prompts)
+    num_frames = len(video)
+    tracks.update({prompt.object_id: [None] * num_frames for prompt in prompts})
+    name = composition.name("propagator")
+    with observation.stage("propagator", name, total=num_frames):
+        propagation = Propagation(propagator, video, prompts, seed=episode.seed)
+        try:
+            done: set[int] = set()
+            runs = [propagation.forward()]
+            if propagation.needs_backward:
+                runs.append(propagation.backward())
+            for run in runs:
+                for frame_masks in run:
+                    for object_id, mask in frame_masks.masks.items():
+                        if mask.any():
+                            tracks[object_id][frame_masks.frame] = Rle.encode(mask)
+                    done.add(frame_masks.frame)
+                    observation.frame_done(frame_masks.frame, len(done), num_frames)
+        finally:
+            propagation.close()
