@@ -1,4 +1,8 @@
-"""Times and positions as language models write them."""
+"""Times and positions as language models write them.
+
+What is JSON comes first. In running text a number counts that says what it is: a clock form, or
+a unit or percent sign behind it. Bare numbers count only if none does.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +12,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from videoseg_r1.answers import split_answer
+from videoseg_r1.quantities import Kind, Quantity, marked_or_bare, quantities, ranges
 from videoseg_r1.relaxed_json import read_values
 
 __all__ = ["after_thinking", "parse_percent", "parse_span", "parse_time", "parse_timestamp"]
 
-_TIME = re.compile(
-    r"(?P<clock>(?:\d{1,3}:)?\d{1,3}:\d{1,2}(?:\.\d+)?)"
-    r"|(?P<number>\d{1,9}(?:\.\d+)?)\s*(?P<unit>milliseconds|ms|minutes?|min|hours?|h\b)?",
-    re.IGNORECASE,
-)
-_UNITS = {"m": 60.0, "h": 3600.0}
-_PERCENT = re.compile(
-    r"(?P<last>\b(?:last|final)\s+)?(?P<number>\d{1,9}(?:\.\d*)?)\s*(?P<sign>%|percent)?",
-    re.IGNORECASE,
-)
 _START_KEYS = ("start", "start_time", "begin", "from", "start_s", "t_start")
 _END_KEYS = ("end", "end_time", "stop", "to", "end_s", "t_end")
 _PERCENT_KEYS = ("percent", "percentage", "position", "p")
 _TIME_KEYS = ("keyframe_timestamp", "timestamp", "time", "seconds", "t")
 _MAX_CHARACTERS = 20_000
+
+# "I am 90 % sure"
+_SURE = re.compile(r"\W{0,3}(?:sure|certain|confiden)", re.IGNORECASE)
+_LAST = re.compile(r"\b(?:last|final)\s{1,3}$", re.IGNORECASE)
 
 
 def after_thinking(text: str) -> str:
@@ -37,14 +36,19 @@ def after_thinking(text: str) -> str:
 def parse_span(text: str) -> tuple[float, float] | None:
     """Return the (start, end) in seconds that an answer gives, or None if it gives none.
 
-    Reads JSON with ``start`` and ``end``, a list of two, ``mm:ss.ff``, ``h:mm:ss``,
-    ``12s - 15.5s`` and bare pairs. A reversed span is turned round.
+    Reads JSON with ``start`` and ``end``, or a list of two; then times that say that they are
+    times (``mm:ss.ff``, ``h:mm:ss``, ``12s``, ``1 min 5 s``; in ``3 to 7.5 s`` both are); and
+    bare numbers only where there is no such time. A range such as ``12s - 15.5s`` goes before
+    two times that stand apart. List numbers, frame numbers and percentages are no times. A
+    reversed span is turned round.
 
     Example:
         >>> parse_span('{"start": "00:02.5", "end": 6}')
         (2.5, 6.0)
         >>> parse_span("from 12s to 9.5 s")
         (9.5, 12.0)
+        >>> parse_span("2 dogs run from 3 to 7.5 seconds")
+        (3.0, 7.5)
     """
     text = after_thinking(text)
     for value in _each(read_values(text)):
@@ -58,28 +62,29 @@ def parse_span(text: str) -> tuple[float, float] | None:
             continue
         if (span := _span(parse_time(pair[0]), parse_time(pair[1]))) is not None:
             return span
-    times = [_seconds(match) for match in _TIME.finditer(text)]
-    return _span(times[0], times[1]) if len(times) >= 2 else None
+    return _span_in(_without_cut_off_number(text))
 
 
 def parse_time(value: object) -> float | None:
     """Return seconds from a number or from text such as ``"1:02.5"``, or None.
 
+    Of a range such as ``"3-4 s"`` it is the middle.
+
     Example:
-        >>> parse_time("1:02.5"), parse_time(3), parse_time("12 s"), parse_time("soon")
-        (62.5, 3.0, 12.0, None)
+        >>> parse_time("1:02.5"), parse_time(3), parse_time("1m5s"), parse_time("soon")
+        (62.5, 3.0, 65.0, None)
     """
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
         return float(value) if math.isfinite(value) and value >= 0 else None
-    if isinstance(value, str) and (match := _TIME.search(value[:100])) is not None:
-        return _seconds(match)
-    return None
+    return _time_in(value[:100]) if isinstance(value, str) else None
 
 
 def parse_timestamp(text: str) -> float | None:
-    """Return the single time in seconds that an answer gives, or None.
+    """Return the single time in seconds that an answer gives, or None; the middle of a range.
+
+    Reads JSON, then running text as ``parse_span`` does.
 
     Example:
         >>> parse_timestamp('{"keyframe_timestamp": 7}')
@@ -91,13 +96,14 @@ def parse_timestamp(text: str) -> float | None:
             found = parse_time(_first(value, _TIME_KEYS))
             if found is not None:
                 return found
-    return parse_time(text)
+    return _time_in(_without_cut_off_number(text))
 
 
 def parse_percent(text: str) -> float | None:
     """Return the position in [0, 1] that an answer gives, or None if it gives none.
 
-    A whole number is a percentage, a fraction of at most 1 a share; ``last 20%`` is 0.8.
+    A whole number is a percentage, a fraction of at most 1 a share; ``last 20%`` is 0.8, and
+    ``30-40%`` the middle of it. List numbers, frame numbers and times are no positions.
 
     Example:
         >>> parse_percent('{"percent": 35}'), parse_percent("0.4"), parse_percent("the last 20 %")
@@ -111,17 +117,54 @@ def parse_percent(text: str) -> float | None:
                 return _position(given)
             if isinstance(given, int | float) and not isinstance(given, bool):
                 return _share(float(given), fraction=isinstance(given, float))
-    return _position(text)
+    return _position(_without_cut_off_number(text))
+
+
+def _span_in(text: str) -> tuple[float, float] | None:
+    found = quantities(text)
+    kind: Kind = "time" if any(quantity.kind == "time" for quantity in found) else "bare"
+    for first, second in ranges(text, found, kind):
+        return _span(first.value, second.value)
+    times = [quantity.value for quantity in marked_or_bare(text, found, "time")]
+    # Of three or more bare numbers nobody knows which two are meant.
+    if len(times) == 2 or (len(times) > 2 and kind == "time"):
+        return _span(times[0], times[1])
+    return None
+
+
+def _time_in(text: str) -> float | None:
+    named = _first_named(text, quantities(text), "time")
+    return sum(quantity.value for quantity in named) / len(named) if named else None
 
 
 def _position(text: str) -> float | None:
-    signed = [match for match in _PERCENT.finditer(text) if match["sign"]]
-    match = signed[0] if signed else _PERCENT.search(text)
-    if match is None:
+    found = [quantity for quantity in quantities(text) if not _SURE.match(text, quantity.end)]
+    named = _first_named(text, found, "percent")
+    shares = [
+        _share(quantity.value, fraction=quantity.kind == "bare" and not quantity.whole)
+        for quantity in named
+    ]
+    known = [share for share in shares if share is not None]
+    if not known or len(known) < len(shares):
         return None
-    fraction = "." in match["number"] and not match["sign"]
-    share = _share(float(match["number"]), fraction=fraction)
-    return 1 - share if share is not None and match["last"] else share
+    share = sum(known) / len(known)
+    return 1 - share if _LAST.search(text[: named[0].start][-12:]) else share
+
+
+def _first_named(text: str, found: Sequence[Quantity], kind: Kind) -> list[Quantity]:
+    """Return the first number that may be of a kind; both ends, if it starts a range."""
+    first = next(iter(marked_or_bare(text, found, kind)), None)
+    if first is None:
+        return []
+    pairs = ranges(text, found, first.kind)
+    return next((list(pair) for pair in pairs if pair[0] is first), [first])
+
+
+def _without_cut_off_number(text: str) -> str:
+    """Return a text without the number it ends with, if that may have lost its last digits."""
+    if any(text.count(opening) > text.count(closing) for opening, closing in ("{}", "[]")):
+        return text.rstrip("0123456789.:")
+    return text
 
 
 def _share(number: float, *, fraction: bool) -> float | None:
@@ -133,16 +176,6 @@ def _span(start: float | None, end: float | None) -> tuple[float, float] | None:
     if start is None or end is None:
         return None
     return (start, end) if start <= end else (end, start)
-
-
-def _seconds(match: re.Match[str]) -> float:
-    if match["clock"]:
-        parts = [float(part) for part in match["clock"].split(":")]
-        return sum(part * float(60**power) for power, part in enumerate(reversed(parts)))
-    number, unit = float(match["number"]), (match["unit"] or "").lower()
-    if unit in ("ms", "milliseconds"):
-        return number / 1000
-    return number * _UNITS.get(unit[:1], 1.0)
 
 
 def _first(mapping: Mapping[str, Any], keys: Sequence[str]) -> Any:
