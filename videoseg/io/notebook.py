@@ -12,9 +12,8 @@ from string import Template
 import numpy as np
 
 from videoseg.errors import ConfigError, MissingDependencyError, OutputError, VideoError
-from videoseg.io.overlay import ON_BLACK, draw_masks
 from videoseg.io.pictures import Picture, PictureBook, spread
-from videoseg.io.report_sections import image_tag, overlay_uri, thought_html
+from videoseg.io.report_sections import image_tag, numbered_overlay, overlay_uri, thought_html
 from videoseg.io.templating import template_text
 from videoseg.io.wording import (
     all_warnings,
@@ -165,7 +164,6 @@ def _clip(segmentation: Segmentation, source: VideoSource | None) -> str:
     from videoseg.video.writer import VideoWriter
 
     facts = segmentation.video
-    labels = {track.object_id: track.label for track in segmentation.tracks}
     black = np.zeros((*facts.size, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "overlay.mp4"
@@ -173,12 +171,10 @@ def _clip(segmentation: Segmentation, source: VideoSource | None) -> str:
         with VideoWriter(path, fps, quality=26) as writer:
             for frame in range(facts.num_frames) if source is None else ():
                 picture = _clip_picture(segmentation, frame, black)
-                writer.write(
-                    draw_masks(picture.image, picture.masks, labels=labels, opacity=ON_BLACK)
-                )
+                writer.write(numbered_overlay(picture, segmentation, on_black=True))
             for frame, image in () if source is None else source.iter_frames():
                 picture = _clip_picture(segmentation, frame, image)
-                writer.write(draw_masks(picture.image, picture.masks, labels=labels))
+                writer.write(numbered_overlay(picture, segmentation, on_black=False))
         data = path.read_bytes()
     if len(data) > _CLIP_BYTES:
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -58,7 +59,8 @@ def draw_masks(
     Args:
         frame: RGB uint8, shape (H, W, 3); not changed.
         masks: For each object id a mask of shape (H, W).
-        labels: What the objects are called; ``object 3`` for one that has no label.
+        labels: What the objects are called; ``object 3`` for one that has no label, or one
+            that others have, too.
         opacity: Of the fill, in [0, 1].
         tags: Whether to write each object's name at its mask. Left out on frames too small
             to carry text.
@@ -87,11 +89,11 @@ def draw_masks(
     for object_id in order:
         _outline(drawn, masks[object_id], object_color(object_id))
     if tags and has_room_for_tags(frame.shape[:2]):
-        names = labels or {}
+        names = _telling_names(labels or {})
         taken: list[tuple[int, int, int, int]] = []
         for object_id in sorted(order):
             anchor = _top_of(masks[object_id])
-            text = object_name(object_id, names.get(object_id, ""))
+            text = names.get(object_id) or object_name(object_id)
             taken.append(
                 draw_tag(drawn, text, anchor, object_color(object_id), object_id, avoid=taken)
             )
@@ -139,13 +141,23 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
         for point in prompt.points:
             _point(drawn, point, object_color(prompt.object_id), positive=True)
     if tags and has_room_for_tags(frame.shape[:2]):
+        names = _telling_names({prompt.object_id: prompt.label for prompt in prompts})
         taken: list[tuple[int, int, int, int]] = []
         for prompt in prompts:
             if (anchor := _anchor_of(prompt, _point_radius(drawn))) is not None:
-                name = object_name(prompt.object_id, prompt.label)
+                name = names[prompt.object_id]
                 color = object_color(prompt.object_id)
                 taken.append(draw_tag(drawn, name, anchor, color, prompt.object_id, avoid=taken))
     return drawn
+
+
+def _telling_names(labels: Mapping[int, str]) -> dict[int, str]:
+    """Return each object's name: its label, or its number where others have the same label."""
+    counts = Counter(label.strip() for label in labels.values())
+    return {
+        object_id: object_name(object_id, label if counts[label.strip()] == 1 else "")
+        for object_id, label in labels.items()
+    }
 
 
 def _copy_of(frame: Frame) -> Frame:

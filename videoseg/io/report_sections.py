@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 
 from videoseg.io.overlay import FILL_OPACITY, ON_BLACK, draw_masks, draw_prompts
@@ -19,7 +20,7 @@ from videoseg.io.wording import (
     text_block,
     visible_runs,
 )
-from videoseg.types.arrays import Size
+from videoseg.types.arrays import Frame, Size
 from videoseg.types.episode import TraceTurn
 from videoseg.types.grounding import Prompt, Thought
 from videoseg.types.segmentation import Segmentation
@@ -28,6 +29,7 @@ __all__ = [
     "PICTURE_SIDE",
     "image_tag",
     "keyframe_section",
+    "numbered_overlay",
     "objects_table",
     "overlay_uri",
     "run_section",
@@ -52,10 +54,23 @@ def overlay_uri(
     picture: Picture, segmentation: Segmentation, max_bytes: int, *, on_black: bool
 ) -> str:
     """Return a picture with all masks drawn, as a data address."""
-    labels = {track.object_id: track.label for track in segmentation.tracks}
-    opacity = ON_BLACK if on_black else FILL_OPACITY
-    image = draw_masks(picture.image, picture.masks, labels=labels, opacity=opacity)
-    return jpeg_data_uri(image, max_bytes)
+    return jpeg_data_uri(numbered_overlay(picture, segmentation, on_black=on_black), max_bytes)
+
+
+def numbered_overlay(picture: Picture, segmentation: Segmentation, *, on_black: bool) -> Frame:
+    """Return a picture with all masks drawn; of several objects, each with its number.
+
+    The names stand in coloured chips beside the pictures. In the pictures they would hide what
+    is next to an object, and nobody could read them where the pictures are small.
+    """
+    tracks = segmentation.tracks
+    return draw_masks(
+        picture.image,
+        picture.masks,
+        labels={track.object_id: str(track.object_id) for track in tracks},
+        opacity=ON_BLACK if on_black else FILL_OPACITY,
+        tags=len(tracks) > 1,
+    )
 
 
 def objects_table(segmentation: Segmentation) -> str:
@@ -210,7 +225,12 @@ def keyframe_section(
         size = (int(picture.image.shape[0]), int(picture.image.shape[1]))
         here = [prompt for prompt in segmentation.grounding.prompts if prompt.frame == frame]
         image = draw_prompts(
-            picture.image, [scaled_prompt(prompt, facts.size, size) for prompt in here]
+            picture.image,
+            [
+                replace(scaled_prompt(prompt, facts.size, size), label=str(prompt.object_id))
+                for prompt in here
+            ],
+            tags=len(segmentation.grounding.object_ids) > 1,
         )
         rows = "".join(f"<li>{_prompt_text(prompt)}</li>" for prompt in here[:_TABLE_ROWS])
         text = f"Prompts of {counted(len(here), 'object')} on {frame_time(facts, frame)}"

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -79,6 +81,16 @@ def test_tags_carry_the_objects_colour_and_do_not_cover_one_another():
         of_color = (with_tags == object_color(object_id)).all(axis=2)
         before = (without == object_color(object_id)).all(axis=2)
         assert (of_color & ~before).sum() > 100, object_id
+
+
+def test_objects_that_share_a_label_are_told_apart_by_number():
+    masks = {1: _disc(70, 40, 20), 2: _disc(70, 120, 20)}
+    shared = draw_masks(_flat(90), masks, labels={1: "moving thing", 2: " moving thing"})
+    assert np.array_equal(shared, draw_masks(_flat(90), masks))
+    prompts = [Prompt(key, 0, box=Box(10, 40, 60, 80), label="moving thing") for key in masks]
+    numbered = [replace(prompt, label="") for prompt in prompts]
+    frame = _flat(90)
+    assert np.array_equal(draw_prompts(frame, prompts), draw_prompts(frame, numbered))
 
 
 @settings(max_examples=60, deadline=None)

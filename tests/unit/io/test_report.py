@@ -6,8 +6,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from videoseg.io.pictures import PictureBook, jpeg_data_uri, scaled_prompt, spread
+from videoseg.io.overlay import draw_masks
+from videoseg.io.pictures import Picture, PictureBook, jpeg_data_uri, scaled_prompt, spread
 from videoseg.io.report import render_report, report_pictures
+from videoseg.io.report_sections import numbered_overlay
 from videoseg.io.timeline import timeline_html
 from videoseg.synthetic import make_clip
 from videoseg.types import (
@@ -117,6 +119,22 @@ def test_the_policy_allows_this_script_and_no_other(page):
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = next(item for item in page.all("meta") if "http-equiv" in item)["content"]
     assert f"script-src 'sha256-{digest}'" in policy
+
+
+def test_pictures_carry_numbers_and_only_where_there_is_something_to_tell_apart(
+    clip, result, result_of_all
+):
+    frame = next(iter(result.tracks[0].visible_frames))
+    image = clip.video[frame]
+    for answer in (result, result_of_all):
+        masks = {track.object_id: track.mask(frame) for track in answer.tracks}
+        drawn = numbered_overlay(
+            Picture(frame, image, masks, image.shape[:2]), answer, on_black=False
+        )
+        numbers = {object_id: str(object_id) for object_id in masks}
+        expected = draw_masks(image, masks, labels=numbers, tags=len(masks) > 1)
+        assert np.array_equal(drawn, expected)
+    assert len(result.tracks) == 1 < len(result_of_all.tracks)
 
 
 def _poisoned(result):
