@@ -188,6 +188,61 @@ def test_a_model_that_fails_leaves_the_middle_frame_and_a_warning(video):
     assert "too many frames" in selection.details["warnings"][0]
 
 
+def too_long_from(call: int, *answers) -> ScriptedChat:
+    """Return a model whose context is too short for all calls from that one on."""
+
+    def answer(exchange, number):
+        if len(chat.calls) >= call:
+            raise ContextLengthError("too many frames", component="transformers")
+        given = answers[len(chat.calls) - 1]
+        return given if isinstance(given, str) else given[number % len(given)]
+
+    chat = ScriptedChat(answer)
+    return chat
+
+
+def test_a_fine_question_that_is_too_long_leaves_the_middle_of_the_segment(video):
+    chat = too_long_from(2, SPANS)
+    selection = htfs(chat, max_rounds=1, delta=0.5).sample(video, "it", window=WHOLE)
+    assert selection.window == vs.Window(30, 71)
+    assert selection.keyframe == 50
+    [only] = selection.details["rounds"]
+    assert only["segment"] == [30, 71]
+    assert selection.details["converged"]
+    assert selection.confidence == pytest.approx(0.8)
+    assert "too many frames" in selection.details["warnings"][0]
+
+
+def test_a_second_round_that_is_too_long_keeps_what_the_first_found(video):
+    chat = too_long_from(2, SPANS)
+    selection = htfs(chat).sample(video, "it", window=WHOLE)
+    assert (selection.window, selection.keyframe) == (vs.Window(30, 71), 50)
+    assert len(selection.details["rounds"]) == 1
+    assert not selection.details["converged"]
+    first, second = selection.details["warnings"]
+    assert "round 2" in first
+    assert "middle of the segment" in second
+
+
+def test_the_fine_question_is_asked_even_if_a_round_was_too_long(video):
+    def answer(exchange, number):
+        if len(chat.calls) == 2:
+            raise ContextLengthError("too many frames", component="transformers")
+        return by_question(exchange, number)
+
+    chat = ScriptedChat(answer)
+    selection = htfs(chat).sample(video, "it", window=WHOLE)
+    assert (selection.window, selection.keyframe) == (vs.Window(30, 71), 42)
+    assert selection.details["position"]["position"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("sampler", [DirectSampler, TimestampSampler])
+def test_simpler_samplers_take_the_middle_too(video, sampler):
+    selection = sampler(chat=too_long_from(1)).sample(video, "it", window=WHOLE)
+    assert selection.keyframe == 49
+    assert "too many frames" in selection.details["warnings"][0]
+
+
 @pytest.mark.parametrize(
     "error",
     [

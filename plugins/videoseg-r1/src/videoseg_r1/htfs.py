@@ -62,9 +62,10 @@ class HierarchicalSampler:
     follow VISA, from which it descends; ``delta``, rounds and prompts are not published).
 
     Answers that cannot be used are dropped. If none can, the segment stays as it is, and the
-    target frame is the middle of it. If the frames do not fit into the model's context, it is
-    the middle frame of the window; any other failure of the model is an error. All of it is told
-    in ``details`` of the selection. Within a look that names its keyframe nothing is asked.
+    target frame is the middle of it. A question whose frames do not fit into the model's context
+    counts as one without usable answers, and what the rounds before it found is kept; any other
+    failure of the model is an error. All of it is told in ``details`` of the selection. Within a
+    look that names its keyframe nothing is asked.
 
     Args:
         chat: A vision-language model.
@@ -174,20 +175,15 @@ class HierarchicalSampler:
             return self._selection(
                 video, window, window, keyframe, None, "The target frame was asked for.", {}
             )
-        try:
-            return self._asked(video, query, window, seed)
-        except ContextLengthError as error:
-            middle = window.start + (len(window) - 1) // 2
-            warning = f"the sampler's model failed ({error}); the middle frame is taken"
-            return self._selection(
-                video, window, window, middle, None, warning, {"warnings": [warning]}
-            )
-
-    def _asked(self, video: VideoSource, query: str, window: Window, seed: int) -> FrameSelection:
         narrowed = self._narrow(video, query, window, seed)
         segment = narrowed.segment
-        # The rounds have used the seeds before this one.
-        aimed = self._aim(video, query, segment, seed + self.max_rounds)
+        try:
+            # The rounds have used the seeds before this one.
+            aimed = self._aim(video, query, segment, seed + self.max_rounds)
+        except ContextLengthError as error:
+            warning = f"the sampler's model failed ({error}); the middle of the segment is taken"
+            middle = ((len(segment) - 1) // 2 + 0.5) / len(segment)
+            aimed = Aimed(middle, "its middle", warnings=(warning,))
         # The mean of ten times 0.3 is a hair's breadth less.
         steps = math.floor(len(segment) * aimed.position + 1e-6)
         # A position of 1 would be one frame past the end.
@@ -216,7 +212,11 @@ class HierarchicalSampler:
             return Narrowed(segment)
         converged = False
         for number in range(self.max_rounds):
-            answer = ask_span(self._asking_spans, video, query, segment, seed=seed + number)
+            try:
+                answer = ask_span(self._asking_spans, video, query, segment, seed=seed + number)
+            except ContextLengthError as error:
+                warnings.append(f"the sampler's model failed in round {number + 1} ({error})")
+                break
             rounds.append(answer.record)
             if answer.segment is None:
                 warnings.append(f"no answer of round {number + 1} named a time span")
