@@ -50,5 +50,7 @@ def _predictions(folder: Path, split: BenchmarkSplit) -> Iterator[tuple[Sample, 
     last = {record.sample: place for place, record in enumerate(records_of(folder, masks=False))}
     for place, record in enumerate(records_of(folder)):
         if last[record.sample] == place:
-            masks = {track.object_id: track.masks for track in record.tracks}
+            # What a failed sample had made counts here as little as in the scores.
+            tracks = () if record.failed else record.tracks
+            masks = {track.object_id: track.masks for track in tracks}
             yield samples[record.sample], masks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.errors import (
@@ -65,14 +65,15 @@ class SampleRunner:
     def __call__(self, sample: Sample) -> Record:
         """Run one sample and score it.
 
-        Whatever goes wrong with this sample is in its record. Only what would go wrong with
-        every sample is raised.
+        Whatever goes wrong with this sample is in its record, beside what had been found until
+        then (which does not count). Only what would go wrong with every sample is raised.
 
         Raises:
             VideosegError: One of ``SETUP_ERRORS``.
         """
         watch = MemoryWatch()
         begin = time.perf_counter()
+        result: Segmentation | None = None
         try:
             video = self._opened(sample.video_id)
             result = self._answer(video, sample)
@@ -87,6 +88,9 @@ class SampleRunner:
             # A new video may behave; one that made something fail is not kept open.
             self._forget()
             record = failed_record(sample, self._split, error, seed=self._seed)
+            result = result or getattr(error, "partial", None)
+            if result is not None:
+                record = replace(record, **_found(result))
             seconds = {"total": time.perf_counter() - begin}
         return _with_costs(record, seconds, watch)
 
@@ -127,19 +131,9 @@ class SampleRunner:
             query=sample.query,
             group=sample.group,
             attributes=dict(sample.attributes),
-            size=result.video.size,
-            num_frames=result.video.num_frames,
-            num_objects=len(result.tracks),
-            tracks=result.tracks,
-            grounding=result.grounding,
-            trace=result.trace,
-            window=window,
-            seed=result.seed,
-            versions=dict(result.versions),
-            device=result.device,
-            warnings=result.warnings,
             score=score,
             target=target,
+            **_found(result),
         )
 
 
@@ -203,6 +197,23 @@ def failed_record(
         score=score,
         target=target,
     )
+
+
+def _found(result: Segmentation) -> dict[str, Any]:
+    """Return what a record holds of a result, also of one that broke off."""
+    return {
+        "size": result.video.size,
+        "num_frames": result.video.num_frames,
+        "num_objects": len(result.tracks),
+        "tracks": result.tracks,
+        "grounding": result.grounding,
+        "trace": result.trace,
+        "window": answered_window(result),
+        "seed": result.seed,
+        "versions": dict(result.versions),
+        "device": result.device,
+        "warnings": result.warnings,
+    }
 
 
 def _with_costs(record: Record, seconds: dict[str, float], watch: MemoryWatch) -> Record:

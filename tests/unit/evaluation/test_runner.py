@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 
@@ -59,6 +60,35 @@ def test_a_failure_where_there_is_no_target_counts_as_zero_too(run, drawn):
     failed = load_report(run("failed", fails_on="expression 3"), drawn())
     assert right.overall["j"] == 1.0
     assert failed.overall["j"] == pytest.approx(6 / 8)
+
+
+def test_what_had_been_found_before_a_failure_is_in_the_record_and_counts_for_nothing(
+    pipeline, drawn, tmp_path
+):
+    whole = pipeline()._composition.build("propagator")
+
+    class Falters:
+        capabilities = whole.capabilities
+
+        def open(self, video, *, seed=0):
+            session = whole.open(video, seed=seed)
+            run = session.run
+
+            def run_two_frames(direction="forward", *, stop=None):
+                yield from itertools.islice(run(direction, stop=stop), 2)
+                raise RuntimeError("the power went off")
+
+            session.run = run_two_frames
+            return session
+
+    report = evaluate(drawn(), pipeline().replace(propagator=Falters()), tmp_path / "out")
+    # Two of eight have no target, and are answered with nothing before anything can fail.
+    assert report.coverage.failed == 6 and report.overall["j"] == pytest.approx(2 / 8)
+    for record in read_records(tmp_path / "out" / "records.jsonl"):
+        if record.failed:
+            assert record.grounding.prompts and record.trace.turns
+            assert max(len(track.visible_frames) for track in record.tracks) == 2
+            assert record.score.values["j"] == 0.0
 
 
 def test_any_cut_of_the_records_can_be_resumed_to_the_same_report(run, tmp_path, drawn):
