@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plugins"]
 
+_logger = logging.getLogger(__name__)
+
 
 @click.group("plugins", cls=VideosegGroup, invoke_without_command=True)
 @json_option
@@ -25,7 +28,7 @@ __all__ = ["plugins"]
 def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
     """List every component by kind, whether it can be used, and plug-ins that failed.
 
-    Nothing is imported to find out.
+    No component is imported to find out.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -56,7 +59,7 @@ def show(kind: str, name: str, *, as_json: bool) -> None:
 
     registry = default_registry()
     entry = registry.find(kind, name)
-    document = _component(entry, state=_state(entry, conflicting=False))
+    document = _component(entry, conflicting=False)
     if not entry.missing_modules:
         document["options"] = {
             option: {"type": type_name, "default": default}
@@ -68,25 +71,39 @@ def show(kind: str, name: str, *, as_json: bool) -> None:
         _print_component(open_console(), document)
 
 
-def _state(entry: RegisteredComponent, *, conflicting: bool) -> str:
+def _state(missing: list[str], *, conflicting: bool) -> str:
     if conflicting:
         return "conflict"
-    return "missing" if entry.missing_modules else "usable"
+    return "missing" if missing else "usable"
 
 
-def _component(entry: RegisteredComponent, *, state: str) -> dict[str, Any]:
+def _missing(entry: RegisteredComponent) -> tuple[list[str], str]:
+    """Return what a component lacks, and the command that mends it."""
+    if entry.missing_modules:
+        return list(entry.missing_modules), entry.remedy
+    try:
+        command = entry.component.weights_command()
+    except Exception as error:
+        # One broken plug-in must not hide the others.
+        _logger.warning("%s cannot tell whether it has its weights: %s", entry.plugin, error)
+        command = ""
+    return (["weights"], command) if command else ([], "")
+
+
+def _component(entry: RegisteredComponent, *, conflicting: bool) -> dict[str, Any]:
     component = entry.component
+    missing, remedy = _missing(entry)
     document: dict[str, Any] = {
         "kind": component.kind,
         "name": component.name,
-        "state": state,
+        "state": _state(missing, conflicting=conflicting),
         "summary": component.summary,
         "plugin": entry.plugin,
         "distribution": entry.distribution,
         "version": entry.version,
         "target": component.target,
-        "missing": list(entry.missing_modules),
-        "remedy": entry.remedy,
+        "missing": missing,
+        "remedy": remedy,
         "uses": list(component.uses),
         "license": component.license,
     }
@@ -99,7 +116,7 @@ def _documents(registry: Registry) -> list[dict[str, Any]]:
     entries = registry.components()
     keys = [(entry.component.kind, entry.component.name) for entry in entries]
     return [
-        _component(entry, state=_state(entry, conflicting=keys.count(key) > 1))
+        _component(entry, conflicting=keys.count(key) > 1)
         for entry, key in zip(entries, keys, strict=True)
     ]
 

@@ -45,6 +45,9 @@ class Component:
         install: What to give to ``pip install`` when one of them is missing.
         uses: Kinds of components the constructor takes by keyword, such as ``("chat",)``.
         license: Licence of code and weights, where users should know it.
+        weights: Where to ask for the weights that the component needs as it is, as
+            ``package.module:function``: a function that takes nothing, imports nothing heavy
+            and returns the command that fetches them, or nothing if they are here.
 
     Raises:
         ConfigError: If kind, name or target have the wrong form.
@@ -59,6 +62,7 @@ class Component:
     install: str = ""
     uses: tuple[str, ...] = ()
     license: str = ""
+    weights: str = ""
 
     def __post_init__(self) -> None:
         problems = []
@@ -68,12 +72,23 @@ class Component:
             problems.append(f"name {self.name!r} must be lower-case kebab, such as 'every-tenth'")
         if not _TARGET.fullmatch(self.target):
             problems.append(f"target {self.target!r} must have the form 'package.module:Name'")
+        if self.weights and not _TARGET.fullmatch(self.weights):
+            problems.append(f"weights {self.weights!r} must have the form 'package.module:name'")
         if problems:
             raise ConfigError([f"component {self.kind}/{self.name}: {p}" for p in problems])
 
     def missing_modules(self) -> tuple[str, ...]:
         """Return the required modules that are not installed, without importing any."""
         return tuple(module for module in self.requires if not _is_installed(module))
+
+    def weights_command(self) -> str:
+        """Return the command that fetches the weights; empty if they are here or not needed."""
+        if not self.weights or self.missing_modules():
+            return ""
+        from importlib import import_module
+
+        module, _, name = self.weights.partition(":")
+        return str(getattr(import_module(module), name)() or "")
 
 
 def _is_installed(module: str) -> bool:

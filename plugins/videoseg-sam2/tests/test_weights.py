@@ -105,6 +105,22 @@ def test_loading_leaves_random_numbers_alone(
     assert not seeded, "GPUs were seeded"
 
 
+def test_the_list_of_components_tells_whether_the_weights_are_here(
+    empty_hub: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    registry = vs.default_registry()
+    entries = [registry.find(kind, "sam2") for kind in ("segmenter", "propagator")]
+    for entry in entries:
+        command = entry.component.weights_command()
+        assert command == "hf download facebook/sam2.1-hiera-large sam2.1_hiera_large.pt"
+        with pytest.raises(vs.MissingWeightsError, match=command):
+            registry.build(entry.component.kind, "sam2")
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: "here.pt")
+    assert [entry.component.weights_command() for entry in entries] == ["", ""]
+
+
 def test_a_failed_download_says_what_to_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 

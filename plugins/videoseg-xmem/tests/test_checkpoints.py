@@ -34,6 +34,19 @@ def test_missing_weights_come_with_the_command(
     assert PUBLISHED[name].startswith("https://github.com/hkchengrex/XMem/releases/")
 
 
+def test_the_list_of_components_tells_whether_the_weights_are_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    component = vs.default_registry().find("propagator", "xmem").component
+    folder = tmp_path / "videoseg" / "xmem"
+    command = f"mkdir -p {folder} && curl -fL -o {folder / 'XMem.pth'} {PUBLISHED['XMem']}"
+    assert component.weights_command() == command
+    folder.mkdir(parents=True)
+    (folder / "XMem.pth").touch()
+    assert component.weights_command() == ""
+
+
 def test_weights_are_found_where_the_command_puts_them(
     tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

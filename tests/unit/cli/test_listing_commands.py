@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import types
 
 import pytest
 
 import videoseg as vs
 from videoseg.cli.doctor import examine
 from videoseg.cli.main import main
+from videoseg.plugins import RegisteredComponent
 
 
 @pytest.fixture
@@ -38,6 +40,49 @@ def test_plugins_as_json(run):
     assert found["propagator", "flow"]["state"] == "usable"
     assert found["propagator", "flow"]["capabilities"]["boxes"] is True
     assert found["sampler", "uniform"]["distribution"] == "videoseg"
+
+
+@pytest.fixture
+def in_need_of_weights(monkeypatch):
+    """Register a propagator whose weights are fetched with a command, and return how it goes."""
+    answer = {"command": "fetch-them --now"}
+
+    def command():
+        if isinstance(answer["command"], Exception):
+            raise answer["command"]
+        return answer["command"]
+
+    module = types.ModuleType("needs_weights")
+    module.command = command
+    monkeypatch.setitem(sys.modules, "needs_weights", module)
+    component = vs.Component(
+        "sampler",
+        "needy",
+        "videoseg.builtin.samplers.fixed:FirstSampler",
+        summary="Needs much.",
+        weights="needs_weights:command",
+    )
+    registry = vs.default_registry()
+    entries = registry.components()
+    entry = RegisteredComponent(component, "needy", "needy")
+    monkeypatch.setattr(type(registry), "components", lambda *_: (*entries, entry))
+    return answer
+
+
+def test_missing_weights_are_listed_with_the_command_that_fetches_them(run, in_need_of_weights):
+    assert "missing weights: fetch-them --now" in run("plugins").out
+    found = json.loads(run("plugins", "--json").out)["components"][-1]
+    assert (found["state"], found["missing"]) == ("missing", ["weights"])
+    assert found["remedy"] == "fetch-them --now"
+    in_need_of_weights["command"] = ""
+    assert "usable: Needs much." in run("plugins").out
+
+
+def test_who_cannot_tell_about_its_weights_spoils_no_list(run, in_need_of_weights):
+    in_need_of_weights["command"] = OSError("no such folder")
+    text = run("plugins").out
+    assert "usable: Needs much." in text
+    assert "usable: Optical flow" in text
 
 
 def test_listing_imports_no_component():

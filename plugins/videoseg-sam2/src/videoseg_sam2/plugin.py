@@ -8,6 +8,7 @@ import videoseg as vs
 from videoseg_sam2.capabilities import SAM2_CAPABILITIES
 
 _NEEDS = ("torch", "sam2", "huggingface_hub")
+_WEIGHTS = "videoseg_sam2.weights:default_weights_command"
 _LICENSE = "code and published weights: Apache-2.0"
 
 
@@ -22,6 +23,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         requires=_NEEDS,
         install="videoseg-sam2",
         license=_LICENSE,
+        weights=_WEIGHTS,
     )
     yield vs.Component(
         "propagator",
@@ -32,4 +34,5 @@ def videoseg_components() -> Iterable[vs.Component]:
         requires=_NEEDS,
         install="videoseg-sam2",
         license=_LICENSE,
+        weights=_WEIGHTS,
     )

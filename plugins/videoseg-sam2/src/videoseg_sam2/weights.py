@@ -12,7 +12,7 @@ from videoseg_sam2.models import DEFAULT_MODEL, MODELS
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["find_checkpoint", "load_into", "read_checkpoint"]
+__all__ = ["default_weights_command", "find_checkpoint", "load_into", "read_checkpoint"]
 
 # How torch says that a file holds more than tensors.
 _FOREIGN_OBJECTS = (
@@ -22,6 +22,14 @@ _FOREIGN_OBJECTS = (
     "instantiate",
     "TorchScript",
 )
+
+
+def default_weights_command() -> str:
+    """Return the command that fetches the weights taken by default; empty if they are here."""
+    from huggingface_hub import try_to_load_from_cache
+
+    published = _published_file(DEFAULT_MODEL)
+    return "" if isinstance(try_to_load_from_cache(*published), str) else _command(*published)
 
 
 def find_checkpoint(checkpoint: str | Path | None, model: str, *, download: bool) -> Path:

@@ -15,9 +15,18 @@ if TYPE_CHECKING:
 
     from videoseg_xmem.network import Dimensions, XMemNetwork
 
-__all__ = ["PUBLISHED", "RANDOM", "find_checkpoint", "load_network", "random_network"]
+__all__ = [
+    "DEFAULT",
+    "PUBLISHED",
+    "RANDOM",
+    "default_weights_command",
+    "find_checkpoint",
+    "load_network",
+    "random_network",
+]
 
 RANDOM = "random"
+DEFAULT = "XMem"
 PUBLISHED = {
     name: f"https://github.com/hkchengrex/XMem/releases/download/v1.0/{name}.pth"
     for name in ("XMem", "XMem-s012")
@@ -30,6 +39,17 @@ def weights_folder() -> Path:
     """Return where published checkpoints are looked for."""
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "videoseg" / "xmem"
+
+
+def default_weights_command() -> str:
+    """Return the command that fetches the weights taken by default; empty if they are here."""
+    path = weights_folder() / f"{DEFAULT}.pth"
+    return "" if path.is_file() else _command(path, PUBLISHED[DEFAULT])
+
+
+def _command(target: Path, url: str) -> str:
+    folder, file = shlex.quote(str(target.parent)), shlex.quote(str(target))
+    return f"mkdir -p {folder} && curl -fL -o {file} {url}"
 
 
 def find_checkpoint(checkpoint: str | Path) -> Path:
@@ -45,7 +65,7 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
     if str(checkpoint) in PUBLISHED:
         path, url = weights_folder() / f"{checkpoint}.pth", PUBLISHED[str(checkpoint)]
     else:
-        path, url = Path(checkpoint).expanduser(), PUBLISHED["XMem"]
+        path, url = Path(checkpoint).expanduser(), PUBLISHED[DEFAULT]
     if path.is_file():
         return path
     if str(checkpoint) and path.is_dir():
@@ -54,14 +74,10 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
         what, target = f"the weights {str(checkpoint)!r} of XMem are not here", path
     else:
         what = f"there is no checkpoint {str(checkpoint)!r}"
-        target = path if path.suffix == ".pth" else weights_folder() / "XMem.pth"
-    command = (
-        f"mkdir -p {shlex.quote(str(target.parent))} && "
-        f"curl -fL -o {shlex.quote(str(target))} {url}"
-    )
+        target = path if path.suffix == ".pth" else weights_folder() / f"{DEFAULT}.pth"
     raise vs.MissingWeightsError(
-        f"{what}; get the published weights with: {command} (or name another file with "
-        f"checkpoint=..., or checkpoint={RANDOM!r} for random weights, which find nothing)"
+        f"{what}; get the published weights with: {_command(target, url)} (or name another file "
+        f"with checkpoint=..., or checkpoint={RANDOM!r} for random weights, which find nothing)"
     )
 
 

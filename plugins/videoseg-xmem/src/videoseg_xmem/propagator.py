@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import videoseg as vs
-from videoseg_xmem.checkpoint import RANDOM, find_checkpoint
+from videoseg_xmem.checkpoint import DEFAULT, RANDOM, find_checkpoint
 from videoseg_xmem.options import LateObjects, MemoryOptions, Precision
 from videoseg_xmem.out_of_memory import is_out_of_memory
 
@@ -61,7 +61,7 @@ class XMemPropagator:
     def __init__(
         self,
         *,
-        checkpoint: str | Path = "XMem",
+        checkpoint: str | Path = DEFAULT,
         size: int = 480,
         mem_every: int = 5,
         top_k: int = 30,
