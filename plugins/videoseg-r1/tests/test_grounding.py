@@ -5,7 +5,7 @@ import json
 import pytest
 from scripted_chat import ScriptedChat
 from videoseg_r1 import ReasoningGrounder, load_prompt, rate_difficulty, token_budget
-from videoseg_r1.budget import AXES, Difficulty
+from videoseg_r1.budget import AXES, Difficulty, parse_difficulty
 
 import videoseg as vs
 from videoseg.testing import GrounderContract, moving_square
@@ -117,6 +117,14 @@ def test_a_missing_point_is_the_centre_of_the_box_and_no_negative_is_invented():
     assert not prompt.negative_points
 
 
+def test_a_point_in_running_text_is_a_prompt_without_a_box_and_a_warning():
+    grounding, chat = ground("<think>Not (1, 2).</think> It is at (375, 625).")
+    [prompt] = grounding.prompts
+    assert (prompt.box, prompt.points) == (None, (vs.Point(24, 30),))
+    assert "no box" in grounding.warnings[0]
+    assert len(chat.calls) == 1
+
+
 @pytest.mark.parametrize("use_box", [True, False])
 @pytest.mark.parametrize("use_point", [True, False])
 @pytest.mark.parametrize("use_negative", [True, False])
@@ -218,6 +226,58 @@ def test_ratings_are_medians_and_bad_ones_are_asked_for_again():
     assert len(chat.calls) == 2
     unrated = rate_difficulty(ScriptedChat.saying("?"), prompt, [], "it")
     assert (unrated.rated, unrated.mean, token_budget(unrated)) == (False, 5, 60)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "4",
+        "4/10",
+        "4 / 10",
+        "4 out of 10",
+        "medium: 4",
+        "4 (clutter)",
+        "four",
+        "Four.",
+        "medium: four",
+    ],
+)
+def test_ratings_written_as_text_are_read(written):
+    rated = dict.fromkeys(AXES, 4)
+    assert parse_difficulty(json.dumps(dict.fromkeys(AXES, written))) == rated
+    assert parse_difficulty(json.dumps([written] * len(AXES))) == rated
+    spaced = {axis.replace("_", " ").title(): written for axis in AXES}
+    assert parse_difficulty(json.dumps(spaced)) == rated
+    assert parse_difficulty("\n".join(f"- **{axis}**: {written}" for axis in AXES)) == rated
+
+
+def test_ratings_are_read_from_json_that_is_none():
+    unquoted = "{" + ", ".join(f'"{axis}": {n}/10' for n, axis in enumerate(AXES, 1)) + "}"
+    assert parse_difficulty(unquoted) == dict(zip(AXES, range(1, 6), strict=True))
+    assert parse_difficulty("[1/10, 2/10, 3/10, 4/10, 5/10]") == parse_difficulty(unquoted)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "11",
+        "0",
+        "-3",
+        "4/5",
+        "4 of 5",
+        "high",
+        "one of many",
+        "",
+        "11/10",
+        "between 3 and 6",
+        "9" * 400,
+        "nan",
+    ],
+)
+def test_ratings_that_are_not_on_the_scale_are_none(written):
+    ratings = dict.fromkeys(AXES, 4) | {AXES[1]: written}
+    assert parse_difficulty(json.dumps(ratings)) is None
+    assert parse_difficulty("\n".join(f"{axis}: {v}" for axis, v in ratings.items())) is None
 
 
 def test_levels_meet_at_four_and_seven():

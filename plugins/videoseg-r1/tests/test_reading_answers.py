@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -108,6 +109,8 @@ def test_several_objects_are_kept_in_order():
         ("<think>a b</think><answer>[]</answer>", "a b"),
         ("untagged reasoning <answer>[]</answer>", "untagged reasoning"),
         ("a b</think>[]", "a b"),
+        ("<think>a</think><think>b</think>[]", "a\nb"),
+        ("<think>b</think> c </thinking> []", "c\nb"),
         ("<think>never closed <answer>[]</answer>", "never closed"),
     ],
 )
@@ -135,6 +138,71 @@ def test_what_stands_whole_before_the_cut_is_kept():
 
 def test_boxes_in_running_text_are_a_last_resort():
     assert one("The object is at (10, 20, 30, 40).").box == (10, 20, 30, 40)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The dog is at (320, 240).",
+        "point: (320, 240)",
+        "<think>Not (1, 2).</think> point_2d: [320, 240]",
+        "<think>Not (1, 2).</think><think>Nor (3, 4).</think> It is at ( 320,240 ).",
+        "<answer>[320, 240]</answer>",
+        '<answer>{"bbox_2d": [1, 2, NaN, 4], "point_2d": "(320, 240)"}</answer>',
+    ],
+)
+def test_points_in_running_text_are_the_very_last_resort(text):
+    answer = parse_answer(text)
+    [found] = answer.objects
+    assert (found.box, found.points, found.negative_points) == (None, ((320, 240),), ())
+    assert "no box" in answer.warnings[0]
+
+
+def test_each_point_in_running_text_is_an_object_with_its_own_negative_points():
+    first, second = parse_answer("(1, 2), neg_point_2d: (5, 6); the other is at [7, 8]").objects
+    assert (first.points, first.negative_points) == (((1, 2),), ((5, 6),))
+    assert (second.points, second.negative_points) == (((7, 8),), ())
+    assert one("[[3, 4, 1], [9, 9, 0]]").negative_points == ((9, 9),)
+
+
+def test_nothing_better_is_passed_over_for_a_point():
+    found = one("(1, 2, 3, 4), or else (5, 6)")
+    assert (found.box, found.points) == ((1, 2, 3, 4), ())
+    assert parse_answer("None. The nearest is at (3, 4).").objects == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>perhaps (1, 2)</think><answer>unsure</answer>",
+        "<think>perhaps (1, 2)</think> unsure",
+        "<think>perhaps (1, 2), or",
+        "perhaps (1, 2)</think> unsure",
+        "perhaps (1, 2) <answer>unsure</answer>",
+        "<think>a</think><think>perhaps (1, 2)</think> unsure",
+        "from the top-left (10, 20) to the bottom-right corner (30, 40)",
+        '[{"bbox_2d": [[1, 2], [3',
+        "The picture has a size of (1280, 720).",
+        "neg_point_2d: (1, 2)",
+    ],
+)
+def test_points_of_the_reasoning_corners_and_sizes_are_no_answer(text):
+    with pytest.raises(vs.GroundingParseError):
+        parse_answer(text)
+
+
+@given(st.integers(0, 9999), st.integers(0, 9999), st.text("abc (,.\n", max_size=30))
+def test_a_point_is_found_wherever_it_stands_in_the_answer_and_never_in_the_reasoning(x, y, near):
+    text = f"<think>{near} (1, 2)</think>{near} ({x}, {y}) {near}"
+    assert one(text).points == ((x, y),)
+
+
+@pytest.mark.parametrize("unit", ["(1,", "(1, 2", "(1 ", "( " * 9, "<think>", "</think>", "box ["])
+def test_salvaging_takes_bounded_time(unit):
+    begin = time.perf_counter()
+    with contextlib.suppress(vs.GroundingParseError):
+        parse_answer(unit * 50_000)
+    assert time.perf_counter() - begin < 10
 
 
 @pytest.mark.parametrize(

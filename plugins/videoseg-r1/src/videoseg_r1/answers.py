@@ -29,11 +29,26 @@ _LARGEST = 1e7
 _MAX_POINTS = 32
 
 _THINK = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|(?=<answer>)|$)", re.S | re.I)
+_THINK_END = re.compile(r"</think(?:ing)?>", re.I)
 _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.S | re.I)
 _NONE = re.compile(r"^\W*(?:none|null|nothing|no (?:such )?(?:object|match)\w*|n/?a)\b", re.I)
 _EMPTY = re.compile(r"[\s`]*(?:json)?\s*\[\s*\][\s`.]*", re.I)
 _NUMBER = r"[-+]?\d{1,9}(?:\.\d{1,9})?"
-_LOOSE_BOX = re.compile(rf"[(\[]\s*({_NUMBER})((?:\s*,\s*{_NUMBER}){{3}})\s*[)\]]")
+_BETWEEN = r"\s{0,20},\s{0,20}"
+# The paper's triple has a label behind the point: 1 on the object, 0 not on it.
+_LOOSE_POINT = re.compile(
+    rf"[(\[]\s{{0,20}}({_NUMBER}){_BETWEEN}({_NUMBER})(?:{_BETWEEN}([01]))?\s{{0,20}}[)\]]"
+)
+# Corners and sizes are written like points.
+_NO_POINT = re.compile(
+    r"(?:box\w*|corners?|(?:top|bottom|upper|lower)[\s_-]?(?:left|right)"
+    r"|(?:size|resolution)(?:\s(?:of|is))?)[\s\"':=\[(),.\d-]*$",
+    re.I,
+)
+_NOT_ON_OBJECT = re.compile(r"(?:neg|outside)\w{0,20}[^()\[\]]{0,20}[\[(\s]*$", re.I)
+_LOOSE_BOX = re.compile(
+    rf"[(\[]\s{{0,20}}({_NUMBER})((?:{_BETWEEN}{_NUMBER}){{3}})\s{{0,20}}[)\]]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +90,17 @@ def split_answer(text: str) -> tuple[str, str]:
     the answer, the answer is what stands after the reasoning.
     """
     answers = list(_ANSWER.finditer(text))
-    answer = answers[-1] if answers else None
-    think = _THINK.search(text)
-    if think is not None:
-        thought = think.group(1)
-        rest = text[: think.start()] + text[think.end() :]
-    else:
-        head, tag, tail = text.rpartition("</think>")
-        thought = head if tag else (text[: answer.start()] if answer is not None else "")
-        rest = tail
-    return thought.strip(), (answer.group(1) if answer is not None else rest).strip()
+    thoughts = [match.group(1) for match in _THINK.finditer(text)]
+    rest = _THINK.sub("", text)
+    # A tag that was closed without having been opened ends reasoning as well.
+    closings = list(_THINK_END.finditer(rest))
+    if closings:
+        thoughts.insert(0, _THINK_END.sub("", rest[: closings[-1].start()]))
+        rest = rest[closings[-1].end() :]
+    if answers and not thoughts:
+        thoughts = [text[: answers[-1].start()]]
+    thought = "\n".join(part for part in map(str.strip, thoughts) if part)
+    return thought, (answers[-1].group(1) if answers else rest).strip()
 
 
 def parse_answer(text: str) -> Answer:
@@ -93,7 +109,8 @@ def parse_answer(text: str) -> Answer:
     Accepts the answers of VideoSeg-R1 (``bbox_2d``, ``point_2d``, ``neg_point_2d``; points as
     labelled triples), VisionReasoner, and Seg-Zero (``bbox``, ``points_1``, ``points_2``); in
     code fences, with single quotes or trailing commas, cut off in the middle, with or without
-    tags.
+    tags. Failing that, boxes that stand in running text as "(10, 20, 30, 40)", and failing
+    these, points that do, as objects without a box, with a warning.
 
     Raises:
         GroundingParseError: If it neither names a place nor says that there is none.
@@ -120,6 +137,9 @@ def parse_answer(text: str) -> Answer:
         return Answer(thought, tuple(objects), tuple(warnings))
     if _says_none(values, block):
         return Answer(thought, ())
+    if objects := _loose_points(block):
+        warning = "the answer has no box that can be read; points in its text are taken"
+        return Answer(thought, tuple(objects), (warning,))
     raise GroundingParseError(
         "the model's answer names no box and no point, nor does it say that there is none",
         raw_text=text,
@@ -239,3 +259,27 @@ def _loose_boxes(block: str) -> Iterator[ObjectAnswer]:
         box = _box([float(part) for part in re.findall(_NUMBER, match.group())])
         if box is not None:
             yield ObjectAnswer(box)
+
+
+def _loose_points(block: str) -> list[ObjectAnswer]:
+    """Return an object for each point that stands in running text, as "(x, y)".
+
+    A negative point belongs to the object named before it, or to the first.
+    """
+    points: list[XY] = []
+    negatives: dict[int, list[XY]] = {}
+    for match in _LOOSE_POINT.finditer(block):
+        if len(points) == MAX_OBJECTS:
+            break
+        before = block[max(0, match.start() - 60) : match.start()]
+        if _NO_POINT.search(before):
+            continue
+        point = (float(match[1]), float(match[2]))
+        if match[3] == "0" or _NOT_ON_OBJECT.search(before):
+            negatives.setdefault(max(0, len(points) - 1), []).append(point)
+        else:
+            points.append(point)
+    return [
+        ObjectAnswer(None, (point,), tuple(negatives.get(number, ())[:_MAX_POINTS]))
+        for number, point in enumerate(points)
+    ]

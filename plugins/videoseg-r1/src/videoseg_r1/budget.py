@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,18 @@ AXES: tuple[str, ...] = (
     "linguistic_ambiguity",
 )
 """What makes a task hard (arXiv 2511.16077, section on the length penalty)."""
+
+_SCALE = re.compile(r"(\d)\s{0,3}(?:/|(?:out\s)?of\b)\s{0,3}10(?:\.0)?\b(?!\.\d)", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[\s_-]+")
+_NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,9})?")
+_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+# "four" and "medium: four", but not "one of the hardest".
+_WORD = re.compile(rf"(?:^|:)\W{{0,5}}({'|'.join(_WORDS)})\W{{0,5}}$", re.IGNORECASE)
+_LINE = re.compile(
+    rf"(?P<axis>{'|'.join(axis.replace('_', '[ _-]') for axis in AXES)})"
+    r"[\"'*\s]{0,4}[:=\u2013-][\"'*\s]{0,4}(?P<rating>[^\n,;}]{1,80})",
+    re.IGNORECASE,
+)
 
 _EASY, _HARD = 4.0, 7.0
 _BUDGETS = {"easy": 40, "medium": 60, "hard": 90}
@@ -89,8 +102,13 @@ def rate_difficulty(
 
 
 def parse_difficulty(text: str) -> dict[str, float] | None:
-    """Return the rating on each axis, or None if one is missing or outside 1 to 10."""
-    for value in read_values(after_thinking(text)):
+    """Return the rating on each axis, or None if one is missing or outside 1 to 10.
+
+    Reads JSON, else one line for each axis. A rating may be a number or a text that holds just
+    one, as ``"4/10"``, ``"4 out of 10"``, ``"high: 8"`` and ``"four"`` do.
+    """
+    text = _SCALE.sub(r"\1", after_thinking(text))
+    for value in (*read_values(text), _lines(text)):
         rating = _rating(value)
         if rating is not None:
             return rating
@@ -102,9 +120,25 @@ def _rating(value: Any) -> dict[str, float] | None:
         value = dict(zip(AXES, value, strict=True))
     if not isinstance(value, Mapping):
         return None
-    numbers = [value.get(axis) for axis in AXES]
-    if not all(
-        isinstance(n, int | float) and not isinstance(n, bool) and 1 <= n <= 10 for n in numbers
-    ):
+    given = {_SEPARATOR.sub("_", str(key).strip().lower()): part for key, part in value.items()}
+    numbers = {axis: _number(given.get(axis)) for axis in AXES}
+    known = {axis: n for axis, n in numbers.items() if n is not None and 1 <= n <= 10}
+    return known if len(known) == len(AXES) else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        numbers = _NUMBER.findall(value[:200])
+        # A text with two numbers may rate on another scale, or not be sure.
+        if numbers:
+            return float(numbers[0]) if len(numbers) == 1 else None
+        word = _WORD.search(value[:200])
+        return None if word is None else 1.0 + _WORDS.index(word[1].lower())
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return {axis: float(value[axis]) for axis in AXES}
+    return float(value)
+
+
+def _lines(text: str) -> dict[str, str]:
+    """Return what a text without JSON says behind the name of each axis."""
+    return {match["axis"]: match["rating"] for match in _LINE.finditer(text)}
