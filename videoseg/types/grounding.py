@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, TypeAlias
 
 from videoseg.errors import ConfigError
@@ -42,7 +43,8 @@ class Prompt:
         score: How well it fits the query, in [0, 1].
 
     Raises:
-        ConfigError: If nothing says where the object is, or an id or frame is out of range.
+        ConfigError: If nothing says where the object is, an id or frame is out of range, or
+            box, points or mask are of another type (a tuple, an array).
     """
 
     object_id: int
@@ -56,15 +58,48 @@ class Prompt:
     score: float | None = None
 
     def __post_init__(self) -> None:
-        if self.object_id < 1:
-            raise ConfigError(f"object_id must be at least 1, got {self.object_id}")
-        if self.frame < 0:
-            raise ConfigError(f"a prompt's frame must not be negative, got {self.frame}")
+        if not isinstance(self.object_id, Integral) or self.object_id < 1:
+            raise ConfigError(
+                f"object_id must be a whole number of at least 1, got {self.object_id!r}"
+            )
+        if not isinstance(self.frame, Integral) or self.frame < 0:
+            raise ConfigError(
+                f"a prompt's frame must be a whole number of at least 0, got {self.frame!r}"
+            )
+        if wrong := self._wrong_types():
+            raise ConfigError(wrong)
+        object.__setattr__(self, "points", tuple(self.points))
+        object.__setattr__(self, "negative_points", tuple(self.negative_points))
         if not (self.box or self.points or self.mask or self.embedding):
             raise ConfigError(
                 f"the prompt of object {self.object_id} needs a box, points, a mask "
                 "or an embedding"
             )
+
+    def _wrong_types(self) -> list[str]:
+        """Return a sentence for each part that is not what a stage can work with."""
+        wrong = []
+        if not isinstance(self.box, Box | None):
+            wrong.append(_wrong_part("box", self, self.box, "a Box: Box(x1, y1, x2, y2)"))
+        if not isinstance(self.mask, Rle | None):
+            wrong.append(_wrong_part("mask", self, self.mask, "an Rle: Rle.encode(mask)"))
+        for name, points in (("points", self.points), ("negative_points", self.negative_points)):
+            if not isinstance(points, tuple | list):
+                wrong.append(_wrong_part(name, self, points, "a tuple of Point: (Point(x, y),)"))
+                continue
+            wrong += [
+                _wrong_part(name, self, point, "a tuple of Point: (Point(x, y),)")
+                for point in points
+                if not isinstance(point, Point)
+            ][:1]
+        return wrong
+
+
+def _wrong_part(name: str, prompt: Prompt, given: object, allowed: str) -> str:
+    return (
+        f"{name} of the prompt of object {prompt.object_id} must be {allowed}; "
+        f"got a value of type {type(given).__name__}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

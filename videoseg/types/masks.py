@@ -36,11 +36,24 @@ class FrameMasks:
         masks: For each object id a mask of shape (H, W), dtype bool. An object that has been
             prompted but is not visible has an all-False mask; one not yet prompted is absent.
         size: (height, width) of the frame.
+
+    Raises:
+        ShapeError: If a mask is not an array of bool of the frame's size.
     """
 
     frame: int
     masks: Mapping[int, BoolArray]
     size: Size
+
+    def __post_init__(self) -> None:
+        for object_id, mask in self.masks.items():
+            kind = str(getattr(mask, "dtype", type(mask).__name__))
+            if np.shape(mask) != tuple(self.size) or kind != "bool":
+                raise ShapeError(
+                    f"the mask of object {object_id} on frame {self.frame} ({kind})",
+                    actual=np.shape(mask),
+                    expected=f"{tuple(self.size)}, dtype bool",
+                )
 
     @property
     def union(self) -> BoolArray:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from videoseg.errors import ConfigError
@@ -8,6 +9,7 @@ from videoseg.types import (
     FrameSelection,
     Grounding,
     Look,
+    Point,
     Prompt,
     Thought,
     Window,
@@ -17,6 +19,38 @@ from videoseg.types import (
 def test_a_prompt_must_say_where_the_object_is():
     with pytest.raises(ConfigError, match="box, points, a mask or an embedding"):
         Prompt(1, 0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "remedy"),
+    [
+        ({"box": (0, 0, 2, 2)}, r"Box\(x1, y1, x2, y2\); got .* tuple"),
+        ({"mask": np.ones((4, 5), bool)}, r"Rle.encode\(mask\); got .* ndarray"),
+        ({"points": ((3, 4),)}, r"\(Point\(x, y\),\); got .* tuple"),
+        ({"points": Point(3, 4)}, r"a tuple of Point.*; got .* Point"),
+        ({"box": Box(0, 0, 2, 2), "negative_points": [(3, 4)]}, "negative_points of the prompt"),
+    ],
+)
+def test_a_prompt_of_other_types_is_refused_with_what_to_write(parts, remedy):
+    with pytest.raises(ConfigError, match=remedy):
+        Prompt(1, 0, **parts)
+
+
+def test_all_parts_of_a_wrong_type_are_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        Prompt(1, 0, box=[0, 0, 2, 2], mask=np.ones((4, 5), bool))
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize("place", [("dog", 0), (1.5, 0), (0, 0), (1, "3"), (1, -1)])
+def test_ids_and_frames_are_whole_numbers(place):
+    with pytest.raises(ConfigError, match="whole number"):
+        Prompt(*place, box=Box(0, 0, 2, 2))
+
+
+def test_a_prompt_takes_numbers_of_numpy_and_lists_of_points():
+    prompt = Prompt(np.int64(1), np.uint8(3), points=[Point(1, 2)])
+    assert prompt == Prompt(1, 3, points=(Point(1, 2),))
 
 
 def test_two_prompts_for_one_object_on_one_frame_are_refused():

@@ -74,3 +74,13 @@ def test_the_union_of_a_frame_covers_every_object():
     union = FrameMasks(0, {1: first, 2: second}, (2, 3)).union
     assert union.sum() == 2
     assert not FrameMasks(0, {}, (2, 3)).union.any()
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [np.zeros((3, 4), bool), np.zeros((4, 5), np.uint8), np.zeros((1, 4, 5), bool), None],
+)
+def test_a_mask_that_does_not_fit_its_frame_is_refused_at_once(mask):
+    with pytest.raises(ShapeError, match="object 2 on frame 7") as caught:
+        FrameMasks(7, {1: np.zeros((4, 5), bool), 2: mask}, (4, 5))
+    assert "(4, 5), dtype bool" in str(caught.value)
