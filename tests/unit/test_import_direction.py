@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.io.report", "videoseg.io.notebook"),
     ("videoseg.evaluation",),
     ("videoseg.cli",),
+    ("videoseg.__main__",),
 )
 
 # Imports inside a function may go up only where somebody says why.

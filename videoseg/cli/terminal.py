@@ -61,7 +61,7 @@ def print_row(
 
     Args:
         console: Where to print.
-        label: What stands on the left, indented by two.
+        label: What stands on the left, indented by two; one that is too long moves its text.
         text: What stands on the right; its line breaks are kept.
         width: Columns of the label, without the indentation.
         style: How the text looks.
@@ -69,6 +69,8 @@ def print_row(
         indent: Columns that already stand on the first line.
     """
     left = f"  {label:<{width}}"
+    if label and not left.endswith(" "):
+        left += "  "
     room = max(console.width - indent - len(left), 20)
     lines = [
         piece

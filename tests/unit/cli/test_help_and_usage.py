@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from videoseg.cli.main import main
+from videoseg.cli.terminal import open_console, print_row
 
 COMMANDS = [
     [],
@@ -51,6 +52,24 @@ def test_version(capsys):
 
     assert main(["--version"]) == 0
     assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", ["videoseg", "videoseg.cli"])
+def test_the_command_runs_as_a_module_too(module):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "rnu"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no command 'rnu'; did you mean 'run'?")
+
+
+def test_a_long_label_keeps_its_distance_from_its_text(capsys):
+    print_row(open_console(), "chat color-spotter", "works", width=18)
+    print_row(open_console(), "short", "works", width=18)
+    assert capsys.readouterr().out.splitlines() == [
+        "  chat color-spotter  works",
+        "  short             works",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["rnu"]])
