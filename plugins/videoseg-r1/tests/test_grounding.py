@@ -203,6 +203,7 @@ def test_harder_tasks_may_think_longer(value, tokens):
     details = grounding.thought.details
     assert details["thinking_budget"] == tokens
     assert details["difficulty"]["mean"] == value
+    assert details["difficulty"]["replies"] == [rating(value)] * 3
     assert f"under {tokens} tokens" in chat.calls[-1].texts[-1]
     assert 0 < details["num_thinking_tokens"] <= grounding.thought.num_tokens
 
@@ -296,8 +297,23 @@ def test_a_prompt_of_ones_own(tmp_path):
     assert grounding.thought.details["prompt"] == str(path)
 
 
-def test_the_prompt_used_is_named():
-    assert ground(ANSWER)[0].thought.details["prompt"] == "ground.v1"
+def test_the_prompt_used_is_named_and_the_question_kept_as_it_was_asked():
+    for answers, budget in (((ANSWER,), "none"), ((ANSWER,), 25), (("what?",), 25)):
+        grounding, chat = ground(*answers, thinking_budget=budget, on_parse_error="empty")
+        details = grounding.thought.details
+        assert details["prompt"] == "ground.v1"
+        assert details["question"] == chat.calls[-1].texts[-1]
+        assert details.get("thinking_budget", "none") == budget
+
+
+def test_a_budget_needs_a_place_in_the_prompt(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("Find {query}.")
+    with pytest.raises(vs.ConfigError, match=r"write \{budget\}"):
+        ground(ANSWER, prompt=str(path), thinking_budget=25)
+    path.write_text("Find {query}.{budget}")
+    _, chat = ground(ANSWER, prompt=str(path), thinking_budget=25)
+    assert "under 25 tokens" in chat.calls[0].texts[-1]
 
 
 def test_a_prompt_without_a_place_for_the_query_is_refused(tmp_path):
@@ -314,6 +330,7 @@ def test_a_prompt_without_a_place_for_the_query_is_refused(tmp_path):
         {"max_tokens": 0},
         {"thinking_budget": 0},
         {"thinking_budget": "long"},
+        {"thinking_budget": True},
         {"on_parse_error": "ignore"},
     ],
 )

@@ -146,6 +146,36 @@ def test_the_query_is_asked_word_for_word(video):
     assert all(f'"{query}"' in call.texts[-1] for call in chat.calls)
 
 
+def test_every_question_is_kept_as_it_was_asked(video):
+    chat = ScriptedChat.saying(SPANS, POSITIONS)
+    details = htfs(chat, max_rounds=1).sample(video, "it", window=WHOLE).details
+    asked = [*details["rounds"], details["position"]]
+    assert [record["question"] for record in asked] == [call.texts[-1] for call in chat.calls]
+    assert [record["prompt"] for record in asked] == ["segment.v1", "frame.v1"]
+
+
+def test_prompts_of_ones_own_are_a_folder_with_one_for_each_question(video, tmp_path):
+    (tmp_path / "segment.txt").write_text('When is {query}? As {"start": 1, "end": 2}')
+    with pytest.raises(vs.ConfigError, match=r"frame\.txt"):
+        htfs(ScriptedChat.saying(""), prompt_version=str(tmp_path))
+    (tmp_path / "frame.txt").write_text("Where in it is {query}?")
+    chat = ScriptedChat.saying(SPANS, POSITIONS)
+    sampler = htfs(chat, max_rounds=1, prompt_version=str(tmp_path))
+    details = sampler.sample(video, "it", window=WHOLE).details
+    assert [call.texts[-1].split("?")[0] for call in chat.calls] == [
+        "When is it",
+        "Where in it is it",
+    ]
+    assert details["position"]["prompt"] == str(tmp_path / "frame.txt")
+
+
+def test_one_prompt_for_two_questions_is_refused(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("When is {query}?")
+    with pytest.raises(vs.ConfigError, match="more than one question"):
+        htfs(ScriptedChat.saying(""), prompt_version=str(path))
+
+
 def test_a_short_clip_is_not_narrowed():
     chat = ScriptedChat.saying('{"percent": 0}')
     video = moving_square(8).video

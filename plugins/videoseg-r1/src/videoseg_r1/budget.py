@@ -52,10 +52,12 @@ class Difficulty:
     Args:
         axes: From 1 (trivial) to 10 (extreme) for each of ``AXES``.
         rated: Whether a model rated it; if it gave no usable answer, every axis is 5.
+        replies: What the model said, word for word.
     """
 
     axes: Mapping[str, float]
     rated: bool = True
+    replies: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -66,6 +68,16 @@ class Difficulty:
     def level(self) -> str:
         """``easy`` up to 4, ``hard`` from 7, else ``medium`` (the paper names no bounds)."""
         return "easy" if self.mean <= _EASY else "hard" if self.mean >= _HARD else "medium"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a result keeps of it."""
+        return {
+            "axes": dict(self.axes),
+            "mean": self.mean,
+            "level": self.level,
+            "rated": self.rated,
+            "replies": list(self.replies),
+        }
 
 
 def token_budget(difficulty: Difficulty) -> int:
@@ -84,7 +96,11 @@ def rate_difficulty(
     *,
     seed: int = 0,
 ) -> Difficulty:
-    """Ask a model three times how hard a task is, and take the median on each axis."""
+    """Ask a model three times how hard a task is, and take the median on each axis.
+
+    If none of the three answers can be used, they are asked for again, twice at most.
+    """
+    said: list[str] = []
     messages = ask_about(parts, prompt.fill(query=query))
     for attempt in range(_ATTEMPTS):
         replies = chat.chat(
@@ -94,11 +110,13 @@ def rate_difficulty(
             max_tokens=128,
             seed=seed + attempt,
         )
+        said += [reply.text for reply in replies]
         ratings = [parse_difficulty(reply.text) for reply in replies]
         usable = [rating for rating in ratings if rating is not None]
         if usable:
-            return Difficulty({a: statistics.median(r[a] for r in usable) for a in AXES})
-    return Difficulty(dict.fromkeys(AXES, float(_DEFAULT)), rated=False)
+            axes = {axis: statistics.median(rating[axis] for rating in usable) for axis in AXES}
+            return Difficulty(axes, replies=tuple(said))
+    return Difficulty(dict.fromkeys(AXES, float(_DEFAULT)), rated=False, replies=tuple(said))
 
 
 def parse_difficulty(text: str) -> dict[str, float] | None:

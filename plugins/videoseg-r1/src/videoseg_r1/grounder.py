@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -52,6 +52,15 @@ class _Budget:
             f" Keep the thinking under {self.tokens} tokens, about {self.tokens * 3 // 4} words."
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a result keeps of it."""
+        details: dict[str, Any] = {}
+        if self.tokens is not None:
+            details["thinking_budget"] = self.tokens
+        if self.difficulty is not None:
+            details["difficulty"] = self.difficulty.to_dict()
+        return details
+
 
 class ReasoningGrounder:
     """Shows context frames and the target frame, and asks for the objects in the target frame.
@@ -73,7 +82,7 @@ class ReasoningGrounder:
         max_tokens: Upper bound on the tokens of an answer.
         thinking_budget: ``none``; a number of tokens; or ``difficulty``, which asks the model
             first how hard the task is. It is put into the prompt, and recorded beside the
-            tokens used; nothing is cut off.
+            tokens used; nothing is cut off. A prompt of one's own needs a ``{budget}`` for it.
         use_box: Whether prompts carry the box (Table 6 of the paper).
         use_point: Whether they carry the point on the object; the centre of the box if the
             model gave none. An object without a box keeps its point: it has nothing else.
@@ -104,7 +113,7 @@ class ReasoningGrounder:
             problems.append("use_box and use_point cannot both be off")
         if on_parse_error not in ("raise", "empty"):
             problems.append(f"on_parse_error must be 'raise' or 'empty', got {on_parse_error!r}")
-        if isinstance(thinking_budget, int):
+        if isinstance(thinking_budget, int) and not isinstance(thinking_budget, bool):
             if thinking_budget < 1:
                 problems.append(f"thinking_budget must be at least 1, got {thinking_budget}")
         elif thinking_budget not in ("none", "difficulty"):
@@ -117,6 +126,11 @@ class ReasoningGrounder:
         self._chat = chat
         self._coordinates = coordinates
         self._prompt = load_prompt("ground", prompt)
+        if thinking_budget != "none" and "{budget}" not in self._prompt.text:
+            raise ConfigError(
+                f"r1: the prompt {self._prompt.name!r} has no place for the thinking budget: "
+                "write {budget}, or set thinking_budget to 'none'"
+            )
         self._difficulty_prompt = load_prompt("difficulty")
         self._max_tokens = max_tokens
         self._thinking_budget = thinking_budget
@@ -137,6 +151,8 @@ class ReasoningGrounder:
         budget = self._budget(parts, episode)
         question = self._prompt.fill(query=episode.query, budget=budget.wording())
         attempts: list[dict[str, Any]] = []
+        details = {"prompt": self._prompt.name, "question": question, "attempts": attempts}
+        details |= budget.to_dict()
         for temperature in (0.0, _RETRY_TEMPERATURE):
             reply = self._chat.chat(
                 ask_about(parts, question),
@@ -147,12 +163,12 @@ class ReasoningGrounder:
             attempts.append({"raw": reply.text, "num_tokens": reply.num_tokens})
             try:
                 answer = parse_answer(reply.text)
-                return self._grounding(episode, target, reply, answer, budget, attempts)
+                return self._grounding(episode, target, reply, answer, details)
             except GroundingParseError as error:
                 failure = error
         if self._on_parse_error == "raise":
             raise failure
-        thought = Thought(reply.text, details=self._details(budget, attempts))
+        thought = Thought(reply.text, details=details)
         warning = f"{failure}; taken for 'not in this video'"
         return Grounding(None, (), thought, warnings=(*_sampler_warnings(episode), warning))
 
@@ -172,8 +188,7 @@ class ReasoningGrounder:
         target: int,
         reply: ChatReply,
         answer: Answer,
-        budget: _Budget,
-        attempts: list[dict[str, Any]],
+        details: Mapping[str, Any],
     ) -> Grounding:
         # The target frame is the last picture shown.
         placement = placement_of(reply, self._coordinates, source=episode.video.size, image=-1)
@@ -192,9 +207,12 @@ class ReasoningGrounder:
                 f"perhaps not {placement.space}: try another 'coordinates'",
                 raw_text=reply.text,
             )
-        details = self._details(budget, attempts) | placement.to_dict()
-        details["num_thinking_tokens"] = _thinking_tokens(reply, answer.thought)
-        thought = Thought(answer.thought, num_tokens=reply.num_tokens, details=details)
+        used = {"num_thinking_tokens": _thinking_tokens(reply, answer.thought)}
+        thought = Thought(
+            answer.thought,
+            num_tokens=reply.num_tokens,
+            details={**details, **placement.to_dict(), **used},
+        )
         return Grounding(
             target if prompts else None,
             tuple(prompts),
@@ -223,19 +241,6 @@ class ReasoningGrounder:
             negative_points=tuple(negatives) if self._use_negative else (),
             label=found.label,
         )
-
-    def _details(self, budget: _Budget, attempts: list[dict[str, Any]]) -> dict[str, Any]:
-        details: dict[str, Any] = {"prompt": self._prompt.name, "attempts": attempts}
-        if budget.tokens is not None:
-            details["thinking_budget"] = budget.tokens
-        if budget.difficulty is not None:
-            details["difficulty"] = {
-                "axes": dict(budget.difficulty.axes),
-                "mean": budget.difficulty.mean,
-                "level": budget.difficulty.level,
-                "rated": budget.difficulty.rated,
-            }
-        return details
 
 
 def _target(episode: Episode) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from videoseg_vlm import ContextLengthError
@@ -85,7 +86,8 @@ class HierarchicalSampler:
             ``none``. There are 4 to 12, one for each 4 seconds of the window.
         detail_pixels: How large the grounder is to see frames of the key segment.
         target_pixels: How large it is to see the target frame.
-        prompt_version: Version of the prompts.
+        prompt_version: Version of the prompts, or the path of a folder with ``segment.txt`` and
+            ``frame.txt`` in it (for ``timestamp``: ``timestamp.txt``), both with ``{query}``.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -136,6 +138,12 @@ class HierarchicalSampler:
                 raise ConfigError(
                     f"htfs: {option} must be one of {', '.join(allowed)}, got {value!r}"
                 )
+        if Path(prompt_version).is_file():
+            raise ConfigError(
+                f"htfs: prompt_version is the file {prompt_version!r}, but there is more than one "
+                "question; give a version such as 'v1', or a folder with segment.txt and "
+                f"{self._aim_prompt}.txt"
+            )
         self.delta = delta
         self.max_rounds = max_rounds
         self.min_shrink = min_shrink

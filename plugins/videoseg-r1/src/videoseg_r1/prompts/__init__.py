@@ -37,7 +37,8 @@ def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
 
     Args:
         purpose: ``segment``, ``frame``, ``timestamp``, ``ground`` or ``difficulty``.
-        version: A version such as ``v1``, or the path of a text file.
+        version: A version such as ``v1``, or the path of a text file, or of a folder with such
+            files in it, each named after its purpose, as ``segment.txt``.
 
     Raises:
         ConfigError: If there is no such version or file, or it has no place for the query.
@@ -48,12 +49,15 @@ def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
             raise ConfigError(f"there is no version {version!r} of the prompt {purpose!r}")
         name, text = f"{purpose}.{version}", source.read_text(encoding="utf-8")
     else:
+        path = Path(version)
+        if path.is_dir():
+            path /= f"{purpose}.txt"
         try:
-            name, text = version, Path(version).read_text(encoding="utf-8")
+            name, text = str(path), path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"cannot read the prompt {version!r}: {error}; give a version such as 'v1', "
-                "or the path of a text file"
+                f"cannot read the prompt {purpose!r} from {str(path)!r}: {error}; give a version "
+                "such as 'v1', or the path of a text file, or of a folder with such files"
             ) from error
     if "{query}" not in text:
         raise ConfigError(f"the prompt {name!r} has no place for the query: write {{query}}")
