@@ -124,7 +124,14 @@ def test_numbers_in_the_reasoning_are_no_answer():
 
 
 @pytest.mark.parametrize(
-    "text", ["<answer>[]</answer>", '<answer>{"objects": []}</answer>', "None.", "no such object"]
+    "text",
+    [
+        "<answer>[]</answer>",
+        '<answer>{"objects": []}</answer>',
+        "None.",
+        "no such object",
+        "There is no such object.",
+    ],
 )
 def test_nothing_is_an_answer(text):
     assert parse_answer(text).objects == ()
@@ -136,8 +143,51 @@ def test_what_stands_whole_before_the_cut_is_kept():
     assert answer.warnings
 
 
-def test_boxes_in_running_text_are_a_last_resort():
-    assert one("The object is at (10, 20, 30, 40).").box == (10, 20, 30, 40)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The object is at (10, 20, 30, 40).",
+        "<|box_start|>(10,20),(30,40)<|box_end|>",
+        "the dog <box>(10, 20), (30, 40)</box>",
+        "from the top-left (10, 20) to the bottom-right (30, 40)",
+    ],
+)
+def test_boxes_in_running_text_are_a_last_resort(text):
+    found = one(text)
+    assert (found.box, found.points) == ((10, 20, 30, 40), ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"bbox_2d": "10, 20, 30, 40", "point_2d": "(15, 25)"}',
+        '{"bbox_2d": "(10, 20), (30, 40)", "point_2d": ["15", "25"]}',
+        '{"bbox_2d": {"x1": 10, "y1": 20, "x2": 30, "y2": 40}, "point_2d": {"x": 15, "y": 25}}',
+        '{"bbox_2d": [[10, 20, 30, 40]], "point_2d": [15, 25]}',
+    ],
+)
+def test_numbers_may_be_text_or_named(text):
+    found = one(text)
+    assert (found.box, found.points) == ((10, 20, 30, 40), ((15, 25),))
+
+
+def test_a_mapping_that_lists_boxes_is_several_objects_with_their_own_points():
+    text = (
+        '{"bbox_2d": [[1, 2, 3, 4], [5, 6, 7, 8]], "point_2d": [[2, 3], [6, 7]], "label": "dog", '
+        '"neg_point_2d": [[9, 9]]}'
+    )
+    first, second = parse_answer(text).objects
+    assert (first.box, first.points, first.label) == ((1, 2, 3, 4), ((2, 3),), "dog")
+    assert (second.box, second.points, second.label) == ((5, 6, 7, 8), ((6, 7),), "dog")
+    # One negative point for two boxes: of which of them is not said.
+    assert not first.negative_points
+    assert not second.negative_points
+
+
+def test_an_answer_tag_that_is_opened_again_and_left_empty_takes_nothing_back():
+    answer = parse_answer('a <answer>[{"bbox_2d": [1, 2, 3, 4]}]</answer> b <answer>')
+    assert answer.objects[0].box == (1, 2, 3, 4)
+    assert answer.thought == "a"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +198,7 @@ def test_boxes_in_running_text_are_a_last_resort():
         "<think>Not (1, 2).</think> point_2d: [320, 240]",
         "<think>Not (1, 2).</think><think>Nor (3, 4).</think> It is at ( 320,240 ).",
         "<answer>[320, 240]</answer>",
-        '<answer>{"bbox_2d": [1, 2, NaN, 4], "point_2d": "(320, 240)"}</answer>',
+        '<answer>"bbox_2d": [1, 2, NaN, 4], "point_2d": [320, 240]</answer>',
     ],
 )
 def test_points_in_running_text_are_the_very_last_resort(text):
@@ -180,7 +230,7 @@ def test_nothing_better_is_passed_over_for_a_point():
         "perhaps (1, 2)</think> unsure",
         "perhaps (1, 2) <answer>unsure</answer>",
         "<think>a</think><think>perhaps (1, 2)</think> unsure",
-        "from the top-left (10, 20) to the bottom-right corner (30, 40)",
+        "The box ends in the lower right at (3, 4), its top-left: (1, 2)",
         '[{"bbox_2d": [[1, 2], [3',
         "The picture has a size of (1280, 720).",
         "neg_point_2d: (1, 2)",

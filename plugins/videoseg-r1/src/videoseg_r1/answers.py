@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ MAX_OBJECTS = 120
 
 XY: TypeAlias = tuple[float, float]
 
-_BOX_KEYS = ("bbox_2d", "bbox", "box_2d", "box", "bounding_box")
+_BOX_KEYS = ("bbox_2d", "bbox", "box_2d", "box", "bounding_box", "bbox_2d_list", "bboxes", "boxes")
 _POINT_KEYS = ("point_2d", "point", "center", "centre", "center_2d", "points_1", "points_2")
 _POINT_LIST_KEYS = ("points_pos", "positive_points", "points_2d")
 _NEGATIVE_KEYS = ("neg_point_2d", "point_neg", "negative_point", "neg_point", "point_neg_2d")
@@ -31,9 +32,17 @@ _MAX_POINTS = 32
 _THINK = re.compile(r"<think(?:ing)?>(.*?)(?:</think(?:ing)?>|(?=<answer>)|$)", re.S | re.I)
 _THINK_END = re.compile(r"</think(?:ing)?>", re.I)
 _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.S | re.I)
-_NONE = re.compile(r"^\W*(?:none|null|nothing|no (?:such )?(?:object|match)\w*|n/?a)\b", re.I)
+_NONE = re.compile(
+    r"^\W*(?:none|null|nothing|n/?a"
+    r"|(?:there (?:is|are) )?no (?:such )?(?:object|match|target)\w*)\b",
+    re.I,
+)
 _EMPTY = re.compile(r"[\s`]*(?:json)?\s*\[\s*\][\s`.]*", re.I)
 _NUMBER = r"[-+]?\d{1,9}(?:\.\d{1,9})?"
+_STRING = re.compile(
+    rf"[\s(\[]{{0,9}}{_NUMBER}(?:[\s,()\[\]]{{1,9}}{_NUMBER}){{1,3}}[\s)\]]{{0,9}}"
+)
+_SIDES = {2: ("x", "y"), 4: ("x1", "y1", "x2", "y2")}
 _BETWEEN = r"\s{0,20},\s{0,20}"
 # The paper's triple has a label behind the point: 1 on the object, 0 not on it.
 _LOOSE_POINT = re.compile(
@@ -41,13 +50,22 @@ _LOOSE_POINT = re.compile(
 )
 # Corners and sizes are written like points.
 _NO_POINT = re.compile(
-    r"(?:box\w*|corners?|(?:top|bottom|upper|lower)[\s_-]?(?:left|right)"
-    r"|(?:size|resolution)(?:\s(?:of|is))?)[\s\"':=\[(),.\d-]*$",
+    r"(?:box\w*|(?:corners?|(?:top|bottom|upper|lower)[\s_-]?(?:left|right)|size|resolution)"
+    r"(?:\s(?:of|is|at))?)[\s\"':=\[(),.\d-]*$",
     re.I,
 )
 _NOT_ON_OBJECT = re.compile(r"(?:neg|outside)\w{0,20}[^()\[\]]{0,20}[\[(\s]*$", re.I)
+_CORNER = rf"\(\s{{0,9}}({_NUMBER}){_BETWEEN}({_NUMBER})\s{{0,9}}\)"
+# As Qwen-VL and Qwen2-VL were trained to write boxes; and corners by name.
+_LOOSE_CORNERS = re.compile(
+    rf"box[^()\[\]\d]{{0,20}}{_CORNER}[\s,;-]{{0,5}}(?:(?:to|and)\s)?{_CORNER}"
+    rf"|(?:top|upper)[\s_-]?left[^()\[\]\d]{{0,20}}{_CORNER}[^()\[\]\d]{{0,20}}"
+    rf"(?:bottom|lower)[\s_-]?right[^()\[\]\d]{{0,20}}{_CORNER}",
+    re.I,
+)
 _LOOSE_BOX = re.compile(
-    rf"[(\[]\s{{0,20}}({_NUMBER})((?:{_BETWEEN}{_NUMBER}){{3}})\s{{0,20}}[)\]]"
+    rf"[(\[]\s{{0,20}}({_NUMBER}){_BETWEEN}({_NUMBER})"
+    rf"{_BETWEEN}({_NUMBER}){_BETWEEN}({_NUMBER})\s{{0,20}}[)\]]"
 )
 
 
@@ -90,6 +108,8 @@ def split_answer(text: str) -> tuple[str, str]:
     the answer, the answer is what stands after the reasoning.
     """
     answers = list(_ANSWER.finditer(text))
+    # A tag that is opened once more and left empty takes nothing back.
+    answers = [answer for answer in answers if answer.group(1).strip()] or answers
     thoughts = [match.group(1) for match in _THINK.finditer(text)]
     rest = _THINK.sub("", text)
     # A tag that was closed without having been opened ends reasoning as well.
@@ -168,12 +188,28 @@ def _items(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
             if inner is not None and depth < 3:
                 yield from _items(inner, depth + 1)
             else:
-                yield value
+                yield from _one_by_one(value)
         elif isinstance(value, list) and value:
             if _numbers(value, 4) is not None:
                 yield value
             elif depth < 3:
                 yield from _items(value, depth + 1)
+
+
+def _one_by_one(item: Mapping[Any, Any]) -> Iterator[Mapping[Any, Any]]:
+    """Yield the objects of a mapping that lists their boxes, each with its own points."""
+    boxes = next((item[key] for key in item if str(key).lower() in _BOX_KEYS), None)
+    boxes = boxes if isinstance(boxes, list) else []
+    if len(boxes) < 2 or all(_numbers(box, 4) is None for box in boxes):
+        yield item
+        return
+    for number in range(len(boxes)):
+        yield {
+            key: value[number] if isinstance(value, list) else value
+            for key, value in item.items()
+            # Points of which there are more or fewer than boxes belong to nobody knows which.
+            if not isinstance(value, list) or len(value) == len(boxes)
+        }
 
 
 def _object(item: Any) -> ObjectAnswer | None:
@@ -237,6 +273,10 @@ def _box(value: Any) -> tuple[float, float, float, float] | None:
 
 def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
     """Return that many finite numbers, or None if the value is something else."""
+    if isinstance(value, str) and _STRING.fullmatch(value[:200]):
+        value = re.findall(_NUMBER, value)
+    elif isinstance(value, Mapping):
+        value = [value.get(side) for side in _SIDES.get(count, ())]
     if not isinstance(value, list) or len(value) != count:
         return None
     numbers = []
@@ -252,11 +292,12 @@ def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
 
 
 def _loose_boxes(block: str) -> Iterator[ObjectAnswer]:
-    """Yield boxes that stand in running text, as "(x1, y1, x2, y2)"."""
-    for number, match in enumerate(_LOOSE_BOX.finditer(block)):
-        if number == MAX_OBJECTS:
-            return
-        box = _box([float(part) for part in re.findall(_NUMBER, match.group())])
+    """Yield boxes in running text, as "(x1, y1, x2, y2)" or "<box>(x1, y1), (x2, y2)"."""
+    found = _LOOSE_CORNERS.finditer(block), _LOOSE_BOX.finditer(block)
+    places = sorted(itertools.chain(*found), key=lambda match: match.start())
+    for match in places[:MAX_OBJECTS]:
+        # Of the groups only those of the form that was written are filled.
+        box = _box([float(part) for part in match.groups() if part is not None])
         if box is not None:
             yield ObjectAnswer(box)
 
