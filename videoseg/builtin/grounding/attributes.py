@@ -13,10 +13,10 @@ from videoseg.builtin.grounding.resolving import Choice, Resolution, Resolver
 from videoseg.builtin.grounding.surveys import MeasuredSurvey, SurveyFunction, SurveyMemory
 from videoseg.builtin.grounding.telling import (
     PLAUSIBLE,
-    box_text,
     closer_finding,
     joined,
     label_of,
+    placed_text,
     survey_text,
     texts_of,
     warnings_for,
@@ -198,12 +198,7 @@ class AttributesGrounder:
             episode.video, measured, choices, label=label, preferred_frame=preferred
         )
         keyframe = prompts[0].frame
-        where = " ".join(
-            f"Object {prompt.object_id} on frame {prompt.frame}: "
-            f"{box_text(prompt.box.as_tuple()) if prompt.box else ''}, score {prompt.score:.2f}."
-            for prompt in prompts
-            if prompt.score is not None
-        )
+        where = placed_text(prompts, choices, closer=measured is not overview)
         seen = survey_text(survey, overview.tracks)
         temporal = joined(seen, *texts_of(resolution, "temporal"), closer)
         spatial = joined(*texts_of(resolution, "spatial"), where)

@@ -9,6 +9,7 @@ from videoseg.builtin.grounding.language import QueryPlan
 from videoseg.builtin.grounding.resolving import Aspect, Choice, Resolution
 from videoseg.builtin.grounding.surveys import MeasuredSurvey
 from videoseg.builtin.grounding.tracks import Track
+from videoseg.types import Prompt
 
 if TYPE_CHECKING:
     from videoseg.builtin.regions.candidate import Survey
@@ -19,6 +20,7 @@ __all__ = [
     "closer_finding",
     "joined",
     "label_of",
+    "placed_text",
     "survey_text",
     "texts_of",
     "warnings_for",
@@ -106,6 +108,24 @@ def texts_of(resolution: Resolution, aspect: Aspect) -> list[str]:
 def joined(*texts: str) -> str:
     """Join the texts that are not empty."""
     return " ".join(text for text in texts if text)
+
+
+def placed_text(prompts: Sequence[Prompt], choices: Sequence[Choice], *, closer: bool) -> str:
+    """Say where each object was localised, and which candidate it is.
+
+    Args:
+        prompts: One for each object; an id is the object's place in the choices, from 1.
+        choices: What was chosen.
+        closer: Whether the candidates are those of a closer look, which counts anew.
+    """
+    look = " of the closer look" if closer else ""
+    return " ".join(
+        f"Object {prompt.object_id} is {choices[prompt.object_id - 1].track.name}{look}, on frame "
+        f"{prompt.frame}: {box_text(prompt.box.as_tuple()) if prompt.box else ''}, "
+        f"score {prompt.score:.2f}."
+        for prompt in prompts
+        if prompt.score is not None
+    )
 
 
 def box_text(corners: tuple[float, float, float, float]) -> str:

@@ -129,6 +129,16 @@ def test_too_few_are_reported(street) -> None:
     assert any("3" in warning for warning in grounding.warnings)
 
 
+def test_the_reasoning_says_which_candidate_each_object_is(street) -> None:
+    for query in ("the red object", "all objects that move", "the red object that moves left"):
+        grounding = ask(street, query).grounding
+        assert grounding.prompts
+        for prompt in grounding.prompts:
+            number = grounding.thought.details["candidates"][prompt.object_id - 1]
+            said = f"Object {prompt.object_id} is candidate {number}"
+            assert said in grounding.thought.spatial
+
+
 def test_the_reasoning_has_parts_with_numbers(street) -> None:
     thought = ask(street, "the red object that moves left").grounding.thought
     assert "candidate 0 0.9" in thought.spatial or "candidate 0 1.0" in thought.spatial
