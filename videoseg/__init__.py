@@ -8,6 +8,7 @@ Nothing heavy is imported here: every name below is loaded when it is first used
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -243,7 +244,12 @@ __all__ = [  # noqa: RUF022 - sorted, then the version
 def __getattr__(name: str) -> Any:
     module = _MODULE_OF.get(name)
     if module is None:
-        raise AttributeError(f"module 'videoseg' has no attribute {name!r}")
+        # With name and object, Python adds "Did you mean" to a traceback.
+        raise AttributeError(
+            f"module 'videoseg' has no attribute {name!r}",
+            name=name,
+            obj=sys.modules[__name__],
+        )
     value = getattr(import_module(module), name)
     globals()[name] = value
     return value

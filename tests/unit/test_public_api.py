@@ -97,8 +97,10 @@ def test_every_public_name_can_be_loaded() -> None:
 
 
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'Pipelin'"):
+    with pytest.raises(AttributeError, match="has no attribute 'Pipelin'") as caught:
         _ = videoseg.Pipelin
+    # What Python needs to add "Did you mean: 'Pipeline'?" to the traceback.
+    assert (caught.value.name, caught.value.obj) == ("Pipelin", videoseg)
 
 
 def test_the_type_checker_sees_the_names_that_are_loaded_late() -> None:

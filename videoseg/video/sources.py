@@ -47,8 +47,8 @@ def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> V
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
         return Video.from_iterator(value, fps=fps, live=live_buffer > 0, live_buffer=live_buffer)
     raise VideoError(
-        f"a {type(value).__name__} is no video; give a path, an array of shape (T, H, W, 3), "
-        "a list or iterator of pictures, or a Video"
+        f"a value of type {type(value).__name__} is no video; give a path, an array of shape "
+        "(T, H, W, 3), a list or iterator of pictures, or a Video"
     )
 
 
