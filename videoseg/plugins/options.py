@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 __all__ = ["OptionFacts", "check_options", "option_facts"]
 
@@ -16,6 +17,7 @@ OptionFacts = dict[str, tuple[str, str]]
 def option_facts(factory: Callable[..., Any], *, given: tuple[str, ...] = ()) -> OptionFacts:
     """Return the options a factory takes, leaving out what the pipeline itself gives."""
     facts: OptionFacts = {}
+    hints = _hints(factory)
     for name, parameter in _parameters(factory).items():
         if name in given:
             continue
@@ -23,9 +25,26 @@ def option_facts(factory: Callable[..., Any], *, given: tuple[str, ...] = ()) ->
         kind = "" if annotation is parameter.empty else str(annotation).removeprefix("typing.")
         if inspect.isclass(annotation):
             kind = annotation.__name__
+        # The name of an alias does not tell which values there are.
+        kind = _choices(hints.get(name)) or kind
         required = parameter.default is parameter.empty
         facts[name] = (kind, "required" if required else repr(parameter.default))
     return facts
+
+
+def _choices(hint: Any) -> str:
+    """Return the values that a Literal allows, also as a part of a union; else nothing."""
+    if get_origin(hint) is Literal:
+        return " | ".join(map(repr, get_args(hint)))
+    if get_origin(hint) not in (Union, UnionType):
+        return ""
+    parts = get_args(hint)
+    if not any(get_origin(part) is Literal for part in parts):
+        return ""
+    names = (
+        "None" if part is NoneType else getattr(part, "__name__", str(part)) for part in parts
+    )
+    return " | ".join(_choices(part) or name for part, name in zip(parts, names, strict=True))
 
 
 def check_options(

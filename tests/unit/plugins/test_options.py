@@ -1,0 +1,41 @@
+"""What a component's options look like to those who choose among them."""
+
+from __future__ import annotations
+
+from typing import Literal, Optional, TypeAlias
+
+from videoseg.plugins.options import option_facts
+
+Order: TypeAlias = Literal["first", "last"]
+Budget: TypeAlias = Literal["none", "difficulty"] | int
+
+
+class Sorter:
+    def __init__(
+        self,
+        *,
+        order: Order = "first",
+        other: Optional[Order] = None,  # noqa: UP045 - people write it
+        newer: Order | None = None,
+        budget: Budget = "none",
+        path: str | None = None,
+        sides: tuple[int, int],
+    ) -> None: ...
+
+
+def test_the_values_an_option_allows_are_listed_where_they_are_few() -> None:
+    assert option_facts(Sorter) == {
+        "order": ("'first' | 'last'", "'first'"),
+        "other": ("'first' | 'last' | None", "None"),
+        "newer": ("'first' | 'last' | None", "None"),
+        "budget": ("'none' | 'difficulty' | int", "'none'"),
+        "path": ("str | None", "None"),
+        "sides": ("tuple[int, int]", "required"),
+    }
+
+
+def test_annotations_for_the_type_checker_alone_are_shown_as_written() -> None:
+    def build(*, order: OnlyForTheTypeChecker = "x") -> None:  # noqa: F821
+        del order
+
+    assert option_facts(build) == {"order": ("OnlyForTheTypeChecker", "'x'")}
