@@ -20,8 +20,8 @@ __all__ = ["WinogradConv2d"]
 _TILE = 4
 _SPAN = 6
 _POINTS = (0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2.0), -math.sqrt(2.0))
-# Numbers in one block of transformed tiles: it is to stay in the processor's cache.
-_BLOCK = 4_000_000
+# Tiles in one block: enough to be worth reading the filters, few enough for the cache.
+_BLOCK = 432
 
 
 @functools.cache
@@ -80,10 +80,13 @@ class WinogradConv2d(nn.Module):
         padded = _padded(x, rows * _TILE + 2, columns * _TILE + 2, rectify=rectify)
         channels, out_channels = self.filters.shape[1:]
         y = padded.new_empty((num_images, rows * _TILE, columns * _TILE, out_channels))
-        step = max(1, _BLOCK // (_SPAN**2 * columns * max(channels, out_channels)))
-        step = -(-rows // -(-rows // step))  # blocks of about the same size
-        workspace = _Workspace(padded, step * columns, channels, out_channels)
-        for source, target in zip(padded, y, strict=True):
+        # A block is some rows of one image, or some whole images.
+        step = _even_step(rows, max(1, _BLOCK // columns))
+        images = max(1, _BLOCK // (rows * columns)) if step == rows else 1
+        images = _even_step(num_images, images)
+        workspace = _Workspace(padded, images * step * columns, channels, out_channels)
+        for first in range(0, num_images, images):
+            source, target = padded[first : first + images], y[first : first + images]
             for row in range(0, rows, step):
                 self._block(source, target, row, min(step, rows - row), columns, workspace)
         return y[:, :height, :width].permute(0, 3, 1, 2)
@@ -97,30 +100,33 @@ class WinogradConv2d(nn.Module):
         columns: int,
         workspace: _Workspace,
     ) -> None:
-        """Convolve some rows of tiles of one image."""
+        """Convolve some rows of tiles of some images."""
         channels, out_channels = self.filters.shape[1:]
-        num_tiles = num_rows * columns
-        line = source.stride(0)
+        image, line = source.stride()[:2]
         tiles = source.as_strided(
-            (_SPAN, _SPAN, num_rows, columns, channels),
-            (line, channels, _TILE * line, _TILE * channels, 1),
+            (len(source), num_rows, columns, _SPAN, _SPAN, channels),
+            (image, _TILE * line, _TILE * channels, line, channels, 1),
             source.storage_offset() + row * _TILE * line,
         )
+        num_tiles = len(source) * num_rows * columns
         gathered, spread, product, result = workspace.take(num_tiles)
         gathered.view(tiles.shape).copy_(tiles)
-        torch.mm(self.inputs, gathered, out=spread)
-        torch.bmm(
-            spread.view(_SPAN**2, num_tiles, channels),
-            self.filters,
-            out=product.view(_SPAN**2, num_tiles, out_channels),
-        )
-        torch.mm(self.outputs, product, out=result)
-        ours = result.view(_TILE, _TILE, num_rows, columns, out_channels).permute(2, 0, 3, 1, 4)
-        place = target[row * _TILE : (row + num_rows) * _TILE].view(ours.shape)
+        # Tile by tile, so that each small product stays in the cache.
+        torch.bmm(self.inputs.expand(num_tiles, -1, -1), gathered, out=spread)
+        torch.bmm(spread.transpose(0, 1), self.filters, out=product)
+        torch.bmm(self.outputs.expand(num_tiles, -1, -1), product.transpose(0, 1), out=result)
+        ours = result.view(len(source), num_rows, columns, _TILE, _TILE, out_channels)
+        ours = ours.transpose(2, 3)
+        place = target[:, row * _TILE : (row + num_rows) * _TILE].view(ours.shape)
         if self.bias is None:
             place.copy_(ours)
         else:
             torch.add(ours, self.bias, out=place)
+
+
+def _even_step(count: int, largest: int) -> int:
+    """Return the step with which a count falls into the fewest parts of about one size."""
+    return -(-count // -(-count // largest))
 
 
 def _padded(x: Tensor, height: int, width: int, *, rectify: bool) -> Tensor:
@@ -144,16 +150,20 @@ class _Workspace:
 
     def __init__(self, like: Tensor, num_tiles: int, channels: int, out_channels: int) -> None:
         larger = max(channels, out_channels)
-        self._sizes = (channels, channels, out_channels, out_channels)
+        self._channels, self._out_channels = channels, out_channels
         # A product takes the place of what was gathered, a result that of what was spread.
         self._first = like.new_empty(_SPAN**2 * num_tiles * larger)
         self._second = like.new_empty(_SPAN**2 * num_tiles * larger)
 
     def take(self, num_tiles: int) -> tuple[Tensor, ...]:
-        """Return room for tiles gathered, spread, multiplied and brought back."""
+        """Return room for tiles gathered, spread, multiplied (places first) and brought back."""
+        shapes = (
+            (num_tiles, _SPAN**2, self._channels),
+            (num_tiles, _SPAN**2, self._channels),
+            (_SPAN**2, num_tiles, self._out_channels),
+            (num_tiles, _TILE**2, self._out_channels),
+        )
         homes = (self._first, self._second, self._first, self._second)
-        heights = (_SPAN**2, _SPAN**2, _SPAN**2, _TILE**2)
         return tuple(
-            home[: height * num_tiles * size].view(height, num_tiles * size)
-            for home, height, size in zip(homes, heights, self._sizes, strict=True)
+            home[: math.prod(shape)].view(shape) for home, shape in zip(homes, shapes, strict=True)
         )
