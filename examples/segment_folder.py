@@ -23,10 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path, help="where the videos are")
     parser.add_argument("query", help="which object you mean")
-    parser.add_argument("--output", type=Path, default=Path("answers"))
+    parser.add_argument("-o", "--output", type=Path, default=Path("answers"))
     parser.add_argument("--pipeline", default="attributes", help="the name of a pipeline")
     options = parser.parse_args(arguments)
 
+    if not options.folder.is_dir():
+        parser.error(f"there is no folder {options.folder}")
     paths = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
         parser.error(f"there are no videos in {options.folder}")

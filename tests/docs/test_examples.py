@@ -90,3 +90,13 @@ def test_the_folder_script_answers_for_each_video_and_goes_on_after_a_bad_one(
     assert "broken.mp4: " in printed.err
     assert (output / "good" / "result.json").is_file()
     assert not (output / "broken").exists()
+
+
+def test_the_folder_script_says_that_there_is_no_such_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["segment_folder.py", str(tmp_path / "clps"), "the ball"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(EXAMPLES / "segment_folder.py"), run_name="__main__")
+    assert left.value.code == 2
+    assert "there is no folder" in capsys.readouterr().err
