@@ -11,7 +11,7 @@ from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.propagation import Propagation, require_prompt_kinds
 from videoseg.stages import Propagator, Segmenter
-from videoseg.types import Episode, Grounding, Prompt, Rle, VideoSource
+from videoseg.types import Episode, FrameMasks, Grounding, Prompt, Rle, VideoSource
 
 __all__ = ["answer_of", "fill_tracks", "propagator_for", "with_masks"]
 
@@ -75,7 +75,11 @@ def fill_tracks(
     episode: Episode,
     observation: Observation,
 ) -> None:
-    """Put each object's masks into ``tracks`` as they are made."""
+    """Put each object's masks into ``tracks`` as they are made.
+
+    If one direction fails, the other is done before its error is raised: neither needs the
+    other's masks.
+    """
     video = episode.video
     prompts = with_masks(composition, video, answer_of(episode), observation)
     if not prompts:
@@ -86,17 +90,27 @@ def fill_tracks(
     name = composition.name("propagator")
     with observation.stage("propagator", name, total=num_frames):
         propagation = Propagation(propagator, video, prompts, seed=episode.seed)
+        failures: list[Exception] = []
+        done: set[int] = set()
         try:
-            done: set[int] = set()
             runs = [propagation.forward()]
             if propagation.needs_backward:
                 runs.append(propagation.backward())
             for run in runs:
-                for frame_masks in run:
-                    for object_id, mask in frame_masks.masks.items():
-                        if mask.any():
-                            tracks[object_id][frame_masks.frame] = Rle.encode(mask)
-                    done.add(frame_masks.frame)
-                    observation.frame_done(frame_masks.frame, len(done), num_frames)
+                try:
+                    for frame_masks in run:
+                        _put(tracks, frame_masks)
+                        done.add(frame_masks.frame)
+                        observation.frame_done(frame_masks.frame, len(done), num_frames)
+                except Exception as error:
+                    failures.append(error)
         finally:
             propagation.close()
+        if failures:
+            raise failures[0]
+
+
+def _put(tracks: dict[int, list[Rle | None]], frame_masks: FrameMasks) -> None:
+    for object_id, mask in frame_masks.masks.items():
+        if mask.any():
+            tracks[object_id][frame_masks.frame] = Rle.encode(mask)

@@ -26,7 +26,8 @@ def first_frames(prompts: Sequence[Prompt]) -> dict[int, int]:
 class Propagation:
     """One propagation of some prompts over one video, in passes the propagator can hold.
 
-    Forward masks count from an object's first prompt on, backward masks before it.
+    Forward masks count from an object's first prompt on, backward masks before it. If one pass
+    fails, the others go on, and its error is raised at their end.
 
     Args:
         propagator: The propagator.
@@ -110,7 +111,8 @@ class Propagation:
 
     def _merged(self, direction: Direction) -> Iterator[FrameMasks]:
         sessions = self._sessions if direction == "forward" else self._backward_sessions
-        runs = [iter(session.run(direction)) for session in sessions]
+        failures: list[Exception] = []
+        runs = [_until_failure(session, direction, failures) for session in sessions]
         heads = [next(run, None) for run in runs]
         while any(head is not None for head in heads):
             frames = [head.frame for head in heads if head is not None]
@@ -124,6 +126,17 @@ class Propagation:
             yield FrameMasks(frame, merged, self._video.size)
             for index in due:
                 heads[index] = next(runs[index], None)
+        if failures:
+            raise failures[0]
+
+
+def _until_failure(
+    session: PropagatorSession, direction: Direction, failures: list[Exception]
+) -> Iterator[FrameMasks]:
+    try:
+        yield from session.run(direction)
+    except Exception as error:
+        failures.append(error)
 
 
 class MaskSpool:

@@ -119,15 +119,40 @@ def test_what_was_computed_before_a_failure_is_kept(video):
     partial = caught.value.partial
     assert partial.grounding.keyframe == 2
     assert partial.trace.turns
-    assert partial.track(1).visible_frames == (2, 3, 4)
+    # What comes before the keyframe does not need what comes after it.
+    assert partial.track(1).visible_frames == (0, 1, 2, 3, 4)
 
 
 def test_masks_made_before_a_failure_are_kept_when_prompts_were_given(video):
     prompts = AnswersAt([(1, 2), (2, 3)]).step(Episode(video, "", seed=0)).prompts
     with pytest.raises(PropagationError) as caught:
         pipeline(propagator=Hold(fails_at=5)).propagate(video, prompts)
-    assert caught.value.partial.track(1).visible_frames == (2, 3, 4)
-    assert caught.value.partial.track(2).visible_frames == (3, 4)
+    assert caught.value.partial.track(1).visible_frames == (0, 1, 2, 3, 4)
+    assert caught.value.partial.track(2).visible_frames == (0, 1, 2, 3, 4)
+
+
+def test_a_pass_that_fails_costs_the_objects_of_the_others_nothing(video):
+    class HoldsButOne(Hold):
+        def open(self, video, *, seed=0):
+            session = super().open(video, seed=seed)
+            run = session.run
+
+            def run_until(direction="forward", *, stop=None):
+                for masks in run(direction, stop=stop):
+                    if 2 in masks.masks and masks.frame in (1, 6):
+                        raise PropagationError("no room for the second")
+                    yield masks
+
+            session.run = run_until
+            return session
+
+    hold = HoldsButOne(max_objects_per_pass=1)
+    with pytest.raises(PropagationError, match="no room for the second") as caught:
+        pipeline(AnswersAt([(1, 3), (2, 4), (3, 5)]), hold)(video, "all")
+    partial = caught.value.partial
+    assert partial.track(1).visible_frames == partial.track(3).visible_frames == tuple(range(10))
+    assert partial.track(2).visible_frames == (2, 3, 4, 5)
+    assert all(session.closed for session in hold.sessions)
 
 
 class FindsOnly:
