@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,10 +106,24 @@ def _commented(pipeline: Pipeline) -> str:
             continue
         facts = default_registry().options(stage, use.name)
         lines += [
-            f"#     {option}: {default}" + (f"  ({kind})" if kind else "")
+            f"#     {option}: {_as_yaml(default)}" + (f"  # {kind}" if kind else "")
             for option, (kind, default) in facts.items()
         ] or ["#     none"]
     return "\n".join(lines) + "\n"
+
+
+def _as_yaml(default: str) -> str:
+    """Return a default as it is written in YAML, where Python's None would be a word."""
+    import yaml
+
+    try:
+        value = ast.literal_eval(default)
+    except (ValueError, SyntaxError):
+        return default
+    if isinstance(value, tuple):
+        value = list(value)
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=1_000)
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _write(path: Path, text: str, *, overwrite: bool) -> None:

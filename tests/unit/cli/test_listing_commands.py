@@ -8,6 +8,7 @@ import sys
 import types
 
 import pytest
+import yaml
 
 import videoseg as vs
 from videoseg.cli.doctor import examine
@@ -143,6 +144,18 @@ def test_an_existing_file_is_only_replaced_if_asked(run, tmp_path):
 def test_a_pipeline_file_can_be_printed(run, tmp_path):
     text = run("config", "init", "-").out
     assert vs.Pipeline.from_yaml(text).config.propagator.name == "flow"
+
+
+def test_the_defaults_in_a_pipeline_file_can_be_used_as_they_stand(run):
+    text = run("config", "init", "-").out
+    comments = text.partition("with their defaults:\n")[2].splitlines()
+    listed = yaml.safe_load("\n".join(line.removeprefix("#") for line in comments))
+    stages = {}
+    for title, options in listed.items():
+        stage, name = title.split()
+        stages[stage] = {"name": name, "options": options}
+    assert len(stages) == 4
+    assert not vs.Pipeline.from_yaml(yaml.safe_dump(stages)).explain().problems
 
 
 def test_validate_tells_every_problem(run, tmp_path):
