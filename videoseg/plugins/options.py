@@ -94,11 +94,13 @@ def _convert(value: Any, annotation: Any) -> tuple[Any, str]:
         TypeAdapter,
         ValidationError,
     )
+    from pydantic_core import SchemaError
 
     config = ConfigDict(arbitrary_types_allowed=True)
     try:
         adapter = TypeAdapter(annotation, config=config)
-    except PydanticSchemaGenerationError:
+    except (PydanticSchemaGenerationError, SchemaError):
+        # Nothing can tell whether a value is of this type: a protocol, for one.
         return value, ""
     except PydanticUserError:
         # Types that carry their own configuration refuse one from outside.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Optional, TypeAlias
+from typing import Literal, Optional, Protocol, TypeAlias
 
-from videoseg.plugins.options import option_facts
+from videoseg.plugins.options import check_options, option_facts
 
 Order: TypeAlias = Literal["first", "last"]
 Budget: TypeAlias = Literal["none", "difficulty"] | int
@@ -39,3 +39,17 @@ def test_annotations_for_the_type_checker_alone_are_shown_as_written() -> None:
         del order
 
     assert option_facts(build) == {"order": ("OnlyForTheTypeChecker", "'x'")}
+
+
+class Painter(Protocol):
+    def paint(self) -> None: ...
+
+
+def test_an_option_of_a_type_that_cannot_be_checked_is_taken_as_it_is() -> None:
+    class Wall:
+        def __init__(self, *, painter: Painter | None = None) -> None: ...
+
+    Wall.__init__.__annotations__["painter"] = Painter | None
+    painter = object()
+    for given in (painter, None):
+        assert check_options("wall", Wall, {"painter": given}, ()) == ({"painter": given}, [])
