@@ -47,7 +47,7 @@ def measure(num_frames: int, arguments: argparse.Namespace) -> dict:
         random_weights=True,
         device="cpu",
         precision="float32",
-        max_objects=arguments.max_objects,
+        max_objects_per_pass=arguments.max_objects,
     )
     begin = time.perf_counter()
     propagation = Propagation(

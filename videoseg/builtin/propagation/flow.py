@@ -34,7 +34,7 @@ class FlowPropagator:
         lookahead: Future frames that steady the motion cue. They delay the first mask and
             bound the session's memory.
         causal: Never look at a future frame. Live sources are always treated so.
-        max_objects: Refuse more objects than this; None for no limit.
+        max_objects_per_pass: Refuse more objects than this; None for no limit.
         segmenter: Turns boxes and points into masks; None for the built-in ``cut``.
 
     Raises:
@@ -52,7 +52,7 @@ class FlowPropagator:
         preset: FlowPreset = "balanced",
         lookahead: int = 5,
         causal: bool = False,
-        max_objects: int | None = None,
+        max_objects_per_pass: int | None = None,
         segmenter: Segmenter | None = None,
     ) -> None:
         problems = []
@@ -62,12 +62,14 @@ class FlowPropagator:
             problems.append(f"preset must be one of {', '.join(FLOW_PRESETS)}, got {preset!r}")
         if not 0 <= lookahead <= 64:
             problems.append(f"lookahead must be from 0 to 64 frames, got {lookahead}")
-        if max_objects is not None and max_objects < 1:
-            problems.append(f"max_objects must be at least 1 or None, got {max_objects}")
+        if max_objects_per_pass is not None and max_objects_per_pass < 1:
+            problems.append(
+                f"max_objects_per_pass must be at least 1 or None, got {max_objects_per_pass}"
+            )
         if problems:
             raise ConfigError(problems)
         self._window = CueWindow(0 if causal else lookahead, flow_scale, preset)
-        self._max_objects = max_objects
+        self._max_objects = max_objects_per_pass
         self._segmenter = segmenter
 
     @property

@@ -69,7 +69,7 @@ class FlowSession:
         if self._max_objects is not None and len(known | {prompt.object_id}) > self._max_objects:
             raise PropagationError(
                 f"object {prompt.object_id} is one too many: this propagator was told to "
-                f"carry at most {self._max_objects} (max_objects)"
+                f"carry at most {self._max_objects} (max_objects_per_pass)"
             )
         self._prompts.setdefault(prompt.frame, {})[prompt.object_id] = prompt
 

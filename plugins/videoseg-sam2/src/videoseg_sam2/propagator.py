@@ -37,7 +37,8 @@ class Sam2Propagator:
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor is fast
             at it.
-        max_objects: How many objects one session holds; the pipeline makes passes of so many.
+        max_objects_per_pass: How many objects one session holds; the pipeline makes passes of
+            so many.
         largest_hole: Holes of at most this many pixels in the network's own masks (a quarter
             of its input's side) are filled. The package fills 8 where its CUDA extension was
             built, else none.
@@ -61,14 +62,16 @@ class Sam2Propagator:
         download: bool = False,
         device: str = "auto",
         precision: Precision = "auto",
-        max_objects: int | None = None,
+        max_objects_per_pass: int | None = None,
         largest_hole: int = 0,
         embeddings: tuple[str, ...] = (),
         guide_every_frame: bool = True,
     ) -> None:
         problems = []
-        if max_objects is not None and max_objects < 1:
-            problems.append(f"max_objects must be at least 1 or None, got {max_objects}")
+        if max_objects_per_pass is not None and max_objects_per_pass < 1:
+            problems.append(
+                f"max_objects_per_pass must be at least 1 or None, got {max_objects_per_pass}"
+            )
         if largest_hole < 0:
             problems.append(f"largest_hole must be at least 0 pixels, got {largest_hole}")
         if problems:
@@ -83,7 +86,7 @@ class Sam2Propagator:
             precision=precision,
         )
         self._network = choice.located()
-        self._max_objects = max_objects
+        self._max_objects = max_objects_per_pass
         self._largest_hole = largest_hole
         self._embeddings = tuple(embeddings)
         self._guide_every_frame = guide_every_frame

@@ -28,8 +28,8 @@ __all__ = ["Sam2Session"]
 _logger = logging.getLogger(__name__)
 
 _LESS_MEMORY = (
-    "use fewer objects at a time (max_objects), precision='bfloat16', a smaller model, or "
-    "device='cpu'"
+    "use fewer objects at a time (max_objects_per_pass), precision='bfloat16', a smaller "
+    "model, or device='cpu'"
 )
 
 
@@ -194,7 +194,7 @@ class Sam2Session:
         if memory is None and limit is not None and len(self._objects) >= limit:
             return (
                 f"object {prompt.object_id} is one too many: this propagator was told to carry "
-                f"at most {limit} in a pass (max_objects)"
+                f"at most {limit} in a pass (max_objects_per_pass)"
             )
         return None
 

@@ -30,7 +30,7 @@ def test_it_is_a_propagator_with_sessions() -> None:
 
 
 def test_capabilities_say_what_it_can_do() -> None:
-    capabilities = FlowPropagator(max_objects=3).capabilities
+    capabilities = FlowPropagator(max_objects_per_pass=3).capabilities
     assert capabilities.boxes
     assert capabilities.points
     assert capabilities.masks
@@ -50,7 +50,7 @@ def test_capabilities_say_what_it_can_do() -> None:
         ({"preset": "slow"}, "preset"),
         ({"lookahead": -1}, "lookahead"),
         ({"lookahead": 1000}, "lookahead"),
-        ({"max_objects": 0}, "max_objects"),
+        ({"max_objects_per_pass": 0}, "max_objects_per_pass"),
     ],
 )
 def test_an_option_outside_its_range_is_named(options: dict, word: str) -> None:
@@ -96,7 +96,7 @@ def test_two_prompts_for_one_object_on_one_frame_are_refused() -> None:
 
 def test_more_objects_than_allowed_are_refused() -> None:
     frames, truth = _clip()
-    with FlowPropagator(max_objects=1).open(Video.from_frames(frames)) as session:
+    with FlowPropagator(max_objects_per_pass=1).open(Video.from_frames(frames)) as session:
         session.prompt(mask_prompt(1, 0, truth[0]))
         session.prompt(mask_prompt(1, 3, truth[3]))
         with pytest.raises(PropagationError, match="at most 1"):
