@@ -73,6 +73,9 @@ def _tell(text: str, error: BaseException, settings: Settings) -> int:
 
 def _tell_usage(error: click.UsageError) -> int:
     text = error.format_message().rstrip(".")
+    if text.startswith("Got unexpected extra argument"):
+        # Nearly always a query without quotes, which the shell has taken apart.
+        text += "; put a text that has spaces into quotes"
     where = error.ctx.command_path if error.ctx is not None else "videoseg"
     _error_line(f"{text[:1].lower()}{text[1:]} (see: {where} --help)")
     return 2

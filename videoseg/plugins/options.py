@@ -109,7 +109,9 @@ def _convert(value: Any, annotation: Any) -> tuple[Any, str]:
         return adapter.validate_python(value), ""
     except ValidationError as error:
         messages = "; ".join(dict.fromkeys(item["msg"] for item in error.errors()))
-        return value, f"{messages}, got {value!r}"
+        # YAML and the command line call it null; as None it is a word of four letters.
+        hint = "; write null for none" if value == "None" else ""
+        return value, f"{messages}, got {value!r}{hint}"
 
 
 def _signature(factory: Callable[..., Any]) -> inspect.Signature:

@@ -93,6 +93,7 @@ def test_help_and_usage_errors_import_next_to_nothing(arguments):
         (["zzz"], "known: run, demo"),
         (["run", "--smapler", "x", "a", "b"], "--sampler"),
         (["run", "only-a-video"], "'QUERY'"),
+        (["run", "clip.mp4", "the", "red", "car"], "(red car); put a text that has spaces"),
         (["config", "init"], "'FILE'"),
         (["plugins", "show", "sampler"], "'NAME'"),
     ],
