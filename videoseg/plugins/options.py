@@ -110,7 +110,8 @@ def _convert(value: Any, annotation: Any) -> tuple[Any, str]:
     except ValidationError as error:
         messages = "; ".join(dict.fromkeys(item["msg"] for item in error.errors()))
         # YAML and the command line call it null; as None it is a word of four letters.
-        hint = "; write null for none" if value == "None" else ""
+        may_be_none = value == "None" and NoneType in get_args(annotation)
+        hint = "; write null for none" if may_be_none else ""
         return value, f"{messages}, got {value!r}{hint}"
 
 
