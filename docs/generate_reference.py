@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 import videoseg
 from videoseg.plugins import KINDS
+from videoseg.plugins.options import option_meanings
 
 __all__ = ["PUBLIC_MODULES", "write_pages"]
 
@@ -162,20 +164,12 @@ def _prose(value: object) -> str:
     return "\n\n".join(paragraphs)
 
 
-def _argument_texts(value: object) -> dict[str, str]:
-    """Return what the section ``Args`` of a docstring says of each argument."""
-    _, _, section = (inspect.getdoc(value) or "").partition("\nArgs:\n")
-    texts: dict[str, str] = {}
-    name = ""
-    for line in section.splitlines():
-        if not line.startswith("    "):
-            break
-        if re.match(r"    \w+: ", line):
-            name, _, text = line.strip().partition(": ")
-            texts[name] = text
-        else:
-            texts[name] += " " + line.strip()
-    return {name: text.replace("``", "`").replace("|", "\\|") for name, text in texts.items()}
+def _argument_texts(factory: Callable[..., Any]) -> dict[str, str]:
+    """Return what the docstring says of each argument, for a cell of a table."""
+    return {
+        name: text.replace("``", "`").replace("|", "\\|")
+        for name, text in option_meanings(factory).items()
+    }
 
 
 def _code(text: str) -> str:

@@ -54,15 +54,21 @@ def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
 @click.argument("name")
 @json_option
 def show(kind: str, name: str, *, as_json: bool) -> None:
-    """Show one component: its options with types and defaults, and what it can do."""
+    """Show one component: its options with what they mean, and what it can do."""
     from videoseg.plugins import default_registry
+    from videoseg.plugins.options import option_meanings
 
     registry = default_registry()
     entry = registry.find(kind, name)
     document = _component(entry, conflicting=False)
     if not entry.missing_modules:
+        meanings = option_meanings(registry.factory(entry))
         document["options"] = {
-            option: {"type": type_name, "default": default}
+            option: {
+                "type": type_name,
+                "default": default,
+                "meaning": meanings.get(option, "").replace("``", ""),
+            }
             for option, (type_name, default) in registry.options(kind, name).items()
         }
     if as_json:
@@ -188,7 +194,10 @@ def _print_component(console: Console, document: dict[str, Any]) -> None:
         for option, facts_of_option in document["options"].items():
             type_name, default = facts_of_option["type"], facts_of_option["default"]
             text = "required" if default == "required" else f"default {default}"
-            print_row(console, option, f"{type_name or 'any'}, {text}", width=width)
+            text = f"{type_name or 'any'}, {text}"
+            print_row(
+                console, option, f"{text}\n{facts_of_option['meaning']}".strip(), width=width
+            )
 
 
 def _plain(value: object) -> str:

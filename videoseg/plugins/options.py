@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["OptionFacts", "check_options", "option_facts"]
+__all__ = ["OptionFacts", "check_options", "option_facts", "option_meanings"]
 
 OptionFacts = dict[str, tuple[str, str]]
 """For each option its type and its default, as text."""
@@ -30,6 +31,22 @@ def option_facts(factory: Callable[..., Any], *, given: tuple[str, ...] = ()) ->
         required = parameter.default is parameter.empty
         facts[name] = (kind, "required" if required else repr(parameter.default))
     return facts
+
+
+def option_meanings(factory: Callable[..., Any]) -> dict[str, str]:
+    """Return what the section ``Args:`` of a factory's docstring says of each argument."""
+    _, _, section = (inspect.getdoc(factory) or "").partition("\nArgs:\n")
+    meanings: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if not line.startswith("    "):
+            break
+        if re.match(r"    \w+: ", line):
+            name, _, text = line.strip().partition(": ")
+            meanings[name] = text
+        elif name:
+            meanings[name] += " " + line.strip()
+    return meanings
 
 
 def _choices(hint: Any) -> str:

@@ -101,7 +101,9 @@ def test_one_component_with_its_options(run):
     assert "num_frames" in text
     assert "int, default 8" in text
     document = json.loads(run("plugins", "show", "sampler", "uniform", "--json").out)
-    assert document["options"] == {"num_frames": {"type": "int", "default": "8"}}
+    facts = document["options"]["num_frames"]
+    assert (facts["type"], facts["default"]) == ("int", "8")
+    assert facts["meaning"] and facts["meaning"] in " ".join(text.split())
     assert "takes" not in text
     assert "boxes" in run("plugins", "show", "propagator", "flow").out
 

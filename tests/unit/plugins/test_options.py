@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Optional, Protocol, TypeAlias
 
-from videoseg.plugins.options import check_options, option_facts
+from videoseg.plugins.options import check_options, option_facts, option_meanings
 
 Order: TypeAlias = Literal["first", "last"]
 Budget: TypeAlias = Literal["none", "difficulty"] | int
@@ -61,3 +61,24 @@ def test_a_none_that_came_as_a_word_is_met_with_null() -> None:
 
     _, problems = check_options("flow", Flow, {"scale": "None", "lookahead": "None"}, ())
     assert [problem.endswith("; write null for none") for problem in problems] == [True, False]
+
+
+def test_what_options_mean_is_read_from_the_docstring() -> None:
+    def build(*, step: int, last: bool) -> None:
+        """Build something.
+
+        Args:
+            step: Distance between frames; a longer text: with a colon,
+                and a second line.
+            last: Whether to keep the last.
+
+        Raises:
+            ConfigError: If step is not positive.
+        """
+        del step, last
+
+    assert option_meanings(build) == {
+        "step": "Distance between frames; a longer text: with a colon, and a second line.",
+        "last": "Whether to keep the last.",
+    }
+    assert option_meanings(len) == {}
