@@ -10,6 +10,7 @@ import pytest
 from videoseg_vlm import ChatError, ContextLengthError, TransformersChat
 
 import videoseg as vs
+from videoseg.synthetic import make_clip
 
 
 def loaded(chat):
@@ -28,6 +29,18 @@ def test_a_model_that_is_not_here_comes_with_the_command(monkeypatch, tmp_path):
     text = refusal(vs.MissingWeightsError, model="Qwen/Qwen2.5-VL-7B-Instruct", revision="v2")
     assert "hf download Qwen/Qwen2.5-VL-7B-Instruct --revision v2" in text
     assert "download=True" in text
+
+
+def test_a_pipeline_tells_all_weights_that_are_missing_before_it_begins(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    pipe = vs.Pipeline("first", "attributes", "flow", chat="transformers")
+    clip = make_clip(seed=0, num_frames=12, size=(96, 128))
+    with pytest.raises(vs.MissingWeightsError, match="hf download Qwen"):
+        pipe(clip.video, "the largest object")
+
+
+def test_a_name_that_the_hub_cannot_have_is_not_here():
+    assert "not on this machine" in refusal(vs.MissingWeightsError, model="what? this!")
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
@@ -147,7 +160,7 @@ def test_options_that_make_no_sense_are_refused_before_anything_loads(options, w
 )
 def test_a_conversation_with_nothing_to_answer_is_refused(messages):
     with pytest.raises(vs.ConfigError):
-        TransformersChat(model="never-loaded").chat(messages)
+        TransformersChat(model="never-loaded", download=True).chat(messages)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +169,7 @@ def test_a_conversation_with_nothing_to_answer_is_refused(messages):
 )
 def test_a_way_of_answering_that_makes_no_sense_is_refused(how, ask):
     with pytest.raises(vs.ConfigError, match=next(iter(how))):
-        TransformersChat(model="never-loaded").chat(ask(), **how)
+        TransformersChat(model="never-loaded", download=True).chat(ask(), **how)
 
 
 def test_a_model_that_cannot_be_fetched_is_told(monkeypatch):

@@ -15,7 +15,14 @@ from videoseg import ConfigError, MissingDependencyError, MissingWeightsError, V
 from videoseg_vlm.errors import ChatError
 from videoseg_vlm.families import Family, family_of_type
 
-__all__ = ["Checkpoint", "CheckpointOptions", "Quantization", "is_out_of_memory", "load"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointOptions",
+    "Quantization",
+    "is_out_of_memory",
+    "load",
+    "require_weights",
+]
 
 Quantization: TypeAlias = Literal["none", "int8", "int4"]
 
@@ -109,6 +116,7 @@ def load(options: CheckpointOptions) -> Checkpoint:
         ChatError: If memory runs out.
     """
     _require_dependencies(options)
+    require_weights(options)
     transformers: Any = importlib.import_module("transformers")
     where: dict[str, Any] = {
         "revision": options.revision,
@@ -214,6 +222,14 @@ def _require_dependencies(options: CheckpointOptions) -> None:
             f"quantization={options.quantization!r} needs bitsandbytes, which is not installed: "
             "pip install 'videoseg-vlm[quantization]'"
         )
+
+
+def require_weights(options: CheckpointOptions) -> None:
+    """Check that a checkpoint is here, or may be fetched, without loading anything of it.
+
+    Raises:
+        MissingWeightsError: If it is not, with the command that fetches it.
+    """
     folder = Path(options.model).expanduser()
     looks_local = options.model.startswith((".", "/", "~", "\\")) or options.model.count("/") > 1
     if looks_local and not folder.is_dir():
@@ -226,6 +242,18 @@ def _require_dependencies(options: CheckpointOptions) -> None:
         raise MissingWeightsError(
             f"the folder {options.model!r} holds no checkpoint: it has no config.json"
         )
+    if not (folder.is_dir() or options.download or _is_cached(options)):
+        raise _missing(options, "configuration", "")
+
+
+def _is_cached(options: CheckpointOptions) -> bool:
+    hub: Any = importlib.import_module("huggingface_hub")
+    try:
+        found = hub.try_to_load_from_cache(options.model, "config.json", revision=options.revision)
+    except ValueError:
+        # Not even a name that the hub could have.
+        return False
+    return isinstance(found, str)
 
 
 def _require_working_torchvision() -> None:

@@ -18,6 +18,7 @@ from videoseg_vlm.checkpoint import (
     CheckpointOptions,
     is_out_of_memory,
     load,
+    require_weights,
 )
 from videoseg_vlm.conversation import check_question, images_of, with_times, without_tokens
 from videoseg_vlm.coordinates import CoordinateSpace
@@ -58,6 +59,7 @@ class TransformersChat:
 
     Raises:
         ConfigError: If an option makes no sense.
+        MissingWeightsError: If the model is not on this machine, unless it may be fetched.
     """
 
     def __init__(
@@ -111,6 +113,8 @@ class TransformersChat:
         self._max_batch = max_batch
         self._loaded: Checkpoint | None = None
         self._lock = threading.Lock()
+        # A pipeline is to find out what is missing before its first stage works.
+        require_weights(self._options)
 
     # -- answering -------------------------------------------------------------------------
 
