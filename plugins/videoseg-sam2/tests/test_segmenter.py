@@ -167,6 +167,12 @@ def test_shared_pixels_go_to_the_higher_logit_unless_boxes_overlap(
     one, two = segmenter.segment(clip.video, nested)
     assert one.mask[:, 10:30].all()
     assert two.mask[:, 10:30].all()
+    clicks = [Prompt(1, 0, points=(Point(12, 9),)), Prompt(2, 0, points=(Point(25, 9),))]
+    one, two = segmenter.segment(clip.video, clicks)
+    assert not one.mask.any(), "clicks on two things mean two things"
+    inside = [Prompt(1, 0, box=Box(0, 0, 40, 40)), clicks[1]]
+    one, two = segmenter.segment(clip.video, inside)
+    assert one.mask[:, 10:30].all(), "a click in a box may mean a part of it"
 
 
 def test_a_given_mask_comes_back(segmenter: Sam2Segmenter) -> None:

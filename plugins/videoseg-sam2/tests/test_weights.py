@@ -175,6 +175,14 @@ def test_a_checkpoint_of_something_else(tmp_path: Path, toy_modules: Any) -> Non
         opened(path)
 
 
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, toy_modules: Any) -> None:
+    lost = torch.full_like(toy_modules.no_mem_embed, torch.nan)
+    state = {**toy_modules.state_dict(), "no_mem_embed": lost}
+    torch.save({"model": state}, tmp_path / "diverged.pt")
+    with pytest.raises(vs.ConfigError, match=r"not finite \(in no_mem_embed\)"):
+        opened(tmp_path / "diverged.pt")
+
+
 def test_a_truncated_checkpoint(tmp_path: Path, toy_checkpoint: Path) -> None:
     whole = toy_checkpoint.read_bytes()
     parts = [whole[:kept] for kept in (0, 100, len(whole) // 2, len(whole) - 20)]
@@ -258,9 +266,11 @@ def test_auto_precision_is_float32_where_bfloat16_is_emulated(
 ) -> None:
     from videoseg_sam2.compute import use_bfloat16
 
-    for has_amx in (False, True):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has_amx: {"amx_bf16": has})
-        assert use_bfloat16("auto", torch.device("cpu")) is has_amx
+    for has, expected in (({"amx_bf16": True}, True), ({"avx512_bf16": True}, True), ({}, False)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has)
+        assert use_bfloat16("auto", torch.device("cpu")) is expected
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    assert not use_bfloat16("auto", torch.device("cuda"))
     assert use_bfloat16("bfloat16", torch.device("cpu"))
 
 

@@ -153,6 +153,10 @@ def test_another_models_checkpoint_is_refused(tiny_checkpoint: Path, tmp_path: P
     torch.save({**state, "decoder.pred.weight": torch.zeros(2, 32, 3, 3)}, wrong)
     with pytest.raises(vs.ConfigError, match=r"of another shape: decoder\.pred\.weight"):
         load_network(wrong)
+    lost = torch.full_like(state["decoder.pred.weight"], torch.nan)
+    torch.save({**state, "decoder.pred.weight": lost}, wrong)
+    with pytest.raises(vs.ConfigError, match=r"not finite \(in decoder\.pred\.weight\)"):
+        load_network(wrong)
 
 
 @pytest.mark.parametrize(
@@ -189,9 +193,12 @@ def test_bfloat16_is_chosen_only_where_the_processor_has_it(
     from videoseg_xmem.propagator import _dtype
 
     cpu = torch.device("cpu")
-    for has, expected in (({"amx_bf16": True}, torch.bfloat16), ({}, torch.float32)):
+    fast = ({"amx_bf16": True}, {"avx512_bf16": True})
+    for has, expected in (*((each, torch.bfloat16) for each in fast), ({}, torch.float32)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has, raising=False)
         assert _dtype("auto", cpu) == expected
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    assert _dtype("auto", torch.device("cuda")) == torch.float32
     assert _dtype("bfloat16", cpu) == torch.bfloat16
 
 

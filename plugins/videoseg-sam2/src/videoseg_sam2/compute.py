@@ -65,9 +65,9 @@ def use_bfloat16(precision: Precision, device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
     if device.type == "cpu":
-        # Processors without AMX emulate it, which is slower than float32.
-        capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
-        return bool(capabilities.get("amx_bf16", False))
+        # Other processors emulate it, which is slower than float32.
+        has: Any = getattr(torch.cpu, "get_capabilities", dict)()
+        return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
     return False
 
 

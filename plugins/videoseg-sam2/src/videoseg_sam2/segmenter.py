@@ -241,7 +241,7 @@ def _told_apart(found: Sequence[_Attempt], prompts: Sequence[Prompt]) -> list[Bo
     for one, first in enumerate(prompts):
         for other in range(one + 1, len(prompts)):
             second = prompts[other]
-            if first.box is None or second.box is None or first.box.iou(second.box) > 0:
+            if _overlap(first, second):
                 # What overlaps in the prompts may overlap in the masks.
                 continue
             shared = masks[one] & masks[other]
@@ -252,6 +252,16 @@ def _told_apart(found: Sequence[_Attempt], prompts: Sequence[Prompt]) -> list[Bo
             told[one] &= ~(shared & ~mine)
             told[other] &= ~(shared & mine)
     return told
+
+
+def _overlap(first: Prompt, second: Prompt) -> bool:
+    """Whether two prompts ask for the same place: by their boxes, or a point in the other's."""
+    if first.box is not None and second.box is not None:
+        return first.box.iou(second.box) > 0
+    return any(
+        prompt.box is not None and any(prompt.box.contains(point) for point in other.points)
+        for prompt, other in ((first, second), (second, first))
+    )
 
 
 def _check(prompt: Prompt, size: Size) -> None:

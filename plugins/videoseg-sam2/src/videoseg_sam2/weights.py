@@ -119,7 +119,8 @@ def load_into(network: Any, state: Mapping[str, Tensor], *, path: Path, model: s
     """Copy parameters into a network.
 
     Raises:
-        ConfigError: If they are another network's; says whose, where that can be told.
+        ConfigError: If they are another network's (says whose, where that can be told), or
+            not finite.
     """
     expected = network.state_dict()
     missing = sorted(expected.keys() - state.keys())
@@ -130,6 +131,12 @@ def load_into(network: Any, state: Mapping[str, Tensor], *, path: Path, model: s
         if expected[name].shape != state[name].shape
     )
     if not (missing or unknown or other_shape):
+        broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
+        if broken:
+            raise ConfigError(
+                f"checkpoint {path} holds numbers that are not finite (in {broken[0]}), with which "
+                "nothing is ever found; download it again, or take an earlier one of the training"
+            )
         network.load_state_dict(state)
         return
     differences = [

@@ -200,6 +200,12 @@ def _network(state: Mapping[str, Tensor], path: Path) -> XMemNetwork:
         name: torch.zeros((), dtype=torch.long) if name in counters else state[name].float()
         for name in expected
     }
+    broken = [name for name, tensor in complete.items() if not tensor.isfinite().all()]
+    if broken:
+        raise vs.ConfigError(
+            f"checkpoint {str(path)!r} holds numbers that are not finite (in {broken[0]}), with "
+            "which nothing is ever found; download it again, or take an earlier one of the training"
+        )
     network.load_state_dict(complete, assign=True)
     return network.eval()
 

@@ -186,7 +186,7 @@ def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
     if precision == "auto":
         fast = (
-            torch.cuda.is_bf16_supported()
+            torch.cuda.get_device_capability(device)[0] >= 8  # others emulate it
             if device.type == "cuda"
             else device.type == "cpu" and _processor_has_bfloat16()
         )
