@@ -134,7 +134,7 @@ def load_into(network: Any, state: Mapping[str, Tensor], *, path: Path, model: s
         broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
         if broken:
             raise ConfigError(
-                f"checkpoint {path} holds numbers that are not finite (in {broken[0]}), with which "
+                f"checkpoint {path} holds numbers that are not finite (in {broken[0]}), so that "
                 "nothing is ever found; download it again, or take an earlier one of the training"
             )
         network.load_state_dict(state)

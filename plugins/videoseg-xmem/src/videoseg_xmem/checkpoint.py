@@ -203,8 +203,8 @@ def _network(state: Mapping[str, Tensor], path: Path) -> XMemNetwork:
     broken = [name for name, tensor in complete.items() if not tensor.isfinite().all()]
     if broken:
         raise vs.ConfigError(
-            f"checkpoint {str(path)!r} holds numbers that are not finite (in {broken[0]}), with "
-            "which nothing is ever found; download it again, or take an earlier one of the training"
+            f"checkpoint {str(path)!r} holds numbers that are not finite (in {broken[0]}), so "
+            "that nothing is ever found; download it again, or take an earlier one of the training"
         )
     network.load_state_dict(complete, assign=True)
     return network.eval()
