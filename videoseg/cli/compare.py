@@ -13,7 +13,7 @@ from videoseg.cli.terminal import json_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from videoseg.evaluation import Change, Comparison
+    from videoseg.evaluation import Change, Comparison, Difference
 
 __all__ = ["compare"]
 
@@ -101,14 +101,15 @@ def compare(
 
 def _print(console: Console, comparison: Comparison, top: int) -> None:
     from videoseg.evaluation.report.tables import measure_name
+    from videoseg.io.wording import counted
 
     head = (
-        f"{comparison.benchmark}: {comparison.num_samples} samples on "
-        f"{comparison.num_videos} videos, protocol {comparison.protocol.name}"
+        f"{comparison.benchmark}: {counted(comparison.num_samples, 'sample')} on "
+        f"{counted(comparison.num_videos, 'video')}, protocol {comparison.protocol.name}"
     )
     console.print(head, style="bold", soft_wrap=True)
     if comparison.left_out:
-        text = f"  {comparison.left_out} samples are in one only and left out"
+        text = f"  in one only and left out: {counted(comparison.left_out, 'sample')}"
         console.print(text, style="yellow", soft_wrap=True)
     interval = f"{100 * comparison.confidence:g} % interval"
     console.print(f"  {'':<16}   first  second  difference  {interval}", soft_wrap=True)
@@ -116,14 +117,14 @@ def _print(console: Console, comparison: Comparison, top: int) -> None:
         style = ("green" if row.difference > 0 else "red") if row.clear else ""
         console.print(
             f"  {measure_name(row.measure):<16}  {100 * row.first:6.1f}  {100 * row.second:6.1f}"
-            f"  {100 * row.difference:+10.1f}  {100 * row.low:+.1f} to {100 * row.high:+.1f}",
+            f"  {100 * row.difference:+10.1f}  {_interval(row)}",
             style=style,
             soft_wrap=True,
         )
     same = comparison.num_samples - comparison.better - comparison.worse
     console.print(
-        f"  {comparison.better} better, {comparison.worse} worse, {same} the same; bootstrap over "
-        f"{comparison.resampled}, {comparison.num_resamples} draws, seed {comparison.seed}",
+        f"  {comparison.better} better, {comparison.worse} worse, {same} the same; "
+        f"{_bootstrap(comparison)}",
         soft_wrap=True,
     )
     changed = [change for change in comparison.changes if change.difference][:top]
@@ -132,6 +133,26 @@ def _print(console: Console, comparison: Comparison, top: int) -> None:
         console.print(f"\nchanged most, {name}:", style="bold")
     for change in changed:
         console.print(f"  {_told(change)}", soft_wrap=True)
+
+
+def _interval(row: Difference) -> str:
+    if row.low is None or row.high is None:
+        return "none"
+    return f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
+
+
+def _bootstrap(comparison: Comparison) -> str:
+    from videoseg.io.wording import counted
+
+    of_videos = comparison.resampled == "videos"
+    number = comparison.num_videos if of_videos else comparison.num_samples
+    if number < comparison.min_units:
+        given = counted(number, comparison.resampled.removesuffix("s"))
+        return f"{given}, and an interval needs at least {comparison.min_units}"
+    return (
+        f"bootstrap over {comparison.resampled}, {comparison.num_resamples} draws, "
+        f"seed {comparison.seed}"
+    )
 
 
 def _told(change: Change) -> str:

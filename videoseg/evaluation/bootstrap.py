@@ -8,8 +8,11 @@ import numpy as np
 
 from videoseg.types import FloatArray, IntArray
 
-__all__ = ["Resamples", "interval"]
+__all__ = ["MIN_UNITS", "Resamples", "interval"]
 
+# With fewer, a draw is so often the same unit again and again that the ends of an interval are
+# the values of single units: of one unit it has no width at all.
+MIN_UNITS = 5
 _CHUNK = 4_000_000
 
 
@@ -29,6 +32,11 @@ class Resamples:
         self._num_units = len(names)
         self._num_resamples = num_resamples
         self._seed = seed
+
+    @property
+    def num_units(self) -> int:
+        """How many different units there are to draw."""
+        return self._num_units
 
     def sums(self, columns: FloatArray) -> FloatArray:
         """Return the sum of each column over the samples of each draw.
@@ -54,11 +62,11 @@ class Resamples:
         return np.concatenate(parts)
 
 
-def interval(drawn: FloatArray, confidence: float) -> tuple[float, float]:
-    """Return the percentile interval of drawn values; NaN where there are none."""
+def interval(drawn: FloatArray, confidence: float) -> tuple[float, float] | tuple[None, None]:
+    """Return the percentile interval of drawn values; (None, None) if none is finite."""
     finite = drawn[np.isfinite(drawn)]
     if not len(finite):
-        return float("nan"), float("nan")
+        return None, None
     tail = (1 - confidence) / 2
     low, high = np.quantile(finite, [tail, 1 - tail])
     return float(low), float(high)

@@ -10,11 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from videoseg.errors import ConfigError, EvaluationError
-from videoseg.evaluation.bootstrap import Resamples, interval
+from videoseg.evaluation.bootstrap import MIN_UNITS, Resamples, interval
 from videoseg.evaluation.folder import files_of_runs
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report import load_report, records_of
 from videoseg.evaluation.scoring import unreadable_score
+from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
 from videoseg.types import FloatArray, to_jsonable
@@ -31,20 +32,23 @@ class Difference:
         first: The value of the first evaluation, over the samples both have.
         second: That of the second.
         difference: Second minus first.
-        low: Lower end of the interval of the difference.
-        high: Upper end.
+        low: Lower end of the interval of the difference; None if there are too few samples
+            or videos for one (``Comparison.min_units``).
+        high: Upper end, or None.
     """
 
     measure: str
     first: float
     second: float
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
     @property
     def clear(self) -> bool:
-        """Whether the interval leaves out zero."""
+        """Whether there is an interval and it leaves out zero."""
+        if self.low is None or self.high is None:
+            return False
         return self.low > 0 or self.high < 0
 
 
@@ -83,6 +87,7 @@ class Comparison:
         num_videos: Videos they are on.
         left_out: Samples only one of them has; they count in neither.
         resampled: What was drawn again and again: ``samples`` or ``videos``.
+        min_units: How many of those an interval needs.
         confidence: Of the intervals, in (0, 1).
         num_resamples: How often it was drawn.
         seed: The seed of the drawing.
@@ -101,6 +106,7 @@ class Comparison:
     num_videos: int
     left_out: int
     resampled: str
+    min_units: int
     confidence: float
     num_resamples: int
     seed: int
@@ -131,7 +137,8 @@ def compare_evaluations(
     The interval of each difference is the percentile bootstrap of the paired samples (Efron
     and Tibshirani, 1993): both evaluations are computed again on samples drawn with
     replacement, the same ones for both. Expressions on one video share their frames and often
-    their objects; drawing whole videos takes that into account and gives wider intervals.
+    their objects; drawing whole videos takes that into account and gives wider intervals. Of
+    fewer than five samples, or videos, there is no interval.
 
     Args:
         first: The folder of an evaluation.
@@ -192,6 +199,7 @@ def compare_evaluations(
         num_videos=len({record.video_id for record in records}),
         left_out=left_out,
         resampled=resample,
+        min_units=MIN_UNITS,
         confidence=confidence,
         num_resamples=num_resamples,
         seed=seed,
@@ -241,7 +249,7 @@ class _Scores:
             ]
             found.append(f"their protocols differ: {', '.join(rules)}")
         if left_out:
-            found.append(f"{left_out} samples were run in one only")
+            found.append(f"run in one only: {counted(left_out, 'sample')}")
         return found
 
 
@@ -266,13 +274,16 @@ def _differences(
     }
     if not tables:
         return []
+    enough = draws.num_units >= MIN_UNITS
     # All measures are computed on the same draws, which are costly to make.
-    sums = draws.sums(np.concatenate(list(tables.values()), axis=1))
+    sums = draws.sums(np.concatenate(list(tables.values()), axis=1)) if enough else None
     found, start = [], 0
     for measure, table in tables.items():
         first, second = (float(values[0]) for values in _values(table.sum(axis=0)[None]))
-        drawn_first, drawn_second = _values(sums[:, start : start + table.shape[1]])
-        low, high = interval(drawn_second - drawn_first, confidence)
+        low, high = None, None
+        if sums is not None:
+            drawn_first, drawn_second = _values(sums[:, start : start + table.shape[1]])
+            low, high = interval(drawn_second - drawn_first, confidence)
         found.append(Difference(measure, first, second, second - first, low, high))
         start += table.shape[1]
     return found

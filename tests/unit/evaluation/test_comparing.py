@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from videoseg.cli.main import main
 from videoseg.errors import ConfigError, EvaluationError, OutputError
 from videoseg.evaluation import Record, RunIdentity, RunInfo, compare_evaluations
 from videoseg.evaluation.run_file import write_run
@@ -94,6 +95,29 @@ def test_drawing_videos_widens_the_interval_where_their_expressions_are_alike(tm
     assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
 
 
+@pytest.mark.parametrize(
+    ("resample", "count", "said"), [("samples", 4, "4 samples"), ("videos", 9, "1 video")]
+)
+def test_of_few_samples_or_videos_no_interval_is_told(tmp_path, capsys, resample, count, said):
+    names = [f"v/{i}" for i in range(count)]
+    first = write(tmp_path / "a", dict.fromkeys(names, 0.5))
+    second = write(tmp_path / "b", {name: 0.25 + 0.01 * i for i, name in enumerate(names)})
+    comparison = compare_evaluations(first, second, resample=resample)
+    assert all((d.low, d.high, d.clear) == (None, None, False) for d in comparison.differences)
+    assert json.loads(json.dumps(comparison.to_dict()))["differences"][0]["low"] is None
+    assert main(["compare", str(first), str(second), "--resample", resample]) == 0
+    text = capsys.readouterr().out
+    assert f"{said}, and an interval needs at least 5" in text
+    assert " on 1 video, " in text and " to " not in text.split("changed most")[0]
+
+
+def test_five_videos_are_enough_for_an_interval(tmp_path):
+    first = write(tmp_path / "a", {f"v{i}/0": 0.5 for i in range(5)})
+    second = write(tmp_path / "b", {f"v{i}/0": 0.5 + 0.1 * i for i in range(5)})
+    found = compare_evaluations(first, second, resample="videos").differences[0]
+    assert found.low < found.difference < found.high
+
+
 def test_a_mean_of_groups_is_compared_as_a_mean_of_groups(tmp_path):
     groups = {"a/0": "referring", "a/1": "referring", "a/2": "reasoning", "a/3": "no-target"}
     first = write(tmp_path / "a", dict.fromkeys(groups, 0.5), protocol="revos", groups=groups)
@@ -124,7 +148,7 @@ def test_what_cannot_be_compared_is_refused_and_told(tmp_path):
     elsewhere = write(tmp_path / "d", {"x/0": 0.5}, benchmark="other/val")
     with pytest.raises(EvaluationError, match=r"protocols differ.*frames all and inner"):
         compare_evaluations(first, other_rules)
-    with pytest.raises(EvaluationError, match=r"1 samples were run in one only.*--allow"):
+    with pytest.raises(EvaluationError, match=r"run in one only: 1 sample; .*--allow"):
         compare_evaluations(first, fewer)
     with pytest.raises(EvaluationError, match=r"one is of mine/val, the other of other/val"):
         compare_evaluations(first, elsewhere)
