@@ -12,10 +12,10 @@ import click
 from videoseg.cli.composing import pipeline_options
 from videoseg.cli.framework import VideosegCommand
 from videoseg.cli.terminal import json_option
-from videoseg.errors import OutputError, VideosegError
+from videoseg.errors import OutputError
 
 if TYPE_CHECKING:
-    from videoseg.cli.unfinished_run import UnfinishedRun
+    from videoseg.cli.unfinished_run import KeptAnswer, UnfinishedRun
     from videoseg.io.exporters import ExportFormat
     from videoseg.pipeline import Pipeline
     from videoseg.types import Segmentation
@@ -115,12 +115,12 @@ def run(
         unfinished = UnfinishedRun(
             folder, query=query, facts=opened.facts(), pipeline=pipe.config.to_mapping(), seed=seed
         )
-        result = _answer(
-            pipe, opened, query, unfinished, quiet=quiet, resume=resume, overwrite=overwrite
-        )
-        with working(f"saving to {folder}", quiet=quiet):
-            result.save(folder, overwrite=overwrite, parts=parts)
-            unfinished.forget()
+        kept = unfinished.go_on() if resume else unfinished.begin(overwrite=overwrite)
+        with unfinished:
+            result = _answer(pipe, opened, query, unfinished, kept, quiet=quiet, resume=resume)
+            with working(f"saving to {folder}", quiet=quiet):
+                result.save(folder, overwrite=overwrite, parts=parts)
+        with working(f"exporting to {folder.parent}", quiet=quiet or not formats):
             exported = _export(result, formats, folder, overwrite=overwrite)
     if as_json:
         write_json(answer_document(result, folder, exported))
@@ -133,40 +133,29 @@ def _answer(
     video: Video,
     query: str,
     unfinished: UnfinishedRun,
+    kept: KeptAnswer | None,
     *,
     quiet: bool,
-    resume: bool = False,
-    overwrite: bool = False,
+    resume: bool,
 ) -> Segmentation:
     """Run a pipeline with a progress bar; keep what is found on the way."""
     from videoseg.io.progress import ProgressBar
 
-    if resume:
-        kept = unfinished.go_on()
-    else:
-        kept = None
-        unfinished.begin(overwrite=overwrite)
-    try:
-        with ExitStack() as stack:
-            observers: list[object] = [unfinished]
-            if not quiet:
-                observers.append(stack.enter_context(ProgressBar()))
-            if kept is not None:
-                return pipe.propagate(
-                    video,
-                    kept.grounding,
-                    query=query,
-                    trace=kept.trace,
-                    seed=unfinished.seed,
-                    observers=observers,
-                )
-            with pipe.recording(unfinished.exchanges, resume=resume) as recorded:
-                return recorded(video, query, seed=unfinished.seed, observers=observers)
-    except BaseException as error:
-        if isinstance(error, VideosegError) and error.partial is not None:
-            unfinished.keep_masks(error.partial)
-        unfinished.tell()
-        raise
+    with ExitStack() as stack:
+        observers: list[object] = [unfinished]
+        if not quiet:
+            observers.append(stack.enter_context(ProgressBar()))
+        if kept is not None:
+            return pipe.propagate(
+                video,
+                kept.grounding,
+                query=query,
+                trace=kept.trace,
+                seed=unfinished.seed,
+                observers=observers,
+            )
+        recorded = stack.enter_context(pipe.recording(unfinished.exchanges, resume=resume))
+        return recorded(video, query, seed=unfinished.seed, observers=observers)
 
 
 def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> None:

@@ -14,6 +14,8 @@ from videoseg.cli.framework import note
 from videoseg.errors import ConfigError, OutputError, VideosegError
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from videoseg.plugins import Grounded
     from videoseg.types import Grounding, Segmentation, Trace, VideoFacts
 
@@ -35,7 +37,8 @@ class UnfinishedRun:
 
     It appears with the first thing worth keeping: an exchange with a chat model
     (``exchanges.jsonl``, which the pipeline writes), or the answer (``run.json``, written when
-    the pipeline announces it). So it is there even after the process was killed.
+    the pipeline announces it). So it is there even after the process was killed. As a context
+    manager it removes the folder at the end, or says how to go on if there was an error.
 
     Args:
         folder: Where the result will be.
@@ -71,8 +74,8 @@ class UnfinishedRun:
 
     # -- beginning -------------------------------------------------------------------------
 
-    def begin(self, *, overwrite: bool) -> None:
-        """Start from the beginning.
+    def begin(self, *, overwrite: bool) -> KeptAnswer | None:
+        """Start from the beginning, where there is no answer yet.
 
         Raises:
             OutputError: If an earlier run into the same folder kept something, unless that may
@@ -84,10 +87,11 @@ class UnfinishedRun:
                     f"{self._place} holds what an unfinished run had found: go on from it with "
                     "--resume, start anew with --overwrite, or choose another -o"
                 )
-            self.forget()
+            self._forget()
         # Exchanges must be found together with what they were about.
         if "chat" in self._pipeline:
             self._write(None)
+        return None
 
     def go_on(self) -> KeptAnswer | None:
         """Read what an earlier run kept; return its answer, if it had found one.
@@ -99,8 +103,7 @@ class UnfinishedRun:
             ConfigError: If it was about something else, or cannot be read.
         """
         if not self._place.exists():
-            self.begin(overwrite=False)
-            return None
+            return self.begin(overwrite=False)
         try:
             document: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
             if document.get("format") != _FORMAT:
@@ -143,11 +146,28 @@ class UnfinishedRun:
 
     def videoseg_grounded(self, event: Grounded) -> None:
         """Keep the answer; the pipeline announces it."""
-        self._answer = KeptAnswer(event.grounding, event.trace)
-        self._write(self._answer)
+        answer = KeptAnswer(event.grounding, event.trace)
+        self._write(answer)
+        self._answer = answer
 
-    def keep_masks(self, partial: Segmentation) -> None:
-        """Keep the masks that were made before the propagation failed."""
+    def __enter__(self) -> UnfinishedRun:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Forget everything once the result is there; otherwise say how to go on."""
+        if error is None:
+            self._forget()
+            return
+        if isinstance(error, VideosegError) and error.partial is not None:
+            self._keep_masks(error.partial)
+        self._tell()
+
+    def _keep_masks(self, partial: Segmentation) -> None:
         if not any(track.visible_frames for track in partial.tracks):
             return
         place = self._place / "masks"
@@ -158,17 +178,15 @@ class UnfinishedRun:
         else:
             note(f"the masks made until then are in {place}, for videoseg.Segmentation.load")
 
-    def tell(self) -> None:
-        """Say what is kept and how to go on, once the run has failed."""
+    def _tell(self) -> None:
         if self._answer is None and not self.exchanges.exists():
-            self.forget()
+            self._forget()
             return
         what = "what the chat model said" if self._answer is None else "the answer"
         note(f"{what} until then is kept in {self._place}")
         note(f"to go on from it, run the same with: -o {shlex.quote(str(self._folder))} --resume")
 
-    def forget(self) -> None:
-        """Remove what was kept, once the result is there."""
+    def _forget(self) -> None:
         shutil.rmtree(self._place, ignore_errors=True)
 
     @property
