@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,7 @@ class Composition:
                 entry = self._registry.find(stage, given.name)
                 missing = [u for u in entry.component.uses if self.stages[u].given is None]
                 problems += [
-                    f"{stage} {given.name!r} uses a {kind} model: pass {kind}=..."
+                    f"{stage} {given.name!r} uses a {kind} model: {self._how_to_pass(kind)}"
                     for kind in missing
                 ]
             elif isinstance(given, type):
@@ -161,14 +162,16 @@ class Composition:
                     f"the {stage} is the class {given.__name__}; pass an instance, "
                     f"{given.__name__}(...), or a name"
                 )
-            elif not isinstance(given, _PROTOCOLS[stage]):
-                lacking = [m for m in _methods(_PROTOCOLS[stage]) if not hasattr(given, m)]
-                problems.append(
-                    f"{type(given).__name__} is no {stage}: it has no {', '.join(lacking)}"
-                )
+            elif wrong := _wrong_form(stage, given):
+                problems.append(f"{type(given).__name__} is no {stage}: {wrong}")
         if problems:
             raise ConfigError(problems)
         self._check_propagator()
+
+    def _how_to_pass(self, kind: str) -> str:
+        names = self._registry.names(kind)
+        known = ", ".join(names) if names else "none; install a plug-in that has one"
+        return f"pass {kind}=... (on the command line --{kind} NAME); registered: {known}"
 
     def check_live(self, live: bool) -> None:
         """Raise ``IncompatibleStagesError`` if the propagator cannot run on a live source."""
@@ -213,9 +216,8 @@ class Composition:
             entry = self._registry.find(stage, given.name)
             others = {kind: self.build(kind) for kind in entry.component.uses}
             built = self._registry.build(stage, given.name, given.options, given=others)
-            if not isinstance(built, _PROTOCOLS[stage]):
-                lacking = [m for m in _methods(_PROTOCOLS[stage]) if not hasattr(built, m)]
-                raise ConfigError(f"{stage} {given.name!r} has no {', '.join(lacking)}")
+            if wrong := _wrong_form(stage, built):
+                raise ConfigError(f"{stage} {given.name!r} is none: {wrong}")
         if stage == "chat" and built is not None and self.exchange_file is not None:
             file = self.exchange_file
             built = RecordingChat(cast(ChatModel, built), file.path, resume=file.resume)
@@ -265,5 +267,30 @@ class Composition:
         self._built.clear()
 
 
-def _methods(protocol: type[Any]) -> list[str]:
-    return [name for name in vars(protocol) if not name.startswith("_")]
+def _wrong_form(stage: str, given: object) -> str:
+    """Return what keeps an object from being a stage; empty if nothing does."""
+    protocol = _PROTOCOLS[stage]
+    if not isinstance(given, protocol):
+        members = [name for name in vars(protocol) if not name.startswith("_")]
+        lacking = [_described(protocol, name) for name in members if not hasattr(given, name)]
+        return f"it has no {' and no '.join(lacking)}"
+    if stage == "propagator":
+        declared = getattr(given, "capabilities", None)
+        if not isinstance(declared, PropagatorCapabilities):
+            return (
+                "its capabilities must be a PropagatorCapabilities, such as "
+                "PropagatorCapabilities(boxes=True), got a value of type "
+                f"{type(declared).__name__}"
+            )
+    return ""
+
+
+def _described(protocol: type[Any], name: str) -> str:
+    """Return ``method step(episode) -> Move``, as the protocol has it."""
+    member = vars(protocol)[name]
+    if isinstance(member, property):
+        return f"property {name}, a {member.fget.__annotations__['return']}"
+    _, *parameters = inspect.signature(member).parameters.values()
+    returned = inspect.signature(member).return_annotation
+    bare = [one.replace(annotation=inspect.Parameter.empty) for one in parameters]
+    return f"method {name}{inspect.Signature(bare)} -> {returned}"

@@ -50,7 +50,7 @@ class Component:
             and returns the command that fetches them, or nothing if they are here.
 
     Raises:
-        ConfigError: If kind, name or target have the wrong form.
+        ConfigError: If kind, name, target or capabilities have the wrong form.
     """
 
     kind: str
@@ -74,6 +74,12 @@ class Component:
             problems.append(f"target {self.target!r} must have the form 'package.module:Name'")
         if self.weights and not _TARGET.fullmatch(self.weights):
             problems.append(f"weights {self.weights!r} must have the form 'package.module:name'")
+        if not isinstance(self.capabilities, PropagatorCapabilities | None):
+            problems.append(
+                "capabilities must be a PropagatorCapabilities, such as "
+                "PropagatorCapabilities(boxes=True), got a value of type "
+                f"{type(self.capabilities).__name__}"
+            )
         if problems:
             raise ConfigError([f"component {self.kind}/{self.name}: {p}" for p in problems])
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold
 
@@ -119,8 +120,27 @@ def test_stages_without_the_right_methods_are_refused(registry):
     with pytest.raises(ConfigError) as caught:
         vs.Pipeline(object(), EverySecond(), Hold, registry=registry)
     assert len(caught.value.problems) == 3
-    assert "has no sample" in str(caught.value)
+    assert (
+        "object is no sampler: it has no method sample(video, query, *, window, keyframe=None, "
+        "seed=0) -> FrameSelection"
+    ) in str(caught.value)
     assert "pass an instance, Hold(...)" in str(caught.value)
+
+
+def test_capabilities_of_another_type_are_refused_wherever_they_stand(registry):
+    class Declares(Hold):
+        def __init__(self):
+            self.capabilities = {"boxes": True}
+
+    wanted = r"must be a PropagatorCapabilities, such as .* got a value of type dict"
+    with pytest.raises(ConfigError, match=wanted):
+        vs.Pipeline("second", "answers", Declares(), registry=registry)
+    with pytest.raises(ConfigError, match=wanted):
+        registry.add("propagator", "other", Hold, capabilities={"boxes": True})
+    registry.add("propagator", "declares", Declares)
+    pipe = vs.Pipeline("second", "answers", "declares", registry=registry)
+    with pytest.raises(ConfigError, match=wanted):
+        pipe(np.zeros((3, 8, 8, 3), np.uint8), "the square")
 
 
 def test_a_stage_that_uses_a_chat_model_needs_one(registry):
@@ -136,7 +156,10 @@ def test_a_stage_that_uses_a_chat_model_needs_one(registry):
             return [vs.ChatReply("yes")]
 
     registry.add("grounder", "asks", Asks, uses=("chat",))
-    with pytest.raises(ConfigError, match="uses a chat model"):
+    with pytest.raises(ConfigError, match=r"uses a chat model.*--chat NAME.*registered: none"):
+        vs.Pipeline("second", "asks", "hold", registry=registry)
+    registry.add("chat", "echo", Echo)
+    with pytest.raises(ConfigError, match=r"registered: echo$"):
         vs.Pipeline("second", "asks", "hold", registry=registry)
     echo = Echo()
     pipe = vs.Pipeline("second", "asks", "hold", chat=echo, registry=registry)
