@@ -36,6 +36,12 @@ class StageExplanation:
     license: str = ""
     remedy: str = ""
 
+    @property
+    def call(self) -> str:
+        """The component with its options, such as ``uniform(num_frames=8)``."""
+        options = ", ".join(f"{key}={value!r}" for key, value in self.options.items())
+        return f"{self.name}({options})" if options else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -54,12 +60,9 @@ class Explanation:
     problems: tuple[str, ...]
 
     def __str__(self) -> str:
-        title = f"pipeline {self.name}" if self.name else "pipeline"
-        lines = [f"{title} (at most {self.max_turns} turns)"]
+        lines = [self._title()]
         for stage in self.stages:
-            options = ", ".join(f"{key}={value!r}" for key, value in stage.options.items())
-            head = f"{stage.name}({options})" if options else stage.name
-            lines.append(f"  {stage.stage:<11}{head}  [{stage.provided_by}]")
+            lines.append(f"  {stage.stage:<11}{stage.call}  [{stage.provided_by}]")
             if stage.summary:
                 lines.append(f"  {'':<11}{stage.summary}")
             if stage.takes:
@@ -69,19 +72,27 @@ class Explanation:
         lines += [f"  problem: {problem}" for problem in self.problems]
         return "\n".join(lines)
 
+    def _title(self) -> str:
+        name = f"pipeline {self.name}" if self.name else "pipeline"
+        return f"{name} (at most {self.max_turns} turn{'s' if self.max_turns > 1 else ''})"
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(stage.stage)}</th>"
-            f"<td style='text-align:left'><code>{html.escape(stage.name)}</code></td>"
+            f"<td style='text-align:left'><code>{html.escape(stage.call)}</code></td>"
             f"<td style='text-align:left'>{html.escape(stage.summary)}</td>"
             f"<td style='text-align:left'>{html.escape(', '.join(stage.takes))}</td>"
-            f"<td style='text-align:left'>{html.escape(stage.provided_by)}</td></tr>"
+            f"<td style='text-align:left'>{html.escape(stage.provided_by)}</td>"
+            f"<td style='text-align:left'>{html.escape(stage.license)}</td></tr>"
             for stage in self.stages
         )
-        problems = "".join(f"<li>{html.escape(problem)}</li>" for problem in self.problems)
+        problems = "".join(
+            f"<li>{html.escape(f'problem: {problem}')}</li>" for problem in self.problems
+        )
         return (
-            "<table><thead><tr><th>stage</th><th>component</th><th>what it does</th>"
-            "<th>takes</th><th>from</th></tr></thead><tbody>"
+            f"<table><caption style='text-align:left'>{html.escape(self._title())}</caption>"
+            "<thead><tr><th>stage</th><th>component</th><th>what it does</th>"
+            "<th>takes</th><th>from</th><th>licence</th></tr></thead><tbody>"
             f"{rows}</tbody></table>" + (f"<ul>{problems}</ul>" if problems else "")
         )
 

@@ -1,3 +1,6 @@
+import dataclasses
+import re
+
 import numpy as np
 import pytest
 from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold
@@ -203,7 +206,25 @@ def test_explaining_names_every_stage_and_what_it_takes(registry):
     text = str(pipe.explain())
     for word in ("second", "Every second frame.", "answers", "box", "hold", "takes masks, boxes"):
         assert word in text
-    assert "<table>" in pipe.explain()._repr_html_()
+    assert "<table" in pipe.explain()._repr_html_()
+
+
+def test_a_notebook_is_told_all_that_the_text_tells(registry):
+    pipe = vs.Pipeline(
+        "second",
+        "answers",
+        vs.use("hold", backward=False),
+        max_turns=3,
+        name="mine",
+        registry=registry,
+    )
+    explanation = pipe.explain()
+    shown = re.sub(r"<[^>]+>", " ", explanation._repr_html_())
+    for told in ("pipeline mine (at most 3 turns)", "hold(backward=False)", "boxes"):
+        assert told in str(explanation)
+        assert told in shown
+    one = dataclasses.replace(explanation, max_turns=1)
+    assert "(at most 1 turn)" in str(one)
 
 
 def test_explaining_tells_what_is_missing_and_the_command(registry):
