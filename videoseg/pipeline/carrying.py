@@ -11,7 +11,7 @@ from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.propagation import Propagation, require_prompt_kinds
 from videoseg.stages import Propagator, Segmenter
-from videoseg.types import Episode, FrameMasks, Grounding, Prompt, Rle, VideoSource
+from videoseg.types import Box, Episode, FrameMasks, Grounding, Prompt, Rle, Size, VideoSource
 
 __all__ = ["answer_of", "fill_tracks", "propagator_for", "with_masks"]
 
@@ -30,10 +30,17 @@ def answer_of(episode: Episode) -> Grounding:
 def with_masks(
     composition: Composition, video: VideoSource, grounding: Grounding, observation: Observation
 ) -> tuple[Prompt, ...]:
-    """Return the prompts of a grounding, with the segmenter's masks if there is a segmenter."""
-    without_mask = [prompt for prompt in grounding.prompts if prompt.mask is None]
+    """Return the prompts of a grounding, with the segmenter's masks if there is a segmenter.
+
+    Boxes are cut to the frame first, so that every segmenter and propagator gets the same.
+
+    Raises:
+        ConfigError: If a box lies wholly outside the frame.
+    """
+    given = [_inside_frame(prompt, video.size, observation) for prompt in grounding.prompts]
+    without_mask = [prompt for prompt in given if prompt.mask is None]
     if not without_mask or composition.stages["segmenter"].given is None:
-        return grounding.prompts
+        return tuple(given)
     segmenter = cast(Segmenter, composition.build("segmenter"))
     with observation.stage("segmenter", composition.name("segmenter")):
         answers = segmenter.segment(video, without_mask)
@@ -42,7 +49,7 @@ def with_masks(
         for prompt, answer in zip(without_mask, answers, strict=True)
     }
     prompts: list[Prompt] = []
-    for prompt in grounding.prompts:
+    for prompt in given:
         if prompt.mask is not None:
             prompts.append(prompt)
             continue
@@ -56,6 +63,29 @@ def with_masks(
             f"{prompt.frame}; this prompt is left out"
         )
     return tuple(prompts)
+
+
+def _inside_frame(prompt: Prompt, size: Size, observation: Observation) -> Prompt:
+    if prompt.box is None:
+        return prompt
+    height, width = size
+    box = prompt.box.clipped(size)
+    who = f"the box {_corners(prompt.box)} of object {prompt.object_id} on frame {prompt.frame}"
+    units = "boxes are in pixels of the source frame: x1, y1, x2, y2"
+    if box is None:
+        raise ConfigError(f"{who} lies outside the {width}x{height} frame; {units}")
+    # A model's box may be a fraction of a pixel too large, which nobody needs to be told.
+    corners = zip(box.as_tuple(), prompt.box.as_tuple(), strict=True)
+    if any(abs(inside - given) > 1 for inside, given in corners):
+        observation.warnings.append(
+            f"{who} reaches beyond the {width}x{height} frame and was cut to {_corners(box)}; "
+            f"{units}"
+        )
+    return replace(prompt, box=box)
+
+
+def _corners(box: Box) -> str:
+    return f"({', '.join(f'{corner:g}' for corner in box.as_tuple())})"
 
 
 def propagator_for(composition: Composition, prompts: Sequence[Prompt]) -> Propagator:

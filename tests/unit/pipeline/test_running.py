@@ -60,6 +60,38 @@ def test_a_propagator_that_holds_two_objects_gets_five_in_three_passes(video):
     assert all(track.visible_frames == tuple(range(10)) for track in result.tracks)
 
 
+class KeepsBoxes(BoxIsMask):
+    def __init__(self):
+        self.boxes = []
+
+    def segment(self, video, prompts):
+        self.boxes += [prompt.box for prompt in prompts]
+        return super().segment(video, prompts)
+
+
+@pytest.mark.parametrize("with_segmenter", [True, False])
+def test_a_box_beyond_the_frame_is_cut_before_any_stage_sees_it(video, with_segmenter):
+    hold, segmenter = Hold(), KeepsBoxes()
+    pipe = pipeline(propagator=hold, segmenter=segmenter if with_segmenter else None)
+    result = pipe.propagate(video, [Prompt(1, 2, box=Box(1, -0.5, 3000, 4))])
+    [prompt] = hold.sessions[0].prompts
+    assert prompt.box == Box(1, 0, 8, 4)
+    assert segmenter.boxes == [prompt.box] * with_segmenter
+    [warning] = result.warnings
+    assert "(1, -0.5, 3000, 4) of object 1 on frame 2 reaches beyond the 8x6 frame" in warning
+    assert "cut to (1, 0, 8, 4)" in warning
+
+
+def test_a_box_that_is_less_than_a_pixel_too_large_is_cut_silently(video):
+    result = pipeline().propagate(video, [Prompt(1, 0, box=Box(0, 0, 8.4, 6))])
+    assert result.warnings == ()
+
+
+def test_a_box_outside_the_frame_is_refused(video):
+    with pytest.raises(ConfigError, match=r"\(20, 0, 30, 5\).* lies outside the 8x6 frame"):
+        pipeline().propagate(video, [Prompt(1, 0, box=Box(20, 0, 30, 5))])
+
+
 def test_nothing_found_is_a_result_without_tracks(video):
     result = pipeline(AnswersAt([]))(video, "a unicorn")
     assert not result.found
