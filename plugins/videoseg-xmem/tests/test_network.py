@@ -118,3 +118,35 @@ def test_objects_do_not_depend_on_how_many_there_are_besides_their_masks() -> No
         both, _ = network.segment(features, readout, sensory, update=False)
         alone, _ = network.segment(features, readout[1:], sensory[1:], update=False)
     torch.testing.assert_close(both[1:], alone)
+
+
+def test_in_bfloat16_what_rounding_would_harm_most_stays_in_float32() -> None:
+    network = prepare(random_network(TINY), device=torch.device("cpu"), dtype=torch.bfloat16)
+    assert network.dtype == torch.float32
+    types = {name: tensor.dtype for name, tensor in network.named_parameters()}
+    precise = {name for name, dtype in types.items() if dtype == torch.float32}
+    assert {name.rsplit(".", 1)[0] for name in precise} == {
+        "key_encoder.conv1.convolution",
+        "value_encoder.conv1.convolution",
+    }
+    image = torch.randn(1, 3, 32, 48, generator=torch.Generator().manual_seed(7))
+    with torch.inference_mode():
+        frame = network.encode_key(image)
+        readout = frame.features[0].new_zeros(1, 32, 2, 3)
+        sensory = frame.features[0].new_zeros(1, 8, 2, 3)
+        logits, _ = network.segment(frame.features, readout, sensory, update=False)
+    assert {part.dtype for part in frame.features} == {torch.bfloat16}
+    assert {frame.key.dtype, frame.shrinkage.dtype, frame.selection.dtype} == {torch.float32}
+    assert logits.dtype == torch.float32
+
+
+def test_bfloat16_does_not_round_pixels() -> None:
+    network = prepare(random_network(TINY), device=torch.device("cpu"), dtype=torch.bfloat16)
+    # Neighbouring grey levels, which are one number in bfloat16.
+    image = torch.full((1, 3, 32, 32), 2.0)
+    image[..., 16:] += 1 / 255
+    assert torch.equal(image.bfloat16(), torch.full_like(image, 2.0).bfloat16())
+    with torch.inference_mode():
+        responses = [network.key_encoder.conv1(each).float() for each in (image, image[..., :16])]
+    inside = responses[0][..., 4:, 7:9] - responses[1][..., 4:, 3:5]
+    assert float(inside[..., 4:-4, :].abs().max()) > 0

@@ -24,7 +24,7 @@ class FrameGeometry:
         source: (height, width) of the video.
         size: Length of the shorter side the network sees; -1 for the source's own.
         device: Where the network is.
-        dtype: The type it computes in.
+        dtype: The type in which it takes images.
     """
 
     def __init__(

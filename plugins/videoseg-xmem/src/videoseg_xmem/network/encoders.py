@@ -23,7 +23,7 @@ class KeyEncoder(nn.Module):
     def __init__(self, dimensions: Dimensions) -> None:
         super().__init__()
         width = dimensions.width
-        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.conv1: nn.Module = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1: nn.Module = nn.BatchNorm2d(width)
         self.res2 = stage(Bottleneck, width, width, 3)
         self.layer2 = stage(Bottleneck, 4 * width, 2 * width, 4, stride=2)
@@ -67,7 +67,7 @@ class ValueEncoder(nn.Module):
         width = dimensions.width
         channels = 4 if dimensions.single_object else 5
         self.single_object = dimensions.single_object
-        self.conv1 = nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
+        self.conv1: nn.Module = nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
         self.bn1: nn.Module = nn.BatchNorm2d(width)
         self.layer1 = stage(BasicBlock, width, width, 2)
         self.layer2 = stage(BasicBlock, width, 2 * width, 2, stride=2)

@@ -51,8 +51,8 @@ class XMemNetwork(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of its parameters."""
-        return self.key_encoder.conv1.weight.dtype
+        """The type in which it takes images and masks."""
+        return next(self.key_encoder.conv1.parameters()).dtype
 
     def encode_key(self, image: Tensor) -> EncodedFrame:
         """Encode a normalised frame, shape (1, 3, H, W), H and W multiples of 16."""

@@ -25,7 +25,8 @@ def prepare(network: XMemNetwork, *, device: torch.device, dtype: torch.dtype) -
     Args:
         network: The network, in float32.
         device: Where it is to run.
-        dtype: The type it is to compute in.
+        dtype: The type it is to compute in. The first convolutions, the similarities of
+            places in memory and the probabilities are in float32 whatever it is.
     """
     network.eval().requires_grad_(False)
     fold_batch_norms(network)
@@ -36,8 +37,43 @@ def prepare(network: XMemNetwork, *, device: torch.device, dtype: torch.dtype) -
     network.key_proj = _JoinedProjection(network.key_proj)
     if device.type == "cpu" and dtype == torch.float32:
         _save_multiplications(network)
+    first = _FirstConvolutions(network)
     network.to(device=device, dtype=dtype)
+    first.restore(device, dtype)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+class _FirstConvolutions:
+    """Takes the convolutions that see pixels out of a network and puts them back in float32.
+
+    Their filters find small differences between large, nearly equal pixels, so that rounding
+    these few numbers to bfloat16 costs as much as rounding everything after them. They are
+    one in a hundred of all multiplications.
+    """
+
+    def __init__(self, network: XMemNetwork) -> None:
+        self._encoders = (network.key_encoder, network.value_encoder)
+        self._convolutions = [encoder.conv1 for encoder in self._encoders]
+        for encoder in self._encoders:
+            encoder.conv1 = nn.Identity()
+
+    def restore(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Put them back, with what they compute rounded to the type of the rest."""
+        for encoder, convolution in zip(self._encoders, self._convolutions, strict=True):
+            encoder.conv1 = _RoundedConvolution(convolution.to(device), dtype)
+
+
+class _RoundedConvolution(nn.Module):
+    """A convolution in its own type whose output is rounded to another one."""
+
+    def __init__(self, convolution: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self._dtype = dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Do what the convolution does."""
+        return self.convolution(x).to(self._dtype)  # type: ignore[no-any-return]
 
 
 def fold_batch_norms(module: nn.Module) -> None:
