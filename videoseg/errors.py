@@ -1,7 +1,7 @@
 """Every error videoseg raises on purpose.
 
 Each message says what was given, what is allowed and what to do next, in one readable
-line; the command line prints that line and nothing else.
+line; the command line prints that line and nothing else, or a line for each of several problems.
 """
 
 from __future__ import annotations
@@ -59,7 +59,22 @@ class MissingDependencyError(VideosegError):
 
 
 class MissingWeightsError(VideosegError):
-    """Model weights are not on this machine; the message has the command that gets them."""
+    """Model weights are not on this machine; the message has the command that gets them.
+
+    Args:
+        problems: One sentence for each model; a single string is one model.
+        stages: For each of them the stages of the pipeline that need it, such as
+            ``("segmenter", "propagator")``; a pipeline fills this in.
+    """
+
+    def __init__(
+        self, problems: str | Sequence[str], *, stages: Sequence[tuple[str, ...]] = ()
+    ) -> None:
+        self.problems: tuple[str, ...] = (
+            (problems,) if isinstance(problems, str) else tuple(problems)
+        )
+        self.stages = tuple(stages)
+        super().__init__("; ".join(self.problems))
 
 
 class ConfigError(VideosegError):

@@ -47,9 +47,13 @@ def install_plugin(folder: Path, name: str, source: str, *, version: str = "1.0"
 
 
 def error_line(run: subprocess.CompletedProcess[str]) -> str:
-    """Return the error of a run that failed as it should: one line, no traceback."""
+    """Return the error of a run that failed as it should: one line, no traceback.
+
+    Further problems on lines of their own, indented, are joined to it.
+    """
     lines = run.stderr.strip().splitlines()
     assert "Traceback" not in run.stderr, run.stderr
-    assert lines and lines[-1].startswith("error: "), run.stderr
-    assert sum(line.startswith("error:") for line in lines) == 1, run.stderr
-    return lines[-1]
+    [begin] = [place for place, line in enumerate(lines) if line.startswith("error: ")]
+    first, *more = lines[begin:]
+    assert all(line.startswith(" " * len("error: ")) for line in more), run.stderr
+    return "; ".join([first, *(line.strip() for line in more)])

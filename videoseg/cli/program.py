@@ -1,4 +1,4 @@
-"""Runs a command, and turns errors into one line and an exit status."""
+"""Runs a command, and turns errors into a line each and an exit status."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import click
 
 from videoseg.cli.commands import videoseg
 from videoseg.cli.framework import Settings
-from videoseg.errors import VideosegError
+from videoseg.errors import ConfigError, MissingWeightsError, VideosegError
 
 __all__ = ["run_program"]
 
@@ -24,7 +24,10 @@ _TERMINATED = 143
 
 
 def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> int:
-    """Run one command and return the exit status; errors go to stderr as one line.
+    """Run one command and return the exit status; an error goes to stderr.
+
+    It is one line that begins with ``error:``. Where several things are wrong at once, each has
+    a line of its own, indented below the first.
 
     Args:
         arguments: What was typed after the name of the program.
@@ -49,7 +52,7 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
     except click.ClickException as error:
         return _tell(error.format_message(), error, settings)
     except VideosegError as error:
-        return _tell(str(error), error, settings)
+        return _tell(str(error), error, settings, lines=_problems(error))
     except BrokenPipeError:
         # The reader of a pipe such as `| head` has gone; there is nobody left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,11 +67,28 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
         return _tell(text, error, settings)
 
 
-def _tell(text: str, error: BaseException, settings: Settings) -> int:
+def _tell(
+    text: str, error: BaseException, settings: Settings, *, lines: Sequence[str] = ()
+) -> int:
     if settings.debug:
         traceback.print_exception(error)
-    _error_line("; ".join([text, *settings.notes]))
+    _error_lines(
+        [*lines, *settings.notes] if len(lines) > 1 else ["; ".join([text, *settings.notes])]
+    )
     return 1
+
+
+def _problems(error: VideosegError) -> list[str]:
+    """Return what is wrong, one thing a line, with options as they are typed here."""
+    if isinstance(error, MissingWeightsError):
+        stages = error.stages or ((),) * len(error.problems)
+        return [_as_typed(text, of) for text, of in zip(error.problems, stages, strict=True)]
+    return list(error.problems) if isinstance(error, ConfigError) else [str(error)]
+
+
+def _as_typed(text: str, stages: Sequence[str]) -> str:
+    options = " ".join(f"-O {stage}.download=true" for stage in stages)
+    return text.replace("set download=True", f"pass {options}") if options else text
 
 
 def _tell_usage(error: click.UsageError) -> int:
@@ -77,18 +97,24 @@ def _tell_usage(error: click.UsageError) -> int:
         # Nearly always a query without quotes, which the shell has taken apart.
         text += "; put a text that has spaces into quotes"
     where = error.ctx.command_path if error.ctx is not None else "videoseg"
-    _error_line(f"{text[:1].lower()}{text[1:]} (see: {where} --help)")
+    _error_lines([f"{text[:1].lower()}{text[1:]} (see: {where} --help)"])
     return 2
 
 
-def _error_line(text: str) -> None:
+def _error_lines(problems: Sequence[str]) -> None:
+    """Write ``error:`` and a line for each problem, all but the first indented."""
+    label, begin, end = "error:", "", ""
+    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+        label, begin, end = f"\x1b[1;31m{label}", "\x1b[22m", "\x1b[0m"
+    indent = " " * len("error: ")
+    lines = f"\n{indent}".join(_one_line(problem) for problem in problems)
+    sys.stderr.write(f"{label} {begin}{lines}{end}\n")
+
+
+def _one_line(text: str) -> str:
     # A file name may hold anything, even a newline or the codes that move the cursor.
     text = "".join(letter if letter.isprintable() else " " for letter in text)
-    line = " ".join(text.split())
-    label = "error:"
-    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
-        label, line = f"\x1b[1;31m{label}", f"\x1b[22m{line}\x1b[0m"
-    sys.stderr.write(f"{label} {line}\n")
+    return " ".join(text.split())
 
 
 @contextmanager

@@ -215,7 +215,11 @@ class Composition:
         else:
             entry = self._registry.find(stage, given.name)
             others = {kind: self.build(kind) for kind in entry.component.uses}
-            built = self._registry.build(stage, given.name, given.options, given=others)
+            try:
+                built = self._registry.build(stage, given.name, given.options, given=others)
+            except MissingWeightsError as error:
+                error.stages = error.stages or ((stage,),) * len(error.problems)
+                raise
             if wrong := _wrong_form(stage, built):
                 raise ConfigError(f"{stage} {given.name!r} is none: {wrong}")
         if stage == "chat" and built is not None and self.exchange_file is not None:
@@ -230,17 +234,25 @@ class Composition:
         Whatever one lacks (weights, a device) is found before another has done its work, and
         all weights that are missing are told at once.
         """
-        missing: dict[str, MissingWeightsError] = {}
+        errors: list[MissingWeightsError] = []
         for stage in stages or STAGES:
             if self.stages[stage].given is not None:
                 try:
                     self.build(stage)
                 except MissingWeightsError as error:
-                    missing[str(error)] = error
-        if len(missing) == 1:
-            raise next(iter(missing.values()))
-        if missing:
-            raise MissingWeightsError("; ".join(missing))
+                    errors.append(error)
+        needed_by: dict[str, tuple[str, ...]] = {}
+        for lacking in errors:
+            for problem, names in zip(lacking.problems, lacking.stages, strict=True):
+                found = needed_by.get(problem, ())
+                needed_by[problem] = tuple(dict.fromkeys([*found, *names]))
+        if len(needed_by) == 1:
+            errors[0].stages = tuple(needed_by.values())
+            raise errors[0]
+        if needed_by:
+            raise MissingWeightsError(
+                list(needed_by), stages=list(needed_by.values())
+            ) from errors[0]
 
     def check_options(self) -> list[str]:
         """Return every problem with the options of all stages; imports their classes."""

@@ -398,8 +398,31 @@ def test_all_missing_weights_are_told_at_once(video):
     pipe = Pipeline(
         EverySecond(), AnswersAt(), "weightless", segmenter="weightless", registry=registry
     )
-    with pytest.raises(MissingWeightsError, match="fetch these as well; fetch them"):
+    with pytest.raises(MissingWeightsError, match="fetch these as well; fetch them") as caught:
         pipe(video, "it")
+    assert caught.value.problems == ("fetch these as well", "fetch them")
+    assert caught.value.stages == (("segmenter",), ("propagator",))
+
+
+def test_weights_that_two_stages_miss_are_told_once(video):
+    class NeedsChat(AnswersAt):
+        def __init__(self, *, chat):
+            super().__init__()
+
+    registry = Registry(allow=())
+    registry.add("grounder", "asks", NeedsChat, uses=("chat",))
+    for kind in ("segmenter", "propagator", "chat"):
+        registry.add(kind, "weightless", LacksWeights)
+    names = {"segmenter": "weightless", "propagator": "weightless"}
+    pipe = Pipeline(EverySecond(), AnswersAt(), **names, registry=registry)
+    with pytest.raises(MissingWeightsError) as caught:
+        pipe(video, "it")
+    assert caught.value.problems == ("fetch them",)
+    assert caught.value.stages == (("segmenter", "propagator"),)
+    pipe = Pipeline(EverySecond(), "asks", Hold(), chat="weightless", registry=registry)
+    with pytest.raises(MissingWeightsError) as caught:
+        pipe(video, "it")
+    assert caught.value.stages == (("chat",),)
 
 
 def test_weights_that_are_missing_are_missed_before_the_segmenter_has_worked(video):
