@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _PARTS = ("masks", "overlay", "report")
+# As videoseg.io.exporters has them, which the help need not wait for.
+_FORMATS = ("png", "coco", "davis", "youtube-vos")
 
 
 def _read_parts(
@@ -38,6 +41,17 @@ def _read_parts(
     return parts
 
 
+def _read_query(context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    video = context.params["video"]
+    # Not Path.exists, to which a long query is an error and not merely no file.
+    if not os.path.exists(video) and os.path.exists(value):  # noqa: PTH110
+        raise click.UsageError(
+            f"there is no file {video!r}, but there is {value!r}: the VIDEO comes first, then the "
+            "QUERY"
+        )
+    return value
+
+
 @click.command(
     "run",
     cls=VideosegCommand,
@@ -49,7 +63,7 @@ def _read_parts(
     """,
 )
 @click.argument("video")
-@click.argument("query")
+@click.argument("query", callback=_read_query)
 @click.option("-o", "--output", type=Path, help="Where to save; by default videoseg-out/<name>.")
 @pipeline_options
 @click.option("--reader", default="auto", metavar="NAME", help="How to decode the video.")
@@ -60,7 +74,13 @@ def _read_parts(
     is_flag=True,
     help="Go on from what an earlier run into the same -o had found before it broke off.",
 )
-@click.option("--export", "formats", multiple=True, metavar="FORMAT", help="Export as well.")
+@click.option(
+    "--export",
+    "formats",
+    multiple=True,
+    metavar="FORMAT",
+    help=f"Export as well: {', '.join(_FORMATS)}; may be repeated.",
+)
 @click.option(
     "--only",
     "parts",

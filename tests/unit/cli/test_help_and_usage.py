@@ -10,6 +10,7 @@ import pytest
 
 from videoseg.cli.main import main
 from videoseg.cli.terminal import open_console, print_row
+from videoseg.io.exporters import EXPORT_FORMATS
 
 COMMANDS = [
     [],
@@ -45,6 +46,22 @@ def test_no_arguments_show_the_help(capsys):
 def test_examples_are_shown_as_written(capsys):
     main(["run", "--help"])
     assert '  videoseg run dog.mp4 "the dog that jumps"\n' in capsys.readouterr().out
+
+
+def test_help_lists_every_format_that_can_be_exported(capsys):
+    main(["run", "--help"])
+    told = "".join(capsys.readouterr().out.split())
+    assert f"Exportaswell:{','.join(EXPORT_FORMATS)};mayberepeated." in told
+
+
+def test_video_and_query_in_the_wrong_order_are_noticed(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.mp4").touch()
+    assert main(["run", "red", "clip.mp4"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: there is no file 'red', but there is 'clip.mp4': the VIDEO")
+    assert main(["run", "no-such.mp4", "red"]) == 1
+    assert "no-such.mp4" in capsys.readouterr().err
 
 
 def test_version(capsys):
