@@ -204,6 +204,15 @@ def test_a_line_that_was_cut_off_does_no_harm(path):
     assert replay.chat(say("two"))
 
 
+def test_fewer_answers_than_are_asked_for_are_asked_for_again(path):
+    RecordingChat(model=Counter(), path=path).chat(say("where?"))
+    exchange = json.loads(Path(path).read_text())
+    Path(path).write_text(json.dumps({**exchange, "replies": []}) + "\n")
+    resumed = Counter()
+    assert len(RecordingChat(model=resumed, path=path, resume=True).chat(say("where?"))) == 1
+    assert resumed.calls == 1
+
+
 def test_threads_write_whole_lines(path):
     recording = RecordingChat(model=Repeating(), path=path)
     threads = [
