@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from command_line import COMMAND, environment, error_line, install_plugin, videoseg
 
-from videoseg import Segmentation
+from videoseg import Segmentation, Video
+from videoseg.video import write_video
 
 TALKING = '''
     import time
@@ -89,8 +90,8 @@ def run(command, plugins, tmp_path):
 def ask(clip_path, plugins, tmp_path):
     """Return a function that runs without a chat model."""
 
-    def call(*options, query="x"):
-        arguments = ("run", clip_path, query, "--pipeline", "toy", "-q", "-o", "out", *options)
+    def call(*options, query="x", video=clip_path):
+        arguments = ("run", video, query, "--pipeline", "toy", "-q", "-o", "out", *options)
         return videoseg(*arguments, folder=tmp_path, plugins=plugins)
 
     return call
@@ -206,6 +207,41 @@ def test_a_run_that_found_nothing_leaves_nothing(run, tmp_path):
     assert run("--resume").returncode == 0, "there is only nothing to go on from"
 
 
+def test_a_run_killed_before_it_found_anything_is_in_nobodys_way(run, command, plugins, tmp_path):
+    kill_when((tmp_path / "log").exists, command("-O", "chat.hangs_at=1"), tmp_path, plugins)
+    assert run().returncode == 0
+    assert outputs(tmp_path) == ["out"]
+
+
+def test_one_run_at_a_time_writes_into_a_folder(run, command, plugins, tmp_path):
+    tried = []
+
+    def others_were_refused() -> bool:
+        if not (tmp_path / "log").exists() or 2 not in asked(tmp_path):
+            return False
+        tried.extend(run(*options) for options in ((), ("--resume",), ("--overwrite",)))
+        return True
+
+    kill_when(others_were_refused, command("-O", "chat.hangs_at=2"), tmp_path, plugins)
+    for done in tried:
+        assert done.returncode == 1
+        assert "another run into the same folder is still going" in error_line(done)
+        assert "kept" not in error_line(done), "what the other one found is not this one's"
+    assert run("--resume").returncode == 0, "a killed run keeps nobody out"
+    assert asked(tmp_path) == [1, 2, 2, 3]
+
+
+def test_exchanges_that_cannot_be_read_are_told_with_the_way_out(run, tmp_path):
+    assert run("-O", "chat.fails_at=3").returncode == 1
+    exchanges = tmp_path / "out.unfinished" / "exchanges.jsonl"
+    exchanges.write_text("nonsense\n" + exchanges.read_text())
+    refused = run("--resume")
+    assert refused.returncode == 1
+    assert "--overwrite" in error_line(refused)
+    assert "run the same" not in error_line(refused)
+    assert run("--overwrite").returncode == 0
+
+
 # -- after the answer -----------------------------------------------------------------------
 
 
@@ -258,3 +294,64 @@ def test_what_cannot_be_read_is_not_gone_on_from(ask, tmp_path):
         assert done.returncode == 1
         assert "run.json" in error_line(done)
         assert "--overwrite" in error_line(done)
+
+
+def test_an_answer_about_another_video_of_the_same_name_is_not_taken(ask, clip_path, tmp_path):
+    assert ask("-O", "propagator.fails_at=5").returncode == 1
+    record = tmp_path / "out.unfinished" / "run.json"
+    before = record.read_bytes()
+    (tmp_path / "elsewhere").mkdir()
+    other = tmp_path / "elsewhere" / clip_path.name
+    write_video(other, [255 - frame for frame in Video.open(clip_path)], fps=12)
+    refused = ask("--resume", video=other)
+    assert refused.returncode == 1
+    assert "shows something else on frame 0" in error_line(refused)
+    assert record.read_bytes() == before
+
+
+def test_a_result_that_cannot_be_saved_is_kept_with_its_masks(clip_path, plugins, tmp_path):
+    marker = tmp_path / "marker"
+    options = ["-O", "propagator.seconds=0.2", "-O", f"propagator.marker={marker}"]
+    command = ["run", clip_path, "x", "--pipeline", "toy", "-q", "-o", "out", *options]
+    with subprocess.Popen(
+        [*COMMAND, *map(str, command)], cwd=tmp_path, env=environment(plugins)
+    ) as process:
+        while not marker.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "thesis.tex").touch()
+        assert process.wait(60) == 1
+    kept = Segmentation.load(tmp_path / "out.unfinished" / "masks")
+    assert kept.tracks[0].visible_frames == tuple(range(12))
+    assert (tmp_path / "out" / "thesis.tex").exists()
+
+
+# -- the folder beside it ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_what_is_somebody_elses_is_never_removed(kind, ask, tmp_path):
+    place, precious = tmp_path / "out.unfinished", tmp_path / "precious"
+    if kind == "file":
+        place.write_text("precious")
+    elif kind == "folder":
+        place.mkdir()
+        (place / "thesis.tex").write_text("precious")
+    else:
+        precious.mkdir()
+        place.symlink_to(precious)
+    for options in (("--overwrite",), ("--resume",), ()):
+        refused = ask(*options)
+        assert refused.returncode == 1
+        assert "out.unfinished" in error_line(refused)
+    assert not (tmp_path / "out").exists()
+    assert place.is_file() or place.is_symlink() or (place / "thesis.tex").exists()
+
+
+def test_a_name_as_long_as_the_system_allows_will_do(clip_path, plugins, tmp_path):
+    name = "\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 120
+    stages = ("--pipeline", "toy", "-q", "-o", name)
+    done = videoseg("run", clip_path, "x", *stages, folder=tmp_path, plugins=plugins)
+    assert done.returncode == 0, done.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]

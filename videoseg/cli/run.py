@@ -133,11 +133,13 @@ def run(
         check_output_folder(folder, overwrite=overwrite)
         _check_exports(formats, folder, overwrite=overwrite)
         unfinished = UnfinishedRun(
-            folder, query=query, facts=opened.facts(), pipeline=pipe.config.to_mapping(), seed=seed
+            folder, query=query, video=opened, pipeline=pipe.config.to_mapping(), seed=seed
         )
         kept = unfinished.go_on() if resume else unfinished.begin(overwrite=overwrite)
         with unfinished:
-            result = _answer(pipe, opened, query, unfinished, kept, quiet=quiet, resume=resume)
+            result = unfinished.finished(
+                _answer(pipe, opened, query, unfinished, kept, quiet=quiet, resume=resume)
+            )
             with working(f"saving to {folder}", quiet=quiet):
                 result.save(folder, overwrite=overwrite, parts=parts)
         with working(f"exporting to {folder.parent}", quiet=quiet or not formats):

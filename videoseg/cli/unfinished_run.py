@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from videoseg.cli.folder_lock import FolderLock
 from videoseg.cli.framework import note
 from videoseg.errors import ConfigError, OutputError, VideosegError
 
@@ -17,11 +20,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from videoseg.plugins import Grounded
-    from videoseg.types import Grounding, Segmentation, Trace, VideoFacts
+    from videoseg.types import Grounding, Segmentation, Trace
+    from videoseg.video import Video
 
 __all__ = ["KeptAnswer", "UnfinishedRun"]
 
 _FORMAT = "videoseg-unfinished-run"
+_CONTENT = frozenset({"run.json", "exchanges.jsonl", "masks"})
+# File names have at most 255 bytes.
+_LONGEST_NAME = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +44,14 @@ class UnfinishedRun:
 
     It appears with the first thing worth keeping: an exchange with a chat model
     (``exchanges.jsonl``, which the pipeline writes), or the answer (``run.json``, written when
-    the pipeline announces it). So it is there even after the process was killed. As a context
-    manager it removes the folder at the end, or says how to go on if there was an error.
+    the pipeline announces it). So it is there even after the process was killed. As long as a
+    run is going, no other one may have the folder. As a context manager it removes the folder
+    at the end, or says how to go on if there was an error.
 
     Args:
         folder: Where the result will be.
         query: What is asked.
-        facts: The video.
+        video: The video.
         pipeline: The pipeline's configuration as a mapping.
         seed: The seed; None for 0, or for that of the run that is gone on from.
     """
@@ -53,19 +61,22 @@ class UnfinishedRun:
         folder: Path,
         *,
         query: str,
-        facts: VideoFacts,
+        video: Video,
         pipeline: Mapping[str, Any],
         seed: int | None,
     ) -> None:
         whole = folder.absolute()
         self._folder = folder
-        self._place = whole.with_name(f"{whole.name}.unfinished")
+        name = os.fsencode(whole.name)[:_LONGEST_NAME].decode("utf-8", "ignore")
+        self._place = whole.with_name(f"{name}.unfinished")
+        self._lock = FolderLock(self._place)
         self._query = query
-        self._facts = facts
+        self._video = video
         self._pipeline = pipeline
         self._given_seed = seed
         self.seed = seed or 0
         self._answer: KeptAnswer | None = None
+        self._result: Segmentation | None = None
 
     @property
     def exchanges(self) -> Path:
@@ -79,18 +90,20 @@ class UnfinishedRun:
 
         Raises:
             OutputError: If an earlier run into the same folder kept something, unless that may
-                be overwritten.
+                be overwritten; if another run is still writing there; or if there is something
+                else in its place.
         """
-        if self._place.exists():
-            if not overwrite:
+        with self._lock.kept():
+            if self._content() and not overwrite:
                 raise OutputError(
                     f"{self._place} holds what an unfinished run had found: go on from it with "
                     "--resume, start anew with --overwrite, or choose another -o"
                 )
-            self._forget()
-        # Exchanges must be found together with what they were about.
-        if "chat" in self._pipeline:
-            self._write(None)
+            for name in _CONTENT:
+                _remove(self._place / name)
+            # Exchanges must be found together with what they were about.
+            if "chat" in self._pipeline:
+                self._write(None)
         return None
 
     def go_on(self) -> KeptAnswer | None:
@@ -101,9 +114,35 @@ class UnfinishedRun:
 
         Raises:
             ConfigError: If it was about something else, or cannot be read.
+            OutputError: As ``begin`` does.
         """
-        if not self._place.exists():
-            return self.begin(overwrite=False)
+        with self._lock.kept():
+            if self._content():
+                kept = self._answer = self._read()
+                return kept
+        return self.begin(overwrite=False)
+
+    def _content(self) -> list[str]:
+        """Return what there is of a run worth going on from."""
+        found = sorted(entry.name for entry in self._place.iterdir())
+        # What a run was about is written before it finds anything, under another name first.
+        foreign = [n for n in found if n not in _CONTENT and not n.startswith((".run", ".masks"))]
+        if foreign:
+            raise OutputError(
+                f"{self._place} holds files that are not of an unfinished run "
+                f"({', '.join(foreign[:3])}); choose another -o, or move them away"
+            )
+        if "exchanges.jsonl" in found or "masks" in found:
+            return found
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            document = json.loads(self._record.read_text(encoding="utf-8"))
+            if document.get("format") == _FORMAT and document.get("answer") is None:
+                return []
+        return [name for name in found if name in _CONTENT]
+
+    def _read(self) -> KeptAnswer | None:
+        from videoseg.exchanges import read_exchanges
+
         try:
             document: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
             if document.get("format") != _FORMAT:
@@ -112,6 +151,8 @@ class UnfinishedRun:
             problems = self._differences(document)
             if kept is not None or self.exchanges.exists():
                 problems += _other_stages(document["pipeline"], self._pipeline, kept is not None)
+            if kept is None and self.exchanges.exists():
+                read_exchanges(self.exchanges)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, VideosegError) as error:
             raise ConfigError(
                 f"cannot go on from {self._record}: {error}; --overwrite without --resume starts "
@@ -123,13 +164,12 @@ class UnfinishedRun:
                 "start anew with --overwrite and without --resume"
             )
         self.seed = int(document["seed"])
-        self._answer = kept
         return kept
 
     def _differences(self, document: Mapping[str, Any]) -> list[str]:
         from videoseg.types import VideoFacts, from_jsonable
 
-        facts, now = from_jsonable(VideoFacts, document["video"]), self._facts
+        facts, now = from_jsonable(VideoFacts, document["video"]), self._video.facts()
         problems = []
         if document["query"] != self._query:
             problems.append(f"it was asked {document['query']!r}")
@@ -138,6 +178,11 @@ class UnfinishedRun:
             problems.append(f"its video has {facts.num_frames} frames of {width}x{height}")
         elif (facts.name, round(facts.duration, 2)) != (now.name, round(now.duration, 2)):
             problems.append(f"its video is {facts.name!r}, {facts.duration:.2f} s long")
+        elif (answer := document["answer"]) is not None:
+            frame = answer["grounding"]["keyframe"] or 0
+            # Exchanges hold the pixels they were about, but an answer does not.
+            if answer["picture"] != _digest(self._video, frame):
+                problems.append(f"its video, {facts.path}, shows something else on frame {frame}")
         if self._given_seed not in (None, int(document["seed"])):
             problems.append(f"its seed is {document['seed']}")
         return problems
@@ -147,8 +192,17 @@ class UnfinishedRun:
     def videoseg_grounded(self, event: Grounded) -> None:
         """Keep the answer; the pipeline announces it."""
         answer = KeptAnswer(event.grounding, event.trace)
-        self._write(answer)
-        self._answer = answer
+        try:
+            self._write(answer)
+        except OutputError as problem:
+            note(f"the answer could not be kept: {problem}")
+        else:
+            self._answer = answer
+
+    def finished(self, result: Segmentation) -> Segmentation:
+        """Return the result, which is kept if it cannot be saved where it should be."""
+        self._result = result
+        return result
 
     def __enter__(self) -> UnfinishedRun:
         return self
@@ -160,27 +214,31 @@ class UnfinishedRun:
         traceback: TracebackType | None,
     ) -> None:
         """Forget everything once the result is there; otherwise say how to go on."""
-        if error is None:
-            self._forget()
-            return
-        if isinstance(error, VideosegError) and error.partial is not None:
-            self._keep_masks(error.partial)
-        self._tell()
+        try:
+            if error is None:
+                self._forget()
+                return
+            partial = error.partial if isinstance(error, VideosegError) else None
+            if (made := self._result or partial) is not None:
+                self._keep_masks(made)
+            self._tell()
+        finally:
+            self._lock.release()
 
     def _keep_masks(self, partial: Segmentation) -> None:
         if not any(track.visible_frames for track in partial.tracks):
             return
-        place = self._place / "masks"
         try:
-            partial.save(place, overwrite=True, parts=())
+            partial.save(self._masks, overwrite=True, parts=())
         except OutputError as problem:
             note(f"the masks made until then could not be kept: {problem}")
         else:
-            note(f"the masks made until then are in {place}, for videoseg.Segmentation.load")
+            note(f"the masks made until then are in {self._masks}, for videoseg.Segmentation.load")
 
     def _tell(self) -> None:
         if self._answer is None and not self.exchanges.exists():
-            self._forget()
+            if not self._masks.exists():
+                self._forget()
             return
         what = "what the chat model said" if self._answer is None else "the answer"
         note(f"{what} until then is kept in {self._place}")
@@ -188,6 +246,10 @@ class UnfinishedRun:
 
     def _forget(self) -> None:
         shutil.rmtree(self._place, ignore_errors=True)
+
+    @property
+    def _masks(self) -> Path:
+        return self._place / "masks"
 
     @property
     def _record(self) -> Path:
@@ -200,7 +262,7 @@ class UnfinishedRun:
         document = {
             "format": _FORMAT,
             "query": self._query,
-            "video": to_jsonable(self._facts),
+            "video": to_jsonable(self._video.facts()),
             "pipeline": dict(self._pipeline),
             "seed": self.seed,
             "answer": None
@@ -208,9 +270,23 @@ class UnfinishedRun:
             else {
                 "grounding": to_jsonable(answer.grounding),
                 "trace": to_jsonable(answer.trace),
+                "picture": _digest(self._video, answer.grounding.keyframe or 0),
             },
         }
         write_file(self._record, json.dumps(document, indent=1) + "\n")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _digest(video: Video, frame: int) -> str:
+    import hashlib
+
+    return hashlib.sha256(video[frame].tobytes()).hexdigest()[:32]
 
 
 def _answer_in(document: Mapping[str, Any]) -> KeptAnswer | None:

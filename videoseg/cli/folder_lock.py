@@ -1,0 +1,79 @@
+"""Keeps two runs from writing into one folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from videoseg.errors import OutputError
+
+__all__ = ["FolderLock"]
+
+
+class FolderLock:
+    """Keeps other processes off a folder until it is released, or this process has ended.
+
+    Nothing is written for it, so a killed process leaves nothing to clear away.
+
+    Args:
+        place: The folder; it is made with the first ``kept``.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._descriptor: int | None = None
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Take the folder, and release it only if the block fails.
+
+        Raises:
+            OutputError: If another process has it, or it cannot be made.
+        """
+        if self._descriptor is None:
+            self._make()
+            self._take()
+        try:
+            yield
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let others have the folder."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
+
+    def _make(self) -> None:
+        if self._place.is_symlink() or (self._place.exists() and not self._place.is_dir()):
+            raise OutputError(
+                f"{self._place}, where what is found is kept on the way, is not a folder; choose "
+                "another -o, or move it away"
+            )
+        try:
+            self._place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot make {self._place}: {error.strerror}; choose another -o"
+            ) from error
+
+    def _take(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # no such locks on Windows
+            return
+        self._descriptor = os.open(self._place, os.O_RDONLY)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.release()
+            raise OutputError(
+                "another run into the same folder is still going and keeps what it finds in "
+                f"{self._place}; wait for it, or choose another -o"
+            ) from error
+        except OSError:
+            # Some network file systems have no locks; they can still hold a run.
+            return
