@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from videoseg.evaluation import EvaluationReport, SampleExecutor, Shard
     from videoseg.evaluation.report import TableRow
 
-__all__ = ["benchmark_options", "evaluate_benchmark", "print_report"]
+__all__ = ["SUMMARY_FAILURES", "benchmark_options", "evaluate_benchmark", "print_report"]
+
+SUMMARY_FAILURES = 5
+"""How many failures a summary tells of; the report has the others."""
 
 _FILES = (
     ("report.html", "open this in a browser"),
@@ -199,13 +202,14 @@ def print_report(console: Console, report: EvaluationReport, folder: Path | None
             cells = _cells(row, report.measures, widths)
             line = f"  {row.label:<{width}}  {row.count:>7}  {cells}"
             console.print(line, style=style, soft_wrap=True)
-    for failure in report.failures[:5]:
+    for failure in report.failures[:SUMMARY_FAILURES]:
         if failure.error is not None:
             error = failure.error
             text = f"  failed: {failure.sample}: {error.type}: {error.message}"
             console.print(text, style="yellow", soft_wrap=True)
-    if len(report.failures) > 5:
-        console.print(f"  and {len(report.failures) - 5} more failed", style="yellow")
+    if (more := len(report.failures) - SUMMARY_FAILURES) > 0:
+        where = "the report lists them" if folder is not None else "with -o a report lists them"
+        console.print(f"  and {more} more failed; {where}", style="yellow", soft_wrap=True)
     for problem in report.problems[:5]:
         console.print(f"  {problem}", style="yellow", soft_wrap=True)
     console.print(f"  protocol {report.protocol}", soft_wrap=True)

@@ -25,6 +25,8 @@ class EvaluationProgress:
     Args:
         stream: Where to write; standard error by default.
         quiet: Show nothing but failures.
+        max_failures: How many failures are shown as they happen; by default all. The number of
+            the others is told at the end, unless none was to be shown.
         clock: Seconds that only go forward; for tests.
     """
 
@@ -33,10 +35,13 @@ class EvaluationProgress:
         stream: TextIO | None = None,
         *,
         quiet: bool = False,
+        max_failures: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._quiet = quiet
+        self._max_failures = max_failures
+        self._num_failures = 0
         self._clock = clock
         self._last = float("-inf")
         self._bar: Any = None
@@ -48,8 +53,10 @@ class EvaluationProgress:
         self.latest = progress
         record = progress.record
         if record is not None and record.error is not None:
-            said = shortened(f"{record.error.type}: {record.error.message}", 300)
-            self._line(f"{record.sample} failed: {said}")
+            self._num_failures += 1
+            if self._max_failures is None or self._num_failures <= self._max_failures:
+                said = shortened(f"{record.error.type}: {record.error.message}", 300)
+                self._line(f"{record.sample} failed: {said}")
         if self._quiet:
             return
         if self._stream.isatty():
@@ -63,6 +70,9 @@ class EvaluationProgress:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+        if self._max_failures and self._num_failures > self._max_failures:
+            self._line(f"and {self._num_failures - self._max_failures} more failed")
+            self._num_failures = 0
 
     def __enter__(self) -> EvaluationProgress:
         return self

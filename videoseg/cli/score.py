@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from videoseg.cli.eval import benchmark_options, print_report
+from videoseg.cli.eval import SUMMARY_FAILURES, benchmark_options, print_report
 from videoseg.cli.framework import VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
 
@@ -117,7 +117,9 @@ def score(
     protocol = protocol or truth.protocol
     if resize:
         protocol = replace(protocol, resolution="nearest")
-    with EvaluationProgress(quiet=quiet) as progress:
+    # Where a summary follows, it tells of failures; a thousand lines before it help nobody.
+    shown = SUMMARY_FAILURES if quiet or as_json else 0
+    with EvaluationProgress(quiet=quiet, max_failures=shown) as progress:
         report = score_predictions(
             truth,
             pred,

@@ -60,6 +60,18 @@ def test_quiet_shows_failures_only():
     assert stream.getvalue() == "a/1 failed: KeyError: [x]\n"
 
 
+def test_of_many_failures_the_first_are_shown_and_the_others_counted():
+    said = {}
+    for most in (0, 2, 5):
+        stream = io.StringIO()
+        with EvaluationProgress(stream, quiet=True, max_failures=most) as progress:
+            for done in range(1, 6):
+                progress(Progress(done, 5, done, 0.0, failed()))
+        said[most] = stream.getvalue().splitlines()
+    line = "a/1 failed: KeyError: [x]"
+    assert said == {0: [], 2: [line, line, "and 3 more failed"], 5: [line] * 5}
+
+
 def test_the_peak_of_a_sample_is_its_own():
     watch = MemoryWatch()
     before = watch.peak_bytes()

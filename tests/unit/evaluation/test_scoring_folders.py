@@ -11,6 +11,7 @@ import pytest
 from drawn_benchmarks import FRAMES, SIZE, VIDEOS, ids_picture, object_mask, write_ids, write_mask
 from PIL import Image
 
+from videoseg.cli.main import main
 from videoseg.errors import EvaluationError, OutputError
 from videoseg.evaluation import load_report, read_annotations, records_of, score_predictions
 from videoseg.masks import union_of_rles
@@ -156,6 +157,25 @@ def test_the_official_protocol_of_ref_davis17_merges_the_objects_of_each_annotat
     report = score_predictions(split, masks, protocol=rules, out=tmp_path / "out")
     assert report.overall["j_and_f"] == 1.0
     assert [row.label for row in report.groups.rows] == [f"annotator-{i}" for i in range(4)]
+
+
+def test_missing_predictions_are_summed_up_once_and_all_listed_in_the_report(
+    run, tmp_path, capsys
+):
+    pred, out = run("few", limit=2), tmp_path / "scored"
+    root = tmp_path / "benchmarks" / "mevis"
+    given = ["score", "--pred", str(pred), "--benchmark", "mevis", "--root", str(root)]
+    assert main([*given, "-o", str(out)]) == 0
+    said = capsys.readouterr()
+    assert "there is none" not in said.err
+    assert said.out.count("there is none") == 5
+    assert "and 1 more failed; the report lists them" in said.out
+    assert (out / "report.md").read_text().count("there is none") == 6
+    assert main([*given, "-q"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("there is none") == 5
+    assert said.err.endswith("and 1 more failed\n")
 
 
 def test_processes_give_the_same_numbers(truth, predicted):
