@@ -673,5 +673,13 @@ def test_a_contract_without_make_says_what_to_do():
     assert "make()" in failures["test_is_a_sampler"]
 
 
+def test_failures_are_shown_one_a_line():
+    failures = failures_of(SamplerContract, ReturnsAList)
+    head, *lines = str(failures).splitlines()
+    assert head == f"{len(failures)} tests of the contract failed:"
+    assert [line.split(":")[0].strip() for line in lines] == list(failures)
+    assert str(failures_of(SamplerContract, GoodSampler)) == "the contract is kept"
+
+
 def test_json_of_failures_can_be_kept():
     assert json.loads(json.dumps(failures_of(SamplerContract, ReturnsAList)))

@@ -42,12 +42,20 @@ class MaskStream:
         self._order = order
         self._observation = observation
         self._component = component
+        self._num_done = 0
         self._masks = self._run()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know; complete once the stream has ended."""
         return (*self.grounding.warnings, *self._observation.warnings)
+
+    def __repr__(self) -> str:
+        number = len(self.grounding.object_ids)
+        answer = f"{number} object{'s' if number > 1 else ''}" if number else "not in this video"
+        total = self._video.num_frames
+        done = f"{self._num_done} of {total}" if total is not None else f"{self._num_done}"
+        return f"<MaskStream of {self._video.name!r}: {answer}, {done} frames yielded>"
 
     def __iter__(self) -> Iterator[FrameMasks]:
         return self
@@ -74,7 +82,6 @@ class MaskStream:
 
     def _run(self) -> Generator[FrameMasks, None, None]:
         total = self._video.num_frames
-        done = 0
         with self._observation.stage("propagator", self._component, total=total):
             propagation = self._propagation
             if propagation is None:
@@ -85,8 +92,8 @@ class MaskStream:
                 source = self._as_made(propagation)
             try:
                 for masks in source:
-                    done += 1
-                    self._observation.frame_done(masks.frame, done, total)
+                    self._num_done += 1
+                    self._observation.frame_done(masks.frame, self._num_done, total)
                     yield masks
             finally:
                 if propagation is not None:

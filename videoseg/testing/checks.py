@@ -106,6 +106,17 @@ def iou(first: BoolArray, second: BoolArray) -> float:
     return int(np.logical_and(first, second).sum()) / union if union else 1.0
 
 
+class _Failures(dict[str, str]):
+    """What each failed test said; shown one a line, in a notebook as well."""
+
+    def __repr__(self) -> str:
+        if not self:
+            return "the contract is kept"
+        count = f"{len(self)} test{'s' if len(self) > 1 else ''} of the contract failed:"
+        said = (f"  {name}: {' '.join(text.split())}" for name, text in self.items())
+        return "\n".join([count, *said])
+
+
 def contract_failures(contract: object, *, only: Collection[str] = ()) -> dict[str, str]:
     """Run every test of a contract without pytest.
 
@@ -114,9 +125,10 @@ def contract_failures(contract: object, *, only: Collection[str] = ()) -> dict[s
         only: Names of the tests to run; all by default.
 
     Returns:
-        For each test that failed, what it said. Empty if the contract is kept.
+        For each test that failed, what it said; ``print`` shows one a line. Empty if the
+        contract is kept.
     """
-    failures: dict[str, str] = {}
+    failures = _Failures()
     for name in sorted(dir(type(contract))):
         if name.startswith("test_") and (not only or name in only):
             try:

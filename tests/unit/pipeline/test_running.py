@@ -276,6 +276,14 @@ def test_a_stream_yields_every_frame_once_with_the_masks_of_the_result(
         assert (masks.union == result.mask(frame)).all()
 
 
+def test_a_stream_tells_how_far_it_is(video):
+    with pipeline().stream(video, "it") as stream:
+        next(stream)
+        assert repr(stream) == "<MaskStream of 'frames': 1 object, 1 of 10 frames yielded>"
+    with pipeline(AnswersAt([])).stream(iter(video), "it", warmup_frames=4) as stream:
+        assert repr(stream).endswith(": not in this video, 0 frames yielded>")
+
+
 def test_a_live_source_is_answered_from_its_beginning(video):
     pulled = []
 
