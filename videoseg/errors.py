@@ -16,10 +16,12 @@ __all__ = [
     "ComponentNotFoundError",
     "ConfigError",
     "EvaluationError",
+    "FrameNotFoundError",
     "GroundingParseError",
     "IncompatibleStagesError",
     "MissingDependencyError",
     "MissingWeightsError",
+    "ObjectNotFoundError",
     "OutputError",
     "PluginConflictError",
     "PluginLoadError",
@@ -157,6 +159,34 @@ class StageError(VideosegError):
         self.stage = stage
         self.component = component
         super().__init__(message)
+
+
+class ObjectNotFoundError(VideosegError, KeyError):
+    """There is no object of this id; the message lists those there are. A ``KeyError``, too."""
+
+    def __str__(self) -> str:
+        # KeyError would put the sentence into quotes.
+        return str(self.args[0]) if self.args else ""
+
+
+class FrameNotFoundError(VideosegError, IndexError):
+    """Masks were asked of a frame that the video does not have. An ``IndexError``, too.
+
+    Args:
+        frame: The frame asked for.
+        num_frames: How many there are.
+    """
+
+    def __init__(self, frame: int, num_frames: int) -> None:
+        self.frame = frame
+        self.num_frames = num_frames
+        super().__init__(frame, num_frames)
+
+    def __str__(self) -> str:
+        return (
+            f"there is no frame {self.frame}: the video has {self.num_frames}, from 0 to "
+            f"{self.num_frames - 1}"
+        )
 
 
 class OutputError(VideosegError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videoseg.errors import ConfigError, VideosegError
+from videoseg.errors import ConfigError, ObjectNotFoundError, VideosegError
 from videoseg.synthetic.facts import ObjectFacts, object_facts
 from videoseg.synthetic.measure import Measurements, measure
 from videoseg.synthetic.plan import Camera, SceneWishes, plan_scene, scene_is_fair
@@ -174,7 +174,7 @@ class SyntheticClip:
         """Return the visible masks of one object, shape (T, H, W).
 
         Raises:
-            KeyError: If there is no such object.
+            ObjectNotFoundError: If there is no such object.
         """
         self._require(object_id)
         return np.asarray(self.labels == object_id)
@@ -183,7 +183,7 @@ class SyntheticClip:
         """Return an object's whole extent inside the picture, hidden parts included, (H, W).
 
         Raises:
-            KeyError: If there is no such object.
+            ObjectNotFoundError: If there is no such object.
         """
         self._require(object_id)
         return self._renderer.amodal_mask(frame, object_id)
@@ -198,7 +198,9 @@ class SyntheticClip:
 
     def _require(self, object_id: int) -> None:
         if object_id not in self.object_ids:
-            raise KeyError(f"no object {object_id}; the objects are {self.object_ids}")
+            raise ObjectNotFoundError(
+                f"there is no object {object_id}; the objects are {list(self.object_ids)}"
+            )
 
 
 def make_clip(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from videoseg.errors import ConfigError, VideoError
+from videoseg.errors import ConfigError, ObjectNotFoundError, VideoError
 from videoseg.synthetic.clip import SyntheticClip, make_clip
 from videoseg.synthetic.plan import Camera
 from videoseg.synthetic.reference import SyntheticQuery
@@ -118,10 +118,12 @@ class SyntheticStream:
         """Return the visible mask of one object on one frame, shape (H, W).
 
         Raises:
-            KeyError: If there is no such object.
+            ObjectNotFoundError: If there is no such object.
         """
         if object_id not in self._clip.object_ids:
-            raise KeyError(f"no object {object_id}; the objects are {self._clip.object_ids}")
+            raise ObjectNotFoundError(
+                f"there is no object {object_id}; the objects are {list(self._clip.object_ids)}"
+            )
         return np.asarray(self.labels_at(index) == object_id)
 
     def _story_frame(self, index: int) -> int:

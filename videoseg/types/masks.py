@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.errors import ShapeError
+from videoseg.errors import FrameNotFoundError, ShapeError
 from videoseg.types.arrays import BoolArray, Size
 from videoseg.types.rle import Rle
 
@@ -100,7 +100,16 @@ class MaskTrack:
         )
 
     def mask(self, frame: int) -> BoolArray:
-        """Return the mask of one frame, shape (H, W); all False where not visible."""
+        """Return the mask of one frame, shape (H, W); all False where not visible.
+
+        Args:
+            frame: The frame index; negative ones count from the end.
+
+        Raises:
+            FrameNotFoundError: If there is no such frame; it is an ``IndexError``, too.
+        """
+        if not -len(self.masks) <= frame < len(self.masks):
+            raise FrameNotFoundError(frame, len(self.masks))
         rle = self.masks[frame]
         return np.zeros(self.size, dtype=bool) if rle is None else rle.decode()
 

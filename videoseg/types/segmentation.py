@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from videoseg.errors import FrameNotFoundError, ObjectNotFoundError
 from videoseg.types.arrays import BoolArray
 from videoseg.types.episode import Trace
 from videoseg.types.grounding import Grounding
@@ -76,17 +77,26 @@ class Segmentation:
         """Return the track of one object.
 
         Raises:
-            KeyError: If there is no such object.
+            ObjectNotFoundError: If there is no such object; it is a ``KeyError``, too.
         """
         for track in self.tracks:
             if track.object_id == object_id:
                 return track
-        raise KeyError(f"no object {object_id}; the objects are {list(self.object_ids)}")
+        raise ObjectNotFoundError(
+            f"there is no object {object_id}; the objects are {list(self.object_ids)}"
+        )
 
     def mask(self, frame: int) -> BoolArray:
-        """Return the union of all objects on one frame, shape (H, W)."""
+        """Return the union of all objects on one frame, shape (H, W).
+
+        Args:
+            frame: The frame index; negative ones count from the end.
+
+        Raises:
+            FrameNotFoundError: If there is no such frame; it is an ``IndexError``, too.
+        """
         if not -self.video.num_frames <= frame < self.video.num_frames:
-            raise IndexError(f"frame {frame} of a video of {self.video.num_frames} frames")
+            raise FrameNotFoundError(frame, self.video.num_frames)
         union = np.zeros(self.video.size, dtype=bool)
         for track in self.tracks:
             union |= track.mask(frame)

@@ -1,0 +1,24 @@
+import pickle
+
+import pytest
+
+from videoseg.errors import FrameNotFoundError, ObjectNotFoundError, VideosegError
+from videoseg.types import Grounding, MaskTrack, Segmentation, Trace, VideoFacts
+
+
+def test_what_a_result_does_not_have_is_refused_as_videoseg_and_as_python_do():
+    track = MaskTrack(3, (4, 5), (None, None))
+    facts = VideoFacts("clip", None, 2, (4, 5), 5.0, 0.4, "array")
+    result = Segmentation("the red one", facts, Grounding(None), Trace(), (track,))
+    for kind in (KeyError, VideosegError, ObjectNotFoundError):
+        with pytest.raises(kind) as caught:
+            result.track(7)
+        assert str(caught.value) == "there is no object 7; the objects are [3]"
+    for kind in (IndexError, VideosegError, FrameNotFoundError):
+        for asked in (result.mask, track.mask):
+            with pytest.raises(kind) as caught:
+                asked(2)
+            assert str(caught.value) == "there is no frame 2: the video has 2, from 0 to 1"
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
+    assert not result.mask(-2).any() and not track.mask(-1).any()
