@@ -39,6 +39,20 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("start", [EXAMPLES, EXAMPLES.parent], ids=["examples", "root"])
+def test_the_recording_is_found_from_the_folder_and_from_the_root(
+    start: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nbformat
+
+    monkeypatch.chdir(start)
+    notebook = nbformat.read(EXAMPLES / "videoseg_r1_step_by_step.ipynb", as_version=4)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    names: dict[str, Path] = {}
+    exec(first.source, names)
+    assert names["recording"].is_file()
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
     import nbformat
