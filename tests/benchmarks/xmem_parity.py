@@ -16,6 +16,9 @@ Only the ``top_k`` most similar places are read. Where the last of these and the
 equal but for rounding, the two implementations may read different ones, which shows on that
 frame and fades. ``--read-all`` reads all places in both, which leaves nothing to chance;
 ``--double`` computes both in float64, where such ties are all but gone.
+
+``--fitted`` takes a network whose masks follow the annotated objects (see ``xmem_fitted.py``),
+so that what bfloat16 does to masks can be seen, in ours and in the reference under autocast.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +39,7 @@ from videoseg_xmem.checkpoint import load_network
 from videoseg_xmem.network.preparation import prepare
 from videoseg_xmem.options import MemoryOptions
 from videoseg_xmem.tracker import Tracker
+from xmem_fitted import fit, quick_bfloat16
 from xmem_reference import ALL, Reference, frames_of, informative_network, normalised
 
 LATE = 10
@@ -60,9 +64,14 @@ class Ours:
     """
 
     def __init__(self, checkpoint: Path, options: MemoryOptions, dtype: torch.dtype) -> None:
-        self._dtype = dtype
-        network = prepare(load_network(checkpoint), device=torch.device("cpu"), dtype=dtype)
-        self.tracker = Tracker(network, options)
+        device = torch.device("cpu")
+        self._network = prepare(load_network(checkpoint), device=device, dtype=dtype)
+        self.tracker = Tracker(self._network, options)
+
+    @property
+    def last_convolution(self) -> torch.nn.Module:
+        """Makes the logits at stride 4."""
+        return self._network.decoder.pred
 
     def step(
         self, image: torch.Tensor, given: Mapping[int, torch.Tensor], *, last: bool = False
@@ -73,25 +82,31 @@ class Ours:
         top, left = tall // 2, wide // 2
         padding = (left, wide - left, top, tall - top)
         padded = functional.pad(image[None], padding).to(
-            self._dtype, memory_format=torch.channels_last
+            self._network.dtype, memory_format=torch.channels_last
         )
         masks = {number: functional.pad(mask, padding) for number, mask in given.items()}
         probabilities = self.tracker.step(padded, masks, last=last)
         return probabilities[:, top : top + height, left : left + width]
 
 
-def objects_of(folder: Path, size: tuple[int, int]) -> dict[int, dict[int, torch.Tensor]]:
-    """Return what is given: the upper half of the annotated thing, and later its lower half."""
-    given = {}
-    for number, frame in enumerate((0, LATE)):
-        thing = np.array(Image.open(folder / f"{frame:05d}.png")) > 0
-        rows = np.flatnonzero(thing.any(axis=1))
+def annotation_of(
+    folder: Path, frame: int, size: tuple[int, int], numbers: list[int] | None
+) -> torch.Tensor:
+    """Return the masks of two objects on one frame, (2, H, W).
+
+    These are the annotated objects of the given numbers, or else the upper and the lower half
+    of all that is annotated.
+    """
+    annotated = np.array(Image.open(folder / f"{frame:05d}.png"))
+    if numbers:
+        masks = np.stack([annotated == number for number in numbers])
+    else:
+        masks = np.stack([annotated > 0] * 2)
+        rows = np.flatnonzero(masks[0].any(axis=1))
         middle = (rows[0] + rows[-1]) // 2
-        thing[middle:] &= number == 1
-        thing[:middle] &= number == 0
-        mask = torch.from_numpy(thing).float()
-        given[frame] = {number: functional.interpolate(mask[None, None], size)[0, 0]}
-    return given
+        masks[0, middle:] = False
+        masks[1, :middle] = False
+    return functional.interpolate(torch.from_numpy(masks).float()[None], size)[0]
 
 
 def compute_in_double() -> None:
@@ -104,32 +119,94 @@ def compute_in_double() -> None:
     torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign]
 
 
+class InBfloat16:
+    """The reference with convolutions and products in bfloat16, as it is used on a GPU."""
+
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
+
+    def step(
+        self, image: torch.Tensor, given: Mapping[int, torch.Tensor], *, last: bool = False
+    ) -> torch.Tensor:
+        """Return probabilities, (1 + N, H, W)."""
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self._reference.step(image, given, last=last).float()
+
+
+def _iou(mask: torch.Tensor, other: torch.Tensor) -> float:
+    union = int((mask | other).sum())
+    return 1.0 if union == 0 else int((mask & other).sum()) / union
+
+
 class Agreement:
-    """How far two implementations are apart, over all frames."""
+    """How far an implementation is from another one and from the annotation, on all frames."""
 
     def __init__(self) -> None:
         self.largest: list[float] = []
         self.means: list[float] = []
         self.ious: list[float] = []
+        self.overlaps: list[float] = []
 
-    def add(self, expected: torch.Tensor, actual: torch.Tensor) -> None:
-        """Take in one frame's probabilities."""
+    def add(
+        self, expected: torch.Tensor, actual: torch.Tensor, annotated: torch.Tensor | None
+    ) -> None:
+        """Take in one frame's probabilities and the annotated masks."""
         difference = (expected - actual).abs()
         self.largest.append(float(difference.max()))
         self.means.append(float(difference.mean()))
         labels, others = expected.argmax(dim=0), actual.argmax(dim=0)
         for number in range(1, len(expected)):
-            mask, other = labels == number, others == number
-            union = int((mask | other).sum())
-            self.ious.append(1.0 if union == 0 else int((mask & other).sum()) / union)
+            mask = others == number
+            self.ious.append(_iou(labels == number, mask))
+            if annotated is not None:
+                self.overlaps.append(_iou(annotated[number - 1] > 0.5, mask))
 
     def row(self, name: str) -> str:
         """Return a line of the table."""
         return (
             f"| {name} | {max(self.largest):.1e} | {np.mean(self.means):.1e} "
             f"| {sum(value > 1e-4 for value in self.largest)} "
-            f"| {min(self.ious):.4f} | {np.mean(self.ious):.4f} |"
+            f"| {min(self.ious):.4f} | {np.mean(self.ious):.4f} "
+            f"| {f'{np.mean(self.overlaps):.3f}' if self.overlaps else ''} |"
         )
+
+
+@dataclass
+class Contender:
+    """An implementation, and the one it is compared with.
+
+    Args:
+        steps: The implementation.
+        against: The name of the other one.
+        agreement: What has been found.
+    """
+
+    steps: Steps
+    against: str
+    agreement: Agreement = field(default_factory=Agreement)
+
+
+def contenders(
+    checkpoint: Path, memory: MemoryOptions, options: argparse.Namespace
+) -> dict[str, Contender]:
+    """Return all that are compared, the reference first."""
+    dtype = torch.get_default_dtype()
+    name = f"ours, {str(dtype).removeprefix('torch.')}"
+
+    def reference() -> Reference:
+        return Reference(options.reference, checkpoint, memory)
+
+    aligned = replace(memory, late_objects="aligned")
+    found = {
+        "reference": Contender(reference(), "reference"),
+        name: Contender(Ours(checkpoint, memory, dtype), "reference"),
+        f"{name}, late_objects=aligned": Contender(Ours(checkpoint, aligned, dtype), "reference"),
+    }
+    if not (options.no_bfloat16 or options.double):
+        found["ours, bfloat16"] = Contender(Ours(checkpoint, memory, torch.bfloat16), name)
+        if options.fitted:
+            found["reference, bfloat16"] = Contender(InBfloat16(reference()), "reference")
+    return found
 
 
 def main() -> None:
@@ -139,6 +216,7 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, required=True, help="checkout of XMem")
     parser.add_argument("--data", type=Path, default=Path(default), help="folder with davis/")
     parser.add_argument("--sequence", default="dogs-jump", help="one with annotations")
+    parser.add_argument("--objects", type=int, nargs=2, help="numbers in the annotation")
     parser.add_argument("--frames", type=int, default=40)
     parser.add_argument("--size", type=int, nargs=2, default=(480, 854), metavar=("H", "W"))
     parser.add_argument("--threads", type=int, default=2)
@@ -146,6 +224,8 @@ def main() -> None:
     parser.add_argument("--read-all", action="store_true", help="no top_k")
     parser.add_argument("--double", action="store_true", help="compute both in float64")
     parser.add_argument("--no-bfloat16", action="store_true", help="leave out what is slow")
+    parser.add_argument("--fitted", action="store_true", help="masks follow the objects")
+    parser.add_argument("--checkpoint", type=Path, help="keep the fitted network here")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.double:
@@ -153,7 +233,14 @@ def main() -> None:
     size = tuple(options.size)
     folder = options.data / "davis"
     frames = frames_of(folder / "JPEGImages" / "480p" / options.sequence, options.frames)
-    given = objects_of(folder / "Annotations" / "480p" / options.sequence, size)
+    images = [normalised(frame, size) for frame in frames]
+    # Only what is given needs an annotation, unless the network is to be fitted to it.
+    folder = folder / "Annotations" / "480p" / options.sequence
+    annotated = {
+        index: annotation_of(folder, index, size, options.objects)
+        for index in (range(len(frames)) if options.fitted else (0, LATE))
+    }
+    given = {0: {0: annotated[0][0]}, LATE: {1: annotated[LATE][1]}}
     memory = MemoryOptions(
         mem_every=2,
         top_k=ALL if options.read_all else 30,
@@ -161,44 +248,47 @@ def main() -> None:
         max_working_frames=4,
         prototypes=64,
     )
-    dtype = torch.get_default_dtype()
-    name = f"ours, {str(dtype).removeprefix('torch.')}"
-    aligned = replace(memory, late_objects="aligned")
     with tempfile.TemporaryDirectory() as temporary:
-        checkpoint = Path(temporary) / "random.pth"
-        torch.save(informative_network(seed=options.seed).state_dict(), checkpoint)
-        reference = Reference(options.reference, checkpoint, memory)
-        ours: dict[str, Ours] = {
-            name: Ours(checkpoint, memory, dtype),
-            f"{name}, late_objects=aligned": Ours(checkpoint, aligned, dtype),
-        }
-        if not (options.no_bfloat16 or options.double):
-            ours["ours, bfloat16, against ours, float32"] = Ours(
-                checkpoint, memory, torch.bfloat16
+        checkpoint = options.checkpoint or Path(temporary) / "random.pth"
+        if not options.fitted:
+            torch.save(informative_network(seed=options.seed).state_dict(), checkpoint)
+        elif not checkpoint.is_file():
+            fit(
+                checkpoint,
+                lambda path: Ours(path, memory, torch.get_default_dtype()),
+                images,
+                given,
+                list(annotated.values()),
+                seed=options.seed,
             )
-    agreements = {name: Agreement() for name in ours}
+        found = contenders(checkpoint, memory, options)
     spread = []
-    for index, frame in enumerate(frames):
-        image = normalised(frame, size)
-        last = index == len(frames) - 1
-        masks = given.get(index, {})
-        expected = reference.step(image, masks, last=last)
-        spread.append(float(((expected > 0.05) & (expected < 0.95)).float().mean()))
-        results = {which: one.step(image, masks, last=last) for which, one in ours.items()}
-        for which, result in results.items():
-            against = results[name] if "bfloat16" in which else expected
-            agreements[which].add(against, result)
-    memory_of_ours = ours[name].tracker.memory
+    with quick_bfloat16():
+        for index, image in enumerate(images):
+            last = index == len(images) - 1
+            masks = given.get(index, {})
+            results = {
+                name: one.steps.step(image, masks, last=last) for name, one in found.items()
+            }
+            expected = results["reference"]
+            spread.append(float(((expected > 0.05) & (expected < 0.95)).float().mean()))
+            for name, one in found.items():
+                truth = annotated[index] if options.fitted and index not in given else None
+                one.agreement.add(results[one.against], results[name], truth)
+    reference, ours = list(found.values())[:2]
     print(
         f"{len(frames)} frames of {options.sequence} at {size[0]}x{size[1]}, second object on "
-        f"frame {LATE}; {memory_of_ours.num_prototypes} prototypes at the end (reference: "
-        f"{reference.memory.long_mem.size}); {100 * np.mean(spread):.0f} % of the reference's "
-        "probabilities lie between 0.05 and 0.95\n"
+        f"frame {LATE}; {ours.steps.tracker.memory.num_prototypes} prototypes at the end "
+        f"(reference: {reference.steps.memory.long_mem.size}); {100 * np.mean(spread):.0f} % of "
+        "the reference's probabilities lie between 0.05 and 0.95\n"
     )
-    print("| implementation | max difference | mean | frames > 1e-4 | least IoU | mean IoU |")
-    print("|---|---|---|---|---|---|")
-    for which, agreement in agreements.items():
-        print(agreement.row(which))
+    print(
+        "| implementation | max difference | mean | frames > 1e-4 | least IoU | mean IoU "
+        "| J of the annotation |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for name, one in found.items():
+        print(one.agreement.row(f"{name}, against {one.against}"))
 
 
 if __name__ == "__main__":
