@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 from scripted_server import Answer, completion, scripted_server
-from videoseg_vlm import OpenAIChat, ServerError, fitted_size
+from videoseg_vlm import OpenAIChat, RecordingChat, ServerError, fitted_size
 
 import videoseg as vs
 from videoseg.testing import ChatContract
@@ -230,6 +230,16 @@ def test_the_key_is_sent_and_stands_nowhere_else(ask, key, caplog, monkeypatch):
     )
     seen += [repr(pipe), pipe.to_yaml(), repr(chat.__dict__)]
     assert not any(KEY in text for text in seen)
+
+
+def test_a_key_that_a_model_repeats_is_not_recorded(ask, key, tmp_path):
+    with scripted_server(completion(f"Your key is {KEY}.")) as server:
+        recording = RecordingChat(
+            model=made(server.url, api_key_env=key), path=str(tmp_path / "said.jsonl")
+        )
+        [reply] = recording.chat(ask())
+    assert reply.text == "Your key is <key>."
+    assert KEY not in (tmp_path / "said.jsonl").read_text()
 
 
 def test_no_key_is_sent_unless_one_is_named(ask, monkeypatch):
