@@ -51,6 +51,8 @@ TALKING = '''
             for number in (1, 2, 3):
                 message = vs.Message("user", (vs.TextPart(f"question {number}"),))
                 said += [r.text for r in self.chat.chat([message], seed=episode.seed)]
+            if not self.side:
+                raise vs.GroundingParseError("nobody can read that", raw_text=said[0])
             box = vs.Box(4, 4, 4 + self.side, 4 + self.side)
             return vs.Grounding(0, (vs.Prompt(1, 0, box=box),), vs.Thought("\\n".join(said)))
 
@@ -240,6 +242,15 @@ def test_exchanges_that_cannot_be_read_are_told_with_the_way_out(run, tmp_path):
     assert "--overwrite" in error_line(refused)
     assert "run the same" not in error_line(refused)
     assert run("--overwrite").returncode == 0
+
+
+def test_an_answer_that_nobody_can_read_is_not_offered_to_be_read_again(run, tmp_path):
+    failed = run("-O", "grounder.side=0")
+    assert failed.returncode == 1
+    assert "out.unfinished" in error_line(failed)
+    assert "--resume" not in error_line(failed)
+    assert "--overwrite and another --seed" in error_line(failed)
+    assert run("--overwrite", "--seed", "1").returncode == 0
 
 
 # -- after the answer -----------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from videoseg.cli.folder_lock import FolderLock
 from videoseg.cli.framework import note
-from videoseg.errors import ConfigError, OutputError, VideosegError
+from videoseg.errors import ConfigError, GroundingParseError, OutputError, VideosegError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -221,7 +221,7 @@ class UnfinishedRun:
             partial = error.partial if isinstance(error, VideosegError) else None
             if (made := self._result or partial) is not None:
                 self._keep_masks(made)
-            self._tell()
+            self._tell(error)
         finally:
             self._lock.release()
 
@@ -235,13 +235,16 @@ class UnfinishedRun:
         else:
             note(f"the masks made until then are in {self._masks}, for videoseg.Segmentation.load")
 
-    def _tell(self) -> None:
+    def _tell(self, error: BaseException | None) -> None:
         if self._answer is None and not self.exchanges.exists():
             if not self._masks.exists():
                 self._forget()
             return
         what = "what the chat model said" if self._answer is None else "the answer"
         note(f"{what} until then is kept in {self._place}")
+        if isinstance(error, GroundingParseError):
+            note("to ask anew, run the same with --overwrite and another --seed")
+            return
         note(f"to go on from it, run the same with: -o {shlex.quote(str(self._folder))} --resume")
 
     def _forget(self) -> None:
