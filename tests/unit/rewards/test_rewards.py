@@ -41,6 +41,7 @@ def test_a_perfect_answer_earns_seven_and_nine_with_negative_points() -> None:
     mask = np.zeros((840, 840), bool)
     mask[100:260, 100:300] = True
     beside = negative_distance([(310, 180)], mask)
+    assert worded + answer_format([item(DOG)]) + placed + beside == 8
     formed = answer_format([item(DOG, negative=True)], negatives=True)
     assert worded + formed + placed + beside == 9
 
