@@ -231,6 +231,7 @@ class Pipeline:
         """
         query = check_query(query)
         opened = self._open(video)
+        _expect_all_frames(opened)
         begin = time.perf_counter()
         self._composition.build_all()
         observation = Observation(self._registry, observers)
@@ -277,6 +278,7 @@ class Pipeline:
             prompts = tuple(grounding)
             grounding = Grounding(prompts[0].frame if prompts else None, prompts)
         opened = self._open(video)
+        _expect_all_frames(opened)
         begin = time.perf_counter()
         observation = Observation(self._registry, observers)
         self._composition.build_all("segmenter", "propagator")
@@ -317,6 +319,8 @@ class Pipeline:
         opened = self._open(video, live_buffer=warmup_frames)
         observation = Observation(self._registry, observers)
         live = opened.num_frames is None
+        if not live:
+            _expect_all_frames(opened)
         self._composition.check_live(live)
         self._composition.build_all()
         beginning = _beginning(opened, warmup_frames) if live else opened
@@ -422,6 +426,13 @@ class Pipeline:
             warnings=tuple(dict.fromkeys([*warnings, *observation.warnings])),
             source=episode.video,
         )
+
+
+def _expect_all_frames(video: VideoSource) -> None:
+    # Sources of other packages need not be able to make use of it.
+    expect = getattr(video, "decode_in_order", None)
+    if callable(expect):
+        expect()
 
 
 def _mask_tracks(

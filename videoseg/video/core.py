@@ -62,6 +62,8 @@ class VideoCore:
         self._factory = factory
         self._reader: VideoReader | None = reader
         self._cache = FrameCache(cache_bytes)
+        self._filling: Iterator[Frame] | None = None
+        self._num_filled: int | None = None
         self._process = os.getpid()
         self._lock = threading.RLock()
         self._is_closed = False
@@ -78,6 +80,7 @@ class VideoCore:
         state = self.__dict__.copy()
         del state["_lock"]
         state["_cache"] = self._cache.max_bytes
+        state["_filling"] = state["_num_filled"] = None
         if self._factory is not None:
             state["_reader"] = None
         return state
@@ -128,21 +131,60 @@ class VideoCore:
         """Whether reading a frame costs no decoding, so that caching it gains nothing."""
         return bool(getattr(self.reader(), "in_memory", False))
 
+    def decode_in_order(self) -> None:
+        """From now on, decode every frame up to the one that is asked for, and keep them all.
+
+        That is the way to decode each frame once, where all will be needed and all fit into
+        the cache; where they do not, nothing changes.
+        """
+        reader = self.reader()
+        if self._num_filled is not None or isinstance(reader, GrowingReader):
+            return
+        if not self.is_in_memory() and self._fits(len(reader.timestamps)):
+            self._num_filled = 0
+
     def read(self, index: int) -> Frame:
         """Return the frame of a non-negative index that is known to exist."""
         reader = self.reader()
         if getattr(reader, "in_memory", False):
             return reader.read(index)
         frame = self._cache.get(index)
+        if frame is None and self._num_filled is not None:
+            self._fill_up_to(index)
+            frame = self._cache.get(index)
         if frame is None:
             frame = _locked_up(reader.read(index))
             self._cache.put(index, frame)
         return frame
 
+    def _fill_up_to(self, index: int) -> None:
+        reader = self.reader()
+        if getattr(reader, "random_access", False):
+            return
+        with self._lock:
+            if self._num_filled is None:
+                return
+            if self._filling is None:
+                # What is held already from the beginning on need not be decoded again.
+                while self._cache.get(self._num_filled) is not None:
+                    self._num_filled += 1
+                frames = range(self._num_filled, len(reader.timestamps))
+                self._filling = self._decoded(frames, keep=True)
+            try:
+                while self._num_filled <= index:
+                    next(self._filling)
+                    self._num_filled += 1
+            except VideoError:
+                # Beyond a frame that cannot be decoded there may be others that can.
+                self._filling = self._num_filled = None
+
     def iter_forward(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames [start, stop), from the cache as far as it goes."""
         if self.is_in_memory():
             yield from self.reader().iter_frames(start, stop)
+            return
+        if self._num_filled is not None:
+            yield from map(self.read, range(start, stop))
             return
         # A pass longer than the cache would only push out what is worth keeping.
         keep = self._fits(stop - start)
@@ -157,6 +199,9 @@ class VideoCore:
         What the cache holds at that end is taken from there.
         """
         reader = self.reader()
+        if self._num_filled is not None:
+            yield from map(self.read, range(stop - 1, start - 1, -1))
+            return
         while stop > start and (cached := self._cache.get(stop - 1)) is not None:
             yield cached
             stop -= 1
@@ -214,7 +259,9 @@ class VideoCore:
         with self._lock:
             self._is_closed = True
             reader, self._reader = self._reader, None
+            filling, self._filling = self._filling, None
         self._cache.clear()
+        del filling
         if reader is not None:
             reader.close()
 
@@ -229,6 +276,10 @@ class VideoCore:
         # Locks may have been held by threads that this process does not have.
         self._lock = threading.RLock()
         self._cache = FrameCache(self._cache.max_bytes)
+        _leave_to_the_parent(self._filling)
+        self._filling = None
+        if self._num_filled is not None:
+            self._num_filled = 0
         if self._reader is not None and self._factory is not None:
             _leave_to_the_parent(self._reader)
             self._reader = None

@@ -67,6 +67,9 @@ class ImageReader:
         VideoError: If there is no picture, one cannot be read, or sizes differ.
     """
 
+    # Reading one picture does not mean decoding those before it.
+    random_access = True
+
     def __init__(self, paths: Sequence[str | Path], *, fps: float) -> None:
         self._paths = [Path(path) for path in paths]
         if not self._paths:

@@ -21,7 +21,7 @@ from videoseg.video.opening import DEFAULT_FPS, frames_core, iterator_core, path
 
 __all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video"]
 
-DEFAULT_CACHE_BYTES = 128 * 2**20
+DEFAULT_CACHE_BYTES = 256 * 2**20
 """Bound on the decoded frames a video holds: 97 frames of 854x480."""
 
 
@@ -356,6 +356,14 @@ class Video:
         # Times are sums of fractions; a hair's breadth early is in time.
         index = int(np.searchsorted(times, seconds + 1e-6, side="right")) - 1
         return min(max(index, 0), len(times) - 1)
+
+    def decode_in_order(self) -> None:
+        """Tell that all frames will be needed, in whatever order.
+
+        If they fit into ``cache_bytes``, each is then decoded once: reading a frame decodes
+        those before it, too, and all are kept. Otherwise nothing changes. Pipelines call it.
+        """
+        self._core.decode_in_order()
 
     def facts(self) -> VideoFacts:
         """Return what a result records about this video.

@@ -61,7 +61,18 @@ def test_from_a_model_over_sam2_and_xmem_to_a_saved_result(clip_path, model, tmp
     assert kept == first
 
 
-def test_every_frame_is_decoded_once(clip_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("segmenter", "propagator"),
+    [
+        ("cut", "flow"),
+        (
+            vs.use("sam2", model="toy", random_weights=True, low_score=0.0),
+            vs.use("xmem", checkpoint="random", size=64),
+        ),
+    ],
+    ids=["weightless", "sam2-xmem"],
+)
+def test_every_frame_is_decoded_once(tmp_path, monkeypatch, segmenter, propagator):
     from videoseg.video.pyav import PyavReader
 
     decoded: Counter[int] = Counter()
@@ -72,14 +83,19 @@ def test_every_frame_is_decoded_once(clip_path, monkeypatch):
         return decode(reader, cursor, index)
 
     monkeypatch.setattr(PyavReader, "_decode", counted)
-    clip = make_clip(seed=1, difficulty="motion", num_frames=12, size=(480, 854))
+    # Longer than what is shown of it, and with several places where decoding may begin.
+    clip = make_clip(seed=1, difficulty="motion", num_frames=45, size=(480, 854))
+    path = tmp_path / "clip.mp4"
+    write_video(path, clip.iter_frames(), fps=clip.fps)
     chat = knowing(clip, clip.queries[0])
     pipe = vs.Pipeline(
-        HierarchicalSampler(chat=chat, num_spans=2, num_positions=2),
+        HierarchicalSampler(chat=chat, num_spans=2, num_positions=2, num_frames=20),
         ReasoningGrounder(chat=chat),
-        "flow",
-        segmenter="cut",
+        propagator,
+        segmenter=segmenter,
     )
-    with vs.Video.open(clip_path, reader="pyav") as video:
-        pipe(video, clip.queries[0].text)
-    assert decoded == Counter(range(12))
+    with vs.Video.open(path, reader="pyav") as video:
+        result = pipe(video, clip.queries[0].text)
+    assert result.found
+    assert 0 < result.grounding.keyframe < 44
+    assert decoded == Counter(range(45))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
-from videoseg.errors import ConfigError
+from videoseg.errors import ConfigError, VideoError
 from videoseg.video import Video
 from videoseg.video.cache import FrameCache
 
@@ -49,6 +52,83 @@ def test_pass_longer_than_the_cache_does_not_empty_it(clip):
         list(video.iter_frames())
         list(video.iter_frames(reverse=True))
         assert video[7] is keyframe
+
+
+# -- each frame once -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Count how often PyAV's reader decodes each frame."""
+    from videoseg.video.pyav import PyavReader
+
+    counts = Counter()
+    decode = PyavReader._decode
+
+    def counted(reader, cursor, index):
+        counts[index] += 1
+        return decode(reader, cursor, index)
+
+    monkeypatch.setattr(PyavReader, "_decode", counted)
+    return counts
+
+
+def test_in_order_every_frame_is_decoded_once_whatever_is_asked_for(clip, decoded):
+    with Video.open(clip("plain.mp4"), reader="pyav") as plain:
+        expected = [plain[index] for index in range(len(plain))]
+    decoded.clear()
+    with Video.open(clip("plain.mp4"), reader="pyav") as video:
+        video.decode_in_order()
+        for index in (20, 3, 11, 20, 24):
+            assert np.array_equal(video[index], expected[index])
+        for start, stop, reverse in ((10, len(video), False), (0, 30, True), (0, None, False)):
+            for index, frame in video.iter_frames(start, stop, reverse=reverse):
+                assert np.array_equal(frame, expected[index])
+        assert decoded == Counter(range(len(video)))
+
+
+def test_in_order_what_was_decoded_before_is_not_decoded_again(clip, decoded):
+    with Video.open(clip("plain.mp4"), reader="pyav") as video:
+        list(video.iter_frames(0, 9))
+        video.decode_in_order()
+        video.decode_in_order()
+        list(video.iter_frames())
+        assert decoded == Counter(range(len(video)))
+
+
+def test_a_video_that_does_not_fit_is_read_as_ever(clip, decoded):
+    with Video.open(clip("plain.mp4"), reader="pyav", cache_bytes=4 * 60 * 84 * 3) as video:
+        video.decode_in_order()
+        _ = video[20]
+        assert decoded == Counter([20])
+
+
+def test_pictures_are_read_one_by_one(tmp_path):
+    for index in range(4):
+        Image.new("RGB", (8, 6), (index, 0, 0)).save(tmp_path / f"{index}.png")
+    with Video.open(tmp_path) as video:
+        (tmp_path / "1.png").write_bytes(b"damaged since")
+        video.decode_in_order()
+        assert video[3][0, 0, 0] == 3
+
+
+def test_a_frame_that_cannot_be_decoded_costs_no_other(clip, monkeypatch):
+    from videoseg.video.pyav import PyavReader
+
+    decode = PyavReader._decode
+
+    def broken(reader, cursor, index):
+        if index == 5:
+            raise VideoError("frame 5 cannot be decoded")
+        return decode(reader, cursor, index)
+
+    monkeypatch.setattr(PyavReader, "_decode", broken)
+    with Video.open(clip("plain.mp4"), reader="pyav") as video:
+        video.decode_in_order()
+        assert video[9].any()
+        with pytest.raises(VideoError, match="frame 5"):
+            _ = video[5]
+        assert video[4].any()
 
 
 @pytest.mark.slow
