@@ -138,10 +138,12 @@ class VideoCore:
         the cache; where they do not, nothing changes.
         """
         reader = self.reader()
-        if self._num_filled is not None or isinstance(reader, GrowingReader):
+        if isinstance(reader, GrowingReader) or self.is_in_memory():
             return
-        if not self.is_in_memory() and self._fits(len(reader.timestamps)):
-            self._num_filled = 0
+        fits = self._fits(len(reader.timestamps))
+        with self._lock:
+            if fits and self._num_filled is None:
+                self._num_filled = 0
 
     def read(self, index: int) -> Frame:
         """Return the frame of a non-negative index that is known to exist."""
@@ -177,6 +179,10 @@ class VideoCore:
             except VideoError:
                 # Beyond a frame that cannot be decoded there may be others that can.
                 self._filling = self._num_filled = None
+            except BaseException:
+                # A pass that was interrupted is at its end; the next one begins where it was.
+                self._filling = None
+                raise
 
     def iter_forward(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames [start, stop), from the cache as far as it goes."""

@@ -22,7 +22,7 @@ from videoseg.video.opening import DEFAULT_FPS, frames_core, iterator_core, path
 __all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video"]
 
 DEFAULT_CACHE_BYTES = 256 * 2**20
-"""Bound on the decoded frames a video holds: 97 frames of 854x480."""
+"""Bound on the decoded frames a video holds: 218 frames of 854x480."""
 
 
 class Video:
@@ -361,9 +361,11 @@ class Video:
         """Tell that all frames will be needed, in whatever order.
 
         If they fit into ``cache_bytes``, each is then decoded once: reading a frame decodes
-        those before it, too, and all are kept. Otherwise nothing changes. Pipelines call it.
+        those before it, too, and all are kept. Otherwise, and for a view, which needs only its
+        own frames, nothing changes. Pipelines call it.
         """
-        self._core.decode_in_order()
+        if self._indices is None:
+            self._core.decode_in_order()
 
     def facts(self) -> VideoFacts:
         """Return what a result records about this video.

@@ -131,6 +131,34 @@ def test_a_frame_that_cannot_be_decoded_costs_no_other(clip, monkeypatch):
         assert video[4].any()
 
 
+def test_an_interrupted_pass_can_be_begun_again(clip, monkeypatch):
+    from videoseg.video.pyav import PyavReader
+
+    decode = PyavReader._decode
+    interrupts = [KeyboardInterrupt()]
+
+    def interrupted(reader, cursor, index):
+        if index == 5 and interrupts:
+            raise interrupts.pop()
+        return decode(reader, cursor, index)
+
+    monkeypatch.setattr(PyavReader, "_decode", interrupted)
+    with Video.open(clip("plain.mp4"), reader="pyav") as video:
+        video.decode_in_order()
+        with pytest.raises(KeyboardInterrupt):
+            _ = video[9]
+        assert video[9].any()
+        assert len(list(video.iter_frames())) == len(video)
+
+
+def test_a_window_does_not_decode_what_lies_before_it(clip, decoded):
+    with Video.open(clip("plain.mp4"), reader="pyav") as video:
+        window = video.window(20, 24)
+        window.decode_in_order()
+        list(window.iter_frames())
+        assert decoded == Counter(range(20, 24))
+
+
 @pytest.mark.slow
 def test_long_video_is_read_in_flat_memory(tmp_path, encoder):
     path = encoder(
