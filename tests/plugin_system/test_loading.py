@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -43,6 +45,15 @@ def test_an_installed_plugin_is_found_and_built(install: Install) -> None:
         "videoseg-good",
     )
     assert isinstance(registry.build("sampler", "good"), vs.FrameSampler)
+
+
+def test_threads_that_ask_at_once_all_wait_for_the_plugins(install: Install) -> None:
+    slow = "import time\ntime.sleep(0.3)\n" + textwrap.dedent(good("slow", "videoseg_slow"))
+    install("videoseg-slow", slow)
+    registry = vs.Registry()
+    with ThreadPoolExecutor(3) as threads:
+        answers = list(threads.map(registry.names, ["sampler"] * 3))
+    assert all("slow" in names for names in answers)
 
 
 @pytest.mark.parametrize(

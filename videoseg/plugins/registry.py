@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -86,6 +87,9 @@ class Registry:
     def __init__(self, *, allow: Sequence[str] | None = None) -> None:
         self._allow = None if allow is None else frozenset(allow)
         self._manager: pluggy.PluginManager | None = None
+        self._is_loaded = False
+        # Reentrant, since a plug-in may ask for something while it is loaded.
+        self._loading = threading.RLock()
         self._components: dict[tuple[str, str], list[RegisteredComponent]] = {}
         self._failures: list[PluginFailure] = []
 
@@ -300,8 +304,14 @@ class Registry:
     # -- loading ------------------------------------------------------------------------
 
     def _load(self) -> None:
-        if self._manager is not None:
+        if self._is_loaded:
             return
+        with self._loading:
+            if self._manager is None:
+                self._load_plugins()
+                self._is_loaded = True
+
+    def _load_plugins(self) -> None:
         self._manager = pluggy.PluginManager("videoseg")
         self._manager.add_hookspecs(HookSpecs)
         allow = allowed_plugins() if self._allow is None else self._allow
