@@ -44,7 +44,10 @@ class RecordingChat:
             earlier = read_exchanges(self._path)
             if resume:
                 for exchange in earlier:
-                    self._known.setdefault(exchange.request.key(), exchange.replies)
+                    key = exchange.request.key()
+                    # Where fewer answers came than were asked for, more may have been got later.
+                    if len(exchange.replies) > len(self._known.get(key, ())):
+                        self._known[key] = exchange.replies
 
     def chat(
         self,

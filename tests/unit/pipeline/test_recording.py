@@ -79,6 +79,19 @@ def test_a_run_that_failed_asks_only_what_is_new(pipe, talks, path, video):
     assert len(read_exchanges(path)) == 4
 
 
+def test_of_two_answers_to_one_question_the_one_with_more_samples_is_taken(path):
+    class Short(Talks):
+        def chat(self, messages, *, num_samples=1, **how):
+            super().chat(messages, num_samples=num_samples, **how)
+            return [vs.ChatReply("x")] * (2 if len(self.asked) == 1 else num_samples)
+
+    talks, question = Short(), [vs.Message("user", (vs.TextPart("who?"),))]
+    for _ in range(3):
+        RecordingChat(talks, path, resume=True).chat(question, num_samples=5)
+    assert len(talks.asked) == 2
+    assert [len(exchange.replies) for exchange in read_exchanges(path)] == [2, 5]
+
+
 def test_another_picture_is_another_question(pipe, talks, path, video):
     with pytest.raises(vs.VideosegError):
         pipe.recording(path)(video, "x")
