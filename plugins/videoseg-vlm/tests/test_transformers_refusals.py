@@ -39,6 +39,34 @@ def test_a_pipeline_tells_all_weights_that_are_missing_before_it_begins(monkeypa
         pipe(clip.video, "the largest object")
 
 
+@pytest.mark.parametrize(
+    ("files", "complete"),
+    [
+        ((), False),
+        (("model-1.safetensors",), False),
+        (("model-1.safetensors", "model-2.safetensors"), True),
+    ],
+)
+def test_a_fetch_that_broke_off_is_told_before_anything_loads(
+    files, complete, monkeypatch, tmp_path
+):
+    snapshot = tmp_path / "models--some--model" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (tmp_path / "models--some--model" / "refs").mkdir()
+    (tmp_path / "models--some--model" / "refs" / "main").write_text("abc")
+    (snapshot / "config.json").write_text("{}")
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
+    for file in files:
+        (snapshot / file).touch()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    if complete:
+        TransformersChat(model="some/model")
+        return
+    with pytest.raises(vs.MissingWeightsError, match=r"not wholly.*hf download some/model"):
+        TransformersChat(model="some/model")
+
+
 def test_a_name_that_the_hub_cannot_have_is_not_here():
     assert "not on this machine" in refusal(vs.MissingWeightsError, model="what? this!")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -242,18 +243,41 @@ def require_weights(options: CheckpointOptions) -> None:
         raise MissingWeightsError(
             f"the folder {options.model!r} holds no checkpoint: it has no config.json"
         )
-    if not (folder.is_dir() or options.download or _is_cached(options)):
+    if folder.is_dir() or options.download:
+        return
+    snapshot = _snapshot(options)
+    if snapshot is None:
         raise _missing(options, "configuration", "")
+    if not _has_weights(snapshot):
+        raise _missing(options, "model", "")
 
 
-def _is_cached(options: CheckpointOptions) -> bool:
+def _snapshot(options: CheckpointOptions) -> Path | None:
+    """Return the folder in which the hub's cache has a checkpoint, perhaps not all of it."""
     hub: Any = importlib.import_module("huggingface_hub")
     try:
         found = hub.try_to_load_from_cache(options.model, "config.json", revision=options.revision)
     except ValueError:
         # Not even a name that the hub could have.
-        return False
-    return isinstance(found, str)
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def _has_weights(folder: Path) -> bool:
+    """Return whether weights are there, with every part that their index names."""
+    for suffix in ("safetensors", "bin"):
+        if any(folder.glob(f"*.{suffix}")):
+            indices = folder.glob(f"*.{suffix}.index.json")
+            return all((folder / part).is_file() for index in indices for part in _parts(index))
+    return False
+
+
+def _parts(index: Path) -> set[str]:
+    try:
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # Loading says better what is wrong with it.
+        return set()
 
 
 def _require_working_torchvision() -> None:
@@ -332,7 +356,8 @@ def _missing(options: CheckpointOptions, part: str, reason: str) -> MissingWeigh
             "the network, log in with `hf auth login` if it is gated, or on a machine with access "
             f"run: {options.download_command}"
         )
+    wholly = "" if part == "configuration" else "wholly "
     return MissingWeightsError(
-        f"model {options.model!r} is not on this machine; fetch it with: "
+        f"model {options.model!r} is not {wholly}on this machine; fetch it with: "
         f"{options.download_command} (or set download=True)"
     )
