@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
@@ -136,7 +137,20 @@ def _until_failure(
     try:
         yield from session.run(direction)
     except Exception as error:
+        _let_go(error)
         failures.append(error)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what the functions held that an error ended, which may be all of a device's memory.
+
+    The error itself is kept until the other passes have run, and they need that room.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 class MaskSpool:

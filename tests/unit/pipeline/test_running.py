@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 import pytest
 from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold, look
@@ -185,6 +187,32 @@ def test_a_pass_that_fails_costs_the_objects_of_the_others_nothing(video):
     assert partial.track(1).visible_frames == partial.track(3).visible_frames == tuple(range(10))
     assert partial.track(2).visible_frames == (2, 3, 4, 5)
     assert all(session.closed for session in hold.sessions)
+
+
+def test_a_pass_that_fails_leaves_its_memory_to_the_others(video):
+    held = []
+
+    class NeedsRoom(Hold):
+        def open(self, video, *, seed=0):
+            session = super().open(video, seed=seed)
+            run = session.run
+
+            def run_with_memory(direction="forward", *, stop=None):
+                if direction == "backward":
+                    assert held[0]() is None
+                memory = {1, 2, 3}
+                held.append(weakref.ref(memory))
+                try:
+                    yield from run(direction, stop=stop)
+                except PropagationError as error:
+                    raise PropagationError("no room") from error
+
+            session.run = run_with_memory
+            return session
+
+    with pytest.raises(PropagationError, match="no room") as caught:
+        pipeline(AnswersAt([(1, 2)]), NeedsRoom(fails_at=5))(video, "it")
+    assert caught.value.partial.track(1).visible_frames == (0, 1, 2, 3, 4)
 
 
 class FindsOnly:
