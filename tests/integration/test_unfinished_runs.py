@@ -156,13 +156,14 @@ def test_a_killed_run_can_be_gone_on_from(run, command, plugins, tmp_path):
     assert asked(tmp_path) == [1, 2, 3, 3]
 
 
-def test_an_interrupted_run_says_how_to_go_on(command, plugins, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_an_interrupted_run_says_how_to_go_on(how, command, plugins, tmp_path):
     said = kill_when(
         lambda: (tmp_path / "log").exists() and 3 in asked(tmp_path),
         command("-O", "chat.hangs_at=3"),
         tmp_path,
         plugins,
-        signal.SIGINT,
+        how,
     )
     assert "--resume" in said
     assert (tmp_path / "out.unfinished" / "exchanges.jsonl").exists()

@@ -46,9 +46,11 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
     except click.UsageError as error:
         return _tell_usage(error)
     except (click.Abort, KeyboardInterrupt):
-        told = "; ".join(["interrupted", *settings.notes, "nothing was left half-written"])
-        sys.stderr.write(f"\n{told}\n")
+        _tell_end("interrupted", settings)
         return _INTERRUPTED
+    except _Terminated:
+        _tell_end("terminated", settings)
+        return _TERMINATED
     except click.ClickException as error:
         return _tell(error.format_message(), error, settings)
     except VideosegError as error:
@@ -65,6 +67,15 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
         if not settings.debug:
             text += " (run again with --debug for the traceback)"
         return _tell(text, error, settings)
+
+
+class _Terminated(SystemExit):
+    """Ends the program because somebody has asked it to end."""
+
+
+def _tell_end(how: str, settings: Settings) -> None:
+    told = "; ".join([how, *settings.notes, "nothing was left half-written"])
+    sys.stderr.write(f"\n{told}\n")
 
 
 def _tell(
@@ -132,4 +143,4 @@ def _terminable() -> Iterator[None]:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     del number, frame
-    raise SystemExit(_TERMINATED)
+    raise _Terminated(_TERMINATED)
