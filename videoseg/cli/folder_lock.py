@@ -30,11 +30,12 @@ class FolderLock:
         """Take the folder, and release it only if the block fails.
 
         Raises:
-            OutputError: If another process has it, or it cannot be made.
+            OutputError: If another process has it, or it cannot be made or opened.
         """
         if self._descriptor is None:
             self._make()
-            self._take()
+            while not self._take():
+                self._make()
         try:
             yield
         except BaseException:
@@ -60,12 +61,20 @@ class FolderLock:
                 f"cannot make {self._place}: {error.strerror}; choose another -o"
             ) from error
 
-    def _take(self) -> None:
+    def _take(self) -> bool:
+        """Return whether the folder is ours; False if it was removed by the run that had it."""
         try:
             import fcntl
         except ImportError:  # no such locks on Windows
-            return
-        self._descriptor = os.open(self._place, os.O_RDONLY)
+            return True
+        try:
+            self._descriptor = os.open(self._place, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise OutputError(
+                f"cannot open {self._place}: {error.strerror}; choose another -o"
+            ) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -76,4 +85,14 @@ class FolderLock:
             ) from error
         except OSError:
             # Some network file systems have no locks; they can still hold a run.
-            return
+            return True
+        if self._is_in_its_place(self._descriptor):
+            return True
+        self.release()
+        return False
+
+    def _is_in_its_place(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._place.stat())
+        except FileNotFoundError:
+            return False
