@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 from videoseg_xmem.memory import Memory
+from videoseg_xmem.memory.closing_up import close_up
 from videoseg_xmem.memory.long_term import LongTermKeys
 from videoseg_xmem.memory.similarity import memory_rows, query_rows, top_k_softmax
 from videoseg_xmem.network import EncodedFrame
@@ -209,3 +210,14 @@ def test_both_ways_agree_where_no_object_is_late() -> None:
             reads.append(memory.read(scene.frame()))
     for one, other in zip(reads[:12], reads[12:], strict=True):
         assert torch.equal(one, other)
+
+
+def test_rows_are_dropped_in_place_and_in_order() -> None:
+    generator = torch.Generator().manual_seed(0)
+    for share in (0.0, 0.02, 0.5, 0.98, 1.0):
+        rows = torch.randn(3000, 5, generator=generator)
+        kept = torch.rand(2500, generator=generator) < share
+        expected, home = rows[:2500][kept], rows.data_ptr()
+        assert close_up(rows, kept) == len(expected)
+        assert torch.equal(rows[: len(expected)], expected)
+        assert rows.data_ptr() == home

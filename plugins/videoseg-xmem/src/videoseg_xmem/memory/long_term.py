@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from videoseg_xmem.memory.closing_up import close_up
 from videoseg_xmem.memory.similarity import memory_rows
 
 __all__ = ["LongTermKeys"]
@@ -59,7 +60,6 @@ class LongTermKeys:
 
     def retain(self, kept: Tensor) -> None:
         """Drop all others than these, given as shape (size,)."""
-        remaining = int(kept.sum())
-        for tensor in (self._rows, self._use, self._readings):
-            tensor[:remaining] = tensor[: self.size][kept]
-        self.size = remaining
+        for tensor in (self._use, self._readings):
+            close_up(tensor, kept)
+        self.size = close_up(self._rows, kept)

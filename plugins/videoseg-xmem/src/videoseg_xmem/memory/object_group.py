@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from videoseg_xmem.memory.closing_up import close_up
 from videoseg_xmem.memory.key_frames import KeyFrame
 
 __all__ = ["ObjectGroup", "ValueFrame"]
@@ -103,11 +104,8 @@ class ObjectGroup:
 
     def retain_prototypes(self, kept: Tensor) -> None:
         """Drop all prototypes other than these."""
-        remaining = int(kept.sum())
-        prototypes = self.values[self._working :]
-        prototypes[:remaining] = prototypes[: len(kept)][kept]
-        self.known[:remaining] = self.known[: len(kept)][kept]
-        self._prototypes = remaining
+        close_up(self.known, kept)
+        self._prototypes = close_up(self.values[self._working :], kept)
 
     def rows_of(self, frames: list[KeyFrame]) -> tuple[Tensor, Tensor | None, int]:
         """Return where the value of each place in memory is.
