@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
-from videoseg.errors import ConfigError
+from videoseg.errors import ConfigError, PropagationError
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.propagation import Propagation, require_prompt_kinds
@@ -109,6 +109,9 @@ def fill_tracks(
 
     If one direction fails, the other is done before its error is raised: neither needs the
     other's masks.
+
+    Raises:
+        PropagationError: If memory runs out.
     """
     video = episode.video
     prompts = with_masks(composition, video, answer_of(episode), observation)
@@ -136,6 +139,12 @@ def fill_tracks(
                     failures.append(error)
         finally:
             propagation.close()
+        if failures and isinstance(failures[0], MemoryError):
+            # An error of this kind cannot take along what was made until then.
+            raise PropagationError(
+                f"the memory of this machine is used up in the propagator {name!r}; try a smaller "
+                "or shorter video, or fewer objects"
+            ) from failures[0]
         if failures:
             raise failures[0]
 

@@ -189,6 +189,13 @@ def test_a_pass_that_fails_costs_the_objects_of_the_others_nothing(video):
     assert all(session.closed for session in hold.sessions)
 
 
+def test_masks_made_before_memory_ran_out_are_kept(video, monkeypatch):
+    monkeypatch.setattr("toy_stages.PropagationError", lambda text: MemoryError(text))
+    with pytest.raises(PropagationError, match=r"memory .* used up .* 'Hold'") as caught:
+        pipeline(AnswersAt([(1, 2)]), Hold(fails_at=5))(video, "it")
+    assert caught.value.partial.track(1).visible_frames == (0, 1, 2, 3, 4)
+
+
 def test_a_pass_that_fails_leaves_its_memory_to_the_others(video):
     held = []
 
