@@ -242,6 +242,15 @@ def test_a_key_that_a_model_repeats_is_not_recorded(ask, key, tmp_path):
     assert KEY not in (tmp_path / "said.jsonl").read_text()
 
 
+@pytest.mark.parametrize("placeholder", ["text", "1", "EMPTY"])
+def test_a_key_that_is_none_does_not_change_what_was_answered(ask, monkeypatch, placeholder):
+    said = "EMPTY text at [11, 21]"
+    monkeypatch.setenv("PLACEHOLDER", placeholder)
+    with scripted_server(completion(said)) as server:
+        [reply] = made(server.url, api_key_env="PLACEHOLDER").chat(ask())
+    assert reply.text == said
+
+
 def test_no_key_is_sent_unless_one_is_named(ask, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with scripted_server(completion("yes")) as server:
