@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from videoseg.errors import OutputError
@@ -45,6 +45,11 @@ class FolderLock:
     def release(self) -> None:
         """Let others have the folder."""
         if self._descriptor is not None:
+            # A process forked meanwhile has the descriptor, too: closing ours is not enough.
+            with suppress(ImportError, OSError):
+                import fcntl
+
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
         self._descriptor = None
 

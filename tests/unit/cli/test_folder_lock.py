@@ -22,6 +22,18 @@ def test_a_folder_is_had_by_one_at_a_time(tmp_path):
     second.release()
 
 
+def test_a_process_forked_meanwhile_does_not_keep_the_folder(tmp_path):
+    first, second = FolderLock(tmp_path / "place"), FolderLock(tmp_path / "place")
+    with first.kept():
+        # What a forked process has: the same open folder, closed only when it ends.
+        copy = os.dup(first._descriptor)
+    first.release()
+    with second.kept():
+        pass
+    second.release()
+    os.close(copy)
+
+
 @pytest.mark.parametrize("moment", [(os, "open"), (fcntl, "flock")], ids=["open", "lock"])
 def test_a_folder_that_is_removed_while_it_is_taken_is_made_again(tmp_path, monkeypatch, moment):
     place = tmp_path / "place"
