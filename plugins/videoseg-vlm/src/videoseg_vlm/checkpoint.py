@@ -266,7 +266,7 @@ def _snapshot(options: CheckpointOptions) -> Path | None:
 def _has_weights(folder: Path) -> bool:
     """Return whether weights are there, with every part that their index names."""
     for suffix in ("safetensors", "bin"):
-        if any(folder.glob(f"*.{suffix}")):
+        if any(file.is_file() for file in folder.glob(f"*.{suffix}")):
             indices = folder.glob(f"*.{suffix}.index.json")
             return all((folder / part).is_file() for index in indices for part in _parts(index))
     return False
