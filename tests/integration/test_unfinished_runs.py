@@ -210,6 +210,13 @@ def test_a_run_that_found_nothing_leaves_nothing(run, tmp_path):
     assert run("--resume").returncode == 0, "there is only nothing to go on from"
 
 
+def test_a_run_that_found_nothing_leaves_no_folder_around_it_either(run, tmp_path):
+    assert run("-O", "chat.fails_at=1", "-o", "out/of/the/way").returncode == 1
+    assert outputs(tmp_path) == []
+    assert run("-o", "out/of/the/way").returncode == 0
+    assert (tmp_path / "out" / "of" / "the" / "way" / "result.json").exists()
+
+
 def test_a_run_killed_before_it_found_anything_is_in_nobodys_way(run, command, plugins, tmp_path):
     kill_when((tmp_path / "log").exists, command("-O", "chat.hangs_at=1"), tmp_path, plugins)
     assert run().returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ class FolderLock:
     def __init__(self, place: Path) -> None:
         self._place = place
         self._descriptor: int | None = None
+        self._parents: list[Path] = []
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -53,12 +55,20 @@ class FolderLock:
             os.close(self._descriptor)
         self._descriptor = None
 
+    def remove(self) -> None:
+        """Remove the folder and what is in it, and parents made for it that hold nothing else."""
+        shutil.rmtree(self._place, ignore_errors=True)
+        for parent in self._parents:
+            with suppress(OSError):
+                parent.rmdir()
+
     def _make(self) -> None:
         if self._place.is_symlink() or (self._place.exists() and not self._place.is_dir()):
             raise OutputError(
                 f"{self._place}, where what is found is kept on the way, is not a folder; choose "
                 "another -o, or move it away"
             )
+        self._parents += [parent for parent in self._place.parents if not parent.exists()]
         try:
             self._place.mkdir(parents=True, exist_ok=True)
         except OSError as error:

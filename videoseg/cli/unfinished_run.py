@@ -216,7 +216,7 @@ class UnfinishedRun:
         """Forget everything once the result is there; otherwise say how to go on."""
         try:
             if error is None:
-                self._forget()
+                self._lock.remove()
                 return
             partial = error.partial if isinstance(error, VideosegError) else None
             if (made := self._result or partial) is not None:
@@ -238,7 +238,7 @@ class UnfinishedRun:
     def _tell(self, error: BaseException | None) -> None:
         if self._answer is None and not self.exchanges.exists():
             if not self._masks.exists():
-                self._forget()
+                self._lock.remove()
             return
         what = "what the chat model said" if self._answer is None else "the answer"
         note(f"{what} until then is kept in {self._place}")
@@ -246,9 +246,6 @@ class UnfinishedRun:
             note("to ask anew, run the same with --overwrite and another --seed")
             return
         note(f"to go on from it, run the same with: -o {shlex.quote(str(self._folder))} --resume")
-
-    def _forget(self) -> None:
-        shutil.rmtree(self._place, ignore_errors=True)
 
     @property
     def _masks(self) -> Path:
