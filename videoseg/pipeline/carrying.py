@@ -140,7 +140,7 @@ def fill_tracks(
         finally:
             propagation.close()
         if failures and isinstance(failures[0], MemoryError):
-            # An error of this kind cannot take along what was made until then.
+            # Python's own error has no place for what was made until then.
             raise PropagationError(
                 f"the memory of this machine is used up in the propagator {name!r}; try a smaller "
                 "or shorter video, or fewer objects"
