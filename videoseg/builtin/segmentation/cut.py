@@ -190,7 +190,9 @@ def _ellipse(box: Box, size: tuple[int, ...], negative: Sequence[Point]) -> Bool
     for point in negative:
         inside[int(point.y), int(point.x)] = False
     if not inside.any():
-        inside[int(box.center.y), int(box.center.x)] = True
+        # The centre of a sliver at the border is rounded onto the border.
+        row, column = min(int(box.center.y), size[0] - 1), min(int(box.center.x), size[1] - 1)
+        inside[row, column] = True
     return inside
 
 

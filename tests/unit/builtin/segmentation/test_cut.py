@@ -175,6 +175,13 @@ def test_any_prompt_inside_any_frame_gives_a_mask(data, height, width):
         assert answer.mask.any()
 
 
+def test_a_sliver_at_the_border_is_inside_the_frame():
+    video = Video.from_frames(np.zeros((1, 3, 12, 3), np.uint8))
+    prompt = Prompt(1, 0, box=Box(np.nextafter(12, 0), 0, 30, 3))
+    [answer] = CutSegmenter().segment(video, [prompt])
+    assert answer.mask[:, 11].any()
+
+
 @pytest.mark.parametrize(
     ("prompt", "error"),
     [
