@@ -316,7 +316,9 @@ def _other_stages(
 def _model(config: Any) -> Any:
     if not isinstance(config, Mapping):
         return config, None
-    return config.get("name"), config.get("options", {}).get("model")
+    model = config.get("options", {}).get("model")
+    # One that wraps another, such as ``record``, has that as its model.
+    return config.get("name"), _model(model) if isinstance(model, Mapping) else model
 
 
 def _text(config: Any) -> str:
