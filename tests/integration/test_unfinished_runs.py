@@ -12,6 +12,8 @@ import pytest
 from command_line import COMMAND, environment, error_line, install_plugin, videoseg
 
 from videoseg import Segmentation, Video
+from videoseg.cli.main import main
+from videoseg.plugins import default_registry
 from videoseg.video import write_video
 
 TALKING = '''
@@ -81,20 +83,36 @@ def command(tmp_path, clip_path):
 
 
 @pytest.fixture
-def run(command, plugins, tmp_path):
+def here(plugins, tmp_path, monkeypatch, capsys):
+    """Return a function that runs a command in this process, which saves starting one."""
+    monkeypatch.syspath_prepend(str(plugins))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VIDEOSEG_PLUGINS", raising=False)
+
+    def call(*arguments):
+        default_registry.cache_clear()
+        status = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, status, said.out, said.err)
+
+    yield call
+    default_registry.cache_clear()
+
+
+@pytest.fixture
+def run(command, here):
     def call(*options, query="the square"):
-        return videoseg(*command(*options, query=query), folder=tmp_path, plugins=plugins)
+        return here(*command(*options, query=query))
 
     return call
 
 
 @pytest.fixture
-def ask(clip_path, plugins, tmp_path):
+def ask(clip_path, here):
     """Return a function that runs without a chat model."""
 
     def call(*options, query="x", video=clip_path):
-        arguments = ("run", video, query, "--pipeline", "toy", "-q", "-o", "out", *options)
-        return videoseg(*arguments, folder=tmp_path, plugins=plugins)
+        return here("run", video, query, "--pipeline", "toy", "-q", "-o", "out", *options)
 
     return call
 
