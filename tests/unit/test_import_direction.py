@@ -16,7 +16,7 @@ PACKAGE = ROOT / "videoseg"
 # row do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.errors", "videoseg._version"),
-    ("videoseg.types",),
+    ("videoseg.types", "videoseg.devices"),
     ("videoseg.stages",),
     ("videoseg.plugins",),
     ("videoseg.masks", "videoseg.exchanges"),

@@ -275,7 +275,7 @@ def test_running_out_of_memory_over_the_only_object_ends_the_run(
     ],
 )
 def test_a_lack_of_memory_is_known_in_every_form(error: Exception) -> None:
-    from videoseg_sam2.compute import is_out_of_memory
+    from videoseg.devices import is_out_of_memory
 
     assert is_out_of_memory(error)
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))

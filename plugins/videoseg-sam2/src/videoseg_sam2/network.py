@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from videoseg.devices import is_out_of_memory, pick_device
 from videoseg.errors import ConfigError, VideosegError
 from videoseg_sam2.compute import (
     PRECISIONS,
     Precision,
     autocast,
-    is_out_of_memory,
-    pick_device,
     use_bfloat16,
 )
 from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOY, config_path, published_model
@@ -92,7 +91,7 @@ class NetworkChoice:
 
     def located(self) -> Network:
         """Return the network, its weights found but not yet read."""
-        device = pick_device(self.device)
+        device = pick_device(self.device, kinds=("cpu", "cuda", "mps"))
         checkpoint = None
         if not self.random_weights:
             checkpoint = find_checkpoint(self.checkpoint, self.name, download=self.download)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from videoseg.devices import is_out_of_memory
 from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError, VideosegError
 from videoseg.types import BoolArray, FloatArray, ObjectMask, Prompt, Size, VideoSource
-from videoseg_sam2.compute import Precision, is_out_of_memory
+from videoseg_sam2.compute import Precision
 from videoseg_sam2.features import FrameFeatures, encode_frame
 from videoseg_sam2.images import image_input, to_frame_size
 from videoseg_sam2.models import DEFAULT_MODEL

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
+from videoseg.devices import is_out_of_memory
 from videoseg.errors import PropagationError
 from videoseg.stages import Direction
 from videoseg.types import BoolArray, Frame, FrameMasks, Prompt, VideoSource
-from videoseg_sam2.compute import is_out_of_memory
 from videoseg_sam2.features import FrameFeatures, encode_frame
 from videoseg_sam2.images import to_frame_size, video_input
 from videoseg_sam2.memory import KnownPrompt, MemoryReach, ObjectMemory, Output

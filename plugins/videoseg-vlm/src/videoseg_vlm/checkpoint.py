@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from videoseg import ConfigError, MissingDependencyError, MissingWeightsError, VideosegError
+from videoseg.devices import is_out_of_memory
 from videoseg_vlm.errors import ChatError
 from videoseg_vlm.families import Family, family_of_type
 
@@ -20,7 +21,6 @@ __all__ = [
     "Checkpoint",
     "CheckpointOptions",
     "Quantization",
-    "is_out_of_memory",
     "load",
     "require_weights",
 ]
@@ -145,16 +145,6 @@ def load(options: CheckpointOptions) -> Checkpoint:
         family_of_type(config.model_type),
         getattr(text_config, "max_position_embeddings", None),
     )
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that a GPU's or the machine's memory is full."""
-    import torch
-
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    # The CPU's allocator has no error class of its own.
-    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 def _placement(options: CheckpointOptions) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from videoseg import ChatReply, ConfigError, ImagePart, Message
+from videoseg.devices import is_out_of_memory
 from videoseg.types import Size
 from videoseg_vlm.checkpoint import (
     Checkpoint,
     CheckpointOptions,
-    is_out_of_memory,
     load,
     require_weights,
 )

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import videoseg as vs
+from videoseg.devices import is_out_of_memory, multiplies_bfloat16, pick_device
 from videoseg_xmem.checkpoint import DEFAULT, RANDOM, find_checkpoint
 from videoseg_xmem.options import LateObjects, MemoryOptions, Precision
-from videoseg_xmem.out_of_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -101,7 +101,7 @@ class XMemPropagator:
         self._precision: Precision = precision
         self._device = device
         if device != "auto":
-            _torch_device(device)
+            pick_device(device)
         self._checkpoint = None if str(checkpoint) == RANDOM else find_checkpoint(checkpoint)
         self._network: XMemNetwork | None = None
         self._lock = threading.Lock()
@@ -149,7 +149,7 @@ class XMemPropagator:
         from videoseg_xmem.network import Dimensions
         from videoseg_xmem.network.preparation import compile_network, prepare
 
-        device = _torch_device(self._device)
+        device = pick_device(self._device)
         if self._checkpoint is None:
             network = random_network(Dimensions())
         else:
@@ -158,48 +158,9 @@ class XMemPropagator:
         return compile_network(network) if self._compile else network
 
 
-def _torch_device(name: str) -> torch.device:
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError) as error:
-        raise vs.ConfigError(
-            f"device {name!r} is none that torch knows; use 'cpu', 'cuda' or 'auto'"
-        ) from error
-    if device.type not in ("cpu", "cuda"):
-        raise vs.ConfigError(f"device must be auto, cpu, cuda or cuda:<number>, got {name!r}")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cuda" and (device.index or 0) >= count:
-        has = f"only {count} CUDA device(s)" if count else "no CUDA device"
-        raise vs.ConfigError(
-            f"device {name!r} was asked for, but torch sees {has} here; use device='cpu' or "
-            "'auto', or install a CUDA build of torch and a driver"
-        )
-    return device
-
-
 def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
     import torch
 
     if precision == "auto":
-        fast = (
-            torch.cuda.get_device_capability(device)[0] >= 8  # others emulate it
-            if device.type == "cuda"
-            else device.type == "cpu" and _processor_has_bfloat16()
-        )
-        precision = "bfloat16" if fast else "float32"
+        precision = "bfloat16" if multiplies_bfloat16(device) else "float32"
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
-
-
-def _processor_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 itself; emulation is slower than float32."""
-    import torch
-
-    describe = getattr(torch.cpu, "get_capabilities", None)
-    if describe is None:
-        return False
-    has = describe()
-    return bool(has.get("amx_bf16") or has.get("avx512_bf16"))

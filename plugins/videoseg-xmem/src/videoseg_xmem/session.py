@@ -8,12 +8,12 @@ from types import TracebackType
 import torch
 
 import videoseg as vs
+from videoseg.devices import is_out_of_memory
 from videoseg.stages import Direction
 from videoseg.types import BoolArray, Frame
 from videoseg_xmem.geometry import FrameGeometry
 from videoseg_xmem.network import XMemNetwork
 from videoseg_xmem.options import MemoryOptions
-from videoseg_xmem.out_of_memory import is_out_of_memory
 from videoseg_xmem.prompts import check_prompt
 from videoseg_xmem.tracker import Tracker
 
