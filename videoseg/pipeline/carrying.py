@@ -139,6 +139,7 @@ def fill_tracks(
                     failures.append(error)
         finally:
             propagation.close()
+        observation.failed(failures + propagation.failures)
         if failures and isinstance(failures[0], MemoryError):
             # Python's own error has no place for what was made until then.
             raise PropagationError(

@@ -83,6 +83,12 @@ class Observation:
         """Announce that the masks of one frame are ready."""
         self._tell("videoseg_frame_done", FrameDone(frame, done, total))
 
+    def failed(self, errors: Sequence[Exception]) -> None:
+        """Warn of errors beside the first, which is raised, where they say something else."""
+        texts = dict.fromkeys(f"{type(error).__name__}: {error}" for error in errors)
+        for text in [*texts][1:]:
+            self.warnings.append(f"another pass of the propagator failed, too: {text}")
+
     def _tell(self, hook: str, event: object) -> None:
         own = [
             (type(observer).__name__, getattr(observer, hook))

@@ -37,6 +37,9 @@ class Propagation:
         seed: Seed for the sessions.
         beginning: For a live source, which cannot be read backward: its first frames, for
             the backward run.
+
+    Attributes:
+        failures: The error of each pass that failed, in the order in which they came.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Propagation:
         self._prompts = tuple(prompts)
         self._seed = seed
         self._first = first_frames(prompts)
+        self.failures: list[Exception] = []
         self._stack = ExitStack()
         try:
             self._sessions = self._open(video)
@@ -127,6 +131,7 @@ class Propagation:
             yield FrameMasks(frame, merged, self._video.size)
             for index in due:
                 heads[index] = next(runs[index], None)
+        self.failures += failures
         if failures:
             raise failures[0]
 

@@ -98,6 +98,7 @@ class MaskStream:
             finally:
                 if propagation is not None:
                     propagation.close()
+                    self._observation.failed(propagation.failures)
 
     def _without_objects(self) -> Iterator[FrameMasks]:
         for index, _ in self._video.iter_frames():

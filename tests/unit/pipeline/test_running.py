@@ -174,19 +174,50 @@ def test_a_pass_that_fails_costs_the_objects_of_the_others_nothing(video):
             def run_until(direction="forward", *, stop=None):
                 for masks in run(direction, stop=stop):
                     if 2 in masks.masks and masks.frame in (1, 6):
-                        raise PropagationError("no room for the second")
+                        raise PropagationError(f"no room for the second, {direction}")
                     yield masks
 
             session.run = run_until
             return session
 
     hold = HoldsButOne(max_objects_per_pass=1)
-    with pytest.raises(PropagationError, match="no room for the second") as caught:
+    with pytest.raises(PropagationError, match="no room for the second, forward") as caught:
         pipeline(AnswersAt([(1, 3), (2, 4), (3, 5)]), hold)(video, "all")
     partial = caught.value.partial
+    assert partial.warnings == (
+        "another pass of the propagator failed, too: PropagationError: no room for the second, "
+        "backward",
+    )
     assert partial.track(1).visible_frames == partial.track(3).visible_frames == tuple(range(10))
     assert partial.track(2).visible_frames == (2, 3, 4, 5)
     assert all(session.closed for session in hold.sessions)
+
+
+def test_every_pass_that_fails_is_told_of(video):
+    class FailsByObject(Hold):
+        def open(self, video, *, seed=0):
+            session = super().open(video, seed=seed)
+            run = session.run
+
+            def run_until(direction="forward", *, stop=None):
+                for masks in run(direction, stop=stop):
+                    if masks.frame == 6:
+                        raise PropagationError(f"no room for {sorted(masks.masks)}")
+                    yield masks
+
+            session.run = run_until
+            return session
+
+    warning = "another pass of the propagator failed, too: PropagationError: no room for [2]"
+    answer = AnswersAt([(1, 3), (2, 3)])
+    pipe = pipeline(answer, FailsByObject(max_objects_per_pass=1))
+    with pytest.raises(PropagationError, match=r"no room for \[1\]") as caught:
+        pipe(video, "all")
+    assert caught.value.partial.warnings == (warning,)
+    with pipe.stream(video, "all") as masks:
+        with pytest.raises(PropagationError, match=r"no room for \[1\]"):
+            list(masks)
+        assert masks.warnings == (warning,)
 
 
 def test_masks_made_before_memory_ran_out_are_kept(video, monkeypatch):
