@@ -61,15 +61,9 @@ class ExchangeFile:
 class Composition:
     """The stages of one pipeline."""
 
-    def __init__(
-        self,
-        stages: Mapping[str, Stage],
-        registry: Registry,
-        *,
-        exchange_file: ExchangeFile | None = None,
-    ) -> None:
+    def __init__(self, stages: Mapping[str, Stage], registry: Registry) -> None:
         self.stages = dict(stages)
-        self.exchange_file = exchange_file
+        self.exchange_file: ExchangeFile | None = None
         self._registry = registry
         self._built: dict[str, object] = {}
 
