@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
 from videoseg.cli.folder_lock import FolderLock
 from videoseg.errors import OutputError
 
-fcntl = pytest.importorskip("fcntl")
+if sys.platform == "win32":
+    pytest.skip("folders are not locked on Windows", allow_module_level=True)
+
+import fcntl
 
 
 def test_a_folder_is_had_by_one_at_a_time(tmp_path):
