@@ -135,7 +135,11 @@ def run(
         unfinished = UnfinishedRun(
             folder, query=query, video=opened, pipeline=pipe.config.to_mapping(), seed=seed
         )
-        kept = unfinished.go_on() if resume else unfinished.begin(overwrite=overwrite)
+        kept = None
+        if resume:
+            kept = unfinished.go_on()
+        else:
+            unfinished.begin(overwrite=overwrite)
         with unfinished:
             result = unfinished.finished(
                 _answer(pipe, opened, query, unfinished, kept, quiet=quiet, resume=resume)

@@ -42,11 +42,11 @@ class KeptAnswer:
 class UnfinishedRun:
     """The folder ``OUT.unfinished`` beside the folder ``OUT`` of a result that is on its way.
 
-    It appears with the first thing worth keeping: an exchange with a chat model
-    (``exchanges.jsonl``, which the pipeline writes), or the answer (``run.json``, written when
-    the pipeline announces it). So it is there even after the process was killed. As long as a
-    run is going, no other one may have the folder. As a context manager it removes the folder
-    at the end, or says how to go on if there was an error.
+    It is there from the beginning, locked: as long as a run is going, no other one may have it.
+    What is worth keeping goes there as it comes, and so is there even after the process was
+    killed: each exchange with a chat model (``exchanges.jsonl``, which the pipeline writes), and
+    the answer (``run.json``, written when the pipeline announces it). As a context manager it
+    removes the folder at the end, or says how to go on if there was an error.
 
     Args:
         folder: Where the result will be.
@@ -85,8 +85,8 @@ class UnfinishedRun:
 
     # -- beginning -------------------------------------------------------------------------
 
-    def begin(self, *, overwrite: bool) -> KeptAnswer | None:
-        """Start from the beginning, where there is no answer yet.
+    def begin(self, *, overwrite: bool) -> None:
+        """Start from the beginning.
 
         Raises:
             OutputError: If an earlier run into the same folder kept something, unless that may
@@ -104,7 +104,6 @@ class UnfinishedRun:
             # Exchanges must be found together with what they were about.
             if "chat" in self._pipeline:
                 self._write(None)
-        return None
 
     def go_on(self) -> KeptAnswer | None:
         """Read what an earlier run kept; return its answer, if it had found one.
@@ -120,7 +119,8 @@ class UnfinishedRun:
             if self._content():
                 kept = self._answer = self._read()
                 return kept
-        return self.begin(overwrite=False)
+        self.begin(overwrite=False)
+        return None
 
     def _content(self) -> list[str]:
         """Return what there is of a run worth going on from."""
@@ -167,6 +167,7 @@ class UnfinishedRun:
         return kept
 
     def _differences(self, document: Mapping[str, Any]) -> list[str]:
+        from videoseg.exchanges import pixels_digest
         from videoseg.types import VideoFacts, from_jsonable
 
         facts, now = from_jsonable(VideoFacts, document["video"]), self._video.facts()
@@ -181,7 +182,7 @@ class UnfinishedRun:
         elif (answer := document["answer"]) is not None:
             frame = answer["grounding"]["keyframe"] or 0
             # Exchanges hold the pixels they were about, but an answer does not.
-            if answer["picture"] != _digest(self._video, frame):
+            if answer["picture"] != pixels_digest(self._video[frame]):
                 problems.append(f"its video, {facts.path}, shows something else on frame {frame}")
         if self._given_seed not in (None, int(document["seed"])):
             problems.append(f"its seed is {document['seed']}")
@@ -257,6 +258,7 @@ class UnfinishedRun:
 
     def _write(self, answer: KeptAnswer | None) -> None:
         from videoseg.cli.output_place import write_file
+        from videoseg.exchanges import pixels_digest
         from videoseg.types import to_jsonable
 
         document = {
@@ -270,7 +272,7 @@ class UnfinishedRun:
             else {
                 "grounding": to_jsonable(answer.grounding),
                 "trace": to_jsonable(answer.trace),
-                "picture": _digest(self._video, answer.grounding.keyframe or 0),
+                "picture": pixels_digest(self._video[answer.grounding.keyframe or 0]),
             },
         }
         write_file(self._record, json.dumps(document, indent=1) + "\n")
@@ -281,12 +283,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _digest(video: Video, frame: int) -> str:
-    import hashlib
-
-    return hashlib.sha256(video[frame].tobytes()).hexdigest()[:32]
 
 
 def _answer_in(document: Mapping[str, Any]) -> KeptAnswer | None:

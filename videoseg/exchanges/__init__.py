@@ -1,6 +1,21 @@
 """What was asked of a chat model and what it answered, kept as lines of JSON."""
 
-from videoseg.exchanges.exchange import Exchange, Match, Request, read_exchanges, write_line
+from videoseg.exchanges.exchange import (
+    Exchange,
+    Match,
+    Request,
+    pixels_digest,
+    read_exchanges,
+    write_line,
+)
 from videoseg.exchanges.recording import RecordingChat
 
-__all__ = ["Exchange", "Match", "RecordingChat", "Request", "read_exchanges", "write_line"]
+__all__ = [
+    "Exchange",
+    "Match",
+    "RecordingChat",
+    "Request",
+    "pixels_digest",
+    "read_exchanges",
+    "write_line",
+]

@@ -14,7 +14,7 @@ import numpy as np
 from videoseg.errors import ConfigError
 from videoseg.types import ChatReply, Frame, Message, TextPart, from_jsonable, to_jsonable
 
-__all__ = ["Exchange", "Match", "Request", "read_exchanges", "write_line"]
+__all__ = ["Exchange", "Match", "Request", "pixels_digest", "read_exchanges", "write_line"]
 
 Match: TypeAlias = Literal["exact", "messages", "text"]
 
@@ -177,7 +177,7 @@ def _part_data(part: Any) -> dict[str, Any]:
         return {"text": part.text}
     height, width = part.image.shape[:2]
     return {
-        "image": _digest(part.image),
+        "image": pixels_digest(part.image),
         "size": [height, width],
         "max_pixels": part.max_pixels,
         "frame": part.frame,
@@ -186,7 +186,12 @@ def _part_data(part: Any) -> dict[str, Any]:
     }
 
 
-def _digest(image: Frame) -> str:
+def pixels_digest(image: Frame) -> str:
+    """Return a short digest of an image's pixels, the same on every machine.
+
+    Args:
+        image: RGB pixels, [H, W, 3], uint8.
+    """
     return hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()[:32]
 
 
