@@ -9,7 +9,7 @@ from typing import cast
 from videoseg.errors import ConfigError, PropagationError
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.observation import Observation
-from videoseg.pipeline.propagation import Propagation, require_prompt_kinds
+from videoseg.pipeline.propagation import Propagation, require_prompt_kinds, until_failure
 from videoseg.stages import Propagator, Segmenter
 from videoseg.types import Box, Episode, FrameMasks, Grounding, Prompt, Rle, Size, VideoSource
 
@@ -130,13 +130,10 @@ def fill_tracks(
             if propagation.needs_backward:
                 runs.append(propagation.backward())
             for run in runs:
-                try:
-                    for frame_masks in run:
-                        _put(tracks, frame_masks)
-                        done.add(frame_masks.frame)
-                        observation.frame_done(frame_masks.frame, len(done), num_frames)
-                except Exception as error:
-                    failures.append(error)
+                for frame_masks in until_failure(run, failures):
+                    _put(tracks, frame_masks)
+                    done.add(frame_masks.frame)
+                    observation.frame_done(frame_masks.frame, len(done), num_frames)
         finally:
             propagation.close()
         observation.failed(failures + propagation.failures)

@@ -13,7 +13,7 @@ from videoseg.errors import IncompatibleStagesError
 from videoseg.stages import Direction, Propagator, PropagatorSession
 from videoseg.types import BoolArray, FrameMasks, Prompt, Rle, Size, VideoSource
 
-__all__ = ["MaskSpool", "Propagation", "first_frames", "require_prompt_kinds"]
+__all__ = ["MaskSpool", "Propagation", "first_frames", "require_prompt_kinds", "until_failure"]
 
 
 def first_frames(prompts: Sequence[Prompt]) -> dict[int, int]:
@@ -117,7 +117,7 @@ class Propagation:
     def _merged(self, direction: Direction) -> Iterator[FrameMasks]:
         sessions = self._sessions if direction == "forward" else self._backward_sessions
         failures: list[Exception] = []
-        runs = [_until_failure(session, direction, failures) for session in sessions]
+        runs = [until_failure(session.run(direction), failures) for session in sessions]
         heads = [next(run, None) for run in runs]
         while any(head is not None for head in heads):
             frames = [head.frame for head in heads if head is not None]
@@ -136,11 +136,10 @@ class Propagation:
             raise failures[0]
 
 
-def _until_failure(
-    session: PropagatorSession, direction: Direction, failures: list[Exception]
-) -> Iterator[FrameMasks]:
+def until_failure(run: Iterator[FrameMasks], failures: list[Exception]) -> Iterator[FrameMasks]:
+    """Yield the masks of a run; if it fails, end, free its memory and add the error."""
     try:
-        yield from session.run(direction)
+        yield from run
     except Exception as error:
         _let_go(error)
         failures.append(error)
@@ -170,6 +169,9 @@ class MaskSpool:
         record = {str(key): Rle.encode(mask).counts for key, mask in masks.masks.items()}
         self._offsets[masks.frame] = self._file.seek(0, os.SEEK_END)
         self._file.write(json.dumps(record).encode("ascii") + b"\n")
+
+    def __contains__(self, frame: int) -> bool:
+        return frame in self._offsets
 
     def pop(self, frame: int, size: Size) -> FrameMasks:
         """Return the masks stored for a frame; none if nothing was."""

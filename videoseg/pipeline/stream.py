@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Literal, TypeAlias
 
 from videoseg.pipeline.observation import Observation
-from videoseg.pipeline.propagation import MaskSpool, Propagation
+from videoseg.pipeline.propagation import MaskSpool, Propagation, until_failure
 from videoseg.types import FrameMasks, Grounding, Trace, VideoSource
 
 __all__ = ["FrameOrder", "MaskStream"]
@@ -18,6 +18,8 @@ FrameOrder: TypeAlias = Literal["time", "made"]
 
 class MaskStream:
     """The masks of a video, one frame after another; every frame comes exactly once.
+
+    If the propagator fails, the frames that it has masks for come first, then its error.
 
     Attributes:
         grounding: Where the objects were localised.
@@ -105,29 +107,37 @@ class MaskStream:
             yield FrameMasks(index, {}, self._video.size)
 
     def _in_time_order(self, propagation: Propagation) -> Iterator[FrameMasks]:
+        failures: list[Exception] = []
         with closing(MaskSpool()) as spool:
             if propagation.needs_backward:
-                for masks in propagation.backward():
+                for masks in until_failure(propagation.backward(), failures):
                     spool.put(masks)
             for frame in range(propagation.start):
-                yield spool.pop(frame, self._video.size)
-            for masks in propagation.forward():
+                # After a failure, what was made of them comes; no frame is given out as empty.
+                if not failures or frame in spool:
+                    yield spool.pop(frame, self._video.size)
+            for masks in until_failure(propagation.forward(), failures):
                 yield _joined(spool.pop(masks.frame, self._video.size), masks)
+        if failures:
+            raise failures[0]
 
     def _as_made(self, propagation: Propagation) -> Iterator[FrameMasks]:
+        failures: list[Exception] = []
         with closing(MaskSpool()) as spool:
-            for masks in propagation.forward():
+            for masks in until_failure(propagation.forward(), failures):
                 # Where objects have different keyframes, the backward run completes a frame.
                 if propagation.needs_backward and masks.frame <= propagation.backward_start:
                     spool.put(masks)
                 else:
                     yield masks
             if propagation.needs_backward:
-                for masks in propagation.backward():
+                for masks in until_failure(propagation.backward(), failures):
                     yield _joined(spool.pop(masks.frame, self._video.size), masks)
             else:
                 for frame in range(propagation.start - 1, -1, -1):
                     yield FrameMasks(frame, {}, self._video.size)
+        if failures:
+            raise failures[0]
 
 
 def _joined(first: FrameMasks, second: FrameMasks) -> FrameMasks:

@@ -342,6 +342,28 @@ def test_a_stream_yields_every_frame_once_with_the_masks_of_the_result(
         assert (masks.union == result.mask(frame)).all()
 
 
+@pytest.mark.parametrize(
+    ("order", "fails_at", "frames"),
+    [
+        ("time", 2, [3, 4, 5, 6, 7, 8, 9]),
+        ("time", 6, [0, 1, 2, 3, 4, 5]),
+        ("made", 2, [4, 5, 6, 7, 8, 9, 3]),
+        ("made", 6, [4, 5, 3, 2, 1, 0]),
+    ],
+)
+def test_a_stream_gives_all_masks_that_were_made_before_its_error(video, order, fails_at, frames):
+    streamed = []
+    pipe = pipeline(AnswersAt([(1, 4)]), Hold(fails_at=fails_at))
+    with (
+        pytest.raises(PropagationError, match=f"cannot go on at frame {fails_at}"),
+        pipe.stream(video, "it", order=order) as stream,
+    ):
+        for masks in stream:
+            assert masks.union.any()
+            streamed.append(masks.frame)
+    assert streamed == frames
+
+
 def test_a_stream_tells_how_far_it_is(video):
     with pipeline().stream(video, "it") as stream:
         next(stream)
