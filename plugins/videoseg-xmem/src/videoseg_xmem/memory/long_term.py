@@ -23,7 +23,7 @@ class LongTermKeys:
     def __init__(self, capacity: int, key_channels: int, device: torch.device) -> None:
         self.capacity = capacity
         self.size = 0
-        self._rows = torch.empty(capacity, 2 * key_channels + 1, device=device)
+        self._rows = torch.zeros(capacity, 2 * key_channels + 1, device=device)
         self._use = torch.zeros(capacity, device=device)
         self._readings = torch.zeros(capacity, device=device)
 

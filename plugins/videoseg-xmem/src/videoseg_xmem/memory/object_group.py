@@ -55,9 +55,9 @@ class ObjectGroup:
         self._free = list(range(num_frames))
         self._working = num_frames * places
         shape = (self._working + capacity, len(objects) * self._channels)
-        # Working memory first, then long-term memory. On a processor, pages that nothing
-        # has been written to take no memory.
-        self.values = like.new_empty(shape)
+        # Working memory first, then long-term memory. Written to at once, so that a run which
+        # does not fit fails on its first frame and not when the long-term memory is full.
+        self.values = like.new_zeros(shape)
         self.known = torch.zeros(capacity, dtype=torch.bool, device=like.device)
         self._prototypes = prototypes
 
