@@ -12,6 +12,10 @@ import pytest
 
 import videoseg as vs
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Read when torch is first imported: processes that share the cores must not each use all.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from PIL import Image
 
 from videoseg.builtin.propagation.flow import FlowPropagator
 from videoseg.metrics import boundary_f, region_j
+from videoseg.stages import Propagator
 from videoseg.types import Prompt, Rle
 from videoseg.video import Video
 
@@ -36,8 +38,25 @@ def read_annotations(folder: Path) -> np.ndarray:
     return (stacked > 0).astype(np.uint8) if stacked.max() == 255 else stacked
 
 
-def score_sequence(data: Path, sequence: str, propagator: FlowPropagator) -> dict:
-    """Propagate one sequence and score it."""
+@dataclass(frozen=True)
+class Followed:
+    """A sequence's annotation, and what a propagator made of its first frame.
+
+    Args:
+        labels: Number of the object at each pixel of each frame, (T, H, W).
+        masks: Of each object, (T, H, W) bool.
+        seconds: How long it took.
+        processor_seconds: How long all processors worked for it.
+    """
+
+    labels: np.ndarray
+    masks: dict[int, np.ndarray]
+    seconds: float
+    processor_seconds: float
+
+
+def follow_sequence(data: Path, sequence: str, propagator: Propagator) -> Followed:
+    """Propagate the annotation of a sequence's first frame."""
     labels = read_annotations(data / "davis" / "Annotations" / "480p" / sequence)
     object_ids = [int(value) for value in np.unique(labels[0]) if value > 0]
     video = Video.open(data / "davis" / "JPEGImages" / "480p" / sequence)
@@ -50,23 +69,28 @@ def score_sequence(data: Path, sequence: str, propagator: FlowPropagator) -> dic
             for object_id, mask in frame_masks.masks.items():
                 predicted[object_id][frame_masks.frame] = mask
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return Followed(labels, predicted, wall, cpu)
+
+
+def score_sequence(data: Path, sequence: str, propagator: FlowPropagator) -> dict:
+    """Propagate one sequence and score it."""
+    followed = follow_sequence(data, sequence, propagator)
+    labels, predicted = followed.labels, followed.masks
     scored = slice(1, -1)
-    region = [
-        float(region_j(predicted[i][scored], labels[scored] == i).mean()) for i in object_ids
-    ]
+    region = [float(region_j(predicted[i][scored], labels[scored] == i).mean()) for i in predicted]
     boundary = [
-        float(boundary_f(predicted[i][scored], labels[scored] == i).mean()) for i in object_ids
+        float(boundary_f(predicted[i][scored], labels[scored] == i).mean()) for i in predicted
     ]
     return {
         "sequence": sequence,
         "num_frames": len(labels),
-        "num_objects": len(object_ids),
+        "num_objects": len(predicted),
         "size": list(labels.shape[1:]),
         "j": float(np.mean(region)),
         "f": float(np.mean(boundary)),
         "j_per_object": region,
-        "frames_per_second": len(labels) / wall,
-        "cpu_seconds_per_frame": cpu / len(labels),
+        "frames_per_second": len(labels) / followed.seconds,
+        "cpu_seconds_per_frame": followed.processor_seconds / len(labels),
     }
 
 
