@@ -125,9 +125,10 @@ def test_in_bfloat16_what_rounding_would_harm_most_stays_in_float32() -> None:
     assert network.dtype == torch.float32
     types = {name: tensor.dtype for name, tensor in network.named_parameters()}
     precise = {name for name, dtype in types.items() if dtype == torch.float32}
-    assert {name.rsplit(".", 1)[0] for name in precise} == {
-        "key_encoder.conv1.convolution",
-        "value_encoder.conv1.convolution",
+    assert {".".join(name.split(".")[:2]) for name in precise} == {
+        "key_encoder.conv1",
+        "key_encoder.res2",
+        "value_encoder.conv1",
     }
     image = torch.randn(1, 3, 32, 48, generator=torch.Generator().manual_seed(7))
     with torch.inference_mode():
@@ -140,12 +141,17 @@ def test_in_bfloat16_what_rounding_would_harm_most_stays_in_float32() -> None:
     assert logits.dtype == torch.float32
 
 
-def test_in_bfloat16_pixels_are_not_rounded_before_the_first_convolution() -> None:
-    image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(8))
+def test_in_bfloat16_nothing_is_rounded_before_the_first_stage_has_seen_it() -> None:
+    generator = torch.Generator().manual_seed(8)
+    image = torch.randn(1, 3, 32, 32, generator=generator)
+    planes = torch.randn(1, 5, 32, 32, generator=generator)
     exact, rounded = (
         prepare(random_network(TINY), device=torch.device("cpu"), dtype=dtype)
         for dtype in (torch.float32, torch.bfloat16)
     )
     with torch.inference_mode():
-        expected = exact.key_encoder.conv1(image).bfloat16()
-        torch.testing.assert_close(rounded.key_encoder.conv1(image), expected, rtol=0, atol=0)
+        expected = exact.encode_key(image).features[2].bfloat16()
+        found = rounded.encode_key(image).features[2]
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+        expected = exact.value_encoder.conv1(planes).bfloat16()
+        torch.testing.assert_close(rounded.value_encoder.conv1(planes), expected, rtol=0, atol=0)
