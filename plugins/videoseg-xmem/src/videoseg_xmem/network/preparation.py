@@ -49,7 +49,7 @@ class _FirstLayers:
 
     Their filters find small differences between large, nearly equal numbers, so that rounding
     these to bfloat16 costs more than rounding everything after them. They are the first
-    convolutions of both encoders and the key encoder's first stage, together one in fourteen
+    convolutions of both encoders and the key encoder's first stage, together one in twenty
     of all multiplications.
     """
 
