@@ -19,6 +19,8 @@ frame and fades. ``--read-all`` reads all places in both, which leaves nothing t
 
 ``--fitted`` takes a network whose masks follow the annotated objects (see ``xmem_fitted.py``),
 so that what bfloat16 does to masks can be seen, in ours and in the reference under autocast.
+``--checkpoint`` with ``--fitted`` takes one that is there. The released implementation reads
+networks of the published width only; without ``--reference``, only ours are compared.
 """
 
 from __future__ import annotations
@@ -189,7 +191,7 @@ class Contender:
 def contenders(
     checkpoint: Path, memory: MemoryOptions, options: argparse.Namespace
 ) -> dict[str, Contender]:
-    """Return all that are compared, the reference first."""
+    """Return all that are compared, first the one that the others are compared with."""
     dtype = torch.get_default_dtype()
     name = f"ours, {str(dtype).removeprefix('torch.')}"
 
@@ -197,14 +199,13 @@ def contenders(
         return Reference(options.reference, checkpoint, memory)
 
     aligned = replace(memory, late_objects="aligned")
-    found = {
-        "reference": Contender(reference(), "reference"),
-        name: Contender(Ours(checkpoint, memory, dtype), "reference"),
-        f"{name}, late_objects=aligned": Contender(Ours(checkpoint, aligned, dtype), "reference"),
-    }
+    base = name if options.reference is None else "reference"
+    found = {} if options.reference is None else {base: Contender(reference(), base)}
+    found[name] = Contender(Ours(checkpoint, memory, dtype), base)
+    found[f"{name}, late_objects=aligned"] = Contender(Ours(checkpoint, aligned, dtype), base)
     if not (options.no_bfloat16 or options.double):
         found["ours, bfloat16"] = Contender(Ours(checkpoint, memory, torch.bfloat16), name)
-        if options.fitted:
+        if options.fitted and options.reference is not None:
             found["reference, bfloat16"] = Contender(InBfloat16(reference()), "reference")
     return found
 
@@ -213,7 +214,7 @@ def main() -> None:
     """Run all implementations side by side and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = os.environ.get("VIDEOSEG_TEST_DATA", "../shared/data")
-    parser.add_argument("--reference", type=Path, required=True, help="checkout of XMem")
+    parser.add_argument("--reference", type=Path, help="checkout of XMem")
     parser.add_argument("--data", type=Path, default=Path(default), help="folder with davis/")
     parser.add_argument("--sequence", default="dogs-jump", help="one with annotations")
     parser.add_argument("--objects", type=int, nargs=2, help="numbers in the annotation")
@@ -225,7 +226,7 @@ def main() -> None:
     parser.add_argument("--double", action="store_true", help="compute both in float64")
     parser.add_argument("--no-bfloat16", action="store_true", help="leave out what is slow")
     parser.add_argument("--fitted", action="store_true", help="masks follow the objects")
-    parser.add_argument("--checkpoint", type=Path, help="keep the fitted network here")
+    parser.add_argument("--checkpoint", type=Path, help="keep the fitted network here, or take it")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.double:
@@ -270,17 +271,21 @@ def main() -> None:
             results = {
                 name: one.steps.step(image, masks, last=last) for name, one in found.items()
             }
-            expected = results["reference"]
+            expected = next(iter(results.values()))
             spread.append(float(((expected > 0.05) & (expected < 0.95)).float().mean()))
             for name, one in found.items():
                 truth = annotated[index] if options.fitted and index not in given else None
                 one.agreement.add(results[one.against], results[name], truth)
-    reference, ours = list(found.values())[:2]
+    prototypes = [
+        f"{one.steps.memory.long_mem.size} (reference)"
+        if isinstance(one.steps, Reference)
+        else str(one.steps.tracker.memory.num_prototypes)
+        for one in list(found.values())[:2]
+    ]
     print(
         f"{len(frames)} frames of {options.sequence} at {size[0]}x{size[1]}, second object on "
-        f"frame {LATE}; {ours.steps.tracker.memory.num_prototypes} prototypes at the end "
-        f"(reference: {reference.steps.memory.long_mem.size}); {100 * np.mean(spread):.0f} % of "
-        "the reference's probabilities lie between 0.05 and 0.95\n"
+        f"frame {LATE}; {', '.join(prototypes)} prototypes at the end; "
+        f"{100 * np.mean(spread):.0f} % of the probabilities lie between 0.05 and 0.95\n"
     )
     print(
         "| implementation | max difference | mean | frames > 1e-4 | least IoU | mean IoU "
