@@ -117,7 +117,7 @@ class Propagation:
     def _merged(self, direction: Direction) -> Iterator[FrameMasks]:
         sessions = self._sessions if direction == "forward" else self._backward_sessions
         failures: list[Exception] = []
-        runs = [until_failure(session.run(direction), failures) for session in sessions]
+        runs = [until_failure(_run(session, direction), failures) for session in sessions]
         heads = [next(run, None) for run in runs]
         while any(head is not None for head in heads):
             frames = [head.frame for head in heads if head is not None]
@@ -134,6 +134,11 @@ class Propagation:
         self.failures += failures
         if failures:
             raise failures[0]
+
+
+def _run(session: PropagatorSession, direction: Direction) -> Iterator[FrameMasks]:
+    # Begins with its first frame: a session that fails even before that fails there, too.
+    yield from session.run(direction)
 
 
 def until_failure(run: Iterator[FrameMasks], failures: list[Exception]) -> Iterator[FrameMasks]:

@@ -193,6 +193,26 @@ def test_a_pass_that_fails_costs_the_objects_of_the_others_nothing(video):
     assert all(session.closed for session in hold.sessions)
 
 
+def test_a_pass_that_cannot_even_begin_costs_the_others_nothing(video):
+    class RefusesToRun(Hold):
+        def open(self, video, *, seed=0):
+            session = super().open(video, seed=seed)
+            run = session.run
+
+            def run_or_refuse(direction="forward", *, stop=None):
+                if session.prompts[0].object_id == 1:
+                    raise PropagationError("no room for the first")
+                return run(direction, stop=stop)
+
+            session.run = run_or_refuse
+            return session
+
+    answer = AnswersAt([(1, 3), (2, 4)])
+    with pytest.raises(PropagationError, match="no room for the first") as caught:
+        pipeline(answer, RefusesToRun(max_objects_per_pass=1))(video, "all")
+    assert caught.value.partial.track(2).visible_frames == tuple(range(10))
+
+
 def test_every_pass_that_fails_is_told_of(video):
     class FailsByObject(Hold):
         def open(self, video, *, seed=0):
