@@ -54,6 +54,15 @@ class Followed:
     seconds: float
     processor_seconds: float
 
+    def quality(self) -> tuple[list[float], list[float]]:
+        """Return J and F of each object, as DAVIS takes them."""
+        scored = slice(1, -1)
+        pairs = [(masks[scored], self.labels[scored] == i) for i, masks in self.masks.items()]
+        return (
+            [float(region_j(masks, truth).mean()) for masks, truth in pairs],
+            [float(boundary_f(masks, truth).mean()) for masks, truth in pairs],
+        )
+
 
 def follow_sequence(data: Path, sequence: str, propagator: Propagator) -> Followed:
     """Propagate the annotation of a sequence's first frame."""
@@ -75,16 +84,12 @@ def follow_sequence(data: Path, sequence: str, propagator: Propagator) -> Follow
 def score_sequence(data: Path, sequence: str, propagator: FlowPropagator) -> dict:
     """Propagate one sequence and score it."""
     followed = follow_sequence(data, sequence, propagator)
-    labels, predicted = followed.labels, followed.masks
-    scored = slice(1, -1)
-    region = [float(region_j(predicted[i][scored], labels[scored] == i).mean()) for i in predicted]
-    boundary = [
-        float(boundary_f(predicted[i][scored], labels[scored] == i).mean()) for i in predicted
-    ]
+    labels = followed.labels
+    region, boundary = followed.quality()
     return {
         "sequence": sequence,
         "num_frames": len(labels),
-        "num_objects": len(predicted),
+        "num_objects": len(followed.masks),
         "size": list(labels.shape[1:]),
         "j": float(np.mean(region)),
         "f": float(np.mean(boundary)),

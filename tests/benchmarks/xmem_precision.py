@@ -26,9 +26,7 @@ from videoseg_xmem import XMemPropagator
 from xmem_fitted import quick_bfloat16
 
 from videoseg.devices import multiplies_bfloat16, pick_device
-from videoseg.metrics import boundary_f, region_j
-
-_SCORED = slice(1, -1)
+from videoseg.metrics import region_j
 
 
 def agreement(one: Followed, other: Followed) -> np.ndarray:
@@ -38,18 +36,10 @@ def agreement(one: Followed, other: Followed) -> np.ndarray:
     )
 
 
-def quality(followed: Followed) -> tuple[float, float]:
-    """Return J and F, in percent, as DAVIS averages them."""
-    truths = {number: followed.labels[_SCORED] == number for number in followed.masks}
-    scores = [
-        (
-            region_j(followed.masks[number][_SCORED], truth).mean(),
-            boundary_f(followed.masks[number][_SCORED], truth).mean(),
-        )
-        for number, truth in truths.items()
-    ]
-    region, boundary = 100 * np.mean(scores, axis=0)
-    return float(region), float(boundary)
+def quality(followed: Followed) -> str:
+    """Return J and F in percent, averaged over the objects."""
+    region, boundary = followed.quality()
+    return f"{100 * np.mean(region):.1f} / {100 * np.mean(boundary):.1f}"
 
 
 def main() -> None:
@@ -85,11 +75,10 @@ def main() -> None:
             rounded = follow_sequence(options.data, sequence, bfloat16)
         ious = agreement(exact, rounded)
         everything.append(ious)
-        scores = ["{:.1f} / {:.1f}".format(*quality(followed)) for followed in (exact, rounded)]
         speed = f"{exact.seconds / rounded.seconds:.2f}" if native else "not measured"
         print(
-            f"| {sequence} | {ious.mean():.4f} | {ious.min():.4f} | {' | '.join(scores)} "
-            f"| {speed} |",
+            f"| {sequence} | {ious.mean():.4f} | {ious.min():.4f} | {quality(exact)} "
+            f"| {quality(rounded)} | {speed} |",
             flush=True,
         )
     joined = np.concatenate(everything)

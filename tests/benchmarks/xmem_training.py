@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from flow_davis import read_annotations
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
@@ -57,18 +58,12 @@ class Clip:
     @staticmethod
     def of(folder: Path, name: str) -> Clip:
         """Read a clip of a folder that is laid out like DAVIS."""
-        labels = sorted((folder / "Annotations" / "480p" / name).glob("*.png"))
-        pictures = folder / "JPEGImages" / "480p" / name
+        pictures = sorted((folder / "JPEGImages" / "480p" / name).glob("*.jpg"))
+        labels = read_annotations(folder / "Annotations" / "480p" / name)
         return Clip(
-            [Image.open(pictures / f"{path.stem}.jpg").convert("RGB") for path in labels],
-            [_numbered(Image.open(path)) for path in labels],
+            [Image.open(path).convert("RGB") for path in pictures],
+            [Image.fromarray(frame) for frame in labels],
         )
-
-
-def _numbered(annotation: Image.Image) -> Image.Image:
-    labels = np.array(annotation)
-    # Masks of one object are 0 and 255.
-    return Image.fromarray(np.where(labels == 255, 1, labels).astype(np.uint8))
 
 
 class Samples:
@@ -107,12 +102,8 @@ class Samples:
         masks = np.stack([[label == number for number in numbers] for label in cut])
         turn = slice(None, None, -1 if draw.random() < 0.5 else 1)
         masks = np.ascontiguousarray(masks[..., turn])
-        images = [
-            normalised(np.ascontiguousarray(np.array(frame)[window][:, turn]), (_CROP, _CROP))[
-                None
-            ]
-            for frame in frames
-        ]
+        pictures = [np.ascontiguousarray(np.array(frame)[window][:, turn]) for frame in frames]
+        images = [normalised(picture, (_CROP, _CROP))[None] for picture in pictures]
         return images, torch.from_numpy(masks).float()
 
     def _corner(self, labels: np.ndarray) -> tuple[int, int]:
@@ -230,9 +221,8 @@ def train(network: XMemNetwork, samples: Samples, *, minutes: float, rate: float
         loss = loss_of(network, images, masks, deep=draw.random() < _DEEP_UPDATES)
         optimiser.zero_grad()
         loss.backward()
-        length = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        if torch.isfinite(length):
-            optimiser.step()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0, error_if_nonfinite=True)
+        optimiser.step()
         steps += 1
         recent.append(loss.item())
         if steps % 50 == 0:
