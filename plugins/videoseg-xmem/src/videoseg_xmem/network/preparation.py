@@ -55,21 +55,21 @@ class _FirstLayers:
 
     def __init__(self, network: XMemNetwork) -> None:
         key, value = network.key_encoder, network.value_encoder
-        self._places: tuple[tuple[nn.Module, str], ...] = (
-            (key, "conv1"),
-            (key, "res2"),
-            (value, "conv1"),
+        # Whether the rest of the network sees what a layer makes: of the key encoder's first
+        # convolution, only its first stage does.
+        self._places: tuple[tuple[nn.Module, str, bool], ...] = (
+            (key, "conv1", False),
+            (key, "res2", True),
+            (value, "conv1", True),
         )
-        self._layers = [getattr(encoder, name) for encoder, name in self._places]
-        for encoder, name in self._places:
+        self._layers = [getattr(encoder, name) for encoder, name, _ in self._places]
+        for encoder, name, _ in self._places:
             setattr(encoder, name, nn.Identity())
 
     def restore(self, device: torch.device, dtype: torch.dtype) -> None:
         """Put them back; what the rest sees of them is rounded to its type."""
-        for (encoder, name), layer in zip(self._places, self._layers, strict=True):
+        for (encoder, name, seen), layer in zip(self._places, self._layers, strict=True):
             layer.to(device)
-            # The key encoder's first convolution is seen by its first stage only.
-            seen = (encoder, name) != self._places[0]
             setattr(encoder, name, _Rounded(layer, dtype) if seen else layer)
 
 
