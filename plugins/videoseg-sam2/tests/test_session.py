@@ -264,23 +264,6 @@ def test_running_out_of_memory_over_the_only_object_ends_the_run(
         assert len(list(session.run())) == 12
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        RuntimeError("CUDA error: out of memory"),
-        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
-        RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
-        MemoryError(),
-    ],
-)
-def test_a_lack_of_memory_is_known_in_every_form(error: Exception) -> None:
-    from videoseg.devices import is_out_of_memory
-
-    assert is_out_of_memory(error)
-    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
-
-
 def test_running_out_of_memory_over_a_large_frames_mask_costs_one_object_only(
     propagator: Sam2Propagator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
