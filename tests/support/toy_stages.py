@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from videoseg import Pipeline
 from videoseg.errors import PropagationError
 from videoseg.types import (
     Box,
@@ -115,3 +116,8 @@ class HoldSession:
 
 def look(start, stop, keyframe=None):
     return Look(Window(start, stop), keyframe, Thought("let me see"))
+
+
+def pipeline(grounder=None, propagator=None, **more):
+    """Return a pipeline of toy stages."""
+    return Pipeline(EverySecond(), grounder or AnswersAt(), propagator or Hold(), **more)

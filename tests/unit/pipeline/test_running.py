@@ -1,22 +1,18 @@
-import weakref
-
 import numpy as np
 import pytest
-from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold, look
+from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold, look, pipeline
 
-from videoseg import Pipeline, Video
+from videoseg import Pipeline
 from videoseg.errors import (
     ConfigError,
     IncompatibleStagesError,
     MissingWeightsError,
-    PropagationError,
     QueryError,
     StageError,
 )
 from videoseg.plugins import Registry
 from videoseg.types import (
     Box,
-    Episode,
     FrameSelection,
     Grounding,
     ObjectMask,
@@ -24,15 +20,6 @@ from videoseg.types import (
     Rle,
     Window,
 )
-
-
-@pytest.fixture
-def video():
-    return Video.from_frames(np.zeros((10, 6, 8, 3), np.uint8), fps=5)
-
-
-def pipeline(grounder=None, propagator=None, **more):
-    return Pipeline(EverySecond(), grounder or AnswersAt(), propagator or Hold(), **more)
 
 
 def test_every_frame_has_masks_from_the_right_direction(video):
@@ -137,142 +124,6 @@ def test_a_sampler_that_leaves_its_window_is_refused(video):
         Pipeline(Outside(), AnswersAt(), Hold())(video, "it")
 
 
-def test_a_stage_that_fails_is_named_and_its_error_kept(video):
-    class Broken:
-        def step(self, episode):
-            return {}["missing"]
-
-    with pytest.raises(StageError, match="grounder 'Broken' failed: KeyError") as caught:
-        pipeline(Broken())(video, "it")
-    assert isinstance(caught.value.__cause__, KeyError)
-
-
-def test_what_was_computed_before_a_failure_is_kept(video):
-    with pytest.raises(PropagationError) as caught:
-        pipeline(AnswersAt([(1, 2)]), Hold(fails_at=5))(video, "it")
-    partial = caught.value.partial
-    assert partial.grounding.keyframe == 2
-    assert partial.trace.turns
-    # What comes before the keyframe does not need what comes after it.
-    assert partial.track(1).visible_frames == (0, 1, 2, 3, 4)
-
-
-def test_masks_made_before_a_failure_are_kept_when_prompts_were_given(video):
-    prompts = AnswersAt([(1, 2), (2, 3)]).step(Episode(video, "", seed=0)).prompts
-    with pytest.raises(PropagationError) as caught:
-        pipeline(propagator=Hold(fails_at=5)).propagate(video, prompts)
-    assert caught.value.partial.track(1).visible_frames == (0, 1, 2, 3, 4)
-    assert caught.value.partial.track(2).visible_frames == (0, 1, 2, 3, 4)
-
-
-def test_a_pass_that_fails_costs_the_objects_of_the_others_nothing(video):
-    class HoldsButOne(Hold):
-        def open(self, video, *, seed=0):
-            session = super().open(video, seed=seed)
-            run = session.run
-
-            def run_until(direction="forward", *, stop=None):
-                for masks in run(direction, stop=stop):
-                    if 2 in masks.masks and masks.frame in (1, 6):
-                        raise PropagationError(f"no room for the second, {direction}")
-                    yield masks
-
-            session.run = run_until
-            return session
-
-    hold = HoldsButOne(max_objects_per_pass=1)
-    with pytest.raises(PropagationError, match="no room for the second, forward") as caught:
-        pipeline(AnswersAt([(1, 3), (2, 4), (3, 5)]), hold)(video, "all")
-    partial = caught.value.partial
-    assert partial.warnings == (
-        "another pass of the propagator failed, too: PropagationError: no room for the second, "
-        "backward",
-    )
-    assert partial.track(1).visible_frames == partial.track(3).visible_frames == tuple(range(10))
-    assert partial.track(2).visible_frames == (2, 3, 4, 5)
-    assert all(session.closed for session in hold.sessions)
-
-
-def test_a_pass_that_cannot_even_begin_costs_the_others_nothing(video):
-    class RefusesToRun(Hold):
-        def open(self, video, *, seed=0):
-            session = super().open(video, seed=seed)
-            run = session.run
-
-            def run_or_refuse(direction="forward", *, stop=None):
-                if session.prompts[0].object_id == 1:
-                    raise PropagationError("no room for the first")
-                return run(direction, stop=stop)
-
-            session.run = run_or_refuse
-            return session
-
-    answer = AnswersAt([(1, 3), (2, 4)])
-    with pytest.raises(PropagationError, match="no room for the first") as caught:
-        pipeline(answer, RefusesToRun(max_objects_per_pass=1))(video, "all")
-    assert caught.value.partial.track(2).visible_frames == tuple(range(10))
-
-
-def test_every_pass_that_fails_is_told_of(video):
-    class FailsByObject(Hold):
-        def open(self, video, *, seed=0):
-            session = super().open(video, seed=seed)
-            run = session.run
-
-            def run_until(direction="forward", *, stop=None):
-                for masks in run(direction, stop=stop):
-                    if masks.frame == 6:
-                        raise PropagationError(f"no room for {sorted(masks.masks)}")
-                    yield masks
-
-            session.run = run_until
-            return session
-
-    warning = "another pass of the propagator failed, too: PropagationError: no room for [2]"
-    answer = AnswersAt([(1, 3), (2, 3)])
-    pipe = pipeline(answer, FailsByObject(max_objects_per_pass=1))
-    with pytest.raises(PropagationError, match=r"no room for \[1\]") as caught:
-        pipe(video, "all")
-    assert caught.value.partial.warnings == (warning,)
-    with pipe.stream(video, "all") as masks:
-        with pytest.raises(PropagationError, match=r"no room for \[1\]"):
-            list(masks)
-        assert masks.warnings == (warning,)
-
-
-def test_masks_made_before_memory_ran_out_are_kept(video, monkeypatch):
-    monkeypatch.setattr("toy_stages.PropagationError", lambda text: MemoryError(text))
-    with pytest.raises(PropagationError, match=r"memory .* used up .* 'Hold'") as caught:
-        pipeline(AnswersAt([(1, 2)]), Hold(fails_at=5))(video, "it")
-    assert caught.value.partial.track(1).visible_frames == (0, 1, 2, 3, 4)
-
-
-def test_a_pass_that_fails_leaves_its_memory_to_the_others(video):
-    held = []
-
-    class NeedsRoom(Hold):
-        def open(self, video, *, seed=0):
-            session = super().open(video, seed=seed)
-            run = session.run
-
-            def run_with_memory(direction="forward", *, stop=None):
-                if direction == "backward":
-                    assert held[0]() is None
-                memory = {1, 2, 3}
-                held.append(weakref.ref(memory))
-                try:
-                    yield from run(direction, stop=stop)
-                except PropagationError as error:
-                    raise PropagationError("no room") from error
-
-            session.run = run_with_memory
-            return session
-
-    with pytest.raises(PropagationError, match="no room") as caught:
-        pipeline(AnswersAt([(1, 2)]), NeedsRoom(fails_at=5))(video, "it")
-    assert caught.value.partial.track(1).visible_frames == (0, 1, 2, 3, 4)
-
-
 class FindsOnly:
     """A segmenter that finds one object and gives empty masks for the others."""
 
@@ -342,80 +193,6 @@ def test_a_query_that_is_none_is_refused(video, query):
 def test_without_a_backward_run_earlier_frames_are_empty(video):
     result = pipeline(AnswersAt([(1, 4)]), Hold(backward=False))(video, "it")
     assert result.track(1).visible_frames == tuple(range(4, 10))
-
-
-@pytest.mark.parametrize("order", ["time", "made"])
-@pytest.mark.parametrize("frames", [[(1, 0)], [(1, 9)], [(1, 7), (2, 2)], []])
-@pytest.mark.parametrize("backward", [True, False])
-def test_a_stream_yields_every_frame_once_with_the_masks_of_the_result(
-    video, order, frames, backward
-):
-    pipe = pipeline(AnswersAt(frames), Hold(backward=backward))
-    result = pipe(video, "it")
-    with pipe.stream(video, "it", order=order) as stream:
-        streamed = {masks.frame: masks for masks in stream}
-        assert stream.grounding == result.grounding
-    assert sorted(streamed) == list(range(10))
-    if order == "time":
-        assert list(streamed) == list(range(10))
-    for frame, masks in streamed.items():
-        assert (masks.union == result.mask(frame)).all()
-
-
-@pytest.mark.parametrize(
-    ("order", "fails_at", "frames"),
-    [
-        ("time", 2, [3, 4, 5, 6, 7, 8, 9]),
-        ("time", 6, [0, 1, 2, 3, 4, 5]),
-        ("made", 2, [4, 5, 6, 7, 8, 9, 3]),
-        ("made", 6, [4, 5, 3, 2, 1, 0]),
-    ],
-)
-def test_a_stream_gives_all_masks_that_were_made_before_its_error(video, order, fails_at, frames):
-    streamed = []
-    pipe = pipeline(AnswersAt([(1, 4)]), Hold(fails_at=fails_at))
-    with (
-        pytest.raises(PropagationError, match=f"cannot go on at frame {fails_at}"),
-        pipe.stream(video, "it", order=order) as stream,
-    ):
-        for masks in stream:
-            assert masks.union.any()
-            streamed.append(masks.frame)
-    assert streamed == frames
-
-
-def test_a_stream_tells_how_far_it_is(video):
-    with pipeline().stream(video, "it") as stream:
-        next(stream)
-        assert repr(stream) == "<MaskStream of 'frames': 1 object, 1 of 10 frames yielded>"
-    with pipeline(AnswersAt([])).stream(iter(video), "it", warmup_frames=4) as stream:
-        assert repr(stream).endswith(": not in this video, 0 frames yielded>")
-
-
-def test_a_live_source_is_answered_from_its_beginning(video):
-    pulled = []
-
-    def camera():
-        for index in range(10):
-            pulled.append(index)
-            yield np.zeros((6, 8, 3), np.uint8)
-
-    hold = Hold()
-    with pipeline(AnswersAt([(1, 2)]), hold).stream(camera(), "it", warmup_frames=4) as stream:
-        first = next(stream)
-        assert first.frame == 0
-        assert len(pulled) < 10
-        rest = [masks.frame for masks in stream]
-    assert rest == list(range(1, 10))
-    assert all(session.closed for session in hold.sessions)
-
-
-def test_closing_a_stream_early_closes_its_sessions(video):
-    hold = Hold()
-    stream = pipeline(propagator=hold).stream(video, "it")
-    next(stream)
-    stream.close()
-    assert all(session.closed for session in hold.sessions)
 
 
 def test_observers_see_the_stages_and_every_frame(video):
