@@ -1,0 +1,101 @@
+"""Paths as people type them, and files that anybody may have made.
+
+What is read here is a regular file of a bounded size: a pipe or a device in its place is
+refused at once instead of being waited for. All functions raise ``OSError`` whose
+``strerror`` fits into a message; callers turn it into their own typed error.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+__all__ = ["check_regular_file", "expand_path", "read_bytes", "read_text"]
+
+MAX_BYTES = 2**30
+"""Largest document that is read whole, in bytes; videos, weights and pictures are not."""
+
+_KINDS = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+def expand_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path with a leading ``~`` or ``~user`` replaced by that home directory.
+
+    A file or folder whose own name begins with a tilde is left as it is, and so is a path
+    whose home directory cannot be told.
+    """
+    plain = Path(path)
+    if not plain.parts or not plain.parts[0].startswith("~") or os.path.lexists(plain):
+        return plain
+    # pathlib drops a leading "./", which says that the tilde is part of the name.
+    if os.fspath(path).startswith(f".{os.sep}"):
+        return plain
+    try:
+        return plain.expanduser()
+    except RuntimeError:
+        return plain
+
+
+def check_regular_file(path: str | os.PathLike[str]) -> None:
+    """Check that a path leads to a regular file, before a library opens it.
+
+    Raises:
+        OSError: If it leads to nothing, to a folder, or to a pipe, a device or a socket.
+    """
+    _check_mode(os.stat(path).st_mode, path)  # noqa: PTH116 -- also takes what Path refuses
+
+
+def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> bytes:
+    """Read a regular file whole.
+
+    Args:
+        path: The file.
+        max_bytes: The largest size that is read.
+
+    Raises:
+        OSError: If it cannot be read, is larger, or is no regular file.
+    """
+    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if Path(path).is_dir():  # Windows cannot open a folder at all
+        _check_mode(stat.S_IFDIR, path)
+    try:
+        descriptor = os.open(path, flags)
+    except ValueError as error:  # a null character
+        raise OSError(errno.EINVAL, str(error), os.fspath(path)) from error
+    with os.fdopen(descriptor, "rb") as file:
+        _check_mode(os.fstat(descriptor).st_mode, path)
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(
+            errno.EFBIG, f"is larger than the {max_bytes:,} bytes that are read", os.fspath(path)
+        )
+    return data
+
+
+def read_text(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> str:
+    """Read a regular file whole as UTF-8, with or without a byte order mark.
+
+    Raises:
+        OSError: As ``read_bytes``, and if it is not UTF-8.
+    """
+    try:
+        return read_bytes(path, max_bytes=max_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        reason = f"is not UTF-8 text (byte {error.start})"
+        raise OSError(errno.EILSEQ, reason, os.fspath(path)) from error
+
+
+def _check_mode(mode: int, path: str | os.PathLike[str]) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", os.fspath(path))
+    for is_kind, name in _KINDS:
+        if is_kind(mode):
+            raise OSError(errno.EINVAL, f"is {name}, not a regular file", os.fspath(path))
