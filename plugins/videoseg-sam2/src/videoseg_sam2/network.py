@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from videoseg.devices import is_out_of_memory, pick_device
+from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
 from videoseg.errors import ConfigError, VideosegError
 from videoseg_sam2.compute import (
     PRECISIONS,
     Precision,
-    autocast,
+    computing,
     use_bfloat16,
 )
 from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOY, config_path, published_model
@@ -154,9 +154,9 @@ class Network:
                 ) from error
         return self._modules
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Return the context in which to call the modules."""
-        return autocast(self.device, bfloat16=self.bfloat16)
+    def computing(self) -> AbstractContextManager[None]:
+        """Return the context in which to call the modules and handle their tensors."""
+        return computing(self.device, bfloat16=self.bfloat16)
 
     def close(self) -> None:
         """Let go of the parameters; they are loaded again when next asked for."""
@@ -179,17 +179,18 @@ def _shared(source: _Source, name: str) -> Any:
 def _load(source: _Source, name: str) -> Any:
     import torch
 
-    # The constructors draw random numbers, which is nobody else's business.
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which seeds GPUs, too.
-        torch.default_generator.manual_seed(0)
-        modules = _build(source.config)
-    if source.checkpoint is not None:
-        state = read_checkpoint(source.checkpoint)
-        load_into(modules, state, path=source.checkpoint, model=name)
-    modules.requires_grad_(False)
-    modules.sam_prompt_encoder.register_forward_hook(_add_extra_prompt)
-    return modules.to(source.device).eval()
+    with torch_defaults(torch.device(source.device)):
+        # The constructors draw random numbers, which is nobody else's business.
+        with torch.random.fork_rng(devices=[]):
+            # Not torch.manual_seed, which seeds GPUs, too.
+            torch.default_generator.manual_seed(0)
+            modules = _build(source.config)
+        if source.checkpoint is not None:
+            state = read_checkpoint(source.checkpoint, name)
+            load_into(modules, state, path=source.checkpoint, model=name)
+        modules.requires_grad_(False)
+        modules.sam_prompt_encoder.register_forward_hook(_add_extra_prompt)
+        return modules.to(source.device).eval()
 
 
 def _build(config: Path) -> Any:

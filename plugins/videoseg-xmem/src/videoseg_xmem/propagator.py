@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import videoseg as vs
-from videoseg.devices import is_out_of_memory, multiplies_bfloat16, pick_device
+from videoseg.devices import (
+    is_out_of_memory,
+    multiplies_bfloat16,
+    pick_device,
+    torch_defaults,
+)
 from videoseg_xmem.checkpoint import DEFAULT, RANDOM, find_checkpoint
 from videoseg_xmem.options import LateObjects, MemoryOptions, Precision
 
@@ -150,12 +155,13 @@ class XMemPropagator:
         from videoseg_xmem.network.preparation import compile_network, prepare
 
         device = pick_device(self._device)
-        if self._checkpoint is None:
-            network = random_network(Dimensions())
-        else:
-            network = load_network(self._checkpoint)
-        network = prepare(network, device=device, dtype=_dtype(self._precision, device))
-        return compile_network(network) if self._compile else network
+        with torch_defaults(device):
+            if self._checkpoint is None:
+                network = random_network(Dimensions())
+            else:
+                network = load_network(self._checkpoint)
+            network = prepare(network, device=device, dtype=_dtype(self._precision, device))
+            return compile_network(network) if self._compile else network
 
 
 def _dtype(precision: Precision, device: torch.device) -> torch.dtype:

@@ -8,7 +8,7 @@ from types import TracebackType
 import torch
 
 import videoseg as vs
-from videoseg.devices import is_out_of_memory
+from videoseg.devices import is_out_of_memory, torch_defaults
 from videoseg.stages import Direction
 from videoseg.types import BoolArray, Frame
 from videoseg_xmem.geometry import FrameGeometry
@@ -138,7 +138,10 @@ class XMemSession:
     ) -> Iterator[vs.FrameMasks]:
         network = self._open_network()
         device = next(network.parameters()).device
-        geometry = FrameGeometry(self._video.size, self._size, device=device, dtype=network.dtype)
+        with torch_defaults(device):
+            geometry = FrameGeometry(
+                self._video.size, self._size, device=device, dtype=network.dtype
+            )
         tracker = Tracker(network, self._memory)
         numbers: dict[int, int] = {}
         for index, frame in frames:
@@ -151,7 +154,8 @@ class XMemSession:
             for object_id in sorted(given):
                 numbers.setdefault(object_id, len(numbers))
             try:
-                masks = _step(tracker, geometry, numbers, frame, given, last=index == last)
+                with torch_defaults(device):
+                    masks = _step(tracker, geometry, numbers, frame, given, last=index == last)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise

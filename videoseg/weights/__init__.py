@@ -1,0 +1,10 @@
+"""Files of model weights: recognized, read without running what they may hold, and checked.
+
+For stages that run on torch. Anybody may have made such a file, and downloads go wrong in many
+ways, so a file that cannot be used is refused with the word for what it is.
+"""
+
+from videoseg.weights.reading import check_weights_file, fit_weights, read_weights
+from videoseg.weights.recognition import weights_problem
+
+__all__ = ["check_weights_file", "fit_weights", "read_weights", "weights_problem"]
