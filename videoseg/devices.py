@@ -77,23 +77,20 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def torch_defaults(device: torch.device) -> Iterator[None]:
+def torch_defaults() -> Iterator[None]:
     """Let torch compute as it does by default, whatever the program around has set.
 
-    Inside, there is no autocast on the CPU and on ``device``, new tensors are float32 and on the
-    CPU unless they are told otherwise, and neither gradients nor inference mode are on. Afterwards
-    everything is as it was. For the steps of a model; not to be held while a generator waits.
+    Inside, there is no autocast, new tensors are float32 and on the CPU unless they are told
+    otherwise, and neither gradients nor inference mode are on. Afterwards everything is as it was.
+    For loading a model and for each of its steps; not to be held while a generator waits.
 
     torch has one default type for all threads, so if the program has set another one, its other
     threads see float32, too, as long as a step lasts.
-
-    Args:
-        device: Where the model is.
     """
     import torch
 
     with ExitStack() as stack:
-        for kind in {"cpu", device.type}:
+        for kind in ("cpu", "cuda", "mps"):
             if torch.is_autocast_enabled(kind):
                 stack.enter_context(torch.autocast(kind, enabled=False))
         # Every function of torch takes longer with a default device set, even the usual one.

@@ -4,7 +4,19 @@ For stages that run on torch. Anybody may have made such a file, and downloads g
 ways, so a file that cannot be used is refused with the word for what it is.
 """
 
-from videoseg.weights.reading import check_weights_file, fit_weights, read_weights
-from videoseg.weights.recognition import weights_problem
+from videoseg.weights.reading import (
+    check_weights_file,
+    code_problem,
+    fit_weights,
+    read_weights,
+)
+from videoseg.weights.recognition import placeholder_problem, weights_problem
 
-__all__ = ["check_weights_file", "fit_weights", "read_weights", "weights_problem"]
+__all__ = [
+    "check_weights_file",
+    "code_problem",
+    "fit_weights",
+    "placeholder_problem",
+    "read_weights",
+    "weights_problem",
+]

@@ -17,7 +17,7 @@ from videoseg.weights.recognition import has_safetensors, weights_problem
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["check_weights_file", "fit_weights", "read_weights"]
+__all__ = ["check_weights_file", "code_problem", "fit_weights", "read_weights"]
 
 # Put before every name by torch's own wrappers.
 _WRAPPERS = ("module.", "_orig_mod.")
@@ -75,6 +75,27 @@ def read_weights(
     if problem:
         raise _refusal(path, problem, published)
     return _without_wrappers(parameters)
+
+
+def code_problem(path: str | os.PathLike[str]) -> str:
+    """Return what a file of ``torch.save`` holds beside tensors; empty if nothing.
+
+    For a file that could not be loaded as tensors only. Nothing of it is run.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Words that follow the name of the file and say what to do.
+    """
+    foreign = foreign_globals(Path(path))
+    if not foreign:
+        return ""
+    return (
+        f"holds more than tensors ({shorten_text(', '.join(foreign))}), which could run code "
+        "when loaded, and was refused; get the weights from their publisher, as tensors only "
+        "(.safetensors)"
+    )
 
 
 def fit_weights(
@@ -165,13 +186,7 @@ def _load_safetensors(path: Path) -> tuple[object, str]:
 
 
 def _unloadable_problem(path: Path) -> str:
-    if foreign := foreign_globals(path):
-        return (
-            f"holds more than tensors ({shorten_text(', '.join(foreign))}), which could run code "
-            "when loaded, and was refused; get the weights from their publisher, as tensors only "
-            "(.safetensors)"
-        )
-    return (
+    return code_problem(path) or (
         f"is cut short, damaged or no file of torch.save ({path.stat().st_size:,} bytes); "
         "download it again"
     )

@@ -11,7 +11,7 @@ from videoseg.files import check_regular_file
 from videoseg.text import parse_json, printable, shorten_text
 from videoseg.weights.pickle_scan import is_whole_pickle
 
-__all__ = ["has_safetensors", "weights_problem"]
+__all__ = ["has_safetensors", "placeholder_problem", "weights_problem"]
 
 _HEAD_BYTES = 1024
 _MAX_HEADER_BYTES = 100_000_000  # safetensors itself reads no more
@@ -40,14 +40,14 @@ def weights_problem(path: str | os.PathLike[str]) -> str:
         path: The file.
 
     Returns:
-        Words that follow the name of the file, such as ``is a web page (HTML), not weights``
-        and what to do; empty if it looks like a file of safetensors or of ``torch.save``.
+        Words that follow the name of the file, such as ``is empty (0 bytes); download it
+        again``; empty if it looks like a file of safetensors or of ``torch.save``.
 
     Example:
         >>> Path("page.pt").write_text("<html></html>")
         13
         >>> weights_problem("page.pt").split(":")[0]
-        'is a web page (HTML), not weights'
+        'is a web page (HTML)'
     """
     try:
         check_regular_file(path)
@@ -61,34 +61,60 @@ def weights_problem(path: str | os.PathLike[str]) -> str:
         return f"cannot be read ({reason}); check the path and its permissions"
 
 
-def _document_problem(head: bytes) -> str:
-    """Return what is wrong with a file that is no model at all, judged by how it begins."""
-    if not head:
-        return f"is empty (0 bytes); {_DOWNLOAD_AGAIN}"
-    if not head.strip(b"\0"):
-        return f"begins with nothing but zeros, as an unfinished download does; {_DOWNLOAD_AGAIN}"
+def placeholder_problem(path: str | os.PathLike[str]) -> str:
+    """Return what stands in the place of a file that was not fetched; empty if nothing does.
+
+    Told are the pointers that git-lfs and git-annex leave, and web pages. For any file of a
+    model: its configuration, say.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Words that follow the name of the file and say what to do.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    check_regular_file(path)
+    with Path(path).open("rb") as file:
+        return _placeholder(file.read(_HEAD_BYTES))
+
+
+def _placeholder(head: bytes) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith((b"version https://git-lfs", b"version https://hawser")):
         return (
-            "is a pointer of git-lfs, not the weights: run `git lfs pull` in its repository, or "
-            "download the file itself"
+            "is a pointer of git-lfs, not the file itself: run `git lfs pull` in its repository, "
+            "or download the file"
         )
     if b"/annex/objects/" in text and text.isascii():
         return (
-            "is a pointer of git-annex, not the weights: run `git annex get` in its repository, "
-            "or download the file itself"
+            "is a pointer of git-annex, not the file itself: run `git annex get` in its "
+            "repository, or download the file"
         )
     lowered = text.lower()
     if lowered.startswith(b"<") and any(
         sign in lowered for sign in (b"<!doctype html", b"<html", b"<head", b"<body")
     ):
         return (
-            "is a web page (HTML), not weights: its address shows a page about the file; download "
-            "the file itself"
+            "is a web page (HTML): its address shows a page about the file; download the file "
+            "itself"
         )
     if lowered.startswith((b"<?xml", b"<!doctype", b"<error")):
-        return f"is an XML document, such as a server's error, not weights; {_DOWNLOAD_AGAIN}"
-    if b'"weight_map"' in text:
+        return f"is an XML document, such as a server's error; {_DOWNLOAD_AGAIN}"
+    return ""
+
+
+def _document_problem(head: bytes) -> str:
+    """Return what is wrong with a file that is no model at all, judged by how it begins."""
+    if not head:
+        return f"is empty (0 bytes); {_DOWNLOAD_AGAIN}"
+    if not head.strip(b"\0"):
+        return f"begins with nothing but zeros, as an unfinished download does; {_DOWNLOAD_AGAIN}"
+    if problem := _placeholder(head):
+        return problem
+    if b'"weight_map"' in head:
         return (
             "is the index of weights that lie in several files; give one file that holds all of "
             "them"
@@ -171,6 +197,10 @@ def _safetensors_problem(file: BinaryIO) -> str:
             f"is damaged or no file of safetensors: its header cannot be read ({header}); "
             f"{_DOWNLOAD_AGAIN}"
         )
+    for name, entry in header.items():
+        if name != "__metadata__" and str(entry.get("dtype")).startswith("C"):
+            shown = shorten_text(printable(name), 80)
+            return f"holds {shown} as complex numbers; take weights that are real"
     ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     if not ends:
         return "holds no parameters; take another file"

@@ -54,7 +54,7 @@ ENTRY = {"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
         (b"/annex/objects/SHA256E-s9--0.pt\n", "git annex get"),
         (b"", "is empty (0 bytes); download it again"),
         (bytes(5000), "begins with nothing but zeros"),
-        (b'{"message": "Bad credentials"}', "is text ('{\"message\": \"Bad credentials\"}')"),
+        (b'{"message": "Bad credentials"}', 'is text (\'{"message": "Bad credentials"}\')'),
         (b"connection refused\nby the proxy\n", "is text ('connection refused by the proxy')"),
         (b'{"weight_map": {"w": "model-1.safetensors"}}', "is the index of weights that lie in"),
         (gzip.compress(b"weights"), "is a gzip archive, which has to be unpacked"),

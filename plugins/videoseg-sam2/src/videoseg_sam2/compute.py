@@ -27,5 +27,5 @@ def computing(device: torch.device, *, bfloat16: bool) -> Iterator[None]:
     """Run the network in its own precision, whatever the program around has set."""
     import torch
 
-    with torch_defaults(device), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+    with torch_defaults(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
         yield

@@ -179,7 +179,7 @@ def _shared(source: _Source, name: str) -> Any:
 def _load(source: _Source, name: str) -> Any:
     import torch
 
-    with torch_defaults(torch.device(source.device)):
+    with torch_defaults():
         # The constructors draw random numbers, which is nobody else's business.
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which seeds GPUs, too.

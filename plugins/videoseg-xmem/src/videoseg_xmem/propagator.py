@@ -155,7 +155,7 @@ class XMemPropagator:
         from videoseg_xmem.network.preparation import compile_network, prepare
 
         device = pick_device(self._device)
-        with torch_defaults(device):
+        with torch_defaults():
             if self._checkpoint is None:
                 network = random_network(Dimensions())
             else:

@@ -138,7 +138,7 @@ class XMemSession:
     ) -> Iterator[vs.FrameMasks]:
         network = self._open_network()
         device = next(network.parameters()).device
-        with torch_defaults(device):
+        with torch_defaults():
             geometry = FrameGeometry(
                 self._video.size, self._size, device=device, dtype=network.dtype
             )
@@ -154,7 +154,7 @@ class XMemSession:
             for object_id in sorted(given):
                 numbers.setdefault(object_id, len(numbers))
             try:
-                with torch_defaults(device):
+                with torch_defaults():
                     masks = _step(tracker, geometry, numbers, frame, given, last=index == last)
             except Exception as error:
                 if not is_out_of_memory(error):
