@@ -158,6 +158,10 @@ class Network:
         """Return the context in which to call the modules and handle their tensors."""
         return computing(self.device, bfloat16=self.bfloat16)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process loads them for itself, and a copy shares them.
+        return {**self.__dict__, "_modules": None}
+
     def close(self) -> None:
         """Let go of the parameters; they are loaded again when next asked for."""
         self._modules = None

@@ -153,6 +153,12 @@ class Sam2Session:
         self._features = None
         self._position = None
 
+    def __reduce__(self) -> NoReturn:
+        raise PropagationError(
+            "a session is bound to the process that opened it and cannot be copied or sent; send "
+            "the propagator and open one there"
+        )
+
     def __enter__(self) -> Sam2Session:
         return self
 

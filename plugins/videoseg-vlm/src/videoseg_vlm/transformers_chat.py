@@ -281,6 +281,14 @@ class TransformersChat:
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process loads the model for itself.
+        return {**self.__dict__, "_loaded": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
     def __repr__(self) -> str:
         return f"TransformersChat(model={self._options.model!r})"
 

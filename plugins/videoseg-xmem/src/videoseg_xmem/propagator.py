@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import videoseg as vs
 from videoseg.devices import (
@@ -148,6 +148,14 @@ class XMemPropagator:
             size=self._size,
             max_objects=self._max_objects,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process loads the network for itself.
+        return {**self.__dict__, "_network": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
 
     def _load(self) -> XMemNetwork:
         from videoseg_xmem.checkpoint import load_network, random_network

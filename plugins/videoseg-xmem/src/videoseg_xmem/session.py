@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
+from typing import NoReturn
 
 import torch
 
@@ -116,6 +117,12 @@ class XMemSession:
         """Free everything the session holds. Using it afterwards is a PropagationError."""
         self._network = None
         self._prompts.clear()
+
+    def __reduce__(self) -> NoReturn:
+        raise vs.PropagationError(
+            "a session is bound to the process that opened it and cannot be copied or sent; send "
+            "the propagator and open one there"
+        )
 
     def __enter__(self) -> XMemSession:
         return self
