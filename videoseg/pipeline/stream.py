@@ -107,6 +107,7 @@ class MaskStream:
             finally:
                 if propagation is not None:
                     propagation.close()
+                    self._observation.warnings += propagation.warnings
                     self._observation.failed(propagation.failures)
 
     def _without_objects(self) -> Iterator[FrameMasks]:
