@@ -1,7 +1,7 @@
 """Files of model weights: recognized, read without running what they may hold, and checked.
 
 For stages that run on torch. Anybody may have made such a file, and downloads go wrong in many
-ways, so a file that cannot be used is refused with the word for what it is.
+ways, so the error for a file that cannot be used says what the file is.
 """
 
 from videoseg.weights.reading import (

@@ -45,11 +45,15 @@ def foreign_globals(path: Path) -> list[str]:
 
 
 def _zip_globals(file: BinaryIO) -> Iterator[str]:
-    with zipfile.ZipFile(file) as archive:
-        for name in archive.namelist():
-            if name == "data.pkl" or name.endswith("/data.pkl"):
-                with archive.open(name) as member:
-                    yield from _globals(member)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                if name == "data.pkl" or name.endswith("/data.pkl"):
+                    with archive.open(name) as member:
+                        yield from _globals(member)
+    # A damaged archive ends in nearly any error.
+    except Exception:
+        return
 
 
 def _pickle_globals(file: BinaryIO) -> Iterator[str]:

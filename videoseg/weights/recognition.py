@@ -159,7 +159,8 @@ def _zip_problem(file: BinaryIO) -> str:
         file.seek(0)
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    # A damaged archive ends in nearly any error.
+    except Exception:
         return f"is cut short or damaged ({size:,} bytes); {_DOWNLOAD_AGAIN}"
     names = [member.filename for member in members]
     if any(name.endswith("/constants.pkl") for name in names):

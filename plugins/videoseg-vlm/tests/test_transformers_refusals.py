@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -296,3 +297,12 @@ def test_answers_are_those_of_a_run_by_itself(checkpoints, ask, name):
         before = torch_state()
         assert answer() == usual
         assert torch_state() == before
+
+
+def test_a_model_that_is_sent_is_loaded_again(checkpoints, ask):
+    chat = TransformersChat(model=str(checkpoints["qwen2.5-vl"]))
+    usual = [reply.text for reply in chat.chat(ask((28, 28)), max_tokens=4)]
+    sent = pickle.dumps(chat)
+    assert len(sent) < 2_000
+    arrived = pickle.loads(sent)
+    assert [reply.text for reply in arrived.chat(ask((28, 28)), max_tokens=4)] == usual

@@ -82,6 +82,20 @@ def test_instances_are_sent_as_they_are(video):
     assert own._composition.stages["grounder"].given.frames == grounder.frames
 
 
+@pytest.mark.parametrize("kind", ["sampler", "grounder", "segmenter", "propagator"])
+def test_instances_of_the_stages_that_come_along_can_be_sent(kind):
+    registry = Registry(allow=())
+    for name in registry.names(kind):
+        entry = registry.find(kind, name)
+        if entry.component.uses or any(
+            fact[1] == "required" for fact in registry.options(kind, name).values()
+        ):
+            continue
+        stage = registry.build(kind, name)
+        assert type(pickle.loads(pickle.dumps(stage))) is type(stage)
+        assert type(copy.deepcopy(stage)) is type(stage)
+
+
 class Locked(AnswersAt):
     def __init__(self):
         super().__init__()

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
 from videoseg.errors import ConfigError, VideosegError
+from videoseg.text import printable, shorten_text
 from videoseg_sam2.compute import (
     PRECISIONS,
     Precision,
@@ -205,7 +206,7 @@ def _build(config: Path) -> Any:
     try:
         tree = OmegaConf.to_container(OmegaConf.load(config), resolve=True)
     except Exception as error:
-        raise ConfigError(f"{config} is no configuration of SAM 2: {error}") from error
+        raise ConfigError(f"{config} is no configuration of SAM 2: {_reason(error)}") from error
     model = tree.get("model") if isinstance(tree, Mapping) else None
     if not isinstance(model, dict) or "_target_" not in model:
         raise ConfigError(f"{config} is no configuration of SAM 2: it has no model._target_")
@@ -221,7 +222,11 @@ def _build(config: Path) -> Any:
     try:
         return instantiate(model, _convert_="all")
     except Exception as error:
-        raise ConfigError(f"SAM 2 cannot be built from {config}: {error}") from error
+        raise ConfigError(f"SAM 2 cannot be built from {config}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return shorten_text(printable(" ".join(str(error).split())), 200)
 
 
 def _targets(node: object) -> set[str]:
