@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from videoseg.devices import is_out_of_memory
 from videoseg.errors import ConfigError, MissingDependencyError
-from videoseg.text import printable, shorten_text
+from videoseg.text import printable, shorten, shorten_text
 from videoseg.weights.pickle_scan import foreign_globals
 from videoseg.weights.recognition import has_safetensors, weights_problem
 
@@ -126,7 +126,7 @@ def fit_weights(
         if given.is_floating_point() != wanted.is_floating_point():
             raise _refusal(
                 path,
-                f"holds {name} as {given.dtype} instead of {wanted.dtype}; if it is quantized, "
+                f"holds {shorten(name)} as {given.dtype} instead of {wanted.dtype}; if it is quantized, "
                 "take the original",
                 published,
             )
@@ -234,7 +234,7 @@ def _tensor_problem(name: str, tensor: Tensor) -> str:
     import torch
 
     if tensor.is_meta:
-        kind = "without values (of the device 'meta'); it was saved before they were loaded"
+        kind = "without values (on the device 'meta', saved before they were loaded)"
     elif tensor.is_quantized or (tensor.is_floating_point() and tensor.dtype.itemsize == 1):
         kind = f"in a quantized form ({tensor.dtype}); take the original"
     elif tensor.is_nested or tensor.layout != torch.strided:
@@ -244,7 +244,7 @@ def _tensor_problem(name: str, tensor: Tensor) -> str:
         kind = f"as complex numbers ({tensor.dtype}); take weights that are real"
     else:
         return ""
-    return f"holds {shorten_text(printable(name), 80)} {kind}"
+    return f"holds {shorten(name)} {kind}"
 
 
 def _without_wrappers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from videoseg.files import check_regular_file
-from videoseg.text import parse_json, printable, shorten_text
+from videoseg.text import parse_json, printable, shorten, shorten_text
 from videoseg.weights.pickle_scan import is_whole_pickle
 
 __all__ = ["has_safetensors", "placeholder_problem", "weights_problem"]
@@ -200,8 +200,7 @@ def _safetensors_problem(file: BinaryIO) -> str:
         )
     for name, entry in header.items():
         if name != "__metadata__" and str(entry.get("dtype")).startswith("C"):
-            shown = shorten_text(printable(name), 80)
-            return f"holds {shown} as complex numbers; take weights that are real"
+            return f"holds {shorten(name)} as complex numbers; take weights that are real"
     ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
     if not ends:
         return "holds no parameters; take another file"

@@ -241,7 +241,7 @@ def test_parameters_that_are_no_real_numbers_are_refused(tmp_path: Path, toy_mod
     ):
         state = {**toy_modules.state_dict(), "no_mem_embed": odd}
         torch.save({"model": state}, tmp_path / "odd.pt")
-        with pytest.raises(vs.ConfigError, match=f"holds no_mem_embed {words}"):
+        with pytest.raises(vs.ConfigError, match=f"holds 'no_mem_embed' {words}"):
             opened(tmp_path / "odd.pt")
 
 

@@ -163,7 +163,7 @@ def test_parameters_that_are_no_real_numbers_are_refused(
         (state[name].to_sparse(), "not as a dense tensor"),
     ):
         torch.save({**state, name: odd}, tmp_path / "odd.pth")
-        with pytest.raises(vs.ConfigError, match=f"holds {name} {words}"):
+        with pytest.raises(vs.ConfigError, match=f"holds '{name}' {words}"):
             load_network(tmp_path / "odd.pth")
 
 

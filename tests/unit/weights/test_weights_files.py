@@ -160,11 +160,14 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
 @pytest.mark.parametrize(
     ("tensor", "words"),
     [
-        (torch.ones(2, device="meta"), "holds odd without values"),
-        (torch.ones(2, 2).to_sparse(), "holds odd not as a dense tensor (torch.sparse_coo)"),
-        (torch.ones(2, 2).to_sparse_csr(), "holds odd not as a dense tensor (torch.sparse_csr)"),
-        (torch.ones(2, dtype=torch.complex64), "holds odd as complex numbers (torch.complex64)"),
-        (torch.ones(2).to(torch.float8_e5m2), "holds odd in a quantized form (torch.float8_e5m2)"),
+        (torch.ones(2, device="meta"), "holds 'odd' without values"),
+        (torch.ones(2, 2).to_sparse(), "holds 'odd' not as a dense tensor (torch.sparse_coo)"),
+        (torch.ones(2, 2).to_sparse_csr(), "holds 'odd' not as a dense tensor (torch.sparse_csr)"),
+        (torch.ones(2, dtype=torch.complex64), "holds 'odd' as complex numbers (torch.complex64)"),
+        (
+            torch.ones(2).to(torch.float8_e5m2),
+            "holds 'odd' in a quantized form (torch.float8_e5m2)",
+        ),
     ],
 )
 def test_tensors_that_are_no_parameters_are_refused(tmp_path, tensor, words):
@@ -226,8 +229,8 @@ def test_numbers_that_a_network_cannot_use_are_refused():
     for given, words in (
         (torch.tensor([1.0, torch.nan]), r"'x.pt' holds numbers that are not finite \(in w\)"),
         (torch.tensor([1.0, 1e300], dtype=torch.float64), r"not finite \(in w\)"),
-        (torch.ones(2, dtype=torch.int8), r"holds w as torch.int8 instead of torch.float32"),
-        (torch.ones(2, dtype=torch.bool), r"holds w as torch.bool"),
+        (torch.ones(2, dtype=torch.int8), r"holds 'w' as torch.int8 instead of torch.float32"),
+        (torch.ones(2, dtype=torch.bool), r"holds 'w' as torch.bool"),
     ):
         with pytest.raises(ConfigError, match=words):
             fit_weights({"w": given, "count": count}, wanted, path="x.pt")
