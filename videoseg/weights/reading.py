@@ -126,8 +126,8 @@ def fit_weights(
         if given.is_floating_point() != wanted.is_floating_point():
             raise _refusal(
                 path,
-                f"holds {shorten(name)} as {given.dtype} instead of {wanted.dtype}; if it is quantized, "
-                "take the original",
+                f"holds {shorten(name)} as {given.dtype} instead of {wanted.dtype}; if it is "
+                "quantized, take the original",
                 published,
             )
         fitted[name] = given.to(wanted.dtype)
@@ -234,7 +234,7 @@ def _tensor_problem(name: str, tensor: Tensor) -> str:
     import torch
 
     if tensor.is_meta:
-        kind = "without values (on the device 'meta', saved before they were loaded)"
+        kind = "without values (on the device 'meta'); take a file that was saved with them"
     elif tensor.is_quantized or (tensor.is_floating_point() and tensor.dtype.itemsize == 1):
         kind = f"in a quantized form ({tensor.dtype}); take the original"
     elif tensor.is_nested or tensor.layout != torch.strided:
