@@ -32,12 +32,23 @@ def check_picklable(value: object, what: str) -> None:
         raise
     # Pickle has no error of its own for what cannot be pickled.
     except Exception as error:
-        if any(name in sys.modules for name in _OTHER_PICKLERS):
+        if _others_can_pickle(value):
             return
         reason = shorten_text(" ".join(str(error).split()), 200)
         raise ConfigError(
             f"{what} cannot be sent to another process ({reason}); {REMEDY}"
         ) from error
+
+
+def _others_can_pickle(value: object) -> bool:
+    for name in _OTHER_PICKLERS:
+        try:
+            sys.modules[name].dumps(value)
+        # Either it is not in use, or it cannot pickle this, which it may say with any error.
+        except Exception:
+            continue
+        return True
+    return False
 
 
 class _Nowhere:

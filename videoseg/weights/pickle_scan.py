@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickletools
 import re
 import zipfile
@@ -11,6 +12,7 @@ from typing import Any, BinaryIO
 
 __all__ = ["foreign_globals", "is_whole_pickle"]
 
+_MAX_BYTES = 64 * 2**20  # what asks for an import stands before the numbers, if these are here
 _MAX_STEPS = 2_000_000
 _MAX_PICKLES = 5  # as torch wrote one after another before it wrote zip archives
 
@@ -50,7 +52,7 @@ def _zip_globals(file: BinaryIO) -> Iterator[str]:
             for name in archive.namelist():
                 if name == "data.pkl" or name.endswith("/data.pkl"):
                     with archive.open(name) as member:
-                        yield from _globals(member)
+                        yield from _globals(io.BytesIO(member.read(_MAX_BYTES)))
     # A damaged archive ends in nearly any error.
     except Exception:
         return
@@ -58,17 +60,16 @@ def _zip_globals(file: BinaryIO) -> Iterator[str]:
 
 def _pickle_globals(file: BinaryIO) -> Iterator[str]:
     """Yield what the pickles at the beginning of a file import."""
-    file.seek(0)
+    beginning = _beginning(file)
     for _ in range(_MAX_PICKLES):
-        is_whole = yield from _globals(file)
+        is_whole = yield from _globals(beginning)
         if not is_whole:
             return
 
 
 def is_whole_pickle(file: BinaryIO) -> bool:
     """Return whether a file begins with a whole pickle, which may be of an old protocol."""
-    file.seek(0)
-    walk = _globals(file)
+    walk = _globals(_beginning(file))
     while True:
         try:
             next(walk)
@@ -76,7 +77,13 @@ def is_whole_pickle(file: BinaryIO) -> bool:
             return bool(end.value)
 
 
-def _globals(file: Any) -> Generator[str, None, bool]:
+def _beginning(file: BinaryIO) -> io.BytesIO:
+    # Bounded, since a few bytes can ask for all that follows to be read at once.
+    file.seek(0)
+    return io.BytesIO(file.read(_MAX_BYTES))
+
+
+def _globals(file: io.BytesIO) -> Generator[str, None, bool]:
     """Yield the names that one pickle imports, without running it; return whether it is whole."""
     strings: list[str] = []
     memo: dict[Any, str] = {}

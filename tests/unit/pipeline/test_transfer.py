@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import pickle
+import sys
 import threading
+import types
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -115,6 +117,18 @@ def test_an_instance_that_cannot_be_sent_is_named_with_what_to_do_instead():
     ):
         copy.deepcopy(pipe)
     assert copy.copy(pipe).explain()
+
+
+def test_what_another_pickler_can_send_is_left_to_it(monkeypatch):
+    class Local(AnswersAt):
+        pass
+
+    pipe = pipeline(grounder=Local())
+    with pytest.raises(ConfigError, match="an instance of Local, cannot be sent"):
+        pipe.__getstate__()
+    capable = types.SimpleNamespace(dumps=lambda value: b"")
+    monkeypatch.setitem(sys.modules, "cloudpickle", capable)
+    assert pipe.__getstate__()
 
 
 def test_options_that_cannot_be_sent_are_named():

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import tarfile
+import tracemalloc
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -146,6 +147,17 @@ def test_an_archive_that_grows_when_unpacked_is_refused(tmp_path):
     assert "unpacks to far more than its" in refusal(tmp_path / "bomb.pt")
 
 
+def test_a_pickle_that_asks_for_more_than_there_is_is_not_read_whole(tmp_path):
+    path = tmp_path / "large.pt"
+    with path.open("wb") as file:
+        file.write(b"B\xff\xff\xff\x7f")
+        file.truncate(2**31)
+    tracemalloc.start()
+    assert "no file of torch.save or safetensors" in refusal(path)
+    assert tracemalloc.get_traced_memory()[1] < 300 * 2**20
+    tracemalloc.stop()
+
+
 def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe.pt")
     assert "is a named pipe, not a regular file" in refusal(tmp_path / "pipe.pt")
@@ -158,20 +170,29 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("tensor", "words"),
+    ("make", "words"),
     [
-        (torch.ones(2, device="meta"), "holds 'odd' without values"),
-        (torch.ones(2, 2).to_sparse(), "holds 'odd' not as a dense tensor (torch.sparse_coo)"),
-        (torch.ones(2, 2).to_sparse_csr(), "holds 'odd' not as a dense tensor (torch.sparse_csr)"),
-        (torch.ones(2, dtype=torch.complex64), "holds 'odd' as complex numbers (torch.complex64)"),
+        (lambda: torch.ones(2, device="meta"), "holds 'odd' without values"),
+        (
+            lambda: torch.ones(2, 2).to_sparse(),
+            "holds 'odd' not as a dense tensor (torch.sparse_coo)",
+        ),
+        (
+            lambda: torch.ones(2, 2).to_sparse_csr(),
+            "holds 'odd' not as a dense tensor (torch.sparse_csr)",
+        ),
+        (
+            lambda: torch.ones(2, dtype=torch.complex64),
+            "holds 'odd' as complex numbers (torch.complex64)",
+        ),
         (
             torch.ones(2).to(torch.float8_e5m2),
             "holds 'odd' in a quantized form (torch.float8_e5m2)",
         ),
     ],
 )
-def test_tensors_that_are_no_parameters_are_refused(tmp_path, tensor, words):
-    torch.save({**STATE, "odd": tensor}, tmp_path / "odd.pt")
+def test_tensors_that_are_no_parameters_are_refused(tmp_path, make, words):
+    torch.save({**STATE, "odd": make()}, tmp_path / "odd.pt")
     assert words in refusal(tmp_path / "odd.pt")
 
 
