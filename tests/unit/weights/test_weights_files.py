@@ -186,7 +186,7 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
             "holds 'odd' as complex numbers (torch.complex64)",
         ),
         (
-            torch.ones(2).to(torch.float8_e5m2),
+            lambda: torch.ones(2).to(torch.float8_e5m2),
             "holds 'odd' in a quantized form (torch.float8_e5m2)",
         ),
     ],
