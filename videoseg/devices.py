@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from videoseg.errors import ConfigError
@@ -10,7 +12,7 @@ from videoseg.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["is_out_of_memory", "multiplies_bfloat16", "pick_device"]
+__all__ = ["is_out_of_memory", "multiplies_bfloat16", "pick_device", "torch_defaults"]
 
 
 def pick_device(name: str, *, kinds: Sequence[str] = ("cpu", "cuda")) -> torch.device:
@@ -72,3 +74,59 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and (
         "DefaultCPUAllocator" in said or "out of memory" in said or "ALLOC_FAILED" in said
     )
+
+
+@contextmanager
+def torch_defaults() -> Iterator[None]:
+    """Let torch compute as it does by default, whatever the program around has set.
+
+    Inside, there is no autocast, new tensors are float32 and on the CPU unless they are told
+    otherwise, and neither gradients nor inference mode are on. Afterwards everything is as it was.
+    For loading a model and for each of its steps; not to be held while a generator waits.
+
+    torch has one default type for all threads, so if the program has set another one, its other
+    threads see float32, too, as long as a step lasts.
+    """
+    import torch
+
+    with ExitStack() as stack:
+        for kind in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        # Every function of torch takes longer with a default device set, even the usual one.
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        stack.enter_context(_float32_default)
+        stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.no_grad())
+        yield
+
+
+class _Float32Default:
+    """Makes float32 torch's default type while any thread is inside."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_inside = 0
+        self._before: torch.dtype | None = None
+
+    def __enter__(self) -> None:
+        import torch
+
+        with self._lock:
+            self._num_inside += 1
+            if torch.get_default_dtype() != torch.float32:
+                self._before = torch.get_default_dtype()
+                torch.set_default_dtype(torch.float32)
+
+    def __exit__(self, *_: object) -> None:
+        import torch
+
+        with self._lock:
+            self._num_inside -= 1
+            if self._num_inside == 0 and self._before is not None:
+                torch.set_default_dtype(self._before)
+                self._before = None
+
+
+_float32_default = _Float32Default()

@@ -7,7 +7,7 @@ line; the command line prints that line and nothing else, or a line for each of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from videoseg.types.segmentation import Segmentation
@@ -42,6 +42,11 @@ class VideosegError(Exception):
     """
 
     partial: Segmentation | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is otherwise rebuilt by calling its class with ``args``, which those that
+        # take keywords refuse.
+        return _rebuild, (type(self), self.args, self.__dict__)
 
 
 class ComponentNotFoundError(VideosegError):
@@ -206,3 +211,12 @@ class ShapeError(VideosegError):
         self.actual = actual
         self.expected = expected
         super().__init__(f"{name} must have shape {expected}, got {actual}")
+
+
+def _rebuild(
+    kind: type[VideosegError], arguments: tuple[Any, ...], attributes: dict[str, Any]
+) -> VideosegError:
+    """Return an error that was pickled or copied."""
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(attributes)
+    return error

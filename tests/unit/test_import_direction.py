@@ -17,6 +17,7 @@ PACKAGE = ROOT / "videoseg"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.errors", "videoseg._version", "videoseg.files", "videoseg.text"),
     ("videoseg.types", "videoseg.devices"),
+    ("videoseg.weights",),
     ("videoseg.stages",),
     ("videoseg.plugins",),
     ("videoseg.masks", "videoseg.exchanges"),

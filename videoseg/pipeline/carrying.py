@@ -136,6 +136,7 @@ def fill_tracks(
                     observation.frame_done(frame_masks.frame, len(done), num_frames)
         finally:
             propagation.close()
+        observation.warnings += propagation.warnings
         observation.failed(failures + propagation.failures)
         if failures and isinstance(failures[0], MemoryError):
             # Python's own error has no place for what was made until then.

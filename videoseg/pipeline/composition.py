@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from videoseg.errors import (
+    ComponentNotFoundError,
     ConfigError,
     IncompatibleStagesError,
     MissingWeightsError,
@@ -16,6 +18,7 @@ from videoseg.errors import (
 )
 from videoseg.exchanges import RecordingChat
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use
+from videoseg.pipeline.transfer import check_picklable
 from videoseg.plugins import RegisteredComponent, Registry
 from videoseg.stages import ChatModel, FrameSampler, Grounder, Propagator, Segmenter
 from videoseg.types import PropagatorCapabilities
@@ -66,13 +69,27 @@ class Composition:
         self.exchange_file: ExchangeFile | None = None
         self._registry = registry
         self._built: dict[str, object] = {}
+        # Stages whose components another process had added by ``videoseg.add``.
+        self._added_elsewhere: frozenset[str] = frozenset()
 
     # -- describing ------------------------------------------------------------------------
 
     def registered(self, stage: str) -> RegisteredComponent | None:
         """Return the registered component of a stage, or None for instances and gaps."""
         use = self.stages[stage].use
-        return None if use is None else self._registry.find(stage, use.name)
+        return None if use is None else self._find(stage, use.name)
+
+    def _find(self, stage: str, name: str) -> RegisteredComponent:
+        try:
+            return self._registry.find(stage, name)
+        except ComponentNotFoundError as error:
+            if stage not in self._added_elsewhere:
+                raise
+            raise ComponentNotFoundError(
+                f"{stage} {name!r} was added by videoseg.add in the process that this pipeline "
+                "comes from; add it in this one, too, such as in the initializer of the pool, or "
+                f"pass an instance instead of the name ({error})"
+            ) from error
 
     def name(self, stage: str) -> str:
         """Return what a stage is called in messages."""
@@ -127,6 +144,60 @@ class Composition:
         entries = (self.registered(stage) for stage in STAGES)
         return [(entry.distribution, entry.version) for entry in entries if entry is not None]
 
+    # -- copying and sending -----------------------------------------------------------------
+
+    def copy_instances(self, memo: dict[int, Any]) -> None:
+        """Put copies in the place of instances and of what options hold.
+
+        Raises:
+            ConfigError: If one cannot be copied.
+        """
+        for stage, filled in self.stages.items():
+            try:
+                self.stages[stage] = Stage(copy.deepcopy(filled.given, memo))
+            except VideosegError:
+                raise
+            # What cannot be copied says so with any error.
+            except Exception as error:
+                raise ConfigError(
+                    f"the {stage} ({self.name(stage)}) cannot be copied: {error}; use copy.copy, "
+                    "which shares it, or give it by name"
+                ) from error
+
+    def state(self) -> dict[str, Any]:
+        """Return what another process needs: what fills the stages, but not what was built.
+
+        Raises:
+            ConfigError: If a stage cannot be sent.
+        """
+        added: set[str] = set()
+        for stage, filled in self.stages.items():
+            if isinstance(filled.given, Use):
+                check_picklable(filled.given, f"the options of the {stage} {filled.given.name!r}")
+                if self._find(stage, filled.given.name).factory is not None:
+                    added.add(stage)
+            elif filled.given is not None:
+                check_picklable(
+                    filled.given, f"the {stage}, an instance of {type(filled.given).__name__},"
+                )
+        return {
+            "stages": self.stages,
+            "exchange_file": self.exchange_file,
+            "added": frozenset(added),
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], registry: Registry) -> Composition:
+        """Return the stages that another process sent.
+
+        Names are looked up when the stages are built: an error now would be lost on pools of
+        processes.
+        """
+        composition = cls(state["stages"], registry)
+        composition.exchange_file = state["exchange_file"]
+        composition._added_elsewhere = state["added"]
+        return composition
+
     # -- checking --------------------------------------------------------------------------
 
     def check(self) -> None:
@@ -145,7 +216,7 @@ class Composition:
                     problems.append(f"the pipeline needs a {stage}")
                 continue
             if isinstance(given, Use):
-                entry = self._registry.find(stage, given.name)
+                entry = self._find(stage, given.name)
                 missing = [u for u in entry.component.uses if self.stages[u].given is None]
                 problems += [
                     f"{stage} {given.name!r} uses a {kind} model: {self._how_to_pass(kind)}"
@@ -207,7 +278,7 @@ class Composition:
         if not isinstance(given, Use):
             built: object = given
         else:
-            entry = self._registry.find(stage, given.name)
+            entry = self._find(stage, given.name)
             others = {kind: self.build(kind) for kind in entry.component.uses}
             try:
                 built = self._registry.build(stage, given.name, given.options, given=others)

@@ -18,14 +18,15 @@ from videoseg.pipeline.explanation import Explanation, explain
 from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.propagation import Propagation
 from videoseg.pipeline.query import check_query
+from videoseg.pipeline.results import build_result
+from videoseg.pipeline.sources import expect_all_frames, first_frames_of
 from videoseg.pipeline.stream import FrameOrder, MaskStream
-from videoseg.pipeline.versions import collect_versions, device_of
+from videoseg.pipeline.transfer import REMEDY
 from videoseg.plugins import Registry, default_registry
 from videoseg.stages import FrameSampler, Grounder, Propagator, Segmenter
 from videoseg.types import (
     Episode,
     Grounding,
-    MaskTrack,
     Prompt,
     Rle,
     Segmentation,
@@ -41,6 +42,11 @@ class Pipeline:
 
     Each stage is given as a name, as ``videoseg.use(name, option=...)``, or as an instance of
     your own. Names are looked up and checked now; nothing heavy loads before the first call.
+
+    A pipeline can be copied and pickled, so that ``ProcessPoolExecutor().submit(pipe, video,
+    query)`` works. What goes to the other process is which components it has, with their options,
+    and instances as they are; models that were loaded stay behind and are loaded there. Names are
+    looked up in that process: what ``videoseg.add`` added must be added there, too.
 
     Args:
         sampler: Chooses the frames the grounder sees.
@@ -231,7 +237,7 @@ class Pipeline:
         """
         query = check_query(query)
         opened = self._open(video)
-        _expect_all_frames(opened)
+        expect_all_frames(opened)
         begin = time.perf_counter()
         self._composition.build_all()
         observation = Observation(self._registry, observers)
@@ -278,7 +284,7 @@ class Pipeline:
             prompts = tuple(grounding)
             grounding = Grounding(prompts[0].frame if prompts else None, prompts)
         opened = self._open(video)
-        _expect_all_frames(opened)
+        expect_all_frames(opened)
         begin = time.perf_counter()
         observation = Observation(self._registry, observers)
         self._composition.build_all("segmenter", "propagator")
@@ -320,10 +326,10 @@ class Pipeline:
         observation = Observation(self._registry, observers)
         live = opened.num_frames is None
         if not live:
-            _expect_all_frames(opened)
+            expect_all_frames(opened)
         self._composition.check_live(live)
         self._composition.build_all()
-        beginning = _beginning(opened, warmup_frames) if live else opened
+        beginning = first_frames_of(opened, warmup_frames) if live else opened
         episode = self._ground(beginning, query, seed, observation)
         answer = answer_of(episode)
         prompts = with_masks(self._composition, beginning, answer, observation)
@@ -345,6 +351,34 @@ class Pipeline:
             observation=observation,
             component=self._composition.name("propagator"),
         )
+
+    # -- copying and sending ----------------------------------------------------------------
+
+    def __copy__(self) -> Pipeline:
+        return self.replace()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Pipeline:
+        pipeline = self.replace()
+        pipeline._composition.copy_instances(memo)
+        return pipeline
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._registry is not default_registry():
+            raise ConfigError(
+                "a pipeline with a registry of its own cannot be sent to another process, which "
+                f"has only its own registry; {REMEDY}"
+            )
+        return {
+            "composition": self._composition.state(),
+            "max_turns": self._max_turns,
+            "name": self._name,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._registry = default_registry()
+        self._max_turns = state["max_turns"]
+        self._name = state["name"]
+        self._composition = Composition.from_state(state["composition"], self._registry)
 
     # -- freeing ---------------------------------------------------------------------------
 
@@ -407,46 +441,13 @@ class Pipeline:
         observation: Observation,
         begin: float,
     ) -> Segmentation:
-        grounding = answer_of(episode)
-        tracks = _mask_tracks(made, episode.video, grounding)
-        warnings = [*grounding.warnings, *getattr(episode.video, "warnings", ())]
-        if tracks and any(not track.visible_frames for track in tracks):
-            warnings.append("an object was found but has no mask in any frame")
-        return Segmentation(
-            query=episode.query,
-            video=episode.video.facts(),
-            grounding=grounding,
-            trace=trace,
-            tracks=tracks,
-            pipeline=self._composition.record(max_turns=self._max_turns, name=self._name),
-            timings={**observation.timings, "total": time.perf_counter() - begin},
-            versions=collect_versions(self._composition.distributions()),
-            seed=episode.seed,
-            device=device_of(self._composition.built()),
-            warnings=tuple(dict.fromkeys([*warnings, *observation.warnings])),
-            source=episode.video,
+        return build_result(
+            self._composition,
+            episode,
+            trace,
+            made,
+            observation,
+            begin=begin,
+            max_turns=self._max_turns,
+            name=self._name,
         )
-
-
-def _expect_all_frames(video: VideoSource) -> None:
-    # Sources of other packages need not be able to make use of it.
-    expect = getattr(video, "decode_in_order", None)
-    if callable(expect):
-        expect()
-
-
-def _mask_tracks(
-    made: Mapping[int, Sequence[Rle | None]], video: VideoSource, grounding: Grounding
-) -> tuple[MaskTrack, ...]:
-    labels = {prompt.object_id: prompt.label for prompt in reversed(grounding.prompts)}
-    return tuple(
-        MaskTrack(object_id, video.size, tuple(masks), label=labels[object_id])
-        for object_id, masks in sorted(made.items())
-    )
-
-
-def _beginning(video: VideoSource, num_frames: int) -> VideoSource:
-    from videoseg.video import Video
-
-    frames = [frame for _, frame in video.iter_frames(0, num_frames)]
-    return Video.from_frames(frames, fps=video.fps, name=video.name)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from videoseg.errors import IncompatibleStagesError
+from videoseg.pipeline.overlap import Loss, OverlapWatch, describe_losses
 from videoseg.stages import Direction, Propagator, PropagatorSession
 from videoseg.types import BoolArray, FrameMasks, Prompt, Rle, Size, VideoSource
 
@@ -57,6 +58,7 @@ class Propagation:
         self._seed = seed
         self._first = first_frames(prompts)
         self.failures: list[Exception] = []
+        self._losses: list[Loss] = []
         self._stack = ExitStack()
         try:
             self._sessions = self._open(video)
@@ -79,6 +81,11 @@ class Propagation:
                     session.prompt(prompt)
             sessions.append(session)
         return sessions
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the runs so far show that the user should know."""
+        return describe_losses(self._losses, self._prompts)
 
     @property
     def start(self) -> int:
@@ -119,6 +126,7 @@ class Propagation:
         failures: list[Exception] = []
         runs = [until_failure(_run(session, direction), failures) for session in sessions]
         heads = [next(run, None) for run in runs]
+        watch = OverlapWatch(self._prompts, self._losses)
         while any(head is not None for head in heads):
             frames = [head.frame for head in heads if head is not None]
             frame = min(frames) if direction == "forward" else max(frames)
@@ -127,6 +135,7 @@ class Propagation:
             for index in due:
                 head = heads[index]
                 merged.update(head.masks if head is not None else {})
+            watch.see(frame, merged)
             # Given out before the next frame is asked for, which may fail or be long in coming.
             yield FrameMasks(frame, merged, self._video.size)
             for index in due:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from types import TracebackType
-from typing import Literal, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
+from videoseg.errors import ConfigError
 from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.propagation import MaskSpool, Propagation, until_failure
 from videoseg.types import FrameMasks, Grounding, Trace, VideoSource
@@ -59,6 +60,12 @@ class MaskStream:
         done = f"{self._num_done} of {total}" if total is not None else f"{self._num_done}"
         return f"<MaskStream of {self._video.name!r}: {answer}, {done} frames yielded>"
 
+    def __reduce__(self) -> NoReturn:
+        raise ConfigError(
+            "a MaskStream is bound to the process that made it and cannot be copied or sent; send "
+            "the FrameMasks that it yields, or the result of pipe(video, query)"
+        )
+
     def __iter__(self) -> Iterator[FrameMasks]:
         return self
 
@@ -100,6 +107,7 @@ class MaskStream:
             finally:
                 if propagation is not None:
                     propagation.close()
+                    self._observation.warnings += propagation.warnings
                     self._observation.failed(propagation.failures)
 
     def _without_objects(self) -> Iterator[FrameMasks]:

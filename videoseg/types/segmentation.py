@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,7 +40,8 @@ class Segmentation:
         seed: The seed of the run.
         device: Where models ran, such as ``cpu``.
         warnings: What the user should know.
-        source: The video itself, for pictures; not saved, not compared.
+        source: The video itself, for pictures; not saved, not compared. A pickled result keeps
+            it if it was read from a path; otherwise give the frames to ``save(video=...)``.
     """
 
     # Lets JSON validation pass over the type of ``source``, which is never in the JSON.
@@ -57,6 +59,24 @@ class Segmentation:
     device: str = "cpu"
     warnings: tuple[str, ...] = ()
     source: VideoSource | None = field(default=None, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Frames in memory would make each result as large as its video, and some sources cannot
+        # be sent at all.
+        source = None if self.video.path is None else self.source
+        kept = (getattr(self, each.name) for each in fields(self) if each.name != "source")
+        return Segmentation, (*kept, source)
+
+    def __copy__(self) -> Segmentation:
+        return replace(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Segmentation:
+        copied = {
+            each.name: deepcopy(getattr(self, each.name), memo)
+            for each in fields(self)
+            if each.name != "source"
+        }
+        return Segmentation(**copied, source=self.source)
 
     def __repr__(self) -> str:
         number = len(self.tracks)

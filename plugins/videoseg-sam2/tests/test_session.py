@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -364,3 +366,26 @@ def test_small_holes_are_filled_if_asked_for(toy_modules: Any) -> None:
     filled = tracker._filled(logits)[0, 0]
     assert (filled[3:5, 3:5] == 0.1).all()
     assert (filled[9:12, 9:12] == -2.0).all()
+
+
+def test_a_propagator_that_is_sent_loads_its_network_again(propagator: Sam2Propagator) -> None:
+    clip = moving_square(3)
+
+    def masks(propagator: Sam2Propagator) -> list[bytes]:
+        with propagator.open(clip.video) as session:
+            session.prompt(clip.prompt(1, 0, kind="mask"))
+            return [found.masks[1].tobytes() for found in session.run()]
+
+    usual = masks(propagator)
+    sent = pickle.dumps(propagator)
+    assert len(sent) < 2_000
+    assert masks(pickle.loads(sent)) == masks(copy.deepcopy(propagator)) == usual
+
+
+def test_a_session_says_that_it_cannot_be_sent(propagator: Sam2Propagator) -> None:
+    with propagator.open(moving_square(3).video) as session:
+        for attempt in (pickle.dumps, copy.deepcopy):
+            with pytest.raises(
+                vs.PropagationError, match="send the propagator and open one there"
+            ):
+                attempt(session)

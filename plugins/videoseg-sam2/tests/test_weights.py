@@ -82,7 +82,7 @@ def test_a_folder_is_not_taken_for_a_repository(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights" / "sam2").mkdir(parents=True)
-    with pytest.raises(vs.ConfigError, match="'weights/sam2' is a folder; give the file in it"):
+    with pytest.raises(vs.ConfigError, match="'weights/sam2' is a folder, not a file; give"):
         Sam2Propagator(checkpoint="weights/sam2")
 
 
@@ -185,16 +185,33 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, toy_modules: An
 
 def test_a_truncated_checkpoint(tmp_path: Path, toy_checkpoint: Path) -> None:
     whole = toy_checkpoint.read_bytes()
-    parts = [whole[:kept] for kept in (0, 100, len(whole) // 2, len(whole) - 20)]
-    # What a failed download leaves: a page, or a pointer to the file.
-    for content in (*parts, b"<html>Not Found</html>", b"version https://git-lfs.github.com"):
+    for kept in (100, len(whole) // 2, len(whole) - 20):
         path = tmp_path / "cut.pt"
-        path.write_bytes(content)
-        with pytest.raises(vs.ConfigError, match=r"cut.pt cannot be read; it is truncated"):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(
+            vs.ConfigError, match=r"cut.pt' is cut short.*hf download facebook/sam2"
+        ):
             opened(path)
-    (tmp_path / "cut.safetensors").write_bytes(b"12345678 no header")
-    with pytest.raises(vs.ConfigError, match="cannot be read"):
-        opened(tmp_path / "cut.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html>Not Found</html>", r"web page \(HTML\)"),
+        (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        (b"", "is empty"),
+        (b"12345678 no header", "is text"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused_before_a_pipeline_begins(
+    tmp_path: Path, content: bytes, words: str
+) -> None:
+    path = tmp_path / "page.safetensors"
+    path.write_bytes(content)
+    for stage in (Sam2Propagator, Sam2Segmenter):
+        with pytest.raises(vs.ConfigError, match=words) as caught:
+            stage(model="sam2.1-hiera-tiny", checkpoint=path, device="cpu")
+        assert "weights_only" not in str(caught.value)
 
 
 def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
@@ -209,9 +226,29 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(vs.ConfigError, match="holds more than tensors"):
         opened(path)
     path.write_bytes(pickle.dumps({"model": Code()}, protocol=2))
-    with pytest.raises(vs.ConfigError, match=r"holds more than tensors|cannot be read"):
+    with pytest.raises(vs.ConfigError, match="holds more than tensors"):
         opened(path)
     assert not mark.exists()
+
+
+def test_parameters_that_are_no_real_numbers_are_refused(tmp_path: Path, toy_modules: Any) -> None:
+    embedding = toy_modules.no_mem_embed
+    for odd, words in (
+        (embedding.to(torch.complex64), "as complex numbers"),
+        (embedding.to(torch.int8), "as torch.int8 instead of torch.float32"),
+        (embedding.to("meta"), "without values"),
+        (embedding.to_sparse(), "not as a dense tensor"),
+    ):
+        state = {**toy_modules.state_dict(), "no_mem_embed": odd}
+        torch.save({"model": state}, tmp_path / "odd.pt")
+        with pytest.raises(vs.ConfigError, match=f"holds 'no_mem_embed' {words}"):
+            opened(tmp_path / "odd.pt")
+
+
+def test_a_training_state_is_read(tmp_path: Path, toy_modules: Any) -> None:
+    state = {f"module.{name}": value for name, value in toy_modules.state_dict().items()}
+    torch.save({"epoch": 3, "state_dict": state, "optimizer": {"lr": 0.1}}, tmp_path / "last.pt")
+    opened(tmp_path / "last.pt")
 
 
 def test_safetensors_are_read(tmp_path: Path, toy_modules: Any) -> None:

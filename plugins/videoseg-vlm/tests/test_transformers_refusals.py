@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import pickle
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch_surroundings import SURROUNDINGS, torch_state
 from videoseg_vlm import ChatError, ContextLengthError, TransformersChat
 
 import videoseg as vs
@@ -58,7 +63,7 @@ def test_a_fetch_that_broke_off_is_told_before_anything_loads(
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
     for file in files:
-        (snapshot / file).touch()
+        save_file({"a": torch.zeros(1)}, snapshot / file)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     if complete:
         TransformersChat(model="some/model")
@@ -221,3 +226,83 @@ def test_a_gpu_that_is_not_there_is_told(checkpoints):
         pytest.skip("there is a GPU here")
     text = refusal(vs.ConfigError, model=str(checkpoints["qwen2.5-vl"]), device="cuda")
     assert "sees no GPU" in text
+
+
+@pytest.fixture
+def copied(checkpoints, tmp_path):
+    """Return a checkpoint of its own, which a test may spoil, and its parameters."""
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoints["qwen2.5-vl"], folder)
+    return folder, load_file(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("model.safetensors", b"<!doctype html><html>", r"web page \(HTML\)"),
+        ("model.safetensors", b"", r"is empty \(0 bytes\)"),
+        ("model.safetensors", b"\xff" * 8 + b"{}", "its header cannot be read"),
+        ("config.json", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("tokenizer.json", b"<html>Not Found</html>", r"web page \(HTML\)"),
+    ],
+)
+def test_a_file_that_was_not_fetched_is_told_before_anything_loads(copied, file, content, words):
+    folder, _ = copied
+    (folder / file).write_bytes(content)
+    with pytest.raises(vs.ConfigError, match=f"in the checkpoint .*, '{file}' .*{words}"):
+        TransformersChat(model=str(folder))
+
+
+def test_code_among_the_weights_is_named_and_nothing_advises_to_run_it(copied, monkeypatch):
+    folder, state = copied
+    monkeypatch.chdir(folder)
+
+    class Code:
+        def __reduce__(self):
+            return (Path.touch, (Path("ran"),))
+
+    (folder / "model.safetensors").unlink()
+    torch.save({**state, "more": Code()}, folder / "pytorch_model.bin")
+    text = refusal(vs.ConfigError, model=str(folder))
+    assert "'pytorch_model.bin' holds more than tensors" in text and "could run code" in text
+    assert "weights_only" not in text
+    assert not Path("ran").exists()
+
+
+def test_weights_that_would_answer_noise_are_refused(copied):
+    folder, state = copied
+    name = next(name for name in state if name.endswith("mlp.up_proj.weight"))
+    for changed, words in (
+        ({name: state[name] * torch.nan}, "numbers that are not finite"),
+        ({name: state[name].to(torch.complex64)}, "as complex numbers"),
+        ({name: state[name].to(torch.int8)}, r"are quantized \(I8\)"),
+        ({name: torch.zeros(3)}, "other shapes than its config.json says"),
+        ({name: None}, "lacks 1 parameters of its model"),
+    ):
+        kept = {key: value for key, value in {**state, **changed}.items() if value is not None}
+        save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(vs.ConfigError, match=words):
+            loaded(TransformersChat(model=str(folder)))
+
+
+@pytest.mark.parametrize("name", ["autocast to float16", "float64 default", "meta default"])
+def test_answers_are_those_of_a_run_by_itself(checkpoints, ask, name):
+    def answer():
+        chat = TransformersChat(model=str(checkpoints["qwen2.5-vl"]))
+        return [reply.text for reply in chat.chat(ask((28, 28)), max_tokens=4)]
+
+    usual = answer()
+    with SURROUNDINGS[name]():
+        before = torch_state()
+        assert answer() == usual
+        assert torch_state() == before
+
+
+def test_a_model_that_is_sent_is_loaded_again(checkpoints, ask):
+    chat = TransformersChat(model=str(checkpoints["qwen2.5-vl"]))
+    usual = [reply.text for reply in chat.chat(ask((28, 28)), max_tokens=4)]
+    sent = pickle.dumps(chat)
+    assert len(sent) < 2_000
+    arrived = pickle.loads(sent)
+    assert [reply.text for reply in arrived.chat(ask((28, 28)), max_tokens=4)] == usual

@@ -66,7 +66,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_called_so(tmp_path: Path) -> None:
-    with pytest.raises(vs.ConfigError, match="is a folder; give the file in it"):
+    with pytest.raises(vs.ConfigError, match="is a folder, not a file; give"):
         XMemPropagator(checkpoint=tmp_path)
 
 
@@ -107,7 +107,7 @@ def damaged(good: bytes) -> dict[str, bytes]:
         "truncated": good[: len(good) // 2],
         "almost whole": good[:-100],
         "empty": b"",
-        "text": b"<html>Not Found</html>",
+        "no checkpoint": b"\x89PNG and so on",
         "a pickle of something else": pickle.dumps([1, 2, 3], protocol=2)[:-1],
     }
 
@@ -132,6 +132,46 @@ def test_code_in_a_checkpoint_is_not_run(
     with pytest.raises(vs.ConfigError, match="could run code"):
         load_network(path)
     assert not Path("touched").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<html>Not Found</html>", r"web page \(HTML\)"),
+        (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        (b"\xff" * 8 + b"{}", "its header cannot be read"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused_before_a_pipeline_begins(
+    content: bytes, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "page.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(vs.ConfigError, match=words):
+        XMemPropagator(checkpoint=path)
+
+
+def test_parameters_that_are_no_real_numbers_are_refused(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    state = torch.load(tiny_checkpoint, weights_only=True)
+    name = "decoder.pred.weight"
+    for odd, words in (
+        (state[name].to(torch.complex64), "as complex numbers"),
+        (state[name].to(torch.int8), "as torch.int8 instead of torch.float32"),
+        (state[name].to("meta"), "without values"),
+        (state[name].to_sparse(), "not as a dense tensor"),
+    ):
+        torch.save({**state, name: odd}, tmp_path / "odd.pth")
+        with pytest.raises(vs.ConfigError, match=f"holds '{name}' {words}"):
+            load_network(tmp_path / "odd.pth")
+
+
+def test_safetensors_are_read(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(torch.load(tiny_checkpoint, weights_only=True), tmp_path / "tiny.safetensors")
+    assert masks_of(tmp_path / "tiny.safetensors") == masks_of(tiny_checkpoint)
 
 
 def test_another_models_checkpoint_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:

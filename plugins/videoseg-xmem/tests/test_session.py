@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -227,3 +229,26 @@ def test_something_is_left_of_the_smallest_mask() -> None:
     mask = np.zeros((480, 640), dtype=bool)
     mask[7, 9] = True
     assert geometry.mask(mask).sum() == 1
+
+
+def test_a_propagator_that_is_sent_loads_its_network_again(propagator: XMemPropagator) -> None:
+    clip = moving_square(3)
+
+    def masks(propagator: XMemPropagator) -> list[bytes]:
+        with propagator.open(clip.video) as session:
+            session.prompt(clip.prompt(1, 0, kind="mask"))
+            return [found.masks[1].tobytes() for found in session.run()]
+
+    usual = masks(propagator)
+    sent = pickle.dumps(propagator)
+    assert len(sent) < 2_000
+    assert masks(pickle.loads(sent)) == masks(copy.deepcopy(propagator)) == usual
+
+
+def test_a_session_says_that_it_cannot_be_sent(propagator: XMemPropagator) -> None:
+    with propagator.open(moving_square(3).video) as session:
+        for attempt in (pickle.dumps, copy.deepcopy):
+            with pytest.raises(
+                vs.PropagationError, match="send the propagator and open one there"
+            ):
+                attempt(session)

@@ -59,6 +59,10 @@ class SurveyMemory:
             WeakKeyDictionary()
         )
 
+    def __reduce__(self) -> tuple[type[SurveyMemory], tuple[()]]:
+        # A copy, or another process, begins with nothing: what is known belongs to videos here.
+        return SurveyMemory, ()
+
     def get(
         self,
         video: VideoSource,

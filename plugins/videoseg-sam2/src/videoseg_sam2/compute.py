@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from videoseg.devices import multiplies_bfloat16
+from videoseg.devices import multiplies_bfloat16, torch_defaults
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["PRECISIONS", "Precision", "autocast", "use_bfloat16"]
+__all__ = ["PRECISIONS", "Precision", "computing", "use_bfloat16"]
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "auto"]
 PRECISIONS = ("float32", "bfloat16", "auto")
@@ -21,8 +22,10 @@ def use_bfloat16(precision: Precision, device: torch.device) -> bool:
     return multiplies_bfloat16(device) if precision == "auto" else precision == "bfloat16"
 
 
-def autocast(device: torch.device, *, bfloat16: bool) -> AbstractContextManager[Any]:
-    """Return the context in which the network runs."""
+@contextmanager
+def computing(device: torch.device, *, bfloat16: bool) -> Iterator[None]:
+    """Run the network in its own precision, whatever the program around has set."""
     import torch
 
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16)
+    with torch_defaults(), torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        yield

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from videoseg.devices import is_out_of_memory, pick_device
+from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
 from videoseg.errors import ConfigError, VideosegError
+from videoseg.text import printable, shorten_text
 from videoseg_sam2.compute import (
     PRECISIONS,
     Precision,
-    autocast,
+    computing,
     use_bfloat16,
 )
 from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOY, config_path, published_model
@@ -154,9 +155,13 @@ class Network:
                 ) from error
         return self._modules
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Return the context in which to call the modules."""
-        return autocast(self.device, bfloat16=self.bfloat16)
+    def computing(self) -> AbstractContextManager[None]:
+        """Return the context in which to call the modules and handle their tensors."""
+        return computing(self.device, bfloat16=self.bfloat16)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process loads them for itself, and a copy shares them.
+        return {**self.__dict__, "_modules": None}
 
     def close(self) -> None:
         """Let go of the parameters; they are loaded again when next asked for."""
@@ -179,17 +184,18 @@ def _shared(source: _Source, name: str) -> Any:
 def _load(source: _Source, name: str) -> Any:
     import torch
 
-    # The constructors draw random numbers, which is nobody else's business.
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which seeds GPUs, too.
-        torch.default_generator.manual_seed(0)
-        modules = _build(source.config)
-    if source.checkpoint is not None:
-        state = read_checkpoint(source.checkpoint)
-        load_into(modules, state, path=source.checkpoint, model=name)
-    modules.requires_grad_(False)
-    modules.sam_prompt_encoder.register_forward_hook(_add_extra_prompt)
-    return modules.to(source.device).eval()
+    with torch_defaults():
+        # The constructors draw random numbers, which is nobody else's business.
+        with torch.random.fork_rng(devices=[]):
+            # Not torch.manual_seed, which seeds GPUs, too.
+            torch.default_generator.manual_seed(0)
+            modules = _build(source.config)
+        if source.checkpoint is not None:
+            state = read_checkpoint(source.checkpoint, name)
+            load_into(modules, state, path=source.checkpoint, model=name)
+        modules.requires_grad_(False)
+        modules.sam_prompt_encoder.register_forward_hook(_add_extra_prompt)
+        return modules.to(source.device).eval()
 
 
 def _build(config: Path) -> Any:
@@ -200,7 +206,7 @@ def _build(config: Path) -> Any:
     try:
         tree = OmegaConf.to_container(OmegaConf.load(config), resolve=True)
     except Exception as error:
-        raise ConfigError(f"{config} is no configuration of SAM 2: {error}") from error
+        raise ConfigError(f"{config} is no configuration of SAM 2: {_reason(error)}") from error
     model = tree.get("model") if isinstance(tree, Mapping) else None
     if not isinstance(model, dict) or "_target_" not in model:
         raise ConfigError(f"{config} is no configuration of SAM 2: it has no model._target_")
@@ -216,7 +222,11 @@ def _build(config: Path) -> Any:
     try:
         return instantiate(model, _convert_="all")
     except Exception as error:
-        raise ConfigError(f"SAM 2 cannot be built from {config}: {error}") from error
+        raise ConfigError(f"SAM 2 cannot be built from {config}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return shorten_text(printable(" ".join(str(error).split())), 200)
 
 
 def _targets(node: object) -> set[str]:

@@ -124,12 +124,11 @@ class Sam2Segmenter:
     def _segment_frame(
         self, video: VideoSource, frame: int, prompts: Sequence[Prompt]
     ) -> list[ObjectMask]:
-        import torch
 
         picture = video[frame]
         modules = self._network.modules
         try:
-            with torch.no_grad(), self._network.autocast():
+            with self._network.computing():
                 image = image_input(np.asarray(picture), modules.image_size)
                 decoder = _FrameDecoder(self._network, encode_frame(self._network, image))
                 found = [self._found(decoder, prompt, video.size) for prompt in prompts]

@@ -153,6 +153,12 @@ class Sam2Session:
         self._features = None
         self._position = None
 
+    def __reduce__(self) -> NoReturn:
+        raise PropagationError(
+            "a session is bound to the process that opened it and cannot be copied or sent; send "
+            "the propagator and open one there"
+        )
+
     def __enter__(self) -> Sam2Session:
         return self
 
@@ -252,15 +258,13 @@ class Sam2Session:
 
     def _advance(self, frame: int, picture: Frame, *, reverse: bool) -> dict[int, Tensor]:
         """Return the logits of every object that the run has reached, shape (H, W) each."""
-        import torch
-
         here = [
             memory
             for _, memory in sorted(self._objects.items())
             if memory.has_begun(frame, self._run, reverse=reverse)
         ]
         answers: dict[int, Tensor] = {}
-        with torch.no_grad(), self._network.autocast():
+        with self._network.computing():
             self._condition(here, frame, picture)
             for memory in here:
                 logits = self._logits(memory, frame, picture, reverse=reverse)

@@ -7,21 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videoseg.errors import ConfigError, MissingWeightsError
+from videoseg.files import expand_path
+from videoseg.weights import check_weights_file, fit_weights, read_weights
 from videoseg_sam2.models import DEFAULT_MODEL, MODELS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["default_weights_command", "find_checkpoint", "load_into", "read_checkpoint"]
-
-# How torch says that a file holds more than tensors.
-_FOREIGN_OBJECTS = (
-    "Unsupported global",
-    "Unsupported class",
-    "reduce for",
-    "instantiate",
-    "TorchScript",
-)
 
 
 def default_weights_command() -> str:
@@ -42,19 +35,16 @@ def find_checkpoint(checkpoint: str | Path | None, model: str, *, download: bool
         download: Fetch it if it is not in the local cache. Otherwise nothing is fetched.
 
     Raises:
-        ConfigError: If it is a folder, or if which file of a repository it is cannot be told.
+        ConfigError: If it is there but shows at once that it holds no weights, being a folder
+            or a web page, say; or if which file of a repository it is cannot be told.
         MissingWeightsError: If it is not on this machine; the message has the command that
             fetches it.
     """
     if checkpoint is not None:
-        path = Path(checkpoint).expanduser()
-        if path.is_file():
+        path = expand_path(checkpoint)
+        if str(checkpoint) and path.exists():
+            check_weights_file(path, published=_command(*_published_file(model)))
             return path.resolve()
-        if str(checkpoint) and path.is_dir():
-            raise ConfigError(
-                f"checkpoint {str(checkpoint)!r} is a folder; give the file in it (.pt, "
-                ".safetensors)"
-            )
         if not _is_repository(checkpoint):
             raise MissingWeightsError(
                 f"there is no checkpoint {str(checkpoint)!r}; give a file (.pt, .safetensors) or "
@@ -74,45 +64,15 @@ def find_checkpoint(checkpoint: str | Path | None, model: str, *, download: bool
     return _from_hub(repository, file, download=download)
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
+def read_checkpoint(path: Path, model: str = DEFAULT_MODEL) -> dict[str, Tensor]:
     """Return the parameters in a checkpoint by name, on the CPU.
 
-    Only tensors are read: a file that holds code is refused before any of it runs.
-
     Raises:
-        ConfigError: If the file is damaged, holds code or holds no parameters.
+        ConfigError: If the file is damaged, holds code or holds no parameters; see
+            ``videoseg.weights.read_weights``.
     """
-    import torch
-
-    content: object
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else ""
-        if any(sign in str(error) for sign in _FOREIGN_OBJECTS):
-            raise ConfigError(
-                f"checkpoint {path} holds more than tensors (code or foreign objects) and was not "
-                "opened; take weights from a source you trust, as .pt with tensors only or "
-                ".safetensors"
-            ) from error
-        raise ConfigError(
-            f"checkpoint {path} cannot be read; it is truncated or no checkpoint at all: fetch it "
-            f"again ({type(error).__name__}: {reason})"
-        ) from error
     # SAM 2's checkpoints keep their parameters under this name.
-    if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
-        content = content["model"]
-    if not isinstance(content, Mapping) or not content or not _all_tensors(content):
-        raise ConfigError(
-            f"checkpoint {path} holds no parameters by name; give one of SAM 2's, whose content "
-            "is {'model': {name: tensor}}"
-        )
-    return {str(name): tensor for name, tensor in content.items()}
+    return read_weights(path, key="model", published=_command(*_published_file(model)))
 
 
 def load_into(network: Any, state: Mapping[str, Tensor], *, path: Path, model: str) -> None:
@@ -131,13 +91,8 @@ def load_into(network: Any, state: Mapping[str, Tensor], *, path: Path, model: s
         if expected[name].shape != state[name].shape
     )
     if not (missing or unknown or other_shape):
-        broken = [name for name, tensor in state.items() if not tensor.isfinite().all()]
-        if broken:
-            raise ConfigError(
-                f"checkpoint {path} holds numbers that are not finite (in {broken[0]}), so that "
-                "nothing is ever found; download it again, or take an earlier one of the training"
-            )
-        network.load_state_dict(state)
+        published = _command(*_published_file(model))
+        network.load_state_dict(fit_weights(state, expected, path=path, published=published))
         return
     differences = [
         f"{len(names)} parameters {what} (such as {names[0]})"
@@ -174,12 +129,6 @@ def _recognised(state: Mapping[str, Tensor]) -> str | None:
     # SAM 2.1 added the embedding of absent objects.
     version = "sam2.1" if "no_obj_embed_spatial" in state else "sam2"
     return None if size is None else f"{version}-hiera-{size}"
-
-
-def _all_tensors(content: Mapping[Any, Any]) -> bool:
-    import torch
-
-    return all(isinstance(value, torch.Tensor) for value in content.values())
 
 
 def _is_repository(checkpoint: str | Path) -> bool:

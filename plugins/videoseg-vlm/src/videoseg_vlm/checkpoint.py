@@ -4,50 +4,29 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from videoseg import ConfigError, MissingDependencyError, MissingWeightsError, VideosegError
 from videoseg.devices import is_out_of_memory
+from videoseg_vlm.checkpoint_files import (
+    damage_in_folder,
+    foreign_code,
+    has_weights,
+    packed_types,
+)
+from videoseg_vlm.checkpoint_options import CheckpointOptions
 from videoseg_vlm.errors import ChatError
 from videoseg_vlm.families import Family, family_of_type
 
 __all__ = [
     "Checkpoint",
-    "CheckpointOptions",
-    "Quantization",
     "load",
     "require_weights",
 ]
-
-Quantization: TypeAlias = Literal["none", "int8", "int4"]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointOptions:
-    """What to load and how; the fields are the options of ``TransformersChat``."""
-
-    model: str
-    revision: str | None = None
-    dtype: str = "auto"
-    device: str = "auto"
-    device_map: str | dict[str, Any] | None = None
-    attention: str | None = None
-    quantization: Quantization = "none"
-    min_pixels: int | None = None
-    max_pixels: int | None = None
-    download: bool = False
-
-    @property
-    def download_command(self) -> str:
-        """The command that puts the checkpoint on this machine."""
-        revision = f" --revision {shlex.quote(self.revision)}" if self.revision else ""
-        return f"hf download {shlex.quote(self.model)}{revision}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +103,9 @@ def load(options: CheckpointOptions) -> Checkpoint:
         "local_files_only": not options.download,
     }
     with _explained(options, "configuration"):
-        config = transformers.AutoConfig.from_pretrained(options.model, **where)
+        config = transformers.AutoConfig.from_pretrained(options.source, **where)
     with _explained(options, "processor"):
-        processor = transformers.AutoProcessor.from_pretrained(options.model, **where)
+        processor = transformers.AutoProcessor.from_pretrained(options.source, **where)
     if getattr(processor, "image_processor", None) is None:
         raise ConfigError(
             f"model {options.model!r} ({config.model_type}) has no image processor, so it cannot "
@@ -135,9 +114,15 @@ def load(options: CheckpointOptions) -> Checkpoint:
         )
     _set_pixel_bounds(processor.image_processor, options)
     with _explained(options, "model"):
-        model = transformers.AutoModelForImageTextToText.from_pretrained(
-            options.model, dtype=options.dtype, **where, **_placement(options)
+        _refuse_packed(options, config)
+        model, report = transformers.AutoModelForImageTextToText.from_pretrained(
+            options.source,
+            dtype=options.dtype,
+            output_loading_info=True,
+            **where,
+            **_placement(options),
         )
+    _check_parameters(options, model, report)
     text_config = config.get_text_config()
     return Checkpoint(
         model.eval(),
@@ -145,6 +130,41 @@ def load(options: CheckpointOptions) -> Checkpoint:
         family_of_type(config.model_type),
         getattr(text_config, "max_position_embeddings", None),
     )
+
+
+def _refuse_packed(options: CheckpointOptions, config: Any) -> None:
+    """Refuse numbers that transformers would take for weights although they only encode them."""
+    folder = options.folder or _snapshot(options)
+    if folder is None or getattr(config, "quantization_config", None) is not None:
+        return
+    if types := packed_types(folder):
+        raise ConfigError(
+            f"the weights of {options.model!r} are quantized ({', '.join(types)}), but its "
+            "config.json has no quantization_config that says how; take the original"
+        )
+
+
+def _check_parameters(options: CheckpointOptions, model: Any, report: Mapping[str, Any]) -> None:
+    """Refuse a model that would answer with noise."""
+    missing = sorted(report.get("missing_keys", ()))
+    if missing:
+        # transformers makes up for them with random numbers and goes on.
+        raise ConfigError(
+            f"the checkpoint {options.model!r} lacks {len(missing)} parameters of its model (such "
+            f"as {missing[0]}); it is not whole, or of another architecture than its config.json "
+            "says"
+        )
+    for name, parameter in model.named_parameters():
+        is_plain = parameter.is_floating_point() and parameter.dtype.itemsize > 1
+        if not is_plain or parameter.is_meta or not parameter.numel():
+            continue
+        # The extremes show it without a copy of the parameter.
+        if not all(extreme.isfinite() for extreme in parameter.detach().aminmax()):
+            raise ConfigError(
+                f"the checkpoint {options.model!r} holds numbers that are not finite (in {name}), "
+                "so that its answers are noise; fetch it again, or take an earlier one of the "
+                "training"
+            )
 
 
 def _placement(options: CheckpointOptions) -> dict[str, Any]:
@@ -220,26 +240,30 @@ def require_weights(options: CheckpointOptions) -> None:
 
     Raises:
         MissingWeightsError: If it is not, with the command that fetches it.
+        ConfigError: If one of its files is a web page, cut short or the like.
     """
-    folder = Path(options.model).expanduser()
     looks_local = options.model.startswith((".", "/", "~", "\\")) or options.model.count("/") > 1
-    if looks_local and not folder.is_dir():
+    folder = options.folder
+    if looks_local and folder is None:
         raise MissingWeightsError(
             f"there is no folder {options.model!r}; give the folder of a checkpoint (with a "
             "config.json), or a name on the Hugging Face hub such as "
             "'Qwen/Qwen2.5-VL-7B-Instruct'"
         )
-    if folder.is_dir() and not (folder / "config.json").is_file():
+    if folder is not None and not (folder / "config.json").is_file():
         raise MissingWeightsError(
             f"the folder {options.model!r} holds no checkpoint: it has no config.json"
         )
-    if folder.is_dir() or options.download:
-        return
-    snapshot = _snapshot(options)
-    if snapshot is None:
-        raise _missing(options, "configuration", "")
-    if not _has_weights(snapshot):
-        raise _missing(options, "model", "")
+    if folder is None:
+        if options.download:
+            return
+        folder = _snapshot(options)
+        if folder is None:
+            raise _missing(options, "configuration", "")
+        if not has_weights(folder):
+            raise _missing(options, "model", "")
+    if problem := damage_in_folder(folder):
+        raise ConfigError(f"in the checkpoint {options.model!r}, {problem}")
 
 
 def _snapshot(options: CheckpointOptions) -> Path | None:
@@ -251,23 +275,6 @@ def _snapshot(options: CheckpointOptions) -> Path | None:
         # Not even a name that the hub could have.
         return None
     return Path(found).parent if isinstance(found, str) else None
-
-
-def _has_weights(folder: Path) -> bool:
-    """Return whether weights are there, with every part that their index names."""
-    for suffix in ("safetensors", "bin"):
-        if any(file.is_file() for file in folder.glob(f"*.{suffix}")):
-            indices = folder.glob(f"*.{suffix}.index.json")
-            return all((folder / part).is_file() for index in indices for part in _parts(index))
-    return False
-
-
-def _parts(index: Path) -> set[str]:
-    try:
-        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # Loading says better what is wrong with it.
-        return set()
 
 
 def _require_working_torchvision() -> None:
@@ -317,7 +324,15 @@ def _explanation(options: CheckpointOptions, part: str, error: Exception) -> Vid
         return MissingDependencyError(
             f"loading the {part} of {options.model!r} failed: {reason}{advice}"
         )
-    is_folder = Path(options.model).expanduser().is_dir()
+    folder = options.folder or _snapshot(options)
+    if folder is not None and (problem := damage_in_folder(folder) or foreign_code(folder)):
+        return ConfigError(f"in the checkpoint {options.model!r}, {problem}")
+    if "weights_only" in reason:
+        # torch's own words advise to load the file in a way that runs what it holds.
+        reason = "its weights hold more than tensors"
+    if "mismatched_sizes" in reason:
+        reason = "its weights have other shapes than its config.json says"
+    is_folder = options.folder is not None
     # On the hub the processor may be there, and merely not yet here.
     if part == "processor" and (is_folder or not isinstance(error, OSError)):
         return ConfigError(
@@ -336,7 +351,7 @@ def _explanation(options: CheckpointOptions, part: str, error: Exception) -> Vid
 
 
 def _missing(options: CheckpointOptions, part: str, reason: str) -> MissingWeightsError:
-    if Path(options.model).expanduser().is_dir():
+    if options.folder is not None:
         return MissingWeightsError(
             f"the {part} is missing from the folder {options.model!r}: {reason[:300]}"
         )

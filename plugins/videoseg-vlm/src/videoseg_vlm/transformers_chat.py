@@ -12,14 +12,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from videoseg import ChatReply, ConfigError, ImagePart, Message
-from videoseg.devices import is_out_of_memory
+from videoseg.devices import is_out_of_memory, torch_defaults
 from videoseg.types import Size
-from videoseg_vlm.checkpoint import (
-    Checkpoint,
-    CheckpointOptions,
-    load,
-    require_weights,
-)
+from videoseg_vlm.checkpoint import Checkpoint, load, require_weights
+from videoseg_vlm.checkpoint_options import CheckpointOptions
 from videoseg_vlm.conversation import check_question, images_of, with_times, without_tokens
 from videoseg_vlm.coordinates import CoordinateSpace
 from videoseg_vlm.errors import ChatError, ContextLengthError
@@ -140,7 +136,7 @@ class TransformersChat:
         sampling = Sampling(
             num_samples, temperature, self._top_p, max_tokens, seed, self._max_batch
         )
-        with self._lock:
+        with self._lock, torch_defaults():
             self._loaded = self._loaded or load(self._options)
             begin = time.perf_counter()
             try:
@@ -284,6 +280,14 @@ class TransformersChat:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process loads the model for itself.
+        return {**self.__dict__, "_loaded": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"TransformersChat(model={self._options.model!r})"

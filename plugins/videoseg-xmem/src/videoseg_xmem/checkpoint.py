@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import videoseg as vs
+from videoseg.files import expand_path
+from videoseg.weights import check_weights_file, fit_weights, read_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +34,6 @@ PUBLISHED = {
     for name in ("XMem", "XMem-s012")
 }
 _SHOWN = 4
-_FOREIGN_OBJECTS = ("Unsupported global", "Unsupported class", "reduce for", "instantiate")
 
 
 def weights_folder() -> Path:
@@ -59,17 +60,17 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
         checkpoint: The name of a published one, or a path.
 
     Raises:
-        ConfigError: If it is a folder.
+        ConfigError: If it is there but shows at once that it holds no weights, being a folder
+            or a web page, say.
         MissingWeightsError: If it is not on this machine.
     """
     if str(checkpoint) in PUBLISHED:
         path, url = weights_folder() / f"{checkpoint}.pth", PUBLISHED[str(checkpoint)]
     else:
-        path, url = Path(checkpoint).expanduser(), PUBLISHED[DEFAULT]
-    if path.is_file():
+        path, url = expand_path(checkpoint), PUBLISHED[DEFAULT]
+    if str(checkpoint) and path.exists():
+        check_weights_file(path, published=url)
         return path
-    if str(checkpoint) and path.is_dir():
-        raise vs.ConfigError(f"checkpoint {str(path)!r} is a folder; give the file in it")
     if str(checkpoint) in PUBLISHED:
         what, target = f"the weights {str(checkpoint)!r} of XMem are not here", path
     else:
@@ -85,9 +86,11 @@ def load_network(path: Path) -> XMemNetwork:
     """Read a checkpoint; its dimensions are read off its parameters.
 
     Raises:
-        ConfigError: If the file is damaged, holds more than parameters, or is another model's.
+        ConfigError: If the file is damaged, holds more than parameters, or is another model's;
+            see ``videoseg.weights.read_weights``.
     """
-    state = _parameters(_read(path), path)
+    # Checkpoints of an unfinished training hold the network under a key of its own.
+    state = read_weights(path, key="network", published=PUBLISHED[DEFAULT])
     return _network(state, path)
 
 
@@ -128,54 +131,6 @@ def _random(name: str, shape: tuple[int, ...], generator: Any) -> Tensor:
     return torch.full(shape, 0.3 if ends_block else 1.0)
 
 
-def _read(path: Path) -> object:
-    import pickle
-
-    import torch
-
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch raises the same for foreign objects and for files that are no checkpoint at all.
-        if any(sign in str(error) for sign in _FOREIGN_OBJECTS):
-            raise vs.ConfigError(
-                f"checkpoint {str(path)!r} holds objects other than parameters, which could run "
-                "code when loaded, and was refused; use a file from "
-                f"{PUBLISHED['XMem'].rsplit('/', 1)[0]}, or save its state_dict() alone"
-            ) from error
-        raise _damaged(path) from error
-    except OSError as error:
-        raise vs.ConfigError(
-            f"checkpoint {str(path)!r} cannot be read ({error}); check its permissions"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-        raise _damaged(path) from error
-
-
-def _damaged(path: Path) -> vs.ConfigError:
-    return vs.ConfigError(
-        f"checkpoint {str(path)!r} ({path.stat().st_size:,} bytes) is damaged, cut short or no "
-        "checkpoint; delete it and download it again"
-    )
-
-
-def _parameters(content: object, path: Path) -> Mapping[str, Tensor]:
-    import torch
-
-    # Checkpoints of an unfinished training hold the network under a key of its own.
-    if isinstance(content, Mapping) and isinstance(content.get("network"), Mapping):
-        content = content["network"]
-    if not isinstance(content, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, torch.Tensor)
-        for name, value in content.items()
-    ):
-        raise vs.ConfigError(
-            f"checkpoint {str(path)!r} holds no parameters by name (a state_dict); "
-            f"use one of XMem's, such as {PUBLISHED['XMem']}"
-        )
-    return content
-
-
 def _network(state: Mapping[str, Tensor], path: Path) -> XMemNetwork:
     import torch
 
@@ -197,15 +152,10 @@ def _network(state: Mapping[str, Tensor], path: Path) -> XMemNetwork:
     if problems:
         raise _foreign(path, problems)
     complete = {
-        name: torch.zeros((), dtype=torch.long) if name in counters else state[name].float()
+        name: torch.zeros((), dtype=torch.long) if name in counters else state[name]
         for name in expected
     }
-    broken = [name for name, tensor in complete.items() if not tensor.isfinite().all()]
-    if broken:
-        raise vs.ConfigError(
-            f"checkpoint {str(path)!r} holds numbers that are not finite (in {broken[0]}), so "
-            "that nothing is ever found; download it again, or take an earlier one of the training"
-        )
+    complete = fit_weights(complete, expected, path=path, published=PUBLISHED[DEFAULT])
     network.load_state_dict(complete, assign=True)
     return network.eval()
 

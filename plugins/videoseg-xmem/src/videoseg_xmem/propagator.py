@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import videoseg as vs
-from videoseg.devices import is_out_of_memory, multiplies_bfloat16, pick_device
+from videoseg.devices import (
+    is_out_of_memory,
+    multiplies_bfloat16,
+    pick_device,
+    torch_defaults,
+)
 from videoseg_xmem.checkpoint import DEFAULT, RANDOM, find_checkpoint
 from videoseg_xmem.options import LateObjects, MemoryOptions, Precision
 
@@ -144,18 +149,27 @@ class XMemPropagator:
             max_objects=self._max_objects,
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process loads the network for itself.
+        return {**self.__dict__, "_network": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
     def _load(self) -> XMemNetwork:
         from videoseg_xmem.checkpoint import load_network, random_network
         from videoseg_xmem.network import Dimensions
         from videoseg_xmem.network.preparation import compile_network, prepare
 
         device = pick_device(self._device)
-        if self._checkpoint is None:
-            network = random_network(Dimensions())
-        else:
-            network = load_network(self._checkpoint)
-        network = prepare(network, device=device, dtype=_dtype(self._precision, device))
-        return compile_network(network) if self._compile else network
+        with torch_defaults():
+            if self._checkpoint is None:
+                network = random_network(Dimensions())
+            else:
+                network = load_network(self._checkpoint)
+            network = prepare(network, device=device, dtype=_dtype(self._precision, device))
+            return compile_network(network) if self._compile else network
 
 
 def _dtype(precision: Precision, device: torch.device) -> torch.dtype:

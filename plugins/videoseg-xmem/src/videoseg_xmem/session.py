@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
+from typing import NoReturn
 
 import torch
 
 import videoseg as vs
-from videoseg.devices import is_out_of_memory
+from videoseg.devices import is_out_of_memory, torch_defaults
 from videoseg.stages import Direction
 from videoseg.types import BoolArray, Frame
 from videoseg_xmem.geometry import FrameGeometry
@@ -117,6 +118,12 @@ class XMemSession:
         self._network = None
         self._prompts.clear()
 
+    def __reduce__(self) -> NoReturn:
+        raise vs.PropagationError(
+            "a session is bound to the process that opened it and cannot be copied or sent; send "
+            "the propagator and open one there"
+        )
+
     def __enter__(self) -> XMemSession:
         return self
 
@@ -138,7 +145,10 @@ class XMemSession:
     ) -> Iterator[vs.FrameMasks]:
         network = self._open_network()
         device = next(network.parameters()).device
-        geometry = FrameGeometry(self._video.size, self._size, device=device, dtype=network.dtype)
+        with torch_defaults():
+            geometry = FrameGeometry(
+                self._video.size, self._size, device=device, dtype=network.dtype
+            )
         tracker = Tracker(network, self._memory)
         numbers: dict[int, int] = {}
         for index, frame in frames:
@@ -151,7 +161,8 @@ class XMemSession:
             for object_id in sorted(given):
                 numbers.setdefault(object_id, len(numbers))
             try:
-                masks = _step(tracker, geometry, numbers, frame, given, last=index == last)
+                with torch_defaults():
+                    masks = _step(tracker, geometry, numbers, frame, given, last=index == last)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise

@@ -1,0 +1,108 @@
+"""What pickles would import, found without running them."""
+
+from __future__ import annotations
+
+import io
+import pickletools
+import re
+import zipfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+__all__ = ["foreign_globals", "is_whole_pickle"]
+
+_MAX_BYTES = 64 * 2**20  # what asks for an import stands before the numbers, if these are here
+_MAX_STEPS = 2_000_000
+_MAX_PICKLES = 5  # as torch wrote one after another before it wrote zip archives
+
+_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
+
+# What torch.save writes for tensors; loading these by name runs nothing else.
+_TENSOR_GLOBALS = re.compile(
+    r"collections\.(OrderedDict|defaultdict|Counter)"
+    r"|(builtins|__builtin__)\.(set|frozenset|bytearray|complex|dict|list|int|float)"
+    r"|_codecs\.encode"
+    r"|torch\.(\w+Storage|Size|Tensor|device|dtype|b?float\w+|u?int\w+|q\w+|bool|complex\w+)"
+    r"|torch\.storage\.\w+Storage"
+    r"|torch\._utils\._rebuild_\w+"
+    r"|torch\._tensor\._rebuild_from_type_v2"
+    r"|torch\.nn\.parameter\.(Parameter|Buffer)"
+    r"|torch\.serialization\._get_layout"
+)
+
+
+def foreign_globals(path: Path) -> list[str]:
+    """Return what the pickles of a file would import that tensors do not need, sorted."""
+    with path.open("rb") as file:
+        names = _zip_globals(file) if file.read(2) == b"PK" else _pickle_globals(file)
+        # Bytes that are no pickle can look like one, but hardly name a thing in Python.
+        return sorted(
+            {
+                name
+                for name in names
+                if _NAME.fullmatch(name) and not _TENSOR_GLOBALS.fullmatch(name)
+            }
+        )
+
+
+def _zip_globals(file: BinaryIO) -> Iterator[str]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                if name == "data.pkl" or name.endswith("/data.pkl"):
+                    with archive.open(name) as member:
+                        yield from _globals(io.BytesIO(member.read(_MAX_BYTES)))
+    # A damaged archive ends in nearly any error.
+    except Exception:
+        return
+
+
+def _pickle_globals(file: BinaryIO) -> Iterator[str]:
+    """Yield what the pickles at the beginning of a file import."""
+    beginning = _beginning(file)
+    for _ in range(_MAX_PICKLES):
+        is_whole = yield from _globals(beginning)
+        if not is_whole:
+            return
+
+
+def is_whole_pickle(file: BinaryIO) -> bool:
+    """Return whether a file begins with a whole pickle, which may be of an old protocol."""
+    walk = _globals(_beginning(file))
+    while True:
+        try:
+            next(walk)
+        except StopIteration as end:
+            return bool(end.value)
+
+
+def _beginning(file: BinaryIO) -> io.BytesIO:
+    # Bounded, since a few bytes can ask for all that follows to be read at once.
+    file.seek(0)
+    return io.BytesIO(file.read(_MAX_BYTES))
+
+
+def _globals(file: io.BytesIO) -> Generator[str, None, bool]:
+    """Yield the names that one pickle imports, without running it; return whether it is whole."""
+    strings: list[str] = []
+    memo: dict[Any, str] = {}
+    try:
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+            kind = opcode.name
+            if kind in ("GLOBAL", "INST"):
+                yield ".".join(str(argument).split(" ", 1))
+            elif kind == "STACK_GLOBAL":
+                yield ".".join(strings[-2:])
+            elif kind == "MEMOIZE" or kind.endswith("PUT"):
+                memo[len(memo) if argument is None else argument] = "".join(strings[-1:])
+            elif kind.endswith("GET"):
+                strings = [*strings[-1:], memo.get(argument, "")]
+            elif isinstance(argument, str):
+                strings = [*strings[-1:], argument]
+            if number > _MAX_STEPS:
+                return False
+    # A damaged pickle ends anywhere, and what follows pickles is none.
+    except Exception:
+        return False
+    return True

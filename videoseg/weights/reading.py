@@ -1,0 +1,255 @@
+"""Parameters by name out of files of safetensors and of ``torch.save``."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from videoseg.devices import is_out_of_memory
+from videoseg.errors import ConfigError, MissingDependencyError
+from videoseg.text import printable, shorten, shorten_text
+from videoseg.weights.pickle_scan import foreign_globals
+from videoseg.weights.recognition import has_safetensors, weights_problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["check_weights_file", "code_problem", "fit_weights", "read_weights"]
+
+# Put before every name by torch's own wrappers.
+_WRAPPERS = ("module.", "_orig_mod.")
+
+
+def check_weights_file(path: str | os.PathLike[str], *, published: str = "") -> None:
+    """Refuse a file that a quick look shows not to hold weights; see ``weights_problem``.
+
+    For the constructor of a stage, so that a pipeline fails before its first stage works.
+
+    Args:
+        path: The file.
+        published: Where the right weights come from, such as a command; ends the message.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if problem := weights_problem(path):
+        raise _refusal(path, problem, published)
+
+
+def read_weights(
+    path: str | os.PathLike[str], *, key: str = "", published: str = ""
+) -> dict[str, Tensor]:
+    """Read parameters by name, on the CPU, from a file of safetensors or of ``torch.save``.
+
+    What the file holds decides how it is read, not its suffix. Only tensors are taken: a
+    pickle that asks for anything else is refused before it runs. Parameters of a training state
+    are found under ``key``, or wherever they are if there is only one set of them; the
+    prefixes of torch's own wrappers (``module.``, ``_orig_mod.``) are removed.
+
+    Args:
+        path: The file.
+        key: Under which key files of this model hold their parameters; empty for none.
+        published: Where the right weights come from, such as a command; ends every message.
+
+    Raises:
+        ConfigError: If it is no such file, is damaged, holds code, or holds what is not a
+            dense tensor of real numbers. The message says which of these.
+        MissingDependencyError: If it needs ``safetensors``, which is not installed.
+
+    Example:
+        >>> read_weights("no-such-file.pt")
+        Traceback (most recent call last):
+        videoseg.errors.ConfigError: checkpoint 'no-such-file.pt' cannot be read (No such file...
+    """
+    parameters: Mapping[str, Tensor] = {}
+    content, problem = None, weights_problem(path)
+    if not problem:
+        content, problem = _load(Path(path))
+    if not problem:
+        parameters, problem = _find_parameters(content, key)
+        problems = (_tensor_problem(name, tensor) for name, tensor in parameters.items())
+        problem = problem or next(filter(None, problems), "")
+    if problem:
+        raise _refusal(path, problem, published)
+    return _without_wrappers(parameters)
+
+
+def code_problem(path: str | os.PathLike[str]) -> str:
+    """Return what a file of ``torch.save`` holds beside tensors; empty if nothing.
+
+    For a file that could not be loaded as tensors only. Nothing of it is run.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Words that follow the name of the file and say what to do.
+    """
+    foreign = foreign_globals(Path(path))
+    if not foreign:
+        return ""
+    return (
+        f"holds more than tensors ({shorten_text(', '.join(foreign))}), which could run code "
+        "when loaded, and was refused; get the weights from their publisher, as tensors only "
+        "(.safetensors)"
+    )
+
+
+def fit_weights(
+    weights: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    *,
+    path: str | os.PathLike[str],
+    published: str = "",
+) -> dict[str, Tensor]:
+    """Return parameters in the types that a network has them in.
+
+    Args:
+        weights: What ``read_weights`` returned; names and shapes are those of ``expected``.
+        expected: The network's ``state_dict()``.
+        path: The file, for messages.
+        published: As for ``read_weights``.
+
+    Returns:
+        For each name in ``expected`` a tensor of its type.
+
+    Raises:
+        ConfigError: If whole numbers are given for real ones or the other way round, or if a
+            value is not finite.
+    """
+    fitted: dict[str, Tensor] = {}
+    for name, wanted in expected.items():
+        given = weights[name]
+        if given.is_floating_point() != wanted.is_floating_point():
+            raise _refusal(
+                path,
+                f"holds {shorten(name)} as {given.dtype} instead of {wanted.dtype}; if it is "
+                "quantized, take the original",
+                published,
+            )
+        fitted[name] = given.to(wanted.dtype)
+        if given.is_floating_point() and not bool(fitted[name].isfinite().all()):
+            raise _refusal(
+                path,
+                f"holds numbers that are not finite (in {name}), so that nothing is ever found; "
+                "download it again, or take an earlier one of the training",
+                published,
+            )
+    return fitted
+
+
+def _refusal(path: str | os.PathLike[str], problem: str, published: str) -> ConfigError:
+    end = f"; the published weights: {published}" if published else ""
+    return ConfigError(f"checkpoint {shorten_text(repr(str(path)), 400)} {problem}{end}")
+
+
+def _load(path: Path) -> tuple[object, str]:
+    """Return what a file holds, or what is wrong with it."""
+    if has_safetensors(path):
+        return _load_safetensors(path)
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            # About the file's age and pickle protocol, which nobody can change.
+            warnings.simplefilter("ignore")
+            # Of an open file, torch cannot judge by the name, as newer releases do.
+            with path.open("rb") as file:
+                return torch.load(file, map_location="cpu", weights_only=True), ""
+    except OSError as error:
+        return None, f"cannot be read ({error.strerror or error}); check its permissions"
+    # A damaged pickle can end in nearly any error of the machine that reads it. torch's own words
+    # are not passed on: they advise to load the file in a way that runs what it holds.
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+    return None, _unloadable_problem(path)
+
+
+def _load_safetensors(path: Path) -> tuple[object, str]:
+    try:
+        from safetensors.torch import load_file
+    except ModuleNotFoundError:
+        raise MissingDependencyError(
+            f"checkpoint {str(path)!r} is a file of safetensors: pip install safetensors"
+        ) from None
+    try:
+        return load_file(path, device="cpu"), ""
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        reason = shorten_text(printable(" ".join(str(error).split())), 120)
+        return None, f"is damaged or of a kind that is not supported ({reason})"
+
+
+def _unloadable_problem(path: Path) -> str:
+    return code_problem(path) or (
+        f"is cut short, damaged or no file of torch.save ({path.stat().st_size:,} bytes); "
+        "download it again"
+    )
+
+
+def _find_parameters(content: object, key: str) -> tuple[Mapping[str, Tensor], str]:
+    """Return the parameters in what was loaded, or what is wrong."""
+    sets = dict(_parameter_sets(content, "", depth=2, seen=set()))
+    if key in sets:
+        return sets[key], ""
+    if len(sets) == 1 or "" in sets:
+        return sets.get("", next(iter(sets.values()))), ""
+    if sets:
+        names = ", ".join(repr(name) for name in sets)
+        return {}, (
+            f"holds several sets of parameters ({shorten_text(printable(names), 120)}); save the "
+            "one that is meant as a file of its own"
+        )
+    wanted = f" under {key!r}" if key else ""
+    return {}, f"holds no parameters by name (a state_dict), at its top or{wanted or ' below'}"
+
+
+def _parameter_sets(
+    content: object, name: str, *, depth: int, seen: set[int]
+) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+    import torch
+
+    if not isinstance(content, Mapping) or id(content) in seen:
+        return
+    seen.add(id(content))
+    if content and all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items()
+    ):
+        # The states of random generators are tensors, too.
+        if any(value.dtype != torch.uint8 for value in content.values()):
+            yield name, content
+        return
+    for key, value in content.items() if depth else ():
+        inner = f"{name}.{key}" if name else str(key)
+        yield from _parameter_sets(value, inner, depth=depth - 1, seen=seen)
+
+
+def _tensor_problem(name: str, tensor: Tensor) -> str:
+    """Return what keeps a tensor from being a parameter; empty if nothing does."""
+    import torch
+
+    if tensor.is_meta:
+        kind = "without values (on the device 'meta'); take a file that was saved with them"
+    elif tensor.is_quantized or (tensor.is_floating_point() and tensor.dtype.itemsize == 1):
+        kind = f"in a quantized form ({tensor.dtype}); take the original"
+    elif tensor.is_nested or tensor.layout != torch.strided:
+        layout = "nested" if tensor.is_nested else str(tensor.layout)
+        kind = f"not as a dense tensor ({layout}); take weights that are dense"
+    elif tensor.is_complex():
+        kind = f"as complex numbers ({tensor.dtype}); take weights that are real"
+    else:
+        return ""
+    return f"holds {shorten(name)} {kind}"
+
+
+def _without_wrappers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    while prefix := next(
+        (each for each in _WRAPPERS if all(name.startswith(each) for name in weights)), ""
+    ):
+        weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
+    return dict(weights)
