@@ -1,38 +1,40 @@
-"""Posts JSON to a server that may be busy, slow, broken or gone."""
+"""Posts JSON to a server that may be busy, slow, broken, hostile or gone."""
 
 from __future__ import annotations
 
 import email.utils
 import json
-import os
 import random
 import re
 import ssl
 import threading
 import time
-import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from videoseg import ConfigError
+from videoseg import __version__
+from videoseg.text import printable, shorten_text
+from videoseg_vlm import bodies
+from videoseg_vlm.addresses import parse_address
+from videoseg_vlm.complaints import Complaint, complaint_of, is_passing, read_complaint
 from videoseg_vlm.errors import ServerError
+from videoseg_vlm.keys import Redactor
+from videoseg_vlm.surroundings import certificate_problem, find_proxy, make_tls_context
 
 if TYPE_CHECKING:
-    import httpx
+    import httpcore
 
-__all__ = ["JsonServer", "RefusedError", "read_key"]
+    from videoseg_vlm.network import BoundedBackend
 
-_WORTH_A_RETRY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-# Shorter keys stand in for none, such as EMPTY, and may be words or numbers of an answer.
-_SHORTEST_SECRET = 8
-_LARGEST_ANSWER = 32 * 2**20
+__all__ = ["JsonServer", "RefusedError"]
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_LONGEST_WORDS = 300
 
 
 class RefusedError(ServerError):
-    """The server understood the request and will not answer it (HTTP 4xx).
+    """The server understood the request and will not answer it (HTTP 4xx, for example).
 
     Attributes:
         reason: The server's own words.
@@ -43,31 +45,6 @@ class RefusedError(ServerError):
         super().__init__(message, component=component, status=status)
 
 
-def read_key(variable: str | None) -> str | None:
-    """Return the key in an environment variable; None if none is named.
-
-    Raises:
-        ConfigError: If the variable is not set, or what was given is no variable's name. The
-            message never repeats what might be a key itself.
-    """
-    if variable is None:
-        return None
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,39}", variable):
-        raise ConfigError(
-            "api_key_env must be the name of an environment variable, such as OPENAI_API_KEY; "
-            "the key itself goes into that variable, never into options or files"
-        )
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise ConfigError(
-            f"the environment variable {variable} is not set; put the server's key there: "
-            f"export {variable}=..."
-        )
-    if not key.isascii() or not key.isprintable():
-        raise ConfigError(f"the key in {variable} holds characters that no key has")
-    return key
-
-
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
@@ -75,20 +52,33 @@ class _Answer:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Trouble:
+    """Why an attempt failed that may be worth another one."""
+
+    error: ServerError
+    pause: float | None = None  # as long as the server asks for
+
+
 class JsonServer:
     """A server that takes and gives JSON.
+
+    Nothing that it sends takes longer than the deadline or more memory than a few times
+    ``bodies.MAX_BYTES``, and whatever text of its comes out of here, in answers as in errors,
+    holds no control characters and not the key.
 
     Args:
         base_url: Where it is, such as ``http://localhost:8000/v1``.
         key: What it wants as a bearer token; it stands in no message and no ``repr``.
-        timeout: Seconds to wait for one answer.
+        timeout: Seconds to wait for one answer, from connecting to the last byte.
         deadline: Seconds after which no further attempt is made and none goes on.
         max_retries: How often a failed request is tried again.
         concurrency: How many requests may be under way at once.
         component: What the chat model is called in messages.
 
     Raises:
-        ConfigError: If the address is not one of a server, or holds a password.
+        ConfigError: If the address is not one of a server, or holds a password; if the
+            environment names a proxy or certificates for it that cannot be used.
     """
 
     def __init__(
@@ -102,15 +92,20 @@ class JsonServer:
         concurrency: int,
         component: str,
     ) -> None:
-        self.base_url = _checked_url(base_url)
+        self._address = parse_address(base_url)
+        self.base_url = self._address.url
         self._key = key
+        self._redactor = Redactor(key)
         self._timeout = timeout
         self._deadline = deadline
         self._max_retries = max_retries
         self._component = component
         self._slots = threading.BoundedSemaphore(concurrency)
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._proxy = find_proxy(self._address.scheme, self._address.host, self._address.port)
+        if self._is_encrypted:
+            make_tls_context()
+        self._pool: tuple[BoundedBackend, httpcore.ConnectionPool] | None = None
         # A generator of its own, so that retries change nobody's random numbers.
         self._jitter = random.Random()
 
@@ -135,9 +130,9 @@ class JsonServer:
     def close(self) -> None:
         """Close all connections; the next request opens new ones."""
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-            self._client = None
+            if self._pool is not None:
+                self._pool[1].close()
+            self._pool = None
 
     # -- attempts --------------------------------------------------------------------------
 
@@ -147,101 +142,157 @@ class JsonServer:
         begin = time.monotonic()
         end = begin + deadline
         for attempt in range(max_retries + 1):
-            with self._slots:
-                problem, pause = self._attempt(method, path, content, end)
-            if isinstance(problem, dict):
-                return problem
-            pause = pause if pause is not None else self._pause(attempt)
+            if not self._slots.acquire(timeout=max(0.0, end - time.monotonic())):
+                raise self._error("is busy with other requests of this program: raise deadline")
+            try:
+                outcome = self._attempt(method, path, content, end)
+            finally:
+                self._slots.release()
+            if isinstance(outcome, dict):
+                return outcome
+            pause = self._pause(attempt) if outcome.pause is None else outcome.pause
             if attempt == max_retries or time.monotonic() + pause >= end:
-                raise self._given_up(problem, attempt + 1, time.monotonic() - begin)
+                raise self._given_up(outcome, attempt + 1, time.monotonic() - begin)
             time.sleep(pause)
         raise AssertionError("unreachable")
 
     def _attempt(
         self, method: str, path: str, content: bytes | None, end: float
-    ) -> tuple[dict[str, Any] | ServerError, float | None]:
-        """Return the answer, or what went wrong and how long the server asks to wait."""
-        import httpx
+    ) -> dict[str, Any] | _Trouble:
+        """Return the answer, or why there is none.
+
+        Raises:
+            ServerError: If asking again would not help.
+        """
+        import httpcore
+
+        from videoseg_vlm.network import PROXY_ERRORS
 
         try:
             answer = self._send(method, path, content, end)
-        except httpx.ConnectError as error:
-            return self._error(f"cannot be reached ({self._redacted(str(error))})"), None
-        except httpx.TimeoutException:
-            return self._error("did not answer in time"), None
-        except httpx.HTTPError as error:
-            kind = type(error).__name__
-            return self._error(f"broke off ({kind}: {self._redacted(str(error))})"), None
-        if answer.status in _WORTH_A_RETRY:
-            said = self._reason(answer)
-            problem = self._error(f"answered {answer.status}: {said}", answer.status)
-            return problem, _retry_after(answer.headers)
-        if answer.status >= 300:
-            raise self._refused(answer)
-        return self._parsed(answer), None
+        except httpcore.TimeoutException:
+            return _Trouble(self._error("did not answer in time"))
+        except httpcore.ConnectError as error:
+            return self._unreachable(error)
+        except bodies.UnreadableBodyError as error:
+            raise self._error(f"sent an answer that is {self._shown(str(error))}") from error
+        except ValueError as error:
+            return _Trouble(self._error(f"sent {self._shown(str(error))}"))
+        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+            return _Trouble(self._error(self._broken_off(error)))
+        except PROXY_ERRORS as error:
+            return self._refused_by_proxy(error)
+        if 200 <= answer.status < 300:
+            return self._parsed(answer)
+        complaint = self._complaint(answer)
+        if is_passing(answer.status):
+            error = self._error(
+                f"answered {answer.status}: {self._shown(complaint.words)}", answer.status
+            )
+            return _Trouble(error, _retry_after(answer.headers))
+        raise self._refused(f"answered {answer.status}", complaint.words, answer.status)
 
     def _send(self, method: str, path: str, content: bytes | None, end: float) -> _Answer:
-        import httpx
+        import httpcore
 
-        # The library's timeout counts from the last byte; a server that drips never reaches it.
-        stop = min(end, time.monotonic() + self._timeout)
-        wait = max(0.001, stop - time.monotonic())
-        request = self._open_client().stream(
-            method,
-            f"{self.base_url}/{path}",
-            content=content,
-            headers=self._headers(),
-            timeout=httpx.Timeout(wait),
+        backend, pool = self._open_pool()
+        url = httpcore.URL(
+            scheme=self._address.scheme,
+            host=self._address.host,
+            port=self._address.port,
+            target=self._address.target(path),
         )
-        chunks, length = [], 0
-        with request as response:
-            for chunk in response.iter_bytes():
-                chunks.append(chunk)
-                length += len(chunk)
-                if time.monotonic() > stop:
-                    raise httpx.ReadTimeout("the answer took too long")
-                if length > _LARGEST_ANSWER:
-                    raise httpx.DecodingError("the answer is larger than any answer can be")
-            text = b"".join(chunks).decode("utf-8", errors="replace")
-            return _Answer(response.status_code, dict(response.headers), text)
+        with (
+            backend.until(min(end, time.monotonic() + self._timeout)),
+            pool.stream(method, url, headers=self._headers(), content=content) as response,
+        ):
+            headers = {
+                name.decode("latin-1").lower(): value.decode("latin-1")
+                for name, value in response.headers
+            }
+            body = bodies.join(response.iter_stream())
+        text = bodies.decode(body, headers.get("content-encoding", ""))
+        return _Answer(response.status, headers, text)
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        headers = {
+            "Host": self._address.host_header,
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            # What is packed small may be of any size when it is unpacked.
+            "Accept-Encoding": "identity",
+            "User-Agent": f"videoseg/{__version__}",
+        }
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key}"
         return headers
 
-    def _open_client(self) -> httpx.Client:
-        import httpx
+    def _open_pool(self) -> tuple[BoundedBackend, httpcore.ConnectionPool]:
+        from videoseg_vlm.network import BoundedBackend, open_pool
 
         with self._lock:
-            if self._client is None:
-                self._client = httpx.Client(verify=_tls_settings())
-            return self._client
+            if self._pool is None:
+                backend = BoundedBackend()
+                tls = make_tls_context() if self._is_encrypted else None
+                self._pool = backend, open_pool(backend, self._proxy, tls)
+            return self._pool
 
-    def _parsed(self, answer: _Answer) -> dict[str, Any] | ServerError:
+    @property
+    def _is_encrypted(self) -> bool:
+        # For the rest, certificates that cannot be read are no hindrance.
+        return "https" in (self._address.scheme, self._proxy.scheme if self._proxy else "")
+
+    def _parsed(self, answer: _Answer) -> dict[str, Any] | _Trouble:
         try:
-            # A key that a server repeats must not get into a recording or a result.
-            is_secret = len(self._key or "") >= _SHORTEST_SECRET
-            data = json.loads(self._redacted(answer.text) if is_secret else answer.text)
-        except ValueError:
-            data = None
-        if isinstance(data, dict):
-            return data
-        if answer.text.lstrip()[:1] == "<":
-            # That is no accident of the moment.
-            raise self._error(
-                f"answered with a web page ({self._snippet(answer.text)}); base_url should end "
-                "where /chat/completions follows, such as http://localhost:8000/v1",
-                answer.status,
+            data = bodies.parse(answer.text)
+        except ValueError as error:
+            if answer.text.lstrip()[:1] == "<":
+                # That is no accident of the moment.
+                raise self._error(
+                    f"answered with a web page ({self._shown(answer.text)}); base_url should end "
+                    "where /chat/completions follows, such as http://localhost:8000/v1",
+                    answer.status,
+                ) from None
+            return _Trouble(
+                self._error(
+                    "answered with something that is no whole JSON "
+                    f"({self._shown(answer.text)}): {self._shown(str(error))}",
+                    answer.status,
+                )
             )
-        return self._error(
-            f"answered with something that is no whole JSON ({self._snippet(answer.text)})",
-            answer.status,
+        # A key that a server repeats must not get into a recording or a result.
+        data = bodies.clean_strings(
+            data, self._redactor.redact if self._redactor.is_secret else str
         )
+        if isinstance(data, list) and data and isinstance(data[0], dict) and "error" in data[0]:
+            data = data[0]
+        if not isinstance(data, dict):
+            return _Trouble(
+                self._error(
+                    f"answered with JSON that is no object ({self._shown(answer.text)})",
+                    answer.status,
+                )
+            )
+        complaint = complaint_of(data)
+        if complaint is None:
+            return data
+        said = f"answered {answer.status}, but with an error"
+        if complaint.status is not None:
+            said += f" ({complaint.status})"
+        if is_passing(complaint.status):
+            error = self._error(f"{said}: {self._shown(complaint.words)}", complaint.status)
+            return _Trouble(error, _retry_after(answer.headers))
+        raise self._refused(said, complaint.words, complaint.status or answer.status)
+
+    def _complaint(self, answer: _Answer) -> Complaint:
+        try:
+            data = bodies.parse(answer.text)
+        except ValueError:
+            return Complaint(answer.text, None)
+        return read_complaint(bodies.clean_strings(data, self._redactor.redact))
 
     def _pause(self, attempt: int) -> float:
-        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt)
+        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(attempt, 30))
         return longest * (0.5 + self._jitter.random() / 2)
 
     # -- errors ----------------------------------------------------------------------------
@@ -251,86 +302,84 @@ class JsonServer:
             f"the server {self.base_url} {text}", component=self._component, status=status
         )
 
-    def _given_up(self, problem: ServerError, attempts: int, seconds: float) -> ServerError:
+    def _unreachable(self, error: httpcore.ConnectError) -> _Trouble:
+        cause = error.args[0] if error.args else None
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise self._error(self._shown(certificate_problem(cause))) from error
+        if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
+            raise self._error(
+                f"does not speak TLS ({self._shown(str(error))}): base_url should probably begin "
+                "with http://"
+            ) from error
+        through = f" through the proxy {self._proxy}" if self._proxy else ""
+        return _Trouble(self._error(f"cannot be reached{through} ({self._shown(str(error))})"))
+
+    def _broken_off(self, error: Exception) -> str:
+        words = self._shown(str(error))
+        said = f"broke off ({type(error).__name__}: {words})"
+        # The beginning of a TLS alert, where a line of HTTP is expected.
+        if self._address.scheme == "http" and "\\x15\\x03" in words:
+            said += "; it speaks TLS: base_url should begin with https://"
+        return said
+
+    def _refused_by_proxy(self, error: Exception) -> _Trouble:
+        assert self._proxy is not None
+        said = f"cannot be reached: the proxy {self._proxy} says {self._shown(str(error))!r}"
+        status = re.match(r"(\d{3})\b", str(error))
+        if status is None or is_passing(int(status[1])):
+            return _Trouble(self._error(said))
+        raise self._error(
+            f"{said}; {self._proxy.source} names that proxy: put what it wants there "
+            f"(http://USER:PASSWORD@HOST:PORT), or {self._proxy.way_out}"
+        ) from error
+
+    def _given_up(self, trouble: _Trouble, attempts: int, seconds: float) -> ServerError:
+        status = trouble.error.status
         times = "once" if attempts == 1 else f"{attempts} times in {seconds:.0f} s"
         advice = {
             None: "check that it runs and base_url is right, or raise timeout and deadline",
             429: "it is overloaded or your quota is used up: lower concurrency, or wait",
-        }.get(problem.status, "look into the server's own log")
+        }.get(status, "look into the server's own log")
+        if trouble.pause is not None and trouble.pause > 1:
+            advice += f" (it asks to be left alone for {trouble.pause:.0f} s)"
+        if self._proxy is not None:
+            advice += f"; {self._proxy.source} names a proxy for it: {self._proxy.way_out}"
         return ServerError(
-            f"{problem}; asked {times}: {advice}", component=self._component, status=problem.status
+            f"{trouble.error}; asked {times}: {advice}", component=self._component, status=status
         )
 
-    def _refused(self, answer: _Answer) -> RefusedError:
-        said = self._reason(answer)
+    def _refused(self, said: str, words: str, status: int) -> RefusedError:
         advice = ""
-        if answer.status in (401, 403):
+        if status in (401, 403):
             advice = (
                 "; it wants another key than the one given"
                 if self._key
                 else "; it wants a key: put it into an environment variable and name that, "
                 "api_key_env='OPENAI_API_KEY'"
             )
-        elif answer.status < 400:
+        elif status < 400 and not 200 <= status < 300:
             advice = "; it sends requests elsewhere: give the final address as base_url"
+        elif status == 407 and self._proxy is not None:
+            advice = f"; that is the proxy which {self._proxy.source} names: {self._proxy.way_out}"
         return RefusedError(
-            f"the server {self.base_url} answered {answer.status}: {said}{advice}",
+            f"the server {self.base_url} {said}: {self._shown(words)}{advice}",
             component=self._component,
-            status=answer.status,
-            reason=said,
+            status=status,
+            reason=self._redactor.redact(words),
         )
 
-    def _reason(self, answer: _Answer) -> str:
-        try:
-            data = json.loads(answer.text)
-        except ValueError:
-            return self._snippet(answer.text)
-        for key in ("error", "message", "detail"):
-            if isinstance(data, dict) and key in data:
-                data = data[key]
-        return self._snippet(data if isinstance(data, str) else json.dumps(data))
-
-    def _snippet(self, text: str) -> str:
-        plain = " ".join(self._redacted(text).split())
-        return plain[:300] + ("..." if len(plain) > 300 else "") if plain else "nothing"
-
-    def _redacted(self, text: str) -> str:
-        # Some servers repeat the key they were sent.
-        return text.replace(self._key, "<key>") if self._key else text
+    def _shown(self, text: str) -> str:
+        """Return foreign text as it may stand in a message."""
+        plain = " ".join(printable(self._redactor.redact(text)).split())
+        return shorten_text(plain, _LONGEST_WORDS) if plain else "nothing"
 
 
-@lru_cache(maxsize=1)
-def _tls_settings() -> ssl.SSLContext:
-    # Reading all certificates takes longer than many a request.
-    import httpx
-
-    return httpx.create_ssl_context()
-
-
-def _checked_url(url: str) -> str:
-    match = re.fullmatch(r"(https?)://([^/?#\s]+)(/[^?#\s]*)?", url)
-    if match is not None and "@" in match[2]:
-        raise ConfigError(
-            "base_url must hold no user name or password; put the server's key into an "
-            "environment variable and name it with api_key_env"
-        )
-    if match is None or not _names_a_host(url):
-        raise ConfigError(
-            f"base_url must be the address of a server, such as http://localhost:8000/v1, "
-            f"got {url.split('@')[-1].split('?')[0]!r}"
-        )
-    return url.rstrip("/").removesuffix("/chat/completions")
-
-
-def _names_a_host(url: str) -> bool:
-    try:
-        parts = urllib.parse.urlsplit(url)
-        # A port that is no number is an error only when it is asked for.
-        _ = parts.port
-        (parts.hostname or "").encode("idna")
-    except (ValueError, UnicodeError):
-        return False
-    return bool(parts.hostname)
+_NOT_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "HTTP_REQUEST",
+    "RECORD_LAYER_FAILURE",
+    "PACKET_LENGTH_TOO_LONG",
+)
 
 
 def _retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time) -> float | None:
@@ -339,5 +388,5 @@ def _retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.tim
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
