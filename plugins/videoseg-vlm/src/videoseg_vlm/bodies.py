@@ -16,6 +16,9 @@ __all__ = ["MAX_BYTES", "UnreadableBodyError", "clean_strings", "decode", "join"
 MAX_BYTES = 16 * 2**20
 """Longest body that is read, before and after it is decoded; answers are far shorter."""
 
+_MOST_PARTS = 1_000_000
+"""Most values in a body: each takes far more memory than its characters."""
+
 _EVENTS = re.compile(r"\s*(data|event|id|retry)?:")
 _LAYERS = 3
 
@@ -48,7 +51,7 @@ def decode(body: bytes, encoding: str) -> str:
 
     Raises:
         UnreadableBodyError: If it is compressed in an unknown way, or longer than
-            ``MAX_BYTES`` after decompression.
+            ``MAX_BYTES`` after decompression, or of so many parts that it would fill the memory.
         ValueError: If it is damaged.
     """
     names = [name.strip().lower() for name in encoding.split(",")]
@@ -59,7 +62,10 @@ def decode(body: bytes, encoding: str) -> str:
         body = _unpack(body, name)
     # Unmarked, JSON is UTF-8; a damaged character need not cost an answer.
     is_utf_16 = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return body.decode("utf-16" if is_utf_16 else "utf-8-sig", errors="replace")
+    text = body.decode("utf-16" if is_utf_16 else "utf-8-sig", errors="replace")
+    if sum(text.count(sign) for sign in ",[{") > _MOST_PARTS:
+        raise UnreadableBodyError("made of more parts than any answer may have")
+    return text
 
 
 def _unpack(body: bytes, name: str) -> bytes:
@@ -101,7 +107,9 @@ def clean_strings(data: Any, redact: Callable[[str], str]) -> Any:
     def clean(value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        return printable(redact(well_formed(value)), keep="\n\t")
+        if not value.isprintable():
+            value = printable(well_formed(value), keep="\n\t")
+        return redact(value)
 
     # A loop, since what can be parsed may be nested deeper than functions can.
     remaining = [data]

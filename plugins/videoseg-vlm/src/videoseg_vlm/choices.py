@@ -22,11 +22,12 @@ _FINISHES = {
 _LARGEST_COUNT = 2**53
 
 
-def read_choices(answer: Mapping[str, Any]) -> list[ChatReply]:
+def read_choices(answer: Mapping[str, Any], most: int) -> list[ChatReply]:
     """Return what a server answered, a reply for each choice.
 
     Args:
         answer: The JSON of a chat completion.
+        most: How many choices were asked for; any others are left out.
 
     Raises:
         ValueError: If it is none; says what is missing.
@@ -38,7 +39,9 @@ def read_choices(answer: Mapping[str, Any]) -> list[ChatReply]:
     usage = usage if isinstance(usage, dict) else {}
     # Servers count all samples of a request together.
     tokens = _count(usage.get("completion_tokens")) if len(choices) == 1 else None
-    return [_reply(choice, _count(usage.get("prompt_tokens")), tokens) for choice in choices]
+    return [
+        _reply(choice, _count(usage.get("prompt_tokens")), tokens) for choice in choices[:most]
+    ]
 
 
 def _reply(choice: Any, num_prompt_tokens: int | None, num_tokens: int | None) -> ChatReply:

@@ -51,11 +51,14 @@ class Redactor:
 
     def __init__(self, key: str | None) -> None:
         self.is_secret = key is not None and len(key) >= _SHORTEST_SECRET
+        self._length = len(key or "")
         self._pattern = re.compile(_pattern(key, self.is_secret)) if key else None
 
     def redact(self, text: str) -> str:
         """Replace the key: plain, escaped (JSON, URL, HTML) or inside base64."""
-        return self._pattern.sub("<key>", text) if self._pattern else text
+        if self._pattern is None or len(text) < self._length:
+            return text
+        return self._pattern.sub("<key>", text)
 
 
 def _pattern(key: str, is_secret: bool) -> str:

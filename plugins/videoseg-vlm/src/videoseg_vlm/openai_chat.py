@@ -193,7 +193,7 @@ class OpenAIChat:
         replies: list[ChatReply] = []
         if self._takes_n and count > 1:
             try:
-                replies = self._ask({**body, "n": count})[:count]
+                replies = self._ask({**body, "n": count}, count)
             except RefusedError as error:
                 # Some servers refuse the field, some leave it unread.
                 if error.status not in _REFUSALS or isinstance(error, ContextLengthError):
@@ -213,13 +213,13 @@ class OpenAIChat:
                 rest = list(pool.map(self._ask, bodies))
         return replies + [given[0] for given in rest]
 
-    def _ask(self, body: dict[str, Any]) -> list[ChatReply]:
+    def _ask(self, body: dict[str, Any], count: int = 1) -> list[ChatReply]:
         try:
             answer = self._server.post("chat/completions", body)
         except RefusedError as error:
             raise self._explained(error, body) from error
         try:
-            replies = read_choices(answer)
+            replies = read_choices(answer, count)
         except ValueError as error:
             raise ServerError(
                 f"the server {self._server.base_url} {printable(str(error))}; it does not speak "

@@ -253,10 +253,11 @@ class JsonServer:
                     "where /chat/completions follows, such as http://localhost:8000/v1",
                     answer.status,
                 ) from None
+            beginning = shorten_text(self._shown(answer.text), 120)
             return _Trouble(
                 self._error(
-                    "answered with something that is no whole JSON "
-                    f"({self._shown(answer.text)}): {self._shown(str(error))}",
+                    f"answered with something that is no whole JSON ({beginning}): "
+                    f"{self._shown(str(error))}",
                     answer.status,
                 )
             )
