@@ -41,9 +41,8 @@ class RecordingChat(videoseg.exchanges.RecordingChat):
             place.touch()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise OutputError(
-                f"cannot record to {shorten_text(printable(path), 200)}: {reason}; give another path"
-            ) from error
+            shown = shorten_text(printable(path), 200)
+            raise OutputError(f"cannot record to {shown}: {reason}; give another path") from error
         videoseg.exchanges.read_exchanges(place)
         self._is_own = not isinstance(model, ChatModel)
         built = _built(model) if self._is_own else cast(ChatModel, model)

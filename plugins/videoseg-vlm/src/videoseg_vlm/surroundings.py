@@ -91,7 +91,7 @@ def _parse_proxy(value: str, source: str) -> Proxy:
     if scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
         raise ConfigError(
             f"{source} names a SOCKS proxy ({shown}), which needs one more package: "
-            f'pip install "httpx[socks]"; or {_way_out(source)}'
+            f'pip install "httpcore[socks]"; or {_way_out(source)}'
         )
     user = None
     if parts.username is not None:
