@@ -161,22 +161,23 @@ def make_tls_context() -> ssl.SSLContext:
     Raises:
         ConfigError: If such a variable names what cannot be read.
     """
-    return _load_context(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+    return _load_context(*(os.environ.get(name, "") for name in names))
 
 
 # Reading all certificates takes longer than many a request.
 @lru_cache(maxsize=4)
-def _load_context(file: str, folders: str) -> ssl.SSLContext:
+def _load_context(file: str, folders: str, log: str) -> ssl.SSLContext:
     if file:
-        return _trusting(file, "SSL_CERT_FILE")
+        return _trusting(file, "SSL_CERT_FILE", log)
     if folders:
-        return _trusting(folders, "SSL_CERT_DIR")
+        return _trusting(folders, "SSL_CERT_DIR", log)
     import certifi
 
-    return _trusting(certifi.where(), "the package certifi")
+    return _trusting(certifi.where(), "the package certifi", log)
 
 
-def _trusting(place: str, source: str) -> ssl.SSLContext:
+def _trusting(place: str, source: str, log: str) -> ssl.SSLContext:
     try:
         if source == "SSL_CERT_DIR":
             # TLS itself passes over folders that are not there.
@@ -190,7 +191,6 @@ def _trusting(place: str, source: str) -> ssl.SSLContext:
         raise _bad_certificates(source, place, "holds no certificates in PEM form") from error
     except (OSError, ValueError) as error:
         # The file that TLS secrets are to be logged to is opened at the same time.
-        log = os.environ.get("SSLKEYLOGFILE", "")
         if log and getattr(error, "filename", None) == log:
             source, place = "SSLKEYLOGFILE", log
         reason = f"cannot be opened ({getattr(error, 'strerror', None) or error})"
