@@ -55,7 +55,7 @@ def parse_address(url: str) -> Address:
             "base_url must hold no user name or password; put the server's key into an "
             "environment variable and name it with api_key_env"
         )
-    address = None if match is None else _named_host(url)
+    address = _named_host(url) if match is not None and url.isprintable() else None
     if address is None:
         raise ConfigError(
             "base_url must be the address of a server, such as http://localhost:8000/v1, "
