@@ -157,6 +157,13 @@ def test_a_whole_answer_in_an_event_is_an_answer():
         assert made(server.url).chat(QUESTION)[0].text == "yes"
 
 
+def test_events_without_empty_lines_between_them_are_an_answer():
+    lines = [chunk(content="a"), chunk(content="b", finish="stop")]
+    body = "".join(f"data: {json.dumps(line)}\n" for line in lines) + "data: [DONE]"
+    with scripted_server(Answer(body=body.encode())) as server:
+        assert made(server.url).chat(QUESTION)[0].text == "ab"
+
+
 def test_an_error_in_a_stream_of_events_is_told():
     answer = events(chunk(content="[1,"), {"error": {"message": "out of memory", "code": 400}})
     with scripted_server(answer) as server, pytest.raises(ServerError, match="out of memory"):

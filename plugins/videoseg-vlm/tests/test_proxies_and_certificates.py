@@ -119,7 +119,9 @@ def test_no_proxy_is_kept_to(exceptions, host, is_used, environment):
 
 def test_a_proxy_that_cannot_be_reached_is_told_by_the_variable_s_name(environment):
     environment.setenv("HTTPS_PROXY", "http://me:secret@127.0.0.1:1")
-    with pytest.raises(ServerError, match=r"proxy http://127.0.0.1:1 .*HTTPS_PROXY") as caught:
+    with pytest.raises(
+        ServerError, match=r"proxy http://127.0.0.1:1, which HTTPS_PROXY"
+    ) as caught:
         made("https://gpu-box.invalid/v1").chat(QUESTION)
     assert "secret" not in str(caught.value)
 
@@ -133,7 +135,9 @@ def test_a_proxy_that_wants_a_password_is_not_asked_again(environment):
 
     with raw_server(refuse) as port:
         environment.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        with pytest.raises(ServerError, match=r"says '407.*HTTPS_PROXY.*USER:PASSWORD") as caught:
+        with pytest.raises(
+            ServerError, match=r"says '407.*give HTTPS_PROXY what it wants"
+        ) as caught:
             made("https://gpu-box.invalid/v1", max_retries=3).chat(QUESTION)
     assert asked[0].startswith(b"CONNECT gpu-box.invalid:443 ")
     assert len(asked) == 1

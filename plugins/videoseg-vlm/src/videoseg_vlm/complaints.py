@@ -56,9 +56,9 @@ def complaint_of(answer: Mapping[str, Any]) -> Complaint | None:
         broken = (choice for choice in choices if isinstance(choice, dict) and choice.get("error"))
         first = next(broken, None)
         return None if first is None else read_complaint(first)
-    if "data" not in answer and any(answer.get(name) for name in _WORDS):
-        return read_complaint(answer)
-    return None
+    if "data" in answer or next(_words(answer, 0), None) is None:
+        return None
+    return read_complaint(answer)
 
 
 def read_complaint(answer: Any) -> Complaint:

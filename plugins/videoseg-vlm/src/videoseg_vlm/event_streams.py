@@ -9,6 +9,7 @@ from videoseg.text import parse_json
 
 __all__ = ["read_events"]
 
+_DONE = object()
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
@@ -25,11 +26,10 @@ def read_events(text: str) -> Any:
     answer: dict[str, Any] = {}
     choices: dict[int, _Choice] = {}
     is_over = False
-    for data in _events(text):
-        if data.strip() == "[DONE]":
+    for event in _events(text):
+        if event is _DONE:
             is_over = True
             break
-        event = parse_json(data)
         if not isinstance(event, dict):
             continue
         if event.get("error"):
@@ -48,15 +48,31 @@ def read_events(text: str) -> Any:
     return answer
 
 
-def _events(text: str) -> Iterator[str]:
+def _events(text: str) -> Iterator[Any]:
+    """Yield what the events hold; ``_DONE`` for the one that ends the stream."""
     lines: list[str] = []
     # Not splitlines(), which also splits at separators that JSON leaves unescaped in text.
     for line in [*text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), ""]:
         if line.startswith("data:"):
             lines.append(line.removeprefix("data:").removeprefix(" "))
         elif not line and lines:
-            yield "\n".join(lines)
+            yield from _values(lines)
             lines = []
+
+
+def _values(lines: list[str]) -> Iterator[Any]:
+    try:
+        yield _value("\n".join(lines))
+    except ValueError:
+        if len(lines) == 1:
+            raise
+        # Some servers leave out the empty line that should end each event.
+        for line in lines:
+            yield _value(line)
+
+
+def _value(data: str) -> Any:
+    return _DONE if data.strip() == "[DONE]" else parse_json(data)
 
 
 class _Choice:
