@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import itertools
 import json
+import logging
 import time
 import tracemalloc
 import urllib.parse
@@ -243,6 +245,17 @@ def test_a_key_in_an_answer_that_cannot_be_read_is_redacted(raw, key):
         made(server.url, api_key_env=key).chat(QUESTION)
     assert KEY not in str(caught.value)
     assert ESCAPED not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_key_in_a_header_is_not_logged(status, key, caplog):
+    caplog.set_level(logging.DEBUG)
+    answer = completion("yes")
+    answer.status, answer.headers = status, {"X-Sent": BEARER.decode(), "Set-Cookie": KEY}
+    with scripted_server(answer) as server, contextlib.suppress(ServerError):
+        made(server.url, api_key_env=key).chat(QUESTION)
+    assert "x-sent" in caplog.text.lower()
+    assert KEY not in caplog.text
 
 
 def test_a_search_for_the_key_takes_time_proportional_to_the_text(key):

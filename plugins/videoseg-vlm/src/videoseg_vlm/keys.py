@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import re
+import weakref
 
 from videoseg import ConfigError
 
-__all__ = ["Redactor", "read_key"]
+__all__ = ["Redactor", "keep_out_of_logs", "read_key"]
 
 # Shorter keys stand in for none, such as EMPTY, and may be words or numbers of an answer.
 _SHORTEST_SECRET = 8
@@ -59,6 +61,30 @@ class Redactor:
         if self._pattern is None or len(text) < self._length:
             return text
         return self._pattern.sub("<key>", text)
+
+
+def keep_out_of_logs(redactor: Redactor) -> None:
+    """Take a key out of what the library for HTTP logs of a server's headers, as long as it lives.
+
+    Args:
+        redactor: What takes it out.
+    """
+    _IN_USE.add(redactor)
+    # Adding it again changes nothing.
+    logging.getLogger("httpcore.http11").addFilter(_WITHOUT_KEYS)
+
+
+class _WithoutKeys(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        for redactor in list(_IN_USE):
+            text = redactor.redact(text)
+        record.msg, record.args = text, ()
+        return True
+
+
+_IN_USE: weakref.WeakSet[Redactor] = weakref.WeakSet()
+_WITHOUT_KEYS = _WithoutKeys()
 
 
 def _pattern(key: str, is_secret: bool) -> str:

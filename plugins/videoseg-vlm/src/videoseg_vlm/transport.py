@@ -17,7 +17,7 @@ from videoseg_vlm import bodies
 from videoseg_vlm.addresses import parse_address
 from videoseg_vlm.complaints import Complaint, complaint_of, is_passing, read_complaint
 from videoseg_vlm.failures import Failure, Failures, RefusedError
-from videoseg_vlm.keys import Redactor
+from videoseg_vlm.keys import Redactor, keep_out_of_logs
 from videoseg_vlm.surroundings import find_proxy, make_tls_context
 
 if TYPE_CHECKING:
@@ -217,6 +217,8 @@ class JsonServer:
 
         with self._lock:
             if self._pool is None:
+                if self._redactor.is_secret:
+                    keep_out_of_logs(self._redactor)
                 backend = BoundedBackend()
                 tls = make_tls_context() if self._is_encrypted else None
                 self._pool = backend, open_pool(backend, self._proxy, tls)
