@@ -243,6 +243,7 @@ def test_only_the_words_of_an_answer_in_parts_are_its_text():
     "options",
     [
         {"omit": ["seed", "top_p", "temperature"]},
+        {"omit": "seed, top_p,temperature"},
         {"extra_body": {"seed": None, "top_p": None, "temperature": None}},
         {"omit": ["seed"], "extra_body": {"top_p": None, "temperature": None}},
     ],

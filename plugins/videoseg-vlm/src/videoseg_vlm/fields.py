@@ -20,23 +20,23 @@ _UNWANTED = re.compile(
 )
 
 
-def check_omitted(omit: Sequence[str], max_tokens_field: str) -> frozenset[str]:
+def check_omitted(omit: str | Sequence[str], max_tokens_field: str) -> frozenset[str]:
     """Return the names of the fields to leave out.
 
     Args:
-        omit: The names.
+        omit: The names, or a text with commas between them.
         max_tokens_field: What the bound on an answer's tokens is called.
 
     Raises:
         ConfigError: If a name is none of a field that can be left out.
     """
     allowed = ("model", max_tokens_field, "temperature", "top_p", "seed", "n")
-    names = [omit] if isinstance(omit, str) else list(omit)
+    names = omit.replace(",", " ").split() if isinstance(omit, str) else list(omit)
     wrong = [name for name in names if name not in allowed]
     if wrong:
         raise ConfigError(
-            f"omit names fields of a request to leave out, of {', '.join(allowed)}; "
-            f"got {', '.join(shorten(name) for name in wrong[:4])}"
+            "omit of the chat model 'openai' must name fields that can be left out, of "
+            f"{', '.join(allowed)}; got {', '.join(shorten(name) for name in wrong[:4])}"
         )
     return frozenset(names)
 

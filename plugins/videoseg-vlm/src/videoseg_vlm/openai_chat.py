@@ -64,9 +64,9 @@ class OpenAIChat:
         concurrency: How many requests may be under way at once.
         max_tokens_field: What the server calls the bound on an answer's tokens; newer hosted
             models want ``max_completion_tokens``.
-        omit: Fields of the request to leave out, such as ``["seed", "top_p"]``, for servers
-            that refuse what they do not know; any of ``model``, the field for the bound on
-            tokens, ``temperature``, ``top_p``, ``seed`` and ``n``.
+        omit: Fields of the request to leave out, such as ``["seed", "top_p"]`` or
+            ``"seed, top_p"``, for servers that refuse what they do not know; any of ``model``,
+            the field for the bound on tokens, ``temperature``, ``top_p``, ``seed`` and ``n``.
         extra_body: Further fields for every request, such as ``{"top_k": -1}``; one that is
             None is left out. They stand in results, so no secrets.
 
@@ -93,7 +93,7 @@ class OpenAIChat:
         max_retries: int = 5,
         concurrency: int = 4,
         max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
-        omit: Sequence[str] = (),
+        omit: str | Sequence[str] = (),
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
         problems = [
