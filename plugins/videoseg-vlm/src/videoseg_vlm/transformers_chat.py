@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from videoseg import ChatReply, ConfigError, ImagePart, Message
 from videoseg.devices import is_out_of_memory
+from videoseg.text import printable
 from videoseg.types import Size
 from videoseg_vlm.checkpoint import (
     Checkpoint,
@@ -168,7 +169,8 @@ class TransformersChat:
         finishes = ["stop" if answer and answer[-1] in ends else "length" for answer in answers]
         return [
             ChatReply(
-                text.strip(),
+                # As a served model would say it: nothing that moves a terminal's cursor.
+                printable(text, keep="\n\t").strip(),
                 num_prompt_tokens=length,
                 num_tokens=len(answer),
                 image_sizes=_sizes_seen(checkpoint, inputs),
