@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scripted_server import Answer, completion, scripted_server
 from videoseg_vlm import ContextLengthError, OpenAIChat, RecordingChat, ReplayChat, ServerError
+from videoseg_vlm.bodies import clean_strings, parse
+from videoseg_vlm.choices import read_choices
+from videoseg_vlm.complaints import complaint_of, read_complaint
 
 import videoseg as vs
 
@@ -105,6 +110,48 @@ def test_a_wait_that_is_longer_than_the_deadline_is_told():
         pytest.raises(ServerError, match=r"slow down; asked once.*left alone for 3600 s"),
     ):
         made(server.url).chat(QUESTION)
+
+
+NAMES = st.sampled_from(
+    [
+        *("choices", "message", "delta", "content", "refusal", "finish_reason", "index", "usage"),
+        *(
+            "error",
+            "errors",
+            "detail",
+            "code",
+            "status",
+            "type",
+            "loc",
+            "param",
+            "metadata",
+            "raw",
+        ),
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(answer=st.dictionaries(NAMES, JSON), is_stream=st.booleans())
+def test_no_json_is_more_than_an_answer_can_be_read_from(answer, is_stream):
+    text = json.dumps(answer)
+    try:
+        data = clean_strings(parse(f"data: {text}\n\ndata: [DONE]" if is_stream else text), str)
+        read_complaint(data)
+        complaint = complaint_of(data)
+        if complaint is None:
+            for reply in read_choices(data, 2):
+                assert isinstance(reply.text, str)
+                assert isinstance(reply.refusal, str)
+        else:
+            assert isinstance(complaint.words, str)
+    except ValueError as error:
+        assert str(error)
 
 
 # -- streams of events, byte order marks ---------------------------------------------------
