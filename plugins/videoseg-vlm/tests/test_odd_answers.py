@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -372,3 +373,15 @@ def test_a_refusal_that_repeats_the_request_is_not_taken_to_name_its_fields():
 def test_times_that_no_system_waits_for_are_refused(option, seconds):
     with pytest.raises(vs.ConfigError, match=option):
         made("http://localhost:1/v1", **{option: seconds})
+
+
+@pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}, b"bytes"])
+def test_added_fields_that_are_no_json_are_refused(value):
+    with pytest.raises(vs.ConfigError, match="extra_body"):
+        made("http://localhost:1/v1", extra_body={"x": value})
+
+
+def test_numbers_of_numpy_are_sent_as_any_other():
+    with scripted_server(completion("yes")) as server:
+        made(server.url).chat(QUESTION, seed=np.int64(3), max_tokens=np.int32(5))
+    assert (server.requests[0]["seed"], server.requests[0]["max_tokens"]) == (3, 5)

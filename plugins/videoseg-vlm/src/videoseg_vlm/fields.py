@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from videoseg import ConfigError
-from videoseg.text import shorten
+from videoseg.text import printable, shorten, shorten_text
 
-__all__ = ["advise", "check_omitted", "without_omitted"]
+__all__ = ["advise", "check_added", "check_omitted", "without_omitted"]
 
 _MAX_TOKENS = ("max_tokens", "max_completion_tokens")
 # What is said of a field that is not wanted at all, unlike one whose value is too large.
@@ -39,6 +40,22 @@ def check_omitted(omit: str | Sequence[str], max_tokens_field: str) -> frozenset
             f"{', '.join(allowed)}; got {', '.join(shorten(name) for name in wrong[:4])}"
         )
     return frozenset(names)
+
+
+def check_added(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields that are added to every request.
+
+    Raises:
+        ConfigError: If they are not what JSON can hold.
+    """
+    try:
+        json.dumps(fields, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            "extra_body of the chat model 'openai' must hold what JSON can: texts, finite numbers, "
+            f"lists and mappings; {shorten_text(printable(str(error)), 200)}"
+        ) from error
+    return dict(fields)
 
 
 def without_omitted(body: Mapping[str, Any], omitted: Collection[str]) -> dict[str, Any]:

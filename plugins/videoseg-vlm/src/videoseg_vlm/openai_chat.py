@@ -17,7 +17,7 @@ from videoseg_vlm.conversation import check_question, images_of, with_times
 from videoseg_vlm.coordinates import CoordinateSpace
 from videoseg_vlm.errors import ContextLengthError, ServerError
 from videoseg_vlm.families import family_of_model
-from videoseg_vlm.fields import advise, check_omitted, without_omitted
+from videoseg_vlm.fields import advise, check_added, check_omitted, without_omitted
 from videoseg_vlm.images import fitted_size, resized, stretches_to_square
 from videoseg_vlm.keys import read_key
 from videoseg_vlm.transport import JsonServer, RefusedError
@@ -129,7 +129,7 @@ class OpenAIChat:
         self._top_p = top_p
         self._concurrency = concurrency
         self._max_tokens_field = max_tokens_field
-        self._extra_body = dict(extra_body or {})
+        self._extra_body = check_added(extra_body or {})
         self._omitted = check_omitted(omit, max_tokens_field)
         self._takes_n = "n" not in self._omitted
         self._server = JsonServer(
@@ -174,10 +174,10 @@ class OpenAIChat:
         fields = {
             "model": self._model,
             "messages": self._wire_messages(messages, sizes),
-            self._max_tokens_field: max_tokens,
+            self._max_tokens_field: int(max_tokens),
             "temperature": float(temperature),
             "top_p": self._top_p,
-            "seed": seed,
+            "seed": int(seed),
             **self._extra_body,
         }
         body = without_omitted(fields, self._omitted)
