@@ -68,7 +68,7 @@ def test_no_drip_outlasts_the_deadline(pieces):
         pytest.raises(ServerError, match=r"did not answer in time.*timeout and deadline"),
     ):
         made(server.url, timeout=60.0, deadline=0.25).chat(QUESTION)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 5
 
 
 def test_a_tls_handshake_that_drips_does_not_outlast_the_deadline():
@@ -81,7 +81,7 @@ def test_a_tls_handshake_that_drips_does_not_outlast_the_deadline():
     begin = time.monotonic()
     with raw_server(drip) as port, pytest.raises(ServerError, match="did not answer in time"):
         made(f"https://127.0.0.1:{port}/v1", deadline=0.25).chat(QUESTION)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 5
 
 
 def test_a_server_that_reads_nothing_does_not_outlast_the_deadline(ask):
@@ -93,7 +93,7 @@ def test_a_server_that_reads_nothing_does_not_outlast_the_deadline(ask):
         # More than what systems keep for a reader that is late.
         chat = made(f"http://127.0.0.1:{port}/v1", deadline=0.25, extra_body={"x": "y" * 10**7})
         chat.chat(QUESTION)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 5
 
 
 def test_waiting_for_other_requests_does_not_outlast_the_deadline():
@@ -263,7 +263,7 @@ def test_a_search_for_the_key_takes_time_proportional_to_the_text(key):
     begin = time.monotonic()
     with scripted_server(Answer(body=body)) as server:
         made(server.url, api_key_env=key).chat(QUESTION)
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 15
 
 
 # -- what reaches a terminal or a file -----------------------------------------------------

@@ -52,7 +52,7 @@ def check_added(fields: Mapping[str, Any]) -> dict[str, Any]:
         json.dumps(fields, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(
-            "extra_body of the chat model 'openai' must hold what JSON can: texts, finite numbers, "
+            "extra_body of the chat model 'openai' must hold what JSON can: texts, numbers, "
             f"lists and mappings; {shorten_text(printable(str(error)), 200)}"
         ) from error
     return dict(fields)
