@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,6 +25,8 @@ class Answer:
         seconds: How long the server takes before it answers.
         drip: Seconds between the body's bytes.
         hang_up: Close the connection without a word.
+        raw: What is sent in place of all this, ``drip`` seconds after each piece; it may have no
+            end, since sending ends when the client has gone.
     """
 
     status: int = 200
@@ -31,6 +35,7 @@ class Answer:
     seconds: float = 0.0
     drip: float = 0.0
     hang_up: bool = False
+    raw: Iterable[bytes] | None = None
 
 
 def completion(*texts: str, prompt_tokens: int = 5000, tokens: int = 7) -> Answer:
@@ -66,13 +71,16 @@ class ScriptedServer:
 
 @contextmanager
 def scripted_server(
-    *script: Answer, respond: Callable[[dict[str, Any]], Answer] | None = None
+    *script: Answer,
+    respond: Callable[[dict[str, Any]], Answer] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[ScriptedServer]:
     """Run a server that gives the answers of a script one after another, the last for ever.
 
     Args:
         script: The answers.
         respond: Instead of a script: what to answer to a request.
+        tls: What to encrypt connections with; the server's name is localhost then.
     """
     server, lock, busy = ScriptedServer(), threading.Lock(), [0]
 
@@ -101,8 +109,9 @@ def scripted_server(
 
         def _answer(self, answer: Answer) -> None:
             time.sleep(answer.seconds)
-            if answer.hang_up:
+            if answer.hang_up or answer.raw is not None:
                 self.close_connection = True
+                self._send_pieces(answer.raw or (), answer.drip)
                 return
             body = answer.body
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -112,11 +121,15 @@ def scripted_server(
                 self.send_header(name, value)
             self.end_headers()
             step = 1 if answer.drip else max(1, len(content))
+            pieces = (content[start : start + step] for start in range(0, len(content), step))
+            self._send_pieces(pieces, answer.drip)
+
+        def _send_pieces(self, pieces: Iterable[bytes], drip: float) -> None:
             try:
-                for start in range(0, len(content), step):
-                    self.wfile.write(content[start : start + step])
+                for piece in pieces:
+                    self.wfile.write(piece)
                     self.wfile.flush()
-                    time.sleep(answer.drip)
+                    time.sleep(drip)
             except OSError:
                 # The client has had enough.
                 self.close_connection = True
@@ -126,12 +139,43 @@ def scripted_server(
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http.daemon_threads = True
+    if tls is not None:
+        http.socket = tls.wrap_socket(http.socket, server_side=True)
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    server.url = f"http://127.0.0.1:{http.server_port}/v1"
+    host = "http://127.0.0.1" if tls is None else "https://localhost"
+    server.url = f"{host}:{http.server_port}/v1"
     try:
         yield server
     finally:
         http.shutdown()
         thread.join()
         http.server_close()
+
+
+@contextmanager
+def raw_server(answer: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Run a server that speaks whatever protocol a function speaks; yields its port.
+
+    Args:
+        answer: Is given each connection, and may fail when the client goes.
+    """
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            answer(connection)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            # Closing alone does not wake the thread that waits for connections.
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)

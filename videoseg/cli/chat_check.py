@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from videoseg.cli.findings import Finding
+from videoseg.text import printable, shorten_text
 
 if TYPE_CHECKING:
     from videoseg.stages import ChatModel
@@ -129,8 +130,12 @@ def _greeting(subject: str, chat: ChatModel) -> Finding:
     begin = time.perf_counter()
     [reply] = chat.chat(_say("Reply with the single word: ready"), max_tokens=16)
     seconds = time.perf_counter() - begin
-    words = " ".join(reply.text.split())[:40]
-    return Finding(subject, "ok", f"answered {words!r} after {seconds:.1f} s, loading included")
+    cut = ", cut off there," if reply.finish_reason == "length" else ""
+    return Finding(
+        subject,
+        "ok",
+        f"answered {_shown(reply.text)}{cut} after {seconds:.1f} s, loading included",
+    )
 
 
 def _ask_for(chat: ChatModel, color: str) -> ChatReply:
@@ -166,12 +171,11 @@ def _coordinates(
 ) -> Finding:
     declared = replies[0].coordinate_space
     if not located:
-        words = " ".join(replies[0].text.split())[:60]
         return Finding(
             subject,
             "note",
-            f"gave no box for any of {len(replies)} squares, but {words!r}; it may not have been "
-            "trained to give coordinates",
+            f"gave no box for any of {len(replies)} squares, but {_shown(replies[0].text)}; "
+            f"{_why_no_box(replies[0])}",
         )
     scores = fits(located, declared)
     best, score = next(iter(scores.items()))
@@ -194,6 +198,23 @@ def _coordinates(
         f"is said to write coordinates in {declared}, but {facts}; set "
         f"-O chat.coordinate_space='{best}'",
     )
+
+
+def _why_no_box(reply: ChatReply) -> str:
+    if reply.refusal:
+        return f"it refuses: {_shown(reply.refusal)}"
+    if reply.finish_reason == "content_filter":
+        return "the rest was withheld by its content filter"
+    if reply.finish_reason == "length":
+        return (
+            f"it was cut off at max_tokens={_LONGEST_ANSWER}, as models are that think at length "
+            "before they answer: let the server turn thinking off"
+        )
+    return "it may not have been trained to give coordinates"
+
+
+def _shown(text: str) -> str:
+    return repr(shorten_text(" ".join(printable(text).split()), 60))
 
 
 def _seen(reply: ChatReply) -> Size | None:

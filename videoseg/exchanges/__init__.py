@@ -6,6 +6,7 @@ from videoseg.exchanges.exchange import (
     Request,
     pixels_digest,
     read_exchanges,
+    well_formed_reply,
     write_line,
 )
 from videoseg.exchanges.recording import RecordingChat
@@ -17,5 +18,6 @@ __all__ = [
     "Request",
     "pixels_digest",
     "read_exchanges",
+    "well_formed_reply",
     "write_line",
 ]

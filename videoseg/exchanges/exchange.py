@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from videoseg.errors import ConfigError
+from videoseg.files import read_text
+from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
 from videoseg.types import ChatReply, Frame, Message, TextPart, from_jsonable, to_jsonable
 
 __all__ = ["Exchange", "Match", "Request", "pixels_digest", "read_exchanges", "write_line"]
@@ -41,7 +44,13 @@ class Request:
         max_tokens: int,
         seed: int,
     ) -> Request:
-        """Describe a call of ``ChatModel.chat``."""
+        """Describe a call of ``ChatModel.chat``.
+
+        Raises:
+            ConfigError: If the temperature is not a finite number.
+        """
+        if not math.isfinite(temperature):
+            raise ConfigError(f"temperature must be 0 or a number above, got {temperature}")
         return Request(
             {
                 "messages": [_message_data(message) for message in messages],
@@ -108,17 +117,33 @@ class Exchange:
             ConfigError: If it is no exchange.
         """
         try:
-            data = json.loads(line)
+            data = parse_json(line, allow_nan=False)
             version, request = data["exchange"], data["request"]
             missing = [name for name in ("messages", *_SAMPLING) if name not in request]
             replies = tuple(from_jsonable(ChatReply, reply) for reply in data["replies"])
-        except (ValueError, KeyError, TypeError) as error:
+            # A number such as 1e999 is JSON, but none that could be written again.
+            json.dumps(data, allow_nan=False)
+        except ValueError as error:
+            raise ConfigError(f"it is no exchange with a chat model: {error}") from error
+        except (KeyError, TypeError, RecursionError) as error:
             raise ConfigError("it is no exchange with a chat model") from error
         if version != _SCHEMA_VERSION:
-            raise ConfigError(f"its format {version} is not one this release reads (1)")
+            raise ConfigError(f"its format {shorten(version)} is not one this release reads (1)")
         if missing:
             raise ConfigError(f"its request has no {', '.join(missing)}")
-        return Exchange(Request(request), replies, float(data.get("seconds", 0.0)))
+        _check_request(request)
+        seconds = data.get("seconds", 0.0)
+        if not _is_number(seconds):
+            raise ConfigError(f"its seconds must be a number, got {shorten(seconds)}")
+        return Exchange(Request(request), replies, float(seconds))
+
+
+def well_formed_reply(reply: ChatReply) -> ChatReply:
+    """Return a reply whose words can be written as UTF-8; half of a character pair cannot."""
+    text, refusal = well_formed(reply.text), well_formed(reply.refusal)
+    if (text, refusal) == (reply.text, reply.refusal):
+        return reply
+    return replace(reply, text=text, refusal=refusal)
 
 
 def read_exchanges(path: Path) -> list[Exchange]:
@@ -128,10 +153,10 @@ def read_exchanges(path: Path) -> list[Exchange]:
         ConfigError: If the file cannot be read or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"cannot read the recording {path}: {reason}") from error
+        text = read_text(path)
+    except OSError as error:
+        shown = shorten_text(printable(str(path)), 200)
+        raise ConfigError(f"cannot read the recording {shown}: {error.strerror}") from error
     return list(_exchanges(path, text))
 
 
@@ -144,9 +169,22 @@ def _exchanges(path: Path, text: str) -> Iterator[Exchange]:
         try:
             yield Exchange.from_line(line)
         except ConfigError as error:
-            if number == len(lines):
+            if number == len(lines) and _is_cut_off(line):
                 return
-            raise ConfigError(f"{path}, line {number}: {error}") from error
+            reason = shorten_text(printable(str(error)), 300)
+            raise ConfigError(f"{path}, line {number}: {reason}") from error
+
+
+def _is_cut_off(line: str) -> bool:
+    """Return whether a line is the beginning of an exchange, not something else."""
+    beginning = '{"exchange"'
+    if line[: len(beginning)] != beginning[: len(line)]:
+        return False
+    try:
+        parse_json(line)
+    except ValueError:
+        return True
+    return False
 
 
 def write_line(path: Path, exchange: Exchange) -> None:
@@ -166,6 +204,52 @@ def _remove_cut_line(file: Any) -> None:
     file.seek(0)
     file.truncate(file.read().rfind(b"\n") + 1)
     file.seek(0, 2)
+
+
+def _check_request(request: Mapping[str, Any]) -> None:
+    for name in _SAMPLING:
+        is_whole = isinstance(request[name], int) and not isinstance(request[name], bool)
+        if not (is_whole or (name == "temperature" and _is_number(request[name]))):
+            kind = "a number" if name == "temperature" else "a whole number"
+            raise ConfigError(f"its {name} must be {kind}, got {shorten(request[name])}")
+    messages = request["messages"]
+    if not (isinstance(messages, list) and all(_is_message(message) for message in messages)):
+        raise ConfigError(
+            "its messages must each have a role and parts, which have a text or the digest of an "
+            f"image and its size, got {shorten(messages)}"
+        )
+
+
+def _is_message(message: object) -> bool:
+    if not (isinstance(message, dict) and isinstance(message.get("role"), str)):
+        return False
+    parts = message.get("parts")
+    return isinstance(parts, list) and all(_is_part(part) for part in parts)
+
+
+def _is_part(part: object) -> bool:
+    if not isinstance(part, dict):
+        return False
+    if "text" in part:
+        return isinstance(part["text"], str)
+    size = part.get("size")
+    return (
+        isinstance(part.get("image"), str)
+        and isinstance(size, list)
+        and len(size) == 2
+        and all(isinstance(side, int) for side in size)
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and _is_finite(value)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False
 
 
 def _message_data(message: Message) -> dict[str, Any]:

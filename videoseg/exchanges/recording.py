@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -9,8 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from videoseg.errors import OutputError
-from videoseg.exchanges.exchange import Exchange, Request, read_exchanges, write_line
+from videoseg.exchanges.exchange import (
+    Exchange,
+    Request,
+    read_exchanges,
+    well_formed_reply,
+    write_line,
+)
+from videoseg.files import expand_path
 from videoseg.stages import ChatModel
+from videoseg.text import printable, shorten_text
 from videoseg.types import ChatReply, Message
 
 __all__ = ["RecordingChat"]
@@ -37,10 +46,10 @@ class RecordingChat:
 
     def __init__(self, model: ChatModel, path: str | Path, *, resume: bool = False) -> None:
         self._model = model
-        self._path = Path(path).expanduser()
+        self._path = expand_path(path)
         self._lock = threading.Lock()
         self._known: dict[str, tuple[ChatReply, ...]] = {}
-        if self._path.exists():
+        if os.path.exists(self._path):  # noqa: PTH110 -- also takes what Path refuses
             earlier = read_exchanges(self._path)
             if resume:
                 for exchange in earlier:
@@ -67,9 +76,10 @@ class RecordingChat:
         request = Request.of(messages, temperature=temperature, **sampling)
         known = self._known.get(request.key(), ())
         if len(known) >= num_samples:
-            return known
+            return tuple(well_formed_reply(reply) for reply in known)
         begin = time.perf_counter()
-        replies = tuple(self._model.chat(messages, temperature=temperature, **sampling))
+        answered = self._model.chat(messages, temperature=temperature, **sampling)
+        replies = tuple(well_formed_reply(reply) for reply in answered)
         exchange = Exchange(request, replies, time.perf_counter() - begin)
         try:
             with self._lock:
@@ -78,6 +88,12 @@ class RecordingChat:
         except OSError as error:
             raise OutputError(
                 f"cannot record to {self._path}: {error.strerror}; give another path"
+            ) from error
+        except ValueError as error:
+            reason = shorten_text(printable(str(error)), 200)
+            raise OutputError(
+                f"cannot record to {self._path}: a reply of {type(self._model).__name__} holds "
+                f"what is not JSON ({reason}); only its details can: make them plain values"
             ) from error
         return replies
 

@@ -25,7 +25,15 @@ SEEN = (364, 924)
 class Seeing:
     """Finds the square by its colour and answers in a space of its own."""
 
-    def __init__(self, *, writes: str = "per_mille", says: str = "per_mille", words: str = ""):
+    def __init__(
+        self,
+        *,
+        writes: str = "per_mille",
+        says: str = "per_mille",
+        words: str = "",
+        finish: str | None = None,
+        refusal: str = "",
+    ):
         self.extent = {
             "pixels_of_resized": SEEN[::-1],
             "per_mille": (1000, 1000),
@@ -34,13 +42,14 @@ class Seeing:
             "square(560)": (560, 560),
         }[writes]
         self.says, self.words = says, words
+        self.finish, self.refusal = finish, refusal
 
     def chat(self, messages, *, num_samples=1, temperature=0.0, max_tokens=1024, seed=0):
         *images, text = messages[0].parts
         if not images:
             return [vs.ChatReply("ready")]
         if self.words:
-            return [vs.ChatReply(self.words)]
+            return [vs.ChatReply(self.words, finish_reason=self.finish, refusal=self.refusal)]
         color = next(color for color in COLORS if color in text.text)
         found = (images[0].image == np.array(COLORS[color])).all(axis=2)
         rows, columns = np.flatnonzero(found.any(1)), np.flatnonzero(found.any(0))
@@ -118,6 +127,20 @@ def test_a_model_that_says_nothing_of_its_space_gets_a_suggestion(examined):
 )
 def test_a_model_that_cannot_point_is_told(words, told, examined):
     *_, coordinates = examined(f"words='{words}'")
+    assert coordinates["verdict"] == "note"
+    assert told in coordinates["detail"]
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("finish=length", "cut off at max_tokens=512"),
+        ("finish=content_filter", "withheld by its content filter"),
+        ("refusal='I cannot help with that.'", "refuses: 'I cannot help with that.'"),
+    ],
+)
+def test_why_a_model_gave_no_box_is_told(option, told, examined):
+    *_, coordinates = examined("words=Hm", option)
     assert coordinates["verdict"] == "note"
     assert told in coordinates["detail"]
 

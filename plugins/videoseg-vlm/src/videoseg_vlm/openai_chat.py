@@ -10,17 +10,29 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from videoseg import ChatReply, ConfigError, ImagePart, Message, TextPart, VideosegError
+from videoseg.text import printable, shorten_text
 from videoseg.types import Size
+from videoseg_vlm.choices import read_choices
 from videoseg_vlm.conversation import check_question, images_of, with_times
 from videoseg_vlm.coordinates import CoordinateSpace
 from videoseg_vlm.errors import ContextLengthError, ServerError
 from videoseg_vlm.families import family_of_model
+from videoseg_vlm.fields import advise, check_added, check_omitted, without_omitted
 from videoseg_vlm.images import fitted_size, resized, stretches_to_square
-from videoseg_vlm.transport import JsonServer, RefusedError, read_key
+from videoseg_vlm.keys import read_key
+from videoseg_vlm.transport import JsonServer, RefusedError
 
 __all__ = ["OpenAIChat"]
 
 _COMPONENT = "openai"
+# A request refused for what it says; some servers do so with a status of success.
+_REFUSALS = (200, 400, 422)
+_TOO_LONG = (
+    *("context length", "context_length", "max_model_len", "maximum context"),
+    *("too many tokens", "longer than the max"),
+)
+# Systems cannot wait for much longer at a time.
+_FOREVER = 1_000_000
 
 
 class OpenAIChat:
@@ -46,17 +58,21 @@ class OpenAIChat:
         times: Write before each image that has a time what time it is.
         image_format: ``png`` keeps every pixel, ``jpeg`` sends a tenth of the bytes.
         top_p: Share of the probability that samples are drawn from.
-        timeout: Seconds to wait for one answer.
+        timeout: Seconds to wait for one answer, from connecting to its last byte.
         deadline: Seconds for one request with all its retries.
         max_retries: How often a failed request is tried again, with growing pauses.
         concurrency: How many requests may be under way at once.
         max_tokens_field: What the server calls the bound on an answer's tokens; newer hosted
             models want ``max_completion_tokens``.
-        extra_body: Further fields for every request, such as ``{"top_k": -1}``. They stand in
-            results, so no secrets.
+        omit: Fields of the request to leave out, such as ``["seed", "top_p"]`` or
+            ``"seed, top_p"``, for servers that refuse what they do not know; any of ``model``,
+            the field for the bound on tokens, ``temperature``, ``top_p``, ``seed`` and ``n``.
+        extra_body: Further fields for every request, such as ``{"top_k": -1}``; one that is
+            None is left out. They stand in results, so no secrets.
 
     Raises:
-        ConfigError: If an option makes no sense, or the key's variable is not set.
+        ConfigError: If an option makes no sense, the key's variable is not set, or the
+            environment names a proxy or certificates that cannot be used.
     """
 
     def __init__(
@@ -77,6 +93,7 @@ class OpenAIChat:
         max_retries: int = 5,
         concurrency: int = 4,
         max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
+        omit: str | Sequence[str] = (),
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
         problems = [
@@ -84,8 +101,8 @@ class OpenAIChat:
             for name, value, fits, bound in (
                 ("min_pixels", min_pixels, min_pixels >= 1, "at least 1"),
                 ("max_pixels", max_pixels, max_pixels >= min_pixels, "at least min_pixels"),
-                ("timeout", timeout, timeout > 0, "above 0"),
-                ("deadline", deadline, deadline > 0, "above 0"),
+                ("timeout", timeout, 0 < timeout < _FOREVER, f"above 0 and below {_FOREVER} s"),
+                ("deadline", deadline, 0 < deadline < _FOREVER, f"above 0 and below {_FOREVER} s"),
                 ("max_retries", max_retries, max_retries >= 0, "at least 0"),
                 ("concurrency", concurrency, concurrency >= 1, "at least 1"),
                 ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
@@ -112,8 +129,9 @@ class OpenAIChat:
         self._top_p = top_p
         self._concurrency = concurrency
         self._max_tokens_field = max_tokens_field
-        self._extra_body = dict(extra_body or {})
-        self._takes_n = True
+        self._extra_body = check_added(extra_body or {})
+        self._omitted = check_omitted(omit, max_tokens_field)
+        self._takes_n = "n" not in self._omitted
         self._server = JsonServer(
             base_url,
             key=read_key(api_key_env),
@@ -153,15 +171,16 @@ class OpenAIChat:
         if self._times:
             messages = with_times(messages)
         sizes = tuple(self._size_shown(part) for part in images_of(messages))
-        body = {
+        fields = {
             "model": self._model,
             "messages": self._wire_messages(messages, sizes),
-            self._max_tokens_field: max_tokens,
+            self._max_tokens_field: int(max_tokens),
             "temperature": float(temperature),
             "top_p": self._top_p,
-            "seed": seed,
+            "seed": int(seed),
             **self._extra_body,
         }
+        body = without_omitted(fields, self._omitted)
         # The most likely answer is the same however often it is asked for.
         distinct = num_samples if temperature > 0 else 1
         # Of other families nobody knows what they make of an image.
@@ -174,14 +193,19 @@ class OpenAIChat:
         replies: list[ChatReply] = []
         if self._takes_n and count > 1:
             try:
-                replies = self._ask({**body, "n": count})[:count]
+                replies = self._ask({**body, "n": count}, count)
             except RefusedError as error:
                 # Some servers refuse the field, some leave it unread.
-                if error.status not in (400, 422) or isinstance(error, ContextLengthError):
+                if error.status not in _REFUSALS or isinstance(error, ContextLengthError):
                     raise
             self._takes_n = len(replies) == count
         missing = range(len(replies), count)
-        bodies = [{**body, "seed": body["seed"] + number} for number in missing]
+        # Where the server is left to seed its draws, they differ by themselves.
+        seed = body.get("seed")
+        bodies = [
+            {**body, "seed": seed + number} if isinstance(seed, int) else body
+            for number in missing
+        ]
         if len(bodies) <= 1:
             rest = [self._ask(single) for single in bodies]
         else:
@@ -189,40 +213,27 @@ class OpenAIChat:
                 rest = list(pool.map(self._ask, bodies))
         return replies + [given[0] for given in rest]
 
-    def _ask(self, body: dict[str, Any]) -> list[ChatReply]:
+    def _ask(self, body: dict[str, Any], count: int = 1) -> list[ChatReply]:
         try:
             answer = self._server.post("chat/completions", body)
         except RefusedError as error:
-            raise self._explained(error) from error
-        usage = answer.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
-        choices = answer.get("choices")
-        if not isinstance(choices, list) or not choices:
+            raise self._explained(error, body) from error
+        try:
+            replies = read_choices(answer, count)
+        except ValueError as error:
             raise ServerError(
-                f"the server {self._server.base_url} gave no answer in its answer (no 'choices'); "
-                "it does not speak the OpenAI protocol",
+                f"the server {self._server.base_url} {printable(str(error))}; it does not speak "
+                "the OpenAI protocol",
                 component=_COMPONENT,
+            ) from error
+        return [
+            replace(
+                reply,
+                coordinate_space=None if self._space is None else self._space.name,
+                details={"model": self._model, **reply.details},
             )
-        return [self._reply(choice, usage, len(choices)) for choice in choices]
-
-    def _reply(self, choice: Any, usage: Mapping[str, Any], num_choices: int) -> ChatReply:
-        message = choice.get("message") if isinstance(choice, dict) else None
-        if not isinstance(message, dict):
-            raise ServerError(
-                f"the server {self._server.base_url} gave a choice without a message; it does "
-                "not speak the OpenAI protocol",
-                component=_COMPONENT,
-            )
-        tokens = _count(usage.get("completion_tokens"))
-        finish = choice.get("finish_reason")
-        return ChatReply(
-            _text_of(message),
-            num_prompt_tokens=_count(usage.get("prompt_tokens")),
-            # Servers count all samples of a request together.
-            num_tokens=tokens if num_choices == 1 else None,
-            coordinate_space=None if self._space is None else self._space.name,
-            details={"model": self._model, "finish": finish if isinstance(finish, str) else None},
-        )
+            for reply in replies
+        ]
 
     # -- showing ---------------------------------------------------------------------------
 
@@ -283,35 +294,34 @@ class OpenAIChat:
 
     # -- refusing --------------------------------------------------------------------------
 
-    def _explained(self, error: RefusedError) -> RefusedError:
+    def _explained(self, error: RefusedError, body: Mapping[str, Any]) -> RefusedError:
         words = error.reason.lower()
-        too_long = ("context length", "context_length", "max_model_len", "maximum context")
-        if any(
-            phrase in words for phrase in (*too_long, "too many tokens", "longer than the max")
-        ):
-            return _TooLongError(
-                f"{error}; show fewer frames, show them smaller (max_pixels), or lower max_tokens",
-                component=_COMPONENT,
-                status=error.status or 400,
-                reason=error.reason,
-            )
-        if error.status == 404:
-            return RefusedError(
-                f"{error}; {self._models_served()}",
-                component=_COMPONENT,
-                status=404,
-                reason=error.reason,
-            )
-        return error
+        kind, advice = RefusedError, ""
+        if any(phrase in words for phrase in _TOO_LONG):
+            kind = _TooLongError
+            advice = "show fewer frames, show them smaller (max_pixels), or lower max_tokens"
+        elif error.status == 404:
+            advice = self._models_served()
+        elif error.status in _REFUSALS:
+            advice = advise(error.reason, body, self._extra_body)
+        if not advice:
+            return error
+        return kind(
+            f"{error}; {advice}",
+            component=_COMPONENT,
+            status=error.status or 400,
+            reason=error.reason,
+        )
 
     def _models_served(self) -> str:
         try:
             listed = self._server.get("models", deadline=5.0).get("data")
-            names = [str(entry["id"]) for entry in listed or () if isinstance(entry, dict)]
-        except (VideosegError, KeyError, TypeError):
+            named = [str(entry["id"]) for entry in listed or () if isinstance(entry, dict)]
+            names = [shorten_text(printable(name)) for name in named[:8]]
+        except (VideosegError, KeyError, TypeError, ValueError, RecursionError):
             names = []
         if names:
-            return f"it serves {', '.join(names[:8])}: give one of these as model"
+            return f"it serves {', '.join(names)}: give one of these as model"
         return "check model, and that base_url ends in /v1"
 
     # -- freeing ---------------------------------------------------------------------------
@@ -323,20 +333,3 @@ class OpenAIChat:
 
 class _TooLongError(RefusedError, ContextLengthError):
     """A server's word for a conversation that is too long."""
-
-
-def _text_of(message: Mapping[str, Any]) -> str:
-    content = message.get("content")
-    if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    # Half of a character pair is text to JSON, and no file takes it.
-    text = content.encode("utf-8", "replace").decode() if isinstance(content, str) else ""
-    # Servers with a reasoning parser split off what the model put into these tags.
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    if isinstance(thought, str) and thought.strip():
-        return f"<think>{thought.strip()}</think>\n{text}".strip()
-    return text.strip()
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

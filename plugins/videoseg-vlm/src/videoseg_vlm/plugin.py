@@ -27,7 +27,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         "openai",
         "videoseg_vlm.openai_chat:OpenAIChat",
         summary="A model on a server that speaks the OpenAI protocol (vLLM, SGLang, ...).",
-        requires=("httpx",),
+        requires=("httpcore",),
         install="videoseg-vlm",
         license="the model's own; see its card",
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import cast
 
 import videoseg.exchanges
 from videoseg import ChatModel, ConfigError, OutputError, Use, default_registry
+from videoseg.files import expand_path
+from videoseg.text import printable, shorten_text
 
 __all__ = ["RecordingChat"]
 
@@ -34,14 +35,14 @@ class RecordingChat(videoseg.exchanges.RecordingChat):
 
     def __init__(self, *, model: object, path: str, resume: bool = False) -> None:
         # A wrong path is told before a model of many gigabytes is loaded.
-        place = Path(path).expanduser()
+        place = expand_path(path)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch()
-        except OSError as error:
-            raise OutputError(
-                f"cannot record to {path}: {error.strerror}; give another path"
-            ) from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            shown = shorten_text(printable(path), 200)
+            raise OutputError(f"cannot record to {shown}: {reason}; give another path") from error
         videoseg.exchanges.read_exchanges(place)
         self._is_own = not isinstance(model, ChatModel)
         built = _built(model) if self._is_own else cast(ChatModel, model)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from videoseg import ChatReply, Message
-from videoseg.exchanges import Match, Request, read_exchanges
+from videoseg.exchanges import Match, Request, read_exchanges, well_formed_reply
+from videoseg.files import expand_path
+from videoseg.text import shorten
 from videoseg_vlm.errors import ReplayError
 
 __all__ = ["ReplayChat"]
@@ -34,7 +35,7 @@ class ReplayChat:
     def __init__(
         self, *, path: str, match: Literal["exact", "messages", "text"] = "exact"
     ) -> None:
-        self._path = Path(path).expanduser()
+        self._path = expand_path(path)
         self._match: Match = match
         self._exchanges = read_exchanges(self._path)
         self._replies: dict[str, tuple[ChatReply, ...]] = {}
@@ -74,7 +75,7 @@ class ReplayChat:
                 f"{num_samples} were asked for; record it anew",
                 component="replay",
             )
-        return replies[:num_samples]
+        return tuple(well_formed_reply(reply) for reply in replies[:num_samples])
 
     def __repr__(self) -> str:
         return f"ReplayChat({str(self._path)!r}, {len(self._exchanges)} exchanges)"
@@ -99,7 +100,7 @@ def _other_sampling(request: Request, other: Request) -> str:
     asked, recorded = request.sampling, other.sampling
     different = [name for name in asked if asked[name] != recorded[name]]
     return "it was recorded with " + ", ".join(
-        f"{name}={recorded[name]} instead of {asked[name]}" for name in different
+        f"{name}={shorten(recorded[name])} instead of {asked[name]}" for name in different
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from videoseg import ChatReply, ConfigError, ImagePart, Message
 from videoseg.devices import is_out_of_memory, torch_defaults
+from videoseg.text import printable
 from videoseg.types import Size
 from videoseg_vlm.checkpoint import Checkpoint, load, require_weights
 from videoseg_vlm.checkpoint_options import CheckpointOptions
@@ -161,20 +162,23 @@ class TransformersChat:
         texts = checkpoint.processor.batch_decode(answers, skip_special_tokens=True)
         space = self._coordinate_space(checkpoint)
         ends = stop_tokens(checkpoint.model)
+        finishes = ["stop" if answer and answer[-1] in ends else "length" for answer in answers]
         return [
             ChatReply(
-                text.strip(),
+                # As a served model would say it: nothing that moves a terminal's cursor.
+                printable(text, keep="\n\t").strip(),
                 num_prompt_tokens=length,
                 num_tokens=len(answer),
                 image_sizes=_sizes_seen(checkpoint, inputs),
                 coordinate_space=None if space is None else space.name,
                 details={
                     "model": self._options.model,
-                    "finish": "stop" if answer and answer[-1] in ends else "length",
+                    "finish": finish,
                     "seconds": round(time.perf_counter() - begin, 3),
                 },
+                finish_reason=finish,
             )
-            for text, answer in zip(texts, answers, strict=True)
+            for text, answer, finish in zip(texts, answers, finishes, strict=True)
         ]
 
     def _inputs(self, checkpoint: Checkpoint, messages: Sequence[Message]) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""The key of a server: where it is read, and how it is kept out of everything else."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import re
+import weakref
+
+from videoseg import ConfigError
+
+__all__ = ["Redactor", "keep_out_of_logs", "read_key"]
+
+# Shorter keys stand in for none, such as EMPTY, and may be words or numbers of an answer.
+_SHORTEST_SECRET = 8
+
+
+def read_key(variable: str | None) -> str | None:
+    """Return the key in an environment variable; None if none is named.
+
+    Raises:
+        ConfigError: If the variable is not set, or what was given is no variable's name. The
+            message never repeats what might be a key itself.
+    """
+    if variable is None:
+        return None
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,39}", variable):
+        raise ConfigError(
+            "api_key_env must be the name of an environment variable, such as OPENAI_API_KEY; "
+            "the key itself goes into that variable, never into options or files"
+        )
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise ConfigError(
+            f"the environment variable {variable} is not set; put the server's key there: "
+            f"export {variable}=..."
+        )
+    if not key.isascii() or not key.isprintable():
+        raise ConfigError(f"the key in {variable} holds characters that no key has")
+    return key
+
+
+class Redactor:
+    """Takes a key out of text that a server sends, since some repeat what they were sent.
+
+    Args:
+        key: The key, printable ASCII; None if there is none.
+
+    Attributes:
+        is_secret: Whether there is a key that is no mere placeholder.
+    """
+
+    def __init__(self, key: str | None) -> None:
+        self.is_secret = key is not None and len(key) >= _SHORTEST_SECRET
+        self._length = len(key or "")
+        self._pattern = re.compile(_pattern(key, self.is_secret)) if key else None
+
+    def redact(self, text: str) -> str:
+        """Replace the key: plain, escaped (JSON, URL, HTML) or inside base64."""
+        if self._pattern is None or len(text) < self._length:
+            return text
+        return self._pattern.sub("<key>", text)
+
+
+def keep_out_of_logs(redactor: Redactor) -> None:
+    """Take a key out of what the library for HTTP logs of a server's headers, as long as it lives.
+
+    Args:
+        redactor: What takes it out.
+    """
+    _IN_USE.add(redactor)
+    # Adding it again changes nothing.
+    logging.getLogger("httpcore.http11").addFilter(_WITHOUT_KEYS)
+
+
+class _WithoutKeys(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        for redactor in list(_IN_USE):
+            text = redactor.redact(text)
+        record.msg, record.args = text, ()
+        return True
+
+
+_IN_USE: weakref.WeakSet[Redactor] = weakref.WeakSet()
+_WITHOUT_KEYS = _WithoutKeys()
+
+
+def _pattern(key: str, is_secret: bool) -> str:
+    forms = ["".join(_letter(letter) for letter in key)]
+    if is_secret:
+        forms += _inside_base64(key)
+    return "|".join(forms)
+
+
+def _letter(letter: str) -> str:
+    code = ord(letter)
+    # JSON inside JSON is escaped twice. The bound keeps the search linear.
+    backslashes = r"\\{1,4}"
+    escapes = (
+        rf"{backslashes}u00{code:02x}",
+        rf"{backslashes}x{code:02x}",
+        rf"%(?:25)?{code:02x}",
+        rf"&#(?:0{{0,4}}{code}|x0{{0,4}}{code:x});",
+    )
+    plain = re.escape(letter)
+    return rf"(?:{plain}|{backslashes}{plain}|(?i:{'|'.join(escapes)}))"
+
+
+def _inside_base64(key: str) -> list[str]:
+    """Return what a key looks like within base64 text, for each place it may begin at."""
+    forms = []
+    for before in range(3):
+        encoded = base64.b64encode(b"\0" * before + key.encode()).decode().rstrip("=")
+        # Letters at both ends also depend on what stands beside the key.
+        start = (0, 2, 3)[before]
+        stop = len(encoded) - ((before + len(key)) % 3 > 0)
+        form = re.escape(encoded[start:stop]).replace(r"\+", "[+-]").replace("/", "[/_]")
+        forms.append(form)
+    return forms
