@@ -56,7 +56,9 @@ class Segmentation:
     seed: int = 0
     device: str = "cpu"
     warnings: tuple[str, ...] = ()
-    source: VideoSource | None = field(default=None, compare=False, repr=False)
+    source: VideoSource | None = field(
+        default=None, compare=False, repr=False, metadata={"saved": False}
+    )
 
     def __repr__(self) -> str:
         number = len(self.tracks)
