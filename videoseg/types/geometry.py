@@ -146,4 +146,3 @@ class Window:
     def nearest(self, frame: int) -> int:
         """Return the frame of this window that is nearest to the given one."""
         return min(max(frame, self.start), self.stop - 1)
-

@@ -15,8 +15,10 @@ from videoseg.types.geometry import Box
 from videoseg.types.runs import (
     MAX_PIXELS,
     Changes,
+    Runs,
     changes_of_runs,
     count_problem,
+    decode_changes,
     listed_runs,
     read_runs,
     write_runs,
@@ -60,9 +62,7 @@ class Rle:
                 f"'counts' of an RLE must be compressed runs as text, got {shorten(counts)}; "
                 "give a list of runs to Rle.from_coco"
             )
-        runs = read_runs([counts])
-        if (problem := count_problem(int(runs.totals()[0]), size)) is not None:
-            raise ConfigError(problem)
+        runs = _checked_runs(counts, size)
         if isinstance(counts, bytes):
             counts = counts.decode("ascii")
         lengths = runs.lengths
@@ -128,10 +128,9 @@ class Rle:
 
     def decode(self) -> BoolArray:
         """Return the mask, shape (H, W), dtype bool."""
-        from pycocotools import mask as coco
-
-        decoded: BoolArray = coco.decode(self._raw()).view(np.bool_)
-        return np.ascontiguousarray(decoded)
+        return decode_changes(
+            changes_of_runs(_checked_runs(self.counts, self.size).lengths), self.size
+        )
 
     @property
     def area(self) -> int:
@@ -173,6 +172,13 @@ def checked_size(size: Any, what: str) -> Size:
             f"{what} is {shorten(size)}, which is more than the {MAX_PIXELS} pixels allowed"
         )
     return (numbers[0], numbers[1])
+
+
+def _checked_runs(counts: str | bytes, size: Size) -> Runs:
+    runs = read_runs([counts])
+    if (problem := count_problem(int(runs.totals()[0]), size)) is not None:
+        raise ConfigError(problem)
+    return runs
 
 
 def _written(lengths: Changes, size: Size) -> str:

@@ -11,6 +11,7 @@ Many texts are read at once, since a benchmark has a million of them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,6 +26,7 @@ __all__ = [
     "Runs",
     "changes_of_runs",
     "count_problem",
+    "decode_changes",
     "listed_runs",
     "read_runs",
     "write_runs",
@@ -119,6 +121,25 @@ def changes_of_runs(lengths: npt.NDArray[np.int64]) -> Changes:
     pixels, times = np.unique(ends[ends < ends[-1]], return_counts=True)
     odd: Changes = pixels[times % 2 == 1]
     return odd
+
+
+def decode_changes(changes: Changes, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Return the mask that changes at these pixels, shape (H, W), dtype bool."""
+    height, width = size
+    mask = np.zeros(size, np.bool_)
+    if not len(changes):
+        return mask
+    # Only the columns from the first to the last that is set are written.
+    left = int(changes[0]) // height
+    # A mask that changes an odd number of times is set up to the last pixel.
+    end = height * width if len(changes) % 2 else int(changes[-1])
+    right = (end - 1) // height + 1
+    columns = np.zeros((right - left) * height, np.bool_)
+    starts, stops = changes[0::2] - left * height, changes[1::2] - left * height
+    for start, stop in itertools.zip_longest(starts.tolist(), stops.tolist()):
+        columns[start:stop] = True
+    mask[:, left:right] = columns.reshape(-1, height).T
+    return mask
 
 
 def write_runs(lengths: npt.NDArray[np.int64], size: tuple[int, int]) -> str:
