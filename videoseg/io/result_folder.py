@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
-from videoseg.files import expand_path, read_text
+from videoseg.files import expand_path, read_text, show_path
 from videoseg.io.mask_files import MaskFolder
 from videoseg.io.overlay import FILL_OPACITY, ON_BLACK, draw_masks
 from videoseg.io.pictures import PictureBook
 from videoseg.io.staged_folder import recover_folder, staged_folder
-from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
+from videoseg.text import parse_json, shorten, shorten_text, well_formed
 from videoseg.types.arrays import Frame
 from videoseg.types.segmentation import Segmentation
 from videoseg.types.serial import from_jsonable, to_jsonable
@@ -112,12 +111,12 @@ def load_result(directory: str | Path) -> Segmentation:
         text = read_text(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise OutputError(
-            f"{target} holds no videoseg result ({_RESULT} is missing); give a folder that "
+            f"{show_path(target)} holds no videoseg result ({_RESULT} is missing); give a folder that "
             "result.save() has written"
         ) from error
     except OSError as error:
         raise OutputError(
-            f"cannot read {_shown(path)}: {error.strerror or error}; check the file"
+            f"cannot read {show_path(path)}: {error.strerror or error}; check the file"
         ) from error
     data = _parsed(text, path)
     try:
@@ -126,7 +125,7 @@ def load_result(directory: str | Path) -> Segmentation:
         return segmentation
     except VideosegError as error:
         raise OutputError(
-            f"{path} is damaged: {_some_problems(error)}; restore it from a copy or "
+            f"{show_path(path)} is damaged: {_some_problems(error)}; restore it from a copy or "
             "run the query again"
         ) from error
 
@@ -201,23 +200,23 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
         data = parse_json(text)
     except ValueError as error:
         raise OutputError(
-            f"{path} is not valid JSON ({error}); restore it from a copy or run the query again"
+            f"{show_path(path)} is not valid JSON ({error}); restore it from a copy or run the query again"
         ) from error
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
         raise OutputError(
-            f"{path} was not written by videoseg (no format {_FORMAT!r}); give a folder that "
-            "result.save() has written"
+            f"{show_path(path)} was not written by videoseg (no format {_FORMAT!r}); give a "
+            "folder that result.save() has written"
         )
     version = data.get("schema_version")
     if type(version) is not int or version < 1:
         raise OutputError(
-            f"{path} is damaged: schema_version is {shorten(version)}, not a number from 1 to "
-            f"{SCHEMA_VERSION}; restore it from a copy or run the query again"
+            f"{show_path(path)} is damaged: schema_version is {shorten(version)}, not a number "
+            f"from 1 to {SCHEMA_VERSION}; restore it from a copy or run the query again"
         )
     if version > SCHEMA_VERSION:
         raise OutputError(
-            f"{path} was written by a newer videoseg (schema_version {shorten(version)}; this one reads "
-            f"up to {SCHEMA_VERSION}); run: pip install --upgrade videoseg"
+            f"{show_path(path)} was written by a newer videoseg (schema_version {shorten(version)}; "
+            f"this one reads up to {SCHEMA_VERSION}); run: pip install --upgrade videoseg"
         )
     return data
 
@@ -255,10 +254,6 @@ def _some_problems(error: VideosegError) -> str:
     problems = error.problems if isinstance(error, ConfigError) else (str(error),)
     more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
     return "; ".join(shorten_text(problem, 300) for problem in problems[:3]) + more
-
-
-def _shown(path: Path) -> str:
-    return shorten_text(printable(os.fspath(path)), 200)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 
 from videoseg.errors import OutputError
+from videoseg.files import shorten_name, show_path
+from videoseg.text import well_formed
 
 __all__ = ["write_file"]
 
@@ -17,20 +19,23 @@ _counter = itertools.count()
 def write_file(path: Path, text: str) -> None:
     """Write a text file in one step: readers see the old file or the new one, never half.
 
+    It is UTF-8; halves of surrogate pairs become U+FFFD.
+
     Raises:
         OutputError: If it cannot be written.
     """
-    partial = path.with_name(f".{path.name[:80]}.partial-{os.getpid()}-{next(_counter)}")
+    name = shorten_name(path.name, 100)
+    partial = path.with_name(f".{name}.partial-{os.getpid()}-{next(_counter)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("x", encoding="utf-8") as file:
-            file.write(text)
+            file.write(well_formed(text))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
         raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; check the folder, its permissions "
+            f"cannot write {show_path(path)}: {error.strerror or error}; check the folder, its permissions "
             "and the free space"
         ) from error
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from videoseg.errors import ConfigError
-
 from videoseg.types.arrays import BoolArray, IntArray, as_mask
 
 __all__ = ["fill_holes", "largest_component", "remove_specks"]

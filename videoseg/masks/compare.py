@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from videoseg.errors import ShapeError
-
 from videoseg.types.arrays import BoolArray, as_mask
 from videoseg.types.rle import Rle
 

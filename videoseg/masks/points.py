@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-
 from videoseg.types.arrays import BoolArray, as_mask
 from videoseg.types.geometry import Point
 

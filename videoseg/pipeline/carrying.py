@@ -9,9 +9,10 @@ from typing import cast
 from videoseg.errors import ConfigError, PropagationError
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.observation import Observation
+from videoseg.pipeline.prompts import inside_frame
 from videoseg.pipeline.propagation import Propagation, require_prompt_kinds, until_failure
 from videoseg.stages import Propagator, Segmenter
-from videoseg.types import Box, Episode, FrameMasks, Grounding, Prompt, Rle, Size, VideoSource
+from videoseg.types import Episode, FrameMasks, Grounding, Prompt, Rle, VideoSource
 
 __all__ = ["answer_of", "fill_tracks", "propagator_for", "with_masks"]
 
@@ -35,9 +36,11 @@ def with_masks(
     Boxes are cut to the frame first, so that every segmenter and propagator gets the same.
 
     Raises:
-        ConfigError: If a box lies wholly outside the frame.
+        ConfigError: If a box lies wholly outside the frame, or a mask has another size.
     """
-    given = [_inside_frame(prompt, video.size, observation) for prompt in grounding.prompts]
+    given = [
+        inside_frame(prompt, video.size, observation.warnings) for prompt in grounding.prompts
+    ]
     without_mask = [prompt for prompt in given if prompt.mask is None]
     if not without_mask or composition.stages["segmenter"].given is None:
         return tuple(given)
@@ -63,29 +66,6 @@ def with_masks(
             f"{prompt.frame}; this prompt is left out"
         )
     return tuple(prompts)
-
-
-def _inside_frame(prompt: Prompt, size: Size, observation: Observation) -> Prompt:
-    if prompt.box is None:
-        return prompt
-    height, width = size
-    box = prompt.box.clipped(size)
-    who = f"the box {_corners(prompt.box)} of object {prompt.object_id} on frame {prompt.frame}"
-    units = "boxes are in pixels of the source frame: x1, y1, x2, y2"
-    if box is None:
-        raise ConfigError(f"{who} lies outside the {width}x{height} frame; {units}")
-    # A model's box may be a fraction of a pixel too large, which nobody needs to be told.
-    corners = zip(box.as_tuple(), prompt.box.as_tuple(), strict=True)
-    if any(abs(inside - given) > 1 for inside, given in corners):
-        observation.warnings.append(
-            f"{who} reaches beyond the {width}x{height} frame and was cut to {_corners(box)}; "
-            f"{units}"
-        )
-    return replace(prompt, box=box)
-
-
-def _corners(box: Box) -> str:
-    return f"({', '.join(f'{corner:g}' for corner in box.as_tuple())})"
 
 
 def propagator_for(composition: Composition, prompts: Sequence[Prompt]) -> Propagator:

@@ -112,7 +112,8 @@ class Window:
     """A half-open range of frame indices, [start, stop).
 
     Raises:
-        ConfigError: If a bound is not a whole number, start is negative or the window holds no frame.
+        ConfigError: If a bound is not a whole number, start is negative or the window holds no
+            frame.
 
     Example:
         >>> list(Window(3, 6))
@@ -136,7 +137,7 @@ class Window:
         return iter(range(self.start, self.stop))
 
     def __contains__(self, frame: object) -> bool:
-        return isinstance(frame, Integral) and self.start <= frame < self.stop
+        return isinstance(frame, Integral) and self.start <= int(frame) < self.stop
 
     def clamped(self, window: Window) -> Window:
         """Return the part of this window inside another; the nearest frame if there is none."""
