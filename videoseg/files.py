@@ -12,15 +12,12 @@ import os
 import stat
 from pathlib import Path
 
-from videoseg.text import printable, shorten_text
-
 __all__ = [
     "check_regular_file",
     "expand_path",
     "read_bytes",
     "read_text",
     "shorten_name",
-    "show_path",
 ]
 
 MAX_BYTES = 2**30
@@ -50,11 +47,6 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
         return plain.expanduser()
     except RuntimeError:
         return plain
-
-
-def show_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as messages have it: bounded, without control characters or surrogates."""
-    return shorten_text(printable(os.fspath(path)), 200)
 
 
 def shorten_name(name: str, max_bytes: int) -> str:

@@ -249,8 +249,8 @@ def _checked_sequence(video: VideoFacts, sequence: str | None) -> str:
         return shorten_name(cleaned.strip(". "), _MAX_NAME_BYTES) or "video"
     if not _is_plain_name(sequence):
         raise ConfigError(
-            f"the sequence {shorten(sequence)} becomes a folder's name: it must not be empty or too "
-            "long, start with a dot, or hold a slash"
+            f"the sequence {shorten(sequence)} becomes a folder's name: it must not be empty or "
+            "too long, start with a dot, or hold a slash"
         )
     return sequence
 

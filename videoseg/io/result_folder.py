@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
-from videoseg.files import expand_path, read_text, show_path
+from videoseg.files import expand_path, read_text
 from videoseg.io.mask_files import MaskFolder
 from videoseg.io.overlay import FILL_OPACITY, ON_BLACK, draw_masks
 from videoseg.io.pictures import PictureBook
 from videoseg.io.staged_folder import recover_folder, staged_folder
-from videoseg.text import parse_json, shorten, shorten_text, well_formed
+from videoseg.text import parse_json, shorten, shorten_text, show_path, well_formed
 from videoseg.types.arrays import Frame
 from videoseg.types.segmentation import Segmentation
 from videoseg.types.serial import from_jsonable, to_jsonable
@@ -111,8 +111,8 @@ def load_result(directory: str | Path) -> Segmentation:
         text = read_text(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise OutputError(
-            f"{show_path(target)} holds no videoseg result ({_RESULT} is missing); give a folder that "
-            "result.save() has written"
+            f"{show_path(target)} holds no videoseg result ({_RESULT} is missing); give a "
+            "folder that result.save() has written"
         ) from error
     except OSError as error:
         raise OutputError(
@@ -200,7 +200,8 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
         data = parse_json(text)
     except ValueError as error:
         raise OutputError(
-            f"{show_path(path)} is not valid JSON ({error}); restore it from a copy or run the query again"
+            f"{show_path(path)} is not valid JSON ({error}); restore it from a copy or run the "
+            "query again"
         ) from error
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
         raise OutputError(
@@ -215,8 +216,9 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
         )
     if version > SCHEMA_VERSION:
         raise OutputError(
-            f"{show_path(path)} was written by a newer videoseg (schema_version {shorten(version)}; "
-            f"this one reads up to {SCHEMA_VERSION}); run: pip install --upgrade videoseg"
+            f"{show_path(path)} was written by a newer videoseg (schema_version "
+            f"{shorten(version)}; this one reads up to {SCHEMA_VERSION}); run: "
+            "pip install --upgrade videoseg"
         )
     return data
 

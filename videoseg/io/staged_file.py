@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 from videoseg.errors import OutputError
-from videoseg.files import shorten_name, show_path
-from videoseg.text import well_formed
+from videoseg.files import shorten_name
+from videoseg.text import show_path, well_formed
 
 __all__ = ["write_file"]
 
@@ -35,8 +35,8 @@ def write_file(path: Path, text: str) -> None:
         partial.replace(path)
     except OSError as error:
         raise OutputError(
-            f"cannot write {show_path(path)}: {error.strerror or error}; check the folder, its permissions "
-            "and the free space"
+            f"cannot write {show_path(path)}: {error.strerror or error}; check the folder, its "
+            "permissions and the free space"
         ) from error
     finally:
         with contextlib.suppress(OSError):

@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from videoseg.errors import OutputError
-from videoseg.files import shorten_name, show_path
+from videoseg.files import shorten_name
+from videoseg.text import show_path
 
 __all__ = ["clean_up_after_dead_processes", "recover_folder", "staged_folder"]
 

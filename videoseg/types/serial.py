@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _MAX_DEPTH = 100
 _MAX_VALUES = 2**20
+_MAX_PARTS = 2**24
 # Python refuses to write longer whole numbers as text.
 _MAX_BITS = 13_000
 
@@ -86,6 +87,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self.problems: list[str] = []
+        self._num_values = 0
 
     def plain(self, value: Any, place: str, depth: int) -> Any:
         """Return a value as JSON has it; ``place`` is where it stands, for messages."""
@@ -94,6 +96,12 @@ class _Writer:
             return value
         if isinstance(value, str):
             return str(value) if value.isascii() else well_formed(value)
+        self._num_values += 1
+        if self._num_values > _MAX_PARTS:
+            # Parts that are shared are written each time, so a small value may be a huge text.
+            if self._num_values == _MAX_PARTS + 1:
+                return self._problem(value, place, f"comes after {_MAX_PARTS:,} other values")
+            return None
         if depth > _MAX_DEPTH:
             return self._problem(value, place, "is nested too deeply or holds itself")
         if (names := _field_names(kind)) is not None:
