@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,13 +28,17 @@ from videoseg.types.scalars import whole_numbers
 
 __all__ = ["Rle", "checked_size"]
 
+# A last digit that only repeats the sign of the one before.
+_PADDED = re.compile("[P-_]0|[`-o]O")
+
 
 @dataclass(frozen=True, slots=True)
 class Rle:
     """One mask as a compressed COCO run-length encoding (column-major, as pycocotools has it).
 
     The runs are checked when an ``Rle`` is made, whoever wrote them: they are those of a mask
-    of this size. Runs without a pixel, which other programs may leave, are taken out.
+    of this size. Runs without a pixel and digits that say nothing, which other programs may
+    leave, are taken out, so that two of them are equal if their masks are.
 
     Args:
         size: (height, width) of the mask, each at least 1, at most 2**28 pixels.
@@ -66,7 +71,7 @@ class Rle:
         if isinstance(counts, bytes):
             counts = counts.decode("ascii")
         lengths = runs.lengths
-        if not runs.is_plain or (len(lengths) > 1 and int(lengths[1:].min()) == 0):
+        if _PADDED.search(counts) or (len(lengths) > 1 and int(lengths[1:].min()) == 0):
             # pycocotools gets boxes and unions of such texts wrong.
             counts = _written(lengths, size)
         object.__setattr__(self, "size", size)

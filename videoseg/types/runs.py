@@ -50,13 +50,11 @@ class Runs(NamedTuple):
         lengths: All runs, one text after another; meaningless where a text is malformed.
         bounds: Where each text's runs begin in ``lengths``, and where the last ends.
         malformed: For each text, whether it is no encoding.
-        is_plain: Whether no number of any text is padded with digits that say nothing.
     """
 
     lengths: npt.NDArray[np.int64]
     bounds: npt.NDArray[np.int64]
     malformed: npt.NDArray[np.bool_]
-    is_plain: bool
 
     def of(self, index: int) -> npt.NDArray[np.int64]:
         """Return the runs of one text."""
@@ -79,7 +77,7 @@ def read_runs(texts: Sequence[str | bytes]) -> Runs:
     malformed = sizes == 0
     data = np.frombuffer(b"".join(encoded), np.uint8) - np.uint8(48)
     if not data.size:
-        return Runs(np.zeros(0, np.int64), np.zeros(len(texts) + 1, np.int64), malformed, True)
+        return Runs(np.zeros(0, np.int64), np.zeros(len(texts) + 1, np.int64), malformed)
     last = text_stops[~malformed] - 1
     follows = (data & 32) != 0
     cut = last[follows[last]]
@@ -108,7 +106,7 @@ def read_runs(texts: Sequence[str | bytes]) -> Runs:
     lengths = _undo_differences(numbers, bounds)
     if lengths.min() < 0 or lengths.max() > MAX_PIXELS:
         malformed[_texts_of(bounds, (lengths < 0) | (lengths > MAX_PIXELS))] = True
-    return Runs(lengths, bounds, malformed, longest < _MAX_DIGITS)
+    return Runs(lengths, bounds, malformed)
 
 
 def changes_of_runs(lengths: npt.NDArray[np.int64]) -> Changes:
