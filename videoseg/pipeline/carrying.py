@@ -6,13 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
-from videoseg.errors import ConfigError, PropagationError
+from videoseg.errors import ConfigError, PropagationError, StageError
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.prompts import inside_frame
 from videoseg.pipeline.propagation import Propagation, require_prompt_kinds, until_failure
 from videoseg.stages import Propagator, Segmenter
-from videoseg.types import Episode, FrameMasks, Grounding, Prompt, Rle, VideoSource
+from videoseg.text import shorten
+from videoseg.types import (
+    Episode,
+    FrameMasks,
+    Grounding,
+    ObjectMask,
+    Prompt,
+    Rle,
+    Size,
+    VideoSource,
+)
 
 __all__ = ["answer_of", "fill_tracks", "propagator_for", "with_masks"]
 
@@ -37,6 +47,7 @@ def with_masks(
 
     Raises:
         ConfigError: If a box lies wholly outside the frame, or a mask has another size.
+        StageError: If the segmenter does not answer every prompt with a mask of the frame.
     """
     given = [
         inside_frame(prompt, video.size, observation.warnings) for prompt in grounding.prompts
@@ -45,12 +56,9 @@ def with_masks(
     if not without_mask or composition.stages["segmenter"].given is None:
         return tuple(given)
     segmenter = cast(Segmenter, composition.build("segmenter"))
-    with observation.stage("segmenter", composition.name("segmenter")):
-        answers = segmenter.segment(video, without_mask)
-    masks = {
-        (prompt.object_id, prompt.frame): Rle.encode(answer.mask)
-        for prompt, answer in zip(without_mask, answers, strict=True)
-    }
+    name = composition.name("segmenter")
+    with observation.stage("segmenter", name):
+        masks = _encoded(segmenter.segment(video, without_mask), without_mask, video.size, name)
     prompts: list[Prompt] = []
     for prompt in given:
         if prompt.mask is not None:
@@ -66,6 +74,26 @@ def with_masks(
             f"{prompt.frame}; this prompt is left out"
         )
     return tuple(prompts)
+
+
+def _encoded(
+    answers: Sequence[ObjectMask], prompts: Sequence[Prompt], size: Size, name: str
+) -> dict[tuple[int, int], Rle]:
+    """Return the mask that a segmenter made for each prompt, by object and frame."""
+    problem = ""
+    answers = list(answers)
+    if len(answers) != len(prompts):
+        problem = f"must answer each of {len(prompts)} prompts, got {len(answers)} answers"
+    elif other := [answer for answer in answers if not isinstance(answer, ObjectMask)]:
+        problem = f"must answer with an ObjectMask, got {shorten(other[0])}"
+    elif wrong := [answer for answer in answers if answer.mask.shape != size]:
+        problem = f"must answer with masks of {size}, got one of {wrong[0].mask.shape}"
+    if problem:
+        raise StageError(f"segmenter {name!r} {problem}", stage="segmenter", component=name)
+    return {
+        (prompt.object_id, prompt.frame): Rle.encode(answer.mask)
+        for prompt, answer in zip(prompts, answers, strict=True)
+    }
 
 
 def propagator_for(composition: Composition, prompts: Sequence[Prompt]) -> Propagator:

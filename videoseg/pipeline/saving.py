@@ -11,6 +11,9 @@ from videoseg.types.serial import as_far_as_possible
 
 __all__ = ["check_saveable", "saveable"]
 
+# Above how deep they stand in a result: its trace, the turns, a turn, its selection.
+_DEPTH_OF_DETAILS = 10
+
 
 def check_saveable(*values: object) -> None:
     """Make sure that what the caller gives can be saved, before any stage works.
@@ -31,7 +34,7 @@ def saveable(grounding: Grounding, trace: Trace) -> tuple[Grounding, Trace, list
     warnings: list[str] = []
 
     def details_of(details: Mapping[str, Any], whose: str) -> Mapping[str, Any]:
-        plain, problems = as_far_as_possible(details)
+        plain, problems = as_far_as_possible(details, depth=_DEPTH_OF_DETAILS)
         warnings.extend(f"{whose}: {problem}; only a text is kept" for problem in problems)
         return plain if problems else details
 

@@ -181,7 +181,8 @@ def checked_size(size: Any, what: str) -> Size:
 
 def _checked_runs(counts: str | bytes, size: Size) -> Runs:
     runs = read_runs([counts])
-    if (problem := count_problem(int(runs.totals()[0]), size)) is not None:
+    total = -1 if runs.malformed[0] else int(runs.lengths.sum())
+    if (problem := count_problem(total, size)) is not None:
         raise ConfigError(problem)
     return runs
 

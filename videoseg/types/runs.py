@@ -96,11 +96,10 @@ def read_runs(texts: Sequence[str | bytes]) -> Runs:
     if longest > _MAX_DIGITS:
         malformed[_texts_of(bounds, digits > _MAX_DIGITS)] = True
 
-    numbers = (data[starts] & 31).astype(np.int64)
-    longer = np.flatnonzero(digits > 1)
-    for digit in range(1, min(longest, _MAX_DIGITS)):
-        longer = longer[digits[longer] > digit]
-        numbers[longer] += (data[starts[longer] + digit] & 31).astype(np.int64) << (5 * digit)
+    places = np.arange(len(data)) - np.repeat(starts, digits)
+    if longest > _MAX_DIGITS:
+        np.minimum(places, _MAX_DIGITS, out=places)
+    numbers = np.add.reduceat((data & 31).astype(np.int64) << (5 * places), starts)
     negative = np.flatnonzero(data[ends] & 16)
     numbers[negative] -= np.int64(1) << (5 * np.minimum(digits[negative], _MAX_DIGITS))
     lengths = _undo_differences(numbers, bounds)

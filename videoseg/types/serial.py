@@ -23,6 +23,7 @@ _MAX_VALUES = 2**20
 _MAX_PARTS = 2**24
 # Python refuses to write longer whole numbers as text.
 _MAX_BITS = 13_000
+_SURELY_SHORT = 2**63
 
 
 def to_jsonable(value: object) -> Any:
@@ -46,13 +47,17 @@ def to_jsonable(value: object) -> Any:
     return plain
 
 
-def as_far_as_possible(value: object) -> tuple[Any, list[str]]:
+def as_far_as_possible(value: object, *, depth: int = 0) -> tuple[Any, list[str]]:
     """Return a value as ``to_jsonable`` does, and a sentence for each part that JSON cannot hold.
 
     Such a part is replaced by a text: the beginning of its ``repr``.
+
+    Args:
+        value: The value.
+        depth: How deep inside another value it will stand.
     """
     writer = _Writer()
-    return writer.plain(value, type(value).__name__, 0), writer.problems
+    return writer.plain(value, type(value).__name__, depth), writer.problems
 
 
 def from_jsonable(kind: type[T], data: object) -> T:
@@ -88,11 +93,14 @@ class _Writer:
     def __init__(self) -> None:
         self.problems: list[str] = []
         self._num_values = 0
+        self._around: set[int] = set()
 
     def plain(self, value: Any, place: str, depth: int) -> Any:
         """Return a value as JSON has it; ``place`` is where it stands, for messages."""
         kind = type(value)
         if value is None or kind is bool or kind is float:
+            return value
+        if kind is int and -_SURELY_SHORT < value < _SURELY_SHORT:
             return value
         if isinstance(value, str):
             return str(value) if value.isascii() else well_formed(value)
@@ -102,9 +110,18 @@ class _Writer:
             if self._num_values == _MAX_PARTS + 1:
                 return self._problem(value, place, f"comes after {_MAX_PARTS:,} other values")
             return None
+        if id(value) in self._around:
+            return self._problem(value, place, "holds itself")
         if depth > _MAX_DEPTH:
-            return self._problem(value, place, "is nested too deeply or holds itself")
-        if (names := _field_names(kind)) is not None:
+            return self._problem(value, place, "is nested too deeply")
+        self._around.add(id(value))
+        try:
+            return self._parts(value, place, depth)
+        finally:
+            self._around.discard(id(value))
+
+    def _parts(self, value: Any, place: str, depth: int) -> Any:
+        if (names := _field_names(type(value))) is not None:
             return {
                 name: self.plain(getattr(value, name), f"{place}.{name}", depth + 1)
                 for name in names
