@@ -163,7 +163,7 @@ def _export_coco(
     *,
     overwrite: bool,
 ) -> Path:
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path} exists already; choose another folder or pass overwrite=True")
     facts = segmentation.video
     labels = sorted({track.label or "object" for track in segmentation.tracks})
@@ -207,7 +207,7 @@ def _export_coco(
 
 
 def _meta(path: Path) -> dict[str, Any]:
-    if not path.exists():
+    if not os.path.lexists(path):
         return {"videos": {}}
     try:
         meta = parse_json(read_text(path))

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from videoseg.errors import OutputError
 from videoseg.files import shorten_name
+from videoseg.io.staged_file import make_folder
 from videoseg.text import show_path
 
 __all__ = ["clean_up_after_dead_processes", "recover_folder", "staged_folder"]
@@ -64,7 +65,7 @@ def staged_folder(
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         recover_folder(target)
         _require_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         clean_up_after_dead_processes(target)
         stage = target.parent / f"{_prefix(target, 'partial')}{os.getpid()}-{next(_counter)}"
         stage.mkdir()

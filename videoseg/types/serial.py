@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 import os
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -163,10 +164,12 @@ class _Writer:
     def _key(self, key: Any, place: str) -> str:
         if isinstance(key, str):
             return key if key.isascii() else well_formed(key)
-        plain = self.plain(key, f"a key of {place}", _MAX_DEPTH)
-        if plain is None or isinstance(plain, bool):
-            return {None: "null", True: "true", False: "false"}[plain]
-        return str(plain)
+        where = f"a key of {place}"
+        plain = self.plain(key, where, 0)
+        if isinstance(plain, list | dict):
+            return self._problem(key, where, f"is of type {_kind_name(key)}")
+        # As json.dumps writes keys.
+        return plain if isinstance(plain, str) else json.dumps(plain)
 
     def _problem(self, value: Any, place: str, what: str) -> str:
         self.problems.append(

@@ -151,7 +151,7 @@ def test_options_that_cannot_be_saved_are_refused_before_the_first_stage(video):
     from videoseg.pipeline import Use
 
     pipe = Pipeline(Use("uniform", {"num_frames": object()}), SaysMore({}), Untouched())
-    with pytest.raises(ConfigError, match="num_frames.* is of type object"):
+    with pytest.raises(ConfigError, match=r"num_frames.* is of type object"):
         pipe(video, "the red one")
 
 

@@ -168,8 +168,10 @@ def test_runs_that_are_not_those_of_the_mask_are_refused(counts) -> None:
 
 @pytest.mark.parametrize(
     "size",
-    [(0, 5), (5, 0), (-4, -5), (4.5, 5), ("4", "5"), (True, 20), (4,), (1, 4, 5), 20, None, "45"]
-    + [(2**15, 2**15), (10**30, 1), {"height": 4}],
+    [
+        *((0, 5), (5, 0), (-4, -5), (4.5, 5), ("4", "5"), (True, 20), (4,), (1, 4, 5), 20, None),
+        *("45", (2**15, 2**15), (10**30, 1), {"height": 4}),
+    ],
 )
 def test_a_size_no_mask_can_have_is_refused(size) -> None:
     for make in (
@@ -179,7 +181,7 @@ def test_a_size_no_mask_can_have_is_refused(size) -> None:
         lambda: Rle.empty(size),
         lambda: MaskTrack(1, size, ()),
     ):
-        with pytest.raises(ConfigError, match="height, width|pixels allowed"):
+        with pytest.raises(ConfigError, match=r"height, width|pixels allowed"):
             make()
 
 
@@ -199,8 +201,10 @@ def test_an_encoding_is_the_same_after_copying_and_pickling() -> None:
 
 @pytest.mark.parametrize(
     ("values", "dtype"),
-    [((0, 1), np.uint8), ((0, 255), np.uint8), ((0, 1), np.int8), ((0, 1), np.float32)]
-    + [((0, 255), np.float64), ((0, 1), np.int64), ((False, True), bool)],
+    [
+        *(((0, 1), np.uint8), ((0, 255), np.uint8), ((0, 1), np.int8), ((0, 1), np.float32)),
+        *(((0, 255), np.float64), ((0, 1), np.int64), ((False, True), bool)),
+    ],
 )
 def test_numbers_that_can_only_mean_a_mask_are_encoded(values, dtype) -> None:
     mask = np.zeros((10, 12), dtype)

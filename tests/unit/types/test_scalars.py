@@ -126,11 +126,28 @@ def test_what_is_no_number_is_refused(name) -> None:
             TAKES_REAL[name](number)
 
 
+class Tensor:
+    """A number as a library of tensors holds it."""
+
+    def __init__(self, value: object, dtype: str, shape: tuple[int, ...] = ()) -> None:
+        self.value, self.dtype, self.shape = value, dtype, shape
+
+    def __index__(self) -> int:
+        if not isinstance(self.value, int):
+            raise TypeError("only integer tensors can be converted to an index")
+        return self.value
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
 def test_the_numbers_of_a_tensor_are_taken() -> None:
-    torch = pytest.importorskip("torch")
-    prompt = Prompt(torch.tensor(7), torch.tensor(0), box=Box(*torch.tensor([1, 2, 3.5, 4])))
+    corners = [Tensor(corner, "torch.float32") for corner in (1.0, 2.0, 3.5, 4.0)]
+    prompt = Prompt(Tensor(7, "torch.int64"), Tensor(0, "torch.int64"), box=Box(*corners))
     assert prompt == Prompt(7, 0, box=Box(1, 2, 3.5, 4))
-    assert Rle.encode(torch.eye(4) > 0).area == 4
+    for tensor in (Tensor(True, "torch.bool"), Tensor(7, "torch.int64", (1,))):
+        with pytest.raises(ConfigError, match="whole number"):
+            Prompt(tensor, 0, box=BOX)
 
 
 def test_a_box_of_single_precision_is_saved_as_it_is() -> None:
