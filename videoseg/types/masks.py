@@ -22,7 +22,7 @@ class ObjectMask:
 
     Args:
         mask: Shape (H, W), dtype bool, of the source frame's size; numbers that are 0 and 1,
-            or 0 and 255, become bool.
+            or 0 and 255, are taken, too.
         score: The segmenter's own estimate of its quality, in [0, 1]; None if it has none.
 
     Raises:
@@ -34,7 +34,7 @@ class ObjectMask:
     score: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mask", as_mask(self.mask, "the mask of a segmenter"))
+        as_mask(self.mask, "the mask of a segmenter")
         if self.score is not None:
             object.__setattr__(self, "score", real_number(self.score, "the score of a mask"))
 

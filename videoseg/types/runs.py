@@ -154,16 +154,22 @@ def listed_runs(counts: Any) -> npt.NDArray[np.int64]:
     """Return uncompressed runs (a list, a tuple or an array of whole numbers) as an array.
 
     Raises:
-        ConfigError: If they are no whole numbers from 0 to ``MAX_PIXELS``.
+        ConfigError: If they are no whole numbers from 0.
     """
     try:
         array = np.asarray(counts)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         array = np.asarray(None)
-    whole = array.ndim == 1 and (array.dtype.kind in "iu" or array.size == 0)
-    if not whole or (array.size and not 0 <= int(array.min()) <= int(array.max()) <= MAX_PIXELS):
+    if array.shape == (0,):
+        return np.zeros(0, np.int64)
+    if array.dtype == object and all(type(run) is int for run in array.flat):
+        # Python's numbers know no bound.
+        array = np.asarray([max(-1, min(run, MAX_PIXELS + 1)) for run in array.flat])
+    if array.ndim != 1 or array.dtype.kind not in "iu" or int(array.min()) < 0:
         raise ConfigError("the runs of an RLE must be whole numbers from 0")
-    lengths: npt.NDArray[np.int64] = array.astype(np.int64)
+    # One pixel more than any mask has is as wrong as more, and adds up without overflow.
+    most = min(MAX_PIXELS + 1, int(np.iinfo(array.dtype).max))
+    lengths: npt.NDArray[np.int64] = np.minimum(array, most).astype(np.int64)
     return lengths
 
 
