@@ -192,7 +192,7 @@ def _document(segmentation: Segmentation) -> str:
     except ConfigError as error:
         raise OutputError(f"the result cannot be written: {_some_problems(error)}") from error
     head = {"format": _FORMAT, "schema_version": SCHEMA_VERSION}
-    return json.dumps(head | content, ensure_ascii=False, indent=1) + "\n"
+    return well_formed(json.dumps(head | content, ensure_ascii=False, indent=1)) + "\n"
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from videoseg.errors import ConfigError
-from videoseg.text import printable, shorten, shorten_text, well_formed
+from videoseg.text import printable, shorten, shorten_text
 
 __all__ = ["as_far_as_possible", "from_jsonable", "to_jsonable"]
 
@@ -30,8 +30,9 @@ _SURELY_SHORT = 2**63
 def to_jsonable(value: object) -> Any:
     """Return a core type as plain dicts, lists, numbers and text.
 
-    Numbers and arrays of NumPy become Python's, and what is no well-formed text is replaced by
-    U+FFFD. Fields that hold pixels or an open video (``Segmentation.source``) are left out.
+    Numbers and arrays of NumPy become Python's. Fields that hold pixels or an open video
+    (``Segmentation.source``) are left out. Text stays as it is, also the part of a file's name
+    that is not UTF-8; ``json.dumps`` writes it as escapes.
 
     Raises:
         ConfigError: If something in it (in ``details``, mostly) cannot be written as JSON; all
@@ -104,7 +105,7 @@ class _Writer:
         if kind is int and -_SURELY_SHORT < value < _SURELY_SHORT:
             return value
         if isinstance(value, str):
-            return str(value) if value.isascii() else well_formed(value)
+            return str(value)
         self._num_values += 1
         if self._num_values > _MAX_PARTS:
             # Parts that are shared are written each time, so a small value may be a huge text.
@@ -163,7 +164,7 @@ class _Writer:
 
     def _key(self, key: Any, place: str) -> str:
         if isinstance(key, str):
-            return key if key.isascii() else well_formed(key)
+            return str(key)
         where = f"a key of {place}"
         plain = self.plain(key, where, 0)
         if isinstance(plain, list | dict):

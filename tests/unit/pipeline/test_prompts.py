@@ -128,7 +128,6 @@ def test_what_a_stage_says_is_kept_as_far_as_json_can_hold_it(video, tmp_path):
         "model": object(),
         "circle": circle,
         ("a", "key"): 1,
-        "text": "\ud800",
     }
     told = Told()
     result = pipeline(SaysMore(details))(video, "the red one", observers=[told])
@@ -141,7 +140,6 @@ def test_what_a_stage_says_is_kept_as_far_as_json_can_hold_it(video, tmp_path):
     assert kept["score"] == 0.5
     assert kept["areas"] == [0, 1, 2]
     assert kept["model"].startswith("<object object")
-    assert kept["text"] == "\ufffd"
     assert result == Segmentation.load(tmp_path / "out")
     # What is kept on the way must be writable, too.
     assert told.event.grounding.thought.details == kept
