@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any, cast
 
 from videoseg.errors import ConfigError, VideosegError
+from videoseg.files import expand_path
+from videoseg.io.staged_file import write_file
 from videoseg.pipeline.carrying import answer_of, fill_tracks, propagator_for, with_masks
 from videoseg.pipeline.composition import Composition, ExchangeFile, Stage
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use, config_from_mapping, read_config
@@ -146,10 +148,11 @@ class Pipeline:
 
         Raises:
             ConfigError: If a stage is an instance, which no file can name.
+            OutputError: If the file cannot be written.
         """
         text = self.config.to_yaml()
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            write_file(expand_path(path), text)
         return text
 
     def replace(self, **changes: Any) -> Pipeline:
@@ -198,7 +201,7 @@ class Pipeline:
                 sampling, so that an interrupted run asks only what is new.
         """
         pipeline = self.replace()
-        pipeline._composition.exchange_file = ExchangeFile(Path(path), resume)
+        pipeline._composition.exchange_file = ExchangeFile(expand_path(path), resume)
         return pipeline
 
     def explain(self) -> Explanation:
