@@ -8,8 +8,18 @@ from collections.abc import Mapping, Sequence
 from videoseg.pipeline.carrying import answer_of
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.observation import Observation
+from videoseg.pipeline.saving import saveable
 from videoseg.pipeline.versions import collect_versions, device_of
-from videoseg.types import Episode, Grounding, MaskTrack, Rle, Segmentation, Trace, VideoSource
+from videoseg.types import (
+    Episode,
+    Grounding,
+    MaskTrack,
+    Rle,
+    Segmentation,
+    Trace,
+    VideoSource,
+    to_jsonable,
+)
 
 __all__ = ["build_result"]
 
@@ -37,9 +47,9 @@ def build_result(
         max_turns: The pipeline's.
         name: The pipeline's.
     """
-    grounding = answer_of(episode)
+    grounding, trace, unsaved = saveable(answer_of(episode), trace)
     tracks = _mask_tracks(made, episode.video, grounding)
-    warnings = [*grounding.warnings, *getattr(episode.video, "warnings", ())]
+    warnings = [*grounding.warnings, *getattr(episode.video, "warnings", ()), *unsaved]
     if tracks and any(not track.visible_frames for track in tracks):
         warnings.append("an object was found but has no mask in any frame")
     return Segmentation(
@@ -48,7 +58,7 @@ def build_result(
         grounding=grounding,
         trace=trace,
         tracks=tracks,
-        pipeline=composition.record(max_turns=max_turns, name=name),
+        pipeline=to_jsonable(composition.record(max_turns=max_turns, name=name)),
         timings={**observation.timings, "total": time.perf_counter() - begin},
         versions=collect_versions(composition.distributions()),
         seed=episode.seed,
