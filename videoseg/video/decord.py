@@ -23,6 +23,7 @@ import numpy as np
 
 from videoseg.errors import MissingDependencyError, VideoError
 from videoseg.types import FloatArray, Frame, Size
+from videoseg.video.container import shown_path
 from videoseg.video.pyav import PyavReader
 
 __all__ = ["DecordReader"]
@@ -110,8 +111,8 @@ class DecordReader:
                 yield decoder.read(index)
         except _DecordError as error:
             raise VideoError(
-                f"decord cannot decode frame {index} of {self._path} ({error}); open it with "
-                "reader='pyav'",
+                f"decord cannot decode frame {index} of {shown_path(self._path)} ({error}); "
+                "open it with reader='pyav'",
                 path=str(self._path),
                 frame=index,
                 reader="decord",
@@ -146,6 +147,10 @@ class DecordReader:
             return f"decoders of {index.codec} differ in their rounding"
         if index.pixel_format not in _PIXEL_FORMATS:
             return f"its pictures are {index.pixel_format}, not 8-bit 4:2:0"
+        if index.orientation.is_mirror_image:
+            return "its pictures are shown mirrored"
+        if index.is_edited:
+            return "an edit list leaves frames out"
         if height % 2 or width % 2:
             return f"a side of {width}x{height} is odd"
         if not all(point.is_fresh_start for point in index.seek_points):
@@ -172,7 +177,8 @@ class DecordReader:
         with self._lock:
             if self._closed:
                 raise VideoError(
-                    f"{self._path} has been closed; open it again to read frame {index}",
+                    f"{shown_path(self._path)} has been closed; open it again to read "
+                    f"frame {index}",
                     path=str(self._path),
                     frame=index,
                     reader="decord",
@@ -222,7 +228,8 @@ class _Decoder:
         self._error: type[Exception] = decord.DECORDError
         try:
             self._reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-        except (self._error, RuntimeError) as error:
+        except (self._error, RuntimeError, UnicodeEncodeError) as error:
+            # decord takes names as UTF-8 only.
             raise _DecordError(error) from error
         self.next_index = 0
 

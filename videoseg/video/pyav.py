@@ -18,12 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from videoseg.errors import VideoError
 from videoseg.types import FloatArray, Frame, Size
-from videoseg.video.container import open_container
-from videoseg.video.index import FrameIndex, SeekPoint, build_index, frames_of
+from videoseg.video.container import open_container, shown_path
+from videoseg.video.index import FrameIndex, build_index
+from videoseg.video.scanning import SeekPoint, frames_of
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -167,7 +166,8 @@ class PyavReader:
         with self._lock:
             if self._closed:
                 raise VideoError(
-                    f"{self._path} has been closed; open it again to read frame {index}",
+                    f"{shown_path(self._path)} has been closed; open it again to read "
+                    f"frame {index}",
                     path=str(self._path),
                     frame=index,
                     reader=self.name,
@@ -247,8 +247,8 @@ class _Cursor:
                 return self._last, False
         if self._last is None:
             raise VideoError(
-                f"frame {index} of {self._path} cannot be decoded, nor can any before it; "
-                "copy or download the file again",
+                f"frame {index} of {shown_path(self._path)} cannot be decoded, nor can any "
+                "before it; copy or download the file again",
                 path=str(self._path),
                 frame=index,
                 reader="pyav",
@@ -258,13 +258,13 @@ class _Cursor:
 
     def to_rgb(self, frame: VideoFrame) -> Frame:
         """Convert a decoded frame to RGB, upright."""
-        turns = self._index.rotation
-        height, width = self._index.size[::-1] if turns % 2 else self._index.size
+        orientation = self._index.orientation
+        height, width = orientation.size_of(self._index.size)
         picture: Any = self._converter.reformat(
             frame, width=width, height=height, format="rgb24", **_one_thread()
         ).to_ndarray()
         # Rows come padded where their length is no multiple of what the processor likes.
-        rgb: Frame = np.ascontiguousarray(np.rot90(picture, turns) if turns else picture)
+        rgb = orientation.upright(picture)
         rgb.flags.writeable = False
         return rgb
 
@@ -331,7 +331,9 @@ class _Cursor:
                 first = next(packets)
         except (FFmpegError, StopIteration):
             return None
-        return None if first.pts is None else (first, packets)
+        # Where an edit list plays parts in another order, times do not ascend in the file and
+        # the search for one may end at a frame that is left out.
+        return None if first.pts is None or first.is_discard else (first, packets)
 
     def _from_packets(
         self, first: Any, packets: Iterator[Any], floor: int
@@ -352,7 +354,7 @@ class _Cursor:
                     return
             frames: list[VideoFrame] = []
             try:
-                if packet is not first and packet.pts in self._index.fresh_starts:
+                if packet is not first and self._is_fresh_start(packet):
                     # In a sound file this changes nothing. In a damaged one it keeps errors
                     # from leaking into the next group, where a jump would not bring them.
                     frames += self._emptied()
@@ -368,6 +370,11 @@ class _Cursor:
                     index = self._index.index_of(frame.pts)
                     if index is not None and index >= floor:
                         yield index, frame
+
+    def _is_fresh_start(self, packet: Packet[VideoStream]) -> bool:
+        # What an edit list leaves out may carry the time of a frame that it shows elsewhere.
+        is_start = packet.is_keyframe and not packet.is_discard
+        return is_start and packet.pts in self._index.fresh_starts
 
     def _emptied(self) -> list[VideoFrame]:
         """Take the last pictures out of the decoder and make it forget everything."""
