@@ -146,6 +146,12 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
         if can_seek and (packets.is_damaged or decoded.num_failed):
             # What decoding on across an error gives is only repeatable from a fresh start.
             packets.seek_points = [point for point in packets.seek_points if point.is_fresh_start]
+        if packets.is_edited and len(decoded.pts) < len(packets.pts) and not decoded.num_failed:
+            warnings += (
+                f"{path.name} has been cut where its frames lean on each other: of the "
+                f"{len(packets.pts)} frames that its edit list shows, {len(decoded.pts)} can be "
+                "decoded",
+            )
         if packets.num_missing:
             warnings += (
                 f"{path.name} is cut short: its header promises {packets.num_missing} frames "

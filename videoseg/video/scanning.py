@@ -136,11 +136,14 @@ def walk_packets(path: Path, *, reader: str) -> Packets:
         found.is_trusted = found.codec in _ONE_FRAME_A_PACKET
         found.warnings += stream_warnings(container, path)
         num_packets = 0
+        is_open = False
         try:
             for packet in container.demux(stream):
                 if packet.size == 0:
                     continue
                 num_packets += 1
+                if packet.is_keyframe and not wipes_memory(found.codec, packet, found.setup):
+                    is_open = True
                 if packet.is_discard:
                     # An edit list leaves the frame out: it is decoded and not shown.
                     found.is_edited = True
@@ -157,6 +160,9 @@ def walk_packets(path: Path, *, reader: str) -> Packets:
                 f"{path.name} is damaged: reading stops after {num_packets} packets ({error})",
             )
         found.num_missing = max(0, _num_promised(container, stream) - num_packets)
+    if found.is_edited and is_open:
+        # Frames beside a cut may lean on frames that FFmpeg does not even read.
+        found.is_trusted = False
     if found.num_missing:
         # Possibly cut short, so the last packets may not decode.
         found.is_trusted = False
