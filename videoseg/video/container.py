@@ -86,7 +86,7 @@ def open_container(path: Path, *, reader: str) -> tuple[InputContainer, VideoStr
 
     Only local files are read, whatever the file itself refers to. Of several video streams
     the one is taken that players show: the default one if the file names one, else the
-    largest, else the first.
+    largest, else the first; a single picture only where nothing moves.
 
     Args:
         path: The file.
@@ -122,14 +122,14 @@ def open_container(path: Path, *, reader: str) -> tuple[InputContainer, VideoStr
 def stream_warnings(container: InputContainer, path: Path) -> tuple[str, ...]:
     """Return what is to be said of a file that does not tell which video stream counts."""
     streams = _ranked_streams(container)
-    rivals = [stream for stream in streams if _is_default(stream) == _is_default(streams[0])]
+    rivals = [stream for stream in streams if _rank(stream)[:2] == _rank(streams[0])[:2]]
     if len(rivals) < 2:
         return ()
     width, height = _dimensions(rivals[0])
+    which = "largest" if _rank(rivals[0]) > _rank(rivals[1]) else "first"
     return (
         f"{path.name} has {len(rivals)} video streams and does not say which one counts; the "
-        f"{'largest' if _num_pixels(rivals[0]) > _num_pixels(rivals[1]) else 'first'} "
-        f"({width}x{height}) is read",
+        f"{which} ({width}x{height}) is read",
     )
 
 
@@ -162,7 +162,7 @@ def _chosen_stream(container: InputContainer, path: Path, *, reader: str) -> Vid
     if not streams:
         raise VideoError(
             f"{shown_path(path)} has no video stream ({container.format.long_name}); "
-            "give a file with pictures",
+            "give a file with moving pictures, and a photo as JPEG or PNG",
             path=str(path),
             reader=reader,
         )
@@ -180,31 +180,25 @@ def _ranked_streams(container: InputContainer) -> list[VideoStream]:
     """Return the streams of moving pictures, the one that players show first."""
     from av.stream import Disposition
 
-    streams = [
-        stream
-        for stream in container.streams.video
-        # The cover picture of a piece of music is no video.
-        if not stream.disposition & Disposition.attached_pic
-    ]
-    return sorted(
-        streams, key=lambda stream: (_is_default(stream), _num_pixels(stream)), reverse=True
-    )
+    # The cover of a piece of music is no video, and the tiles of a photo (HEIC) no picture.
+    parts = Disposition.attached_pic | Disposition.dependent
+    streams = [stream for stream in container.streams.video if not stream.disposition & parts]
+    return sorted(streams, key=_rank, reverse=True)
 
 
-def _is_default(stream: VideoStream) -> bool:
+def _rank(stream: VideoStream) -> tuple[bool, bool, int]:
+    """Return whether a stream is the default one, whether it can move, and its pixels."""
     from av.stream import Disposition
 
-    return bool(stream.disposition & Disposition.default)
+    width, height = _dimensions(stream)
+    is_default = bool(stream.disposition & Disposition.default)
+    # Many containers do not count frames and say 0.
+    return is_default, stream.frames != 1, width * height
 
 
 def _dimensions(stream: VideoStream) -> tuple[int, int]:
     context = getattr(stream, "codec_context", None)
     return (context.width, context.height) if context is not None else (0, 0)
-
-
-def _num_pixels(stream: VideoStream) -> int:
-    width, height = _dimensions(stream)
-    return width * height
 
 
 def _why_no_file(path: Path, error: Exception) -> str:

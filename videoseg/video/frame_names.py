@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -33,6 +34,13 @@ def frames_of_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
     if not paths:
         raise _error(
             folder, f"has no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}); {_hint(folder)}"
+        )
+    missing = [path for path in paths if not os.path.exists(path)]  # noqa: PTH110 -- any name
+    if missing:
+        raise _error(
+            folder,
+            f"lacks {len(missing)} of its {len(paths)} pictures: {missing[0].name} is a link to a "
+            "file that is not there; fetch the files that the links lead to, or remove the links",
         )
     stems: dict[str, Path] = {}
     for path in paths:

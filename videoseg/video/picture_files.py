@@ -109,8 +109,8 @@ def reading(path: Path, *, frame: int) -> Iterator[None]:
         raise VideoError(str(error), path=str(path), frame=frame, reader="images") from error
     except picture_errors() as error:
         raise VideoError(
-            f"{shown_path(path)} cannot be read as a picture ({_reason(path, error)}); replace or "
-            "remove it",
+            f"{shown_path(path)} cannot be read as a picture ({_reason(path, error)}); "
+            f"{'fetch that file' if path.is_symlink() else 'replace it'}, or leave the frame out",
             path=str(path),
             frame=frame,
             reader="images",
@@ -185,9 +185,13 @@ def depth_of(image: Image.Image, *, name: str) -> Depth | None:
     if image.mode == "I" and image.format in ("PNG", "PPM"):
         # Neither format has values of more than 16 bits.
         return Depth(16)
-    kind = {"F": "floating-point numbers", "I": "32-bit or signed whole numbers"}.get(
-        image.mode, f"values of the kind {image.mode}"
-    )
+    kind = {"F": "floating-point numbers", "I": "32-bit or signed whole numbers"}.get(image.mode)
+    if kind is None:
+        raise VideoError(
+            f"{name} is stored as {image.mode}, of which no RGB can be made; save it as RGB with "
+            "8 bits, as PNG or TIFF",
+            reader="images",
+        )
     raise VideoError(
         f"{name} holds {kind}, whose range nothing tells; scale them to 0..255 and save the "
         "picture as 8-bit PNG or TIFF",
