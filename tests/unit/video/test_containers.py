@@ -9,7 +9,7 @@ import pytest
 from mp4_boxes import MATRICES, with_edits, with_matrix
 from numbered_clips import encode_streams, number_of
 
-from videoseg.errors import MissingDependencyError, VideoError
+from videoseg.errors import MissingDependencyError
 from videoseg.video import Video, VideoWriter
 from videoseg.video.orientation import Orientation, orientation_of
 
