@@ -139,18 +139,20 @@ class DecordReader:
         """Return why decord cannot be relied on for this file; empty where it can."""
         index = self._pyav.index
         height, width = index.size
+        if index.num_streams > 1:
+            return "it has several video streams"
+        if index.orientation.is_mirror_image:
+            return "its pictures are shown mirrored"
+        if index.is_edited:
+            return "an edit list leaves frames out"
         if index.warnings:
-            return "the file is damaged"
+            return "there are doubts about the file"
         if not index.can_seek:
             return "frames have no time of their own"
         if index.codec not in _EXACT_CODECS:
             return f"decoders of {index.codec} differ in their rounding"
         if index.pixel_format not in _PIXEL_FORMATS:
             return f"its pictures are {index.pixel_format}, not 8-bit 4:2:0"
-        if index.orientation.is_mirror_image:
-            return "its pictures are shown mirrored"
-        if index.is_edited:
-            return "an edit list leaves frames out"
         if height % 2 or width % 2:
             return f"a side of {width}x{height} is odd"
         if not all(point.is_fresh_start for point in index.seek_points):

@@ -74,6 +74,9 @@ def _doubts(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
         return ()
     steps = [later[-1] - earlier[-1] for earlier, later in pairwise(numbers) if later]
     usual = min(steps, default=0)
+    # Numbers that are times do not go by even steps, and nothing is missing among them.
+    if not usual or any(step % usual for step in steps) or 2 * steps.count(usual) < len(steps):
+        return ()
     for at, step in enumerate(steps):
         if step != usual:
             return (

@@ -42,6 +42,7 @@ class FrameIndex:
         orientation: What makes the pictures upright.
         pixel_format: FFmpeg's name for the layout of the pictures, such as ``yuv420p``.
         bytes_per_pixel: What a decoded picture takes before its conversion to RGB.
+        num_streams: How many video streams the file has, cover pictures included.
         is_edited: Whether an edit list leaves out frames that are stored.
         warnings: What is wrong with the file, in words.
         unusable: Positions in ``seek_points`` of those that a decoder could not start from,
@@ -58,6 +59,7 @@ class FrameIndex:
     orientation: Orientation
     pixel_format: str
     bytes_per_pixel: float
+    num_streams: int = 1
     is_edited: bool = False
     warnings: tuple[str, ...] = ()
     unusable: set[int] = field(default_factory=set, compare=False)
@@ -176,6 +178,7 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
         orientation=picture.orientation,
         pixel_format=picture.pixel_format,
         bytes_per_pixel=picture.bytes_per_pixel,
+        num_streams=packets.num_streams,
         is_edited=packets.is_edited,
         warnings=tuple(dict.fromkeys(warnings)),
     )

@@ -85,6 +85,7 @@ class Packets:
         seek_points: Where decoding can start.
         is_trusted: Whether every packet gives one frame, as far as packets tell.
         is_damaged: Whether something is missing or marked as corrupt.
+        num_streams: How many video streams the file has, cover pictures included.
         is_edited: Whether an edit list leaves frames out.
         num_missing: How many packets the header promises beyond those there are.
         picture: What the first frame looks like, once one has been decoded.
@@ -100,6 +101,7 @@ class Packets:
     is_trusted: bool = True
     is_damaged: bool = False
     is_edited: bool = False
+    num_streams: int = 1
     num_missing: int = 0
     picture: Picture | None = None
     warnings: tuple[str, ...] = ()
@@ -135,6 +137,7 @@ def walk_packets(path: Path, *, reader: str) -> Packets:
         )
         found.is_trusted = found.codec in _ONE_FRAME_A_PACKET
         found.warnings += stream_warnings(container, path)
+        found.num_streams = len(container.streams.video)
         num_packets = 0
         is_open = False
         try:

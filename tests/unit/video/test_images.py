@@ -189,6 +189,7 @@ def test_two_pictures_of_one_number_are_pointed_out(tmp_path, names):
         (["a.png", "b.png"], False),
         (["2.png"], False),
         (["1_1.png", "1_2.png", "2_1.png"], False),
+        (["1700000000033.png", "1700000000067.png", "1700000000100.png"], False),
     ],
 )
 def test_gap_in_the_numbers_of_frames_is_pointed_out(tmp_path, names, has_gap):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -167,11 +168,13 @@ def test_pictures_are_opened_in_one_place():
 
 def test_damaged_tiff_is_refused_whatever_pillow_raises(tmp_path):
     content = io.BytesIO()
-    Image.new("RGB", (5, 3)).save(content, "TIFF")
+    page = Image.new("RGB", (5, 3))
+    page.save(content, "TIFF", save_all=True, append_images=[page])
     data = bytearray(content.getvalue())
-    # The entry for the width becomes one for something else.
-    at = data.index((256).to_bytes(2, "little"), 8)
-    data[at : at + 2] = (255).to_bytes(2, "little")
+    # The entry for the width of the second page becomes one for something else.
+    kinds = [struct.pack("<HH", 256, kind) for kind in (3, 4)]
+    at = next(data.rindex(kind) for kind in kinds if kind in data)
+    struct.pack_into("<H", data, at, 255)
     (tmp_path / "damaged.tif").write_bytes(data)
     with pytest.raises(VideoError, match=r"damaged\.tif cannot be read as a picture"):
         Video.open(tmp_path)
