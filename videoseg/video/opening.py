@@ -20,7 +20,7 @@ import numpy.typing as npt
 from videoseg.errors import ConfigError, VideoError
 from videoseg.files import expand_path
 from videoseg.stages import VideoReader
-from videoseg.text import well_formed
+from videoseg.text import shorten, well_formed
 from videoseg.video.animations import AnimationReader, holds_several
 from videoseg.video.arrays import ArrayReader
 from videoseg.video.container import require_file
@@ -46,7 +46,7 @@ def path_core(
     _check_fps(fps)
     factory: ReaderFactory
     if not isinstance(path, (str, os.PathLike)):
-        locations = [_located(picture) for picture in path]
+        locations = _listed(path)
         factory = partial(ImageReader, locations, fps=fps or DEFAULT_FPS)
         folders = {location.parent for location in locations}
         return VideoCore(
@@ -130,6 +130,18 @@ def _choose_reader(path: Path, *, reader: str, fps: float) -> tuple[str, ReaderF
             return "images", partial(AnimationReader, path, fps=fps)
         return "images", partial(ImageReader, [path], fps=fps)
     return _file_reader(path, reader=reader)
+
+
+def _listed(paths: object) -> list[Path]:
+    """Return the files of a list of paths."""
+    if isinstance(paths, Iterable) and not isinstance(paths, (bytes, bytearray)):
+        listed = list(paths)
+        if all(isinstance(path, (str, os.PathLike)) for path in listed):
+            return [_located(path) for path in listed]
+    raise VideoError(
+        f"{shorten(paths)} is no path and no list of paths; for pictures in memory use "
+        "Video.from_frames, for those that arrive one by one Video.from_iterator"
+    )
 
 
 def _located(path: str | os.PathLike[str]) -> Path:

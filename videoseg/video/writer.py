@@ -16,7 +16,7 @@ from videoseg.errors import ConfigError, OutputError, ShapeError, VideoError
 from videoseg.files import expand_path
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.arrays import rgb_frame
-from videoseg.video.container import require_pyav
+from videoseg.video.container import require_pyav, shown_path
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -107,8 +107,8 @@ class VideoWriter:
         self._stream: VideoStream | None = None
         self._num_frames = 0
         self._is_closed = False
-        if self._path.is_dir():
-            raise OutputError(f"{self._path} is a folder; give the name of a file")
+        if os.path.isdir(self._path):  # noqa: PTH112 -- a name may be too long to be asked about
+            raise OutputError(f"{shown_path(self._path)} is a folder; give the name of a file")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -141,7 +141,8 @@ class VideoWriter:
 
         if self._is_closed:
             raise VideoError(
-                f"{self._path} is finished; make a new VideoWriter to write more frames",
+                f"{shown_path(self._path)} is finished; make a new VideoWriter to write "
+                "more frames",
                 path=str(self._path),
             )
         picture = rgb_frame(frame, name=f"frame {self._num_frames}")
@@ -181,7 +182,7 @@ class VideoWriter:
         if self._container is None:
             self._is_closed = True
             raise VideoError(
-                f"{self._path} was not written: a video needs at least one frame",
+                f"{shown_path(self._path)} was not written: a video needs at least one frame",
                 path=str(self._path),
             )
         try:
@@ -251,8 +252,8 @@ class VideoWriter:
             return index, 1
         if index >= len(self._ticks):
             raise VideoError(
-                f"{self._path} was to have {len(self._ticks)} frames, one for each of its "
-                "timestamps; give timestamps for every frame",
+                f"{shown_path(self._path)} was to have {len(self._ticks)} frames, one for each of "
+                "its timestamps; give timestamps for every frame",
                 path=str(self._path),
             )
         if index + 1 < len(self._ticks):
@@ -266,8 +267,8 @@ class VideoWriter:
         self.discard()
         names = ", ".join(name for name, _ in _ENCODERS)
         raise OutputError(
-            f"{self._path} cannot be written: this PyAV has no H.264 encoder ({names}); "
-            'run: python -m pip install --force-reinstall --only-binary av "av>=17.1"'
+            f"{shown_path(self._path)} cannot be written: this PyAV has no H.264 encoder "
+            f'({names}); run: python -m pip install --force-reinstall --only-binary av "av>=17.1"'
         )
 
     def _mux(self, frame: Any) -> None:
@@ -277,8 +278,8 @@ class VideoWriter:
     def _failure(self, error: Exception) -> OutputError:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return OutputError(
-            f"{self._path} cannot be written ({reason}); check the folder, its permissions and "
-            "the free space"
+            f"{shown_path(self._path)} cannot be written ({reason}); check the folder, its "
+            "permissions and the free space"
         )
 
 

@@ -237,6 +237,12 @@ def test_what_is_no_video_is_refused(value):
         as_video(value)
 
 
+@pytest.mark.parametrize("value", [None, 3, b"clip.mp4", [1, 2], np.zeros((2, 8, 6, 3), np.uint8)])
+def test_what_is_no_path_is_not_opened(value):
+    with pytest.raises(VideoError, match=r"no path and no list of paths; .*from_frames"):
+        Video.open(value)
+
+
 class Foreign:
     """A video of someone else's, with nothing but what the contract asks for."""
 

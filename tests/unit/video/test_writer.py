@@ -171,6 +171,9 @@ def test_place_that_cannot_be_written_is_refused(tmp_path, numbered):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="file"):
         VideoWriter(tmp_path / "file" / "clip.mp4", fps=10)
+    with pytest.raises(OutputError) as caught:
+        VideoWriter(tmp_path / ("folder/" * 1000) / "clip.mp4", fps=10)
+    assert len(str(caught.value)) < 500
     with pytest.raises(OutputError, match="is a folder"):
         VideoWriter(tmp_path, fps=10)
 
