@@ -61,7 +61,12 @@ def path_core(
     location = expand_path(path)
     name, factory = _choose_reader(_located(path), reader=reader, fps=fps or DEFAULT_FPS)
     return VideoCore(
-        well_formed(location.name if _is_folder(location) else location.stem),
+        # A folder may be given as the one that one is in.
+        well_formed(
+            os.path.basename(os.path.abspath(location))  # noqa: PTH100, PTH119
+            if _is_folder(location)
+            else location.stem
+        ),
         str(location),
         reader_name=name,
         factory=factory,

@@ -44,6 +44,7 @@ _EXIF_ORIENTATION = 0x0112
 _EXIF_TRANSPOSED = frozenset({5, 6, 7, 8})
 
 _TIFF_BITS_PER_SAMPLE = 258
+_TIFF_SAMPLE_FORMAT, _TIFF_UNSIGNED = 339, (1, 4)
 _TIFF_PHOTOMETRIC = 262
 _TIFF_WHITE_IS_ZERO = 0
 
@@ -175,18 +176,19 @@ def depth_of(image: Image.Image, *, name: str) -> Depth | None:
         VideoError: If it holds floats, signed or 32-bit numbers, or a color space of which no
             range can be told.
     """
-    if image.mode in _EIGHT_BITS:
-        return None
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
-    if image.mode.startswith("I;16"):
+    is_unsigned = all(kind in _TIFF_UNSIGNED for kind in tags.get(_TIFF_SAMPLE_FORMAT, (1,)))
+    if image.mode in _EIGHT_BITS and is_unsigned:
+        return None
+    if image.mode.startswith("I;16") and is_unsigned:
         bits = tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0]
         is_inverted = tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
         return Depth(bits if 8 < bits <= 16 else 16, is_inverted=is_inverted)
     if image.mode == "I" and image.format in ("PNG", "PPM"):
         # Neither format has values of more than 16 bits.
         return Depth(16)
-    kind = {"F": "floating-point numbers", "I": "32-bit or signed whole numbers"}.get(image.mode)
-    if kind is None:
+    kind = "floating-point numbers" if image.mode == "F" else "32-bit or signed whole numbers"
+    if image.mode not in ("F", "I") and is_unsigned:
         raise VideoError(
             f"{name} is stored as {image.mode}, of which no RGB can be made; save it as RGB with "
             "8 bits, as PNG or TIFF",
@@ -210,7 +212,7 @@ def to_rgb(image: Image.Image, *, name: str) -> tuple[Frame, int | None]:
 
     Returns:
         RGB uint8, shape (H, W, 3), and the largest value in units of 16 bits, 0..65535, of a
-        picture with more than eight; None for others.
+        picture with more than eight, as far as its upper eight bits tell; None for others.
 
     Raises:
         VideoError: If its values have no range that could be told; see ``depth_of``. A damaged
@@ -219,11 +221,15 @@ def to_rgb(image: Image.Image, *, name: str) -> tuple[Frame, int | None]:
     from PIL import ImageOps
 
     depth = depth_of(image, name=name)
+    is_deep = ";16" in _raw_mode(image)
     upright = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
     if depth is None:
         while upright.mode != "RGB":
             upright = upright.convert(_EIGHT_BITS[upright.mode])
-        return rgb_frame(np.asarray(upright), name=name), None
+        frame = rgb_frame(np.asarray(upright), name=name)
+        # Of deep colors Pillow gives the upper eight bits only. Whether those below are in use
+        # where the upper are all 0 is not known.
+        return frame, (int(frame.max()) << 8 | 0xFF) if is_deep else None
     largest = 2**depth.bits - 1
     values = np.clip(np.asarray(upright).astype(np.int64), 0, largest)
     if depth.is_inverted:
@@ -262,6 +268,15 @@ class Darkness:
         )
 
 
+def _raw_mode(image: Image.Image) -> str:
+    """Return how the pixels of an open picture are stored, as Pillow calls it."""
+    tiles = getattr(image, "tile", ())
+    if not tiles:
+        return ""
+    details = tiles[0][3]
+    return str(details[0] if isinstance(details, tuple) and details else details)
+
+
 def _orientation(image: Image.Image) -> int:
     # Asking a PNG without the chunk for its EXIF decodes the whole picture to look for it
     # behind the pixels; a header that has none is taken at its word.
@@ -280,6 +295,6 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         if path.stat().st_size == 0:
             return "the file is empty"
-        return "it is none of the formats " + ", ".join(_FORMATS)
+        return f"it is damaged, or none of the formats {', '.join(_FORMATS)} with 8 or 16 bits"
     reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
     return shorten_text(printable(" ".join(reason.split())), 200)

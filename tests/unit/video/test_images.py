@@ -32,6 +32,12 @@ def test_other_files_are_left_out(tmp_path):
         assert len(video) == 1
 
 
+def test_current_folder_has_its_name(tmp_path, monkeypatch):
+    folder = fill(tmp_path / "dog", ["1.png"])
+    monkeypatch.chdir(folder)
+    assert Video.open(".").name == "dog"
+
+
 def test_folder_name_with_a_dot_is_kept(tmp_path):
     folder = tmp_path / "dog.v2"
     folder.mkdir()

@@ -8,6 +8,7 @@ import re
 import struct
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,6 +108,25 @@ def test_twelve_bits_in_use_of_sixteen_are_pointed_out(tmp_path):
         assert video.warnings == ()
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_deep_colors_with_nothing_in_their_upper_bits_are_pointed_out(tmp_path, suffix):
+    colors = np.arange(16 * 16 * 3, dtype=np.uint16).reshape(16, 16, 3)
+    for name, scale in (("dark", 4), ("whole", 85)):
+        cv2.imwrite(str(tmp_path / f"{name}{suffix}"), colors * scale)
+    with Video.open(tmp_path / f"dark{suffix}") as video:
+        assert video[0].max() == 11
+        assert "all but black" in " ".join(video.warnings)
+    with Video.open(tmp_path / f"whole{suffix}") as video:
+        assert video[0].max() == 254
+        assert video.warnings == ()
+
+
+def test_signed_bytes_are_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "signed.tif"), np.array([[-5, 0, 5]], np.int8))
+    with pytest.raises(VideoError, match="signed whole numbers"):
+        Video.open(tmp_path)
+
+
 def test_sixteen_bits_in_which_nothing_is_white_are_inverted(tmp_path):
     values = np.array([[0, 32768, 65535]], np.uint16)
     Image.fromarray(values).save(tmp_path / "inverted.tif", tiffinfo={262: 0})
@@ -143,7 +163,7 @@ def test_postscript_is_not_handed_to_another_program(tmp_path, monkeypatch, name
     monkeypatch.setattr("subprocess.Popen", fail)
     monkeypatch.setattr("subprocess.check_call", fail)
     (tmp_path / name).write_bytes(POSTSCRIPT)
-    with pytest.raises(VideoError, match="none of the formats"):
+    with pytest.raises(VideoError, match="none of the formats AVIF"):
         Video.open(tmp_path)
     with pytest.raises(OSError, match="cannot identify"):
         open_picture(POSTSCRIPT)
