@@ -160,6 +160,11 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
                 f"more than there are; {len(decoded.pts)} can be decoded",
             )
         picture = decoded.picture
+    for start, end in packets.pauses if can_seek else ():
+        pts = pts[(pts < start) | (pts >= end)]
+        packets.seek_points = [
+            point for point in packets.seek_points if not start <= point.pts < end
+        ]
     if picture is None:
         raise AssertionError("a frame was decoded, so its picture is known")
     if picture.is_askew:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from videoseg.types import Size
 from videoseg.video.bitstream import wipes_memory
 from videoseg.video.container import open_container, stream_warnings
+from videoseg.video.edit_list import pauses_of
 from videoseg.video.orientation import Orientation, orientation_of
 
 if TYPE_CHECKING:
@@ -82,11 +83,14 @@ class Packets:
         header_rate: Frames per second as the header says, if it does.
         setup: The codec's own header.
         pts: Presentation times of the packets whose frames are shown.
+        latest: The largest of them.
         seek_points: Where decoding can start.
         is_trusted: Whether every packet gives one frame, as far as packets tell.
         is_damaged: Whether something is missing or marked as corrupt.
         num_streams: How many video streams the file has, cover pictures included.
         is_edited: Whether an edit list leaves frames out.
+        pauses: First and last time, exclusive, of what the edit list leaves empty; FFmpeg gives
+            the first frames of the file there.
         num_missing: How many packets the header promises beyond those there are.
         picture: What the first frame looks like, once one has been decoded.
         warnings: What is wrong, in words.
@@ -97,10 +101,12 @@ class Packets:
     header_rate: Fraction | None
     setup: bytes
     pts: list[int] = field(default_factory=list)
+    latest: int = 0
     seek_points: list[SeekPoint] = field(default_factory=list)
     is_trusted: bool = True
     is_damaged: bool = False
     is_edited: bool = False
+    pauses: tuple[tuple[int, int], ...] = ()
     num_streams: int = 1
     num_missing: int = 0
     picture: Picture | None = None
@@ -162,6 +168,11 @@ def walk_packets(path: Path, *, reader: str) -> Packets:
             found.warnings += (
                 f"{path.name} is damaged: reading stops after {num_packets} packets ({error})",
             )
+        if found.is_edited and _has_edit_lists(container):
+            found.pauses = tuple(
+                (round(start / found.time_base), round(end / found.time_base))
+                for start, end in pauses_of(path, stream.id)
+            )
         found.num_missing = max(0, _num_promised(container, stream) - num_packets)
     if found.is_edited and is_open:
         # Frames beside a cut may lean on frames that FFmpeg does not even read.
@@ -177,19 +188,27 @@ def walk_packets(path: Path, *, reader: str) -> Packets:
 
 def _num_promised(container: InputContainer, stream: VideoStream) -> int:
     """Return how many packets a header promises, 0 where it does not say."""
-    if "mp4" in container.format.name.split(","):
+    if _has_edit_lists(container):
         # The header counts what is stored. FFmpeg's index is what is left of it once edit lists
         # have been applied, which leave frames out and play others twice.
         return len(stream.index_entries)
     return stream.frames
 
 
+def _has_edit_lists(container: InputContainer) -> bool:
+    return "mp4" in container.format.name.split(",")
+
+
 def _note(found: Packets, packet: Packet[VideoStream]) -> None:
     pts = cast("int", packet.pts)
     found.pts.append(pts)
+    found.latest = pts if len(found.pts) == 1 else max(pts, found.latest)
     if packet.is_keyframe:
         dts = pts if packet.dts is None else packet.dts
         wiping = wipes_memory(found.codec, packet, found.setup)
+        if wiping and pts < found.latest:
+            # What is stored before such a frame is shown before it; a time has been damaged.
+            found.is_trusted = False
         found.seek_points.append(SeekPoint(pts, dts, wipes_memory=wiping))
     elif found.seek_points and pts < found.seek_points[-1].pts:
         found.seek_points[-1] = replace(found.seek_points[-1], is_closed=False)

@@ -102,6 +102,20 @@ def test_frames_are_those_an_edit_list_shows(tmp_path, encoder, clip, reader, ed
         assert [text for text in video.warnings if "instead of decord" not in text] == []
 
 
+@pytest.mark.parametrize("pause", [5, 10, 30])
+def test_nothing_is_shown_in_a_pause_between_two_parts(tmp_path, encoder, pause):
+    edits = [(None, 3), (0, 10), (None, pause), (10, 20)]
+    path = encoder(tmp_path / "paused.mp4", rate=25, options=BOUND, edits=edits)
+    with Video.open(path, cache_bytes=0) as video:
+        assert [number_of(frame) for frame in video] == list(range(30))
+        assert [number_of(video[index]) for index in (29, 3, 15, 9, 10)] == [29, 3, 15, 9, 10]
+        backward = [number_of(frame) for _, frame in video.iter_frames(reverse=True)]
+        assert backward == list(range(30))[::-1]
+        expected = np.arange(30) + pause * (np.arange(30) >= 10)
+        np.testing.assert_allclose(video.timestamps, expected / 25, atol=0.05)
+        assert video.warnings == ()
+
+
 def test_jump_in_a_trimmed_clip_uses_its_seek_points(tmp_path, encoder, monkeypatch):
     from videoseg.video import pyav
 
