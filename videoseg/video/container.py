@@ -81,7 +81,9 @@ def require_file(path: Path, *, reader: str) -> None:
         )
 
 
-def open_container(path: Path, *, reader: str) -> tuple[InputContainer, VideoStream]:
+def open_container(
+    path: Path, *, reader: str, applies_edits: bool = True
+) -> tuple[InputContainer, VideoStream]:
     """Open a video file and choose its video stream.
 
     Only local files are read, whatever the file itself refers to. Of several video streams
@@ -91,6 +93,7 @@ def open_container(path: Path, *, reader: str) -> tuple[InputContainer, VideoStr
     Args:
         path: The file.
         reader: The name of the reader, for errors.
+        applies_edits: Whether to give what the edit list of an MP4 file shows, or what is stored.
 
     Returns:
         The container and the stream; the caller closes the container.
@@ -104,7 +107,7 @@ def open_container(path: Path, *, reader: str) -> tuple[InputContainer, VideoStr
 
     require_file(path, reader=reader)
     try:
-        container = _open(path)
+        container = _open(path, applies_edits=applies_edits)
     except (FFmpegError, OSError, ValueError) as error:
         raise VideoError(
             f"{shown_path(path)} is not a video that can be read ({_reason(error)}); if it plays "
@@ -133,11 +136,13 @@ def stream_warnings(container: InputContainer, path: Path) -> tuple[str, ...]:
     )
 
 
-def _open(path: Path) -> InputContainer:
+def _open(path: Path, *, applies_edits: bool) -> InputContainer:
     import av
 
     # The prefix keeps a name with a colon from being taken for a protocol.
     address, options = f"file:{path}", {"protocol_whitelist": "file"}
+    if not applies_edits:
+        options["ignore_editlist"] = "1"
     if _pyav_version() < _LENIENT_PYAV:
         return av.open(address, options=options, metadata_errors="replace")
     return av.open(address, options=options)

@@ -9,7 +9,7 @@ converting any picture. Both take a time proportional to the file, never to a he
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from videoseg.errors import VideoError
 from videoseg.types import FloatArray, Size
 from videoseg.video.container import shown_path
+from videoseg.video.edit_list import Schedule, edit_list_of, schedule_of
 from videoseg.video.orientation import Orientation
 from videoseg.video.scanning import Packets, SeekPoint, decode_all, probe_agrees, walk_packets
 
@@ -32,7 +33,8 @@ class FrameIndex:
 
     Args:
         codec: FFmpeg's name of the codec.
-        pts: Presentation time of every frame in units of ``time_base``, ascending, shape (T,).
+        pts: Presentation time of every stored frame in units of ``time_base``, ascending,
+            shape (N,).
         time_base: Seconds of one unit.
         seek_points: Where decoding can start, in order of presentation.
         can_seek: Whether frames can be told apart by their time; where not, they are counted
@@ -43,7 +45,9 @@ class FrameIndex:
         pixel_format: FFmpeg's name for the layout of the pictures, such as ``yuv420p``.
         bytes_per_pixel: What a decoded picture takes before its conversion to RGB.
         num_streams: How many video streams the file has, cover pictures included.
-        is_edited: Whether an edit list leaves out frames that are stored.
+        is_edited: Whether an edit list leaves out frames that are stored, or repeats some.
+        schedule: Which of the stored frames are those of the video, where not all are in
+            order. Everything but ``timestamps`` is about the stored ones.
         warnings: What is wrong with the file, in words.
         unusable: Positions in ``seek_points`` of those that a decoder could not start from,
             added as they are found out.
@@ -61,6 +65,7 @@ class FrameIndex:
     bytes_per_pixel: float
     num_streams: int = 1
     is_edited: bool = False
+    schedule: Schedule | None = None
     warnings: tuple[str, ...] = ()
     unusable: set[int] = field(default_factory=set, compare=False)
     fresh_starts: frozenset[int] = field(init=False, repr=False, compare=False)
@@ -74,12 +79,14 @@ class FrameIndex:
 
     @property
     def num_frames(self) -> int:
-        """Number of frames."""
+        """Number of stored frames."""
         return len(self.pts)
 
     @property
     def timestamps(self) -> FloatArray:
-        """Times of the frames in seconds from the first, shape (T,)."""
+        """Times of the frames of the video in seconds from the first, shape (T,)."""
+        if self.schedule is not None:
+            return self.schedule.times
         if not self.can_seek:
             return np.arange(self.num_frames, dtype=np.float64) / self.fps
         ticks = (self.pts - self.pts[0]).astype(np.float64)
@@ -125,13 +132,29 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
         VideoError: If nothing in the file can be decoded.
     """
     packets = walk_packets(path, reader=reader)
-    if packets.is_trusted and probe_agrees(path, packets, reader=reader):
+    edits = None
+    if packets.track is not None:
+        edits = edit_list_of(path, packets.track, packets.time_base)
+    if edits is not None and (packets.is_edited or not edits.is_plain):
+        stored = walk_packets(path, reader=reader, applies_edits=False)
+        index = _index_of(path, stored, reader=reader, applies_edits=False)
+        schedule = schedule_of(edits.parts, index.pts, index.time_base) if index.can_seek else None
+        if schedule is not None:
+            fps = _average_rate(schedule.times, stored)
+            return replace(index, schedule=schedule, fps=fps, is_edited=True)
+    return _index_of(path, packets, reader=reader, applies_edits=True)
+
+
+def _index_of(path: Path, packets: Packets, *, reader: str, applies_edits: bool) -> FrameIndex:
+    if packets.is_trusted and probe_agrees(
+        path, packets, reader=reader, applies_edits=applies_edits
+    ):
         pts = np.array(sorted(packets.pts), dtype=np.int64)
         can_seek = True
         warnings = packets.warnings
         picture = packets.picture
     else:
-        decoded = decode_all(path, reader=reader)
+        decoded = decode_all(path, reader=reader, applies_edits=applies_edits)
         if not decoded.pts:
             raise VideoError(
                 f"no frame of {shown_path(path)} can be decoded "
@@ -160,11 +183,6 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
                 f"more than there are; {len(decoded.pts)} can be decoded",
             )
         picture = decoded.picture
-    for start, end in packets.pauses if can_seek else ():
-        pts = pts[(pts < start) | (pts >= end)]
-        packets.seek_points = [
-            point for point in packets.seek_points if not start <= point.pts < end
-        ]
     if picture is None:
         raise AssertionError("a frame was decoded, so its picture is known")
     if picture.is_askew:
@@ -178,7 +196,7 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
         time_base=packets.time_base,
         seek_points=tuple(sorted(packets.seek_points)) if can_seek else (),
         can_seek=can_seek,
-        fps=_average_rate(pts if can_seek else None, packets),
+        fps=_average_rate(pts * float(packets.time_base) if can_seek else None, packets),
         size=picture.size,
         orientation=picture.orientation,
         pixel_format=picture.pixel_format,
@@ -189,12 +207,12 @@ def build_index(path: Path, *, reader: str) -> FrameIndex:
     )
 
 
-def _average_rate(pts: npt.NDArray[np.int64] | None, packets: Packets) -> float:
+def _average_rate(times: FloatArray | None, packets: Packets) -> float:
     """Return frames per second: the header's where the frames bear it out, else measured."""
     stated = float(packets.header_rate) if packets.header_rate else 0.0
-    if pts is None or len(pts) < 2:
+    if times is None or len(times) < 2:
         return stated if stated > 0 else 25.0
-    measured = float((len(pts) - 1) / (int(pts[-1] - pts[0]) * packets.time_base))
+    measured = (len(times) - 1) / float(times[-1] - times[0])
     # Containers that keep whole milliseconds blur the rate a little.
     if stated > 0 and abs(measured - stated) <= 0.002 * stated:
         return stated

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -57,6 +57,10 @@ class PyavReader:
         self._index = build_index(self._path, reader=self.name)
         self._timestamps = self._index.timestamps
         self._size = self._index.size
+        schedule = self._index.schedule
+        self._positions: Sequence[int] = (
+            range(self._index.num_frames) if schedule is None else schedule.positions
+        )
         self._stand_ins: set[int] = set()
         self._idle: list[_Cursor] = []
         self._lock = threading.Lock()
@@ -108,7 +112,7 @@ class PyavReader:
                 frame=index,
                 reader="pyav",
             )
-        cursor = self._take(index)
+        cursor = self._take(self._positions[index])
         try:
             return cursor.to_rgb(self._decode(cursor, index))
         finally:
@@ -116,7 +120,9 @@ class PyavReader:
 
     def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames [start, stop) in order, decoding each once."""
-        cursor = self._take(start)
+        if start >= stop:
+            return
+        cursor = self._take(self._positions[start])
         try:
             for index in range(start, stop):
                 yield cursor.to_rgb(self._decode(cursor, index))
@@ -129,11 +135,10 @@ class PyavReader:
         Each group of frames that is decoded from one seek point is decoded once where it
         fits in ``backward_bytes`` before conversion to RGB, and otherwise in several parts.
         """
-        cursor = self._take(start)
+        cursor = self._take(self._positions[start])
         try:
             while stop > start:
-                first = max(start, self._index.group_start(stop - 1))
-                part = self._backward_part(first, stop)
+                part = self._backward_part(self._first_in_group(start, stop), stop)
                 held = [self._decode(cursor, index) for index in part]
                 stop -= len(held)
                 while held:
@@ -149,6 +154,14 @@ class PyavReader:
         for cursor in idle:
             cursor.close()
 
+    def _first_in_group(self, start: int, stop: int) -> int:
+        """Return from where on decoding straight on leads to the frame before ``stop``."""
+        first = stop - 1
+        group = self._index.group_start(self._positions[first])
+        while first > start and group <= self._positions[first - 1] == self._positions[first] - 1:
+            first -= 1
+        return first
+
     def _backward_part(self, first: int, stop: int) -> range:
         height, width = self._size
         frame_bytes = height * width * self._index.bytes_per_pixel
@@ -156,7 +169,7 @@ class PyavReader:
         return range(max(first, stop - most), stop)
 
     def _decode(self, cursor: _Cursor, index: int) -> VideoFrame:
-        frame, is_stand_in = cursor.advance_to(index)
+        frame, is_stand_in = cursor.advance_to(self._positions[index])
         if is_stand_in:
             with self._lock:
                 self._stand_ins.add(index)
@@ -271,7 +284,9 @@ class _Cursor:
     def _open(self) -> None:
         from av.video.reformatter import VideoReformatter
 
-        self._container, self._stream = open_container(self._path, reader="pyav")
+        self._container, self._stream = open_container(
+            self._path, reader="pyav", applies_edits=self._index.schedule is None
+        )
         self._stream.codec_context.thread_count = 1
         self._converter = VideoReformatter()
         self._frames = self._from_packets(None, self._container.demux(self._stream), 0)

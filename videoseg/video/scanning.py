@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, cast
 from videoseg.types import Size
 from videoseg.video.bitstream import wipes_memory
 from videoseg.video.container import open_container, stream_warnings
-from videoseg.video.edit_list import pauses_of
 from videoseg.video.orientation import Orientation, orientation_of
 
 if TYPE_CHECKING:
@@ -88,9 +87,8 @@ class Packets:
         is_trusted: Whether every packet gives one frame, as far as packets tell.
         is_damaged: Whether something is missing or marked as corrupt.
         num_streams: How many video streams the file has, cover pictures included.
+        track: The number that the file gives the stream, None where files have no edit lists.
         is_edited: Whether an edit list leaves frames out.
-        pauses: First and last time, exclusive, of what the edit list leaves empty; FFmpeg gives
-            the first frames of the file there.
         num_missing: How many packets the header promises beyond those there are.
         picture: What the first frame looks like, once one has been decoded.
         warnings: What is wrong, in words.
@@ -106,8 +104,8 @@ class Packets:
     is_trusted: bool = True
     is_damaged: bool = False
     is_edited: bool = False
-    pauses: tuple[tuple[int, int], ...] = ()
     num_streams: int = 1
+    track: int | None = None
     num_missing: int = 0
     picture: Picture | None = None
     warnings: tuple[str, ...] = ()
@@ -124,7 +122,7 @@ class Decoded:
     warnings: tuple[str, ...] = ()
 
 
-def walk_packets(path: Path, *, reader: str) -> Packets:
+def walk_packets(path: Path, *, reader: str, applies_edits: bool = True) -> Packets:
     """Read every packet of a file's video stream without decoding it.
 
     Raises:
@@ -133,7 +131,7 @@ def walk_packets(path: Path, *, reader: str) -> Packets:
     """
     from av.error import FFmpegError
 
-    container, stream = open_container(path, reader=reader)
+    container, stream = open_container(path, reader=reader, applies_edits=applies_edits)
     with container:
         found = Packets(
             codec=stream.codec_context.name,
@@ -144,6 +142,7 @@ def walk_packets(path: Path, *, reader: str) -> Packets:
         found.is_trusted = found.codec in _ONE_FRAME_A_PACKET
         found.warnings += stream_warnings(container, path)
         found.num_streams = len(container.streams.video)
+        found.track = stream.id if _has_edit_lists(container) else None
         num_packets = 0
         is_open = False
         try:
@@ -168,11 +167,6 @@ def walk_packets(path: Path, *, reader: str) -> Packets:
             found.warnings += (
                 f"{path.name} is damaged: reading stops after {num_packets} packets ({error})",
             )
-        if found.is_edited and _has_edit_lists(container):
-            found.pauses = tuple(
-                (round(start / found.time_base), round(end / found.time_base))
-                for start, end in pauses_of(path, stream.id)
-            )
         found.num_missing = max(0, _num_promised(container, stream) - num_packets)
     if found.is_edited and is_open:
         # Frames beside a cut may lean on frames that FFmpeg does not even read.
@@ -186,6 +180,10 @@ def walk_packets(path: Path, *, reader: str) -> Packets:
     return found
 
 
+def _has_edit_lists(container: InputContainer) -> bool:
+    return "mp4" in container.format.name.split(",")
+
+
 def _num_promised(container: InputContainer, stream: VideoStream) -> int:
     """Return how many packets a header promises, 0 where it does not say."""
     if _has_edit_lists(container):
@@ -193,10 +191,6 @@ def _num_promised(container: InputContainer, stream: VideoStream) -> int:
         # have been applied, which leave frames out and play others twice.
         return len(stream.index_entries)
     return stream.frames
-
-
-def _has_edit_lists(container: InputContainer) -> bool:
-    return "mp4" in container.format.name.split(",")
 
 
 def _note(found: Packets, packet: Packet[VideoStream]) -> None:
@@ -214,12 +208,12 @@ def _note(found: Packets, packet: Packet[VideoStream]) -> None:
         found.seek_points[-1] = replace(found.seek_points[-1], is_closed=False)
 
 
-def probe_agrees(path: Path, packets: Packets, *, reader: str) -> bool:
+def probe_agrees(path: Path, packets: Packets, *, reader: str, applies_edits: bool) -> bool:
     """Return whether the first packets give the frames they promise; notes their picture."""
     from av.error import FFmpegError
 
     ordered = sorted(packets.pts)
-    container, stream = open_container(path, reader=reader)
+    container, stream = open_container(path, reader=reader, applies_edits=applies_edits)
     with container:
         stream.codec_context.thread_count = 1
         try:
@@ -235,12 +229,12 @@ def probe_agrees(path: Path, packets: Packets, *, reader: str) -> bool:
             return False
 
 
-def decode_all(path: Path, *, reader: str) -> Decoded:
+def decode_all(path: Path, *, reader: str, applies_edits: bool) -> Decoded:
     """Decode a file from its start to its end, past what cannot be decoded."""
     from av.error import FFmpegError
 
     decoded = Decoded()
-    container, stream = open_container(path, reader=reader)
+    container, stream = open_container(path, reader=reader, applies_edits=applies_edits)
     with container:
         stream.codec_context.thread_count = 1
         packets = container.demux(stream)
