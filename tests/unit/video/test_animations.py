@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numbered_clips import picture
 from PIL import Image
+from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from videoseg.errors import VideoError
 from videoseg.video import Video
@@ -88,11 +89,11 @@ def test_pages_of_two_sizes_are_refused(tmp_path):
 
 @pytest.mark.parametrize("is_first", [True, False])
 def test_smaller_copy_among_pages_is_no_frame(tmp_path, is_first):
-    full, small = Image.fromarray(picture(3)), Image.fromarray(picture(3, (30, 42)))
-    full.encoderinfo, small.encoderinfo = {"tiffinfo": {254: 0}}, {"tiffinfo": {254: 1}}
-    pages = [small, full] if is_first else [full, small]
-    options = {"tiffinfo": {254: 1}} if is_first else {}
-    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:], **options)
+    pages = [(picture(3), 0), (picture(3, (30, 42)), 1)]
+    with AppendingTiffWriter(str(tmp_path / "a.tif"), new=True) as file:
+        for page, kind in pages[::-1] if is_first else pages:
+            Image.fromarray(page).save(file, "TIFF", tiffinfo={254: kind})
+            file.newFrame()
     with Image.open(tmp_path / "a.tif") as stored:
         kinds = []
         for page in range(2):
