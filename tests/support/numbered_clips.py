@@ -11,6 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 import numpy.typing as npt
+from av.stream import Disposition
+from mp4_boxes import with_edits
 
 
 def picture(index: int, size: tuple[int, int] = (60, 84)) -> npt.NDArray[np.uint8]:
@@ -28,14 +30,19 @@ def encode(
     *,
     num_frames: int = 40,
     size: tuple[int, int] = (60, 84),
-    rate: Fraction = Fraction(30000, 1001),
+    rate: Fraction | int = Fraction(30000, 1001),
     codec: str = "libx264",
     pixels: str = "yuv420p",
     options: Mapping[str, str] | None = None,
     pts: Sequence[int] | None = None,
     time_base: Fraction | None = None,
+    edits: Sequence[tuple[int | None, int]] = (),
 ) -> Path:
-    """Write a clip of numbered pictures and return its path."""
+    """Write a clip of numbered pictures and return its path.
+
+    The edits are those of ``mp4_boxes.with_edits``.
+    """
+    rate = Fraction(rate)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=dict(options or {}))
         stream.height, stream.width = size
@@ -48,6 +55,37 @@ def encode(
             frame.time_base = time_base or 1 / rate
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    if edits:
+        path.write_bytes(with_edits(path.read_bytes(), edits, rate=int(rate)))
+    return path
+
+
+def number_of(frame: npt.NDArray[np.uint8]) -> int:
+    """Return which of the first fifty numbered pictures a frame is."""
+    height, width = frame.shape[:2]
+    left = frame[height // 4 : -height // 4, width // 8 : width * 3 // 8]
+    red, green = left[:, :, 0].mean(), left[:, :, 1].mean()
+    return round((float(red - green) + 200) / 8)
+
+
+def encode_streams(path: Path, streams: Sequence[tuple[tuple[int, int], str]]) -> Path:
+    """Write a clip of ten frames with several video streams, of a size and a disposition each."""
+    rate = Fraction(25)
+    with av.open(str(path), "w") as container:
+        made = []
+        for size, disposition in streams:
+            stream = container.add_stream("libx264", rate=rate)
+            stream.height, stream.width = size
+            stream.pix_fmt = "yuv420p"
+            stream.disposition = getattr(Disposition, disposition) if disposition else 0
+            made.append((stream, size))
+        for index in range(10):
+            for stream, size in made:
+                frame = av.VideoFrame.from_ndarray(picture(index, size), format="rgb24")
+                frame.pts, frame.time_base = index, 1 / rate
+                container.mux(stream.encode(frame))
+        for stream, _ in made:
+            container.mux(stream.encode(None))
     return path
 
 

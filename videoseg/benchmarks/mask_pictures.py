@@ -17,7 +17,6 @@ A picture of object ids is grey or has a palette; its values are the ids and col
 from __future__ import annotations
 
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +25,7 @@ import numpy as np
 from videoseg.benchmarks.rles import MAX_PIXELS
 from videoseg.errors import EvaluationError
 from videoseg.types import BoolArray, IntArray, Size
+from videoseg.video.picture_files import open_picture, picture_errors
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -64,16 +64,14 @@ def read_ids(source: Path | bytes, *, where: str, size: Size | None = None) -> I
 def _read(
     source: Path | bytes, take: Callable[[Image.Image], T], *, where: str, size: Size | None
 ) -> T:
-    from PIL import Image
-
     try:
-        with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with open_picture(source) as image:
             # Before a pixel is decoded: a small file can claim to be a huge picture.
             _check_size((image.height, image.width), size, where)
             return take(image)
     except FileNotFoundError as error:
         raise EvaluationError(f"{where} is missing; complete the folder") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except picture_errors() as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise EvaluationError(
             f"{where} cannot be read as a picture ({reason[:200]}); write it again"

@@ -12,6 +12,7 @@ from string import Template
 import numpy as np
 
 from videoseg.errors import ConfigError, MissingDependencyError, OutputError, VideoError
+from videoseg.io.overlay import clip_rate
 from videoseg.io.pictures import Picture, PictureBook, spread
 from videoseg.io.report_sections import image_tag, numbered_overlay, overlay_uri, thought_html
 from videoseg.io.templating import template_text
@@ -169,8 +170,8 @@ def _clip(segmentation: Segmentation, source: VideoSource | None) -> str:
     black = np.zeros((*facts.size, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "overlay.mp4"
-        fps = facts.fps if 0.1 <= facts.fps <= 1000 else 25.0
-        with VideoWriter(path, fps, quality=26) as writer:
+        fps, times = clip_rate(facts, source)
+        with VideoWriter(path, fps, timestamps=times, quality=26) as writer:
             for frame in range(facts.num_frames) if source is None else ():
                 picture = _clip_picture(segmentation, frame, black)
                 writer.write(numbered_overlay(picture, segmentation, on_black=True))

@@ -12,11 +12,19 @@ from videoseg.errors import ConfigError, ShapeError
 from videoseg.io.tags import draw_tag, has_room_for_tags
 from videoseg.masks.colors import Color, object_color, readable_text_color
 from videoseg.masks.contours import contour_polygons
-from videoseg.types.arrays import BoolArray, Frame
+from videoseg.types.arrays import BoolArray, FloatArray, Frame
 from videoseg.types.geometry import Box, Point
 from videoseg.types.grounding import Prompt
+from videoseg.types.video import VideoFacts, VideoSource
 
-__all__ = ["FILL_OPACITY", "ON_BLACK", "draw_masks", "draw_prompts", "object_name"]
+__all__ = [
+    "FILL_OPACITY",
+    "ON_BLACK",
+    "clip_rate",
+    "draw_masks",
+    "draw_prompts",
+    "object_name",
+]
 
 FILL_OPACITY = 0.35
 """Opacity of the fill: the object's own colours must still be told through it."""
@@ -30,6 +38,28 @@ _DARK: Color = (20, 20, 20)
 _NEGATIVE: Color = (200, 30, 30)
 # OpenCV's fixed-point drawing: coordinates carry this many fractional bits.
 _SHIFT = 4
+
+
+def clip_rate(facts: VideoFacts, video: VideoSource | None) -> tuple[float, FloatArray | None]:
+    """Return the frames per second of a clip with masks drawn, and the times of its frames.
+
+    Args:
+        facts: What the result knows of the video.
+        video: The frames, if they are at hand; only they tell the times.
+
+    Returns:
+        A rate that players take, and a time for each frame in seconds from the first, shape
+        (T,), None where the rate is all there is to go by.
+    """
+    if not 0.1 <= facts.fps <= 1000:
+        # A single picture has no rate of its own, and players refuse extreme ones.
+        return 25.0, None
+    times = None if video is None else np.asarray(video.timestamps, dtype=np.float64)
+    if times is None or times.shape != (facts.num_frames,):
+        return facts.fps, None
+    # Times of someone else's video need not ascend; two frames at one time cannot be written.
+    is_ascending = bool((np.diff(times) > 1e-4).all())
+    return facts.fps, times if is_ascending else None
 
 
 def object_name(object_id: int, label: str = "") -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
 from videoseg.files import expand_path, read_text
 from videoseg.io.mask_files import MaskFolder
-from videoseg.io.overlay import FILL_OPACITY, ON_BLACK, draw_masks
+from videoseg.io.overlay import FILL_OPACITY, ON_BLACK, clip_rate, draw_masks
 from videoseg.io.pictures import PictureBook
 from videoseg.io.staged_folder import recover_folder, staged_folder
 from videoseg.text import parse_json, shorten, shorten_text, show_path, well_formed
@@ -283,9 +283,8 @@ def _write_parts(
     with contextlib.ExitStack() as stack:
         writer: VideoWriter | None = None
         if "overlay" in parts:
-            # A single picture has no rate of its own, and players refuse extreme ones.
-            fps = segmentation.video.fps if 0.1 <= segmentation.video.fps <= 1000 else 25.0
-            writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps=fps))
+            fps, times = clip_rate(segmentation.video, video)
+            writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps, timestamps=times))
         for index, frame in _needed_frames(segmentation, video, parts, book):
             masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
             for object_id, folder in folders.items():

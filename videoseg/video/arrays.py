@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import ShapeError, VideoError
+from videoseg.text import shorten
 from videoseg.types import FloatArray, Frame, Size
 
 __all__ = ["ArrayReader", "rgb_frame", "uniform_timestamps"]
@@ -38,8 +40,13 @@ def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
 
     Raises:
         ShapeError: If the shape is another one or has no pixels.
-        VideoError: If the values are not uint8.
+        VideoError: If the values are not uint8, or it is the path of a picture instead of one.
     """
+    if isinstance(array, (str, os.PathLike)):
+        raise VideoError(
+            f"{name} is a path ({shorten(os.fspath(array))}), not a picture; give a list in which "
+            "all are paths, such as Video.open(sorted(paths)), or in which all are pictures"
+        )
     picture: npt.NDArray[Any] = np.asarray(array)
     shape = picture.shape
     is_grey = picture.ndim == 2 or (picture.ndim == 3 and shape[2] == 1)

@@ -2,144 +2,236 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videoseg.errors import MissingDependencyError, VideoError
+from videoseg.files import check_regular_file
+from videoseg.text import printable
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["open_container", "require_file", "require_pyav"]
+__all__ = ["open_container", "require_file", "require_pyav", "shown_path", "stream_warnings"]
+
+# Older ones crash on MPEG program streams and give BT.709 pictures the colors of BT.601.
+_OLDEST_PYAV = (17, 1)
+
+# From here on ``av.open`` takes text that is not UTF-8 as it is and cannot be told what to do.
+_LENIENT_PYAV = (19,)
 
 # Demuxers that make moving pictures of what is no video: text becomes a terminal recording,
 # scripts and playlists name other files or addresses to read.
 _REFUSED_FORMATS = frozenset({"tty", "concat", "hls", "dash", "ffmetadata", "lavfi", "webvtt"})
 
+# Longest path that is repeated whole in a message.
+_SHOWN_CHARACTERS = 300
+
+
+def shown_path(path: str | Path) -> str:
+    """Return a path as messages show it: printable, and without its middle if it is very long."""
+    text = printable(str(path))
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text
+    return f"{text[: _SHOWN_CHARACTERS // 3]}...{text[-_SHOWN_CHARACTERS // 2 :]}"
+
 
 def require_pyav() -> None:
-    """Check that PyAV is installed.
+    """Check that PyAV is installed, in a version that decodes without fault.
 
     Raises:
         MissingDependencyError: If it is not.
     """
+    wanted = ".".join(map(str, _OLDEST_PYAV))
     try:
-        import av  # noqa: F401
+        import av
     except ImportError as error:
         raise MissingDependencyError(
             "reading and writing video needs PyAV, which is not installed; "
-            'run: python -m pip install "av>=14"'
+            f'run: python -m pip install "av>={wanted}"'
         ) from error
+    if _pyav_version() < _OLDEST_PYAV:
+        raise MissingDependencyError(
+            f"PyAV {av.__version__} is too old: it gives wrong colors and crashes on some files; "
+            f'run: python -m pip install --upgrade "av>={wanted}"'
+        )
 
 
 def require_file(path: Path, *, reader: str) -> None:
-    """Check that a path is a file with something in it.
+    """Check that a path is a regular file with something in it.
 
     Raises:
-        VideoError: If it does not exist, is a folder, is empty or may not be read.
+        VideoError: If it does not exist, is a folder, a pipe, a device or a socket, is empty
+            or may not be read.
     """
-    if not path.exists():
-        hint = (
-            "download it first, videos are read from local files only"
-            if "://" in str(path) or str(path).startswith(("http:", "https:", "rtsp:"))
-            else "check the spelling and the folder you are in"
-        )
-        raise VideoError(f"there is no file {path}; {hint}", path=str(path), reader=reader)
-    if path.is_dir():
-        raise VideoError(
-            f"{path} is a folder, a video file was expected", path=str(path), reader=reader
-        )
-    if not path.is_file():
-        # Opening a pipe would wait for someone to write, and a device may never end.
-        raise VideoError(
-            f"{path} is a pipe or a device, a video file was expected; for a stream of frames "
-            "use Video.from_iterator",
-            path=str(path),
-            reader=reader,
-        )
     try:
+        check_regular_file(path)
         with path.open("rb") as file:
             is_empty = not file.read(1)
-    except OSError as error:
-        raise VideoError(
-            f"{path} cannot be read ({error.strerror}); check its permissions",
-            path=str(path),
-            reader=reader,
-        ) from error
+    except (OSError, ValueError) as error:
+        raise VideoError(_why_no_file(path, error), path=str(path), reader=reader) from error
     if is_empty:
         raise VideoError(
-            f"{path} is empty (0 bytes); copy or download it again", path=str(path), reader=reader
+            f"{shown_path(path)} is empty (0 bytes); copy or download it again",
+            path=str(path),
+            reader=reader,
         )
 
 
-def open_container(path: Path, *, reader: str) -> tuple[InputContainer, VideoStream]:
+def open_container(
+    path: Path, *, reader: str, applies_edits: bool = True
+) -> tuple[InputContainer, VideoStream]:
     """Open a video file and choose its video stream.
 
-    Only local files are read, whatever the file itself refers to.
+    Only local files are read, whatever the file itself refers to. Of several video streams
+    the one is taken that players show: the default one if the file names one, else the
+    largest, else the first; a single picture only where nothing moves.
 
     Args:
         path: The file.
         reader: The name of the reader, for errors.
+        applies_edits: Whether to give what the edit list of an MP4 file shows, or what is stored.
 
     Returns:
         The container and the stream; the caller closes the container.
 
     Raises:
-        MissingDependencyError: If PyAV is not installed.
+        MissingDependencyError: If PyAV is not installed or too old.
         VideoError: If the file is missing, empty, no video or damaged beyond reading.
     """
     require_pyav()
-    import av
     from av.error import FFmpegError
 
     require_file(path, reader=reader)
     try:
-        # The prefix keeps a name with a colon from being taken for a protocol.
-        container = av.open(
-            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
-        )
+        container = _open(path, applies_edits=applies_edits)
     except (FFmpegError, OSError, ValueError) as error:
         raise VideoError(
-            f"{path} is not a video that can be read ({_reason(error)}); if it plays elsewhere, "
-            "convert it to MP4 with H.264, otherwise copy or download it again",
+            f"{shown_path(path)} is not a video that can be read ({_reason(error)}); if it plays "
+            "elsewhere, convert it to MP4 with H.264, otherwise copy or download it again",
             path=str(path),
             reader=reader,
         ) from error
+    try:
+        return container, _chosen_stream(container, path, reader=reader)
+    except VideoError:
+        container.close()
+        raise
+
+
+def stream_warnings(container: InputContainer, path: Path) -> tuple[str, ...]:
+    """Return what is to be said of a file that does not tell which video stream counts."""
+    streams = _ranked_streams(container)
+    rivals = [stream for stream in streams if _rank(stream)[:2] == _rank(streams[0])[:2]]
+    if len(rivals) < 2:
+        return ()
+    width, height = _dimensions(rivals[0])
+    which = "largest" if _rank(rivals[0]) > _rank(rivals[1]) else "first"
+    return (
+        f"{path.name} has {len(rivals)} video streams and does not say which one counts; the "
+        f"{which} ({width}x{height}) is read",
+    )
+
+
+def _open(path: Path, *, applies_edits: bool) -> InputContainer:
+    import av
+
+    # The prefix keeps a name with a colon from being taken for a protocol.
+    address, options = f"file:{path}", {"protocol_whitelist": "file"}
+    if not applies_edits:
+        options["ignore_editlist"] = "1"
+    if _pyav_version() < _LENIENT_PYAV:
+        return av.open(address, options=options, metadata_errors="replace")
+    return av.open(address, options=options)
+
+
+def _pyav_version() -> tuple[int, ...]:
+    import av
+
+    return tuple(int(part) for part in re.findall(r"[0-9]+", av.__version__)[:2])
+
+
+def _chosen_stream(container: InputContainer, path: Path, *, reader: str) -> VideoStream:
     formats = set(container.format.name.split(","))
     if formats & _REFUSED_FORMATS:
-        container.close()
         raise VideoError(
-            f"{path} is not a video but a text or playlist file ({container.format.long_name}); "
-            "give the video itself",
+            f"{shown_path(path)} is not a video but a text or playlist file "
+            f"({container.format.long_name}); give the video itself",
             path=str(path),
             reader=reader,
         )
-    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
+    streams = _ranked_streams(container)
     if not streams:
-        container.close()
         raise VideoError(
-            f"{path} has no video stream ({container.format.long_name}); "
-            "give a file with pictures",
+            f"{shown_path(path)} has no video stream ({container.format.long_name}); "
+            "give a file with moving pictures, and a photo as JPEG or PNG",
             path=str(path),
             reader=reader,
         )
-    stream = streams[0]
-    if getattr(stream, "codec_context", None) is None:
-        container.close()
+    if getattr(streams[0], "codec_context", None) is None:
         raise VideoError(
-            f"{path} is encoded in a way that cannot be decoded here; convert it to MP4 with "
-            "H.264, or copy or download it again if it should be that",
+            f"{shown_path(path)} is encoded in a way that cannot be decoded here; convert it to "
+            "MP4 with H.264, or copy or download it again if it should be that",
             path=str(path),
             reader=reader,
         )
-    return container, stream
+    return streams[0]
 
 
-def _is_cover(stream: VideoStream) -> bool:
-    """Return whether a stream is the cover picture of a piece of music."""
-    disposition = getattr(stream, "disposition", None)
-    return disposition is not None and "attached_pic" in (getattr(disposition, "name", "") or "")
+def _ranked_streams(container: InputContainer) -> list[VideoStream]:
+    """Return the streams of moving pictures, the one that players show first."""
+    from av.stream import Disposition
+
+    # The cover of a piece of music is no video, and the tiles of a photo (HEIC) no picture.
+    parts = Disposition.attached_pic | Disposition.dependent
+    streams = [stream for stream in container.streams.video if not stream.disposition & parts]
+    return sorted(streams, key=_rank, reverse=True)
+
+
+def _rank(stream: VideoStream) -> tuple[bool, bool, int]:
+    """Return whether a stream is the default one, whether it can move, and its pixels."""
+    from av.stream import Disposition
+
+    width, height = _dimensions(stream)
+    is_default = bool(stream.disposition & Disposition.default)
+    # Many containers do not count frames and say 0.
+    return is_default, stream.frames != 1, width * height
+
+
+def _dimensions(stream: VideoStream) -> tuple[int, int]:
+    context = getattr(stream, "codec_context", None)
+    return (context.width, context.height) if context is not None else (0, 0)
+
+
+def _why_no_file(path: Path, error: Exception) -> str:
+    shown = shown_path(path)
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        if path.is_symlink():
+            return (
+                f"{shown} is a link to a file that is not there; fetch that file or give the one "
+                "you mean"
+            )
+        hint = (
+            "download it first, videos are read from local files only"
+            if "://" in str(path) or str(path).startswith(("http:", "https:", "rtsp:"))
+            else "check the spelling and the folder you are in"
+        )
+        return f"there is no file {shown}; {hint}"
+    if isinstance(error, IsADirectoryError):
+        return f"{shown} is a folder, a video file was expected"
+    if isinstance(error, ValueError):
+        return f"there can be no file {shown} ({error}); check its name"
+    reason = error.strerror if isinstance(error, OSError) else error
+    if isinstance(error, OSError) and error.filename is not None and error.errno == errno.EINVAL:
+        # Opening a pipe would wait for someone to write, and a device may never end.
+        return (
+            f"{shown} {reason}; a video file was expected; for a stream of frames use "
+            "Video.from_iterator"
+        )
+    return f"{shown} cannot be read ({reason}); check its name and its permissions"
 
 
 def _reason(error: Exception) -> str:

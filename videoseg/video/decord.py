@@ -23,6 +23,7 @@ import numpy as np
 
 from videoseg.errors import MissingDependencyError, VideoError
 from videoseg.types import FloatArray, Frame, Size
+from videoseg.video.container import shown_path
 from videoseg.video.pyav import PyavReader
 
 __all__ = ["DecordReader"]
@@ -110,8 +111,8 @@ class DecordReader:
                 yield decoder.read(index)
         except _DecordError as error:
             raise VideoError(
-                f"decord cannot decode frame {index} of {self._path} ({error}); open it with "
-                "reader='pyav'",
+                f"decord cannot decode frame {index} of {shown_path(self._path)} ({error}); "
+                "open it with reader='pyav'",
                 path=str(self._path),
                 frame=index,
                 reader="decord",
@@ -138,8 +139,14 @@ class DecordReader:
         """Return why decord cannot be relied on for this file; empty where it can."""
         index = self._pyav.index
         height, width = index.size
+        if index.num_streams > 1:
+            return "it has several video streams"
+        if index.orientation.is_mirror_image:
+            return "its pictures are shown mirrored"
+        if index.is_edited:
+            return "an edit list leaves frames out"
         if index.warnings:
-            return "the file is damaged"
+            return "there are doubts about the file"
         if not index.can_seek:
             return "frames have no time of their own"
         if index.codec not in _EXACT_CODECS:
@@ -172,7 +179,8 @@ class DecordReader:
         with self._lock:
             if self._closed:
                 raise VideoError(
-                    f"{self._path} has been closed; open it again to read frame {index}",
+                    f"{shown_path(self._path)} has been closed; open it again to read "
+                    f"frame {index}",
                     path=str(self._path),
                     frame=index,
                     reader="decord",
@@ -222,7 +230,8 @@ class _Decoder:
         self._error: type[Exception] = decord.DECORDError
         try:
             self._reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-        except (self._error, RuntimeError) as error:
+        except (self._error, RuntimeError, UnicodeEncodeError) as error:
+            # decord takes names as UTF-8 only.
             raise _DecordError(error) from error
         self.next_index = 0
 

@@ -1,4 +1,4 @@
-"""Folders of numbered pictures, and single pictures, as videos."""
+"""Folders of numbered pictures, and lists of them, as videos."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from videoseg.errors import VideoError
 from videoseg.types import FloatArray, Frame, Size
-from videoseg.video.arrays import rgb_frame, uniform_timestamps
-
-if TYPE_CHECKING:
-    from PIL import Image
+from videoseg.video.arrays import uniform_timestamps
+from videoseg.video.container import shown_path
+from videoseg.video.picture_files import (
+    Darkness,
+    depth_of,
+    open_picture,
+    reading,
+    seek_first,
+    to_rgb,
+    upright_size,
+)
 
 __all__ = ["IMAGE_SUFFIXES", "ImageReader", "images_in", "natural_order"]
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
-
-# Orientations 5 to 8 of the EXIF standard exchange rows and columns.
-_EXIF_ORIENTATION = 0x0112
-_EXIF_TRANSPOSED = frozenset({5, 6, 7, 8})
 
 
 def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -39,14 +39,21 @@ def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Return the pictures directly inside a folder in natural order, without hidden files."""
+    """Return the pictures directly inside a folder in natural order, without hidden files.
+
+    What only bears a picture's name (a link to nothing, a pipe) is among them: leaving it out
+    would move every frame behind it by one. ``ImageReader`` refuses it.
+
+    Raises:
+        OSError: If the folder cannot be listed.
+    """
     with os.scandir(folder) as entries:
         names = [
             entry.name
             for entry in entries
             if not entry.name.startswith(".")
             and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
-            and entry.is_file()
+            and not os.path.isdir(entry.path)  # noqa: PTH112 -- a loop of links is no folder
         ]
     return [folder / name for name in sorted(names, key=lambda name: (natural_order(name), name))]
 
@@ -56,12 +63,13 @@ class ImageReader:
 
     Grey, palette, 16-bit and transparent pictures become RGB (alpha is ignored, 16 bits keep
     their upper eight), and the orientation a camera wrote into EXIF is applied. The header
-    of every picture is read when the video is opened, so that a picture of another size is
-    found before any work starts.
+    of every picture is read when the video is opened, so that a picture of another size or
+    with values of unknown range is found before any work starts.
 
     Args:
         paths: The pictures in the order of the frames.
         fps: Frames per second.
+        warnings: What is known to be doubtful about them, one sentence each.
 
     Raises:
         VideoError: If there is no picture, one cannot be read, or sizes differ.
@@ -70,17 +78,22 @@ class ImageReader:
     # Reading one picture does not mean decoding those before it.
     random_access = True
 
-    def __init__(self, paths: Sequence[str | Path], *, fps: float) -> None:
+    def __init__(
+        self, paths: Sequence[str | Path], *, fps: float, warnings: Sequence[str] = ()
+    ) -> None:
         self._paths = [Path(path) for path in paths]
         if not self._paths:
             raise VideoError("a video needs at least one picture, got none")
-        self._size = self._header_size(0)
+        self._warnings = tuple(warnings)
+        self._darkness = Darkness()
+        self._num_in_file: dict[Path, int] = {}
+        self._size = self._check_header(0)
         for index in range(1, len(self._paths)):
-            size = self._header_size(index)
+            size = self._check_header(index)
             if size != self._size:
                 raise VideoError(
-                    f"{self._paths[index]} is {size[1]}x{size[0]} pixels but the frames before "
-                    f"it are {self._size[1]}x{self._size[0]}; resize or remove it",
+                    f"{shown_path(self._paths[index])} is {size[1]}x{size[0]} pixels but the "
+                    f"frames before it are {self._size[1]}x{self._size[0]}; resize or remove it",
                     path=str(self._paths[index]),
                     frame=index,
                     reader="images",
@@ -97,24 +110,35 @@ class ImageReader:
         """Times of the frames in seconds, shape (T,)."""
         return self._timestamps
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about the pictures, as far as they have been read."""
+        several = next(iter(self._num_in_file.items()), None)
+        if several is None:
+            return self._warnings + self._darkness.warnings
+        path, count = several
+        return (
+            *self._warnings,
+            f"{path.name} holds {count} pictures and only the first is a frame here; to read all "
+            "of one file, open that file by itself",
+            *self._darkness.warnings,
+        )
+
     def read(self, index: int) -> Frame:
         """Return one frame, RGB uint8, shape (H, W, 3).
 
         Raises:
             VideoError: If the picture cannot be decoded or has changed size since.
         """
-        from PIL import Image
-
         path = self._paths[index]
-        try:
-            with Image.open(path) as image:
-                frame = rgb_frame(_to_rgb(image), name=str(path))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise self._unreadable(index, error) from error
+        with reading(path, frame=index), open_picture(path) as image:
+            seek_first(image)
+            frame, brightest = to_rgb(image, name=shown_path(path))
+        self._darkness.note(path.name, brightest)
         if frame.shape[:2] != self._size:
             raise VideoError(
-                f"{path} was {self._size[1]}x{self._size[0]} pixels when the video was opened "
-                f"and is {frame.shape[1]}x{frame.shape[0]} now; open the video again",
+                f"{shown_path(path)} was {self._size[1]}x{self._size[0]} pixels when the video "
+                f"was opened and is {frame.shape[1]}x{frame.shape[0]} now; open the video again",
                 path=str(path),
                 frame=index,
                 reader="images",
@@ -129,54 +153,10 @@ class ImageReader:
     def close(self) -> None:
         """Do nothing: no picture stays open."""
 
-    def _header_size(self, index: int) -> Size:
-        from PIL import Image
-
-        try:
-            with Image.open(self._paths[index]) as image:
-                width, height = image.size
-                transposed = _orientation(image) in _EXIF_TRANSPOSED
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise self._unreadable(index, error) from error
-        return (width, height) if transposed else (height, width)
-
-    def _unreadable(self, index: int, error: Exception) -> VideoError:
+    def _check_header(self, index: int) -> Size:
         path = self._paths[index]
-        if not path.exists():
-            reason = "there is no such file"
-        elif path.stat().st_size == 0:
-            reason = "the file is empty"
-        else:
-            reason = " ".join(str(error).split()) or type(error).__name__
-        return VideoError(
-            f"{path} cannot be read as a picture ({reason}); replace or remove it",
-            path=str(path),
-            frame=index,
-            reader="images",
-        )
-
-
-def _orientation(image: Image.Image) -> int:
-    # Asking a PNG without the chunk for its EXIF decodes the whole picture to look for it
-    # behind the pixels; a header that has none is taken at its word.
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1
-    value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    return value if isinstance(value, int) else 1
-
-
-def _to_rgb(image: Image.Image) -> Frame:
-    from PIL import ImageOps
-
-    orientation = _orientation(image)
-    upright = ImageOps.exif_transpose(image) if orientation != 1 else image
-    if upright.mode.startswith("I") or upright.mode == "F":
-        # Pillow's own conversion clips at 255 instead of scaling.
-        values = np.asarray(upright)
-        if upright.mode == "F":
-            grey: Frame = np.clip(values, 0, 255).astype(np.uint8)
-        else:
-            grey = (np.clip(values.astype(np.int64), 0, 65535) >> 8).astype(np.uint8)
-        return grey
-    rgb: Frame = np.asarray(upright.convert("RGB"))
-    return rgb
+        with reading(path, frame=index), open_picture(path) as image:
+            if (count := seek_first(image)) > 1:
+                self._num_in_file[path] = count
+            depth_of(image, name=shown_path(path))
+            return upright_size(image)

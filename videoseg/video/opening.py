@@ -9,6 +9,7 @@ frames, bit by bit, so the choice changes nothing but time.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,11 +18,15 @@ from typing import Any
 import numpy.typing as npt
 
 from videoseg.errors import ConfigError, VideoError
+from videoseg.files import expand_path
 from videoseg.stages import VideoReader
+from videoseg.text import shorten, well_formed
+from videoseg.video.animations import AnimationReader, holds_several
 from videoseg.video.arrays import ArrayReader
 from videoseg.video.container import require_file
 from videoseg.video.core import ReaderFactory, VideoCore
-from videoseg.video.images import IMAGE_SUFFIXES, ImageReader, images_in
+from videoseg.video.frame_names import frames_of_folder
+from videoseg.video.images import IMAGE_SUFFIXES, ImageReader
 from videoseg.video.iterators import LiveReader, SpoolReader
 
 __all__ = ["DEFAULT_FPS", "frames_core", "iterator_core", "path_core"]
@@ -30,18 +35,38 @@ DEFAULT_FPS = 24.0
 """Frames per second of pictures that come without a time."""
 
 
-def path_core(path: str | Path, *, reader: str, cache_bytes: int, fps: float | None) -> VideoCore:
-    """Open a video file, a folder of pictures or one picture; see ``Video.open``."""
+def path_core(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    reader: str,
+    cache_bytes: int,
+    fps: float | None,
+) -> VideoCore:
+    """Open a video file, a folder of pictures, a picture or a list of them; see ``Video.open``."""
     _check_fps(fps)
-    location = Path(path).expanduser()
-    name, factory = _choose_reader(
-        # What stays valid when the working folder changes; what is missing, as it was given.
-        location.absolute() if location.exists() else location,
-        reader=reader,
-        fps=fps or DEFAULT_FPS,
-    )
+    factory: ReaderFactory
+    if not isinstance(path, (str, os.PathLike)):
+        locations = _listed(path)
+        factory = partial(ImageReader, locations, fps=fps or DEFAULT_FPS)
+        folders = {location.parent for location in locations}
+        return VideoCore(
+            well_formed(folders.pop().name if len(folders) == 1 else "pictures"),
+            None,
+            reader_name="images",
+            factory=factory,
+            reader=factory(),
+            cache_bytes=cache_bytes,
+            fps=fps,
+        )
+    location = expand_path(path)
+    name, factory = _choose_reader(_located(path), reader=reader, fps=fps or DEFAULT_FPS)
     return VideoCore(
-        location.name if location.is_dir() else location.stem,
+        # A folder may be given as the one that one is in.
+        well_formed(
+            os.path.basename(os.path.abspath(location))  # noqa: PTH100, PTH119
+            if _is_folder(location)
+            else location.stem
+        ),
         str(location),
         reader_name=name,
         factory=factory,
@@ -101,21 +126,40 @@ def _choose_reader(path: Path, *, reader: str, fps: float) -> tuple[str, ReaderF
 
     The function can be sent to another process and called there.
     """
-    if path.is_dir():
-        paths = images_in(path)
-        if not paths:
-            suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
-            raise VideoError(
-                f"the folder {path} has no pictures ({suffixes}); give a folder whose pictures "
-                "lie directly in it, or a video file",
-                path=str(path),
-                reader="images",
-            )
-        return "images", partial(ImageReader, paths, fps=fps)
+    if _is_folder(path):
+        paths, warnings = frames_of_folder(path)
+        return "images", partial(ImageReader, paths, fps=fps, warnings=warnings)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         require_file(path, reader="images")
+        if holds_several(path):
+            return "images", partial(AnimationReader, path, fps=fps)
         return "images", partial(ImageReader, [path], fps=fps)
     return _file_reader(path, reader=reader)
+
+
+def _listed(paths: object) -> list[Path]:
+    """Return the files of a list of paths."""
+    if isinstance(paths, Iterable) and not isinstance(paths, (bytes, bytearray)):
+        listed = list(paths)
+        if all(isinstance(path, (str, os.PathLike)) for path in listed):
+            return [_located(path) for path in listed]
+    raise VideoError(
+        f"{shorten(paths)} is no path and no list of paths; for pictures in memory use "
+        "Video.from_frames, for those that arrive one by one Video.from_iterator"
+    )
+
+
+def _located(path: str | os.PathLike[str]) -> Path:
+    """Return what stays valid when the working folder changes; what is missing, as given."""
+    if not os.fspath(path):
+        raise VideoError("the path of a video must not be empty", path="")
+    location = expand_path(path)
+    return location.absolute() if os.path.lexists(location) else location
+
+
+def _is_folder(path: Path) -> bool:
+    # Unlike Path.is_dir this answers for names that are too long and folders behind a lock.
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _file_reader(path: Path, *, reader: str) -> tuple[str, ReaderFactory]:

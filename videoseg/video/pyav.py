@@ -14,16 +14,15 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from videoseg.errors import VideoError
 from videoseg.types import FloatArray, Frame, Size
-from videoseg.video.container import open_container
-from videoseg.video.index import FrameIndex, SeekPoint, build_index, frames_of
+from videoseg.video.container import open_container, shown_path
+from videoseg.video.index import FrameIndex, build_index
+from videoseg.video.scanning import SeekPoint, frames_of
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -58,6 +57,10 @@ class PyavReader:
         self._index = build_index(self._path, reader=self.name)
         self._timestamps = self._index.timestamps
         self._size = self._index.size
+        schedule = self._index.schedule
+        self._positions: Sequence[int] = (
+            range(self._index.num_frames) if schedule is None else schedule.positions
+        )
         self._stand_ins: set[int] = set()
         self._idle: list[_Cursor] = []
         self._lock = threading.Lock()
@@ -109,7 +112,7 @@ class PyavReader:
                 frame=index,
                 reader="pyav",
             )
-        cursor = self._take(index)
+        cursor = self._take(self._positions[index])
         try:
             return cursor.to_rgb(self._decode(cursor, index))
         finally:
@@ -117,7 +120,9 @@ class PyavReader:
 
     def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames [start, stop) in order, decoding each once."""
-        cursor = self._take(start)
+        if start >= stop:
+            return
+        cursor = self._take(self._positions[start])
         try:
             for index in range(start, stop):
                 yield cursor.to_rgb(self._decode(cursor, index))
@@ -130,11 +135,10 @@ class PyavReader:
         Each group of frames that is decoded from one seek point is decoded once where it
         fits in ``backward_bytes`` before conversion to RGB, and otherwise in several parts.
         """
-        cursor = self._take(start)
+        cursor = self._take(self._positions[start])
         try:
             while stop > start:
-                first = max(start, self._index.group_start(stop - 1))
-                part = self._backward_part(first, stop)
+                part = self._backward_part(self._first_in_group(start, stop), stop)
                 held = [self._decode(cursor, index) for index in part]
                 stop -= len(held)
                 while held:
@@ -150,6 +154,14 @@ class PyavReader:
         for cursor in idle:
             cursor.close()
 
+    def _first_in_group(self, start: int, stop: int) -> int:
+        """Return from where on decoding straight on leads to the frame before ``stop``."""
+        first = stop - 1
+        group = self._index.group_start(self._positions[first])
+        while first > start and group <= self._positions[first - 1] == self._positions[first] - 1:
+            first -= 1
+        return first
+
     def _backward_part(self, first: int, stop: int) -> range:
         height, width = self._size
         frame_bytes = height * width * self._index.bytes_per_pixel
@@ -157,7 +169,7 @@ class PyavReader:
         return range(max(first, stop - most), stop)
 
     def _decode(self, cursor: _Cursor, index: int) -> VideoFrame:
-        frame, is_stand_in = cursor.advance_to(index)
+        frame, is_stand_in = cursor.advance_to(self._positions[index])
         if is_stand_in:
             with self._lock:
                 self._stand_ins.add(index)
@@ -167,7 +179,8 @@ class PyavReader:
         with self._lock:
             if self._closed:
                 raise VideoError(
-                    f"{self._path} has been closed; open it again to read frame {index}",
+                    f"{shown_path(self._path)} has been closed; open it again to read "
+                    f"frame {index}",
                     path=str(self._path),
                     frame=index,
                     reader=self.name,
@@ -247,8 +260,8 @@ class _Cursor:
                 return self._last, False
         if self._last is None:
             raise VideoError(
-                f"frame {index} of {self._path} cannot be decoded, nor can any before it; "
-                "copy or download the file again",
+                f"frame {index} of {shown_path(self._path)} cannot be decoded, nor can any "
+                "before it; copy or download the file again",
                 path=str(self._path),
                 frame=index,
                 reader="pyav",
@@ -258,20 +271,22 @@ class _Cursor:
 
     def to_rgb(self, frame: VideoFrame) -> Frame:
         """Convert a decoded frame to RGB, upright."""
-        turns = self._index.rotation
-        height, width = self._index.size[::-1] if turns % 2 else self._index.size
+        orientation = self._index.orientation
+        height, width = orientation.size_of(self._index.size)
         picture: Any = self._converter.reformat(
             frame, width=width, height=height, format="rgb24", **_one_thread()
         ).to_ndarray()
         # Rows come padded where their length is no multiple of what the processor likes.
-        rgb: Frame = np.ascontiguousarray(np.rot90(picture, turns) if turns else picture)
+        rgb = orientation.upright(picture)
         rgb.flags.writeable = False
         return rgb
 
     def _open(self) -> None:
         from av.video.reformatter import VideoReformatter
 
-        self._container, self._stream = open_container(self._path, reader="pyav")
+        self._container, self._stream = open_container(
+            self._path, reader="pyav", applies_edits=self._index.schedule is None
+        )
         self._stream.codec_context.thread_count = 1
         self._converter = VideoReformatter()
         self._frames = self._from_packets(None, self._container.demux(self._stream), 0)
@@ -331,7 +346,9 @@ class _Cursor:
                 first = next(packets)
         except (FFmpegError, StopIteration):
             return None
-        return None if first.pts is None else (first, packets)
+        # Where an edit list plays parts in another order, times do not ascend in the file and
+        # the search for one may end at a frame that is left out.
+        return None if first.pts is None or first.is_discard else (first, packets)
 
     def _from_packets(
         self, first: Any, packets: Iterator[Any], floor: int
@@ -352,7 +369,7 @@ class _Cursor:
                     return
             frames: list[VideoFrame] = []
             try:
-                if packet is not first and packet.pts in self._index.fresh_starts:
+                if packet is not first and self._is_fresh_start(packet):
                     # In a sound file this changes nothing. In a damaged one it keeps errors
                     # from leaking into the next group, where a jump would not bring them.
                     frames += self._emptied()
@@ -368,6 +385,11 @@ class _Cursor:
                     index = self._index.index_of(frame.pts)
                     if index is not None and index >= floor:
                         yield index, frame
+
+    def _is_fresh_start(self, packet: Packet[VideoStream]) -> bool:
+        # What an edit list leaves out may carry the time of a frame that it shows elsewhere.
+        is_start = packet.is_keyframe and not packet.is_discard
+        return is_start and packet.pts in self._index.fresh_starts
 
     def _emptied(self) -> list[VideoFrame]:
         """Take the last pictures out of the decoder and make it forget everything."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from videoseg.errors import VideoError
+from videoseg.text import shorten
 from videoseg.types import FloatArray, Frame, VideoSource
 from videoseg.video.core import VideoCore
 from videoseg.video.video import Video
@@ -20,9 +21,9 @@ def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> V
     """Return a video for a path, frames, an iterator, or a video.
 
     Args:
-        value: A path as text or ``Path`` (a video file, a folder of pictures, a picture); an
-            array or a sequence of pictures; an iterator of pictures; a ``Video``, which is
-            returned as it is; or any other ``VideoSource``.
+        value: A path as text or ``Path`` (a video file, a folder of pictures, a picture), or
+            a list of the paths of pictures; an array or a sequence of pictures; an iterator
+            of pictures; a ``Video``, which is returned as it is; or any other ``VideoSource``.
         fps: Frames per second of paths and pictures, replacing what a file says.
         live_buffer: 0 to keep every frame of an iterator. Otherwise an iterator is taken
             for a live source that may never end, of which at least so many of the latest
@@ -36,13 +37,20 @@ def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> V
         return value
     if hasattr(type(value), "iter_frames") and hasattr(type(value), "timestamps"):
         return _video_of_source(value)
-    if isinstance(value, (str, Path)):
+    if isinstance(value, (str, os.PathLike)):
         return Video.open(value, fps=fps)
+    if hasattr(value, "read") and hasattr(value, "readline"):
+        raise VideoError(
+            f"an open file ({shorten(getattr(value, 'name', type(value).__name__))}) is no video; "
+            "give its path, or write what it holds to a file and give the path of that"
+        )
     if isinstance(value, np.ndarray):
         return Video.from_frames(value, fps=fps)
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
         return Video.from_frames(np.asarray(value), fps=fps)
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        if value and all(isinstance(item, (str, os.PathLike)) for item in value):
+            return Video.open(value, fps=fps)
         return Video.from_frames(value, fps=fps)
     if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
         return Video.from_iterator(value, fps=fps, live=live_buffer > 0, live_buffer=live_buffer)

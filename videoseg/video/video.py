@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, SupportsIndex, overload
 
@@ -54,17 +54,19 @@ class Video:
     @classmethod
     def open(
         cls,
-        path: str | Path,
+        path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
         reader: str = "auto",
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         fps: float | None = None,
     ) -> Video:
-        """Open a video file, a folder of pictures or one picture.
+        """Open a video file, a folder of pictures, one picture or a list of pictures.
 
         Args:
             path: The file or folder. Pictures in a folder are taken in natural order:
-                ``2.png`` before ``10.png``.
+                ``2.png`` before ``10.png``. A list of files gives the pictures in its own
+                order. A file with several pictures (animated WebP or PNG, TIFF with pages)
+                is a video of them.
             reader: How to decode a video file: ``auto`` (PyAV), ``pyav``, ``decord`` or the
                 name of a registered reader.
             cache_bytes: Bound on the decoded frames held in memory. A pass that goes backwards
@@ -150,7 +152,7 @@ class Video:
 
     @property
     def path(self) -> str | None:
-        """Where the video is read from; None for frames in memory."""
+        """Where the video is read from; None for frames in memory and lists of files."""
         return self._core.path
 
     @property

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, ShapeError, VideoError
-from videoseg.types import Frame, Size
+from videoseg.files import expand_path
+from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.arrays import rgb_frame
-from videoseg.video.container import require_pyav
+from videoseg.video.container import require_pyav, shown_path
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -34,6 +35,13 @@ _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
 _BT601 = 6
 _LIMITED_RANGE = 1
 
+# Times are kept to this fraction of a second where frames come at no constant rate, as
+# transport streams do it.
+_CLOCK = 90_000
+
+# Containers that count in milliseconds blur a constant rate by that much.
+_BLUR_SECONDS = 0.0015
+
 # Rates are kept as fractions of this size, so that 29.97... becomes 30000/1001 again.
 _MAX_RATE_DENOMINATOR = 1001
 
@@ -51,12 +59,15 @@ class VideoWriter:
     Args:
         path: Where to write; the folder is made if need be. The name should end in ``.mp4``.
         fps: Frames per second. Common fractional rates such as 30000/1001 are kept exactly.
+        timestamps: When each frame appears, in seconds from the first, ascending, shape (T,);
+            by default every ``1 / fps``. Frames at a variable rate then stay in step with the
+            video they were made from, and its sound.
         size: (height, width) of the frames; by default that of the first one.
         quality: Constant rate factor of the encoder: 0 is lossless, 18 looks the same as the
             original, 51 is worst.
 
     Raises:
-        ConfigError: If ``fps``, ``size`` or ``quality`` is out of range.
+        ConfigError: If ``fps``, ``size`` or ``quality`` is out of range, or times do not ascend.
         MissingDependencyError: If PyAV is not installed.
         OutputError: If the file cannot be written or no H.264 encoder is at hand.
 
@@ -75,16 +86,19 @@ class VideoWriter:
         path: str | Path,
         fps: float | Fraction,
         *,
+        timestamps: FloatArray | None = None,
         size: Size | None = None,
         quality: int = 18,
     ) -> None:
         self._rate = _exact_rate(fps)
+        self._ticks = None if timestamps is None else _ticks(timestamps, self._rate)
+        self._time_base = 1 / self._rate if self._ticks is None else Fraction(1, _CLOCK)
         if size is not None and (len(size) != 2 or min(size) < 1):
             raise ConfigError(f"size must be (height, width), both at least 1, got {size}")
         if not 0 <= quality <= 51:
             raise ConfigError(f"quality must be within 0..51, got {quality}")
         require_pyav()
-        self._path = Path(path).expanduser()
+        self._path = expand_path(path)
         # The process in the name keeps two writers of one path out of each other's way.
         self._partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         self._size = size
@@ -93,8 +107,8 @@ class VideoWriter:
         self._stream: VideoStream | None = None
         self._num_frames = 0
         self._is_closed = False
-        if self._path.is_dir():
-            raise OutputError(f"{self._path} is a folder; give the name of a file")
+        if os.path.isdir(self._path):  # noqa: PTH112 -- a name may be too long to be asked about
+            raise OutputError(f"{shown_path(self._path)} is a folder; give the name of a file")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -118,7 +132,8 @@ class VideoWriter:
 
         Raises:
             ShapeError: If the shape is no picture's or not that of the frames before.
-            VideoError: If the values are not uint8 or the writer is closed.
+            VideoError: If the values are not uint8, the writer is closed, or there are more
+                frames than timestamps.
             OutputError: If the file cannot be written.
         """
         from av.error import FFmpegError
@@ -126,7 +141,8 @@ class VideoWriter:
 
         if self._is_closed:
             raise VideoError(
-                f"{self._path} is finished; make a new VideoWriter to write more frames",
+                f"{shown_path(self._path)} is finished; make a new VideoWriter to write "
+                "more frames",
                 path=str(self._path),
             )
         picture = rgb_frame(frame, name=f"frame {self._num_frames}")
@@ -144,8 +160,8 @@ class VideoWriter:
         if height % 2 or width % 2:
             picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         encoded = VideoFrame.from_ndarray(picture, format="rgb24")
-        encoded.pts = self._num_frames
-        encoded.time_base = 1 / self._rate
+        encoded.pts, encoded.duration = self._time_of(self._num_frames)
+        encoded.time_base = self._time_base
         try:
             self._mux(encoded)
         except (FFmpegError, OSError) as error:
@@ -166,7 +182,7 @@ class VideoWriter:
         if self._container is None:
             self._is_closed = True
             raise VideoError(
-                f"{self._path} was not written: a video needs at least one frame",
+                f"{shown_path(self._path)} was not written: a video needs at least one frame",
                 path=str(self._path),
             )
         try:
@@ -220,7 +236,8 @@ class VideoWriter:
         stream = self._container.add_stream(name, rate=self._rate)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
-        stream.time_base = 1 / self._rate
+        stream.time_base = self._time_base
+        stream.codec_context.time_base = self._time_base
         # Said aloud because players guess otherwise, and differently for large pictures.
         stream.codec_context.colorspace = _BT601
         stream.codec_context.color_range = _LIMITED_RANGE
@@ -229,6 +246,20 @@ class VideoWriter:
         stream.options = {**options, "crf": str(self._quality)} if "crf" in options else options
         self._stream = stream
 
+    def _time_of(self, index: int) -> tuple[int, int]:
+        """Return when a frame appears and for how long, in units of the time base."""
+        if self._ticks is None:
+            return index, 1
+        if index >= len(self._ticks):
+            raise VideoError(
+                f"{shown_path(self._path)} was to have {len(self._ticks)} frames, one for each of "
+                "its timestamps; give timestamps for every frame",
+                path=str(self._path),
+            )
+        if index + 1 < len(self._ticks):
+            return self._ticks[index], self._ticks[index + 1] - self._ticks[index]
+        return self._ticks[index], max(1, round(_CLOCK / self._rate))
+
     def _encoder(self, available: set[str]) -> tuple[str, dict[str, str]]:
         for name, options in _ENCODERS:
             if name in available:
@@ -236,8 +267,8 @@ class VideoWriter:
         self.discard()
         names = ", ".join(name for name, _ in _ENCODERS)
         raise OutputError(
-            f"{self._path} cannot be written: this PyAV has no H.264 encoder ({names}); "
-            'run: python -m pip install --force-reinstall --only-binary av "av>=14"'
+            f"{shown_path(self._path)} cannot be written: this PyAV has no H.264 encoder "
+            f'({names}); run: python -m pip install --force-reinstall --only-binary av "av>=17.1"'
         )
 
     def _mux(self, frame: Any) -> None:
@@ -247,8 +278,8 @@ class VideoWriter:
     def _failure(self, error: Exception) -> OutputError:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return OutputError(
-            f"{self._path} cannot be written ({reason}); check the folder, its permissions and "
-            "the free space"
+            f"{shown_path(self._path)} cannot be written ({reason}); check the folder, its "
+            "permissions and the free space"
         )
 
 
@@ -259,6 +290,19 @@ def write_video(
     with VideoWriter(path, fps, quality=quality) as writer:
         for frame in frames:
             writer.write(frame)
+
+
+def _ticks(timestamps: FloatArray, rate: Fraction) -> list[int] | None:
+    """Return times in units of the clock; None where they are those of the constant rate."""
+    seconds = np.asarray(timestamps, dtype=np.float64)
+    if seconds.ndim != 1 or not np.isfinite(seconds).all():
+        raise ConfigError("timestamps must be finite numbers, one for each frame")
+    if np.abs(seconds - np.arange(len(seconds)) / float(rate)).max(initial=0) <= _BLUR_SECONDS:
+        return None
+    ticks = np.rint((seconds - seconds[:1]) * _CLOCK).astype(np.int64)
+    if (np.diff(ticks) <= 0).any():
+        raise ConfigError("timestamps must ascend, each at least 1/90000 s after the one before")
+    return [int(tick) for tick in ticks]
 
 
 def _exact_rate(fps: float | Fraction) -> Fraction:

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from videoseg.synthetic import make_clip
 from videoseg.types import Segmentation
+from videoseg.video import Video, VideoWriter
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +44,16 @@ def result(clip, make_result):
 def result_of_all(clip, make_result):
     """A result with every object of the clip."""
     return make_result(clip, tracks=clip.tracks)
+
+
+@pytest.fixture(scope="session")
+def paused(clip, make_result, tmp_path_factory):
+    """A result of a clip with a pause of nine seconds after its fifth frame."""
+    times = np.arange(14) / 25 + 9 * (np.arange(14) > 4)
+    path = tmp_path_factory.mktemp("paused") / "clip.mp4"
+    with VideoWriter(path, fps=13 / times[-1], timestamps=times) as writer:
+        for frame in clip.frames:
+            writer.write(frame)
+    video = Video.open(path)
+    np.testing.assert_allclose(video.timestamps, times, atol=1e-4)
+    return make_result(clip, video=video.facts(), source=video)

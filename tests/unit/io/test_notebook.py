@@ -36,6 +36,11 @@ def test_show_embeds_a_playable_clip_of_every_frame(result, clip, tmp_path):
         assert video.size == clip.size
 
 
+def test_clip_keeps_the_times_of_a_variable_rate(paused, tmp_path):
+    with Video.open(_clip_in(paused.show(max_frames=3).html, tmp_path)) as video:
+        np.testing.assert_allclose(video.timestamps, paused.source.timestamps, atol=1e-4)
+
+
 def test_show_falls_back_to_pictures_when_the_clip_is_large(result, monkeypatch):
     monkeypatch.setattr(notebook, "_CLIP_BYTES", 1000)
     html = result.show(max_frames=4).html

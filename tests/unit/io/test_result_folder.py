@@ -198,6 +198,23 @@ def test_overlay_has_every_frame_and_differs_only_near_the_masks(result, clip, t
     assert np.median(change[~inside]) < 12
 
 
+def test_overlay_keeps_the_times_of_a_variable_rate(paused, tmp_path):
+    folder = paused.save(tmp_path / "out", parts=["overlay"])
+    with Video.open(folder / "overlay.mp4") as overlay:
+        np.testing.assert_allclose(overlay.timestamps, paused.source.timestamps, atol=1e-4)
+
+
+def test_overlay_of_a_video_whose_times_make_no_sense_has_its_average_rate(paused, tmp_path):
+    class Confused(Video):
+        timestamps = np.zeros(14)
+
+    source = Confused(paused.source._core)
+    folder = save_result(paused, tmp_path / "out", video=source, parts=["overlay"])
+    with Video.open(folder / "overlay.mp4") as overlay:
+        assert len(overlay) == 14
+        assert overlay.fps == pytest.approx(paused.video.fps, rel=1e-3)
+
+
 def test_parts_that_were_not_asked_for_are_not_written(result, tmp_path):
     folder = result.save(tmp_path / "out", parts=["report"])
     assert sorted(item.name for item in folder.iterdir()) == ["report.html", "result.json"]

@@ -18,12 +18,15 @@ from videoseg.types import Frame
 
 ClipMaker = Callable[..., Path]
 
+BOUND = {"bf": "2", "g": "12"}
+OPEN_GROUPS = {"x264-params": "open-gop=1:keyint=12:bframes=3"}
+
 # What a codec or container can do to the order and the times of frames, by name.
 KINDS: dict[str, dict[str, object]] = {
     "plain.mp4": {},
     "b-frames.mp4": {"options": {"bf": "3", "g": "12"}},
-    "open-groups.mp4": {"options": {"x264-params": "open-gop=1:keyint=12:bframes=3"}},
-    "open-groups.ts": {"options": {"x264-params": "open-gop=1:keyint=12:bframes=3"}},
+    "open-groups.mp4": {"options": OPEN_GROUPS},
+    "open-groups.ts": {"options": OPEN_GROUPS},
     "gradual-refresh.ts": {"options": {"x264-params": "intra-refresh=1:keyint=16"}},
     "intra-only.mp4": {"options": {"g": "1"}},
     "matroska.mkv": {"options": {"g": "12"}},
@@ -52,6 +55,11 @@ KINDS: dict[str, dict[str, object]] = {
         "time_base": Fraction(1, 1000),
     },
     "one-frame.mp4": {"num_frames": 1},
+    "cut-start-and-end.mp4": {"rate": "25", "options": BOUND, "edits": [(15, 9)]},
+    "cut-open-groups.mp4": {"rate": "25", "options": OPEN_GROUPS, "edits": [(14, 5), (30, 6)]},
+    "part-twice.mp4": {"rate": "25", "options": BOUND, "edits": [(0, 10), (0, 10), (30, 5)]},
+    "parts-exchanged.mp4": {"rate": "25", "options": BOUND, "edits": [(20, 20), (0, 20)]},
+    "late-pictures.mp4": {"rate": "25", "options": BOUND, "edits": [(None, 10), (5, 30)]},
 }
 
 

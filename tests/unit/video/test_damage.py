@@ -163,3 +163,17 @@ def test_size_that_changes_on_the_way_is_brought_back_to_the_first(tmp_path, enc
                 (frames[39], frames[3], frames[22]),
             )
         )
+
+
+def test_time_that_has_been_damaged_gives_the_same_frames_from_all_sides(tmp_path, encoder):
+    path = encoder(tmp_path / "clip.mp4", options={"bf": "2", "g": "12"})
+    data = bytearray(path.read_bytes())
+    # The table of what lies between decoding and showing; one entry is far too large.
+    at = data.index(b"ctts") + 12 + 8 * 9
+    struct.pack_into(">I", data, at + 4, 1 << 14)
+    path.write_bytes(data)
+    with Video.open(path, cache_bytes=0) as video:
+        frames = [frame for _, frame in video.iter_frames()]
+        assert len(frames) == len(video)
+        for index in (len(video) - 1, 0, 17, 30, 5):
+            assert np.array_equal(video[index], frames[index]), index

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from videoseg.errors import VideoError
-from videoseg.video import Video
+from videoseg.video import Video, as_video
 
 
 def solid(value, size=(6, 8)):
@@ -30,6 +30,12 @@ def test_other_files_are_left_out(tmp_path):
     (tmp_path / "2.png").mkdir()
     with Video.open(tmp_path) as video:
         assert len(video) == 1
+
+
+def test_current_folder_has_its_name(tmp_path, monkeypatch):
+    folder = fill(tmp_path / "dog", ["1.png"])
+    monkeypatch.chdir(folder)
+    assert Video.open(".").name == "dog"
 
 
 def test_folder_name_with_a_dot_is_kept(tmp_path):
@@ -56,61 +62,6 @@ def test_one_picture_is_a_video_of_one_frame(tmp_path):
         assert video.facts().reader == "images"
         assert video[0][0, 0].tolist() == [9, 9, 9]
         assert video.frame_at(3.0) == 0
-
-
-@pytest.mark.parametrize(
-    ("mode", "stored", "expected"),
-    [
-        ("L", 100, (100, 100, 100)),
-        ("LA", (100, 0), (100, 100, 100)),
-        ("RGBA", (10, 20, 30, 0), (10, 20, 30)),
-        ("1", 1, (255, 255, 255)),
-    ],
-)
-def test_any_kind_of_picture_becomes_rgb(tmp_path, mode, stored, expected):
-    Image.new(mode, (5, 3), stored).save(tmp_path / "picture.png")
-    frame = Video.open(tmp_path)[0]
-    assert frame.shape == (3, 5, 3)
-    assert frame.dtype == np.uint8
-    assert tuple(frame[1, 1].tolist()) == expected
-
-
-def test_palette_becomes_its_colours(tmp_path):
-    picture = Image.new("P", (5, 3), 1)
-    picture.putpalette([0, 0, 0, 200, 100, 50])
-    picture.save(tmp_path / "palette.png")
-    assert Video.open(tmp_path)[0][0, 0].tolist() == [200, 100, 50]
-
-
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_sixteen_bits_keep_their_upper_eight(tmp_path, suffix):
-    values = np.array([[0, 255, 256, 32768, 65535]], np.uint16)
-    Image.fromarray(values).save(tmp_path / f"deep{suffix}")
-    assert Video.open(tmp_path)[0][0, :, 0].tolist() == [0, 0, 1, 128, 255]
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", [".jpg", ".png"])
-def test_orientation_a_camera_wrote_is_applied(tmp_path, orientation, suffix):
-    upright = np.zeros((16, 32, 3), np.uint8)
-    upright[:8, :16] = 255
-    inverse = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[orientation]
-    turn = {
-        1: lambda image: image,
-        2: lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
-        3: lambda image: image.transpose(Image.Transpose.ROTATE_180),
-        4: lambda image: image.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
-        5: lambda image: image.transpose(Image.Transpose.TRANSPOSE),
-        6: lambda image: image.transpose(Image.Transpose.ROTATE_270),
-        7: lambda image: image.transpose(Image.Transpose.TRANSVERSE),
-        8: lambda image: image.transpose(Image.Transpose.ROTATE_90),
-    }[inverse]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    turn(Image.fromarray(upright)).save(tmp_path / f"photo{suffix}", exif=exif)
-    with Video.open(tmp_path) as video:
-        assert video.size == (16, 32)
-        assert np.abs(video[0].astype(int) - upright).max() < 10
 
 
 def test_pictures_of_two_sizes_name_the_first_offender(tmp_path):
@@ -173,3 +124,123 @@ def test_only_headers_are_read_when_opening(tmp_path, numbered, monkeypatch):
     )
     Video.open(tmp_path)
     assert decoded == []
+
+
+def fill(folder, names):
+    folder.mkdir()
+    for index, name in enumerate(names):
+        solid(10 * index).save(folder / name)
+    return folder
+
+
+def refusal(path):
+    with pytest.raises(VideoError) as caught:
+        Video.open(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_link_to_nothing_among_the_frames_is_named(tmp_path):
+    folder = fill(tmp_path / "frames", ["0.png", "1.png", "2.png"])
+    (folder / "1.png").unlink()
+    (folder / "1.png").symlink_to("/nowhere/1.png")
+    assert "lacks 1 of its 3 pictures: 1.png is a link" in refusal(folder)
+
+
+def test_folder_of_nothing_but_links_to_nothing_says_so(tmp_path):
+    for index in range(3):
+        (tmp_path / f"{index}.png").symlink_to(f"/nowhere/{index}.png")
+    assert "lacks 3 of its 3 pictures" in refusal(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_pipe_and_device_among_the_frames_are_refused_and_not_waited_for(tmp_path):
+    folder = fill(tmp_path / "frames", ["0.png", "2.png"])
+    os.mkfifo(folder / "1.png")
+    assert "1.png cannot be read as a picture (is a named pipe" in refusal(folder)
+    (folder / "1.png").unlink()
+    (folder / "1.png").symlink_to("/dev/zero")
+    assert "is a device" in refusal(folder)
+
+
+def test_links_to_pictures_are_pictures(tmp_path):
+    folder = fill(tmp_path / "frames", ["0.png"])
+    (folder / "1.png").symlink_to(folder / "0.png")
+    assert len(Video.open(folder)) == 2
+
+
+@pytest.mark.parametrize("names", [["0.jpg", "0.png", "1.jpg", "1.png"], ["0.jpg", "0.JPG"]])
+def test_two_pictures_of_one_name_are_refused(tmp_path, names):
+    message = refusal(fill(tmp_path / "both", names))
+    assert "two pictures of one name" in message
+    assert "folders of their own" in message
+
+
+@pytest.mark.parametrize(
+    "names", [["0.jpg", "0_mask.png", "1.jpg", "1_mask.png"], ["frame_1.jpg", "mask_0001.png"]]
+)
+def test_two_pictures_of_one_number_are_pointed_out(tmp_path, names):
+    with Video.open(fill(tmp_path / "both", names)) as video:
+        assert len(video) == len(names)
+        assert "several pictures of one number" in " ".join(video.warnings)
+
+
+@pytest.mark.parametrize(
+    ("names", "has_gap"),
+    [
+        (["0.png", "1.png", "2.png", "4.png"], True),
+        (["f001.png", "f006.png", "f016.png"], True),
+        (["0.png", "5.png", "10.png"], False),
+        (["9.png", "10.png", "11.png"], False),
+        (["a.png", "b.png"], False),
+        (["2.png"], False),
+        (["1_1.png", "1_2.png", "2_1.png"], False),
+        (["1700000000033.png", "1700000000067.png", "1700000000100.png"], False),
+    ],
+)
+def test_gap_in_the_numbers_of_frames_is_pointed_out(tmp_path, names, has_gap):
+    with Video.open(fill(tmp_path / "frames", names)) as video:
+        assert len(video) == len(names)
+        assert any("have gaps" in warning for warning in video.warnings) == has_gap
+
+
+def test_litter_of_other_systems_is_left_out(tmp_path):
+    folder = fill(tmp_path / "frames", ["0.PNG", "1.Png"])
+    for name in ("._0.PNG", "Thumbs.db", ".DS_Store"):
+        (folder / name).write_bytes(b"litter")
+    with Video.open(folder) as video:
+        assert (len(video), video.warnings) == (2, ())
+
+
+def test_folder_of_videos_or_folders_says_which_to_give(tmp_path, clip):
+    fill(tmp_path / "camera 2", ["0.png"])
+    assert "such as " + str(tmp_path / "camera 2") in refusal(tmp_path)
+    (tmp_path / "a.mp4").symlink_to(clip("plain.mp4"))
+    assert "such as " + str(tmp_path / "a.mp4") in refusal(tmp_path)
+
+
+def test_list_of_files_gives_the_frames_in_its_order(tmp_path, monkeypatch):
+    folder = fill(tmp_path / "frames", ["0.png", "1.png", "2.png"])
+    for paths in ([folder / "2.png", folder / "0.png"], [str(folder / "2.png"), folder / "0.png"]):
+        for video in (Video.open(paths, fps=5), as_video(tuple(paths), fps=5)):
+            assert [int(frame[0, 0, 0]) for frame in video] == [20, 0]
+            assert (video.name, video.path, video.fps) == ("frames", None, 5)
+    monkeypatch.chdir(folder)
+    video = Video.open(["1.png", "1.png"])
+    monkeypatch.chdir(os.sep)
+    assert int(video[1][0, 0, 0]) == 10
+
+
+@pytest.mark.parametrize("make", [list, iter])
+def test_list_of_paths_and_pictures_is_refused(tmp_path, make):
+    solid(0).save(tmp_path / "0.png")
+    with pytest.raises(VideoError, match=r"frame 0 is a path .*list in which all are paths"):
+        as_video(make([str(tmp_path / "0.png"), np.zeros((6, 8, 3), np.uint8)]))
+
+
+def test_list_with_a_file_that_is_missing_names_it(tmp_path):
+    solid(0).save(tmp_path / "0.png")
+    with pytest.raises(VideoError, match=r"1\.png .*there is no such file"):
+        Video.open([tmp_path / "0.png", tmp_path / "1.png"])
+    with pytest.raises(VideoError, match="at least one picture"):
+        Video.open([])

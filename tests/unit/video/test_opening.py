@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,6 +117,69 @@ def test_relative_path_is_opened(tmp_path, clip, monkeypatch, reader):
         assert len(video) == 40
 
 
+def test_name_with_a_tilde_is_opened(tmp_path, clip, monkeypatch, reader):
+    (tmp_path / "~clip.mp4").write_bytes(clip("plain.mp4").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    for path in ("~clip.mp4", "./~clip.mp4", Path("~clip.mp4")):
+        assert len(Video.open(path, reader=reader)) == 40
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(Video.open("~/~clip.mp4", reader=reader)) == 40
+
+
+@pytest.mark.parametrize("path", ["~no-such-user/clip.mp4", "~missing.mp4", "./~missing.mp4"])
+def test_missing_name_with_a_tilde(path):
+    with pytest.raises(VideoError, match="there is no file"):
+        Video.open(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
+def test_name_that_is_not_utf8_is_opened(tmp_path, clip, reader):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    path.write_bytes(clip("plain.mp4").read_bytes())
+    with Video.open(path, reader=reader) as video:
+        assert len(list(video)) == 40
+        assert video.name == "caf\ufffd"
+        assert video.path == str(path)
+    path.write_bytes(b"")
+    with pytest.raises(VideoError, match=r"caf\ufffd\.mp4 is empty"):
+        Video.open(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "nul\0.mp4", "x" * 5000 + ".mp4", "x" * 5000 + ".png", "/folder" * 900]
+)
+def test_impossible_name_is_refused_in_a_short_line(path):
+    with pytest.raises(VideoError) as caught:
+        Video.open(path)
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).isprintable()
+
+
+def test_link_to_nothing_says_so(tmp_path):
+    (tmp_path / "clip.mp4").symlink_to("/nowhere/clip.mp4")
+    assert "a link to a file that is not there" in refused(tmp_path / "clip.mp4")
+
+
+@pytest.mark.parametrize("name", ["pipe.png", "pipe.tif"])
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_pipe_with_the_name_of_a_picture_is_refused(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    assert "named pipe" in refused(tmp_path / name)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no devices")
+def test_device_is_refused():
+    assert "is a device" in refused("/dev/zero")
+
+
+def test_open_file_is_refused_with_what_to_do(clip):
+    path = clip("plain.mp4")
+    with path.open("rb") as file, pytest.raises(VideoError, match=r"open file .*give its path"):
+        as_video(file)
+    with pytest.raises(VideoError, match="open file"):
+        as_video(io.BytesIO(path.read_bytes()))
+
+
 def test_facts_record_what_was_opened(clip):
     path = clip("plain.mp4")
     with Video.open(path) as video:
@@ -170,6 +235,12 @@ def test_anything_a_user_holds_becomes_a_video(tmp_path, clip):
 def test_what_is_no_video_is_refused(value):
     with pytest.raises((VideoError, ShapeError)):
         as_video(value)
+
+
+@pytest.mark.parametrize("value", [None, 3, b"clip.mp4", [1, 2], np.zeros((2, 8, 6, 3), np.uint8)])
+def test_what_is_no_path_is_not_opened(value):
+    with pytest.raises(VideoError, match=r"no path and no list of paths; .*from_frames"):
+        Video.open(value)
 
 
 class Foreign:

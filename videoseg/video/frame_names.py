@@ -1,0 +1,109 @@
+"""Which files of a folder are the frames of a video, told from their names."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from videoseg.errors import VideoError
+from videoseg.video.container import shown_path
+from videoseg.video.images import IMAGE_SUFFIXES, images_in
+
+__all__ = ["frames_of_folder"]
+
+# What the hint about a folder without pictures takes for a video; others are opened, too.
+_VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
+
+
+def frames_of_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the pictures directly in a folder, in natural order, and what is doubtful about them.
+
+    Raises:
+        VideoError: If the folder cannot be listed, has no pictures, or has two of one stem, such
+            as a frame and its mask.
+    """
+    try:
+        paths = images_in(folder)
+    except OSError as error:
+        raise _error(
+            folder, f"cannot be listed ({error.strerror}); check its permissions"
+        ) from error
+    if not paths:
+        raise _error(
+            folder, f"has no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}); {_hint(folder)}"
+        )
+    missing = [path for path in paths if not os.path.exists(path)]  # noqa: PTH110 -- any name
+    if missing:
+        raise _error(
+            folder,
+            f"lacks {len(missing)} of its {len(paths)} pictures: {missing[0].name} is a link to a "
+            "file that is not there; fetch the files that the links lead to, or remove the links",
+        )
+    stems: dict[str, Path] = {}
+    for path in paths:
+        other = stems.setdefault(path.stem, path)
+        if other is not path:
+            raise _error(
+                folder,
+                f"has two pictures of one name, {other.name} and {path.name}, of which only one "
+                "can be the frame; keep frames and masks in folders of their own, or give the "
+                "list of the files that are frames",
+            )
+    return paths, _doubts(folder, [path.name for path in paths])
+
+
+def _doubts(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Return what in the numbers of pictures speaks against their being one row of frames."""
+    numbers = [
+        tuple(int(part) for part in re.findall("[0-9]+", Path(name).stem)) for name in names
+    ]
+    first: dict[tuple[int, ...], str] = {}
+    for name, number in zip(names, numbers, strict=True):
+        other = first.setdefault(number, name)
+        if number and other is not name:
+            return (
+                f"the folder {folder.name} has several pictures of one number, such as {other} "
+                f"and {name}; all {len(names)} are taken as frames: if some are masks, keep them "
+                "in a folder of their own",
+            )
+    patterns = {re.sub("[0-9]+", "#", Path(name).stem) for name in names}
+    if len(patterns) > 1 or len({number[:-1] for number in numbers}) > 1:
+        return ()
+    steps = [later[-1] - earlier[-1] for earlier, later in pairwise(numbers) if later]
+    usual = min(steps, default=0)
+    # Numbers that are times do not go by even steps, and nothing is missing among them.
+    if not usual or any(step % usual for step in steps) or 2 * steps.count(usual) < len(steps):
+        return ()
+    for at, step in enumerate(steps):
+        if step != usual:
+            return (
+                f"the numbers of the pictures in {folder.name} have gaps: {names[at]} is followed "
+                f"by {names[at + 1]}; frames are counted as if nothing were missing there",
+            )
+    return ()
+
+
+def _hint(folder: Path) -> str:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        entries = []
+    for entry in entries:
+        if entry.suffix.lower() in _VIDEO_SUFFIXES:
+            return f"it holds videos: give one of them, such as {shown_path(entry)}"
+    for entry in entries:
+        try:
+            if entry.is_dir() and images_in(entry):
+                return f"its sub-folders have: give one of them, such as {shown_path(entry)}"
+        except OSError:
+            continue
+    return "give a folder whose pictures lie directly in it, or a video file"
+
+
+def _error(folder: Path, words: str) -> VideoError:
+    return VideoError(
+        f"the folder {shown_path(folder)} {words}", path=str(folder), reader="images"
+    )

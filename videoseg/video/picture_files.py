@@ -1,0 +1,300 @@
+"""Picture files of foreign origin: opened safely, turned into RGB without guessing."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videoseg.errors import VideoError
+from videoseg.files import check_regular_file
+from videoseg.text import printable, shorten_text
+from videoseg.types import Frame, Size
+from videoseg.video.arrays import rgb_frame
+from videoseg.video.container import shown_path
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = [
+    "Darkness",
+    "Depth",
+    "depth_of",
+    "open_picture",
+    "pages_of",
+    "picture_errors",
+    "reading",
+    "seek_first",
+    "to_rgb",
+    "upright_size",
+]
+
+# What Pillow may take a file for, whatever its name ends with. It knows others, some of which
+# start external programs: PostScript is handed to Ghostscript.
+_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+
+# Orientations 5 to 8 of the EXIF standard exchange rows and columns.
+_EXIF_ORIENTATION = 0x0112
+_EXIF_TRANSPOSED = frozenset({5, 6, 7, 8})
+
+_TIFF_BITS_PER_SAMPLE = 258
+_TIFF_SAMPLE_FORMAT, _TIFF_UNSIGNED = 339, (1, 4)
+_TIFF_PHOTOMETRIC = 262
+_TIFF_WHITE_IS_ZERO = 0
+
+# A TIFF page of these kinds is another picture made smaller, or a mask of one.
+_TIFF_NEW_SUBFILE_TYPE, _TIFF_SUBFILE_TYPE = 254, 255
+_TIFF_REDUCED, _TIFF_MASK, _TIFF_OLD_REDUCED = 1, 4, 2
+
+# Pictures of 16 bits below this have 12 or fewer in use.
+_DIM = 4096
+
+# Pictures whose values are eight bits wide, and what they pass through on the way to RGB.
+_EIGHT_BITS = dict.fromkeys(("1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBX"), "RGB")
+_EIGHT_BITS |= {"CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB", "La": "LA", "RGBa": "RGBA"}
+
+
+def open_picture(source: str | Path | bytes) -> Image.Image:
+    """Open a picture file, or its content, with Pillow; reads the header only.
+
+    Every foreign picture is opened here. Only the usual formats are tried, and only regular
+    files are opened: nothing waits for a pipe and no other program is started.
+
+    Args:
+        source: The file, or its content.
+
+    Returns:
+        The picture; close it, or use it as a context manager.
+
+    Raises:
+        OSError: If it cannot be read, is no regular file, or no picture of these formats. A
+            damaged header raises others of ``picture_errors``.
+    """
+    from PIL import Image
+
+    Image.init()
+    formats = [name for name in _FORMATS if name in Image.OPEN]
+    if isinstance(source, bytes):
+        return Image.open(BytesIO(source), formats=formats)
+    check_regular_file(source)
+    return Image.open(source, formats=formats)
+
+
+def picture_errors() -> tuple[type[Exception], ...]:
+    """Return what Pillow raises for files that are damaged or that it does not know."""
+    from PIL import Image
+
+    # Its readers of TIFF, GIF and AVIF let the errors of their own arithmetic out.
+    return (
+        *(OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError),
+        *(TypeError, LookupError, ArithmeticError, RuntimeError),
+    )
+
+
+@contextlib.contextmanager
+def reading(path: Path, *, frame: int) -> Iterator[None]:
+    """Name the file, and the frame that it is, in whatever goes wrong while it is read.
+
+    Raises:
+        VideoError: If it cannot be read.
+    """
+    try:
+        yield
+    except VideoError as error:
+        raise VideoError(str(error), path=str(path), frame=frame, reader="images") from error
+    except picture_errors() as error:
+        raise VideoError(
+            f"{shown_path(path)} cannot be read as a picture ({_reason(path, error)}); "
+            f"{'fetch that file' if path.is_symlink() else 'replace it'}, or leave the frame out",
+            path=str(path),
+            frame=frame,
+            reader="images",
+        ) from error
+
+
+def pages_of(image: Image.Image) -> list[int]:
+    """Return which of the pictures in an open file are meant to be seen, at least one.
+
+    A photo with a preview, a depth map or a second view beside it (MPO) is one picture, and
+    so is a TIFF file that has smaller copies or masks of its picture as further pages.
+    """
+    if image.format in ("JPEG", "MPO"):
+        return [0]
+    pages = list(range(int(getattr(image, "n_frames", 1))))
+    if image.format == "TIFF":
+        return [page for page in pages if _is_whole_page(image, page)] or [0]
+    if len(pages) > 1 and getattr(image, "default_image", False):
+        # The first picture is for viewers that cannot show the animation.
+        return pages[1:]
+    return pages
+
+
+def seek_first(image: Image.Image) -> int:
+    """Go to the first picture of an open file that is meant to be seen; return how many are."""
+    pages = pages_of(image)
+    image.seek(pages[0])
+    return len(pages)
+
+
+def upright_size(image: Image.Image) -> Size:
+    """Return (height, width) of an open picture as ``to_rgb`` gives it."""
+    width, height = image.size
+    if image.format == "TIFF":
+        # Versions of Pillow differ in whether this is the size as it is stored or as shown.
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        width, height = tags.get(256, width), tags.get(257, height)
+    return (width, height) if _orientation(image) in _EXIF_TRANSPOSED else (height, width)
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How the values of a grey picture of more than eight bits are to be read.
+
+    Args:
+        bits: How many bits a value has, 9 to 16.
+        is_inverted: Whether 0 is white.
+    """
+
+    bits: int
+    is_inverted: bool = False
+
+
+def depth_of(image: Image.Image, *, name: str) -> Depth | None:
+    """Return how many bits the values of an open picture have, None for eight or fewer.
+
+    Args:
+        image: The picture.
+        name: What it is called in messages.
+
+    Raises:
+        VideoError: If it holds floats, signed or 32-bit numbers, or a color space of which no
+            range can be told.
+    """
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    is_unsigned = all(kind in _TIFF_UNSIGNED for kind in tags.get(_TIFF_SAMPLE_FORMAT, (1,)))
+    if image.mode in _EIGHT_BITS and is_unsigned:
+        return None
+    if image.mode.startswith("I;16") and is_unsigned:
+        bits = tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0]
+        is_inverted = tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
+        return Depth(bits if 8 < bits <= 16 else 16, is_inverted=is_inverted)
+    if image.mode == "I" and image.format in ("PNG", "PPM"):
+        # Neither format has values of more than 16 bits.
+        return Depth(16)
+    kind = "floating-point numbers" if image.mode == "F" else "32-bit or signed whole numbers"
+    if image.mode not in ("F", "I") and is_unsigned:
+        raise VideoError(
+            f"{name} is stored as {image.mode}, of which no RGB can be made; save it as RGB with "
+            "8 bits, as PNG or TIFF",
+            reader="images",
+        )
+    raise VideoError(
+        f"{name} holds {kind}, whose range nothing tells; scale them to 0..255 and save the "
+        "picture as 8-bit PNG or TIFF",
+        reader="images",
+    )
+
+
+def to_rgb(image: Image.Image, *, name: str) -> tuple[Frame, int | None]:
+    """Decode an open picture, upright, as RGB.
+
+    Alpha is ignored, and the upper eight bits of deeper values are kept.
+
+    Args:
+        image: The picture, at one of its pages.
+        name: What it is called in messages.
+
+    Returns:
+        RGB uint8, shape (H, W, 3), and the largest value in units of 16 bits, 0..65535, of a
+        picture with more than eight, as far as its upper eight bits tell; None for others.
+
+    Raises:
+        VideoError: If its values have no range that could be told; see ``depth_of``. A damaged
+            picture raises one of ``picture_errors``.
+    """
+    from PIL import ImageOps
+
+    depth = depth_of(image, name=name)
+    is_deep = ";16" in _raw_mode(image)
+    upright = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
+    if depth is None:
+        while upright.mode != "RGB":
+            upright = upright.convert(_EIGHT_BITS[upright.mode])
+        frame = rgb_frame(np.asarray(upright), name=name)
+        # Of deep colors Pillow gives the upper eight bits only. Whether those below are in use
+        # where the upper are all 0 is not known.
+        return frame, (int(frame.max()) << 8 | 0xFF) if is_deep else None
+    largest = 2**depth.bits - 1
+    values = np.clip(np.asarray(upright).astype(np.int64), 0, largest)
+    if depth.is_inverted:
+        values = largest - values
+    values <<= 16 - depth.bits
+    return rgb_frame((values >> 8).astype(np.uint8), name=name), int(values.max())
+
+
+def _is_whole_page(image: Image.Image, page: int) -> bool:
+    image.seek(page)
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    is_part = bool(tags.get(_TIFF_NEW_SUBFILE_TYPE, 0) & (_TIFF_REDUCED | _TIFF_MASK))
+    return not is_part and tags.get(_TIFF_SUBFILE_TYPE) != _TIFF_OLD_REDUCED
+
+
+class Darkness:
+    """Notices pictures of many bits of which only the lowest are used, so that all look black."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._brightest = 0
+
+    def note(self, name: str, brightest: int | None) -> None:
+        """Take in the largest value of a picture, 0..65535; None for one of eight bits."""
+        if brightest is not None and brightest >= self._brightest:
+            self._name, self._brightest = name, brightest
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence about the pictures if all that have been read are all but black."""
+        if not 0 < self._brightest < _DIM:
+            return ()
+        return (
+            f"{self._name} is all but black: its values reach {self._brightest} of 65535, and "
+            "the upper eight bits are kept; scale the values to the whole range and save again",
+        )
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """Return how the pixels of an open picture are stored, as Pillow calls it."""
+    tiles = getattr(image, "tile", ())
+    if not tiles:
+        return ""
+    details = tiles[0][3]
+    return str(details[0] if isinstance(details, tuple) and details else details)
+
+
+def _orientation(image: Image.Image) -> int:
+    # Asking a PNG without the chunk for its EXIF decodes the whole picture to look for it
+    # behind the pixels; a header that has none is taken at its word.
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    value = image.getexif().get(_EXIF_ORIENTATION, 1)
+    return value if isinstance(value, int) else 1
+
+
+def _reason(path: Path, error: Exception) -> str:
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        is_link = path.is_symlink()
+        return "it is a link to a file that is not there" if is_link else "there is no such file"
+    if isinstance(error, UnidentifiedImageError):
+        if path.stat().st_size == 0:
+            return "the file is empty"
+        return f"it is damaged, or none of the formats {', '.join(_FORMATS)} with 8 or 16 bits"
+    reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    return shorten_text(printable(" ".join(reason.split())), 200)
