@@ -1,0 +1,329 @@
+"""From lists and mappings to objects: what is a box, what a point, and how they are meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from videoseg.text import shorten
+from videoseg_r1.places import (
+    XY,
+    XYXY,
+    YXYX,
+    Corners,
+    Key,
+    Unit,
+    box_of,
+    numbers_of,
+    pairs_of,
+    read_key,
+    sides_of,
+)
+
+__all__ = ["OBJECT_LIST_KEYS", "ObjectAnswer", "Objects", "sorted_box"]
+
+OBJECT_LIST_KEYS = ("objects", "answer", "answers", "detections", "targets")
+
+MAX_POINTS = 32
+_MAX_DEPTH = 40
+_FAVORITE_KEYS = ("bbox_2d", "bbox", "box_2d", "box", "bounding_box", "bbox_2d_list")
+_LABEL_KEYS = ("label", "name", "class", "category", "object", "ref")
+_WRAPPERS = frozenset("result results output data response prediction predictions final".split())
+_NOWHERE = ((0.0, 0.0), (-1.0, -1.0))
+"""Points that stand for none where there is no box either."""
+
+_MAX_KEYS = 50
+_NUMBERED = re.compile(r"(?<!\d)\d{1,3}$")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAnswer:
+    """One object, in the coordinates that the model used, x always before y.
+
+    Args:
+        box: (x1, y1, x2, y2) with sorted corners, or None.
+        points: Points on the object.
+        negative_points: Points that are not on it.
+        label: What the model calls it.
+        space: The coordinate space that the answer itself names for this object, such as
+            ``unit`` behind ``bbox_normalized``; ``pixels`` if it says no more than that. None
+            if it names none: then it is the model's.
+    """
+
+    box: Corners | None
+    points: tuple[XY, ...] = ()
+    negative_points: tuple[XY, ...] = ()
+    label: str = ""
+    space: str | None = None
+
+
+@dataclass(slots=True)
+class Objects:
+    """Finds the objects in what was read of an answer, and what is doubtful about them.
+
+    Args:
+        y_first: Whether numbers of which nothing else is said have y before x.
+        warnings: What is doubtful, each once.
+        num_items: How many things might have been objects.
+        guessed_order: Whether a box was read in an order that nothing told.
+    """
+
+    y_first: bool = False
+    warnings: dict[str, None] = field(default_factory=dict)
+    num_items: int = 0
+    guessed_order: bool = False
+
+    def find(self, values: Sequence[Any]) -> Iterator[ObjectAnswer]:
+        """Yield the objects that lists and mappings describe, in order."""
+        for item in _items(values):
+            self.num_items += 1
+            found = self._listed(item) if isinstance(item, list) else self._mapped(item)
+            if found is not None:
+                yield found
+
+    def box(self, numbers: Sequence[float], order: tuple[str, str, str, str] | None = None) -> Any:
+        """Return a sorted box from four numbers in an order, or in the one that is usual here."""
+        self.guessed_order = self.guessed_order or order is None
+        order = order or (YXYX if self.y_first else XYXY)
+        corners = box_of(dict(zip(order, numbers, strict=True)))
+        if corners is not None and (corners[0] > corners[2] or corners[1] > corners[3]):
+            self.warn(
+                f"a box of the answer has its second corner before its first ({_shown(numbers)}); "
+                "it is turned round, but [x, y, width, height] may have been meant"
+            )
+        return None if corners is None else sorted_box(corners)
+
+    def warn(self, warning: str) -> None:
+        """Keep a warning."""
+        self.warnings[warning] = None
+
+    def _listed(self, item: list[Any]) -> ObjectAnswer | None:
+        measured = numbers_of(item, 4)
+        if measured is None or (box := self.box(measured.numbers)) is None:
+            return None
+        return _in_space(ObjectAnswer(box), measured.unit)
+
+    def _mapped(self, item: Mapping[Any, Any]) -> ObjectAnswer | None:
+        keys = [(name, key, item[name]) for name in item if (key := read_key(name)) is not None]
+        found = self._boxed(keys) or self._sided(item)
+        points, negatives, units = self._pointed(keys)
+        if found.box is None:
+            if len(keys) > 1 and all(point in _NOWHERE for point in points):
+                points = []
+            if not points:
+                sides, unit = sides_of(item)
+                if "x" not in sides or "y" not in sides:
+                    return None
+                points, units = [(sides["x"], sides["y"])], {unit}
+            found = _in_space(
+                ObjectAnswer(None, tuple(points[:MAX_POINTS]), tuple(negatives[:MAX_POINTS])),
+                units.pop() if len(units) == 1 else "",
+            )
+        else:
+            # Numbers above 1 are no shares, whatever the box beside them is written in.
+            shares = found.space == "unit"
+            found = replace(
+                found,
+                points=tuple(p for p in points if not shares or max(p) <= 1)[:MAX_POINTS],
+                negative_points=tuple(p for p in negatives if not shares or max(p) <= 1)[
+                    :MAX_POINTS
+                ],
+            )
+        return replace(found, label=_label(item))
+
+    def _boxed(self, keys: Sequence[tuple[str, Key, Any]]) -> ObjectAnswer | None:
+        """Return the box of the key that says most about itself."""
+        for name, key, value in sorted(keys, key=_rank):
+            if key.kind == "point":
+                continue
+            found = self._box_at(key, value)
+            if found is None:
+                continue
+            if not key.known:
+                self.warn(
+                    f"the key {shorten(name)} is not known; its numbers are read as "
+                    f"[{', '.join(YXYX if self.y_first else XYXY)}]"
+                )
+            elif name.lower() == "box_2d" and key.order is None and not self.y_first:
+                self.warn(
+                    "the key 'box_2d' is used by models that write [ymin, xmin, ymax, xmax], as "
+                    "Gemini does; the numbers are read as [x1, y1, x2, y2]: if y comes first, "
+                    "set coordinates to a space with y first, such as 'per_mille_yx'"
+                )
+            placed = _in_space(found[0], key.unit or found[1])
+            if key.unit == "normalized" and placed.space is None:
+                self.warn(
+                    f"the key {shorten(name)} says that its numbers are relative to the image, "
+                    "but they are above 1; they are read in the coordinate space of the model"
+                )
+            return placed
+        return None
+
+    def _box_at(self, key: Key, value: Any) -> tuple[ObjectAnswer, Unit] | None:
+        if isinstance(value, Mapping):
+            sides, unit = sides_of(value)
+            corners = box_of(sides)
+            box = None if corners is None else sorted_box(corners)
+            return None if box is None else (ObjectAnswer(box), unit)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, list) and len(value) == 2 and all(isinstance(v, list) for v in value):
+            value = [*value[0], *value[1]]
+        measured = numbers_of(value, 4)
+        if measured is None or (box := self.box(measured.numbers, key.order)) is None:
+            return None
+        return ObjectAnswer(box), measured.unit
+
+    def _sided(self, item: Mapping[Any, Any]) -> ObjectAnswer:
+        """Return the box whose sides are keys of the object itself."""
+        sides, unit = sides_of(item)
+        corners = box_of(sides)
+        box = None if corners is None else sorted_box(corners)
+        return _in_space(ObjectAnswer(box), unit)
+
+    def _pointed(
+        self, keys: Sequence[tuple[str, Key, Any]]
+    ) -> tuple[list[XY], list[XY], set[Unit]]:
+        points: list[XY] = []
+        negatives: list[XY] = []
+        units: set[Unit] = set()
+        for _, key, value in keys:
+            if key.kind == "box":
+                continue
+            y_first = self.y_first if key.y_first is None else key.y_first
+            for x, y, positive in pairs_of(value, y_first):
+                (points if positive and not key.negative else negatives).append((x, y))
+                units.add(key.unit)
+        return points, negatives, units
+
+
+def sorted_box(corners: Corners) -> Corners | None:
+    """Return a box with sorted corners, or None if it has no area."""
+    x1, y1, x2, y2 = corners
+    box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+    return box if box[2] > box[0] and box[3] > box[1] else None
+
+
+def _items(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
+    """Yield what may describe an object: mappings, and lists of four numbers."""
+    if depth > _MAX_DEPTH:
+        return
+    for value in values:
+        if isinstance(value, Mapping):
+            inner = next(
+                (value[k] for k in OBJECT_LIST_KEYS if isinstance(value.get(k), list)), None
+            )
+            if inner is not None:
+                yield from _items(inner, depth + 1)
+            elif any(read_key(key) is not None for key in value):
+                yield from _one_by_one(value)
+            else:
+                yield from _nested(value, depth)
+        elif isinstance(value, list) and value:
+            if numbers_of(value, 4) is not None:
+                yield value
+            else:
+                yield from _items(value, depth + 1)
+
+
+def _nested(item: Mapping[Any, Any], depth: int) -> Iterator[Any]:
+    """Yield the objects inside a mapping that is none itself; what it is, if it has none."""
+    inner = {
+        key: value
+        for key, value in item.items()
+        if isinstance(value, Mapping) or (isinstance(value, list) and _has_items(value))
+    }
+    if not inner:
+        yield item
+    for key, value in inner.items():
+        named = key in _WRAPPERS or not isinstance(value, Mapping) or set(_LABEL_KEYS) & set(value)
+        if not named:
+            value = {**value, "label": key}
+        yield from _items([value], depth + 1)
+
+
+def _has_items(value: list[Any]) -> bool:
+    return any(isinstance(part, list | Mapping) for part in value)
+
+
+def _one_by_one(item: Mapping[Any, Any]) -> Iterator[Mapping[Any, Any]]:
+    """Yield the objects of a mapping that has several boxes, each with its own points."""
+    keys = {name: key for name in item if (key := read_key(name)) is not None}
+    boxes = [name for name, key in keys.items() if key.kind != "point"]
+    apart = [
+        name for name in boxes if _is_box(item[name]) and _is_one_of_several(name, keys[name])
+    ]
+    if len(apart) > 1 and len(apart) == len(boxes):
+        # "bbox_1" and "bbox_2", or "dog_bbox" and "cat_bbox"
+        yield from ({name: item[name], "label": _label(item) or name} for name in apart)
+        return
+    listed = next((item[name] for name in boxes), None)
+    if not isinstance(listed, list) or len(listed) < 2 or not any(map(_is_box, listed)):
+        yield item
+        return
+    kept = [*(name for name in item if name in _LABEL_KEYS), *keys][:_MAX_KEYS]
+    for number in range(len(listed)):
+        yield {
+            name: item[name][number] if isinstance(item[name], list) else item[name]
+            for name in kept
+            # Points of which there are more or fewer than boxes belong to nobody knows which.
+            if not isinstance(item[name], list) or len(item[name]) == len(listed)
+        }
+
+
+def _is_one_of_several(name: str, key: Key) -> bool:
+    return not key.known or _NUMBERED.search(name) is not None
+
+
+def _is_box(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return box_of(sides_of(value)[0]) is not None
+    return numbers_of(value, 4) is not None
+
+
+def _rank(entry: tuple[str, Key, Any]) -> tuple[int, int]:
+    """Return the place of a key among those of one object, the most telling first."""
+    name, key, _ = entry
+    favorite = _FAVORITE_KEYS.index(name.lower()) if name.lower() in _FAVORITE_KEYS else 9
+    if favorite == 0:
+        return (0, 0)
+    if not key.known or key.kind == "place":
+        return (4, favorite)
+    if key.unit:
+        return (3, favorite)
+    return (1 if key.order is not None else 2, favorite)
+
+
+def _in_space(found: ObjectAnswer, unit: Unit) -> ObjectAnswer:
+    """Return an object in the space that its unit means; percentages become shares."""
+    numbers = [*(found.box or ()), *(n for point in found.points for n in point)]
+    if unit == "percent":
+        box = None if found.box is None else _hundredths(found.box)
+        return replace(
+            found,
+            box=box,
+            points=tuple((x / 100, y / 100) for x, y in found.points),
+            negative_points=tuple((x / 100, y / 100) for x, y in found.negative_points),
+            space="unit",
+        )
+    if unit == "normalized":
+        return replace(found, space="unit" if numbers and max(numbers) <= 1 else None)
+    return replace(found, space=unit or None)
+
+
+def _hundredths(box: Corners) -> Corners:
+    return (box[0] / 100, box[1] / 100, box[2] / 100, box[3] / 100)
+
+
+def _label(item: Mapping[Any, Any]) -> str:
+    for name in _LABEL_KEYS:
+        label = next((v for k, v in item.items() if str(k).lower() == name), None)
+        if isinstance(label, str):
+            return label.strip()[:100]
+    return ""
+
+
+def _shown(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)
