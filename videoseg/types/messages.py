@@ -61,6 +61,10 @@ class ChatReply:
             (thousandths of width and height), ``square(n)`` (pixels of a square of that side)
             or ``unit`` (shares of width and height).
         details: Anything else worth keeping, JSON-serialisable.
+        finish_reason: Why the answer ends, if known: ``stop`` where the model ended it,
+            ``length`` where it was cut off at ``max_tokens``, ``content_filter`` where the server
+            withheld the rest, or another word of the server's.
+        refusal: Why the model declined to answer, in its own words; empty if it did not.
     """
 
     text: str
@@ -69,3 +73,5 @@ class ChatReply:
     image_sizes: tuple[Size, ...] = ()
     coordinate_space: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    finish_reason: str | None = None
+    refusal: str = ""

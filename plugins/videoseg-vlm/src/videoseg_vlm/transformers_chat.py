@@ -165,6 +165,7 @@ class TransformersChat:
         texts = checkpoint.processor.batch_decode(answers, skip_special_tokens=True)
         space = self._coordinate_space(checkpoint)
         ends = stop_tokens(checkpoint.model)
+        finishes = ["stop" if answer and answer[-1] in ends else "length" for answer in answers]
         return [
             ChatReply(
                 text.strip(),
@@ -174,11 +175,12 @@ class TransformersChat:
                 coordinate_space=None if space is None else space.name,
                 details={
                     "model": self._options.model,
-                    "finish": "stop" if answer and answer[-1] in ends else "length",
+                    "finish": finish,
                     "seconds": round(time.perf_counter() - begin, 3),
                 },
+                finish_reason=finish,
             )
-            for text, answer in zip(texts, answers, strict=True)
+            for text, answer, finish in zip(texts, answers, finishes, strict=True)
         ]
 
     def _inputs(self, checkpoint: Checkpoint, messages: Sequence[Message]) -> dict[str, Any]:
