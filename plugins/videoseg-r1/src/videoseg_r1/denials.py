@@ -4,6 +4,8 @@ The words are those of being seen, found or present, denied. A sentence that den
 else ("no doubt", "I cannot help") says nothing about it, nor does one that begins with "if".
 """
 
+# ruff: noqa: RUF001 - models write other alphabets and full-width signs, too
+
 from __future__ import annotations
 
 import math
@@ -37,8 +39,9 @@ _NOT_OF_THE_OBJECT = re.compile(
     r"|(?:이미지|동영상|영상|비디오|사진)[가이]\s?(?:없|제공되지)"
 )
 _CONDITIONAL = re.compile(
-    r"^\W*(?:if|when|whenever|unless|in case|should|wenn|falls|si|se\b(?!\s(?:ve|observa|muestra))|caso|если|如果|若|假如|もし|만약"
-    r"|만일)\b|\b(?:if|in case|falls|wenn)\s(?:there|no|nothing|the|it|kein|nichts)\b|(?:如果|若|もし|만약)"
+    r"^\W*(?:if|when|whenever|unless|in case|should|wenn|falls|si|se\b(?!\s(?:ve|observa|muestra))"
+    r"|caso|если)\b|(?:如果|若|假如|もし|만약|만일)"
+    r"|\b(?:if|in case|falls|wenn)\s(?:there|no|nothing|the|it|kein|nichts)\b"
 )
 _OTHER = r"(?!(?:other|others|additional|further|more|second|longer\sany|better)\b)"
 _NO_MATTER = (
@@ -85,7 +88,7 @@ _ENGLISH = (
     r"(?!\s(?:how|why|what|which|whether|if))",
     r"\b(?:nothing|none|neither|no\s?one|nobody)\s(?:\w+\s){0,6}?(?:match(?:es)?|fits?|corresponds?|is"
     r"|are|was|were|can|could|found|visible|detected|appears?)\b",
-    rf"\bno\s(?:such|match(?:es|ing)?|target|objects?|results?|detections?|instances?)\b",
+    r"\bno\s(?:such|match(?:es|ing)?|target|objects?|results?|detections?|instances?)\b",
     r"\bnot\s(?:visible|present|found|there|detected|shown|in\s(?:the|this)\s"
     rf"(?:\w+\s)?{_SCENE}|applicable)\b",
 )
@@ -198,8 +201,10 @@ _OTHERS = (
 )
 _DENIED = re.compile(
     "|".join(
-        (*_ENGLISH, *_GERMAN, *_FRENCH, *_SPANISH, *_PORTUGUESE, *_ITALIAN, *_RUSSIAN)
-        + (*_CHINESE, *_JAPANESE, *_KOREAN, *_OTHERS)
+        [
+            *(*_ENGLISH, *_GERMAN, *_FRENCH, *_SPANISH, *_PORTUGUESE, *_ITALIAN, *_RUSSIAN),
+            *(*_CHINESE, *_JAPANESE, *_KOREAN, *_OTHERS),
+        ]
     )
 )
 # A whole answer that is no sentence.
@@ -207,8 +212,8 @@ _ALONE = re.compile(
     r"(?:none|null|nil|nothing|nan|no|n/?a|empty|absent|not applicable|undefined|nothing found"
     r"|keine?s?|nichts|aucune?|rien|neant|ninguno?a?|nada|nenhuma?|nessun[oa]?|niente|nulla|нет"
     r"|ничего|无|無|没有|沒有|なし|ない|ありません|いません|該当なし|없음|없습니다|없다|해당 없음)"
-    r"|(?:no|kein\w{0,2}|aucune?|ningun[oa]?|nenhuma?|nessun[oa]?|pas de)\s(?!(?:doubts?|problem\w*"
-    r"|questions?|answer|comment|idea|ideas|thanks|way|clue|worries|image|images|video|videos|text"
+    r"|(?:no|kein\w{0,2}|aucune?|ningun[oa]?|nenhuma?|nessun[oa]?|pas de)\s"
+    r"(?!(?:doubts?|problem\w*|questions?|answer|comment|idea|ideas|thanks|way|clue|worries|image|images|video|videos|text"
     r"|other|others|more|further|zweifel|frage|ahnung|doute|probleme|idee|duda|duvida|dubbio"
     r"|puedo|esta|estoy|tengo|se|es|lo|me|quiero|entiendo|i|we|it|this|that|can|you|sorry|not)\b)"
     r"[\w'-]+(?:\s[\w'-]+){0,3}"

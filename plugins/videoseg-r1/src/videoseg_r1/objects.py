@@ -30,7 +30,9 @@ MAX_POINTS = 32
 _MAX_DEPTH = 40
 _FAVORITE_KEYS = ("bbox_2d", "bbox", "box_2d", "box", "bounding_box", "bbox_2d_list")
 _LABEL_KEYS = ("label", "name", "class", "category", "object", "ref")
-_WRAPPERS = frozenset("result results output data response prediction predictions final".split())
+_WRAPPERS = frozenset(
+    ["result", "results", "output", "data", "response", "prediction", "predictions", "final"]
+)
 _NOWHERE = ((0.0, 0.0), (-1.0, -1.0))
 """Points that stand for none where there is no box either."""
 

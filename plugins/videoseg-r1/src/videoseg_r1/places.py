@@ -72,24 +72,63 @@ _SIDES = {
     }.items()
     for name in names.split()
 }
-_FIRST_CORNERS = frozenset("topleft upperleft lefttop tl min".split())
-_SECOND_CORNERS = frozenset("bottomright lowerright rightbottom br max".split())
+_FIRST_CORNERS = frozenset(["topleft", "upperleft", "lefttop", "tl", "min"])
+_SECOND_CORNERS = frozenset(["bottomright", "lowerright", "rightbottom", "br", "max"])
 _UNITS: dict[str, Unit] = {
-    **dict.fromkeys("normalized normalised norm relative rel".split(), "normalized"),
-    **dict.fromkeys("unit share shares fraction fractions".split(), "unit"),
-    **dict.fromkeys("percent percentage pct".split(), "percent"),
-    **dict.fromkeys("permille mille thousandths 1000 norm1000".split(), "per_mille"),
-    **dict.fromkeys("pixel pixels px abs absolute".split(), "pixels"),
+    **dict.fromkeys(["normalized", "normalised", "norm", "relative", "rel"], "normalized"),
+    **dict.fromkeys(["unit", "share", "shares", "fraction", "fractions"], "unit"),
+    **dict.fromkeys(["percent", "percentage", "pct"], "percent"),
+    **dict.fromkeys(["permille", "mille", "thousandths", "1000", "norm1000"], "per_mille"),
+    **dict.fromkeys(["pixel", "pixels", "px", "abs", "absolute"], "pixels"),
 }
 _BOX_WORDS = frozenset(
-    "bbox bboxes box boxes bounding bndbox rect rectangle region roi 边界框 坐标 框".split()
+    [
+        "bbox",
+        "bboxes",
+        "box",
+        "boxes",
+        "bounding",
+        "bndbox",
+        "rect",
+        "rectangle",
+        "region",
+        "roi",
+        "边界框",
+        "坐标",
+        "框",
+    ]
 )
-_PLACE_WORDS = frozenset("coordinates coordinate coords coord location position".split())
-_POINT_WORDS = frozenset("point points center centre keypoint click 点".split())
-_NEGATIVE_WORDS = frozenset("neg negative negatives background outside".split())
+_PLACE_WORDS = frozenset(["coordinates", "coordinate", "coords", "coord", "location", "position"])
+_POINT_WORDS = frozenset(["point", "points", "center", "centre", "keypoint", "click", "点"])
+_NEGATIVE_WORDS = frozenset(["neg", "negative", "negatives", "background", "outside"])
 _FILL_WORDS = frozenset(
-    "2d list lists pos positive foreground inside final target object objects predicted pred "
-    "of the on in as format per 1 2 3 xy 0".split()
+    [
+        "2d",
+        "list",
+        "lists",
+        "pos",
+        "positive",
+        "foreground",
+        "inside",
+        "final",
+        "target",
+        "object",
+        "objects",
+        "predicted",
+        "pred",
+        "of",
+        "the",
+        "on",
+        "in",
+        "as",
+        "format",
+        "per",
+        "1",
+        "2",
+        "3",
+        "xy",
+        "0",
+    ]
 )
 _PARTS = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -1,5 +1,7 @@
 """JSON as language models write it: fenced, commented, single-quoted, full-width, cut off."""
 
+# ruff: noqa: RUF001 - models write other alphabets and full-width signs, too
+
 from __future__ import annotations
 
 import json
@@ -35,8 +37,21 @@ _AFTER_STRING = re.compile(r"\s{0,20}(?:[,:\]})=]|//|/\*|#|$)")
 _OPENING = re.compile(r"[\[{]")
 
 _QUOTES = {
-    **{'"': '"', "'": "'", "“": "”“", "”": "”“", "„": "“”", "‟": "”", "＂": '＂"', "＇": "＇'"},
-    **{"‘": "’‘", "’": "’", "‚": "‘’", "«": "»", "»": "«", "「": "」", "『": "』"},
+    '"': '"',
+    "'": "'",
+    "“": "”“",
+    "”": "”“",
+    "„": "“”",
+    "‟": "”",
+    "＂": '＂"',
+    "＇": "＇'",
+    "‘": "’‘",
+    "’": "’",
+    "‚": "‘’",
+    "«": "»",
+    "»": "«",
+    "「": "」",
+    "『": "』",
 }
 """What a string may begin with, and what ends it then."""
 

@@ -1,5 +1,7 @@
 """Boxes and points that stand in running text, in tags and in location tokens."""
 
+# ruff: noqa: RUF001 - models write other alphabets and full-width signs, too
+
 from __future__ import annotations
 
 import re

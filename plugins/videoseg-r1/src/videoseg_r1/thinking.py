@@ -1,5 +1,7 @@
 """Which part of a reply is reasoning and which is the answer."""
 
+# ruff: noqa: RUF001 - models write other alphabets and full-width signs, too
+
 from __future__ import annotations
 
 import re
