@@ -98,7 +98,7 @@ def _read_part(part: str, y_first: bool, *, told: str) -> Answer | None:
     reading = read(part)
     finder = Objects(y_first)
     distinct = Distinct(MAX_OBJECTS)
-    distinct.add(finder.find(reading.values))
+    distinct.add(finder.find(reading, part))
     left_out = finder.num_items - distinct.num_said
     warnings = []
     if not distinct.objects:

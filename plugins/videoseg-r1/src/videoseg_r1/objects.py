@@ -14,13 +14,16 @@ from videoseg_r1.places import (
     YXYX,
     Corners,
     Key,
+    Order,
     Unit,
     box_of,
     numbers_of,
     pairs_of,
     read_key,
     sides_of,
+    told_before,
 )
+from videoseg_r1.relaxed_json import Reading
 
 __all__ = ["OBJECT_LIST_KEYS", "ObjectAnswer", "Objects", "sorted_box"]
 
@@ -76,17 +79,33 @@ class Objects:
     warnings: dict[str, None] = field(default_factory=dict)
     num_items: int = 0
     guessed_order: bool = False
+    _told_order: Order | None = None
 
-    def find(self, values: Sequence[Any]) -> Iterator[ObjectAnswer]:
-        """Yield the objects that lists and mappings describe, in order."""
-        for item in _items(values):
-            self.num_items += 1
-            found = self._listed(item) if isinstance(item, list) else self._mapped(item)
-            if found is not None:
-                yield found
+    def find(self, reading: Reading, text: str) -> Iterator[ObjectAnswer]:
+        """Yield the objects that lists and mappings describe, in order.
 
-    def box(self, numbers: Sequence[float], order: tuple[str, str, str, str] | None = None) -> Any:
+        Args:
+            reading: The lists and mappings.
+            text: What they were read from: before one of them it may say how it is meant.
+        """
+        for value, start in zip(reading.values, reading.starts, strict=True):
+            name, key, self._told_order = told_before(text, start)
+            if self._told_order is not None and (key is None or key.order is None):
+                self.warn(
+                    f"the boxes are read as [{', '.join(self._told_order)}], because the answer "
+                    "names that order before them"
+                )
+            boxed = key is not None and numbers_of(value, 4) is not None
+            for item in _items([{name: value} if boxed else value]):
+                self.num_items += 1
+                found = self._listed(item) if isinstance(item, list) else self._mapped(item)
+                if found is not None:
+                    yield found
+        self._told_order = None
+
+    def box(self, numbers: Sequence[float], order: Order | None = None) -> Corners | None:
         """Return a sorted box from four numbers in an order, or in the one that is usual here."""
+        order = order or self._told_order
         self.guessed_order = self.guessed_order or order is None
         order = order or (YXYX if self.y_first else XYXY)
         corners = box_of(dict(zip(order, numbers, strict=True)))
@@ -219,7 +238,7 @@ def _items(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
             )
             if inner is not None:
                 yield from _items(inner, depth + 1)
-            elif any(read_key(key) is not None for key in value):
+            elif any(map(read_key, value)) or box_of(sides_of(value)[0]) is not None:
                 yield from _one_by_one(value)
             else:
                 yield from _nested(value, depth)
@@ -259,7 +278,8 @@ def _one_by_one(item: Mapping[Any, Any]) -> Iterator[Mapping[Any, Any]]:
     ]
     if len(apart) > 1 and len(apart) == len(boxes):
         # "bbox_1" and "bbox_2", or "dog_bbox" and "cat_bbox"
-        yield from ({name: item[name], "label": _label(item) or name} for name in apart)
+        label = _label(item)
+        yield from ({name: item[name], "label": label or _label_in(keys[name])} for name in apart)
         return
     listed = next((item[name] for name in boxes), None)
     if not isinstance(listed, list) or len(listed) < 2 or not any(map(_is_box, listed)):
@@ -273,6 +293,10 @@ def _one_by_one(item: Mapping[Any, Any]) -> Iterator[Mapping[Any, Any]]:
             # Points of which there are more or fewer than boxes belong to nobody knows which.
             if not isinstance(item[name], list) or len(item[name]) == len(listed)
         }
+
+
+def _label_in(key: Key) -> str:
+    return "" if key.known else key.rest
 
 
 def _is_one_of_several(name: str, key: Key) -> bool:

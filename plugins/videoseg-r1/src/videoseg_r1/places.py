@@ -23,6 +23,7 @@ __all__ = [
     "pairs_of",
     "read_key",
     "sides_of",
+    "told_before",
 ]
 
 XY: TypeAlias = tuple[float, float]
@@ -140,11 +141,13 @@ _SIDE = "|".join(
 _NAMED_ORDER = re.compile(
     rf"(?<![\w.])(?:(?:{_SIDE})[\s,;'\"`()\[\]]{{1,5}}){{3}}(?:{_SIDE})(?!\w)", re.I
 )
+_PLAIN_WORD = re.compile(r"(?:left|right|top|bottom|[ltrb])\W", re.I)
 _MEASURED = re.compile(
     rf"\s{{0,9}}([-+]?\d{{1,3}}(?:,\d{{3}}){{1,3}}(?:\.\d{{1,9}})?|{NUMBER})"
     r"\s{0,3}(px|pixels?|%|‰)?\s{0,9}",
     re.I,
 )
+_KEY_BEFORE = re.compile(r"([A-Za-z_]\w{0,40})[\s\"':=]{0,6}$")
 _LISTED = re.compile(
     rf"[\s(\[]{{0,9}}{NUMBER}(?:[\s,;()\[\]]{{1,9}}{NUMBER}){{1,3}}[\s)\]]{{0,9}}"
 )
@@ -162,6 +165,7 @@ class Key:
         unit: What the numbers are counted in; "" if the key does not say.
         known: Whether every word of the key is understood.
         y_first: Whether points have y first; None if the key does not say.
+        rest: The words of the key that say nothing of a place.
     """
 
     kind: Literal["box", "point", "place"]
@@ -170,6 +174,7 @@ class Key:
     unit: Unit = ""
     known: bool = True
     y_first: bool | None = None
+    rest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +208,11 @@ def read_key(key: object) -> Key | None:
         return Key("point", negative, None, unit, known, y_first) if known else None
     if negative:
         return None
-    known = not left - _BOX_WORDS - _PLACE_WORDS - _FILL_WORDS
+    understood = _BOX_WORDS | _PLACE_WORDS | _FILL_WORDS | set(_UNITS)
+    rest = " ".join(word for word in words if word not in understood)
+    known = all(word.isdigit() for word in rest.split())
     if left & _BOX_WORDS or order is not None:
-        return Key("box", order=order, unit=unit, known=known)
+        return Key("box", order=order, unit=unit, known=known, rest=rest)
     return Key("place", unit=unit) if known and left & _PLACE_WORDS else None
 
 
@@ -217,10 +224,24 @@ def named_order(text: str) -> Order | None:
         bracketed = (
             text[max(0, match.start() - 2) : match.start()].rstrip("'\"").endswith(("[", "("))
         )
-        if match.group().replace(",", " ").split()[0].isalpha() and not bracketed:
+        if _PLAIN_WORD.match(match.group()) and not bracketed:
             continue
         found = _take_order(_PARTS.findall(match.group().lower()))[0] or found
     return found
+
+
+def told_before(text: str, start: int) -> tuple[str, Key | None, Order | None]:
+    """Return what stands right before a place in a text, as in ``bbox_xywh: [``.
+
+    Returns:
+        The word, what it says if it is the key of a box, and the order that is told.
+    """
+    before = text[max(0, start - 60) : start]
+    word = _KEY_BEFORE.search(before)
+    key = None if word is None else read_key(word[1])
+    if word is None or key is None or key.kind != "box":
+        return "", None, named_order(before)
+    return word[1], key, key.order or named_order(before)
 
 
 def numbers_of(value: Any, count: int) -> Measured | None:

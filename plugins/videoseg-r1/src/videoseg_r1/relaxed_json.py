@@ -15,6 +15,8 @@ __all__ = ["CUT_OFF", "Reading", "read", "read_values"]
 _MAX_CHARACTERS = 200_000
 _MAX_DEPTH = 32
 _MAX_ITEMS = 20_000
+# Each vain attempt to read strictly takes time that grows with where it stands in the text.
+_MAX_VAIN_ATTEMPTS = 200
 
 _SPACE = re.compile(r"[\s,;]*")
 # "#1" and "#ff0000" are no comments.
@@ -23,6 +25,7 @@ _STRUCTURE = re.compile(r'["\[\]{}]')
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _UNIT = re.compile(r"\s?(?:px|pixels?)(?![A-Za-z])|\s?[%‰]")
 _WORD = re.compile(r"[A-Za-z_][\w.-]*")
+_PHRASE = re.compile(r"[A-Za-z_][^,;:=\[\]{}()\"/#\n]*")
 _WORDS: dict[str, Any] = {
     "true": True,
     "false": False,
@@ -83,11 +86,13 @@ class Reading:
     Args:
         values: Every list and mapping at its top level.
         cut_off: Whether the text ends in the middle of the last one.
+        starts: Where in the text each of them begins.
         prose: What stands between them.
     """
 
     values: list[Any]
     cut_off: bool
+    starts: list[int]
     prose: str
 
 
@@ -114,6 +119,7 @@ def read(text: str) -> Reading:
     """Read as ``read_values`` does, and say whether the text ends too early."""
     reader = _Reader(text[:_MAX_CHARACTERS])
     values = []
+    starts = []
     prose = []
     while (start := _OPENING.search(reader.text, reader.position)) is not None:
         prose.append(reader.original[reader.position : start.start()])
@@ -123,8 +129,9 @@ def read(text: str) -> Reading:
             value = reader.value(0)
         if value is not CUT_OFF:
             values.append(value)
+            starts.append(start.start())
     prose.append(reader.original[reader.position :])
-    return Reading(values, reader.cut_off, " ".join(prose))
+    return Reading(values, reader.cut_off, starts, " ".join(prose))
 
 
 class _Reader:
@@ -139,6 +146,7 @@ class _Reader:
         self._last_line_end = text.rfind("\n")
         self._strict = json.JSONDecoder(parse_int=_number, strict=False)
         self._strict_from = 0
+        self._vain_attempts = 0
 
     def strict_value(self) -> Any:
         """Read what is JSON as it should be; ``CUT_OFF`` if it is not."""
@@ -153,8 +161,10 @@ class _Reader:
             # What was looked at in vain is not looked at again, or a text that goes wrong late
             # and often would take time that grows with its square. An unterminated string was
             # looked for until the end.
-            unterminated = error.msg.startswith("Unterminated")
-            self._strict_from = len(self.text) if unterminated else error.pos
+            self._vain_attempts += 1
+            hopeless = error.msg.startswith("Unterminated")
+            hopeless = hopeless or self._vain_attempts == _MAX_VAIN_ATTEMPTS
+            self._strict_from = len(self.text) if hopeless else error.pos
             return CUT_OFF
         return value
 
@@ -207,11 +217,21 @@ class _Reader:
             if self.text[self.position : self.position + 1] in (":", "="):
                 self.position += 1
                 self._skip_space()
-                value = CUT_OFF if self._at_end() else self.value(depth + 1)
+                value = CUT_OFF if self._at_end() else self._named_value(depth + 1)
                 if isinstance(key, str) and value is not CUT_OFF and self._may_add():
                     pairs[key] = value
             self.position = max(self.position, before + 1)
         return pairs
+
+    def _named_value(self, depth: int) -> Any:
+        """Read a value that may be several words without quotes."""
+        phrase = _PHRASE.match(self.text, self.position)
+        # In "label: dog bbox: [" the second word is a key again.
+        if phrase is None or self.text[phrase.end() : phrase.end() + 1] in (":", "="):
+            return self.value(depth)
+        self.position = phrase.end()
+        text = self.original[phrase.start() : phrase.end()].strip()
+        return _WORDS.get(text.lower(), text)
 
     def _is_apostrophe(self, character: str) -> bool:
         """Whether a quote stands behind a letter, as in "the dog's", and begins nothing."""

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from videoseg_r1.objects import MAX_POINTS, ObjectAnswer, Objects, sorted_box
-from videoseg_r1.places import NUMBER, XY, box_of, named_order, read_key, sides_of
+from videoseg_r1.places import NUMBER, XY, box_of, sides_of, told_before
 
 __all__ = ["boxes_in_text", "points_in_text"]
 
@@ -63,8 +63,6 @@ _NO_POINT = re.compile(
     re.I,
 )
 _NOT_ON_OBJECT = re.compile(r"(?:neg|outside)\w{0,20}[^()\[\]]{0,20}[\[(\s]*$", re.I)
-# The word before a box, which may say how it is meant: "bbox_xywh: [".
-_KEY_BEFORE = re.compile(r"([A-Za-z_]\w{0,40})[\s\"':=]{0,6}$")
 
 
 def boxes_in_text(text: str, objects: Objects, limit: int) -> list[ObjectAnswer]:
@@ -114,10 +112,7 @@ def _bracketed(text: str, objects: Objects) -> Iterator[_Found]:
             numbers = [float(part) for part in match.groups() if part is not None]
             order = None
             if pattern is _BOX:
-                before = text[max(0, match.start() - _LONGEST_GAP) : match.start()]
-                word = _KEY_BEFORE.search(before)
-                key = None if word is None else read_key(word[1])
-                order = (key.order if key is not None else None) or named_order(before)
+                _, _, order = told_before(text, match.start())
             if (box := objects.box(numbers, order)) is not None:
                 yield match.start(), ObjectAnswer(box)
 
