@@ -17,7 +17,7 @@ from typing import Any
 __all__ = ["denies_in_words", "is_conditional", "is_nothing"]
 
 _LONG = 600
-_SENTENCE = re.compile(r"(?<=[.!?;])\s|[。！？；\n]")
+_SENTENCE = re.compile(r"(?<=[.!?;])\s|[。！？；，\n]")
 _ZEROS = re.compile(r"[(\[]\s{0,9}0(?:\.0{1,9})?(?:\s{0,9},\s{0,9}0(?:\.0{1,9})?){3}\s{0,9}[)\]]")
 
 _PLACE_WORDS = re.compile(r"box|rect|region|point|center|centre|coord|location|position")
@@ -71,7 +71,7 @@ _ENGLISH = (
     rf"|exists?|match(?:es|ing)?|(?:in|on|within)\s(?:the|this|any\sof\sthe)\s(?:\w+\s)?{_SCENE}"
     r"|found|visible|detected|present|seen|shown|here)\b",
     # "the dog is not present", "it does not appear", "is nowhere to be seen"
-    rf"\b(?:is|are|was|were|be|been|does|do|did|can|could)(?:\s?n[o']t|\snever)\s(?:\w+ly\s|anywhere\s"
+    rf"\b(?:is|are|was|were|be|been|does|do|did|can|could)(?:\snot|not|n't|'t|\snever)\s(?:\w+ly\s|anywhere\s"
     rf"|even\s|actually\s|be\s)*{_SEEN}",
     r"\b(?:doesn't|does\snot|don't|do\snot|didn't|did\snot)\s(?:\w+ly\s|seem\sto\s)*"
     r"(?:appear|exist|occur|be\spresent|match)\b",
@@ -227,13 +227,22 @@ _FIRST_WORD = re.compile(
 
 def is_nothing(value: Any) -> bool:
     """Return whether a value stands for no object, as ``[]``, ``null`` or a box of zeros do."""
-    if value is None or value == "" or value == {} or value == []:
-        return True
-    if isinstance(value, str):
-        return _ALONE.fullmatch(_plain(value[:200]).strip(" .!<>\"'()[]")) is not None
-    if isinstance(value, list):
-        return _is_no_place(value) or all(is_nothing(part) for part in value)
-    return isinstance(value, Mapping) and _names_nothing(value)
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += [] if _is_no_place(one) else one
+        elif isinstance(one, Mapping) and one:
+            places = _places_in(one)
+            if not places and not _tells_absence(one):
+                return False
+            waiting += places
+        elif isinstance(one, str) and one:
+            if not _ALONE.fullmatch(_plain(one[:200]).strip(" .!<>\"'()[]")):
+                return False
+        elif one is not None and one not in ("", {}):
+            return False
+    return True
 
 
 def denies_in_words(text: str) -> bool:
@@ -273,19 +282,24 @@ def _is_no_place(value: Sequence[Any]) -> bool:
     return set(numbers) in ({0}, {-1}) or all(math.isnan(number) for number in numbers)
 
 
-def _names_nothing(item: Mapping[Any, Any]) -> bool:
-    places, told = [], False
+def _places_in(item: Mapping[Any, Any]) -> list[Any]:
+    """Return what a mapping says of places, or of lists of objects."""
+    return [
+        value
+        for name, value in item.items()
+        if _PLACE_WORDS.search(str(name).lower()) or _LIST_WORDS.match(str(name).lower())
+    ]
+
+
+def _tells_absence(item: Mapping[Any, Any]) -> bool:
+    """Whether a mapping says so in a word, as ``{"found": false}`` does."""
     for name, value in item.items():
         key = str(name).lower()
-        if _PLACE_WORDS.search(key) or _LIST_WORDS.match(key):
-            places.append(value)
-        elif _FLAG_WORDS.search(key):
-            told = told or value is False or str(value).strip().lower() in ("false", "no", "0")
-        elif _COUNT_WORDS.match(key):
-            told = told or (value == 0 and not isinstance(value, bool))
-    if places:
-        return all(is_nothing(value) for value in places)
-    return told
+        if _FLAG_WORDS.search(key) and value in (False, "false", "False", "no", "No"):
+            return True
+        if _COUNT_WORDS.match(key) and value == 0 and not isinstance(value, bool):
+            return True
+    return False
 
 
 def _plain(text: str) -> str:

@@ -23,6 +23,7 @@ _SPACE = re.compile(r"[\s,;]*")
 _COMMENT = re.compile(r"//|/\*|<!--|#(?=[A-Za-z]{0,30}[ \t])")
 _STRUCTURE = re.compile(r'["\[\]{}]')
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+_WHOLE = re.compile(r"[-+]?\d+")
 _UNIT = re.compile(r"\s?(?:px|pixels?)(?![A-Za-z])|\s?[%‰]")
 _WORD = re.compile(r"[A-Za-z_][\w.-]*")
 _PHRASE = re.compile(r"[A-Za-z_][^,;:=\[\]{}()\"/#\n]*")
@@ -304,7 +305,7 @@ class _Reader:
 
 
 def _number(text: str) -> float | int:
-    whole = re.fullmatch(r"[-+]?\d+", text) is not None
+    whole = _WHOLE.fullmatch(text) is not None
     if whole and len(text) > 40:
         return math.inf
     return int(text) if whole else float(text)

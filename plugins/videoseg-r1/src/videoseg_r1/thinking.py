@@ -44,7 +44,7 @@ _FINAL_WORDS = (
 )
 # "**Final answer:** [...]", "the final answer is [...]", "\boxed{[...]}"
 _FINAL = re.compile(
-    rf"(?<!\w){_FINAL_WORDS}[\s\"'*_`#)】]{{0,6}}(?:[:：=]|\bis\b:?|是|为|は)[\s*_`]{{0,6}}"
+    rf"(?<![\w\"'“‘{{]){_FINAL_WORDS}[\s*_`#)】]{{0,6}}(?:[:：=]|\bis\b:?|是|为|は)[\s*_`]{{0,6}}"
     r"|^[ \t]{0,3}(?:#{1,6}|\*\*)[ \t]{0,3}(?:final\s)?answer[ \t*#]{0,6}$"
     r"|\\boxed\s?\{",
     re.I | re.M,
