@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -180,6 +179,9 @@ def _is_numbers(value: object, length: int) -> bool:
         isinstance(value, list | tuple | np.ndarray)
         and len(value) == length
         and all(
-            isinstance(n, Real) and not isinstance(n, bool) and abs(n) <= _LARGEST for n in value
+            isinstance(n, int | float | np.integer | np.floating)
+            and not isinstance(n, bool)
+            and abs(n) <= _LARGEST
+            for n in value
         )
     )
