@@ -178,10 +178,14 @@ def _is_numbers(value: object, length: int) -> bool:
     return (
         isinstance(value, list | tuple | np.ndarray)
         and len(value) == length
-        and all(
-            isinstance(n, int | float | np.integer | np.floating)
-            and not isinstance(n, bool)
-            and abs(n) <= _LARGEST
-            for n in value
-        )
+        and all(map(_is_number, value))
+    )
+
+
+def _is_number(value: object) -> bool:
+    number = value.item() if isinstance(value, np.generic) else value
+    return (
+        isinstance(number, int | float)
+        and not isinstance(number, bool)
+        and abs(number) <= _LARGEST
     )
