@@ -223,6 +223,15 @@ def test_an_order_that_the_reasoning_names_is_suspected_aloud():
     assert not parse_answer(text, y_first=True).warnings
 
 
+def test_an_order_named_right_before_the_boxes_is_used_and_told():
+    text = 'As [ymin, xmin, ymax, xmax]:\n[{"bbox_2d": [20, 10, 60, 40]}]'
+    answer = parse_answer(text)
+    assert answer.objects[0].box == BOX
+    assert "[y1, x1, y2, x2]" in answer.warnings[0]
+    usual = 'As [xmin, ymin, xmax, ymax]:\n[{"bbox_2d": [10, 20, 40, 60]}]'
+    assert (boxes(usual), parse_answer(usual).warnings) == ([BOX], ())
+
+
 def test_y_first_can_be_chosen_for_boxes_and_points():
     answer = parse_answer('[{"box_2d": [20, 10, 60, 40], "point": [40, 25]}]', y_first=True)
     [found] = answer.objects
@@ -364,6 +373,8 @@ TWO = [BOX, OTHER]
         '[{"bbox_2d": [10, 20, 40, 60] "label": "dog"} {"bbox_2d": [110, 120, 140, 160]}]',
         '{"bbox_2d": [10, 20, 40, 60]}\n{"bbox_2d": [110, 120, 140, 160]}',
         '{"dog": {"bbox_2d": [10, 20, 40, 60]}, "cat": {"bbox_2d": [110, 120, 140, 160]}}',
+        '{"bbox_2d": [10, 20, 40, 60], "bbox_2d": [110, 120, 140, 160]}',
+        "{'bbox_2d': [10, 20, 40, 60], 'bbox_2d': [110, 120, 140, 160]}",
         '{"bbox_1": [10, 20, 40, 60], "bbox_2": [110, 120, 140, 160]}',
         '{"dog_bbox": [10, 20, 40, 60], "cat_bbox": [110, 120, 140, 160]}',
         '{"data": {"result": {"objects": [[[10, 20, 40, 60]], [[[110, 120, 140, 160]]]]}}}',
@@ -384,6 +395,23 @@ def test_two_objects_are_two_however_they_are_written(text):
         ("[1_024, 200, 1_500, 600]", (1024, 200, 1500, 600)),
         ("[10,5; 20,5; 40,5; 60,5]", (10.5, 20.5, 40.5, 60.5)),
         ('{"bbox_2d": ["10 px", "20 px", "40 px", "60 px"]}', BOX),
+        ("[np.int64(10), np.int64(20), np.int64(40), np.int64(60)]", BOX),
+        ("10, 20, 40, 60", BOX),
+        ("bbox_2d: 10 20 40 60.", BOX),
+        ("１０，２０，４０，６０", BOX),
+        (r"\left[10, 20, 40, 60\right]", BOX),
+        ("It spans from (10, 20) to (40, 60).", BOX),
+        ("[10, 20] - [40, 60]", BOX),
+        ('{"bbox_2d": [10, 20, 40, 60, 0.9]}', BOX),
+        ("[[10, 20, 40, 60, 0.9]]", BOX),
+        ('{"bbox": [[10, 20], [40, 20], [40, 60], [10, 60]]}', BOX),
+        (
+            '{"quad": {"vertices": [{"x": 10, "y": 20}, {"x": 40, "y": 9}, {"x": 9, "y": 60}]}}',
+            (9, 9, 40, 60),
+        ),
+        (r"{\"bbox_2d\": [10, 20, 40, 60]}", BOX),
+        ("{&quot;bbox_2d&quot;: [10, 20, 40, 60]}", BOX),
+        ('{"answer": "[{\\"bbox_2d\\": [10, 20, 40, 60]}]"}', BOX),
     ],
 )
 def test_numbers_are_read_with_units_and_separators(text, box):

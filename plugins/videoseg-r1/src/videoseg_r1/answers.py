@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from videoseg_r1.relaxed_json import Reading, read
 from videoseg_r1.repeats import Distinct
 from videoseg_r1.running_text import boxes_in_text, points_in_text
 from videoseg_r1.thinking import final_parts, split_answer
+from videoseg_r1.tidying import tidied
 
 __all__ = ["MAX_OBJECTS", "Answer", "ObjectAnswer", "parse_answer", "split_answer"]
 
@@ -23,14 +23,6 @@ MAX_OBJECTS = 120
 
 _MAX_CHARACTERS = 200_000
 _MAX_IN_TEXT = 10_000
-
-# Four numbers with commas between thousands, or with decimal commas.
-_THOUSANDS = r"\d{1,3}(?:,\d{3}){0,2}(?:\.\d{1,9})?"
-_DECIMALS = r"\d{1,9}(?:,\d{1,9})?"
-_LOCAL_NUMBERS = re.compile(
-    rf"(?<=[\[(])(?:(?:{_THOUSANDS},\s{{1,9}}){{3}}{_THOUSANDS}"
-    rf"|(?P<decimal>(?:{_DECIMALS}\s{{0,9}};\s{{0,9}}){{3}}{_DECIMALS}))(?=[\])])"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +62,7 @@ def parse_answer(text: str, *, y_first: bool = False) -> Answer:
         GroundingParseError: If it neither names a place nor says that there is none.
     """
     thought, whole = split_answer(text)
-    whole = _with_plain_numbers(whole[-_MAX_CHARACTERS:])
+    whole = tidied(whole[-_MAX_CHARACTERS:])
     for part, fenced in final_parts(whole):
         answer = _read_part(part, y_first, told=f"{thought[-_MAX_CHARACTERS:]}\n{whole}")
         if answer is None or (fenced and not answer.objects):
@@ -160,14 +152,3 @@ def _doubts(reading: Reading, finder: Objects, distinct: Distinct, told: str) ->
 
 def _has_parts(value: list[object]) -> bool:
     return any(isinstance(part, Mapping | list) for part in value)
-
-
-def _with_plain_numbers(text: str) -> str:
-    """Return a text in which boxes have no commas between thousands and no decimal commas."""
-
-    def plain(match: re.Match[str]) -> str:
-        if match["decimal"] is not None:
-            return match.group().replace(",", ".").replace(";", ",")
-        return re.sub(r",(?=\d)", "", match.group())
-
-    return _LOCAL_NUMBERS.sub(plain, text)

@@ -16,8 +16,8 @@ from videoseg_r1.places import (
     Key,
     Order,
     Unit,
+    box_numbers_of,
     box_of,
-    numbers_of,
     pairs_of,
     read_key,
     sides_of,
@@ -34,7 +34,10 @@ _MAX_DEPTH = 40
 _FAVORITE_KEYS = ("bbox_2d", "bbox", "box_2d", "box", "bounding_box", "bbox_2d_list")
 _LABEL_KEYS = ("label", "name", "class", "category", "object", "ref")
 _WRAPPERS = frozenset(
-    ["result", "results", "output", "data", "response", "prediction", "predictions", "final"]
+    [
+        *("result", "results", "output", "data", "response", "prediction", "predictions"),
+        *("final", "arguments", "parameters", "args", "input", "content"),
+    ]
 )
 _NOWHERE = ((0.0, 0.0), (-1.0, -1.0))
 """Points that stand for none where there is no box either."""
@@ -90,12 +93,8 @@ class Objects:
         """
         for value, start in zip(reading.values, reading.starts, strict=True):
             name, key, self._told_order = told_before(text, start)
-            if self._told_order is not None and (key is None or key.order is None):
-                self.warn(
-                    f"the boxes are read as [{', '.join(self._told_order)}], because the answer "
-                    "names that order before them"
-                )
-            boxed = key is not None and numbers_of(value, 4) is not None
+            self._warn_of_order(self._told_order, key)
+            boxed = key is not None and box_numbers_of(value) is not None
             for item in _items([{name: value} if boxed else value]):
                 self.num_items += 1
                 found = self._listed(item) if isinstance(item, list) else self._mapped(item)
@@ -120,8 +119,17 @@ class Objects:
         """Keep a warning."""
         self.warnings[warning] = None
 
+    def _warn_of_order(self, order: Order | None, key: Key | None) -> None:
+        """Warn of an order that running text names; a key may be trusted."""
+        told = key is not None and key.order is not None
+        if order is not None and order != (YXYX if self.y_first else XYXY) and not told:
+            self.warn(
+                f"the boxes are read as [{', '.join(order)}], because the answer names that order "
+                "before them"
+            )
+
     def _listed(self, item: list[Any]) -> ObjectAnswer | None:
-        measured = numbers_of(item, 4)
+        measured = box_numbers_of(item)
         if measured is None or (box := self.box(measured.numbers)) is None:
             return None
         return _in_space(ObjectAnswer(box), measured.unit)
@@ -187,15 +195,30 @@ class Objects:
             sides, unit = sides_of(value)
             corners = box_of(sides)
             box = None if corners is None else sorted_box(corners)
+            if box is None and (vertices := value.get("vertices")) is not None:
+                return self._box_at(key, vertices)
             return None if box is None else (ObjectAnswer(box), unit)
+        if (around := self._around(key, value)) is not None:
+            return ObjectAnswer(around), ""
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if isinstance(value, list) and len(value) == 2 and all(isinstance(v, list) for v in value):
             value = [*value[0], *value[1]]
-        measured = numbers_of(value, 4)
+        measured = box_numbers_of(value)
         if measured is None or (box := self.box(measured.numbers, key.order)) is None:
             return None
         return ObjectAnswer(box), measured.unit
+
+    def _around(self, key: Key, value: Any) -> Corners | None:
+        """Return the box around three or more vertices."""
+        if not isinstance(value, list) or len(value) < 3:
+            return None
+        y_first = key.order == YXYX or (key.order is None and self.y_first)
+        points = pairs_of(value, y_first)
+        if len(points) != len(value):
+            return None
+        across, down, _ = zip(*points, strict=True)
+        return sorted_box((min(across), min(down), max(across), max(down)))
 
     def _sided(self, item: Mapping[Any, Any]) -> ObjectAnswer:
         """Return the box whose sides are keys of the object itself."""
@@ -243,7 +266,7 @@ def _items(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
             else:
                 yield from _nested(value, depth)
         elif isinstance(value, list) and value:
-            if numbers_of(value, 4) is not None:
+            if box_numbers_of(value) is not None:
                 yield value
             else:
                 yield from _items(value, depth + 1)
@@ -306,7 +329,7 @@ def _is_one_of_several(name: str, key: Key) -> bool:
 def _is_box(value: Any) -> bool:
     if isinstance(value, Mapping):
         return box_of(sides_of(value)[0]) is not None
-    return numbers_of(value, 4) is not None
+    return box_numbers_of(value) is not None
 
 
 def _rank(entry: tuple[str, Key, Any]) -> tuple[int, int]:

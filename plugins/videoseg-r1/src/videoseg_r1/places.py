@@ -17,6 +17,7 @@ __all__ = [
     "Corners",
     "Key",
     "Measured",
+    "box_numbers_of",
     "box_of",
     "named_order",
     "numbers_of",
@@ -94,6 +95,11 @@ _BOX_WORDS = frozenset(
         "rectangle",
         "region",
         "roi",
+        "polygon",
+        "vertices",
+        "corners",
+        "quad",
+        "poly",
         "边界框",
         "坐标",
         "框",
@@ -262,6 +268,14 @@ def numbers_of(value: Any, count: int) -> Measured | None:
         numbers.append(measured[0])
         units.add(measured[1])
     return Measured(tuple(numbers), units.pop() if len(units) == 1 else "")
+
+
+def box_numbers_of(value: Any) -> Measured | None:
+    """Return the four numbers of a box; a fifth from 0 to 1 behind them is its score."""
+    if isinstance(value, list) and len(value) == 5:
+        score = _measured(value[4])
+        return numbers_of(value[:4], 4) if score is not None and 0 <= score[0] <= 1 else None
+    return numbers_of(value, 4)
 
 
 def sides_of(item: Mapping[Any, Any]) -> tuple[dict[str, float], Unit]:

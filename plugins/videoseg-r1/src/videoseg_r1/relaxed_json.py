@@ -103,8 +103,9 @@ def read_values(text: str) -> list[Any]:
     Anything between them is passed over, and so are comments inside them. Quotes may be
     single or typographic, brackets, commas and digits full-width. A number with a unit behind
     it (``10px``, ``10%``) becomes text. What is cut off at the end of the text is left out,
-    and what stands whole before it is kept. Never raises, and takes time proportional to the
-    text: nesting deeper than 32 and more than 20,000 items are not read.
+    and what stands whole before it is kept. A mapping in which keys come again is a list of
+    mappings, if lists or mappings stand behind them. Never raises, and takes time proportional
+    to the text: nesting deeper than 32 and more than 20,000 items are not read.
 
     Args:
         text: Any text; only its first 200,000 characters are read.
@@ -117,7 +118,7 @@ def read_values(text: str) -> list[Any]:
 
 
 def read(text: str) -> Reading:
-    """Read as ``read_values`` does, and say whether the text ends too early."""
+    """Return what ``read_values`` returns, and where it stands in the text."""
     reader = _Reader(text[:_MAX_CHARACTERS])
     values = []
     starts = []
@@ -145,7 +146,9 @@ class _Reader:
         self.items = 0
         self.cut_off = False
         self._last_line_end = text.rfind("\n")
-        self._strict = json.JSONDecoder(parse_int=_number, strict=False)
+        self._strict = json.JSONDecoder(
+            parse_int=_number, strict=False, object_pairs_hook=_mapping_of
+        )
         self._strict_from = 0
         self._vain_attempts = 0
 
@@ -209,8 +212,8 @@ class _Reader:
             self.position = max(self.position, before + 1)
         return values
 
-    def _mapping(self, depth: int) -> dict[str, Any]:
-        pairs: dict[str, Any] = {}
+    def _mapping(self, depth: int) -> Any:
+        pairs: list[tuple[str, Any]] = []
         while not self._closed("{"):
             before = self.position
             key = self.value(depth + 1)
@@ -220,9 +223,9 @@ class _Reader:
                 self._skip_space()
                 value = CUT_OFF if self._at_end() else self._named_value(depth + 1)
                 if isinstance(key, str) and value is not CUT_OFF and self._may_add():
-                    pairs[key] = value
+                    pairs.append((key, value))
             self.position = max(self.position, before + 1)
-        return pairs
+        return _mapping_of(pairs)
 
     def _named_value(self, depth: int) -> Any:
         """Read a value that may be several words without quotes."""
@@ -302,6 +305,23 @@ class _Reader:
 
     def _at_end(self) -> bool:
         return self.position >= len(self.text)
+
+
+def _mapping_of(pairs: list[tuple[str, Any]]) -> Any:
+    """Return a mapping; a list of mappings where its keys come again with lists or mappings.
+
+    In ``{"bbox": [1, 2, 3, 4], "bbox": [5, 6, 7, 8]}`` a model forgot to begin a new object.
+    """
+    mapping = dict(pairs)
+    if len(mapping) == len(pairs):
+        return mapping
+    parts: list[dict[str, Any]] = [{}]
+    for key, value in pairs:
+        if key in parts[-1]:
+            parts.append({})
+        parts[-1][key] = value
+    several = any(isinstance(v, list | dict) for part in parts[1:] for v in part.values())
+    return parts if several else mapping
 
 
 def _number(text: str) -> float | int:

@@ -20,6 +20,7 @@ _MAX_FOUND = 5_000
 _UNIT = r"(?:\s?(?:px|pixels?))?"
 _BETWEEN = rf"{_UNIT}\s{{0,20}}[,，;；]\s{{0,20}}"
 _APART = r"[\s,，;；]{1,9}"
+_LISTED = r"(?:\s{0,5}[,，、;；|]\s{0,5}|\s{1,5})"
 _OPEN, _CLOSE = r"[(\[（［]\s{0,20}", r"\s{0,20}[)\]）］]"
 
 _BOX = re.compile(
@@ -30,7 +31,8 @@ _CORNER = rf"{_OPEN}({NUMBER}){_BETWEEN}({NUMBER}){_UNIT}{_CLOSE}"
 _CORNERS = re.compile(
     rf"box[^()\[\]\d]{{0,20}}{_CORNER}[\s,;-]{{0,5}}(?:(?:to|and)\s)?{_CORNER}"
     rf"|(?:top|upper)[\s_-]?left[^()\[\]\d]{{0,20}}{_CORNER}[^()\[\]\d]{{0,20}}"
-    rf"(?:bottom|lower)[\s_-]?right[^()\[\]\d]{{0,20}}{_CORNER}",
+    rf"(?:bottom|lower)[\s_-]?right[^()\[\]\d]{{0,20}}{_CORNER}"
+    rf"|{_CORNER}\s{{0,5}}(?:to|until|through|-{{1,2}}>?|[–—→])\s{{0,5}}{_CORNER}",
     re.I,
 )
 # "<bbox>10 20 30 40</bbox>"
@@ -38,6 +40,11 @@ _TAGGED = re.compile(
     rf"<[^<>/\d]{{0,20}}(?:box|rect|det|region|quad)[^<>/]{{0,20}}>\s{{0,9}}"
     rf"({NUMBER}){_APART}({NUMBER}){_APART}({NUMBER}){_APART}({NUMBER})\s{{0,9}}<",
     re.I,
+)
+# A whole answer of four numbers: "10, 20, 40, 60"
+_ALONE = re.compile(
+    rf"\W{{0,9}}(?:\w{{1,30}}\s{{0,5}}[:=：])?[\s\"'*`「]{{0,5}}({NUMBER}){_LISTED}({NUMBER}){_LISTED}"
+    rf"({NUMBER}){_LISTED}({NUMBER})[\s.。」*`\"']{{0,5}}"
 )
 # Florence-2 counts to 999 and has x first, PaliGemma to 1023 and has y first.
 _TOKENS = re.compile(r"<loc(_?)(\d{1,4})><loc_?(\d{1,4})><loc_?(\d{1,4})><loc_?(\d{1,4})>", re.I)
@@ -48,6 +55,7 @@ _NAMED = re.compile(
     re.I,
 )
 _LONGEST_GAP = 60
+_LONGEST_ALONE = 200
 # As Molmo points: in percent.
 _PERCENT_TAG = re.compile(r"<points?\s([^<>]{1,2000})>", re.I)
 _PERCENT_PAIR = re.compile(
@@ -115,6 +123,11 @@ def _bracketed(text: str, objects: Objects) -> Iterator[_Found]:
                 _, _, order = told_before(text, match.start())
             if (box := objects.box(numbers, order)) is not None:
                 yield match.start(), ObjectAnswer(box)
+    alone = _ALONE.fullmatch(text[: _LONGEST_ALONE + 1].strip())
+    if alone is not None and len(text) <= _LONGEST_ALONE:
+        box = objects.box([float(part) for part in alone.groups()])
+        if box is not None:
+            yield 0, ObjectAnswer(box)
 
 
 def _tokens(text: str) -> Iterator[_Found]:
