@@ -165,6 +165,8 @@ def test_a_box_goes_before_a_denial_of_something_else(text, warns):
         '{"x0": 10, "y0": 20, "x1": 40, "y1": 60}',
         '{"top_left": [10, 20], "bottom_right": [40, 60]}',
         '{"top_left": {"x": 10, "y": 20}, "bottom_right": {"x": 40, "y": 60}}',
+        '{"bbox": [10, 20, 30, 40], "format": "xywh"}',
+        '{"bbox_format": "[x, y, width, height]", "objects": [{"bbox": [10, 20, 30, 40]}]}',
         "bbox_xywh: [10, 20, 30, 40]",
         "bbox_xywh = (10, 20, 30, 40)",
         "[ymin, xmin, ymax, xmax] = [20, 10, 60, 40]",
@@ -200,6 +202,23 @@ def test_a_unit_that_is_named_is_kept_with_the_object(text, space, box):
 def test_a_key_of_relative_numbers_above_one_is_doubted_by_name():
     [warning] = parse_answer('{"bbox_norm": [100, 200, 300, 400]}').warnings
     assert "'bbox_norm'" in warning
+
+
+def test_points_are_in_the_unit_of_their_box_or_left_out_aloud():
+    text = '{"bbox_2d": ["10%", "20%", "40%", "60%"], "point_2d": ["25%", "40%"]}'
+    [found] = parse_answer(text).objects
+    assert (found.points, found.space) == (((0.25, 0.4),), "unit")
+    [found] = parse_answer('{"point_2d": ["25%", "40%"]}').objects
+    assert (found.points, found.space) == (((0.25, 0.4),), "unit")
+    answer = parse_answer('{"bbox_normalized": [0.1, 0.2, 0.4, 0.6], "point_2d": [25, 40]}')
+    assert answer.objects[0].points == ()
+    assert "another unit" in answer.warnings[0]
+
+
+def test_an_object_that_is_said_to_be_absent_and_has_a_box_is_told():
+    answer = parse_answer('{"bbox_2d": [10, 20, 40, 60], "found": false}')
+    assert answer.objects[0].box == BOX
+    assert "not there" in answer.warnings[0]
 
 
 def test_an_unknown_key_of_a_box_is_named():
@@ -437,6 +456,14 @@ def test_deep_answers_are_read_or_refused_but_never_crash(depth):
     assert parse_answer("[" * depth + "]" * depth).objects == ()
     with pytest.raises(vs.GroundingParseError):
         parse_answer('{"a":' * depth + '"b"' + "}" * depth)
+
+
+def test_a_label_can_be_written_and_shown():
+    label = r"\ud800dog\u001b[2J" + "x" * 500
+    [found] = parse_answer(f'[{{"bbox_2d": [10, 20, 40, 60], "label": "{label}"}}]').objects
+    assert found.label.encode()
+    assert found.label.startswith("\ufffddog\ufffd[2J")
+    assert len(found.label) <= 100
 
 
 def test_comments_and_quotes_are_no_part_of_what_is_read():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
-from videoseg.text import shorten
+from videoseg.text import printable, shorten, well_formed
 from videoseg_r1.places import (
     XY,
     XYXY,
@@ -18,6 +18,7 @@ from videoseg_r1.places import (
     Unit,
     box_numbers_of,
     box_of,
+    format_of,
     pairs_of,
     read_key,
     sides_of,
@@ -26,6 +27,8 @@ from videoseg_r1.places import (
 from videoseg_r1.relaxed_json import Reading
 
 __all__ = ["OBJECT_LIST_KEYS", "ObjectAnswer", "Objects", "sorted_box"]
+
+_Pair: TypeAlias = tuple[float, float, bool, Unit]
 
 OBJECT_LIST_KEYS = ("objects", "answer", "answers", "detections", "targets")
 
@@ -42,7 +45,9 @@ _WRAPPERS = frozenset(
 _NOWHERE = ((0.0, 0.0), (-1.0, -1.0))
 """Points that stand for none where there is no box either."""
 
+_FLAGS = ("found", "present", "exists", "detected", "is_present")
 _MAX_KEYS = 50
+_LONGEST_LABEL = 100
 _NUMBERED = re.compile(r"(?<!\d)\d{1,3}$")
 
 
@@ -94,6 +99,8 @@ class Objects:
         for value, start in zip(reading.values, reading.starts, strict=True):
             name, key, self._told_order = told_before(text, start)
             self._warn_of_order(self._told_order, key)
+            if isinstance(value, Mapping):
+                self._told_order = format_of(value) or self._told_order
             boxed = key is not None and box_numbers_of(value) is not None
             for item in _items([{name: value} if boxed else value]):
                 self.num_items += 1
@@ -132,42 +139,55 @@ class Objects:
         measured = box_numbers_of(item)
         if measured is None or (box := self.box(measured.numbers)) is None:
             return None
-        return _in_space(ObjectAnswer(box), measured.unit)
+        return _in_space(ObjectAnswer(box), measured.unit, box)
 
     def _mapped(self, item: Mapping[Any, Any]) -> ObjectAnswer | None:
         keys = [(name, key, item[name]) for name in item if (key := read_key(name)) is not None]
-        found = self._boxed(keys) or self._sided(item)
-        points, negatives, units = self._pointed(keys)
+        found = self._boxed(keys, format_of(item)) or self._sided(item)
+        points = self._pointed(keys)
         if found.box is None:
-            if len(keys) > 1 and all(point in _NOWHERE for point in points):
+            if len(keys) > 1 and all((x, y) in _NOWHERE for x, y, *_ in points):
                 points = []
+            if not any(positive for _, _, positive, _ in points):
+                points = pairs_of(item, y_first=False)
             if not points:
-                sides, unit = sides_of(item)
-                if "x" not in sides or "y" not in sides:
-                    return None
-                points, units = [(sides["x"], sides["y"])], {unit}
-            found = _in_space(
-                ObjectAnswer(None, tuple(points[:MAX_POINTS]), tuple(negatives[:MAX_POINTS])),
-                units.pop() if len(units) == 1 else "",
-            )
-        else:
-            # Numbers above 1 are no shares, whatever the box beside them is written in.
-            shares = found.space == "unit"
-            found = replace(
-                found,
-                points=tuple(p for p in points if not shares or max(p) <= 1)[:MAX_POINTS],
-                negative_points=tuple(p for p in negatives if not shares or max(p) <= 1)[
-                    :MAX_POINTS
-                ],
-            )
-        return replace(found, label=_label(item))
+                return None
+            found = _in_space(found, points[0][3], [number for p in points for number in p[:2]])
+        elif any(item.get(name) is False for name in _FLAGS):
+            self.warn("the answer says that something is not there, and yet it gives a place")
+        return replace(self._with_points(found, points), label=_label(item))
 
-    def _boxed(self, keys: Sequence[tuple[str, Key, Any]]) -> ObjectAnswer | None:
-        """Return the box of the key that says most about itself."""
+    def _with_points(self, found: ObjectAnswer, points: Sequence[_Pair]) -> ObjectAnswer:
+        """Return an object with its points, as far as they are in the same unit."""
+        kept: tuple[list[XY], list[XY]] = ([], [])
+        for x, y, positive, unit in points:
+            placed = _in_space(ObjectAnswer(None, ((x, y),)), unit, (x, y))
+            # Of a point that names no unit: a number above 1 is no share.
+            same = placed.space is None and (found.space != "unit" or max(x, y) <= 1)
+            if same or placed.space == found.space:
+                kept[not positive].append(placed.points[0])
+            else:
+                self.warn("points of the answer in another unit than their box are left out")
+        return replace(
+            found,
+            points=tuple(kept[0][:MAX_POINTS]),
+            negative_points=tuple(kept[1][:MAX_POINTS]),
+        )
+
+    def _boxed(
+        self, keys: Sequence[tuple[str, Key, Any]], order: Order | None
+    ) -> ObjectAnswer | None:
+        """Return the box of the key that says most about itself.
+
+        Args:
+            keys: The keys, what they say, and what stands behind them.
+            order: The order of boxes whose key names none, if the object names it.
+        """
         for name, key, value in sorted(keys, key=_rank):
             if key.kind == "point":
                 continue
-            found = self._box_at(key, value)
+            told = key.order or order or self._told_order
+            found = self._box_at(replace(key, order=told), value)
             if found is None:
                 continue
             if not key.known:
@@ -175,13 +195,13 @@ class Objects:
                     f"the key {shorten(name)} is not known; its numbers are read as "
                     f"[{', '.join(YXYX if self.y_first else XYXY)}]"
                 )
-            elif name.lower() == "box_2d" and key.order is None and not self.y_first:
+            elif name.lower() == "box_2d" and told is None and not self.y_first:
                 self.warn(
                     "the key 'box_2d' is used by models that write [ymin, xmin, ymax, xmax], as "
                     "Gemini does; the numbers are read as [x1, y1, x2, y2]: if y comes first, "
                     "set coordinates to a space with y first, such as 'per_mille_yx'"
                 )
-            placed = _in_space(found[0], key.unit or found[1])
+            placed = _in_space(found[0], key.unit or found[1], found[0].box or ())
             if key.unit == "normalized" and placed.space is None:
                 self.warn(
                     f"the key {shorten(name)} says that its numbers are relative to the image, "
@@ -217,7 +237,7 @@ class Objects:
         points = pairs_of(value, y_first)
         if len(points) != len(value):
             return None
-        across, down, _ = zip(*points, strict=True)
+        across, down, _, _ = zip(*points, strict=True)
         return sorted_box((min(across), min(down), max(across), max(down)))
 
     def _sided(self, item: Mapping[Any, Any]) -> ObjectAnswer:
@@ -225,22 +245,18 @@ class Objects:
         sides, unit = sides_of(item)
         corners = box_of(sides)
         box = None if corners is None else sorted_box(corners)
-        return _in_space(ObjectAnswer(box), unit)
+        return _in_space(ObjectAnswer(box), unit, box or ())
 
-    def _pointed(
-        self, keys: Sequence[tuple[str, Key, Any]]
-    ) -> tuple[list[XY], list[XY], set[Unit]]:
-        points: list[XY] = []
-        negatives: list[XY] = []
-        units: set[Unit] = set()
+    def _pointed(self, keys: Sequence[tuple[str, Key, Any]]) -> list[_Pair]:
+        """Return each (x, y, whether it is on the object, unit) that the keys give."""
+        points: list[_Pair] = []
         for _, key, value in keys:
             if key.kind == "box":
                 continue
             y_first = self.y_first if key.y_first is None else key.y_first
-            for x, y, positive in pairs_of(value, y_first):
-                (points if positive and not key.negative else negatives).append((x, y))
-                units.add(key.unit)
-        return points, negatives, units
+            for x, y, positive, unit in pairs_of(value, y_first):
+                points.append((x, y, positive and not key.negative, key.unit or unit))
+        return points
 
 
 def sorted_box(corners: Corners) -> Corners | None:
@@ -345,18 +361,18 @@ def _rank(entry: tuple[str, Key, Any]) -> tuple[int, int]:
     return (1 if key.order is not None else 2, favorite)
 
 
-def _in_space(found: ObjectAnswer, unit: Unit) -> ObjectAnswer:
-    """Return an object in the space that its unit means; percentages become shares."""
-    numbers = [*(found.box or ()), *(n for point in found.points for n in point)]
+def _in_space(found: ObjectAnswer, unit: Unit, numbers: Sequence[float]) -> ObjectAnswer:
+    """Return an object in the space that its unit means; percentages become shares.
+
+    Args:
+        found: The object.
+        unit: The unit.
+        numbers: Those that are in it.
+    """
     if unit == "percent":
         box = None if found.box is None else _hundredths(found.box)
-        return replace(
-            found,
-            box=box,
-            points=tuple((x / 100, y / 100) for x, y in found.points),
-            negative_points=tuple((x / 100, y / 100) for x, y in found.negative_points),
-            space="unit",
-        )
+        points = tuple((x / 100, y / 100) for x, y in found.points)
+        return replace(found, box=box, points=points, space="unit")
     if unit == "normalized":
         return replace(found, space="unit" if numbers and max(numbers) <= 1 else None)
     return replace(found, space=unit or None)
@@ -370,7 +386,7 @@ def _label(item: Mapping[Any, Any]) -> str:
     for name in _LABEL_KEYS:
         label = next((v for k, v in item.items() if str(k).lower() == name), None)
         if isinstance(label, str):
-            return label.strip()[:100]
+            return printable(well_formed(label[:_LONGEST_LABEL])).strip()
     return ""
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Measured",
     "box_numbers_of",
     "box_of",
+    "format_of",
     "named_order",
     "numbers_of",
     "pairs_of",
@@ -108,6 +109,7 @@ _BOX_WORDS = frozenset(
 _PLACE_WORDS = frozenset(["coordinates", "coordinate", "coords", "coord", "location", "position"])
 _POINT_WORDS = frozenset(["point", "points", "center", "centre", "keypoint", "click", "点"])
 _NEGATIVE_WORDS = frozenset(["neg", "negative", "negatives", "background", "outside"])
+_FORMAT_WORDS = re.compile(r"format|order|convention|bbox_type|box_type", re.I)
 _FILL_WORDS = frozenset(
     [
         "2d",
@@ -322,23 +324,33 @@ def box_of(sides: Mapping[str, float]) -> Corners | None:
     return (spans[0][0], spans[1][0], spans[0][1], spans[1][1])
 
 
-def pairs_of(value: Any, y_first: bool) -> list[tuple[float, float, bool]]:
-    """Return each (x, y, whether it is on the object) of one point or a list of points."""
+def pairs_of(value: Any, y_first: bool) -> list[tuple[float, float, bool, Unit]]:
+    """Return each (x, y, whether it is on the object, unit) of one point or a list of points."""
     several = isinstance(value, list) and any(isinstance(p, list | Mapping | str) for p in value)
     one = numbers_of(value, 2) is not None or numbers_of(value, 3) is not None
-    points = []
+    points: list[tuple[float, float, bool, Unit]] = []
     for part in value if several and not one else [value]:
         if isinstance(part, Mapping):
-            sides, _ = sides_of(part)
+            sides, unit = sides_of(part)
             if "x" in sides and "y" in sides:
-                points.append((sides["x"], sides["y"], True))
+                points.append((sides["x"], sides["y"], True, unit))
             continue
         measured = numbers_of(part, 2) or numbers_of(part, 3)
         if measured is not None:
             first, second, *label = measured.numbers
             x, y = (second, first) if y_first else (first, second)
-            points.append((x, y, not label or label[0] > 0))
+            points.append((x, y, not label or label[0] > 0, measured.unit))
     return points
+
+
+def format_of(item: Mapping[Any, Any]) -> Order | None:
+    """Return the order that a mapping names in words, as ``{"format": "xywh", ...}`` does."""
+    for name, value in item.items():
+        if isinstance(value, str) and isinstance(name, str) and _FORMAT_WORDS.search(name):
+            key = read_key(value)
+            if key is not None and key.order is not None:
+                return key.order
+    return None
 
 
 def _measured(value: Any) -> tuple[float, Unit] | None:
