@@ -156,6 +156,20 @@ def test_y_may_come_first_in_every_space(space, box):
         grounding, _ = ground(answer, space=said, coordinates=set_to)
         assert grounding.prompts[0].box == SQUARE
         assert grounding.warnings == ()
+        assert grounding.thought.details["coordinate_space"] == space
+
+
+@pytest.mark.parametrize(
+    ("space", "box", "fits"),
+    [
+        ("per_mille_yx", "[300, 900, 500, 1500]", "pixels_of_resized_yx"),
+        ("pixels_of_resized_yx", "[16, 24, 62, 36]", "pixels_of_resized"),
+        ("per_mille_yx", "[0.5, 0.25, 0.75, 0.5]", "unit_yx"),
+    ],
+)
+def test_a_space_that_fits_keeps_the_order_of_the_numbers(space, box, fits):
+    grounding, _ = ground(f'[{{"box_2d": {box}}}]', space=space)
+    assert f"coordinates={fits!r}" in grounding.warnings[0]
 
 
 def test_what_a_key_says_goes_before_the_space_of_the_model():

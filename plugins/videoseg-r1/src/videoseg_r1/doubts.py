@@ -29,12 +29,13 @@ def doubts_about_numbers(objects: Sequence[ObjectAnswer], placement: Placement) 
     for space in dict.fromkeys(found.space for found in objects):
         group = [found for found in objects if found.space == space]
         placed = placement.of(space)
-        if space is not None and placed.space != placement.space:
+        scale = placed.space.x_first.name
+        if space is not None and scale != placement.space.x_first.name:
             doubts.append(
                 f"the answer itself says that its numbers are in {placed.space}, not in the "
                 f"model's space {placement.space}; it is read as it says"
             )
-        elif space == "pixels" and not placed.space.name.startswith(("pixels", "square")):
+        elif space == "pixels" and not scale.startswith(("pixels", "square")):
             doubts.append(
                 f"the answer says that its numbers are pixels, but they are read as "
                 f"{placed.space}; if it is right, set coordinates='pixels_of_resized'"
@@ -67,7 +68,7 @@ def _outside(objects: Sequence[ObjectAnswer], placement: Placement) -> Iterator[
 
 def _shares(objects: Sequence[ObjectAnswer], placement: Placement) -> Iterator[str]:
     """Yield a warning where numbers look like shares in a space of larger numbers."""
-    if placement.space.name == "unit":
+    if placement.space.x_first.name == "unit":
         return
     small = [
         numbers
@@ -83,7 +84,7 @@ def _shares(objects: Sequence[ObjectAnswer], placement: Placement) -> Iterator[s
         yield (
             f"numbers of the answer are at most 1, so that nearly nothing of them is left in its "
             f"coordinate space {placement.space}: {_shown(small[0])}; if they are shares of width "
-            "and height, set coordinates='unit'"
+            f"and height, set coordinates={'unit_yx' if placement.space.y_first else 'unit'!r}"
         )
 
 
@@ -92,12 +93,17 @@ def _other_space(pairs: Sequence[_XY], placement: Placement) -> str | None:
     if any(number < 0 for pair in pairs for number in pair):
         return None
     across, down = placement.space.extent(placement.seen)
-    name = placement.space.name
+    scale = placement.space.x_first.name
+    y_first = placement.space.y_first
     if across != down and all(x <= down and y <= across for x, y in pairs):
-        return f"{name}_yx"
-    if name != "per_mille" and all(max(pair) <= 1000 for pair in pairs):
-        return "per_mille"
-    return None if name == "pixels_of_resized" else "pixels_of_resized"
+        y_first = not y_first
+    elif scale != "per_mille" and all(max(pair) <= 1000 for pair in pairs):
+        scale = "per_mille"
+    elif scale == "pixels_of_resized":
+        return None
+    else:
+        scale = "pixels_of_resized"
+    return f"{scale}_yx" if y_first else scale
 
 
 def _pairs(found: ObjectAnswer) -> Iterator[_XY]:

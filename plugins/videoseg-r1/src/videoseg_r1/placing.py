@@ -18,8 +18,8 @@ class Placement:
     """How the coordinates of one reply are meant.
 
     Args:
-        space: The convention they are written in, with x first: where a model writes y first,
-            ``parse_answer`` has turned its numbers round.
+        space: The convention they are written in. Where y comes first in it, ``parse_answer``
+            has turned the numbers round: what is placed here has x first.
         source: (height, width) of the source frame.
         seen: (height, width) at which the model saw it, if known.
     """
@@ -63,7 +63,7 @@ class Placement:
         }
 
     def _to_source(self, numbers: tuple[float, ...]) -> list[float]:
-        values: list[float] = self.space.to_source(
+        values: list[float] = self.space.x_first.to_source(
             numbers, source=self.source, seen=self.seen
         ).tolist()
         return values
@@ -100,4 +100,4 @@ def placement_of(
             "`videoseg doctor --chat` finds out which"
         )
     seen = reply.image_sizes[image] if reply.image_sizes else None
-    return Placement(CoordinateSpace(name).x_first, source, seen)
+    return Placement(CoordinateSpace(name), source, seen)
