@@ -295,17 +295,36 @@ def test_drafts_before_the_final_answer_do_not_count(text):
     assert boxes(text) == [BOX]
 
 
-def test_several_fenced_blocks_are_told():
-    fences = "```\n[1, 2, 3, 4]\n```\n```\n[10, 20, 40, 60]\n```"
-    answer = parse_answer(fences)
-    assert "several fenced blocks" in answer.warnings[0]
-    assert boxes(fences + "\n```\nnote: done\n```") == [BOX]
+def test_places_outside_of_the_last_fenced_block_are_drafts_and_told():
+    for text in (
+        "```\n[1, 2, 3, 4]\n```\n```\n[10, 20, 40, 60]\n```",
+        "First [1, 2, 3, 4].\n```json\n[10, 20, 40, 60]\n```",
+    ):
+        answer = parse_answer(text)
+        assert [found.box for found in answer.objects] == [BOX]
+        assert "outside of its last fenced block" in answer.warnings[0]
+        assert boxes(text + "\n```\nnote: done\n```") == [BOX]
+    assert parse_answer("Here:\n```json\n[10, 20, 40, 60]\n```\nDone.").warnings == ()
 
 
-def test_two_lists_of_which_none_is_said_to_be_final_are_both_taken_and_told():
-    answer = parse_answer(f'[{{"bbox_2d": {list(BOX)}}}] or [{{"bbox_2d": {list(OTHER)}}}]')
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"bbox_2d": [10, 20, 40, 60]}] or [{"bbox_2d": [110, 120, 140, 160]}]',
+        "First [10, 20, 40, 60], which is a cat. So the dog is [110, 120, 140, 160].",
+        "(10, 20, 40, 60)? Actually, it is rather at (110, 120, 140, 160).",
+    ],
+)
+def test_places_of_which_none_is_said_to_be_final_are_all_taken_and_told(text):
+    answer = parse_answer(text)
     assert [found.box for found in answer.objects] == [BOX, OTHER]
-    assert "2 lists" in answer.warnings[0]
+    assert "several parts of its text" in answer.warnings[0]
+
+
+def test_places_that_are_joined_are_not_doubted():
+    for text in ("[10, 20, 40, 60] and [110, 120, 140, 160]", "[10, 20, 40, 60]\n[0, 0, 1, 9]"):
+        answer = parse_answer(text)
+        assert (len(answer.objects), answer.warnings) == (2, ())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from videoseg import GroundingParseError
@@ -63,14 +62,18 @@ def parse_answer(text: str, *, y_first: bool = False) -> Answer:
     """
     thought, whole = split_answer(text)
     whole = tidied(whole[-_MAX_CHARACTERS:])
-    for part, fenced in final_parts(whole):
-        answer = _read_part(part, y_first, told=f"{thought[-_MAX_CHARACTERS:]}\n{whole}")
-        if answer is None or (fenced and not answer.objects):
+    told = f"{thought[-_MAX_CHARACTERS:]}\n{whole}"
+    for part, around in final_parts(whole):
+        answer = _read_part(part, y_first, told=told)
+        if answer is None or (part is not around and not answer.objects):
             # Of several fenced blocks one may be about something else.
             continue
         warnings = [*answer.warnings]
-        if fenced:
-            warnings.append("the answer has several fenced blocks; the last with a place is taken")
+        if part is not around and _has_more_places(around, answer, y_first):
+            warnings.append(
+                "the answer names other places outside of its last fenced block; they are taken "
+                "for drafts and left out"
+            )
         return Answer(thought, answer.objects, tuple(dict.fromkeys(warnings)))
     said = f": {shorten(whole)}" if whole else ""
     raise GroundingParseError(
@@ -108,6 +111,13 @@ def _read_part(part: str, y_first: bool, *, told: str) -> Answer | None:
     return Answer("", tuple(distinct.objects), (*_numbers_left(distinct), *warnings, *doubts))
 
 
+def _has_more_places(around: str, answer: Answer, y_first: bool) -> bool:
+    """Whether a text has boxes beside those of the fenced block that was taken from it."""
+    every = _read_part(around, y_first, told="")
+    boxes = {found.box for found in answer.objects}
+    return every is not None and any(found.box not in boxes for found in every.objects)
+
+
 def _says_none(reading: Reading, part: str) -> bool:
     if reading.values and not reading.cut_off and all(map(is_nothing, reading.values)):
         return not is_conditional(reading.prose)
@@ -129,15 +139,11 @@ def _numbers_left(distinct: Distinct) -> list[str]:
 
 def _doubts(reading: Reading, finder: Objects, distinct: Distinct, told: str) -> list[str]:
     """Return what makes doubtful whether an answer is meant as it is read."""
+    if reading.has_parts() and len(distinct.objects) > 1:
+        finder.warn_of_parts()
     doubts = [*finder.warnings]
     if reading.cut_off:
         doubts.append("the answer breaks off in the middle; objects may be missing")
-    lists = [value for value in reading.values if isinstance(value, list) and _has_parts(value)]
-    if len(lists) > 1 and len(distinct.objects) > 1:
-        doubts.append(
-            f"the answer has {len(lists)} lists of objects and does not say which one is final; "
-            "all are taken"
-        )
     order, usual = named_order(told), YXYX if finder.y_first else XYXY
     if order not in (None, usual) and finder.guessed_order:
         doubts.append(
@@ -148,7 +154,3 @@ def _doubts(reading: Reading, finder: Objects, distinct: Distinct, told: str) ->
     if denies_in_words(reading.prose):
         doubts.append("the answer says that something is not there, and yet it gives a place")
     return doubts
-
-
-def _has_parts(value: list[object]) -> bool:
-    return any(isinstance(part, Mapping | list) for part in value)

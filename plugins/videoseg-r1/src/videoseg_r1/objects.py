@@ -126,6 +126,13 @@ class Objects:
         """Keep a warning."""
         self.warnings[warning] = None
 
+    def warn_of_parts(self) -> None:
+        """Warn that places stand apart in an answer."""
+        self.warn(
+            "the answer names places in several parts of its text and does not say which is "
+            "final; all are taken, drafts among them"
+        )
+
     def _warn_of_order(self, order: Order | None, key: Key | None) -> None:
         """Warn of an order that running text names; a key may be trusted."""
         told = key is not None and key.order is not None
@@ -298,10 +305,14 @@ def _nested(item: Mapping[Any, Any], depth: int) -> Iterator[Any]:
     if not inner:
         yield item
     for key, value in inner.items():
-        named = key in _WRAPPERS or not isinstance(value, Mapping) or set(_LABEL_KEYS) & set(value)
-        if not named:
-            value = {**value, "label": key}
-        yield from _items([value], depth + 1)
+        if (
+            isinstance(value, Mapping)
+            and key not in _WRAPPERS
+            and not set(_LABEL_KEYS) & set(value)
+        ):
+            yield from _items([{**value, "label": key}], depth + 1)
+        else:
+            yield from _items([value], depth + 1)
 
 
 def _has_items(value: list[Any]) -> bool:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CUT_OFF", "Reading", "read", "read_values"]
+__all__ = ["CUT_OFF", "Reading", "is_talk", "read", "read_values"]
 
 _MAX_CHARACTERS = 200_000
 _MAX_DEPTH = 32
@@ -38,6 +38,10 @@ _WORDS: dict[str, Any] = {
 }
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
 _AFTER_STRING = re.compile(r"\s{0,20}(?:[,:\]})=]|//|/\*|#|$)")
+_LETTER = re.compile(r"[^\W\d_]")
+_TAG = re.compile(r"<[^<>]{1,40}>")
+# As many letters as "and also" may have.
+_JOINING = 8
 _OPENING = re.compile(r"[\[{]")
 
 _QUOTES = {
@@ -88,13 +92,30 @@ class Reading:
         values: Every list and mapping at its top level.
         cut_off: Whether the text ends in the middle of the last one.
         starts: Where in the text each of them begins.
-        prose: What stands between them.
+        between: What stands before the first of them, between them, and behind the last.
     """
 
     values: list[Any]
     cut_off: bool
     starts: list[int]
-    prose: str
+    between: list[str]
+
+    @property
+    def prose(self) -> str:
+        """What stands outside of the values."""
+        return " ".join(self.between)
+
+    def has_parts(self) -> bool:
+        """Whether values stand apart: several lists of objects, or more than a joining word."""
+        lists = [value for value in self.values if isinstance(value, list)]
+        if sum(any(isinstance(one, dict | list) for one in value) for value in lists) > 1:
+            return True
+        return any(map(is_talk, self.between[1:-1]))
+
+
+def is_talk(text: str) -> bool:
+    """Return whether a text between two values says more than a joining word; tags are none."""
+    return len(_LETTER.findall(_TAG.sub("", text[:1000]))) > _JOINING
 
 
 def read_values(text: str) -> list[Any]:
@@ -133,7 +154,7 @@ def read(text: str) -> Reading:
             values.append(value)
             starts.append(start.start())
     prose.append(reader.original[reader.position :])
-    return Reading(values, reader.cut_off, starts, " ".join(prose))
+    return Reading(values, reader.cut_off, starts, prose)
 
 
 class _Reader:

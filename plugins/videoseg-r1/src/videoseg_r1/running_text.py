@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from videoseg_r1.objects import MAX_POINTS, ObjectAnswer, Objects, sorted_box
 from videoseg_r1.places import NUMBER, XY, box_of, sides_of, told_before
+from videoseg_r1.relaxed_json import is_talk
 
 __all__ = ["boxes_in_text", "points_in_text"]
 
@@ -115,6 +116,7 @@ def points_in_text(text: str, objects: Objects, limit: int) -> list[ObjectAnswer
 def _bracketed(text: str, objects: Objects) -> Iterator[_Found]:
     """Yield "(x1, y1, x2, y2)", "<box>(x1, y1), (x2, y2)" and "<bbox>x1 y1 x2 y2</bbox>"."""
     for pattern in (_CORNERS, _BOX, _TAGGED):
+        end = len(text)
         for match in islice(pattern.finditer(text), _MAX_FOUND):
             # Of the groups only those of the form that was written are filled.
             numbers = [float(part) for part in match.groups() if part is not None]
@@ -122,6 +124,9 @@ def _bracketed(text: str, objects: Objects) -> Iterator[_Found]:
             if pattern is _BOX:
                 _, _, order = told_before(text, match.start())
             if (box := objects.box(numbers, order)) is not None:
+                if is_talk(text[end : match.start()]):
+                    objects.warn_of_parts()
+                end = match.end()
                 yield match.start(), ObjectAnswer(box)
     alone = _ALONE.fullmatch(text[: _LONGEST_ALONE + 1].strip())
     if alone is not None and len(text) <= _LONGEST_ALONE:

@@ -13,7 +13,7 @@ _THINKING = (
     r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|analysis|scratchpad|reflection|rationale"
     r"|seed:think)"
 )
-_ANSWERING = r"(?:answer|final[_ -]?answer|final|response|solution|conclusion)"
+_ANSWERING = r"(?:answer|final[_ -]?answer|final|response|solution|conclusion|output|result)"
 # How families of models mark reasoning and answers; all are turned into the tags of the paper.
 _MARKS = re.compile(
     rf"""(?P<think><{_THINKING}> | <\|(?:begin_of_)?{_THINKING}\|> | <\|START_THINKING\|>
@@ -37,15 +37,18 @@ _ANSWER = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.S)
 _ANSWER_TAG = re.compile(r"</?answer>")
 
 _FINAL_WORDS = (
-    r"(?:(?:the\s|my\s)?(?:final|corrected|revised)\s(?:answer|result|output|response|boxe?s?)"
-    r"|answer|final|最终答案|最終答案|最终结果|答案|答え|最終的な答え|回答|최종\s?답변|최종\s?답|정답|답변|답"
+    r"(?:(?:the\s|my\s)?(?:final|corrected|revised)\s(?:answers?|results?|outputs?|response|json"
+    r"|list|predictions?|detections?|coordinates|(?:bounding\s)?box(?:es)?)"
+    r"|answer|final|correction|最[终終](?:答案|结果|結果|回答)|答案|答え|最終的な答え|回答|최종\s?답변"
+    r"|최종\s?답|정답|답변|답"
     r"|endg[üu]ltige\santwort|antwort|r[ée]ponse(?:\sfinale)?|respuesta(?:\sfinal)?"
     r"|resposta(?:\sfinal)?|risposta(?:\sfinale)?|(?:окончательный\s)?ответ)"
 )
-# "**Final answer:** [...]", "the final answer is [...]", "\boxed{[...]}"
+# "**Final answer:** [...]", "the final answer is [...]", "## Answer", "\boxed{[...]}"
 _FINAL = re.compile(
-    rf"(?<![\w\"'“‘{{]){_FINAL_WORDS}[\s*_`#)】]{{0,6}}(?:[:：=]|\bis\b:?|是|为|は)[\s*_`]{{0,6}}"
-    r"|^[ \t]{0,3}(?:#{1,6}|\*\*)[ \t]{0,3}(?:final\s)?answer[ \t*#]{0,6}$"
+    rf"(?<![\w\"'“‘{{]){_FINAL_WORDS}[\s*_`#)】]{{0,6}}(?:[:：=–—-]|\bis\b:?|是|为|は)[\s*_`]{{0,6}}"
+    r"|^[ \t]{0,3}(?:output|result)s?[ \t*]{0,3}:"
+    r"|^[ \t]{0,3}(?:#{1,6}|\*\*)?[ \t]{0,3}(?:final\s)?answer[ \t*#]{0,6}$"
     r"|\\boxed\s?\{",
     re.I | re.M,
 )
@@ -81,24 +84,22 @@ def split_answer(text: str) -> tuple[str, str]:
     return thought, (answers[-1].group(1) if answers else _ANSWER_TAG.sub("", rest)).strip()
 
 
-def final_parts(block: str) -> Iterator[tuple[str, bool]]:
+def final_parts(block: str) -> Iterator[tuple[str, str]]:
     """Yield the parts of an answer that may be the final one, the most likely first.
 
-    That is what follows the last "Final answer:" or the like, and of several fenced blocks the
-    last; then the whole.
+    That is what follows the last "Final answer:" or the like, and of fenced blocks the last;
+    then the whole.
 
     Yields:
-        The part, and whether it is a fenced block among several.
+        The part, and what it is a part of: itself, or the text around a fenced block.
     """
     marks = list(_FINAL.finditer(block))
     parts = [block]
     if marks and block[marks[-1].end() :].strip():
         parts.insert(0, block[marks[-1].end() :])
     for part in parts:
-        fenced = _fenced(part)
-        if len(fenced) > 1:
-            yield from ((one, True) for one in reversed(fenced))
-        yield part, False
+        yield from ((fenced, part) for fenced in reversed(_fenced(part)))
+        yield part, part
 
 
 def _fenced(text: str) -> list[str]:
