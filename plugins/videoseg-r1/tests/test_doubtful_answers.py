@@ -47,7 +47,7 @@ def test_as_many_tokens_as_allowed_are_cut_off_where_nothing_else_is_known():
 
 
 def test_an_answer_that_is_cut_off_while_it_denies_may_have_gone_on_otherwise():
-    weighing = "In the first frame there is no square. In the second"
+    weighing = "There is no square on the left side. On the right"
     with pytest.raises(vs.GroundingParseError, match="max_tokens"):
         ground(weighing, ends={"finish_reason": "length"})
     grounding, _ = ground(f"<answer>[]</answer> {weighing}", ends={"finish_reason": "length"})

@@ -43,11 +43,16 @@ _CONDITIONAL = re.compile(
     r"|caso|если)\b|(?:如果|若|假如|もし|만약|만일)"
     r"|\b(?:if|in case|falls|wenn)\s(?:there|no|nothing|the|it|kein|nichts)\b"
 )
+# What is not there at one time may be there at another.
+_AT_ONE_TIME = re.compile(
+    r"\b(?:(?:in|during)\sthe\s(?:first|second|earlier|previous|early|initial|beginning)\b"
+    r"|at\s(?:first|the\s(?:beginning|start))\b|initially\b|in\sframe\s\d)(?!.*\b(?:any|all|nor|every)\b)"
+)
 _OTHER = r"(?!(?:other|others|additional|further|more|second|longer\sany|better)\b)"
 _NO_MATTER = (
     r"(?!(?:doubts?|questions?|need|reason|problems?|ambiguity|uncertainty|matter|way|idea|clue"
     r"|issues?|difficulty|difference|confusion|guarantee|certainty|information|comment|thanks"
-    r"|answer|text|sound|audio|one\selse)\b)"
+    r"|answer|wonder|text|sound|audio|one\selse)\b)"
 )
 _SEEN = (
     r"(?:(?:present|visible|shown|seen|found|there|detected|depicted|located|identified|in|on"
@@ -65,7 +70,7 @@ _ENGLISH = (
     rf"(?!\s{_OTHER[3:-1]})(?!\s{_NO_MATTER[3:-1]})",
     r"\bthere\s(?:doesn't|does\snot|don't|do\snot|didn't|did\snot)\s(?:appear|seem)\sto\sbe\b",
     rf"\bi\s(?:can\s)?(?:see|saw|find|found|detect(?:ed)?|spot(?:ted)?)\sno\s{_OTHER}{_NO_MATTER}",
-    r"\bis:?\s(?:none|null|nothing)\W*$|\bnone\sof\s(?:the|these|those|them)\b",
+    r"(?:\bis|:):?\s(?:none|null|nothing)\W*$|\bnever\s(?:appears?|shows?|seen|visible|shown)\b|\bnone\sof\s(?:the|these|those|them)\b",
     # "no dog is visible", "no dog in the video"
     rf"(?:^|[\W])no\s{_OTHER}{_NO_MATTER}{_NOUN}(?:is|are|was|were|can\sbe|could\sbe|appears?"
     rf"|exists?|match(?:es|ing)?|(?:in|on|within)\s(?:the|this|any\sof\sthe)\s(?:\w+\s)?{_SCENE}"
@@ -76,16 +81,16 @@ _ENGLISH = (
     r"\b(?:doesn't|does\snot|don't|do\snot|didn't|did\snot)\s(?:\w+ly\s|seem\sto\s)*"
     r"(?:appear|exist|occur|be\spresent|match)\b",
     r"\b(?:is|are|was|were)\s(?:\w+ly\s)?(?:absent|nowhere|missing\sfrom|not\sin"
-    r"|out\sof\s(?:the\s)?(?:frame|view|shot)|outside\sthe\s(?:frame|view))\b",
+    r"|off-?screen|out\sof\ssight|out\sof\s(?:the\s)?(?:frame|view|shot)|outside\sthe\s(?:frame|view))\b",
     # "the video does not show a dog"
     rf"\b{_SCENE}\s(?:does\snot|doesn't|do\snot|don't|did\snot|didn't)\s(?:\w+ly\s)?"
     r"(?:contain|show|include|depict|feature|have)\b",
     rf"\b{_SCENE}\s(?:contains?|shows?|includes?|has|have)\s(?:no|none)\s{_OTHER}{_NO_MATTER}",
     # "I cannot find the dog"
-    r"\bi\s(?:can\s?not|can't|could\s?not|couldn't|do\snot|don't|did\snot|didn't|am\sunable\sto"
+    r"\b(?:i|we|one|you)\s(?:can\s?not|can't|could\s?not|couldn't|do\snot|don't|did\snot|didn't|am\sunable\sto"
     r"|was\sunable\sto|am\snot\sable\sto|fail(?:ed)?\sto)\s(?:\w+ly\s)?(?:see|find|locate|detect"
     r"|spot|identify(?!\s(?:\w+\s)?(?:people|persons?|individuals?|anyone|someone|faces?|who)))\b"
-    r"(?!\s(?:how|why|what|which|whether|if))",
+    r"(?!\s(?:how|why|what|which|whether|if))(?!\W*$)",
     r"\b(?:nothing|none|neither|no\s?one|nobody)\s(?:\w+\s){0,6}?(?:match(?:es)?|fits?|corresponds?|is"
     r"|are|was|were|can|could|found|visible|detected|appears?)\b",
     r"\bno\s(?:such|match(?:es|ing)?|target|objects?|results?|detections?|instances?)\b",
@@ -102,6 +107,8 @@ _GERMAN = (
     r"\bnicht\s(?:\w+\s){0,3}?(?:vorhanden|zu\s(?:sehen|finden|erkennen)|sichtbar|gefunden"
     r"|im\s(?:bild|video)|in\sd(?:em|iesem|er|ieser)\s(?:bild|video|szene)|enthalten|auffindbar"
     r"|erkennbar|da)\b",
+    r"\bkann\s(?!(?:das|dein|ihr)\s(?:bild|video))(?:\w+\s){0,5}?(?:kein\w{0,2}\s(?:\w+\s){1,4}?|nicht\s)"
+    r"(?:finden|sehen|erkennen|entdecken)\b",
     r"\bnichts\s(?:\w+\s){0,4}?(?:gefunden|zu\s(?:sehen|finden)|passt|entspricht|sichtbar)\b",
     r"\b(?:existiert|erscheint|taucht|kommt|fehlt)\s(?:\w+\s){0,4}?(?:nicht|im\s(?:bild|video))\b",
 )
@@ -115,19 +122,19 @@ _FRENCH = (
     r"\bn'(?:est|etait)\s(?:nulle\spart|plus\svisible)\b",
     r"\bne\s(?:vois|trouve|voit|contient|montre|figure|correspond|detecte|se\strouve)\s"
     r"(?:\w+\s)?(?:pas|aucune?|rien)\b(?!\s(?:comment|pourquoi))",
-    r"\b(?:introuvable|absente?)\b",
+    r"\b(?:introuvable|absente?)\b|\b(?:pas|non)\s(?:visible|presente?|trouvee?|detectee?)\b",
     r"^\W*pas\sde\s\w+\W*$",
 )
 _SPANISH = (
     r"\bno\shay\s(?!(?:duda|dudas|problema|otr\w+|mas)\b)",
     r"\bno\s(?:aparece|aparecen|existe|existen|se\s(?:ve|ven|encuentra|encuentran|encontro|observa"
-    r"|observan|detecta|detecto|aprecia|muestra)|es\svisible|son\svisibles|veo|encuentro"
+    r"|observan|ha\s(?:encontrado|detectado)|han\s(?:encontrado|detectado)|detecta|detecto|aprecia|muestra)|es\svisible|son\svisibles|veo|encuentro"
     r"|contiene|muestra|figura|puedo\s(?:ver|encontrar|localizar|identificar)"
     r"|esta(?:n)?\s(?:presentes?|visibles?|en|aqui|ahi))\b",
     r"\b(?:ningun|ninguna|ninguno|nada)\s(?!(?:duda|problema|otr\w+)\b)(?:[\w-]+\s){0,7}?"
     r"(?:visible|coincide|corresponde|aparece|encontrad[oa]|detectad[oa]|presente|en\sel|en\sla"
     r"|en\seste|en\sesta)\b",
-    r"\besta\sausente\b",
+    r"\besta\sausente\b|\bno\s(?:encontrad[oa]|detectad[oa]|presente|visible)\b",
 )
 _PORTUGUESE = (
     r"\bnao\s(?:ha|havia|tem)\s(?!(?:duvidas?|problema|outr\w+|mais|certeza)\b)",
@@ -137,17 +144,17 @@ _PORTUGUESE = (
     r"|em|no|na|neste|nesta|aqui))\b",
     r"\b(?:nenhum|nenhuma|nada)\s(?!(?:duvida|problema|outr\w+)\b)(?:[\w-]+\s){0,7}?(?:visivel"
     r"|corresponde|aparece|encontrad[oa]|detectad[oa]|presente|no|na|neste|nesta)\b",
-    r"\besta\sausente\b",
+    r"\besta\sausente\b|\bnao\s(?:encontrad[oa]|detectad[oa]|presente|visivel)\b",
 )
 _ITALIAN = (
-    r"\bnon\s(?:c'e|ci\s(?:sono|e)|c'era|vi\s(?:e|sono))\s(?!(?:dubbi\w*|problem\w*|altr\w*)\b)",
+    r"\bnon\s(?:c'e|ci\s(?:sono|e)|c'era|vi\s(?:e|sono))(?:\W*$|\s)(?!(?:dubbi\w*|problem\w*|altr\w*)\b)",
     r"\bnon\s(?:e|sono)\s(?:\w+\s)?(?:presente|presenti|visibile|visibili|nel|nella|in|qui"
     r"|stat[oa]\s(?:trovat[oa]|rilevat[oa])|inquadrat[oa])\b",
     r"\bnon\s(?:appare|compare|esiste|vedo|trovo|si\svede|si\strova|contiene|mostra|figura|risulta"
     r"|riesco\sa\s(?:vedere|trovare)|posso\s(?:vedere|trovare))\b",
     r"\b(?:nessun[oa]?|niente|nulla)\s(?!(?:dubbio|problema|altr\w+)\b)(?:[\w'-]+\s){0,7}?"
     r"(?:visibile|corrisponde|presente|trovat[oa]|rilevat[oa]|nel|nella|in)\b",
-    r"\be\sassente\b",
+    r"\be\sassente\b|\bnon\s(?:presente|visibile|trovat[oa]|rilevat[oa])\b",
 )
 _RUSSIAN = (
     r"(?:^|\s)(?:на|в|здесь|там|тут|кадре|видео|изображении|сцене)\s(?:\w+\s){0,4}?нет\b"
@@ -174,7 +181,7 @@ _JAPANESE = (
     r"(?<!疑い)(?<!疑問)(?<!余地)(?<!問題)(?<!間違い)(?<!自信)(?<!必要)(?<!違い)(?:は|が|も)"
     r"(?:どこにも|ここには?)?(?:ありません|ない(?:です)?(?:[。.\s]|$)|無い)",
     r"(?:存在し|見つかり|見当たり|映ってい|写ってい|見え|現れ|登場し|確認され|検出され)(?:ません|ない|なかった)"
-    r"|見つから(?:ない|なかった)|見当たらない|見つけられ(?:ません|ない|なかった)|該当(?:なし|無し|する\w{0,8}なし)",
+    r"|見つから(?:ない|なかった)|見当たらない|見つけられ(?:ません|ない|なかった)|(?<!間違い)(?<!問題)(?<!疑い)(?:なし|無し)\W*$",
 )
 _KOREAN = (
     r"(?<!수\s)(?<!수)(?<!여지가\s)(?<!여지는\s)(?<!문제가\s)(?<!문제는\s)(?<!문제)(?<!의심이\s)(?<!바\s)(?<!자신이\s)(?<!틀림)"
@@ -213,7 +220,7 @@ _ALONE = re.compile(
     r"|keine?s?|nichts|aucune?|rien|neant|ninguno?a?|nada|nenhuma?|nessun[oa]?|niente|nulla|нет"
     r"|ничего|无|無|没有|沒有|なし|ない|ありません|いません|該当なし|없음|없습니다|없다|해당 없음)"
     r"|(?:no|kein\w{0,2}|aucune?|ningun[oa]?|nenhuma?|nessun[oa]?|pas de)\s"
-    r"(?!(?:doubts?|problem\w*|questions?|answer|comment|idea|ideas|thanks|way|clue|worries|image|images|video|videos|text"
+    r"(?!(?:doubts?|problem\w*|questions?|answer|wonder|comment|idea|ideas|thanks|way|clue|worries|image|images|video|videos|text"
     r"|other|others|more|further|zweifel|frage|ahnung|doute|probleme|idee|duda|duvida|dubbio"
     r"|puedo|esta|estoy|tengo|se|es|lo|me|quiero|entiendo|i|we|it|this|that|can|you|sorry|not)\b)"
     r"[\w'-]+(?:\s[\w'-]+){0,3}"
@@ -269,7 +276,8 @@ def is_conditional(text: str) -> bool:
 
 
 def _denies(sentence: str) -> bool:
-    if _CONDITIONAL.search(sentence) or _NOT_OF_THE_OBJECT.search(sentence):
+    about_something_else = (_CONDITIONAL, _NOT_OF_THE_OBJECT, _AT_ONE_TIME)
+    if any(pattern.search(sentence) for pattern in about_something_else):
         return False
     return _DENIED.search(sentence) is not None
 
