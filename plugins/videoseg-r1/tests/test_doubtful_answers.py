@@ -75,6 +75,8 @@ def test_a_refusal_is_repeated_without_control_characters():
 def test_an_answer_that_was_withheld_says_so():
     with pytest.raises(vs.GroundingParseError, match="withheld"):
         ground("", ends={"finish_reason": "content_filter"})
+    with pytest.raises(vs.GroundingParseError, match="withheld"):
+        ground("There is no square.", ends={"finish_reason": "content_filter"})
     grounding, _ = ground(ANSWER, ends={"finish_reason": "content_filter"})
     assert "withheld" in grounding.warnings[0]
 
@@ -136,6 +138,11 @@ def test_shares_in_a_space_of_larger_numbers_are_suspected(space, found):
 def test_only_objects_outside_name_the_numbers():
     with pytest.raises(vs.GroundingParseError, match=r"1500, 1600; .*'pixels_of_resized'"):
         ground('[{"bbox_2d": [1500, 1500, 1600, 1600]}]')
+
+
+def test_objects_outside_are_not_called_cut_off():
+    with pytest.raises(vs.GroundingParseError, match="outside the frame"):
+        ground('[{"bbox_2d": [1500, 1500, 1600, 1600]}]', ends={"finish_reason": "length"})
 
 
 # -- y first, and answers that name their own space ------------------------------------------

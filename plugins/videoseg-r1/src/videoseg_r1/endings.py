@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from videoseg import ChatReply, GroundingParseError
+from videoseg import ChatReply
 from videoseg.text import printable, shorten_text
 
-__all__ = ["is_cut_off", "unread_error", "warn_of_ending"]
+__all__ = ["is_cut_off", "warn_of_ending", "why_unread"]
 
 _LONGEST_REFUSAL = 300
 
@@ -17,40 +17,33 @@ def is_cut_off(reply: ChatReply, max_tokens: int) -> bool:
     return reply.num_tokens is not None and reply.num_tokens >= max_tokens
 
 
-def unread_error(
-    reply: ChatReply, max_tokens: int, error: GroundingParseError
-) -> GroundingParseError:
-    """Return the error to raise for an answer that could not be read.
+def why_unread(reply: ChatReply, max_tokens: int) -> str | None:
+    """Return why an answer could not be read, and what to do; None if its end does not tell.
 
     Args:
         reply: The answer.
         max_tokens: How many tokens it may have had.
-        error: What reading it came to.
 
     Returns:
-        One that repeats the refusal or names ``max_tokens``, if that is the reason.
+        A sentence that repeats the refusal, or names ``max_tokens``.
     """
     if reply.refusal:
         said = shorten_text(" ".join(printable(reply.refusal).split()), _LONGEST_REFUSAL)
-        return GroundingParseError(
-            f"the model refused to answer: {said!r}; word the query otherwise, or use another "
-            "model",
-            raw_text=error.raw_text,
+        return (
+            f"the model refused to answer: {said!r}; word the query otherwise, or use another one"
         )
     if reply.finish_reason == "content_filter":
-        return GroundingParseError(
+        return (
             "the server withheld the model's answer (content_filter); word the query otherwise, "
-            "show other frames, or use another model or server",
-            raw_text=error.raw_text,
+            "show other frames, or use another model or server"
         )
     if is_cut_off(reply, max_tokens):
-        return GroundingParseError(
+        return (
             f"the model's answer was cut off at max_tokens={max_tokens}, before it said where "
             f"anything is; raise the grounder's max_tokens, such as max_tokens={4 * max_tokens}, "
-            "or have the model think less (thinking_budget)",
-            raw_text=error.raw_text,
+            "or have the model think less (thinking_budget)"
         )
-    return error
+    return None
 
 
 def warn_of_ending(reply: ChatReply, max_tokens: int) -> list[str]:

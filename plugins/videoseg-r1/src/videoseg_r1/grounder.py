@@ -25,7 +25,7 @@ from videoseg.types import MessagePart
 from videoseg_r1.answers import Answer, ObjectAnswer, parse_answer
 from videoseg_r1.budget import Difficulty, rate_difficulty, token_budget
 from videoseg_r1.doubts import doubts_about_numbers
-from videoseg_r1.endings import is_cut_off, unread_error, warn_of_ending
+from videoseg_r1.endings import warn_of_ending, why_unread
 from videoseg_r1.placing import Placement, has_y_first, placement_of
 from videoseg_r1.prompts import load_prompt
 from videoseg_r1.showing import ask_about, frame_parts
@@ -176,7 +176,7 @@ class ReasoningGrounder:
                 answer = self._answer(reply)
                 return self._grounding(episode, target, reply, answer, details)
             except GroundingParseError as error:
-                failure = unread_error(reply, self._max_tokens, error)
+                failure = error
         if self._on_parse_error == "raise":
             raise failure
         thought = Thought(reply.text, details=details)
@@ -189,12 +189,16 @@ class ReasoningGrounder:
         Raises:
             GroundingParseError: If it says nothing, or was cut off before it was sure.
         """
-        answer = parse_answer(reply.text, y_first=has_y_first(reply, self._coordinates))
+        reason = why_unread(reply, self._max_tokens)
+        try:
+            answer = parse_answer(reply.text, y_first=has_y_first(reply, self._coordinates))
+        except GroundingParseError as error:
+            if reason is None:
+                raise
+            raise GroundingParseError(reason, raw_text=reply.text) from error
         sure = answer.objects or "</answer>" in reply.text
-        if not sure and is_cut_off(reply, self._max_tokens):
-            raise GroundingParseError(
-                "the answer was cut off where it says that there is none", raw_text=reply.text
-            )
+        if reason is not None and not sure:
+            raise GroundingParseError(reason, raw_text=reply.text)
         return answer
 
     def _budget(self, parts: Sequence[MessagePart], episode: Episode) -> _Budget:
