@@ -29,9 +29,8 @@ def why_unread(reply: ChatReply, max_tokens: int) -> str | None:
     """
     if reply.refusal:
         said = shorten_text(" ".join(printable(reply.refusal).split()), _LONGEST_REFUSAL)
-        return (
-            f"the model refused to answer: {said!r}; word the query otherwise, or use another one"
-        )
+        advice = "word the query otherwise, or ask another model"
+        return f"the model refused to answer: {said!r}; {advice}"
     if reply.finish_reason == "content_filter":
         return (
             "the server withheld the model's answer (content_filter); word the query otherwise, "
