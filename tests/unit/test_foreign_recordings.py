@@ -140,5 +140,5 @@ def test_a_temperature_that_is_no_number_is_refused_before_the_model_is_asked(tm
 def test_details_that_are_no_json_are_told(tmp_path):
     chat = Silent()
     chat.details = object()
-    with pytest.raises(vs.OutputError, match=r"reply of Silent .*not JSON.*details"):
+    with pytest.raises(vs.OutputError, match=r"reply of Silent .*not JSON .*details"):
         RecordingChat(chat, tmp_path / "said.jsonl").chat(QUESTION)

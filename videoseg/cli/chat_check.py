@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from videoseg.cli.findings import Finding
@@ -110,19 +110,28 @@ def fits(located: Sequence[Located], declared: str | None = None) -> dict[str, f
 
     Args:
         located: What the model said of the squares.
-        declared: The space the model is said to use, so that ``square(n)`` is among them.
+        declared: The space the model is said to use, so that ``square(n)`` is among them, and
+            with y before x if it is.
 
     Returns:
         Mean intersection over union of the boxes, in [0, 1], best first.
     """
     spaces = {"per_mille": 1000.0, "unit": 1.0, "square(840)": 840.0}
-    if declared is not None and (match := re.fullmatch(r"square\((\d+)\)", declared)):
-        spaces[declared] = float(match[1])
+    scale = (declared or "").removesuffix("_yx")
+    if match := re.fullmatch(r"square\((\d+)\)", scale):
+        spaces[scale] = float(match[1])
     scores = {
         name: _mean(_iou(one, (extent, extent)) for one in located)
         for name, extent in spaces.items()
     }
     scores["pixels_of_resized"] = _mean(_iou(one, _corner(one.seen)) for one in located)
+    turned = [replace(one, numbers=_turned(one.numbers)) for one in located]
+    scores["per_mille_yx"] = _mean(_iou(one, (1000.0, 1000.0)) for one in turned)
+    if declared is not None and declared not in scores:
+        corners = [
+            (spaces[scale],) * 2 if scale in spaces else _corner(one.seen) for one in turned
+        ]
+        scores[declared] = _mean(map(_iou, turned, corners))
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
@@ -235,6 +244,12 @@ def _iou(one: Located, corner: tuple[float, float]) -> float:
     if not (x1 < x2 and y1 < y2):
         return 0.0
     return Box(*one.box).iou(Box(x1, y1, x2, y2))
+
+
+def _turned(numbers: Numbers) -> Numbers:
+    """Return what numbers mean that have y before x."""
+    y1, x1, y2, x2 = numbers
+    return (x1, y1, x2, y2)
 
 
 def _mean(values: Iterator[float]) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from videoseg.errors import OutputError
+from videoseg.errors import ConfigError, OutputError
 from videoseg.exchanges.exchange import (
     Exchange,
     Request,
@@ -89,7 +89,7 @@ class RecordingChat:
             raise OutputError(
                 f"cannot record to {self._path}: {error.strerror}; give another path"
             ) from error
-        except ValueError as error:
+        except (ConfigError, ValueError) as error:
             reason = shorten_text(printable(str(error)), 200)
             raise OutputError(
                 f"cannot record to {self._path}: a reply of {type(self._model).__name__} holds "

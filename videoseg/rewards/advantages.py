@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from videoseg.errors import ConfigError
+from videoseg.text import shorten
 from videoseg.types import FloatArray
 
 __all__ = ["group_advantages"]
@@ -31,9 +32,12 @@ def group_advantages(rewards: Sequence[float]) -> FloatArray:
         >>> group_advantages([1.0, 0.0]).round(4).tolist()
         [0.7071, -0.7071]
     """
-    values = np.array(rewards, dtype=np.float64)
+    try:
+        values = np.array(rewards, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        values = np.empty(0)
     if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
-        raise ConfigError(f"advantages need a list of finite rewards, got {list(rewards)}")
+        raise ConfigError(f"advantages need a list of finite rewards, got {shorten(rewards)}")
     if values.size == 1:
         return values
     advantages: FloatArray = (values - values.mean()) / (values.std(ddof=1) + _SMALL)

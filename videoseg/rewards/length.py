@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
+
 from videoseg.errors import ConfigError
+from videoseg.text import shorten
 
 __all__ = ["soft_length_penalty"]
 
@@ -29,9 +33,11 @@ def soft_length_penalty(
         >>> [soft_length_penalty(tokens, 40) for tokens in (40, 60, 240, 300)]
         [1.0, 0.9, 0.0, 0.0]
     """
-    if num_tokens < 0 or budget < 0 or slope < 0 or not 0 <= floor <= 1:
+    numbers = (num_tokens, budget, slope, floor)
+    # Written so that what is no number (NaN) is refused as well.
+    if not all(isinstance(n, Real) and 0 <= n < math.inf for n in numbers) or floor > 1:
         raise ConfigError(
             "a length penalty needs num_tokens, budget and slope of at least 0 and a floor in "
-            f"[0, 1], got {num_tokens}, {budget}, {slope} and {floor}"
+            f"[0, 1], got {', '.join(map(shorten, numbers))}"
         )
     return float(min(1.0, max(floor, 1.0 - slope * max(0, num_tokens - budget))))

@@ -10,6 +10,7 @@ import numpy as np
 
 from videoseg.errors import ConfigError, ShapeError
 from videoseg.metrics import best_assignment
+from videoseg.text import shorten
 from videoseg.types import BoolArray
 
 __all__ = ["LocatedObject", "answer_format", "localisation_accuracy", "negative_distance"]
@@ -82,8 +83,18 @@ def localisation_accuracy(
         least_iou: IoU above which a box is right.
         box_tolerance: Pixels.
         point_tolerance: Pixels, Euclidean.
+
+    Raises:
+        ConfigError: If a true object has no box or a point that is none. What is said may be
+            malformed: it earns nothing.
     """
     said, there = list(predicted)[:_MOST_OBJECTS], list(true)[:_MOST_OBJECTS]
+    for one in there:
+        if not _is_numbers(one.box, 4) or not (one.point is None or _is_numbers(one.point, 2)):
+            raise ConfigError(
+                "a true object needs a box of four numbers and a point of two or None, got "
+                f"{shorten(one.box)} and {shorten(one.point)}"
+            )
     if not said or not there:
         return _FULL if not said and not there else 0.0
     earned = np.array(
@@ -112,20 +123,21 @@ def negative_distance(points: Sequence[XY], mask: BoolArray, *, tolerance: float
 
     Raises:
         ShapeError: If the mask is not two-dimensional.
-        ConfigError: If the tolerance is not positive.
+        ConfigError: If the tolerance is not a positive number.
     """
     mask = np.asarray(mask, dtype=bool)
     if mask.ndim != 2:
         raise ShapeError("a mask", actual=mask.shape, expected="(H, W)")
-    if tolerance <= 0:
-        raise ConfigError(f"tolerance must be positive, got {tolerance}")
+    if not _is_numbers([tolerance], 1) or tolerance <= 0:
+        raise ConfigError(f"tolerance must be a positive number, got {shorten(tolerance)}")
     height, width = mask.shape
     reach = int(tolerance)
     good = 0
-    for x, y in points:
-        # Written so that a coordinate that is not a number is outside as well.
-        if not (0 <= x < width and 0 <= y < height):
+    for point in points:
+        # A point that is none is nowhere, and so outside.
+        if not _is_numbers(point, 2) or not (0 <= point[0] < width and 0 <= point[1] < height):
             continue
+        x, y = point
         row, column = int(y), int(x)
         top, left = max(0, row - reach), max(0, column - reach)
         rows, columns = np.nonzero(mask[top : row + reach + 1, left : column + reach + 1])
@@ -164,10 +176,16 @@ def _inclusive_iou(a: Sequence[float], b: Sequence[float]) -> float:
 
 def _is_numbers(value: object, length: int) -> bool:
     return (
-        isinstance(value, list | tuple)
+        isinstance(value, list | tuple | np.ndarray)
         and len(value) == length
-        and all(
-            isinstance(n, int | float) and not isinstance(n, bool) and abs(n) <= _LARGEST
-            for n in value
-        )
+        and all(map(_is_number, value))
+    )
+
+
+def _is_number(value: object) -> bool:
+    number = value.item() if isinstance(value, np.generic) else value
+    return (
+        isinstance(number, int | float)
+        and not isinstance(number, bool)
+        and abs(number) <= _LARGEST
     )

@@ -16,7 +16,7 @@ from videoseg.types import ChatReply, ImagePart, Message, MessagePart, Size, Tex
 
 __all__ = ["ChatContract"]
 
-_SPACE = re.compile(r"pixels_of_resized|per_mille|unit|square\([1-9]\d*\)")
+_SPACE = re.compile(r"(?:pixels_of_resized|per_mille|unit|square\([1-9]\d*\))(?:_yx)?")
 
 
 class ChatContract:
@@ -73,10 +73,11 @@ class ChatContract:
             check(
                 reply.coordinate_space is None or _SPACE.fullmatch(reply.coordinate_space),
                 "coordinate_space must be None, pixels_of_resized, per_mille, square(n) or unit, "
-                f"got {reply.coordinate_space!r}",
+                f"or one of these with _yx behind it, got {reply.coordinate_space!r}",
             )
             check(
-                reply.coordinate_space != "pixels_of_resized" or len(reply.image_sizes) > 0,
+                not (reply.coordinate_space or "").startswith("pixels_of_resized")
+                or len(reply.image_sizes) > 0,
                 "coordinates in pixels_of_resized need image_sizes, or nobody can use them",
             )
 

@@ -59,7 +59,8 @@ class ChatReply:
         coordinate_space: The convention in which the model writes coordinates, if known:
             ``pixels_of_resized`` (pixels of the image as the model saw it), ``per_mille``
             (thousandths of width and height), ``square(n)`` (pixels of a square of that side)
-            or ``unit`` (shares of width and height).
+            or ``unit`` (shares of width and height); with ``_yx`` behind it, as in
+            ``per_mille_yx``, y is written before x.
         details: Anything else worth keeping, JSON-serialisable.
         finish_reason: Why the answer ends, if known: ``stop`` where the model ended it,
             ``length`` where it was cut off at ``max_tokens``, ``content_filter`` where the server

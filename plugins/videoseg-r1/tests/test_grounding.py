@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from scripted_chat import ScriptedChat
@@ -322,6 +323,30 @@ def test_a_prompt_without_a_place_for_the_query_is_refused(tmp_path):
     for prompt in (str(path), "v99", str(tmp_path / "missing.txt")):
         with pytest.raises(vs.ConfigError, match="prompt"):
             ground(ANSWER, prompt=prompt)
+
+
+def test_the_path_of_a_prompt_may_begin_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.txt").write_text("Find {query}.")
+    assert load_prompt("ground", "~/mine.txt").text == "Find {query}."
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "ground.txt").write_text("Where is {query}?")
+    assert load_prompt("ground", "~/prompts").text == "Where is {query}?"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_prompt_that_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(vs.ConfigError, match="named pipe"):
+        load_prompt("ground", str(tmp_path / "pipe"))
+
+
+@pytest.mark.parametrize("version", [3, None, "x" * 9000, "a\0b"])
+def test_a_version_that_is_no_path_is_refused_in_one_short_line(version):
+    with pytest.raises(vs.ConfigError, match="give a version") as caught:
+        load_prompt("ground", version)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import videoseg as vs
 
 FAMILY_OF = dict(zip(("qwen2-vl", "qwen2.5-vl", "qwen3-vl"), FAMILIES, strict=True))
 SPACES = ("pixels_of_resized", "per_mille", "square(840)", "unit")
+Y_FIRST = tuple(f"{name}_yx" for name in SPACES)
 
 
 def random_sizes(count: int, *, smallest: int, largest: int) -> list[tuple[int, int]]:
@@ -77,7 +78,7 @@ def test_coordinates_survive_the_way_through_what_the_processor_made(family, ima
         assert (np.abs(back - boxes) <= 0.5 * model_pixel + 1e-9).all(), (size, seen)
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", (*SPACES, *Y_FIRST))
 def test_without_rounding_the_way_there_and_back_changes_nothing(name):
     space, rng = CoordinateSpace(name), np.random.default_rng(3)
     for size in random_sizes(1000, smallest=1, largest=8000):
@@ -85,6 +86,34 @@ def test_without_rounding_the_way_there_and_back_changes_nothing(name):
         points = rng.uniform(-1, 2, (4, 2)) * size[::-1]
         there = space.from_source(points, source=size, seen=seen)
         assert np.allclose(space.to_source(there, source=size, seen=seen), points, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", Y_FIRST)
+def test_a_space_with_y_first_is_the_same_with_each_pair_turned_round(name):
+    space = CoordinateSpace(name)
+    assert (space.y_first, space.x_first.y_first) == (True, False)
+    assert space.x_first.name == name.removesuffix("_yx")
+    assert space.x_first.x_first == space.x_first
+    sizes = {"source": (720, 1280), "seen": (728, 1288)}
+    numbers = np.random.default_rng(2).uniform(0, 700, (5, 2, 4))
+    turned = numbers[..., [1, 0, 3, 2]]
+    assert np.allclose(space.to_source(turned, **sizes), space.x_first.to_source(numbers, **sizes))
+    assert np.allclose(
+        space.from_source(numbers, **sizes)[..., [1, 0, 3, 2]],
+        space.x_first.from_source(numbers, **sizes),
+    )
+    assert space.extent((728, 1288)) == space.x_first.extent((728, 1288))
+
+
+def test_gemini_writes_thousandths_with_y_first():
+    space = CoordinateSpace("per_mille_yx")
+    box = space.to_source([250, 500, 500, 750], source=(720, 1280))
+    assert box.tolist() == [640, 180, 960, 360]
+    assert space.from_source(box, source=(720, 1280)).tolist() == [250, 500, 500, 750]
+
+
+def test_pictures_are_stretched_to_the_same_square_with_y_first():
+    assert CoordinateSpace("square(840)_yx").square_side == 840
 
 
 @pytest.mark.parametrize("family", FAMILY_OF)
@@ -138,10 +167,47 @@ def test_a_fitted_image_keeps_to_its_budget_and_nearly_its_shape():
 # -- refusals ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["pixels", "square", "square(0)", "square(-3)", "", "1000"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pixels",
+        "square",
+        "square(0)",
+        [
+            *(
+                "pixels",
+                "square",
+                "square(0)",
+                "square(-3)",
+                "",
+                "1000",
+                "_yx",
+                "yx",
+                "unit_yx_yx",
+            ),
+            *("per_mille_xy", "square(0)_yx", f"square({'9' * 5000})", None, 840),
+        ],
+        "",
+        "1000",
+        "_yx",
+        "yx",
+        "unit_yx_yx",
+        "per_mille_xy",
+        "square(0)_yx",
+        f"square({'9' * 5000})",
+        None,
+        840,
+    ],
+)
 def test_an_unknown_space_is_refused_with_the_known_ones(name):
     with pytest.raises(vs.ConfigError, match="pixels_of_resized, per_mille, square"):
         CoordinateSpace(name)
+
+
+def test_the_refusal_of_a_space_names_the_suffix_and_is_short():
+    with pytest.raises(vs.ConfigError, match="per_mille_yx") as caught:
+        CoordinateSpace("x" * 10_000)
+    assert len(str(caught.value)) < 400
 
 
 def test_pixels_of_the_resized_image_need_its_size():

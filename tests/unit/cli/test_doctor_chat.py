@@ -187,6 +187,18 @@ def test_each_square_is_told_from_the_others_in_every_space():
             assert second[1] < 0.75, f"{name} is easily taken for {second[0]}"
 
 
+@pytest.mark.parametrize("declared", ["per_mille_yx", "unit_yx", "square(560)_yx", None])
+def test_boxes_with_y_first_are_told_from_those_with_x_first(declared):
+    extent = {"unit_yx": 1, "square(560)_yx": 560}.get(declared, 1000)
+    box, (height, width) = (90, 60, 230, 200), drawn_squares().shape[:2]
+    scale = (extent / height, extent / width) * 2
+    numbers = tuple(box[side] * s for side, s in zip((1, 0, 3, 2), scale, strict=True))
+    best, second, *_ = fits([Located(box, numbers, None)], declared).items()
+    assert best[0] == (declared or "per_mille_yx")
+    assert best[1] > 0.99
+    assert second[1] < 0.75
+
+
 @pytest.mark.parametrize(
     "text", ["", "no idea", "[1, 2, 3]", "[1, 2, 3, inf]", "[" * 10_000, "[1,2,3," * 5000]
 )

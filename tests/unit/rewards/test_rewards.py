@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -147,3 +149,42 @@ def test_impossible_input_is_refused() -> None:
         negative_distance([(1, 1)], np.zeros((4, 4), bool), tolerance=0)
     with pytest.raises(ShapeError):
         negative_distance([(1, 1)], np.zeros((1, 4, 4), bool))
+
+
+@pytest.mark.parametrize("rewards", [["a"], None, [[1, 2]], [1, 10**400], ["x" * 5000]])
+def test_rewards_that_are_no_numbers_are_refused_in_one_short_line(rewards: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        group_advantages(rewards)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), "40", None])
+def test_a_length_or_a_distance_that_is_no_number_earns_no_reward(number: Any) -> None:
+    with pytest.raises(ConfigError, match="length penalty"):
+        soft_length_penalty(number, 40)
+    with pytest.raises(ConfigError, match="length penalty"):
+        soft_length_penalty(60, 40, slope=number)
+    with pytest.raises(ConfigError, match="tolerance"):
+        negative_distance([(1, 1)], np.zeros((4, 4), bool), tolerance=number)
+
+
+@pytest.mark.parametrize("point", [(1, "a"), (1,), None, "ab", (float("nan"), 1), (1, 10**400)])
+def test_a_negative_point_that_is_none_earns_nothing(point: Any) -> None:
+    mask = np.zeros((40, 200), bool)
+    mask[:, :20] = True
+    assert negative_distance([point, (30, 10)], mask) == 0.5
+
+
+@pytest.mark.parametrize("true", [LocatedObject(None), LocatedObject((1, 2, 3, "4"))])  # type: ignore[arg-type]
+def test_a_truth_without_a_box_is_refused(true: LocatedObject) -> None:
+    with pytest.raises(ConfigError, match="true object"):
+        localisation_accuracy([DOG], [true])
+
+
+def test_numbers_of_arrays_are_numbers() -> None:
+    box = np.array(DOG.box, np.float32)
+    one = LocatedObject(tuple(box), tuple(np.array(DOG.point)))  # type: ignore[arg-type]
+    assert localisation_accuracy([one], [one]) == 3
+    mask = np.zeros((40, 200), bool)
+    mask[:, :20] = True
+    assert negative_distance([np.array([30, 10])], mask) == 1  # type: ignore[list-item]

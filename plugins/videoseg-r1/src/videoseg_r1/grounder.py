@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from videoseg_vlm import time_label
+from videoseg_vlm import CoordinateSpace, time_label
 
 from videoseg import (
     Box,
@@ -24,7 +24,9 @@ from videoseg import (
 from videoseg.types import MessagePart
 from videoseg_r1.answers import Answer, ObjectAnswer, parse_answer
 from videoseg_r1.budget import Difficulty, rate_difficulty, token_budget
-from videoseg_r1.placing import Placement, placement_of
+from videoseg_r1.doubts import doubts_about_numbers
+from videoseg_r1.endings import warn_of_ending, why_unread
+from videoseg_r1.placing import Placement, has_y_first, placement_of
 from videoseg_r1.prompts import load_prompt
 from videoseg_r1.showing import ask_about, frame_parts
 
@@ -71,13 +73,17 @@ class ReasoningGrounder:
     keyframe open, the middle one of the frames shown is the target.
 
     An answer that cannot be read, or of which every object lies outside the frame, is asked for
-    once more, with sampling.
+    once more, with sampling. So is one that says that nothing is there, but was cut off at
+    ``max_tokens``: it may have gone on otherwise. Numbers that do not fit the coordinate space
+    are read as they are, with a warning that names the space that would fit.
 
     Args:
         chat: A vision-language model.
         coordinates: How its coordinates are meant: ``auto`` (what the model's plug-in says),
             ``pixels_of_resized``, ``per_mille``, ``unit``, or ``square(n)``; checkpoints trained
-            as VisionReasoner is need ``square(840)`` and pictures stretched to that size.
+            as VisionReasoner is need ``square(840)`` and pictures stretched to that size. With
+            ``_yx`` behind it, y comes before x: ``per_mille_yx`` for Gemini. What a key of the
+            answer says of itself (``bbox_xywh``, ``ymin``) goes before it.
         prompt: Version of the prompt, or the path of a text file with ``{query}`` in it.
         max_tokens: Upper bound on the tokens of an answer.
         thinking_budget: ``none``; a number of tokens; or ``difficulty``, which asks the model
@@ -121,6 +127,10 @@ class ReasoningGrounder:
                 "thinking_budget must be 'none', 'difficulty' or a number of tokens, "
                 f"got {thinking_budget!r}"
             )
+        try:
+            CoordinateSpace("unit" if coordinates == "auto" else coordinates)
+        except ConfigError as error:
+            problems.append(f"coordinates must be 'auto' or the name of a space: {error}")
         if problems:
             raise ConfigError([f"r1: {problem}" for problem in problems])
         self._chat = chat
@@ -144,7 +154,8 @@ class ReasoningGrounder:
 
         Raises:
             GroundingParseError: If the answer cannot be read, twice, and that is not to be
-                taken for "not in this video".
+                taken for "not in this video". It repeats a refusal, and names ``max_tokens`` if
+                the answer was cut off there.
         """
         target = _target(episode)
         parts = _shown(episode, target)
@@ -160,9 +171,9 @@ class ReasoningGrounder:
                 max_tokens=self._max_tokens,
                 seed=episode.seed + len(attempts),
             )[0]
-            attempts.append({"raw": reply.text, "num_tokens": reply.num_tokens})
+            attempts.append(_attempt(reply))
             try:
-                answer = parse_answer(reply.text)
+                answer = self._answer(reply)
                 return self._grounding(episode, target, reply, answer, details)
             except GroundingParseError as error:
                 failure = error
@@ -171,6 +182,24 @@ class ReasoningGrounder:
         thought = Thought(reply.text, details=details)
         warning = f"{failure}; taken for 'not in this video'"
         return Grounding(None, (), thought, warnings=(*_sampler_warnings(episode), warning))
+
+    def _answer(self, reply: ChatReply) -> Answer:
+        """Return what a reply says.
+
+        Raises:
+            GroundingParseError: If it says nothing, or was cut off before it was sure.
+        """
+        reason = why_unread(reply, self._max_tokens)
+        try:
+            answer = parse_answer(reply.text, y_first=has_y_first(reply, self._coordinates))
+        except GroundingParseError as error:
+            if reason is None:
+                raise
+            raise GroundingParseError(reason, raw_text=reply.text) from error
+        sure = answer.objects or "</answer>" in reply.text
+        if reason is not None and not sure:
+            raise GroundingParseError(reason, raw_text=reply.text)
+        return answer
 
     def _budget(self, parts: Sequence[MessagePart], episode: Episode) -> _Budget:
         if self._thinking_budget == "none":
@@ -191,22 +220,32 @@ class ReasoningGrounder:
         details: Mapping[str, Any],
     ) -> Grounding:
         # The target frame is the last picture shown.
-        placement = placement_of(reply, self._coordinates, source=episode.video.size, image=-1)
+        placement = placement_of(
+            reply,
+            self._coordinates,
+            source=episode.video.size,
+            image=-1,
+            told=_told_space(answer),
+        )
         prompts: list[Prompt] = []
         warnings = [*_sampler_warnings(episode), *answer.warnings]
         for found in answer.objects:
-            prompt = self._prompt_of(found, len(prompts) + 1, target, placement)
+            placed = placement.of(found.space)
+            prompt = self._prompt_of(found, len(prompts) + 1, target, placed)
             if prompt is None:
                 warnings.append("an object of the answer lies outside the frame; it is left out")
             else:
                 prompts.append(prompt)
+        doubts = doubts_about_numbers(answer.objects, placement)
         if answer.objects and not prompts:
             raise GroundingParseError(
                 f"every object of the answer lies outside the frame of "
                 f"{episode.video.size[1]}x{episode.video.size[0]}; the model's coordinates are "
-                f"perhaps not {placement.space}: try another 'coordinates'",
+                f"perhaps not {placement.space}: try another 'coordinates'"
+                + "".join(f"; {doubt}" for doubt in doubts),
                 raw_text=reply.text,
             )
+        warnings += [*doubts, *warn_of_ending(reply, self._max_tokens)]
         used = {"num_thinking_tokens": _thinking_tokens(reply, answer.thought)}
         thought = Thought(
             answer.thought,
@@ -241,6 +280,22 @@ class ReasoningGrounder:
             negative_points=tuple(negatives) if self._use_negative else (),
             label=found.label,
         )
+
+
+def _attempt(reply: ChatReply) -> dict[str, Any]:
+    """Return what a result keeps of a reply."""
+    attempt: dict[str, Any] = {"raw": reply.text, "num_tokens": reply.num_tokens}
+    if reply.finish_reason is not None:
+        attempt["finish_reason"] = reply.finish_reason
+    if reply.refusal:
+        attempt["refusal"] = reply.refusal
+    return attempt
+
+
+def _told_space(answer: Answer) -> str | None:
+    """Return the coordinate space that an answer names for all its objects, if it does."""
+    spaces = {found.space for found in answer.objects}
+    return next(iter(spaces - {"pixels"}), None) if len(spaces) == 1 else None
 
 
 def _target(episode: Episode) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from videoseg_vlm import ContextLengthError
@@ -17,6 +16,7 @@ from videoseg import (
     VideoSource,
     Window,
 )
+from videoseg.files import expand_path
 from videoseg.types import FrameRole
 from videoseg_r1.aggregation import AGGREGATES, Aggregate
 from videoseg_r1.localising import Asking, ask_position, ask_span
@@ -138,7 +138,7 @@ class HierarchicalSampler:
                 raise ConfigError(
                     f"htfs: {option} must be one of {', '.join(allowed)}, got {value!r}"
                 )
-        if Path(prompt_version).is_file():
+        if expand_path(str(prompt_version)).is_file():
             raise ConfigError(
                 f"htfs: prompt_version is the file {prompt_version!r}, but there is more than one "
                 "question; give a version such as 'v1', or a folder with segment.txt and "

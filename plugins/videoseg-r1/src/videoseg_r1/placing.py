@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from videoseg_vlm.coordinates import CoordinateSpace
@@ -10,7 +10,7 @@ from videoseg_vlm.coordinates import CoordinateSpace
 from videoseg import Box, ChatReply, ConfigError, Point
 from videoseg.types import Size
 
-__all__ = ["Placement", "placement_of"]
+__all__ = ["Placement", "has_y_first", "placement_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class Placement:
     """How the coordinates of one reply are meant.
 
     Args:
-        space: The convention they are written in.
+        space: The convention they are written in. Where y comes first in it, ``parse_answer``
+            has turned the numbers round: what is placed here has x first.
         source: (height, width) of the source frame.
         seen: (height, width) at which the model saw it, if known.
     """
@@ -26,6 +27,16 @@ class Placement:
     space: CoordinateSpace
     source: Size
     seen: Size | None
+
+    def of(self, space: str | None) -> Placement:
+        """Return how an object is placed that names its own coordinate space, or None.
+
+        ``pixels`` are those of the image as the model saw it, if that is known.
+        """
+        if space == "pixels":
+            in_pixels = self.space.square_side is not None or self.seen is None
+            space = None if in_pixels else "pixels_of_resized"
+        return self if space is None else replace(self, space=CoordinateSpace(space))
 
     def box(self, corners: tuple[float, float, float, float]) -> Box | None:
         """Return a box on the source frame, cut at its border; None if nothing is left."""
@@ -52,32 +63,41 @@ class Placement:
         }
 
     def _to_source(self, numbers: tuple[float, ...]) -> list[float]:
-        values: list[float] = self.space.to_source(
+        values: list[float] = self.space.x_first.to_source(
             numbers, source=self.source, seen=self.seen
         ).tolist()
         return values
 
 
-def placement_of(reply: ChatReply, coordinates: str, *, source: Size, image: int) -> Placement:
+def has_y_first(reply: ChatReply, coordinates: str) -> bool:
+    """Return whether the coordinates of a reply have y before x, unless it says otherwise."""
+    name = reply.coordinate_space if coordinates == "auto" else coordinates
+    return name is not None and CoordinateSpace(name).y_first
+
+
+def placement_of(
+    reply: ChatReply, coordinates: str, *, source: Size, image: int, told: str | None = None
+) -> Placement:
     """Return how the coordinates of a reply are meant.
 
     Args:
         reply: The reply.
         coordinates: The name of a space, or ``auto`` for what the reply says.
+        told: The space that the answer itself names for all its objects; it counts if nothing
+            else is known.
         source: (height, width) of the frame they refer to.
         image: Which of the images shown that frame was.
 
     Raises:
         ConfigError: If the space is not known, or the model does not say it.
     """
-    name = coordinates
-    if name == "auto":
-        if reply.coordinate_space is None:
-            raise ConfigError(
-                "the chat model does not say how its coordinates are meant; give the grounder "
-                "coordinates='per_mille' (Qwen2-VL, Qwen3-VL), 'pixels_of_resized' "
-                "(Qwen2.5-VL), 'unit' or 'square(n)'; `videoseg doctor --chat` finds out which"
-            )
-        name = reply.coordinate_space
+    name = reply.coordinate_space or told if coordinates == "auto" else coordinates
+    if name is None:
+        raise ConfigError(
+            "the chat model does not say how its coordinates are meant; give the grounder "
+            "coordinates='per_mille' (Qwen2-VL, Qwen3-VL, InternVL), 'per_mille_yx' (Gemini), "
+            "'pixels_of_resized' (Qwen2.5-VL), 'unit' (Kimi-VL) or 'square(n)'; "
+            "`videoseg doctor --chat` finds out which"
+        )
     seen = reply.image_sizes[image] if reply.image_sizes else None
     return Placement(CoordinateSpace(name), source, seen)

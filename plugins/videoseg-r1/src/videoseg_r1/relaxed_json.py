@@ -1,21 +1,32 @@
-"""JSON as language models write it: fenced, single-quoted, with trailing commas, cut off."""
+"""JSON as language models write it: fenced, commented, single-quoted, full-width, cut off."""
+
+# ruff: noqa: RUF001 - models write other alphabets and full-width signs, too
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CUT_OFF", "read_values"]
+__all__ = ["CUT_OFF", "Reading", "is_talk", "read", "read_values"]
 
 _MAX_CHARACTERS = 200_000
 _MAX_DEPTH = 32
 _MAX_ITEMS = 20_000
+# Each vain attempt to read strictly takes time that grows with where it stands in the text.
+_MAX_VAIN_ATTEMPTS = 200
 
 _SPACE = re.compile(r"[\s,;]*")
-_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+# "#1" and "#ff0000" are no comments.
+_COMMENT = re.compile(r"//|/\*|<!--|#(?=[A-Za-z]{0,30}[ \t])")
+_STRUCTURE = re.compile(r'["\[\]{}]')
+_NUMBER = re.compile(r"[-+]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
+_WHOLE = re.compile(r"[-+]?\d+")
+_UNIT = re.compile(r"\s?(?:px|pixels?)(?![A-Za-z])|\s?[%‰]")
 _WORD = re.compile(r"[A-Za-z_][\w.-]*")
+_PHRASE = re.compile(r"[A-Za-z_][^,;:=\[\]{}()\"/#\n]*")
 _WORDS: dict[str, Any] = {
     "true": True,
     "false": False,
@@ -26,8 +37,40 @@ _WORDS: dict[str, Any] = {
     "inf": math.inf,
 }
 _CLOSING = {"[": "]", "(": ")", "{": "}"}
-_AFTER_STRING = re.compile(r"\s{0,20}(?:[,:\]})=]|$)")
+_AFTER_STRING = re.compile(r"\s{0,20}(?:[,:\]})=]|//|/\*|#|$)")
+_LETTER = re.compile(r"[^\W\d_]")
+_TAG = re.compile(r"<[^<>]{1,40}>")
+# As many letters as "and also" may have.
+_JOINING = 8
 _OPENING = re.compile(r"[\[{]")
+
+_QUOTES = {
+    '"': '"',
+    "'": "'",
+    "“": "”“",
+    "”": "”“",
+    "„": "“”",
+    "‟": "”",
+    "＂": '＂"',
+    "＇": "＇'",
+    "‘": "’‘",
+    "’": "’",
+    "‚": "‘’",
+    "«": "»",
+    "»": "«",
+    "「": "」",
+    "『": "』",
+}
+"""What a string may begin with, and what ends it then."""
+
+_APOSTROPHES = "'’‘＇"
+"""Quotes that stand inside of words as well."""
+
+# One character for one, so that a place in one text is the same place in the other.
+_PLAIN = str.maketrans(
+    {chr(n): chr(n - 0xFEE0) for n in range(0xFF01, 0xFF5F) if chr(n) not in "＂＇"}
+    | {"、": ",", "﹐": ",", "【": "[", "】": "]", "〔": "[", "〕": "]", "﹕": ":", "−": "-"}
+)
 
 
 class _CutOff:
@@ -41,12 +84,49 @@ CUT_OFF = _CutOff()
 """Stands for a value that the text ends in the middle of; never part of what is returned."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read from a text.
+
+    Args:
+        values: Every list and mapping at its top level.
+        cut_off: Whether the text ends in the middle of the last one.
+        starts: Where in the text each of them begins.
+        between: What stands before the first of them, between them, and behind the last.
+    """
+
+    values: list[Any]
+    cut_off: bool
+    starts: list[int]
+    between: list[str]
+
+    @property
+    def prose(self) -> str:
+        """What stands outside of the values."""
+        return " ".join(self.between)
+
+    def has_parts(self) -> bool:
+        """Whether values stand apart: several lists of objects, or more than a joining word."""
+        lists = [value for value in self.values if isinstance(value, list)]
+        if sum(any(isinstance(one, dict | list) for one in value) for value in lists) > 1:
+            return True
+        return any(map(is_talk, self.between[1:-1]))
+
+
+def is_talk(text: str) -> bool:
+    """Return whether a text between two values says more than a joining word; tags are none."""
+    return len(_LETTER.findall(_TAG.sub("", text[:1000]))) > _JOINING
+
+
 def read_values(text: str) -> list[Any]:
     """Return every list and mapping at the top level of a text, leniently read.
 
-    Anything between them is passed over. What is cut off at the end of the text is left out,
-    and what stands whole before it is kept. Never raises, and takes time proportional to the
-    text: nesting deeper than 32 and more than 20,000 items are not read.
+    Anything between them is passed over, and so are comments inside them. Quotes may be
+    single or typographic, brackets, commas and digits full-width. A number with a unit behind
+    it (``10px``, ``10%``) becomes text. What is cut off at the end of the text is left out,
+    and what stands whole before it is kept. A mapping in which keys come again is a list of
+    mappings, if lists or mappings stand behind them. Never raises, and takes time proportional
+    to the text: nesting deeper than 32 and more than 20,000 items are not read.
 
     Args:
         text: Any text; only its first 200,000 characters are read.
@@ -55,32 +135,61 @@ def read_values(text: str) -> list[Any]:
         >>> read_values("Here: [{'bbox_2d': [1, 2, 3, 4],}, {'bbox_2d': [5, 6")
         [[{'bbox_2d': [1, 2, 3, 4]}, {'bbox_2d': [5]}]]
     """
+    return read(text).values
+
+
+def read(text: str) -> Reading:
+    """Return what ``read_values`` returns, and where it stands in the text."""
     reader = _Reader(text[:_MAX_CHARACTERS])
     values = []
+    starts = []
+    prose = []
     while (start := _OPENING.search(reader.text, reader.position)) is not None:
+        prose.append(reader.original[reader.position : start.start()])
         reader.position = start.start()
         value = reader.strict_value()
         if value is CUT_OFF:
             value = reader.value(0)
         if value is not CUT_OFF:
             values.append(value)
-    return values
+            starts.append(start.start())
+    prose.append(reader.original[reader.position :])
+    return Reading(values, reader.cut_off, starts, prose)
 
 
 class _Reader:
     """Reads values from left to right; every step takes at least one character."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.original = text
+        self.text = text.translate(_PLAIN)
         self.position = 0
         self.items = 0
-        self._strict = json.JSONDecoder(parse_int=_number)
+        self.cut_off = False
+        self._last_line_end = text.rfind("\n")
+        self._strict = json.JSONDecoder(
+            parse_int=_number, strict=False, object_pairs_hook=_mapping_of
+        )
+        self._strict_from = 0
+        self._vain_attempts = 0
 
     def strict_value(self) -> Any:
         """Read what is JSON as it should be; ``CUT_OFF`` if it is not."""
+        if self.position < self._strict_from:
+            return CUT_OFF
         try:
-            value, self.position = self._strict.raw_decode(self.text, self.position)
-        except (ValueError, RecursionError):
+            value, self.position = self._strict.raw_decode(self.original, self.position)
+        except RecursionError:
+            self._strict_from = len(self.text)
+            return CUT_OFF
+        except json.JSONDecodeError as error:
+            # What was looked at in vain is not looked at again, or a text that goes wrong late
+            # and often would take time that grows with its square. An unterminated string was
+            # looked for until the end.
+            self._vain_attempts += 1
+            hopeless = error.msg.startswith("Unterminated")
+            hopeless = hopeless or self._vain_attempts == _MAX_VAIN_ATTEMPTS
+            self._strict_from = len(self.text) if hopeless else error.pos
             return CUT_OFF
         return value
 
@@ -88,17 +197,26 @@ class _Reader:
         character = self.text[self.position : self.position + 1]
         if character in _CLOSING and character:
             return self._container(character, depth)
-        if character in ('"', "'"):
+        if character in _QUOTES and not self._is_apostrophe(character):
             return self._string(character)
         if (number := _NUMBER.match(self.text, self.position)) is not None:
-            self.position = number.end()
-            # A number at the very end may have lost its last digits.
-            return CUT_OFF if self._at_end() else _number(number.group())
+            return self._number(number)
         if (word := _WORD.match(self.text, self.position)) is not None:
             self.position = word.end()
             return _WORDS.get(word.group().lower(), word.group())
         self.position += 1
         return CUT_OFF
+
+    def _number(self, number: re.Match[str]) -> Any:
+        self.position = number.end()
+        if self._at_end():
+            # It may have lost its last digits.
+            self.cut_off = True
+            return CUT_OFF
+        if (unit := _UNIT.match(self.text, self.position)) is not None:
+            self.position = unit.end()
+            return number.group() + unit.group()
+        return _number(number.group().replace("_", ""))
 
     def _container(self, opening: str, depth: int) -> Any:
         self.position += 1
@@ -115,8 +233,8 @@ class _Reader:
             self.position = max(self.position, before + 1)
         return values
 
-    def _mapping(self, depth: int) -> dict[str, Any]:
-        pairs: dict[str, Any] = {}
+    def _mapping(self, depth: int) -> Any:
+        pairs: list[tuple[str, Any]] = []
         while not self._closed("{"):
             before = self.position
             key = self.value(depth + 1)
@@ -124,35 +242,54 @@ class _Reader:
             if self.text[self.position : self.position + 1] in (":", "="):
                 self.position += 1
                 self._skip_space()
-                value = CUT_OFF if self._at_end() else self.value(depth + 1)
+                value = CUT_OFF if self._at_end() else self._named_value(depth + 1)
                 if isinstance(key, str) and value is not CUT_OFF and self._may_add():
-                    pairs[key] = value
+                    pairs.append((key, value))
             self.position = max(self.position, before + 1)
-        return pairs
+        return _mapping_of(pairs)
+
+    def _named_value(self, depth: int) -> Any:
+        """Read a value that may be several words without quotes."""
+        phrase = _PHRASE.match(self.text, self.position)
+        # In "label: dog bbox: [" the second word is a key again.
+        if phrase is None or self.text[phrase.end() : phrase.end() + 1] in (":", "="):
+            return self.value(depth)
+        self.position = phrase.end()
+        text = self.original[phrase.start() : phrase.end()].strip()
+        return _WORDS.get(text.lower(), text)
+
+    def _is_apostrophe(self, character: str) -> bool:
+        """Whether a quote stands behind a letter, as in "the dog's", and begins nothing."""
+        before = self.text[self.position - 1 : self.position]
+        return character in _APOSTROPHES and before.isalnum()
 
     def _string(self, quote: str) -> Any:
         position = self.position + 1
         parts = []
-        while position < len(self.text):
-            character = self.text[position]
-            if character == "\\" and position + 1 < len(self.text):
-                escaped = self.text[position + 1]
+        while position < len(self.original):
+            character = self.original[position]
+            if character == "\\" and position + 1 < len(self.original):
+                escaped = self.original[position + 1]
                 parts.append({"n": "\n", "t": "\t"}.get(escaped, escaped))
                 position += 2
                 continue
             position += 1
             # In 'the dog's ball' the second quote is an apostrophe.
-            if character == quote and (quote == '"' or _AFTER_STRING.match(self.text, position)):
+            if character in _QUOTES[quote] and (
+                character not in _APOSTROPHES or _AFTER_STRING.match(self.text, position)
+            ):
                 self.position = position
                 return "".join(parts)
             parts.append(character)
         self.position = position
+        self.cut_off = True
         return CUT_OFF
 
     def _closed(self, opening: str) -> bool:
         """Whether the container ends here; passes over its closing bracket."""
         self._skip_space()
         if self._at_end():
+            self.cut_off = True
             return True
         character = self.text[self.position]
         if character in ")]}":
@@ -166,14 +303,50 @@ class _Reader:
         return self.items <= _MAX_ITEMS
 
     def _skip_space(self) -> None:
-        space = _SPACE.match(self.text, self.position)
-        self.position = space.end() if space is not None else self.position
+        """Pass over blanks, separators and comments."""
+        while True:
+            if (space := _SPACE.match(self.text, self.position)) is not None:
+                self.position = space.end()
+            comment = _COMMENT.match(self.text, self.position)
+            if comment is None:
+                return
+            self.position = self._end_of_comment(comment)
+
+    def _end_of_comment(self, comment: re.Match[str]) -> int:
+        start = comment.end()
+        for opening, closing in (("/*", "*/"), ("<!--", "-->")):
+            if comment.group() == opening:
+                end = self.text.find(closing, start)
+                return len(self.text) if end < 0 else end + len(closing)
+        if start <= self._last_line_end:
+            return self.text.index("\n", start)
+        # Where lines were joined into one, a comment ends before what has structure again.
+        structure = _STRUCTURE.search(self.text, start)
+        return len(self.text) if structure is None else structure.start()
 
     def _at_end(self) -> bool:
         return self.position >= len(self.text)
 
 
+def _mapping_of(pairs: list[tuple[str, Any]]) -> Any:
+    """Return a mapping; a list of mappings where its keys come again with lists or mappings.
+
+    In ``{"bbox": [1, 2, 3, 4], "bbox": [5, 6, 7, 8]}`` a model forgot to begin a new object.
+    """
+    mapping = dict(pairs)
+    if len(mapping) == len(pairs):
+        return mapping
+    parts: list[dict[str, Any]] = [{}]
+    for key, value in pairs:
+        if key in parts[-1]:
+            parts.append({})
+        parts[-1][key] = value
+    several = any(isinstance(v, list | dict) for part in parts[1:] for v in part.values())
+    return parts if several else mapping
+
+
 def _number(text: str) -> float | int:
-    if len(text) > 40:
+    whole = _WHOLE.fullmatch(text) is not None
+    if whole and len(text) > 40:
         return math.inf
-    return int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
+    return int(text) if whole else float(text)

@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from videoseg_r1.answers import split_answer
 from videoseg_r1.quantities import Kind, Quantity, marked_or_bare, quantities, ranges
 from videoseg_r1.relaxed_json import read_values
+from videoseg_r1.thinking import split_answer
 
 __all__ = ["after_thinking", "parse_percent", "parse_span", "parse_time", "parse_timestamp"]
 

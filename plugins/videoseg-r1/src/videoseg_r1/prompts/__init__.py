@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 
 from videoseg import ConfigError
+from videoseg.files import expand_path, read_text
+from videoseg.text import shorten
 
 __all__ = ["PromptTemplate", "load_prompt"]
 
+_MAX_BYTES = 2**20
 _PLACE = re.compile(r"\{(query|duration|budget)\}")
 
 
@@ -43,21 +45,24 @@ def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
     Raises:
         ConfigError: If there is no such version or file, or it has no place for the query.
     """
-    if re.fullmatch(r"v\d+", version):
+    if isinstance(version, str) and re.fullmatch(r"v\d{1,9}", version):
         source = files("videoseg_r1.prompts") / f"{purpose}.{version}.txt"
         if not source.is_file():
             raise ConfigError(f"there is no version {version!r} of the prompt {purpose!r}")
         name, text = f"{purpose}.{version}", source.read_text(encoding="utf-8")
     else:
-        path = Path(version)
-        if path.is_dir():
-            path /= f"{purpose}.txt"
+        shown = shorten(version)
         try:
-            name, text = str(path), path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            path = expand_path(version)
+            if path.is_dir():
+                path /= f"{purpose}.txt"
+            shown = shorten(str(path), 300)
+            name, text = str(path), read_text(path, max_bytes=_MAX_BYTES)
+        except (OSError, TypeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is no path"
             raise ConfigError(
-                f"cannot read the prompt {purpose!r} from {str(path)!r}: {error}; give a version "
-                "such as 'v1', or the path of a text file, or of a folder with such files"
+                f"cannot read the prompt {purpose!r} from {shown}: {reason}; give a "
+                "version such as 'v1', or the path of a text file, or of a folder with such files"
             ) from error
     if "{query}" not in text:
         raise ConfigError(f"the prompt {name!r} has no place for the query: write {{query}}")
