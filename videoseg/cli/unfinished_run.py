@@ -244,7 +244,7 @@ class UnfinishedRun:
         what = "what the chat model said" if self._answer is None else "the answer"
         note(f"{what} until then is kept in {self._place}")
         if isinstance(error, GroundingParseError):
-            note("to ask anew, run the same with --overwrite and another --seed")
+            note("to ask anew, run the same with --overwrite and another --seed or other options")
             return
         note(f"to go on from it, run the same with: -o {shlex.quote(str(self._folder))} --resume")
 

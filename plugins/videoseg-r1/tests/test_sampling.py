@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scripted_chat import Exchange, ScriptedChat
@@ -104,6 +106,21 @@ def test_garbage_leaves_the_whole_clip_and_its_middle(video):
     assert selection.keyframe == 50
     assert not selection.details["converged"]
     assert len(selection.details["warnings"]) == 2
+
+
+@pytest.mark.parametrize("sampler", [HierarchicalSampler, TimestampSampler])
+def test_answers_cut_off_before_they_name_anything_say_so(video, sampler):
+    class Rambling(ScriptedChat):
+        def chat(self, messages, **sampling):
+            replies = super().chat(messages, **sampling)
+            return [replace(reply, finish_reason="length") for reply in replies]
+
+    chat = Rambling(lambda exchange, number: "well, let me see")
+    selection = sampler(chat, max_tokens=32).sample(video, "it", window=WHOLE)
+    assert selection.details["warnings"]
+    for warning in selection.details["warnings"]:
+        assert "cut off at max_tokens=32" in warning
+        assert "raise the sampler's max_tokens, such as max_tokens=128" in warning
 
 
 def test_unusable_answers_are_dropped_and_counted(video):

@@ -333,7 +333,12 @@ def test_only_what_dead_processes_left_is_cleaned_up(tmp_path):
     prefix = module._prefix(target, "partial")
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    kept = [f"{prefix}{os.getpid()}-{10**9}", f"{prefix}notes", ".out.partial-elsewhere-1-0", ".other"]
+    kept = [
+        f"{prefix}{os.getpid()}-{10**9}",
+        f"{prefix}notes",
+        ".out.partial-elsewhere-1-0",
+        ".other",
+    ]
     for name in [*kept, f"{prefix}{dead.pid}-0"]:
         (tmp_path / name).mkdir()
     _put(target, "new")

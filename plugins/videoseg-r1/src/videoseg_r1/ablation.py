@@ -60,6 +60,6 @@ class TimestampSampler(DirectSampler):
             return Aimed(0.0, "the only one")
         answer = ask_timestamp(self._asking_positions, video, query, segment, seed=seed)
         if answer.position is None:
-            warning = "no answer named a time; the middle frame is taken"
+            warning = f"no answer named a time{answer.why_unusable}; the middle frame is taken"
             return Aimed(0.5, "the middle", None, answer.record, (warning,))
         return Aimed(answer.position, "at the time named", answer.confidence, answer.record)

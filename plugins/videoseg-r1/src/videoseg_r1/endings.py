@@ -17,12 +17,13 @@ def is_cut_off(reply: ChatReply, max_tokens: int) -> bool:
     return reply.num_tokens is not None and reply.num_tokens >= max_tokens
 
 
-def why_unread(reply: ChatReply, max_tokens: int) -> str | None:
+def why_unread(reply: ChatReply, max_tokens: int, *, stage: str = "grounder") -> str | None:
     """Return why an answer could not be read, and what to do; None if its end does not tell.
 
     Args:
         reply: The answer.
         max_tokens: How many tokens it may have had.
+        stage: Whose option that is.
 
     Returns:
         A sentence that repeats the refusal, or names ``max_tokens``.
@@ -38,9 +39,9 @@ def why_unread(reply: ChatReply, max_tokens: int) -> str | None:
         )
     if is_cut_off(reply, max_tokens):
         return (
-            f"the model's answer was cut off at max_tokens={max_tokens}, before it said where "
-            f"anything is; raise the grounder's max_tokens, such as max_tokens={4 * max_tokens}, "
-            "or have the model think less (thinking_budget)"
+            f"the model's answer was cut off at max_tokens={max_tokens}, before it said what "
+            f"was asked; raise the {stage}'s max_tokens, such as max_tokens={4 * max_tokens}, "
+            "or have the model think less" + (" (thinking_budget)" if stage == "grounder" else "")
         )
     return None
 

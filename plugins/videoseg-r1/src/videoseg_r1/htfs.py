@@ -227,7 +227,9 @@ class HierarchicalSampler:
                 break
             rounds.append(answer.record)
             if answer.segment is None:
-                warnings.append(f"no answer of round {number + 1} named a time span")
+                warnings.append(
+                    f"no answer of round {number + 1} named a time span{answer.why_unusable}"
+                )
                 break
             shrunk = 1 - len(answer.segment) / len(segment)
             segment, confidence = answer.segment, answer.confidence
@@ -241,7 +243,10 @@ class HierarchicalSampler:
             return Aimed(0.0, "the only one")
         answer = ask_position(self._asking_positions, video, query, segment, seed=seed)
         if answer.position is None:
-            warning = "no answer named a position; the middle of the segment is taken"
+            warning = (
+                f"no answer named a position{answer.why_unusable}; the middle of the segment "
+                "is taken"
+            )
             return Aimed(0.5, "its middle", None, answer.record, (warning,))
         reason = f"where the objects are seen best ({100 * answer.position:.0f} % of it)"
         return Aimed(answer.position, reason, answer.confidence, answer.record)

@@ -11,6 +11,7 @@ from videoseg_vlm import time_label
 
 from videoseg import ChatModel, ChatReply, Message, VideoSource, Window
 from videoseg_r1.aggregation import Aggregate, agreement, combine_positions, combine_spans
+from videoseg_r1.endings import why_unread
 from videoseg_r1.prompts import PromptTemplate
 from videoseg_r1.showing import (
     ask_about,
@@ -77,11 +78,14 @@ class SpanAnswer:
         segment: The frames of the combined span; None if no answer could be used.
         confidence: How far the answers agree, in [0, 1]; None if there are too few.
         record: What a result keeps of it, JSON-serialisable.
+        why_unusable: If no answer could be used and their ends tell why (cut off, refused),
+            that in brackets, for a warning.
     """
 
     segment: Window | None
     confidence: float | None
     record: dict[str, Any] = field(default_factory=dict)
+    why_unusable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class PositionAnswer:
     position: float | None
     confidence: float | None
     record: dict[str, Any] = field(default_factory=dict)
+    why_unusable: str = ""
 
 
 def ask_span(
@@ -125,7 +130,7 @@ def ask_span(
         "num_tokens": _num_tokens(replies),
     }
     if not spans:
-        return SpanAnswer(None, None, record)
+        return SpanAnswer(None, None, record, _why_unusable(asking, replies))
     start, end = combine_spans(spans, asking.aggregate)
     starts, ends = zip(*spans, strict=True)
     segment = span_window(video, start, end, clip)
@@ -208,7 +213,7 @@ def _ask_share(
         "num_tokens": _num_tokens(replies),
     }
     if not positions:
-        return PositionAnswer(None, None, record)
+        return PositionAnswer(None, None, record, _why_unusable(asking, replies))
     position = combine_positions(positions, asking.aggregate)
     record |= {"position": position, "spread": float(np.std(positions))}
     return PositionAnswer(position, agreement(positions, 1.0), record)
@@ -234,6 +239,12 @@ def _parsed(
 ) -> list[T]:
     values = [parse(reply.text) for reply in replies]
     return [value for value in values if value is not None and usable(value)]
+
+
+def _why_unusable(asking: Asking, replies: Sequence[ChatReply]) -> str:
+    reasons = (why_unread(reply, asking.max_tokens, stage="sampler") for reply in replies)
+    reason = next((reason for reason in reasons if reason is not None), None)
+    return "" if reason is None else f" ({reason})"
 
 
 def _num_tokens(replies: Sequence[ChatReply]) -> int | None:

@@ -116,7 +116,7 @@ class OpenAIChat:
         self._space = self._family.coordinate_space if self._family else None
         if coordinate_space is not None:
             self._space = CoordinateSpace(coordinate_space)
-        if coordinate_space == "pixels_of_resized" and self._family is None:
+        if self._needs_size_seen() and self._family is None:
             raise ConfigError(
                 f"the name {model!r} does not tell which sizes of images the model takes as they "
                 "are, and coordinates in pixels depend on that: give its family, such as "
@@ -279,11 +279,14 @@ class OpenAIChat:
             buffer.getvalue()
         ).decode("ascii")
 
+    def _needs_size_seen(self) -> bool:
+        return self._space is not None and self._space.x_first.name == "pixels_of_resized"
+
     def _check_not_shrunk(self, reply: ChatReply, sizes: Sequence[Size]) -> None:
-        if self._family is None or self._space is None or reply.num_prompt_tokens is None:
+        if self._family is None or reply.num_prompt_tokens is None:
             return
         least = sum(self._family.num_image_tokens(*size) for size in sizes)
-        if self._space.name == "pixels_of_resized" and reply.num_prompt_tokens < least:
+        if self._needs_size_seen() and reply.num_prompt_tokens < least:
             raise ServerError(
                 f"the server {self._server.base_url} counts {reply.num_prompt_tokens} tokens "
                 f"where the images alone have {least}: it shows them to the model smaller than "
