@@ -16,6 +16,7 @@ from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.rles import RunChecker, rle_of, rle_problem
 from videoseg.benchmarks.split import SplitVideo
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.masks import union_of_rles
 from videoseg.types import FloatArray, Rle, Size
 
 __all__ = [
@@ -49,13 +50,13 @@ class RegionTruths:
 
     def truth(self, sample: Sample, video: SplitVideo) -> Truth:
         """Return the regions a sample means, each as one object on the one frame."""
+        wanted = self._annotations[sample.id]
+        repeated = [_repeated(self._regions[one], video.size) for one in wanted]
         return Truth(
             size=video.size,
             frames=(0,),
-            objects={
-                one: (_region(self._regions[one], video.size),)
-                for one in self._annotations[sample.id]
-            },
+            objects={one: (_region(self._regions[one], video.size),) for one in wanted},
+            repeated=(union_of_rles(repeated, size=video.size),) if any(repeated) else None,
         )
 
 
@@ -175,12 +176,28 @@ def _region(value: Any, size: Size) -> Rle | None:
         return rle_of(value, size)
     from pycocotools import mask as coco
 
-    # Two points are no area; pycocotools would take four numbers for a box.
-    polygons = [polygon for polygon in value if len(polygon) >= 6]
-    if not polygons:
+    parts = _parts(value, size)
+    return Rle(size, coco.merge(parts)["counts"].decode("ascii")) if parts else None
+
+
+def _repeated(value: Any, size: Size) -> Rle | None:
+    """Return what more than one polygon of a region covers; None for nothing."""
+    parts = [] if isinstance(value, dict) else _parts(value, size)
+    if len(parts) < 2:
         return None
-    merged = coco.merge(coco.frPyObjects(polygons, size[0], size[1]))
-    return Rle(size, merged["counts"].decode("ascii"))
+    from pycocotools import mask as coco
+
+    if coco.area(parts).sum() == coco.area(coco.merge(parts)):
+        return None
+    return Rle.encode(coco.decode(parts).sum(axis=2, dtype=np.int64) > 1)
+
+
+def _parts(polygons: Any, size: Size) -> list[Any]:
+    from pycocotools import mask as coco
+
+    # Two points are no area; pycocotools would take four numbers for a box.
+    drawn = [polygon for polygon in polygons if len(polygon) >= 6]
+    return list(coco.frPyObjects(drawn, size[0], size[1])) if drawn else []
 
 
 def _by_id(path: Path, values: Any, what: str, problems: Problems) -> dict[int, Any]:

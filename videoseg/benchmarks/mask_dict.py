@@ -47,6 +47,7 @@ class MaskDictTruths:
                 for anno_id in self._anno_ids[sample.id]
             },
             foreground=None if foreground is None else _track(foreground, video.size),
+            foreground_pixels=None if foreground is None else _pixels(foreground, video.size),
         )
 
 
@@ -94,6 +95,20 @@ def first_size(track: Any) -> Size | None:
         ):
             return (size[0], size[1])
     return None
+
+
+def _pixels(values: Sequence[Any], size: Size) -> tuple[int, ...] | None:
+    """Return the pixels of all parts of each mask; None if no mask has several."""
+    if not any(isinstance(value, list) and len(value) > 1 for value in values):
+        return None
+    return tuple(
+        sum(
+            rle.area
+            for part in (value if isinstance(value, list) else [value])
+            if (rle := rle_of(part, size)) is not None
+        )
+        for value in values
+    )
 
 
 def _track(values: Sequence[Any], size: Size) -> tuple[Rle | None, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -93,7 +94,16 @@ class IdPictureTruths:
         Raises:
             EvaluationError: If none is there, or one cannot be read or has another size.
         """
-        folder = self._folder / sample.video_id
+        truth = self.video_truth(sample.video_id, video)
+        wanted = self._object_ids[sample.id]
+        if wanted is None:
+            return truth
+        absent = (None,) * len(truth.frames)
+        return replace(truth, objects={one: truth.objects.get(one, absent) for one in wanted})
+
+    def video_truth(self, video_id: str, video: SplitVideo) -> Truth:
+        """Read all objects of a video; see ``VideoTruthSource``."""
+        folder = self._folder / video_id
         frames = annotated_frames(folder, video.names)
         if not frames:
             raise EvaluationError(f"{folder} has no annotations; download them again")
@@ -103,12 +113,9 @@ class IdPictureTruths:
             ids = read_ids(file, where=str(file), size=video.size)
             united = (ids > 0).astype(np.int32) if self._united else ids
             tracks.add(place, united, where=str(file))
-        found = tracks.objects()
-        wanted = self._object_ids[sample.id]
-        if wanted is not None:
-            absent = (None,) * len(frames)
-            found = {object_id: found.get(object_id, absent) for object_id in wanted}
-        return Truth(size=video.size, frames=frames, objects=found, ignored=tracks.void())
+        return Truth(
+            size=video.size, frames=frames, objects=tracks.objects(), ignored=tracks.void()
+        )
 
 
 class MaskFolderTruths:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from videoseg.benchmarks.pictures import picture_size, pictures_by_name
 from videoseg.benchmarks.problems import Problems
@@ -110,6 +110,18 @@ class TruthSource(Protocol):
         """
 
 
+@runtime_checkable
+class VideoTruthSource(Protocol):
+    """A source that also knows the objects of a video that no sample asks for."""
+
+    def video_truth(self, video_id: str, video: SplitVideo) -> Truth:
+        """Read all annotated objects of a video.
+
+        Raises:
+            EvaluationError: If they cannot be read.
+        """
+
+
 class LoadedSplit:
     """A split that has been read and checked; see ``videoseg.benchmarks.BenchmarkSplit``.
 
@@ -175,6 +187,19 @@ class LoadedSplit:
         if video is None:
             raise EvaluationError(f"{self.name} has no sample {sample.id!r}")
         return None if self._truths is None else self._truths.truth(sample, video)
+
+    def video_truth(self, video_id: str) -> Truth:
+        """Return all annotated objects of a video, whichever of them samples ask for.
+
+        Raises:
+            EvaluationError: If the split does not say which there are, or a file cannot be read.
+        """
+        if not isinstance(self._truths, VideoTruthSource):
+            raise EvaluationError(
+                f"{self.name} has only the masks that its samples ask for, and not all annotated "
+                "objects of a video; get the pictures of object ids (Annotations)"
+            )
+        return self._truths.video_truth(video_id, self._known(video_id))
 
     def _known(self, video_id: str) -> SplitVideo:
         video = self.videos.get(video_id)

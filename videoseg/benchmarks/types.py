@@ -28,6 +28,8 @@ class Sample:
         attributes: Anything else to break the results down by.
         prompts: Given instead of a query (semi-supervised segmentation): only the propagator
             runs.
+        prediction_folders: Where the benchmark's own code keeps its masks of this sample, beside
+            ``<video_id>/<expression_id>``, as paths whose parts are joined by ``/``.
     """
 
     video_id: str
@@ -36,6 +38,7 @@ class Sample:
     group: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     prompts: tuple[Prompt, ...] = ()
+    prediction_folders: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -55,6 +58,9 @@ class Truth:
         foreground: All annotated foreground of the video on each annotated frame, for R.
         window: The true window, where the benchmark grounds queries in time.
         ignored: Pixels of each annotated frame that are not judged; None for none.
+        foreground_pixels: How many pixels the annotations of the foreground have together on
+            each annotated frame, each counted by itself; None if they do not overlap.
+        repeated: Pixels that more than one outline of the target covers; None for none.
     """
 
     size: Size
@@ -63,6 +69,8 @@ class Truth:
     foreground: Sequence[Rle | None] | None = None
     window: Window | None = None
     ignored: Sequence[Rle | None] | None = None
+    foreground_pixels: Sequence[int] | None = None
+    repeated: Sequence[Rle | None] | None = None
 
 
 @runtime_checkable

@@ -13,10 +13,10 @@ from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.resize import resized_nearest
 from videoseg.types import Rle, Size
 
-# Pictures of ids have 8 bits, and 255 is void.
-_HIGHEST_ID = 254
+__all__ = ["HIGHEST_ID", "MaskSequence", "PredictedMasks", "ScoringTask", "prepare"]
 
-__all__ = ["MaskSequence", "PredictedMasks", "ScoringTask", "prepare"]
+HIGHEST_ID = 254
+"""Highest id of an object in a picture of ids, which has 8 bits; 255 is void."""
 
 MaskSequence: TypeAlias = Sequence[Rle | None]
 """One mask for each frame; None where there is nothing."""
@@ -86,7 +86,10 @@ def prepare(
         size,
         protocol,
         len(counted),
-        {key: _fitted(masks, counted, size) for key, masks in predicted.items()},
+        {
+            key: _fitted(masks, counted, size)
+            for key, masks in _proposals(predicted, protocol).items()
+        },
         {key: masks[part] for key, masks in _true_objects(truth, protocol).items()},
         None if foreground is None else foreground[part],
         None if foreground_pixels is None else foreground_pixels[part],
@@ -105,11 +108,20 @@ def _true_objects(truth: PredictedMasks, protocol: EvalProtocol) -> PredictedMas
         if len(masks) and (first := masks[0]) is not None and first.area
     ]
     highest = max(shown, default=0)
-    if highest > _HIGHEST_ID:
+    if highest > HIGHEST_ID:
         # These are no ids of pictures, and nothing is left out between them.
         return {key: truth[key] for key in shown}
     absent: MaskSequence = [None] * max(map(len, truth.values()), default=0)
     return {key: truth.get(key, absent) for key in range(1, highest + 1)}
+
+
+def _proposals(predicted: PredictedMasks, protocol: EvalProtocol) -> PredictedMasks:
+    if protocol.matching == "id" or protocol.true_objects == "all":
+        return predicted
+    # A picture of ids does not tell how many objects beyond the highest id were looked for.
+    found = [key for key, masks in predicted.items() if any(rle and rle.area for rle in masks)]
+    highest = max(found, default=0)
+    return {key: masks for key, masks in predicted.items() if key <= highest}
 
 
 def _counted(num_frames: int, protocol: EvalProtocol) -> range:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from videoseg.benchmarks.picture_truth import MaskFolderTruths
 from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.rle_split import locate_videos, read_rle_split, samples_of
 from videoseg.benchmarks.split import LoadedSplit
+from videoseg.benchmarks.types import Sample
 from videoseg.metrics.protocols import REASONVOS
 
 __all__ = ["ReasonVos"]
@@ -68,7 +70,7 @@ class ReasonVos:
         return LoadedSplit(
             problems.subject,
             protocol=REASONVOS,
-            samples=samples_of(videos, _group),
+            samples=_with_prediction_folders(samples_of(videos, _group), videos, folders),
             videos=places,
             truths=MaskFolderTruths(folders, absent="unannotated"),
         )
@@ -103,6 +105,22 @@ def _group(expression: Expression) -> str:
     if is_sentence is None:
         return ""
     return "long" if str(is_sentence).lower() in {"true", "1"} else "short"
+
+
+def _with_prediction_folders(
+    samples: list[Sample], videos: list[ExpressionVideo], folders: Mapping[str, Path]
+) -> list[Sample]:
+    """Add where VideoLISA writes and scores masks: in a folder named as that of the truth."""
+    written = [expression for video in videos for expression in video.expressions]
+    return [
+        replace(
+            sample,
+            prediction_folders=(
+                f"{folders[sample.id].name}/{expression.fields.get('exp_id', '')}",
+            ),
+        )
+        for sample, expression in zip(samples, written, strict=True)
+    ]
 
 
 def _folders(root: Path, videos: list[ExpressionVideo], problems: Problems) -> dict[str, Path]:
