@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from videoseg.benchmarks.frame_numbers import check_frame_names
 from videoseg.benchmarks.mask_pictures import VOID, read_ids, read_mask
 from videoseg.benchmarks.split import SplitVideo
 from videoseg.benchmarks.types import Sample, Truth
@@ -147,7 +148,9 @@ class MaskFolderTruths:
         every = tuple(range(len(video.names)))
         if folder is None:
             return Truth(size=video.size, frames=every, objects={})
-        frames = annotated_frames(folder, video.names) if self._absent == "unannotated" else every
+        frames = annotated_frames(folder, video.names)
+        if self._absent == "empty":
+            frames = every
         if not frames:
             raise EvaluationError(f"{folder} has no mask of any frame; complete it")
         masks = [self._mask(folder / f"{video.names[frame]}.png", video.size) for frame in frames]
@@ -164,12 +167,15 @@ def annotated_frames(folder: Path, names: Sequence[str]) -> tuple[int, ...]:
     """Return the indices of the frames that have a picture in a folder.
 
     Raises:
-        EvaluationError: If the folder cannot be listed.
+        EvaluationError: If the folder cannot be listed, or its pictures are not called as the
+            frames are.
     """
     try:
-        found = {entry.name for entry in folder.iterdir()}
+        found = {entry.stem for entry in folder.iterdir() if entry.suffix == ".png"}
     except OSError as error:
         raise EvaluationError(
             f"{folder} cannot be listed ({error.strerror or error}); download the annotations"
         ) from error
-    return tuple(index for index, name in enumerate(names) if f"{name}.png" in found)
+    fix = "annotations and frames must be of one release, with one numbering of the frames"
+    check_frame_names(names, found, where=str(folder), fix=fix, if_shifted=fix)
+    return tuple(index for index, name in enumerate(names) if name in found)

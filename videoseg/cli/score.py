@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -11,6 +12,7 @@ import click
 from videoseg.cli.eval import SUMMARY_FAILURES, benchmark_options, print_report
 from videoseg.cli.framework import VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
+from videoseg.files import expand_path, read_text
 
 if TYPE_CHECKING:
     from videoseg.benchmarks import BenchmarkSplit
@@ -65,6 +67,13 @@ __all__ = ["score"]
     show_default=True,
     help="What a prediction is that cannot be used: the end, or zero.",
 )
+@click.option(
+    "--frame-offset",
+    type=int,
+    metavar="N",
+    help="What is added to the number of a frame in the names of its predicted masks, such as 1 "
+    "for masks numbered from 1. By default the names are the same.",
+)
 @click.option("-o", "--output", type=Path, help="Write records and report to this folder.")
 @click.option(
     "--workers",
@@ -88,6 +97,7 @@ def score(
     rules: str | None,
     resize: bool,
     on_error: str,
+    frame_offset: int | None,
     output: Path | None,
     workers: int,
     as_json: bool,
@@ -126,6 +136,7 @@ def score(
             protocol=protocol,
             out=output,
             on_error=cast("Literal['raise', 'zero']", on_error),
+            frame_offset=frame_offset,
             workers=workers,
             on_progress=progress,
             command=typed_command(),
@@ -137,9 +148,16 @@ def score(
 
 
 def _names(text: str) -> list[str]:
-    file = Path(text)
-    if file.is_file():
-        text = file.read_text(encoding="utf-8").replace("\n", ",")
+    file = expand_path(text)
+    # Unlike that of Path, this takes a list of names that is too long to be that of a file.
+    if os.path.lexists(file):
+        try:
+            text = read_text(file).replace("\n", ",")
+        except OSError as error:
+            raise click.BadParameter(
+                f"{file}: {error.strerror or error}; give a file of names, or the names",
+                param_hint="--videos",
+            ) from error
     return [name.strip() for name in text.split(",") if name.strip()]
 
 

@@ -228,7 +228,7 @@ class _Scores:
         scores = {
             name: record.score or unreadable_score(report.protocol)
             for name, record in records.items()
-            if report.scored
+            if report.scored and not record.unscored
         }
         identity = files_of_runs(folder)[0].read().identity
         return _Scores(report.benchmark, identity.samples, report.protocol, records, scores)

@@ -66,6 +66,21 @@ class MergedAnnotators:
             self._truth = (sample.video_id, self._split.video_truth(sample.video_id))
         return self._truth[1]
 
+    def mask_values(
+        self, sample: Sample, truth: Truth, frame_names: Sequence[str]
+    ) -> Sequence[int] | None:
+        """Return None: merged masks are in no pictures."""
+        del sample, truth, frame_names
+        return None
+
+    def was_run(self, sample: Sample) -> bool:
+        """Return whether any expression of a video was asked."""
+        return any(map(self._reader.was_run, self._described[sample.video_id]))
+
+    def describe(self, sample: Sample, frame_names: Sequence[str]) -> str:
+        """Return what is there instead of the expressions of a video."""
+        return self._reader.describe(self._described[sample.video_id][0], frame_names)
+
     def read(
         self, sample: Sample, truth: Truth, frame_names: Sequence[str]
     ) -> Mapping[int, Sequence[Rle | None]] | None:

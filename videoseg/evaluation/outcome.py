@@ -8,7 +8,9 @@ from pathlib import Path
 
 from videoseg.benchmarks.submission import Masks, SubmissionFormat, write_submission
 from videoseg.benchmarks.types import BenchmarkSplit, Sample
+from videoseg.errors import OutputError
 from videoseg.evaluation.report import EvaluationReport, load_report, records_of, write_report
+from videoseg.text import shorten
 
 __all__ = ["write_outcome"]
 
@@ -34,7 +36,8 @@ def write_outcome(
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     written = ""
-    if submission is not None and not report.scored and _whole(report):
+    has_truth = report.scored or report.coverage.unscored
+    if submission is not None and not has_truth and _whole(report):
         write_submission(split, _predictions(folder, split), path, format=submission)
         written = f"{_SUBMISSION}{f' ({submission.server})' if submission.server else ''}"
     return write_report(folder, split, submission=written)
@@ -53,4 +56,9 @@ def _predictions(folder: Path, split: BenchmarkSplit) -> Iterator[tuple[Sample, 
             # What a failed sample had made counts here as little as in the scores.
             tracks = () if record.failed else record.tracks
             masks = {track.object_id: track.masks for track in tracks}
+            if record.sample not in samples:
+                raise OutputError(
+                    f"{folder} has a record of {shorten(record.sample)}, which is no sample of "
+                    f"{split.name}; its files do not belong together"
+                )
             yield samples[record.sample], masks

@@ -98,6 +98,8 @@ class Record:
         warnings: What the pipeline warned of.
         score: How good the answer is; None if the benchmark keeps its truth to itself.
         target: What was asked for.
+        unscored: Why there is no score although the truth is public, such as a picture of it
+            that cannot be read. The sample then counts in no mean.
         schema: Version of this layout.
     """
 
@@ -125,6 +127,7 @@ class Record:
     warnings: tuple[str, ...] = ()
     score: SampleScore | None = None
     target: TargetFacts | None = None
+    unscored: str = ""
     schema: int = _SCHEMA
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,8 @@ def evaluate(
         pipeline: A pipeline, its configuration, or its name.
         out: The folder for records and report.
         resume: Go on with the run that is in the folder, if one is.
-        retry_failed: With ``resume``, run failed samples again.
+        retry_failed: With ``resume``, run failed samples again, and those whose truth could not
+            be read.
         shard: Run only this part; the report covers all parts found in the folder.
         limit: Run only this many samples, the first of the split.
         workers: Processes that each hold one pipeline; 0 for none but this one. A sample that
@@ -88,9 +90,13 @@ def evaluate(
             num_workers = workers if executor is None else executor.num_workers
             session = new_session(command, num_workers)
             write_run(files.run, info.resumed(session, limit=limit, root=str(root), shard=shard))
-            skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
+            skip = {
+                sample
+                for sample, went in known.items()
+                if not (retry_failed and (went.failed or went.unscored))
+            }
             left = [sample for sample in samples if sample.id not in skip]
-            before = {sample.id: known[sample.id] for sample in samples if sample.id in skip}
+            before = {s.id: known[s.id].failed for s in samples if s.id in skip}
             _run(
                 _records(pipe, split, left, workers=workers, executor=executor, seed=seed),
                 records,
@@ -169,11 +175,17 @@ def _begin(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
     return own or RunInfo(identity)
 
 
-def _known(path: Path) -> dict[str, bool]:
-    """Return the samples that have a record, and whether they failed."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    failed: bool
+    unscored: bool
+
+
+def _known(path: Path) -> dict[str, _Known]:
+    """Return the samples that have a record, and how they went."""
     problems: list[str] = []
     return {
-        record.sample: record.failed
+        record.sample: _Known(record.failed, bool(record.unscored))
         for record in read_records(path, masks=False, problems=problems)
     }
 

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
+from videoseg.benchmarks.types import BenchmarkSplit, Sample
 from videoseg.errors import (
     ComponentNotFoundError,
-    EvaluationError,
     MissingDependencyError,
     MissingWeightsError,
     OutputError,
@@ -22,6 +21,7 @@ from videoseg.evaluation.records import Record, RecordedError
 from videoseg.evaluation.scoring import (
     answered_window,
     failed_score,
+    read_truth,
     score_tracks,
     target_facts,
 )
@@ -79,8 +79,7 @@ class SampleRunner:
             result = self._answer(video, sample)
             seconds = {**result.timings, "total": time.perf_counter() - begin}
             begin = time.perf_counter()
-            truth = self._split.truth(sample)
-            record = self._scored(sample, result, truth)
+            record = self._scored(sample, result)
             seconds["scoring"] = time.perf_counter() - begin
         except SETUP_ERRORS:
             raise
@@ -118,8 +117,9 @@ class SampleRunner:
             )
         return self._pipeline(video, sample.query, seed=self._seed)
 
-    def _scored(self, sample: Sample, result: Segmentation, truth: Truth | None) -> Record:
+    def _scored(self, sample: Sample, result: Segmentation) -> Record:
         window = answered_window(result)
+        truth, unscored = read_truth(self._split, sample)
         score = target = None
         if truth is not None:
             score = score_tracks(result.tracks, truth, self._split.protocol, window=window)
@@ -133,6 +133,7 @@ class SampleRunner:
             attributes=dict(sample.attributes),
             score=score,
             target=target,
+            unscored=unscored,
             **_found(result),
         )
 
@@ -166,6 +167,8 @@ def failed_record(
 ) -> Record:
     """Return the record of a sample that failed; it counts as zero in every measure.
 
+    It counts in none if the truth cannot be read either, as with any other answer.
+
     Args:
         sample: The sample.
         split: Where it is from.
@@ -175,15 +178,11 @@ def failed_record(
     if not isinstance(error, RecordedError):
         text = " ".join(str(error).split())
         error = RecordedError(type(error).__name__, text or "no message")
+    truth, unscored = read_truth(split, sample)
     score = target = None
-    try:
-        truth = split.truth(sample)
-        if truth is not None:
-            score = failed_score(truth, split.protocol)
-            target = target_facts(truth)
-    except EvaluationError:
-        # Where the truth itself cannot be read, the summary counts the sample as zero.
-        score = target = None
+    if truth is not None:
+        score = failed_score(truth, split.protocol)
+        target = target_facts(truth)
     return Record(
         sample=sample.id,
         video_id=sample.video_id,
@@ -196,6 +195,7 @@ def failed_record(
         seed=seed,
         score=score,
         target=target,
+        unscored=unscored,
     )
 
 

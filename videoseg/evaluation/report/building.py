@@ -21,6 +21,7 @@ from videoseg.evaluation.report.data import (
 )
 from videoseg.evaluation.run_file import RunInfo
 from videoseg.evaluation.scoring import unreadable_score
+from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
 from videoseg.metrics.summary import summarise
@@ -28,6 +29,8 @@ from videoseg.metrics.summary import summarise
 __all__ = ["build_report"]
 
 _MOST_VALUES = 40
+_LISTED = 10
+_LEFT_OUT = "the protocol leaves out what has no prediction"
 _COURSE = 10
 _LENGTHS = ((50, "up to 50 frames"), (100, "51 to 100"), (200, "101 to 200"), (500, "201 to 500"))
 _AREAS = ((0.01, "under 1 % of the frame"), (0.05, "1 to 5 %"), (0.2, "5 to 20 %"))
@@ -55,7 +58,9 @@ def build_report(
     order = {sample.id: place for place, sample in enumerate(samples)}
     ordered = sorted(latest.values(), key=lambda r: (order.get(r.sample, len(order)), r.sample))
     scored = any(record.score is not None for record in ordered)
-    scores = [(record, _score(record, protocol)) for record in ordered] if scored else []
+    every = [(record, _score(record, protocol)) for record in ordered] if scored else []
+    # A sample without any value is in no mean, and does not count as one of its samples.
+    scores = [(record, score) for record, score in every if score.values]
     summary = summarise(((record.group, score) for record, score in scores), protocol)
     identity = runs[0].identity
     return EvaluationReport(
@@ -81,8 +86,21 @@ def build_report(
         runs=tuple(runs),
         versions=_versions(ordered),
         devices=tuple(sorted({record.device for record in ordered if record.device})),
-        problems=(*problems, *_mixed(ordered)),
+        problems=(*problems, *_unread_truth(ordered), *_mixed(ordered)),
     )
+
+
+def _unread_truth(records: Sequence[Record]) -> list[str]:
+    """Return a line that tells which samples count in no mean for want of their truth."""
+    found = [f"{record.sample} ({record.unscored})" for record in records if record.unscored]
+    if not found:
+        return []
+    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+    return [
+        f"{counted(len(found), 'sample')} not scored, since the truth cannot be read: "
+        f"{'; '.join(found[:_LISTED])}{more}; get these files of the benchmark again and score "
+        "the run with `videoseg score`"
+    ]
 
 
 def _mixed(records: Sequence[Record]) -> list[str]:
@@ -95,6 +113,8 @@ def _mixed(records: Sequence[Record]) -> list[str]:
 
 
 def _score(record: Record, protocol: EvalProtocol) -> SampleScore:
+    if record.unscored:
+        return SampleScore({})
     return record.score if record.score is not None else unreadable_score(protocol)
 
 
@@ -112,7 +132,13 @@ def _row(record: Record, protocol: EvalProtocol, *, scored: bool) -> SampleRow:
         target=record.target,
         error=record.error,
         warnings=record.warnings,
+        unscored=record.unscored or (_LEFT_OUT if _is_left_out(record) else ""),
     )
+
+
+def _is_left_out(record: Record) -> bool:
+    """Return whether the protocol leaves a sample out for want of a prediction."""
+    return record.score is not None and record.score.missing and not record.score.values
 
 
 def _coverage(records: Sequence[Record], runs: Sequence[RunInfo]) -> Coverage:
@@ -126,11 +152,16 @@ def _coverage(records: Sequence[Record], runs: Sequence[RunInfo]) -> Coverage:
         # A later session may have asked for fewer than an earlier one had done.
         asked=max(asked, len(records)),
         done=len(records),
-        failed=sum(record.failed for record in records),
+        failed=sum(record.failed and not _is_unscored(record) for record in records),
+        unscored=sum(map(_is_unscored, records)),
         missing_shards=tuple(
             f"{number}/{count}" for number in range(1, count + 1) if number not in here
         ),
     )
+
+
+def _is_unscored(record: Record) -> bool:
+    return bool(record.unscored) or _is_left_out(record)
 
 
 # -- broken down -------------------------------------------------------------------------

@@ -25,6 +25,8 @@ class Coverage:
         asked: Samples asked for; fewer if there was a limit.
         done: Samples that have a record.
         failed: How many of those failed; they count as zero.
+        unscored: How many of those count in no mean: their truth cannot be read, or the protocol
+            leaves missing predictions out.
         missing_shards: Shards that have no records here.
     """
 
@@ -33,23 +35,28 @@ class Coverage:
     done: int
     failed: int
     missing_shards: tuple[str, ...] = ()
+    unscored: int = 0
 
     @property
     def answered(self) -> float:
-        """Share of what was asked for that was answered without failing, in [0, 1]."""
-        return (self.done - self.failed) / self.asked if self.asked else 0.0
+        """Share of what was asked for that was answered and counts, in [0, 1]."""
+        return self._num_answered / self.asked if self.asked else 0.0
 
     @property
     def complete(self) -> bool:
-        """Whether every sample of the split was answered."""
-        return self.done == self.in_split and not self.failed
+        """Whether every sample of the split was answered and counts."""
+        return self._num_answered == self.in_split
+
+    @property
+    def _num_answered(self) -> int:
+        return self.done - self.failed - self.unscored
 
     def __str__(self) -> str:
-        parts = [
-            f"{self.done - self.failed} of {self.asked} answered ({100 * self.answered:.1f} %)"
-        ]
+        parts = [f"{self._num_answered} of {self.asked} answered ({100 * self.answered:.1f} %)"]
         if self.failed:
             parts.append(f"{self.failed} failed and count as zero")
+        if self.unscored:
+            parts.append(f"{self.unscored} not scored and in no mean")
         if self.asked > self.done:
             parts.append(f"{self.asked - self.done} not run yet")
         if self.missing_shards:
@@ -104,6 +111,7 @@ class SampleRow:
         target: What was asked for.
         error: Why it failed.
         warnings: What the pipeline warned of.
+        unscored: Why it counts in no mean; empty if it does.
     """
 
     sample: str
@@ -118,6 +126,7 @@ class SampleRow:
     target: TargetFacts | None = None
     error: RecordedError | None = None
     warnings: tuple[str, ...] = ()
+    unscored: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,21 @@ _RULES = {
         "first-appearance": "from where truth or prediction first show the object",
     },
     "objects": {"united": "the union of all", "apart": "each by itself"},
+    "true_objects": {
+        "all": "every annotated one",
+        "first-frame": "ids 1 to the highest of the first annotated frame",
+    },
+    "overlaps": {
+        "once": "their union",
+        "dropped": "what several outlines of one target cover is no target",
+        "added": "A and R are computed on 8-bit sums",
+    },
     "matching": {"id": "by id", "best": "the assignment with the highest mean"},
     "extra_objects": {"ignore": "are ignored", "error": "are an error"},
     "missing": {
         "zero": "0 in every measure",
         "empty": "scored as an answer of no mask",
+        "left-out": "left out of every mean",
         "error": "an error",
     },
     "resolution": {"error": "another size is an error", "nearest": "resized by nearest neighbour"},
@@ -35,10 +45,14 @@ _RULES = {
         "groups": "the mean of the means of groups",
     },
 }
+_IF_APART = {"true_objects", "matching", "extra_objects"}
+_IF_UNITED = {"overlaps"}
 _TITLES = {
     "frames": "Frames that count",
     "start": "An object counts",
     "objects": "Objects",
+    "true_objects": "Objects that count",
+    "overlaps": "Annotations that overlap",
     "matching": "Matching of objects",
     "extra_objects": "Extra objects",
     "missing": "A missing prediction",
@@ -52,7 +66,7 @@ def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
     facts = {"Name": protocol.name, "Source": protocol.source}
     for name, words in _RULES.items():
         value = getattr(protocol, name)
-        applies = protocol.objects == "apart" or name not in {"matching", "extra_objects"}
+        applies = name not in (_IF_UNITED if protocol.objects == "apart" else _IF_APART)
         if applies:
             facts[_TITLES[name]] = words.get(value, str(value))
     if protocol.groups:
