@@ -208,7 +208,8 @@ class PredictionFolder:
             names,
             found,
             where=where,
-            fix="call each picture as its frame, or " + _OFFSET.format(shift="N"),
+            fix="call each picture as its frame, or give what is added to a frame's number "
+            "(--frame-offset, frame_offset) if the numbers are as long",
             if_shifted=_OFFSET,
             shifts=self._offset is None,
         )

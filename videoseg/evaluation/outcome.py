@@ -10,6 +10,7 @@ from videoseg.benchmarks.submission import Masks, SubmissionFormat, write_submis
 from videoseg.benchmarks.types import BenchmarkSplit, Sample
 from videoseg.errors import OutputError
 from videoseg.evaluation.report import EvaluationReport, load_report, records_of, write_report
+from videoseg.files import expand_path
 from videoseg.text import shorten
 
 __all__ = ["write_outcome"]
@@ -30,7 +31,7 @@ def write_outcome(
     Raises:
         OutputError: If the folder holds no run, or cannot be written.
     """
-    folder = Path(folder)
+    folder = expand_path(folder)
     report = load_report(folder, split)
     path = folder / _SUBMISSION
     with contextlib.suppress(FileNotFoundError):

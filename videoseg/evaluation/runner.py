@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from videoseg.evaluation.records import Record, RecordFile, read_records
 from videoseg.evaluation.run_file import RunIdentity, RunInfo, Shard, new_session, write_run
 from videoseg.evaluation.running import SampleRunner
 from videoseg.evaluation.workers import WorkerPool
+from videoseg.files import expand_path
 
 if TYPE_CHECKING:
     from videoseg.benchmarks.submission import SubmissionFormat
@@ -83,7 +85,8 @@ def evaluate(
     try:
         identity = RunIdentity.of(split, _described(pipe), seed)
         samples = asked_samples(split.samples, limit=limit, shard=shard)
-        files = RunFiles.of(Path(out), shard)
+        out = expand_path(out)
+        files = RunFiles.of(out, shard)
         info = _begin(files, identity, resume=resume)
         with RecordFile(files.records) as records:
             known = _known(files.records)
@@ -151,7 +154,7 @@ def _records(
 
 def _begin(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
     """Check that the folder is free, or holds the same run."""
-    if not resume and (files.run.exists() or files.records.exists()):
+    if not resume and (os.path.lexists(files.run) or os.path.lexists(files.records)):
         raise OutputError(
             f"{files.folder} already holds a run; go on with it by --resume (resume=True), or "
             "choose another folder"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -183,7 +184,7 @@ class _Outcome:
 
 def _begin(folder: Path, info: RunInfo) -> RecordFile:
     files = RunFiles(folder)
-    if files_of_runs(folder) or files.records.exists():
+    if files_of_runs(folder) or os.path.lexists(files.records):
         raise OutputError(f"{folder} already holds a run; choose another folder")
     records = RecordFile(files.records)
     write_run(files.run, info)

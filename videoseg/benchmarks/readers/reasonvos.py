@@ -111,16 +111,15 @@ def _with_prediction_folders(
     samples: list[Sample], videos: list[ExpressionVideo], folders: Mapping[str, Path]
 ) -> list[Sample]:
     """Add where VideoLISA writes and scores masks: in a folder named as that of the truth."""
-    written = [expression for video in videos for expression in video.expressions]
-    return [
-        replace(
-            sample,
-            prediction_folders=(
-                f"{folders[sample.id].name}/{expression.fields.get('exp_id', '')}",
-            ),
-        )
-        for sample, expression in zip(samples, written, strict=True)
-    ]
+    asked = [(video, expression) for video in videos for expression in video.expressions]
+    found = []
+    for sample, (video, expression) in zip(samples, asked, strict=True):
+        source, fields = video.fields.get("source", ""), expression.fields
+        names = (folders[sample.id].name, f"{source}_{video.video_id}_{fields.get('obj_id', '')}")
+        places = [f"{name}/{fields.get('exp_id', '')}" for name in names]
+        usable = tuple(dict.fromkeys(place for place in places if is_safe_id(place)))
+        found.append(replace(sample, prediction_folders=usable))
+    return found
 
 
 def _folders(root: Path, videos: list[ExpressionVideo], problems: Problems) -> dict[str, Path]:
