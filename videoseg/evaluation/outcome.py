@@ -37,8 +37,7 @@ def write_outcome(
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     written = ""
-    has_truth = report.scored or report.coverage.unscored
-    if submission is not None and not has_truth and _whole(report):
+    if submission is not None and not report.scored and _whole(report):
         write_submission(split, _predictions(folder, split), path, format=submission)
         written = f"{_SUBMISSION}{f' ({submission.server})' if submission.server else ''}"
     return write_report(folder, split, submission=written)

@@ -76,7 +76,7 @@ class TargetFacts:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One sample answered, or failed.
+    """One sample answered, failed, or left out.
 
     Args:
         sample: ``video_id/expression_id``.
@@ -85,8 +85,8 @@ class Record:
         query: The sentence.
         group: What the benchmark tells apart in its tables.
         attributes: What else results are broken down by.
-        status: ``ok`` or ``failed``.
-        error: Why it failed.
+        status: ``ok``, ``failed``, or ``left-out``: its truth cannot be read.
+        error: Why it failed or was left out.
         size: (height, width) of the video.
         num_frames: Frames of the video.
         num_objects: Objects in the answer.
@@ -104,8 +104,6 @@ class Record:
         warnings: What the pipeline warned of.
         score: How good the answer is; None if the benchmark keeps its truth to itself.
         target: What was asked for.
-        unscored: Why there is no score although the truth is public, such as a picture of it
-            that cannot be read. The sample then counts in no mean.
         schema: Version of this layout.
     """
 
@@ -115,7 +113,7 @@ class Record:
     query: str
     group: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
-    status: Literal["ok", "failed"] = "ok"
+    status: Literal["ok", "failed", "left-out"] = "ok"
     error: RecordedError | None = None
     size: Size | None = None
     num_frames: int | None = None
@@ -133,13 +131,17 @@ class Record:
     warnings: tuple[str, ...] = ()
     score: SampleScore | None = None
     target: TargetFacts | None = None
-    unscored: str = ""
     schema: int = _SCHEMA
 
     @property
     def failed(self) -> bool:
         """Whether the sample failed."""
         return self.status == "failed"
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the sample counts neither way, since its truth cannot be read."""
+        return self.status == "left-out"
 
     def without_masks(self) -> Record:
         """Return the record without what takes room: masks, grounding and trace."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,15 +47,15 @@ def evaluate(
     """Run a pipeline over a split, score it and write a report.
 
     Every sample is on the disk as soon as it is done: whatever ends the run, ``resume`` goes on
-    where it stopped. A sample that fails is recorded with its error and counts as zero.
+    where it stopped. A sample that fails is recorded with its error and counts as zero; one
+    whose truth cannot be read is not run and counts neither way.
 
     Args:
         split: What to run on, from ``open_benchmark``.
         pipeline: A pipeline, its configuration, or its name.
         out: The folder for records and report.
         resume: Go on with the run that is in the folder, if one is.
-        retry_failed: With ``resume``, run failed samples again, and those whose truth could not
-            be read.
+        retry_failed: With ``resume``, run failed samples again.
         shard: Run only this part; the report covers all parts found in the folder.
         limit: Run only this many samples, the first of the split.
         workers: Processes that each hold one pipeline; 0 for none but this one. A sample that
@@ -92,14 +91,11 @@ def evaluate(
             known = _known(files.records)
             num_workers = workers if executor is None else executor.num_workers
             session = new_session(command, num_workers)
-            write_run(files.run, info.resumed(session, limit=limit, root=str(root), shard=shard))
-            skip = {
-                sample
-                for sample, went in known.items()
-                if not (retry_failed and (went.failed or went.unscored))
-            }
+            info = info.resumed(session, limit=limit, root=str(root), shard=shard)
+            write_run(files.run, info.reading(split))
+            skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
             left = [sample for sample in samples if sample.id not in skip]
-            before = {s.id: known[s.id].failed for s in samples if s.id in skip}
+            before = {sample.id: known[sample.id] for sample in samples if sample.id in skip}
             _run(
                 _records(pipe, split, left, workers=workers, executor=executor, seed=seed),
                 records,
@@ -178,19 +174,18 @@ def _begin(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
     return own or RunInfo(identity)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    failed: bool
-    unscored: bool
+def _known(path: Path) -> dict[str, bool]:
+    """Return the samples that have a record, and whether they failed.
 
-
-def _known(path: Path) -> dict[str, _Known]:
-    """Return the samples that have a record, and how they went."""
+    Where only the truth could not be read, another session tries again.
+    """
     problems: list[str] = []
-    return {
-        record.sample: _Known(record.failed, bool(record.unscored))
-        for record in read_records(path, masks=False, problems=problems)
-    }
+    known: dict[str, bool] = {}
+    for record in read_records(path, masks=False, problems=problems):
+        known.pop(record.sample, None)
+        if not record.left_out:
+            known[record.sample] = record.failed
+    return known
 
 
 def _pipeline(given: Pipeline | PipelineConfig | str) -> tuple[Pipeline, bool]:

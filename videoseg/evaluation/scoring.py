@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
-from videoseg.errors import EvaluationError, VideoError
+from videoseg.benchmarks.types import Truth
+from videoseg.errors import EvaluationError
 from videoseg.evaluation.records import TargetFacts
 from videoseg.masks import union_of_rles
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import PredictedMasks, SampleScore, score_sample
-from videoseg.text import printable, shorten_text
 from videoseg.types import MaskTrack, Rle, Segmentation, Window
 
 __all__ = [
     "answered_window",
     "failed_score",
-    "read_truth",
     "score_masks",
     "score_tracks",
     "target_facts",
@@ -90,23 +88,6 @@ def score_masks(
         predicted_window=window,
         true_window=truth.window,
     )
-
-
-def read_truth(split: BenchmarkSplit, sample: Sample) -> tuple[Truth | None, str]:
-    """Return the right answer to a sample, and why there is none although it is public.
-
-    What is wrong with the truth is not the fault of whoever answered: such a sample counts in no
-    score.
-
-    Returns:
-        The truth; None if it is on a server. In one line what is wrong with it; empty if nothing
-        is.
-    """
-    try:
-        return split.truth(sample), ""
-    except (EvaluationError, VideoError, OSError) as error:
-        reason = printable(" ".join(str(error).split()))
-        return None, shorten_text(reason, 500) or type(error).__name__
 
 
 def failed_score(truth: Truth, protocol: EvalProtocol) -> SampleScore:

@@ -21,7 +21,8 @@ from videoseg.evaluation.predictions import PredictionReader, open_predictions
 from videoseg.evaluation.progress import Progress, ProgressCounter
 from videoseg.evaluation.records import Record, RecordedError, RecordFile
 from videoseg.evaluation.run_file import RunIdentity, RunInfo, new_session, write_run
-from videoseg.evaluation.scoring import failed_score, read_truth, score_masks, target_facts
+from videoseg.evaluation.running import left_out_record
+from videoseg.evaluation.scoring import failed_score, score_masks, target_facts
 from videoseg.files import expand_path
 from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
@@ -51,8 +52,8 @@ def score_predictions(
 ) -> EvaluationReport:
     """Score predictions that any system has written.
 
-    A sample without a prediction counts as the protocol has it, and shows in the coverage. A
-    sample whose truth cannot be read counts in no mean; the report names it.
+    A sample without a prediction counts as the protocol has it, and shows in the coverage. One
+    whose truth cannot be read counts neither way and is told.
 
     Args:
         split: The truth, from ``open_benchmark`` or ``read_annotations``.
@@ -70,14 +71,15 @@ def score_predictions(
         command: What was typed, for the report.
 
     Raises:
-        EvaluationError: If predictions cannot be used, none is that of a sample, or the truth is
-            kept on a server or cannot be read at all.
+        EvaluationError: If predictions cannot be used or none is that of a sample, if the split
+            keeps its truth to itself, or if the truth of most samples cannot be read.
         OutputError: If ``out`` holds a run already, or cannot be written.
     """
     from videoseg.evaluation.report import build_report, write_report
 
     rules = split.protocol if protocol is None else protocol
     out = None if out is None else expand_path(out)
+    read = split
     reader = open_predictions(predictions, rules, frame_offset=frame_offset)
     if rules.name == REF_DAVIS17_OFFICIAL.name:
         split = reader = MergedAnnotators(split, reader, rules)
@@ -85,6 +87,7 @@ def score_predictions(
     identity = RunIdentity.of(split, {}, 0, protocol=rules)
     session = new_session(command, workers)
     info = RunInfo(identity, root=str(expand_path(predictions).absolute()), sessions=(session,))
+    info = info.reading(read)
     counter = ProgressCounter(len(split.samples), {}, on_progress)
     outcome = _Outcome()
     with ExitStack() as stack:
@@ -145,15 +148,15 @@ class _Outcome:
     def error(self, job: _Job, on_error: str) -> str | None:
         """Return why the scores are worth nothing; None if they are worth something."""
         total = len(job.split.samples)
+        unreadable = [record for record in self.records if record.left_out]
+        if len(unreadable) > total / 2:
+            why = [f"{one.sample}: {one.error.message}" for one in unreadable if one.error]
+            return (
+                f"the truth of {len(unreadable)} of {total} samples cannot be read: {_some(why)}"
+            )
         if self._problems and on_error == "raise":
             return f"{len(self._problems)} of {total} predictions cannot be used: " + _some(
                 self._problems
-            )
-        unread = [f"{one.sample}: {one.unscored}" for one in self.records if one.unscored]
-        if unread and len(unread) == total:
-            return (
-                f"none of the {total} samples of {job.split.name} can be scored, as the truth of "
-                f"none can be read: {_some(unread)}; get the benchmark's files again"
             )
         # What cannot be used was there at least.
         if total and not self._num_found and not self._problems:
@@ -245,9 +248,10 @@ def _score_remembered(sample: Sample) -> _Scored:
 def _score_one(job: _Job, sample: Sample) -> _Scored:
     begin = time.perf_counter()
     before = len(job.reader.missing_files)
-    truth, unscored = read_truth(job.split, sample)
-    if unscored:
-        return _Scored(replace(_bare(sample, None), unscored=unscored))
+    try:
+        truth = job.split.truth(sample)
+    except EvaluationError as error:
+        return _Scored(left_out_record(sample, error))
     if truth is None:
         raise EvaluationError(
             f"{job.split.name} keeps its truth to itself; upload the predictions to its server"
@@ -297,7 +301,7 @@ def _failed(job: _Job, sample: Sample, truth: Truth, error: RecordedError) -> Re
     return replace(_bare(sample, truth), status="failed", error=error, score=score)
 
 
-def _bare(sample: Sample, truth: Truth | None) -> Record:
+def _bare(sample: Sample, truth: Truth) -> Record:
     return Record(
         sample=sample.id,
         video_id=sample.video_id,
@@ -305,8 +309,8 @@ def _bare(sample: Sample, truth: Truth | None) -> Record:
         query=sample.query,
         group=sample.group,
         attributes=dict(sample.attributes),
-        size=None if truth is None else truth.size,
-        target=None if truth is None else target_facts(truth),
+        size=truth.size,
+        target=target_facts(truth),
     )
 
 

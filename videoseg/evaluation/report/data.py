@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from videoseg.benchmarks.types import LeftOut
 from videoseg.evaluation.records import RecordedError, TargetFacts
 from videoseg.evaluation.run_file import RunInfo
 from videoseg.metrics.protocol import EvalProtocol
@@ -21,13 +22,15 @@ class Coverage:
     """How much of what was asked for was answered.
 
     Args:
-        in_split: Samples of the split.
+        in_split: Samples of the split that can be asked and scored.
         asked: Samples asked for; fewer if there was a limit.
         done: Samples that have a record.
         failed: How many of those failed; they count as zero.
-        unscored: How many of those count in no mean: their truth cannot be read, or the protocol
-            leaves missing predictions out.
         missing_shards: Shards that have no records here.
+        unusable: Samples of the benchmark that are left out, since they cannot be asked or
+            their truth cannot be read.
+        uncounted: How many of those done have no prediction and are in no mean, as the protocol
+            has it.
     """
 
     in_split: int
@@ -35,7 +38,8 @@ class Coverage:
     done: int
     failed: int
     missing_shards: tuple[str, ...] = ()
-    unscored: int = 0
+    unusable: int = 0
+    uncounted: int = 0
 
     @property
     def answered(self) -> float:
@@ -44,25 +48,27 @@ class Coverage:
 
     @property
     def complete(self) -> bool:
-        """Whether every sample of the split was answered and counts."""
-        return self._num_answered == self.in_split
+        """Whether every sample of the split was answered, and none was left out."""
+        return self._num_answered == self.in_split and not self.unusable
 
     @property
     def _num_answered(self) -> int:
-        return self.done - self.failed - self.unscored
+        return self.done - self.failed - self.uncounted
 
     def __str__(self) -> str:
         parts = [f"{self._num_answered} of {self.asked} answered ({100 * self.answered:.1f} %)"]
         if self.failed:
             parts.append(f"{self.failed} failed and count as zero")
-        if self.unscored:
-            parts.append(f"{self.unscored} not scored and in no mean")
+        if self.uncounted:
+            parts.append(f"{self.uncounted} without a prediction and in no mean")
         if self.asked > self.done:
             parts.append(f"{self.asked - self.done} not run yet")
         if self.missing_shards:
             parts.append(f"shards {', '.join(self.missing_shards)} are not here")
         if self.asked < self.in_split:
             parts.append(f"{self.in_split - self.asked} of the split's {self.in_split} left out")
+        if self.unusable:
+            parts.append(f"{self.unusable} more cannot be asked or scored")
         return ", ".join(parts)
 
 
@@ -111,7 +117,6 @@ class SampleRow:
         target: What was asked for.
         error: Why it failed.
         warnings: What the pipeline warned of.
-        unscored: Why it counts in no mean; empty if it does.
     """
 
     sample: str
@@ -126,7 +131,6 @@ class SampleRow:
     target: TargetFacts | None = None
     error: RecordedError | None = None
     warnings: tuple[str, ...] = ()
-    unscored: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,8 @@ class EvaluationReport:
         groups: The same by group.
         breakdowns: The same by attribute, length of the video and size of the target.
         course: Mean J in each tenth of the annotated frames; empty if frames have no score.
-        samples: Every sample, in the benchmark's order.
+        samples: Every sample that counts, in the benchmark's order.
+        left_out: What of the benchmark cannot be asked or scored and counts neither way.
         costs: What it took.
         runs: How it was run, one for each shard.
         versions: Of the packages that took part.
@@ -188,6 +193,7 @@ class EvaluationReport:
     breakdowns: tuple[Breakdown, ...]
     course: tuple[float, ...]
     samples: tuple[SampleRow, ...]
+    left_out: tuple[LeftOut, ...] = ()
     costs: Costs = field(default_factory=Costs)
     runs: tuple[RunInfo, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -229,6 +235,7 @@ class EvaluationReport:
                 "breakdowns": [to_jsonable(breakdown) for breakdown in self.breakdowns],
                 "course": list(self.course),
                 "samples": [to_jsonable(sample) for sample in self.samples],
+                "left_out": [to_jsonable(entry) for entry in self.left_out],
             },
             "run": {
                 "costs": to_jsonable(self.costs),
