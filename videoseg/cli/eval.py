@@ -11,6 +11,7 @@ import click
 from videoseg.cli.composing import pipeline_options
 from videoseg.cli.framework import VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
+from videoseg.text import printable, shorten, shorten_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,11 +19,18 @@ if TYPE_CHECKING:
     from videoseg.evaluation import EvaluationReport, SampleExecutor, Shard
     from videoseg.evaluation.report import TableRow
 
-__all__ = ["SUMMARY_FAILURES", "benchmark_options", "evaluate_benchmark", "print_report"]
+__all__ = [
+    "SUMMARY_FAILURES",
+    "benchmark_options",
+    "evaluate_benchmark",
+    "print_report",
+    "warn_of_problems",
+]
 
 SUMMARY_FAILURES = 5
 """How many failures a summary tells of; the report has the others."""
 
+_PROBLEMS = 5
 _FILES = (
     ("report.html", "open this in a browser"),
     ("report.md", "the same as text"),
@@ -155,8 +163,11 @@ def evaluate_benchmark(
         write_json(report.to_dict())
     elif not quiet:
         print_report(open_console(), report, output)
+    else:
+        warn_of_problems(report)
     # A run that answered nothing has not gone well, however well it was recorded.
-    return int(bool(report.samples) and report.coverage.failed == report.coverage.done)
+    coverage = report.coverage
+    return int(bool(report.samples) and coverage.failed + coverage.uncounted == coverage.done)
 
 
 def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
@@ -175,14 +186,23 @@ def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
     for item in items:
         name, equals, text = item.partition("=")
         if not (equals and name.strip()):
-            raise click.BadParameter(f"{item!r} must have the form option=value", param_hint="-B")
+            raise click.BadParameter(
+                f"{shorten(item)} must have the form option=value", param_hint="-B"
+            )
         try:
             options[name.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        # Numbers of thousands of digits, and nesting that is too deep.
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise click.BadParameter(
-                f"the value in {item!r} cannot be read; put it in quotes", param_hint="-B"
+                f"the value in {shorten(item)} cannot be read; put it in quotes", param_hint="-B"
             ) from error
     return options
+
+
+def warn_of_problems(report: EvaluationReport) -> None:
+    """Tell on standard error what is wrong with the records of a report that is not printed."""
+    for problem in report.problems[:_PROBLEMS]:
+        click.echo(f"warning: {printable(problem)}", err=True)
 
 
 def print_report(console: Console, report: EvaluationReport, folder: Path | None) -> None:
@@ -205,13 +225,14 @@ def print_report(console: Console, report: EvaluationReport, folder: Path | None
     for failure in report.failures[:SUMMARY_FAILURES]:
         if failure.error is not None:
             error = failure.error
-            text = f"  failed: {failure.sample}: {error.type}: {error.message}"
+            said = printable(f"{failure.sample}: {error.type}: {error.message}")
+            text = f"  failed: {shorten_text(said, 2000)}"
             console.print(text, style="yellow", soft_wrap=True)
     if (more := len(report.failures) - SUMMARY_FAILURES) > 0:
         where = "the report lists them" if folder is not None else "with -o a report lists them"
         console.print(f"  and {more} more failed; {where}", style="yellow", soft_wrap=True)
-    for problem in report.problems[:5]:
-        console.print(f"  {problem}", style="yellow", soft_wrap=True)
+    for problem in report.problems[:_PROBLEMS]:
+        console.print(f"  {printable(problem)}", style="yellow", soft_wrap=True)
     console.print(f"  protocol {report.protocol}", soft_wrap=True)
     if folder is None:
         return

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from videoseg.cli.eval import SUMMARY_FAILURES, benchmark_options, print_report
+from videoseg.cli.eval import (
+    SUMMARY_FAILURES,
+    benchmark_options,
+    print_report,
+    warn_of_problems,
+)
 from videoseg.cli.framework import VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
 from videoseg.files import expand_path, read_text
@@ -145,6 +150,8 @@ def score(
         write_json(report.to_dict())
     elif not quiet:
         print_report(open_console(), report, output)
+    else:
+        warn_of_problems(report)
 
 
 def _names(text: str) -> list[str]:

@@ -111,9 +111,14 @@ def _with_prediction_folders(
     samples: list[Sample], videos: list[ExpressionVideo], folders: Mapping[str, Path]
 ) -> list[Sample]:
     """Add where VideoLISA writes and scores masks: in a folder named as that of the truth."""
-    asked = [(video, expression) for video in videos for expression in video.expressions]
+    asked = {
+        f"{video.video_id}/{expression.expression_id}": (video, expression)
+        for video in videos
+        for expression in video.expressions
+    }
     found = []
-    for sample, (video, expression) in zip(samples, asked, strict=True):
+    for sample in samples:
+        video, expression = asked[sample.id]
         source, fields = video.fields.get("source", ""), expression.fields
         names = (folders[sample.id].name, f"{source}_{video.video_id}_{fields.get('obj_id', '')}")
         places = [f"{name}/{fields.get('exp_id', '')}" for name in names]
