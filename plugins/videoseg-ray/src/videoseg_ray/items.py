@@ -83,7 +83,8 @@ def items_for_queries(videos: Sequence[Path], queries: str | Sequence[str]) -> l
 
 def name_of(video: Path) -> str:
     """Return what an item is called by default: the name of the file or folder."""
-    return video.name if video.is_dir() else video.stem
+    # Unlike that of Path, this says no to what no file system can have, such as long names.
+    return video.name if os.path.isdir(video) else video.stem  # noqa: PTH112
 
 
 def _problems_of(item: VideoItem) -> list[str]:
