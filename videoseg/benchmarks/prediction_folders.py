@@ -286,6 +286,11 @@ class PredictionFolder:
                 masks.append(None)
                 continue
             value = by_name[name]
+            if isinstance(value, list) and any(isinstance(part, list) for part in value):
+                raise EvaluationError(
+                    f"{where}, frame {name}: a mask must be null, an RLE or a list of RLEs; write "
+                    "it again"
+                )
             size = self._expected(truth.size) or _claimed(value) or truth.size
             masks.append(checked_rle(value, size, where=f"{where}, frame {name}"))
         return {1: tuple(masks)}
