@@ -74,15 +74,6 @@ class EvalProtocol:
         start: ``first-frame``: a frame counts whether or not the object has appeared;
             ``first-appearance``: from the first frame where truth or prediction show it.
         objects: ``united``: the union of all objects is scored; ``apart``: each by itself.
-        true_objects: Which true objects count if they are scored apart: ``all``, or
-            ``first-frame`` (ids 1 to the highest that the first annotated frame shows, as in
-            davis2017-evaluation: what appears later does not count, and an id that is left out
-            is an object that is never there).
-        overlaps: What it means where annotations of one target overlap, if they are united:
-            ``once`` (their union is the target), ``dropped`` (a pixel that several of them cover
-            is no target, as in the code of LISA), or ``added`` (the union is the target, but
-            ``accuracy`` and ``robustness`` compare 8-bit sums, as the script of ReVOS does; a
-            predicted pixel is in them what it is in its PNG).
         matching: How predicted objects find true ones if they are scored apart: ``id``, or
             ``best`` (the assignment with the highest mean J&F, as DAVIS unsupervised has it).
         max_proposals: More predicted objects than this are an error; None for no bound.
@@ -99,6 +90,15 @@ class EvalProtocol:
             samples; ``groups``: the plain mean of the means of ``groups``.
         groups: The groups that ``overall`` is the mean of; the others are listed only.
         source: Where the rules are from.
+        true_objects: Which true objects count if they are scored apart: ``all``, or
+            ``first-frame`` (ids 1 to the highest that the first annotated frame shows, as in
+            davis2017-evaluation: what appears later does not count, and an id that is left out
+            is an object that is never there).
+        overlaps: What it means where annotations of one target overlap, if they are united:
+            ``once`` (their union is the target), ``dropped`` (a pixel that several of them cover
+            is no target, as in the code of LISA), or ``added`` (the union is the target, but
+            ``accuracy`` and ``robustness`` compare 8-bit sums, as the script of ReVOS does; a
+            predicted pixel is in them what it is in its PNG).
     """
 
     name: str
@@ -106,8 +106,6 @@ class EvalProtocol:
     frames: Literal["all", "inner"] = "all"
     start: Literal["first-frame", "first-appearance"] = "first-frame"
     objects: Literal["united", "apart"] = "united"
-    true_objects: Literal["all", "first-frame"] = "all"
-    overlaps: Literal["once", "dropped", "added"] = "once"
     matching: Literal["id", "best"] = "id"
     max_proposals: int | None = None
     extra_objects: Literal["ignore", "error"] = "ignore"
@@ -117,6 +115,8 @@ class EvalProtocol:
     overall: Literal["samples", "objects", "groups"] = "samples"
     groups: tuple[str, ...] = ()
     source: str = ""
+    true_objects: Literal["all", "first-frame"] = "all"
+    overlaps: Literal["once", "dropped", "added"] = "once"
 
     def __post_init__(self) -> None:
         unknown = [measure for measure in self.measures if measure not in MEASURES]
