@@ -128,7 +128,11 @@ class IdPictureTruths:
             united = (ids > 0).astype(np.int32) if self._united else ids
             tracks.add(place, united, where=str(file))
         return Truth(
-            size=video.size, frames=frames, objects=tracks.objects(), ignored=tracks.void()
+            size=video.size,
+            frames=frames,
+            objects=tracks.objects(),
+            ignored=tracks.void(),
+            ids_of_pictures=True,
         )
 
 

@@ -74,6 +74,8 @@ class Truth:
         foreground_pixels: How many pixels the annotations of the foreground have together on
             each annotated frame, each counted by itself; None if they do not overlap.
         repeated: Pixels that more than one outline of the target covers; None for none.
+        ids_of_pictures: Whether the ids of the objects are values of pictures, which count from
+            1. Official code takes one that is left out for an object that is never there.
     """
 
     size: Size
@@ -84,6 +86,7 @@ class Truth:
     ignored: Sequence[Rle | None] | None = None
     foreground_pixels: Sequence[int] | None = None
     repeated: Sequence[Rle | None] | None = None
+    ids_of_pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)

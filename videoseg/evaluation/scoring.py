@@ -75,9 +75,14 @@ def score_masks(
     Raises:
         EvaluationError: If prediction and truth do not fit together.
     """
+    objects = truth.objects
+    if truth.ids_of_pictures and protocol.true_objects == "first-frame":
+        absent = (None,) * len(truth.frames)
+        ids = range(1, max(objects, default=0) + 1)
+        objects = {object_id: objects.get(object_id, absent) for object_id in ids}
     return score_sample(
         predicted,
-        truth.objects,
+        objects,
         size=truth.size,
         protocol=protocol,
         foreground=truth.foreground,

@@ -9,7 +9,7 @@ import numpy as np
 from videoseg.metrics.assignment import best_assignment
 from videoseg.metrics.statistics import mean
 from videoseg.metrics.tally import FrameTally
-from videoseg.metrics.task import HIGHEST_ID, MaskSequence, ScoringTask
+from videoseg.metrics.task import MaskSequence, ScoringTask
 
 __all__ = ["match_objects"]
 
@@ -53,12 +53,11 @@ def match_objects(
 
 def _num_proposals(task: ScoringTask) -> int:
     number = max(len(task.truth), len(task.predicted))
-    highest = max(task.predicted, default=0)
-    if task.protocol.true_objects == "all" or highest > (
-        task.protocol.max_proposals or HIGHEST_ID
-    ):
+    if task.protocol.true_objects == "all":
         return number
-    return max(number, highest)
+    # More than that many are no answer, which official code does not go on with.
+    most = task.protocol.max_proposals or number
+    return max(number, min(max(task.predicted, default=0), most))
 
 
 def _quality(tally: FrameTally) -> float:

@@ -91,9 +91,8 @@ class EvalProtocol:
         groups: The groups that ``overall`` is the mean of; the others are listed only.
         source: Where the rules are from.
         true_objects: Which true objects count if they are scored apart: ``all``, or
-            ``first-frame`` (ids 1 to the highest that the first annotated frame shows, as in
-            davis2017-evaluation: what appears later does not count, and an id that is left out
-            is an object that is never there).
+            ``first-frame`` (ids up to the highest one that the first annotated frame shows, as
+            in davis2017-evaluation: what appears later does not count).
         overlaps: What it means where annotations of one target overlap, if they are united:
             ``once`` (their union is the target), ``dropped`` (a pixel that several of them cover
             is no target, as in the code of LISA), or ``added`` (the union is the target, but

@@ -13,10 +13,7 @@ from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.resize import resized_nearest
 from videoseg.types import Rle, Size
 
-__all__ = ["HIGHEST_ID", "MaskSequence", "PredictedMasks", "ScoringTask", "prepare"]
-
-HIGHEST_ID = 254
-"""Highest id of an object in a picture of ids, which has 8 bits; 255 is void."""
+__all__ = ["MaskSequence", "PredictedMasks", "ScoringTask", "prepare"]
 
 MaskSequence: TypeAlias = Sequence[Rle | None]
 """One mask for each frame; None where there is nothing."""
@@ -107,12 +104,8 @@ def _true_objects(truth: PredictedMasks, protocol: EvalProtocol) -> PredictedMas
         for key, masks in truth.items()
         if len(masks) and (first := masks[0]) is not None and first.area
     ]
-    highest = max(shown, default=0)
-    if highest > HIGHEST_ID:
-        # These are no ids of pictures, and nothing is left out between them.
-        return {key: truth[key] for key in shown}
-    absent: MaskSequence = [None] * max(map(len, truth.values()), default=0)
-    return {key: truth.get(key, absent) for key in range(1, highest + 1)}
+    highest = max(shown, default=-1)
+    return {key: masks for key, masks in truth.items() if key <= highest}
 
 
 def _proposals(predicted: PredictedMasks, protocol: EvalProtocol) -> PredictedMasks:

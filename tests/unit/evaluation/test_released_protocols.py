@@ -70,6 +70,14 @@ def test_objects_that_nobody_described_count_if_the_first_frame_shows_them(davis
     assert report.overall["j"] == pytest.approx(4 / 6)
 
 
+def test_an_id_left_out_of_the_first_frame_is_an_object_that_is_never_there(davis):
+    split, theirs, root = davis
+    annotate(root, "bear", 4, range(6))
+    report = score_predictions(split, theirs, protocol=OFFICIAL)
+    # Of four objects of bear two are found, one is found by finding nothing, one is not.
+    assert report.overall["j"] == pytest.approx(5 / 6)
+
+
 def test_objects_that_appear_later_do_not_count(davis):
     split, theirs, root = davis
     annotate(root, "bear", 3, range(1, 6))

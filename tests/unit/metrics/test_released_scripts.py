@@ -160,13 +160,6 @@ def test_predicting_an_object_that_appears_later_is_no_mistake():
     assert score.values["j"] == 1.0
 
 
-def test_an_id_left_out_below_the_highest_is_an_object_that_is_never_there():
-    masks = encoded([box(0, 0, 4, 4)] * 4)
-    truth = {1: masks, 3: encoded([box(6, 6, 10, 10)] * 4)}
-    score = score_sample({1: masks}, truth, size=SIZE, protocol=SEMI_SUPERVISED)
-    assert [one.values["j"] for one in score.objects] == [1.0, 1.0, 0.0]
-
-
 def test_ids_that_are_left_out_of_a_prediction_are_empty_proposals():
     there = encoded([box(0, 0, 4, 4)] * 2)
     # Object 2 is hidden on all frames but the first: an empty proposal is the best for it.
@@ -187,10 +180,10 @@ def test_a_video_without_an_object_on_its_first_frame_is_in_no_mean():
     assert dict(metrics.compute().overall) == {}
 
 
-def test_annotation_ids_that_are_none_of_pictures_leave_no_gaps():
+def test_ids_may_be_any_numbers():
     masks = encoded([box(0, 0, 4, 4)] * 4)
-    score = score_sample({1: masks}, {4711: masks}, size=SIZE, protocol=UNSUPERVISED)
-    assert [one.object_id for one in score.objects] == [4711]
+    score = score_sample({1: masks}, {0: masks, 4711: masks}, size=SIZE, protocol=UNSUPERVISED)
+    assert [one.object_id for one in score.objects] == [0, 4711]
 
 
 # -- the rules themselves ----------------------------------------------------------------

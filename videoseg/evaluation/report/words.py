@@ -27,7 +27,7 @@ _RULES = {
     "objects": {"united": "the union of all", "apart": "each by itself"},
     "true_objects": {
         "all": "every annotated one",
-        "first-frame": "ids 1 to the highest of the first annotated frame",
+        "first-frame": "ids up to the highest of the first annotated frame",
     },
     "overlaps": {
         "once": "their union",
