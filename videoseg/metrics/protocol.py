@@ -59,7 +59,7 @@ MEASURES: dict[str, str] = {
 
 _PRINTED = ("frames", "start", "objects", "matching", "missing", "resolution", "overall")
 # Most protocols do without these; they are printed where they are set.
-_PRINTED_IF_SET = ("true_objects", "overlaps")
+_PRINTED_IF_SET = ("true_objects", "overlaps", "void")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,8 @@ class EvalProtocol:
             is no target, as in the code of LISA), or ``added`` (the union is the target, but
             ``accuracy`` and ``robustness`` compare 8-bit sums, as the script of ReVOS does; a
             predicted pixel is in them what it is in its PNG).
+        void: What pixels are that the annotation marks as void: ``ignored``, or ``background``
+            (as davis2017-evaluation has it in its semi-supervised task).
     """
 
     name: str
@@ -116,6 +118,7 @@ class EvalProtocol:
     source: str = ""
     true_objects: Literal["all", "first-frame"] = "all"
     overlaps: Literal["once", "dropped", "added"] = "once"
+    void: Literal["ignored", "background"] = "ignored"
 
     def __post_init__(self) -> None:
         unknown = [measure for measure in self.measures if measure not in MEASURES]

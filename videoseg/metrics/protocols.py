@@ -49,6 +49,7 @@ DAVIS_2017_SEMI_SUPERVISED = EvalProtocol(
     frames="inner",
     objects="apart",
     true_objects="first-frame",
+    void="background",
     extra_objects="error",
     overall="objects",
     source="davis2017-evaluation, task semi-supervised; decay with bin edges that do not wrap",

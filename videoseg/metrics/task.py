@@ -90,7 +90,7 @@ def prepare(
         {key: masks[part] for key, masks in _true_objects(truth, protocol).items()},
         None if foreground is None else foreground[part],
         None if foreground_pixels is None else foreground_pixels[part],
-        None if ignored is None else ignored[part],
+        None if ignored is None or protocol.void == "background" else ignored[part],
         None if repeated is None else repeated[part],
         None if mask_values is None else mask_values[part],
     )

@@ -186,6 +186,16 @@ def test_ids_may_be_any_numbers():
     assert [one.object_id for one in score.objects] == [0, 4711]
 
 
+def test_void_pixels_are_background_where_first_masks_are_given():
+    there, void = box(0, 0, 4, 4), box(0, 4, 4, 8)
+    truth, predicted = encoded([there] * 3), encoded([there | void] * 3)
+    for protocol, expected in ((SEMI_SUPERVISED, 0.5), (UNSUPERVISED, 1.0)):
+        score = score_sample(
+            {1: predicted}, {1: truth}, size=SIZE, protocol=protocol, ignored=encoded([void] * 3)
+        )
+        assert score.values["j"] == expected
+
+
 # -- the rules themselves ----------------------------------------------------------------
 
 

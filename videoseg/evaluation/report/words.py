@@ -34,6 +34,7 @@ _RULES = {
         "dropped": "what several outlines of one target cover is no target",
         "added": "A and R are computed on 8-bit sums",
     },
+    "void": {"ignored": "do not count", "background": "are background"},
     "matching": {"id": "by id", "best": "the assignment with the highest mean"},
     "extra_objects": {"ignore": "are ignored", "error": "are an error"},
     "missing": {
@@ -57,6 +58,7 @@ _TITLES = {
     "objects": "Objects",
     "true_objects": "Objects that count",
     "overlaps": "Annotations that overlap",
+    "void": "Void pixels",
     "matching": "Matching of objects",
     "extra_objects": "Extra objects",
     "missing": "A missing prediction",
