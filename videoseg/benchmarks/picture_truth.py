@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,10 @@ from videoseg.benchmarks.types import Sample, Truth
 from videoseg.errors import EvaluationError
 from videoseg.types import IntArray, Rle, Size
 
-__all__ = ["IdPictureTruths", "IdTracks", "MaskFolderTruths"]
+__all__ = ["ANNOTATIONS_AGAIN", "IdPictureTruths", "IdTracks", "MaskFolderTruths"]
+
+ANNOTATIONS_AGAIN = "download the annotations again"
+"""What to do about a true mask that cannot be read."""
 
 
 class IdTracks:
@@ -74,6 +78,7 @@ class IdPictureTruths:
         folder: The folder with one folder for each video.
         object_ids: For each sample's id the ids it means; None for all that there are.
         united: Whether every pixel above 0 is the one object.
+        of_first_frame: Whether all that there are means all that the first picture shows.
     """
 
     def __init__(
@@ -82,10 +87,12 @@ class IdPictureTruths:
         object_ids: Mapping[str, Sequence[int] | None],
         *,
         united: bool = False,
+        of_first_frame: bool = False,
     ) -> None:
         self._folder = folder
         self._object_ids = object_ids
         self._united = united
+        self._of_first_frame = of_first_frame
 
     def truth(self, sample: Sample, video: SplitVideo) -> Truth:
         """Read the pictures of a sample's video.
@@ -96,15 +103,17 @@ class IdPictureTruths:
         folder = self._folder / sample.video_id
         frames = annotated_frames(folder, video.names)
         if not frames:
-            raise EvaluationError(f"{folder} has no annotations; download them again")
+            raise EvaluationError(f"{folder} has no annotations; {ANNOTATIONS_AGAIN}")
         tracks = IdTracks(len(frames))
         for place, frame in enumerate(frames):
             file = folder / f"{video.names[frame]}.png"
-            ids = read_ids(file, where=str(file), size=video.size)
+            ids = read_ids(file, where=str(file), size=video.size, fix=ANNOTATIONS_AGAIN)
             united = (ids > 0).astype(np.int32) if self._united else ids
             tracks.add(place, united, where=str(file))
         found = tracks.objects()
         wanted = self._object_ids[sample.id]
+        if wanted is None and self._of_first_frame:
+            wanted = [object_id for object_id, track in found.items() if track[0] is not None]
         if wanted is not None:
             absent = (None,) * len(frames)
             found = {object_id: found.get(object_id, absent) for object_id in wanted}
@@ -147,9 +156,9 @@ class MaskFolderTruths:
         return Truth(size=video.size, frames=frames, objects={1: tuple(masks)})
 
     def _mask(self, file: Path, size: Size) -> Rle | None:
-        if self._absent == "empty" and not file.is_file():
+        if self._absent == "empty" and not os.path.lexists(file):
             return None
-        mask = read_mask(file, where=str(file), size=size)
+        mask = read_mask(file, where=str(file), size=size, fix=ANNOTATIONS_AGAIN)
         return Rle.encode(mask) if mask.any() else None
 
 
@@ -163,6 +172,6 @@ def annotated_frames(folder: Path, names: Sequence[str]) -> tuple[int, ...]:
         found = {entry.name for entry in folder.iterdir()}
     except OSError as error:
         raise EvaluationError(
-            f"{folder} cannot be listed ({error.strerror or error}); download the annotations"
+            f"{folder} cannot be listed ({error.strerror or error}); {ANNOTATIONS_AGAIN}"
         ) from error
     return tuple(index for index, name in enumerate(names) if f"{name}.png" in found)

@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.text import well_formed
 from videoseg.types import Prompt, Rle, Size, VideoSource, Window
 
 if TYPE_CHECKING:
     from videoseg.benchmarks.submission import SubmissionFormat
 
-__all__ = ["Benchmark", "BenchmarkSplit", "Sample", "Truth"]
+__all__ = ["Benchmark", "BenchmarkSplit", "LeftOut", "Sample", "Truth", "left_out_of", "notes_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One thing to be answered: a query on a video.
+
+    Query, group and attributes become text that can be written as UTF-8: half of a surrogate
+    pair, which JSON can hold, becomes U+FFFD.
 
     Args:
         video_id: The video, as the benchmark calls it.
@@ -37,6 +41,14 @@ class Sample:
     attributes: Mapping[str, str] = field(default_factory=dict)
     prompts: tuple[Prompt, ...] = ()
 
+    def __post_init__(self) -> None:
+        attributes = {
+            well_formed(name): well_formed(value) for name, value in self.attributes.items()
+        }
+        object.__setattr__(self, "query", well_formed(self.query))
+        object.__setattr__(self, "group", well_formed(self.group))
+        object.__setattr__(self, "attributes", attributes)
+
     @property
     def id(self) -> str:
         """``video_id/expression_id``, unique within a split."""
@@ -49,7 +61,8 @@ class Truth:
 
     Args:
         size: (height, width) of the masks.
-        frames: The annotated frames, as indices into the video, ascending.
+        frames: The annotated frames, as indices into the video, ascending. A frame that a
+            protocol counts twice stands here twice.
         objects: For each true object one mask for each annotated frame; None where it is not
             visible. No objects: the sample has no target.
         foreground: All annotated foreground of the video on each annotated frame, for R.
@@ -65,9 +78,35 @@ class Truth:
     ignored: Sequence[Rle | None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An entry of a benchmark that cannot be asked or scored and is therefore not in a split.
+
+    Args:
+        place: The file or folder it is about, relative to the benchmark's; or a sample's id.
+        reason: What is wrong with it.
+        num_samples: How many samples are missing for it: 0 if they are missing for another
+            entry already, 1 where they cannot be counted.
+        remedy: What to do about it.
+    """
+
+    place: str
+    reason: str
+    num_samples: int = 1
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
 @runtime_checkable
 class BenchmarkSplit(Protocol):
-    """One split of a benchmark, read from a folder. Masks and videos are read when asked for."""
+    """One split of a benchmark, read from a folder. Masks and videos are read when asked for.
+
+    A split may also have ``left_out``, the ``LeftOut`` entries of the benchmark that are not
+    among its samples, and ``notes``, lines of text that whoever reads its scores should know.
+    Both go into ``run.json`` and the report of an evaluation.
+    """
 
     @property
     def name(self) -> str:
@@ -134,3 +173,13 @@ class Benchmark(Protocol):
             EvaluationError: If the folder is not what it should be; every problem is listed,
                 with the file and what to do.
         """
+
+
+def left_out_of(split: BenchmarkSplit) -> tuple[LeftOut, ...]:
+    """Return what a split has left out; nothing if its reader does not say."""
+    return tuple(getattr(split, "left_out", ()))
+
+
+def notes_of(split: BenchmarkSplit) -> tuple[str, ...]:
+    """Return what a split says about its data; nothing if its reader does not say."""
+    return tuple(getattr(split, "notes", ()))
