@@ -14,6 +14,7 @@ from videoseg.benchmarks.problems import FirstProblem, ProblemList, Problems
 from videoseg.benchmarks.rle_split import samples_of
 from videoseg.benchmarks.split import LoadedSplit, SplitVideo, VideoPlace, video_of_pictures
 from videoseg.benchmarks.submission import SubmissionFormat
+from videoseg.benchmarks.video_places import only_located
 from videoseg.errors import VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import Size
@@ -95,18 +96,19 @@ class FolderBenchmark:
             if self._check_pictures:
                 odd = problems.entry(len(video.expressions))
                 place = _place(folder / "videos", video.video_id, names, odd)
-            if place is None:
-                continue
-            places[video.video_id] = place
+            if place is not None:
+                places[video.video_id] = place
             for expression in video.expressions:
                 masks = folder / "masks" / video.video_id / expression.expression_id
                 no_target = expression.fields.get("no_target") is True
                 if self._check_pictures and not no_target and not masks.is_dir():
                     fix = "put the masks there, or write no_target: true for the expression"
-                    problems.leave_out(masks, "is missing", fix=fix)
+                    # A video that is left out has been counted already.
+                    count = 0 if place is None else 1
+                    problems.leave_out(masks, "is missing", fix=fix, num_samples=count)
                     continue
                 folders[sample_id(video, expression)] = None if no_target else masks
-        samples = samples_of(videos, self.group, folders)
+        samples = samples_of(only_located(videos, places), self.group, folders)
         problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,

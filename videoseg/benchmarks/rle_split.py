@@ -99,16 +99,15 @@ def read_rle_split(
         check_pictures=check_pictures,
         size_of=lambda video: _size_of_masks(video, encoded),
     )
-    videos = only_located(videos, places)
     truths = anno_ids = None
     if masks is not None:
         united = None
         if foreground is not None:
-            united = _foreground(foreground, videos, places, problems)
-            videos = [video for video in videos if video.video_id in united]
+            united = _foreground(foreground, only_located(videos, places), places, problems)
+            places = {key: place for key, place in places.items() if key in united}
         anno_ids = _anno_ids(meta, masks, videos, places, encoded, problems)
         truths = MaskDictTruths(encoded, anno_ids, united)
-    samples = samples_of(videos, group_of, anno_ids)
+    samples = samples_of(only_located(videos, places), group_of, anno_ids)
     problems.raise_any(len(samples))
     return LoadedSplit(
         name,
@@ -199,7 +198,7 @@ def _anno_ids(
     bad = find_bad_tracks(
         (
             mask_track(video, places[video.video_id], anno_id, masks)
-            for video in videos
+            for video in only_located(videos, places)
             for anno_id in dict.fromkeys(
                 one for expression in video.expressions for one in expression.anno_ids or ()
             )
@@ -211,6 +210,8 @@ def _anno_ids(
     # Samples that are left out for one annotation are told together.
     odd: Counter[str] = Counter()
     for video in videos:
+        # The samples of a video that is left out have been counted already.
+        count = int(video.video_id in places)
         for expression in video.expressions:
             ids = expression.anno_ids
             if ids is None:
@@ -219,6 +220,7 @@ def _anno_ids(
                     f"video {video.video_id!r}, expression {expression.expression_id!r} has no "
                     "'anno_id'",
                     fix="this may be the file of another split, whose masks are not public",
+                    num_samples=count,
                 )
                 continue
             reasons = (
@@ -229,7 +231,7 @@ def _anno_ids(
             )
             reason = next((reason for reason in reasons if reason), None)
             if reason is not None:
-                odd[reason] += 1
+                odd[reason] += count
             else:
                 found[sample_id(video, expression)] = ids
     for reason, num_samples in odd.items():

@@ -224,7 +224,8 @@ class _Scores:
     @staticmethod
     def read(folder: Path) -> _Scores:
         report = load_report(folder)
-        records = {record.sample: record for record in records_of(folder, masks=False)}
+        last = {record.sample: record for record in records_of(folder, masks=False)}
+        records = {name: record for name, record in last.items() if not record.left_out}
         scores = {
             name: record.score or unreadable_score(report.protocol)
             for name, record in records.items()

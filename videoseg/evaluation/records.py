@@ -70,7 +70,7 @@ class TargetFacts:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One sample answered, or failed.
+    """One sample answered, failed, or left out.
 
     Args:
         sample: ``video_id/expression_id``.
@@ -79,8 +79,8 @@ class Record:
         query: The sentence.
         group: What the benchmark tells apart in its tables.
         attributes: What else results are broken down by.
-        status: ``ok`` or ``failed``.
-        error: Why it failed.
+        status: ``ok``, ``failed``, or ``left-out``: its truth cannot be read.
+        error: Why it failed or was left out.
         size: (height, width) of the video.
         num_frames: Frames of the video.
         num_objects: Objects in the answer.
@@ -107,7 +107,7 @@ class Record:
     query: str
     group: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
-    status: Literal["ok", "failed"] = "ok"
+    status: Literal["ok", "failed", "left-out"] = "ok"
     error: RecordedError | None = None
     size: Size | None = None
     num_frames: int | None = None
@@ -131,6 +131,11 @@ class Record:
     def failed(self) -> bool:
         """Whether the sample failed."""
         return self.status == "failed"
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the sample counts neither way, since its truth cannot be read."""
+        return self.status == "left-out"
 
     def without_masks(self) -> Record:
         """Return the record without what takes room: masks, grounding and trace."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from videoseg._version import __version__
-from videoseg.benchmarks.types import BenchmarkSplit, Sample
+from videoseg.benchmarks.types import BenchmarkSplit, LeftOut, Sample, left_out_of, notes_of
 from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation.machine import describe_machine
 from videoseg.metrics.protocol import EvalProtocol
@@ -162,6 +162,8 @@ class RunInfo:
         limit: How many samples were asked for; None for all.
         shard: Which part of them.
         sessions: One for each time it was started.
+        left_out: The entries of the benchmark that its reader left out.
+        notes: What its reader says about the data.
         schema: Version of this layout.
     """
 
@@ -170,6 +172,8 @@ class RunInfo:
     limit: int | None = None
     shard: Shard | None = None
     sessions: tuple[RunSession, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
     schema: int = _SCHEMA
 
     def resumed(
@@ -179,6 +183,10 @@ class RunInfo:
         return replace(
             self, limit=limit, shard=shard, root=root, sessions=(*self.sessions, session)
         )
+
+    def reading(self, split: BenchmarkSplit) -> RunInfo:
+        """Return it with what the reader of a split has left out and says about the data."""
+        return replace(self, left_out=left_out_of(split), notes=notes_of(split))
 
 
 def new_session(command: str, workers: int) -> RunSession:

@@ -45,7 +45,8 @@ def evaluate(
     """Run a pipeline over a split, score it and write a report.
 
     Every sample is on the disk as soon as it is done: whatever ends the run, ``resume`` goes on
-    where it stopped. A sample that fails is recorded with its error and counts as zero.
+    where it stopped. A sample that fails is recorded with its error and counts as zero; one
+    whose truth cannot be read is not run and counts neither way.
 
     Args:
         split: What to run on, from ``open_benchmark``.
@@ -87,7 +88,8 @@ def evaluate(
             known = _known(files.records)
             num_workers = workers if executor is None else executor.num_workers
             session = new_session(command, num_workers)
-            write_run(files.run, info.resumed(session, limit=limit, root=str(root), shard=shard))
+            info = info.resumed(session, limit=limit, root=str(root), shard=shard)
+            write_run(files.run, info.reading(split))
             skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
             left = [sample for sample in samples if sample.id not in skip]
             before = {sample.id: known[sample.id] for sample in samples if sample.id in skip}
@@ -170,12 +172,17 @@ def _begin(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
 
 
 def _known(path: Path) -> dict[str, bool]:
-    """Return the samples that have a record, and whether they failed."""
+    """Return the samples that have a record, and whether they failed.
+
+    Where only the truth could not be read, another session tries again.
+    """
     problems: list[str] = []
-    return {
-        record.sample: record.failed
-        for record in read_records(path, masks=False, problems=problems)
-    }
+    known: dict[str, bool] = {}
+    for record in read_records(path, masks=False, problems=problems):
+        known.pop(record.sample, None)
+        if not record.left_out:
+            known[record.sample] = record.failed
+    return known
 
 
 def _pipeline(given: Pipeline | PipelineConfig | str) -> tuple[Pipeline, bool]:

@@ -20,6 +20,7 @@ from videoseg.evaluation.predictions import PredictionReader, open_predictions
 from videoseg.evaluation.progress import Progress, ProgressCounter
 from videoseg.evaluation.records import Record, RecordedError, RecordFile
 from videoseg.evaluation.run_file import RunIdentity, RunInfo, new_session, write_run
+from videoseg.evaluation.running import left_out_record
 from videoseg.evaluation.scoring import failed_score, target_facts
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL
@@ -47,7 +48,8 @@ def score_predictions(
 ) -> EvaluationReport:
     """Score predictions that any system has written.
 
-    A sample without a prediction counts as the protocol has it, and shows in the coverage.
+    A sample without a prediction counts as the protocol has it, and shows in the coverage. One
+    whose truth cannot be read counts neither way and is told.
 
     Args:
         split: The truth, from ``open_benchmark`` or ``read_annotations``.
@@ -62,12 +64,14 @@ def score_predictions(
         command: What was typed, for the report.
 
     Raises:
-        EvaluationError: If predictions cannot be used, or the split keeps its truth to itself.
+        EvaluationError: If predictions cannot be used, if the split keeps its truth to itself,
+            or if the truth of most samples cannot be read.
         OutputError: If ``out`` holds a run already, or cannot be written.
     """
     from videoseg.evaluation.report import build_report, write_report
 
     rules = split.protocol if protocol is None else protocol
+    read = split
     reader = open_predictions(predictions, rules)
     if rules.name == REF_DAVIS17_OFFICIAL.name:
         split = reader = MergedAnnotators(split, reader, rules)
@@ -75,6 +79,7 @@ def score_predictions(
     identity = RunIdentity.of(split, {}, 0, protocol=rules)
     session = new_session(command, workers)
     info = RunInfo(identity, root=str(Path(predictions).absolute()), sessions=(session,))
+    info = info.reading(read)
     counter = ProgressCounter(len(split.samples), {}, on_progress)
     problems: list[str] = []
     missing: list[str] = []
@@ -89,6 +94,13 @@ def score_predictions(
                 file.append(scored.record)
             kept.append(scored.record.without_masks())
             counter.add(scored.record)
+    unreadable = [record for record in kept if record.left_out]
+    if len(unreadable) > len(kept) / 2:
+        _forget(out)
+        why = [f"{one.sample}: {one.error.message}" for one in unreadable if one.error is not None]
+        raise EvaluationError(
+            f"the truth of {len(unreadable)} of {len(kept)} samples cannot be read: {_some(why)}"
+        )
     if problems and on_error == "raise":
         _forget(out)
         raise EvaluationError(
@@ -181,7 +193,10 @@ def _score_remembered(sample: Sample) -> _Scored:
 def _score_one(job: _Job, sample: Sample) -> _Scored:
     begin = time.perf_counter()
     before = len(job.reader.missing_files)
-    truth = job.split.truth(sample)
+    try:
+        truth = job.split.truth(sample)
+    except EvaluationError as error:
+        return _Scored(left_out_record(sample, error), "", ())
     if truth is None:
         raise EvaluationError(
             f"{job.split.name} keeps its truth to itself; upload the predictions to its server"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from videoseg.evaluation.report.tables import measure_name
-from videoseg.io.wording import seconds_text
+from videoseg.io.wording import counted, seconds_text, shortened
 from videoseg.metrics.protocol import MEASURES, EvalProtocol
 
 if TYPE_CHECKING:
+    from videoseg.benchmarks.types import LeftOut
     from videoseg.evaluation.report.data import EvaluationReport
 
-__all__ = ["cost_facts", "pipeline_yaml", "protocol_facts", "run_facts"]
+__all__ = ["cost_facts", "left_out_line", "pipeline_yaml", "protocol_facts", "run_facts"]
+
+_MOST_LEFT_OUT = 3
 
 _RULES = {
     "frames": {"all": "all annotated frames", "inner": "all but the first and the last"},
@@ -62,6 +66,21 @@ def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
     for name in protocol.measures:
         facts[measure_name(name)] = MEASURES[name]
     return facts
+
+
+def left_out_line(left_out: Sequence[LeftOut]) -> list[str]:
+    """Return one line on what was left out, or none."""
+    if not left_out:
+        return []
+    num_samples = sum(entry.num_samples for entry in left_out)
+    counted_entries = [entry for entry in left_out if entry.num_samples]
+    shown = "; ".join(
+        f"{shortened(str(entry), 160)} ({counted(entry.num_samples, 'sample')})"
+        for entry in counted_entries[:_MOST_LEFT_OUT]
+    )
+    more = len(counted_entries) - _MOST_LEFT_OUT
+    rest = f"; and {more} more, all in report.json" if more > 0 else ""
+    return [f"{counted(num_samples, 'sample')} left out of the benchmark: {shown}{rest}"]
 
 
 def cost_facts(report: EvaluationReport) -> dict[str, str]:
