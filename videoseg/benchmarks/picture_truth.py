@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -100,7 +101,22 @@ class IdPictureTruths:
         Raises:
             EvaluationError: If none is there, or one cannot be read or has another size.
         """
-        folder = self._folder / sample.video_id
+        truth = self.video_truth(sample.video_id, video)
+        wanted = self._object_ids[sample.id]
+        if wanted is None and self._of_first_frame:
+            wanted = [one for one, track in truth.objects.items() if track[0] is not None]
+        if wanted is None:
+            return truth
+        absent = (None,) * len(truth.frames)
+        return replace(truth, objects={one: truth.objects.get(one, absent) for one in wanted})
+
+    def video_truth(self, video_id: str, video: SplitVideo) -> Truth:
+        """Read all objects of a video, whichever of them samples ask for.
+
+        Raises:
+            EvaluationError: If none is there, or one cannot be read or has another size.
+        """
+        folder = self._folder / video_id
         frames = annotated_frames(folder, video.names)
         if not frames:
             raise EvaluationError(f"{folder} has no annotations; {ANNOTATIONS_AGAIN}")
@@ -110,14 +126,9 @@ class IdPictureTruths:
             ids = read_ids(file, where=str(file), size=video.size, fix=ANNOTATIONS_AGAIN)
             united = (ids > 0).astype(np.int32) if self._united else ids
             tracks.add(place, united, where=str(file))
-        found = tracks.objects()
-        wanted = self._object_ids[sample.id]
-        if wanted is None and self._of_first_frame:
-            wanted = [object_id for object_id, track in found.items() if track[0] is not None]
-        if wanted is not None:
-            absent = (None,) * len(frames)
-            found = {object_id: found.get(object_id, absent) for object_id in wanted}
-        return Truth(size=video.size, frames=frames, objects=found, ignored=tracks.void())
+        return Truth(
+            size=video.size, frames=frames, objects=tracks.objects(), ignored=tracks.void()
+        )
 
 
 class MaskFolderTruths:

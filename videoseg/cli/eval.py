@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from videoseg.evaluation import EvaluationReport, SampleExecutor, Shard
     from videoseg.evaluation.report import TableRow
 
-__all__ = ["SUMMARY_FAILURES", "benchmark_options", "evaluate_benchmark", "print_report"]
+__all__ = [
+    "SUMMARY_FAILURES",
+    "benchmark_options",
+    "evaluate_benchmark",
+    "print_report",
+    "strict_option",
+]
 
 SUMMARY_FAILURES = 5
 """How many failures a summary tells of; the report has the others."""
@@ -41,6 +47,13 @@ def _read_shard(
         return None if value is None else Shard.parse(value)
     except ConfigError as error:
         raise click.BadParameter(str(error)) from error
+
+
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse a benchmark with odd entries, which are otherwise left out and told.",
+)
 
 
 @click.command(
@@ -78,6 +91,7 @@ def _read_shard(
     metavar="OPTION=VALUE",
     help="Set an option of the benchmark's reader; may be repeated.",
 )
+@strict_option
 @click.option("--report-only", is_flag=True, help="Run nothing; write the report again.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
@@ -97,6 +111,7 @@ def evaluate_benchmark(
     options: tuple[str, ...],
     reader_options: tuple[str, ...],
     max_turns: int | None,
+    strict: bool,
     report_only: bool,
     as_json: bool,
     quiet: bool,
@@ -124,7 +139,7 @@ def evaluate_benchmark(
     )
     submission = build_benchmark(benchmark, options=read_options).submission
     with working(f"reading {benchmark}", quiet=quiet):
-        samples = open_benchmark(benchmark, root, split, options=read_options)
+        samples = open_benchmark(benchmark, root, split, strict=strict, options=read_options)
     if report_only:
         report = write_outcome(output, samples, submission)
     else:
@@ -156,7 +171,8 @@ def evaluate_benchmark(
     elif not quiet:
         print_report(open_console(), report, output)
     # A run that answered nothing has not gone well, however well it was recorded.
-    return int(bool(report.samples) and report.coverage.failed == report.coverage.done)
+    asked = report.samples or report.coverage.unusable
+    return int(bool(asked) and report.coverage.failed == report.coverage.done)
 
 
 def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
