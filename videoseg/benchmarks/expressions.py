@@ -37,6 +37,9 @@ __all__ = [
 
 _AGAIN = "download the file again, or correct it"
 
+# Per side; more than any video has.
+_MOST_PIXELS = 2**16
+
 # What an expression says and which object it means is nothing to break results down by.
 _NO_ATTRIBUTES = {"exp", "exp_text", "exp_id", "obj_id", "anno_id"}
 
@@ -162,7 +165,7 @@ def _video(
     size = None
     if "height" in entry and "width" in entry:
         size = (entry["height"], entry["width"])
-        if not all(type(length) is int and length > 0 for length in size):
+        if not all(type(length) is int and 0 < length < _MOST_PIXELS for length in size):
             odd.add(path, f"{place} has the size {shorten(size)}", fix=_AGAIN)
             return None
     expressions = tuple(
