@@ -141,7 +141,7 @@ class _UncheckedVideo:
     names: tuple[str, ...]
     size: Size | None = None
 
-    def located(self) -> SplitVideo:
+    def locate(self) -> SplitVideo:
         """Look for the video; see ``VideoPlace``."""
         problem = FirstProblem()
         place = _place(self.folder, self.video_id, self.names, problem)

@@ -48,7 +48,7 @@ class SplitVideo:
     size: Size
     fps: float = DEFAULT_FPS
 
-    def located(self) -> SplitVideo:
+    def locate(self) -> SplitVideo:
         """Return the video itself; see ``VideoPlace``."""
         return self
 
@@ -84,7 +84,7 @@ class VideoPlace(Protocol):
     def size(self) -> Size | None:
         """(height, width); None as long as nobody has looked."""
 
-    def located(self) -> SplitVideo:
+    def locate(self) -> SplitVideo:
         """Look, and return the video with its frames and their size.
 
         Raises:
@@ -110,7 +110,7 @@ class UncheckedVideo:
     masks: tuple[Path, ...] = ()
     fps: float = DEFAULT_FPS
 
-    def located(self) -> SplitVideo:
+    def locate(self) -> SplitVideo:
         """Look for pictures of the frames, or else of their masks; see ``VideoPlace``."""
         found = _pictures_in(self.folder)
         names = self.names or tuple(sorted(found, key=lambda name: (natural_order(name), name)))
@@ -237,7 +237,7 @@ class LoadedSplit:
         Raises:
             VideoError: If there is none of this id, or a picture cannot be read.
         """
-        return self._known(video_id).located().open(video_id)
+        return self._known(video_id).locate().open(video_id)
 
     def frame_names(self, video_id: str) -> tuple[str, ...]:
         """What each frame of a video is called on disk, without an ending.
@@ -247,7 +247,7 @@ class LoadedSplit:
                 pictures, nothing says what its frames are called.
         """
         place = self._known(video_id)
-        return place.names or place.located().names
+        return place.names or place.locate().names
 
     def size(self, video_id: str) -> Size:
         """(height, width) of a video's frames, without opening it.
@@ -256,7 +256,7 @@ class LoadedSplit:
             VideoError: If there is no video of this id, or, in a split that was opened without
                 pictures, nothing says how large its frames are.
         """
-        return self._known(video_id).located().size
+        return self._known(video_id).locate().size
 
     def truth(self, sample: Sample) -> Truth | None:
         """Return the right answer to a sample, or None if it is not public.
@@ -270,7 +270,7 @@ class LoadedSplit:
         if self._truths is None:
             return None
         try:
-            video = place.located()
+            video = place.locate()
         except VideoError as error:
             raise EvaluationError(str(error)) from error
         return self._truths.truth(sample, video)
