@@ -7,6 +7,7 @@ then the folder is hardly the right one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +22,7 @@ MAX_LISTED = 20
 """How many problems a message lists; the others are counted."""
 
 _MAX_LINE = 400
+_MOST_IN_ALL = 2 / 3
 
 
 class ProblemList(Protocol):
@@ -76,36 +78,36 @@ class Problems:
         if text not in self._notes and len(self._notes) < MAX_LISTED:
             self._notes.append(shorten_text(printable(text), _MAX_LINE))
 
-    def raise_any(self, num_kept: int | None = None, *, least_share: float = 0.5) -> None:
+    def raise_any(self, num_kept: int | None = None, *, most_alike: float = 0.5) -> None:
         """Raise what has been collected, if it closes the benchmark.
 
         Args:
             num_kept: The samples that are left; None where nothing can be left out.
-            least_share: The share of all samples that has to be left, in [0, 1].
+            most_alike: The share of all samples that may be left out for want of the same
+                thing, in [0, 1]. Where more are, the folder is not the right one.
 
         Raises:
             EvaluationError: With one line for each problem, at most ``MAX_LISTED`` of them. If
-                there is no other, what has been left out is one: where no sample is left, or
-                fewer than ``least_share`` of them.
+                nothing else closes the benchmark, what has been left out does: where no sample
+                is left, where more than ``most_alike`` are missing for want of the same thing,
+                or more than two thirds in all.
         """
         if self.count:
             raise unreadable(self.subject, self.root, self._listed, self.count)
         if num_kept is None:
             return
-        num_odd = sum(entry.num_samples for entry in self._left_out)
-        if num_kept and num_kept >= least_share * (num_kept + num_odd):
+        alike: Counter[str] = Counter()
+        for entry in self._left_out:
+            alike[entry.remedy] += entry.num_samples
+        num_all = num_kept + alike.total()
+        worst = max(alike.values(), default=0)
+        most = max(most_alike, _MOST_IN_ALL)
+        if num_kept and worst <= most_alike * num_all and alike.total() <= most * num_all:
             return
         lines = [_line(entry.place, entry.reason, entry.remedy) for entry in self._left_out]
-        shown = lines[:MAX_LISTED] or [f"{self.root}: has nothing to be asked; check the folder"]
-        raise unreadable(
-            self.subject,
-            self.root,
-            shown,
-            max(len(lines), 1),
-            summary=f"{num_kept} of its {num_kept + num_odd} samples can be asked"
-            if lines
-            else "",
-        )
+        summary = f"{num_kept} of its {num_all} samples can be asked" if lines else ""
+        lines = lines or [f"{self.root}: has nothing to be asked; check the folder"]
+        raise unreadable(self.subject, self.root, lines[:MAX_LISTED], len(lines), summary=summary)
 
     def _shown(self, file: Path | str) -> str:
         path = Path(file)

@@ -244,6 +244,19 @@ def test_most_videos_missing_is_no_benchmark(draw: Draw, open_drawn: Opener) -> 
         open_drawn("mevis", root)
 
 
+def test_several_odd_entries_of_a_small_benchmark_are_left_out_together(
+    draw: Draw, open_drawn: Opener
+) -> None:
+    root = draw("mevis")
+    shutil.rmtree(root / "valid_u/JPEGImages/bear")
+    edit(
+        root / META, lambda document: document["videos"]["cart"]["expressions"]["0"].update(exp="")
+    )
+    split = open_drawn("mevis", root)
+    assert [sample.id for sample in split.samples] == ["cart/1", "cart/2", "cart/3"]
+    assert sum(entry.num_samples for entry in told(split)) == 5
+
+
 def test_ref_youtube_vos_without_the_list_of_the_test_set_asks_what_has_frames(
     draw: Draw, open_drawn: Opener
 ) -> None:
