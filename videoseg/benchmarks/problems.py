@@ -143,7 +143,8 @@ def unreadable(
 ) -> EvaluationError:
     """Return the error that tells why a benchmark cannot be read, a line for each problem."""
     number = "1 problem" if count == 1 else f"{count} problems"
-    head = f"{subject} cannot be read from {printable(str(root))} ({number}{f'; {summary}' if summary else ''}):"
+    told = f"{number}; {summary}" if summary else number
+    head = f"{subject} cannot be read from {printable(str(root))} ({told}):"
     more = [f"- and {count - len(lines)} more"] if count > len(lines) else []
     return EvaluationError("\n".join([head, *(f"- {line}" for line in lines), *more]))
 

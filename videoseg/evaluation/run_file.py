@@ -184,7 +184,7 @@ class RunInfo:
             self, limit=limit, shard=shard, root=root, sessions=(*self.sessions, session)
         )
 
-    def with_data_of(self, split: BenchmarkSplit) -> RunInfo:
+    def reading(self, split: BenchmarkSplit) -> RunInfo:
         """Return it with what the reader of a split has left out and says about the data."""
         return replace(self, left_out=left_out_of(split), notes=notes_of(split))
 

@@ -89,7 +89,7 @@ def evaluate(
             num_workers = workers if executor is None else executor.num_workers
             session = new_session(command, num_workers)
             info = info.resumed(session, limit=limit, root=str(root), shard=shard)
-            write_run(files.run, info.with_data_of(split))
+            write_run(files.run, info.reading(split))
             skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
             left = [sample for sample in samples if sample.id not in skip]
             before = {sample.id: known[sample.id] for sample in samples if sample.id in skip}

@@ -79,7 +79,7 @@ def score_predictions(
     identity = RunIdentity.of(split, {}, 0, protocol=rules)
     session = new_session(command, workers)
     info = RunInfo(identity, root=str(Path(predictions).absolute()), sessions=(session,))
-    info = info.with_data_of(read)
+    info = info.reading(read)
     counter = ProgressCounter(len(split.samples), {}, on_progress)
     problems: list[str] = []
     missing: list[str] = []

@@ -167,12 +167,12 @@ class EvaluationReport:
         breakdowns: The same by attribute, length of the video and size of the target.
         course: Mean J in each tenth of the annotated frames; empty if frames have no score.
         samples: Every sample that counts, in the benchmark's order.
+        left_out: What of the benchmark cannot be asked or scored and counts neither way.
         costs: What it took.
         runs: How it was run, one for each shard.
         versions: Of the packages that took part.
         devices: Where models ran.
         problems: What is wrong with the records.
-        left_out: What of the benchmark cannot be asked or scored and counts neither way.
     """
 
     benchmark: str
@@ -186,12 +186,12 @@ class EvaluationReport:
     breakdowns: tuple[Breakdown, ...]
     course: tuple[float, ...]
     samples: tuple[SampleRow, ...]
+    left_out: tuple[LeftOut, ...] = ()
     costs: Costs = field(default_factory=Costs)
     runs: tuple[RunInfo, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def scored(self) -> bool:
