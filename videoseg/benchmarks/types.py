@@ -45,11 +45,9 @@ class Sample:
     prediction_folders: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        attributes = {
-            well_formed(name): well_formed(value) for name, value in self.attributes.items()
-        }
-        object.__setattr__(self, "query", well_formed(self.query))
-        object.__setattr__(self, "group", well_formed(self.group))
+        attributes = {_clean(name): _clean(value) for name, value in self.attributes.items()}
+        object.__setattr__(self, "query", _clean(self.query))
+        object.__setattr__(self, "group", _clean(self.group))
         object.__setattr__(self, "attributes", attributes)
 
     @property
@@ -184,6 +182,11 @@ class Benchmark(Protocol):
             EvaluationError: If the folder is not what it should be; every problem is listed,
                 with the file and what to do.
         """
+
+
+def _clean(value: str) -> str:
+    # Readers of others may have put something else there; that is for them to answer.
+    return well_formed(value) if isinstance(value, str) else value
 
 
 def left_out_of(split: BenchmarkSplit) -> tuple[LeftOut, ...]:

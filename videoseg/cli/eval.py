@@ -24,6 +24,7 @@ __all__ = [
     "benchmark_options",
     "evaluate_benchmark",
     "print_report",
+    "strict_option",
     "warn_of_problems",
 ]
 
@@ -49,6 +50,13 @@ def _read_shard(
         return None if value is None else Shard.parse(value)
     except ConfigError as error:
         raise click.BadParameter(str(error)) from error
+
+
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse a benchmark with odd entries, which are otherwise left out and told.",
+)
 
 
 @click.command(
@@ -86,6 +94,7 @@ def _read_shard(
     metavar="OPTION=VALUE",
     help="Set an option of the benchmark's reader; may be repeated.",
 )
+@strict_option
 @click.option("--report-only", is_flag=True, help="Run nothing; write the report again.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
@@ -105,6 +114,7 @@ def evaluate_benchmark(
     options: tuple[str, ...],
     reader_options: tuple[str, ...],
     max_turns: int | None,
+    strict: bool,
     report_only: bool,
     as_json: bool,
     quiet: bool,
@@ -132,7 +142,7 @@ def evaluate_benchmark(
     )
     submission = build_benchmark(benchmark, options=read_options).submission
     with working(f"reading {benchmark}", quiet=quiet):
-        samples = open_benchmark(benchmark, root, split, options=read_options)
+        samples = open_benchmark(benchmark, root, split, strict=strict, options=read_options)
     if report_only:
         report = write_outcome(output, samples, submission)
     else:
@@ -167,7 +177,8 @@ def evaluate_benchmark(
         warn_of_problems(report)
     # A run that answered nothing has not gone well, however well it was recorded.
     coverage = report.coverage
-    return int(bool(report.samples) and coverage.failed + coverage.uncounted == coverage.done)
+    asked = report.samples or coverage.unusable
+    return int(bool(asked) and coverage.failed + coverage.uncounted == coverage.done)
 
 
 def benchmark_options(items: Sequence[str]) -> dict[str, Any]:

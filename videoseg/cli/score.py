@@ -13,6 +13,7 @@ from videoseg.cli.eval import (
     SUMMARY_FAILURES,
     benchmark_options,
     print_report,
+    strict_option,
     warn_of_problems,
 )
 from videoseg.cli.framework import VideosegCommand, typed_command
@@ -59,6 +60,7 @@ __all__ = ["score"]
     metavar="OPTION=VALUE",
     help="Set an option of the benchmark's reader; may be repeated.",
 )
+@strict_option
 @click.option("--protocol", "rules", metavar="NAME", help="By default the benchmark's own.")
 @click.option(
     "--resize",
@@ -99,6 +101,7 @@ def score(
     root: Path | None,
     split: str,
     reader_options: tuple[str, ...],
+    strict: bool,
     rules: str | None,
     resize: bool,
     on_error: str,
@@ -128,7 +131,9 @@ def score(
         chosen = None if videos is None else _names(videos)
         truth: BenchmarkSplit = read_annotations(gt, protocol, frames=frames, videos=chosen)
     else:
-        truth = _opened(benchmark, root, split, benchmark_options(reader_options))
+        truth = _opened(
+            benchmark, root, split, strict=strict, options=benchmark_options(reader_options)
+        )
     protocol = protocol or truth.protocol
     if resize:
         protocol = replace(protocol, resolution="nearest")
@@ -169,10 +174,15 @@ def _names(text: str) -> list[str]:
 
 
 def _opened(
-    benchmark: str | None, root: Path | None, split: str, options: dict[str, Any]
+    benchmark: str | None,
+    root: Path | None,
+    split: str,
+    *,
+    strict: bool,
+    options: dict[str, Any],
 ) -> BenchmarkSplit:
     if benchmark is None or root is None:
         raise click.UsageError("--benchmark needs --root, the folder it is in")
     from videoseg.benchmarks import open_benchmark
 
-    return open_benchmark(benchmark, root, split, options=options)
+    return open_benchmark(benchmark, root, split, strict=strict, options=options)
