@@ -70,7 +70,7 @@ class ReasonVos:
         return LoadedSplit(
             problems.subject,
             protocol=REASONVOS,
-            samples=_with_prediction_folders(samples_of(videos, _group), videos, folders),
+            samples=_with_prediction_folders(samples_of(videos, _group), videos),
             videos=places,
             truths=MaskFolderTruths(folders, absent="unannotated"),
         )
@@ -107,9 +107,7 @@ def _group(expression: Expression) -> str:
     return "long" if str(is_sentence).lower() in {"true", "1"} else "short"
 
 
-def _with_prediction_folders(
-    samples: list[Sample], videos: list[ExpressionVideo], folders: Mapping[str, Path]
-) -> list[Sample]:
+def _with_prediction_folders(samples: list[Sample], videos: list[ExpressionVideo]) -> list[Sample]:
     """Add where VideoLISA writes and scores masks: in a folder named as that of the truth."""
     asked = {
         f"{video.video_id}/{expression.expression_id}": (video, expression)
@@ -119,9 +117,8 @@ def _with_prediction_folders(
     found = []
     for sample in samples:
         video, expression = asked[sample.id]
-        source, fields = video.fields.get("source", ""), expression.fields
-        names = (folders[sample.id].name, f"{source}_{video.video_id}_{fields.get('obj_id', '')}")
-        places = [f"{name}/{fields.get('exp_id', '')}" for name in names]
+        exp_id = expression.fields.get("exp_id", "")
+        places = [f"{name}/{exp_id}" for name in _names(video, expression)]
         usable = tuple(dict.fromkeys(place for place in places if is_safe_id(place)))
         found.append(replace(sample, prediction_folders=usable))
     return found
@@ -130,14 +127,8 @@ def _with_prediction_folders(
 def _folders(root: Path, videos: list[ExpressionVideo], problems: Problems) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for video in videos:
-        source = str(video.fields.get("source", ""))
         for expression in video.expressions:
-            object_id = str(expression.fields.get("obj_id", ""))
-            names = [
-                f"{prefix}_{video.video_id}_{written}"
-                for prefix in (source, source.lower())
-                for written in (object_id, object_id.zfill(9))
-            ]
+            names = _names(video, expression)
             folders = [root / "Annotations" / name for name in names if is_safe_id(name)]
             folder = next((folder for folder in folders if folder.is_dir()), None)
             if folder is None:
@@ -150,3 +141,14 @@ def _folders(root: Path, videos: list[ExpressionVideo], problems: Problems) -> d
             else:
                 found[f"{video.video_id}/{expression.expression_id}"] = folder
     return found
+
+
+def _names(video: ExpressionVideo, expression: Expression) -> list[str]:
+    """Return what the folder of an expression's masks may be called."""
+    source = str(video.fields.get("source", ""))
+    object_id = str(expression.fields.get("obj_id", ""))
+    return [
+        f"{prefix}_{video.video_id}_{written}"
+        for prefix in (source, source.lower())
+        for written in (object_id, object_id.zfill(9))
+    ]
