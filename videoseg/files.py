@@ -12,7 +12,13 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["check_regular_file", "expand_path", "read_bytes", "read_text"]
+__all__ = [
+    "check_regular_file",
+    "expand_path",
+    "read_bytes",
+    "read_text",
+    "shorten_name",
+]
 
 MAX_BYTES = 2**30
 """Largest document that is read whole, in bytes; videos, weights and pictures are not."""
@@ -41,6 +47,15 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
         return plain.expanduser()
     except RuntimeError:
         return plain
+
+
+def shorten_name(name: str, max_bytes: int) -> str:
+    """Return the beginning of a file's name that takes at most so many bytes on disk.
+
+    File systems bound a name's bytes (255, mostly), of which a letter may take four.
+    """
+    data = os.fsencode(name)
+    return name if len(data) <= max_bytes else data[:max_bytes].decode("utf-8", "ignore")
 
 
 def check_regular_file(path: str | os.PathLike[str]) -> None:

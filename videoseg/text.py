@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import reprlib
 import unicodedata
 from typing import Any
 
-__all__ = ["parse_json", "printable", "shorten", "shorten_text", "well_formed"]
+__all__ = ["parse_json", "printable", "shorten", "shorten_text", "show_path", "well_formed"]
 
 
 def parse_json(data: str | bytes, *, allow_nan: bool = True) -> Any:
@@ -53,6 +54,11 @@ def shorten(value: object, limit: int = 80) -> str:
 def shorten_text(text: str, limit: int = 80) -> str:
     """Return a text, or its beginning and ``...`` if it has more than ``limit`` characters."""
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def show_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as messages have it: bounded, without control characters or surrogates."""
+    return shorten_text(printable(os.fspath(path)), 200)
 
 
 def well_formed(text: str) -> str:

@@ -1,27 +1,23 @@
-"""Run-length encodings of foreign origin: checked before anything decodes them.
+"""Run-length encodings of benchmarks and predictions: their form, and many at once.
 
-pycocotools trusts what it decodes. Here the runs are added up without making a mask, for
-many encodings at once, so that a whole benchmark is checked while it is opened.
+The runs are added up without making a mask, for many encodings at once, so that a whole
+benchmark is checked while it is opened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from videoseg.errors import EvaluationError, VideosegError
+from videoseg.masks import union_of_rles
 from videoseg.types import Rle, Size
+from videoseg.types.runs import MAX_PIXELS, count_problem, listed_runs, read_runs
 
 __all__ = ["MAX_PIXELS", "RunChecker", "checked_rle", "rle_of", "rle_problem"]
 
-MAX_PIXELS = 2**28
-"""Largest mask that is taken: 16384 x 16384."""
-
-# Characters of one number: five bits each, so that seven hold any run of MAX_PIXELS.
-_MAX_DIGITS = 7
 # Arrays of a batch fit into a processor's cache.
 _BATCH_CHARACTERS = 2**17
 
@@ -56,11 +52,14 @@ def rle_problem(value: Any, size: Size) -> str | None:
 
 
 def rle_of(value: Any, size: Size) -> Rle | None:
-    """Return a checked encoding as a mask; None stays None.
+    """Return an encoding as a mask; None stays None.
 
     Args:
-        value: As in ``rle_problem``, and found right by it and a ``RunChecker``.
+        value: As in ``rle_problem``, and found right by it.
         size: (height, width).
+
+    Raises:
+        ConfigError: If its runs are not those of a mask of this size.
     """
     if value is None:
         return None
@@ -68,14 +67,8 @@ def rle_of(value: Any, size: Size) -> Rle | None:
         parts = [rle for part in value if (rle := rle_of(part, size)) is not None]
         if len(parts) < 2:
             return parts[0] if parts else None
-        from pycocotools import mask as coco
-
-        merged = coco.merge([part.to_coco() for part in parts])
-        return Rle(size, merged["counts"].decode("ascii"))
-    counts = value["counts"]
-    if isinstance(counts, list):
-        return Rle.from_coco(value)
-    return Rle((size[0], size[1]), counts.decode("ascii") if isinstance(counts, bytes) else counts)
+        return union_of_rles(parts, size=size)
+    return Rle.from_coco(value)
 
 
 def checked_rle(value: Any, size: Size, *, where: str) -> Rle | None:
@@ -84,19 +77,12 @@ def checked_rle(value: Any, size: Size, *, where: str) -> Rle | None:
     Raises:
         EvaluationError: If it is not an encoding of this size.
     """
-    problem = rle_problem(value, size)
-    if problem is None:
-        found: list[str] = []
-        checker = RunChecker()
-        checker.add(value, size, where)
-        checker.finish(lambda _where, what: found.append(what))
-        problem = found[0] if found else None
-    if problem is not None:
-        raise EvaluationError(f"{where}: {problem}; write the mask again")
-    try:
-        return rle_of(value, size)
-    except (VideosegError, ValueError, TypeError) as error:
-        raise EvaluationError(f"{where}: {error}; write the mask again") from error
+    if (problem := rle_problem(value, size)) is None:
+        try:
+            return rle_of(value, size)
+        except VideosegError as error:
+            problem = str(error)
+    raise EvaluationError(f"{where}: {problem}; write the mask again")
 
 
 class RunChecker:
@@ -106,8 +92,8 @@ class RunChecker:
     """
 
     def __init__(self) -> None:
-        self._texts: list[bytes] = []
-        self._pixels: list[int] = []
+        self._texts: list[str | bytes] = []
+        self._sizes: list[Size] = []
         self._places: list[Any] = []
         self._characters = 0
         self._found: list[tuple[Any, str]] = []
@@ -124,11 +110,10 @@ class RunChecker:
         if isinstance(counts, list):
             self._check_list(counts, size, place)
             return
-        text = counts if isinstance(counts, bytes) else counts.encode("utf-8", "replace")
-        self._texts.append(text)
-        self._pixels.append(size[0] * size[1])
+        self._texts.append(counts)
+        self._sizes.append(size)
         self._places.append(place)
-        self._characters += len(text)
+        self._characters += len(counts)
         if self._characters >= _BATCH_CHARACTERS:
             self._run()
 
@@ -140,80 +125,18 @@ class RunChecker:
         self._found.clear()
 
     def _check_list(self, counts: list[Any], size: Size, place: Any) -> None:
-        if not all(type(run) is int and run >= 0 for run in counts):
-            self._found.append((place, "the runs of an RLE must be whole numbers from 0"))
-        elif sum(counts) != size[0] * size[1]:
-            self._found.append((place, _sum_text(sum(counts), size[0] * size[1])))
+        try:
+            problem = count_problem(int(listed_runs(counts).sum()), size)
+        except VideosegError as error:
+            problem = str(error)
+        if problem is not None:
+            self._found.append((place, problem))
 
     def _run(self) -> None:
         if self._texts:
-            totals = run_totals(self._texts)
-            for index in np.flatnonzero(totals != np.asarray(self._pixels)):
-                what = (
-                    "'counts' of an RLE is not a compressed run-length encoding"
-                    if totals[index] < 0
-                    else _sum_text(int(totals[index]), self._pixels[index])
-                )
-                self._found.append((self._places[index], what))
-        self._texts, self._pixels, self._places, self._characters = [], [], [], 0
-
-
-def run_totals(texts: Sequence[bytes]) -> npt.NDArray[np.int64]:
-    """Return the pixels that each compressed encoding covers; -1 if it is malformed.
-
-    The format is COCO's: every number is written in groups of five bits from the lowest, as
-    the character 48 + bits, plus 32 if another group follows; the highest group's bit 16 is
-    the sign; from the fourth on, numbers are differences to the number two before.
-    """
-    lengths = np.fromiter((len(text) for text in texts), np.int64, len(texts))
-    malformed = lengths == 0
-    if malformed.all():
-        return np.full(len(texts), -1, np.int64)
-    data = np.frombuffer(b"".join(texts), np.uint8) - np.uint8(48)
-    text_ends = np.cumsum(lengths)[~malformed] - 1
-    follows = (data & 32) != 0
-    for bad in (np.flatnonzero(data > 63), text_ends[follows[text_ends]]):
-        malformed[np.searchsorted(np.cumsum(lengths), bad, side="right")] = True
-    # A number never reaches into the next text, whatever the text says.
-    follows[text_ends] = False
-    ends = np.flatnonzero(~follows)
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    digits = ends - starts + 1
-    counts = np.zeros(len(texts), np.int64)
-    counts[lengths > 0] = np.diff(np.searchsorted(ends, text_ends, side="right"), prepend=0)
-    owner = np.repeat(np.arange(len(texts)), counts)
-    malformed[owner[digits > _MAX_DIGITS]] = True
-
-    numbers = (data[starts] & 31).astype(np.int64)
-    for digit in range(1, min(int(digits.max()), _MAX_DIGITS)):
-        longer = np.flatnonzero(digits > digit)
-        numbers[longer] += (data[starts[longer] + digit] & 31).astype(np.int64) << (5 * digit)
-    negative = np.flatnonzero((data[ends] & 16) != 0)
-    numbers[negative] -= np.int64(1) << (5 * np.minimum(digits[negative], _MAX_DIGITS))
-    runs = _runs(numbers, owner, counts)
-    malformed[owner[(runs < 0) | (runs > MAX_PIXELS)]] = True
-    weights = np.clip(runs, 0, MAX_PIXELS)
-    totals = np.bincount(owner, weights=weights, minlength=len(texts)).astype(np.int64)
-    totals[malformed] = -1
-    return totals
-
-
-def _runs(
-    numbers: npt.NDArray[np.int64], owner: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Undo the differences: numbers 1, 3, 5, ... and 2, 4, 6, ... of a text each add up."""
-    firsts = np.cumsum(counts) - counts
-    rank = np.arange(len(numbers)) - firsts[owner]
-    runs = numbers.copy()
-    odd = (rank & 1) == 1
-    for chain in (np.flatnonzero(odd), np.flatnonzero(~odd & (rank > 0))):
-        if chain.size:
-            summed = np.cumsum(numbers[chain])
-            heads = np.flatnonzero(rank[chain] <= 2)
-            before = summed[heads] - numbers[chain[heads]]
-            runs[chain] = summed - np.repeat(before, np.diff(np.append(heads, chain.size)))
-    return runs
-
-
-def _sum_text(total: int, pixels: int) -> str:
-    return f"the runs of an RLE must add up to {pixels} pixels, got {total}"
+            totals = read_runs(self._texts).totals()
+            pixels = np.asarray([height * width for height, width in self._sizes])
+            for index in np.flatnonzero(totals != pixels).tolist():
+                if (problem := count_problem(int(totals[index]), self._sizes[index])) is not None:
+                    self._found.append((self._places[index], problem))
+        self._texts, self._sizes, self._places, self._characters = [], [], [], 0

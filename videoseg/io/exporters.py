@@ -18,15 +18,18 @@ is on top, and of two equally large ones that with the lower id. PNG and COCO ke
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.errors import ConfigError, OutputError
+from videoseg.files import expand_path, read_text, shorten_name
 from videoseg.io.mask_files import MaskFolder, index_png
 from videoseg.io.staged_file import write_file
 from videoseg.io.staged_folder import staged_folder
 from videoseg.masks.merge import index_map
+from videoseg.text import parse_json, shorten
 from videoseg.types.segmentation import Segmentation
 from videoseg.types.video import VideoFacts
 
@@ -36,6 +39,9 @@ ExportFormat: TypeAlias = Literal["png", "coco", "davis", "youtube-vos"]
 
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 """The formats that ``export`` knows."""
+
+# File systems take 255; the ending and a hidden file's marks need some.
+_MAX_NAME_BYTES = 200
 
 
 def export(
@@ -69,7 +75,7 @@ def export(
         OutputError: If the place is taken or cannot be written.
     """
     check_format(format)
-    root = Path(directory)
+    root = expand_path(directory)
     name = _checked_sequence(segmentation.video, sequence)
     names = _checked_names(segmentation.video, frame_names)
     _check_lengths(segmentation)
@@ -157,7 +163,7 @@ def _export_coco(
     *,
     overwrite: bool,
 ) -> Path:
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path} exists already; choose another folder or pass overwrite=True")
     facts = segmentation.video
     labels = sorted({track.label or "object" for track in segmentation.tracks})
@@ -201,12 +207,13 @@ def _export_coco(
 
 
 def _meta(path: Path) -> dict[str, Any]:
-    if not path.exists():
+    if not os.path.lexists(path):
         return {"videos": {}}
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        meta = parse_json(read_text(path))
     except (OSError, ValueError) as error:
-        raise OutputError(f"cannot read {path}: {error}; choose another folder") from error
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot read {path}: {reason}; choose another folder") from error
     if not isinstance(meta, dict) or not isinstance(meta.get("videos"), dict):
         raise OutputError(
             f"{path} is not a meta.json of YouTube-VOS (no mapping 'videos'); "
@@ -239,11 +246,11 @@ def _checked_sequence(video: VideoFacts, sequence: str | None) -> str:
     if sequence is None:
         # A video's name may come from anywhere, a folder's name must not lead out of the root.
         cleaned = "".join("_" if letter in '/\\:*?"<>|\0' else letter for letter in video.name)
-        return cleaned.strip(". ")[:100] or "video"
+        return shorten_name(cleaned.strip(". "), _MAX_NAME_BYTES) or "video"
     if not _is_plain_name(sequence):
         raise ConfigError(
-            f"the sequence {sequence!r} becomes a folder's name: it must not be empty, start "
-            "with a dot, or hold a slash"
+            f"the sequence {shorten(sequence)} becomes a folder's name: it must not be empty or "
+            "too long, start with a dot, or hold a slash"
         )
     return sequence
 
@@ -258,14 +265,18 @@ def _checked_names(video: VideoFacts, names: Sequence[str] | None) -> list[str]:
         )
     if bad := [name for name in names if not _is_plain_name(name)]:
         raise ConfigError(
-            f"the frame name {bad[0]!r} becomes a file's name: it must not be empty, start with "
-            "a dot, or hold a slash"
+            f"the frame name {shorten(bad[0])} becomes a file's name: it must not be empty or too "
+            "long, start with a dot, or hold a slash"
         )
     return list(names)
 
 
 def _is_plain_name(name: str) -> bool:
-    return bool(name) and not name.startswith(".") and not set(name) & set("/\\\0")
+    try:
+        fits = 0 < len(os.fsencode(name)) <= _MAX_NAME_BYTES
+    except UnicodeEncodeError:
+        return False
+    return fits and not name.startswith(".") and not set(name) & set("/\\\0")
 
 
 def _check_lengths(segmentation: Segmentation) -> None:

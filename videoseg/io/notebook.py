@@ -24,6 +24,7 @@ from videoseg.io.wording import (
     shortened,
     video_line,
 )
+from videoseg.text import well_formed
 from videoseg.types.arrays import Frame
 from videoseg.types.segmentation import Segmentation
 from videoseg.types.video import VideoSource
@@ -109,7 +110,7 @@ def _card(segmentation: Segmentation, *, max_frames: int, with_clip: bool) -> st
         notes.append("The video was not at hand, so the masks are drawn on black.")
     chips = [name_chip(track.object_id, track.label) for track in segmentation.tracks[:12]]
     left = len(segmentation.tracks) - len(chips)
-    return Template(template_text("card.html")).substitute(
+    page = Template(template_text("card.html")).substitute(
         style=template_text("card.css"),
         query=escape(shortened(segmentation.query.strip(), 300)),
         answer=escape(answer_sentence(segmentation)),
@@ -124,6 +125,7 @@ def _card(segmentation: Segmentation, *, max_frames: int, with_clip: bool) -> st
         warnings="".join(f"<p class='vs-warn'>{escape(shortened(n, 300))}</p>" for n in notes[:8]),
         reasoning=_reasoning(segmentation),
     )
+    return well_formed(page)
 
 
 def _chosen_frames(segmentation: Segmentation, count: int) -> list[int]:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
+from videoseg.files import expand_path, read_text
 from videoseg.io.mask_files import MaskFolder
 from videoseg.io.overlay import FILL_OPACITY, ON_BLACK, draw_masks
 from videoseg.io.pictures import PictureBook
 from videoseg.io.staged_folder import recover_folder, staged_folder
+from videoseg.text import parse_json, shorten, shorten_text, show_path, well_formed
 from videoseg.types.arrays import Frame
 from videoseg.types.segmentation import Segmentation
 from videoseg.types.serial import from_jsonable, to_jsonable
@@ -79,7 +81,7 @@ def save_result(
     document = _document(segmentation)
     share = 0.0
 
-    target = Path(directory)
+    target = expand_path(directory)
     with staged_folder(
         target,
         overwrite=overwrite,
@@ -96,32 +98,34 @@ def save_result(
 def load_result(directory: str | Path) -> Segmentation:
     """Read a result folder; equal to the segmentation that was saved.
 
-    Only ``result.json`` is read. ``source`` is None, since the video may have moved.
+    Only ``result.json`` is read, and nothing in it is trusted: every field and the runs of every
+    mask are checked. ``source`` is None, since the video may have moved.
 
     Raises:
         OutputError: If the folder holds no result, or one that cannot be read.
     """
-    target = Path(directory)
+    target = expand_path(directory)
     path = target / _RESULT if target.name != _RESULT else target
     try:
         recover_folder(path.parent)
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise OutputError(
-            f"{target} holds no videoseg result ({_RESULT} is missing); give a folder that "
-            "result.save() has written"
+            f"{show_path(target)} holds no videoseg result ({_RESULT} is missing); give a "
+            "folder that result.save() has written"
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise OutputError(f"cannot read {path}: {error}; check the file") from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot read {show_path(path)}: {error.strerror or error}; check the file"
+        ) from error
     data = _parsed(text, path)
     try:
-        return from_jsonable(Segmentation, data)
+        segmentation = from_jsonable(Segmentation, data)
+        _check_tracks(segmentation)
+        return segmentation
     except VideosegError as error:
-        # One readable line: the first few of possibly thousands of problems.
-        problems = error.problems if isinstance(error, ConfigError) else (str(error),)
-        more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
         raise OutputError(
-            f"{path} is damaged: {'; '.join(problems[:3])}{more}; restore it from a copy or "
+            f"{show_path(path)} is damaged: {_some_problems(error)}; restore it from a copy or "
             "run the query again"
         ) from error
 
@@ -168,6 +172,11 @@ def _checked_parts(parts: Sequence[str] | None) -> frozenset[str]:
 
 def _check_tracks(segmentation: Segmentation) -> None:
     facts = segmentation.video
+    ids = segmentation.object_ids
+    if twice := [object_id for object_id in ids if ids.count(object_id) > 1]:
+        raise OutputError(
+            f"two tracks belong to object {twice[0]}; give every object an id of its own"
+        )
     for track in segmentation.tracks:
         if len(track) != facts.num_frames or tuple(track.size) != tuple(facts.size):
             raise OutputError(
@@ -180,38 +189,36 @@ def _check_tracks(segmentation: Segmentation) -> None:
 def _document(segmentation: Segmentation) -> str:
     try:
         content: dict[str, Any] = to_jsonable(segmentation)
-        head = {"format": _FORMAT, "schema_version": SCHEMA_VERSION}
-        return json.dumps(head | content, ensure_ascii=False, indent=1) + "\n"
-    except ValueError as error:
-        # Pydantic's serialisation error and json's own are both ValueErrors.
-        raise OutputError(
-            f"the result cannot be written as JSON: {error}; keep only numbers, text, lists "
-            "and mappings in `details` and `pipeline`"
-        ) from error
+    except ConfigError as error:
+        raise OutputError(f"the result cannot be written: {_some_problems(error)}") from error
+    head = {"format": _FORMAT, "schema_version": SCHEMA_VERSION}
+    return well_formed(json.dumps(head | content, ensure_ascii=False, indent=1)) + "\n"
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = parse_json(text)
+    except ValueError as error:
         raise OutputError(
-            f"{path} is not valid JSON ({error}); restore it from a copy or run the query again"
+            f"{show_path(path)} is not valid JSON ({error}); restore it from a copy or run the "
+            "query again"
         ) from error
     if not isinstance(data, dict) or data.get("format") != _FORMAT:
         raise OutputError(
-            f"{path} was not written by videoseg (no format {_FORMAT!r}); give a folder that "
-            "result.save() has written"
+            f"{show_path(path)} was not written by videoseg (no format {_FORMAT!r}); give a "
+            "folder that result.save() has written"
         )
     version = data.get("schema_version")
-    if not isinstance(version, int) or version < 1:
+    if type(version) is not int or version < 1:
         raise OutputError(
-            f"{path} is damaged: schema_version is {version!r}, not a number from 1 to "
-            f"{SCHEMA_VERSION}; restore it from a copy or run the query again"
+            f"{show_path(path)} is damaged: schema_version is {shorten(version)}, not a number "
+            f"from 1 to {SCHEMA_VERSION}; restore it from a copy or run the query again"
         )
     if version > SCHEMA_VERSION:
         raise OutputError(
-            f"{path} was written by a newer videoseg (schema_version {version}; this one reads "
-            f"up to {SCHEMA_VERSION}); run: pip install --upgrade videoseg"
+            f"{show_path(path)} was written by a newer videoseg (schema_version "
+            f"{shorten(version)}; this one reads up to {SCHEMA_VERSION}); run: "
+            "pip install --upgrade videoseg"
         )
     return data
 
@@ -222,8 +229,8 @@ def _why_not_replaceable(folder: Path) -> str | None:
     if foreign := sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
         return f"it holds files that are no part of a result ({_some(foreign)})"
     try:
-        _parsed((folder / _RESULT).read_text(encoding="utf-8"), folder / _RESULT)
-    except (OSError, UnicodeDecodeError):
+        _parsed(read_text(folder / _RESULT), folder / _RESULT)
+    except OSError:
         return f"it holds no readable {_RESULT}, so it may not be a result"
     except OutputError as error:
         return f"its {_RESULT} is not one of this videoseg ({error})"
@@ -242,6 +249,13 @@ def _foreign_in_masks(folder: Path) -> list[str]:
             if file is entry or file.suffix != ".png" or not file.stem.isdecimal()
         ]
     return foreign
+
+
+def _some_problems(error: VideosegError) -> str:
+    """Return one readable line: the first few of possibly thousands of problems."""
+    problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+    return "; ".join(shorten_text(problem, 300) for problem in problems[:3]) + more
 
 
 def _some(names: Sequence[str]) -> str:
@@ -282,7 +296,7 @@ def _write_parts(
             yield index + 1
     if "report" in parts:
         page = render_report(segmentation, book, on_black=video is None)
-        (stage / _REPORT).write_text(page, encoding="utf-8")
+        (stage / _REPORT).write_text(well_formed(page), encoding="utf-8")
 
 
 def _needed_frames(

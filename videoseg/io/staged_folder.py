@@ -19,6 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from videoseg.errors import OutputError
+from videoseg.files import shorten_name
+from videoseg.io.staged_file import make_folder
+from videoseg.text import show_path
 
 __all__ = ["clean_up_after_dead_processes", "recover_folder", "staged_folder"]
 
@@ -26,6 +29,9 @@ _counter = itertools.count()
 # Linux's renameat2 flag: the two names change places in one step.
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
+# Linux takes 4096 bytes, and a file of the folder has a name of its own. Elsewhere paths are
+# shorter, and the system says so when the folder is made.
+_MAX_PATH_BYTES = 4096 - 300
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -53,11 +59,13 @@ def staged_folder(
     Raises:
         OutputError: If the target exists and may not be replaced, or cannot be written.
     """
-    target = _resolved(target)
     try:
+        target = _resolved(target)
+        if len(os.fsencode(target)) > _MAX_PATH_BYTES:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         recover_folder(target)
         _require_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         clean_up_after_dead_processes(target)
         stage = target.parent / f"{_prefix(target, 'partial')}{os.getpid()}-{next(_counter)}"
         stage.mkdir()
@@ -103,13 +111,16 @@ def clean_up_after_dead_processes(target: Path) -> None:
 
 
 def _resolved(target: Path) -> Path:
-    return Path(os.path.realpath(target))
+    try:
+        return Path(os.path.realpath(target))
+    except ValueError as error:  # a null character
+        raise OSError(errno.EINVAL, str(error)) from error
 
 
 def _prefix(target: Path, kind: str) -> str:
     # File names have at most 255 bytes; the machine's name keeps us from judging the
     # processes of another machine on a shared disk.
-    name = os.fsencode(target.name)[:100].decode("utf-8", "ignore")
+    name = shorten_name(target.name, 100)
     host = "".join(letter for letter in socket.gethostname()[:40] if letter.isalnum())
     return f".{name}.{kind}-{host}-"
 
@@ -251,7 +262,9 @@ def _system_error(error: BaseException | None) -> OSError | None:
 def _explained(
     error: OSError, target: Path, what: str, *, stage: Path | None = None, share: float = 0.0
 ) -> OutputError:
-    start = f"cannot write {what} to {target}"
+    start = f"cannot write {what} to {show_path(target)}"
+    if error.errno == errno.ENAMETOOLONG:
+        return OutputError(f"{start}: the name is too long for this disk; choose a shorter one")
     if error.errno in _FULL:
         return OutputError(f"{start}: {_space_report(error, target, stage, share)}")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -265,8 +278,6 @@ def _explained(
         return OutputError(
             f"{start}: another process has just written there; choose another folder"
         )
-    if error.errno == errno.ENAMETOOLONG:
-        return OutputError(f"{start}: the name is too long for this disk; choose a shorter one")
     return OutputError(f"{start}: {error.strerror or error}; check the disk and the folder")
 
 
@@ -288,7 +299,7 @@ def _space_report(error: OSError, target: Path, stage: Path | None, share: float
 
 
 def _nearest_existing(folder: Path) -> Path:
-    while not folder.exists():
+    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110 - never raises
         folder = folder.parent
     return folder
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from videoseg.errors import ShapeError
-from videoseg.masks._checks import as_mask
-from videoseg.types.arrays import BoolArray
+from videoseg.types.arrays import BoolArray, as_mask
 from videoseg.types.rle import Rle
 
 __all__ = ["iou", "rle_iou"]

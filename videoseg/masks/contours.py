@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from videoseg.errors import ConfigError
-from videoseg.masks._checks import as_mask
-from videoseg.types.arrays import BoolArray, IntArray
+from videoseg.types.arrays import BoolArray, IntArray, as_mask
 
 __all__ = ["contour_polygons", "inner_boundary"]
 

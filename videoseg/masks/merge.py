@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import ConfigError, ShapeError
-from videoseg.types.arrays import BoolArray, Size
+from videoseg.types.arrays import BoolArray, Size, as_mask
 from videoseg.types.rle import Rle
 
 __all__ = ["index_map", "union_of_rles"]
@@ -56,21 +56,22 @@ def index_map(masks: Mapping[int, BoolArray], size: Size) -> npt.NDArray[np.uint
 
     Raises:
         ShapeError: If a mask has another size.
-        ConfigError: If an id does not fit into one byte.
+        ConfigError: If an id does not fit into one byte, or a mask is none.
     """
     picture = np.zeros(size, np.uint8)
-    order = sorted(masks, key=lambda key: (-int(np.count_nonzero(masks[key])), -key))
+    checked = {key: as_mask(mask, f"the mask of object {key}") for key, mask in masks.items()}
+    order = sorted(checked, key=lambda key: (-int(np.count_nonzero(checked[key])), -key))
     for object_id in order:
         if not 1 <= object_id <= 255:
             raise ConfigError(
                 f"an index picture holds object ids 1 to 255, got {object_id}; "
                 "renumber the objects or export PNG or COCO files instead"
             )
-        if masks[object_id].shape != tuple(size):
+        if checked[object_id].shape != tuple(size):
             raise ShapeError(
                 f"the mask of object {object_id}",
-                actual=masks[object_id].shape,
+                actual=checked[object_id].shape,
                 expected=str(tuple(size)),
             )
-        picture[np.asarray(masks[object_id]) != 0] = object_id
+        picture[checked[object_id]] = object_id
     return picture

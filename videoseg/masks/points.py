@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from videoseg.masks._checks import as_mask
-from videoseg.types.arrays import BoolArray
+from videoseg.types.arrays import BoolArray, as_mask
 from videoseg.types.geometry import Point
 
 __all__ = ["inner_point"]

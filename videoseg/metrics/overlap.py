@@ -13,6 +13,7 @@ from videoseg.metrics.bands import BandLayout, ByteArray, count_bits
 from videoseg.metrics.runs import Changes, changes_of
 from videoseg.metrics.tally import FrameTally
 from videoseg.types import BoolArray, Rle, Size
+from videoseg.types.arrays import as_bool
 
 __all__ = ["boundary_radius", "tally_arrays", "tally_rles"]
 
@@ -43,6 +44,7 @@ def tally_arrays(
 
     Raises:
         ShapeError: If the shapes differ or are not (T, H, W).
+        ConfigError: If they hold anything but True and False, 0 and 1, or 0 and 255.
     """
     pred, target = _alike(pred, target)
     size = (int(target.shape[1]), int(target.shape[2]))
@@ -202,7 +204,7 @@ def _alike(pred: BoolArray, target: BoolArray) -> tuple[BoolArray, BoolArray]:
         raise ShapeError("target", actual=target.shape, expected="(T, H, W)")
     if pred.shape != target.shape:
         raise ShapeError("pred", actual=pred.shape, expected=str(target.shape))
-    return pred.astype(bool, copy=False), target.astype(bool, copy=False)
+    return as_bool(pred, "pred"), as_bool(target, "target")
 
 
 def _box_of_changes(pred: Changes, target: Changes, size: Size) -> _Box | None:

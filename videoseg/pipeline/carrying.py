@@ -6,12 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
-from videoseg.errors import ConfigError, PropagationError
+from videoseg.errors import ConfigError, PropagationError, StageError
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.observation import Observation
+from videoseg.pipeline.prompts import inside_frame
 from videoseg.pipeline.propagation import Propagation, require_prompt_kinds, until_failure
 from videoseg.stages import Propagator, Segmenter
-from videoseg.types import Box, Episode, FrameMasks, Grounding, Prompt, Rle, Size, VideoSource
+from videoseg.text import shorten
+from videoseg.types import (
+    Episode,
+    FrameMasks,
+    Grounding,
+    ObjectMask,
+    Prompt,
+    Rle,
+    Size,
+    VideoSource,
+)
 
 __all__ = ["answer_of", "fill_tracks", "propagator_for", "with_masks"]
 
@@ -35,19 +46,19 @@ def with_masks(
     Boxes are cut to the frame first, so that every segmenter and propagator gets the same.
 
     Raises:
-        ConfigError: If a box lies wholly outside the frame.
+        ConfigError: If a box lies wholly outside the frame, or a mask has another size.
+        StageError: If the segmenter does not answer every prompt with a mask of the frame.
     """
-    given = [_inside_frame(prompt, video.size, observation) for prompt in grounding.prompts]
+    given = [
+        inside_frame(prompt, video.size, observation.warnings) for prompt in grounding.prompts
+    ]
     without_mask = [prompt for prompt in given if prompt.mask is None]
     if not without_mask or composition.stages["segmenter"].given is None:
         return tuple(given)
     segmenter = cast(Segmenter, composition.build("segmenter"))
-    with observation.stage("segmenter", composition.name("segmenter")):
-        answers = segmenter.segment(video, without_mask)
-    masks = {
-        (prompt.object_id, prompt.frame): Rle.encode(answer.mask)
-        for prompt, answer in zip(without_mask, answers, strict=True)
-    }
+    name = composition.name("segmenter")
+    with observation.stage("segmenter", name):
+        masks = _encoded(segmenter.segment(video, without_mask), without_mask, video.size, name)
     prompts: list[Prompt] = []
     for prompt in given:
         if prompt.mask is not None:
@@ -65,27 +76,24 @@ def with_masks(
     return tuple(prompts)
 
 
-def _inside_frame(prompt: Prompt, size: Size, observation: Observation) -> Prompt:
-    if prompt.box is None:
-        return prompt
-    height, width = size
-    box = prompt.box.clipped(size)
-    who = f"the box {_corners(prompt.box)} of object {prompt.object_id} on frame {prompt.frame}"
-    units = "boxes are in pixels of the source frame: x1, y1, x2, y2"
-    if box is None:
-        raise ConfigError(f"{who} lies outside the {width}x{height} frame; {units}")
-    # A model's box may be a fraction of a pixel too large, which nobody needs to be told.
-    corners = zip(box.as_tuple(), prompt.box.as_tuple(), strict=True)
-    if any(abs(inside - given) > 1 for inside, given in corners):
-        observation.warnings.append(
-            f"{who} reaches beyond the {width}x{height} frame and was cut to {_corners(box)}; "
-            f"{units}"
-        )
-    return replace(prompt, box=box)
-
-
-def _corners(box: Box) -> str:
-    return f"({', '.join(f'{corner:g}' for corner in box.as_tuple())})"
+def _encoded(
+    answers: Sequence[ObjectMask], prompts: Sequence[Prompt], size: Size, name: str
+) -> dict[tuple[int, int], Rle]:
+    """Return the mask that a segmenter made for each prompt, by object and frame."""
+    problem = ""
+    answers = list(answers)
+    if len(answers) != len(prompts):
+        problem = f"must answer each of {len(prompts)} prompts, got {len(answers)} answers"
+    elif other := [answer for answer in answers if not isinstance(answer, ObjectMask)]:
+        problem = f"must answer with an ObjectMask, got {shorten(other[0])}"
+    elif wrong := [answer for answer in answers if answer.mask.shape != size]:
+        problem = f"must answer with masks of {size}, got one of {wrong[0].mask.shape}"
+    if problem:
+        raise StageError(f"segmenter {name!r} {problem}", stage="segmenter", component=name)
+    return {
+        (prompt.object_id, prompt.frame): Rle.encode(answer.mask)
+        for prompt, answer in zip(prompts, answers, strict=True)
+    }
 
 
 def propagator_for(composition: Composition, prompts: Sequence[Prompt]) -> Propagator:

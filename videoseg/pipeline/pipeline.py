@@ -10,14 +10,18 @@ from types import TracebackType
 from typing import Any, cast
 
 from videoseg.errors import ConfigError, VideosegError
+from videoseg.files import expand_path
+from videoseg.io.staged_file import write_file
 from videoseg.pipeline.carrying import answer_of, fill_tracks, propagator_for, with_masks
 from videoseg.pipeline.composition import Composition, ExchangeFile, Stage
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use, config_from_mapping, read_config
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.explanation import Explanation, explain
 from videoseg.pipeline.observation import Observation
+from videoseg.pipeline.prompts import as_grounding, check_prompts
 from videoseg.pipeline.propagation import Propagation
 from videoseg.pipeline.query import check_query
+from videoseg.pipeline.saving import check_saveable, saveable
 from videoseg.pipeline.stream import FrameOrder, MaskStream
 from videoseg.pipeline.versions import collect_versions, device_of
 from videoseg.plugins import Registry, default_registry
@@ -31,7 +35,9 @@ from videoseg.types import (
     Segmentation,
     Trace,
     VideoSource,
+    to_jsonable,
 )
+from videoseg.types.scalars import text_of, whole_number
 
 __all__ = ["Pipeline"]
 
@@ -76,10 +82,8 @@ class Pipeline:
         name: str = "",
         registry: Registry | None = None,
     ) -> None:
-        if not isinstance(max_turns, int) or max_turns < 1:
-            raise ConfigError(f"max_turns must be a whole number of at least 1, got {max_turns!r}")
         self._registry = registry or default_registry()
-        self._max_turns = max_turns
+        self._max_turns = whole_number(max_turns, "max_turns", least=1)
         self._name = name
         self._composition = Composition(
             {
@@ -144,10 +148,11 @@ class Pipeline:
 
         Raises:
             ConfigError: If a stage is an instance, which no file can name.
+            OutputError: If the file cannot be written.
         """
         text = self.config.to_yaml()
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            write_file(expand_path(path), text)
         return text
 
     def replace(self, **changes: Any) -> Pipeline:
@@ -196,7 +201,7 @@ class Pipeline:
                 sampling, so that an interrupted run asks only what is new.
         """
         pipeline = self.replace()
-        pipeline._composition.exchange_file = ExchangeFile(Path(path), resume)
+        pipeline._composition.exchange_file = ExchangeFile(expand_path(path), resume)
         return pipeline
 
     def explain(self) -> Explanation:
@@ -229,7 +234,8 @@ class Pipeline:
             VideosegError: One of its kinds. If the error came after the grounding, its
                 ``partial`` attribute holds what had been computed.
         """
-        query = check_query(query)
+        query, seed = check_query(query), whole_number(seed, "seed")
+        check_saveable(self._record())
         opened = self._open(video)
         _expect_all_frames(opened)
         begin = time.perf_counter()
@@ -252,7 +258,8 @@ class Pipeline:
             The finished episode: ``.grounding`` is the answer, ``.trace`` the reasoning.
         """
         observation = Observation(self._registry, observers)
-        return self._ground(self._open(video), check_query(query), seed, observation)
+        query, seed = check_query(query), whole_number(seed, "seed")
+        return self._ground(self._open(video), query, seed, observation)
 
     def propagate(
         self,
@@ -273,17 +280,23 @@ class Pipeline:
             trace: Recorded in the result.
             seed: As for calling the pipeline.
             observers: As for calling the pipeline.
+
+        Raises:
+            ConfigError: If the prompts do not fit the video, or something given cannot be saved
+                with the result; nothing has been computed then.
+            VideosegError: As for calling the pipeline.
         """
-        if not isinstance(grounding, Grounding):
-            prompts = tuple(grounding)
-            grounding = Grounding(prompts[0].frame if prompts else None, prompts)
+        grounding, seed = as_grounding(grounding), whole_number(seed, "seed")
+        query, trace = text_of(query, "the query"), trace or Trace()
+        check_saveable(self._record(), grounding, trace)
         opened = self._open(video)
         _expect_all_frames(opened)
+        check_prompts(grounding.prompts, opened)
         begin = time.perf_counter()
         observation = Observation(self._registry, observers)
         self._composition.build_all("segmenter", "propagator")
         episode = Episode(opened, query, seed=seed, moves=(grounding,))
-        return self._carried(episode, trace or Trace(), observation, begin)
+        return self._carried(episode, trace, observation, begin)
 
     def stream(
         self,
@@ -313,9 +326,8 @@ class Pipeline:
         """
         if order not in ("time", "made"):
             raise ConfigError(f"order must be 'time' or 'made', got {order!r}")
-        if warmup_frames < 1:
-            raise ConfigError(f"warmup_frames must be at least 1, got {warmup_frames}")
-        query = check_query(query)
+        warmup_frames = whole_number(warmup_frames, "warmup_frames", least=1)
+        query, seed = check_query(query), whole_number(seed, "seed")
         opened = self._open(video, live_buffer=warmup_frames)
         observation = Observation(self._registry, observers)
         live = opened.num_frames is None
@@ -384,7 +396,8 @@ class Pipeline:
             observation=observation,
             names=(self._composition.name("sampler"), self._composition.name("grounder")),
         )
-        observation.grounded(query, answer_of(episode), episode.trace)
+        grounding, trace, _ = saveable(answer_of(episode), episode.trace)
+        observation.grounded(query, grounding, trace)
         return episode
 
     def _carried(
@@ -407,9 +420,9 @@ class Pipeline:
         observation: Observation,
         begin: float,
     ) -> Segmentation:
-        grounding = answer_of(episode)
+        grounding, trace, unsaved = saveable(answer_of(episode), trace)
         tracks = _mask_tracks(made, episode.video, grounding)
-        warnings = [*grounding.warnings, *getattr(episode.video, "warnings", ())]
+        warnings = [*grounding.warnings, *getattr(episode.video, "warnings", ()), *unsaved]
         if tracks and any(not track.visible_frames for track in tracks):
             warnings.append("an object was found but has no mask in any frame")
         return Segmentation(
@@ -418,7 +431,7 @@ class Pipeline:
             grounding=grounding,
             trace=trace,
             tracks=tracks,
-            pipeline=self._composition.record(max_turns=self._max_turns, name=self._name),
+            pipeline=to_jsonable(self._record()),
             timings={**observation.timings, "total": time.perf_counter() - begin},
             versions=collect_versions(self._composition.distributions()),
             seed=episode.seed,
@@ -426,6 +439,9 @@ class Pipeline:
             warnings=tuple(dict.fromkeys([*warnings, *observation.warnings])),
             source=episode.video,
         )
+
+    def _record(self) -> dict[str, Any]:
+        return self._composition.record(max_turns=self._max_turns, name=self._name)
 
 
 def _expect_all_frames(video: VideoSource) -> None:

@@ -1,13 +1,15 @@
-"""Names for the arrays that pass between stages."""
+"""Names for the arrays that pass between stages, and what a mask may be given as."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BoolArray", "FloatArray", "Frame", "IntArray", "Size"]
+from videoseg.errors import ConfigError, ShapeError
+
+__all__ = ["BoolArray", "FloatArray", "Frame", "IntArray", "Size", "as_bool", "as_mask"]
 
 Frame: TypeAlias = npt.NDArray[np.uint8]
 """One decoded frame: RGB, shape (H, W, 3), dtype uint8."""
@@ -18,3 +20,55 @@ IntArray: TypeAlias = npt.NDArray[np.integer]
 
 Size: TypeAlias = tuple[int, int]
 """(height, width), always in that order, in pixels."""
+
+
+def as_mask(mask: Any, name: str = "a mask") -> BoolArray:
+    """Return one mask as bool, shape (H, W).
+
+    Args:
+        mask: bool, or numbers that are 0 and 1, or 0 and 255.
+        name: What it is, for messages.
+
+    Raises:
+        ShapeError: If it is not two-dimensional or has no pixel.
+        ConfigError: If it holds anything else: logits, probabilities, several object ids.
+    """
+    array = _as_array(mask, name)
+    if array.ndim != 2 or array.size == 0:
+        raise ShapeError(name, actual=array.shape, expected="(H, W) with H, W >= 1")
+    return as_bool(array, name)
+
+
+def as_bool(masks: Any, name: str = "a mask") -> BoolArray:
+    """Return an array of masks of any shape as bool; their values are checked as ``as_mask`` does.
+
+    Raises:
+        ConfigError: If it holds anything but True and False, 0 and 1, or 0 and 255.
+    """
+    array = _as_array(masks, name)
+    if array.dtype == np.bool_:
+        return array
+    if array.dtype.kind not in "iuf":
+        raise ConfigError(f"{name} must be an array of bool, got one of {array.dtype}")
+    is_set: BoolArray = array != 0
+    if not array.size or any(
+        np.array_equal(array, np.where(is_set, array.dtype.type(high), array.dtype.type(0)))
+        for high in ((1, 255) if array.dtype != np.int8 else (1,))
+    ):
+        return is_set
+    low, high = (f"{bound:g}" for bound in (array.min(), array.max()))
+    raise ConfigError(
+        f"{name} holds values from {low} to {high} ({array.dtype}), but a mask is bool, 0 and 1, "
+        "or 0 and 255; write mask > 0 of logits, mask > 0.5 of probabilities, ids == 3 of a "
+        "picture of object ids"
+    )
+
+
+def _as_array(masks: Any, name: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(masks)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"{name} must be an array of bool, got a value of type {type(masks).__name__} that "
+            "is none; move a tensor to the CPU first"
+        ) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral
 
 from videoseg.errors import ConfigError
 from videoseg.types.arrays import Size
+from videoseg.types.scalars import real_number, whole_number
 
 __all__ = ["Box", "Point", "Window"]
 
@@ -15,6 +16,11 @@ __all__ = ["Box", "Point", "Window"]
 @dataclass(frozen=True, slots=True)
 class Point:
     """A point in pixels of the source frame, origin at the top-left corner.
+
+    Numbers of NumPy and of tensors are taken and kept as Python's.
+
+    Raises:
+        ConfigError: If a coordinate is not a finite number.
 
     Example:
         >>> Point(12.0, 30.5)
@@ -25,15 +31,19 @@ class Point:
     y: float
 
     def __post_init__(self) -> None:
-        _require_finite("a point", (self.x, self.y))
+        for name in ("x", "y"):
+            number = real_number(getattr(self, name), "a coordinate of a point")
+            object.__setattr__(self, name, number)
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
     """A box in absolute pixels of the source frame, half-open: x in [x1, x2), y in [y1, y2).
 
+    Numbers of NumPy and of tensors are taken and kept as Python's.
+
     Raises:
-        ConfigError: If a corner is not finite or the box has no area.
+        ConfigError: If a corner is not a finite number or the box has no area.
 
     Example:
         >>> Box(10, 20, 30, 60).area
@@ -46,7 +56,9 @@ class Box:
     y2: float
 
     def __post_init__(self) -> None:
-        _require_finite("a box", (self.x1, self.y1, self.x2, self.y2))
+        for name in ("x1", "y1", "x2", "y2"):
+            number = real_number(getattr(self, name), "a coordinate of a box")
+            object.__setattr__(self, name, number)
         if self.x2 <= self.x1 or self.y2 <= self.y1:
             raise ConfigError(f"a box needs x1 < x2 and y1 < y2, got {self.as_tuple()}")
 
@@ -100,7 +112,8 @@ class Window:
     """A half-open range of frame indices, [start, stop).
 
     Raises:
-        ConfigError: If start is negative or the window holds no frame.
+        ConfigError: If a bound is not a whole number, start is negative or the window holds no
+            frame.
 
     Example:
         >>> list(Window(3, 6))
@@ -111,6 +124,9 @@ class Window:
     stop: int
 
     def __post_init__(self) -> None:
+        for name in ("start", "stop"):
+            number = whole_number(getattr(self, name), "a bound of a window")
+            object.__setattr__(self, name, number)
         if self.start < 0 or self.stop <= self.start:
             raise ConfigError(f"a window needs 0 <= start < stop, got [{self.start}, {self.stop})")
 
@@ -121,7 +137,7 @@ class Window:
         return iter(range(self.start, self.stop))
 
     def __contains__(self, frame: object) -> bool:
-        return isinstance(frame, int) and self.start <= frame < self.stop
+        return isinstance(frame, Integral) and self.start <= int(frame) < self.stop
 
     def clamped(self, window: Window) -> Window:
         """Return the part of this window inside another; the nearest frame if there is none."""
@@ -131,8 +147,3 @@ class Window:
     def nearest(self, frame: int) -> int:
         """Return the frame of this window that is nearest to the given one."""
         return min(max(frame, self.start), self.stop - 1)
-
-
-def _require_finite(what: str, values: tuple[float, ...]) -> None:
-    if not all(math.isfinite(value) for value in values):
-        raise ConfigError(f"the coordinates of {what} must be finite numbers, got {values}")

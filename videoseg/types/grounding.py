@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any, TypeAlias
 
 from videoseg.errors import ConfigError
+from videoseg.text import shorten
 from videoseg.types.geometry import Box, Point, Window
 from videoseg.types.rle import Rle
+from videoseg.types.scalars import real_number, text_of, whole_number
 
 __all__ = ["Embedding", "Grounding", "Look", "Move", "Prompt", "Thought"]
 
@@ -21,15 +22,30 @@ class Embedding:
     Args:
         model: Name of the model that made it; a propagator lists the names it understands.
         values: The vector.
+
+    Raises:
+        ConfigError: If a value is not a finite number.
     """
 
     model: str
     values: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        try:
+            values = [real_number(value, "a value of an embedding") for value in self.values]
+        except TypeError as error:
+            raise ConfigError(
+                f"the values of an embedding must be numbers, got {shorten(self.values)}"
+            ) from error
+        object.__setattr__(self, "model", text_of(self.model, "the model of an embedding"))
+        object.__setattr__(self, "values", tuple(values))
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """Where one object is on one frame. At least one of box, points, mask, embedding is given.
+
+    Numbers of NumPy and of tensors are taken and kept as Python's.
 
     Args:
         object_id: 1 or greater; the same object keeps its id across frames.
@@ -58,14 +74,14 @@ class Prompt:
     score: float | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.object_id, Integral) or self.object_id < 1:
-            raise ConfigError(
-                f"object_id must be a whole number of at least 1, got {self.object_id!r}"
-            )
-        if not isinstance(self.frame, Integral) or self.frame < 0:
-            raise ConfigError(
-                f"a prompt's frame must be a whole number of at least 0, got {self.frame!r}"
-            )
+        object_id = whole_number(self.object_id, "object_id", least=1)
+        object.__setattr__(self, "object_id", object_id)
+        frame = whole_number(self.frame, "a prompt's frame", least=0)
+        object.__setattr__(self, "frame", frame)
+        who = f"the prompt of object {object_id}"
+        object.__setattr__(self, "label", text_of(self.label, f"the label of {who}"))
+        if self.score is not None:
+            object.__setattr__(self, "score", real_number(self.score, f"the score of {who}"))
         if wrong := self._wrong_types():
             raise ConfigError(wrong)
         object.__setattr__(self, "points", tuple(self.points))
@@ -81,6 +97,9 @@ class Prompt:
         wrong = []
         if not isinstance(self.box, Box | None):
             wrong.append(_wrong_part("box", self, self.box, "a Box: Box(x1, y1, x2, y2)"))
+        if not isinstance(self.embedding, Embedding | None):
+            allowed = "an Embedding: Embedding(model, values)"
+            wrong.append(_wrong_part("embedding", self, self.embedding, allowed))
         if not isinstance(self.mask, Rle | None):
             wrong.append(_wrong_part("mask", self, self.mask, "an Rle: Rle.encode(mask)"))
         for name, points in (("points", self.points), ("negative_points", self.negative_points)):
@@ -122,14 +141,31 @@ class Thought:
     num_tokens: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("text", "temporal", "spatial", "linguistic"):
+            text = text_of(getattr(self, name), f"{name} of a thought")
+            object.__setattr__(self, name, text)
+        if self.num_tokens is not None:
+            number = whole_number(self.num_tokens, "num_tokens of a thought")
+            object.__setattr__(self, "num_tokens", number)
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A grounder's move: show me this window (and this keyframe) before I answer."""
+    """A grounder's move: show me this window (and this keyframe) before I answer.
+
+    Raises:
+        ConfigError: If the keyframe is not a whole number.
+    """
 
     window: Window
     keyframe: int | None = None
     thought: Thought = field(default_factory=Thought)
+
+    def __post_init__(self) -> None:
+        if self.keyframe is not None:
+            keyframe = whole_number(self.keyframe, "the keyframe of a look")
+            object.__setattr__(self, "keyframe", keyframe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +178,10 @@ class Grounding:
         thought: The reasoning of this last move.
         confidence: How sure the grounder is, in [0, 1]; None if it does not know.
         warnings: What the user should know (words that could not be judged, ...).
+
+    Raises:
+        ConfigError: If there are prompts but no keyframe, two prompts for one object on one
+            frame, or a part of another type.
     """
 
     keyframe: int | None
@@ -151,7 +191,15 @@ class Grounding:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "prompts", tuple(self.prompts))
+        object.__setattr__(self, "prompts", _all_prompts(self.prompts))
+        if self.keyframe is not None:
+            keyframe = whole_number(self.keyframe, "the keyframe of a grounding", least=0)
+            object.__setattr__(self, "keyframe", keyframe)
+        if self.confidence is not None:
+            confidence = real_number(self.confidence, "the confidence of a grounding")
+            object.__setattr__(self, "confidence", confidence)
+        warnings = tuple(text_of(text, "a warning of a grounding") for text in self.warnings)
+        object.__setattr__(self, "warnings", warnings)
         if self.prompts and self.keyframe is None:
             raise ConfigError("a grounding with prompts needs a keyframe")
         seen: set[tuple[int, int]] = set()
@@ -176,3 +224,14 @@ class Grounding:
 
 Move: TypeAlias = Look | Grounding
 """What a grounder returns from one step."""
+
+
+def _all_prompts(given: Any) -> tuple[Prompt, ...]:
+    prompts = tuple(given) if isinstance(given, Iterable) else (given,)
+    for prompt in prompts:
+        if not isinstance(prompt, Prompt):
+            raise ConfigError(
+                "the prompts of a grounding must be a sequence of Prompt: "
+                f"(Prompt(object_id, frame, box=...),); got {shorten(prompt)}"
+            )
+    return prompts

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.errors import FrameNotFoundError, ShapeError
-from videoseg.types.arrays import BoolArray, Size
-from videoseg.types.rle import Rle
+from videoseg.errors import ConfigError, FrameNotFoundError, ShapeError
+from videoseg.text import shorten
+from videoseg.types.arrays import BoolArray, Size, as_mask
+from videoseg.types.rle import Rle, checked_size
+from videoseg.types.scalars import real_number, text_of, whole_number
 
 __all__ = ["FrameMasks", "MaskTrack", "ObjectMask"]
 
@@ -19,12 +21,22 @@ class ObjectMask:
     """A segmenter's answer for one prompt.
 
     Args:
-        mask: Shape (H, W), dtype bool, of the source frame's size.
+        mask: Shape (H, W), dtype bool, of the source frame's size; numbers that are 0 and 1,
+            or 0 and 255, are taken, too.
         score: The segmenter's own estimate of its quality, in [0, 1]; None if it has none.
+
+    Raises:
+        ShapeError: If the mask is not two-dimensional.
+        ConfigError: If it holds other values (logits, probabilities), or the score is no number.
     """
 
     mask: BoolArray
     score: float | None = None
+
+    def __post_init__(self) -> None:
+        as_mask(self.mask, "the mask of a segmenter")
+        if self.score is not None:
+            object.__setattr__(self, "score", real_number(self.score, "the score of a mask"))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,6 +51,7 @@ class FrameMasks:
 
     Raises:
         ShapeError: If a mask is not an array of bool of the frame's size.
+        ConfigError: If the frame or an object id is not a whole number.
     """
 
     frame: int
@@ -46,6 +59,10 @@ class FrameMasks:
     size: Size
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "frame", whole_number(self.frame, "the frame of masks"))
+        if any(type(object_id) is not int for object_id in self.masks):
+            masks = {whole_number(key, "object_id"): mask for key, mask in self.masks.items()}
+            object.__setattr__(self, "masks", masks)
         for object_id, mask in self.masks.items():
             kind = str(getattr(mask, "dtype", type(mask).__name__))
             if np.shape(mask) != tuple(self.size) or kind != "bool":
@@ -73,6 +90,10 @@ class MaskTrack:
         size: (height, width) of every mask.
         masks: One for each frame of the video; None where the object is not visible.
         label: What the object is called.
+
+    Raises:
+        ShapeError: If a mask has another size.
+        ConfigError: If id, size, masks or label are of another type.
     """
 
     object_id: int
@@ -81,12 +102,22 @@ class MaskTrack:
     label: str = ""
 
     def __post_init__(self) -> None:
+        object_id = whole_number(self.object_id, "object_id", least=1)
+        object.__setattr__(self, "object_id", object_id)
+        size = checked_size(self.size, f"the size of the track of object {object_id}")
+        object.__setattr__(self, "size", size)
+        object.__setattr__(self, "masks", tuple(self.masks))
+        label = text_of(self.label, f"the label of the track of object {object_id}")
+        object.__setattr__(self, "label", label)
         for rle in self.masks:
-            if rle is not None and tuple(rle.size) != tuple(self.size):
+            if not isinstance(rle, Rle | None):
+                raise ConfigError(
+                    f"a mask of object {object_id} must be an Rle or None, got {shorten(rle)}; "
+                    "write Rle.encode(mask)"
+                )
+            if rle is not None and rle.size != size:
                 raise ShapeError(
-                    f"a mask of object {self.object_id}",
-                    actual=tuple(rle.size),
-                    expected=str(tuple(self.size)),
+                    f"a mask of object {object_id}", actual=rle.size, expected=str(size)
                 )
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ from videoseg.types.arrays import BoolArray
 from videoseg.types.episode import Trace
 from videoseg.types.grounding import Grounding
 from videoseg.types.masks import MaskTrack
+from videoseg.types.scalars import text_of, whole_number
 from videoseg.types.video import VideoFacts, VideoSource
 
 if TYPE_CHECKING:
@@ -56,7 +57,16 @@ class Segmentation:
     seed: int = 0
     device: str = "cpu"
     warnings: tuple[str, ...] = ()
-    source: VideoSource | None = field(default=None, compare=False, repr=False)
+    source: VideoSource | None = field(
+        default=None, compare=False, repr=False, metadata={"saved": False}
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "query", text_of(self.query, "the query of a result"))
+        object.__setattr__(self, "tracks", tuple(self.tracks))
+        object.__setattr__(self, "seed", whole_number(self.seed, "the seed of a result"))
+        warnings = tuple(text_of(text, "a warning of a result") for text in self.warnings)
+        object.__setattr__(self, "warnings", warnings)
 
     def __repr__(self) -> str:
         number = len(self.tracks)

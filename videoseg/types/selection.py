@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from videoseg.errors import ConfigError
 from videoseg.types.geometry import Window
+from videoseg.types.scalars import real_number, text_of, whole_number, whole_numbers
 
 __all__ = ["FrameGroup", "FrameRole", "FrameSelection"]
 
@@ -23,6 +24,10 @@ class FrameGroup:
         indices: Frame indices of the source video.
         max_pixels: Upper bound on height x width at which a model should see each frame;
             None for no bound.
+
+    Raises:
+        ConfigError: If there is no frame, a number is no whole number or out of range, or a
+            keyframe group holds several.
     """
 
     role: FrameRole
@@ -30,15 +35,17 @@ class FrameGroup:
     max_pixels: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "indices", tuple(int(index) for index in self.indices))
+        indices = whole_numbers(self.indices, f"a frame index of a frame group ({self.role})")
+        object.__setattr__(self, "indices", indices)
         if not self.indices:
             raise ConfigError(f"a frame group ({self.role}) needs at least one frame")
         if min(self.indices) < 0:
             raise ConfigError(f"frame indices must not be negative, got {min(self.indices)}")
         if self.role == "keyframe" and len(self.indices) != 1:
             raise ConfigError(f"a keyframe group holds one frame, got {len(self.indices)}")
-        if self.max_pixels is not None and self.max_pixels < 1:
-            raise ConfigError(f"max_pixels must be at least 1, got {self.max_pixels}")
+        if self.max_pixels is not None:
+            max_pixels = whole_number(self.max_pixels, "max_pixels", least=1)
+            object.__setattr__(self, "max_pixels", max_pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +78,14 @@ class FrameSelection:
             raise ConfigError("a frame selection needs at least one group of frames")
         if sum(group.role == "keyframe" for group in self.groups) > 1:
             raise ConfigError("a frame selection holds at most one keyframe")
+        object.__setattr__(self, "reason", text_of(self.reason, "the reason of a frame selection"))
+        if self.confidence is not None:
+            confidence = real_number(self.confidence, "the confidence of a frame selection")
+            object.__setattr__(self, "confidence", confidence)
 
     @staticmethod
     def of(
-        indices: list[int] | tuple[int, ...] | range,
+        indices: Iterable[int],
         *,
         window: Window,
         keyframe: int | None = None,

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from videoseg.types.arrays import FloatArray, Frame, Size
+from videoseg.types.rle import checked_size
+from videoseg.types.scalars import real_number, text_of, whole_number
 
 __all__ = ["VideoFacts", "VideoSource"]
 
@@ -79,6 +81,9 @@ class VideoFacts:
         fps: Average frames per second.
         duration: Seconds.
         reader: The reader that decoded it.
+
+    Raises:
+        ConfigError: If a number is none, or the size cannot be that of a frame.
     """
 
     name: str
@@ -88,3 +93,13 @@ class VideoFacts:
     fps: float
     duration: float
     reader: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", text_of(self.name, "the name of a video"))
+        number = whole_number(self.num_frames, "num_frames of a video", least=0)
+        object.__setattr__(self, "num_frames", number)
+        size = checked_size(self.size, "the size of a video")
+        object.__setattr__(self, "size", size)
+        for name in ("fps", "duration"):
+            value = real_number(getattr(self, name), f"{name} of a video", finite=False)
+            object.__setattr__(self, name, value)

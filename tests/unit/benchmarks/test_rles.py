@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from videoseg.benchmarks.rles import checked_rle, rle_problem, run_totals
+from videoseg.benchmarks.rles import checked_rle, rle_problem
 from videoseg.errors import EvaluationError
 from videoseg.types import Rle
+from videoseg.types.runs import read_runs
 
 
 def random_rles(count: int) -> list[tuple[Rle, int]]:
@@ -28,15 +29,15 @@ def test_runs_of_valid_encodings_fill_their_masks_alone_and_together() -> None:
     rles = random_rles(400)
     texts = [rle.counts.encode() for rle, _ in rles]
     expected = [pixels for _, pixels in rles]
-    assert run_totals(texts).tolist() == expected
-    assert [int(run_totals([text])[0]) for text in texts[:50]] == expected[:50]
+    assert read_runs(texts).totals().tolist() == expected
+    assert [int(read_runs([text]).totals()[0]) for text in texts[:50]] == expected[:50]
 
 
 def test_one_bad_encoding_does_not_spoil_its_neighbours() -> None:
     good = Rle.encode(np.eye(9, dtype=bool)).counts.encode()
     bad = [b"", b"o", b"~~~~", b"\xff\x00", b"oooooooooooo0", b"_" * 5]
     for text in bad:
-        totals = run_totals([good, text, good])
+        totals = read_runs([good, text, good]).totals()
         assert totals[0] == totals[2] == 81
         assert totals[1] != 81, text
 
@@ -44,7 +45,7 @@ def test_one_bad_encoding_does_not_spoil_its_neighbours() -> None:
 def test_a_run_that_overflows_is_refused() -> None:
     # Two runs of more than 2**28 pixels, which pycocotools would write behind its buffer.
     huge = coco.frPyObjects({"size": [4, 4], "counts": [0, 2**28 + 1]}, 4, 4)["counts"]
-    assert run_totals([huge])[0] == -1
+    assert read_runs([huge]).totals()[0] == -1
     with pytest.raises(EvaluationError, match="RLE"):
         checked_rle({"size": [4, 4], "counts": huge.decode()}, (4, 4), where="masks.json")
 
@@ -89,7 +90,7 @@ def test_a_million_encodings_are_checked_in_seconds() -> None:
     text = Rle.encode(np.eye(24, 32, dtype=bool)).counts.encode()
     begin = time.perf_counter()
     for _ in range(10):
-        totals = run_totals([text] * 20_000)
+        totals = read_runs([text] * 20_000).totals()
     seconds = time.perf_counter() - begin
     assert (totals == 24 * 32).all()
     # 200,000 here; five times as long for a million. Generous, as machines are shared.

@@ -5,7 +5,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from videoseg.errors import ConfigError, ShapeError
-from videoseg.masks import index_map, iou, rle_iou, union_of_rles
+from videoseg.masks import (
+    contour_polygons,
+    fill_holes,
+    index_map,
+    inner_boundary,
+    inner_point,
+    iou,
+    largest_component,
+    remove_specks,
+    rle_iou,
+    union_of_rles,
+)
 from videoseg.types import Rle
 
 SIZE = (9, 11)
@@ -58,3 +69,35 @@ def test_each_pixel_of_an_index_map_shows_the_smallest_object_there(masks):
 def test_an_id_that_does_not_fit_into_a_byte_is_refused():
     with pytest.raises(ConfigError, match="256"):
         index_map({256: np.ones(SIZE, bool)}, SIZE)
+
+
+NO_MASKS = [
+    np.where(np.eye(4), 7.0, -8.0),
+    np.full((4, 4), 0.01),
+    np.full((4, 4), np.nan),
+    np.eye(4, dtype=np.uint8) * 3,
+]
+
+
+@pytest.mark.parametrize("no_mask", NO_MASKS, ids=["logits", "probabilities", "nan", "ids"])
+def test_what_is_no_mask_is_refused_with_what_to_write(no_mask):
+    good = np.eye(4, dtype=bool)
+    for act in (
+        lambda: iou(good, no_mask),
+        lambda: iou(no_mask, good),
+        lambda: index_map({1: no_mask}, (4, 4)),
+        lambda: largest_component(no_mask),
+        lambda: remove_specks(no_mask, 2),
+        lambda: fill_holes(no_mask),
+        lambda: inner_boundary(no_mask),
+        lambda: contour_polygons(no_mask),
+        lambda: inner_point(no_mask),
+    ):
+        with pytest.raises(ConfigError, match=r"write mask > 0 of logits"):
+            act()
+
+
+def test_masks_of_zero_and_255_are_masks():
+    mask = np.eye(4, dtype=np.uint8) * 255
+    assert iou(mask, np.eye(4)) == 1.0
+    assert index_map({2: mask}, (4, 4)).max() == 2

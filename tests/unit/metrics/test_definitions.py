@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from slow_metrics import slow_decay, slow_f, slow_j, slow_robustness, slow_tiou_viou
 
-from videoseg.errors import EvaluationError, ShapeError
+from videoseg.errors import ConfigError, EvaluationError, ShapeError
 from videoseg.metrics import (
     boundary_f,
     decay,
@@ -189,8 +189,22 @@ def test_shapes_that_differ_are_named():
 )
 def test_runs_that_are_not_those_of_the_frame_are_refused(counts):
     good = Rle.encode(np.eye(3, dtype=bool))
+    with pytest.raises(ConfigError, match=r"runs|counts"):
+        Rle((3, 3), counts)
+    # What was unpickled was not checked.
+    odd = Rle.empty((3, 3))
+    object.__setattr__(odd, "counts", counts)
     with pytest.raises(EvaluationError, match=r"runs|counts"):
-        region_j([Rle((3, 3), counts)], [good])
+        region_j([odd], [good])
+
+
+@pytest.mark.parametrize("values", [-8.0, 0.01, np.nan, 7])
+def test_dense_masks_that_are_no_masks_are_refused(values):
+    good = np.zeros((1, 3, 3), bool)
+    with pytest.raises(ConfigError, match="mask > 0"):
+        region_j(np.full((1, 3, 3), values), good)
+    with pytest.raises(ConfigError, match="mask > 0"):
+        region_j(good, np.full((1, 3, 3), values))
 
 
 def test_runs_of_no_length_change_nothing():

@@ -1,0 +1,213 @@
+"""Run-length encodings, read without trusting them.
+
+The one reader of COCO's compressed runs. A text holds the lengths of runs that are empty and
+set in turn, column by column from the top left, empty first. Every number is written in groups
+of five bits from the lowest, as the character 48 + bits, plus 32 if another group follows; bit
+16 of the highest group is the sign. From the fourth on, numbers are differences to the number
+two before.
+
+Many texts are read at once, since a benchmark has a million of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from videoseg.errors import ConfigError
+
+__all__ = [
+    "MAX_PIXELS",
+    "Changes",
+    "Runs",
+    "changes_of_runs",
+    "count_problem",
+    "decode_changes",
+    "listed_runs",
+    "read_runs",
+    "write_runs",
+]
+
+MAX_PIXELS = 2**28
+"""Largest mask that is taken: 16384 x 16384."""
+
+Changes: TypeAlias = npt.NDArray[np.int64]
+"""Where a mask changes, column by column from the top left: it begins empty, is set from the
+first of these pixels on, empty again from the second, and so on."""
+
+# Six hold every run of MAX_PIXELS; one more is read, for texts that pad their numbers.
+_MAX_DIGITS = 7
+
+
+class Runs(NamedTuple):
+    """The runs of some texts.
+
+    Args:
+        lengths: All runs, one text after another; meaningless where a text is malformed.
+        bounds: Where each text's runs begin in ``lengths``, and where the last ends.
+        malformed: For each text, whether it is no encoding.
+    """
+
+    lengths: npt.NDArray[np.int64]
+    bounds: npt.NDArray[np.int64]
+    malformed: npt.NDArray[np.bool_]
+
+    def of(self, index: int) -> npt.NDArray[np.int64]:
+        """Return the runs of one text."""
+        return self.lengths[self.bounds[index] : self.bounds[index + 1]]
+
+    def totals(self) -> npt.NDArray[np.int64]:
+        """Return the pixels that each text covers; -1 if it is malformed."""
+        # An array as long as the runs and one more, so that a text without runs adds nothing.
+        summed = np.zeros(len(self.lengths) + 1, np.int64)
+        np.cumsum(np.clip(self.lengths, 0, MAX_PIXELS), out=summed[1:])
+        return np.where(self.malformed, -1, np.diff(summed[self.bounds]))
+
+
+def read_runs(texts: Sequence[str | bytes]) -> Runs:
+    """Read compressed runs, whatever the texts hold; nothing is decoded."""
+    # Half a surrogate pair becomes bytes, too, and all bytes of what is not ASCII are refused.
+    encoded = [t if isinstance(t, bytes) else t.encode("utf-8", "surrogatepass") for t in texts]
+    sizes = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    text_stops = np.cumsum(sizes)
+    malformed = sizes == 0
+    data = np.frombuffer(b"".join(encoded), np.uint8) - np.uint8(48)
+    if not data.size:
+        return Runs(np.zeros(0, np.int64), np.zeros(len(texts) + 1, np.int64), malformed)
+    last = text_stops[~malformed] - 1
+    follows = (data & 32) != 0
+    cut = last[follows[last]]
+    if cut.size or data.max() > 63:
+        for bad in (cut, np.flatnonzero(data > 63)):
+            malformed[np.searchsorted(text_stops, bad, side="right")] = True
+        # A number never reaches into the next text, whatever the text says.
+        follows[last] = False
+    ends = np.flatnonzero(~follows)
+    bounds = np.zeros(len(texts) + 1, np.int64)
+    bounds[1:] = np.searchsorted(ends, text_stops)
+    starts = np.empty_like(ends)
+    starts[0], starts[1:] = 0, ends[:-1] + 1
+    digits = ends - starts + 1
+    longest = int(digits.max())
+    if longest > _MAX_DIGITS:
+        malformed[_texts_of(bounds, digits > _MAX_DIGITS)] = True
+
+    places = np.arange(len(data)) - np.repeat(starts, digits)
+    if longest > _MAX_DIGITS:
+        np.minimum(places, _MAX_DIGITS, out=places)
+    numbers = np.add.reduceat((data & 31).astype(np.int64) << (5 * places), starts)
+    negative = np.flatnonzero(data[ends] & 16)
+    numbers[negative] -= np.int64(1) << (5 * np.minimum(digits[negative], _MAX_DIGITS))
+    lengths = _undo_differences(numbers, bounds)
+    if lengths.min() < 0 or lengths.max() > MAX_PIXELS:
+        malformed[_texts_of(bounds, (lengths < 0) | (lengths > MAX_PIXELS))] = True
+    return Runs(lengths, bounds, malformed)
+
+
+def changes_of_runs(lengths: npt.NDArray[np.int64]) -> Changes:
+    """Return where a mask changes whose runs are known to be right."""
+    ends = np.cumsum(lengths)
+    if len(lengths) < 2 or int(lengths[1:].min()) > 0:
+        # The last run ends where the frame does, which is no change.
+        return ends[:-1]
+    # Two changes of one pixel are none.
+    pixels, times = np.unique(ends[ends < ends[-1]], return_counts=True)
+    odd: Changes = pixels[times % 2 == 1]
+    return odd
+
+
+def decode_changes(changes: Changes, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Return the mask that changes at these pixels, shape (H, W), dtype bool."""
+    height, width = size
+    mask = np.zeros(size, np.bool_)
+    if not len(changes):
+        return mask
+    # Only the columns from the first to the last that is set are written.
+    left = int(changes[0]) // height
+    # A mask that changes an odd number of times is set up to the last pixel.
+    end = height * width if len(changes) % 2 else int(changes[-1])
+    right = (end - 1) // height + 1
+    columns = np.zeros((right - left) * height, np.bool_)
+    starts, stops = changes[0::2] - left * height, changes[1::2] - left * height
+    for start, stop in itertools.zip_longest(starts.tolist(), stops.tolist()):
+        columns[start:stop] = True
+    mask[:, left:right] = columns.reshape(-1, height).T
+    return mask
+
+
+def write_runs(lengths: npt.NDArray[np.int64], size: tuple[int, int]) -> str:
+    """Return the compressed form of runs that are known to be right."""
+    from pycocotools import mask as coco
+
+    height, width = size
+    encoded = coco.frPyObjects(
+        {"size": [height, width], "counts": lengths.tolist()}, height, width
+    )
+    return str(encoded["counts"], "ascii")
+
+
+def listed_runs(counts: Any) -> npt.NDArray[np.int64]:
+    """Return uncompressed runs (a list, a tuple or an array of whole numbers) as an array.
+
+    Raises:
+        ConfigError: If they are no whole numbers from 0.
+    """
+    try:
+        array = np.asarray(counts)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        array = np.asarray(None)
+    if array.shape == (0,):
+        return np.zeros(0, np.int64)
+    if array.dtype == object and all(type(run) is int for run in array.flat):
+        # Python's numbers know no bound.
+        array = np.asarray([max(-1, min(run, MAX_PIXELS + 1)) for run in array.flat])
+    if array.ndim != 1 or array.dtype.kind not in "iu" or int(array.min()) < 0:
+        raise ConfigError("the runs of an RLE must be whole numbers from 0")
+    # One pixel more than any mask has is as wrong as more, and adds up without overflow.
+    most = min(MAX_PIXELS + 1, int(np.iinfo(array.dtype).max))
+    lengths: npt.NDArray[np.int64] = np.minimum(array, most).astype(np.int64)
+    return lengths
+
+
+def count_problem(total: int, size: tuple[int, int]) -> str | None:
+    """Say what is wrong with runs that cover ``total`` pixels (-1: malformed), or return None."""
+    if total < 0:
+        return "'counts' of an RLE is not a compressed run-length encoding"
+    pixels = size[0] * size[1]
+    if total != pixels:
+        return f"the runs of an RLE must add up to {pixels} pixels, got {total}"
+    return None
+
+
+def _texts_of(
+    bounds: npt.NDArray[np.int64], chosen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Return the texts to which some runs belong."""
+    found: npt.NDArray[np.int64] = np.searchsorted(bounds, np.flatnonzero(chosen), side="right")
+    return found - 1
+
+
+def _undo_differences(
+    numbers: npt.NDArray[np.int64], bounds: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Add up the numbers 1, 3, 5, ... and 2, 4, 6, ... of each text; the first stays alone."""
+    if len(bounds) == 2:
+        for start in (1, 2):
+            np.cumsum(numbers[start::2], out=numbers[start::2])
+        return numbers
+    runs = numbers
+    counts = np.diff(bounds)
+    rank = np.arange(len(numbers)) - np.repeat(bounds[:-1], counts)
+    odd = (rank & 1) == 1
+    for chain in (np.flatnonzero(odd), np.flatnonzero(~odd & (rank > 0))):
+        if chain.size:
+            own = numbers[chain]
+            summed = np.cumsum(own)
+            heads = np.flatnonzero(rank[chain] <= 2)
+            before = summed[heads] - own[heads]
+            runs[chain] = summed - np.repeat(before, np.diff(np.append(heads, chain.size)))
+    return runs

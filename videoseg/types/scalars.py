@@ -1,0 +1,104 @@
+"""Numbers and text as callers have them, made what a result can hold.
+
+Numbers may be Python's, NumPy's, a tensor's, or an array without dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+from videoseg.errors import ConfigError
+from videoseg.text import shorten, well_formed
+
+__all__ = ["real_number", "text_of", "whole_number", "whole_numbers"]
+
+
+def whole_number(value: Any, what: str, *, least: int | None = None) -> int:
+    """Return a whole number as an ``int``.
+
+    Args:
+        value: A whole number of any kind, also one without a fraction such as 7.0; no truth
+            value.
+        what: What it is, for the message.
+        least: The smallest that is allowed; None for no bound.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    number = value if type(value) is int else _as_int(value)
+    if number is None or (least is not None and number < least):
+        bound = "" if least is None else f" of at least {least}"
+        raise ConfigError(f"{what} must be a whole number{bound}, got {shorten(value)}")
+    return number
+
+
+def whole_numbers(values: Any, what: str, *, least: int | None = None) -> tuple[int, ...]:
+    """Return several whole numbers as a tuple of ``int``.
+
+    Raises:
+        ConfigError: If they are no sequence, or one of them is no whole number.
+    """
+    try:
+        items = list(values)
+    except TypeError as error:
+        raise ConfigError(
+            f"{what} must be a sequence of whole numbers, got {shorten(values)}"
+        ) from error
+    return tuple(whole_number(item, what, least=least) for item in items)
+
+
+def real_number(value: Any, what: str, *, finite: bool = True) -> float:
+    """Return a number as an ``int`` (whole numbers of any kind) or a ``float``.
+
+    Raises:
+        ConfigError: If it is no number, a truth value, or (if ``finite``) infinite or NaN.
+    """
+    number = value if type(value) in (int, float) else _as_number(value)
+    if number is None or (finite and not math.isfinite(number)):
+        kind = "finite number" if finite else "number"
+        raise ConfigError(f"{what} must be a {kind}, got {shorten(value)}")
+    return number
+
+
+def text_of(value: Any, what: str) -> str:
+    """Return text that can be written: without halves of surrogate pairs.
+
+    Raises:
+        ConfigError: If it is no text.
+    """
+    if not isinstance(value, str):
+        raise ConfigError(f"{what} must be text, got {shorten(value)}")
+    return str(value) if value.isascii() else well_formed(value)
+
+
+def _as_int(value: Any) -> int | None:
+    number = _as_number(value)
+    if number is None or not math.isfinite(number) or number != int(number):
+        return None
+    return int(number)
+
+
+def _as_number(value: Any) -> int | float | None:
+    """Return Python's number for a scalar of any library; None if it is no real number."""
+    # An array of one number may be a mistake, and text is no number even if it reads as one.
+    if _is_odd(value):
+        return None
+    for convert in (operator.index, float):
+        try:
+            number: int | float = convert(value)
+        except (TypeError, ValueError, OverflowError, RuntimeError):
+            continue
+        return number
+    return None
+
+
+def _is_odd(value: Any) -> bool:
+    kind = str(getattr(value, "dtype", ""))
+    return (
+        isinstance(value, bool | str | bytes | bytearray)
+        or getattr(value, "shape", ()) != ()
+        or "bool" in kind
+        or "complex" in kind
+    )
