@@ -133,12 +133,19 @@ def write_mevis(root: Path, split: str = "valid_u") -> None:
         write_frames(root / split / "JPEGImages" / video)
 
 
-def write_mevis_valid(root: Path) -> None:
+def write_mevis_second(root: Path) -> None:
+    """Write the second version of MeViS, whose file has another name."""
+    write_mevis(root)
+    folder = root / "valid_u"
+    (folder / "meta_expressions.json").rename(folder / "meta_expressions_v2.json")
+
+
+def write_mevis_valid(root: Path, file: str = "meta_expressions.json") -> None:
     document = expressions()
     for video in document["videos"].values():
         for entry in video["expressions"].values():
             del entry["anno_id"], entry["obj_id"]
-    write_json(root / "valid" / "meta_expressions.json", document)
+    write_json(root / "valid" / file, document)
     for video in VIDEOS:
         write_frames(root / "valid" / "JPEGImages" / video)
 
@@ -236,6 +243,35 @@ def write_long_rvos(root: Path) -> None:
                     write_mask(folder / f"{name}.png", mask)
 
 
+def write_long_rvos_unpacked(root: Path) -> None:
+    """Write Long-RVOS as its download script leaves it: each folder inside one of its name."""
+    write_long_rvos(root)
+    for name in ("JPEGImages", "Annotations"):
+        folder = root / "valid" / name
+        folder.rename(root / "inner")
+        folder.mkdir()
+        (root / "inner").rename(folder / name)
+
+
+def write_reasonvos_repeated(root: Path) -> None:
+    """Write ReasonVOS as released: every object counts its expressions from 0, ids are text."""
+    write_reasonvos(root)
+    path = root / "meta_expressions.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for video in document["videos"].values():
+        video["expressions"] = [
+            {
+                "exp_id": number,
+                "exp_text": f"object {object_id} said by {number}",
+                "obj_id": str(object_id),
+                "is_sent": "true",
+            }
+            for object_id in (1, 2)
+            for number in (0, 1)
+        ]
+    write_json(path, document)
+
+
 def write_reasonvos(root: Path) -> None:
     videos: dict[str, Any] = {}
     for video, source in zip(VIDEOS, ("vipseg", "mevis"), strict=True):
@@ -265,8 +301,8 @@ def write_reasonvos_format(root: Path) -> None:
         write_frames(root / "JPEGImages" / video)
 
 
-def write_groundmore(root: Path) -> None:
-    names = tuple(f"frame_{index:06d}" for index in range(24))
+def write_groundmore(root: Path, num_frames: int = 24) -> None:
+    names = tuple(f"frame_{index:06d}" for index in range(num_frames))
     video = "clip_0100_0104"
     write_frames(root / "annotations" / video / "images", names)
     for index, name in enumerate(names):
@@ -344,13 +380,14 @@ def _write_images(root: Path) -> None:
         write_frame(root / "images/mscoco/images/train2014" / entry["file_name"])
 
 
-def refcoco_writer(folder: str, file: str) -> Callable[[Path], None]:
+def refcoco_writer(folder: str, file: str, split: str = "val") -> Callable[[Path], None]:
     """Return what writes one of the REFER data sets, as a pickle of Python 2's kind."""
 
     def write(root: Path) -> None:
         _write_images(root)
         write_json(root / folder / "instances.json", _instances())
-        (root / folder / file).write_bytes(pickle.dumps(_references(general=False), protocol=0))
+        references = [{**one, "split": split} for one in _references(general=False)]
+        (root / folder / file).write_bytes(pickle.dumps(references, protocol=0))
 
     return write
 
@@ -380,6 +417,15 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {
         Layout(lambda root: write_mevis(root, "train"), "train", num_samples=8),
     ),
     "mevis-valid": ("mevis", Layout(write_mevis_valid, "valid", num_samples=8)),
+    "mevis-second": ("mevis", Layout(write_mevis_second, num_samples=8)),
+    "mevis-second-valid": (
+        "mevis",
+        Layout(
+            lambda root: write_mevis_valid(root, "meta_expressions_v2_release.json"),
+            "valid",
+            num_samples=8,
+        ),
+    ),
     "revos": ("revos", Layout(write_revos, num_samples=8)),
     "ref-sav": ("ref-sav", Layout(write_ref_sav, num_samples=6)),
     "ref-youtube-vos": ("ref-youtube-vos", Layout(write_ref_youtube_vos, num_samples=2)),
@@ -390,9 +436,15 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {
     "ref-davis17": ("ref-davis17", Layout(write_ref_davis17, num_samples=16)),
     "ref-davis17-pickle": ("ref-davis17", Layout(write_ref_davis17_pickle, num_samples=24)),
     "long-rvos": ("long-rvos", Layout(write_long_rvos, num_samples=4)),
+    "long-rvos-unpacked": ("long-rvos", Layout(write_long_rvos_unpacked, num_samples=4)),
+    "reasonvos-repeated": ("reasonvos", Layout(write_reasonvos_repeated, num_samples=8)),
     "reasonvos": ("reasonvos", Layout(write_reasonvos, num_samples=4)),
     "reasonvos-format": ("reasonvos", Layout(write_reasonvos_format, num_samples=4)),
     "groundmore": ("groundmore", Layout(write_groundmore, num_samples=2)),
+    "groundmore-short": (
+        "groundmore",
+        Layout(lambda root: write_groundmore(root, 13), num_samples=2),
+    ),
     "davis-2016": ("davis-2016", Layout(write_davis_2016, num_samples=2)),
     "davis-2016-query": (
         "davis-2016",
@@ -404,6 +456,15 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {
         Layout(write_davis, options={"query": "the moving objects"}, num_samples=2),
     ),
     "refcoco": ("refcoco", Layout(refcoco_writer("refcoco", "refs(unc).p"), num_samples=6)),
+    "refcoco-google": (
+        "refcoco",
+        Layout(
+            refcoco_writer("refcoco", "refs(google).p", "test"),
+            "test",
+            options={"split_by": "google"},
+            num_samples=6,
+        ),
+    ),
     "refcoco-plus": (
         "refcoco-plus",
         Layout(refcoco_writer("refcoco+", "refs(unc).p"), num_samples=6),

@@ -6,13 +6,14 @@ from videoseg.benchmarks.opening import build_benchmark, open_benchmark
 from videoseg.benchmarks.prediction_folders import PREDICTION_LAYOUTS, PredictionFolder
 from videoseg.benchmarks.split import LoadedSplit, SplitVideo
 from videoseg.benchmarks.submission import SubmissionFormat, write_submission
-from videoseg.benchmarks.types import Benchmark, BenchmarkSplit, Sample, Truth
+from videoseg.benchmarks.types import Benchmark, BenchmarkSplit, LeftOut, Sample, Truth
 
 __all__ = [
     "PREDICTION_LAYOUTS",
     "Benchmark",
     "BenchmarkSplit",
     "FolderBenchmark",
+    "LeftOut",
     "LoadedSplit",
     "PredictionFolder",
     "Sample",

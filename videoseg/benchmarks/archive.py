@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Protocol
 
 from videoseg.benchmarks.names import is_safe_id
 from videoseg.errors import EvaluationError
+from videoseg.files import read_bytes
+from videoseg.text import printable, shorten, shorten_text
 
 __all__ = ["FileTree", "open_tree"]
 
@@ -15,6 +20,22 @@ MAX_FILES = 5_000_000
 MAX_FILE_BYTES = 64 * 2**20
 # Masks are long runs: PNGs inside a zip shrink little, but raw ones may a hundredfold.
 MAX_RATIO = 1000
+# What is listed of a zip takes memory by the length of its names.
+MAX_NAME_LENGTH = 1000
+
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# What zipfile lets through when a zip is damaged, or made to look so.
+_DAMAGES = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+)
 
 
 class FileTree(Protocol):
@@ -41,11 +62,15 @@ def open_tree(path: Path) -> FileTree:
     Raises:
         EvaluationError: If it is neither, or the zip is not safe to read.
     """
-    if path.is_dir():
+    # Unlike those of Path, these say no to what no file system can have, such as long names.
+    if os.path.isdir(path):  # noqa: PTH112
         return _Folder(path)
-    if path.is_file() and zipfile.is_zipfile(path):
+    if os.path.isfile(path) and zipfile.is_zipfile(path):  # noqa: PTH113
         return _Zip(path)
-    raise EvaluationError(f"{path} is neither a folder nor a zip; give one of predictions")
+    raise EvaluationError(
+        f"{shorten_text(printable(str(path)), 300)} is neither a folder nor a zip; give one of "
+        "predictions"
+    )
 
 
 class _Folder:
@@ -63,11 +88,11 @@ class _Folder:
     def read(self, path: str) -> bytes:
         file = self._root / path
         try:
-            if file.stat().st_size > MAX_FILE_BYTES:
-                raise EvaluationError(f"{file} is larger than {MAX_FILE_BYTES} bytes; no mask is")
-            return file.read_bytes()
+            return read_bytes(file, max_bytes=MAX_FILE_BYTES)
         except OSError as error:
-            raise EvaluationError(f"{file} cannot be read ({error.strerror or error})") from error
+            raise EvaluationError(
+                f"{file} cannot be read ({error.strerror or error}); write the mask again"
+            ) from error
 
 
 class _Zip:
@@ -75,9 +100,9 @@ class _Zip:
         self.name = str(path)
         try:
             self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile, ValueError) as error:
+        except _DAMAGES as error:
             raise EvaluationError(
-                f"{path} is no readable zip ({error}); write it again"
+                f"{path} is no readable zip ({_reason(error)}); write it again"
             ) from error
         self._children: dict[str, set[str]] = {}
         self._members: dict[str, zipfile.ZipInfo] = {}
@@ -90,16 +115,22 @@ class _Zip:
     def _add(self, member: zipfile.ZipInfo) -> None:
         if member.is_dir():
             return
-        if not is_safe_id(member.filename):
+        if len(member.filename) > MAX_NAME_LENGTH or not is_safe_id(member.filename):
             raise EvaluationError(
-                f"{self.name} holds {member.filename[:80]!r}, a name that leads out of it or "
+                f"{self.name} holds {shorten(member.filename)}, a name that leads out of it or "
                 "cannot be a file's; do not trust this zip"
+            )
+        if member.compress_type not in _METHODS:
+            # Of others zipfile unpacks a whole chunk at once, however large it gets.
+            raise EvaluationError(
+                f"{self.name} holds {shorten(member.filename)}, packed by the method "
+                f"{member.compress_type}; pack the zip again, with deflate, the usual method"
             )
         if member.file_size > MAX_FILE_BYTES or (
             member.file_size > 2**20 and member.file_size > MAX_RATIO * member.compress_size
         ):
             raise EvaluationError(
-                f"{self.name} holds {member.filename[:80]!r}, which unpacks to "
+                f"{self.name} holds {shorten(member.filename)}, which unpacks to "
                 f"{member.file_size} bytes; masks do not, so this zip is not read"
             )
         self._members[member.filename] = member
@@ -122,10 +153,15 @@ class _Zip:
             with self._zip.open(member) as file:
                 # A zip may lie about sizes; never read more than it claims.
                 content = file.read(MAX_FILE_BYTES + 1)
-        except (OSError, zipfile.BadZipFile, RuntimeError, ValueError, EOFError) as error:
+        except _DAMAGES as error:
             raise EvaluationError(
-                f"{path!r} in {self.name} cannot be read ({error}); write the zip again"
+                f"{path!r} in {self.name} cannot be read ({_reason(error)}); write the zip again"
             ) from error
         if len(content) > MAX_FILE_BYTES:
             raise EvaluationError(f"{path!r} in {self.name} is too large to be a mask")
         return content
+
+
+def _reason(error: BaseException) -> str:
+    text = " ".join(str(getattr(error, "strerror", None) or error).split())
+    return shorten_text(printable(text or type(error).__name__), 200)

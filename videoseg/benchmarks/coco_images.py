@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +12,30 @@ import numpy as np
 from videoseg.benchmarks.json_files import read_mapping
 from videoseg.benchmarks.names import is_plain_name
 from videoseg.benchmarks.pictures import picture_size, pictures_by_name
-from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.problems import ProblemList, Problems
 from videoseg.benchmarks.rles import RunChecker, rle_of, rle_problem
 from videoseg.benchmarks.split import SplitVideo
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.masks import union_of_rles
+from videoseg.text import shorten
 from videoseg.types import FloatArray, Rle, Size
 
 __all__ = [
+    "MAX_COORDINATE",
     "RegionTruths",
     "images_folder",
+    "is_coordinate",
     "is_drawable",
     "locate_images",
     "read_instances",
     "region_problem",
 ]
 
-# Published polygons leave the image by a few pixels; tracing one takes memory by its length.
-_MARGIN = 64
+MAX_COORDINATE = 2**20
+"""How far a point may be from the corner of its picture, in pixels."""
+
+# What lies beside the picture is cut off, as in published code; tracing an outline takes memory
+# by its length.
 _MAX_OUTLINE = 2_000_000
 _AGAIN = "download the annotations again"
 
@@ -49,18 +56,21 @@ class RegionTruths:
 
     def truth(self, sample: Sample, video: SplitVideo) -> Truth:
         """Return the regions a sample means, each as one object on the one frame."""
+        wanted = self._annotations[sample.id]
+        repeated = [_repeated(self._regions[one], video.size) for one in wanted]
         return Truth(
             size=video.size,
             frames=(0,),
-            objects={
-                one: (_region(self._regions[one], video.size),)
-                for one in self._annotations[sample.id]
-            },
+            objects={one: (_region(self._regions[one], video.size),) for one in wanted},
+            repeated=(union_of_rles(repeated, size=video.size),) if any(repeated) else None,
         )
 
 
 def read_instances(path: Path, problems: Problems) -> tuple[dict[int, Any], dict[int, Any]]:
-    """Return the images and the annotations of a COCO file, each by id."""
+    """Return the images and the annotations of a COCO file, each by id.
+
+    Entries without an id are passed over: what refers to them is left out.
+    """
     document = read_mapping(path, problems)
     if document is None:
         return {}, {}
@@ -70,72 +80,105 @@ def read_instances(path: Path, problems: Problems) -> tuple[dict[int, Any], dict
     )
 
 
-def images_folder(root: Path, problems: Problems) -> Path:
+def images_folder(root: Path) -> Path | None:
     """Return the folder of the training images of COCO 2014, wherever it commonly lies."""
+    return next((place for place in _image_folders(root) if place.is_dir()), None)
+
+
+def locate_images(
+    path: Path,
+    entries: Mapping[int, Any],
+    root: Path,
+    problems: Problems,
+    *,
+    num_samples: Mapping[int, int],
+    check_pictures: bool = True,
+) -> dict[int, SplitVideo]:
+    """Find images, each a video of one frame, and check their sizes; odd ones are left out.
+
+    Args:
+        path: The file that lists them.
+        entries: For each id that is wanted COCO's entry: ``file_name``, ``height``, ``width``.
+        root: The folder the user gave, for ``images_folder``.
+        problems: Where what is wrong is noted.
+        num_samples: How many samples are on each image.
+        check_pictures: Whether the pictures must be there.
+    """
+    folder = images_folder(root)
+    present: Collection[str] = ()
+    try:
+        present = set() if folder is None else set(pictures_by_name(folder).values())
+    except OSError as error:
+        if check_pictures:
+            reason = f"cannot be listed ({error.strerror or error})"
+            problems.add(folder or root, reason, fix="check it")
+    if folder is None:
+        folder = _image_folders(root)[0]
+        if check_pictures:
+            problems.add(
+                folder,
+                "is no folder, nor is there a train2014 beside the annotations",
+                fix="put or link the images train2014 of COCO there",
+            )
+    found: dict[int, SplitVideo] = {}
+    for image_id, entry in entries.items():
+        file = entry.get("file_name") if isinstance(entry, dict) else None
+        odd = problems.entry(num_samples[image_id])
+        if not isinstance(file, str) or not is_plain_name(file):
+            problems.add(
+                path,
+                f"image {image_id} has the file name {shorten(file)}, which is none",
+                fix="do not trust this file; download it again",
+            )
+        elif problems.count:
+            # What closes the benchmark is told without a line for every image.
+            continue
+        elif check_pictures and file not in present:
+            odd.add(folder / file, "is missing", fix="download the images train2014")
+        else:
+            picture = folder / file if check_pictures else None
+            size = _image_size(path, image_id, entry, picture, odd)
+            if size is not None:
+                name = file.rpartition(".")[0]
+                found[image_id] = SplitVideo(folder, (file,), (name,), size)
+    return found
+
+
+def _image_size(
+    path: Path, image_id: int, entry: Mapping[str, Any], picture: Path | None, odd: ProblemList
+) -> Size | None:
+    size = (entry.get("height"), entry.get("width"))
+    if not all(type(length) is int and 0 < length < 2**16 for length in size):
+        odd.add(path, f"image {image_id} has the size {shorten(size)}", fix=_AGAIN)
+        return None
+    expected: Size = (int(entry["height"]), int(entry["width"]))
+    if picture is None:
+        return expected
+    actual = picture_size(picture, odd)
+    if actual is not None and actual != expected:
+        odd.add(
+            picture,
+            f"is {actual[0]}x{actual[1]} but {path.name} says {expected[0]}x{expected[1]}",
+            fix="use the original images, not resized",
+        )
+        return None
+    return actual
+
+
+def _image_folders(root: Path) -> list[Path]:
     places = [
         base / inner
         for base in (root, root.parent)
         for inner in ("images/mscoco/images/train2014", "images/train2014", "train2014")
     ]
-    places.append(root.parent / "coco" / "train2014")
-    for place in places:
-        if place.is_dir():
-            return place
-    problems.add(
-        places[0],
-        "is no folder, nor is there a train2014 beside the annotations",
-        fix="put or link the images train2014 of COCO there",
-    )
-    return places[0]
-
-
-def locate_images(
-    path: Path,
-    entries: Iterable[tuple[int, Any]],
-    folder: Path,
-    problems: Problems,
-) -> dict[int, SplitVideo]:
-    """Find images, each a video of one frame, and check their sizes.
-
-    Args:
-        path: The file that lists them.
-        entries: (id, COCO's entry with ``file_name``, ``height``, ``width``) of those wanted.
-        folder: Where the pictures lie.
-        problems: Where what is wrong is noted.
-    """
-    try:
-        present = set(pictures_by_name(folder).values()) if folder.is_dir() else set()
-    except OSError as error:
-        problems.add(folder, f"cannot be listed ({error.strerror or error})", fix="check it")
-        return {}
-    found: dict[int, SplitVideo] = {}
-    for image_id, entry in entries:
-        file = entry.get("file_name") if isinstance(entry, dict) else None
-        size = (entry.get("height"), entry.get("width")) if isinstance(entry, dict) else (0, 0)
-        if not isinstance(file, str) or not is_plain_name(file):
-            problems.add(
-                path,
-                f"image {image_id} has the file name {str(file)[:80]!r}, which is none",
-                fix="do not trust this file; download it again",
-            )
-        elif present and file not in present:
-            problems.add(folder / file, "is missing", fix="download the images train2014")
-        elif present:
-            actual = picture_size(folder / file, problems)
-            if actual is not None and actual != size:
-                problems.add(
-                    folder / file,
-                    f"is {actual[0]}x{actual[1]} but {path.name} says {size[0]}x{size[1]}",
-                    fix="use the original images, not resized",
-                )
-            elif actual is not None:
-                name = file.rpartition(".")[0]
-                found[image_id] = SplitVideo(folder, (file,), (name,), actual)
-    return found
+    return [*places, root.parent / "coco" / "train2014"]
 
 
 def region_problem(value: Any, size: Size) -> str | None:
-    """Say what is wrong with a region, or return None; nothing is drawn."""
+    """Say what is wrong with a region, or return None; nothing is drawn.
+
+    A list without polygons is the empty region, as in published code.
+    """
     if isinstance(value, dict):
         problem = rle_problem(value, size)
         if problem is not None:
@@ -145,23 +188,25 @@ def region_problem(value: Any, size: Size) -> str | None:
         checker.add(value, size, None)
         checker.finish(lambda _place, what: bad.append(what))
         return bad[0] if bad else None
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list):
         return "a region must be a list of polygons or a COCO RLE"
-    return next((p for polygon in value if (p := _polygon_problem(polygon, size))), None)
+    return next((p for polygon in value if (p := _polygon_problem(polygon))), None)
 
 
-def _polygon_problem(polygon: Any, size: Size) -> str | None:
+def _polygon_problem(polygon: Any) -> str | None:
     if not isinstance(polygon, list) or len(polygon) < 4 or len(polygon) % 2:
         return "a polygon must be a list x1, y1, x2, y2, ... of at least two points"
-    if not all(type(one) in {int, float} and math.isfinite(one) for one in polygon):
-        return "the coordinates of a polygon must be finite numbers"
+    if not all(type(one) in {int, float} and is_coordinate(one) for one in polygon):
+        return f"the coordinates of a polygon must be numbers up to {MAX_COORDINATE}"
     points = np.asarray(polygon, dtype=float).reshape(-1, 2)
-    limits = np.asarray((size[1], size[0])) + _MARGIN
-    if (points < -_MARGIN).any() or (points > limits).any():
-        return f"a polygon leaves its {size[0]}x{size[1]} image by more than {_MARGIN} pixels"
     if not is_drawable(points):
         return f"the outline of a polygon is longer than {_MAX_OUTLINE} pixels"
     return None
+
+
+def is_coordinate(value: float) -> bool:
+    """Return whether a number can be the place of a point, in the picture or beside it."""
+    return math.isfinite(value) and abs(value) <= MAX_COORDINATE
 
 
 def is_drawable(points: Sequence[Sequence[float]] | FloatArray) -> bool:
@@ -175,22 +220,36 @@ def _region(value: Any, size: Size) -> Rle | None:
         return rle_of(value, size)
     from pycocotools import mask as coco
 
-    # Two points are no area; pycocotools would take four numbers for a box.
-    polygons = [polygon for polygon in value if len(polygon) >= 6]
-    if not polygons:
+    parts = _parts(value, size)
+    return Rle(size, coco.merge(parts)["counts"].decode("ascii")) if parts else None
+
+
+def _repeated(value: Any, size: Size) -> Rle | None:
+    """Return what more than one polygon of a region covers; None for nothing."""
+    parts = [] if isinstance(value, dict) else _parts(value, size)
+    if len(parts) < 2:
         return None
-    merged = coco.merge(coco.frPyObjects(polygons, size[0], size[1]))
-    return Rle(size, merged["counts"].decode("ascii"))
+    from pycocotools import mask as coco
+
+    if coco.area(parts).sum() == coco.area(coco.merge(parts)):
+        return None
+    return Rle.encode(coco.decode(parts).sum(axis=2, dtype=np.int64) > 1)
+
+
+def _parts(polygons: Any, size: Size) -> list[Any]:
+    from pycocotools import mask as coco
+
+    # Two points are no area; pycocotools would take four numbers for a box.
+    drawn = [polygon for polygon in polygons if len(polygon) >= 6]
+    return list(coco.frPyObjects(drawn, size[0], size[1])) if drawn else []
 
 
 def _by_id(path: Path, values: Any, what: str, problems: Problems) -> dict[int, Any]:
-    found: dict[int, Any] = {}
     if not isinstance(values, list):
         problems.add(path, f"has no list {what!r}", fix=_AGAIN)
-        return found
-    for value in values:
-        if isinstance(value, dict) and type(value.get("id")) is int:
-            found[value["id"]] = value
-        else:
-            problems.add(path, f"has an entry without 'id' in {what!r}", fix=_AGAIN)
-    return found
+        return {}
+    return {
+        value["id"]: value
+        for value in values
+        if isinstance(value, dict) and type(value.get("id")) is int
+    }

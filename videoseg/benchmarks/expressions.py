@@ -22,12 +22,26 @@ from typing import Any
 
 from videoseg.benchmarks.json_files import read_mapping
 from videoseg.benchmarks.names import is_plain_name, is_safe_id
-from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.problems import ProblemList, Problems
+from videoseg.text import shorten
 from videoseg.types import Size
 
-__all__ = ["Expression", "ExpressionVideo", "read_expressions", "videos_of"]
+__all__ = [
+    "Expression",
+    "ExpressionVideo",
+    "expressions_of",
+    "read_expressions",
+    "sample_id",
+    "videos_of",
+]
 
 _AGAIN = "download the file again, or correct it"
+
+# Per side; more than any video has.
+_MOST_PIXELS = 2**16
+
+# What an expression says and which object it means is nothing to break results down by.
+_NO_ATTRIBUTES = {"exp", "exp_text", "exp_id", "obj_id", "anno_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,7 @@ class Expression:
         return {
             key: value
             for key, value in self.fields.items()
-            if isinstance(value, str) and value and key not in {"exp", "obj_id", "anno_id"}
+            if isinstance(value, str) and value and key not in _NO_ATTRIBUTES
         }
 
 
@@ -69,6 +83,11 @@ class ExpressionVideo:
     fields: Mapping[str, Any]
 
 
+def sample_id(video: ExpressionVideo, expression: Expression) -> str:
+    """Return the id of the sample that asks an expression."""
+    return f"{video.video_id}/{expression.expression_id}"
+
+
 def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
     """Read the mapping of videos, with or without the ``videos`` around it."""
     document = read_mapping(path, problems)
@@ -81,25 +100,45 @@ def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
     return videos
 
 
-def read_expressions(
-    path: Path, problems: Problems, *, prepare: Callable[[Any], Any] = lambda entry: entry
+def read_expressions(path: Path, problems: Problems) -> list[ExpressionVideo]:
+    """Read and check the file; odd entries are left out, and names that lead out close it."""
+    return expressions_of(path, videos_of(path, problems), problems)
+
+
+def expressions_of(
+    path: Path,
+    videos: Mapping[str, Any],
+    problems: Problems,
+    *,
+    prepare: Callable[[Any], Any] = lambda entry: entry,
 ) -> list[ExpressionVideo]:
-    """Read and check the file; what is wrong is noted and left out.
+    """Check what ``videos_of`` read.
 
     Args:
         path: The file.
+        videos: The entry of each video.
         problems: Where what is wrong is noted.
         prepare: Brings a video's entry of another form into the usual one.
     """
-    return [
-        video
-        for video_id, entry in videos_of(path, problems).items()
-        if (video := _video(path, video_id, prepare(entry), problems)) is not None
-    ]
+    found = []
+    for video_id, value in videos.items():
+        entry = prepare(value)
+        odd = problems.entry(_num_expressions(entry))
+        video = _video(path, video_id, entry, problems, odd)
+        if video is not None and video.expressions:
+            found.append(video)
+    return found
 
 
-def _video(path: Path, video_id: str, entry: Any, problems: Problems) -> ExpressionVideo | None:
-    place = f"video {video_id[:80]!r}"
+def _num_expressions(entry: Any) -> int:
+    expressions = entry.get("expressions") if isinstance(entry, dict) else None
+    return len(expressions) if isinstance(expressions, (dict, list)) else 1
+
+
+def _video(
+    path: Path, video_id: str, entry: Any, problems: Problems, odd: ProblemList
+) -> ExpressionVideo | None:
+    place = f"video {shorten(video_id)}"
     if not is_safe_id(video_id):
         problems.add(
             path,
@@ -108,36 +147,47 @@ def _video(path: Path, video_id: str, entry: Any, problems: Problems) -> Express
             fix="do not trust this file; download it from the benchmark's own page",
         )
         return None
-    if not isinstance(entry, dict) or not isinstance(entry.get("expressions"), dict):
-        problems.add(path, f"{place} needs 'frames' and 'expressions'", fix=_AGAIN)
+    if isinstance(entry, dict) and "objects" in entry and "expressions" not in entry:
+        odd.add(
+            path,
+            f"{place} lists expressions by object and without ids, as the first release of "
+            "Ref-YouTube-VOS (2020) does",
+            fix="take meta_expressions.json of the present release, which the benchmark's page "
+            "links to",
+        )
         return None
-    frames = _frames(path, place, entry.get("frames"), problems)
-    expressions = [
-        expression
-        for key, value in entry["expressions"].items()
-        if (expression := _expression(path, place, key, value, problems)) is not None
-    ]
+    if not isinstance(entry, dict) or not isinstance(entry.get("expressions"), dict):
+        odd.add(path, f"{place} needs 'frames' and 'expressions'", fix=_AGAIN)
+        return None
+    frames = _frames(path, place, entry.get("frames"), problems, odd)
     if frames is None:
         return None
     size = None
     if "height" in entry and "width" in entry:
         size = (entry["height"], entry["width"])
-        if not all(type(length) is int and length > 0 for length in size):
-            problems.add(path, f"{place} has the size {size}", fix=_AGAIN)
+        if not all(type(length) is int and 0 < length < _MOST_PIXELS for length in size):
+            odd.add(path, f"{place} has the size {shorten(size)}", fix=_AGAIN)
             return None
-    return ExpressionVideo(video_id, frames, size, tuple(expressions), entry)
+    expressions = tuple(
+        expression
+        for key, value in entry["expressions"].items()
+        if (expression := _expression(path, place, key, value, problems)) is not None
+    )
+    return ExpressionVideo(video_id, frames, size, expressions, entry)
 
 
-def _frames(path: Path, place: str, names: Any, problems: Problems) -> tuple[str, ...] | None:
+def _frames(
+    path: Path, place: str, names: Any, problems: Problems, odd: ProblemList
+) -> tuple[str, ...] | None:
     if not isinstance(names, list) or not names:
-        problems.add(path, f"{place} has no list of 'frames'", fix=_AGAIN)
+        odd.add(path, f"{place} has no list of 'frames'", fix=_AGAIN)
         return None
     bad = next((name for name in names if not is_plain_name(name)), None)
     if bad is not None or None in names:
-        problems.add(path, f"{place} has the frame name {str(bad)[:80]!r}", fix=_AGAIN)
+        problems.add(path, f"{place} has the frame name {shorten(bad)}", fix=_AGAIN)
         return None
     if len(set(names)) != len(names):
-        problems.add(path, f"{place} lists a frame twice", fix=_AGAIN)
+        odd.add(path, f"{place} lists a frame twice", fix=_AGAIN)
         return None
     return tuple(names)
 
@@ -145,7 +195,7 @@ def _frames(path: Path, place: str, names: Any, problems: Problems) -> tuple[str
 def _expression(
     path: Path, place: str, key: str, value: Any, problems: Problems
 ) -> Expression | None:
-    where = f"{place}, expression {key[:80]!r}"
+    where = f"{place}, expression {shorten(key)}"
     if not is_plain_name(key):
         problems.add(
             path,
@@ -154,14 +204,19 @@ def _expression(
         )
         return None
     if not isinstance(value, dict) or not isinstance(value.get("exp"), str):
-        problems.add(path, f"{where} has no text 'exp'", fix=_AGAIN)
+        problems.leave_out(path, f"{where} has no text 'exp'", fix=_AGAIN)
         return None
     if not value["exp"].strip():
-        problems.add(path, f"{where} is empty", fix=_AGAIN)
+        problems.leave_out(path, f"{where} is empty", fix=_AGAIN)
         return None
     anno_ids = _anno_ids(value.get("anno_id"))
     if anno_ids is None and "anno_id" in value:
-        problems.add(path, f"{where}: 'anno_id' must be a number or a list of them", fix=_AGAIN)
+        problems.leave_out(
+            path,
+            f"{where}: 'anno_id' must be a number or a list of them, got "
+            f"{shorten(value['anno_id'])}",
+            fix=_AGAIN,
+        )
         return None
     type_id = value.get("type_id")
     return Expression(

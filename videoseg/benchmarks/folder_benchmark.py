@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from videoseg.benchmarks.expressions import Expression, read_expressions
+from videoseg.benchmarks.expressions import Expression, expressions_of, sample_id, videos_of
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.picture_truth import MaskFolderTruths
-from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.problems import FirstProblem, ProblemList, Problems
 from videoseg.benchmarks.rle_split import samples_of
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo, video_of_pictures
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo, VideoPlace, video_of_pictures
 from videoseg.benchmarks.submission import SubmissionFormat
+from videoseg.benchmarks.video_places import only_located
 from videoseg.errors import VideoError
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.types import Size
 from videoseg.video import Video
 
 __all__ = ["FolderBenchmark"]
@@ -37,6 +40,12 @@ class FolderBenchmark:
     order. The frames of a video file are called ``00000``, ``00001`` and so on. An expression
     may have ``no_target: true``: there is no such object and no mask. A frame without a mask's
     picture is not annotated and does not count. Text under other keys becomes an attribute.
+
+    A video that is missing, an expression without text or without masks is left out and told;
+    if most are, the folder cannot be read.
+
+    Args:
+        check_pictures: Whether videos and masks must be there.
 
     Attributes:
         name: What ``videoseg eval`` calls it.
@@ -62,6 +71,12 @@ class FolderBenchmark:
     submission: ClassVar[SubmissionFormat | None] = None
     group_key: ClassVar[str] = "group"
 
+    # Subclasses need not call __init__.
+    _check_pictures = True
+
+    def __init__(self, *, check_pictures: bool = True) -> None:
+        self._check_pictures = check_pictures
+
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
 
@@ -72,33 +87,37 @@ class FolderBenchmark:
         folder = root if len(self.splits) == 1 else root / split
         problems = Problems(f"{self.name}/{split}", root)
         meta = folder / "meta_expressions.json"
-        places: dict[str, SplitVideo] = {}
-        videos = read_expressions(meta, problems, prepare=_with_frames)
+        places: dict[str, VideoPlace] = {}
+        folders: dict[str, Path | None] = {}
+        videos = expressions_of(meta, videos_of(meta, problems), problems, prepare=_with_frames)
         for video in videos:
             names = () if video.frames == _EVERY else video.frames
-            place = _place(folder / "videos", video.video_id, names, problems)
+            place: VideoPlace | None = _UncheckedVideo(folder / "videos", video.video_id, names)
+            if self._check_pictures:
+                odd = problems.entry(len(video.expressions))
+                place = _place(folder / "videos", video.video_id, names, odd)
             if place is not None:
                 places[video.video_id] = place
-        folders: dict[str, Path | None] = {}
-        for video in videos:
             for expression in video.expressions:
                 masks = folder / "masks" / video.video_id / expression.expression_id
                 no_target = expression.fields.get("no_target") is True
-                if not no_target and not masks.is_dir():
-                    problems.add(
-                        masks,
-                        "is missing",
-                        fix="put the masks there, or write no_target: true for the expression",
-                    )
-                key = f"{video.video_id}/{expression.expression_id}"
-                folders[key] = None if no_target else masks
-        problems.raise_any()
+                if self._check_pictures and not no_target and not masks.is_dir():
+                    fix = "put the masks there, or write no_target: true for the expression"
+                    # A video that is left out has been counted already.
+                    count = 0 if place is None else 1
+                    problems.leave_out(masks, "is missing", fix=fix, num_samples=count)
+                    continue
+                folders[sample_id(video, expression)] = None if no_target else masks
+        samples = samples_of(only_located(videos, places), self.group, folders)
+        problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,
             protocol=self.protocol,
-            samples=samples_of(videos, self.group),
+            samples=samples,
             videos=places,
             truths=MaskFolderTruths(folders, absent="unannotated"),
+            left_out=problems.left_out,
+            notes=problems.notes,
         )
 
     def group(self, expression: Expression) -> str:
@@ -115,8 +134,24 @@ def _with_frames(entry: Any) -> Any:
     return {"frames": list(_EVERY), **entry} if isinstance(entry, dict) else entry
 
 
+@dataclass(frozen=True, slots=True)
+class _UncheckedVideo:
+    folder: Path
+    video_id: str
+    names: tuple[str, ...]
+    size: Size | None = None
+
+    def locate(self) -> SplitVideo:
+        """Look for the video; see ``VideoPlace``."""
+        problem = FirstProblem()
+        place = _place(self.folder, self.video_id, self.names, problem)
+        if place is None:
+            raise VideoError(problem.text)
+        return place
+
+
 def _place(
-    folder: Path, video_id: str, names: Sequence[str], problems: Problems
+    folder: Path, video_id: str, names: Sequence[str], problems: ProblemList
 ) -> SplitVideo | None:
     pictures = folder / video_id
     if pictures.is_dir():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.rles import RunChecker, rle_of, rle_problem
@@ -12,9 +11,10 @@ from videoseg.benchmarks.split import SplitVideo
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.types import Rle, Size
 
-__all__ = ["MaskDictTruths", "check_masks", "first_size"]
+__all__ = ["MASKS_AGAIN", "MaskDictTruths", "MaskTrack", "find_bad_tracks", "first_size"]
 
-_AGAIN = "download the masks again; they must be those of the same release"
+MASKS_AGAIN = "download the masks again; they must be those of the same release"
+"""What to do about a mask dictionary that does not fit."""
 
 
 class MaskDictTruths:
@@ -43,42 +43,77 @@ class MaskDictTruths:
             size=video.size,
             frames=tuple(range(len(video.names))),
             objects={
-                int(anno_id): _track(self._masks[anno_id], video.size)
+                int(anno_id): _track(self._masks[anno_id], video)
                 for anno_id in self._anno_ids[sample.id]
             },
-            foreground=None if foreground is None else _track(foreground, video.size),
+            foreground=None if foreground is None else _track(foreground, video),
+            foreground_pixels=None if foreground is None else _pixels(foreground, video),
         )
 
 
-def check_masks(
-    path: Path,
-    tracks: Iterable[tuple[str, Any, int, Size]],
-    problems: Problems,
-) -> None:
-    """Check tracks of masks: their length, sizes, and that runs fill their frames.
+class MaskTrack(NamedTuple):
+    """Masks of a dictionary that are to be checked.
 
     Args:
-        path: The file they are from.
-        tracks: What each is called, its encodings, the video's number of frames and size.
-        problems: Where what is wrong is noted.
+        key: What identifies it to whoever asks.
+        name: What it is called in messages.
+        masks: One encoding or None for each frame.
+        num_frames: The video's number of frames.
+        size: (height, width) of its frames.
+    """
+
+    key: Hashable
+    name: str
+    masks: Any
+    num_frames: int
+    size: Size
+
+
+def find_bad_tracks(tracks: Iterable[MaskTrack], problems: Problems) -> dict[Hashable, str]:
+    """Return what is wrong with each track whose length, sizes or runs do not fit its video.
+
+    Only the first masks of a track that is longer than its video count, which is noted: the
+    official scripts go through the frames and do not look further.
     """
     checker = RunChecker()
-    for name, track, num_frames, size in tracks:
-        if not isinstance(track, list) or len(track) != num_frames:
-            found = f"{len(track)} masks" if isinstance(track, list) else type(track).__name__
-            problems.add(
-                path, f"{name} has {found} but the video has {num_frames} frames", fix=_AGAIN
-            )
+    found: dict[Hashable, str] = {}
+    longer: list[str] = []
+    for track in tracks:
+        what = _bad_form(track)
+        if what is not None:
+            found[track.key] = f"{track.name}{what}"
             continue
-        for frame, value in enumerate(track):
-            if (what := rle_problem(value, size)) is not None:
-                # One problem for a track: the others are mostly the same.
-                problems.add(path, f"{name}, frame {frame}: {what}", fix=_AGAIN)
-                break
-            checker.add(value, size, (name, frame))
-    checker.finish(
-        lambda place, what: problems.add(path, f"{place[0]}, frame {place[1]}: {what}", fix=_AGAIN)
-    )
+        if len(track.masks) > track.num_frames:
+            longer.append(f"{track.name} has {len(track.masks)} masks for {track.num_frames}")
+        for frame, value in enumerate(track.masks[: track.num_frames]):
+            checker.add(value, track.size, (track, frame))
+
+    def report(place: tuple[MaskTrack, int], what: str) -> None:
+        track, frame = place
+        # One problem for a track: the others are mostly the same.
+        found.setdefault(track.key, f"{track.name}, frame {frame}: {what}")
+
+    checker.finish(report)
+    if longer:
+        problems.note(
+            f"masks beyond the last frame of a video are not read: {longer[0]} frames"
+            + (f", and {len(longer) - 1} more have too many" if longer[1:] else "")
+        )
+    return found
+
+
+def _bad_form(track: MaskTrack) -> str | None:
+    masks, num_frames = track.masks, track.num_frames
+    if not isinstance(masks, list):
+        return f" is a {type(masks).__name__}, not a list with a mask for each frame"
+    if len(masks) < num_frames:
+        return f" has {len(masks)} masks but the video has {num_frames} frames"
+    for frame, value in enumerate(masks[:num_frames]):
+        if isinstance(value, list) and any(isinstance(part, list) for part in value):
+            return f", frame {frame}: the parts of a mask must not be lists"
+        if (what := rle_problem(value, track.size)) is not None:
+            return f", frame {frame}: {what}"
+    return None
 
 
 def first_size(track: Any) -> Size | None:
@@ -96,5 +131,20 @@ def first_size(track: Any) -> Size | None:
     return None
 
 
-def _track(values: Sequence[Any], size: Size) -> tuple[Rle | None, ...]:
-    return tuple(rle_of(value, size) for value in values)
+def _pixels(values: Sequence[Any], video: SplitVideo) -> tuple[int, ...] | None:
+    """Return the pixels of all parts of each mask; None if no mask has several."""
+    values = values[: len(video.names)]
+    if not any(isinstance(value, list) and len(value) > 1 for value in values):
+        return None
+    return tuple(
+        sum(
+            rle.area
+            for part in (value if isinstance(value, list) else [value])
+            if (rle := rle_of(part, video.size)) is not None
+        )
+        for value in values
+    )
+
+
+def _track(values: Sequence[Any], video: SplitVideo) -> tuple[Rle | None, ...]:
+    return tuple(rle_of(value, video.size) for value in values[: len(video.names)])

@@ -24,6 +24,7 @@ import numpy as np
 
 from videoseg.benchmarks.rles import MAX_PIXELS
 from videoseg.errors import EvaluationError
+from videoseg.text import printable, shorten_text
 from videoseg.types import BoolArray, IntArray, Size
 from videoseg.video.picture_files import open_picture, picture_errors
 
@@ -38,43 +39,56 @@ VOID = 255
 """The id of pixels that belong to no object and are not judged, in 8-bit pictures of ids."""
 
 
-def read_mask(source: Path | bytes, *, where: str, size: Size | None = None) -> BoolArray:
+def read_mask(
+    source: Path | bytes, *, where: str, size: Size | None = None, fix: str = "write it again"
+) -> BoolArray:
     """Read one object's mask, shape (H, W).
 
     Args:
         source: A file, or its content.
         where: What it is called in messages.
         size: (height, width) it must have; None for any.
+        fix: What to do about a file that cannot be read.
 
     Raises:
         EvaluationError: If it is no picture, or has another size.
     """
-    return _read(source, _foreground, where=where, size=size)
+    return _read(source, _foreground, where=where, size=size, fix=fix)
 
 
-def read_ids(source: Path | bytes, *, where: str, size: Size | None = None) -> IntArray:
+def read_ids(
+    source: Path | bytes, *, where: str, size: Size | None = None, fix: str = "write it again"
+) -> IntArray:
     """Read a picture of object ids, shape (H, W), with 0 for no object.
 
     Raises:
-        EvaluationError: If it is no picture, has colours instead of ids, or another size.
+        EvaluationError: If it is no picture, has colors instead of ids, or another size.
     """
-    return _read(source, lambda image: _ids(image, where), where=where, size=size)
+    return _read(source, lambda image: _ids(image, where), where=where, size=size, fix=fix)
 
 
 def _read(
-    source: Path | bytes, take: Callable[[Image.Image], T], *, where: str, size: Size | None
+    source: Path | bytes,
+    take: Callable[[Image.Image], T],
+    *,
+    where: str,
+    size: Size | None,
+    fix: str,
 ) -> T:
     try:
         with open_picture(source) as image:
             # Before a pixel is decoded: a small file can claim to be a huge picture.
             _check_size((image.height, image.width), size, where)
             return take(image)
+    except EvaluationError:
+        raise
     except FileNotFoundError as error:
         raise EvaluationError(f"{where} is missing; complete the folder") from error
     except picture_errors() as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        strerror = error.strerror if isinstance(error, OSError) else None
+        reason = " ".join(str(strerror or error).split()) or type(error).__name__
         raise EvaluationError(
-            f"{where} cannot be read as a picture ({reason[:200]}); write it again"
+            f"{where} cannot be read as a picture ({shorten_text(printable(reason), 200)}); {fix}"
         ) from error
 
 

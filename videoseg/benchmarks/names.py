@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["is_plain_name", "is_safe_id", "linked_folder"]
+__all__ = ["is_plain_name", "is_safe_id", "linked_folder", "unpacked_folder"]
 
 # File systems take 255 bytes for one name, and a written frame adds an ending.
 _MAX_NAME_BYTES = 240
@@ -48,3 +49,18 @@ def linked_folder(path: Path) -> Path:
         return folder.resolve() if folder.is_dir() else path
     except (OSError, ValueError, RuntimeError):
         return path
+
+
+def unpacked_folder(path: Path, names: Iterable[str]) -> Path:
+    """Return a folder, or the one of the same name inside it if what is wanted is only there.
+
+    An archive that has its folder inside, unpacked into a folder of that name, ends up so.
+
+    Args:
+        path: The folder.
+        names: What is wanted in it.
+    """
+    inner = path / path.name
+    if inner.is_dir() and not any((path / name).exists() for name in names):
+        return inner
+    return path

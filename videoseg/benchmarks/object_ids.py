@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from videoseg.benchmarks.expressions import ExpressionVideo, is_decimal
+from videoseg.benchmarks.expressions import ExpressionVideo, is_decimal, sample_id
 from videoseg.benchmarks.problems import Problems
+from videoseg.text import shorten
 
 __all__ = ["object_ids_of", "parsed_object_ids"]
 
@@ -32,18 +33,19 @@ def parsed_object_ids(value: Any) -> tuple[int, ...] | None:
 def object_ids_of(
     path: Path, videos: Iterable[ExpressionVideo], problems: Problems
 ) -> dict[str, tuple[int, ...]]:
-    """Return the object ids of every expression by the sample's id, or note what is wrong."""
+    """Return the object ids of every expression by the sample's id; others are left out."""
     found: dict[str, tuple[int, ...]] = {}
     for video in videos:
         for expression in video.expressions:
             ids = parsed_object_ids(expression.fields.get("obj_id"))
             if ids is None:
-                problems.add(
+                problems.leave_out(
                     path,
                     f"video {video.video_id!r}, expression {expression.expression_id!r} needs "
-                    f"'obj_id', a number from 1, got {str(expression.fields.get('obj_id'))[:40]}",
+                    "'obj_id', a number from 1, got "
+                    f"{shorten(expression.fields.get('obj_id'), 40)}",
                     fix="download the file again, or correct it",
                 )
             else:
-                found[f"{video.video_id}/{expression.expression_id}"] = ids
+                found[sample_id(video, expression)] = ids
     return found

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videoseg.benchmarks.types import Benchmark, BenchmarkSplit
+from videoseg.benchmarks.problems import MAX_LISTED, unreadable
+from videoseg.benchmarks.types import Benchmark, BenchmarkSplit, left_out_of
 from videoseg.errors import EvaluationError
+from videoseg.files import expand_path
 from videoseg.plugins import default_registry
 
 if TYPE_CHECKING:
@@ -43,15 +45,24 @@ def open_benchmark(
     root: str | Path,
     split: str = "",
     *,
+    check_pictures: bool = True,
+    strict: bool = False,
     options: Mapping[str, Any] | None = None,
     registry: Registry | None = None,
 ) -> BenchmarkSplit:
     """Read one split of a benchmark and check it.
 
+    An odd entry among good ones, such as a video without frames or a sentence without words, is
+    left out and stands in the split's ``left_out``. Where most entries are odd, the folder is
+    hardly the right one, and that is an error.
+
     Args:
         name: What the benchmark is registered as, such as ``mevis``.
         root: Its folder, laid out as published.
         split: The split; by default the benchmark's first.
+        check_pictures: Whether frames, and masks that are pictures, must be there. Without them
+            samples can be listed, and scored where the annotations hold the masks.
+        strict: Whether anything that would be left out is an error instead.
         options: Options of the reader.
         registry: Where to look; by default among everything installed.
 
@@ -61,14 +72,20 @@ def open_benchmark(
         EvaluationError: If the folder is missing or not as it should be; all problems are
             listed, each with the file and what to do.
     """
+    if not check_pictures:
+        options = {**(options or {}), "check_pictures": False}
     benchmark = build_benchmark(name, options=options, registry=registry)
-    folder = Path(root).expanduser()
+    folder = expand_path(root)
     if not folder.is_dir():
         raise EvaluationError(
             f"{folder} is no folder; give the folder of {name}, to be had from "
             f"{benchmark.homepage}"
         )
-    return benchmark.read(folder, split_named(benchmark, split))
+    found = benchmark.read(folder, split_named(benchmark, split))
+    if strict and (left_out := left_out_of(found)):
+        lines = [f"{entry}; {entry.remedy}".rstrip("; ") for entry in left_out[:MAX_LISTED]]
+        raise unreadable(found.name, folder, lines, len(left_out))
+    return found
 
 
 def split_named(benchmark: Benchmark, split: str) -> str:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from videoseg.benchmarks.frame_numbers import check_frame_names
 from videoseg.benchmarks.mask_pictures import VOID, read_ids, read_mask
 from videoseg.benchmarks.split import SplitVideo
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.errors import EvaluationError
 from videoseg.types import IntArray, Rle, Size
 
-__all__ = ["IdPictureTruths", "IdTracks", "MaskFolderTruths"]
+__all__ = ["ANNOTATIONS_AGAIN", "IdPictureTruths", "IdTracks", "MaskFolderTruths"]
+
+ANNOTATIONS_AGAIN = "download the annotations again"
+"""What to do about a true mask that cannot be read."""
 
 
 class IdTracks:
@@ -74,6 +80,7 @@ class IdPictureTruths:
         folder: The folder with one folder for each video.
         object_ids: For each sample's id the ids it means; None for all that there are.
         united: Whether every pixel above 0 is the one object.
+        of_first_frame: Whether all that there are means all that the first picture shows.
     """
 
     def __init__(
@@ -82,10 +89,12 @@ class IdPictureTruths:
         object_ids: Mapping[str, Sequence[int] | None],
         *,
         united: bool = False,
+        of_first_frame: bool = False,
     ) -> None:
         self._folder = folder
         self._object_ids = object_ids
         self._united = united
+        self._of_first_frame = of_first_frame
 
     def truth(self, sample: Sample, video: SplitVideo) -> Truth:
         """Read the pictures of a sample's video.
@@ -93,22 +102,38 @@ class IdPictureTruths:
         Raises:
             EvaluationError: If none is there, or one cannot be read or has another size.
         """
-        folder = self._folder / sample.video_id
+        truth = self.video_truth(sample.video_id, video)
+        wanted = self._object_ids[sample.id]
+        if wanted is None and self._of_first_frame:
+            wanted = [one for one, track in truth.objects.items() if track[0] is not None]
+        if wanted is None:
+            return truth
+        absent = (None,) * len(truth.frames)
+        return replace(truth, objects={one: truth.objects.get(one, absent) for one in wanted})
+
+    def video_truth(self, video_id: str, video: SplitVideo) -> Truth:
+        """Read all objects of a video, whichever of them samples ask for.
+
+        Raises:
+            EvaluationError: If none is there, or one cannot be read or has another size.
+        """
+        folder = self._folder / video_id
         frames = annotated_frames(folder, video.names)
         if not frames:
-            raise EvaluationError(f"{folder} has no annotations; download them again")
+            raise EvaluationError(f"{folder} has no annotations; {ANNOTATIONS_AGAIN}")
         tracks = IdTracks(len(frames))
         for place, frame in enumerate(frames):
             file = folder / f"{video.names[frame]}.png"
-            ids = read_ids(file, where=str(file), size=video.size)
+            ids = read_ids(file, where=str(file), size=video.size, fix=ANNOTATIONS_AGAIN)
             united = (ids > 0).astype(np.int32) if self._united else ids
             tracks.add(place, united, where=str(file))
-        found = tracks.objects()
-        wanted = self._object_ids[sample.id]
-        if wanted is not None:
-            absent = (None,) * len(frames)
-            found = {object_id: found.get(object_id, absent) for object_id in wanted}
-        return Truth(size=video.size, frames=frames, objects=found, ignored=tracks.void())
+        return Truth(
+            size=video.size,
+            frames=frames,
+            objects=tracks.objects(),
+            ignored=tracks.void(),
+            ids_of_pictures=True,
+        )
 
 
 class MaskFolderTruths:
@@ -140,16 +165,21 @@ class MaskFolderTruths:
         every = tuple(range(len(video.names)))
         if folder is None:
             return Truth(size=video.size, frames=every, objects={})
-        frames = annotated_frames(folder, video.names) if self._absent == "unannotated" else every
+        frames = every
+        if self._absent == "unannotated" or folder.is_dir():
+            # Names that do not fit are an error also where frames may be without a picture.
+            frames = annotated_frames(folder, video.names)
+        if self._absent == "empty":
+            frames = every
         if not frames:
             raise EvaluationError(f"{folder} has no mask of any frame; complete it")
         masks = [self._mask(folder / f"{video.names[frame]}.png", video.size) for frame in frames]
         return Truth(size=video.size, frames=frames, objects={1: tuple(masks)})
 
     def _mask(self, file: Path, size: Size) -> Rle | None:
-        if self._absent == "empty" and not file.is_file():
+        if self._absent == "empty" and not os.path.lexists(file):
             return None
-        mask = read_mask(file, where=str(file), size=size)
+        mask = read_mask(file, where=str(file), size=size, fix=ANNOTATIONS_AGAIN)
         return Rle.encode(mask) if mask.any() else None
 
 
@@ -157,12 +187,15 @@ def annotated_frames(folder: Path, names: Sequence[str]) -> tuple[int, ...]:
     """Return the indices of the frames that have a picture in a folder.
 
     Raises:
-        EvaluationError: If the folder cannot be listed.
+        EvaluationError: If the folder cannot be listed, or its pictures are not called as the
+            frames are.
     """
     try:
-        found = {entry.name for entry in folder.iterdir()}
+        found = {entry.stem for entry in folder.iterdir() if entry.suffix == ".png"}
     except OSError as error:
         raise EvaluationError(
-            f"{folder} cannot be listed ({error.strerror or error}); download the annotations"
+            f"{folder} cannot be listed ({error.strerror or error}); {ANNOTATIONS_AGAIN}"
         ) from error
-    return tuple(index for index, name in enumerate(names) if f"{name}.png" in found)
+    fix = "annotations and frames must be of one release, with one numbering of the frames"
+    check_frame_names(names, found, where=str(folder), fix=fix, if_shifted=fix)
+    return tuple(index for index, name in enumerate(names) if name in found)

@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.problems import ProblemList
 from videoseg.errors import VideoError
+from videoseg.files import check_regular_file
 from videoseg.types import Size
 from videoseg.video.images import IMAGE_SUFFIXES, ImageReader
 
@@ -31,7 +32,7 @@ def pictures_by_name(folder: Path) -> dict[str, str]:
 
 
 def picture_files(
-    folder: Path, names: Sequence[str], problems: Problems
+    folder: Path, names: Sequence[str], problems: ProblemList
 ) -> tuple[str, ...] | None:
     """Return the file of each named frame, or note what is missing and return None."""
     try:
@@ -55,13 +56,17 @@ def picture_files(
     return tuple(found[name] for name in names)
 
 
-def picture_size(path: Path, problems: Problems) -> Size | None:
+def picture_size(path: Path, problems: ProblemList) -> Size | None:
     """Return (height, width) of a picture from its header, or note why not and return None.
 
     The size is that of the frame as videos show it, upright.
     """
     try:
+        check_regular_file(path)
         return ImageReader([path], fps=1.0).size
+    except OSError as error:
+        problems.add(path, f"cannot be read ({error.strerror or error})", fix="download it again")
+        return None
     except VideoError as error:
         problems.add(path, str(error), fix="download it again")
         return None

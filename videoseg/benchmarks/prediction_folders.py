@@ -11,7 +11,10 @@ layout        where                                                object ids
 In pictures of ids 0 is no object and 255 is void; a video whose only id is 255 shows one object,
 which gets the id 1.
 
-A folder or a zip holds ``masks`` or ``ids``, directly or within one folder ``Annotations``.
+A folder or a zip holds ``masks`` or ``ids``, directly or within one folder ``Annotations``. In
+place of ``<video>/<expression>`` a sample's masks may be where the benchmark's own code puts
+them (``Sample.prediction_folders``).
+
 The JSON is ``{video: {expression: masks}}``, where masks is a list with one RLE or null for each
 frame of the video, or an object with such a list as ``prediction_masks`` or ``masks`` and,
 where it is in another order, the names of the frames as ``frames``.
@@ -19,18 +22,22 @@ where it is in another order, the names of the frames as ``frames``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.benchmarks.archive import FileTree, open_tree
+from videoseg.benchmarks.frame_numbers import check_frame_names, shifted_name
 from videoseg.benchmarks.json_files import read_mapping
 from videoseg.benchmarks.mask_pictures import read_ids, read_mask
+from videoseg.benchmarks.mask_values import written_value
 from videoseg.benchmarks.picture_truth import IdTracks
 from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.rles import checked_rle
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.errors import ConfigError, EvaluationError
+from videoseg.files import check_regular_file, expand_path
+from videoseg.text import printable, shorten, shorten_text
 from videoseg.types import Rle, Size
 
 __all__ = ["PREDICTION_LAYOUTS", "PredictionFolder", "PredictionLayout"]
@@ -39,6 +46,11 @@ PredictionLayout: TypeAlias = Literal["masks", "ids", "coco"]
 
 PREDICTION_LAYOUTS: tuple[PredictionLayout, ...] = get_args(PredictionLayout)
 """The layouts ``PredictionFolder`` reads."""
+
+_OFFSET = (
+    "give the number that is added to a frame's (--frame-offset {shift}, frame_offset={shift}), "
+    "or 0 if the names are right as they are"
+)
 
 
 class PredictionFolder:
@@ -51,6 +63,9 @@ class PredictionFolder:
             or ``error``.
         resolution: What a mask of another size than the truth is: ``error``, or ``keep`` (given
             as it is, for a protocol that resizes).
+        frame_offset: What is added to the number of a frame in the names of its masks, such as 1
+            where frames are numbered from 0 and masks from 1. If None, the names are the same,
+            and numbers that look shifted are an error.
 
     Attributes:
         missing_files: What was not there, in the order it was asked for.
@@ -67,22 +82,23 @@ class PredictionFolder:
         layout: PredictionLayout | Literal["auto"] = "auto",
         missing: Literal["empty", "error"] = "empty",
         resolution: Literal["error", "keep"] = "error",
+        frame_offset: int | None = None,
     ) -> None:
-        if layout not in {"auto", *PREDICTION_LAYOUTS}:
+        if layout not in ("auto", *PREDICTION_LAYOUTS):
             raise ConfigError(
-                f"there is no layout {layout!r}; there are auto, {', '.join(PREDICTION_LAYOUTS)}"
+                f"there is no layout {shorten(layout)}; there are auto, "
+                f"{', '.join(PREDICTION_LAYOUTS)}"
             )
         self.missing_files: list[str] = []
-        self._path = Path(path).expanduser()
+        self._path = expand_path(path)
         self._missing = missing
         self._resolution = resolution
         self._layout = layout
+        self._offset = frame_offset
         self._json: dict[str, Any] | None = None
         self._tree: FileTree | None = None
         if layout == "coco" or (layout == "auto" and self._path.suffix.lower() == ".json"):
-            problems = Problems("predictions", self._path.parent)
-            self._json = read_mapping(self._path, problems)
-            problems.raise_any()
+            self._json = _read_document(self._path)
         else:
             self._tree = open_tree(self._path)
             top = self._tree.names("")
@@ -102,20 +118,102 @@ class PredictionFolder:
             For each object one mask for each of ``truth.frames``.
 
         Raises:
-            EvaluationError: If a file cannot be read or has a wrong size, or is missing where
-                that is an error.
+            EvaluationError: If a file cannot be read or has a wrong size, is missing where that
+                is an error, or the names of the masks cannot be those of the frames.
         """
         if self._tree is None:
             return self._from_json(sample, truth, frame_names)
-        names = [frame_names[frame] for frame in truth.frames]
-        folder = f"{self._prefix}{sample.video_id}"
-        found = self._tree.names(f"{folder}/{sample.expression_id}")
+        folder, found = self._masks_of(self._tree, sample)
         # A video's own folder holds pictures of ids, and the folders of its expressions.
         if self._layout == "masks" or (self._layout == "auto" and found):
-            return self._masks(
-                self._tree, f"{folder}/{sample.expression_id}", found, names, truth.size
+            names = self._files(folder, found, truth, frame_names)
+            return self._masks(self._tree, folder, found, names, truth.size)
+        folder = f"{self._prefix}{sample.video_id}"
+        found = self._tree.names(folder)
+        names = self._files(folder, found, truth, frame_names)
+        return self._ids(self._tree, folder, found, names, truth.size)
+
+    def mask_values(
+        self, sample: Sample, truth: Truth, frame_names: Sequence[str]
+    ) -> tuple[int, ...] | None:
+        """Return what the pixels of a sample's masks are in their pictures, 1 to 255.
+
+        Returns:
+            The highest value of each picture, 1 where there is none, for each of
+            ``truth.frames``; None if the masks are no pictures of one object.
+
+        Raises:
+            EvaluationError: As ``read``.
+        """
+        if self._tree is None:
+            return None
+        folder, found = self._masks_of(self._tree, sample)
+        if not found:
+            return None
+        values = []
+        for name in self._files(folder, found, truth, frame_names):
+            file = f"{folder}/{name}"
+            value = 1
+            if name in found:
+                value = written_value(self._tree.read(file), where=self._where(file))
+            values.append(max(1, value))
+        return tuple(values)
+
+    def was_run(self, sample: Sample) -> bool:
+        """Return False: masks do not tell what was asked without success."""
+        del sample
+        return False
+
+    def describe(self, sample: Sample, frame_names: Sequence[str]) -> str:
+        """Return what is there, and where the masks of a sample are looked for."""
+        if self._tree is None:
+            entries = self._json or {}
+            place = f"{shorten(sample.video_id)}: {{{shorten(sample.expression_id)}: [...]}}"
+            return (
+                f"it holds {_listed(entries)}; the masks of {sample.id} are looked for as {place}"
             )
-        return self._ids(self._tree, folder, names, truth.size)
+        top = self._tree.names(self._prefix.rstrip("/"))
+        there = _listed(top)
+        if top and (inside := self._tree.names(f"{self._prefix}{min(top)}")):
+            there += f" (in {shorten(min(top))}: {_listed(inside)})"
+        name = frame_names[0] if frame_names else "<frame>"
+        own = f"{sample.video_id}/{sample.expression_id}"
+        folders = dict.fromkeys([own, *sample.prediction_folders, sample.video_id])
+        places = " or ".join(f"{self._prefix}{folder}/{name}.png" for folder in folders)
+        return f"it holds {there}; the masks of {sample.id} are looked for as {places}"
+
+    def _masks_of(self, tree: FileTree, sample: Sample) -> tuple[str, frozenset[str]]:
+        """Return the folder of a sample's masks and what is in it; nothing if there is none."""
+        own = f"{sample.video_id}/{sample.expression_id}"
+        for place in (own, *sample.prediction_folders):
+            folder = f"{self._prefix}{place}"
+            if found := tree.names(folder):
+                return folder, found
+        return f"{self._prefix}{own}", frozenset()
+
+    def _files(
+        self, folder: str, found: Collection[str], truth: Truth, frame_names: Sequence[str]
+    ) -> list[str]:
+        """Return what the picture of each annotated frame is called."""
+        pictures = {name[: -len(".png")] for name in found if name.endswith(".png")}
+        names = self._checked_names(frame_names, pictures, self._where(folder))
+        return [f"{names[frame]}.png" for frame in truth.frames]
+
+    def _checked_names(
+        self, frames: Sequence[str], found: Collection[str], where: str
+    ) -> Sequence[str]:
+        """Return what each frame is called in the predictions."""
+        names = [shifted_name(name, self._offset or 0) for name in frames]
+        check_frame_names(
+            names,
+            found,
+            where=where,
+            fix="call each picture as its frame, or give what is added to a frame's number "
+            "(--frame-offset, frame_offset) if the numbers are as long",
+            if_shifted=_OFFSET,
+            shifts=self._offset is None,
+        )
+        return names
 
     def _masks(
         self,
@@ -130,8 +228,8 @@ class PredictionFolder:
             return None
         masks: list[Rle | None] = []
         for name in names:
-            file = f"{folder}/{name}.png"
-            if f"{name}.png" not in found:
+            file = f"{folder}/{name}"
+            if name not in found:
                 self._note(file)
                 masks.append(None)
                 continue
@@ -140,16 +238,20 @@ class PredictionFolder:
         return {1: tuple(masks)}
 
     def _ids(
-        self, tree: FileTree, folder: str, names: Sequence[str], size: Size
+        self,
+        tree: FileTree,
+        folder: str,
+        found: frozenset[str],
+        names: Sequence[str],
+        size: Size,
     ) -> dict[int, tuple[Rle | None, ...]] | None:
-        found = tree.names(folder)
-        if not any(f"{name}.png" in found for name in names):
+        if found.isdisjoint(names):
             self._note(folder)
             return None
         tracks = IdTracks(len(names))
         for index, name in enumerate(names):
-            file = f"{folder}/{name}.png"
-            if f"{name}.png" not in found:
+            file = f"{folder}/{name}"
+            if name not in found:
                 self._note(file)
                 continue
             where = self._where(file)
@@ -166,21 +268,29 @@ class PredictionFolder:
         if entry is None:
             self._note(where)
             return None
-        values, names = _masks_of(entry, frame_names)
-        if values is None or len(values) != len(names):
+        names = self._checked_names(frame_names, (), where)
+        values, given = _masks_of_entry(entry, names, where)
+        if len(values) != len(given):
             raise EvaluationError(
-                f"{where} needs one mask or null for each of {len(names)} frames, got "
-                f"{'none' if values is None else len(values)}; write it again"
+                f"{where} needs one mask or null for each of {len(given)} frames, got "
+                f"{len(values)}; write it again"
             )
-        by_name = dict(zip(names, values, strict=True))
+        if given is not names:
+            self._checked_names(frame_names, given, where)
+        by_name = dict(zip(given, values, strict=True))
         masks: list[Rle | None] = []
         for frame in truth.frames:
-            name = frame_names[frame]
+            name = names[frame]
             if name not in by_name:
                 self._note(f"{where}, frame {name}")
                 masks.append(None)
                 continue
             value = by_name[name]
+            if isinstance(value, list) and any(isinstance(part, list) for part in value):
+                raise EvaluationError(
+                    f"{where}, frame {name}: a mask must be null, an RLE or a list of RLEs; write "
+                    "it again"
+                )
             size = self._expected(truth.size) or _claimed(value) or truth.size
             masks.append(checked_rle(value, size, where=f"{where}, frame {name}"))
         return {1: tuple(masks)}
@@ -199,16 +309,47 @@ class PredictionFolder:
         self.missing_files.append(file)
 
 
-def _masks_of(entry: Any, frame_names: Sequence[str]) -> tuple[list[Any] | None, Sequence[str]]:
-    if isinstance(entry, list):
-        return entry, frame_names
-    if not isinstance(entry, Mapping):
-        return None, frame_names
-    values = entry.get("prediction_masks", entry.get("masks"))
-    names = entry.get("frames", frame_names)
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        names = frame_names
-    return (values if isinstance(values, list) else None), names
+def _read_document(path: Path) -> dict[str, Any] | None:
+    try:
+        check_regular_file(path)
+    except FileNotFoundError:
+        pass  # what is missing is told below, as for a benchmark's own files
+    except (OSError, ValueError) as error:
+        shown = shorten_text(printable(str(path)), 300)
+        raise EvaluationError(
+            f"{shown} cannot be read ({getattr(error, 'strerror', None) or error}); give a JSON "
+            "file of masks"
+        ) from error
+    problems = Problems("predictions", path.parent)
+    document = read_mapping(path, problems)
+    problems.raise_any()
+    return document
+
+
+def _masks_of_entry(
+    entry: Any, names: Sequence[str], where: str
+) -> tuple[list[Any], Sequence[str]]:
+    """Return the masks of an expression and the name of the frame of each."""
+    given: Any = names
+    values = entry
+    if isinstance(entry, Mapping):
+        values = entry.get("prediction_masks", entry.get("masks"))
+        given = entry.get("frames", names)
+    if not isinstance(values, list):
+        raise EvaluationError(
+            f"{where} needs one mask or null for each of {len(names)} frames, got none but "
+            f"{shorten(entry)}; write a list of them, or an object that has it as 'masks'"
+        )
+    if given is not names and not (
+        isinstance(given, list)
+        and all(isinstance(name, str) for name in given)
+        and len(set(given)) == len(given)
+    ):
+        raise EvaluationError(
+            f"{where}: 'frames' must list the name of each frame once, got {shorten(given)}; "
+            "write it again"
+        )
+    return values, given
 
 
 def _claimed(value: Any) -> Size | None:
@@ -216,3 +357,9 @@ def _claimed(value: Any) -> Size | None:
     if isinstance(size, list) and len(size) == 2 and all(type(one) is int for one in size):
         return (size[0], size[1])
     return None
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = ", ".join(shorten(name) for name in sorted(names)[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{shown}{more}" or "nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 
 from videoseg.benchmarks.coco_images import (
     RegionTruths,
-    images_folder,
     locate_images,
     read_instances,
     region_problem,
@@ -18,6 +18,7 @@ from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.split import LoadedSplit
 from videoseg.benchmarks.types import Sample
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.text import shorten
 
 __all__ = ["read_references"]
 
@@ -25,7 +26,7 @@ _AGAIN = "download the file again, or correct it"
 
 
 def read_references(
-    name: str,
+    name_of_split: str,
     root: Path,
     *,
     folder: Path,
@@ -35,11 +36,12 @@ def read_references(
     protocol: EvalProtocol,
     problems: Problems,
     with_crowds: bool = True,
+    check_pictures: bool = True,
 ) -> LoadedSplit:
     """Build a split of references that have been read.
 
     Args:
-        name: Benchmark and split.
+        name_of_split: Benchmark and split.
         root: The folder the user gave.
         folder: The folder of ``instances.json``.
         references: A list of ``{"split", "image_id", "ann_id", "sentences": [...]}``.
@@ -48,9 +50,10 @@ def read_references(
         protocol: How the split is scored.
         problems: What is wrong already.
         with_crowds: Whether annotations of crowds are part of what is meant.
+        check_pictures: Whether the images must be there.
 
     Raises:
-        EvaluationError: If something is wrong; all of it is listed.
+        EvaluationError: If the folder is not as it should be; all problems are listed.
     """
     instances = folder / "instances.json"
     images, annotations = read_instances(instances, problems)
@@ -61,62 +64,94 @@ def read_references(
     ]
     if not chosen:
         problems.add(path, f"has no references of the split {split!r}", fix=_AGAIN)
-    wanted = dict.fromkeys(
-        image
-        for reference in chosen
-        if type(image := reference.get("image_id")) is int and image in images
-    )
+    sound = [
+        reference
+        for place, reference in enumerate(chosen)
+        if _is_sound(path, place, reference, images, annotations, problems)
+    ]
+    num_samples: Counter[int] = Counter()
+    for reference in sound:
+        num_samples[reference["image_id"]] += len(reference["sentences"])
     videos = locate_images(
         instances,
-        ((image, images[image]) for image in wanted),
-        images_folder(root, problems),
+        {image: images[image] for image in num_samples},
+        root,
         problems,
+        num_samples=num_samples,
+        check_pictures=check_pictures,
     )
     samples: list[Sample] = []
     regions: dict[int, Any] = {}
+    bad: dict[int, str] = {}
     meant: dict[str, tuple[int, ...]] = {}
-    for place, reference in enumerate(chosen):
-        where = f"reference {reference.get('ref_id', place)}"
-        image_id = reference.get("image_id")
-        ids = _annotation_ids(reference.get("ann_id"))
-        sentences = reference.get("sentences")
-        if type(image_id) is not int or image_id not in images or ids is None:
-            problems.add(path, f"{where} names no known image and annotation", fix=_AGAIN)
+    for place, reference in enumerate(sound):
+        if reference["image_id"] not in videos:
             continue
-        if not isinstance(sentences, list):
-            problems.add(path, f"{where} has no 'sentences'", fix=_AGAIN)
-            continue
-        if image_id not in videos:
-            continue
+        video = videos[reference["image_id"]]
+        ids = _annotation_ids(reference.get("ann_id")) or ()
         if not with_crowds:
             ids = tuple(one for one in ids if not _is_crowd(annotations.get(one)))
-        video_id = videos[image_id].names[0]
         for one in ids:
-            if one not in regions:
-                region = _region(annotations.get(one), image_id)
-                problem = region_problem(region, videos[image_id].size)
+            if one not in regions and one not in bad:
+                region = annotations[one].get("segmentation")
+                problem = region_problem(region, video.size)
                 if problem is not None:
-                    problems.add(instances, f"annotation {one}: {problem}", fix=_AGAIN)
+                    bad[one] = f"annotation {one}: {problem}"
                 regions[one] = region
-        for sentence in sentences:
-            sample = _sample(video_id, sentence, len(ids))
+        if (reason := next((bad[one] for one in ids if one in bad), None)) is not None:
+            num = len(reference["sentences"])
+            problems.leave_out(instances, reason, fix=_AGAIN, num_samples=num)
+            continue
+        name = reference.get("ref_id", place)
+        for sentence in reference["sentences"]:
+            sample = _sample(video.names[0], sentence, len(ids))
             if sample is not None and sample.id in meant:
                 # Some releases number the sentences of each reference anew.
-                again = f"{reference.get('ref_id', place)}-{sample.expression_id}"
-                sample = replace(sample, expression_id=again)
+                sample = replace(sample, expression_id=f"{name}-{sample.expression_id}")
             if sample is None or sample.id in meant:
-                problems.add(path, f"{where} has a sentence without text or id", fix=_AGAIN)
+                where = f"reference {shorten(name)} has a sentence without text or id"
+                problems.leave_out(path, where, fix=_AGAIN)
                 continue
             samples.append(sample)
             meant[sample.id] = ids
-    problems.raise_any()
+    problems.raise_any(len(samples))
     return LoadedSplit(
-        name,
+        name_of_split,
         protocol=protocol,
         samples=samples,
         videos={video.names[0]: video for video in videos.values()},
         truths=RegionTruths(regions, meant),
+        left_out=problems.left_out,
+        notes=problems.notes,
     )
+
+
+def _is_sound(
+    path: Path,
+    place: int,
+    reference: Mapping[str, Any],
+    images: Mapping[int, Any],
+    annotations: Mapping[int, Any],
+    problems: Problems,
+) -> bool:
+    """Return whether a reference has sentences, an image and its annotations, or leave it out."""
+    where = f"reference {shorten(reference.get('ref_id', place))}"
+    image_id, sentences = reference.get("image_id"), reference.get("sentences")
+    ids = _annotation_ids(reference.get("ann_id"))
+    if not isinstance(sentences, list):
+        problems.leave_out(path, f"{where} has no 'sentences'", fix=_AGAIN)
+        return False
+    reason = None
+    if type(image_id) is not int or image_id not in images or ids is None:
+        reason = f"{where} names no known image and annotation"
+    else:
+        for one in ids:
+            annotation = annotations.get(one)
+            if not isinstance(annotation, dict) or annotation.get("image_id") != image_id:
+                reason = f"{where} names annotation {one}, which is none of its image"
+    if reason is not None:
+        problems.leave_out(path, reason, fix=_AGAIN, num_samples=len(sentences))
+    return reason is None
 
 
 def _annotation_ids(value: Any) -> tuple[int, ...] | None:
@@ -129,12 +164,6 @@ def _annotation_ids(value: Any) -> tuple[int, ...] | None:
 
 def _is_crowd(annotation: Any) -> bool:
     return isinstance(annotation, dict) and annotation.get("iscrowd") == 1
-
-
-def _region(annotation: Any, image_id: int) -> Any:
-    if not isinstance(annotation, dict) or annotation.get("image_id") != image_id:
-        return None
-    return annotation.get("segmentation")
 
 
 def _sample(video_id: str, sentence: Any, num_targets: int) -> Sample | None:

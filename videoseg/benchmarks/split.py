@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from videoseg.benchmarks.pictures import picture_size, pictures_by_name
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.problems import FirstProblem, ProblemList
+from videoseg.benchmarks.types import LeftOut, Sample, Truth
 from videoseg.errors import EvaluationError, VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import Size
@@ -19,7 +19,14 @@ from videoseg.video.core import VideoCore
 from videoseg.video.images import ImageReader, natural_order
 from videoseg.video.video import DEFAULT_CACHE_BYTES, DEFAULT_FPS
 
-__all__ = ["LoadedSplit", "SplitVideo", "TruthSource", "video_of_pictures"]
+__all__ = [
+    "LoadedSplit",
+    "SplitVideo",
+    "TruthSource",
+    "UncheckedVideo",
+    "VideoPlace",
+    "video_of_pictures",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,10 @@ class SplitVideo:
     names: tuple[str, ...]
     size: Size
     fps: float = DEFAULT_FPS
+
+    def locate(self) -> SplitVideo:
+        """Return the video itself; see ``VideoPlace``."""
+        return self
 
     def open(self, name: str) -> Video:
         """Open the video under a name.
@@ -62,9 +73,82 @@ class SplitVideo:
         return Video(core)
 
 
+class VideoPlace(Protocol):
+    """Where a video of a split is, or where it would be."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each frame is called; empty as long as nobody has looked."""
+
+    @property
+    def size(self) -> Size | None:
+        """(height, width); None as long as nobody has looked."""
+
+    def locate(self) -> SplitVideo:
+        """Look, and return the video with its frames and their size.
+
+        Raises:
+            VideoError: If frames are not there, or nothing says how large they are.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class UncheckedVideo:
+    """A video that nobody has looked for, since the split needs no pictures to be opened.
+
+    Args:
+        folder: Where its pictures are, if they are anywhere.
+        names: What each frame is called, in order; empty: the pictures of the folder.
+        size: (height, width), if the annotations say it.
+        masks: Folders whose pictures are as large as the frames, the first that has one counts.
+        fps: Frames per second.
+    """
+
+    folder: Path
+    names: tuple[str, ...] = ()
+    size: Size | None = None
+    masks: tuple[Path, ...] = ()
+    fps: float = DEFAULT_FPS
+
+    def locate(self) -> SplitVideo:
+        """Look for pictures of the frames, or else of their masks; see ``VideoPlace``."""
+        found = _pictures_in(self.folder)
+        names = self.names or tuple(sorted(found, key=lambda name: (natural_order(name), name)))
+        if not names:
+            raise VideoError(
+                f"{self.folder} has no pictures and nothing else says which frames this video "
+                "has; give the folder of frames, too"
+            )
+        # A picture that is not there is missed when somebody asks for its pixels.
+        files = tuple(found.get(name, f"{name}.jpg") for name in names)
+        first = found.get(names[0])
+        problem = FirstProblem()
+        size = self.size
+        if size is None and first is not None:
+            size = picture_size(self.folder / first, problem)
+        for folder in self.masks if size is None else ():
+            pictures = _pictures_in(folder)
+            if pictures and (size := picture_size(folder / min(pictures.values()), problem)):
+                break
+        if size is None:
+            said = f" ({problem.text})" if problem.text else ""
+            raise VideoError(
+                f"nothing says how large the frames of {self.folder} are{said}; give the folder "
+                "of frames, too"
+            )
+        return SplitVideo(self.folder, files, names, size, self.fps)
+
+
+def _pictures_in(folder: Path) -> dict[str, str]:
+    try:
+        return pictures_by_name(folder)
+    except OSError:
+        return {}
+
+
 def video_of_pictures(
     folder: Path,
-    problems: Problems,
+    problems: ProblemList,
     *,
     names: Sequence[str] = (),
     fps: float = DEFAULT_FPS,
@@ -110,6 +194,18 @@ class TruthSource(Protocol):
         """
 
 
+@runtime_checkable
+class VideoTruthSource(Protocol):
+    """A source that also knows the objects of a video that no sample asks for."""
+
+    def video_truth(self, video_id: str, video: SplitVideo) -> Truth:
+        """Read all annotated objects of a video.
+
+        Raises:
+            EvaluationError: If they cannot be read.
+        """
+
+
 class LoadedSplit:
     """A split that has been read and checked; see ``videoseg.benchmarks.BenchmarkSplit``.
 
@@ -121,6 +217,8 @@ class LoadedSplit:
         samples: Every sample, in the benchmark's order.
         videos: Every video by its id.
         truths: Where the right answers are; None if only the benchmark's server has them.
+        left_out: The entries of the benchmark that are not among the samples.
+        notes: What whoever reads the scores should know about the data, in lines.
     """
 
     def __init__(
@@ -129,13 +227,17 @@ class LoadedSplit:
         *,
         protocol: EvalProtocol,
         samples: Sequence[Sample],
-        videos: Mapping[str, SplitVideo],
+        videos: Mapping[str, VideoPlace],
         truths: TruthSource | None,
+        left_out: Sequence[LeftOut] = (),
+        notes: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.protocol = protocol
         self.samples = tuple(samples)
         self.videos = videos
+        self.left_out = tuple(left_out)
+        self.notes = tuple(notes)
         self._truths = truths
 
     def __repr__(self) -> str:
@@ -147,23 +249,26 @@ class LoadedSplit:
         Raises:
             VideoError: If there is none of this id, or a picture cannot be read.
         """
-        return self._known(video_id).open(video_id)
+        return self._known(video_id).locate().open(video_id)
 
     def frame_names(self, video_id: str) -> tuple[str, ...]:
         """What each frame of a video is called on disk, without an ending.
 
         Raises:
-            VideoError: If there is no video of this id.
+            VideoError: If there is no video of this id, or, in a split that was opened without
+                pictures, nothing says what its frames are called.
         """
-        return self._known(video_id).names
+        place = self._known(video_id)
+        return place.names or place.locate().names
 
     def size(self, video_id: str) -> Size:
         """(height, width) of a video's frames, without opening it.
 
         Raises:
-            VideoError: If there is no video of this id.
+            VideoError: If there is no video of this id, or, in a split that was opened without
+                pictures, nothing says how large its frames are.
         """
-        return self._known(video_id).size
+        return self._known(video_id).locate().size
 
     def truth(self, sample: Sample) -> Truth | None:
         """Return the right answer to a sample, or None if it is not public.
@@ -171,16 +276,39 @@ class LoadedSplit:
         Raises:
             EvaluationError: If the sample is none of this split, or a file cannot be read.
         """
-        video = self.videos.get(sample.video_id)
-        if video is None:
+        place = self.videos.get(sample.video_id)
+        if place is None:
             raise EvaluationError(f"{self.name} has no sample {sample.id!r}")
-        return None if self._truths is None else self._truths.truth(sample, video)
+        if self._truths is None:
+            return None
+        try:
+            video = place.locate()
+        except VideoError as error:
+            raise EvaluationError(str(error)) from error
+        return self._truths.truth(sample, video)
 
-    def _known(self, video_id: str) -> SplitVideo:
-        video = self.videos.get(video_id)
-        if video is None:
+    def video_truth(self, video_id: str) -> Truth:
+        """Return all annotated objects of a video, whichever of them samples ask for.
+
+        Raises:
+            EvaluationError: If the split does not say which there are, or a file cannot be read.
+        """
+        if not isinstance(self._truths, VideoTruthSource):
+            raise EvaluationError(
+                f"{self.name} has only the masks that its samples ask for, and not all annotated "
+                "objects of a video; get the pictures of object ids (Annotations)"
+            )
+        try:
+            video = self._known(video_id).locate()
+        except VideoError as error:
+            raise EvaluationError(str(error)) from error
+        return self._truths.video_truth(video_id, video)
+
+    def _known(self, video_id: str) -> VideoPlace:
+        place = self.videos.get(video_id)
+        if place is None:
             raise VideoError(
                 f"{self.name} has no video {video_id!r}; its {len(self.videos)} videos are in "
                 "the samples' video_id"
             )
-        return video
+        return place

@@ -14,6 +14,8 @@ import numpy as np
 
 from videoseg.benchmarks.names import is_plain_name, is_safe_id
 from videoseg.errors import EvaluationError, OutputError
+from videoseg.files import expand_path
+from videoseg.text import printable, shorten_text
 from videoseg.types import BoolArray, Rle, Size
 
 if TYPE_CHECKING:
@@ -68,18 +70,19 @@ def write_submission(
             do not fit the video, or a name could lead out of the zip.
         OutputError: If the zip exists or cannot be written.
     """
-    target = Path(path)
-    if target.exists():
+    target = expand_path(path)
+    if os.path.lexists(target):
         raise OutputError(f"{target} exists already; choose another name or remove it")
-    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    partial = target.with_name(f".{target.name[:80]}.partial-{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(partial, "x", zipfile.ZIP_STORED) as archive:
             _write(archive, split, predictions, format.top_folder)
         partial.replace(target)
     except OSError as error:
+        shown = shorten_text(printable(str(target)), 300)
         raise OutputError(
-            f"cannot write {target}: {error.strerror or error}; check the folder, its "
+            f"cannot write {shown}: {error.strerror or error}; check the folder, its "
             "permissions and the free space"
         ) from error
     finally:

@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.text import well_formed
 from videoseg.types import Prompt, Rle, Size, VideoSource, Window
 
 if TYPE_CHECKING:
     from videoseg.benchmarks.submission import SubmissionFormat
 
-__all__ = ["Benchmark", "BenchmarkSplit", "Sample", "Truth"]
+__all__ = ["Benchmark", "BenchmarkSplit", "LeftOut", "Sample", "Truth", "left_out_of", "notes_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One thing to be answered: a query on a video.
+
+    Query, group and attributes become text that can be written as UTF-8: half of a surrogate
+    pair, which JSON can hold, becomes U+FFFD.
 
     Args:
         video_id: The video, as the benchmark calls it.
@@ -28,6 +32,8 @@ class Sample:
         attributes: Anything else to break the results down by.
         prompts: Given instead of a query (semi-supervised segmentation): only the propagator
             runs.
+        prediction_folders: Where the benchmark's own code keeps its masks of this sample, beside
+            ``<video_id>/<expression_id>``, as paths whose parts are joined by ``/``.
     """
 
     video_id: str
@@ -36,6 +42,13 @@ class Sample:
     group: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     prompts: tuple[Prompt, ...] = ()
+    prediction_folders: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        attributes = {_clean(name): _clean(value) for name, value in self.attributes.items()}
+        object.__setattr__(self, "query", _clean(self.query))
+        object.__setattr__(self, "group", _clean(self.group))
+        object.__setattr__(self, "attributes", attributes)
 
     @property
     def id(self) -> str:
@@ -49,12 +62,18 @@ class Truth:
 
     Args:
         size: (height, width) of the masks.
-        frames: The annotated frames, as indices into the video, ascending.
+        frames: The annotated frames, as indices into the video, ascending. A frame that a
+            protocol counts twice stands here twice.
         objects: For each true object one mask for each annotated frame; None where it is not
             visible. No objects: the sample has no target.
         foreground: All annotated foreground of the video on each annotated frame, for R.
         window: The true window, where the benchmark grounds queries in time.
         ignored: Pixels of each annotated frame that are not judged; None for none.
+        foreground_pixels: How many pixels the annotations of the foreground have together on
+            each annotated frame, each counted by itself; None if they do not overlap.
+        repeated: Pixels that more than one outline of the target covers; None for none.
+        ids_of_pictures: Whether the ids of the objects are values of pictures, which count from
+            1. Official code takes one that is left out for an object that is never there.
     """
 
     size: Size
@@ -63,11 +82,40 @@ class Truth:
     foreground: Sequence[Rle | None] | None = None
     window: Window | None = None
     ignored: Sequence[Rle | None] | None = None
+    foreground_pixels: Sequence[int] | None = None
+    repeated: Sequence[Rle | None] | None = None
+    ids_of_pictures: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An entry of a benchmark that cannot be asked or scored and is therefore not in a split.
+
+    Args:
+        place: The file or folder it is about, relative to the benchmark's; or a sample's id.
+        reason: What is wrong with it.
+        num_samples: How many samples are missing for it: 0 if they are missing for another
+            entry already, 1 where they cannot be counted.
+        remedy: What to do about it.
+    """
+
+    place: str
+    reason: str
+    num_samples: int = 1
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
 
 
 @runtime_checkable
 class BenchmarkSplit(Protocol):
-    """One split of a benchmark, read from a folder. Masks and videos are read when asked for."""
+    """One split of a benchmark, read from a folder. Masks and videos are read when asked for.
+
+    A split may also have ``left_out``, the ``LeftOut`` entries of the benchmark that are not
+    among its samples, and ``notes``, lines of text that whoever reads its scores should know.
+    Both go into ``run.json`` and the report of an evaluation.
+    """
 
     @property
     def name(self) -> str:
@@ -134,3 +182,18 @@ class Benchmark(Protocol):
             EvaluationError: If the folder is not what it should be; every problem is listed,
                 with the file and what to do.
         """
+
+
+def _clean(value: str) -> str:
+    # Readers of others may have put something else there; that is for them to answer.
+    return well_formed(value) if isinstance(value, str) else value
+
+
+def left_out_of(split: BenchmarkSplit) -> tuple[LeftOut, ...]:
+    """Return what a split has left out; nothing if its reader does not say."""
+    return tuple(getattr(split, "left_out", ()))
+
+
+def notes_of(split: BenchmarkSplit) -> tuple[str, ...]:
+    """Return what a split says about its data; nothing if its reader does not say."""
+    return tuple(getattr(split, "notes", ()))

@@ -11,6 +11,7 @@ import click
 from videoseg.cli.composing import pipeline_options
 from videoseg.cli.framework import VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
+from videoseg.text import printable, shorten, shorten_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,11 +19,19 @@ if TYPE_CHECKING:
     from videoseg.evaluation import EvaluationReport, SampleExecutor, Shard
     from videoseg.evaluation.report import TableRow
 
-__all__ = ["SUMMARY_FAILURES", "benchmark_options", "evaluate_benchmark", "print_report"]
+__all__ = [
+    "SUMMARY_FAILURES",
+    "benchmark_options",
+    "evaluate_benchmark",
+    "print_report",
+    "strict_option",
+    "warn_of_problems",
+]
 
 SUMMARY_FAILURES = 5
 """How many failures a summary tells of; the report has the others."""
 
+_PROBLEMS = 5
 _FILES = (
     ("report.html", "open this in a browser"),
     ("report.md", "the same as text"),
@@ -41,6 +50,13 @@ def _read_shard(
         return None if value is None else Shard.parse(value)
     except ConfigError as error:
         raise click.BadParameter(str(error)) from error
+
+
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse a benchmark with odd entries, which are otherwise left out and told.",
+)
 
 
 @click.command(
@@ -78,6 +94,7 @@ def _read_shard(
     metavar="OPTION=VALUE",
     help="Set an option of the benchmark's reader; may be repeated.",
 )
+@strict_option
 @click.option("--report-only", is_flag=True, help="Run nothing; write the report again.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
@@ -97,6 +114,7 @@ def evaluate_benchmark(
     options: tuple[str, ...],
     reader_options: tuple[str, ...],
     max_turns: int | None,
+    strict: bool,
     report_only: bool,
     as_json: bool,
     quiet: bool,
@@ -124,7 +142,7 @@ def evaluate_benchmark(
     )
     submission = build_benchmark(benchmark, options=read_options).submission
     with working(f"reading {benchmark}", quiet=quiet):
-        samples = open_benchmark(benchmark, root, split, options=read_options)
+        samples = open_benchmark(benchmark, root, split, strict=strict, options=read_options)
     if report_only:
         report = write_outcome(output, samples, submission)
     else:
@@ -155,8 +173,12 @@ def evaluate_benchmark(
         write_json(report.to_dict())
     elif not quiet:
         print_report(open_console(), report, output)
+    else:
+        warn_of_problems(report)
     # A run that answered nothing has not gone well, however well it was recorded.
-    return int(bool(report.samples) and report.coverage.failed == report.coverage.done)
+    coverage = report.coverage
+    asked = report.samples or coverage.unusable
+    return int(bool(asked) and coverage.failed + coverage.uncounted == coverage.done)
 
 
 def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
@@ -175,14 +197,23 @@ def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
     for item in items:
         name, equals, text = item.partition("=")
         if not (equals and name.strip()):
-            raise click.BadParameter(f"{item!r} must have the form option=value", param_hint="-B")
+            raise click.BadParameter(
+                f"{shorten(item)} must have the form option=value", param_hint="-B"
+            )
         try:
             options[name.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        # Numbers of thousands of digits, and nesting that is too deep.
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise click.BadParameter(
-                f"the value in {item!r} cannot be read; put it in quotes", param_hint="-B"
+                f"the value in {shorten(item)} cannot be read; put it in quotes", param_hint="-B"
             ) from error
     return options
+
+
+def warn_of_problems(report: EvaluationReport) -> None:
+    """Tell on standard error what is wrong with the records of a report that is not printed."""
+    for problem in report.problems[:_PROBLEMS]:
+        click.echo(f"warning: {printable(problem)}", err=True)
 
 
 def print_report(console: Console, report: EvaluationReport, folder: Path | None) -> None:
@@ -205,13 +236,14 @@ def print_report(console: Console, report: EvaluationReport, folder: Path | None
     for failure in report.failures[:SUMMARY_FAILURES]:
         if failure.error is not None:
             error = failure.error
-            text = f"  failed: {failure.sample}: {error.type}: {error.message}"
+            said = printable(f"{failure.sample}: {error.type}: {error.message}")
+            text = f"  failed: {shorten_text(said, 2000)}"
             console.print(text, style="yellow", soft_wrap=True)
     if (more := len(report.failures) - SUMMARY_FAILURES) > 0:
         where = "the report lists them" if folder is not None else "with -o a report lists them"
         console.print(f"  and {more} more failed; {where}", style="yellow", soft_wrap=True)
-    for problem in report.problems[:5]:
-        console.print(f"  {problem}", style="yellow", soft_wrap=True)
+    for problem in report.problems[:_PROBLEMS]:
+        console.print(f"  {printable(problem)}", style="yellow", soft_wrap=True)
     console.print(f"  protocol {report.protocol}", soft_wrap=True)
     if folder is None:
         return

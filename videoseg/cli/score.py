@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
-from videoseg.cli.eval import SUMMARY_FAILURES, benchmark_options, print_report
+from videoseg.cli.eval import (
+    SUMMARY_FAILURES,
+    benchmark_options,
+    print_report,
+    strict_option,
+    warn_of_problems,
+)
 from videoseg.cli.framework import VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
+from videoseg.files import expand_path, read_text
 
 if TYPE_CHECKING:
     from videoseg.benchmarks import BenchmarkSplit
@@ -52,6 +60,7 @@ __all__ = ["score"]
     metavar="OPTION=VALUE",
     help="Set an option of the benchmark's reader; may be repeated.",
 )
+@strict_option
 @click.option("--protocol", "rules", metavar="NAME", help="By default the benchmark's own.")
 @click.option(
     "--resize",
@@ -64,6 +73,13 @@ __all__ = ["score"]
     default="raise",
     show_default=True,
     help="What a prediction is that cannot be used: the end, or zero.",
+)
+@click.option(
+    "--frame-offset",
+    type=int,
+    metavar="N",
+    help="What is added to the number of a frame in the names of its predicted masks, such as 1 "
+    "for masks numbered from 1. By default the names are the same.",
 )
 @click.option("-o", "--output", type=Path, help="Write records and report to this folder.")
 @click.option(
@@ -85,9 +101,11 @@ def score(
     root: Path | None,
     split: str,
     reader_options: tuple[str, ...],
+    strict: bool,
     rules: str | None,
     resize: bool,
     on_error: str,
+    frame_offset: int | None,
     output: Path | None,
     workers: int,
     as_json: bool,
@@ -113,7 +131,9 @@ def score(
         chosen = None if videos is None else _names(videos)
         truth: BenchmarkSplit = read_annotations(gt, protocol, frames=frames, videos=chosen)
     else:
-        truth = _opened(benchmark, root, split, benchmark_options(reader_options))
+        truth = _opened(
+            benchmark, root, split, strict=strict, options=benchmark_options(reader_options)
+        )
     protocol = protocol or truth.protocol
     if resize:
         protocol = replace(protocol, resolution="nearest")
@@ -126,6 +146,7 @@ def score(
             protocol=protocol,
             out=output,
             on_error=cast("Literal['raise', 'zero']", on_error),
+            frame_offset=frame_offset,
             workers=workers,
             on_progress=progress,
             command=typed_command(),
@@ -134,20 +155,34 @@ def score(
         write_json(report.to_dict())
     elif not quiet:
         print_report(open_console(), report, output)
+    else:
+        warn_of_problems(report)
 
 
 def _names(text: str) -> list[str]:
-    file = Path(text)
-    if file.is_file():
-        text = file.read_text(encoding="utf-8").replace("\n", ",")
+    file = expand_path(text)
+    # Unlike that of Path, this takes a list of names that is too long to be that of a file.
+    if os.path.lexists(file):
+        try:
+            text = read_text(file).replace("\n", ",")
+        except OSError as error:
+            raise click.BadParameter(
+                f"{file}: {error.strerror or error}; give a file of names, or the names",
+                param_hint="--videos",
+            ) from error
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _opened(
-    benchmark: str | None, root: Path | None, split: str, options: dict[str, Any]
+    benchmark: str | None,
+    root: Path | None,
+    split: str,
+    *,
+    strict: bool,
+    options: dict[str, Any],
 ) -> BenchmarkSplit:
     if benchmark is None or root is None:
         raise click.UsageError("--benchmark needs --root, the folder it is in")
     from videoseg.benchmarks import open_benchmark
 
-    return open_benchmark(benchmark, root, split, options=options)
+    return open_benchmark(benchmark, root, split, strict=strict, options=options)

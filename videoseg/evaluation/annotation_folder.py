@@ -11,7 +11,9 @@ from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.split import LoadedSplit, SplitVideo, video_of_pictures
 from videoseg.benchmarks.types import Sample
 from videoseg.errors import EvaluationError
+from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.text import shorten, well_formed
 from videoseg.video.images import natural_order
 
 __all__ = ["read_annotations"]
@@ -35,14 +37,15 @@ def read_annotations(
         folder: The folder.
         protocol: How predictions are scored.
         frames: ``<frames>/<video>/<frame>.jpg``, for the pictures of the report; without it
-            the masks themselves stand in for them.
+            the masks themselves stand in for them. Every mask must have its frame.
         videos: The videos that count; all in the folder by default.
 
     Raises:
         EvaluationError: If the folder has no masks, or they cannot be read; all problems are
             listed.
     """
-    folder = Path(folder)
+    folder = expand_path(folder)
+    pictures = None if frames is None else expand_path(frames)
     problems = Problems("annotations", folder)
     samples: list[Sample] = []
     places: dict[str, SplitVideo] = {}
@@ -57,13 +60,17 @@ def read_annotations(
         for expression in expressions or [place]:
             name = expression.name if expressions else "objects"
             sample = Sample(place.name, name, "")
+            if sample.id != well_formed(sample.id):
+                problems.add(
+                    place.name, f"has a name that is not UTF-8 ({shorten(name)})", fix="rename it"
+                )
             samples.append(sample)
             folders[sample.id] = expression
         video = video_of_pictures(
             (expressions or [place])[0], problems, fix="put the masks there, or remove the folder"
         )
         if video is not None:
-            places[place.name] = _with_frames(video, frames, place.name)
+            places[place.name] = _with_frames(video, pictures, place.name, problems)
     nested = {sample.id for sample in samples if sample.expression_id != "objects"}
     if nested and len(nested) < len(samples):
         problems.add(
@@ -98,15 +105,27 @@ def _subfolders(folder: Path) -> list[Path]:
         ) from error
 
 
-def _with_frames(masks: SplitVideo, frames: str | Path | None, video_id: str) -> SplitVideo:
-    """Return the video of the frames that belong to the masks, if they are all there."""
+def _with_frames(
+    masks: SplitVideo, frames: Path | None, video_id: str, problems: Problems
+) -> SplitVideo:
+    """Return the video of the frames that belong to the masks, or note which is missing."""
     if frames is None:
         return masks
-    folder = Path(frames) / video_id
+    folder = frames / video_id
+    fix = "give the folder of frames that the masks belong to, or leave --frames out"
     try:
         found = pictures_by_name(folder)
-    except OSError:
+    except OSError as error:
+        problems.add(folder, f"cannot be listed ({error.strerror or error})", fix=fix)
         return masks
-    if not all(name in found for name in masks.names):
+    missing = [name for name in masks.names if name not in found]
+    if missing:
+        there = f"; its frames are called {shorten(min(found))} and so on" if found else ""
+        problems.add(
+            folder,
+            f"has no frame {shorten(missing[0])} for the mask of that name, nor for "
+            f"{len(missing) - 1} others{there}",
+            fix=fix,
+        )
         return masks
     return SplitVideo(folder, tuple(found[name] for name in masks.names), masks.names, masks.size)

@@ -15,6 +15,7 @@ from videoseg.evaluation.folder import files_of_runs
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report import load_report, records_of
 from videoseg.evaluation.scoring import unreadable_score
+from videoseg.files import expand_path
 from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
@@ -157,7 +158,7 @@ def compare_evaluations(
         ConfigError: If an argument is out of range.
     """
     _check_arguments(resample, num_resamples, confidence)
-    ours, theirs = _Scores.read(Path(first)), _Scores.read(Path(second))
+    ours, theirs = _Scores.read(expand_path(first)), _Scores.read(expand_path(second))
     shared = sorted(set(ours.scores) & set(theirs.scores))
     left_out = len(set(ours.scores) ^ set(theirs.scores))
     problems = ours.differences(theirs, left_out)
@@ -224,7 +225,8 @@ class _Scores:
     @staticmethod
     def read(folder: Path) -> _Scores:
         report = load_report(folder)
-        records = {record.sample: record for record in records_of(folder, masks=False)}
+        last = {record.sample: record for record in records_of(folder, masks=False)}
+        records = {name: record for name, record in last.items() if not record.left_out}
         scores = {
             name: record.score or unreadable_score(report.protocol)
             for name, record in records.items()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from videoseg.errors import OutputError
 from videoseg.evaluation.run_file import RunInfo, Shard, read_run
+from videoseg.files import expand_path
+from videoseg.text import printable, shorten_text
 
 __all__ = ["RunFiles", "files_of_runs"]
 
@@ -56,12 +58,16 @@ def files_of_runs(folder: str | Path) -> list[RunFiles]:
     Raises:
         OutputError: If the folder cannot be listed.
     """
-    folder = Path(folder)
+    folder = expand_path(folder)
     found: list[tuple[int, int, str]] = []
     try:
-        names = [entry.name for entry in folder.iterdir()] if folder.exists() else []
-    except OSError as error:
-        raise OutputError(f"cannot read {folder}: {error.strerror or error}") from error
+        names = [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        names = []
+    except (OSError, ValueError) as error:
+        shown = shorten_text(printable(str(folder)), 300)
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot read {shown}: {reason}; choose another folder") from error
     for name in names:
         if (match := _NAME.fullmatch(name)) is not None:
             found.append((int(match[3] or 1), int(match[2] or 1), match[1] or ""))

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from videoseg.benchmarks.submission import Masks, SubmissionFormat, write_submission
 from videoseg.benchmarks.types import BenchmarkSplit, Sample
+from videoseg.errors import OutputError
 from videoseg.evaluation.report import EvaluationReport, load_report, records_of, write_report
+from videoseg.files import expand_path
+from videoseg.text import shorten
 
 __all__ = ["write_outcome"]
 
@@ -28,7 +31,7 @@ def write_outcome(
     Raises:
         OutputError: If the folder holds no run, or cannot be written.
     """
-    folder = Path(folder)
+    folder = expand_path(folder)
     report = load_report(folder, split)
     path = folder / _SUBMISSION
     with contextlib.suppress(FileNotFoundError):
@@ -53,4 +56,9 @@ def _predictions(folder: Path, split: BenchmarkSplit) -> Iterator[tuple[Sample, 
             # What a failed sample had made counts here as little as in the scores.
             tracks = () if record.failed else record.tracks
             masks = {track.object_id: track.masks for track in tracks}
+            if record.sample not in samples:
+                raise OutputError(
+                    f"{folder} has a record of {shorten(record.sample)}, which is no sample of "
+                    f"{split.name}; its files do not belong together"
+                )
             yield samples[record.sample], masks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,9 @@ from videoseg.benchmarks.types import Sample, Truth
 from videoseg.errors import EvaluationError
 from videoseg.evaluation.folder import files_of_runs
 from videoseg.evaluation.records import record_at, record_offsets
+from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.text import shorten
 from videoseg.types import Rle
 
 __all__ = ["PredictionReader", "RecordedPredictions", "open_predictions"]
@@ -30,6 +33,21 @@ class PredictionReader(Protocol):
         Raises:
             EvaluationError: If what is there cannot be used.
         """
+
+    def mask_values(
+        self, sample: Sample, truth: Truth, frame_names: Sequence[str]
+    ) -> Sequence[int] | None:
+        """Return what predicted pixels are in their pictures; None if they are in none.
+
+        Raises:
+            EvaluationError: If what is there cannot be used.
+        """
+
+    def was_run(self, sample: Sample) -> bool:
+        """Return whether it is known that a sample without masks was asked, and failed."""
+
+    def describe(self, sample: Sample, frame_names: Sequence[str]) -> str:
+        """Return what is there, and where the masks of a sample are looked for."""
 
 
 class RecordedPredictions:
@@ -77,22 +95,46 @@ class RecordedPredictions:
             for track in record.tracks
         }
 
+    def mask_values(
+        self, sample: Sample, truth: Truth, frame_names: Sequence[str]
+    ) -> Sequence[int] | None:
+        """Return None: the masks of a record are in no pictures."""
+        del sample, truth, frame_names
+        return None
 
-def open_predictions(path: str | Path, protocol: EvalProtocol) -> PredictionReader:
+    def describe(self, sample: Sample, frame_names: Sequence[str]) -> str:
+        """Return which samples were run instead of this one."""
+        del frame_names
+        shown = ", ".join(shorten(name) for name in list(self._places)[:3]) or "nothing"
+        more = f" and {len(self._places) - 3} more" if len(self._places) > 3 else ""
+        return f"it is a run of {shown}{more}; {sample.id} is not among them"
+
+    def was_run(self, sample: Sample) -> bool:
+        """Return whether a sample has a record."""
+        return sample.id in self._places
+
+
+def open_predictions(
+    path: str | Path, protocol: EvalProtocol, *, frame_offset: int | None = None
+) -> PredictionReader:
     """Open predictions: the output folder of a run, or what ``PredictionFolder`` reads.
 
     Args:
         path: A folder, a zip or a JSON file.
         protocol: The rules, which say whether masks of another size are an error.
+        frame_offset: What is added to the number of a frame in the names of its masks; see
+            ``PredictionFolder``.
 
     Raises:
         EvaluationError: If there are no predictions, or they are not safe to read.
     """
-    path = Path(path)
-    if path.is_dir() and files_of_runs(path):
+    path = expand_path(path)
+    # Unlike that of Path, this says no to what no file system can have, such as long names.
+    if os.path.isdir(path) and files_of_runs(path):  # noqa: PTH112
         return RecordedPredictions(path)
     return PredictionFolder(
         path,
         missing="error" if protocol.missing == "error" else "empty",
         resolution="keep" if protocol.resolution == "nearest" else "error",
+        frame_offset=frame_offset,
     )

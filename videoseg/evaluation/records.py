@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from videoseg.errors import ConfigError, OutputError, VideosegError
+from videoseg.errors import OutputError, VideosegError
+from videoseg.evaluation.record_checks import record_problem
+from videoseg.files import check_regular_file, expand_path
 from videoseg.metrics.scoring import SampleScore
+from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
 from videoseg.types import (
     Grounding,
     MaskTrack,
@@ -34,6 +38,8 @@ __all__ = [
 ]
 
 _SCHEMA = 1
+# A record of hours of masks takes some tens of megabytes.
+_MAX_LINE = 2**30
 _LARGE = ("tracks", "grounding", "trace")
 
 
@@ -70,7 +76,7 @@ class TargetFacts:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One sample answered, or failed.
+    """One sample answered, failed, or left out.
 
     Args:
         sample: ``video_id/expression_id``.
@@ -79,8 +85,8 @@ class Record:
         query: The sentence.
         group: What the benchmark tells apart in its tables.
         attributes: What else results are broken down by.
-        status: ``ok`` or ``failed``.
-        error: Why it failed.
+        status: ``ok``, ``failed``, or ``left-out``: its truth cannot be read.
+        error: Why it failed or was left out.
         size: (height, width) of the video.
         num_frames: Frames of the video.
         num_objects: Objects in the answer.
@@ -107,7 +113,7 @@ class Record:
     query: str
     group: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
-    status: Literal["ok", "failed"] = "ok"
+    status: Literal["ok", "failed", "left-out"] = "ok"
     error: RecordedError | None = None
     size: Size | None = None
     num_frames: int | None = None
@@ -132,6 +138,11 @@ class Record:
         """Whether the sample failed."""
         return self.status == "failed"
 
+    @property
+    def left_out(self) -> bool:
+        """Whether the sample counts neither way, since its truth cannot be read."""
+        return self.status == "left-out"
+
     def without_masks(self) -> Record:
         """Return the record without what takes room: masks, grounding and trace."""
         return replace(self, tracks=(), grounding=None, trace=None)
@@ -139,7 +150,8 @@ class Record:
     def to_line(self) -> str:
         """Return the record as one line of JSON, its end included."""
         data = to_jsonable(self)
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return well_formed(text) + "\n"
 
     @staticmethod
     def from_line(line: str | bytes, *, masks: bool = True) -> Record:
@@ -153,19 +165,25 @@ class Record:
             OutputError: If it is no record, or one of a layout this release does not know.
         """
         try:
-            data = json.loads(line)
+            data = parse_json(line, allow_nan=False)
             schema = data.get("schema") if isinstance(data, dict) else None
             if schema != _SCHEMA:
                 raise OutputError(
-                    f"a record of schema {schema!r}; this release reads schema {_SCHEMA}"
+                    f"a record of schema {shorten(schema)}; this release reads schema {_SCHEMA}"
                 )
             if not masks:
                 for name in _LARGE:
                     data.pop(name, None)
-            return from_jsonable(Record, data)
-        except (ValueError, ConfigError, RecursionError) as error:
-            reason = " ".join(str(error).split())[:200]
+            record = from_jsonable(Record, data)
+        # Masks that cannot be, and nesting that is too deep to be looked at.
+        except (ValueError, VideosegError, RecursionError) as error:
+            if isinstance(error, OutputError):
+                raise
+            reason = shorten_text(printable(" ".join(str(error).split())), 200)
             raise OutputError(f"a line that is no record: {reason}") from error
+        if (problem := record_problem(record)) is not None:
+            raise OutputError(f"a line that is no record: {problem}")
+        return record
 
 
 def read_records(
@@ -184,39 +202,53 @@ def read_records(
     Raises:
         OutputError: If the file cannot be read, or a line of it and ``problems`` was left out.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    if not line.endswith(b"\n"):
-                        raise OutputError("a line that was not written to its end")
-                    yield Record.from_line(line, masks=masks)
-                except VideosegError as error:
-                    text = f"{path}, line {number}: {error}"
-                    if problems is None:
-                        raise OutputError(f"{text}; run again with resume to mend it") from error
-                    problems.append(text)
-    except OSError as error:
-        raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
+    path = expand_path(path)
+    for number, line in enumerate(_lines(path), start=1):
+        try:
+            if not line.endswith(b"\n"):
+                raise OutputError("a line that was not written to its end")
+            yield Record.from_line(line, masks=masks)
+        except VideosegError as error:
+            text = f"{path}, line {number}: {error}"
+            if problems is None:
+                raise OutputError(f"{text}; run again with resume to mend it") from error
+            problems.append(text)
 
 
 def record_offsets(path: Path) -> Iterator[tuple[int, Record]]:
-    """Yield where each readable record begins, in bytes, and the record without its masks."""
+    """Yield where each readable record begins, in bytes, and the record without its masks.
+
+    Raises:
+        OutputError: If the file cannot be read.
+    """
     offset = 0
-    with path.open("rb") as file:
-        for line in file:
-            with contextlib.suppress(VideosegError):
-                if line.endswith(b"\n"):
-                    yield offset, Record.from_line(line, masks=False)
-            offset += len(line)
+    for line in _lines(path):
+        with contextlib.suppress(VideosegError):
+            if line.endswith(b"\n"):
+                yield offset, Record.from_line(line, masks=False)
+        offset += len(line)
 
 
 def record_at(path: Path, offset: int) -> Record:
-    """Return the record that begins at an offset given by ``record_offsets``."""
-    with path.open("rb") as file:
-        file.seek(offset)
-        return Record.from_line(file.readline())
+    """Return the record that begins at an offset given by ``record_offsets``.
+
+    Raises:
+        OutputError: If the file cannot be read, or holds no such record there any more.
+    """
+    return Record.from_line(next(_lines(path, offset), b""))
+
+
+def _lines(path: Path, offset: int = 0) -> Iterator[bytes]:
+    try:
+        check_regular_file(path)
+        with path.open("rb") as file:
+            file.seek(offset)
+            while line := file.readline(_MAX_LINE + 1):
+                if len(line) > _MAX_LINE:
+                    raise OutputError(f"{path} has a line of more than {_MAX_LINE} bytes")
+                yield line
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 class RecordFile:
@@ -233,14 +265,18 @@ class RecordFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = expand_path(path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
             self._descriptor = os.open(self.path, flags, 0o644)
-        except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:
+            shown = shorten_text(printable(str(self.path)), 300)
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"cannot write {shown}: {reason}; choose another folder") from error
         try:
+            if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+                raise OutputError(f"{self.path} is no regular file; choose another folder")
             self._lock()
             self._cut_half_a_line()
         except BaseException:

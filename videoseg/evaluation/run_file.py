@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from videoseg._version import __version__
-from videoseg.benchmarks.types import BenchmarkSplit, Sample
+from videoseg.benchmarks.types import BenchmarkSplit, LeftOut, Sample, left_out_of, notes_of
 from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation.machine import describe_machine
+from videoseg.files import read_text
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
 from videoseg.types import from_jsonable, to_jsonable
 
 __all__ = ["RunIdentity", "RunInfo", "RunSession", "Shard", "new_session", "read_run", "write_run"]
 
 _SCHEMA = 1
+_MAX_SHARDS = 10_000
+_MAX_DEPTH = 64
+_MAX_NUMBER = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class Shard:
     count: int
 
     def __post_init__(self) -> None:
+        if self.count > _MAX_SHARDS:
+            raise ConfigError(
+                f"there can be {_MAX_SHARDS} shards at most, got {shorten(self.count)}"
+            )
         if not 1 <= self.number <= self.count:
             raise ConfigError(
                 f"there is no shard {self.number}/{self.count}; the first of {self.count} is "
@@ -57,8 +66,9 @@ class Shard:
             ConfigError: If it has another form, or there is no such part.
         """
         number, slash, count = text.partition("/")
-        if not (slash and number.strip().isdecimal() and count.strip().isdecimal()):
-            raise ConfigError(f"a shard is written i/n, such as 1/4, got {text!r}")
+        parts = (number.strip(), count.strip())
+        if not (slash and all(part.isdecimal() and len(part) < 10 for part in parts)):
+            raise ConfigError(f"a shard is written i/n, such as 1/4, got {shorten(text)}")
         return Shard(int(number), int(count))
 
     def of(self, items: Sequence[Any]) -> tuple[Any, ...]:
@@ -162,6 +172,8 @@ class RunInfo:
         limit: How many samples were asked for; None for all.
         shard: Which part of them.
         sessions: One for each time it was started.
+        left_out: The entries of the benchmark that its reader left out.
+        notes: What its reader says about the data.
         schema: Version of this layout.
     """
 
@@ -170,6 +182,8 @@ class RunInfo:
     limit: int | None = None
     shard: Shard | None = None
     sessions: tuple[RunSession, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
     schema: int = _SCHEMA
 
     def resumed(
@@ -180,11 +194,15 @@ class RunInfo:
             self, limit=limit, shard=shard, root=root, sessions=(*self.sessions, session)
         )
 
+    def reading(self, split: BenchmarkSplit) -> RunInfo:
+        """Return it with what the reader of a split has left out and says about the data."""
+        return replace(self, left_out=left_out_of(split), notes=notes_of(split))
+
 
 def new_session(command: str, workers: int) -> RunSession:
     """Return the description of a start, now and on this machine."""
     return RunSession(
-        command=command,
+        command=well_formed(command),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         workers=workers,
         versions={"python": platform.python_version(), "videoseg": __version__},
@@ -207,11 +225,23 @@ def read_run(path: Path) -> RunInfo:
         OutputError: If it cannot be read.
     """
     try:
-        return from_jsonable(RunInfo, json.loads(path.read_text(encoding="utf-8")))
+        data = parse_json(read_text(path), allow_nan=False)
+        if _depth(data) > _MAX_DEPTH:
+            raise ValueError("it is nested too deeply")
+        info = from_jsonable(RunInfo, data)
+        identity = info.identity
+        if (
+            not 0 <= identity.num_samples <= _MAX_NUMBER
+            or not 0 < (info.limit or 1) <= _MAX_NUMBER
+        ):
+            raise ValueError("a number of samples that cannot be")
+        # Rules that have come since the file was written are as they were without them.
+        rules = from_jsonable(EvalProtocol, dict(identity.protocol)).to_dict()
+        return replace(info, identity=replace(identity, protocol=_plain(rules)))
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, ConfigError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = shorten_text(printable(" ".join(str(error).split())), 300)
         raise OutputError(f"{path} is no description of a run: {reason}") from error
 
 
@@ -223,13 +253,27 @@ def write_run(path: Path, info: RunInfo) -> None:
     """
     from videoseg.io.staged_file import write_file
 
-    write_file(path, json.dumps(to_jsonable(info), ensure_ascii=False, indent=1) + "\n")
+    text = json.dumps(to_jsonable(info), ensure_ascii=False, indent=1)
+    write_file(path, well_formed(text) + "\n")
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what JSON makes of it, so that what was read equals what was written."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(data), default=str))
     return plain
+
+
+def _depth(data: Any) -> int:
+    """Return how many lists and objects of a JSON document are inside each other at most."""
+    depth, level = 0, [data]
+    while level := [value for value in level if isinstance(value, (dict, list))]:
+        depth += 1
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+    return depth
 
 
 def _changes(

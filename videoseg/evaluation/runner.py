@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from videoseg.evaluation.records import Record, RecordFile, read_records
 from videoseg.evaluation.run_file import RunIdentity, RunInfo, Shard, new_session, write_run
 from videoseg.evaluation.running import SampleRunner
 from videoseg.evaluation.workers import WorkerPool
+from videoseg.files import expand_path
 
 if TYPE_CHECKING:
     from videoseg.benchmarks.submission import SubmissionFormat
@@ -45,7 +47,8 @@ def evaluate(
     """Run a pipeline over a split, score it and write a report.
 
     Every sample is on the disk as soon as it is done: whatever ends the run, ``resume`` goes on
-    where it stopped. A sample that fails is recorded with its error and counts as zero.
+    where it stopped. A sample that fails is recorded with its error and counts as zero; one
+    whose truth cannot be read is not run and counts neither way.
 
     Args:
         split: What to run on, from ``open_benchmark``.
@@ -81,13 +84,15 @@ def evaluate(
     try:
         identity = RunIdentity.of(split, _described(pipe), seed)
         samples = asked_samples(split.samples, limit=limit, shard=shard)
-        files = RunFiles.of(Path(out), shard)
+        out = expand_path(out)
+        files = RunFiles.of(out, shard)
         info = _begin(files, identity, resume=resume)
         with RecordFile(files.records) as records:
             known = _known(files.records)
             num_workers = workers if executor is None else executor.num_workers
             session = new_session(command, num_workers)
-            write_run(files.run, info.resumed(session, limit=limit, root=str(root), shard=shard))
+            info = info.resumed(session, limit=limit, root=str(root), shard=shard)
+            write_run(files.run, info.reading(split))
             skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
             left = [sample for sample in samples if sample.id not in skip]
             before = {sample.id: known[sample.id] for sample in samples if sample.id in skip}
@@ -145,7 +150,7 @@ def _records(
 
 def _begin(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
     """Check that the folder is free, or holds the same run."""
-    if not resume and (files.run.exists() or files.records.exists()):
+    if not resume and (os.path.lexists(files.run) or os.path.lexists(files.records)):
         raise OutputError(
             f"{files.folder} already holds a run; go on with it by --resume (resume=True), or "
             "choose another folder"
@@ -170,12 +175,17 @@ def _begin(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
 
 
 def _known(path: Path) -> dict[str, bool]:
-    """Return the samples that have a record, and whether they failed."""
+    """Return the samples that have a record, and whether they failed.
+
+    Where only the truth could not be read, another session tries again.
+    """
     problems: list[str] = []
-    return {
-        record.sample: record.failed
-        for record in read_records(path, masks=False, problems=problems)
-    }
+    known: dict[str, bool] = {}
+    for record in read_records(path, masks=False, problems=problems):
+        known.pop(record.sample, None)
+        if not record.left_out:
+            known[record.sample] = record.failed
+    return known
 
 
 def _pipeline(given: Pipeline | PipelineConfig | str) -> tuple[Pipeline, bool]:

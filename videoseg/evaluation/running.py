@@ -30,7 +30,7 @@ from videoseg.types import Segmentation, VideoSource
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline
 
-__all__ = ["SETUP_ERRORS", "SampleRunner", "failed_record", "run_sample"]
+__all__ = ["SETUP_ERRORS", "SampleRunner", "failed_record", "left_out_record", "run_sample"]
 
 SETUP_ERRORS = (
     ComponentNotFoundError,
@@ -66,7 +66,8 @@ class SampleRunner:
         """Run one sample and score it.
 
         Whatever goes wrong with this sample is in its record, beside what had been found until
-        then (which does not count). Only what would go wrong with every sample is raised.
+        then (which does not count). A sample whose truth cannot be read is left out. Only what
+        would go wrong with every sample is raised.
 
         Raises:
             VideosegError: One of ``SETUP_ERRORS``.
@@ -75,11 +76,15 @@ class SampleRunner:
         begin = time.perf_counter()
         result: Segmentation | None = None
         try:
+            # Before a model runs: an answer that nothing can be held against is of no use.
+            truth = self._split.truth(sample)
+        except EvaluationError as error:
+            return left_out_record(sample, error, seed=self._seed)
+        try:
             video = self._opened(sample.video_id)
             result = self._answer(video, sample)
             seconds = {**result.timings, "total": time.perf_counter() - begin}
             begin = time.perf_counter()
-            truth = self._split.truth(sample)
             record = self._scored(sample, result, truth)
             seconds["scoring"] = time.perf_counter() - begin
         except SETUP_ERRORS:
@@ -166,24 +171,22 @@ def failed_record(
 ) -> Record:
     """Return the record of a sample that failed; it counts as zero in every measure.
 
+    One whose truth cannot be read is left out instead.
+
     Args:
         sample: The sample.
         split: Where it is from.
         error: What went wrong.
         seed: The seed of the run.
     """
-    if not isinstance(error, RecordedError):
-        text = " ".join(str(error).split())
-        error = RecordedError(type(error).__name__, text or "no message")
     score = target = None
     try:
         truth = split.truth(sample)
-        if truth is not None:
-            score = failed_score(truth, split.protocol)
-            target = target_facts(truth)
-    except EvaluationError:
-        # Where the truth itself cannot be read, the summary counts the sample as zero.
-        score = target = None
+    except EvaluationError as unreadable:
+        return left_out_record(sample, unreadable, seed=seed)
+    if truth is not None:
+        score = failed_score(truth, split.protocol)
+        target = target_facts(truth)
     return Record(
         sample=sample.id,
         video_id=sample.video_id,
@@ -192,11 +195,37 @@ def failed_record(
         group=sample.group,
         attributes=dict(sample.attributes),
         status="failed",
-        error=error,
+        error=error if isinstance(error, RecordedError) else _recorded(error),
         seed=seed,
         score=score,
         target=target,
     )
+
+
+def left_out_record(sample: Sample, error: EvaluationError, *, seed: int = 0) -> Record:
+    """Return the record of a sample whose truth cannot be read; it counts neither way.
+
+    Args:
+        sample: The sample.
+        error: Why its truth cannot be read.
+        seed: The seed of the run.
+    """
+    return Record(
+        sample=sample.id,
+        video_id=sample.video_id,
+        expression_id=sample.expression_id,
+        query=sample.query,
+        group=sample.group,
+        attributes=dict(sample.attributes),
+        status="left-out",
+        error=_recorded(error),
+        seed=seed,
+    )
+
+
+def _recorded(error: BaseException) -> RecordedError:
+    text = " ".join(str(error).split())
+    return RecordedError(type(error).__name__, text or "no message")
 
 
 def _found(result: Segmentation) -> dict[str, Any]:

@@ -10,10 +10,17 @@ from videoseg.errors import EvaluationError
 from videoseg.evaluation.records import TargetFacts
 from videoseg.masks import union_of_rles
 from videoseg.metrics.protocol import EvalProtocol
-from videoseg.metrics.scoring import SampleScore, score_sample
+from videoseg.metrics.scoring import PredictedMasks, SampleScore, score_sample
 from videoseg.types import MaskTrack, Rle, Segmentation, Window
 
-__all__ = ["answered_window", "failed_score", "score_tracks", "target_facts", "unreadable_score"]
+__all__ = [
+    "answered_window",
+    "failed_score",
+    "score_masks",
+    "score_tracks",
+    "target_facts",
+    "unreadable_score",
+]
 
 
 def score_tracks(
@@ -45,15 +52,46 @@ def score_tracks(
     predicted: dict[int, list[Rle | None]] = {
         track.object_id: [track.masks[frame] for frame in truth.frames] for track in tracks
     }
+    return score_masks(predicted, truth, protocol, window=window)
+
+
+def score_masks(
+    predicted: PredictedMasks | None,
+    truth: Truth,
+    protocol: EvalProtocol,
+    *,
+    window: Window | None = None,
+    mask_values: Sequence[int] | None = None,
+) -> SampleScore:
+    """Score masks on the annotated frames against the truth; see ``score_sample``.
+
+    Args:
+        predicted: For each object one mask for each annotated frame; None: no prediction.
+        truth: The right answer.
+        protocol: The rules.
+        window: The window that was answered with.
+        mask_values: What predicted pixels are in their pictures, on each annotated frame.
+
+    Raises:
+        EvaluationError: If prediction and truth do not fit together.
+    """
+    objects = truth.objects
+    if truth.ids_of_pictures and protocol.true_objects == "first-frame":
+        absent = (None,) * len(truth.frames)
+        ids = range(1, max(objects, default=0) + 1)
+        objects = {object_id: objects.get(object_id, absent) for object_id in ids}
     return score_sample(
         predicted,
-        truth.objects,
+        objects,
         size=truth.size,
         protocol=protocol,
         foreground=truth.foreground,
+        foreground_pixels=truth.foreground_pixels,
+        ignored=truth.ignored,
+        repeated=truth.repeated,
+        mask_values=mask_values,
         predicted_window=window,
         true_window=truth.window,
-        ignored=truth.ignored,
     )
 
 
@@ -63,14 +101,7 @@ def failed_score(truth: Truth, protocol: EvalProtocol) -> SampleScore:
     An empty prediction is right where there is no target, and a failure must not profit from
     that, whatever the protocol makes of a missing prediction.
     """
-    return score_sample(
-        None,
-        truth.objects,
-        size=truth.size,
-        protocol=replace(protocol, missing="zero"),
-        foreground=truth.foreground,
-        true_window=truth.window,
-    )
+    return score_masks(None, truth, replace(protocol, missing="zero"))
 
 
 def unreadable_score(protocol: EvalProtocol) -> SampleScore:

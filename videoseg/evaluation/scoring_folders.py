@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,10 +21,13 @@ from videoseg.evaluation.predictions import PredictionReader, open_predictions
 from videoseg.evaluation.progress import Progress, ProgressCounter
 from videoseg.evaluation.records import Record, RecordedError, RecordFile
 from videoseg.evaluation.run_file import RunIdentity, RunInfo, new_session, write_run
-from videoseg.evaluation.scoring import failed_score, target_facts
+from videoseg.evaluation.running import left_out_record
+from videoseg.evaluation.scoring import failed_score, score_masks, target_facts
+from videoseg.files import expand_path
+from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL
-from videoseg.metrics.scoring import score_sample
+from videoseg.text import printable, shorten_text
 from videoseg.types import MaskTrack, Rle
 
 if TYPE_CHECKING:
@@ -41,13 +45,15 @@ def score_predictions(
     protocol: EvalProtocol | None = None,
     out: str | Path | None = None,
     on_error: Literal["raise", "zero"] = "raise",
+    frame_offset: int | None = None,
     workers: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
     command: str = "",
 ) -> EvaluationReport:
     """Score predictions that any system has written.
 
-    A sample without a prediction counts as the protocol has it, and shows in the coverage.
+    A sample without a prediction counts as the protocol has it, and shows in the coverage. One
+    whose truth cannot be read counts neither way and is told.
 
     Args:
         split: The truth, from ``open_benchmark`` or ``read_annotations``.
@@ -57,50 +63,50 @@ def score_predictions(
         out: Where to write records and report; None for nowhere.
         on_error: What a prediction is that cannot be used: ``raise`` tells all that is wrong
             at the end, ``zero`` counts it as a failure.
+        frame_offset: What is added to the number of a frame in the names of predicted masks,
+            such as 1 where frames are numbered from 0 and masks from 1. If None, the names are
+            the same, and predictions whose numbers look shifted cannot be used.
         workers: Processes that share the work; 0 for none but this one.
         on_progress: Called at the start and after every sample.
         command: What was typed, for the report.
 
     Raises:
-        EvaluationError: If predictions cannot be used, or the split keeps its truth to itself.
+        EvaluationError: If predictions cannot be used or none is that of a sample, if the split
+            keeps its truth to itself, or if the truth of most samples cannot be read.
         OutputError: If ``out`` holds a run already, or cannot be written.
     """
     from videoseg.evaluation.report import build_report, write_report
 
     rules = split.protocol if protocol is None else protocol
-    reader = open_predictions(predictions, rules)
+    out = None if out is None else expand_path(out)
+    read = split
+    reader = open_predictions(predictions, rules, frame_offset=frame_offset)
     if rules.name == REF_DAVIS17_OFFICIAL.name:
         split = reader = MergedAnnotators(split, reader, rules)
-    job = _Job(split, reader, rules, str(predictions))
+    job = _Job(split, reader, rules, shorten_text(printable(str(predictions)), 300))
     identity = RunIdentity.of(split, {}, 0, protocol=rules)
     session = new_session(command, workers)
-    info = RunInfo(identity, root=str(Path(predictions).absolute()), sessions=(session,))
+    info = RunInfo(identity, root=str(expand_path(predictions).absolute()), sessions=(session,))
+    info = info.reading(read)
     counter = ProgressCounter(len(split.samples), {}, on_progress)
-    problems: list[str] = []
-    missing: list[str] = []
-    kept: list[Record] = []
+    outcome = _Outcome()
     with ExitStack() as stack:
-        file = None if out is None else stack.enter_context(_begin(Path(out), info))
+        file = None if out is None else stack.enter_context(_begin(out, info))
         counter.tell()
         for scored in _scored(job, workers):
-            problems += [scored.problem] if scored.problem else []
-            missing += scored.missing_files
             if file is not None:
                 file.append(scored.record)
-            kept.append(scored.record.without_masks())
+            outcome.add(scored)
             counter.add(scored.record)
-    if problems and on_error == "raise":
+    if (what := outcome.error(job, on_error)) is not None:
         _forget(out)
-        raise EvaluationError(
-            f"{len(problems)} of {len(split.samples)} predictions cannot be used: "
-            f"{_some(problems)}"
-        )
-    noted = []
-    if missing:
-        noted = [f"{len(missing)} masks are not there and count as empty: {_some(missing)}"]
+        raise EvaluationError(what)
+    noted = outcome.notes()
     if out is not None:
         return write_report(out, split, problems=noted)
-    return build_report(kept, [info], protocol=rules, samples=split.samples, problems=noted)
+    return build_report(
+        outcome.records, [info], protocol=rules, samples=split.samples, problems=noted
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +120,84 @@ class _Job:
 @dataclass(frozen=True, slots=True)
 class _Scored:
     record: Record
-    problem: str
-    missing_files: tuple[str, ...]
+    problem: str = ""
+    missing_files: tuple[str, ...] = ()
+    found: bool = False
+    mask_value: int = 1
+
+
+class _Outcome:
+    """What has come out, sample after sample."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._problems: list[str] = []
+        self._missing: list[str] = []
+        self._num_found = 0
+        self._other_values: dict[int, int] = {}
+
+    def add(self, scored: _Scored) -> None:
+        """Take what came out of one sample."""
+        self.records.append(scored.record.without_masks())
+        self._problems += [scored.problem] if scored.problem else []
+        self._missing += scored.missing_files
+        self._num_found += scored.found
+        if (value := scored.mask_value) != 1:
+            self._other_values[value] = self._other_values.get(value, 0) + 1
+
+    def error(self, job: _Job, on_error: str) -> str | None:
+        """Return why the scores are worth nothing; None if they are worth something."""
+        total = len(job.split.samples)
+        unreadable = [record for record in self.records if record.left_out]
+        if len(unreadable) > total / 2:
+            why = [f"{one.sample}: {one.error.message}" for one in unreadable if one.error]
+            return (
+                f"the truth of {len(unreadable)} of {total} samples cannot be read: {_some(why)}"
+            )
+        if self._problems and on_error == "raise":
+            return f"{len(self._problems)} of {total} predictions cannot be used: " + _some(
+                self._problems
+            )
+        # What cannot be used was there at least.
+        if total and not self._num_found and not self._problems:
+            first = job.split.samples[0]
+            there = job.reader.describe(first, job.split.frame_names(first.video_id))
+            return (
+                f"{job.source} has a prediction for none of the {total} samples of "
+                f"{job.split.name}: {there}; give the folder that is laid out so, or rename its "
+                "folders"
+            )
+        return None
+
+    def notes(self) -> list[str]:
+        """Return what whoever reads the scores should know."""
+        notes = []
+        if self._missing:
+            notes.append(
+                f"{len(self._missing)} masks are not there and count as empty: "
+                f"{_some(self._missing)}"
+            )
+        notes += [
+            f"predicted pixels are written as {value} in {counted(count, 'sample')}, and count "
+            "so in R and A, as in the released script"
+            for value, count in sorted(self._other_values.items())
+        ]
+        return notes
 
 
 def _begin(folder: Path, info: RunInfo) -> RecordFile:
     files = RunFiles(folder)
-    if files_of_runs(folder) or files.records.exists():
+    if files_of_runs(folder) or os.path.lexists(files.records):
         raise OutputError(f"{folder} already holds a run; choose another folder")
     records = RecordFile(files.records)
     write_run(files.run, info)
     return records
 
 
-def _forget(folder: str | Path | None) -> None:
+def _forget(folder: Path | None) -> None:
     """Remove what was begun: scores that are not worth keeping must not look like a run."""
     if folder is not None:
-        files = RunFiles(Path(folder))
+        files = RunFiles(folder)
         for path in (files.run, files.records):
             with suppress(OSError):
                 path.unlink()
@@ -181,22 +248,32 @@ def _score_remembered(sample: Sample) -> _Scored:
 def _score_one(job: _Job, sample: Sample) -> _Scored:
     begin = time.perf_counter()
     before = len(job.reader.missing_files)
-    truth = job.split.truth(sample)
+    try:
+        truth = job.split.truth(sample)
+    except EvaluationError as error:
+        return _Scored(left_out_record(sample, error))
     if truth is None:
         raise EvaluationError(
             f"{job.split.name} keeps its truth to itself; upload the predictions to its server"
         )
+    names = job.split.frame_names(sample.video_id)
     problem = ""
+    found = True
+    values: Sequence[int] | None = None
     try:
-        predicted = job.reader.read(sample, truth, job.split.frame_names(sample.video_id))
-        record = _record(job, sample, truth, predicted)
+        predicted = job.reader.read(sample, truth, names)
+        found = predicted is not None or job.reader.was_run(sample)
+        if predicted is not None and job.protocol.overlaps == "added":
+            values = job.reader.mask_values(sample, truth, names)
+        record = _record(job, sample, truth, predicted, values)
     except EvaluationError as error:
         problem = f"{sample.id}: {error}"
         record = _failed(job, sample, truth, RecordedError(type(error).__name__, str(error)))
     record = replace(record, timings={"total": round(time.perf_counter() - begin, 6)})
     missing = tuple(job.reader.missing_files[before:])
     # A sample without any prediction is told as such, not file by file.
-    return _Scored(record, problem, () if record.failed else missing)
+    missing = () if record.failed else missing
+    return _Scored(record, problem, missing, found, max(values or (1,)))
 
 
 def _record(
@@ -204,16 +281,9 @@ def _record(
     sample: Sample,
     truth: Truth,
     predicted: Mapping[int, Sequence[Rle | None]] | None,
+    mask_values: Sequence[int] | None,
 ) -> Record:
-    score = score_sample(
-        predicted,
-        truth.objects,
-        size=truth.size,
-        protocol=job.protocol,
-        foreground=truth.foreground,
-        true_window=truth.window,
-        ignored=truth.ignored,
-    )
+    score = score_masks(predicted, truth, job.protocol, mask_values=mask_values)
     if predicted is None:
         error = RecordedError("MissingPrediction", f"there is none in {job.source}")
         return replace(_failed(job, sample, truth, error), score=score)

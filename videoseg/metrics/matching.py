@@ -22,8 +22,9 @@ def match_objects(
 ) -> tuple[_Tallies, _Partners]:
     """Return the tally and the predicted id of each true object.
 
-    By id, or by the assignment with the highest mean of J and F, in which objects that are
-    missing from the prediction take part as empty masks (DAVIS unsupervised).
+    By id, or by the assignment with the highest mean of J and F (DAVIS unsupervised). Objects
+    that are missing from the prediction take part in it as empty masks, and so do ids that are
+    left out below the highest one where ``true_objects`` is ``first-frame``.
 
     Args:
         task: What is to be scored.
@@ -37,7 +38,7 @@ def match_objects(
         }
         return tallies, {key: key if key in task.predicted else None for key in task.truth}
     proposals: list[int | None] = [*task.predicted]
-    proposals += [None] * max(0, len(task.truth) - len(proposals))
+    proposals += [None] * (_num_proposals(task) - len(proposals))
     pairs = [
         [tally(nothing if key is None else task.predicted[key], masks) for key in proposals]
         for masks in task.truth.values()
@@ -48,6 +49,15 @@ def match_objects(
         {true_ids[row]: pairs[row][column] for row, column in chosen},
         {true_ids[row]: proposals[column] for row, column in chosen},
     )
+
+
+def _num_proposals(task: ScoringTask) -> int:
+    number = max(len(task.truth), len(task.predicted))
+    if task.protocol.true_objects == "all":
+        return number
+    # More than that many are no answer, which official code does not go on with.
+    most = task.protocol.max_proposals or number
+    return max(number, min(max(task.predicted, default=0), most))
 
 
 def _quality(tally: FrameTally) -> float:

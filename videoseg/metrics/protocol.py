@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias
 
@@ -56,7 +57,9 @@ MEASURES: dict[str, str] = {
 }
 """Every measure a protocol can report, with what it means."""
 
-_PRINTED = {"frames", "start", "objects", "matching", "missing", "resolution", "overall"}
+_PRINTED = ("frames", "start", "objects", "matching", "missing", "resolution", "overall")
+# Most protocols do without these; they are printed where they are set.
+_PRINTED_IF_SET = ("true_objects", "overlaps", "void")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,9 @@ class EvalProtocol:
         extra_objects: What a predicted object without a true one does: ``ignore`` or ``error``.
         missing: What a prediction that is missing altogether is: ``zero`` (0 in every measure,
             as in the code of ReVOS and Long-RVOS), ``empty`` (scored as an answer of no mask,
-            which is right where there is no target) or ``error``. An object that is missing
-            from a prediction has no mask.
+            which is right where there is no target), ``left-out`` (not part of any mean, as in
+            the script of ReasonVOS) or ``error``. An object that is missing from a prediction
+            has no mask.
         resolution: What happens to a prediction of another size: ``error``, or ``nearest``
             (resized to the truth by nearest neighbour).
         tolerance: Tolerance of boundaries, as in ``boundary_f``.
@@ -86,6 +90,16 @@ class EvalProtocol:
             samples; ``groups``: the plain mean of the means of ``groups``.
         groups: The groups that ``overall`` is the mean of; the others are listed only.
         source: Where the rules are from.
+        true_objects: Which true objects count if they are scored apart: ``all``, or
+            ``first-frame`` (ids up to the highest one that the first annotated frame shows, as
+            in davis2017-evaluation: what appears later does not count).
+        overlaps: What it means where annotations of one target overlap, if they are united:
+            ``once`` (their union is the target), ``dropped`` (a pixel that several of them cover
+            is no target, as in the code of LISA), or ``added`` (the union is the target, but
+            ``accuracy`` and ``robustness`` compare 8-bit sums, as the script of ReVOS does; a
+            predicted pixel is in them what it is in its PNG).
+        void: What pixels are that the annotation marks as void: ``ignored``, or ``background``
+            (as davis2017-evaluation has it in its semi-supervised task).
     """
 
     name: str
@@ -96,12 +110,15 @@ class EvalProtocol:
     matching: Literal["id", "best"] = "id"
     max_proposals: int | None = None
     extra_objects: Literal["ignore", "error"] = "ignore"
-    missing: Literal["zero", "empty", "error"] = "zero"
+    missing: Literal["zero", "empty", "left-out", "error"] = "zero"
     resolution: Literal["error", "nearest"] = "error"
     tolerance: float = 0.008
     overall: Literal["samples", "objects", "groups"] = "samples"
     groups: tuple[str, ...] = ()
     source: str = ""
+    true_objects: Literal["all", "first-frame"] = "all"
+    overlaps: Literal["once", "dropped", "added"] = "once"
+    void: Literal["ignored", "background"] = "ignored"
 
     def __post_init__(self) -> None:
         unknown = [measure for measure in self.measures if measure not in MEASURES]
@@ -110,8 +127,10 @@ class EvalProtocol:
             problems.append("a protocol reports at least one measure")
         if self.overall == "groups" and not self.groups:
             problems.append("overall='groups' needs the groups to average")
-        if self.tolerance <= 0:
-            problems.append(f"tolerance must be positive, got {self.tolerance}")
+        if not 0 < self.tolerance < math.inf:
+            problems.append(f"tolerance must be positive and finite, got {self.tolerance}")
+        if self.overlaps != "once" and (self.objects, self.start) != ("united", "first-frame"):
+            problems.append(f"overlaps={self.overlaps!r} goes with united objects from frame 0 on")
         if self.max_proposals is not None and self.max_proposals < 1:
             problems.append(f"max_proposals must be at least 1, got {self.max_proposals}")
         if problems:
@@ -122,6 +141,7 @@ class EvalProtocol:
             f"{field.name} {getattr(self, field.name)}"
             for field in fields(self)
             if field.name in _PRINTED
+            or (field.name in _PRINTED_IF_SET and getattr(self, field.name) != field.default)
         ]
         return f"{self.name}: {', '.join(rules)}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from videoseg.errors import ConfigError
@@ -20,12 +21,15 @@ __all__ = [
     "PROTOCOLS",
     "REASONSEG",
     "REASONVOS",
+    "REASONVOS_OFFICIAL",
     "REFCOCO",
+    "REFCOCO_LISA",
     "REF_DAVIS17",
     "REF_DAVIS17_OFFICIAL",
     "REF_SAV",
     "REF_YOUTUBE_VOS",
     "REVOS",
+    "REVOS_OFFICIAL",
     "TEMPORAL_GROUNDING",
     "VOS_BENCHMARK",
     "protocol_named",
@@ -44,6 +48,8 @@ DAVIS_2017_SEMI_SUPERVISED = EvalProtocol(
     ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
     frames="inner",
     objects="apart",
+    true_objects="first-frame",
+    void="background",
     extra_objects="error",
     overall="objects",
     source="davis2017-evaluation, task semi-supervised; decay with bin edges that do not wrap",
@@ -53,6 +59,7 @@ DAVIS_2017_UNSUPERVISED = EvalProtocol(
     "davis-2017-unsupervised",
     ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
     objects="apart",
+    true_objects="first-frame",
     matching="best",
     max_proposals=20,
     overall="objects",
@@ -64,7 +71,15 @@ REVOS = EvalProtocol(
     ("j_and_f", "j", "f", "robustness", "accuracy"),
     overall="groups",
     groups=("referring", "reasoning"),
-    source="Yan et al., VISA, ECCV 2024; overlapping annotations count once",
+    source="Yan et al., VISA, ECCV 2024, by the definition: overlapping annotations count once",
+)
+
+REVOS_OFFICIAL = replace(
+    REVOS,
+    name="revos-official",
+    overlaps="added",
+    source="the script tools/eval_revos.py of VISA: A and R from 8-bit sums, in which a predicted "
+    "pixel is what it is in its PNG, 1 or 255",
 )
 
 MEVIS = EvalProtocol(
@@ -89,6 +104,7 @@ REF_DAVIS17_OFFICIAL = EvalProtocol(
     "ref-davis17-official",
     ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
     objects="apart",
+    true_objects="first-frame",
     matching="best",
     max_proposals=20,
     overall="objects",
@@ -99,7 +115,15 @@ REF_DAVIS17_OFFICIAL = EvalProtocol(
 REASONVOS = EvalProtocol(
     "reasonvos",
     ("j_and_f", "j", "f"),
-    source="Bai et al., VideoLISA, NeurIPS 2024: mean over expressions",
+    source="Bai et al., VideoLISA, NeurIPS 2024: mean over expressions; a missing one counts 0",
+)
+
+REASONVOS_OFFICIAL = replace(
+    REASONVOS,
+    name="reasonvos-official",
+    missing="left-out",
+    source="the script eval_reason_vos.py of VideoLISA: mean over the expressions that have a "
+    "prediction",
 )
 
 LONG_RVOS = EvalProtocol(
@@ -111,7 +135,8 @@ LONG_RVOS = EvalProtocol(
 GROUNDMORE = EvalProtocol(
     "groundmore",
     ("j_and_f", "j", "f"),
-    source="Deng et al., Motion-Grounded Video Reasoning, CVPR 2025: mean over questions",
+    source="Deng et al., Motion-Grounded Video Reasoning, CVPR 2025: mean over questions; 20 "
+    "frames of each, some of them twice where a clip is shorter",
 )
 
 REF_SAV = EvalProtocol(
@@ -127,6 +152,13 @@ REFCOCO = EvalProtocol(
     ("ciou", "giou", "precision_at_50"),
     source="Kazemzadeh et al., EMNLP 2014, and Yu et al., ECCV 2016: summed intersection over "
     "summed union",
+)
+
+REFCOCO_LISA = replace(
+    REFCOCO,
+    name="refcoco-lisa",
+    overlaps="dropped",
+    source="validate() of LISA: what two polygons of one object cover is not part of it",
 )
 
 GREFCOCO = EvalProtocol(
@@ -162,8 +194,9 @@ PROTOCOLS: Mapping[str, EvalProtocol] = MappingProxyType(
         protocol.name: protocol
         for protocol in (
             *(DAVIS_2016, DAVIS_2017_SEMI_SUPERVISED, DAVIS_2017_UNSUPERVISED),
-            *(REVOS, MEVIS, REF_YOUTUBE_VOS, REF_DAVIS17, REF_DAVIS17_OFFICIAL, REASONVOS),
-            *(LONG_RVOS, GROUNDMORE, REF_SAV, REFCOCO, GREFCOCO, REASONSEG),
+            *(REVOS, REVOS_OFFICIAL, MEVIS, REF_YOUTUBE_VOS),
+            *(REF_DAVIS17, REF_DAVIS17_OFFICIAL, REASONVOS, REASONVOS_OFFICIAL, LONG_RVOS),
+            *(GROUNDMORE, REF_SAV, REFCOCO, REFCOCO_LISA, GREFCOCO, REASONSEG),
             *(TEMPORAL_GROUNDING, VOS_BENCHMARK),
         )
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from videoseg.errors import EvaluationError
 from videoseg.masks import union_of_rles
+from videoseg.metrics.added import added_measures, without
 from videoseg.metrics.matching import match_objects
 from videoseg.metrics.measures import BOUNDARY_MEASURES, WINDOW_MEASURES, mask_measures
 from videoseg.metrics.overlap import tally_rles
@@ -56,6 +57,8 @@ class SampleScore:
         predicted_empty: Whether nothing is predicted on the frames that count.
         target_empty: Whether nothing is there on the frames that count.
         missing: Whether there is no prediction at all.
+
+    Without any value a sample is left out of every mean.
     """
 
     values: Mapping[str, float]
@@ -74,7 +77,10 @@ def score_sample(
     size: Size,
     protocol: EvalProtocol,
     foreground: Sequence[Rle | None] | None = None,
+    foreground_pixels: Sequence[int] | None = None,
     ignored: Sequence[Rle | None] | None = None,
+    repeated: Sequence[Rle | None] | None = None,
+    mask_values: Sequence[int] | None = None,
     predicted_window: Window | None = None,
     true_window: Window | None = None,
 ) -> SampleScore:
@@ -89,7 +95,13 @@ def score_sample(
         protocol: The rules.
         foreground: All annotated foreground on each annotated frame, for ``robustness``; the
             true objects themselves if None.
+        foreground_pixels: How many pixels its annotations have together on each annotated
+            frame, each counted by itself; for ``overlaps='added'``. If None, they do not overlap.
         ignored: Pixels that count neither way (void), on each annotated frame.
+        repeated: Pixels that more than one outline of the target covers, on each annotated
+            frame; for ``overlaps='dropped'``. If None, there are none.
+        mask_values: What predicted pixels are in their pictures on each annotated frame, 1 to
+            255; for ``overlaps='added'``. If None, they are 1.
         predicted_window: The predicted window, for measures of windows.
         true_window: The true window; None if the sample has none.
 
@@ -119,9 +131,13 @@ def score_sample(
             size=size,
             protocol=protocol,
             foreground=foreground,
+            foreground_pixels=foreground_pixels,
             ignored=ignored,
+            repeated=repeated,
+            mask_values=mask_values,
         )
-        scored = _scored_objects(task)
+        # The official package counts objects, and where it counts none the sample counts nothing.
+        scored = _scored_objects(task) if task.truth or not truth_objects else []
     windows = window_measures(predicted_window, true_window, protocol.measures)
     score = _combined(scored, windows, protocol)
     return score if predicted is not None else _of_missing(score, protocol)
@@ -143,14 +159,26 @@ def _scored_objects(task: ScoringTask) -> list[_Scored]:
         )
 
     if task.protocol.objects == "united" or not task.truth:
-        united = tally(_union(task.predicted, task), _union(task.truth, task))
-        return [_scored(0, united, task, None)]
+        return [_scored_union(task, tally)]
     if task.protocol.start == "first-appearance":
         # An object that no counted frame shows has nothing to be scored on.
         shown = {key: masks for key, masks in task.truth.items() if _any_pixel(masks)}
         task = replace(task, truth=shown or task.truth)
     tallies, partners = match_objects(task, tally)
     return [_scored(key, found, task, partners[key]) for key, found in tallies.items()]
+
+
+def _scored_union(
+    task: ScoringTask, tally: Callable[[MaskSequence, MaskSequence], FrameTally]
+) -> _Scored:
+    predicted, truth = _union(task.predicted, task), _union(task.truth, task)
+    if task.protocol.overlaps == "dropped" and task.repeated is not None:
+        truth = [without(rle, drop) for rle, drop in zip(truth, task.repeated, strict=True)]
+    score, found = _scored(0, tally(predicted, truth), task, None)
+    if task.protocol.overlaps == "added":
+        values = {**score.values, **added_measures(predicted, task, found)}
+        score = replace(score, values={name: values[name] for name in score.values})
+    return score, found
 
 
 def _scored(
@@ -195,6 +223,8 @@ def _combined(
 def _of_missing(score: SampleScore, protocol: EvalProtocol) -> SampleScore:
     if protocol.missing == "empty":
         return replace(score, missing=True)
+    if protocol.missing == "left-out":
+        return SampleScore({}, target_empty=score.target_empty, missing=True)
     objects = tuple(
         replace(
             each,

@@ -32,7 +32,10 @@ class ScoringTask:
     predicted: Mapping[int, MaskSequence]
     truth: Mapping[int, MaskSequence]
     foreground: MaskSequence | None = None
+    foreground_pixels: Sequence[int] | None = None
     ignored: MaskSequence | None = None
+    repeated: MaskSequence | None = None
+    mask_values: Sequence[int] | None = None
 
 
 def prepare(
@@ -42,7 +45,10 @@ def prepare(
     size: Size,
     protocol: EvalProtocol,
     foreground: MaskSequence | None = None,
+    foreground_pixels: Sequence[int] | None = None,
     ignored: MaskSequence | None = None,
+    repeated: MaskSequence | None = None,
+    mask_values: Sequence[int] | None = None,
 ) -> ScoringTask:
     """Check a sample against a protocol and cut it to the frames that count.
 
@@ -54,6 +60,7 @@ def prepare(
         **{f"true object {key}": masks for key, masks in truth.items()},
         **({} if foreground is None else {"the foreground": foreground}),
         **({} if ignored is None else {"the ignored pixels": ignored}),
+        **({} if repeated is None else {"the repeated pixels": repeated}),
     }
     lengths = [len(masks) for name, masks in named.items() if not name.startswith("predicted")]
     lengths = lengths or [len(masks) for masks in named.values()]
@@ -66,17 +73,48 @@ def prepare(
     for name, masks in named.items():
         resizable = name.startswith("predicted") and protocol.resolution == "nearest"
         problems += _mask_problems(name, masks, num_frames, None if resizable else size)
+    for what, numbers in (("foreground pixels", foreground_pixels), ("mask values", mask_values)):
+        if numbers is not None and len(numbers) != num_frames:
+            problems.append(f"{len(numbers)} {what} for {num_frames} annotated frames")
     if problems:
         raise EvaluationError("; ".join(problems))
+    part = slice(counted.start, counted.stop)
     return ScoringTask(
         size,
         protocol,
         len(counted),
-        {key: _fitted(masks, counted, size) for key, masks in predicted.items()},
-        {key: masks[counted.start : counted.stop] for key, masks in truth.items()},
-        None if foreground is None else foreground[counted.start : counted.stop],
-        None if ignored is None else ignored[counted.start : counted.stop],
+        {
+            key: _fitted(masks, counted, size)
+            for key, masks in _proposals(predicted, protocol).items()
+        },
+        {key: masks[part] for key, masks in _true_objects(truth, protocol).items()},
+        None if foreground is None else foreground[part],
+        None if foreground_pixels is None else foreground_pixels[part],
+        None if ignored is None or protocol.void == "background" else ignored[part],
+        None if repeated is None else repeated[part],
+        None if mask_values is None else mask_values[part],
     )
+
+
+def _true_objects(truth: PredictedMasks, protocol: EvalProtocol) -> PredictedMasks:
+    if protocol.objects == "united" or protocol.true_objects == "all":
+        return truth
+    shown = [
+        key
+        for key, masks in truth.items()
+        if len(masks) and (first := masks[0]) is not None and first.area
+    ]
+    highest = max(shown, default=-1)
+    return {key: masks for key, masks in truth.items() if key <= highest}
+
+
+def _proposals(predicted: PredictedMasks, protocol: EvalProtocol) -> PredictedMasks:
+    if protocol.matching == "id" or protocol.true_objects == "all":
+        return predicted
+    # A picture of ids does not tell how many objects beyond the highest id were looked for.
+    found = [key for key, masks in predicted.items() if any(rle and rle.area for rle in masks)]
+    highest = max(found, default=0)
+    return {key: masks for key, masks in predicted.items() if key <= highest}
 
 
 def _counted(num_frames: int, protocol: EvalProtocol) -> range:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from videoseg.benchmarks import Benchmark, BenchmarkSplit, Sample, Truth
+from videoseg.benchmarks import Benchmark, BenchmarkSplit, LeftOut, Sample, Truth
 from videoseg.benchmarks.names import is_plain_name, is_safe_id
+from videoseg.benchmarks.types import left_out_of
 from videoseg.errors import EvaluationError
 from videoseg.metrics.scoring import score_sample
 from videoseg.testing.checks import check, refuses
@@ -56,6 +57,10 @@ class BenchmarkContract:
             "read() must return a split: name, protocol, samples, video(), frame_names(), truth()",
         )
         check(split.samples, "a split has samples")
+        check(
+            all(isinstance(entry, LeftOut) for entry in left_out_of(split)),
+            "left_out of a split holds videoseg.benchmarks.LeftOut",
+        )
         name = self.make().name
         check(split.name.startswith(name), f"a split of {name!r} is called {split.name!r}")
 
@@ -86,7 +91,7 @@ class BenchmarkContract:
         for sample, truth in self._truths(split):
             video = split.video(sample.video_id)
             check(truth.size == video.size, f"{sample.id!r}: truth {truth.size}, {video.size}")
-            check(list(truth.frames) == sorted(set(truth.frames)), f"{sample.id!r}: frame order")
+            check(list(truth.frames) == sorted(truth.frames), f"{sample.id!r}: frame order")
             check(
                 bool(truth.frames) and truth.frames[0] >= 0 and truth.frames[-1] < len(video),
                 f"{sample.id!r}: annotated frames lie outside the video",

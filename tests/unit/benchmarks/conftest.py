@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawn_benchmarks import LAYOUTS
@@ -29,11 +30,14 @@ def draw(tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.fixture
 def open_drawn() -> Opener:
-    """Return what opens a drawn benchmark: ``open_drawn(key, root)``."""
+    """Return what opens a drawn benchmark: ``open_drawn(key, root)``, with further arguments."""
 
-    def open_it(key: str, root: Path) -> BenchmarkSplit:
+    def open_it(key: str, root: Path, **further: Any) -> BenchmarkSplit:
         name, layout = LAYOUTS[key]
+        options = {**layout.options, **further.pop("options", {})}
         registry = Registry(allow=())
-        return open_benchmark(name, root, layout.split, options=layout.options, registry=registry)
+        return open_benchmark(
+            name, root, layout.split, options=options, registry=registry, **further
+        )
 
     return open_it

@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from videoseg.benchmarks.mask_pictures import read_ids
-from videoseg.benchmarks.names import is_plain_name
+from videoseg.benchmarks.names import is_plain_name, unpacked_folder
 from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import IdPictureTruths, IdTracks
+from videoseg.benchmarks.picture_truth import ANNOTATIONS_AGAIN, IdPictureTruths, IdTracks
+from videoseg.benchmarks.pictures import pictures_by_name
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo, video_of_pictures
+from videoseg.benchmarks.split import (
+    LoadedSplit,
+    UncheckedVideo,
+    VideoPlace,
+    video_of_pictures,
+)
 from videoseg.benchmarks.types import Sample
-from videoseg.errors import EvaluationError
+from videoseg.errors import ConfigError, EvaluationError
+from videoseg.files import read_bytes
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import (
     DAVIS_2016,
@@ -19,6 +26,7 @@ from videoseg.metrics.protocols import (
     DAVIS_2017_UNSUPERVISED,
 )
 from videoseg.types import IntArray, Prompt
+from videoseg.video.images import natural_order
 
 __all__ = ["Davis2016", "Davis2017"]
 
@@ -42,6 +50,7 @@ class Davis2016:
     Args:
         resolution: The folder of the resolution, such as ``480p`` or ``1080p``.
         query: Ask this instead of giving the first mask, such as ``the main moving object``.
+        check_pictures: Whether the frames must be there. Without a query the first masks must.
     """
 
     name = "davis-2016"
@@ -50,9 +59,16 @@ class Davis2016:
     homepage = "https://davischallenge.org/davis2016/code.html"
     submission = None
 
-    def __init__(self, *, resolution: str = "480p", query: str = "") -> None:
+    def __init__(
+        self, *, resolution: str = "480p", query: str = "", check_pictures: bool = True
+    ) -> None:
+        if not is_plain_name(resolution):
+            raise ConfigError(
+                f"resolution must be the name of a folder such as 480p, got {resolution!r}"
+            )
         self._resolution = resolution
         self._query = query.strip()
+        self._check_pictures = check_pictures
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
@@ -72,6 +88,7 @@ class Davis2016:
             annotations=root / "Annotations" / self._resolution,
             protocol=DAVIS_2016,
             query=self._query,
+            check_pictures=self._check_pictures,
             united=True,
         )
 
@@ -95,6 +112,7 @@ class Davis2017:
     Args:
         resolution: The folder of the resolution, such as ``480p`` or ``Full-Resolution``.
         query: Ask this instead of giving the first masks, such as ``the main moving objects``.
+        check_pictures: Whether the frames must be there. Without a query the first masks must.
     """
 
     name = "davis-2017"
@@ -103,9 +121,16 @@ class Davis2017:
     homepage = "https://davischallenge.org/davis2017/code.html"
     submission = None
 
-    def __init__(self, *, resolution: str = "480p", query: str = "") -> None:
+    def __init__(
+        self, *, resolution: str = "480p", query: str = "", check_pictures: bool = True
+    ) -> None:
+        if not is_plain_name(resolution):
+            raise ConfigError(
+                f"resolution must be the name of a folder such as 480p, got {resolution!r}"
+            )
         self._resolution = resolution
         self._query = query.strip()
+        self._check_pictures = check_pictures
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
@@ -126,6 +151,7 @@ class Davis2017:
             annotations=annotations,
             protocol=DAVIS_2017_UNSUPERVISED if self._query else DAVIS_2017_SEMI_SUPERVISED,
             query=self._query,
+            check_pictures=self._check_pictures,
             united=False,
         )
 
@@ -139,50 +165,71 @@ def _read(
     annotations: Path,
     protocol: EvalProtocol,
     query: str,
+    check_pictures: bool,
     united: bool,
 ) -> LoadedSplit:
     problems = Problems(name, root)
     samples: list[Sample] = []
-    videos: dict[str, SplitVideo] = {}
-    wanted: dict[str, tuple[int, ...]] = {}
-    for sequence in _sequences(root, lists, annotations, problems):
-        video = video_of_pictures(pictures / sequence, problems)
+    videos: dict[str, VideoPlace] = {}
+    sequences = _sequences(root, lists, annotations, problems)
+    pictures = unpacked_folder(pictures, sequences)
+    annotations = unpacked_folder(annotations, sequences)
+    for sequence in sequences:
+        masks = annotations / sequence
+        video: VideoPlace | None
+        if check_pictures:
+            video = video_of_pictures(pictures / sequence, problems.entry())
+        else:
+            # Every frame is annotated, so that the masks are called like the frames.
+            names = _names_in(pictures / sequence) or _names_in(masks)
+            video = UncheckedVideo(pictures / sequence, names, masks=(masks,))
         if video is None:
             continue
-        first = annotations / sequence / f"{video.names[0]}.png"
-        try:
-            ids = read_ids(first, where=str(first), size=video.size)
-            prompts = _prompts(ids, united=united)
-        except EvaluationError as error:
-            problems.add(first, str(error), fix="download the annotations again")
-            continue
-        if not prompts:
-            problems.add(first, "shows no object to follow", fix="download the annotations again")
-            continue
+        prompts: tuple[Prompt, ...] = ()
+        if check_pictures or not query:
+            first = masks / f"{video.names[0] if video.names else '00000'}.png"
+            try:
+                ids = read_ids(first, where=str(first), size=video.size, fix=ANNOTATIONS_AGAIN)
+                prompts = _prompts(ids, united=united)
+            except EvaluationError as error:
+                problems.leave_out(first, str(error), fix=ANNOTATIONS_AGAIN)
+                continue
+            if not prompts:
+                problems.leave_out(first, "shows no object to follow", fix=ANNOTATIONS_AGAIN)
+                continue
         videos[sequence] = video
-        sample = Sample(
-            sequence,
-            "query" if query else "objects",
-            query,
-            prompts=() if query else prompts,
-        )
-        samples.append(sample)
-        wanted[sample.id] = tuple(prompt.object_id for prompt in prompts)
-    problems.raise_any()
+        expression = "query" if query else "objects"
+        samples.append(Sample(sequence, expression, query, prompts=() if query else prompts))
+    problems.raise_any(len(samples))
     return LoadedSplit(
         name,
         protocol=protocol,
         samples=samples,
         videos=videos,
-        truths=IdPictureTruths(annotations, wanted, united=united),
+        truths=IdPictureTruths(
+            annotations,
+            dict.fromkeys(sample.id for sample in samples),
+            united=united,
+            of_first_frame=True,
+        ),
+        left_out=problems.left_out,
+        notes=problems.notes,
     )
+
+
+def _names_in(folder: Path) -> tuple[str, ...]:
+    try:
+        found = pictures_by_name(folder)
+    except OSError:
+        return ()
+    return tuple(sorted(found, key=lambda name: (natural_order(name), name)))
 
 
 def _sequences(root: Path, lists: list[Path], annotations: Path, problems: Problems) -> list[str]:
     if (root / "ImageSets").is_dir():
         path = next((path for path in lists if path.is_file()), lists[0])
         try:
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = read_bytes(path).decode("utf-8", "replace").splitlines()
         except OSError as error:
             problems.add(
                 path, f"cannot be read ({error.strerror or error})", fix="download it again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +16,18 @@ from videoseg.benchmarks.mask_pictures import read_ids
 from videoseg.benchmarks.names import is_plain_name, is_safe_id
 from videoseg.benchmarks.object_ids import parsed_object_ids
 from videoseg.benchmarks.opening import split_named
+from videoseg.benchmarks.picture_truth import ANNOTATIONS_AGAIN
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo, video_of_pictures
+from videoseg.benchmarks.split import (
+    LoadedSplit,
+    SplitVideo,
+    UncheckedVideo,
+    VideoPlace,
+    video_of_pictures,
+)
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.metrics.protocols import GROUNDMORE
+from videoseg.text import shorten
 from videoseg.types import Rle, Window
 
 __all__ = ["GroundMoRe"]
@@ -26,7 +35,8 @@ __all__ = ["GroundMoRe"]
 FPS = 6
 NUM_SCORED_FRAMES = 20
 _AGAIN = "download the file again, or correct it"
-_CLIP = re.compile(r"(\d{2})(\d{2})_(\d{2})(\d{2})$")
+_CLIP = re.compile(r"([0-9]{2})([0-9]{2})_([0-9]{2})([0-9]{2})$")
+_INDEXED = re.compile(r"frame_[0-9]{6}|[0-9]{7}")
 
 
 class GroundMoRe:
@@ -40,13 +50,19 @@ class GroundMoRe:
 
     A video's entry has ``questions: {id: {"question", "answer", "q_type", "obj_id",
     "action_start", "action_end"}}``. Ids of videos end with the clip's begin and end in the
-    source, ``MMSS_MMSS``; times of an action are ``MM:SS`` or ``HH:MM:SS`` of the source, at 6
-    frames per second: frames ``(start - clip) * 6`` to ``(end - clip) * 6 - 1`` show it. Scored
-    are 20 frames at equal distances, as the published script has it; outside the action, and
-    where a mask's file is missing, the truth is empty. Shorter videos have fewer frames scored
-    (the script counts some twice). Masks are called like their frame, or ``frame_<index>`` with
-    six digits, or seven digits. Groups by ``q_type``: Causal, Sequential, Counterfactual,
-    Descriptive.
+    source, ``MMSS_MMSS``; times of an action are minutes and seconds of the source, such as
+    ``4:15`` (or ``1:04:15``), at 6 frames per second: frames ``(start - clip) * 6`` to
+    ``(end - clip) * 6 - 1`` show it. Scored are 20 frames at equal distances, as the published
+    script has it: of a clip with fewer frames some count twice. Outside the action, and where a
+    mask's file is missing, the truth is empty. Masks are looked up by the frame's index, also as
+    there: ``frame_<index>`` with six digits, or seven digits alone, whatever the frame itself is
+    called; by the frame's name only where that is of neither form. Videos without pictures are
+    left out (the archive of ``trainval`` lacks one). Groups by ``q_type``: Causal, Sequential,
+    Counterfactual, Descriptive.
+
+    Args:
+        check_pictures: Whether the pictures must be there. Nothing else says how many frames a
+            video has: without them there is no truth either.
     """
 
     name = "groundmore"
@@ -54,6 +70,9 @@ class GroundMoRe:
     license = "none stated where it is published; ask its owners"
     homepage = "https://groundmore.github.io"
     submission = None
+
+    def __init__(self, *, check_pictures: bool = True) -> None:
+        self._check_pictures = check_pictures
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
@@ -67,10 +86,10 @@ class GroundMoRe:
         if not path.is_file() and (root / f"{split}.json").is_file():
             path = root / f"{split}.json"
         samples: list[Sample] = []
-        videos: dict[str, SplitVideo] = {}
+        videos: dict[str, VideoPlace] = {}
         questions: dict[str, _Question] = {}
         for video_id, entry in videos_of(path, problems).items():
-            video = _video(path, root, video_id, entry, problems)
+            video = self._video(path, root, video_id, entry, problems)
             if video is None:
                 continue
             videos[video_id] = video
@@ -80,14 +99,36 @@ class GroundMoRe:
                     sample = Sample(video_id, key, question.text, group=question.kind)
                     samples.append(sample)
                     questions[sample.id] = question
-        problems.raise_any()
+        problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,
             protocol=GROUNDMORE,
             samples=samples,
             videos=videos,
             truths=_Truths(root / "annotations", questions),
+            left_out=problems.left_out,
+            notes=problems.notes,
         )
+
+    def _video(
+        self, path: Path, root: Path, video_id: str, entry: Any, problems: Problems
+    ) -> VideoPlace | None:
+        place = f"video {shorten(video_id)}"
+        if not is_safe_id(video_id) or not _CLIP.search(video_id):
+            problems.add(
+                path,
+                f"{place} is no usable id: it must end with MMSS_MMSS and name a folder",
+                fix="do not trust this file; download it from the benchmark's own page",
+            )
+            return None
+        if not isinstance(entry, dict) or not isinstance(entry.get("questions"), dict):
+            problems.leave_out(path, f"{place} needs 'questions'", fix=_AGAIN)
+            return None
+        folder = root / "annotations" / video_id / "images"
+        if not self._check_pictures:
+            return UncheckedVideo(folder, masks=(folder.with_name("masks"),), fps=FPS)
+        odd = problems.entry(len(entry["questions"]))
+        return video_of_pictures(folder, odd, fps=FPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +150,15 @@ class _Truths:
         question = self._questions[sample.id]
         total = len(video.names)
         chosen = np.linspace(0, total - 1, NUM_SCORED_FRAMES, dtype=int)
-        frames = tuple(dict.fromkeys(int(frame) for frame in chosen))
+        frames = tuple(int(frame) for frame in chosen)
         tracks: dict[int, list[Rle | None]] = {one: [] for one in question.object_ids}
         for frame in frames:
             file = None
             if question.start <= frame < question.stop:
                 file = self._file(sample.video_id, video.names[frame], frame)
-            ids = None if file is None else read_ids(file, where=str(file), size=video.size)
+            ids = None
+            if file is not None:
+                ids = read_ids(file, where=str(file), size=video.size, fix=ANNOTATIONS_AGAIN)
             for object_id, track in tracks.items():
                 mask = np.zeros(0, bool) if ids is None else np.asarray(ids == object_id)
                 track.append(Rle.encode(mask) if mask.any() else None)
@@ -129,44 +172,36 @@ class _Truths:
 
     def _file(self, video_id: str, name: str, frame: int) -> Path | None:
         folder = self._folder / video_id / "masks"
-        names = (name, f"frame_{frame:06d}", f"{frame:07d}")
+        names = [f"frame_{frame:06d}", f"{frame:07d}"]
+        if not _INDEXED.fullmatch(name):
+            names.append(name)
         files = (folder / f"{one}.png" for one in names)
-        return next((file for file in files if file.is_file()), None)
-
-
-def _video(
-    path: Path, root: Path, video_id: str, entry: Any, problems: Problems
-) -> SplitVideo | None:
-    place = f"video {video_id[:80]!r}"
-    if not is_safe_id(video_id) or not _CLIP.search(video_id):
-        problems.add(
-            path,
-            f"{place} is no usable id: it must end with MMSS_MMSS and name a folder",
-            fix="do not trust this file; download it from the benchmark's own page",
-        )
-        return None
-    if not isinstance(entry, dict) or not isinstance(entry.get("questions"), dict):
-        problems.add(path, f"{place} needs 'questions'", fix=_AGAIN)
-        return None
-    folder = root / "annotations" / video_id / "images"
-    return video_of_pictures(folder, problems, fps=FPS)
+        return next((file for file in files if os.path.lexists(file)), None)
 
 
 def _question(
     path: Path, video_id: str, key: str, value: Any, problems: Problems
 ) -> _Question | None:
-    where = f"video {video_id!r}, question {key[:80]!r}"
-    if not is_plain_name(key) or not isinstance(value, dict):
-        problems.add(path, f"{where} is no usable id or has no content", fix=_AGAIN)
+    where = f"video {video_id!r}, question {shorten(key)}"
+    if not is_plain_name(key):
+        problems.add(path, f"{where} is no usable id", fix=_AGAIN)
+        return None
+    if not isinstance(value, dict):
+        problems.leave_out(path, f"{where} has no content", fix=_AGAIN)
         return None
     text = value.get("question")
     ids = parsed_object_ids(value.get("obj_id"))
     start, end = _seconds(value.get("action_start")), _seconds(value.get("action_end"))
     if not isinstance(text, str) or not text.strip() or ids is None:
-        problems.add(path, f"{where} needs 'question' and 'obj_id' from 1", fix=_AGAIN)
+        problems.leave_out(path, f"{where} needs 'question' and 'obj_id' from 1", fix=_AGAIN)
         return None
     if start is None or end is None:
-        problems.add(path, f"{where} needs 'action_start' and 'action_end' as MM:SS", fix=_AGAIN)
+        times = shorten((value.get("action_start"), value.get("action_end")))
+        problems.leave_out(
+            path,
+            f"{where} needs 'action_start' and 'action_end' as times such as 4:15, got {times}",
+            fix=_AGAIN,
+        )
         return None
     clip = _CLIP.search(video_id)
     begin = int(clip[1]) * 60 + int(clip[2]) if clip else 0

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import Expression, ExpressionVideo, read_expressions
-from videoseg.benchmarks.names import is_plain_name
+from videoseg.benchmarks.expressions import (
+    Expression,
+    ExpressionVideo,
+    read_expressions,
+    sample_id,
+)
+from videoseg.benchmarks.names import is_plain_name, unpacked_folder
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.picture_truth import MaskFolderTruths
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import locate_videos, samples_of
+from videoseg.benchmarks.rle_split import samples_of
 from videoseg.benchmarks.split import LoadedSplit
+from videoseg.benchmarks.video_places import locate_videos, only_located
 from videoseg.metrics.protocols import LONG_RVOS
+from videoseg.text import shorten
 
 __all__ = ["LongRvos"]
+
+_AGAIN = "download the file again, or correct it"
 
 
 class LongRvos:
@@ -26,8 +36,14 @@ class LongRvos:
                        Annotations/<video>/<obj_id>/<frame>.png     (above 0: the object)
 
     ``root`` may also be the folder of one split, and the file may lack the ``videos`` around it.
-    Groups by ``type``: static, dynamic, hybrid. A frame without a picture does not show the
-    object. Every frame counts. Releases of the test set without ``Annotations`` have no truth.
+    ``JPEGImages`` and ``Annotations`` may each lie in a folder of the same name, where the
+    download script of the authors leaves them. Groups by ``type``, as the file has it: static,
+    dynamic, and hybrid or ``static+dynamic``. A frame without a picture does not show the
+    object, and an object without a folder is never seen. Every frame counts. Releases of the
+    test set without ``Annotations`` have no truth.
+
+    Args:
+        check_pictures: Whether frames and masks must be there.
     """
 
     name = "long-rvos"
@@ -37,6 +53,9 @@ class LongRvos:
     )
     homepage = "https://github.com/iSEE-Laboratory/Long_RVOS"
     submission = None
+
+    def __init__(self, *, check_pictures: bool = True) -> None:
+        self._check_pictures = check_pictures
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
@@ -51,19 +70,33 @@ class LongRvos:
         problems = Problems(f"{self.name}/{split}", root)
         meta = folder / "meta_expressions.json"
         videos = read_expressions(meta, problems)
-        places = locate_videos(videos, folder / "JPEGImages", problems, masks={})
-        truths = None
-        annotations = folder / "Annotations"
+        annotations = unpacked_folder(folder / "Annotations", (video.video_id for video in videos))
+        folders = truths = None
         if annotations.is_dir() or split != "test":
+            if self._check_pictures and not annotations.is_dir():
+                problems.add(annotations, "is no folder", fix="download the annotations")
             folders = _folders(meta, annotations, videos, problems)
             truths = MaskFolderTruths(folders, absent="empty")
-        problems.raise_any()
+        places = locate_videos(
+            videos,
+            folder / "JPEGImages",
+            problems,
+            check_pictures=self._check_pictures,
+            masks_of=lambda video: _mask_folders(video, folders or {}),
+        )
+        videos = only_located(videos, places)
+        if folders is not None and self._check_pictures:
+            _check_annotated(annotations, videos, problems)
+        samples = samples_of(videos, _group, folders)
+        problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,
             protocol=LONG_RVOS,
-            samples=samples_of(videos, _group),
+            samples=samples,
             videos=places,
             truths=truths,
+            left_out=problems.left_out,
+            notes=problems.notes,
         )
 
 
@@ -73,23 +106,40 @@ def _group(expression: Expression) -> str:
 
 
 def _folders(
-    meta: Path, annotations: Path, videos: list[ExpressionVideo], problems: Problems
+    meta: Path, annotations: Path, videos: Sequence[ExpressionVideo], problems: Problems
 ) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for video in videos:
         for expression in video.expressions:
             value = expression.fields.get("obj_id")
-            name = str(value[0] if isinstance(value, list) and len(value) == 1 else value)
-            folder = annotations / video.video_id / name
-            if value is None or not is_plain_name(name):
-                problems.add(
-                    meta,
-                    f"video {video.video_id!r}, expression {expression.expression_id!r} has the "
-                    f"'obj_id' {name[:40]!r}",
-                    fix="download the file again, or correct it",
-                )
-            elif not folder.is_dir():
-                problems.add(folder, "is missing", fix="download the annotations again")
+            one = value[0] if isinstance(value, list) and len(value) == 1 else value
+            where = (
+                f"video {video.video_id!r}, expression {expression.expression_id!r} has the "
+                f"'obj_id' {shorten(value, 40)}"
+            )
+            if not isinstance(one, (str, int)):
+                problems.leave_out(meta, where, fix=_AGAIN)
+            elif not is_plain_name(str(one)):
+                problems.add(meta, where, fix=_AGAIN)
             else:
-                found[f"{video.video_id}/{expression.expression_id}"] = folder
+                folder = annotations / video.video_id / str(one)
+                found[sample_id(video, expression)] = folder
     return found
+
+
+def _mask_folders(video: ExpressionVideo, folders: Mapping[str, Path]) -> list[Path]:
+    keys = (sample_id(video, expression) for expression in video.expressions)
+    return list(dict.fromkeys(folders[key] for key in keys if key in folders))
+
+
+def _check_annotated(
+    annotations: Path, videos: Sequence[ExpressionVideo], problems: Problems
+) -> None:
+    """Refuse a folder with masks of hardly any video: objects without a folder count as unseen."""
+    bare = [video for video in videos if not (annotations / video.video_id).is_dir()]
+    if len(bare) > len(videos) / 2:
+        problems.add(
+            annotations,
+            f"has no folder for {len(bare)} of {len(videos)} videos, such as {bare[0].video_id!r}",
+            fix="download the annotations again, or give the right root",
+        )

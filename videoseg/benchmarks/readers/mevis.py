@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import Expression
 from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.rle_split import read_rle_split
+from videoseg.benchmarks.rle_split import read_rle_split, type_group
 from videoseg.benchmarks.split import LoadedSplit
 from videoseg.benchmarks.submission import SubmissionFormat
+from videoseg.errors import ConfigError
 from videoseg.metrics.protocols import MEVIS
 
 __all__ = ["Mevis"]
 
 _GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
+
+_FILES = {
+    1: ("meta_expressions.json",),
+    2: ("meta_expressions_v2.json", "meta_expressions_v2_release.json"),
+}
 
 
 class Mevis:
@@ -21,7 +27,7 @@ class Mevis:
 
     ::
 
-        <root>/<split>/meta_expressions.json
+        <root>/<split>/meta_expressions.json          (second version: see below)
                        mask_dict.json                 (valid_u and train)
                        mask_dict_foreground.json      (optional; as ReVOS has it)
                        JPEGImages/<video>/<frame>.jpg
@@ -32,11 +38,19 @@ class Mevis:
     Where expressions have a ``type_id``, as in data of the same layout, it becomes the group:
     0 referring, 1 reasoning, 2 no-target.
 
+    The second version (2025) calls its file ``meta_expressions_v2.json``, in ``valid``
+    ``meta_expressions_v2_release.json``. Where both versions are there, the first is read unless
+    ``version`` says otherwise; a note of the split says which one it was.
+
     ``JPEGImages`` may be a text file that holds a relative path, which is what Git leaves of
     a link where links are not supported.
 
     Args:
         check_pictures: Whether the frames must be there; scoring alone needs none.
+        version: 1 or 2; by default the one that is there.
+
+    Raises:
+        ConfigError: If there is no such version.
     """
 
     name = "mevis"
@@ -45,8 +59,11 @@ class Mevis:
     homepage = "https://github.com/henghuiding/MeViS"
     submission = SubmissionFormat(top_folder="", server="https://github.com/henghuiding/MeViS")
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
+    def __init__(self, *, check_pictures: bool = True, version: int | None = None) -> None:
+        if version is not None and version not in _FILES:
+            raise ConfigError(f"MeViS has the versions 1 and 2, got version={version!r}")
         self._check_pictures = check_pictures
+        self._versions = tuple(_FILES) if version is None else (version,)
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
@@ -56,21 +73,46 @@ class Mevis:
         """
         split = split_named(self, split)
         folder = root / split
-        if not folder.is_dir() and (root / "meta_expressions.json").is_file():
+        if not folder.is_dir() and _files_in(root, self._versions):
             folder = root
+        found = _files_in(folder, self._versions)
+        version = min(found, default=self._versions[0])
+        meta = found.get(version, folder / _FILES[version][0])
         foreground = folder / "mask_dict_foreground.json"
         return read_rle_split(
             f"{self.name}/{split}",
             root,
             protocol=MEVIS,
-            meta=folder / "meta_expressions.json",
+            meta=meta,
             pictures=folder / "JPEGImages",
             masks=None if split == "valid" else folder / "mask_dict.json",
             foreground=foreground if foreground.is_file() else None,
-            group_of=_group,
+            group_of=type_group(_GROUPS),
             check_pictures=self._check_pictures,
+            notes=_notes(meta, version, found),
         )
 
 
-def _group(expression: Expression) -> str:
-    return "" if expression.type_id is None else _GROUPS.get(expression.type_id, "")
+def _files_in(folder: Path, versions: Sequence[int]) -> dict[int, Path]:
+    found = {}
+    for version in versions:
+        files = (folder / name for name in _FILES[version])
+        file = next((file for file in files if file.is_file()), None)
+        if file is not None:
+            found[version] = file
+    return found
+
+
+def _notes(meta: Path, version: int, found: Mapping[int, Path]) -> list[str]:
+    if len(found) > 1:
+        other = found[2].name
+        return [
+            f"both versions of MeViS are there; the first, {meta.name}, is read, and {other} with "
+            "the option version=2"
+        ]
+    if version == 2:
+        return [
+            f"this is the second version of MeViS ({meta.name}); numbers on the first cannot be "
+            "compared with it"
+        ]
+    return []

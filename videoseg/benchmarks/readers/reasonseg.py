@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.benchmarks.coco_images import is_drawable
+from videoseg.benchmarks.coco_images import MAX_COORDINATE, is_coordinate, is_drawable
 from videoseg.benchmarks.names import is_plain_name
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.pictures import picture_size, pictures_by_name
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo
+from videoseg.benchmarks.problems import ProblemList, Problems
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo, UncheckedVideo, VideoPlace
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.files import read_bytes
 from videoseg.metrics.protocols import REASONSEG
-from videoseg.types import Rle, Size
+from videoseg.text import parse_json
+from videoseg.types import Rle
 
 __all__ = ["ReasonSeg"]
 
-_MARGIN = 64
 _AGAIN = "download the file again, or correct it"
 
 
@@ -39,9 +38,13 @@ class ReasonSeg:
     the label ``target``, ``ignore`` or ``flag``; ``text``, a list of sentences; and
     ``is_sentence``. It is UTF-8 or Windows-1252. Polygons are filled with their outline from the
     largest to the smallest, so that a smaller one lies on top; pixels of ``ignore`` are not
-    judged and ``flag`` means nothing. An image is a video of one frame. Validation and test ask
-    the first sentence, as LISA does; training asks each. Groups: short (a phrase) and long (a
-    sentence).
+    judged and ``flag`` means nothing. What lies outside the image is cut off. An image is a
+    video of one frame. Validation and test ask the first sentence, as LISA does, whatever the
+    others are; training asks each. Groups: short (a phrase) and long (a sentence).
+
+    Args:
+        check_pictures: Whether the images must be there. They alone say how large masks are:
+            without them there is no truth either.
     """
 
     name = "reasonseg"
@@ -49,6 +52,9 @@ class ReasonSeg:
     license = "none stated where it is published; ask its owners"
     homepage = "https://github.com/dvlab-research/LISA"
     submission = None
+
+    def __init__(self, *, check_pictures: bool = True) -> None:
+        self._check_pictures = check_pictures
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
@@ -62,27 +68,39 @@ class ReasonSeg:
         if not folder.is_dir():
             folder = root / "ReasonSeg" / split
         samples: list[Sample] = []
-        videos: dict[str, SplitVideo] = {}
+        videos: dict[str, VideoPlace] = {}
         shapes: dict[str, tuple[_Shape, ...]] = {}
-        for name, file in _pictures(folder, problems).items():
-            size = picture_size(folder / file, problems)
-            entry = _annotation(folder / f"{name}.json", size, problems)
-            if size is None or entry is None:
+        for name, file in _images(folder, problems, self._check_pictures).items():
+            odd = problems.entry()
+            place: VideoPlace = UncheckedVideo(folder, (name,))
+            if self._check_pictures:
+                size = picture_size(folder / file, odd)
+                if size is None:
+                    continue
+                place = SplitVideo(folder, (file,), (name,), size)
+            entry = _annotation(folder / f"{name}.json", odd)
+            if entry is None:
                 continue
-            videos[name] = SplitVideo(folder, (file,), (name,), size)
+            videos[name] = place
             shapes[name] = entry.shapes
-            texts = entry.texts if split == "train" else entry.texts[:1]
-            group = "long" if entry.is_sentence else "short"
-            samples += [
-                Sample(name, str(place), text, group=group) for place, text in enumerate(texts)
-            ]
-        problems.raise_any()
+            texts = enumerate(entry.texts if split == "train" else entry.texts[:1])
+            for number, text in texts:
+                if isinstance(text, str) and text.strip():
+                    group = "long" if entry.is_sentence else "short"
+                    samples.append(Sample(name, str(number), text.strip(), group=group))
+                else:
+                    problems.leave_out(
+                        folder / f"{name}.json", f"sentence {number} has no text", fix=_AGAIN
+                    )
+        problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,
             protocol=REASONSEG,
             samples=samples,
             videos=videos,
             truths=_PolygonTruths(shapes),
+            left_out=problems.left_out,
+            notes=problems.notes,
         )
 
 
@@ -94,7 +112,7 @@ class _Shape:
 
 @dataclass(frozen=True, slots=True)
 class _Annotation:
-    texts: tuple[str, ...]
+    texts: tuple[Any, ...]
     is_sentence: bool
     shapes: tuple[_Shape, ...]
 
@@ -127,9 +145,14 @@ class _PolygonTruths:
         )
 
 
-def _pictures(folder: Path, problems: Problems) -> dict[str, str]:
+def _images(folder: Path, problems: Problems, check_pictures: bool) -> dict[str, str]:
+    """Return the file of every image by its name, or of every annotation."""
     try:
-        found = pictures_by_name(folder)
+        if check_pictures:
+            found = pictures_by_name(folder)
+        else:
+            names = (entry.stem for entry in folder.iterdir() if entry.suffix == ".json")
+            found = {name: f"{name}.jpg" for name in sorted(names)}
     except OSError as error:
         problems.add(
             folder,
@@ -138,62 +161,64 @@ def _pictures(folder: Path, problems: Problems) -> dict[str, str]:
         )
         return {}
     if not found:
-        problems.add(folder, "has no pictures", fix="download the benchmark again")
+        problems.add(
+            folder,
+            f"has no {'pictures' if check_pictures else 'annotations'}",
+            fix="download the benchmark again",
+        )
     return {name: file for name, file in found.items() if is_plain_name(name)}
 
 
-def _annotation(path: Path, size: Size | None, problems: Problems) -> _Annotation | None:
+def _annotation(path: Path, odd: ProblemList) -> _Annotation | None:
     try:
-        data = path.read_bytes()
-        try:
-            document = json.loads(data)
-        except UnicodeDecodeError:
-            document = json.loads(data.decode("cp1252"))
+        data = read_bytes(path)
     except OSError as error:
-        problems.add(path, f"cannot be read ({error.strerror or error})", fix=_AGAIN)
+        odd.add(path, f"cannot be read ({error.strerror or error})", fix=_AGAIN)
         return None
-    except (ValueError, RecursionError) as error:
-        problems.add(path, f"is not valid JSON ({str(error)[:100]})", fix=_AGAIN)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+    try:
+        document = parse_json(text)
+    except ValueError as error:
+        odd.add(path, f"is not valid JSON ({error})", fix=_AGAIN)
         return None
     texts = document.get("text") if isinstance(document, dict) else None
     texts = [texts] if isinstance(texts, str) else texts
-    if not isinstance(texts, list) or not texts or not all(_is_text(text) for text in texts):
-        problems.add(path, "needs 'text', a list of sentences", fix=_AGAIN)
+    if not isinstance(texts, list) or not texts:
+        odd.add(path, "needs 'text', a list of sentences", fix=_AGAIN)
         return None
     values = document.get("shapes")
     if not isinstance(values, list):
-        problems.add(path, "needs 'shapes', a list of polygons", fix=_AGAIN)
+        odd.add(path, "needs 'shapes', a list of polygons", fix=_AGAIN)
         return None
     shapes: list[_Shape] = []
     for value in values:
-        label = str(value.get("label", "")).lower() if isinstance(value, dict) else ""
+        label = value.get("label") if isinstance(value, dict) else None
+        label = label.lower() if isinstance(label, str) else ""
         if label == "flag":
             continue
-        points = _points(value.get("points") if isinstance(value, dict) else None, size)
+        points = _points(value.get("points") if isinstance(value, dict) else None)
         if points is None:
-            problems.add(path, "has a shape whose 'points' are none within the image", fix=_AGAIN)
+            reason = (
+                "has a shape whose 'points' are no list of places x, y up to "
+                f"{MAX_COORDINATE} pixels, or too long an outline"
+            )
+            odd.add(path, reason, fix=_AGAIN)
             return None
         shapes.append(_Shape(points, ignored="ignore" in label))
-    return _Annotation(
-        tuple(text.strip() for text in texts), bool(document.get("is_sentence")), tuple(shapes)
-    )
+    return _Annotation(tuple(texts), bool(document.get("is_sentence")), tuple(shapes))
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _points(values: Any, size: Size | None) -> tuple[tuple[float, float], ...] | None:
-    if not isinstance(values, list) or not values or size is None:
+def _points(values: Any) -> tuple[tuple[float, float], ...] | None:
+    if not isinstance(values, list) or not values:
         return None
     points: list[tuple[float, float]] = []
     for value in values:
         if not (isinstance(value, list) and len(value) == 2):
             return None
-        x, y = value
-        if not all(type(one) in {int, float} and math.isfinite(one) for one in (x, y)):
+        if not all(type(one) in {int, float} and is_coordinate(one) for one in value):
             return None
-        if not (-_MARGIN <= x <= size[1] + _MARGIN and -_MARGIN <= y <= size[0] + _MARGIN):
-            return None
-        points.append((float(x), float(y)))
+        points.append((float(value[0]), float(value[1])))
     return tuple(points) if is_drawable(points) else None

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from videoseg.benchmarks.expressions import Expression, ExpressionVideo, read_expressions
-from videoseg.benchmarks.names import is_safe_id
+from videoseg.benchmarks.expressions import (
+    Expression,
+    ExpressionVideo,
+    expressions_of,
+    sample_id,
+    videos_of,
+)
+from videoseg.benchmarks.names import is_safe_id, unpacked_folder
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.picture_truth import MaskFolderTruths
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import locate_videos, read_rle_split, samples_of
+from videoseg.benchmarks.rle_split import read_rle_split, samples_of
 from videoseg.benchmarks.split import LoadedSplit
+from videoseg.benchmarks.types import Sample
+from videoseg.benchmarks.video_places import locate_videos, only_located
 from videoseg.metrics.protocols import REASONVOS
 
 __all__ = ["ReasonVos"]
@@ -28,14 +37,19 @@ class ReasonVos:
                Annotations/<source>_<video>_<obj_id>/<frame>.png     (above 0: the object)
 
     A video's entry has ``source`` (vipseg, burst, mose, mevis) and its ``expressions`` either by
-    id or as a list of ``{"exp_id", "exp_text", "obj_id"}``. Folders of vipseg have ``obj_id``
-    padded to nine digits. Where there are no ``Annotations``, the form that Sa2VA's evaluation
-    uses is read instead: ``meta_expressions_format.json`` (a single number as ``anno_id``) and
-    ``mask_dict.json``.
+    id or as a list of ``{"exp_id", "exp_text", "obj_id"}``. Each object counts its expressions
+    anew: where an ``exp_id`` repeats in a video, its expressions are called
+    ``<obj_id>_<exp_id>``. Folders of vipseg have ``obj_id`` padded to nine digits.
+
+    Where there are no ``Annotations``, the form that Sa2VA's evaluation uses is read instead:
+    ``meta_expressions_format.json`` (a single number as ``anno_id``) and ``mask_dict.json``.
 
     Frames without a mask's file are not annotated. Groups by ``is_sent`` of the expression, or
     of its video: long (a sentence) and short. The published script leaves out what has no
     prediction; here that scores 0.
+
+    Args:
+        check_pictures: Whether frames and masks must be there.
     """
 
     name = "reasonvos"
@@ -43,6 +57,9 @@ class ReasonVos:
     license = "non-commercial research only; sources under their own licences"
     homepage = "https://github.com/showlab/VideoLISA/blob/main/BENCHMARK.md"
     submission = None
+
+    def __init__(self, *, check_pictures: bool = True) -> None:
+        self._check_pictures = check_pictures
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read the benchmark and check it.
@@ -59,43 +76,72 @@ class ReasonVos:
                 meta=root / "meta_expressions_format.json",
                 pictures=root / "JPEGImages",
                 masks=root / "mask_dict.json",
+                check_pictures=self._check_pictures,
+                notes=[
+                    "this is the converted copy of ReasonVOS, whose converter lost expressions "
+                    "and gave others the masks of another object; numbers on it are on other truth"
+                ],
             )
         problems = Problems(f"{self.name}/{split}", root)
-        videos = read_expressions(root / "meta_expressions.json", problems, prepare=_usual_form)
-        places = locate_videos(videos, root / "JPEGImages", problems, masks={})
-        folders = _folders(root, videos, problems)
-        problems.raise_any()
+        meta = root / "meta_expressions.json"
+        videos = expressions_of(meta, videos_of(meta, problems), problems, prepare=_usual_form)
+        folders = _folders(root, meta, videos, problems, required=self._check_pictures)
+        places = locate_videos(
+            videos,
+            root / "JPEGImages",
+            problems,
+            check_pictures=self._check_pictures,
+            masks_of=lambda video: [
+                folders[key]
+                for expression in video.expressions
+                if (key := sample_id(video, expression)) in folders
+            ],
+        )
+        samples = samples_of(only_located(videos, places), _group, folders)
+        problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,
             protocol=REASONVOS,
-            samples=samples_of(videos, _group),
+            samples=_with_prediction_folders(samples, videos),
             videos=places,
             truths=MaskFolderTruths(folders, absent="unannotated"),
+            left_out=problems.left_out,
+            notes=problems.notes,
         )
 
 
 def _usual_form(entry: Any) -> Any:
-    if not isinstance(entry, Mapping):
-        return entry
-    expressions = entry.get("expressions")
+    """Return a video's entry with its expressions by id, none of them lost."""
+    expressions = entry.get("expressions") if isinstance(entry, Mapping) else None
     if isinstance(expressions, list):
-        items = [
-            (str(value.get("exp_id", place)), value)
-            for place, value in enumerate(expressions)
-            if isinstance(value, Mapping)
-        ]
+        items = [(_exp_id(value, place), value) for place, value in enumerate(expressions)]
+        if len({key for key, _ in items}) < len(items):
+            items = [(_named_by_object(key, value), value) for key, value in items]
     elif isinstance(expressions, Mapping):
-        items = [(key, value) for key, value in expressions.items()]
+        items = list(expressions.items())
     else:
         return entry
     shared = {"is_sent": entry["is_sent"]} if "is_sent" in entry else {}
-    usual = {
-        key: {**shared, "exp": value.get("exp_text"), **value}
-        if isinstance(value, Mapping)
-        else value
-        for key, value in items
-    }
+    usual: dict[str, Any] = {}
+    for key, value in items:
+        number, unique = 1, key
+        while unique in usual:
+            number += 1
+            unique = f"{key}_{number}"
+        usual[unique] = value
+        if isinstance(value, Mapping):
+            usual[unique] = {**shared, "exp": value.get("exp_text"), **value}
     return {**entry, "expressions": usual}
+
+
+def _exp_id(value: Any, place: int) -> str:
+    given = value.get("exp_id") if isinstance(value, Mapping) else None
+    return str(given) if isinstance(given, (str, int)) else str(place)
+
+
+def _named_by_object(key: str, value: Any) -> str:
+    object_id = value.get("obj_id") if isinstance(value, Mapping) else None
+    return f"{object_id}_{key}" if isinstance(object_id, (str, int)) else key
 
 
 def _group(expression: Expression) -> str:
@@ -105,26 +151,70 @@ def _group(expression: Expression) -> str:
     return "long" if str(is_sentence).lower() in {"true", "1"} else "short"
 
 
-def _folders(root: Path, videos: list[ExpressionVideo], problems: Problems) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for video in videos:
-        source = str(video.fields.get("source", ""))
-        for expression in video.expressions:
-            object_id = str(expression.fields.get("obj_id", ""))
-            names = [
-                f"{prefix}_{video.video_id}_{written}"
-                for prefix in (source, source.lower())
-                for written in (object_id, object_id.zfill(9))
-            ]
-            folders = [root / "Annotations" / name for name in names if is_safe_id(name)]
-            folder = next((folder for folder in folders if folder.is_dir()), None)
-            if folder is None:
-                problems.add(
-                    root / "Annotations" / names[0][:200] if is_safe_id(names[0]) else root,
-                    f"there are no masks of video {video.video_id!r}, expression "
-                    f"{expression.expression_id!r}",
-                    fix="download the annotations again",
-                )
-            else:
-                found[f"{video.video_id}/{expression.expression_id}"] = folder
+def _with_prediction_folders(
+    samples: Sequence[Sample], videos: Sequence[ExpressionVideo]
+) -> list[Sample]:
+    """Add where VideoLISA writes and scores masks: in a folder named as that of the truth."""
+    asked = {
+        sample_id(video, expression): (video, expression)
+        for video in videos
+        for expression in video.expressions
+    }
+    found = []
+    for sample in samples:
+        video, expression = asked[sample.id]
+        exp_id = expression.fields.get("exp_id", "")
+        places = [f"{name}/{exp_id}" for name in _names(video, expression)]
+        usable = tuple(dict.fromkeys(place for place in places if is_safe_id(place)))
+        found.append(replace(sample, prediction_folders=usable))
     return found
+
+
+def _folders(
+    root: Path,
+    meta: Path,
+    videos: Sequence[ExpressionVideo],
+    problems: Problems,
+    *,
+    required: bool,
+) -> dict[str, Path]:
+    """Return the folder of masks of every sample that has one."""
+    named = {
+        sample_id(video, expression): _names(video, expression)
+        for video in videos
+        for expression in video.expressions
+    }
+    every = (name for names in named.values() for name in names)
+    annotations = unpacked_folder(root / "Annotations", every)
+    found: dict[str, Path] = {}
+    for sample, names in named.items():
+        if not names:
+            problems.leave_out(
+                meta,
+                f"{sample} needs 'source' and 'obj_id', which name the folder of its masks",
+                fix="download the file again, or correct it",
+            )
+            continue
+        folders = [annotations / name for name in names]
+        folder = next((folder for folder in folders if folder.is_dir()), None)
+        if folder is None and required:
+            problems.leave_out(
+                folders[0],
+                f"there are no masks of {sample}",
+                fix="download the annotations again",
+            )
+        else:
+            found[sample] = folder or folders[0]
+    return found
+
+
+def _names(video: ExpressionVideo, expression: Expression) -> list[str]:
+    source, object_id = video.fields.get("source"), expression.fields.get("obj_id")
+    if not isinstance(source, str) or not isinstance(object_id, (str, int)):
+        return []
+    names = [
+        f"{prefix}_{video.video_id}_{written}"
+        for prefix in (source, source.lower())
+        for written in (str(object_id), str(object_id).zfill(9))
+    ]
+    return [name for name in dict.fromkeys(names) if is_safe_id(name)]

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from videoseg.benchmarks.expressions import ExpressionVideo, read_expressions
+from videoseg.benchmarks.annotators import NUM_ANNOTATORS
+from videoseg.benchmarks.expressions import (
+    ExpressionVideo,
+    expressions_of,
+    sample_id,
+    videos_of,
+)
 from videoseg.benchmarks.json_files import read_mapping
-from videoseg.benchmarks.mask_dict import MaskDictTruths, check_masks
-from videoseg.benchmarks.object_ids import object_ids_of
+from videoseg.benchmarks.mask_dict import (
+    MASKS_AGAIN,
+    MaskDictTruths,
+    find_bad_tracks,
+    first_size,
+)
+from videoseg.benchmarks.names import unpacked_folder
+from videoseg.benchmarks.object_ids import object_ids_of, parsed_object_ids
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.pickles import read_pickle
 from videoseg.benchmarks.picture_truth import IdPictureTruths
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import locate_videos, no_group, samples_of
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo, TruthSource
+from videoseg.benchmarks.rle_split import mask_track, no_group, samples_of
+from videoseg.benchmarks.split import LoadedSplit, TruthSource, VideoPlace
+from videoseg.benchmarks.video_places import annotated_videos, locate_videos, only_located
+from videoseg.errors import ConfigError
 from videoseg.metrics.protocols import REF_DAVIS17
+from videoseg.text import shorten
+from videoseg.types import Size
 
 __all__ = ["RefDavis17"]
+
+_ORDERS = ("text", "file")
 
 
 class RefDavis17:
@@ -34,10 +53,21 @@ class RefDavis17:
     annotations. Every object has four expressions, one after another: two annotators, each for
     the first frame and for the whole video. In the mask dictionary, keys count the expressions
     over the sorted names of videos and, within one, the sorted names of expressions (as text:
-    "10" before "2"). The pickle is read without running what it may hold.
+    "10" before "2"). The pickle is read without running what it may hold. Others read the same
+    file with the expressions in the order of the file; nothing in it tells which was meant. A
+    note of the split says if expressions of one object get different masks, and whether the
+    other order mends that.
 
     The protocol is that of each expression by itself. For the official one, with the objects of
     each annotator merged, give the predictions to ``videoseg.benchmarks.merge_annotators``.
+
+    Args:
+        check_pictures: Whether frames and masks must be there.
+        mask_order: How the mask dictionary counts the expressions of a video: ``text``, sorted
+            as text, or ``file``, as in ``meta_expressions.json``.
+
+    Raises:
+        ConfigError: If there is no such order.
     """
 
     name = "ref-davis17"
@@ -49,6 +79,14 @@ class RefDavis17:
     )
     submission = None
 
+    def __init__(self, *, check_pictures: bool = True, mask_order: str = "text") -> None:
+        if mask_order not in _ORDERS:
+            raise ConfigError(
+                f"mask_order must be one of {', '.join(_ORDERS)}, got {mask_order!r}"
+            )
+        self._check_pictures = check_pictures
+        self._mask_order = mask_order
+
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
 
@@ -58,74 +96,165 @@ class RefDavis17:
         split = split_named(self, split)
         problems = Problems(f"{self.name}/{split}", root)
         meta = root / "meta_expressions" / split / "meta_expressions.json"
-        videos = read_expressions(meta, problems)
-        places = locate_videos(videos, root / split / "JPEGImages", problems, masks={})
-        truths = _truths(root / split, meta, videos, places, problems)
-        problems.raise_any()
+        document = videos_of(meta, problems)
+        videos = expressions_of(meta, document, problems)
+        folder = root / split
+        annotations = unpacked_folder(folder / "Annotations", document)
+        masks = None
+        if not annotations.is_dir():
+            masks = _mask_dict(folder, problems, required=self._check_pictures)
+        # Expressions that are left out count all the same.
+        keys = {order: _counted(document, order) for order in _ORDERS}
+        places = locate_videos(
+            videos,
+            folder / "JPEGImages",
+            problems,
+            check_pictures=self._check_pictures,
+            size_of=lambda video: _size(video, keys[self._mask_order], masks),
+            masks_of=lambda video: [annotations / video.video_id],
+        )
+        videos = only_located(videos, places)
+        truths: TruthSource
+        if masks is None:
+            if self._check_pictures and not problems.count:
+                videos = annotated_videos(annotations, videos, problems)
+            known: Mapping[str, object]
+            known = object_ids = object_ids_of(meta, videos, problems)
+            truths = IdPictureTruths(annotations, object_ids)
+        else:
+            chosen = keys[self._mask_order]
+            known = _sound(folder, videos, places, masks, chosen, problems)
+            _compare_orders(videos, masks, keys, self._mask_order, problems)
+            truths = MaskDictTruths(masks, {sample: (chosen[sample],) for sample in known})
+        samples = samples_of(videos, no_group, known)
+        problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,
             protocol=REF_DAVIS17,
-            samples=samples_of(videos, no_group),
+            samples=samples,
             videos=places,
             truths=truths,
+            left_out=problems.left_out,
+            notes=problems.notes,
         )
 
 
-def _truths(
+def _counted(document: Mapping[str, Any], order: str) -> dict[str, str]:
+    """Return the key in the mask dictionary of every expression, by the sample's id."""
+    keys: dict[str, str] = {}
+    for video_id in sorted(document):
+        entry = document[video_id]
+        expressions = entry.get("expressions") if isinstance(entry, dict) else None
+        names = list(expressions) if isinstance(expressions, dict) else []
+        for name in sorted(names) if order == "text" else names:
+            keys[f"{video_id}/{name}"] = str(len(keys))
+    return keys
+
+
+def _size(
+    video: ExpressionVideo, keys: Mapping[str, str], masks: Mapping[str, Any] | None
+) -> Size | None:
+    tracks = ((masks or {}).get(keys[sample_id(video, one)]) for one in video.expressions)
+    return next((size for track in tracks if (size := first_size(track)) is not None), None)
+
+
+def _sound(
     folder: Path,
-    meta: Path,
-    videos: list[ExpressionVideo],
-    places: dict[str, SplitVideo],
+    videos: Sequence[ExpressionVideo],
+    places: Mapping[str, VideoPlace],
+    masks: Mapping[str, Any],
+    keys: Mapping[str, str],
     problems: Problems,
-) -> TruthSource:
-    annotations = folder / "Annotations"
-    if annotations.is_dir():
-        for video in videos:
-            if not (annotations / video.video_id).is_dir():
-                problems.add(
-                    annotations / video.video_id, "is missing", fix="download the annotations"
-                )
-        return IdPictureTruths(annotations, object_ids_of(meta, videos, problems))
-    path, masks = _mask_dict(folder, problems)
-    keys = _counted(videos)
-    if masks is not None:
-        tracks = []
-        for video in videos:
-            for expression in video.expressions:
-                key = keys[f"{video.video_id}/{expression.expression_id}"]
-                if video.video_id in places:
-                    place = places[video.video_id]
-                    name = f"annotation {key} (video {video.video_id!r})"
-                    tracks.append((name, masks.get(key), len(place.names), place.size))
-        check_masks(path, tracks, problems)
-    return MaskDictTruths(masks or {}, {sample: (key,) for sample, key in keys.items()})
+) -> dict[str, str]:
+    """Return the samples whose masks are there and fit, with their keys."""
+    wanted = {
+        sample_id(video, expression): (video, keys[sample_id(video, expression)])
+        for video in videos
+        for expression in video.expressions
+    }
+    bad = find_bad_tracks(
+        (
+            mask_track(video, places[video.video_id], key, masks)
+            for video, key in wanted.values()
+            if key in masks
+        ),
+        problems,
+    )
+    found: dict[str, str] = {}
+    for sample, (video, key) in wanted.items():
+        reason = bad.get((video.video_id, key))
+        if key not in masks:
+            reason = f"has no masks with the key {key}, those of {sample}"
+        if reason is None:
+            found[sample] = key
+        else:
+            problems.leave_out(folder / _file(folder), reason, fix=MASKS_AGAIN)
+    return found
 
 
-def _counted(videos: list[ExpressionVideo]) -> dict[str, str]:
-    ordered = [
-        f"{video.video_id}/{expression.expression_id}"
-        for video in sorted(videos, key=lambda video: video.video_id)
-        for expression in sorted(video.expressions, key=lambda one: one.expression_id)
-    ]
-    return {sample: str(place) for place, sample in enumerate(ordered)}
+def _compare_orders(
+    videos: Sequence[ExpressionVideo],
+    masks: Mapping[str, Any],
+    keys: Mapping[str, Mapping[str, str]],
+    chosen: str,
+    problems: Problems,
+) -> None:
+    """Note where expressions of one object have different masks."""
+    odd = {order: _torn_objects(videos, masks, keys[order]) for order in _ORDERS}
+    if not odd[chosen]:
+        return
+    other = next(order for order in _ORDERS if order != chosen)
+    said = "the other order has as many"
+    if len(odd[other]) < len(odd[chosen]):
+        said = f"with mask_order={other} it is so for {len(odd[other])}"
+    problems.note(
+        f"in the mask dictionary, expressions of one object differ in their first mask for "
+        f"{len(odd[chosen])} objects, such as {odd[chosen][0]}; {said}"
+    )
 
 
-def _mask_dict(folder: Path, problems: Problems) -> tuple[Path, dict[str, Any] | None]:
-    path = folder / "mask_dict.json"
-    if path.is_file():
-        return path, read_mapping(path, problems)
-    path = folder / "mask_dict.pkl"
+def _torn_objects(
+    videos: Sequence[ExpressionVideo], masks: Mapping[str, Any], keys: Mapping[str, str]
+) -> list[str]:
+    found = []
+    for video in videos:
+        firsts: dict[object, set[str]] = {}
+        for place, expression in enumerate(video.expressions):
+            ids = parsed_object_ids(expression.fields.get("obj_id"))
+            key = keys[sample_id(video, expression)]
+            track = masks.get(key)
+            if isinstance(track, list) and track:
+                # Expressions without 'obj_id' are counted, four for each object.
+                object_id = place // NUM_ANNOTATORS + 1 if ids is None else ids
+                firsts.setdefault(object_id, set()).add(repr(track[0]))
+        found += [
+            f"{video.video_id}, object {shorten(object_id)}"
+            for object_id, different in firsts.items()
+            if len(different) > 1
+        ]
+    return found
+
+
+def _file(folder: Path) -> str:
+    return "mask_dict.json" if (folder / "mask_dict.json").is_file() else "mask_dict.pkl"
+
+
+def _mask_dict(folder: Path, problems: Problems, *, required: bool) -> dict[str, Any] | None:
+    path = folder / _file(folder)
+    if path.suffix == ".json":
+        return read_mapping(path, problems)
     if not path.is_file():
-        problems.add(
-            folder / "Annotations",
-            "is missing",
-            fix="download it, or mask_dict.json or mask_dict.pkl",
-        )
-        return path, None
+        if required:
+            problems.add(
+                folder / "Annotations",
+                "is missing",
+                fix="download it, or mask_dict.json or mask_dict.pkl",
+            )
+        return None
     before = problems.count
     value = read_pickle(path, problems)
     if isinstance(value, dict):
-        return path, {str(key): track for key, track in value.items()}
+        return {str(key): track for key, track in value.items()}
     if problems.count == before:
         problems.add(path, "holds no dictionary of masks", fix="download it again")
-    return path, None
+    return None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import ExpressionVideo, read_expressions
+from videoseg.benchmarks.expressions import ExpressionVideo, read_expressions, videos_of
+from videoseg.benchmarks.names import unpacked_folder
 from videoseg.benchmarks.object_ids import object_ids_of
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.picture_truth import IdPictureTruths
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import locate_videos, no_group, samples_of
+from videoseg.benchmarks.rle_split import no_group, samples_of
 from videoseg.benchmarks.split import LoadedSplit
 from videoseg.benchmarks.submission import SubmissionFormat
+from videoseg.benchmarks.video_places import annotated_videos, locate_videos, only_located
 from videoseg.metrics.protocols import REF_YOUTUBE_VOS
 
 __all__ = ["RefYoutubeVos"]
@@ -28,8 +30,12 @@ class RefYoutubeVos:
                valid/JPEGImages/<video>/<frame>.jpg
 
     The masks of ``valid`` are on the server: its truth is None and predictions are uploaded.
-    The file of ``valid`` lists the videos of the test set, too; those that the file of ``test``
-    names are left out, if it is there (202 videos remain).
+    The file of ``valid`` lists the videos of the test set, too, whose frames are not public.
+    Those that the file of ``test`` names are passed over (202 videos remain); where that file is
+    not part of the download, the videos without a folder of frames are left out.
+
+    Args:
+        check_pictures: Whether frames and masks must be there.
     """
 
     name = "ref-youtube-vos"
@@ -39,6 +45,9 @@ class RefYoutubeVos:
     submission = SubmissionFormat(
         top_folder="Annotations", server="https://youtube-vos.org/dataset/rvos/"
     )
+
+    def __init__(self, *, check_pictures: bool = True) -> None:
+        self._check_pictures = check_pictures
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
@@ -50,29 +59,47 @@ class RefYoutubeVos:
         problems = Problems(f"{self.name}/{split}", root)
         meta = root / "meta_expressions" / split / "meta_expressions.json"
         videos = read_expressions(meta, problems)
-        truths = None
+        most_alike = 0.5
         if split == "valid":
-            videos = _without_test(root, videos, problems)
-        places = locate_videos(videos, root / split / "JPEGImages", problems, masks={})
+            test = root / "meta_expressions" / "test" / "meta_expressions.json"
+            if test.is_file():
+                videos = _without(test, videos, problems)
+            else:
+                # 305 of the 507 videos of the file are those of the test set.
+                most_alike = 0.75
+        annotations = unpacked_folder(
+            root / split / "Annotations", (video.video_id for video in videos)
+        )
+        places = locate_videos(
+            videos,
+            root / split / "JPEGImages",
+            problems,
+            check_pictures=self._check_pictures,
+            masks_of=lambda video: [annotations / video.video_id],
+        )
+        videos = only_located(videos, places)
+        object_ids = truths = None
         if split == "train":
-            truths = IdPictureTruths(
-                root / split / "Annotations", object_ids_of(meta, videos, problems)
-            )
-        problems.raise_any()
+            if self._check_pictures:
+                videos = annotated_videos(annotations, videos, problems)
+            object_ids = object_ids_of(meta, videos, problems)
+            truths = IdPictureTruths(annotations, object_ids)
+        samples = samples_of(videos, no_group, object_ids)
+        problems.raise_any(len(samples), most_alike=most_alike)
         return LoadedSplit(
             problems.subject,
             protocol=REF_YOUTUBE_VOS,
-            samples=samples_of(videos, no_group),
+            samples=samples,
             videos=places,
             truths=truths,
+            left_out=problems.left_out,
+            notes=problems.notes,
         )
 
 
-def _without_test(
-    root: Path, videos: list[ExpressionVideo], problems: Problems
+def _without(
+    path: Path, videos: list[ExpressionVideo], problems: Problems
 ) -> list[ExpressionVideo]:
-    path = root / "meta_expressions" / "test" / "meta_expressions.json"
-    if not path.is_file():
-        return videos
-    of_test = {video.video_id for video in read_expressions(path, problems)}
-    return [video for video in videos if video.video_id not in of_test]
+    """Return the videos that another file does not list."""
+    others = videos_of(path, problems)
+    return [video for video in videos if video.video_id not in others]

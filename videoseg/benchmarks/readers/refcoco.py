@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 from videoseg.benchmarks.json_files import read_json
 from videoseg.benchmarks.opening import split_named
@@ -11,11 +12,16 @@ from videoseg.benchmarks.pickles import read_pickle
 from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.refer import read_references
 from videoseg.benchmarks.split import LoadedSplit
+from videoseg.errors import ConfigError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import GREFCOCO, REFCOCO
 
 __all__ = ["Grefcoco", "Refcoco", "RefcocoPlus", "Refcocog"]
 
+_Divisions: TypeAlias = Mapping[str, tuple[str, ...]]
+
+_UNC = ("val", "testA", "testB", "train")
+_WITH_TEST = ("val", "test", "train")
 _LICENSE = "images under the terms of COCO and Flickr; none stated for the expressions"
 
 
@@ -33,12 +39,20 @@ class Refcoco:
     like its file; a sample is one sentence, its expression id the ``sent_id``. The pickle is
     read without running what it may hold; the same list as JSON is taken, too.
 
+    A sentence without text or a region that cannot be drawn is left out; an empty list of
+    polygons is an empty region.
+
     Args:
-        split_by: Whose division into splits: ``unc`` or ``google``.
+        split_by: Whose division into splits: ``unc`` (val, testA, testB, train) or ``google``
+            (val, test, train).
+        check_pictures: Whether the images must be there.
+
+    Raises:
+        ConfigError: If there is no such division.
     """
 
     name: str = "refcoco"
-    splits: tuple[str, ...] = ("val", "testA", "testB", "train")
+    splits: tuple[str, ...] = _UNC
     license: str = _LICENSE
     homepage: str = "https://github.com/lichengunc/refer"
     submission = None
@@ -47,8 +61,17 @@ class Refcoco:
     _protocol: EvalProtocol = REFCOCO
     _with_crowds = True
 
-    def __init__(self, *, split_by: str = "unc") -> None:
-        self._split_by = split_by
+    _divisions: ClassVar[_Divisions] = {"unc": _UNC, "google": _WITH_TEST}
+
+    def __init__(self, *, split_by: str = "", check_pictures: bool = True) -> None:
+        if split_by and split_by not in self._divisions:
+            raise ConfigError(
+                f"{self.name} is divided into splits by {' or '.join(self._divisions)}, got "
+                f"split_by={split_by!r}"
+            )
+        self._split_by = split_by or next(iter(self._divisions))
+        self.splits = self._divisions[self._split_by]
+        self._check_pictures = check_pictures
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
@@ -79,6 +102,7 @@ class Refcoco:
             protocol=self._protocol,
             problems=problems,
             with_crowds=self._with_crowds,
+            check_pictures=self._check_pictures,
         )
 
 
@@ -87,10 +111,12 @@ class RefcocoPlus(Refcoco):
 
     Args:
         split_by: Whose division into splits: ``unc``.
+        check_pictures: Whether the images must be there.
     """
 
     name = "refcoco-plus"
     _folder = "refcoco+"
+    _divisions: ClassVar[_Divisions] = {"unc": _UNC}
 
 
 class Refcocog(Refcoco):
@@ -99,14 +125,13 @@ class Refcocog(Refcoco):
     Args:
         split_by: Whose division into splits: ``umd`` (val, test, train) or ``google`` (val,
             train).
+        check_pictures: Whether the images must be there.
     """
 
     name = "refcocog"
-    splits = ("val", "test", "train")
+    splits = _WITH_TEST
     _folder = "refcocog"
-
-    def __init__(self, *, split_by: str = "umd") -> None:
-        super().__init__(split_by=split_by)
+    _divisions: ClassVar[_Divisions] = {"umd": _WITH_TEST, "google": ("val", "train")}
 
 
 class Grefcoco(Refcoco):
@@ -123,6 +148,7 @@ class Grefcoco(Refcoco):
 
     Args:
         split_by: Whose division into splits: ``unc``.
+        check_pictures: Whether the images must be there.
     """
 
     name = "grefcoco"
@@ -130,4 +156,5 @@ class Grefcoco(Refcoco):
     _folder = "grefcoco"
     _file = "grefs"
     _protocol = GREFCOCO
+    _divisions: ClassVar[_Divisions] = {"unc": _UNC}
     _with_crowds = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import Expression
 from videoseg.benchmarks.opening import split_named
 from videoseg.benchmarks.rle_split import read_rle_split
 from videoseg.benchmarks.split import LoadedSplit
@@ -28,7 +27,8 @@ class Revos:
     Videos may also lie in the root itself, without ``JPEGImages``. Ids of videos hold slashes
     (``<source>/<video>``). The truth of an expression is the union of its ``anno_id``; where they
     overlap a pixel counts once. Groups by ``type_id``: 0 referring, 1 reasoning, 2 no-target
-    (no such object), which the overall score leaves out.
+    (no such object), which the overall score leaves out. Expressions of another type are left
+    out.
 
     Args:
         check_pictures: Whether the frames must be there; scoring alone needs none.
@@ -59,10 +59,6 @@ class Revos:
             pictures=pictures if pictures.exists() else root,
             masks=root / "mask_dict.json",
             foreground=root / "mask_dict_foreground.json",
-            group_of=_group,
+            types=_GROUPS,
             check_pictures=self._check_pictures,
         )
-
-
-def _group(expression: Expression) -> str:
-    return _GROUPS.get(expression.type_id if expression.type_id is not None else -1, "")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from videoseg.benchmarks.types import Sample
+from videoseg.benchmarks.types import LeftOut, Sample
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report.data import (
     Breakdown,
@@ -19,6 +19,7 @@ from videoseg.evaluation.report.data import (
     SampleRow,
     TableRow,
 )
+from videoseg.evaluation.report.words import left_out_line
 from videoseg.evaluation.run_file import RunInfo
 from videoseg.evaluation.scoring import unreadable_score
 from videoseg.metrics.protocol import EvalProtocol
@@ -53,9 +54,17 @@ def build_report(
     """
     latest = {record.sample: record.without_masks() for record in records}
     order = {sample.id: place for place, sample in enumerate(samples)}
-    ordered = sorted(latest.values(), key=lambda r: (order.get(r.sample, len(order)), r.sample))
+    every = sorted(latest.values(), key=lambda r: (order.get(r.sample, len(order)), r.sample))
+    ordered = [record for record in every if not record.left_out]
+    # The shards of a run have read the same benchmark.
+    left_out = (*runs[0].left_out, *(_left_out(record) for record in every if record.left_out))
     scored = any(record.score is not None for record in ordered)
-    scores = [(record, _score(record, protocol)) for record in ordered] if scored else []
+    # A sample without any value is in no mean, and does not count as one of its samples.
+    scores = [
+        (record, score)
+        for record in (ordered if scored else ())
+        if (score := _score(record, protocol)).values
+    ]
     summary = summarise(((record.group, score) for record, score in scores), protocol)
     identity = runs[0].identity
     return EvaluationReport(
@@ -63,7 +72,7 @@ def build_report(
         protocol=protocol,
         pipeline=identity.pipeline,
         seed=identity.seed,
-        coverage=_coverage(ordered, runs),
+        coverage=_coverage(ordered, runs, left_out),
         measures=tuple(name for name in protocol.measures if name in summary.overall),
         overall=dict(summary.overall),
         groups=Breakdown(
@@ -77,12 +86,17 @@ def build_report(
         breakdowns=_breakdowns(scores, protocol),
         course=_course([score for _, score in scores]),
         samples=tuple(_row(record, protocol, scored=scored) for record in ordered),
+        left_out=left_out,
         costs=_costs(ordered),
         runs=tuple(runs),
         versions=_versions(ordered),
         devices=tuple(sorted({record.device for record in ordered if record.device})),
-        problems=(*problems, *_mixed(ordered)),
+        problems=(*left_out_line(left_out), *runs[0].notes, *problems, *_mixed(ordered)),
     )
+
+
+def _left_out(record: Record) -> LeftOut:
+    return LeftOut(record.sample, "" if record.error is None else record.error.message)
 
 
 def _mixed(records: Sequence[Record]) -> list[str]:
@@ -115,8 +129,12 @@ def _row(record: Record, protocol: EvalProtocol, *, scored: bool) -> SampleRow:
     )
 
 
-def _coverage(records: Sequence[Record], runs: Sequence[RunInfo]) -> Coverage:
-    in_split = runs[0].identity.num_samples
+def _coverage(
+    records: Sequence[Record], runs: Sequence[RunInfo], left_out: Sequence[LeftOut]
+) -> Coverage:
+    # Those that were left out when the benchmark was read are no samples of the split.
+    unreadable = len(left_out) - len(runs[0].left_out)
+    in_split = runs[0].identity.num_samples - unreadable
     limits = [run.limit for run in runs if run.limit is not None]
     asked = min(max(limits), in_split) if len(limits) == len(runs) else in_split
     count = max((run.shard.count for run in runs if run.shard is not None), default=0)
@@ -126,11 +144,18 @@ def _coverage(records: Sequence[Record], runs: Sequence[RunInfo]) -> Coverage:
         # A later session may have asked for fewer than an earlier one had done.
         asked=max(asked, len(records)),
         done=len(records),
-        failed=sum(record.failed for record in records),
+        failed=sum(record.failed and not _is_uncounted(record) for record in records),
+        uncounted=sum(map(_is_uncounted, records)),
         missing_shards=tuple(
             f"{number}/{count}" for number in range(1, count + 1) if number not in here
         ),
+        unusable=sum(entry.num_samples for entry in left_out),
     )
+
+
+def _is_uncounted(record: Record) -> bool:
+    """Return whether the protocol counts a sample in no mean, for want of a prediction."""
+    return record.score is not None and record.score.missing and not record.score.values
 
 
 # -- broken down -------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from videoseg.benchmarks.types import LeftOut
 from videoseg.evaluation.records import RecordedError, TargetFacts
 from videoseg.evaluation.run_file import RunInfo
 from videoseg.metrics.protocol import EvalProtocol
@@ -21,11 +22,15 @@ class Coverage:
     """How much of what was asked for was answered.
 
     Args:
-        in_split: Samples of the split.
+        in_split: Samples of the split that can be asked and scored.
         asked: Samples asked for; fewer if there was a limit.
         done: Samples that have a record.
         failed: How many of those failed; they count as zero.
         missing_shards: Shards that have no records here.
+        unusable: Samples of the benchmark that are left out, since they cannot be asked or
+            their truth cannot be read.
+        uncounted: How many of those done have no prediction and are in no mean, as the protocol
+            has it.
     """
 
     in_split: int
@@ -33,29 +38,37 @@ class Coverage:
     done: int
     failed: int
     missing_shards: tuple[str, ...] = ()
+    unusable: int = 0
+    uncounted: int = 0
 
     @property
     def answered(self) -> float:
-        """Share of what was asked for that was answered without failing, in [0, 1]."""
-        return (self.done - self.failed) / self.asked if self.asked else 0.0
+        """Share of what was asked for that was answered and counts, in [0, 1]."""
+        return self._num_answered / self.asked if self.asked else 0.0
 
     @property
     def complete(self) -> bool:
-        """Whether every sample of the split was answered."""
-        return self.done == self.in_split and not self.failed
+        """Whether every sample of the split was answered, and none was left out."""
+        return self._num_answered == self.in_split and not self.unusable
+
+    @property
+    def _num_answered(self) -> int:
+        return self.done - self.failed - self.uncounted
 
     def __str__(self) -> str:
-        parts = [
-            f"{self.done - self.failed} of {self.asked} answered ({100 * self.answered:.1f} %)"
-        ]
+        parts = [f"{self._num_answered} of {self.asked} answered ({100 * self.answered:.1f} %)"]
         if self.failed:
             parts.append(f"{self.failed} failed and count as zero")
+        if self.uncounted:
+            parts.append(f"{self.uncounted} without a prediction and in no mean")
         if self.asked > self.done:
             parts.append(f"{self.asked - self.done} not run yet")
         if self.missing_shards:
             parts.append(f"shards {', '.join(self.missing_shards)} are not here")
         if self.asked < self.in_split:
             parts.append(f"{self.in_split - self.asked} of the split's {self.in_split} left out")
+        if self.unusable:
+            parts.append(f"{self.unusable} more cannot be asked or scored")
         return ", ".join(parts)
 
 
@@ -160,7 +173,8 @@ class EvaluationReport:
         groups: The same by group.
         breakdowns: The same by attribute, length of the video and size of the target.
         course: Mean J in each tenth of the annotated frames; empty if frames have no score.
-        samples: Every sample, in the benchmark's order.
+        samples: Every sample that counts, in the benchmark's order.
+        left_out: What of the benchmark cannot be asked or scored and counts neither way.
         costs: What it took.
         runs: How it was run, one for each shard.
         versions: Of the packages that took part.
@@ -179,6 +193,7 @@ class EvaluationReport:
     breakdowns: tuple[Breakdown, ...]
     course: tuple[float, ...]
     samples: tuple[SampleRow, ...]
+    left_out: tuple[LeftOut, ...] = ()
     costs: Costs = field(default_factory=Costs)
     runs: tuple[RunInfo, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -220,6 +235,7 @@ class EvaluationReport:
                 "breakdowns": [to_jsonable(breakdown) for breakdown in self.breakdowns],
                 "course": list(self.course),
                 "samples": [to_jsonable(sample) for sample in self.samples],
+                "left_out": [to_jsonable(entry) for entry in self.left_out],
             },
             "run": {
                 "costs": to_jsonable(self.costs),

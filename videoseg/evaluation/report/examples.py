@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
-from videoseg.errors import VideosegError
+from videoseg.errors import EvaluationError, VideosegError
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report.data import EvaluationReport, SampleRow
 from videoseg.masks.colors import object_color
@@ -132,6 +132,8 @@ def _pictures(record: Record, sample: Sample, split: BenchmarkSplit) -> tuple[Ex
         close = getattr(video, "close", None)
         if close is not None:
             close()
+    if any(len(track.masks) <= max(frames, default=0) for track in record.tracks):
+        raise EvaluationError(f"the record of {record.sample} has masks of fewer frames")
     return tuple(
         _picture(index, image, record.tracks, truth)
         for index, image in zip(frames, images, strict=True)

@@ -107,6 +107,10 @@ def _warnings(report: EvaluationReport, submission: str) -> str:
         said.append(
             f"{counted(coverage.failed, 'sample')} failed and count as zero; see Failures below."
         )
+    if coverage.uncounted:
+        said.append(
+            f"{counted(coverage.uncounted, 'sample')} without a prediction and in no mean."
+        )
     if coverage.done < coverage.asked:
         said.append(
             f"{counted(coverage.asked - coverage.done, 'sample')} have not been run yet: these "

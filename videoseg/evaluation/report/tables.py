@@ -65,7 +65,8 @@ def percent(value: float | None) -> str:
 
 def headline_rows(report: EvaluationReport) -> list[TableRow]:
     """Return the rows of the first table: overall, then each group."""
-    total = TableRow("overall", len(report.samples), report.overall)
+    num_scored = sum(bool(row.values) for row in report.samples)
+    total = TableRow("overall", num_scored, report.overall)
     return [
         total,
         *(TableRow(r.label or "no group", r.count, r.values) for r in report.groups.rows),

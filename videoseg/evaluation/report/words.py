@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from videoseg.evaluation.report.tables import measure_name
-from videoseg.io.wording import seconds_text
+from videoseg.io.wording import counted, seconds_text, shortened
 from videoseg.metrics.protocol import MEASURES, EvalProtocol
 
 if TYPE_CHECKING:
+    from videoseg.benchmarks.types import LeftOut
     from videoseg.evaluation.report.data import EvaluationReport
 
-__all__ = ["cost_facts", "pipeline_yaml", "protocol_facts", "run_facts"]
+__all__ = ["cost_facts", "left_out_line", "pipeline_yaml", "protocol_facts", "run_facts"]
+
+_MOST_LEFT_OUT = 3
 
 _RULES = {
     "frames": {"all": "all annotated frames", "inner": "all but the first and the last"},
@@ -21,11 +25,22 @@ _RULES = {
         "first-appearance": "from where truth or prediction first show the object",
     },
     "objects": {"united": "the union of all", "apart": "each by itself"},
+    "true_objects": {
+        "all": "every annotated one",
+        "first-frame": "ids up to the highest of the first annotated frame",
+    },
+    "overlaps": {
+        "once": "their union",
+        "dropped": "what several outlines of one target cover is no target",
+        "added": "A and R are computed on 8-bit sums",
+    },
+    "void": {"ignored": "do not count", "background": "are background"},
     "matching": {"id": "by id", "best": "the assignment with the highest mean"},
     "extra_objects": {"ignore": "are ignored", "error": "are an error"},
     "missing": {
         "zero": "0 in every measure",
         "empty": "scored as an answer of no mask",
+        "left-out": "left out of every mean",
         "error": "an error",
     },
     "resolution": {"error": "another size is an error", "nearest": "resized by nearest neighbour"},
@@ -35,10 +50,15 @@ _RULES = {
         "groups": "the mean of the means of groups",
     },
 }
+_IF_APART = {"true_objects", "matching", "extra_objects"}
+_IF_UNITED = {"overlaps"}
 _TITLES = {
     "frames": "Frames that count",
     "start": "An object counts",
     "objects": "Objects",
+    "true_objects": "Objects that count",
+    "overlaps": "Annotations that overlap",
+    "void": "Void pixels",
     "matching": "Matching of objects",
     "extra_objects": "Extra objects",
     "missing": "A missing prediction",
@@ -52,7 +72,7 @@ def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
     facts = {"Name": protocol.name, "Source": protocol.source}
     for name, words in _RULES.items():
         value = getattr(protocol, name)
-        applies = protocol.objects == "apart" or name not in {"matching", "extra_objects"}
+        applies = name not in (_IF_UNITED if protocol.objects == "apart" else _IF_APART)
         if applies:
             facts[_TITLES[name]] = words.get(value, str(value))
     if protocol.groups:
@@ -62,6 +82,21 @@ def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
     for name in protocol.measures:
         facts[measure_name(name)] = MEASURES[name]
     return facts
+
+
+def left_out_line(left_out: Sequence[LeftOut]) -> list[str]:
+    """Return one line on what was left out, or none."""
+    if not left_out:
+        return []
+    num_samples = sum(entry.num_samples for entry in left_out)
+    counted_entries = [entry for entry in left_out if entry.num_samples]
+    shown = "; ".join(
+        f"{shortened(str(entry), 160)} ({counted(entry.num_samples, 'sample')})"
+        for entry in counted_entries[:_MOST_LEFT_OUT]
+    )
+    more = len(counted_entries) - _MOST_LEFT_OUT
+    rest = f"; and {more} more, all in report.json" if more > 0 else ""
+    return [f"{counted(num_samples, 'sample')} left out of the benchmark: {shown}{rest}"]
 
 
 def cost_facts(report: EvaluationReport) -> dict[str, str]:

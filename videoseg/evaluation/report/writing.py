@@ -17,7 +17,10 @@ from videoseg.evaluation.report.examples import Example, choose, illustrate
 from videoseg.evaluation.report.markdown import render_markdown
 from videoseg.evaluation.report.page import render_page
 from videoseg.evaluation.run_file import RunInfo
+from videoseg.files import expand_path
+from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.text import well_formed
 from videoseg.types import from_jsonable
 
 __all__ = ["load_report", "records_of", "save_report", "write_report"]
@@ -47,7 +50,7 @@ def write_report(
         OutputError: If the folder holds no run, or runs that do not belong together, or
             cannot be written.
     """
-    folder = Path(folder)
+    folder = expand_path(folder)
     report = load_report(folder, split)
     report = replace(report, problems=(*report.problems, *problems))
     best, worst = choose(report)
@@ -72,20 +75,27 @@ def load_report(folder: str | Path, split: BenchmarkSplit | None = None) -> Eval
         split: What was run on, for the order of the samples.
 
     Raises:
-        OutputError: If the folder holds no run, or runs that do not belong together.
+        OutputError: If the folder holds no run, runs that do not belong together, or records of
+            which none can be read.
     """
-    folder = Path(folder)
+    folder = expand_path(folder)
     runs = _runs(folder)
     problems: list[str] = []
     found = records_of(folder, masks=False, problems=problems)
     protocol = from_jsonable(EvalProtocol, dict(runs[0].identity.protocol))
-    return build_report(
+    report = build_report(
         found,
         runs,
         protocol=protocol,
         samples=() if split is None else split.samples,
         problems=problems,
     )
+    if problems and not report.samples:
+        raise OutputError(
+            f"{folder} has no record that can be read ({counted(len(problems), 'line')} cannot): "
+            f"{problems[0]}; take the folder from a copy, or run again in another one"
+        )
+    return report
 
 
 def records_of(
@@ -125,9 +135,13 @@ def save_report(
     folder = Path(folder)
     document = json.dumps(report.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
     rows = [example.row for example in best], [example.row for example in worst]
-    write_file(folder / "report.json", document + "\n")
-    write_file(folder / "report.md", render_markdown(report, *rows, submission=submission))
-    write_file(folder / "report.html", render_page(report, best, worst, submission=submission))
+    pages = {
+        "report.json": document + "\n",
+        "report.md": render_markdown(report, *rows, submission=submission),
+        "report.html": render_page(report, best, worst, submission=submission),
+    }
+    for name, text in pages.items():
+        write_file(folder / name, well_formed(text))
 
 
 def _runs(folder: Path) -> list[RunInfo]:

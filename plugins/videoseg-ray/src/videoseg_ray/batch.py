@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -14,8 +15,10 @@ from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation import Progress, Record, RecordedError, RecordFile, read_records
 from videoseg.evaluation.progress import ProgressCounter
 from videoseg.evaluation.running import SETUP_ERRORS
+from videoseg.files import expand_path, read_text
 from videoseg.io.result_folder import PARTS
 from videoseg.io.staged_file import write_file
+from videoseg.text import parse_json, well_formed
 from videoseg_ray.actors import Actors
 from videoseg_ray.items import VideoItem
 from videoseg_ray.running import run_job
@@ -110,7 +113,7 @@ def segment_videos(
         for item in read_items(source, queries)
     ]
     config = _config(pipeline)
-    folder = Path(out).absolute()
+    folder = expand_path(out).absolute()
     _begin(folder, config, resume=resume)
     with RecordFile(folder / _RECORDS) as file:
         known = _known(folder, items)
@@ -217,7 +220,8 @@ def _seen_from_here(record: Record, folder: Path) -> Record:
 
 
 def _record_of(item: VideoItem) -> Record:
-    return Record(item.id, str(item.video), "", item.query, seed=item.seed or 0)
+    video, query = well_formed(str(item.video)), well_formed(item.query)
+    return Record(item.id, video, "", query, seed=item.seed or 0)
 
 
 def _begin(folder: Path, config: PipelineConfig, *, resume: bool) -> None:
@@ -225,12 +229,14 @@ def _begin(folder: Path, config: PipelineConfig, *, resume: bool) -> None:
     path = folder / _RUN
     document = {"format": _FORMAT, "schema": 1, "pipeline": config.to_mapping()}
     # What was read from JSON is compared with what was written to it.
-    document = json.loads(json.dumps(document, default=str))
-    if path.exists():
+    document = parse_json(json.dumps(document, default=str))
+    # Unlike exists(), this does not stumble over names that no file system can have.
+    if os.path.lexists(path):
         try:
-            there = json.loads(path.read_text(encoding="utf-8"))
+            there = parse_json(read_text(path))
         except (OSError, ValueError) as error:
-            raise OutputError(f"{path} cannot be read: {error}; choose another folder") from error
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"{path} cannot be read: {reason}; choose another folder") from error
         if not resume:
             raise OutputError(
                 f"{folder} already holds a batch; go on with it by --resume (resume=True), or "
@@ -242,9 +248,9 @@ def _begin(folder: Path, config: PipelineConfig, *, resume: bool) -> None:
                 "folder, or run what was run there"
             )
         return
-    if (folder / _RECORDS).exists() or (folder / "run.json").exists():
+    if any(os.path.lexists(folder / name) for name in (_RECORDS, "run.json")):
         raise OutputError(f"{folder} holds something else than a batch; choose another folder")
-    write_file(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    write_file(path, well_formed(json.dumps(document, ensure_ascii=False, indent=1)) + "\n")
 
 
 def _known(folder: Path, items: Sequence[VideoItem]) -> dict[str, Record]:

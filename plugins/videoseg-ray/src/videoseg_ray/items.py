@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from videoseg.benchmarks.names import is_plain_name
 from videoseg.errors import ConfigError, QueryError
 from videoseg.pipeline.query import check_query
+from videoseg.text import printable, shorten, shorten_text
 
 __all__ = ["VideoItem", "checked_items", "items_for_queries", "name_of"]
 
@@ -53,7 +55,8 @@ def checked_items(
         key = item.id.casefold() if isinstance(item.id, str) else repr(item.id)
         if key in taken:
             problems.append(
-                f"{label}: the id {item.id!r} is taken by {taken[key]}; give each item its own"
+                f"{label}: the id {shorten(item.id)} is taken by {taken[key]}; give each item its "
+                "own"
             )
         else:
             taken[key] = label
@@ -80,22 +83,25 @@ def items_for_queries(videos: Sequence[Path], queries: str | Sequence[str]) -> l
 
 def name_of(video: Path) -> str:
     """Return what an item is called by default: the name of the file or folder."""
-    return video.name if video.is_dir() else video.stem
+    # Unlike that of Path, this says no to what no file system can have, such as long names.
+    return video.name if os.path.isdir(video) else video.stem  # noqa: PTH112
 
 
 def _problems_of(item: VideoItem) -> list[str]:
     problems = []
     if not is_plain_name(item.id) or item.id.startswith("."):
         problems.append(
-            f"the id {item.id!r} cannot name a folder; use letters, digits, '-', '_' and '.', and "
-            "begin with another sign than '.'"
+            f"the id {shorten(item.id)} cannot name a folder; use letters, digits, '-', '_' and "
+            "'.', and begin with another sign than '.'"
         )
     try:
         check_query(item.query)
     except QueryError as error:
         problems.append(str(error))
-    if not item.video.exists():
-        problems.append(f"there is no video {item.video}; correct the path")
+    # Unlike that of Path, this says no to what no file system can have, such as long names.
+    if not os.path.exists(item.video):  # noqa: PTH110
+        shown = shorten_text(printable(str(item.video)), 300)
+        problems.append(f"there is no video {shown}; correct the path")
     if item.seed is not None and (isinstance(item.seed, bool) or not isinstance(item.seed, int)):
-        problems.append(f"the seed must be a whole number, got {item.seed!r}")
+        problems.append(f"the seed must be a whole number, got {shorten(item.seed)}")
     return problems

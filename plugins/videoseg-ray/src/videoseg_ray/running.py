@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import warnings
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import Any
 from videoseg import errors
 from videoseg.errors import EvaluationError, VideosegError
 from videoseg.evaluation import Record, RecordedError
+from videoseg.text import parse_json, shorten
 from videoseg_ray.actors import Actors
 from videoseg_ray.session import quiet_data_log
 from videoseg_ray.worker import Job, Worker
@@ -107,7 +107,7 @@ def _one_round(
     with quiet_data_log():
         for row in dataset.iter_rows():
             if row["error"]:
-                raise _same_error(*json.loads(row["error"]))
+                raise _error_of(row["error"])
             yield int(row["number"]), Record.from_line(row["line"]) if row["line"] else None
 
 
@@ -163,6 +163,15 @@ def _death(count: int) -> RecordedError:
         f"the actor that worked on this sample died, {times}; if memory ran out, have fewer "
         "actors on a machine by giving each more CPUs or GPUs",
     )
+
+
+def _error_of(text: str) -> VideosegError:
+    """Return the error that an actor has handed over as ``[name, message]``."""
+    try:
+        name, message = parse_json(text)
+        return _same_error(str(name), str(message))
+    except (ValueError, TypeError) as error:
+        return EvaluationError(f"an actor handed over {shorten(text)}, which is no error: {error}")
 
 
 def _same_error(name: str, text: str) -> VideosegError:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import difflib
-import json
+import io
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from videoseg.errors import ConfigError
+from videoseg.files import expand_path, read_text
+from videoseg.text import parse_json, printable, shorten, shorten_text
 from videoseg.video.images import IMAGE_SUFFIXES, images_in, natural_order
 from videoseg_ray.items import VideoItem, checked_items, items_for_queries, name_of
 
@@ -40,8 +43,10 @@ def read_items(
     if not isinstance(source, (str, Path)):
         _refuse_queries(queries, "items have")
         return checked_items(source)
-    path = Path(source)
-    if path.suffix.lower() in _MANIFESTS and not path.is_dir():
+    path = expand_path(source)
+    # Unlike that of Path, this says no to what no file system can have, such as long names.
+    is_folder = os.path.isdir(path)  # noqa: PTH112
+    if path.suffix.lower() in _MANIFESTS and not is_folder:
         _refuse_queries(queries, f"the manifest {path} has")
         return read_manifest(path)
     if queries is None or (not isinstance(queries, str) and not queries):
@@ -49,7 +54,7 @@ def read_items(
             f"no query for the videos in {path}; give one, or a manifest "
             f"({', '.join(_MANIFESTS)}) with a query for each video"
         )
-    videos = videos_in_folder(path) if path.is_dir() else [path]
+    videos = videos_in_folder(path) if is_folder else [path]
     return checked_items(items_for_queries([video.absolute() for video in videos], queries))
 
 
@@ -61,7 +66,7 @@ def videos_in_folder(folder: str | Path) -> list[Path]:
     Raises:
         ConfigError: If the folder cannot be listed, or has no video.
     """
-    folder = Path(folder)
+    folder = expand_path(folder)
     try:
         entries = sorted(
             (entry for entry in folder.iterdir() if not entry.name.startswith(".")),
@@ -91,7 +96,7 @@ def read_manifest(path: str | Path) -> tuple[VideoItem, ...]:
     Raises:
         ConfigError: If it cannot be read, or anything in it is wrong; all problems at once.
     """
-    path = Path(path)
+    path = expand_path(path)
     problems: list[str] = []
     items: list[VideoItem] = []
     labels: list[str] = []
@@ -113,45 +118,47 @@ def read_manifest(path: str | Path) -> tuple[VideoItem, ...]:
 
 def _rows(path: Path, problems: list[str]) -> Iterator[tuple[int, Any]]:
     try:
-        # Spreadsheets begin their files with a mark that is no part of the first name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() == ".csv":
-                reader = csv.DictReader(file, strict=True)
-                for row in reader:
-                    yield reader.line_num, {key: text for key, text in row.items() if text}
-                return
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    yield number, json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    problems.append(f"{path}, line {number}: not JSON: {error}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        # Spreadsheets begin their files with a mark that is no part of the first name; reading
+        # the text passes it over.
+        text = read_text(path)
+        if path.suffix.lower() == ".csv":
+            reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+            for row in reader:
+                yield reader.line_num, {key: value for key, value in row.items() if value}
+            return
+        for number, line in enumerate(io.StringIO(text), start=1):
+            if not line.strip():
+                continue
+            try:
+                yield number, parse_json(line)
+            except ValueError as error:
+                problems.append(f"{path}, line {number}: not JSON: {error}")
+    except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot read the manifest {path}: {reason}") from error
+        shown = shorten_text(printable(str(path)), 300)
+        raise ConfigError(f"cannot read the manifest {shown}: {reason}") from error
 
 
 def _item(row: Any, folder: Path, label: str, problems: list[str]) -> VideoItem | None:
     if not isinstance(row, Mapping):
-        problems.append(f"{label}: must be an object with video and query, got {row!r}"[:200])
+        problems.append(f"{label}: must be an object with video and query, got {shorten(row)}")
         return None
     found = []
     for name in row:
         if name not in _FIELDS:
-            close = difflib.get_close_matches(str(name), _FIELDS, n=1)
+            close = difflib.get_close_matches(str(name)[:40], _FIELDS, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(_FIELDS)}"
-            found.append(f"unknown field {name!r}; {hint}")
+            found.append(f"unknown field {shorten(name)}; {hint}")
     for name in ("video", "query"):
         if not isinstance(row.get(name), str) or not row[name]:
-            found.append(f"{name!r} must be text, got {row.get(name)!r}")
+            found.append(f"{name!r} must be text, got {shorten(row.get(name))}")
     seed = _seed(row.get("seed"))
     if seed is None and row.get("seed") is not None:
-        found.append(f"'seed' must be a whole number, got {row['seed']!r}")
+        found.append(f"'seed' must be a whole number, got {shorten(row['seed'])}")
     if found:
         problems += [f"{label}: {problem}" for problem in found]
         return None
-    video = (folder / row["video"]).absolute()
+    video = (folder / expand_path(row["video"])).absolute()
     given = row.get("id")
     name = name_of(video) if given is None else str(given)
     return VideoItem(name, video, row["query"], seed)
@@ -174,4 +181,4 @@ def _is_video(entry: Path) -> bool:
 
 def _refuse_queries(queries: str | Sequence[str] | None, what: str) -> None:
     if queries is not None:
-        raise ConfigError(f"{what} the queries; leave out {queries!r}")
+        raise ConfigError(f"{what} the queries; leave out {shorten(queries)}")
