@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from videoseg.cli.composing import pipeline_options
+from videoseg.cli.composing import parse_value, pipeline_options
 from videoseg.cli.framework import VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
+from videoseg.text import shorten
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -169,19 +170,14 @@ def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
         >>> benchmark_options(["check_pictures=false"])
         {'check_pictures': False}
     """
-    import yaml
-
     options: dict[str, Any] = {}
     for item in items:
         name, equals, text = item.partition("=")
         if not (equals and name.strip()):
-            raise click.BadParameter(f"{item!r} must have the form option=value", param_hint="-B")
-        try:
-            options[name.strip()] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
             raise click.BadParameter(
-                f"the value in {item!r} cannot be read; put it in quotes", param_hint="-B"
-            ) from error
+                f"{shorten(item)} must have the form option=value", param_hint="-B"
+            )
+        options[name.strip()] = parse_value(text, item, "-B")
     return options
 
 

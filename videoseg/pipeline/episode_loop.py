@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from videoseg.errors import ConfigError, StageError
 from videoseg.pipeline.observation import Observation
+from videoseg.pipeline.recordable import why_not_recordable
 from videoseg.plugins import Registry
 from videoseg.stages import FrameSampler, Grounder
+from videoseg.text import shorten
 from videoseg.types import Episode, FrameSelection, Grounding, Look, VideoSource, Window
 
 __all__ = ["run_episode"]
@@ -93,8 +95,14 @@ def _check_selection(selection: object, window: Window, name: str) -> None:
     outside = [index for index in selection.indices if index not in window]
     if outside:
         raise StageError(
-            f"sampler {name!r} chose frame {outside[0]}, outside the window "
+            f"sampler {name!r} chose frame {shorten(outside[0])}, outside the window "
             f"[{window.start}, {window.stop})",
+            stage="sampler",
+            component=name,
+        )
+    if problem := why_not_recordable(selection):
+        raise StageError(
+            f"sampler {name!r} returned a selection that cannot be recorded: {problem}",
             stage="sampler",
             component=name,
         )
@@ -113,6 +121,9 @@ def _check_move(move: object, episode: Episode, whole: Window, name: str) -> Non
             frames.append(move.keyframe)
         outside = [frame for frame in frames if frame not in whole]
         if outside:
-            problem = f"answered with frame {outside[0]}, outside the video"
+            problem = f"answered with frame {shorten(outside[0])}, outside the video"
+    if not problem and isinstance(move, Look | Grounding):
+        problem = why_not_recordable(move)
+        problem = problem and f"made a move that cannot be recorded: {problem}"
     if problem:
         raise StageError(f"grounder {name!r} {problem}", stage="grounder", component=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from videoseg.errors import QueryError
+from videoseg.text import well_formed
 
 __all__ = ["MAX_QUERY_WORDS", "check_query"]
 
@@ -11,14 +12,14 @@ MAX_QUERY_WORDS = 1000
 
 
 def check_query(query: object) -> str:
-    """Return the query without surrounding space.
+    """Return the query without surrounding space, fit to be written as UTF-8.
 
     Raises:
         QueryError: If it is empty, not text, or longer than ``MAX_QUERY_WORDS``.
     """
     if not isinstance(query, str):
         raise QueryError(f"the query must be text, got {type(query).__name__}")
-    query = query.strip()
+    query = well_formed(query).strip()
     if not query:
         raise QueryError("the query is empty; say which object you mean, such as 'the red car'")
     num_words = len(query.split())

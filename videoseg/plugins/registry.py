@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import pluggy
@@ -20,7 +21,9 @@ from videoseg.errors import (
     PluginConflictError,
     PluginLoadError,
 )
+from videoseg.interruption import describe_error, foreign_code
 from videoseg.plugins.component import KINDS, Component
+from videoseg.plugins.construction import call_factory, find_problems
 from videoseg.plugins.hookspecs import HookSpecs
 from videoseg.plugins.loader import (
     PluginFailure,
@@ -37,6 +40,7 @@ __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
 _logger = logging.getLogger(__name__)
 
 _IN_SESSION = "this session"
+_MOST_COMPONENTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,18 +224,19 @@ class Registry:
         component = entry.component
         if entry.factory is not None:
             return entry.factory
-        label = f"{component.kind} {component.name!r}"
+        label = self._label(entry)
         if missing := entry.missing_modules:
             raise MissingDependencyError(
                 f"{label} needs {', '.join(missing)}, which is not installed: {entry.remedy}"
             )
         module_name, _, attribute = component.target.partition(":")
         try:
-            target = getattr(importlib.import_module(module_name), attribute)
-        except (Exception, SystemExit) as error:
+            with foreign_code():
+                target = getattr(importlib.import_module(module_name), attribute)
+        except Exception as error:
             raise PluginLoadError(
                 f"{label} of {entry.distribution} could not be imported from "
-                f"{component.target}: {type(error).__name__}: {error}"
+                f"{component.target}: {describe_error(error)}"
             ) from error
         if not callable(target):
             raise PluginLoadError(f"{label}: {component.target} is not a class or function")
@@ -244,9 +249,18 @@ class Registry:
         return option_facts(self.factory(entry), given=entry.component.uses)
 
     def check(self, kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
-        """Return every problem with the options, without building anything."""
+        """Return every problem with the options, those that the constructor finds included.
+
+        The constructor is called as ``build`` calls it, with ``download=False`` where there is
+        such an option, and what it made is let go at once. A class whose constructor does more
+        than check and remember its options has a static method ``check_options`` with the same
+        arguments, which is called instead. Missing weights are no problem of the options.
+        """
         entry = self.find(kind, name)
-        return self._checked(entry, options)[1]
+        converted, problems = self._checked(entry, options)
+        return problems or find_problems(
+            self._label(entry), self.factory(entry), converted, entry.component.uses
+        )
 
     def build(
         self,
@@ -266,8 +280,10 @@ class Registry:
 
         Raises:
             ComponentNotFoundError: If there is no such component.
-            ConfigError: If an option is unknown, missing or of the wrong type.
+            ConfigError: If an option is unknown, missing, of the wrong type, or refused by the
+                constructor.
             MissingDependencyError: If a required module is not installed.
+            PluginLoadError: If the constructor fails otherwise.
         """
         entry = self.find(kind, name)
         converted, problems = self._checked(entry, options or {})
@@ -279,13 +295,18 @@ class Registry:
             supplied[needed] = value
         if problems:
             raise ConfigError(problems)
-        return self.factory(entry)(**converted, **supplied)
+        return call_factory(self._label(entry), self.factory(entry), {**converted, **supplied})
+
+    @staticmethod
+    def _label(entry: RegisteredComponent) -> str:
+        return f"{entry.component.kind} {entry.component.name!r}"
 
     def _checked(
         self, entry: RegisteredComponent, options: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
-        label = f"{entry.component.kind} {entry.component.name!r}"
-        return check_options(label, self.factory(entry), options, entry.component.uses)
+        return check_options(
+            self._label(entry), self.factory(entry), options, entry.component.uses
+        )
 
     # -- observers ----------------------------------------------------------------------
 
@@ -318,9 +339,10 @@ class Registry:
         for entry in installed_entry_points(allow):
             distribution, version = distribution_of(entry)
             try:
-                plugin = entry.load()
-            # A plug-in may do anything on import, even leave the interpreter.
-            except (Exception, SystemExit) as error:
+                # A plug-in may do anything on import, even leave the interpreter.
+                with foreign_code():
+                    plugin = entry.load()
+            except Exception as error:
                 self._fail(entry.name, distribution, version, error)
                 continue
             self._register(plugin, entry.name, distribution, version)
@@ -330,9 +352,10 @@ class Registry:
         if manager is None:
             raise PluginLoadError("the registry has not been loaded")
         try:
-            register_plugin(manager, plugin, name)
-            declared = self._declared(manager, name)
-        except (Exception, SystemExit) as error:
+            with foreign_code():
+                register_plugin(manager, plugin, name)
+                declared = self._declared(manager, name)
+        except Exception as error:
             if manager.has_plugin(name):
                 manager.unregister(name=name)
             self._fail(name, distribution, version, error)
@@ -350,7 +373,12 @@ class Registry:
             if implementation.plugin_name != name:
                 continue
             yielded: Iterable[object] = implementation.function() or ()  # type: ignore[assignment]
-            for component in yielded:
+            for component in islice(yielded, _MOST_COMPONENTS + 1):
+                if len(declared) == _MOST_COMPONENTS:
+                    raise PluginLoadError(
+                        f"videoseg_components yields more than {_MOST_COMPONENTS:,} components; "
+                        "it must come to an end"
+                    )
                 if not isinstance(component, Component):
                     raise PluginLoadError(
                         "videoseg_components must yield videoseg.Component objects, "
