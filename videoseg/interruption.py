@@ -90,8 +90,6 @@ def foreign_code() -> Iterator[None]:
     num_before = len(_arrived)
     try:
         yield
-    except GeneratorExit:
-        raise
     except BaseException as error:
         _raise_arrived_after(num_before)
         if isinstance(error, Exception) or is_from_user(error):

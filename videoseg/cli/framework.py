@@ -11,6 +11,9 @@ from typing import Any
 
 import click
 
+from videoseg.cli.standard_output import own_output
+from videoseg.text import well_formed
+
 __all__ = ["LazyGroup", "Settings", "VideosegCommand", "VideosegGroup", "note", "typed_command"]
 
 
@@ -38,7 +41,7 @@ def typed_command() -> str:
     """Return what was typed, ready to be pasted into a shell."""
     context = click.get_current_context()
     program = context.find_root().info_name or "videoseg"
-    return shlex.join([program, *_settings(context).arguments])
+    return well_formed(shlex.join([program, *_settings(context).arguments]))
 
 
 def _settings(context: click.Context) -> Settings:
@@ -62,7 +65,16 @@ def _debug_option() -> click.Option:
     )
 
 
-class VideosegCommand(click.Command):
+class _OwnOutput(click.Command):
+    """A command whose standard output holds what it prints itself and nothing else."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with own_output():
+            return super().invoke(ctx)
+
+
+class VideosegCommand(_OwnOutput):
     """A command with ``--debug`` that keeps its examples as they are written."""
 
     def __init__(self, *arguments: Any, examples: str = "", **keywords: Any) -> None:
@@ -79,7 +91,7 @@ class VideosegCommand(click.Command):
                     formatter.write(f"{' ' * formatter.current_indent}{line.strip()}\n")
 
 
-class VideosegGroup(click.Group):
+class VideosegGroup(click.Group, _OwnOutput):
     """A group of commands that names the nearest one when it is given an unknown one."""
 
     command_class = VideosegCommand

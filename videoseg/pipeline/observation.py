@@ -45,9 +45,22 @@ class Observation:
 
     @contextmanager
     def stage(
-        self, stage: str, component: str, *, turn: int | None = None, total: int | None = None
+        self,
+        stage: str,
+        component: str,
+        *,
+        turn: int | None = None,
+        total: int | None = None,
+        streams: bool = False,
     ) -> Iterator[StageClock]:
         """Time a stage, announce it, and give foreign errors the stage's name.
+
+        Args:
+            stage: As in ``StageStarted``.
+            component: As in ``StageStarted``.
+            turn: As in ``StageStarted``.
+            total: As in ``StageStarted``.
+            streams: Whether the block is part of a generator, which may be closed.
 
         Raises:
             StageError: If the stage fails with an error that is not a videoseg error, or leaves
@@ -62,11 +75,9 @@ class Observation:
         except VideosegError as error:
             problem = str(error)
             raise
-        except (GeneratorExit, MemoryError):
-            problem = "interrupted"
-            raise
         except BaseException as error:
-            if is_from_user(error):
+            is_closed = streams and isinstance(error, GeneratorExit)
+            if is_closed or isinstance(error, MemoryError) or is_from_user(error):
                 problem = "interrupted"
                 raise
             problem = f"{stage} {component!r} failed: {describe_error(error)}"
@@ -109,4 +120,5 @@ class Observation:
                 # Progress and logging must never cost anybody a result.
                 self._silenced.add(name)
                 self.warnings.append(f"observer {name} failed: {describe_error(error)}")
-                _logger.warning("observer %s failed", name, exc_info=error)
+                _logger.warning("observer %s failed: %s", name, describe_error(error))
+                _logger.debug("where observer %s failed", name, exc_info=error)

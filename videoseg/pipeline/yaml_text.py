@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_CHARACTERS", "parse_yaml"]
 
-MAX_CHARACTERS = 100_000
+MAX_CHARACTERS = 50_000
 """Longer documents are refused, also if only their aliases make them so long."""
 
 _DEEPEST = 20
