@@ -51,7 +51,9 @@ _PIPELINE_OPTIONS = (
         help="Set an option of a stage; may be repeated.",
     ),
     click.option(
-        "--max-turns", type=click.IntRange(min=1), help="How many moves the grounder has."
+        "--max-turns",
+        type=click.IntRange(min=1, max=1_000),
+        help="How many moves the grounder has.",
     ),
 )
 

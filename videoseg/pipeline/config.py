@@ -21,7 +21,6 @@ __all__ = [
     "config_from_mapping",
     "read_config",
     "use",
-    "why_no_turns",
 ]
 
 STAGES: tuple[str, ...] = ("sampler", "grounder", "segmenter", "propagator", "chat")
@@ -29,7 +28,7 @@ STAGES: tuple[str, ...] = ("sampler", "grounder", "segmenter", "propagator", "ch
 
 _REQUIRED = ("sampler", "grounder", "propagator")
 _SCHEMA_VERSION = 1
-_MOST_TURNS = 1_000
+MAX_TURNS = 1_000
 _MOST_UNKNOWN = 10
 
 
@@ -137,8 +136,11 @@ def config_from_mapping(data: object, *, source: str = "the configuration") -> P
             continue
         stages[stage] = _read_use(stage, data[stage], problems)
     max_turns = data.get("max_turns", 4)
-    if problem := why_no_turns(max_turns):
-        problems.append(f"'max_turns' {problem}")
+    whole = max_turns if isinstance(max_turns, int) and not isinstance(max_turns, bool) else 0
+    if not 1 <= whole <= MAX_TURNS:
+        problems.append(
+            f"'max_turns' must be a whole number from 1 to {MAX_TURNS:,}, got {shorten(max_turns)}"
+        )
     name = data.get("name", "")
     if not isinstance(name, str):
         problems.append(f"'name' must be text, got {shorten(name)}")
@@ -167,14 +169,6 @@ def read_config(source: str | Path) -> PipelineConfig:
     except ValueError as error:
         raise ConfigError(f"{label} is not valid YAML: {error}") from error
     return config_from_mapping(data, source=label)
-
-
-def why_no_turns(max_turns: object) -> str:
-    """Return what keeps a value from being a number of turns; empty if nothing does."""
-    whole = max_turns if isinstance(max_turns, int) and not isinstance(max_turns, bool) else 0
-    if 1 <= whole <= _MOST_TURNS:
-        return ""
-    return f"must be a whole number from 1 to {_MOST_TURNS:,}, got {shorten(max_turns)}"
 
 
 def _read_use(stage: str, value: object, problems: list[str]) -> Use | None:

@@ -12,14 +12,7 @@ from typing import Any, cast
 from videoseg.errors import ConfigError, VideosegError
 from videoseg.pipeline.carrying import answer_of, fill_tracks, propagator_for, with_masks
 from videoseg.pipeline.composition import Composition, ExchangeFile, Stage
-from videoseg.pipeline.config import (
-    STAGES,
-    PipelineConfig,
-    Use,
-    config_from_mapping,
-    read_config,
-    why_no_turns,
-)
+from videoseg.pipeline.config import STAGES, PipelineConfig, Use, config_from_mapping, read_config
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.explanation import Explanation, explain
 from videoseg.pipeline.observation import Observation
@@ -83,8 +76,8 @@ class Pipeline:
         name: str = "",
         registry: Registry | None = None,
     ) -> None:
-        if problem := why_no_turns(max_turns):
-            raise ConfigError(f"max_turns {problem}")
+        if not isinstance(max_turns, int) or max_turns < 1:
+            raise ConfigError(f"max_turns must be a whole number of at least 1, got {max_turns!r}")
         self._registry = registry or default_registry()
         self._max_turns = max_turns
         self._name = name

@@ -12,7 +12,7 @@ MAX_QUERY_WORDS = 1000
 
 
 def check_query(query: object) -> str:
-    """Return the query without surrounding space, fit to be written as UTF-8.
+    """Return the query without surrounding space, and without halves of surrogate pairs.
 
     Raises:
         QueryError: If it is empty, not text, or longer than ``MAX_QUERY_WORDS``.

@@ -43,9 +43,12 @@ def parse_yaml(text: str) -> Any:
 
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"it has {len(text):,} characters; at most {MAX_CHARACTERS:,} are read")
-    loader = _loader_class()(text)
     try:
-        return loader.get_single_data()
+        loader = _loader_class()(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
     except yaml.YAMLError as error:
         raise ValueError(_problem(error)) from error
     except (ArithmeticError, LookupError, TypeError) as error:
@@ -53,8 +56,6 @@ def parse_yaml(text: str) -> Any:
         raise ValueError("it holds a value that does not fit its tag") from error
     except ValueError as error:
         raise ValueError(shorten_text(" ".join(str(error).split()), 200)) from error
-    finally:
-        loader.dispose()
 
 
 def _loader_class() -> Any:
