@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,6 +132,6 @@ def _as_yaml(default: str) -> str:
 def _write(path: Path, text: str, *, overwrite: bool) -> None:
     from videoseg.cli.output_place import write_file
 
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path} exists; choose another name or pass --overwrite")
     write_file(path, text)

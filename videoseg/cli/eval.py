@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from videoseg.cli.composing import parse_value, pipeline_options
-from videoseg.cli.framework import VideosegCommand, typed_command
+from videoseg.cli.framework import PATH, VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
 from videoseg.text import shorten
 
@@ -55,10 +55,10 @@ def _read_shard(
     """,
 )
 @click.argument("benchmark")
-@click.option("--root", type=Path, required=True, help="The benchmark's folder, as published.")
+@click.option("--root", type=PATH, required=True, help="The benchmark's folder, as published.")
 @click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
 @pipeline_options
-@click.option("-o", "--output", type=Path, required=True, help="The folder of this run.")
+@click.option("-o", "--output", type=PATH, required=True, help="The folder of this run.")
 @click.option("--resume", is_flag=True, help="Go on with the run that is in the folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed samples again.")
 @click.option("--shard", callback=_read_shard, metavar="I/N", help="Run one of N equal parts.")

@@ -7,14 +7,24 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 from videoseg.cli.standard_output import own_output
+from videoseg.files import expand_path
 from videoseg.text import well_formed
 
-__all__ = ["LazyGroup", "Settings", "VideosegCommand", "VideosegGroup", "note", "typed_command"]
+__all__ = [
+    "PATH",
+    "LazyGroup",
+    "Settings",
+    "VideosegCommand",
+    "VideosegGroup",
+    "note",
+    "typed_command",
+]
 
 
 @dataclass
@@ -115,6 +125,23 @@ class VideosegGroup(click.Group, _OwnOutput):
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
             ctx.fail(f"there is no command {name!r}; {hint}")
         return super().resolve_command(ctx, args)
+
+
+class _PathType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A path; a leading ``~`` that the shell has left is the home directory."""
+
+    name = "path"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Return the path."""
+        del param, ctx
+        return expand_path(value)
+
+
+PATH = _PathType()
+"""The type of every argument and option that is a path."""
 
 
 class LazyGroup(VideosegGroup):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 
 from videoseg.cli.eval import SUMMARY_FAILURES, benchmark_options, print_report
-from videoseg.cli.framework import VideosegCommand, typed_command
+from videoseg.cli.framework import PATH, VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
 
 if TYPE_CHECKING:
@@ -29,20 +29,20 @@ __all__ = ["score"]
 )
 @click.option(
     "--pred",
-    type=Path,
+    type=PATH,
     required=True,
     help="A folder or zip of PNGs (video/expression/frame.png, or video/frame.png with object "
     "ids), a JSON file of RLEs, or the output folder of an earlier run.",
 )
-@click.option("--gt", type=Path, help="A folder of true masks, laid out like predictions.")
-@click.option("--frames", type=Path, help="With --gt: the folder of frames, for pictures.")
+@click.option("--gt", type=PATH, help="A folder of true masks, laid out like predictions.")
+@click.option("--frames", type=PATH, help="With --gt: the folder of frames, for pictures.")
 @click.option(
     "--videos",
     metavar="NAMES",
     help="With --gt: the videos that count, separated by commas or lines of a file.",
 )
 @click.option("--benchmark", metavar="NAME", help="Instead of --gt: a benchmark.")
-@click.option("--root", type=Path, help="The benchmark's folder, as published.")
+@click.option("--root", type=PATH, help="The benchmark's folder, as published.")
 @click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
 @click.option(
     "-B",
@@ -65,7 +65,7 @@ __all__ = ["score"]
     show_default=True,
     help="What a prediction is that cannot be used: the end, or zero.",
 )
-@click.option("-o", "--output", type=Path, help="Write records and report to this folder.")
+@click.option("-o", "--output", type=PATH, help="Write records and report to this folder.")
 @click.option(
     "--workers",
     type=click.IntRange(min=0),

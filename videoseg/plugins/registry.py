@@ -33,6 +33,7 @@ from videoseg.plugins.loader import (
     register_plugin,
 )
 from videoseg.plugins.options import OptionFacts, check_options, option_facts
+from videoseg.text import shorten
 from videoseg.types.capabilities import PropagatorCapabilities
 
 __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
@@ -394,10 +395,10 @@ class Registry:
 
     def _not_found_text(self, kind: str, name: str) -> str:
         if kind not in KINDS:
-            return f"there is no kind {kind!r}; the kinds are {', '.join(KINDS)}"
+            return f"there is no kind {shorten(kind)}; the kinds are {', '.join(KINDS)}"
         names = self.names(kind)
         close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        text = f"there is no {kind} {name!r}; "
+        text = f"there is no {kind} {shorten(name)}; "
         if close:
             text += f"did you mean {' or '.join(repr(match) for match in close)}? "
         text += f"known: {', '.join(names) if names else 'none'}"
@@ -405,7 +406,7 @@ class Registry:
         if elsewhere:
             text += f". There is a {' and a '.join(sorted(elsewhere))} of that name"
         if self._failures:
-            failed = "; ".join(f"{f.plugin} ({f.error})" for f in self._failures)
+            failed = "; ".join(f"{f.plugin} ({f.error})" for f in self._failures[:10])
             text += f". Plug-ins that failed to load: {failed}"
         return text
 
