@@ -11,7 +11,7 @@ import click
 from videoseg.cli.composing import parse_value, pipeline_options
 from videoseg.cli.framework import PATH, VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
-from videoseg.text import shorten
+from videoseg.text import printable, shorten
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -150,7 +150,8 @@ def evaluate_benchmark(
             except (KeyboardInterrupt, SystemExit):
                 progress.close()
                 if progress.latest is not None:
-                    click.echo(_how_to_go_on(progress.latest.done, output), err=True)
+                    told = _how_to_go_on(progress.latest.done, output)
+                    click.echo(printable(told, keep="\n"), err=True)
                 raise
     if as_json:
         write_json(report.to_dict())

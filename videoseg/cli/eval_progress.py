@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from videoseg.io.wording import seconds_text, shortened
+from videoseg.text import printable
 
 if TYPE_CHECKING:
     from videoseg.evaluation import Progress, Record
@@ -86,6 +87,7 @@ class EvaluationProgress:
         self.close()
 
     def _line(self, text: str) -> None:
+        text = printable(text)
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         else:
@@ -106,7 +108,8 @@ class EvaluationProgress:
             )
             self._bar.start()
             self._task = self._bar.add_task("", total=progress.total)
-        self._bar.update(self._task, completed=progress.done, description=_told(progress))
+        told = printable(_told(progress))
+        self._bar.update(self._task, completed=progress.done, description=told)
 
 
 def _told(progress: Progress) -> str:
