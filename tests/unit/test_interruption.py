@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from videoseg.interruption import (
+from videoseg._interruption import (
     ForeignExit,
     Terminated,
     describe_error,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from videoseg._interruption import describe_error
 from videoseg.cli.folder_lock import FolderLock
 from videoseg.cli.framework import note
 from videoseg.errors import ConfigError, GroundingParseError, OutputError, VideosegError
 from videoseg.files import read_text
-from videoseg.interruption import describe_error
 from videoseg.text import parse_json, shorten, shorten_text
 
 if TYPE_CHECKING:

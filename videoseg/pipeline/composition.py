@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from videoseg._interruption import describe_error, foreign_code
 from videoseg.errors import (
     ConfigError,
     IncompatibleStagesError,
@@ -16,7 +17,6 @@ from videoseg.errors import (
     VideosegError,
 )
 from videoseg.exchanges import RecordingChat
-from videoseg.interruption import describe_error, foreign_code
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use
 from videoseg.plugins import RegisteredComponent, Registry
 from videoseg.stages import ChatModel, FrameSampler, Grounder, Propagator, Segmenter

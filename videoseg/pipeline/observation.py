@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from videoseg._interruption import describe_error, foreign_code, is_from_user
 from videoseg.errors import StageError, VideosegError
-from videoseg.interruption import describe_error, foreign_code, is_from_user
 from videoseg.plugins import FrameDone, Grounded, Registry, StageFinished, StageStarted
 from videoseg.types import Grounding, Trace
 

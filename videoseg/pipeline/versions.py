@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Iterable
 
-from videoseg.interruption import foreign_code
+from videoseg._interruption import foreign_code
 from videoseg.text import shorten_text
 
 __all__ = ["collect_versions", "device_of"]

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from videoseg._interruption import foreign_code
 from videoseg.errors import ConfigError
-from videoseg.interruption import foreign_code
 from videoseg.text import shorten, shorten_text
 from videoseg.types.capabilities import PropagatorCapabilities
 

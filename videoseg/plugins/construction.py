@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from videoseg._interruption import describe_error, foreign_code
 from videoseg.errors import ConfigError, MissingWeightsError, PluginLoadError, VideosegError
-from videoseg.interruption import describe_error, foreign_code
 from videoseg.text import shorten
 
 __all__ = ["call_factory", "find_problems"]

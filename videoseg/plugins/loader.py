@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import pluggy
 
-from videoseg.interruption import describe_error
+from videoseg._interruption import describe_error
 from videoseg.text import shorten_text
 
 __all__ = [

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import pluggy
 
+from videoseg._interruption import describe_error, foreign_code
 from videoseg.errors import (
     ComponentNotFoundError,
     ConfigError,
@@ -21,7 +20,6 @@ from videoseg.errors import (
     PluginConflictError,
     PluginLoadError,
 )
-from videoseg.interruption import describe_error, foreign_code
 from videoseg.plugins.component import KINDS, Component
 from videoseg.plugins.construction import call_factory, find_problems
 from videoseg.plugins.hookspecs import HookSpecs
@@ -33,7 +31,7 @@ from videoseg.plugins.loader import (
     register_plugin,
 )
 from videoseg.plugins.options import OptionFacts, check_options, option_facts
-from videoseg.text import shorten
+from videoseg.plugins.registered import RegisteredComponent, conflict_text, not_found_text
 from videoseg.types.capabilities import PropagatorCapabilities
 
 __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
@@ -42,38 +40,6 @@ _logger = logging.getLogger(__name__)
 
 _IN_SESSION = "this session"
 _MOST_COMPONENTS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredComponent:
-    """A component and where it comes from.
-
-    Args:
-        component: What was declared.
-        plugin: The plug-in that declared it.
-        distribution: The installed package, or ``this session`` for ``videoseg.add``.
-        version: The package's version.
-        factory: The class itself, for components added in the session.
-    """
-
-    component: Component
-    plugin: str
-    distribution: str
-    version: str = ""
-    factory: Callable[..., Any] | None = None
-
-    @property
-    def missing_modules(self) -> tuple[str, ...]:
-        """Required modules that are not installed."""
-        return self.component.missing_modules()
-
-    @property
-    def remedy(self) -> str:
-        """The command that installs what is missing; empty if nothing is."""
-        missing = self.missing_modules
-        if not missing:
-            return ""
-        return f"pip install {self.component.install or ' '.join(missing)}"
 
 
 class Registry:
@@ -111,7 +77,7 @@ class Registry:
         """One sentence for each (kind, name) that several plug-ins declare."""
         self._load()
         return tuple(
-            _conflict_text(entries) for entries in self._components.values() if len(entries) > 1
+            conflict_text(entries) for entries in self._components.values() if len(entries) > 1
         )
 
     def components(self, kind: str | None = None) -> tuple[RegisteredComponent, ...]:
@@ -139,9 +105,11 @@ class Registry:
         self._load()
         entries = self._components.get((kind, name), [])
         if not entries:
-            raise ComponentNotFoundError(self._not_found_text(kind, name))
+            raise ComponentNotFoundError(
+                not_found_text(kind, name, self.components(), self._failures)
+            )
         if len(entries) > 1:
-            raise PluginConflictError(_conflict_text(entries))
+            raise PluginConflictError(conflict_text(entries))
         return entries[0]
 
     # -- adding ------------------------------------------------------------------------
@@ -392,32 +360,6 @@ class Registry:
         failure = PluginFailure.of(name, f"{distribution} {version}".strip(), error)
         _logger.debug("plug-in %s failed to load:\n%s", name, failure.details)
         self._failures.append(failure)
-
-    def _not_found_text(self, kind: str, name: str) -> str:
-        if kind not in KINDS:
-            return f"there is no kind {shorten(kind)}; the kinds are {', '.join(KINDS)}"
-        names = self.names(kind)
-        close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        text = f"there is no {kind} {shorten(name)}; "
-        if close:
-            text += f"did you mean {' or '.join(repr(match) for match in close)}? "
-        text += f"known: {', '.join(names) if names else 'none'}"
-        elsewhere = [key[0] for key in self._components if key[1] == name and key[0] != kind]
-        if elsewhere:
-            text += f". There is a {' and a '.join(sorted(elsewhere))} of that name"
-        if self._failures:
-            failed = "; ".join(f"{f.plugin} ({f.error})" for f in self._failures[:10])
-            text += f". Plug-ins that failed to load: {failed}"
-        return text
-
-
-def _conflict_text(entries: Sequence[RegisteredComponent]) -> str:
-    component = entries[0].component
-    owners = " and ".join(sorted({f"{e.distribution} {e.version}".strip() for e in entries}))
-    return (
-        f"{component.kind} {component.name!r} is declared by {owners}; "
-        "uninstall one, or list the plug-ins to load in VIDEOSEG_PLUGINS"
-    )
 
 
 @lru_cache(maxsize=1)

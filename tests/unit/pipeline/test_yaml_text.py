@@ -72,9 +72,9 @@ def laughs(levels: int) -> str:
     ],
 )
 def test_what_is_no_configuration_is_refused_at_once(text, said):
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(ValueError, match=r"^[^\n]*$") as caught:
         parse_yaml(text)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
     assert said in str(caught.value)
     assert len(str(caught.value)) < 500
