@@ -20,7 +20,9 @@ def inputs(folder: Path, rng: random.Random) -> Inputs:
     """Yield the inputs."""
     for kind in ("png", "jpg", "webp", "bmp", "tiff", "gif"):
         whole = _picture(kind)
-        yield f"good {kind}", lambda place, kind=kind, data=whole: _with(place, kind, data)
+        # Whether a GIF is a picture or a video is not for this to say.
+        name = "whole" if kind == "gif" else "good"
+        yield f"{name} {kind}", lambda place, kind=kind, data=whole: _with(place, kind, data)
         for number in range(6):
             data = spoiled(whole, rng)
             yield f"{kind}-{number}", lambda place, kind=kind, data=data: _with(place, kind, data)

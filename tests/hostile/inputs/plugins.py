@@ -8,7 +8,7 @@ import random
 import sys
 from pathlib import Path
 
-from inputs.common import Inputs, clip_file, command, quick_stages
+from inputs.common import Inputs, clip_file, quick_stages
 
 _MODULE = """
 import itertools, os, sys
@@ -125,8 +125,6 @@ def _run(place: Path, clip: str, parts: dict[str, str]) -> str:
     stages = ("--pipeline", "quick", "--sampler", "odd")
     verdicts = [
         _with_json("plugins", "--json"),
-        command("plugins"),
-        command("pipelines", "show", "quick"),
         _with_json("run", clip, "x", *stages, "--json", "-q", "-o", "out", "--only", "masks"),
     ]
     bad = [verdict for verdict in verdicts if verdict.startswith("bad")]
