@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from videoseg.errors import OutputError
+from videoseg.files import check_regular_file
 from videoseg.text import shorten_text
 
 __all__ = [
@@ -106,10 +107,13 @@ def write_file(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all.
 
     Raises:
-        OutputError: If it cannot be written.
+        OutputError: If it cannot be written, or a folder, a pipe or a device is in its place.
     """
     temporary: str | None = None
     try:
+        if path.exists():
+            # What takes its place takes away a device from the whole machine.
+            check_regular_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:60]}.", dir=path.parent)
         with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor

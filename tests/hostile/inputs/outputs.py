@@ -11,7 +11,7 @@ from inputs.common import Inputs, clip_file, command, quick_stages
 
 _PLACES = (
     *("a" * 6000, "/".join(["a" * 200] * 30), "b" * 255, "é" * 126, "\udce9", "\x1b[2J\n", " "),
-    *("", ".", "..", "/", "/proc/x", "/dev/null", "/dev/full/x", "/sys/x", "file", "file/x"),
+    *("", ".", "..", "/", "/proc/x", "/dev/full/x", "/sys/x", "file", "file/x"),
     *(
         "pipe",
         "dangling",
@@ -38,7 +38,7 @@ def inputs(folder: Path, rng: random.Random) -> Inputs:
             label = f"{number}-{name[:20]!r}{' '.join(more)}"
             arguments = (*run, "-o", name, *more)
             yield label, lambda place, arguments=arguments: _written(place, arguments)
-    for name in ("x" * 6000, "pipe", "full", "file/x", "/proc/x", "/dev/full"):
+    for name in ("x" * 6000, "pipe", "full", "file/x", "/proc/x", "device"):
         for verb in (("config", "init", "--overwrite"), ("config", "init")):
             arguments = (*verb, name)
             yield f"init {name[:20]}", lambda place, given=arguments: _written(place, given)
@@ -49,6 +49,8 @@ def _written(place: Path, arguments: tuple[str, ...]) -> str:
         "file": lambda path: path.write_text("x"),
         "pipe": lambda path: os.mkfifo(path),
         "dangling": lambda path: path.symlink_to("nowhere"),
+        # Not the device itself: whoever replaces that has broken the machine of the tests.
+        "device": lambda path: path.symlink_to("/dev/null"),
         "circle": lambda path: path.symlink_to("circle"),
         "full": lambda path: (path.mkdir(), (path / "thesis.tex").write_text("years")),
     }

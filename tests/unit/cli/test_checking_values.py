@@ -102,6 +102,16 @@ def test_a_home_folder_that_the_shell_has_left_is_found(tmp_path, monkeypatch, c
     assert main(["config", "validate", "~/mine.yaml"]) == 0
 
 
+def test_a_file_never_takes_the_place_of_a_pipe_or_a_device(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/null")
+    for name, said in (("pipe", "is a named pipe"), ("device", "is a device")):
+        assert main(["config", "init", str(tmp_path / name), "--overwrite"]) == 1
+        assert said in capsys.readouterr().err
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "device").is_symlink()
+
+
 @pytest.mark.parametrize("place", ["x" * 6000, "/".join(["x" * 200] * 25)])
 def test_a_place_with_too_long_a_name_is_refused(capsys, tmp_path, monkeypatch, place):
     monkeypatch.chdir(tmp_path)
