@@ -16,6 +16,7 @@ PACKAGE = ROOT / "videoseg"
 # row do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.errors", "videoseg._version", "videoseg.files", "videoseg.text"),
+    ("videoseg._interruption",),
     ("videoseg.types", "videoseg.devices"),
     ("videoseg.weights",),
     ("videoseg.stages",),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
-from videoseg.cli.framework import VideosegCommand
+from videoseg.cli.framework import PATH, VideosegCommand
 from videoseg.cli.terminal import json_option
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ __all__ = ["compare"]
     videoseg compare out/a out/b --json | jq .differences
     """,
 )
-@click.argument("first", type=Path)
-@click.argument("second", type=Path)
+@click.argument("first", type=PATH)
+@click.argument("second", type=PATH)
 @click.option(
     "--resample",
     type=click.Choice(["samples", "videos"]),

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from videoseg.errors import ConfigError
+from videoseg.files import expand_path
+from videoseg.text import shorten
 
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline
 
-__all__ = ["checked_pipeline", "named_pipeline", "parse_options", "pipeline_options"]
+__all__ = [
+    "checked_pipeline",
+    "named_pipeline",
+    "parse_options",
+    "parse_value",
+    "pipeline_options",
+]
 
 _STAGES = ("sampler", "grounder", "segmenter", "propagator", "chat")
 _MAY_BE_EMPTY = ("segmenter", "chat")
@@ -43,7 +51,9 @@ _PIPELINE_OPTIONS = (
         help="Set an option of a stage; may be repeated.",
     ),
     click.option(
-        "--max-turns", type=click.IntRange(min=1), help="How many moves the grounder has."
+        "--max-turns",
+        type=click.IntRange(min=1, max=1_000),
+        help="How many moves the grounder has.",
     ),
 )
 
@@ -66,9 +76,16 @@ def named_pipeline(name: str) -> Pipeline:
     from videoseg.pipeline import Pipeline
 
     is_path = name.endswith((".yaml", ".yml")) or "/" in name or "\\" in name
-    if is_path or Path(name).is_file():
+    if is_path or _is_file(name):
         return Pipeline.from_yaml(Path(name))
     return Pipeline.from_name(name)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return expand_path(name).is_file()
+    except (OSError, ValueError):  # longer than a name can be, or with a null character
+        return False
 
 
 def checked_pipeline(
@@ -120,29 +137,41 @@ def parse_options(items: Sequence[str]) -> dict[str, dict[str, Any]]:
     options: dict[str, dict[str, Any]] = {}
     for item in items:
         key, equals, text = item.partition("=")
-        stage, dot, option = key.strip().partition(".")
+        stage, dot, option = (part.strip() for part in key.partition("."))
         if not (equals and dot and option):
             raise click.BadParameter(
-                f"{item!r} must have the form stage.option=value, such as sampler.num_frames=8",
+                f"{shorten(item)} must have the form stage.option=value, such as "
+                "sampler.num_frames=8",
                 param_hint="-O",
             )
         if stage not in _STAGES:
             close = difflib.get_close_matches(stage, _STAGES, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"stages: {', '.join(_STAGES)}"
             raise click.BadParameter(
-                f"there is no stage {stage!r} in {item!r}; {hint}", param_hint="-O"
+                f"there is no stage {shorten(stage)} in {shorten(item)}; {hint}", param_hint="-O"
             )
-        options.setdefault(stage, {})[option] = _value(text, item)
+        options.setdefault(stage, {})[option] = parse_value(text, item, "-O")
     return options
 
 
-def _value(text: str, item: str) -> Any:
-    import yaml
+def parse_value(text: str, item: str, option: str) -> Any:
+    """Read a value that was typed, as YAML.
+
+    Args:
+        text: The value.
+        item: What it is a part of, for messages.
+        option: The option of the command, such as ``-O``.
+
+    Raises:
+        click.BadParameter: If it cannot be read.
+    """
+    from videoseg.pipeline.yaml_text import parse_yaml
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return parse_yaml(text)
+    except ValueError as error:
         raise click.BadParameter(
-            f"the value in {item!r} cannot be read; put text with special characters in quotes",
-            param_hint="-O",
+            f"the value in {shorten(item)} cannot be read: {error}; put text with special "
+            "characters in quotes",
+            param_hint=option,
         ) from error

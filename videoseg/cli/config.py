@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from videoseg.cli.framework import VideosegCommand, VideosegGroup
-from videoseg.cli.terminal import json_option, write_json
+from videoseg.cli.standard_output import command_output
+from videoseg.cli.terminal import json_option, print_line, write_json
 from videoseg.errors import ConfigError, OutputError
+from videoseg.files import expand_path
 
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline
@@ -58,7 +61,7 @@ def validate(file: str, *, as_json: bool) -> int:
         return int(error is not None)
     if error is not None:
         raise error
-    click.echo(f"{file} is a valid pipeline")
+    print_line(f"{file} is a valid pipeline")
     return 0
 
 
@@ -82,10 +85,10 @@ def init(file: str, *, name: str, overwrite: bool) -> None:
 
     text = _commented(named_pipeline(name))
     if file == "-":
-        click.echo(text, nl=False)
+        click.echo(text, nl=False, file=command_output())
         return
-    _write(Path(file), text, overwrite=overwrite)
-    click.echo(f"wrote {file}; use it with: videoseg run VIDEO QUERY --pipeline {file}")
+    _write(expand_path(file), text, overwrite=overwrite)
+    print_line(f"wrote {file}; use it with: videoseg run VIDEO QUERY --pipeline {file}")
 
 
 def _commented(pipeline: Pipeline) -> str:
@@ -129,6 +132,6 @@ def _as_yaml(default: str) -> str:
 def _write(path: Path, text: str, *, overwrite: bool) -> None:
     from videoseg.cli.output_place import write_file
 
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path} exists; choose another name or pass --overwrite")
     write_file(path, text)

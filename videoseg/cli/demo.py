@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from videoseg.cli.framework import VideosegCommand
+from videoseg.cli.framework import PATH, VideosegCommand
 from videoseg.cli.terminal import json_option, open_console, print_row, working, write_json
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _LEVELS = (
     videoseg demo -o here/demo --overwrite
     """,
 )
-@click.option("-o", "--output", type=Path, help="Where to save; by default videoseg-out/demo.")
+@click.option("-o", "--output", type=PATH, help="Where to save; by default videoseg-out/demo.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")

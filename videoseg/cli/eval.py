@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from videoseg.cli.composing import pipeline_options
-from videoseg.cli.framework import VideosegCommand, typed_command
+from videoseg.cli.composing import parse_value, pipeline_options
+from videoseg.cli.framework import PATH, VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
 from videoseg.text import printable, shorten, shorten_text
 
@@ -70,10 +70,10 @@ strict_option = click.option(
     """,
 )
 @click.argument("benchmark")
-@click.option("--root", type=Path, required=True, help="The benchmark's folder, as published.")
+@click.option("--root", type=PATH, required=True, help="The benchmark's folder, as published.")
 @click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
 @pipeline_options
-@click.option("-o", "--output", type=Path, required=True, help="The folder of this run.")
+@click.option("-o", "--output", type=PATH, required=True, help="The folder of this run.")
 @click.option("--resume", is_flag=True, help="Go on with the run that is in the folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed samples again.")
 @click.option("--shard", callback=_read_shard, metavar="I/N", help="Run one of N equal parts.")
@@ -167,7 +167,8 @@ def evaluate_benchmark(
             except (KeyboardInterrupt, SystemExit):
                 progress.close()
                 if progress.latest is not None:
-                    click.echo(_how_to_go_on(progress.latest.done, output), err=True)
+                    told = _how_to_go_on(progress.latest.done, output)
+                    click.echo(printable(told, keep="\n"), err=True)
                 raise
     if as_json:
         write_json(report.to_dict())
@@ -191,8 +192,6 @@ def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
         >>> benchmark_options(["check_pictures=false"])
         {'check_pictures': False}
     """
-    import yaml
-
     options: dict[str, Any] = {}
     for item in items:
         name, equals, text = item.partition("=")
@@ -200,13 +199,7 @@ def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
             raise click.BadParameter(
                 f"{shorten(item)} must have the form option=value", param_hint="-B"
             )
-        try:
-            options[name.strip()] = yaml.safe_load(text)
-        # Numbers of thousands of digits, and nesting that is too deep.
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise click.BadParameter(
-                f"the value in {shorten(item)} cannot be read; put it in quotes", param_hint="-B"
-            ) from error
+        options[name.strip()] = parse_value(text, item, "-B")
     return options
 
 

@@ -108,7 +108,8 @@ class EvaluationProgress:
             )
             self._bar.start()
             self._task = self._bar.add_task("", total=progress.total)
-        self._bar.update(self._task, completed=progress.done, description=_told(progress))
+        told = printable(_told(progress))
+        self._bar.update(self._task, completed=progress.done, description=told)
 
 
 def _told(progress: Progress) -> str:

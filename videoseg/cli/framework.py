@@ -7,11 +7,24 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["LazyGroup", "Settings", "VideosegCommand", "VideosegGroup", "note", "typed_command"]
+from videoseg.cli.standard_output import own_output
+from videoseg.files import expand_path
+from videoseg.text import well_formed
+
+__all__ = [
+    "PATH",
+    "LazyGroup",
+    "Settings",
+    "VideosegCommand",
+    "VideosegGroup",
+    "note",
+    "typed_command",
+]
 
 
 @dataclass
@@ -38,7 +51,7 @@ def typed_command() -> str:
     """Return what was typed, ready to be pasted into a shell."""
     context = click.get_current_context()
     program = context.find_root().info_name or "videoseg"
-    return shlex.join([program, *_settings(context).arguments])
+    return well_formed(shlex.join([program, *_settings(context).arguments]))
 
 
 def _settings(context: click.Context) -> Settings:
@@ -62,7 +75,16 @@ def _debug_option() -> click.Option:
     )
 
 
-class VideosegCommand(click.Command):
+class _OwnOutput(click.Command):
+    """A command whose standard output holds what it prints itself and nothing else."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with own_output():
+            return super().invoke(ctx)
+
+
+class VideosegCommand(_OwnOutput):
     """A command with ``--debug`` that keeps its examples as they are written."""
 
     def __init__(self, *arguments: Any, examples: str = "", **keywords: Any) -> None:
@@ -79,7 +101,7 @@ class VideosegCommand(click.Command):
                     formatter.write(f"{' ' * formatter.current_indent}{line.strip()}\n")
 
 
-class VideosegGroup(click.Group):
+class VideosegGroup(click.Group, _OwnOutput):
     """A group of commands that names the nearest one when it is given an unknown one."""
 
     command_class = VideosegCommand
@@ -103,6 +125,23 @@ class VideosegGroup(click.Group):
             hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
             ctx.fail(f"there is no command {name!r}; {hint}")
         return super().resolve_command(ctx, args)
+
+
+class _PathType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A path; a leading ``~`` that the shell has left is the home directory."""
+
+    name = "path"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Return the path."""
+        del param, ctx
+        return expand_path(value)
+
+
+PATH = _PathType()
+"""The type of every argument and option that is a path."""
 
 
 class LazyGroup(VideosegGroup):

@@ -15,7 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What was typed after ``videoseg``; by default that of this process.
 
     Returns:
-        0 if all went well, 1 for an error, 2 for wrong usage, 130 after Ctrl-C.
+        0 if all went well, 1 for an error, 2 for wrong usage, 130 after Ctrl-C, 143 or 129 if
+        it was asked to end by SIGTERM or SIGHUP.
     """
     try:
         # Imported here so that Ctrl-C during the imports is one line, too.

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 
 import click
 
+from videoseg._interruption import Terminated, describe_error, noted_signals
 from videoseg.cli.commands import videoseg
 from videoseg.cli.framework import Settings
+from videoseg.cli.standard_output import standard_streams
 from videoseg.errors import ConfigError, MissingWeightsError, VideosegError
+from videoseg.text import printable
 
 __all__ = ["run_program"]
 
 _INTERRUPTED = 130
-_TERMINATED = 143
+_ENDING_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+_LONGEST_LINE = 2_000
+_MOST_LINES = 50
 
 
 def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> int:
@@ -35,7 +40,7 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
     """
     settings = Settings(arguments=tuple(arguments))
     try:
-        with _terminable():
+        with noted_signals(*_ENDING_SIGNALS), standard_streams():
             status = program.main(
                 args=list(arguments) or ["--help"],
                 prog_name=program.name,
@@ -48,41 +53,39 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
     except (click.Abort, KeyboardInterrupt):
         _tell_end("interrupted", settings)
         return _INTERRUPTED
-    except _Terminated:
+    except Terminated as error:
         _tell_end("terminated", settings)
-        return _TERMINATED
+        return 128 + error.number
     except click.ClickException as error:
         return _tell(error.format_message(), error, settings)
     except VideosegError as error:
         return _tell(str(error), error, settings, lines=_problems(error))
     except BrokenPipeError:
         # The reader of a pipe such as `| head` has gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except MemoryError as error:
         text = "the memory of this machine is used up; try a smaller or shorter video"
         return _tell(text, error, settings)
-    except Exception as error:
-        text = f"unexpected {type(error).__name__}: {error}"
+    except BaseException as error:
+        # Not even an exit that a plug-in asks for ends the program without a word.
+        text = f"unexpected {describe_error(error)}"
         if not settings.debug:
             text += " (run again with --debug for the traceback)"
         return _tell(text, error, settings)
 
 
-class _Terminated(SystemExit):
-    """Ends the program because somebody has asked it to end."""
-
-
 def _tell_end(how: str, settings: Settings) -> None:
     told = "; ".join([how, *settings.notes, "nothing was left half-written"])
-    sys.stderr.write(f"\n{told}\n")
+    _write_error(f"\n{_one_line(told)}\n")
 
 
 def _tell(
     text: str, error: BaseException, settings: Settings, *, lines: Sequence[str] = ()
 ) -> int:
     if settings.debug:
-        traceback.print_exception(error)
+        _write_error(printable("".join(traceback.format_exception(error)), keep="\n"))
     _error_lines(
         [*lines, *settings.notes] if len(lines) > 1 else ["; ".join([text, *settings.notes])]
     )
@@ -115,32 +118,30 @@ def _tell_usage(error: click.UsageError) -> int:
 def _error_lines(problems: Sequence[str]) -> None:
     """Write ``error:`` and a line for each problem, all but the first indented."""
     label, begin, end = "error:", "", ""
-    if sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
+    if sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR"):
         label, begin, end = f"\x1b[1;31m{label}", "\x1b[22m", "\x1b[0m"
     indent = " " * len("error: ")
-    lines = f"\n{indent}".join(_one_line(problem) for problem in problems)
-    sys.stderr.write(f"{label} {begin}{lines}{end}\n")
+    shown = [_one_line(problem) for problem in problems[:_MOST_LINES]]
+    if (more := len(problems) - _MOST_LINES) > 0:
+        shown.append(f"and {more:,} more problems")
+    lines = f"\n{indent}".join(shown)
+    _write_error(f"{label} {begin}{lines}{end}\n")
 
 
 def _one_line(text: str) -> str:
-    # A file name may hold anything, even a newline or the codes that move the cursor.
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(text.split())
+    """Return a text as one line: it may hold anything, also the codes that move a cursor."""
+    line = " ".join(printable(text).split())
+    if len(line) <= _LONGEST_LINE:
+        return line
+    # The end says what to do.
+    half = _LONGEST_LINE // 2
+    return f"{line[:half]} ... {line[-half:]}"
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let a polite kill end the program as Ctrl-C does, so that it can clean up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+def _write_error(text: str) -> None:
+    if sys.stderr is None:
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise _Terminated(_TERMINATED)
+    # A terminal that was closed takes no messages, but what follows must still be done.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

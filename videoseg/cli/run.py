@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from videoseg.cli.composing import pipeline_options
-from videoseg.cli.framework import VideosegCommand
+from videoseg.cli.framework import PATH, VideosegCommand
 from videoseg.cli.terminal import json_option
 from videoseg.errors import OutputError
 
@@ -64,7 +64,7 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
 )
 @click.argument("video")
 @click.argument("query", callback=_read_query)
-@click.option("-o", "--output", type=Path, help="Where to save; by default videoseg-out/<name>.")
+@click.option("-o", "--output", type=PATH, help="Where to save; by default videoseg-out/<name>.")
 @pipeline_options
 @click.option("--reader", default="auto", metavar="NAME", help="How to decode the video.")
 @click.option("--seed", type=int, show_default="0", help="Same seed, same result.")
@@ -187,12 +187,14 @@ def _answer(
 def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> None:
     if not formats:
         return
+    from videoseg.cli.output_place import check_place
     from videoseg.io.exporters import check_format
 
     for name in formats:
         check_format(name)
         place = _export_folder(folder, name)
-        if place.exists() and not overwrite:
+        check_place(place)
+        if os.path.lexists(place) and not overwrite:
             raise OutputError(f"{place} exists; choose another -o or pass --overwrite")
 
 

@@ -16,7 +16,7 @@ from videoseg.cli.eval import (
     strict_option,
     warn_of_problems,
 )
-from videoseg.cli.framework import VideosegCommand, typed_command
+from videoseg.cli.framework import PATH, VideosegCommand, typed_command
 from videoseg.cli.terminal import json_option
 from videoseg.files import expand_path, read_text
 
@@ -37,20 +37,20 @@ __all__ = ["score"]
 )
 @click.option(
     "--pred",
-    type=Path,
+    type=PATH,
     required=True,
     help="A folder or zip of PNGs (video/expression/frame.png, or video/frame.png with object "
     "ids), a JSON file of RLEs, or the output folder of an earlier run.",
 )
-@click.option("--gt", type=Path, help="A folder of true masks, laid out like predictions.")
-@click.option("--frames", type=Path, help="With --gt: the folder of frames, for pictures.")
+@click.option("--gt", type=PATH, help="A folder of true masks, laid out like predictions.")
+@click.option("--frames", type=PATH, help="With --gt: the folder of frames, for pictures.")
 @click.option(
     "--videos",
     metavar="NAMES",
     help="With --gt: the videos that count, separated by commas or lines of a file.",
 )
 @click.option("--benchmark", metavar="NAME", help="Instead of --gt: a benchmark.")
-@click.option("--root", type=Path, help="The benchmark's folder, as published.")
+@click.option("--root", type=PATH, help="The benchmark's folder, as published.")
 @click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
 @click.option(
     "-B",
@@ -81,7 +81,7 @@ __all__ = ["score"]
     help="What is added to the number of a frame in the names of its predicted masks, such as 1 "
     "for masks numbered from 1. By default the names are the same.",
 )
-@click.option("-o", "--output", type=Path, help="Write records and report to this folder.")
+@click.option("-o", "--output", type=PATH, help="Write records and report to this folder.")
 @click.option(
     "--workers",
     type=click.IntRange(min=0),

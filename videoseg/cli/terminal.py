@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from videoseg.cli.standard_output import command_output
+from videoseg.text import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["json_option", "open_console", "print_row", "working", "write_json"]
+__all__ = ["json_option", "open_console", "print_line", "print_row", "working", "write_json"]
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
@@ -28,7 +32,19 @@ def open_console(*, stderr: bool = False) -> Console:
     """
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    class PlainConsole(Console):
+        """Prints no control characters: names and messages may hold anything."""
+
+        def print(self, *objects: Any, **settings: Any) -> None:
+            super().print(*map(_shown, objects), **settings)
+
+    file = sys.stderr if stderr else command_output()
+    return PlainConsole(file=file, markup=False, highlight=False, emoji=False)
+
+
+def print_line(text: str) -> None:
+    """Print one line on standard output, without control characters."""
+    click.echo(printable(text), file=command_output())
 
 
 @contextmanager
@@ -38,13 +54,27 @@ def working(text: str, *, quiet: bool) -> Iterator[None]:
     if quiet or not console.is_terminal:
         yield
         return
-    with console.status(text):
+    with console.status(printable(text)):
         yield
 
 
 def write_json(data: Any) -> None:
-    """Print one JSON document on stdout."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False))
+    """Print one JSON document on standard output.
+
+    What the encoding of the output lacks is escaped, so that a name that is no UTF-8 can be
+    read back as it is.
+    """
+    file = command_output()
+    text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
+    try:
+        text.encode(getattr(file, "encoding", None) or "utf-8")
+    except (LookupError, UnicodeEncodeError):
+        text = json.dumps(data, indent=2, allow_nan=False)
+    click.echo(text, file=file)
+
+
+def _shown(thing: object) -> object:
+    return printable(thing, keep="\n") if isinstance(thing, str) else thing
 
 
 def print_row(

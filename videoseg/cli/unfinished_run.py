@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from videoseg._interruption import describe_error
 from videoseg.cli.folder_lock import FolderLock
 from videoseg.cli.framework import note
 from videoseg.errors import ConfigError, GroundingParseError, OutputError, VideosegError
+from videoseg.files import read_text
+from videoseg.text import parse_json, shorten, shorten_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -134,9 +137,8 @@ class UnfinishedRun:
             )
         if "exchanges.jsonl" in found or "masks" in found:
             return found
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            document = json.loads(self._record.read_text(encoding="utf-8"))
-            if document.get("format") == _FORMAT and document.get("answer") is None:
+        with contextlib.suppress(OSError, ValueError):
+            if self._document().get("answer") is None:
                 return []
         return [name for name in found if name in _CONTENT]
 
@@ -144,18 +146,30 @@ class UnfinishedRun:
         from videoseg.exchanges import read_exchanges
 
         try:
-            document: dict[str, Any] = json.loads(self._record.read_text(encoding="utf-8"))
-            if document.get("format") != _FORMAT:
-                raise ValueError("it is not of an unfinished run")
+            document = self._document()
             kept = _answer_in(document)
             problems = self._differences(document)
             if kept is not None or self.exchanges.exists():
                 problems += _other_stages(document["pipeline"], self._pipeline, kept is not None)
             if kept is None and self.exchanges.exists():
                 read_exchanges(self.exchanges)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, VideosegError) as error:
+            seed = _seed_in(document)
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            VideosegError,
+        ) as error:
+            if isinstance(error, OSError):
+                reason = error.strerror or str(error)
+            elif isinstance(error, ValueError | VideosegError):
+                reason = shorten_text(str(error), 300)
+            else:
+                reason = f"it is incomplete or was changed ({describe_error(error)})"
             raise ConfigError(
-                f"cannot go on from {self._record}: {error}; --overwrite without --resume starts "
+                f"cannot go on from {self._record}: {reason}; --overwrite without --resume starts "
                 "anew"
             ) from error
         if problems:
@@ -163,8 +177,20 @@ class UnfinishedRun:
                 f"{self._place} is of another run: {'; '.join(problems)}; choose another -o, or "
                 "start anew with --overwrite and without --resume"
             )
-        self.seed = int(document["seed"])
+        self.seed = seed
         return kept
+
+    def _document(self) -> dict[str, Any]:
+        """Read ``run.json``.
+
+        Raises:
+            OSError: If it cannot be read.
+            ValueError: If it holds something else.
+        """
+        document = parse_json(read_text(self._record), allow_nan=False)
+        if not isinstance(document, dict) or document.get("format") != _FORMAT:
+            raise ValueError("it is not of an unfinished run")
+        return document
 
     def _differences(self, document: Mapping[str, Any]) -> list[str]:
         from videoseg.exchanges import pixels_digest
@@ -173,19 +199,20 @@ class UnfinishedRun:
         facts, now = from_jsonable(VideoFacts, document["video"]), self._video.facts()
         problems = []
         if document["query"] != self._query:
-            problems.append(f"it was asked {document['query']!r}")
+            problems.append(f"it was asked {shorten(document['query'])}")
         if (facts.num_frames, tuple(facts.size)) != (now.num_frames, tuple(now.size)):
             height, width = facts.size
             problems.append(f"its video has {facts.num_frames} frames of {width}x{height}")
         elif (facts.name, round(facts.duration, 2)) != (now.name, round(now.duration, 2)):
-            problems.append(f"its video is {facts.name!r}, {facts.duration:.2f} s long")
+            problems.append(f"its video is {shorten(facts.name)}, {facts.duration:.2f} s long")
         elif (answer := document["answer"]) is not None:
             frame = answer["grounding"]["keyframe"] or 0
             # Exchanges hold the pixels they were about, but an answer does not.
             if answer["picture"] != pixels_digest(self._video[frame]):
-                problems.append(f"its video, {facts.path}, shows something else on frame {frame}")
-        if self._given_seed not in (None, int(document["seed"])):
-            problems.append(f"its seed is {document['seed']}")
+                path = shorten_text(str(facts.path))
+                problems.append(f"its video, {path}, shows something else on frame {frame}")
+        if self._given_seed not in (None, seed := _seed_in(document)):
+            problems.append(f"its seed is {shorten(seed)}")
         return problems
 
     # -- keeping -----------------------------------------------------------------------------
@@ -195,7 +222,7 @@ class UnfinishedRun:
         answer = KeptAnswer(event.grounding, event.trace)
         try:
             self._write(answer)
-        except OutputError as problem:
+        except (VideosegError, ValueError) as problem:
             note(f"the answer could not be kept: {problem}")
         else:
             self._answer = answer
@@ -231,7 +258,7 @@ class UnfinishedRun:
             return
         try:
             partial.save(self._masks, overwrite=True, parts=())
-        except OutputError as problem:
+        except VideosegError as problem:
             note(f"the masks made until then could not be kept: {problem}")
         else:
             note(f"the masks made until then are in {self._masks}, for videoseg.Segmentation.load")
@@ -285,6 +312,13 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _seed_in(document: Mapping[str, Any]) -> int:
+    seed = document["seed"]
+    if not isinstance(seed, int) or isinstance(seed, bool):
+        raise ValueError(f"its seed must be a whole number, got {shorten(seed)}")
+    return seed
+
+
 def _answer_in(document: Mapping[str, Any]) -> KeptAnswer | None:
     from videoseg.types import Grounding, Trace, from_jsonable
 
@@ -319,6 +353,6 @@ def _model(config: Any) -> Any:
 
 def _text(config: Any) -> str:
     if not isinstance(config, Mapping):
-        return str(config)
-    options = ", ".join(f"{name}={value!r}" for name, value in config["options"].items())
-    return f"{config['name']} ({options})"
+        return shorten_text(str(config))
+    options = ", ".join(f"{name}={shorten(value)}" for name, value in config["options"].items())
+    return shorten_text(f"{config['name']} ({options})", 200)

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TextIO
 from videoseg.io.wording import seconds_text
 from videoseg.plugins.events import FrameDone, StageFinished, StageStarted
 from videoseg.plugins.hookspecs import hookimpl
+from videoseg.text import printable
 
 __all__ = ["ProgressBar"]
 
@@ -145,7 +146,7 @@ class _PlainDisplay:
         self._stream.flush()
 
     def _write(self, line: str) -> None:
-        self._stream.write(line + "\n")
+        self._stream.write(printable(line) + "\n")
 
 
 class _TerminalDisplay:
@@ -168,7 +169,7 @@ class _TerminalDisplay:
 
     def begin(self, name: str, total: int | None) -> None:
         self._remove()
-        self._task = self._progress.add_task(name, total=total, count="")
+        self._task = self._progress.add_task(printable(name), total=total, count="")
 
     def advance(self, done: int, total: int | None, left: float | None) -> None:
         if self._task is None:
@@ -178,7 +179,7 @@ class _TerminalDisplay:
 
     def end(self, line: str) -> None:
         self._remove()
-        self._progress.console.print(line, markup=False, highlight=False)
+        self._progress.console.print(printable(line), markup=False, highlight=False)
 
     def close(self) -> None:
         self._remove()

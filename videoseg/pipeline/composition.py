@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import inspect
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from videoseg._interruption import describe_error, foreign_code
 from videoseg.errors import (
     ComponentNotFoundError,
     ConfigError,
@@ -24,6 +26,8 @@ from videoseg.stages import ChatModel, FrameSampler, Grounder, Propagator, Segme
 from videoseg.types import PropagatorCapabilities
 
 __all__ = ["Composition", "ExchangeFile", "Stage"]
+
+_logger = logging.getLogger(__name__)
 
 _PROTOCOLS: Mapping[str, type[Any]] = {
     "sampler": FrameSampler,
@@ -338,9 +342,18 @@ class Composition:
     def close(self) -> None:
         """Free the stages that were built here; instances given by the user stay open."""
         for stage, built in self._built.items():
-            close = getattr(built, "close", None)
-            if isinstance(self.stages[stage].given, Use) and callable(close):
-                close()
+            if not isinstance(self.stages[stage].given, Use):
+                continue
+            try:
+                with foreign_code():
+                    close = getattr(built, "close", None)
+                    if callable(close):
+                        close()
+            except Exception as error:
+                # Its work is done, and must not be lost because it cannot be put away.
+                _logger.warning(
+                    "%s %s cannot be closed: %s", stage, self.name(stage), describe_error(error)
+                )
         self._built.clear()
 
 

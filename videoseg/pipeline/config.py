@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from videoseg.errors import ConfigError
+from videoseg.files import expand_path, read_text
+from videoseg.pipeline.yaml_text import MAX_CHARACTERS, parse_yaml
+from videoseg.text import shorten, shorten_text
 
-__all__ = ["STAGES", "PipelineConfig", "Use", "config_from_mapping", "read_config", "use"]
+__all__ = [
+    "STAGES",
+    "PipelineConfig",
+    "Use",
+    "config_from_mapping",
+    "read_config",
+    "use",
+]
 
 STAGES: tuple[str, ...] = ("sampler", "grounder", "segmenter", "propagator", "chat")
 """The places a component can fill in a pipeline; ``segmenter`` and ``chat`` may stay empty."""
 
 _REQUIRED = ("sampler", "grounder", "propagator")
 _SCHEMA_VERSION = 1
+MAX_TURNS = 1_000
+_MOST_UNKNOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +115,18 @@ def config_from_mapping(data: object, *, source: str = "the configuration") -> P
         )
     problems: list[str] = []
     known = ("videoseg", "name", "max_turns", *STAGES)
-    for key in data:
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f", did you mean {close[0]!r}?" if close else ""
-            problems.append(f"unknown key {key!r}{hint or ', allowed: ' + ', '.join(known)}")
+    unknown = [key for key in data if key not in known]
+    for key in unknown[:_MOST_UNKNOWN]:
+        close = difflib.get_close_matches(str(key), known, n=1) if isinstance(key, str) else []
+        hint = f"did you mean {close[0]!r}?" if close else f"allowed: {', '.join(known)}"
+        problems.append(f"unknown key {shorten(key)}, {hint}")
+    if len(unknown) > _MOST_UNKNOWN:
+        problems.append(f"and {len(unknown) - _MOST_UNKNOWN:,} more unknown keys")
     version = data.get("videoseg", _SCHEMA_VERSION)
     if version != _SCHEMA_VERSION:
         problems.append(
-            f"'videoseg: {version}' is not a version this release reads ({_SCHEMA_VERSION})"
+            f"'videoseg: {shorten(version)}' is not a version this release reads "
+            f"({_SCHEMA_VERSION})"
         )
     stages: dict[str, Use | None] = {}
     for stage in STAGES:
@@ -120,11 +136,14 @@ def config_from_mapping(data: object, *, source: str = "the configuration") -> P
             continue
         stages[stage] = _read_use(stage, data[stage], problems)
     max_turns = data.get("max_turns", 4)
-    if not isinstance(max_turns, int) or isinstance(max_turns, bool) or max_turns < 1:
-        problems.append(f"'max_turns' must be a whole number of at least 1, got {max_turns!r}")
+    whole = max_turns if isinstance(max_turns, int) and not isinstance(max_turns, bool) else 0
+    if not 1 <= whole <= MAX_TURNS:
+        problems.append(
+            f"'max_turns' must be a whole number from 1 to {MAX_TURNS:,}, got {shorten(max_turns)}"
+        )
     name = data.get("name", "")
     if not isinstance(name, str):
-        problems.append(f"'name' must be text, got {name!r}")
+        problems.append(f"'name' must be text, got {shorten(name)}")
     if problems:
         raise ConfigError([f"{source}: {problem}" for problem in problems])
     return PipelineConfig(**stages, max_turns=max_turns, name=name)  # type: ignore[arg-type]
@@ -136,21 +155,19 @@ def read_config(source: str | Path) -> PipelineConfig:
     Raises:
         ConfigError: If the file cannot be read, is not YAML, or is not a configuration.
     """
-    import yaml
-
     if isinstance(source, str) and "\n" in source:
         label, text = "the configuration", source
     else:
-        label = str(source)
+        label = shorten_text(os.fspath(source), 200)
         try:
-            text = Path(source).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+            text = read_text(expand_path(source), max_bytes=4 * MAX_CHARACTERS)
+        except OSError as error:
+            reason = error.strerror or str(error)
             raise ConfigError(f"cannot read the configuration {label}: {reason}") from error
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{label} is not valid YAML: {_yaml_problem(error)}") from error
+        data = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{label} is not valid YAML: {error}") from error
     return config_from_mapping(data, source=label)
 
 
@@ -161,9 +178,8 @@ def _read_use(stage: str, value: object, problems: list[str]) -> Use | None:
         extra = [key for key in value if key not in ("name", "options")]
         name, options = value.get("name"), value.get("options") or {}
         if extra:
-            problems.append(
-                f"{stage!r} has unknown keys {', '.join(map(repr, extra))}; allowed: name, options"
-            )
+            keys = ", ".join(map(shorten, extra[:_MOST_UNKNOWN]))
+            problems.append(f"{stage!r} has unknown keys {keys}; allowed: name, options")
         elif not isinstance(name, str) or not name:
             problems.append(f"{stage!r} needs a 'name'")
         elif not isinstance(options, Mapping) or not all(isinstance(k, str) for k in options):
@@ -171,11 +187,7 @@ def _read_use(stage: str, value: object, problems: list[str]) -> Use | None:
         else:
             return Use(name, dict(options))
         return None
-    problems.append(f"{stage!r} must be a name, or a mapping with name and options; got {value!r}")
+    problems.append(
+        f"{stage!r} must be a name, or a mapping with name and options; got {shorten(value)}"
+    )
     return None
-
-
-def _yaml_problem(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or " ".join(str(error).split())
-    return f"{problem}, line {mark.line + 1}, column {mark.column + 1}" if mark else problem

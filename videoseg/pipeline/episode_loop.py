@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from videoseg.errors import ConfigError, StageError
 from videoseg.pipeline.observation import Observation
 from videoseg.plugins import Registry
 from videoseg.stages import FrameSampler, Grounder
+from videoseg.text import shorten
 from videoseg.types import Episode, FrameSelection, Grounding, Look, VideoSource, Window
 
 __all__ = ["run_episode"]
+
+_DEEPEST = 100
+_MOST_VALUES = 1_000_000
+_MOST_CHARACTERS = 2**25
 
 
 def run_episode(
@@ -93,11 +100,13 @@ def _check_selection(selection: object, window: Window, name: str) -> None:
     outside = [index for index in selection.indices if index not in window]
     if outside:
         raise StageError(
-            f"sampler {name!r} chose frame {outside[0]}, outside the window "
+            f"sampler {name!r} chose frame {shorten(outside[0])}, outside the window "
             f"[{window.start}, {window.stop})",
             stage="sampler",
             component=name,
         )
+    if problem := _too_large(selection.reason, selection.details):
+        raise StageError(f"sampler {name!r} {problem}", stage="sampler", component=name)
 
 
 def _check_move(move: object, episode: Episode, whole: Window, name: str) -> None:
@@ -113,6 +122,34 @@ def _check_move(move: object, episode: Episode, whole: Window, name: str) -> Non
             frames.append(move.keyframe)
         outside = [frame for frame in frames if frame not in whole]
         if outside:
-            problem = f"answered with frame {outside[0]}, outside the video"
+            problem = f"answered with frame {shorten(outside[0])}, outside the video"
+    if not problem and isinstance(move, Look | Grounding):
+        thought = move.thought
+        problem = _too_large(
+            thought.text, thought.temporal, thought.spatial, thought.linguistic, thought.details
+        )
     if problem:
         raise StageError(f"grounder {name!r} {problem}", stage="grounder", component=name)
+
+
+def _too_large(*answer: object) -> str:
+    """Return how parts of an answer are larger than any result that could be saved."""
+    num_values, num_characters = 0, 0
+    waiting: list[tuple[object, int]] = [(part, 0) for part in answer]
+    while waiting:
+        value, depth = waiting.pop()
+        num_values += 1
+        if isinstance(value, str | bytes):
+            num_characters += len(value)
+        elif depth < _DEEPEST and isinstance(value, Mapping):
+            waiting += ((part, depth + 1) for pair in value.items() for part in pair)
+        elif depth < _DEEPEST and isinstance(value, list | tuple | AbstractSet):
+            waiting += ((part, depth + 1) for part in value)
+        # Parts that are shared count each time, as each is written each time.
+        if num_values + len(waiting) > _MOST_VALUES or num_characters > _MOST_CHARACTERS:
+            return (
+                "answered with more than a result can hold: at most "
+                f"{_MOST_VALUES:,} values and {_MOST_CHARACTERS:,} characters are kept in details "
+                "and texts"
+            )
+    return ""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from videoseg._interruption import describe_error, foreign_code, is_from_user
 from videoseg.errors import StageError, VideosegError
 from videoseg.plugins import FrameDone, Grounded, Registry, StageFinished, StageStarted
 from videoseg.types import Grounding, Trace
@@ -44,12 +45,26 @@ class Observation:
 
     @contextmanager
     def stage(
-        self, stage: str, component: str, *, turn: int | None = None, total: int | None = None
+        self,
+        stage: str,
+        component: str,
+        *,
+        turn: int | None = None,
+        total: int | None = None,
+        streams: bool = False,
     ) -> Iterator[StageClock]:
         """Time a stage, announce it, and give foreign errors the stage's name.
 
+        Args:
+            stage: As in ``StageStarted``.
+            component: As in ``StageStarted``.
+            turn: As in ``StageStarted``.
+            total: As in ``StageStarted``.
+            streams: Whether the block is part of a generator, which may be closed.
+
         Raises:
-            StageError: If the stage fails with an error that is not a videoseg error.
+            StageError: If the stage fails with an error that is not a videoseg error, or leaves
+                the interpreter without having been asked to.
         """
         self._tell("videoseg_stage_started", StageStarted(stage, component, turn, total))
         clock = StageClock()
@@ -60,12 +75,12 @@ class Observation:
         except VideosegError as error:
             problem = str(error)
             raise
-        except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
-            problem = "interrupted"
-            raise
-        except Exception as error:
-            text = " ".join(str(error).split())
-            problem = f"{stage} {component!r} failed: {type(error).__name__}: {text}"
+        except BaseException as error:
+            is_closed = streams and isinstance(error, GeneratorExit)
+            if is_closed or isinstance(error, MemoryError) or is_from_user(error):
+                problem = "interrupted"
+                raise
+            problem = f"{stage} {component!r} failed: {describe_error(error)}"
             raise StageError(problem, stage=stage, component=component) from error
         finally:
             clock.seconds = time.perf_counter() - begin
@@ -85,7 +100,7 @@ class Observation:
 
     def failed(self, errors: Sequence[Exception]) -> None:
         """Warn of errors beside the first, which is raised, where they say something else."""
-        texts = dict.fromkeys(f"{type(error).__name__}: {error}" for error in errors)
+        texts = dict.fromkeys(describe_error(error) for error in errors)
         for text in [*texts][1:]:
             self.warnings.append(f"another pass of the propagator failed, too: {text}")
 
@@ -99,9 +114,11 @@ class Observation:
             if name in self._silenced:
                 continue
             try:
-                call(event)
+                with foreign_code():
+                    call(event)
             except Exception as error:
                 # Progress and logging must never cost anybody a result.
                 self._silenced.add(name)
-                self.warnings.append(f"observer {name} failed: {type(error).__name__}: {error}")
-                _logger.warning("observer %s failed", name, exc_info=error)
+                self.warnings.append(f"observer {name} failed: {describe_error(error)}")
+                _logger.warning("observer %s failed: %s", name, describe_error(error))
+                _logger.debug("where observer %s failed", name, exc_info=error)

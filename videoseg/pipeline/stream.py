@@ -91,7 +91,7 @@ class MaskStream:
 
     def _run(self) -> Generator[FrameMasks, None, None]:
         total = self._video.num_frames
-        with self._observation.stage("propagator", self._component, total=total):
+        with self._observation.stage("propagator", self._component, total=total, streams=True):
             propagation = self._propagation
             if propagation is None:
                 source = self._without_objects()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import sys
 from collections.abc import Iterable
 
+from videoseg._interruption import foreign_code
+from videoseg.text import shorten_text
+
 __all__ = ["collect_versions", "device_of"]
+
+_logger = logging.getLogger(__name__)
 
 _PACKAGES = ("numpy", "cv2", "av", "decord", "torch", "transformers", "sam2")
 
@@ -31,7 +37,16 @@ def collect_versions(distributions: Iterable[tuple[str, str]]) -> dict[str, str]
 
 def device_of(stages: Iterable[object]) -> str:
     """Return where the stages' models ran: ``cpu`` unless a stage says otherwise."""
-    devices = dict.fromkeys(
-        str(device) for stage in stages if (device := getattr(stage, "device", None)) is not None
-    )
+    devices = dict.fromkeys(filter(None, map(_device, stages)))
     return ", ".join(devices) or "cpu"
+
+
+def _device(stage: object) -> str:
+    try:
+        with foreign_code():
+            device = getattr(stage, "device", None)
+            return "" if device is None else shorten_text(str(device))
+    except Exception as error:
+        # By now the masks are made, and where they were made is the least of them.
+        _logger.warning("%s cannot tell its device: %s", type(stage).__name__, error)
+        return ""

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from videoseg._interruption import foreign_code
 from videoseg.errors import ConfigError
+from videoseg.text import shorten, shorten_text
 from videoseg.types.capabilities import PropagatorCapabilities
 
 __all__ = ["KINDS", "Component", "Kind"]
@@ -25,6 +27,7 @@ Kind: TypeAlias = Literal[
 
 KINDS: tuple[str, ...] = get_args(Kind)
 
+_LONGEST_NAME = 100
 _NAME = re.compile(r"[a-z0-9][a-z0-9.]*(-[a-z0-9.]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -65,15 +68,27 @@ class Component:
     weights: str = ""
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = self._wrong_types()
+        if problems:
+            raise ConfigError([f"component {shorten(self.name)}: {p}" for p in problems])
+        # A list is a usual way to write several names; what is frozen holds no list.
+        object.__setattr__(self, "requires", tuple(self.requires))
+        object.__setattr__(self, "uses", tuple(self.uses))
         if self.kind not in KINDS:
-            problems.append(f"kind {self.kind!r} is not one of {', '.join(KINDS)}")
-        if not _NAME.fullmatch(self.name):
-            problems.append(f"name {self.name!r} must be lower-case kebab, such as 'every-tenth'")
+            problems.append(f"kind {shorten(self.kind)} is not one of {', '.join(KINDS)}")
+        if len(self.name) > _LONGEST_NAME or not _NAME.fullmatch(self.name):
+            problems.append(
+                f"name {shorten(self.name)} must be lower-case kebab, such as 'every-tenth', of "
+                f"at most {_LONGEST_NAME} characters"
+            )
         if not _TARGET.fullmatch(self.target):
-            problems.append(f"target {self.target!r} must have the form 'package.module:Name'")
+            problems.append(
+                f"target {shorten(self.target)} must have the form 'package.module:Name'"
+            )
         if self.weights and not _TARGET.fullmatch(self.weights):
-            problems.append(f"weights {self.weights!r} must have the form 'package.module:name'")
+            problems.append(
+                f"weights {shorten(self.weights)} must have the form 'package.module:name'"
+            )
         if not isinstance(self.capabilities, PropagatorCapabilities | None):
             problems.append(
                 "capabilities must be a PropagatorCapabilities, such as "
@@ -81,7 +96,22 @@ class Component:
                 f"{type(self.capabilities).__name__}"
             )
         if problems:
-            raise ConfigError([f"component {self.kind}/{self.name}: {p}" for p in problems])
+            label = f"{shorten_text(self.kind)}/{shorten_text(self.name)}"
+            raise ConfigError([f"component {label}: {problem}" for problem in problems])
+
+    def _wrong_types(self) -> list[str]:
+        texts = ("kind", "name", "target", "summary", "install", "license", "weights")
+        wrong = [
+            f"{name} must be text, got {shorten(value)}"
+            for name in texts
+            if not isinstance(value := getattr(self, name), str)
+        ]
+        return wrong + [
+            f"{name} must be a tuple of names, got {shorten(value)}"
+            for name in ("requires", "uses")
+            if not isinstance(value := getattr(self, name), tuple | list)
+            or not all(isinstance(part, str) and part for part in value)
+        ]
 
     def missing_modules(self) -> tuple[str, ...]:
         """Return the required modules that are not installed, without importing any."""
@@ -94,7 +124,8 @@ class Component:
         from importlib import import_module
 
         module, _, name = self.weights.partition(":")
-        return str(getattr(import_module(module), name)() or "")
+        with foreign_code():
+            return str(getattr(import_module(module), name)() or "")
 
 
 def _is_installed(module: str) -> bool:

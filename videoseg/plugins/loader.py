@@ -10,6 +10,9 @@ from importlib.metadata import EntryPoint, entry_points
 
 import pluggy
 
+from videoseg._interruption import describe_error
+from videoseg.text import shorten_text
+
 __all__ = [
     "ENTRY_POINT_GROUP",
     "OWN_DISTRIBUTION",
@@ -22,6 +25,7 @@ __all__ = [
 ENTRY_POINT_GROUP = "videoseg"
 OWN_DISTRIBUTION = "videoseg"
 _ALLOW_LIST_VARIABLE = "VIDEOSEG_PLUGINS"
+_LONGEST_DETAILS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,13 @@ class PluginFailure:
     @staticmethod
     def of(plugin: str, distribution: str, error: BaseException) -> PluginFailure:
         """Record an exception."""
-        text = " ".join(str(error).split()) or "no message"
-        return PluginFailure(
-            plugin,
-            distribution,
-            f"{type(error).__name__}: {text}",
-            "".join(traceback.format_exception(error)),
-        )
+        try:
+            details = "".join(traceback.format_exception(error))
+        except Exception:
+            # An exception of somebody else's may be unfit even to be printed.
+            details = ""
+        details = shorten_text(details, _LONGEST_DETAILS)
+        return PluginFailure(plugin, distribution, describe_error(error), details)
 
 
 def allowed_plugins() -> frozenset[str] | None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from videoseg.text import shorten
 
 __all__ = ["OptionFacts", "check_options", "option_facts", "option_meanings"]
+
+_DEEPEST = 20
+_MOST_PROBLEMS = 20
 
 OptionFacts = dict[str, tuple[str, str]]
 """For each option its type and its default, as text."""
@@ -51,6 +57,8 @@ def option_meanings(factory: Callable[..., Any]) -> dict[str, str]:
 
 def _choices(hint: Any) -> str:
     """Return the values that a Literal allows, also as a part of a union; else nothing."""
+    if get_origin(hint) is Annotated:
+        return _choices(get_args(hint)[0])
     if get_origin(hint) is Literal:
         return " | ".join(map(repr, get_args(hint)))
     if get_origin(hint) not in (Union, UnionType):
@@ -82,60 +90,95 @@ def check_options(
     problems: list[str] = []
     hints = _hints(factory)
     for name, value in options.items():
-        if name not in names:
-            if takes_any and name not in given:
-                converted[name] = value
-                continue
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            allowed = ", ".join(names) if names else "none"
-            problems.append(f"{label} has no option {name!r}; {hint}its options are: {allowed}")
-            continue
-        if name in hints:
-            value, problem = _convert(value, hints[name])
+        if name in names or (takes_any and name not in given):
+            converted[name], problem = _convert(value, hints.get(name, Any))
             if problem:
                 problems.append(f"option {name!r} of {label}: {problem}")
-                continue
-        converted[name] = value
+        elif len(problems) < _MOST_PROBLEMS:
+            problems.append(f"{label} has no option {shorten(name)}; {_nearest(name, names)}")
     for name in names:
         if parameters[name].default is inspect.Parameter.empty and name not in options:
             problems.append(f"{label} needs option {name!r}")
     return converted, problems
 
 
+def _nearest(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}its options are: {', '.join(names) if names else 'none'}"
+
+
 def _convert(value: Any, annotation: Any) -> tuple[Any, str]:
+    from pydantic import ValidationError
+
+    if problem := _impossible(value):
+        return value, f"{problem}, got {shorten(value)}"
+    adapter = _adapter(annotation)
+    if adapter is None:
+        return value, ""
+    try:
+        converted = adapter.validate_python(value)
+    except ValidationError as error:
+        messages = "; ".join(dict.fromkeys(item["msg"] for item in error.errors()[:3]))
+        # YAML and the command line call it null; as None it is a word of four letters.
+        may_be_none = value == "None" and NoneType in get_args(annotation)
+        hint = "; write null for none" if may_be_none else ""
+        return value, f"{messages}, got {shorten(value)}{hint}"
+    if _counts_truth(value, converted):
+        return value, f"Input should be a number, got {shorten(value)}"
+    return converted, ""
+
+
+def _adapter(annotation: Any) -> Any:
+    """Return what checks values of a type; None if nothing can, as for a protocol."""
     from pydantic import (
         ConfigDict,
         PydanticSchemaGenerationError,
         PydanticUserError,
         TypeAdapter,
-        ValidationError,
     )
     from pydantic_core import SchemaError
 
-    config = ConfigDict(arbitrary_types_allowed=True)
     try:
-        adapter = TypeAdapter(annotation, config=config)
+        return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True))
     except (PydanticSchemaGenerationError, SchemaError):
-        # Nothing can tell whether a value is of this type: a protocol, for one.
-        return value, ""
+        return None
     except PydanticUserError:
         # Types that carry their own configuration refuse one from outside.
-        adapter = TypeAdapter(annotation)
-    try:
-        return adapter.validate_python(value), ""
-    except ValidationError as error:
-        messages = "; ".join(dict.fromkeys(item["msg"] for item in error.errors()))
-        # YAML and the command line call it null; as None it is a word of four letters.
-        may_be_none = value == "None" and NoneType in get_args(annotation)
-        hint = "; write null for none" if may_be_none else ""
-        return value, f"{messages}, got {value!r}{hint}"
+        return TypeAdapter(annotation)
+
+
+def _impossible(value: Any, depth: int = 0) -> str:
+    """Return what keeps a value from being anything that a result could record."""
+    if depth > _DEEPEST:
+        return f"Input should be nested at most {_DEEPEST} levels deep"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "Input should be a finite number"
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return "Input should be a number that fits into 64 bits"
+    inner: list[Any] = []
+    if isinstance(value, Mapping):
+        inner = [*value.keys(), *value.values()]
+    elif isinstance(value, list | tuple):
+        inner = list(value)
+    return next((problem for one in inner if (problem := _impossible(one, depth + 1))), "")
+
+
+def _counts_truth(value: Any, converted: Any) -> bool:
+    """Return whether true or false was taken for a number, which nobody means."""
+    if isinstance(value, bool):
+        return isinstance(converted, int | float) and not isinstance(converted, bool)
+    if isinstance(value, list | tuple) and isinstance(converted, list | tuple):
+        return any(map(_counts_truth, value, converted))
+    if isinstance(value, Mapping) and isinstance(converted, Mapping):
+        return any(_counts_truth(one, converted.get(key)) for key, one in value.items())
+    return False
 
 
 def _signature(factory: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(factory)
-    except ValueError:
+    except (TypeError, ValueError):
         return inspect.Signature()
 
 
@@ -150,7 +193,7 @@ def _parameters(factory: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     target = factory.__init__ if inspect.isclass(factory) else factory
     try:
-        return get_type_hints(target)
-    except (NameError, TypeError):
+        return get_type_hints(target, include_extras=True)
+    except (AttributeError, NameError, SyntaxError, TypeError):
         # Annotations that only exist for the type checker cannot be checked at run time.
         return {}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import pluggy
 
+from videoseg._interruption import describe_error, foreign_code
 from videoseg.errors import (
     ComponentNotFoundError,
     ConfigError,
@@ -21,6 +21,7 @@ from videoseg.errors import (
     PluginLoadError,
 )
 from videoseg.plugins.component import KINDS, Component
+from videoseg.plugins.construction import call_factory, find_problems
 from videoseg.plugins.hookspecs import HookSpecs
 from videoseg.plugins.loader import (
     PluginFailure,
@@ -30,6 +31,7 @@ from videoseg.plugins.loader import (
     register_plugin,
 )
 from videoseg.plugins.options import OptionFacts, check_options, option_facts
+from videoseg.plugins.registered import RegisteredComponent, conflict_text, not_found_text
 from videoseg.types.capabilities import PropagatorCapabilities
 
 __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
@@ -37,38 +39,7 @@ __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
 _logger = logging.getLogger(__name__)
 
 _IN_SESSION = "this session"
-
-
-@dataclass(frozen=True, slots=True)
-class RegisteredComponent:
-    """A component and where it comes from.
-
-    Args:
-        component: What was declared.
-        plugin: The plug-in that declared it.
-        distribution: The installed package, or ``this session`` for ``videoseg.add``.
-        version: The package's version.
-        factory: The class itself, for components added in the session.
-    """
-
-    component: Component
-    plugin: str
-    distribution: str
-    version: str = ""
-    factory: Callable[..., Any] | None = None
-
-    @property
-    def missing_modules(self) -> tuple[str, ...]:
-        """Required modules that are not installed."""
-        return self.component.missing_modules()
-
-    @property
-    def remedy(self) -> str:
-        """The command that installs what is missing; empty if nothing is."""
-        missing = self.missing_modules
-        if not missing:
-            return ""
-        return f"pip install {self.component.install or ' '.join(missing)}"
+_MOST_COMPONENTS = 1_000
 
 
 class Registry:
@@ -106,7 +77,7 @@ class Registry:
         """One sentence for each (kind, name) that several plug-ins declare."""
         self._load()
         return tuple(
-            _conflict_text(entries) for entries in self._components.values() if len(entries) > 1
+            conflict_text(entries) for entries in self._components.values() if len(entries) > 1
         )
 
     def components(self, kind: str | None = None) -> tuple[RegisteredComponent, ...]:
@@ -134,9 +105,11 @@ class Registry:
         self._load()
         entries = self._components.get((kind, name), [])
         if not entries:
-            raise ComponentNotFoundError(self._not_found_text(kind, name))
+            raise ComponentNotFoundError(
+                not_found_text(kind, name, self.components(), self._failures)
+            )
         if len(entries) > 1:
-            raise PluginConflictError(_conflict_text(entries))
+            raise PluginConflictError(conflict_text(entries))
         return entries[0]
 
     # -- adding ------------------------------------------------------------------------
@@ -220,18 +193,19 @@ class Registry:
         component = entry.component
         if entry.factory is not None:
             return entry.factory
-        label = f"{component.kind} {component.name!r}"
+        label = self._label(entry)
         if missing := entry.missing_modules:
             raise MissingDependencyError(
                 f"{label} needs {', '.join(missing)}, which is not installed: {entry.remedy}"
             )
         module_name, _, attribute = component.target.partition(":")
         try:
-            target = getattr(importlib.import_module(module_name), attribute)
-        except (Exception, SystemExit) as error:
+            with foreign_code():
+                target = getattr(importlib.import_module(module_name), attribute)
+        except Exception as error:
             raise PluginLoadError(
                 f"{label} of {entry.distribution} could not be imported from "
-                f"{component.target}: {type(error).__name__}: {error}"
+                f"{component.target}: {describe_error(error)}"
             ) from error
         if not callable(target):
             raise PluginLoadError(f"{label}: {component.target} is not a class or function")
@@ -244,9 +218,18 @@ class Registry:
         return option_facts(self.factory(entry), given=entry.component.uses)
 
     def check(self, kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
-        """Return every problem with the options, without building anything."""
+        """Return every problem with the options, those that the constructor finds included.
+
+        The constructor is called as ``build`` calls it, with ``download=False`` where there is
+        such an option, and what it made is let go at once. A class whose constructor does more
+        than check and remember its options has a static method ``check_options`` with the same
+        arguments, which is called instead. Missing weights are no problem of the options.
+        """
         entry = self.find(kind, name)
-        return self._checked(entry, options)[1]
+        converted, problems = self._checked(entry, options)
+        return problems or find_problems(
+            self._label(entry), self.factory(entry), converted, entry.component.uses
+        )
 
     def build(
         self,
@@ -266,8 +249,10 @@ class Registry:
 
         Raises:
             ComponentNotFoundError: If there is no such component.
-            ConfigError: If an option is unknown, missing or of the wrong type.
+            ConfigError: If an option is unknown, missing, of the wrong type, or refused by the
+                constructor.
             MissingDependencyError: If a required module is not installed.
+            PluginLoadError: If the constructor fails otherwise.
         """
         entry = self.find(kind, name)
         converted, problems = self._checked(entry, options or {})
@@ -279,13 +264,18 @@ class Registry:
             supplied[needed] = value
         if problems:
             raise ConfigError(problems)
-        return self.factory(entry)(**converted, **supplied)
+        return call_factory(self._label(entry), self.factory(entry), {**converted, **supplied})
+
+    @staticmethod
+    def _label(entry: RegisteredComponent) -> str:
+        return f"{entry.component.kind} {entry.component.name!r}"
 
     def _checked(
         self, entry: RegisteredComponent, options: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
-        label = f"{entry.component.kind} {entry.component.name!r}"
-        return check_options(label, self.factory(entry), options, entry.component.uses)
+        return check_options(
+            self._label(entry), self.factory(entry), options, entry.component.uses
+        )
 
     # -- observers ----------------------------------------------------------------------
 
@@ -318,9 +308,10 @@ class Registry:
         for entry in installed_entry_points(allow):
             distribution, version = distribution_of(entry)
             try:
-                plugin = entry.load()
-            # A plug-in may do anything on import, even leave the interpreter.
-            except (Exception, SystemExit) as error:
+                # A plug-in may do anything on import, even leave the interpreter.
+                with foreign_code():
+                    plugin = entry.load()
+            except Exception as error:
                 self._fail(entry.name, distribution, version, error)
                 continue
             self._register(plugin, entry.name, distribution, version)
@@ -330,9 +321,10 @@ class Registry:
         if manager is None:
             raise PluginLoadError("the registry has not been loaded")
         try:
-            register_plugin(manager, plugin, name)
-            declared = self._declared(manager, name)
-        except (Exception, SystemExit) as error:
+            with foreign_code():
+                register_plugin(manager, plugin, name)
+                declared = self._declared(manager, name)
+        except Exception as error:
             if manager.has_plugin(name):
                 manager.unregister(name=name)
             self._fail(name, distribution, version, error)
@@ -350,7 +342,12 @@ class Registry:
             if implementation.plugin_name != name:
                 continue
             yielded: Iterable[object] = implementation.function() or ()  # type: ignore[assignment]
-            for component in yielded:
+            for component in islice(yielded, _MOST_COMPONENTS + 1):
+                if len(declared) == _MOST_COMPONENTS:
+                    raise PluginLoadError(
+                        f"videoseg_components yields more than {_MOST_COMPONENTS:,} components; "
+                        "it must come to an end"
+                    )
                 if not isinstance(component, Component):
                     raise PluginLoadError(
                         "videoseg_components must yield videoseg.Component objects, "
@@ -363,32 +360,6 @@ class Registry:
         failure = PluginFailure.of(name, f"{distribution} {version}".strip(), error)
         _logger.debug("plug-in %s failed to load:\n%s", name, failure.details)
         self._failures.append(failure)
-
-    def _not_found_text(self, kind: str, name: str) -> str:
-        if kind not in KINDS:
-            return f"there is no kind {kind!r}; the kinds are {', '.join(KINDS)}"
-        names = self.names(kind)
-        close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        text = f"there is no {kind} {name!r}; "
-        if close:
-            text += f"did you mean {' or '.join(repr(match) for match in close)}? "
-        text += f"known: {', '.join(names) if names else 'none'}"
-        elsewhere = [key[0] for key in self._components if key[1] == name and key[0] != kind]
-        if elsewhere:
-            text += f". There is a {' and a '.join(sorted(elsewhere))} of that name"
-        if self._failures:
-            failed = "; ".join(f"{f.plugin} ({f.error})" for f in self._failures)
-            text += f". Plug-ins that failed to load: {failed}"
-        return text
-
-
-def _conflict_text(entries: Sequence[RegisteredComponent]) -> str:
-    component = entries[0].component
-    owners = " and ".join(sorted({f"{e.distribution} {e.version}".strip() for e in entries}))
-    return (
-        f"{component.kind} {component.name!r} is declared by {owners}; "
-        "uninstall one, or list the plug-ins to load in VIDEOSEG_PLUGINS"
-    )
 
 
 @lru_cache(maxsize=1)

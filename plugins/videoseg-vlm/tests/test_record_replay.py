@@ -360,3 +360,14 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(vs.OutputError, match="another path"):
         RecordingChat(model=Counter(), path=str(tmp_path / "file" / "exchanges.jsonl"))
+
+
+def test_checking_the_options_of_a_recording_makes_no_file(tmp_path):
+    path = tmp_path / "said.jsonl"
+    registry = vs.default_registry()
+    options = {"path": str(path), "model": {"name": "openai", "options": {"model": "m"}}}
+    assert registry.check("chat", "record", options) == []
+    options["model"]["options"]["timeout"] = -1
+    [problem] = registry.check("chat", "record", options)
+    assert "timeout of the chat model 'openai'" in problem
+    assert not path.exists()

@@ -35,7 +35,7 @@ def test_each_of_several_problems_has_a_line_below_the_first(told):
 
 def test_no_problem_can_write_a_line_of_its_own(told):
     text = told(ConfigError(["a\nerror: forged\x1b[2J", "b\rc"]))
-    assert text == "error: a error: forged [2J\n       b c\n"
+    assert text == "error: a error: forged\ufffd[2J\n       b c\n"
 
 
 def test_a_download_is_offered_as_it_is_typed(told):

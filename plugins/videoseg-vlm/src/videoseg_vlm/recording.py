@@ -48,6 +48,20 @@ class RecordingChat(videoseg.exchanges.RecordingChat):
         built = _built(model) if self._is_own else cast(ChatModel, model)
         super().__init__(built, place, resume=resume)
 
+    @staticmethod
+    def check_options(*, model: object, path: str, resume: bool = False) -> None:
+        """Check the options without making the file.
+
+        Raises:
+            ConfigError: As the constructor does, of the other model's options, too.
+        """
+        del path, resume
+        if isinstance(model, ChatModel):
+            return
+        used = _use(model)
+        if problems := default_registry().check("chat", used.name, used.options):
+            raise ConfigError(problems)
+
     def close(self) -> None:
         """Free the other model, unless it was given as an instance."""
         if self._is_own:
@@ -55,6 +69,11 @@ class RecordingChat(videoseg.exchanges.RecordingChat):
 
 
 def _built(model: object) -> ChatModel:
+    used = _use(model)
+    return cast(ChatModel, default_registry().build("chat", used.name, used.options))
+
+
+def _use(model: object) -> Use:
     if isinstance(model, str):
         model = Use(model)
     elif isinstance(model, Mapping):
@@ -72,4 +91,4 @@ def _built(model: object) -> ChatModel:
             "the recorded model must be the name of a chat model, name and options, or an "
             f"instance with a chat method; got {type(model).__name__}"
         )
-    return cast(ChatModel, default_registry().build("chat", model.name, model.options))
+    return model
