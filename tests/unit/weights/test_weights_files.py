@@ -58,7 +58,7 @@ ENTRY = {"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
         (b'{"message": "Bad credentials"}', 'is text (\'{"message": "Bad credentials"}\')'),
         (b"connection refused\nby the proxy\n", "is text ('connection refused by the proxy')"),
         (b'{"weight_map": {"w": "model-1.safetensors"}}', "is the index of weights that lie in"),
-        (gzip.compress(b"weights"), "is a gzip archive, which has to be unpacked"),
+        (gzip.compress(b"weights", mtime=0), "is a gzip archive, which has to be unpacked"),
         (b"\x89HDF\r\n\x1a\nrest", "is an HDF5 file"),
         (b"GGUF\x03\0\0\0", "is a GGUF file"),
         (b"\x93NUMPY\x01\0", "is a NumPy array"),
