@@ -41,7 +41,7 @@ def odd(folder, *, at_import="", at_building="pass", at_work="pass", module="odd
 @pytest.fixture
 def plugins(tmp_path, toy_plugins, monkeypatch):
     """Return a folder for plug-ins beside those of the toy pipeline."""
-    monkeypatch.setenv("PYTHONPATH", f"{toy_plugins}{os.pathsep}{os.environ['PYTHONPATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(toy_plugins), prepend=os.pathsep)
     folder = tmp_path / "site"
     folder.mkdir()
     return folder

@@ -31,7 +31,7 @@ from videoseg.video.picture_files import open_picture, picture_errors
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["VOID", "read_ids", "read_mask"]
+__all__ = ["VOID", "read_ids", "read_mask", "read_written_value"]
 
 T = TypeVar("T")
 
@@ -65,6 +65,28 @@ def read_ids(
         EvaluationError: If it is no picture, has colors instead of ids, or another size.
     """
     return _read(source, lambda image: _ids(image, where), where=where, size=size, fix=fix)
+
+
+def read_written_value(source: Path | bytes, *, where: str, fix: str = "write it again") -> int:
+    """Read the highest value of a picture as grey with 8 bits; 0 for an empty mask.
+
+    It is what the object's pixels are in the file, with which some released scripts calculate.
+
+    Args:
+        source: A file, or its content.
+        where: What it is called in messages.
+        fix: What to do about a file that cannot be read.
+
+    Raises:
+        EvaluationError: If it is no picture.
+    """
+    return _read(
+        source,
+        lambda image: int(np.asarray(image.convert("L")).max()),
+        where=where,
+        size=None,
+        fix=fix,
+    )
 
 
 def _read(

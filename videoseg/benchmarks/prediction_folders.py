@@ -30,7 +30,6 @@ from videoseg.benchmarks.archive import FileTree, open_tree
 from videoseg.benchmarks.frame_numbers import check_frame_names, shifted_name
 from videoseg.benchmarks.json_files import read_mapping
 from videoseg.benchmarks.mask_pictures import read_ids, read_mask
-from videoseg.benchmarks.mask_values import written_value
 from videoseg.benchmarks.picture_truth import IdTracks
 from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.rles import checked_rle
@@ -155,7 +154,7 @@ class PredictionFolder:
             file = f"{folder}/{name}"
             value = 1
             if name in found:
-                value = written_value(self._tree.read(file), where=self._where(file))
+                value = read_written_value(self._tree.read(file), where=self._where(file))
             values.append(max(1, value))
         return tuple(values)
 

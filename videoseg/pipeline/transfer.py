@@ -13,7 +13,7 @@ __all__ = ["REMEDY", "check_picklable"]
 REMEDY = "make the pipeline in the worker, or send pipe.to_yaml() and use Pipeline.from_yaml there"
 
 # These send more than pickle does, such as classes of a notebook.
-_OTHER_PICKLERS = ("cloudpickle", "dill", "ray.cloudpickle", "joblib.externals.cloudpickle")
+_OTHER_PICKLERS = frozenset({"cloudpickle", "dill"})
 
 
 def check_picklable(value: object, what: str) -> None:
@@ -26,28 +26,28 @@ def check_picklable(value: object, what: str) -> None:
     Raises:
         ConfigError: If it cannot.
     """
+    if _another_pickler_asks():
+        return
     try:
         pickle.Pickler(_Nowhere(), protocol=pickle.HIGHEST_PROTOCOL).dump(value)
     except VideosegError:
         raise
     # Pickle has no error of its own for what cannot be pickled.
     except Exception as error:
-        if _others_can_pickle(value):
-            return
         reason = shorten_text(" ".join(str(error).split()), 200)
         raise ConfigError(
             f"{what} cannot be sent to another process ({reason}); {REMEDY}"
         ) from error
 
 
-def _others_can_pickle(value: object) -> bool:
-    for name in _OTHER_PICKLERS:
-        try:
-            sys.modules[name].dumps(value)
-        # Either it is not in use, or it cannot pickle this, which it may say with any error.
-        except Exception:
-            continue
-        return True
+def _another_pickler_asks() -> bool:
+    """Return whether the object is being pickled by a library that can send more."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        # Ray and joblib have copies of their own, such as ray.cloudpickle.
+        if _OTHER_PICKLERS & set(str(frame.f_globals.get("__name__")).split(".")):
+            return True
     return False
 
 

@@ -116,7 +116,7 @@ def test_answers_cut_off_before_they_name_anything_say_so(video, sampler):
             return [replace(reply, finish_reason="length") for reply in replies]
 
     chat = Rambling(lambda exchange, number: "well, let me see")
-    selection = sampler(chat, max_tokens=32).sample(video, "it", window=WHOLE)
+    selection = sampler(chat=chat, max_tokens=32).sample(video, "it", window=WHOLE)
     assert selection.details["warnings"]
     for warning in selection.details["warnings"]:
         assert "cut off at max_tokens=32" in warning
