@@ -29,7 +29,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from videoseg.benchmarks.archive import FileTree, open_tree
 from videoseg.benchmarks.frame_numbers import check_frame_names, shifted_name
 from videoseg.benchmarks.json_files import read_mapping
-from videoseg.benchmarks.mask_pictures import read_ids, read_mask
+from videoseg.benchmarks.mask_pictures import read_ids, read_mask, read_written_value
 from videoseg.benchmarks.picture_truth import IdTracks
 from videoseg.benchmarks.problems import Problems
 from videoseg.benchmarks.rles import checked_rle
