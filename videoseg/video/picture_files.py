@@ -94,6 +94,7 @@ def picture_errors() -> tuple[type[Exception], ...]:
     return (
         *(OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError),
         *(TypeError, LookupError, ArithmeticError, RuntimeError),
+        Warning,  # where warnings are made errors
     )
 
 
