@@ -16,7 +16,7 @@ import zlib
 import pytest
 from scripted_server import Answer, completion, raw_server, scripted_server
 from videoseg_vlm import OpenAIChat, ReplayChat, ServerError
-from videoseg_vlm.bodies import MAX_BYTES
+from videoseg_vlm.server.bodies import MAX_BYTES
 
 import videoseg as vs
 from videoseg.exchanges import RecordingChat
@@ -32,7 +32,7 @@ def made(url, **options):
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("videoseg_vlm.transport._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("videoseg_vlm.server.transport._FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture

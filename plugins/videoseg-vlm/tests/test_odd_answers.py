@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_server import Answer, completion, scripted_server
 from videoseg_vlm import ContextLengthError, OpenAIChat, RecordingChat, ReplayChat, ServerError
-from videoseg_vlm.bodies import clean_strings, parse
-from videoseg_vlm.choices import read_choices
-from videoseg_vlm.complaints import complaint_of, read_complaint
+from videoseg_vlm.server.bodies import clean_strings, parse
+from videoseg_vlm.server.choices import read_choices
+from videoseg_vlm.server.complaints import complaint_of, read_complaint
 
 import videoseg as vs
 
@@ -26,7 +26,7 @@ def made(url, **options):
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("videoseg_vlm.transport._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("videoseg_vlm.server.transport._FIRST_PAUSE", 0.01)
 
 
 # -- errors in an answer with status 200 ---------------------------------------------------

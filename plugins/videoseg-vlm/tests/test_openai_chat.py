@@ -24,7 +24,7 @@ def made(url, **options):
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("videoseg_vlm.transport._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("videoseg_vlm.server.transport._FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_server import Answer, completion, scripted_server
 from videoseg_vlm import ContextLengthError, OpenAIChat, ServerError
-from videoseg_vlm.transport import _retry_after
+from videoseg_vlm.server.transport import _retry_after
 
 import videoseg as vs
 
@@ -23,7 +23,7 @@ def made(url, **options):
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr("videoseg_vlm.transport._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("videoseg_vlm.server.transport._FIRST_PAUSE", 0.01)
 
 
 BUSY = Answer(429, {"error": {"message": "slow down"}})

@@ -12,15 +12,15 @@ from typing import Any, Literal
 from videoseg import ChatReply, ConfigError, ImagePart, Message, TextPart, VideosegError
 from videoseg.text import printable, shorten_text
 from videoseg.types import Size
-from videoseg_vlm.choices import read_choices
 from videoseg_vlm.conversation import check_question, images_of, with_times
 from videoseg_vlm.coordinates import CoordinateSpace
 from videoseg_vlm.errors import ContextLengthError, ServerError
 from videoseg_vlm.families import family_of_model
-from videoseg_vlm.fields import advise, check_added, check_omitted, without_omitted
 from videoseg_vlm.images import fitted_size, resized, stretches_to_square
-from videoseg_vlm.keys import read_key
-from videoseg_vlm.transport import JsonServer, RefusedError
+from videoseg_vlm.server.choices import read_choices
+from videoseg_vlm.server.fields import advise, check_added, check_omitted, without_omitted
+from videoseg_vlm.server.keys import read_key
+from videoseg_vlm.server.transport import JsonServer, RefusedError
 
 __all__ = ["OpenAIChat"]
 

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from videoseg import __version__
-from videoseg_vlm import bodies
-from videoseg_vlm.addresses import parse_address
-from videoseg_vlm.complaints import Complaint, complaint_of, is_passing, read_complaint
-from videoseg_vlm.failures import Failure, Failures, RefusedError
-from videoseg_vlm.keys import Redactor, keep_out_of_logs
-from videoseg_vlm.surroundings import find_proxy, make_tls_context
+from videoseg_vlm.server import bodies
+from videoseg_vlm.server.addresses import parse_address
+from videoseg_vlm.server.complaints import Complaint, complaint_of, is_passing, read_complaint
+from videoseg_vlm.server.environment import find_proxy, make_tls_context
+from videoseg_vlm.server.failures import Failure, Failures, RefusedError
+from videoseg_vlm.server.keys import Redactor, keep_out_of_logs
 
 if TYPE_CHECKING:
     import httpcore
 
-    from videoseg_vlm.network import BoundedBackend
+    from videoseg_vlm.server.network import BoundedBackend
 
 __all__ = ["JsonServer", "RefusedError"]
 
@@ -149,7 +149,7 @@ class JsonServer:
         """Return the answer, or why there is none."""
         import httpcore
 
-        from videoseg_vlm.network import PROXY_ERRORS
+        from videoseg_vlm.server.network import PROXY_ERRORS
 
         failures = self._failures
         try:
@@ -213,7 +213,7 @@ class JsonServer:
         return headers
 
     def _open_pool(self) -> tuple[BoundedBackend, httpcore.ConnectionPool]:
-        from videoseg_vlm.network import BoundedBackend, open_pool
+        from videoseg_vlm.server.network import BoundedBackend, open_pool
 
         with self._lock:
             if self._pool is None:

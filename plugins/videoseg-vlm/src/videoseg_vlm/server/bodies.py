@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from videoseg.text import parse_json, printable, well_formed
-from videoseg_vlm.event_streams import read_events
+from videoseg_vlm.server.event_streams import read_events
 
 __all__ = ["MAX_BYTES", "UnreadableBodyError", "clean_strings", "decode", "join", "parse"]
 

@@ -7,11 +7,11 @@ import ssl
 from dataclasses import dataclass
 
 from videoseg.text import printable, shorten_text
-from videoseg_vlm.addresses import Address
-from videoseg_vlm.complaints import is_passing
 from videoseg_vlm.errors import ServerError
-from videoseg_vlm.keys import Redactor
-from videoseg_vlm.surroundings import Proxy, certificate_problem
+from videoseg_vlm.server.addresses import Address
+from videoseg_vlm.server.complaints import is_passing
+from videoseg_vlm.server.environment import Proxy, certificate_problem
+from videoseg_vlm.server.keys import Redactor
 
 __all__ = ["Failure", "Failures", "RefusedError"]
 

@@ -1,0 +1,1 @@
+"""Talking to a server of language models: one JSON request, one answer, within bounds."""
