@@ -107,7 +107,8 @@ def _status(said: Any) -> int | None:
     if isinstance(inner, (dict, list)) and (status := _status(inner)) is not None:
         return status
     values = [said.get(name) for name in _STATUSES]
-    numbers = [int(value) for value in values if re.fullmatch(r"[45]\d\d", str(value)[:4])]
+    words = [str(value)[:4] for value in values]
+    numbers = [int(word) for word in words if re.fullmatch(r"[45]\d\d", word)]
     if numbers:
         return numbers[0]
     named = " ".join(value for value in values if isinstance(value, str)).lower()[:200]

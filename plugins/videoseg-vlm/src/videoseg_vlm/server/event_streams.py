@@ -89,7 +89,9 @@ class _Choice:
     def add(self, chunk: Mapping[str, Any]) -> None:
         self._fields.update({name: value for name, value in chunk.items() if value is not None})
         delta = chunk.get("delta")
-        for name in _TEXTS if isinstance(delta, dict) else ():
+        if not isinstance(delta, dict):
+            return
+        for name in _TEXTS:
             piece = delta.get(name)
             if isinstance(piece, str):
                 self._pieces.setdefault(name, []).append(piece)

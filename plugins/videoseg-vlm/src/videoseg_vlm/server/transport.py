@@ -199,8 +199,8 @@ class JsonServer:
         text = bodies.decode(body, headers.get("content-encoding", ""))
         return _Answer(response.status, headers, text)
 
-    def _headers(self) -> dict[str, str]:
-        headers = {
+    def _headers(self) -> dict[str | bytes, str | bytes]:
+        headers: dict[str | bytes, str | bytes] = {
             "Host": self._address.host_header,
             "Content-Type": "application/json",
             "Accept": "application/json",
