@@ -22,7 +22,7 @@ def _runner() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("category", ["yaml", "unfinished"])
+@pytest.mark.parametrize("category", ["yaml", "results", "rles", "servers", "answers"])
 def test_hostile_inputs_are_taken_or_refused_in_a_line(category: str) -> None:
     outcomes = _runner().run_category(category, seed=0, limit=6)
     assert len(outcomes) == 6

@@ -52,7 +52,7 @@ def inputs(folder: Path, rng: random.Random) -> Inputs:
     for name, text in bodies.items():
         yield name, lambda place, text=text: _ask([_whole(text.encode())])
         if not name.startswith("changed"):
-            yield f"{name}-400", lambda place, text=text: _ask([_whole(text.encode(), b"400 No")])
+            yield f"status-400-{name}", lambda place, text=text: _ask([_whole(text.encode(), b"400 No")])
     bomb = gzip.compress(gzip.compress(bytes(400_000_000), 1))
     packed = _JSON + b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     odd: dict[str, list[bytes]] = {
