@@ -24,10 +24,6 @@ _LONGEST_MESSAGE = 4000
 Run = Callable[[Path], object]
 
 
-class SkippedError(Exception):
-    """An input cannot be tried here, for lack of a package."""
-
-
 def main() -> None:
     """Run the category that is named on the command line."""
     category, folder, seed, *limit = sys.argv[1:]
@@ -92,6 +88,7 @@ def _run_and_leave(run: Run, place: Path, writing: int) -> None:
 
 def _verdict(run: Run, place: Path) -> str:
     import click
+    from inputs.common import SkippedError
 
     from videoseg.errors import VideosegError
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from scripted_chat import ScriptedChat
-from worker import SkippedError
 
 import videoseg as vs
-from inputs.common import Inputs
+from inputs.common import Inputs, SkippedError
 from videoseg.testing import moving_square
 
 _GOOD = (

@@ -13,9 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from worker import SkippedError
-
-from inputs.common import Inputs, canary_code, spoiled
+from inputs.common import Inputs, SkippedError, canary_code, spoiled
 from videoseg.testing import moving_square
 
 

@@ -20,6 +20,7 @@ from videoseg.testing import moving_square
 __all__ = [
     "ODD_VALUES",
     "Inputs",
+    "SkippedError",
     "canary_code",
     "changed",
     "clip_file",
@@ -29,6 +30,11 @@ __all__ = [
     "quick_stages",
     "spoiled",
 ]
+
+
+class SkippedError(Exception):
+    """An input cannot be tried here, for lack of a package."""
+
 
 Inputs = Iterator[tuple[str, Callable[[Path], object]]]
 

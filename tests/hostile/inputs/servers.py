@@ -13,9 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from worker import SkippedError
-
-from inputs.common import Inputs, changed, deep_json
+from inputs.common import Inputs, SkippedError, changed, deep_json
 from videoseg.types import Message, TextPart
 
 _REPLY = {
@@ -52,7 +50,10 @@ def inputs(folder: Path, rng: random.Random) -> Inputs:
     for name, text in bodies.items():
         yield name, lambda place, text=text: _ask([_whole(text.encode())])
         if not name.startswith("changed"):
-            yield f"status-400-{name}", lambda place, text=text: _ask([_whole(text.encode(), b"400 No")])
+            yield (
+                f"status-400-{name}",
+                lambda place, text=text: _ask([_whole(text.encode(), b"400 No")]),
+            )
     bomb = gzip.compress(gzip.compress(bytes(400_000_000), 1))
     packed = _JSON + b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     odd: dict[str, list[bytes]] = {
