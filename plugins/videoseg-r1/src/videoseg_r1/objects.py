@@ -130,7 +130,7 @@ class Objects:
         """Warn that places stand apart in an answer."""
         self.warn(
             "the answer names places in several parts of its text and does not say which is "
-            "final; all are taken, drafts among them"
+            "final; all are taken, though some may be drafts"
         )
 
     def _warn_of_order(self, order: Order | None, key: Key | None) -> None:

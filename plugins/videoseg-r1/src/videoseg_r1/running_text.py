@@ -49,10 +49,21 @@ _ALONE = re.compile(
 )
 # Florence-2 counts to 999 and has x first, PaliGemma to 1023 and has y first.
 _TOKENS = re.compile(r"<loc(_?)(\d{1,4})><loc_?(\d{1,4})><loc_?(\d{1,4})><loc_?(\d{1,4})>", re.I)
-# "xmin: 10", "<xmin>10</xmin>", 'x1="10"'
+# "xmin: 10", "**xmin:** 10", "<xmin>10</xmin>", 'x1="10"'
 _NAMED = re.compile(
     r"(?<![A-Za-z0-9_])([xy](?:_?(?:min|max|[012]))?|w|h|width|height|left|top|right|bottom|c[xy]"
-    rf"|[xy]_?cent(?:er|re)|cent(?:er|re)_?[xy])[\"'\s]{{0,3}}[:=>：＝]\s{{0,3}}[\"']?({NUMBER})",
+    rf"|[xy]_?cent(?:er|re)|cent(?:er|re)_?[xy])[\"'\s*`]{{0,4}}[:=>：＝][\s*`]{{0,4}}[\"']?({NUMBER})",
+    re.I,
+)
+_MAY_NAME_SIDES = re.compile(r"x|left", re.I)
+# "x from 10 to 40 and y from 20 to 60", "x: 10-40, y: 20-60"
+_RANGE = (
+    rf"\s?(?:=|:|from|between|spans|\s){{1,3}}\s?({NUMBER})\s?(?:to|and|through|[-–—])"
+    r"\s?(?:{0}\s?[=:]\s?)?" + rf"({NUMBER})"
+)
+_RANGES = re.compile(
+    rf"\bx{_RANGE.replace('{0}', 'x')}{_UNIT}[\s,;]{{1,3}}(?:and\s)?(?:from\s)?"
+    rf"y{_RANGE.replace('{0}', 'y')}(?!\.?\d)",
     re.I,
 )
 _LONGEST_GAP = 60
@@ -79,7 +90,8 @@ def boxes_in_text(text: str, objects: Objects, limit: int) -> list[ObjectAnswer]
     found = [
         *_bracketed(text, objects),
         *_tokens(text),
-        *(_named(text) if "x" in text or "X" in text or "left" in text else ()),
+        *_ranges(text),
+        *(_named(text) if _MAY_NAME_SIDES.search(text) else ()),
     ]
     return [one for _, one in sorted(found, key=lambda entry: entry[0])][:limit]
 
@@ -145,6 +157,14 @@ def _tokens(text: str) -> Iterator[_Found]:
             box, space = sorted_box(shares), "unit"
         if box is not None:
             yield match.start(), ObjectAnswer(box, space=space)
+
+
+def _ranges(text: str) -> Iterator[_Found]:
+    """Yield boxes whose sides are told as "x from 10 to 40 and y from 20 to 60"."""
+    for match in islice(_RANGES.finditer(text), _MAX_FOUND):
+        left, right, top, bottom = map(float, match.groups())
+        if (box := sorted_box((left, top, right, bottom))) is not None:
+            yield match.start(), ObjectAnswer(box)
 
 
 def _named(text: str) -> Iterator[_Found]:
