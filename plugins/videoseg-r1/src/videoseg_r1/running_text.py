@@ -57,13 +57,13 @@ _NAMED = re.compile(
 )
 _MAY_NAME_SIDES = re.compile(r"x|left", re.I)
 # "x from 10 to 40 and y from 20 to 60", "x: 10-40, y: 20-60"
-_RANGE = (
-    rf"\s?(?:=|:|from|between|spans|\s){{1,3}}\s?({NUMBER})\s?(?:to|and|through|[-–—])"
-    r"\s?(?:{0}\s?[=:]\s?)?" + rf"({NUMBER})"
-)
 _RANGES = re.compile(
-    rf"\bx{_RANGE.replace('{0}', 'x')}{_UNIT}[\s,;]{{1,3}}(?:and\s)?(?:from\s)?"
-    rf"y{_RANGE.replace('{0}', 'y')}(?!\.?\d)",
+    r"[\s,;]{1,3}(?:and\s)?(?:from\s)?".join(
+        rf"\b{axis}\s?(?:=|:|from|between|spans|\s){{1,3}}\s?({NUMBER}){_UNIT}"
+        rf"\s?(?:to|and|through|[-–—])\s?(?:{axis}\s?[=:]\s?)?({NUMBER}){_UNIT}"
+        for axis in "xy"
+    )
+    + r"(?!\.?\d)",
     re.I,
 )
 _LONGEST_GAP = 60

@@ -28,8 +28,10 @@ _COMPONENT = "openai"
 # A request refused for what it says; some servers do so with a status of success.
 _REFUSALS = (200, 400, 422)
 _TOO_LONG = (
-    *("context length", "context_length", "max_model_len", "maximum context"),
-    *("too many tokens", "longer than the max"),
+    *("context length", "context_length", "max_model_len", "maximum context", "context size"),
+    *("context limit", "context window", "too many tokens", "longer than the max"),
+    *("prompt is too long", "input is too long", "exceeds the maximum number of tokens"),
+    "`inputs` tokens + `max_new_tokens` must be",
 )
 # Systems cannot wait for much longer at a time.
 _FOREVER = 1_000_000
@@ -305,6 +307,11 @@ class OpenAIChat:
             advice = "show fewer frames, show them smaller (max_pixels), or lower max_tokens"
         elif error.status == 404:
             advice = self._models_served()
+        elif error.status == 413:
+            advice = (
+                "the request is larger than it takes: show fewer frames, show them smaller "
+                "(max_pixels), or send them as image_format='jpeg'"
+            )
         elif error.status in _REFUSALS:
             advice = advise(error.reason, body, self._extra_body)
         if not advice:
