@@ -134,15 +134,19 @@ class OpenAIChat:
         self._extra_body = check_added(extra_body or {})
         self._omitted = check_omitted(omit, max_tokens_field)
         self._takes_n = "n" not in self._omitted
-        self._server = JsonServer(
-            base_url,
-            key=read_key(api_key_env),
-            timeout=timeout,
-            deadline=deadline,
-            max_retries=max_retries,
-            concurrency=concurrency,
-            component=_COMPONENT,
-        )
+        self._key_variable = api_key_env
+        self._server_options: dict[str, Any] = {
+            "base_url": base_url,
+            "timeout": timeout,
+            "deadline": deadline,
+            "max_retries": max_retries,
+            "concurrency": concurrency,
+        }
+        self._server = self._make_server()
+
+    def _make_server(self) -> JsonServer:
+        key = read_key(self._key_variable)
+        return JsonServer(**self._server_options, key=key, component=_COMPONENT)
 
     def __repr__(self) -> str:
         return f"OpenAIChat(model={self._model!r}, base_url={self._server.base_url!r})"
@@ -333,6 +337,16 @@ class OpenAIChat:
         if names:
             return f"it serves {', '.join(names)}: give one of these as model"
         return "check model, and that base_url ends in /v1"
+
+    # -- copying and sending ----------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process takes the key from its own environment, and nothing is written of it.
+        return {**self.__dict__, "_server": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._server = self._make_server()
 
     # -- freeing ---------------------------------------------------------------------------
 
