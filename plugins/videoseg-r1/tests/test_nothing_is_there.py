@@ -162,6 +162,12 @@ def test_the_error_repeats_the_beginning_of_what_was_said():
         parse_answer("<answer>I cannot help with that.</answer>")
 
 
+def test_reasoning_without_an_answer_is_told():
+    for text in ("<think>It is at [10, 20, 40, 60].</think>", "<think>I look."):
+        with pytest.raises(vs.GroundingParseError, match="all reasoning"):
+            parse_answer(text)
+
+
 @pytest.mark.parametrize(
     ("text", "warns"),
     [

@@ -1,3 +1,5 @@
+# ruff: noqa: RUF001 - models write other alphabets, too
+
 from __future__ import annotations
 
 import time

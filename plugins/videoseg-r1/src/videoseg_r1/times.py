@@ -143,7 +143,7 @@ def parse_percent(text: str) -> float | None:
 
 
 def _in_english(text: str) -> str:
-    """Return a text with times of other languages as English has them: "2.5 s" for "2,5 Sekunden"."""
+    """Return a text with its times as in English: "2.5 s" for "2,5 Sekunden"."""
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     for words, english in _OTHER_LANGUAGES:
         text = words.sub(english, text)
