@@ -68,6 +68,7 @@ def test_an_order_that_is_named_is_taken_at_its_word(text, y_first):
     ("text", "space", "box"),
     [
         ('{"bbox_normalized": [0.1, 0.2, 0.4, 0.6]}', "unit", (0.1, 0.2, 0.4, 0.6)),
+        ('{"bbox_norm_1000": [100, 200, 400, 600]}', "per_mille", (100, 200, 400, 600)),
         ('{"bbox_percent": [10, 20, 40, 60]}', "unit", (0.1, 0.2, 0.4, 0.6)),
         ('{"bbox_2d": ["10%", "20%", "40%", "60%"]}', "unit", (0.1, 0.2, 0.4, 0.6)),
         ('{"bbox_2d": [10%, 20%, 40%, 60%]}', "unit", (0.1, 0.2, 0.4, 0.6)),

@@ -177,6 +177,7 @@ def test_reasoning_without_an_answer_is_told():
         ("没有猫，狗在 [10, 20, 40, 60]", True),
         ("[[0, 0, 0, 0], [10, 20, 40, 60]]", False),
         ("There is nothing else. [10, 20, 40, 60]", False),
+        ("[10, 20, 40, 60]. The dog is not visible in earlier frames but appears here.", False),
         ("There's no mistaking it: the dog is at [10, 20, 40, 60].", False),
         ("The man with no hat is at [10, 20, 40, 60].", False),
         ("没有戴帽子的男人位于 [10, 20, 40, 60]。", False),

@@ -79,13 +79,11 @@ def parse_answer(text: str, *, y_first: bool = False) -> Answer:
                 "for drafts and left out"
             )
         return Answer(thought, answer.objects, tuple(dict.fromkeys(warnings)))
-    if thought and not whole:
-        raise GroundingParseError(
-            "the model's reply is all reasoning, without an answer behind it; if the answer is "
-            "in the reasoning, turn off the server's reasoning parser",
-            raw_text=text,
-        )
     said = f": {shorten(whole)}" if whole else ""
+    if thought and not whole:
+        said = (
+            "; it is all reasoning: if it answers in there, turn off the server's reasoning parser"
+        )
     raise GroundingParseError(
         "the model's answer names no box and no point, nor does it say that there is none" + said,
         raw_text=text,

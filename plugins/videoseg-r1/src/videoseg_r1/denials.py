@@ -52,7 +52,8 @@ _CONDITIONAL = re.compile(
 )
 # What is not there at one time may be there at another.
 _AT_ONE_TIME = re.compile(
-    r"\b(?:(?:in|during)\sthe\s(?:first|second|earlier|previous|early|initial|beginning)\b"
+    r"\b(?:(?:in|during)\s(?:the\s)?(?:first|second|earlier|previous|early|initial|beginning|other"
+    r"|some|most|later)\b"
     r"|at\s(?:first|the\s(?:beginning|start))\b|initially\b|in\sframe\s\d)(?!.*\b(?:any|all|nor|every)\b)"
 )
 _OTHER = r"(?!(?:other|others|else|additional|further|more|second|longer\sany|better)\b)"

@@ -208,7 +208,9 @@ def read_key(key: object) -> Key | None:
         return None
     words = _PARTS.findall(_CAMEL.sub("_", key).lower())
     order, words = _take_order(words)
-    unit: Unit = next((_UNITS[word] for word in words if word in _UNITS), "")
+    units = [_UNITS[word] for word in words if word in _UNITS]
+    # "norm_1000" says more than "norm".
+    unit = next((unit for unit in units if unit != "normalized"), units[0] if units else "")
     left = set(words) - set(_UNITS)
     negative = bool(left & _NEGATIVE_WORDS)
     if left & _POINT_WORDS:
