@@ -29,6 +29,7 @@ _COUNT_WORDS = re.compile(
 
 # What is said of the picture itself or of the talk is not said of an object in it.
 _PICTURE = r"(?:images?|videos?|pictures?|photos?|frames?|files?|attachments?)\b"
+_HIDES = r"(?:occlud|obstruct|overlap|block|cover|hid(?:es|ing))"
 _NOT_OF_THE_OBJECT = re.compile(
     rf"(?:\bany|\ban?|^no|\bthere\s(?:is|are|was|were)\sno)\s{_PICTURE}"
     r"(?:\s(?:was|were|is|are|has|have|been|attached|provided|uploaded|included|given|shared"
@@ -44,6 +45,13 @@ _NOT_OF_THE_OBJECT = re.compile(
     r"|cette\s|esta\s|el\s)){0,2}(?:imag|imm?agin|video|foto|photo)"
     # "there are no others"
     r"|\bдруг(?:их|ого|ой)\s(?:\w+\s){0,4}?нет\b|^\W*(?:andere|weitere)[nrs]?\s"
+    # "nothing hides it", "not wholly visible", "not precisely"
+    rf"|\bno(?:thing|body|ne)?\s(?:\w+\s){{0,3}}?{_HIDES}"
+    r"|\bno\spart\sof\b|\b(?:nicht|pas|no|non|nao)\s(?:\w+\s){0,2}?(?:ganz|vollstandig|komplett"
+    r"|entierement|completement|totalement|completo|completa|completamente|totalmente|interamente"
+    r"|por\scompleto|del\stodo)\b|не\sполностью|полностью\sне\s|完全に?は|不完全|没有完全"
+    r"|\b(?:locat|find|found|identif)\w*\s(?:\w+\s){0,3}?(?:precisely|exactly|accurately|better)\b"
+    r"|(?:他|ほか)に(?:は)?\w|(?:^|\s)다른\s\S+\s없"
 )
 _CONDITIONAL = re.compile(
     r"^\W*(?:if|when|whenever|unless|in case|should|wenn|falls|si|se\b(?!\s(?:ve|observa|muestra))"
@@ -62,13 +70,18 @@ _NO_MATTER = (
     r"|issues?|difficulty|difference|confusion|guarantee|certainty|information|comment|thanks"
     r"|answer|wonder|text|sound|audio|one\selse|mistak(?:e|ing)|denying|missing|hiding)\b)"
 )
-_SEEN = (
-    r"(?:(?:present|visible|shown|seen|found|there|detected|depicted|located|identified|in|on"
-    r"|within|part|included|apparent|discernible|displayed|featured|here|observed|recogni[sz]able"
-    r"|identifiable|contained|available\sin)\b)"
-)
 _SCENE = r"(?:video|image|frame|picture|scene|clip|footage|photo|target)s?"
+_SEEN = (
+    r"(?:(?:present|visible|shown|seen|found|there|detected|depicted|located|identified"
+    r"|part|included|apparent|discernible|displayed|featured|here|observed|recogni[sz]able"
+    r"|identifiable|contained|available\sin"
+    # "not on the left" says where it is instead.
+    rf"|(?:in|on|within)\s(?:(?:the|this|that|these|those|any|either)\s(?:of\s(?:the|these)\s)?"
+    rf"(?:\w+\s){{0,2}}?{_SCENE}|view|sight|screen|it|them))\b)"
+)
 _NOUN = r"(?:[\w'-]+\s){0,7}?"
+# What is "not fully visible" is there.
+_ADVERB = r"(?:(?!(?:fully|completely|entirely|wholly|perfectly|exactly|only)\b)\w+ly\s)"
 
 _ENGLISH = (
     # "there is no dog", "there aren't any dogs"
@@ -85,14 +98,14 @@ _ENGLISH = (
     rf"|exists?|match(?:es|ing)?|(?:in|on|within)\s(?:the|this|any\sof\sthe)\s(?:\w+\s)?{_SCENE}"
     r"|found|visible|detected|present|seen|shown|here)\b",
     # "the dog is not present", "it does not appear", "is nowhere to be seen"
-    rf"\b(?:is|are|was|were|be|been|does|do|did|can|could)(?:\snot|not|n't|'t|\snever)\s(?:\w+ly\s|anywhere\s"
+    rf"\b(?:is|are|was|were|be|been|does|do|did|can|could)(?:\snot|not|n't|'t|\snever)\s(?:{_ADVERB}|anywhere\s"
     rf"|even\s|actually\s|be\s)*{_SEEN}",
-    r"\b(?:doesn't|does\snot|don't|do\snot|didn't|did\snot)\s(?:\w+ly\s|seem\sto\s)*"
+    rf"\b(?:doesn't|does\snot|don't|do\snot|didn't|did\snot)\s(?:{_ADVERB}|seem\sto\s)*"
     r"(?:appear|exist|occur|be\spresent|match)\b",
-    r"\b(?:is|are|was|were)\s(?:\w+ly\s)?(?:absent|nowhere|missing\sfrom|not\sin"
+    r"\b(?:is|are|was|were)\s(?:\w+ly\s)?(?:absent(?!-)|nowhere(?!\snear)|missing\sfrom"
     r"|off-?screen|out\sof\ssight|out\sof\s(?:the\s)?(?:frame|view|shot)|outside\sthe\s(?:frame|view))\b",
     # "the video does not show a dog"
-    rf"\b{_SCENE}\s(?:does\snot|doesn't|do\snot|don't|did\snot|didn't)\s(?:\w+ly\s)?"
+    rf"\b{_SCENE}\s(?:does\snot|doesn't|do\snot|don't|did\snot|didn't)\s{_ADVERB}?"
     r"(?:contain|show|include|depict|feature|have)\b",
     rf"\b{_SCENE}\s(?:contains?|shows?|includes?|has|have)\s(?:no|none)\s{_OTHER}{_NO_MATTER}",
     # "I cannot find the dog"
@@ -135,7 +148,7 @@ _FRENCH = (
     r"^\W*pas\sde\s\w+\W*$",
 )
 _SPANISH = (
-    r"\bno\shay\s(?!(?:duda|dudas|problema|otr\w+|mas)\b)",
+    r"\bno\shay\s(?!(?:ningun[oa]?\s)?(?:duda|dudas|problema|otr\w+|mas)\b)",
     r"\bno\s(?:aparece|aparecen|existe|existen|se\s(?:ve|ven|encuentra|encuentran|encontro|observa"
     r"|observan|ha\s(?:encontrado|detectado)|han\s(?:encontrado|detectado)|detecta|detecto|aprecia|muestra)|es\svisible|son\svisibles|veo|encuentro"
     r"|contiene|muestra|figura|puedo\s(?:ver|encontrar|localizar|identificar)"
@@ -250,14 +263,14 @@ _ALONE = re.compile(
     r"|ничего|无|無|没有|沒有|なし|ない|ありません|いません|該当なし|없음|없습니다|없다|해당 없음)"
     r"|(?:no|kein\w{0,2}|aucune?|ningun[oa]?|nenhuma?|nessun[oa]?|pas de)\s"
     r"(?!(?:doubts?|problem\w*|questions?|answer|wonder|comment|idea|ideas|thanks|way|clue|worries|image|images|video|videos|text"
-    r"|other|others|more|further|zweifel|frage|ahnung|doute|probleme|idee|duda|duvida|dubbio"
+    r"|hay|other|others|more|further|autres?|otr[oa]s?|outr[oa]s?|altr[oiae]|ander\w*|weiter\w*|zweifel|frage|ahnung|doute|probleme|idee|duda|duvida|dubbio"
     r"|puedo|esta|estoy|tengo|se|es|lo|me|quiero|entiendo|i|we|it|this|that|can|you|sorry|not)\b)"
     r"[\w'-]+(?:\s[\w'-]+){0,3}"
 )
 _LATIN = frozenset(map(chr, (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))))
 _FIRST_WORD = re.compile(
     r"^\W*(?:(?:none|null|nothing|n/?a)(?=\s?[.,;:!\n])"
-    r"|(?:there (?:is|are) )?no (?:such )?(?:object|match|target)\w*\b)"
+    rf"|(?:there (?:is|are) )?no (?:such )?(?:object|match|target)\w*\b(?! (?:\w+ ){{0,2}}?{_HIDES}))"
 )
 
 
