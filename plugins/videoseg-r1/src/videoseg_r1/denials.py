@@ -270,7 +270,7 @@ _ALONE = re.compile(
 _LATIN = frozenset(map(chr, (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))))
 _FIRST_WORD = re.compile(
     r"^\W*(?:(?:none|null|nothing|n/?a)(?=\s?[.,;:!\n])"
-    rf"|(?:there (?:is|are) )?no (?:such )?(?:object|match|target)\w*\b(?! (?:\w+ ){{0,2}}?{_HIDES}))"
+    r"|(?:there (?:is|are) )?no (?:such )?(?:object|match|target)\w*\b)"
 )
 
 
@@ -300,15 +300,19 @@ def denies_in_words(text: str) -> bool:
     Of a long text its first sentence and its last three count: between them it may weigh.
     """
     plain = _plain(text)
-    if _ALONE.fullmatch(plain.strip(" .!?,;:。！\n\t`*_\"'<>()[]{}/\\").replace("\n", " ")):
-        return True
+    alone = plain.strip(" .!?,;:。！\n\t`*_\"'<>()[]{}/\\").replace("\n", " ")
+    if _ALONE.fullmatch(alone):
+        return _NOT_OF_THE_OBJECT.search(alone) is None
     sentences = [part.strip() for part in _SENTENCE.split(plain) if part and part.strip()]
     if not sentences:
         return False
+    first = sentences[0][:_LONG]
     if len(plain) > _LONG:
         sentences = [sentences[0], *sentences[1:][-3:]]
-    return any(_denies(sentence[-_LONG:]) for sentence in sentences) or bool(
-        _FIRST_WORD.match(plain[:200]) or _ZEROS.fullmatch(plain.strip())
+    return (
+        any(_denies(sentence[-_LONG:]) for sentence in sentences)
+        or _ZEROS.fullmatch(plain.strip()) is not None
+        or bool(_FIRST_WORD.match(plain[:200]) and not _NOT_OF_THE_OBJECT.search(first))
     )
 
 
