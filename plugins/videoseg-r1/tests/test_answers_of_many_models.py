@@ -44,6 +44,8 @@ def boxes(text: str, **options):
         '{"top_left": {"x": 10, "y": 20}, "bottom_right": {"x": 40, "y": 60}}',
         '{"bbox": [10, 20, 30, 40], "format": "xywh"}',
         '{"bbox_format": "[x, y, width, height]", "objects": [{"bbox": [10, 20, 30, 40]}]}',
+        '{"bounding_box": {"format": "xywh", "coordinates": [10, 20, 30, 40]}}',
+        '{"bbox": {"xyxy": [10, 20, 40, 60]}}',
         '{"annotations": [{"category_id": 18, "bbox": [10, 20, 30, 40], "iscrowd": 0}]}',
         "bbox_xywh: [10, 20, 30, 40]",
         "bbox_xywh = (10, 20, 30, 40)",
@@ -190,6 +192,19 @@ def test_places_outside_of_the_last_fenced_block_are_drafts_and_told():
         assert "outside of its last fenced block" in answer.warnings[0]
         assert boxes(text + "\n```\nnote: done\n```") == [BOX]
     assert parse_answer("Here:\n```json\n[10, 20, 40, 60]\n```\nDone.").warnings == ()
+
+
+def test_the_name_before_a_box_is_its_label():
+    answer = parse_answer('{"dog": [10, 20, 40, 60], "cat": [110, 120, 140, 160]}')
+    assert [(found.box, found.label) for found in answer.objects] == [(BOX, "dog"), (OTHER, "cat")]
+    assert parse_answer('{"result": [10, 20, 40, 60]}').objects[0].label == ""
+
+
+def test_vertices_may_be_normalized():
+    corners = [{"x": x, "y": y} for x, y in ((0.1, 0.2), (0.4, 0.2), (0.4, 0.6), (0.1, 0.6))]
+    text = json.dumps({"name": "Dog", "boundingPoly": {"normalizedVertices": corners}})
+    [found] = parse_answer(text).objects
+    assert (found.box, found.space) == ((0.1, 0.2, 0.4, 0.6), "unit")
 
 
 def test_objects_of_different_names_in_fenced_blocks_of_their_own_are_all_taken():

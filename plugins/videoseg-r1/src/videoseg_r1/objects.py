@@ -222,9 +222,7 @@ class Objects:
             sides, unit = sides_of(value)
             corners = box_of(sides)
             box = None if corners is None else sorted_box(corners)
-            if box is None and (vertices := value.get("vertices")) is not None:
-                return self._box_at(key, vertices)
-            return None if box is None else (ObjectAnswer(box), unit)
+            return self._box_inside(key, value) if box is None else (ObjectAnswer(box), unit)
         if (around := self._around(key, value)) is not None:
             return ObjectAnswer(around), ""
         if isinstance(value, list) and len(value) == 1:
@@ -235,6 +233,17 @@ class Objects:
         if measured is None or (box := self.box(measured.numbers, key.order)) is None:
             return None
         return ObjectAnswer(box), measured.unit
+
+    def _box_inside(self, key: Key, value: Mapping[Any, Any]) -> tuple[ObjectAnswer, Unit] | None:
+        """Return the box of ``{"vertices": [...]}`` or ``{"xywh": [...]}``."""
+        for name, numbers in value.items():
+            inner = read_key(name)
+            if inner is None or inner.kind == "point" or isinstance(numbers, Mapping):
+                continue
+            order = inner.order or format_of(value) or key.order
+            if (found := self._box_at(replace(inner, order=order), numbers)) is not None:
+                return found[0], inner.unit or found[1]
+        return None
 
     def _around(self, key: Key, value: Any) -> Corners | None:
         """Return the box around three or more vertices."""
@@ -300,17 +309,17 @@ def _nested(item: Mapping[Any, Any], depth: int) -> Iterator[Any]:
     inner = {
         key: value
         for key, value in item.items()
-        if isinstance(value, Mapping) or (isinstance(value, list) and _has_items(value))
+        if isinstance(value, Mapping)
+        or (isinstance(value, list) and (_has_items(value) or _is_box(value)))
     }
     if not inner:
         yield item
     for key, value in inner.items():
-        if (
-            isinstance(value, Mapping)
-            and key not in _WRAPPERS
-            and not set(_LABEL_KEYS) & set(value)
-        ):
+        is_name = key not in _WRAPPERS and key not in OBJECT_LIST_KEYS
+        if is_name and isinstance(value, Mapping) and not set(_LABEL_KEYS) & set(value):
             yield from _items([{**value, "label": key}], depth + 1)
+        elif is_name and _is_box(value):
+            yield {"bbox": value, "label": key}
         else:
             yield from _items([value], depth + 1)
 
