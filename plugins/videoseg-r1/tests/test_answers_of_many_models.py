@@ -194,6 +194,19 @@ def test_places_outside_of_the_last_fenced_block_are_drafts_and_told():
     assert parse_answer("Here:\n```json\n[10, 20, 40, 60]\n```\nDone.").warnings == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| object | x1 | y1 | x2 | y2 |\n|---|---|---|---|---|\n| dog | 10 | 20 | 40 | 60 |\n"
+        "| cat | 110 | 120 | 140 | 160 |\n\nThere is no third one.",
+        "label,xmin,ymin,xmax,ymax\ndog,10,20,40,60\ncat,110,120,140,160",
+        "x\ty\twidth\theight\n10\t20\t30\t40\n110\t120\t30\t40",
+    ],
+)
+def test_tables_name_their_columns(text):
+    assert boxes(text, y_first=True) == [BOX, OTHER]
+
+
 def test_the_name_before_a_box_is_its_label():
     answer = parse_answer('{"dog": [10, 20, 40, 60], "cat": [110, 120, 140, 160]}')
     assert [(found.box, found.label) for found in answer.objects] == [(BOX, "dog"), (OTHER, "cat")]

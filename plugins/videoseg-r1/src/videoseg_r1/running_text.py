@@ -66,6 +66,7 @@ _RANGES = re.compile(
     + r"(?!\.?\d)",
     re.I,
 )
+_CELL_END = re.compile(r"[|,;\t]")
 _LONGEST_GAP = 60
 _LONGEST_ALONE = 200
 # As Molmo points: in percent.
@@ -91,6 +92,7 @@ def boxes_in_text(text: str, objects: Objects, limit: int) -> list[ObjectAnswer]
         *_bracketed(text, objects),
         *_tokens(text),
         *_ranges(text),
+        *_tabled(text),
         *(_named(text) if _MAY_NAME_SIDES.search(text) else ()),
     ]
     return [one for _, one in sorted(found, key=lambda entry: entry[0])][:limit]
@@ -165,6 +167,22 @@ def _ranges(text: str) -> Iterator[_Found]:
         left, right, top, bottom = map(float, match.groups())
         if (box := sorted_box((left, top, right, bottom))) is not None:
             yield match.start(), ObjectAnswer(box)
+
+
+def _tabled(text: str) -> Iterator[_Found]:
+    """Yield the boxes of rows below a row of "x1 | y1 | x2 | y2", in Markdown or CSV."""
+    header: list[str] = []
+    start = 0
+    for line in text.split("\n"):
+        cells = [cell.strip(" \t\r*`") for cell in _CELL_END.split(line.strip().strip("|")[:500])]
+        if box_of(sides_of(dict.fromkeys(cells, 1))[0]) is not None:
+            header = cells
+        elif len(cells) == len(header):
+            sides, unit = sides_of(dict(zip(header, cells, strict=True)))
+            corners = box_of(sides) if unit in ("", "pixels") else None
+            if corners is not None and (box := sorted_box(corners)) is not None:
+                yield start, ObjectAnswer(box)
+        start += len(line) + 1
 
 
 def _named(text: str) -> Iterator[_Found]:
