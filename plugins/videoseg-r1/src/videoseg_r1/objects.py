@@ -45,6 +45,16 @@ _WRAPPERS = frozenset(
 _NOWHERE = ((0.0, 0.0), (-1.0, -1.0))
 """Points that stand for none where there is no box either."""
 
+_MOMENT_KEYS = (
+    "frame",
+    "frame_id",
+    "frame_index",
+    "frame_idx",
+    "frame_number",
+    "time",
+    "timestamp",
+)
+_NAMED_FRAME = re.compile(r"(?:frame|image|picture)[\s_-]?\d{1,9}", re.IGNORECASE)
 _FLAGS = ("found", "present", "exists", "detected", "is_present")
 _MAX_KEYS = 50
 _LONGEST_LABEL = 100
@@ -88,6 +98,7 @@ class Objects:
     num_items: int = 0
     guessed_order: bool = False
     _told_order: Order | None = None
+    _moments: dict[str, None] = field(default_factory=dict)
 
     def find(self, reading: Reading, text: str) -> Iterator[ObjectAnswer]:
         """Yield the objects that lists and mappings describe, in order.
@@ -108,6 +119,12 @@ class Objects:
                 if found is not None:
                     yield found
         self._told_order = None
+        if len(self._moments) > 1:
+            shown = ", ".join(map(shorten, [*self._moments][:3]))
+            self.warn(
+                f"the answer gives places on several frames ({shown}); all are taken for places "
+                "on the target frame"
+            )
 
     def box(self, numbers: Sequence[float], order: Order | None = None) -> Corners | None:
         """Return a sorted box from four numbers in an order, or in the one that is usual here."""
@@ -162,7 +179,11 @@ class Objects:
             found = _in_space(found, points[0][3], [number for p in points for number in p[:2]])
         elif any(item.get(name) is False for name in _FLAGS):
             self.warn("the answer says that something is not there, and yet it gives a place")
-        return replace(self._with_points(found, points), label=_label(item))
+        label = _label(item)
+        moment = next((item[name] for name in _MOMENT_KEYS if name in item), None)
+        if isinstance(moment, str | int | float) or _NAMED_FRAME.fullmatch(label):
+            self._moments[str(label if moment is None else moment)[:_LONGEST_LABEL]] = None
+        return replace(self._with_points(found, points), label=label)
 
     def _with_points(self, found: ObjectAnswer, points: Sequence[_Pair]) -> ObjectAnswer:
         """Return an object with its points, as far as they are in the same unit."""
