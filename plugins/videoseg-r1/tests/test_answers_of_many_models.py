@@ -211,6 +211,7 @@ def test_the_name_before_a_box_is_its_label():
     answer = parse_answer('{"dog": [10, 20, 40, 60], "cat": [110, 120, 140, 160]}')
     assert [(found.box, found.label) for found in answer.objects] == [(BOX, "dog"), (OTHER, "cat")]
     assert parse_answer('{"result": [10, 20, 40, 60]}').objects[0].label == ""
+    assert boxes('{"color": [255, 0, 128, 255], "dog": [10, 20, 40, 60]}') == [BOX]
 
 
 def test_vertices_may_be_normalized():

@@ -21,6 +21,13 @@ _WRAPPERS = frozenset(
         *("final", "arguments", "parameters", "args", "input", "content"),
     ]
 )
+# What four numbers may be that are no box of anything.
+_NO_NAMES = frozenset(
+    [
+        *("color", "colour", "rgba", "cmyk", "scores", "probabilities", "ids", "frames", "times"),
+        *("timestamps", "margins", "padding", "size", "shape"),
+    ]
+)
 _MAX_KEYS = 50
 _LONGEST_LABEL = 100
 _NUMBERED = re.compile(r"(?<!\d)\d{1,3}$")
@@ -54,7 +61,7 @@ def _nested(item: Mapping[Any, Any], depth: int) -> Iterator[Any]:
         key: value
         for key, value in item.items()
         if isinstance(value, Mapping)
-        or (isinstance(value, list) and (_has_items(value) or _is_box(value)))
+        or (isinstance(value, list) and (_has_items(value) or _is_named_box(key, value)))
     }
     if not inner:
         yield item
@@ -62,10 +69,14 @@ def _nested(item: Mapping[Any, Any], depth: int) -> Iterator[Any]:
         is_name = key not in _WRAPPERS and key not in _OBJECT_LIST_KEYS
         if is_name and isinstance(value, Mapping) and not set(_LABEL_KEYS) & set(value):
             yield from items_of([{**value, "label": key}], depth + 1)
-        elif is_name and _is_box(value):
+        elif is_name and _is_named_box(key, value):
             yield {"bbox": value, "label": key}
         else:
             yield from items_of([value], depth + 1)
+
+
+def _is_named_box(key: object, value: Any) -> bool:
+    return str(key).lower() not in _NO_NAMES and _is_box(value)
 
 
 def _has_items(value: list[Any]) -> bool:

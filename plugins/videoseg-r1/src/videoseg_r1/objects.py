@@ -38,13 +38,8 @@ _NOWHERE = ((0.0, 0.0), (-1.0, -1.0))
 
 _LONGEST_MOMENT = 100
 _MOMENT_KEYS = (
-    "frame",
-    "frame_id",
-    "frame_index",
-    "frame_idx",
-    "frame_number",
-    "time",
-    "timestamp",
+    *("frame", "frame_id", "frame_index", "frame_idx", "frame_number"),
+    *("time", "timestamp", "t"),
 )
 _NAMED_FRAME = re.compile(r"(?:frame|image|picture)[\s_-]?\d{1,9}", re.IGNORECASE)
 _FLAGS = ("found", "present", "exists", "detected", "is_present")
