@@ -43,6 +43,7 @@ class Loss:
 class _Pair:
     ids: tuple[int, int]
     areas: tuple[int, int]
+    masks: tuple[BoolArray, BoolArray]
     shared: float
     frame: int
 
@@ -97,7 +98,7 @@ class OverlapWatch:
             both = (areas[ids[0]], areas[ids[1]])
             shared = int(np.count_nonzero(first & second)) / min(both)
             if shared >= _LEAST_SHARED:
-                pairs.append(_Pair(ids, both, shared, frame))
+                pairs.append(_Pair(ids, both, (first, second), shared, frame))
         return pairs
 
     def _compare(self, pair: _Pair, masks: Mapping[int, BoolArray]) -> None:
@@ -113,6 +114,13 @@ class OverlapWatch:
             return
         shrunk = [now / before for now, before in zip(areas, pair.areas, strict=True)]
         loser = int(shrunk[1] < shrunk[0])
+        # What moves away from in front of another object takes nothing from it.
+        robbed, winner = (second, first) if loser else (first, second)
+        fought_over = pair.masks[0] & pair.masks[1]
+        taken = int(np.count_nonzero(fought_over & winner & ~robbed))
+        missing = pair.areas[loser] - areas[loser]
+        if max(taken, missing) < _LEAST_KEPT * np.count_nonzero(fought_over):
+            return
         self._losses.append(Loss(pair.ids[loser], pair.ids[1 - loser], pair.frame))
 
 

@@ -35,34 +35,40 @@ _TENSOR_GLOBALS = re.compile(
 def foreign_globals(path: Path) -> list[str]:
     """Return what the pickles of a file would import that tensors do not need, sorted."""
     with path.open("rb") as file:
-        names = _zip_globals(file) if file.read(2) == b"PK" else _pickle_globals(file)
-        # Bytes that are no pickle can look like one, but hardly name a thing in Python.
-        return sorted(
-            {
-                name
-                for name in names
-                if _NAME.fullmatch(name) and not _TENSOR_GLOBALS.fullmatch(name)
-            }
-        )
+        names = [name for stream in _streams(file) for name in _pickle_globals(stream)]
+    # Bytes that are no pickle can look like one, but hardly name a thing in Python.
+    return sorted(
+        {name for name in names if _NAME.fullmatch(name) and not _TENSOR_GLOBALS.fullmatch(name)}
+    )
 
 
-def _zip_globals(file: BinaryIO) -> Iterator[str]:
+def pickle_protocol(path: Path) -> int | None:
+    """Return the protocol of the first pickle of a file; None if it names none."""
+    with path.open("rb") as file:
+        heads = [stream.read(2) for stream in _streams(file)]
+    return next((head[1] for head in heads if len(head) == 2 and head[0] == 0x80), None)
+
+
+def _streams(file: BinaryIO) -> Iterator[io.BytesIO]:
+    """Yield what holds pickles: members of a zip archive, or the beginning of the file."""
+    if file.read(2) != b"PK":
+        yield _beginning(file)
+        return
     try:
         with zipfile.ZipFile(file) as archive:
             for name in archive.namelist():
                 if name == "data.pkl" or name.endswith("/data.pkl"):
                     with archive.open(name) as member:
-                        yield from _globals(io.BytesIO(member.read(_MAX_BYTES)))
+                        yield io.BytesIO(member.read(_MAX_BYTES))
     # A damaged archive ends in nearly any error.
     except Exception:
         return
 
 
-def _pickle_globals(file: BinaryIO) -> Iterator[str]:
-    """Yield what the pickles at the beginning of a file import."""
-    beginning = _beginning(file)
+def _pickle_globals(stream: io.BytesIO) -> Iterator[str]:
+    """Yield what the pickles at the beginning of a stream import."""
     for _ in range(_MAX_PICKLES):
-        is_whole = yield from _globals(beginning)
+        is_whole = yield from _globals(stream)
         if not is_whole:
             return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from videoseg.devices import is_out_of_memory
 from videoseg.errors import ConfigError, MissingDependencyError
 from videoseg.text import printable, shorten, shorten_text
-from videoseg.weights.pickle_scan import foreign_globals
+from videoseg.weights.pickle_scan import foreign_globals, pickle_protocol
 from videoseg.weights.recognition import has_safetensors, weights_problem
 
 if TYPE_CHECKING:
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["check_weights_file", "code_problem", "fit_weights", "read_weights"]
 
-# Put before every name by torch's own wrappers.
-_WRAPPERS = ("module.", "_orig_mod.")
+_NEWEST_PROTOCOL = 2  # that torch reads without running it
+
+# Put before names by torch's own wrappers: of the whole network, and of parts of it.
+_WRAPPER = "module."
+_PART_WRAPPERS = re.compile(
+    r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+)
 
 
 def check_weights_file(path: str | os.PathLike[str], *, published: str = "") -> None:
@@ -46,8 +52,8 @@ def read_weights(
 
     What the file holds decides how it is read, not its suffix. Only tensors are taken: a
     pickle that asks for anything else is refused before it runs. Parameters of a training state
-    are found under ``key``, or wherever they are if there is only one set of them; the
-    prefixes of torch's own wrappers (``module.``, ``_orig_mod.``) are removed.
+    are found under ``key``, or wherever they are if there is only one set of them; what torch's
+    own wrappers put before names (``module.``, ``_orig_mod.``) is removed.
 
     Args:
         path: The file.
@@ -94,7 +100,7 @@ def code_problem(path: str | os.PathLike[str]) -> str:
     return (
         f"holds more than tensors ({shorten_text(', '.join(foreign))}), which could run code "
         "when loaded, and was refused; get the weights from their publisher, as tensors only "
-        "(.safetensors)"
+        "(.safetensors), or save the network's state_dict() by itself"
     )
 
 
@@ -186,7 +192,15 @@ def _load_safetensors(path: Path) -> tuple[object, str]:
 
 
 def _unloadable_problem(path: Path) -> str:
-    return code_problem(path) or (
+    if problem := code_problem(path):
+        return problem
+    protocol = pickle_protocol(path)
+    if protocol is not None and protocol > _NEWEST_PROTOCOL:
+        return (
+            f"was saved with pickle_protocol={protocol}, which torch reads only by running what "
+            "the file holds; save it again with torch.save's own protocol, or as .safetensors"
+        )
+    return (
         f"is cut short, damaged or no file of torch.save ({path.stat().st_size:,} bytes); "
         "download it again"
     )
@@ -248,8 +262,7 @@ def _tensor_problem(name: str, tensor: Tensor) -> str:
 
 
 def _without_wrappers(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    while prefix := next(
-        (each for each in _WRAPPERS if all(name.startswith(each) for name in weights)), ""
-    ):
-        weights = {name.removeprefix(prefix): tensor for name, tensor in weights.items()}
-    return dict(weights)
+    weights = {_PART_WRAPPERS.sub("", name): tensor for name, tensor in weights.items()}
+    while weights and all(name.startswith(_WRAPPER) for name in weights):
+        weights = {name.removeprefix(_WRAPPER): tensor for name, tensor in weights.items()}
+    return weights

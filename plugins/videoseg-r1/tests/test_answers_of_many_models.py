@@ -44,10 +44,19 @@ def boxes(text: str, **options):
         '{"top_left": {"x": 10, "y": 20}, "bottom_right": {"x": 40, "y": 60}}',
         '{"bbox": [10, 20, 30, 40], "format": "xywh"}',
         '{"bbox_format": "[x, y, width, height]", "objects": [{"bbox": [10, 20, 30, 40]}]}',
+        '{"bounding_box": {"format": "xywh", "coordinates": [10, 20, 30, 40]}}',
+        '{"bbox": {"xyxy": [10, 20, 40, 60]}}',
+        '{"annotations": [{"category_id": 18, "bbox": [10, 20, 30, 40], "iscrowd": 0}]}',
         "bbox_xywh: [10, 20, 30, 40]",
         "bbox_xywh = (10, 20, 30, 40)",
         "[ymin, xmin, ymax, xmax] = [20, 10, 60, 40]",
         "x1: 10, y1: 20, x2: 40, y2: 60",
+        "- **x1**: 10\n- **y1**: 20\n- **x2**: 40\n- **y2**: 60",
+        "**x1:** `10`, **y1:** `20`, **x2:** `40`, **y2:** `60`",
+        "Left: 10, Top: 20, Right: 40, Bottom: 60",
+        "It spans x from 10 to 40 and y from 20 to 60.",
+        "It spans from x=10 to x=40 and y=20 to y=60.",
+        "x: 10-40, y: 20-60",
         '<box x1="10" y1="20" x2="40" y2="60"/>',
         "<xmin>10</xmin><ymin>20</ymin><xmax>40</xmax><ymax>60</ymax>",
     ],
@@ -61,6 +70,7 @@ def test_an_order_that_is_named_is_taken_at_its_word(text, y_first):
     ("text", "space", "box"),
     [
         ('{"bbox_normalized": [0.1, 0.2, 0.4, 0.6]}', "unit", (0.1, 0.2, 0.4, 0.6)),
+        ('{"bbox_norm_1000": [100, 200, 400, 600]}', "per_mille", (100, 200, 400, 600)),
         ('{"bbox_percent": [10, 20, 40, 60]}', "unit", (0.1, 0.2, 0.4, 0.6)),
         ('{"bbox_2d": ["10%", "20%", "40%", "60%"]}', "unit", (0.1, 0.2, 0.4, 0.6)),
         ('{"bbox_2d": [10%, 20%, 40%, 60%]}', "unit", (0.1, 0.2, 0.4, 0.6)),
@@ -182,6 +192,43 @@ def test_places_outside_of_the_last_fenced_block_are_drafts_and_told():
         assert "outside of its last fenced block" in answer.warnings[0]
         assert boxes(text + "\n```\nnote: done\n```") == [BOX]
     assert parse_answer("Here:\n```json\n[10, 20, 40, 60]\n```\nDone.").warnings == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| object | x1 | y1 | x2 | y2 |\n|---|---|---|---|---|\n| dog | 10 | 20 | 40 | 60 |\n"
+        "| cat | 110 | 120 | 140 | 160 |\n\nThere is no third one.",
+        "label,xmin,ymin,xmax,ymax\ndog,10,20,40,60\ncat,110,120,140,160",
+        "x\ty\twidth\theight\n10\t20\t30\t40\n110\t120\t30\t40",
+    ],
+)
+def test_tables_name_their_columns(text):
+    assert boxes(text, y_first=True) == [BOX, OTHER]
+
+
+def test_the_name_before_a_box_is_its_label():
+    answer = parse_answer('{"dog": [10, 20, 40, 60], "cat": [110, 120, 140, 160]}')
+    assert [(found.box, found.label) for found in answer.objects] == [(BOX, "dog"), (OTHER, "cat")]
+    assert parse_answer('{"result": [10, 20, 40, 60]}').objects[0].label == ""
+    assert boxes('{"color": [255, 0, 128, 255], "dog": [10, 20, 40, 60]}') == [BOX]
+
+
+def test_vertices_may_be_normalized():
+    corners = [{"x": x, "y": y} for x, y in ((0.1, 0.2), (0.4, 0.2), (0.4, 0.6), (0.1, 0.6))]
+    text = json.dumps({"name": "Dog", "boundingPoly": {"normalizedVertices": corners}})
+    [found] = parse_answer(text).objects
+    assert (found.box, found.space) == ((0.1, 0.2, 0.4, 0.6), "unit")
+
+
+def test_objects_of_different_names_in_fenced_blocks_of_their_own_are_all_taken():
+    def fenced(x, label):
+        return f'```json\n{{"bbox_2d": [{x}, 20, {x + 30}, 60], "label": "{label}"}}\n```\n'
+
+    answer = parse_answer(f"First dog:\n{fenced(10, 'dog 1')}Second dog:\n{fenced(110, 'dog 2')}")
+    assert [found.label for found in answer.objects] == ["dog 1", "dog 2"]
+    assert "all are taken" in answer.warnings[0]
+    assert boxes(f"First:\n{fenced(110, 'dog')}Or rather:\n{fenced(10, 'dog')}") == [BOX]
 
 
 @pytest.mark.parametrize(

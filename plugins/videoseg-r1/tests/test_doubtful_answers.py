@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -201,6 +202,25 @@ def test_pixels_that_a_key_names_are_those_that_the_model_saw():
 def test_a_space_that_there_is_not_is_refused_before_the_model_is_asked():
     with pytest.raises(vs.ConfigError, match="per_mille_yx"):
         ReasoningGrounder(chat=ScriptedChat.saying(ANSWER), coordinates="yx")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_doubtful"),
+    [
+        ({"time": 0.0}, {"time": 1.0}, True),
+        ({"frame": 3}, {"frame": "4"}, True),
+        ({"label": "frame_1"}, {"label": "frame_2"}, True),
+        ({"time": 1.0}, {"time": 1.0}, False),
+        ({"label": "picture on the left"}, {"label": "picture on the right"}, False),
+    ],
+)
+def test_places_on_several_frames_are_told(first, second, is_doubtful):
+    places = [{"bbox_2d": [0, 0, 90, 90], **first}, {"bbox_2d": [100, 0, 190, 90], **second}]
+    grounding, _ = ground(json.dumps(places))
+    assert len(grounding.prompts) == 2
+    assert [("on several frames" in warning) for warning in grounding.warnings] == [
+        True
+    ] * is_doubtful
 
 
 def test_one_box_sixty_times_is_prompted_once():

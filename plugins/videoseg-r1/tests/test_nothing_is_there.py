@@ -59,6 +59,9 @@ NOTHING = [
     "개가 보이지 않습니다.",
     "개를 찾을 수 없습니다.",
     "Unfortunately the dog is off-screen.",
+    "The dog is not in view.",
+    "The dog is not in any of the frames.",
+    "The dog is not clearly visible anywhere.",
     "The described person never appears.",
     "We do not see a dog.",
     "There is no dog in the first frame or in any other.",
@@ -77,6 +80,16 @@ NOTHING = [
     "찾지 못했습니다.",
     "Er is geen hond in de video.",
     "Videoda köpek yok.",
+    "Der er ingen hund i billedet.",
+    "Na obrázku není žádný pes.",
+    "Kuvassa ei ole koiraa.",
+    "A képen nincs kutya.",
+    "Nu există niciun câine în imagine.",
+    "Δεν υπάρχει σκύλος στην εικόνα.",
+    "אין כלב בתמונה.",
+    "هیچ سگی در تصویر وجود ندارد.",
+    "ছবিতে কোনো কুকুর নেই।",
+    "На изображението няма куче.",
 ]
 
 
@@ -98,6 +111,21 @@ def test_an_answer_may_say_in_any_way_that_nothing_is_there(text):
         "There is no doubt that it is the dog.",
         "There is no other dog.",
         "The dog is not wearing a collar.",
+        "The dog is not fully visible.",
+        "The dog is not on the left but on the right.",
+        "The dog is nowhere near the fence.",
+        "No object occludes the dog.",
+        "I could not locate it precisely.",
+        "Der Hund ist nicht ganz zu sehen.",
+        "Le chien n'est pas entièrement visible.",
+        "El perro no se ve completo.",
+        "Il cane non è completamente visibile.",
+        "犬は完全には見えません。",
+        "The dog isn't entirely in the frame.",
+        "Aucun autre chien n'est visible.",
+        "No hay ningún otro perro.",
+        "他に犬はいません。",
+        "다른 개는 없습니다.",
         "It is not clear which dog is meant.",
         "If nothing in the video matches the query, answer [].",
         "If there is no dog, I would say so.",
@@ -107,6 +135,16 @@ def test_an_answer_may_say_in_any_way_that_nothing_is_there(text):
         "I have no idea.",
         "No wonder.",
         "I am not able to process images.",
+        "Es tut mir leid, ich kann keine Bilder sehen.",
+        "Je ne peux pas voir d'images.",
+        "No puedo ver la imagen.",
+        "Hundur er ikke sort.",
+        "Koira ei ole musta.",
+        "A kutyán nincs nyakörv.",
+        "Nu există nicio îndoială.",
+        "Δεν υπάρχει αμφιβολία.",
+        "אין ספק.",
+        "شکی وجود ندارد.",
         "毫无疑问，这是狗。",
         "无法回答",
         "Ich weiß nicht.",
@@ -142,6 +180,12 @@ def test_the_error_repeats_the_beginning_of_what_was_said():
         parse_answer("<answer>I cannot help with that.</answer>")
 
 
+def test_reasoning_without_an_answer_is_told():
+    for text in ("<think>It is at [10, 20, 40, 60].</think>", "<think>I look."):
+        with pytest.raises(vs.GroundingParseError, match="all reasoning"):
+            parse_answer(text)
+
+
 @pytest.mark.parametrize(
     ("text", "warns"),
     [
@@ -150,6 +194,13 @@ def test_the_error_repeats_the_beginning_of_what_was_said():
         ('I see no cat. [{"bbox_2d": [10, 20, 40, 60]}]', True),
         ("没有猫，狗在 [10, 20, 40, 60]", True),
         ("[[0, 0, 0, 0], [10, 20, 40, 60]]", False),
+        ("There is nothing else. [10, 20, 40, 60]", False),
+        ("[10, 20, 40, 60]. The dog is not visible in earlier frames but appears here.", False),
+        ("There's no mistaking it: the dog is at [10, 20, 40, 60].", False),
+        ("The man with no hat is at [10, 20, 40, 60].", False),
+        ("没有戴帽子的男人位于 [10, 20, 40, 60]。", False),
+        ("Der Mann: [10, 20, 40, 60]. Andere Männer sind nicht im Bild.", False),
+        ("Мужчина без шляпы: [10, 20, 40, 60]. Других мужчин нет.", False),
     ],
 )
 def test_a_box_goes_before_a_denial_of_something_else(text, warns):

@@ -1,3 +1,5 @@
+# ruff: noqa: RUF001 - models write other alphabets, too
+
 from __future__ import annotations
 
 import time
@@ -243,3 +245,28 @@ def test_times_and_positions_are_in_range_or_none(parts):
         assert span is None or 0 <= span[0] <= span[1] < float("inf")
         assert seconds is None or 0 <= seconds < float("inf")
         assert share is None or 0 <= share <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("de 2,5 s à 6 s", (2.5, 6)),
+        ("von 2,5 bis 6 Sekunden", (2.5, 6)),
+        ("2,5 Sekunden bis 6 Sekunden", (2.5, 6)),
+        ("desde 2,5 hasta 6 segundos", (2.5, 6)),
+        ("da 2,5 a 6 secondi", (2.5, 6)),
+        ("с 2,5 до 6 секунд", (2.5, 6)),
+        ("1分2秒到1分6秒", (62, 66)),
+        ("2.5秒から6秒", (2.5, 6)),
+        ("1분 2초부터 1분 6초까지", (62, 66)),
+        ("2,6", (2, 6)),
+        ("[2,6]", (2, 6)),
+    ],
+)
+def test_times_in_other_languages_are_read_with_their_decimal_commas(text, span):
+    assert parse_span(text) == span
+
+
+def test_single_numbers_may_have_decimal_commas():
+    assert parse_timestamp("3,5 s") == 3.5
+    assert parse_percent("35,5 %") == pytest.approx(0.355)

@@ -184,11 +184,37 @@ def test_an_answer_that_is_packed_unasked_is_read(encoding):
         assert made(server.url).chat(QUESTION)[0].text == "yes"
 
 
+def test_packed_answers_may_come_in_several_parts():
+    content = json.dumps(completion("yes").body).encode()
+    parts = gzip.compress(content[:20]) + gzip.compress(content[20:])
+    with scripted_server(Answer(body=parts, headers={"Content-Encoding": "gzip"})) as server:
+        assert made(server.url).chat(QUESTION)[0].text == "yes"
+    many = gzip.compress(b" ") * 700_000
+    with (
+        scripted_server(Answer(body=many, headers={"Content-Encoding": "gzip"})) as server,
+        pytest.raises(ServerError, match="damaged gzip data"),
+    ):
+        made(server.url, max_retries=0).chat(QUESTION)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "utf-8", "none", "aws-chunked"])
+def test_an_answer_that_is_not_packed_is_read_whatever_its_header_says(encoding):
+    answer = Answer(body=completion("yes").body, headers={"Content-Encoding": encoding})
+    with scripted_server(answer) as server:
+        assert made(server.url).chat(QUESTION)[0].text == "yes"
+
+
+def test_an_error_without_a_body_keeps_its_status_whatever_its_header_says():
+    answer = Answer(502, b"", headers={"Content-Encoding": "gzip"})
+    with scripted_server(answer) as server, pytest.raises(ServerError, match="answered 502"):
+        made(server.url, max_retries=0).chat(QUESTION)
+
+
 @pytest.mark.parametrize(
     ("encoding", "words"), [("br", r"not asked for \(br\)"), ("gzip", "damaged gzip data")]
 )
 def test_an_answer_that_cannot_be_unpacked_is_told(encoding, words):
-    answer = Answer(body=b"abcde", headers={"Content-Encoding": encoding})
+    answer = Answer(body=b"\x1b\x03\x80\xff", headers={"Content-Encoding": encoding})
     with scripted_server(answer) as server, pytest.raises(ServerError, match=words):
         made(server.url).chat(QUESTION)
 

@@ -90,6 +90,15 @@ def test_a_context_that_is_too_long_is_told_whatever_the_status():
         made(server.url).chat(QUESTION)
 
 
+@pytest.mark.parametrize("content", [None, "", "  "])
+def test_what_a_server_took_for_a_call_of_a_tool_is_the_answer(content):
+    answer = completion("yes")
+    call = {"type": "function", "function": {"name": "ground", "arguments": '{"bbox": [1]}'}}
+    answer.body["choices"][0]["message"] = {"content": content, "tool_calls": [call]}
+    with scripted_server(answer) as server:
+        assert made(server.url).chat(QUESTION)[0].text == '{"bbox": [1]}'
+
+
 @pytest.mark.parametrize("error", [None, "", {}, False])
 def test_an_answer_with_an_error_that_is_none_is_an_answer(error):
     answer = completion("yes")

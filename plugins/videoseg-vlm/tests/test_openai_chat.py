@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import logging
+import pickle
 import time
 
 import numpy as np
@@ -313,3 +314,14 @@ def test_an_address_that_is_none_is_refused(url, words):
 def test_options_that_make_no_sense_are_refused(option):
     with pytest.raises(vs.ConfigError, match=next(iter(option))):
         made("http://localhost:1/v1", **option)
+
+
+def test_a_chat_model_can_be_sent_to_another_process_without_its_key(monkeypatch, key, ask):
+    with scripted_server(completion("yes")) as server:
+        sent = pickle.dumps(made(server.url, api_key_env=key))
+        assert KEY.encode() not in sent
+        assert pickle.loads(sent).chat(ask())[0].text == "yes"
+        assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+    monkeypatch.delenv(key)
+    with pytest.raises(vs.ConfigError, match=f"{key} is not set"):
+        pickle.loads(sent)

@@ -108,6 +108,10 @@ def test_a_proxy_may_be_given_without_a_scheme(environment):
         ("10.0.0.0/8", "11.1.2.3", True),
         ("fd00::/8", "fd00::1", False),
         ("*", "gpu-box.invalid", False),
+        ("*.invalid", "gpu-box.invalid", False),
+        ("localhost GPU-box.invalid", "gpu-box.invalid", False),
+        ("localhost 10.0.0.0/8", "10.1.2.3", False),
+        ("*.box.invalid", "gpu-box.invalid", True),
         ("", "gpu-box.invalid", True),
     ],
 )

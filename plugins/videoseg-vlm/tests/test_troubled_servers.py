@@ -161,6 +161,10 @@ def test_a_model_the_server_does_not_have_comes_with_those_it_has(ask):
     [
         "This model's maximum context length is 4096 tokens. However, you requested 9000.",
         "The decoder prompt (length 9000) is longer than the maximum model length of 4096",
+        "request (9000 tokens) exceeds the available context size (4096 tokens)",
+        "The input token count (9000) exceeds the maximum number of tokens allowed (4096).",
+        "prompt is too long: 9000 tokens > 4096 maximum",
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 9000",
     ],
 )
 def test_a_conversation_that_is_too_long_is_told_as_such(message, ask):
@@ -169,3 +173,12 @@ def test_a_conversation_that_is_too_long_is_told_as_such(message, ask):
         pytest.raises(ContextLengthError, match=r"4096.*max_pixels"),
     ):
         made(server.url).chat(ask(), num_samples=2, temperature=1.0)
+
+
+def test_a_request_that_is_too_large_says_how_to_send_less(ask):
+    page = b"<html><h1>413 Request Entity Too Large</h1></html>"
+    with (
+        scripted_server(Answer(413, page)) as server,
+        pytest.raises(ServerError, match=r"413.*max_pixels.*image_format='jpeg'"),
+    ):
+        made(server.url).chat(ask())

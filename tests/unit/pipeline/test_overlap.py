@@ -116,6 +116,8 @@ NOTHING = np.zeros((64, 96), bool)
         ({1: PERSON[1], 2: NOTHING}, [Loss(2, 1, 0)]),
         ({1: PERSON[1], 2: SHIRT[1]}, []),
         ({1: NOTHING, 2: NOTHING}, []),
+        # in front of the person, and away
+        ({1: PERSON[1], 2: DOG[1]}, []),
         ({1: PERSON[1]}, []),
     ],
 )

@@ -125,6 +125,13 @@ def test_code_in_a_checkpoint_is_named_and_not_run(tmp_path, monkeypatch, as_zip
     assert not Path("ran").exists()
 
 
+@pytest.mark.parametrize("as_zip", [True, False])
+def test_a_pickle_protocol_that_torch_does_not_read_safely_is_named(tmp_path, as_zip):
+    path = tmp_path / "new.pt"
+    torch.save(STATE, path, pickle_protocol=4, _use_new_zipfile_serialization=as_zip)
+    assert "pickle_protocol=4" in refusal(path)
+
+
 def test_a_program_in_place_of_weights_is_called_so(tmp_path):
     with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:
         for name in ("data.pkl", "constants.pkl", "code/__torch__.py"):
@@ -223,6 +230,8 @@ def test_what_a_file_holds_decides_how_it_is_read(tmp_path, form):
         {"mine": STATE, "ema": {"conv.weight": torch.zeros(1)}},
         {f"module.{name}": tensor for name, tensor in STATE.items()},
         {"net": {f"_orig_mod.module.{name}": tensor for name, tensor in STATE.items()}},
+        {name.replace("conv", "conv._orig_mod"): tensor for name, tensor in STATE.items()},
+        {f"_fsdp_wrapped_module.{name}": tensor for name, tensor in STATE.items()},
         {name: torch.nn.Parameter(tensor) for name, tensor in STATE.items()},
     ],
 )

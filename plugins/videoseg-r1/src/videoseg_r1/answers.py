@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from videoseg import GroundingParseError
 from videoseg.text import shorten
@@ -69,13 +70,20 @@ def parse_answer(text: str, *, y_first: bool = False) -> Answer:
             # Of several fenced blocks one may be about something else.
             continue
         warnings = [*answer.warnings]
-        if part is not around and _has_more_places(around, answer, y_first):
+        every = _read_part(around, y_first, told=told) if part is not around else None
+        if every is not None and _has_other_places(every, answer):
+            if _are_named_apart(every.objects):
+                return replace(every, thought=thought)
             warnings.append(
                 "the answer names other places outside of its last fenced block; they are taken "
                 "for drafts and left out"
             )
         return Answer(thought, answer.objects, tuple(dict.fromkeys(warnings)))
     said = f": {shorten(whole)}" if whole else ""
+    if thought and not whole:
+        said = (
+            "; it is all reasoning: if it answers in there, turn off the server's reasoning parser"
+        )
     raise GroundingParseError(
         "the model's answer names no box and no point, nor does it say that there is none" + said,
         raw_text=text,
@@ -111,11 +119,16 @@ def _read_part(part: str, y_first: bool, *, told: str) -> Answer | None:
     return Answer("", tuple(distinct.objects), (*_numbers_left(distinct), *warnings, *doubts))
 
 
-def _has_more_places(around: str, answer: Answer, y_first: bool) -> bool:
+def _has_other_places(every: Answer, answer: Answer) -> bool:
     """Whether a text has boxes beside those of the fenced block that was taken from it."""
-    every = _read_part(around, y_first, told="")
     boxes = {found.box for found in answer.objects}
-    return every is not None and any(found.box not in boxes for found in every.objects)
+    return any(found.box not in boxes for found in every.objects)
+
+
+def _are_named_apart(objects: Sequence[ObjectAnswer]) -> bool:
+    """Whether each object has a label of its own, unlike drafts of one object."""
+    labels = {found.label for found in objects}
+    return "" not in labels and len(labels) == len(objects)
 
 
 def _says_none(reading: Reading, part: str) -> bool:

@@ -29,6 +29,7 @@ _COUNT_WORDS = re.compile(
 
 # What is said of the picture itself or of the talk is not said of an object in it.
 _PICTURE = r"(?:images?|videos?|pictures?|photos?|frames?|files?|attachments?)\b"
+_HIDES = r"(?:occlud|obstruct|overlap|block|cover|hid(?:es|ing))"
 _NOT_OF_THE_OBJECT = re.compile(
     rf"(?:\bany|\ban?|^no|\bthere\s(?:is|are|was|were)\sno)\s{_PICTURE}"
     r"(?:\s(?:was|were|is|are|has|have|been|attached|provided|uploaded|included|given|shared"
@@ -37,6 +38,20 @@ _NOT_OF_THE_OBJECT = re.compile(
     rf"\s)?{_PICTURE}"
     r"|没有(?:提供|上传|收到)|(?:图片|图像|视频)(?:没有|未)(?:提供|上传)"
     r"|(?:이미지|동영상|영상|비디오|사진)[가이]\s?(?:없|제공되지)"
+    r"|\b(?:kein\w{0,2}|das|dein|ihr|diese?s?)\s(?:bild|foto|video)\w{0,2}\s"
+    r"(?:(?:direkt|selbst)\s)?(?:an)?(?:sehen|schauen|zeigen|offnen|verarbeiten|analysieren)\b"
+    r"|\b(?:voir|vois|visualiser|analyser|ouvrir|ver|veo|analizar|abrir|analisar|vedere|vedo"
+    r"|visualizzare|analizzare)\s(?:(?:d'|l'|de\s|des\s|les\s|la\s|las?\s|los?\s|o\s|os\s|as\s|il\s|le\s"
+    r"|cette\s|esta\s|el\s)){0,2}(?:imag|imm?agin|video|foto|photo)"
+    # "there are no others"
+    r"|\bдруг(?:их|ого|ой)\s(?:\w+\s){0,4}?нет\b|^\W*(?:andere|weitere)[nrs]?\s"
+    # "nothing hides it", "not wholly visible", "not precisely"
+    rf"|\bno(?:thing|body|ne)?\s(?:\w+\s){{0,3}}?{_HIDES}"
+    r"|\bno\spart\sof\b|\b(?:nicht|pas|no|non|nao)\s(?:\w+\s){0,2}?(?:ganz|vollstandig|komplett"
+    r"|entierement|completement|totalement|completo|completa|completamente|totalmente|interamente"
+    r"|por\scompleto|del\stodo)\b|не\sполностью|полностью\sне\s|完全に?は|不完全|没有完全"
+    r"|\b(?:locat|find|found|identif)\w*\s(?:\w+\s){0,3}?(?:precisely|exactly|accurately|better)\b"
+    r"|(?:他|ほか)に(?:は)?\w|(?:^|\s)다른\s\S+\s없"
 )
 _CONDITIONAL = re.compile(
     r"^\W*(?:if|when|whenever|unless|in case|should|wenn|falls|si|se\b(?!\s(?:ve|observa|muestra))"
@@ -45,22 +60,28 @@ _CONDITIONAL = re.compile(
 )
 # What is not there at one time may be there at another.
 _AT_ONE_TIME = re.compile(
-    r"\b(?:(?:in|during)\sthe\s(?:first|second|earlier|previous|early|initial|beginning)\b"
+    r"\b(?:(?:in|during)\s(?:the\s)?(?:first|second|earlier|previous|early|initial|beginning|other"
+    r"|some|most|later)\b"
     r"|at\s(?:first|the\s(?:beginning|start))\b|initially\b|in\sframe\s\d)(?!.*\b(?:any|all|nor|every)\b)"
 )
-_OTHER = r"(?!(?:other|others|additional|further|more|second|longer\sany|better)\b)"
+_OTHER = r"(?!(?:other|others|else|additional|further|more|second|longer\sany|better)\b)"
 _NO_MATTER = (
     r"(?!(?:doubts?|questions?|need|reason|problems?|ambiguity|uncertainty|matter|way|idea|clue"
     r"|issues?|difficulty|difference|confusion|guarantee|certainty|information|comment|thanks"
-    r"|answer|wonder|text|sound|audio|one\selse)\b)"
-)
-_SEEN = (
-    r"(?:(?:present|visible|shown|seen|found|there|detected|depicted|located|identified|in|on"
-    r"|within|part|included|apparent|discernible|displayed|featured|here|observed|recogni[sz]able"
-    r"|identifiable|contained|available\sin)\b)"
+    r"|answer|wonder|text|sound|audio|one\selse|mistak(?:e|ing)|denying|missing|hiding)\b)"
 )
 _SCENE = r"(?:video|image|frame|picture|scene|clip|footage|photo|target)s?"
+_SEEN = (
+    r"(?:(?:present|visible|shown|seen|found|there|detected|depicted|located|identified"
+    r"|part|included|apparent|discernible|displayed|featured|here|observed|recogni[sz]able"
+    r"|identifiable|contained|available\sin"
+    # "not on the left" says where it is instead.
+    rf"|(?:in|on|within)\s(?:(?:the|this|that|these|those|any|either)\s(?:of\s(?:the|these)\s)?"
+    rf"(?:\w+\s){{0,2}}?{_SCENE}|view|sight|screen|it|them))\b)"
+)
 _NOUN = r"(?:[\w'-]+\s){0,7}?"
+# What is "not fully visible" is there.
+_ADVERB = r"(?:(?!(?:fully|completely|entirely|wholly|perfectly|exactly|only)\b)\w+ly\s)"
 
 _ENGLISH = (
     # "there is no dog", "there aren't any dogs"
@@ -72,18 +93,19 @@ _ENGLISH = (
     rf"\bi\s(?:can\s)?(?:see|saw|find|found|detect(?:ed)?|spot(?:ted)?)\sno\s{_OTHER}{_NO_MATTER}",
     r"(?:\bis|:):?\s(?:none|null|nothing)\W*$|\bnever\s(?:appears?|shows?|seen|visible|shown)\b|\bnone\sof\s(?:the|these|those|them)\b",
     # "no dog is visible", "no dog in the video"
-    rf"(?:^|[\W])no\s{_OTHER}{_NO_MATTER}{_NOUN}(?:is|are|was|were|can\sbe|could\sbe|appears?"
+    # but not "the man with no hat is here"
+    rf"(?:^|\W)(?<!\bwith\s)(?<!\bha[sd]\s)(?<!\bhave\s)(?<!\bwearing\s)no\s{_OTHER}{_NO_MATTER}{_NOUN}(?:is|are|was|were|can\sbe|could\sbe|appears?"
     rf"|exists?|match(?:es|ing)?|(?:in|on|within)\s(?:the|this|any\sof\sthe)\s(?:\w+\s)?{_SCENE}"
     r"|found|visible|detected|present|seen|shown|here)\b",
     # "the dog is not present", "it does not appear", "is nowhere to be seen"
-    rf"\b(?:is|are|was|were|be|been|does|do|did|can|could)(?:\snot|not|n't|'t|\snever)\s(?:\w+ly\s|anywhere\s"
+    rf"\b(?:is|are|was|were|be|been|does|do|did|can|could)(?:\snot|not|n't|'t|\snever)\s(?:{_ADVERB}|anywhere\s"
     rf"|even\s|actually\s|be\s)*{_SEEN}",
-    r"\b(?:doesn't|does\snot|don't|do\snot|didn't|did\snot)\s(?:\w+ly\s|seem\sto\s)*"
+    rf"\b(?:doesn't|does\snot|don't|do\snot|didn't|did\snot)\s(?:{_ADVERB}|seem\sto\s)*"
     r"(?:appear|exist|occur|be\spresent|match)\b",
-    r"\b(?:is|are|was|were)\s(?:\w+ly\s)?(?:absent|nowhere|missing\sfrom|not\sin"
+    r"\b(?:is|are|was|were)\s(?:\w+ly\s)?(?:absent(?!-)|nowhere(?!\snear)|missing\sfrom"
     r"|off-?screen|out\sof\ssight|out\sof\s(?:the\s)?(?:frame|view|shot)|outside\sthe\s(?:frame|view))\b",
     # "the video does not show a dog"
-    rf"\b{_SCENE}\s(?:does\snot|doesn't|do\snot|don't|did\snot|didn't)\s(?:\w+ly\s)?"
+    rf"\b{_SCENE}\s(?:does\snot|doesn't|do\snot|don't|did\snot|didn't)\s{_ADVERB}?"
     r"(?:contain|show|include|depict|feature|have)\b",
     rf"\b{_SCENE}\s(?:contains?|shows?|includes?|has|have)\s(?:no|none)\s{_OTHER}{_NO_MATTER}",
     # "I cannot find the dog"
@@ -126,7 +148,7 @@ _FRENCH = (
     r"^\W*pas\sde\s\w+\W*$",
 )
 _SPANISH = (
-    r"\bno\shay\s(?!(?:duda|dudas|problema|otr\w+|mas)\b)",
+    r"\bno\shay\s(?!(?:ningun[oa]?\s)?(?:duda|dudas|problema|otr\w+|mas)\b)",
     r"\bno\s(?:aparece|aparecen|existe|existen|se\s(?:ve|ven|encuentra|encuentran|encontro|observa"
     r"|observan|ha\s(?:encontrado|detectado)|han\s(?:encontrado|detectado)|detecta|detecto|aprecia|muestra)|es\svisible|son\svisibles|veo|encuentro"
     r"|contiene|muestra|figura|puedo\s(?:ver|encontrar|localizar|identificar)"
@@ -172,7 +194,9 @@ _CHINESE = (
     r"(?!疑|问题|問題|其他|其它|别的|別的|更多|提供|法)",
     r"(?:没有|沒有|未能?|没|沒)(?:被)?(?:找到|发现|發現|看到|看见|看見|检测到|檢測到|出现|出現|见到|識別|识别到)",
     r"(?:没有|沒有)(?:任何|这样的|這樣的|符合|匹配|该|該|这个|這個|目标|目標|对应|對應)",
-    r"^\W*(?:没有|沒有|无|無)(?!疑|问题|問題|其他|其它|别的|別的|法|提供|图片|视频)\w{0,12}\W*$",
+    # but not "the man without a hat is at"
+    r"^\W*(?:没有|沒有|无|無)(?!疑|问题|問題|其他|其它|别的|別的|法|提供|图片|视频"
+    r"|\w{0,12}(?:位于|位於|坐标|座標|在这|在這))\w{0,12}\W*$",
     r"不存在|找不到|看不到|看不见|看不見|未见|未見|无法找到|無法找到|无法定位|不可见|不可見"
     r"|不在(?:视频|影片|画面|畫面|图|圖|帧|幀|场景|這|这)|(?:不|未|没有|沒有)包含",
 )
@@ -195,7 +219,25 @@ _OTHERS = (
     r"\ber\s(?:is|zijn)\sgeen\s(?!(?:twijfel|ander\w*)\b)|\bniet\s(?:zichtbaar|aanwezig|gevonden)\b",
     r"\bdet\s(?:finns|finnes|er|ar)\s(?:ingen|inget|inga|ikke\snoen)\s(?!(?:tvivel|tvekan|andr\w*)\b)",
     r"\bnie\s(?:ma|widac|znaleziono|wystepuje)\b(?!\s(?:watpliwosci|problemu|innych))",
-    r"\bneni\s(?:videt|pritomn\w+|zde|v|na)\b",
+    r"\bder\ser\s(?:ingen|intet)\s(?!(?:tvivl|andr\w*)\b)",
+    r"\b(?:neni|nejsou)\s(?:videt|viditeln\w+|pritomn\w+|zde|v|na|zadn\w+)\b(?!\s(?:pochyb|jin))",
+    r"\b(?:obrazku|snimku|videu|zaberu|scene)\s(?:\w+\s){0,2}?(?:neni|nejsou|nevidim|nenachazi)\b"
+    r"(?!\s(?:pochyb|jin))",
+    # Finnish, Hungarian, Romanian, Greek
+    r"\b(?:kuva|video|kohtauks|ruudu)\w*ssa\s(?:\w+\s){0,2}?(?:ei|eivat)\s(?:ole|nay)\b"
+    r"(?!\s(?:muit|muut))|\bei\s(?:nay|loydy|loytynyt|havaittu|esiinny)\b",
+    r"\b(?:kepen|videon|videoban|kepkockan|jelenetben)\s(?:\w+\s){0,2}?nincs(?:enek)?\b(?!\smas)"
+    r"|\bnem\s(?:lathato|talalhato|talaltam|szerepel|latszik)\b",
+    r"\bnu\s(?:exista|apare|apar|se\svede|se\sgaseste|vad|gasesc|am\sgasit|contine"
+    r"|(?:este|sunt)\s(?:vizibil\w*|prezent\w*))\b(?!\s(?:nicio\s)?(?:indoiala|dubi\w+|alt\w*)\b)",
+    r"\bδεν\s(?:υπάρχ\w+|φαίν\w+|εμφανίζ\w+|βρέθηκ\w+|βλέπω|βρίσκ\w+|περιέχει)\b"
+    r"(?!\s(?:καμία\s)?(?:αμφιβολία|άλλ\w+))",
+    # Hebrew, Persian, Bengali, Bulgarian
+    r"(?:^|\s)אין\s(?!(?:ספק|בעיה)\b)(?:\S+\s){0,4}?ב(?:תמונה|סרטון|וידאו|פריים)"
+    r"|(?:^|\s)לא\s(?:נמצא|מופיע|קיים)",
+    r"(?<!شکی\s)(?<!تردیدی\s)وجود\sندار|یافت\sنشد|پیدا\sنشد|دیده\sنمی",
+    r"(?:ছবিতে|ভিডিওতে|ফ্রেমে|দৃশ্যে)\s(?:\S+\s){0,4}?নেই|দেখা\sযাচ্ছে\sনা|পাওয়া\sযায়নি",
+    r"\b(?:изображението|видеото|кадъра|снимката)\s(?:\S+\s){0,3}?няма\b(?!\sдруг)",
     # Turkish, Vietnamese, Indonesian, Ukrainian
     r"\b(?:yok(?:tur)?|bulunamadi|gorunmuyor|bulunmuyor)\W*$|\bgorunmuyor\b|\bbulunamadi\b",
     r"\bkhong\s(?:co|tim\sthay|xuat\shien|ton\stai)\b(?!\s(?:nghi|van\sde|gi\skhac))",
@@ -221,7 +263,7 @@ _ALONE = re.compile(
     r"|ничего|无|無|没有|沒有|なし|ない|ありません|いません|該当なし|없음|없습니다|없다|해당 없음)"
     r"|(?:no|kein\w{0,2}|aucune?|ningun[oa]?|nenhuma?|nessun[oa]?|pas de)\s"
     r"(?!(?:doubts?|problem\w*|questions?|answer|wonder|comment|idea|ideas|thanks|way|clue|worries|image|images|video|videos|text"
-    r"|other|others|more|further|zweifel|frage|ahnung|doute|probleme|idee|duda|duvida|dubbio"
+    r"|hay|other|others|more|further|autres?|otr[oa]s?|outr[oa]s?|altr[oiae]|ander\w*|weiter\w*|zweifel|frage|ahnung|doute|probleme|idee|duda|duvida|dubbio"
     r"|puedo|esta|estoy|tengo|se|es|lo|me|quiero|entiendo|i|we|it|this|that|can|you|sorry|not)\b)"
     r"[\w'-]+(?:\s[\w'-]+){0,3}"
 )
@@ -258,15 +300,19 @@ def denies_in_words(text: str) -> bool:
     Of a long text its first sentence and its last three count: between them it may weigh.
     """
     plain = _plain(text)
-    if _ALONE.fullmatch(plain.strip(" .!?,;:。！\n\t`*_\"'<>()[]{}/\\").replace("\n", " ")):
-        return True
+    alone = plain.strip(" .!?,;:。！\n\t`*_\"'<>()[]{}/\\").replace("\n", " ")
+    if _ALONE.fullmatch(alone):
+        return _NOT_OF_THE_OBJECT.search(alone) is None
     sentences = [part.strip() for part in _SENTENCE.split(plain) if part and part.strip()]
     if not sentences:
         return False
+    first = sentences[0][:_LONG]
     if len(plain) > _LONG:
         sentences = [sentences[0], *sentences[1:][-3:]]
-    return any(_denies(sentence[-_LONG:]) for sentence in sentences) or bool(
-        _FIRST_WORD.match(plain[:200]) or _ZEROS.fullmatch(plain.strip())
+    return (
+        any(_denies(sentence[-_LONG:]) for sentence in sentences)
+        or _ZEROS.fullmatch(plain.strip()) is not None
+        or bool(_FIRST_WORD.match(plain[:200]) and not _NOT_OF_THE_OBJECT.search(first))
     )
 
 

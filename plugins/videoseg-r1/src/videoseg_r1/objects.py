@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from videoseg.text import printable, shorten, well_formed
+from videoseg.text import shorten
+from videoseg_r1.items import items_of, label_of
 from videoseg_r1.places import (
     XY,
     XYXY,
@@ -26,29 +27,22 @@ from videoseg_r1.places import (
 )
 from videoseg_r1.relaxed_json import Reading
 
-__all__ = ["OBJECT_LIST_KEYS", "ObjectAnswer", "Objects", "sorted_box"]
+__all__ = ["ObjectAnswer", "Objects", "sorted_box"]
 
 _Pair: TypeAlias = tuple[float, float, bool, Unit]
 
-OBJECT_LIST_KEYS = ("objects", "answer", "answers", "detections", "targets")
-
 MAX_POINTS = 32
-_MAX_DEPTH = 40
 _FAVORITE_KEYS = ("bbox_2d", "bbox", "box_2d", "box", "bounding_box", "bbox_2d_list")
-_LABEL_KEYS = ("label", "name", "class", "category", "object", "ref")
-_WRAPPERS = frozenset(
-    [
-        *("result", "results", "output", "data", "response", "prediction", "predictions"),
-        *("final", "arguments", "parameters", "args", "input", "content"),
-    ]
-)
 _NOWHERE = ((0.0, 0.0), (-1.0, -1.0))
 """Points that stand for none where there is no box either."""
 
+_LONGEST_MOMENT = 100
+_MOMENT_KEYS = (
+    *("frame", "frame_id", "frame_index", "frame_idx", "frame_number"),
+    *("time", "timestamp", "t"),
+)
+_NAMED_FRAME = re.compile(r"(?:frame|image|picture)[\s_-]?\d{1,9}", re.IGNORECASE)
 _FLAGS = ("found", "present", "exists", "detected", "is_present")
-_MAX_KEYS = 50
-_LONGEST_LABEL = 100
-_NUMBERED = re.compile(r"(?<!\d)\d{1,3}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +82,7 @@ class Objects:
     num_items: int = 0
     guessed_order: bool = False
     _told_order: Order | None = None
+    _moments: dict[str, None] = field(default_factory=dict)
 
     def find(self, reading: Reading, text: str) -> Iterator[ObjectAnswer]:
         """Yield the objects that lists and mappings describe, in order.
@@ -102,12 +97,18 @@ class Objects:
             if isinstance(value, Mapping):
                 self._told_order = format_of(value) or self._told_order
             boxed = key is not None and box_numbers_of(value) is not None
-            for item in _items([{name: value} if boxed else value]):
+            for item in items_of([{name: value} if boxed else value]):
                 self.num_items += 1
                 found = self._listed(item) if isinstance(item, list) else self._mapped(item)
                 if found is not None:
                     yield found
         self._told_order = None
+        if len(self._moments) > 1:
+            shown = ", ".join(map(shorten, [*self._moments][:3]))
+            self.warn(
+                f"the answer gives places on several frames ({shown}); all are taken for places "
+                "on the target frame"
+            )
 
     def box(self, numbers: Sequence[float], order: Order | None = None) -> Corners | None:
         """Return a sorted box from four numbers in an order, or in the one that is usual here."""
@@ -130,7 +131,7 @@ class Objects:
         """Warn that places stand apart in an answer."""
         self.warn(
             "the answer names places in several parts of its text and does not say which is "
-            "final; all are taken, drafts among them"
+            "final; all are taken, though some may be drafts"
         )
 
     def _warn_of_order(self, order: Order | None, key: Key | None) -> None:
@@ -162,7 +163,11 @@ class Objects:
             found = _in_space(found, points[0][3], [number for p in points for number in p[:2]])
         elif any(item.get(name) is False for name in _FLAGS):
             self.warn("the answer says that something is not there, and yet it gives a place")
-        return replace(self._with_points(found, points), label=_label(item))
+        label = label_of(item)
+        moment = next((item[name] for name in _MOMENT_KEYS if name in item), None)
+        if isinstance(moment, str | int | float) or _NAMED_FRAME.fullmatch(label):
+            self._moments[str(label if moment is None else moment)[:_LONGEST_MOMENT]] = None
+        return replace(self._with_points(found, points), label=label)
 
     def _with_points(self, found: ObjectAnswer, points: Sequence[_Pair]) -> ObjectAnswer:
         """Return an object with its points, as far as they are in the same unit."""
@@ -222,9 +227,7 @@ class Objects:
             sides, unit = sides_of(value)
             corners = box_of(sides)
             box = None if corners is None else sorted_box(corners)
-            if box is None and (vertices := value.get("vertices")) is not None:
-                return self._box_at(key, vertices)
-            return None if box is None else (ObjectAnswer(box), unit)
+            return self._box_inside(key, value) if box is None else (ObjectAnswer(box), unit)
         if (around := self._around(key, value)) is not None:
             return ObjectAnswer(around), ""
         if isinstance(value, list) and len(value) == 1:
@@ -235,6 +238,17 @@ class Objects:
         if measured is None or (box := self.box(measured.numbers, key.order)) is None:
             return None
         return ObjectAnswer(box), measured.unit
+
+    def _box_inside(self, key: Key, value: Mapping[Any, Any]) -> tuple[ObjectAnswer, Unit] | None:
+        """Return the box of ``{"vertices": [...]}`` or ``{"xywh": [...]}``."""
+        for name, numbers in value.items():
+            inner = read_key(name)
+            if inner is None or inner.kind == "point" or isinstance(numbers, Mapping):
+                continue
+            order = inner.order or format_of(value) or key.order
+            if (found := self._box_at(replace(inner, order=order), numbers)) is not None:
+                return found[0], inner.unit or found[1]
+        return None
 
     def _around(self, key: Key, value: Any) -> Corners | None:
         """Return the box around three or more vertices."""
@@ -273,92 +287,6 @@ def sorted_box(corners: Corners) -> Corners | None:
     return box if box[2] > box[0] and box[3] > box[1] else None
 
 
-def _items(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
-    """Yield what may describe an object: mappings, and lists of four numbers."""
-    if depth > _MAX_DEPTH:
-        return
-    for value in values:
-        if isinstance(value, Mapping):
-            inner = next(
-                (value[k] for k in OBJECT_LIST_KEYS if isinstance(value.get(k), list)), None
-            )
-            if inner is not None:
-                yield from _items(inner, depth + 1)
-            elif any(map(read_key, value)) or box_of(sides_of(value)[0]) is not None:
-                yield from _one_by_one(value)
-            else:
-                yield from _nested(value, depth)
-        elif isinstance(value, list) and value:
-            if box_numbers_of(value) is not None:
-                yield value
-            else:
-                yield from _items(value, depth + 1)
-
-
-def _nested(item: Mapping[Any, Any], depth: int) -> Iterator[Any]:
-    """Yield the objects inside a mapping that is none itself; what it is, if it has none."""
-    inner = {
-        key: value
-        for key, value in item.items()
-        if isinstance(value, Mapping) or (isinstance(value, list) and _has_items(value))
-    }
-    if not inner:
-        yield item
-    for key, value in inner.items():
-        if (
-            isinstance(value, Mapping)
-            and key not in _WRAPPERS
-            and not set(_LABEL_KEYS) & set(value)
-        ):
-            yield from _items([{**value, "label": key}], depth + 1)
-        else:
-            yield from _items([value], depth + 1)
-
-
-def _has_items(value: list[Any]) -> bool:
-    return any(isinstance(part, list | Mapping) for part in value)
-
-
-def _one_by_one(item: Mapping[Any, Any]) -> Iterator[Mapping[Any, Any]]:
-    """Yield the objects of a mapping that has several boxes, each with its own points."""
-    keys = {name: key for name in item if (key := read_key(name)) is not None}
-    boxes = [name for name, key in keys.items() if key.kind != "point"]
-    apart = [
-        name for name in boxes if _is_box(item[name]) and _is_one_of_several(name, keys[name])
-    ]
-    if len(apart) > 1 and len(apart) == len(boxes):
-        # "bbox_1" and "bbox_2", or "dog_bbox" and "cat_bbox"
-        label = _label(item)
-        yield from ({name: item[name], "label": label or _label_in(keys[name])} for name in apart)
-        return
-    listed = next((item[name] for name in boxes), None)
-    if not isinstance(listed, list) or len(listed) < 2 or not any(map(_is_box, listed)):
-        yield item
-        return
-    kept = [*(name for name in item if name in _LABEL_KEYS), *keys][:_MAX_KEYS]
-    for number in range(len(listed)):
-        yield {
-            name: item[name][number] if isinstance(item[name], list) else item[name]
-            for name in kept
-            # Points of which there are more or fewer than boxes belong to nobody knows which.
-            if not isinstance(item[name], list) or len(item[name]) == len(listed)
-        }
-
-
-def _label_in(key: Key) -> str:
-    return "" if key.known else key.rest
-
-
-def _is_one_of_several(name: str, key: Key) -> bool:
-    return not key.known or _NUMBERED.search(name) is not None
-
-
-def _is_box(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return box_of(sides_of(value)[0]) is not None
-    return box_numbers_of(value) is not None
-
-
 def _rank(entry: tuple[str, Key, Any]) -> tuple[int, int]:
     """Return the place of a key among those of one object, the most telling first."""
     name, key, _ = entry
@@ -391,14 +319,6 @@ def _in_space(found: ObjectAnswer, unit: Unit, numbers: Sequence[float]) -> Obje
 
 def _hundredths(box: Corners) -> Corners:
     return (box[0] / 100, box[1] / 100, box[2] / 100, box[3] / 100)
-
-
-def _label(item: Mapping[Any, Any]) -> str:
-    for name in _LABEL_KEYS:
-        label = next((v for k, v in item.items() if str(k).lower() == name), None)
-        if isinstance(label, str):
-            return printable(well_formed(label[:_LONGEST_LABEL])).strip()
-    return ""
 
 
 def _shown(numbers: Sequence[float]) -> str:

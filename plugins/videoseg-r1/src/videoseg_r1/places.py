@@ -109,6 +109,7 @@ _BOX_WORDS = frozenset(
 _PLACE_WORDS = frozenset(["coordinates", "coordinate", "coords", "coord", "location", "position"])
 _POINT_WORDS = frozenset(["point", "points", "center", "centre", "keypoint", "click", "点"])
 _NEGATIVE_WORDS = frozenset(["neg", "negative", "negatives", "background", "outside"])
+_COCO_KEYS = frozenset(["iscrowd", "category_id"])
 _FORMAT_WORDS = re.compile(r"format|order|convention|bbox_type|box_type", re.I)
 _FILL_WORDS = frozenset(
     [
@@ -207,7 +208,9 @@ def read_key(key: object) -> Key | None:
         return None
     words = _PARTS.findall(_CAMEL.sub("_", key).lower())
     order, words = _take_order(words)
-    unit: Unit = next((_UNITS[word] for word in words if word in _UNITS), "")
+    units = [_UNITS[word] for word in words if word in _UNITS]
+    # "norm_1000" says more than "norm".
+    unit = next((unit for unit in units if unit != "normalized"), units[0] if units else "")
     left = set(words) - set(_UNITS)
     negative = bool(left & _NEGATIVE_WORDS)
     if left & _POINT_WORDS:
@@ -344,13 +347,16 @@ def pairs_of(value: Any, y_first: bool) -> list[tuple[float, float, bool, Unit]]
 
 
 def format_of(item: Mapping[Any, Any]) -> Order | None:
-    """Return the order that a mapping names in words, as ``{"format": "xywh", ...}`` does."""
+    """Return the order that a mapping names in words, as ``{"format": "xywh", ...}`` does.
+
+    Keys that only annotations of COCO have name that of COCO.
+    """
     for name, value in item.items():
         if isinstance(value, str) and isinstance(name, str) and _FORMAT_WORDS.search(name):
             key = read_key(value)
             if key is not None and key.order is not None:
                 return key.order
-    return None
+    return _ORDERS["coco"] if _COCO_KEYS & item.keys() else None
 
 
 def _measured(value: Any) -> tuple[float, Unit] | None:

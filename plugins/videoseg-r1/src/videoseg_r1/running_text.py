@@ -49,12 +49,24 @@ _ALONE = re.compile(
 )
 # Florence-2 counts to 999 and has x first, PaliGemma to 1023 and has y first.
 _TOKENS = re.compile(r"<loc(_?)(\d{1,4})><loc_?(\d{1,4})><loc_?(\d{1,4})><loc_?(\d{1,4})>", re.I)
-# "xmin: 10", "<xmin>10</xmin>", 'x1="10"'
+# "xmin: 10", "**xmin:** 10", "<xmin>10</xmin>", 'x1="10"'
 _NAMED = re.compile(
     r"(?<![A-Za-z0-9_])([xy](?:_?(?:min|max|[012]))?|w|h|width|height|left|top|right|bottom|c[xy]"
-    rf"|[xy]_?cent(?:er|re)|cent(?:er|re)_?[xy])[\"'\s]{{0,3}}[:=>：＝]\s{{0,3}}[\"']?({NUMBER})",
+    rf"|[xy]_?cent(?:er|re)|cent(?:er|re)_?[xy])[\"'\s*`]{{0,4}}[:=>：＝][\s*`]{{0,4}}[\"']?({NUMBER})",
     re.I,
 )
+_MAY_NAME_SIDES = re.compile(r"x|left", re.I)
+# "x from 10 to 40 and y from 20 to 60", "x: 10-40, y: 20-60"
+_RANGES = re.compile(
+    r"[\s,;]{1,3}(?:and\s)?(?:from\s)?".join(
+        rf"\b{axis}\s?(?:=|:|from|between|spans|\s){{1,3}}\s?({NUMBER}){_UNIT}"
+        rf"\s?(?:to|and|through|[-–—])\s?(?:{axis}\s?[=:]\s?)?({NUMBER}){_UNIT}"
+        for axis in "xy"
+    )
+    + r"(?!\.?\d)",
+    re.I,
+)
+_CELL_END = re.compile(r"[|,;\t]")
 _LONGEST_GAP = 60
 _LONGEST_ALONE = 200
 # As Molmo points: in percent.
@@ -79,7 +91,9 @@ def boxes_in_text(text: str, objects: Objects, limit: int) -> list[ObjectAnswer]
     found = [
         *_bracketed(text, objects),
         *_tokens(text),
-        *(_named(text) if "x" in text or "X" in text or "left" in text else ()),
+        *_ranges(text),
+        *_tabled(text),
+        *(_named(text) if _MAY_NAME_SIDES.search(text) else ()),
     ]
     return [one for _, one in sorted(found, key=lambda entry: entry[0])][:limit]
 
@@ -145,6 +159,30 @@ def _tokens(text: str) -> Iterator[_Found]:
             box, space = sorted_box(shares), "unit"
         if box is not None:
             yield match.start(), ObjectAnswer(box, space=space)
+
+
+def _ranges(text: str) -> Iterator[_Found]:
+    """Yield boxes whose sides are told as "x from 10 to 40 and y from 20 to 60"."""
+    for match in islice(_RANGES.finditer(text), _MAX_FOUND):
+        left, right, top, bottom = map(float, match.groups())
+        if (box := sorted_box((left, top, right, bottom))) is not None:
+            yield match.start(), ObjectAnswer(box)
+
+
+def _tabled(text: str) -> Iterator[_Found]:
+    """Yield the boxes of rows below a row of "x1 | y1 | x2 | y2", in Markdown or CSV."""
+    header: list[str] = []
+    start = 0
+    for line in text.split("\n"):
+        cells = [cell.strip(" \t\r*`") for cell in _CELL_END.split(line.strip().strip("|")[:500])]
+        if box_of(sides_of(dict.fromkeys(cells, 1))[0]) is not None:
+            header = cells
+        elif len(cells) == len(header):
+            sides, unit = sides_of(dict(zip(header, cells, strict=True)))
+            corners = box_of(sides) if unit in ("", "pixels") else None
+            if corners is not None and (box := sorted_box(corners)) is not None:
+                yield start, ObjectAnswer(box)
+        start += len(line) + 1
 
 
 def _named(text: str) -> Iterator[_Found]:

@@ -4,6 +4,8 @@ What is JSON comes first. In running text a number counts that says what it is: 
 a unit or percent sign behind it. Bare numbers count only if none does.
 """
 
+# ruff: noqa: RUF001 - models write other alphabets, too
+
 from __future__ import annotations
 
 import math
@@ -28,6 +30,26 @@ _SURE = re.compile(r"\W{0,3}(?:sure|certain|confiden)", re.IGNORECASE)
 _LAST = re.compile(r"\b(?:last|final)\s{1,3}$", re.IGNORECASE)
 
 
+# "2,5 s", but neither "[2,5]" nor "1,200 ms"
+_DECIMAL_COMMA = re.compile(r"(?<![\d.,:])(\d{1,9}),(\d{1,2})(?=\s{0,3}(?:%|[-–—]\s?\d|[^\W\d_]))")
+_OTHER_LANGUAGES = [
+    (re.compile(words, re.IGNORECASE), english)
+    for words, english in (
+        (r"(?<=\d)\s{0,3}(?:minuten|minutos?|minuti|минут\w*|мин\b|分[钟鐘]?|분)", "min"),
+        (
+            r"(?<=\d)\s{0,3}(?:sekunden?|secondes?|segundos?|second[io]|секунд\w*|сек\b|с\b|秒鐘?"
+            r"|초)",
+            " s",
+        ),
+        (
+            r"(?<=[\dsn])\s{0,3}(?:\b(?:bis|à|hasta|até|до|по|al?(?=\s\d[\d.:]{0,9}\s?(?:s|min)\b))"
+            r"|至|到|から|부터)\s{0,3}(?=\d)",
+            " to ",
+        ),
+    )
+]
+
+
 def after_thinking(text: str) -> str:
     """Return what a model answers: nothing of its thinking, even if it never ends."""
     return split_answer(text)[1][-_MAX_CHARACTERS:]
@@ -50,7 +72,7 @@ def parse_span(text: str) -> tuple[float, float] | None:
         >>> parse_span("2 dogs run from 3 to 7.5 seconds")
         (3.0, 7.5)
     """
-    text = after_thinking(text)
+    text = _in_english(after_thinking(text))
     for value in _each(read_values(text)):
         if isinstance(value, Mapping):
             pair = (_first(value, _START_KEYS), _first(value, _END_KEYS))
@@ -90,7 +112,7 @@ def parse_timestamp(text: str) -> float | None:
         >>> parse_timestamp('{"keyframe_timestamp": 7}')
         7.0
     """
-    text = after_thinking(text)
+    text = _in_english(after_thinking(text))
     for value in _each(read_values(text)):
         if isinstance(value, Mapping):
             found = parse_time(_first(value, _TIME_KEYS))
@@ -109,7 +131,7 @@ def parse_percent(text: str) -> float | None:
         >>> parse_percent('{"percent": 35}'), parse_percent("0.4"), parse_percent("the last 20 %")
         (0.35, 0.4, 0.8)
     """
-    text = after_thinking(text)
+    text = _in_english(after_thinking(text))
     for value in _each(read_values(text)):
         if isinstance(value, Mapping):
             given = _first(value, _PERCENT_KEYS)
@@ -118,6 +140,14 @@ def parse_percent(text: str) -> float | None:
             if isinstance(given, int | float) and not isinstance(given, bool):
                 return _share(float(given), fraction=isinstance(given, float))
     return _position(_without_cut_off_number(text))
+
+
+def _in_english(text: str) -> str:
+    """Return a text with its times as in English: "2.5 s" for "2,5 Sekunden"."""
+    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
+    for words, english in _OTHER_LANGUAGES:
+        text = words.sub(english, text)
+    return text
 
 
 def _span_in(text: str) -> tuple[float, float] | None:

@@ -28,8 +28,10 @@ _COMPONENT = "openai"
 # A request refused for what it says; some servers do so with a status of success.
 _REFUSALS = (200, 400, 422)
 _TOO_LONG = (
-    *("context length", "context_length", "max_model_len", "maximum context"),
-    *("too many tokens", "longer than the max"),
+    *("context length", "context_length", "max_model_len", "maximum context", "context size"),
+    *("context limit", "context window", "too many tokens", "longer than the max"),
+    *("prompt is too long", "input is too long", "exceeds the maximum number of tokens"),
+    "`inputs` tokens + `max_new_tokens` must be",
 )
 # Systems cannot wait for much longer at a time.
 _FOREVER = 1_000_000
@@ -132,15 +134,19 @@ class OpenAIChat:
         self._extra_body = check_added(extra_body or {})
         self._omitted = check_omitted(omit, max_tokens_field)
         self._takes_n = "n" not in self._omitted
-        self._server = JsonServer(
-            base_url,
-            key=read_key(api_key_env),
-            timeout=timeout,
-            deadline=deadline,
-            max_retries=max_retries,
-            concurrency=concurrency,
-            component=_COMPONENT,
-        )
+        self._key_variable = api_key_env
+        self._server_options: dict[str, Any] = {
+            "base_url": base_url,
+            "timeout": timeout,
+            "deadline": deadline,
+            "max_retries": max_retries,
+            "concurrency": concurrency,
+        }
+        self._server = self._make_server()
+
+    def _make_server(self) -> JsonServer:
+        key = read_key(self._key_variable)
+        return JsonServer(**self._server_options, key=key, component=_COMPONENT)
 
     def __repr__(self) -> str:
         return f"OpenAIChat(model={self._model!r}, base_url={self._server.base_url!r})"
@@ -305,6 +311,11 @@ class OpenAIChat:
             advice = "show fewer frames, show them smaller (max_pixels), or lower max_tokens"
         elif error.status == 404:
             advice = self._models_served()
+        elif error.status == 413:
+            advice = (
+                "the request is larger than it takes: show fewer frames, show them smaller "
+                "(max_pixels), or send them as image_format='jpeg'"
+            )
         elif error.status in _REFUSALS:
             advice = advise(error.reason, body, self._extra_body)
         if not advice:
@@ -326,6 +337,16 @@ class OpenAIChat:
         if names:
             return f"it serves {', '.join(names)}: give one of these as model"
         return "check model, and that base_url ends in /v1"
+
+    # -- copying and sending ----------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process takes the key from its own environment, and nothing is written of it.
+        return {**self.__dict__, "_server": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._server = self._make_server()
 
     # -- freeing ---------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ _MOST_PARTS = 1_000_000
 
 _EVENTS = re.compile(r"\s*(data|event|id|retry)?:")
 _LAYERS = 3
+_MOST_MEMBERS = 32
 
 
 class UnreadableBodyError(ValueError):
@@ -55,7 +56,7 @@ def decode(body: bytes, encoding: str) -> str:
         ValueError: If it is damaged.
     """
     names = [name.strip().lower() for name in encoding.split(",")]
-    layers = [name for name in names if name not in ("", "identity")]
+    layers = [] if _is_text(body) else [name for name in names if name not in ("", "identity")]
     if len(layers) > _LAYERS or not set(layers) <= {"gzip", "x-gzip", "deflate"}:
         raise UnreadableBodyError(f"compressed in a way that was not asked for ({encoding})")
     for name in reversed(layers):
@@ -68,18 +69,34 @@ def decode(body: bytes, encoding: str) -> str:
     return text
 
 
+def _is_text(body: bytes) -> bool:
+    """Whether a body is not compressed, though a gateway may have left the header that says so.
+
+    Others name there what is no compression, such as ``utf-8``.
+    """
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _unpack(body: bytes, name: str) -> bytes:
     # With the header of gzip or zlib; some servers send deflate data without any.
     for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
-        decompressor = zlib.decompressobj(window)
+        unpacked, rest = bytearray(), body
         try:
-            unpacked = decompressor.decompress(body, MAX_BYTES + 1)
+            # Data of gzip may come in several parts, each with its own header.
+            for _ in range(_MOST_MEMBERS):
+                decompressor = zlib.decompressobj(window)
+                unpacked += decompressor.decompress(rest, MAX_BYTES + 1 - len(unpacked))
+                if len(unpacked) > MAX_BYTES:
+                    raise _too_long()
+                rest = decompressor.unused_data
+                if decompressor.eof and not rest:
+                    return bytes(unpacked)
         except zlib.error:
             continue
-        if len(unpacked) > MAX_BYTES:
-            raise _too_long()
-        if decompressor.eof:
-            return unpacked
     raise ValueError(f"damaged {name} data")
 
 

@@ -65,11 +65,21 @@ def _text(message: Mapping[str, Any]) -> str:
     if isinstance(content, list):
         content = "".join(_strings(content, "text"))
     text = content if isinstance(content, str) else ""
+    if not text.strip():
+        # Servers that take what looks like a call of a tool out of the text leave none.
+        text = "\n".join(_called_with(message))
     # Servers with a reasoning parser split off what the model put into these tags.
     thought = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(thought, str) and thought.strip():
         return f"<think>{thought.strip()}</think>\n{text}".strip()
     return text.strip()
+
+
+def _called_with(message: Mapping[str, Any]) -> list[str]:
+    calls = message.get("tool_calls")
+    listed = calls if isinstance(calls, list) else []
+    functions = [call.get("function") for call in listed if isinstance(call, dict)]
+    return _strings(functions, "arguments")
 
 
 def _refusal(message: Mapping[str, Any]) -> str:

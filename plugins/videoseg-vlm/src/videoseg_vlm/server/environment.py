@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import os
+import re
 import ssl
 import urllib.parse
 import urllib.request
@@ -127,11 +128,18 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _needs_no_proxy(host: str, port: int) -> bool:
-    if urllib.request.proxy_bypass(f"{host}:{port}" if ":" not in host else host):
+    name = f"{host}:{port}" if ":" not in host else host
+    if urllib.request.proxy_bypass(name):
+        return True
+    # Many write "*.example.com", or blanks between the entries.
+    listed = urllib.request.getproxies_environment().get("no", "")
+    exceptions = [entry.lstrip("*.").lower() for entry in re.split(r"[\s,]+", listed)]
+    if any(
+        f".{one}".endswith(f".{entry}") for entry in exceptions if entry for one in (host, name)
+    ):
         return True
     address = _address(host)
-    exceptions = urllib.request.getproxies_environment().get("no", "").split(",")
-    return address is not None and any(_holds(entry.strip(), address) for entry in exceptions)
+    return address is not None and any(_holds(entry, address) for entry in exceptions)
 
 
 def _holds(network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
