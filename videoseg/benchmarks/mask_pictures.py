@@ -97,6 +97,8 @@ def _read(
     size: Size | None,
     fix: str,
 ) -> T:
+    from PIL import UnidentifiedImageError
+
     try:
         with open_picture(source) as image:
             # Before a pixel is decoded: a small file can claim to be a huge picture.
@@ -109,6 +111,9 @@ def _read(
     except picture_errors() as error:
         strerror = error.strerror if isinstance(error, OSError) else None
         reason = " ".join(str(strerror or error).split()) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            # Its own message has the file again, or the address of a buffer.
+            reason = "it is damaged, or of no known format"
         raise EvaluationError(
             f"{where} cannot be read as a picture ({shorten_text(printable(reason), 200)}); {fix}"
         ) from error

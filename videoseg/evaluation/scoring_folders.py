@@ -27,6 +27,7 @@ from videoseg.files import expand_path
 from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL
+from videoseg.metrics.resize import fitted_masks
 from videoseg.text import printable, shorten_text
 from videoseg.types import MaskTrack, Rle
 
@@ -164,8 +165,8 @@ class _Outcome:
             there = job.reader.describe(first, job.split.frame_names(first.video_id))
             return (
                 f"{job.source} has a prediction for none of the {total} samples of "
-                f"{job.split.name}: {there}; give the folder that is laid out so, or rename its "
-                "folders"
+                f"{job.split.name}: {there}; give the predictions that are laid out so, or "
+                "rename what is there"
             )
         return None
 
@@ -319,8 +320,8 @@ def _num_frames(truth: Truth) -> int:
 
 
 def _track(object_id: int, masks: Sequence[Rle | None], truth: Truth) -> MaskTrack:
-    size = next((rle.size for rle in masks if rle is not None), truth.size)
     spread: list[Rle | None] = [None] * _num_frames(truth)
-    for frame, rle in zip(truth.frames, masks, strict=True):
+    # Of another size they are only where the protocol resizes them.
+    for frame, rle in zip(truth.frames, fitted_masks(masks, truth.size), strict=True):
         spread[frame] = rle
-    return MaskTrack(object_id, size, tuple(spread))
+    return MaskTrack(object_id, truth.size, tuple(spread))

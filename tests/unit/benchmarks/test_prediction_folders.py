@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,47 @@ def test_a_submission_zip_is_read_without_being_unpacked(top: str, tmp_path: Pat
     found = read(path)
     assert found is not None
     assert all(np.array_equal(*pair) for pair in zip(found[1], WANTED, strict=True))
+
+
+def zipped(folder: Path, name_of: Callable[[str], str], *, others: Sequence[str] = ()) -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.png")):
+            member = zipfile.ZipInfo()
+            member.filename = name_of(file.relative_to(folder).as_posix())
+            archive.writestr(member, file.read_bytes())
+        for other in others:
+            member = zipfile.ZipInfo()
+            member.filename = other
+            archive.writestr(member, b"")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name_of", "others"),
+    [
+        (lambda name: name.replace("/", "\\"), ["bear\\", "bear\\0\\"]),
+        (lambda name: f"./{name}", ["./", "./bear/"]),
+        (str, ["__MACOSX/bear/0/._00000.png", ".DS_Store", "Icon\r", "notes: on the run.txt"]),
+    ],
+)
+def test_a_zip_is_read_whichever_program_wrote_it(
+    name_of: Callable[[str], str], others: Sequence[str], tmp_path: Path
+) -> None:
+    folder = write_as(tmp_path / "masks", PICTURES["0 and 255"])
+    found = read(zipped(folder, name_of, others=others))
+    assert found is not None
+    assert all(np.array_equal(*pair) for pair in zip(found[1], WANTED, strict=True))
+
+
+def test_what_is_said_of_a_damaged_picture_is_the_same_each_time(tmp_path: Path) -> None:
+    folder = write_as(tmp_path / "masks", PICTURES["0 and 255"])
+    file = folder / "bear" / "0" / f"{FRAMES[0]}.png"
+    file.write_bytes(b"no picture")
+    with pytest.raises(EvaluationError) as caught:
+        read(folder)
+    reason = "it is damaged, or of no known format"
+    assert str(caught.value) == f"{file} cannot be read as a picture ({reason}); write it again"
 
 
 def test_pictures_of_ids_give_every_object(tmp_path: Path) -> None:

@@ -96,12 +96,36 @@ def test_another_size_is_resized_only_by_a_protocol_that_says_so(truth, predicte
     assert "J 100.0" in pictures and "J 0.0" not in pictures
 
 
+def test_some_masks_of_another_size_are_resized_too(truth, predicted):
+    file = predicted / "bear" / f"{FRAMES[1]}.png"
+    write_ids(file, np.kron(np.asarray(Image.open(file)), np.ones((2, 2), np.uint8)))
+    split = read_annotations(truth, replace(DAVIS, resolution="nearest"))
+    assert score_predictions(split, predicted).overall["j"] == 1.0
+
+
 def test_extra_objects_are_an_error_where_the_protocol_has_it(truth, predicted):
     ids = ids_picture("bear", 1).copy()
     ids[0, 0] = 9
     write_ids(predicted / "bear" / f"{FRAMES[1]}.png", ids)
     with pytest.raises(EvaluationError, match=r"predicted objects \[9\]"):
         score_predictions(read_annotations(truth, DAVIS), predicted)
+
+
+def test_expressions_that_are_annotated_on_other_frames_count_on_all_of_theirs(tmp_path):
+    mask = np.zeros(SIZE, bool)
+    mask[2:9, 2:9] = True
+    for expression, frames in (("0", FRAMES[:2]), ("1", FRAMES[1:])):
+        for name in frames:
+            write_mask(tmp_path / "truth" / "bear" / expression / f"{name}.png", mask)
+            found = mask if name in FRAMES[:2] else np.roll(mask, 12, axis=1)
+            write_mask(tmp_path / "predicted" / "bear" / expression / f"{name}.png", found)
+    split = read_annotations(tmp_path / "truth", protocol_named("mevis"))
+    scores = {
+        record.sample: record.values["j"]
+        for record in score_predictions(split, tmp_path / "predicted").samples
+    }
+    assert scores["bear/0"] == 1.0
+    assert scores["bear/1"] == pytest.approx(1 / (len(FRAMES) - 1))
 
 
 def test_folders_of_expressions_are_read_on_both_sides(tmp_path):
