@@ -117,14 +117,14 @@ class _Zip:
 
     def _add(self, member: zipfile.ZipInfo) -> None:
         path = _path_inside(member.filename)
-        if path is None or len(path) > MAX_NAME_LENGTH:
+        if path is not None and not path.lower().endswith(".png") and not is_safe_id(path):
+            # A folder, or what some programs put beside the masks.
+            return
+        if path is None or len(path) > MAX_NAME_LENGTH or not is_safe_id(path):
             raise EvaluationError(
                 f"{self.name} holds {shorten(member.filename)}, a name that leads out of it or "
                 "cannot be a file's; do not trust this zip"
             )
-        if path.endswith("/") or not is_safe_id(path):
-            # A folder, or something that no video, expression or frame can be called.
-            return
         if member.compress_type not in _METHODS:
             # Of others zipfile unpacks a whole chunk at once, however large it gets.
             raise EvaluationError(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -91,17 +92,15 @@ def score_predictions(
     info = info.reading(read)
     counter = ProgressCounter(len(split.samples), {}, on_progress)
     outcome = _Outcome()
-    with ExitStack() as stack:
-        file = None if out is None else stack.enter_context(_begin(out, info))
+    with _begun(out, info) as file:
         counter.tell()
         for scored in _scored(job, workers):
             if file is not None:
                 file.append(scored.record)
             outcome.add(scored)
             counter.add(scored.record)
-    if (what := outcome.error(job, on_error)) is not None:
-        _forget(out)
-        raise EvaluationError(what)
+        if (what := outcome.error(job, on_error)) is not None:
+            raise EvaluationError(what)
     noted = outcome.notes()
     if out is not None:
         return write_report(out, split, problems=noted)
@@ -125,6 +124,7 @@ class _Scored:
     missing_files: tuple[str, ...] = ()
     found: bool = False
     mask_value: int = 1
+    only_strange_ids: bool = False
 
 
 class _Outcome:
@@ -136,6 +136,7 @@ class _Outcome:
         self._missing: list[str] = []
         self._num_found = 0
         self._other_values: dict[int, int] = {}
+        self._strange: list[str] = []
 
     def add(self, scored: _Scored) -> None:
         """Take what came out of one sample."""
@@ -143,6 +144,7 @@ class _Outcome:
         self._problems += [scored.problem] if scored.problem else []
         self._missing += scored.missing_files
         self._num_found += scored.found
+        self._strange += [scored.record.sample] if scored.only_strange_ids else []
         if (value := scored.mask_value) != 1:
             self._other_values[value] = self._other_values.get(value, 0) + 1
 
@@ -178,6 +180,11 @@ class _Outcome:
                 f"{len(self._missing)} masks are not there and count as empty: "
                 f"{_some(self._missing)}"
             )
+        if self._strange:
+            notes.append(
+                f"in {counted(len(self._strange), 'sample')}, such as {self._strange[0]}, no "
+                "predicted object has the id of a true one; this protocol compares them by id"
+            )
         notes += [
             f"predicted pixels are written as {value} in {counted(count, 'sample')}, and count "
             "so in R and A, as in the released script"
@@ -186,22 +193,26 @@ class _Outcome:
         return notes
 
 
-def _begin(folder: Path, info: RunInfo) -> RecordFile:
+@contextmanager
+def _begun(folder: Path | None, info: RunInfo) -> Iterator[RecordFile | None]:
+    """Open the file of records; if scoring does not get to its end, nothing of it stays."""
+    if folder is None:
+        yield None
+        return
     files = RunFiles(folder)
     if files_of_runs(folder) or os.path.lexists(files.records):
         raise OutputError(f"{folder} already holds a run; choose another folder")
     records = RecordFile(files.records)
-    write_run(files.run, info)
-    return records
-
-
-def _forget(folder: Path | None) -> None:
-    """Remove what was begun: scores that are not worth keeping must not look like a run."""
-    if folder is not None:
-        files = RunFiles(folder)
+    try:
+        with records:
+            write_run(files.run, info)
+            yield records
+    except BaseException:
+        # Scores of a part, or those not worth keeping, must not look like a run.
         for path in (files.run, files.records):
             with suppress(OSError):
                 path.unlink()
+        raise
 
 
 def _some(texts: Sequence[str]) -> str:
@@ -239,6 +250,8 @@ _remembered: list[_Job] = []
 
 
 def _remember(job: _Job) -> None:
+    # The terminal sends Ctrl-C to all; the main process ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _remembered[:] = [job]
 
 
@@ -260,6 +273,7 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
     names = job.split.frame_names(sample.video_id)
     problem = ""
     found = True
+    predicted: Mapping[int, Sequence[Rle | None]] | None = None
     values: Sequence[int] | None = None
     try:
         predicted = job.reader.read(sample, truth, names)
@@ -274,7 +288,15 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
     missing = tuple(job.reader.missing_files[before:])
     # A sample without any prediction is told as such, not file by file.
     missing = () if record.failed else missing
-    return _Scored(record, problem, missing, found, max(values or (1,)))
+    strange = _has_only_strange_ids(predicted or {}, truth, job.protocol)
+    return _Scored(record, problem, missing, found, max(values or (1,)), strange)
+
+
+def _has_only_strange_ids(
+    predicted: Collection[int], truth: Truth, protocol: EvalProtocol
+) -> bool:
+    by_id = protocol.objects == "apart" and protocol.matching == "id"
+    return by_id and bool(predicted and truth.objects) and set(truth.objects).isdisjoint(predicted)
 
 
 def _record(

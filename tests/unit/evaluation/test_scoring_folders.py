@@ -250,3 +250,45 @@ def test_published_results_score_what_the_official_code_says(real_clips):
         assert row.values["j"] == pytest.approx(wanted["J_mean"], abs=1e-5)
         assert row.values["f"] == pytest.approx(wanted["F_mean"], abs=1e-5)
         assert row.values["j_recall"] == pytest.approx(wanted["J_recall"], abs=1e-5)
+
+
+def test_objects_of_which_none_has_the_id_of_a_true_one_are_told(truth, predicted):
+    rules = protocol_named("vos-benchmark")
+    split = read_annotations(truth, rules)
+    assert score_predictions(split, predicted).problems == ()
+    for file in (predicted / "bear").glob("*.png"):
+        write_ids(file, np.asarray(Image.open(file)) * 100)
+    (told,) = score_predictions(split, predicted).problems
+    assert told.startswith("in 1 sample, such as bear/objects, no predicted object has the id")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("temporal-grounding", "there is no overall score: by the protocol temporal-grounding"),
+        ("ref-sav", "needs a sample of the groups long, short with a value"),
+    ],
+)
+def test_a_protocol_that_gives_no_overall_score_is_told(name, told, truth, predicted):
+    report = score_predictions(read_annotations(truth, protocol_named(name)), predicted)
+    assert report.overall == {}
+    assert told in report.problems[0]
+
+
+def test_an_overall_score_of_fewer_groups_than_the_protocol_has_is_told(truth, predicted):
+    rules = replace(protocol_named("revos"), groups=("", "reasoning"))
+    report = score_predictions(read_annotations(truth, rules), predicted)
+    assert report.overall["j"] == 1.0
+    assert report.problems[0].endswith("no sample belongs to reasoning")
+
+
+def test_nothing_stays_of_scoring_that_was_interrupted(truth, predicted, tmp_path):
+    def interrupt(progress):
+        if progress.done:
+            raise KeyboardInterrupt
+
+    split = read_annotations(truth, DAVIS)
+    with pytest.raises(KeyboardInterrupt):
+        score_predictions(split, predicted, out=tmp_path / "out", on_progress=interrupt)
+    report = score_predictions(split, predicted, out=tmp_path / "out")
+    assert report.coverage.complete
