@@ -102,7 +102,7 @@ def _read(
     try:
         with open_picture(source) as image:
             # Before a pixel is decoded: a small file can claim to be a huge picture.
-            _check_size((image.height, image.width), size, where)
+            _check_size((image.height, image.width), size, where, fix)
             return take(image)
     except EvaluationError:
         raise
@@ -119,11 +119,11 @@ def _read(
         ) from error
 
 
-def _check_size(found: Size, size: Size | None, where: str) -> None:
+def _check_size(found: Size, size: Size | None, where: str, fix: str) -> None:
     if size is not None and found != size:
         raise EvaluationError(
             f"{where} is {found[0]}x{found[1]} (height x width) but the frame is "
-            f"{size[0]}x{size[1]}; write masks at the original size"
+            f"{size[0]}x{size[1]}, and masks are as large as their frames; {fix}"
         )
     if found[0] * found[1] > MAX_PIXELS:
         raise EvaluationError(
