@@ -214,7 +214,7 @@ def test_noise_in_place_of_ids_is_refused(tmp_path: Path) -> None:
 def test_wrong_sizes_are_refused_or_kept_for_a_protocol_that_resizes(tmp_path: Path) -> None:
     write_as(tmp_path, PICTURES["0 and 255"])
     write_mask(tmp_path / "bear/0" / f"{FRAMES[2]}.png", np.ones((12, 16), bool))
-    with pytest.raises(EvaluationError, match=r"00002.png is 12x16 .* 24x32; write masks at"):
+    with pytest.raises(EvaluationError, match=r"00002.png is 12x16 .* 24x32, .*; write it"):
         read(tmp_path)
     found = PredictionFolder(tmp_path, resolution="keep").read(SAMPLE, TRUTH, FRAMES)
     assert found is not None
