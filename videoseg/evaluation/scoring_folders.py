@@ -225,12 +225,12 @@ def _some(texts: Sequence[str]) -> str:
 
 def _scored(job: _Job, workers: int) -> Iterator[_Scored]:
     samples = job.split.samples
-    if workers == 0:
+    if workers == 0 or not samples:
         for sample in samples:
             yield _score_one(job, sample)
         return
     pool = ProcessPoolExecutor(
-        workers,
+        min(workers, len(samples)),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_remember,
         initargs=(job,),
