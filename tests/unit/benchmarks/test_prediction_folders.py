@@ -96,7 +96,9 @@ def test_masks_are_read_from_every_kind_of_png(kind: str, tmp_path: Path) -> Non
     assert all(np.array_equal(*pair) for pair in zip(found[1], WANTED, strict=True))
 
 
-@pytest.mark.parametrize("top", ["", "Annotations"])
+@pytest.mark.parametrize(
+    "top", ["", "Annotations", "mine", "mine/Annotations", "Annotations/480p"]
+)
 def test_a_submission_zip_is_read_without_being_unpacked(top: str, tmp_path: Path) -> None:
     folder = write_as(tmp_path / "masks", PICTURES["0 and 255"], top=top)
     path = tmp_path / "submission.zip"
@@ -127,6 +129,7 @@ def zipped(folder: Path, name_of: Callable[[str], str], *, others: Sequence[str]
     [
         (lambda name: name.replace("/", "\\"), ["bear\\", "bear\\0\\"]),
         (lambda name: f"./{name}", ["./", "./bear/"]),
+        (lambda name: f"mine/{name}", ["__MACOSX/mine/bear/0/._00000.png", "mine/.DS_Store"]),
         (str, ["__MACOSX/bear/0/._00000.png", ".DS_Store", "Icon\r", "notes: on the run.txt"]),
     ],
 )
