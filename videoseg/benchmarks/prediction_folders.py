@@ -279,6 +279,11 @@ class PredictionFolder:
             )
         if given is not names:
             self._checked_names(frame_names, given, where)
+        elif self._offset:
+            raise EvaluationError(
+                f"{where} lists masks without the names of their frames, which "
+                f"frame_offset={self._offset} would shift; leave it out, or give 'frames'"
+            )
         by_name = dict(zip(given, values, strict=True))
         masks: list[Rle | None] = []
         for frame in truth.frames:

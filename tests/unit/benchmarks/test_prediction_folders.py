@@ -214,6 +214,13 @@ def test_noise_in_place_of_ids_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_an_offset_is_refused_where_masks_have_no_names(tmp_path: Path) -> None:
+    write_json(tmp_path / "p.json", {"bear": {"0": [None] * len(FRAMES)}})
+    with pytest.raises(EvaluationError, match="which frame_offset=1 would shift"):
+        read(tmp_path / "p.json", frame_offset=1)
+    assert read(tmp_path / "p.json", frame_offset=0) is not None
+
+
 def test_wrong_sizes_are_refused_or_kept_for_a_protocol_that_resizes(tmp_path: Path) -> None:
     write_as(tmp_path, PICTURES["0 and 255"])
     write_mask(tmp_path / "bear/0" / f"{FRAMES[2]}.png", np.ones((12, 16), bool))
