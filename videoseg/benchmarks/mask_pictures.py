@@ -35,6 +35,8 @@ __all__ = ["VOID", "read_ids", "read_mask", "read_written_value"]
 
 T = TypeVar("T")
 
+_LOSSY = ("JPEG", "MPO")
+
 VOID = 255
 """The id of pixels that belong to no object and are not judged, in 8-bit pictures of ids."""
 
@@ -103,6 +105,11 @@ def _read(
         with open_picture(source) as image:
             # Before a pixel is decoded: a small file can claim to be a huge picture.
             _check_size((image.height, image.width), size, where, fix)
+            if image.format in _LOSSY:
+                raise EvaluationError(
+                    f"{where} is a JPEG, which changes values around every outline; write masks "
+                    "as PNG"
+                )
             return take(image)
     except EvaluationError:
         raise

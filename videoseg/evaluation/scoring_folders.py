@@ -283,7 +283,11 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
         record = _record(job, sample, truth, predicted, values)
     except EvaluationError as error:
         problem = f"{sample.id}: {error}"
-        record = _failed(job, sample, truth, RecordedError(type(error).__name__, str(error)))
+        try:
+            record = _failed(job, sample, truth, RecordedError(type(error).__name__, str(error)))
+        except EvaluationError as of_truth:
+            # By this protocol nothing can be scored on this truth, not even a failure.
+            return _Scored(left_out_record(sample, of_truth))
     record = replace(record, timings={"total": round(time.perf_counter() - begin, 6)})
     missing = tuple(job.reader.missing_files[before:])
     # A sample without any prediction is told as such, not file by file.

@@ -214,6 +214,14 @@ def test_noise_in_place_of_ids_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_a_jpeg_is_no_mask_whatever_it_is_called(tmp_path: Path) -> None:
+    folder = write_as(tmp_path, PICTURES["0 and 255"])
+    file = folder / "bear" / "0" / f"{FRAMES[1]}.png"
+    Image.open(file).save(file, format="JPEG")
+    with pytest.raises(EvaluationError, match=r"00001\.png is a JPEG, .* as PNG"):
+        read(folder)
+
+
 def test_an_offset_is_refused_where_masks_have_no_names(tmp_path: Path) -> None:
     write_json(tmp_path / "p.json", {"bear": {"0": [None] * len(FRAMES)}})
     with pytest.raises(EvaluationError, match="which frame_offset=1 would shift"):

@@ -292,3 +292,12 @@ def test_nothing_stays_of_scoring_that_was_interrupted(truth, predicted, tmp_pat
         score_predictions(split, predicted, out=tmp_path / "out", on_progress=interrupt)
     report = score_predictions(split, predicted, out=tmp_path / "out")
     assert report.coverage.complete
+
+
+def test_a_video_of_which_no_frame_counts_is_left_out(truth, predicted):
+    for name in FRAMES[2:]:
+        (truth / "cart" / f"{name}.png").unlink()
+    report = score_predictions(read_annotations(truth, DAVIS), predicted)
+    assert report.overall["j"] == 1.0
+    assert [entry.place for entry in report.left_out] == ["cart/objects"]
+    assert "of 2 annotated frames none counts" in report.left_out[0].reason
