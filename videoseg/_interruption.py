@@ -106,7 +106,8 @@ def is_from_user(error: BaseException) -> bool:
         return False
     if threading.current_thread() is not threading.main_thread():
         return False
-    return bool(_arrived) or signal.getsignal(signal.SIGINT) is not _note
+    # Where the signal is ignored, as in a job in the background, it interrupts nothing.
+    return bool(_arrived) or signal.getsignal(signal.SIGINT) not in (_note, signal.SIG_IGN)
 
 
 def describe_error(error: BaseException) -> str:

@@ -33,6 +33,15 @@ def test_what_would_end_the_program_becomes_an_error(raised):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_nobody_interrupts_a_job_that_ignores_the_signal():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(ForeignExit), foreign_code():
+            raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_errors_pass_as_they_are():
     with pytest.raises(KeyError), foreign_code():
         raise KeyError("x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -22,6 +23,8 @@ MAX_FILE_BYTES = 64 * 2**20
 MAX_RATIO = 1000
 # What is listed of a zip takes memory by the length of its names.
 MAX_NAME_LENGTH = 1000
+
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What zipfile lets through when a zip is damaged, or made to look so.
@@ -113,9 +116,11 @@ class _Zip:
             self._add(member)
 
     def _add(self, member: zipfile.ZipInfo) -> None:
-        if member.is_dir():
+        path = _path_inside(member.filename)
+        if path is not None and not path.lower().endswith(".png") and not is_safe_id(path):
+            # A folder, or what some programs put beside the masks.
             return
-        if len(member.filename) > MAX_NAME_LENGTH or not is_safe_id(member.filename):
+        if path is None or len(path) > MAX_NAME_LENGTH or not is_safe_id(path):
             raise EvaluationError(
                 f"{self.name} holds {shorten(member.filename)}, a name that leads out of it or "
                 "cannot be a file's; do not trust this zip"
@@ -133,8 +138,8 @@ class _Zip:
                 f"{self.name} holds {shorten(member.filename)}, which unpacks to "
                 f"{member.file_size} bytes; masks do not, so this zip is not read"
             )
-        self._members[member.filename] = member
-        folder, _, name = member.filename.rpartition("/")
+        self._members[path] = member
+        folder, _, name = path.rpartition("/")
         while name:
             known = self._children.setdefault(folder, set())
             if name in known:
@@ -160,6 +165,17 @@ class _Zip:
         if len(content) > MAX_FILE_BYTES:
             raise EvaluationError(f"{path!r} in {self.name} is too large to be a mask")
         return content
+
+
+def _path_inside(name: str) -> str | None:
+    """Return a name in a zip with parts joined by ``/``; None if it leads out of the zip.
+
+    Some programs on Windows write a backslash between the parts, some put ``./`` before them.
+    """
+    path = name.replace("\\", "/").removeprefix("./")
+    parts = path.split("/")
+    leads_out = path.startswith("/") or ".." in parts or _DRIVE.fullmatch(parts[0])
+    return None if leads_out else path
 
 
 def _reason(error: BaseException) -> str:

@@ -35,6 +35,8 @@ __all__ = ["VOID", "read_ids", "read_mask", "read_written_value"]
 
 T = TypeVar("T")
 
+_LOSSY = ("JPEG", "MPO")
+
 VOID = 255
 """The id of pixels that belong to no object and are not judged, in 8-bit pictures of ids."""
 
@@ -97,10 +99,17 @@ def _read(
     size: Size | None,
     fix: str,
 ) -> T:
+    from PIL import UnidentifiedImageError
+
     try:
         with open_picture(source) as image:
             # Before a pixel is decoded: a small file can claim to be a huge picture.
-            _check_size((image.height, image.width), size, where)
+            _check_size((image.height, image.width), size, where, fix)
+            if image.format in _LOSSY:
+                raise EvaluationError(
+                    f"{where} is a JPEG, which changes values around every outline; write masks "
+                    "as PNG"
+                )
             return take(image)
     except EvaluationError:
         raise
@@ -109,16 +118,19 @@ def _read(
     except picture_errors() as error:
         strerror = error.strerror if isinstance(error, OSError) else None
         reason = " ".join(str(strerror or error).split()) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            # Its own message has the file again, or the address of a buffer.
+            reason = "it is damaged, or of no known format"
         raise EvaluationError(
             f"{where} cannot be read as a picture ({shorten_text(printable(reason), 200)}); {fix}"
         ) from error
 
 
-def _check_size(found: Size, size: Size | None, where: str) -> None:
+def _check_size(found: Size, size: Size | None, where: str, fix: str) -> None:
     if size is not None and found != size:
         raise EvaluationError(
             f"{where} is {found[0]}x{found[1]} (height x width) but the frame is "
-            f"{size[0]}x{size[1]}; write masks at the original size"
+            f"{size[0]}x{size[1]}, and masks are as large as their frames; {fix}"
         )
     if found[0] * found[1] > MAX_PIXELS:
         raise EvaluationError(

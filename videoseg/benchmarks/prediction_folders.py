@@ -11,9 +11,9 @@ layout        where                                                object ids
 In pictures of ids 0 is no object and 255 is void; a video whose only id is 255 shows one object,
 which gets the id 1.
 
-A folder or a zip holds ``masks`` or ``ids``, directly or within one folder ``Annotations``. In
-place of ``<video>/<expression>`` a sample's masks may be where the benchmark's own code puts
-them (``Sample.prediction_folders``).
+A folder or a zip holds ``masks`` or ``ids``, directly, within a folder ``Annotations``, or within
+the only folder that there is, as in a zip of a folder. In place of ``<video>/<expression>`` a
+sample's masks may be where the benchmark's own code puts them (``Sample.prediction_folders``).
 
 The JSON is ``{video: {expression: masks}}``, where masks is a list with one RLE or null for each
 frame of the video, or an object with such a list as ``prediction_masks`` or ``masks`` and,
@@ -100,8 +100,7 @@ class PredictionFolder:
             self._json = _read_document(self._path)
         else:
             self._tree = open_tree(self._path)
-            top = self._tree.names("")
-            self._prefix = "Annotations/" if "Annotations" in top else ""
+            self._prefixes = _prefixes_in(self._tree)
 
     def read(
         self, sample: Sample, truth: Truth, frame_names: Sequence[str]
@@ -127,8 +126,7 @@ class PredictionFolder:
         if self._layout == "masks" or (self._layout == "auto" and found):
             names = self._files(folder, found, truth, frame_names)
             return self._masks(self._tree, folder, found, names, truth.size)
-        folder = f"{self._prefix}{sample.video_id}"
-        found = self._tree.names(folder)
+        folder, found = self._first_of(self._tree, [sample.video_id])
         names = self._files(folder, found, truth, frame_names)
         return self._ids(self._tree, folder, found, names, truth.size)
 
@@ -171,24 +169,29 @@ class PredictionFolder:
             return (
                 f"it holds {_listed(entries)}; the masks of {sample.id} are looked for as {place}"
             )
-        top = self._tree.names(self._prefix.rstrip("/"))
+        prefix = self._prefixes[0]
+        top = self._tree.names(prefix.rstrip("/"))
         there = _listed(top)
-        if top and (inside := self._tree.names(f"{self._prefix}{min(top)}")):
+        if top and (inside := self._tree.names(f"{prefix}{min(top)}")):
             there += f" (in {shorten(min(top))}: {_listed(inside)})"
         name = frame_names[0] if frame_names else "<frame>"
         own = f"{sample.video_id}/{sample.expression_id}"
         folders = dict.fromkeys([own, *sample.prediction_folders, sample.video_id])
-        places = " or ".join(f"{self._prefix}{folder}/{name}.png" for folder in folders)
+        places = " or ".join(f"{prefix}{folder}/{name}.png" for folder in folders)
         return f"it holds {there}; the masks of {sample.id} are looked for as {places}"
 
     def _masks_of(self, tree: FileTree, sample: Sample) -> tuple[str, frozenset[str]]:
         """Return the folder of a sample's masks and what is in it; nothing if there is none."""
         own = f"{sample.video_id}/{sample.expression_id}"
-        for place in (own, *sample.prediction_folders):
-            folder = f"{self._prefix}{place}"
+        return self._first_of(tree, [own, *sample.prediction_folders])
+
+    def _first_of(self, tree: FileTree, places: Sequence[str]) -> tuple[str, frozenset[str]]:
+        """Return the first folder that has something in it, and what; else the first of all."""
+        folders = [f"{prefix}{place}" for prefix in self._prefixes for place in places]
+        for folder in folders:
             if found := tree.names(folder):
                 return folder, found
-        return f"{self._prefix}{own}", frozenset()
+        return folders[0], frozenset()
 
     def _files(
         self, folder: str, found: Collection[str], truth: Truth, frame_names: Sequence[str]
@@ -276,6 +279,11 @@ class PredictionFolder:
             )
         if given is not names:
             self._checked_names(frame_names, given, where)
+        elif self._offset:
+            raise EvaluationError(
+                f"{where} lists masks without the names of their frames, which "
+                f"frame_offset={self._offset} would shift; leave it out, or give 'frames'"
+            )
         by_name = dict(zip(given, values, strict=True))
         masks: list[Rle | None] = []
         for frame in truth.frames:
@@ -306,6 +314,17 @@ class PredictionFolder:
                 f"{self._where(file)} is missing; the protocol asks for every file"
             )
         self.missing_files.append(file)
+
+
+def _prefixes_in(tree: FileTree) -> tuple[str, ...]:
+    """Return what may stand before the folder of a video."""
+    prefix = "Annotations/" if "Annotations" in tree.names("") else ""
+    there = [name for name in tree.names(prefix.rstrip("/")) if not name.startswith((".", "__"))]
+    if len(there) != 1:
+        return (prefix,)
+    # It may also be the only video; then there is no other one to be found in it.
+    only = f"{prefix}{there[0]}/"
+    return (prefix, f"{only}Annotations/" if "Annotations" in tree.names(only[:-1]) else only)
 
 
 def _read_document(path: Path) -> dict[str, Any] | None:

@@ -39,7 +39,7 @@ __all__ = ["compare"]
 )
 @click.option(
     "--resamples",
-    type=click.IntRange(min=100),
+    type=click.IntRange(min=100, max=1_000_000),
     default=10_000,
     show_default=True,
     help="How often it draws.",
@@ -51,7 +51,13 @@ __all__ = ["compare"]
     show_default=True,
     help="Of the intervals.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same intervals.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Same seed, same intervals.",
+)
 @click.option(
     "--top",
     type=click.IntRange(min=0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -124,6 +125,11 @@ def score(
         raise click.UsageError("give the truth as --gt, or as --benchmark with --root")
     if gt is not None and rules is None:
         raise click.UsageError("--gt needs --protocol, such as davis-2017-semi-supervised")
+    if gt is None:
+        _refuse("--gt", {"--frames": frames, "--videos": videos})
+    else:
+        of_benchmarks = {"--root": root, "--split": split, "-B": reader_options}
+        _refuse("--benchmark", {**of_benchmarks, "--strict": strict})
     protocol = None if rules is None else protocol_named(rules)
     if gt is not None and protocol is not None:
         from videoseg.evaluation import read_annotations
@@ -157,6 +163,16 @@ def score(
         print_report(open_console(), report, output)
     else:
         warn_of_problems(report)
+
+
+def _refuse(needed: str, options: Mapping[str, object]) -> None:
+    """Refuse options that say nothing without another one.
+
+    Raises:
+        click.UsageError: If any of them was given.
+    """
+    if given := [name for name, value in options.items() if value]:
+        raise click.UsageError(f"{' and '.join(given)} can only be used with {needed}")
 
 
 def _names(text: str) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from videoseg.benchmarks.picture_truth import IdPictureTruths, MaskFolderTruths
-from videoseg.benchmarks.pictures import pictures_by_name
+from videoseg.benchmarks.pictures import picture_size, pictures_by_name
 from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo, video_of_pictures
+from videoseg.benchmarks.split import LoadedSplit, SplitVideo
 from videoseg.benchmarks.types import Sample
 from videoseg.errors import EvaluationError
 from videoseg.files import expand_path
@@ -66,9 +66,7 @@ def read_annotations(
                 )
             samples.append(sample)
             folders[sample.id] = expression
-        video = video_of_pictures(
-            (expressions or [place])[0], problems, fix="put the masks there, or remove the folder"
-        )
+        video = _video_of_masks(place, expressions or [place], problems)
         if video is not None:
             places[place.name] = _with_frames(video, pictures, place.name, problems)
     nested = {sample.id for sample in samples if sample.expression_id != "objects"}
@@ -103,6 +101,26 @@ def _subfolders(folder: Path) -> list[Path]:
             f"{folder} cannot be listed ({error.strerror or error}); give the folder that holds "
             "one folder of masks for each video"
         ) from error
+
+
+def _video_of_masks(place: Path, folders: Sequence[Path], problems: Problems) -> SplitVideo | None:
+    """Return the video whose frames are all that any of the folders has a mask of."""
+    fix = "put the masks there, or remove the folder"
+    files: dict[str, str] = {}
+    for folder in folders:
+        try:
+            found = pictures_by_name(folder)
+        except OSError as error:
+            problems.add(folder, f"cannot be listed ({error.strerror or error})", fix=fix)
+            return None
+        inside = folder.relative_to(place)
+        files = {**{name: str(inside / file) for name, file in found.items()}, **files}
+    names = sorted(files, key=lambda name: (natural_order(name), name))
+    if not names:
+        problems.add(folders[0], "has no pictures", fix=fix)
+        return None
+    size = picture_size(place / files[names[0]], problems)
+    return size and SplitVideo(place, tuple(files[name] for name in names), tuple(names), size)
 
 
 def _with_frames(

@@ -8,7 +8,10 @@ import numpy as np
 
 from videoseg.types import FloatArray, IntArray
 
-__all__ = ["MIN_UNITS", "Resamples", "interval"]
+__all__ = ["MAX_RESAMPLES", "MIN_UNITS", "Resamples", "interval"]
+
+MAX_RESAMPLES = 1_000_000
+"""More draws than any interval needs would only take memory."""
 
 # With fewer, a draw is so often the same unit again and again that the ends of an interval are
 # the values of single units: of one unit it has no width at all.

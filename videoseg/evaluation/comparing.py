@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from videoseg.errors import ConfigError, EvaluationError
-from videoseg.evaluation.bootstrap import MIN_UNITS, Resamples, interval
+from videoseg.evaluation.bootstrap import MAX_RESAMPLES, MIN_UNITS, Resamples, interval
 from videoseg.evaluation.folder import files_of_runs
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report import load_report, records_of
@@ -19,6 +19,7 @@ from videoseg.files import expand_path
 from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
+from videoseg.text import shorten
 from videoseg.types import FloatArray, to_jsonable
 
 __all__ = ["Change", "Comparison", "Difference", "compare_evaluations"]
@@ -145,9 +146,9 @@ def compare_evaluations(
         first: The folder of an evaluation.
         second: The folder of another.
         resample: What is drawn: single samples, or videos with all their samples.
-        num_resamples: How often.
+        num_resamples: How often, from 100 to 1,000,000.
         confidence: Of the intervals, in (0, 1).
-        seed: The seed; the same one gives the same intervals.
+        seed: The seed, at least 0; the same one gives the same intervals.
         allow_different: Compare although protocols or sets of samples differ; what both have
             is compared.
 
@@ -157,7 +158,7 @@ def compare_evaluations(
             compared.
         ConfigError: If an argument is out of range.
     """
-    _check_arguments(resample, num_resamples, confidence)
+    _check_arguments(resample, num_resamples, confidence, seed)
     ours, theirs = _Scores.read(expand_path(first)), _Scores.read(expand_path(second))
     shared = sorted(set(ours.scores) & set(theirs.scores))
     left_out = len(set(ours.scores) ^ set(theirs.scores))
@@ -341,13 +342,20 @@ def _main_measure(protocol: EvalProtocol, pairs: Sequence[tuple[SampleScore, Sam
     return wanted[0] if wanted else ""
 
 
-def _check_arguments(resample: str, num_resamples: int, confidence: float) -> None:
+def _check_arguments(resample: str, num_resamples: int, confidence: float, seed: int) -> None:
     checks: list[tuple[bool, Callable[[], str]]] = [
         (
             resample in ("samples", "videos"),
             lambda: f"resample must be 'samples' or 'videos', got {resample!r}",
         ),
-        (num_resamples >= 100, lambda: f"num_resamples must be >= 100, got {num_resamples}"),
+        (
+            100 <= num_resamples <= MAX_RESAMPLES,
+            lambda: (
+                f"num_resamples must be from 100 to {MAX_RESAMPLES:,}, got "
+                f"{shorten(num_resamples)}"
+            ),
+        ),
+        (seed >= 0, lambda: f"seed must be >= 0, got {seed}"),
         (0 < confidence < 1, lambda: f"confidence must lie in (0, 1), got {confidence}"),
     ]
     if problems := [text() for fine, text in checks if not fine]:

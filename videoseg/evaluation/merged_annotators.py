@@ -11,6 +11,7 @@ from videoseg.errors import EvaluationError
 from videoseg.evaluation.predictions import PredictionReader
 from videoseg.masks import union_of_rles
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.resize import fitted_masks
 from videoseg.types import Rle, VideoSource
 
 __all__ = ["MergedAnnotators"]
@@ -94,8 +95,10 @@ class MergedAnnotators:
             found = self._reader.read(expression, truth, frame_names)
             if found is None:
                 return None
+            # Of another size they are only where the protocol resizes them.
+            tracks = [fitted_masks(masks, truth.size) for masks in found.values()]
             return [
-                union_of_rles([masks[index] for masks in found.values()], size=truth.size)
+                union_of_rles([masks[index] for masks in tracks], size=truth.size)
                 for index in range(len(truth.frames))
             ]
 

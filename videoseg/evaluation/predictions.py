@@ -131,6 +131,11 @@ def open_predictions(
     path = expand_path(path)
     # Unlike that of Path, this says no to what no file system can have, such as long names.
     if os.path.isdir(path) and files_of_runs(path):  # noqa: PTH112
+        if frame_offset:
+            raise EvaluationError(
+                f"frame_offset={frame_offset} shifts the names of pictures, but {path} is a run, "
+                "whose masks have none; leave it out"
+            )
         return RecordedPredictions(path)
     return PredictionFolder(
         path,

@@ -54,8 +54,8 @@ class Shard:
             )
         if not 1 <= self.number <= self.count:
             raise ConfigError(
-                f"there is no shard {self.number}/{self.count}; the first of {self.count} is "
-                f"1/{self.count}"
+                f"there is no shard {self.number}/{self.count}; of n shards the first is 1/n and "
+                "the last n/n"
             )
 
     @staticmethod

@@ -182,11 +182,11 @@ def failed_record(
     score = target = None
     try:
         truth = split.truth(sample)
-    except EvaluationError as unreadable:
-        return left_out_record(sample, unreadable, seed=seed)
-    if truth is not None:
-        score = failed_score(truth, split.protocol)
-        target = target_facts(truth)
+        if truth is not None:
+            score = failed_score(truth, split.protocol)
+            target = target_facts(truth)
+    except EvaluationError as unusable:
+        return left_out_record(sample, unusable, seed=seed)
     return Record(
         sample=sample.id,
         video_id=sample.video_id,
@@ -203,11 +203,11 @@ def failed_record(
 
 
 def left_out_record(sample: Sample, error: EvaluationError, *, seed: int = 0) -> Record:
-    """Return the record of a sample whose truth cannot be read; it counts neither way.
+    """Return the record of a sample whose truth cannot be used; it counts neither way.
 
     Args:
         sample: The sample.
-        error: Why its truth cannot be read.
+        error: Why its truth cannot be used.
         seed: The seed of the run.
     """
     return Record(

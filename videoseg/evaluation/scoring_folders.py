@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +28,7 @@ from videoseg.files import expand_path
 from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL
+from videoseg.metrics.resize import fitted_masks
 from videoseg.text import printable, shorten_text
 from videoseg.types import MaskTrack, Rle
 
@@ -90,17 +92,15 @@ def score_predictions(
     info = info.reading(read)
     counter = ProgressCounter(len(split.samples), {}, on_progress)
     outcome = _Outcome()
-    with ExitStack() as stack:
-        file = None if out is None else stack.enter_context(_begin(out, info))
+    with _begun(out, info) as file:
         counter.tell()
         for scored in _scored(job, workers):
             if file is not None:
                 file.append(scored.record)
             outcome.add(scored)
             counter.add(scored.record)
-    if (what := outcome.error(job, on_error)) is not None:
-        _forget(out)
-        raise EvaluationError(what)
+        if (what := outcome.error(job, on_error)) is not None:
+            raise EvaluationError(what)
     noted = outcome.notes()
     if out is not None:
         return write_report(out, split, problems=noted)
@@ -124,6 +124,7 @@ class _Scored:
     missing_files: tuple[str, ...] = ()
     found: bool = False
     mask_value: int = 1
+    only_strange_ids: bool = False
 
 
 class _Outcome:
@@ -135,6 +136,7 @@ class _Outcome:
         self._missing: list[str] = []
         self._num_found = 0
         self._other_values: dict[int, int] = {}
+        self._strange: list[str] = []
 
     def add(self, scored: _Scored) -> None:
         """Take what came out of one sample."""
@@ -142,6 +144,7 @@ class _Outcome:
         self._problems += [scored.problem] if scored.problem else []
         self._missing += scored.missing_files
         self._num_found += scored.found
+        self._strange += [scored.record.sample] if scored.only_strange_ids else []
         if (value := scored.mask_value) != 1:
             self._other_values[value] = self._other_values.get(value, 0) + 1
 
@@ -164,8 +167,8 @@ class _Outcome:
             there = job.reader.describe(first, job.split.frame_names(first.video_id))
             return (
                 f"{job.source} has a prediction for none of the {total} samples of "
-                f"{job.split.name}: {there}; give the folder that is laid out so, or rename its "
-                "folders"
+                f"{job.split.name}: {there}; give the predictions that are laid out so, or "
+                "rename what is there"
             )
         return None
 
@@ -177,6 +180,11 @@ class _Outcome:
                 f"{len(self._missing)} masks are not there and count as empty: "
                 f"{_some(self._missing)}"
             )
+        if self._strange:
+            notes.append(
+                f"in {counted(len(self._strange), 'sample')}, such as {self._strange[0]}, no "
+                "predicted object has the id of a true one; this protocol compares them by id"
+            )
         notes += [
             f"predicted pixels are written as {value} in {counted(count, 'sample')}, and count "
             "so in R and A, as in the released script"
@@ -185,22 +193,26 @@ class _Outcome:
         return notes
 
 
-def _begin(folder: Path, info: RunInfo) -> RecordFile:
+@contextmanager
+def _begun(folder: Path | None, info: RunInfo) -> Iterator[RecordFile | None]:
+    """Open the file of records; if scoring does not get to its end, nothing of it stays."""
+    if folder is None:
+        yield None
+        return
     files = RunFiles(folder)
     if files_of_runs(folder) or os.path.lexists(files.records):
         raise OutputError(f"{folder} already holds a run; choose another folder")
     records = RecordFile(files.records)
-    write_run(files.run, info)
-    return records
-
-
-def _forget(folder: Path | None) -> None:
-    """Remove what was begun: scores that are not worth keeping must not look like a run."""
-    if folder is not None:
-        files = RunFiles(folder)
+    try:
+        with records:
+            write_run(files.run, info)
+            yield records
+    except BaseException:
+        # Scores of a part, or those not worth keeping, must not look like a run.
         for path in (files.run, files.records):
             with suppress(OSError):
                 path.unlink()
+        raise
 
 
 def _some(texts: Sequence[str]) -> str:
@@ -213,12 +225,12 @@ def _some(texts: Sequence[str]) -> str:
 
 def _scored(job: _Job, workers: int) -> Iterator[_Scored]:
     samples = job.split.samples
-    if workers == 0:
+    if workers == 0 or not samples:
         for sample in samples:
             yield _score_one(job, sample)
         return
     pool = ProcessPoolExecutor(
-        workers,
+        min(workers, len(samples)),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_remember,
         initargs=(job,),
@@ -238,6 +250,8 @@ _remembered: list[_Job] = []
 
 
 def _remember(job: _Job) -> None:
+    # The terminal sends Ctrl-C to all; the main process ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _remembered[:] = [job]
 
 
@@ -259,6 +273,7 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
     names = job.split.frame_names(sample.video_id)
     problem = ""
     found = True
+    predicted: Mapping[int, Sequence[Rle | None]] | None = None
     values: Sequence[int] | None = None
     try:
         predicted = job.reader.read(sample, truth, names)
@@ -268,12 +283,24 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
         record = _record(job, sample, truth, predicted, values)
     except EvaluationError as error:
         problem = f"{sample.id}: {error}"
-        record = _failed(job, sample, truth, RecordedError(type(error).__name__, str(error)))
+        try:
+            record = _failed(job, sample, truth, RecordedError(type(error).__name__, str(error)))
+        except EvaluationError as of_truth:
+            # By this protocol nothing can be scored on this truth, not even a failure.
+            return _Scored(left_out_record(sample, of_truth))
     record = replace(record, timings={"total": round(time.perf_counter() - begin, 6)})
     missing = tuple(job.reader.missing_files[before:])
     # A sample without any prediction is told as such, not file by file.
     missing = () if record.failed else missing
-    return _Scored(record, problem, missing, found, max(values or (1,)))
+    strange = _has_only_strange_ids(predicted or {}, truth, job.protocol)
+    return _Scored(record, problem, missing, found, max(values or (1,)), strange)
+
+
+def _has_only_strange_ids(
+    predicted: Collection[int], truth: Truth, protocol: EvalProtocol
+) -> bool:
+    by_id = protocol.objects == "apart" and protocol.matching == "id"
+    return by_id and bool(predicted and truth.objects) and set(truth.objects).isdisjoint(predicted)
 
 
 def _record(
@@ -319,8 +346,8 @@ def _num_frames(truth: Truth) -> int:
 
 
 def _track(object_id: int, masks: Sequence[Rle | None], truth: Truth) -> MaskTrack:
-    size = next((rle.size for rle in masks if rle is not None), truth.size)
     spread: list[Rle | None] = [None] * _num_frames(truth)
-    for frame, rle in zip(truth.frames, masks, strict=True):
+    # Of another size they are only where the protocol resizes them.
+    for frame, rle in zip(truth.frames, fitted_masks(masks, truth.size), strict=True):
         spread[frame] = rle
-    return MaskTrack(object_id, size, tuple(spread))
+    return MaskTrack(object_id, truth.size, tuple(spread))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, TypeAlias
+from functools import cache
+from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from videoseg.errors import ConfigError
+from videoseg.text import shorten
 
 __all__ = ["MEASURES", "EvalProtocol", "Measure"]
 
@@ -121,13 +123,23 @@ class EvalProtocol:
     void: Literal["ignored", "background"] = "ignored"
 
     def __post_init__(self) -> None:
+        problems = [
+            f"{name} must be one of {', '.join(allowed)}, got {shorten(value)}"
+            for name, allowed in _choices().items()
+            if (value := getattr(self, name)) not in allowed
+        ]
+        problems += [
+            f"{name} must be a tuple of names, got {shorten(value)}"
+            for name in ("measures", "groups")
+            if isinstance(value := getattr(self, name), str)
+        ]
         unknown = [measure for measure in self.measures if measure not in MEASURES]
-        problems = [f"unknown measure {name!r}" for name in unknown]
+        problems += [f"unknown measure {shorten(name)}" for name in unknown]
         if not self.measures:
             problems.append("a protocol reports at least one measure")
         if self.overall == "groups" and not self.groups:
             problems.append("overall='groups' needs the groups to average")
-        if not 0 < self.tolerance < math.inf:
+        if not isinstance(self.tolerance, int | float) or not 0 < self.tolerance < math.inf:
             problems.append(f"tolerance must be positive and finite, got {self.tolerance}")
         if self.overlaps != "once" and (self.objects, self.start) != ("united", "first-frame"):
             problems.append(f"overlaps={self.overlaps!r} goes with united objects from frame 0 on")
@@ -148,3 +160,10 @@ class EvalProtocol:
     def to_dict(self) -> dict[str, Any]:
         """Return the rules, ready for JSON."""
         return asdict(self)
+
+
+@cache
+def _choices() -> dict[str, tuple[str, ...]]:
+    """Return the values that a rule may have, for each rule that has few."""
+    hints = get_type_hints(EvalProtocol)
+    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from videoseg.types import BoolArray, IntArray, Size
+from videoseg.types import BoolArray, IntArray, Rle, Size
 
-__all__ = ["resized_nearest"]
+__all__ = ["fitted_masks", "resized_nearest"]
+
+
+def fitted_masks(masks: Sequence[Rle | None], size: Size) -> tuple[Rle | None, ...]:
+    """Return masks with those of another size resized; see ``resized_nearest``."""
+    return tuple(
+        rle
+        if rle is None or tuple(rle.size) == tuple(size)
+        else Rle.encode(resized_nearest(np.asarray(rle.decode()), size))
+        for rle in masks
+    )
 
 
 def resized_nearest(mask: BoolArray, size: Size) -> BoolArray:

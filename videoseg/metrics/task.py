@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-
 from videoseg.errors import EvaluationError
 from videoseg.metrics.protocol import EvalProtocol
-from videoseg.metrics.resize import resized_nearest
+from videoseg.metrics.resize import fitted_masks
 from videoseg.types import Rle, Size
 
 __all__ = ["MaskSequence", "PredictedMasks", "ScoringTask", "prepare"]
@@ -84,7 +82,7 @@ def prepare(
         protocol,
         len(counted),
         {
-            key: _fitted(masks, counted, size)
+            key: fitted_masks(masks[part], size)
             for key, masks in _proposals(predicted, protocol).items()
         },
         {key: masks[part] for key, masks in _true_objects(truth, protocol).items()},
@@ -161,16 +159,4 @@ def _mask_problems(
         f"{name} has masks of another size on {len(wrong)} frames (on annotated frame {index} "
         f"{height}x{width} instead of {size[0]}x{size[1]}); predict at the size of the truth, "
         "or use a protocol with resolution='nearest'"
-    ]
-
-
-def _fitted(masks: MaskSequence, counted: range, size: Size) -> MaskSequence:
-    kept = masks[counted.start : counted.stop]
-    if all(rle is None or tuple(rle.size) == tuple(size) for rle in kept):
-        return kept
-    return [
-        rle
-        if rle is None or tuple(rle.size) == tuple(size)
-        else Rle.encode(resized_nearest(np.asarray(rle.decode()), size))
-        for rle in kept
     ]

@@ -13,6 +13,7 @@ from videoseg.errors import ConfigError
 from videoseg.files import expand_path, read_text
 from videoseg.pipeline.yaml_text import MAX_CHARACTERS, parse_yaml
 from videoseg.text import shorten, shorten_text
+from videoseg.types import to_jsonable
 
 __all__ = [
     "STAGES",
@@ -84,7 +85,11 @@ class PipelineConfig:
     name: str = ""
 
     def to_mapping(self) -> dict[str, Any]:
-        """Return the configuration as a file holds it."""
+        """Return the configuration as a file holds it: numbers, text, lists and mappings.
+
+        Raises:
+            ConfigError: If an option is none of these, nor a path or a number of NumPy.
+        """
         data: dict[str, Any] = {"videoseg": _SCHEMA_VERSION}
         if self.name:
             data["name"] = self.name
@@ -93,10 +98,15 @@ class PipelineConfig:
             if value is not None:
                 data[stage] = value.to_config()
         data["max_turns"] = self.max_turns
-        return data
+        plain: dict[str, Any] = to_jsonable(data)
+        return plain
 
     def to_yaml(self) -> str:
-        """Return the configuration as YAML."""
+        """Return the configuration as YAML.
+
+        Raises:
+            ConfigError: As ``to_mapping``.
+        """
         import yaml
 
         text: str = yaml.safe_dump(self.to_mapping(), sort_keys=False, allow_unicode=True)

@@ -98,7 +98,7 @@ class Explanation:
 
 
 def explain(composition: Composition, *, max_turns: int, name: str) -> Explanation:
-    """Describe a composition; nothing is built."""
+    """Describe a composition; constructors are only asked what they object to."""
     stages: list[StageExplanation] = []
     problems: list[str] = []
     for stage in ("chat", *(s for s in STAGES if s != "chat")):

@@ -159,6 +159,8 @@ def _refusal(problem: str, where: Any) -> Exception:
 
 def _problem(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    # Some say what is wrong in the first part, some in the second.
+    parts = [getattr(error, name, None) for name in ("context", "problem")]
+    problem = ", ".join(filter(None, parts)) or " ".join(str(error).split())
     problem = shorten_text(problem, 300)
     return f"{problem}, line {mark.line + 1}, column {mark.column + 1}" if mark else problem

@@ -111,6 +111,9 @@ def _nearest(name: str, names: list[str]) -> str:
 def _convert(value: Any, annotation: Any) -> tuple[Any, str]:
     from pydantic import ValidationError
 
+    if getattr(value, "shape", None) == ():
+        # A number of NumPy or torch, which may be true or none at all like Python's.
+        value = value.item()
     if problem := _impossible(value):
         return value, f"{problem}, got {shorten(value)}"
     adapter = _adapter(annotation)

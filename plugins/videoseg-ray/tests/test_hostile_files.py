@@ -56,6 +56,14 @@ def test_a_line_that_is_none_is_told_in_a_short_line(clip, data, said):
     str(caught.value).encode("utf-8")
 
 
+def test_a_comma_in_a_text_without_quotes_is_told(clip):
+    data = b'video,query\nclip,the dog, on the left\nclip,"the dog, on the left"\n'
+    with pytest.raises(ConfigError) as caught:
+        read_manifest(manifest(clip.parent, data, "asked.csv"))
+    (problem,) = caught.value.problems
+    assert "line 2" in problem and "put a text that has commas into quotes" in problem
+
+
 @pytest.mark.parametrize("data", [b"\xff\xfe", b'video,query\n"clip,the dog', b"\0\0\0"])
 def test_a_table_that_is_none_is_told(clip, data):
     with pytest.raises(ConfigError):

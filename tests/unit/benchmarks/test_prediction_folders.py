@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,9 @@ def test_masks_are_read_from_every_kind_of_png(kind: str, tmp_path: Path) -> Non
     assert all(np.array_equal(*pair) for pair in zip(found[1], WANTED, strict=True))
 
 
-@pytest.mark.parametrize("top", ["", "Annotations"])
+@pytest.mark.parametrize(
+    "top", ["", "Annotations", "mine", "mine/Annotations", "Annotations/480p"]
+)
 def test_a_submission_zip_is_read_without_being_unpacked(top: str, tmp_path: Path) -> None:
     folder = write_as(tmp_path / "masks", PICTURES["0 and 255"], top=top)
     path = tmp_path / "submission.zip"
@@ -106,6 +108,48 @@ def test_a_submission_zip_is_read_without_being_unpacked(top: str, tmp_path: Pat
     found = read(path)
     assert found is not None
     assert all(np.array_equal(*pair) for pair in zip(found[1], WANTED, strict=True))
+
+
+def zipped(folder: Path, name_of: Callable[[str], str], *, others: Sequence[str] = ()) -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.png")):
+            member = zipfile.ZipInfo()
+            member.filename = name_of(file.relative_to(folder).as_posix())
+            archive.writestr(member, file.read_bytes())
+        for other in others:
+            member = zipfile.ZipInfo()
+            member.filename = other
+            archive.writestr(member, b"")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name_of", "others"),
+    [
+        (lambda name: name.replace("/", "\\"), ["bear\\", "bear\\0\\"]),
+        (lambda name: f"./{name}", ["./", "./bear/"]),
+        (lambda name: f"mine/{name}", ["__MACOSX/mine/bear/0/._00000.png", "mine/.DS_Store"]),
+        (str, ["__MACOSX/bear/0/._00000.png", ".DS_Store", "Icon\r", "notes: on the run.txt"]),
+    ],
+)
+def test_a_zip_is_read_whichever_program_wrote_it(
+    name_of: Callable[[str], str], others: Sequence[str], tmp_path: Path
+) -> None:
+    folder = write_as(tmp_path / "masks", PICTURES["0 and 255"])
+    found = read(zipped(folder, name_of, others=others))
+    assert found is not None
+    assert all(np.array_equal(*pair) for pair in zip(found[1], WANTED, strict=True))
+
+
+def test_what_is_said_of_a_damaged_picture_is_the_same_each_time(tmp_path: Path) -> None:
+    folder = write_as(tmp_path / "masks", PICTURES["0 and 255"])
+    file = folder / "bear" / "0" / f"{FRAMES[0]}.png"
+    file.write_bytes(b"no picture")
+    with pytest.raises(EvaluationError) as caught:
+        read(folder)
+    reason = "it is damaged, or of no known format"
+    assert str(caught.value) == f"{file} cannot be read as a picture ({reason}); write it again"
 
 
 def test_pictures_of_ids_give_every_object(tmp_path: Path) -> None:
@@ -170,10 +214,25 @@ def test_noise_in_place_of_ids_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_a_jpeg_is_no_mask_whatever_it_is_called(tmp_path: Path) -> None:
+    folder = write_as(tmp_path, PICTURES["0 and 255"])
+    file = folder / "bear" / "0" / f"{FRAMES[1]}.png"
+    Image.open(file).save(file, format="JPEG")
+    with pytest.raises(EvaluationError, match=r"00001\.png is a JPEG, .* as PNG"):
+        read(folder)
+
+
+def test_an_offset_is_refused_where_masks_have_no_names(tmp_path: Path) -> None:
+    write_json(tmp_path / "p.json", {"bear": {"0": [None] * len(FRAMES)}})
+    with pytest.raises(EvaluationError, match="which frame_offset=1 would shift"):
+        read(tmp_path / "p.json", frame_offset=1)
+    assert read(tmp_path / "p.json", frame_offset=0) is not None
+
+
 def test_wrong_sizes_are_refused_or_kept_for_a_protocol_that_resizes(tmp_path: Path) -> None:
     write_as(tmp_path, PICTURES["0 and 255"])
     write_mask(tmp_path / "bear/0" / f"{FRAMES[2]}.png", np.ones((12, 16), bool))
-    with pytest.raises(EvaluationError, match=r"00002.png is 12x16 .* 24x32; write masks at"):
+    with pytest.raises(EvaluationError, match=r"00002.png is 12x16 .* 24x32, .*; write it"):
         read(tmp_path)
     found = PredictionFolder(tmp_path, resolution="keep").read(SAMPLE, TRUTH, FRAMES)
     assert found is not None

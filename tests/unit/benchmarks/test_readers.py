@@ -174,6 +174,12 @@ def test_davis_2016_takes_all_objects_of_a_later_release_as_foreground(draw: Dra
     assert np.array_equal(union(truth_of(split, sample), 2), drawn)
 
 
+def test_a_list_of_sequences_may_begin_as_editors_on_windows_begin_files(draw: Draw) -> None:
+    root = draw("davis-2017")
+    (root / "ImageSets/2017/val.txt").write_text("\ufeffbear\r\n\r\n", encoding="utf-8")
+    assert [sample.video_id for sample in open_benchmark("davis-2017", root).samples] == ["bear"]
+
+
 def test_davis_with_a_query_gives_no_prompts_and_matches_objects(draw: Draw) -> None:
     root = draw("davis-2017")
     options = {"query": "the moving objects"}

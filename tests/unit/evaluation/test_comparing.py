@@ -164,6 +164,8 @@ def test_what_cannot_be_compared_is_refused_and_told(tmp_path):
 def test_arguments_out_of_range_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"num_resamples.*confidence"):
         compare_evaluations(tmp_path, tmp_path, num_resamples=1, confidence=1.0)
+    with pytest.raises(ConfigError, match=r"num_resamples .*from 100 to 1,000,000.*seed"):
+        compare_evaluations(tmp_path, tmp_path, num_resamples=10**11, seed=-1)
 
 
 def test_a_comparison_goes_to_json(run):

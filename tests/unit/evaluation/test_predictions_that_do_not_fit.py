@@ -93,6 +93,26 @@ def test_the_command_takes_the_offset(truth, tmp_path, capsys):
     assert main([*given, "--frame-offset", "1"]) == 0
 
 
+def test_a_run_has_no_names_that_an_offset_could_shift(drawn, run):
+    with pytest.raises(EvaluationError, match="frame_offset=1 shifts the names of pictures"):
+        score_predictions(drawn(), run("out"), frame_offset=1)
+
+
+@pytest.mark.parametrize(
+    ("truth_from", "option", "needed"),
+    [
+        (["--benchmark", "mevis", "--root", "x"], ["--videos", "bear"], "--gt"),
+        (["--benchmark", "mevis", "--root", "x"], ["--frames", "x"], "--gt"),
+        (["--gt", "x", "--protocol", "mevis"], ["--split", "val"], "--benchmark"),
+        (["--gt", "x", "--protocol", "mevis"], ["-B", "version=2"], "--benchmark"),
+        (["--gt", "x", "--protocol", "mevis"], ["--strict"], "--benchmark"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(truth_from, option, needed, capsys):
+    assert main(["score", "--pred", "x", *truth_from, *option]) == 2
+    assert f"{option[0]} can only be used with {needed} " in capsys.readouterr().err
+
+
 def test_frames_without_a_mask_and_masks_beside_the_frames_are_no_shift(truth, tmp_path):
     predicted = numbered(tmp_path / "predicted", FRAMES[1:])
     split = read_annotations(truth, DAVIS)

@@ -96,12 +96,36 @@ def test_another_size_is_resized_only_by_a_protocol_that_says_so(truth, predicte
     assert "J 100.0" in pictures and "J 0.0" not in pictures
 
 
+def test_some_masks_of_another_size_are_resized_too(truth, predicted):
+    file = predicted / "bear" / f"{FRAMES[1]}.png"
+    write_ids(file, np.kron(np.asarray(Image.open(file)), np.ones((2, 2), np.uint8)))
+    split = read_annotations(truth, replace(DAVIS, resolution="nearest"))
+    assert score_predictions(split, predicted).overall["j"] == 1.0
+
+
 def test_extra_objects_are_an_error_where_the_protocol_has_it(truth, predicted):
     ids = ids_picture("bear", 1).copy()
     ids[0, 0] = 9
     write_ids(predicted / "bear" / f"{FRAMES[1]}.png", ids)
     with pytest.raises(EvaluationError, match=r"predicted objects \[9\]"):
         score_predictions(read_annotations(truth, DAVIS), predicted)
+
+
+def test_expressions_that_are_annotated_on_other_frames_count_on_all_of_theirs(tmp_path):
+    mask = np.zeros(SIZE, bool)
+    mask[2:9, 2:9] = True
+    for expression, frames in (("0", FRAMES[:2]), ("1", FRAMES[1:])):
+        for name in frames:
+            write_mask(tmp_path / "truth" / "bear" / expression / f"{name}.png", mask)
+            found = mask if name in FRAMES[:2] else np.roll(mask, 12, axis=1)
+            write_mask(tmp_path / "predicted" / "bear" / expression / f"{name}.png", found)
+    split = read_annotations(tmp_path / "truth", protocol_named("mevis"))
+    scores = {
+        record.sample: record.values["j"]
+        for record in score_predictions(split, tmp_path / "predicted").samples
+    }
+    assert scores["bear/0"] == 1.0
+    assert scores["bear/1"] == pytest.approx(1 / (len(FRAMES) - 1))
 
 
 def test_folders_of_expressions_are_read_on_both_sides(tmp_path):
@@ -226,3 +250,54 @@ def test_published_results_score_what_the_official_code_says(real_clips):
         assert row.values["j"] == pytest.approx(wanted["J_mean"], abs=1e-5)
         assert row.values["f"] == pytest.approx(wanted["F_mean"], abs=1e-5)
         assert row.values["j_recall"] == pytest.approx(wanted["J_recall"], abs=1e-5)
+
+
+def test_objects_of_which_none_has_the_id_of_a_true_one_are_told(truth, predicted):
+    rules = protocol_named("vos-benchmark")
+    split = read_annotations(truth, rules)
+    assert score_predictions(split, predicted).problems == ()
+    for file in (predicted / "bear").glob("*.png"):
+        write_ids(file, np.asarray(Image.open(file)) * 100)
+    (told,) = score_predictions(split, predicted).problems
+    assert told.startswith("in 1 sample, such as bear/objects, no predicted object has the id")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("temporal-grounding", "there is no overall score: by the protocol temporal-grounding"),
+        ("ref-sav", "needs a sample of the groups long, short with a value"),
+    ],
+)
+def test_a_protocol_that_gives_no_overall_score_is_told(name, told, truth, predicted):
+    report = score_predictions(read_annotations(truth, protocol_named(name)), predicted)
+    assert report.overall == {}
+    assert told in report.problems[0]
+
+
+def test_an_overall_score_of_fewer_groups_than_the_protocol_has_is_told(truth, predicted):
+    rules = replace(protocol_named("revos"), groups=("", "reasoning"))
+    report = score_predictions(read_annotations(truth, rules), predicted)
+    assert report.overall["j"] == 1.0
+    assert report.problems[0].endswith("no sample belongs to reasoning")
+
+
+def test_nothing_stays_of_scoring_that_was_interrupted(truth, predicted, tmp_path):
+    def interrupt(progress):
+        if progress.done:
+            raise KeyboardInterrupt
+
+    split = read_annotations(truth, DAVIS)
+    with pytest.raises(KeyboardInterrupt):
+        score_predictions(split, predicted, out=tmp_path / "out", on_progress=interrupt)
+    report = score_predictions(split, predicted, out=tmp_path / "out")
+    assert report.coverage.complete
+
+
+def test_a_video_of_which_no_frame_counts_is_left_out(truth, predicted):
+    for name in FRAMES[2:]:
+        (truth / "cart" / f"{name}.png").unlink()
+    report = score_predictions(read_annotations(truth, DAVIS), predicted)
+    assert report.overall["j"] == 1.0
+    assert [entry.place for entry in report.left_out] == ["cart/objects"]
+    assert "of 2 annotated frames none counts" in report.left_out[0].reason

@@ -213,6 +213,18 @@ def test_rules_that_differ_from_the_usual_are_printed():
         {"overlaps": "dropped", "start": "first-appearance"},
         {"tolerance": float("nan")},
         {"tolerance": float("inf")},
+        {"tolerance": "0.008"},
+        {"frames": "iner"},
+        {"start": "first"},
+        {"objects": "each"},
+        {"matching": "hungarian"},
+        {"extra_objects": "drop"},
+        {"missing": "skip"},
+        {"resolution": "linear"},
+        {"overall": "videos"},
+        {"overall": "groups", "groups": "referring"},
+        {"true_objects": "some"},
+        {"void": ["ignored"]},
     ],
 )
 def test_rules_that_cannot_be_are_refused(rules):

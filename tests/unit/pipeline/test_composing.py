@@ -1,5 +1,6 @@
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,6 +37,27 @@ def test_a_saved_pipeline_comes_back_equal(registry, tmp_path):
     loaded = vs.Pipeline.from_yaml(tmp_path / "mine.yaml", registry=registry)
     assert loaded.config == pipe.config
     assert loaded.to_yaml() == pipe.to_yaml()
+
+
+def test_numbers_of_numpy_and_paths_among_options_are_saved_as_numbers_and_text(registry):
+    pipe = vs.Pipeline(
+        vs.use("uniform", num_frames=np.int64(3)),
+        vs.use("answers", path=Path("answers.json")),
+        "hold",
+        registry=registry,
+    )
+    mapping = pipe.config.to_mapping()
+    assert mapping["sampler"] == {"name": "uniform", "options": {"num_frames": 3}}
+    assert mapping["grounder"] == {"name": "answers", "options": {"path": "answers.json"}}
+    assert "num_frames: 3" in pipe.to_yaml()
+
+
+def test_an_option_that_no_file_can_hold_is_told(registry):
+    pipe = vs.Pipeline(
+        vs.use("uniform", num_frames=object()), "answers", "hold", registry=registry
+    )
+    with pytest.raises(ConfigError, match=r"'num_frames'.* is of type object"):
+        pipe.to_yaml()
 
 
 def test_a_pipeline_is_read_from_text(registry):

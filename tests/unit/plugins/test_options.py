@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, Optional, Protocol, TypeAlias
 
+import numpy as np
+
 from videoseg.plugins.options import check_options, option_facts, option_meanings
 
 Order: TypeAlias = Literal["first", "last"]
@@ -61,6 +63,21 @@ def test_a_none_that_came_as_a_word_is_met_with_null() -> None:
 
     _, problems = check_options("flow", Flow, {"scale": "None", "lookahead": "None"}, ())
     assert [problem.endswith("; write null for none") for problem in problems] == [True, False]
+
+
+def test_numbers_of_numpy_count_as_numbers_of_python() -> None:
+    class Every:
+        def __init__(self, *, step: int = 1, share: float = 0.5) -> None: ...
+
+    converted, problems = check_options(
+        "every", Every, {"step": np.int64(3), "share": np.float32(0.25)}, ()
+    )
+    assert (converted, problems) == ({"step": 3, "share": 0.25}, [])
+    _, problems = check_options("every", Every, {"step": np.True_, "share": np.float32("nan")}, ())
+    assert [problem.rpartition("Input should be ")[2] for problem in problems] == [
+        "a number, got True",
+        "a finite number, got nan",
+    ]
 
 
 def test_what_options_mean_is_read_from_the_docstring() -> None:

@@ -189,7 +189,7 @@ def _read(
         if check_pictures or not query:
             first = masks / f"{video.names[0] if video.names else '00000'}.png"
             try:
-                ids = read_ids(first, where=str(first), size=video.size, fix=ANNOTATIONS_AGAIN)
+                ids = read_ids(first, where="it", size=video.size, fix=ANNOTATIONS_AGAIN)
                 prompts = _prompts(ids, united=united)
             except EvaluationError as error:
                 problems.leave_out(first, str(error), fix=ANNOTATIONS_AGAIN)
@@ -229,7 +229,7 @@ def _sequences(root: Path, lists: list[Path], annotations: Path, problems: Probl
     if (root / "ImageSets").is_dir():
         path = next((path for path in lists if path.is_file()), lists[0])
         try:
-            lines = read_bytes(path).decode("utf-8", "replace").splitlines()
+            lines = read_bytes(path).decode("utf-8-sig", "replace").splitlines()
         except OSError as error:
             problems.add(
                 path, f"cannot be read ({error.strerror or error})", fix="download it again"

@@ -24,7 +24,7 @@ from videoseg.evaluation.run_file import RunInfo
 from videoseg.evaluation.scoring import unreadable_score
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
-from videoseg.metrics.summary import summarise
+from videoseg.metrics.summary import Summary, summarise
 
 __all__ = ["build_report"]
 
@@ -91,12 +91,36 @@ def build_report(
         runs=tuple(runs),
         versions=_versions(ordered),
         devices=tuple(sorted({record.device for record in ordered if record.device})),
-        problems=(*left_out_line(left_out), *runs[0].notes, *problems, *_mixed(ordered)),
+        problems=(
+            *left_out_line(left_out),
+            *runs[0].notes,
+            *(_gaps(summary, protocol) if scored else ()),
+            *problems,
+            *_mixed(ordered),
+        ),
     )
 
 
 def _left_out(record: Record) -> LeftOut:
     return LeftOut(record.sample, "" if record.error is None else record.error.message)
+
+
+def _gaps(summary: Summary, protocol: EvalProtocol) -> list[str]:
+    """Return what the overall score is lacking."""
+    if not summary.overall:
+        asked = f"a sample of the groups {', '.join(protocol.groups)}"
+        kind = asked if protocol.overall == "groups" else "a sample"
+        return [
+            f"there is no overall score: by the protocol {protocol.name} it needs {kind} with a "
+            "value, and there is none"
+        ]
+    absent = [name for name in protocol.groups if name not in summary.groups]
+    if absent and protocol.overall == "groups":
+        return [
+            f"the overall score is the mean of fewer groups than {protocol.name} has: no sample "
+            f"belongs to {', '.join(absent)}"
+        ]
+    return []
 
 
 def _mixed(records: Sequence[Record]) -> list[str]:

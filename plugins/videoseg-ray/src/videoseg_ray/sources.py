@@ -124,6 +124,12 @@ def _rows(path: Path, problems: list[str]) -> Iterator[tuple[int, Any]]:
         if path.suffix.lower() == ".csv":
             reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
             for row in reader:
+                if row.pop(None, None):
+                    problems.append(
+                        f"{path}, line {reader.line_num}: has more values than the first line "
+                        "has names; put a text that has commas into quotes"
+                    )
+                    continue
                 yield reader.line_num, {key: value for key, value in row.items() if value}
             return
         for number, line in enumerate(io.StringIO(text), start=1):
