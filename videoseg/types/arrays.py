@@ -70,5 +70,5 @@ def _as_array(masks: Any, name: str) -> npt.NDArray[Any]:
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"{name} must be an array of bool, got a value of type {type(masks).__name__} that "
-            "is none; move a tensor to the CPU first"
+            "cannot be made one; write (mask > 0).cpu().numpy() of a tensor"
         ) from error

@@ -177,10 +177,15 @@ def _index_of(path: Path, packets: Packets, *, reader: str, applies_edits: bool)
                 f"{len(packets.pts)} frames that its edit list shows, {len(decoded.pts)} can be "
                 "decoded",
             )
-        if packets.num_missing:
+        if packets.num_missing or packets.bytes_missing:
+            missing = (
+                f"{packets.num_missing} frames"
+                if packets.num_missing
+                else f"{packets.bytes_missing} bytes"
+            )
             warnings += (
-                f"{path.name} is cut short: its header promises {packets.num_missing} frames "
-                f"more than there are; {len(decoded.pts)} can be decoded",
+                f"{path.name} is cut short: its header promises {missing} more than there are; "
+                f"{len(decoded.pts)} frames can be decoded; copy or download it again",
             )
         picture = decoded.picture
     if picture is None:

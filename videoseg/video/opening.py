@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from videoseg.video.animations import AnimationReader, holds_several
 from videoseg.video.arrays import ArrayReader
 from videoseg.video.container import require_file
 from videoseg.video.core import ReaderFactory, VideoCore
-from videoseg.video.frame_names import frames_of_folder
+from videoseg.video.frame_names import doubts_of_list, frames_of_folder
 from videoseg.video.images import IMAGE_SUFFIXES, ImageReader
 from videoseg.video.iterators import LiveReader, SpoolReader
 
@@ -47,7 +47,9 @@ def path_core(
     factory: ReaderFactory
     if not isinstance(path, (str, os.PathLike)):
         locations = _listed(path)
-        factory = partial(ImageReader, locations, fps=fps or DEFAULT_FPS)
+        factory = partial(
+            ImageReader, locations, fps=fps or DEFAULT_FPS, warnings=doubts_of_list(locations)
+        )
         folders = {location.parent for location in locations}
         return VideoCore(
             well_formed(folders.pop().name if len(folders) == 1 else "pictures"),
@@ -139,6 +141,11 @@ def _choose_reader(path: Path, *, reader: str, fps: float) -> tuple[str, ReaderF
 
 def _listed(paths: object) -> list[Path]:
     """Return the files of a list of paths."""
+    if isinstance(paths, Set):
+        raise VideoError(
+            f"a set of paths ({shorten(paths)}) has no order in which they could be frames; give "
+            "a list, such as sorted(paths)"
+        )
     if isinstance(paths, Iterable) and not isinstance(paths, (bytes, bytearray)):
         listed = list(paths)
         if all(isinstance(path, (str, os.PathLike)) for path in listed):

@@ -62,6 +62,7 @@ class PyavReader:
             range(self._index.num_frames) if schedule is None else schedule.positions
         )
         self._stand_ins: set[int] = set()
+        self._resized: dict[int, Size] = {}
         self._idle: list[_Cursor] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -91,13 +92,20 @@ class PyavReader:
         """What is wrong with the file, in words, as far as it has been read."""
         with self._lock:
             missing = sorted(self._stand_ins)
-        if not missing:
-            return self._index.warnings
-        return (
-            *self._index.warnings,
-            f"{self._path.name} is damaged: {len(missing)} frames cannot be decoded and the ones "
-            f"before them stand in, the first at frame {missing[0]}",
-        )
+            resized = min(self._resized.items(), default=None)
+        warnings = list(self._index.warnings)
+        if missing:
+            warnings.append(
+                f"{self._path.name} is damaged: {len(missing)} frames cannot be decoded and the "
+                f"ones before them stand in, the first at frame {missing[0]}"
+            )
+        if resized is not None:
+            index, (height, width) = resized
+            warnings.append(
+                f"{self._path.name} changes its picture size: frame {index} is {width}x{height}, "
+                f"and all are given as {self._size[1]}x{self._size[0]} like the first"
+            )
+        return tuple(warnings)
 
     def read(self, index: int) -> Frame:
         """Return one frame, RGB uint8, shape (H, W, 3).
@@ -170,9 +178,13 @@ class PyavReader:
 
     def _decode(self, cursor: _Cursor, index: int) -> VideoFrame:
         frame, is_stand_in = cursor.advance_to(self._positions[index])
-        if is_stand_in:
+        size = self._index.orientation.size_of((frame.height, frame.width))
+        if is_stand_in or size != self._size:
             with self._lock:
-                self._stand_ins.add(index)
+                if is_stand_in:
+                    self._stand_ins.add(index)
+                if size != self._size:
+                    self._resized[index] = size
         return frame
 
     def _take(self, index: int) -> _Cursor:

@@ -45,6 +45,8 @@ def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> V
             "give its path, or write what it holds to a file and give the path of that"
         )
     if isinstance(value, np.ndarray):
+        if value.dtype.kind in "OU" and value.ndim == 1:
+            return as_video(value.tolist(), fps=fps)
         return Video.from_frames(value, fps=fps)
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
         return Video.from_frames(np.asarray(value), fps=fps)
