@@ -148,8 +148,10 @@ class MaskTrack:
             frame: The frame index; negative ones count from the end.
 
         Raises:
+            ConfigError: If the index is no whole number.
             FrameNotFoundError: If there is no such frame; it is an ``IndexError``, too.
         """
+        frame = whole_number(frame, "the index of a frame")
         if not -len(self.masks) <= frame < len(self.masks):
             raise FrameNotFoundError(frame, len(self.masks))
         rle = self.masks[frame]

@@ -123,8 +123,10 @@ class Segmentation:
             frame: The frame index; negative ones count from the end.
 
         Raises:
+            ConfigError: If the index is no whole number.
             FrameNotFoundError: If there is no such frame; it is an ``IndexError``, too.
         """
+        frame = whole_number(frame, "the index of a frame")
         if not -self.video.num_frames <= frame < self.video.num_frames:
             raise FrameNotFoundError(frame, self.video.num_frames)
         union = np.zeros(self.video.size, dtype=bool)
