@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from videoseg.errors import VideoError
-from videoseg.video.container import shown_path
+from videoseg.text import show_path
 from videoseg.video.images import IMAGE_SUFFIXES, images_in, natural_order
 
 __all__ = ["doubts_of_list", "frames_of_folder"]
@@ -129,17 +129,15 @@ def _hint(folder: Path) -> str:
         entries = []
     for entry in entries:
         if entry.suffix.lower() in _VIDEO_SUFFIXES:
-            return f"it holds videos: give one of them, such as {shown_path(entry)}"
+            return f"it holds videos: give one of them, such as {show_path(entry)}"
     for entry in entries:
         try:
             if entry.is_dir() and images_in(entry):
-                return f"its sub-folders have: give one of them, such as {shown_path(entry)}"
+                return f"its sub-folders have: give one of them, such as {show_path(entry)}"
         except OSError:
             continue
     return "give a folder whose pictures lie directly in it, or a video file"
 
 
 def _error(folder: Path, words: str) -> VideoError:
-    return VideoError(
-        f"the folder {shown_path(folder)} {words}", path=str(folder), reader="images"
-    )
+    return VideoError(f"the folder {show_path(folder)} {words}", path=str(folder), reader="images")

@@ -8,7 +8,6 @@ frames, bit by bit, so the choice changes nothing but time.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Sequence, Set
 from functools import partial
@@ -21,6 +20,7 @@ from videoseg.errors import ConfigError, VideoError
 from videoseg.files import expand_path
 from videoseg.stages import VideoReader
 from videoseg.text import shorten, well_formed
+from videoseg.types.scalars import real_number
 from videoseg.video.animations import AnimationReader, holds_several
 from videoseg.video.arrays import ArrayReader
 from videoseg.video.container import require_file
@@ -43,7 +43,7 @@ def path_core(
     fps: float | None,
 ) -> VideoCore:
     """Open a video file, a folder of pictures, a picture or a list of them; see ``Video.open``."""
-    _check_fps(fps)
+    fps = _checked_fps(fps)
     factory: ReaderFactory
     if not isinstance(path, (str, os.PathLike)):
         locations = _listed(path)
@@ -82,7 +82,7 @@ def frames_core(
     frames: npt.NDArray[Any] | Sequence[Any], *, fps: float | None, name: str
 ) -> VideoCore:
     """Take pictures in memory; see ``Video.from_frames``."""
-    _check_fps(fps)
+    fps = _checked_fps(fps)
     rate = fps or DEFAULT_FPS
     return VideoCore(
         name,
@@ -105,7 +105,7 @@ def iterator_core(
     cache_bytes: int,
 ) -> VideoCore:
     """Take pictures that arrive one after another; see ``Video.from_iterator``."""
-    _check_fps(fps)
+    fps = _checked_fps(fps)
     rate = fps or DEFAULT_FPS
     reader: LiveReader | SpoolReader
     if live:
@@ -189,6 +189,10 @@ def _registered_reader(name: str, path: Path) -> VideoReader:
     return built
 
 
-def _check_fps(fps: float | None) -> None:
-    if fps is not None and not (math.isfinite(fps) and fps > 0):
-        raise ConfigError(f"fps must be a positive number, got {fps}")
+def _checked_fps(fps: float | None) -> float | None:
+    if fps is None:
+        return None
+    number = real_number(fps, "fps")
+    if number <= 0:
+        raise ConfigError(f"fps must be a positive number, got {shorten(fps)}")
+    return number

@@ -14,10 +14,9 @@ import numpy as np
 
 from videoseg.errors import VideoError
 from videoseg.files import check_regular_file
-from videoseg.text import printable, shorten_text
+from videoseg.text import printable, shorten_text, show_path
 from videoseg.types import Frame, Size
 from videoseg.video.arrays import rgb_frame
-from videoseg.video.container import shown_path
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -111,7 +110,7 @@ def reading(path: Path, *, frame: int) -> Iterator[None]:
         raise VideoError(str(error), path=str(path), frame=frame, reader="images") from error
     except picture_errors() as error:
         raise VideoError(
-            f"{shown_path(path)} cannot be read as a picture ({_reason(path, error)}); "
+            f"{show_path(path)} cannot be read as a picture ({_reason(path, error)}); "
             f"{'fetch that file' if path.is_symlink() else 'replace it'}, or leave the frame out",
             path=str(path),
             frame=frame,

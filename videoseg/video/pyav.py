@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from videoseg.errors import VideoError
+from videoseg.text import show_path
 from videoseg.types import FloatArray, Frame, Size
-from videoseg.video.container import open_container, shown_path
+from videoseg.video.container import open_container
 from videoseg.video.index import FrameIndex, build_index
 from videoseg.video.scanning import SeekPoint, frames_of
 
@@ -191,7 +192,7 @@ class PyavReader:
         with self._lock:
             if self._closed:
                 raise VideoError(
-                    f"{shown_path(self._path)} has been closed; open it again to read "
+                    f"{show_path(self._path)} has been closed; open it again to read "
                     f"frame {index}",
                     path=str(self._path),
                     frame=index,
@@ -272,7 +273,7 @@ class _Cursor:
                 return self._last, False
         if self._last is None:
             raise VideoError(
-                f"frame {index} of {shown_path(self._path)} cannot be decoded, nor can any "
+                f"frame {index} of {show_path(self._path)} cannot be decoded, nor can any "
                 "before it; copy or download the file again",
                 path=str(self._path),
                 frame=index,

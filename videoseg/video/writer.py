@@ -14,9 +14,10 @@ import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, ShapeError, VideoError
 from videoseg.files import expand_path
+from videoseg.text import show_path
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.arrays import rgb_frame
-from videoseg.video.container import require_pyav, shown_path
+from videoseg.video.container import require_pyav
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -108,7 +109,7 @@ class VideoWriter:
         self._num_frames = 0
         self._is_closed = False
         if os.path.isdir(self._path):  # noqa: PTH112 -- a name may be too long to be asked about
-            raise OutputError(f"{shown_path(self._path)} is a folder; give the name of a file")
+            raise OutputError(f"{show_path(self._path)} is a folder; give the name of a file")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -141,7 +142,7 @@ class VideoWriter:
 
         if self._is_closed:
             raise VideoError(
-                f"{shown_path(self._path)} is finished; make a new VideoWriter to write "
+                f"{show_path(self._path)} is finished; make a new VideoWriter to write "
                 "more frames",
                 path=str(self._path),
             )
@@ -182,7 +183,7 @@ class VideoWriter:
         if self._container is None:
             self._is_closed = True
             raise VideoError(
-                f"{shown_path(self._path)} was not written: a video needs at least one frame",
+                f"{show_path(self._path)} was not written: a video needs at least one frame",
                 path=str(self._path),
             )
         try:
@@ -252,7 +253,7 @@ class VideoWriter:
             return index, 1
         if index >= len(self._ticks):
             raise VideoError(
-                f"{shown_path(self._path)} was to have {len(self._ticks)} frames, one for each of "
+                f"{show_path(self._path)} was to have {len(self._ticks)} frames, one for each of "
                 "its timestamps; give timestamps for every frame",
                 path=str(self._path),
             )
@@ -267,7 +268,7 @@ class VideoWriter:
         self.discard()
         names = ", ".join(name for name, _ in _ENCODERS)
         raise OutputError(
-            f"{shown_path(self._path)} cannot be written: this PyAV has no H.264 encoder "
+            f"{show_path(self._path)} cannot be written: this PyAV has no H.264 encoder "
             f'({names}); run: python -m pip install --force-reinstall --only-binary av "av>=17.1"'
         )
 
@@ -278,7 +279,7 @@ class VideoWriter:
     def _failure(self, error: Exception) -> OutputError:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return OutputError(
-            f"{shown_path(self._path)} cannot be written ({reason}); check the folder, its "
+            f"{show_path(self._path)} cannot be written ({reason}); check the folder, its "
             "permissions and the free space"
         )
 
