@@ -16,6 +16,8 @@ from videoseg.errors import ConfigError, OutputError, ShapeError, VideoError
 from videoseg.files import expand_path
 from videoseg.text import show_path
 from videoseg.types import FloatArray, Frame, Size
+from videoseg.types.rle import checked_size
+from videoseg.types.scalars import real_number, whole_number
 from videoseg.video.arrays import rgb_frame
 from videoseg.video.container import require_pyav
 
@@ -94,8 +96,9 @@ class VideoWriter:
         self._rate = _exact_rate(fps)
         self._ticks = None if timestamps is None else _ticks(timestamps, self._rate)
         self._time_base = 1 / self._rate if self._ticks is None else Fraction(1, _CLOCK)
-        if size is not None and (len(size) != 2 or min(size) < 1):
-            raise ConfigError(f"size must be (height, width), both at least 1, got {size}")
+        if size is not None:
+            size = checked_size(size, "size")
+        quality = whole_number(quality, "quality")
         if not 0 <= quality <= 51:
             raise ConfigError(f"quality must be within 0..51, got {quality}")
         require_pyav()
@@ -295,7 +298,10 @@ def write_video(
 
 def _ticks(timestamps: FloatArray, rate: Fraction) -> list[int] | None:
     """Return times in units of the clock; None where they are those of the constant rate."""
-    seconds = np.asarray(timestamps, dtype=np.float64)
+    try:
+        seconds = np.asarray(timestamps, dtype=np.float64)
+    except (TypeError, ValueError):
+        seconds = np.array(np.nan)
     if seconds.ndim != 1 or not np.isfinite(seconds).all():
         raise ConfigError("timestamps must be finite numbers, one for each frame")
     if np.abs(seconds - np.arange(len(seconds)) / float(rate)).max(initial=0) <= _BLUR_SECONDS:
@@ -307,7 +313,8 @@ def _ticks(timestamps: FloatArray, rate: Fraction) -> list[int] | None:
 
 
 def _exact_rate(fps: float | Fraction) -> Fraction:
-    rate = Fraction(fps) if isinstance(fps, (int, Fraction)) else _nearest_rate(float(fps))
+    number = fps if isinstance(fps, Fraction) else real_number(fps, "fps")
+    rate = _nearest_rate(number) if isinstance(number, float) else Fraction(number)
     if not 0 < rate <= 1000:
         raise ConfigError(f"fps must be above 0 and at most 1000, got {fps}")
     return rate
