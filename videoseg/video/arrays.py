@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import ShapeError, VideoError
-from videoseg.text import shorten
+from videoseg.text import printable, shorten, shorten_text
 from videoseg.types import FloatArray, Frame, Size
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "ArrayReader",
     "as_array",
     "is_pillow_image",
+    "pillow_array",
     "rgb_frame",
     "uniform_timestamps",
 ]
@@ -47,6 +48,16 @@ def is_pillow_image(value: object) -> bool:
     return pillow is not None and isinstance(value, pillow.Image)
 
 
+def pillow_array(image: Any) -> npt.NDArray[Any]:
+    """Return a picture of Pillow as an array, as RGB if it has eight bits of whatever kind.
+
+    The numbers of a palette or of CMYK would otherwise be taken for grey or RGB values.
+    """
+    while image.mode in EIGHT_BIT_MODES and image.mode != "RGB":
+        image = image.convert(EIGHT_BIT_MODES[image.mode])
+    return np.asarray(image)
+
+
 def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
     """Return a picture, or several, as an array; one of Pillow as RGB if it has eight bits.
 
@@ -54,9 +65,16 @@ def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
         VideoError: If no array can be made of it.
     """
     if is_pillow_image(value):
-        # The numbers of a palette or of CMYK would be taken for grey or RGB values.
-        while value.mode in EIGHT_BIT_MODES and value.mode != "RGB":
-            value = value.convert(EIGHT_BIT_MODES[value.mode])
+        from videoseg.video.picture_files import picture_errors
+
+        try:
+            return pillow_array(value)
+        except picture_errors() as error:
+            # Pillow decodes a file not before its pixels are asked for.
+            reason = shorten_text(printable(" ".join(str(error).split())), 200)
+            raise VideoError(
+                f"{name} cannot be decoded ({reason}); replace its file, or leave it out"
+            ) from error
     try:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -16,7 +16,7 @@ from videoseg.errors import VideoError
 from videoseg.files import check_regular_file
 from videoseg.text import printable, shorten_text, show_path
 from videoseg.types import Frame, Size
-from videoseg.video.arrays import EIGHT_BIT_MODES, rgb_frame
+from videoseg.video.arrays import EIGHT_BIT_MODES, pillow_array, rgb_frame
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -220,7 +220,7 @@ def to_rgb(image: Image.Image, *, name: str) -> tuple[Frame, int | None]:
     is_deep = ";16" in _raw_mode(image)
     upright = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
     if depth is None:
-        frame = rgb_frame(upright, name=name)
+        frame = rgb_frame(pillow_array(upright), name=name)
         # Of deep colors Pillow gives the upper eight bits only. Whether those below are in use
         # where the upper are all 0 is not known.
         return frame, (int(frame.max()) << 8 | 0xFF) if is_deep else None

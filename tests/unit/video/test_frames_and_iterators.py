@@ -234,3 +234,14 @@ class OnAnotherDevice:
 def test_tensor_on_another_device_is_refused_with_a_way_out(value):
     with pytest.raises(VideoError, match=r"give tensor\.detach\(\)\.cpu\(\)"):
         as_video(value)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "L"])
+@pytest.mark.parametrize("give", [lambda image: [image], lambda image: iter([image])])
+def test_damaged_file_behind_a_pillow_image_is_told(tmp_path, mode, give):
+    path = tmp_path / "half.png"
+    noise = np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)
+    Image.fromarray(noise).convert(mode).save(path)
+    path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(VideoError, match="frame 0 cannot be decoded"):
+        as_video(give(Image.open(path)))[0]
