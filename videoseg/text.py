@@ -10,6 +10,9 @@ from typing import Any
 
 __all__ = ["parse_json", "printable", "shorten", "shorten_text", "show_path", "well_formed"]
 
+# Longest path that is repeated whole in a message.
+_SHOWN_OF_PATH = 300
+
 
 def parse_json(data: str | bytes, *, allow_nan: bool = True) -> Any:
     """Parse a JSON document whatever stands in it.
@@ -57,8 +60,9 @@ def shorten_text(text: str, limit: int = 80) -> str:
 
 
 def show_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as messages have it: bounded, without control characters or surrogates."""
-    return shorten_text(printable(os.fspath(path)), 200)
+    """Return a path as messages have it: printable, and without its middle if it is very long."""
+    text = printable(os.fspath(path))
+    return text if len(text) <= _SHOWN_OF_PATH else f"{text[:100]}...{text[-150:]}"
 
 
 def well_formed(text: str) -> str:

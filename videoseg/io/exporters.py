@@ -126,10 +126,13 @@ def frame_names_of(video: VideoFacts) -> list[str]:
     """
     from videoseg.video.images import images_in
 
-    if video.path is not None and (folder := Path(video.path)).is_dir():
-        stems = [path.stem for path in images_in(folder)]
-        if len(stems) == video.num_frames and len(set(stems)) == len(stems):
-            return stems
+    try:
+        stems = [] if video.path is None else [path.stem for path in images_in(Path(video.path))]
+    except (OSError, ValueError):
+        # A file, or a place of another machine.
+        stems = []
+    if len(stems) == video.num_frames and len(set(stems)) == len(stems):
+        return stems
     return [f"{frame:05d}" for frame in range(video.num_frames)]
 
 
@@ -249,8 +252,8 @@ def _checked_sequence(video: VideoFacts, sequence: str | None) -> str:
         return shorten_name(cleaned.strip(". "), _MAX_NAME_BYTES) or "video"
     if not _is_plain_name(sequence):
         raise ConfigError(
-            f"the sequence {shorten(sequence)} becomes a folder's name: it must not be empty or "
-            "too long, start with a dot, or hold a slash"
+            f"the sequence {shorten(sequence)} becomes a folder's name: it must be text, not "
+            "empty or too long, and not start with a dot or hold a slash"
         )
     return sequence
 
@@ -258,6 +261,7 @@ def _checked_sequence(video: VideoFacts, sequence: str | None) -> str:
 def _checked_names(video: VideoFacts, names: Sequence[str] | None) -> list[str]:
     if names is None:
         return frame_names_of(video)
+    names = list(names)
     if len(names) != video.num_frames or len(set(names)) != len(names):
         raise ConfigError(
             f"frame_names needs {video.num_frames} different names, one for each frame, "
@@ -265,13 +269,15 @@ def _checked_names(video: VideoFacts, names: Sequence[str] | None) -> list[str]:
         )
     if bad := [name for name in names if not _is_plain_name(name)]:
         raise ConfigError(
-            f"the frame name {shorten(bad[0])} becomes a file's name: it must not be empty or too "
-            "long, start with a dot, or hold a slash"
+            f"the frame name {shorten(bad[0])} becomes a file's name: it must be text, not empty "
+            "or too long, and not start with a dot or hold a slash"
         )
-    return list(names)
+    return names
 
 
-def _is_plain_name(name: str) -> bool:
+def _is_plain_name(name: object) -> bool:
+    if not isinstance(name, str):
+        return False
     try:
         fits = 0 < len(os.fsencode(name)) <= _MAX_NAME_BYTES
     except UnicodeEncodeError:

@@ -12,7 +12,7 @@ from videoseg.errors import ConfigError, ShapeError
 from videoseg.io.tags import draw_tag, has_room_for_tags
 from videoseg.masks.colors import Color, object_color, readable_text_color
 from videoseg.masks.contours import contour_polygons
-from videoseg.types.arrays import BoolArray, FloatArray, Frame
+from videoseg.types.arrays import BoolArray, FloatArray, Frame, as_masks
 from videoseg.types.geometry import Box, Point
 from videoseg.types.grounding import Prompt
 from videoseg.types.video import VideoFacts, VideoSource
@@ -88,7 +88,8 @@ def draw_masks(
 
     Args:
         frame: RGB uint8, shape (H, W, 3); not changed.
-        masks: For each object id a mask of shape (H, W).
+        masks: For each object id a mask of shape (H, W), dtype bool; numbers that are 0 and 1,
+            or 0 and 255, are taken, too.
         labels: What the objects are called; ``object 3`` for one that has no label, or one
             that others have, too.
         opacity: Of the fill, in [0, 1].
@@ -100,18 +101,13 @@ def draw_masks(
 
     Raises:
         ShapeError: If frame or a mask has the wrong shape.
-        ConfigError: If the opacity is out of range.
+        ConfigError: If the opacity is out of range, a mask holds other values, or an id is no
+            whole number.
     """
     drawn = _copy_of(frame)
     if not 0.0 <= opacity <= 1.0:
         raise ConfigError(f"opacity must lie in [0, 1], got {opacity}")
-    for object_id, mask in masks.items():
-        if mask.shape != frame.shape[:2]:
-            raise ShapeError(
-                f"the mask of object {object_id}",
-                actual=mask.shape,
-                expected=str(frame.shape[:2]),
-            )
+    masks = as_masks(masks, frame.shape[:2])
     areas = {key: int(np.count_nonzero(mask)) for key, mask in masks.items()}
     order = sorted((key for key in masks if areas[key]), key=lambda key: (-areas[key], -key))
     for object_id in order:

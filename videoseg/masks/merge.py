@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import ConfigError, ShapeError
-from videoseg.types.arrays import BoolArray, Size, as_mask
+from videoseg.types.arrays import BoolArray, Size, as_masks
 from videoseg.types.rle import Rle
 
 __all__ = ["index_map", "union_of_rles"]
@@ -59,19 +59,13 @@ def index_map(masks: Mapping[int, BoolArray], size: Size) -> npt.NDArray[np.uint
         ConfigError: If an id does not fit into one byte, or a mask is none.
     """
     picture = np.zeros(size, np.uint8)
-    checked = {key: as_mask(mask, f"the mask of object {key}") for key, mask in masks.items()}
+    checked = as_masks(masks, size)
     order = sorted(checked, key=lambda key: (-int(np.count_nonzero(checked[key])), -key))
     for object_id in order:
         if not 1 <= object_id <= 255:
             raise ConfigError(
                 f"an index picture holds object ids 1 to 255, got {object_id}; "
                 "renumber the objects or export PNG or COCO files instead"
-            )
-        if checked[object_id].shape != tuple(size):
-            raise ShapeError(
-                f"the mask of object {object_id}",
-                actual=checked[object_id].shape,
-                expected=str(tuple(size)),
             )
         picture[checked[object_id]] = object_id
     return picture

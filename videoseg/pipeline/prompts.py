@@ -75,7 +75,7 @@ def inside_frame(prompt: Prompt, size: Size, warnings: list[str]) -> Prompt:
             f"{named} reaches beyond the {width}x{height} frame and was cut to {_corners(box)}; "
             f"{_UNITS}"
         )
-    elif box.width < 1 or box.height < 1 or (box.area <= 1 and height * width > 1):
+    elif box.width < 1 or box.height < 1 or (_shares(prompt.box) and height * width > 1):
         warnings.append(f"{named} is not larger than a pixel{_shares(prompt.box)}; {_UNITS}")
     return replace(prompt, box=box)
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import ConfigError, ShapeError
+from videoseg.text import shorten
+from videoseg.types.scalars import whole_number
 
-__all__ = ["BoolArray", "FloatArray", "Frame", "IntArray", "Size", "as_bool", "as_mask"]
+__all__ = [
+    "BoolArray",
+    "FloatArray",
+    "Frame",
+    "IntArray",
+    "Size",
+    "as_bool",
+    "as_mask",
+    "as_masks",
+]
 
 Frame: TypeAlias = npt.NDArray[np.uint8]
 """One decoded frame: RGB, shape (H, W, 3), dtype uint8."""
@@ -64,11 +76,37 @@ def as_bool(masks: Any, name: str = "a mask") -> BoolArray:
     )
 
 
+def as_masks(masks: Any, size: Size) -> dict[int, BoolArray]:
+    """Return the masks of several objects by id, each as bool, shape (H, W).
+
+    Args:
+        masks: A mapping of whole numbers of any kind to what ``as_mask`` takes.
+        size: (height, width) of every mask.
+
+    Raises:
+        ShapeError: If a mask has another size.
+        ConfigError: If it is no mapping, an id is no whole number, or a mask is none.
+    """
+    if not isinstance(masks, Mapping):
+        raise ConfigError(
+            "masks must be a mapping of object ids to masks, such as {1: mask}, "
+            f"got {shorten(masks)}"
+        )
+    checked = {}
+    for key, mask in masks.items():
+        object_id = whole_number(key, "object_id")
+        what = f"the mask of object {object_id}"
+        checked[object_id] = as_mask(mask, what)
+        if checked[object_id].shape != tuple(size):
+            raise ShapeError(what, actual=checked[object_id].shape, expected=str(tuple(size)))
+    return checked
+
+
 def _as_array(masks: Any, name: str) -> npt.NDArray[Any]:
     try:
         return np.asarray(masks)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(
             f"{name} must be an array of bool, got a value of type {type(masks).__name__} that "
-            "is none; move a tensor to the CPU first"
+            "cannot be made one; write (mask > 0).cpu().numpy() of a tensor"
         ) from error

@@ -10,7 +10,7 @@ from videoseg.errors import ConfigError
 from videoseg.text import shorten
 from videoseg.types.geometry import Box, Point, Window
 from videoseg.types.rle import Rle
-from videoseg.types.scalars import real_number, text_of, whole_number
+from videoseg.types.scalars import real_number, text_of, texts_of, whole_number
 
 __all__ = ["Embedding", "Grounding", "Look", "Move", "Prompt", "Thought"]
 
@@ -198,7 +198,7 @@ class Grounding:
         if self.confidence is not None:
             confidence = real_number(self.confidence, "the confidence of a grounding")
             object.__setattr__(self, "confidence", confidence)
-        warnings = tuple(text_of(text, "a warning of a grounding") for text in self.warnings)
+        warnings = texts_of(self.warnings, "the warnings of a grounding")
         object.__setattr__(self, "warnings", warnings)
         if self.prompts and self.keyframe is None:
             raise ConfigError("a grounding with prompts needs a keyframe")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +51,8 @@ class FrameMasks:
 
     Raises:
         ShapeError: If a mask is not an array of bool of the frame's size.
-        ConfigError: If the frame or an object id is not a whole number.
+        ConfigError: If the frame or an object id is not a whole number, or ``masks`` is no
+            mapping.
     """
 
     frame: int
@@ -60,6 +61,11 @@ class FrameMasks:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frame", whole_number(self.frame, "the frame of masks"))
+        if not isinstance(self.masks, Mapping):
+            raise ConfigError(
+                f"the masks of frame {self.frame} must be a mapping of object ids to masks, such "
+                f"as {{1: mask}}, got {shorten(self.masks)}"
+            )
         if any(type(object_id) is not int for object_id in self.masks):
             masks = {whole_number(key, "object_id"): mask for key, mask in self.masks.items()}
             object.__setattr__(self, "masks", masks)
@@ -106,6 +112,11 @@ class MaskTrack:
         object.__setattr__(self, "object_id", object_id)
         size = checked_size(self.size, f"the size of the track of object {object_id}")
         object.__setattr__(self, "size", size)
+        if not isinstance(self.masks, Iterable):
+            raise ConfigError(
+                f"the masks of object {object_id} must be a sequence with an Rle or None for "
+                f"every frame, got {shorten(self.masks)}"
+            )
         object.__setattr__(self, "masks", tuple(self.masks))
         label = text_of(self.label, f"the label of the track of object {object_id}")
         object.__setattr__(self, "label", label)
@@ -137,8 +148,10 @@ class MaskTrack:
             frame: The frame index; negative ones count from the end.
 
         Raises:
+            ConfigError: If the index is no whole number.
             FrameNotFoundError: If there is no such frame; it is an ``IndexError``, too.
         """
+        frame = whole_number(frame, "the index of a frame")
         if not -len(self.masks) <= frame < len(self.masks):
             raise FrameNotFoundError(frame, len(self.masks))
         rle = self.masks[frame]

@@ -119,6 +119,8 @@ class Rle:
             size, counts = data["size"], data["counts"]
         except (KeyError, TypeError, IndexError) as error:
             raise ConfigError("a COCO RLE needs 'size': [height, width] and 'counts'") from error
+        if isinstance(counts, bytearray | memoryview):
+            counts = bytes(counts)
         if isinstance(counts, str | bytes):
             return Rle(size, counts)  # type: ignore[arg-type]
         size = checked_size(size, "'size' of an RLE")

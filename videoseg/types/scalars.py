@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 from videoseg.errors import ConfigError
 from videoseg.text import shorten, well_formed
 
-__all__ = ["real_number", "text_of", "whole_number", "whole_numbers"]
+__all__ = ["real_number", "text_of", "texts_of", "whole_number", "whole_numbers"]
 
 
 def whole_number(value: Any, what: str, *, least: int | None = None) -> int:
@@ -56,7 +57,7 @@ def real_number(value: Any, what: str, *, finite: bool = True) -> float:
         ConfigError: If it is no number, a truth value, or (if ``finite``) infinite or NaN.
     """
     number = value if type(value) in (int, float) else _as_number(value)
-    if number is None or (finite and not math.isfinite(number)):
+    if number is None or (finite and not _is_finite(number)):
         kind = "finite number" if finite else "number"
         raise ConfigError(f"{what} must be a {kind}, got {shorten(value)}")
     return number
@@ -73,9 +74,29 @@ def text_of(value: Any, what: str) -> str:
     return str(value) if value.isascii() else well_formed(value)
 
 
+def texts_of(values: Any, what: str) -> tuple[str, ...]:
+    """Return several texts as a tuple; see ``text_of``.
+
+    Raises:
+        ConfigError: If they are no sequence of text, or a single text.
+    """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ConfigError(f"{what} must be a sequence of text, got {shorten(values)}")
+    return tuple(text_of(value, f"each of {what}") for value in values)
+
+
+def _is_finite(number: int | float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
 def _as_int(value: Any) -> int | None:
     number = _as_number(value)
-    if number is None or not math.isfinite(number) or number != int(number):
+    if number is None or isinstance(number, int):
+        return number
+    if not math.isfinite(number) or number != int(number):
         return None
     return int(number)
 

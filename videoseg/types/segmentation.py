@@ -15,7 +15,7 @@ from videoseg.types.arrays import BoolArray
 from videoseg.types.episode import Trace
 from videoseg.types.grounding import Grounding
 from videoseg.types.masks import MaskTrack
-from videoseg.types.scalars import text_of, whole_number
+from videoseg.types.scalars import text_of, texts_of, whole_number
 from videoseg.types.video import VideoFacts, VideoSource
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Segmentation:
         object.__setattr__(self, "query", text_of(self.query, "the query of a result"))
         object.__setattr__(self, "tracks", tuple(self.tracks))
         object.__setattr__(self, "seed", whole_number(self.seed, "the seed of a result"))
-        warnings = tuple(text_of(text, "a warning of a result") for text in self.warnings)
+        warnings = texts_of(self.warnings, "the warnings of a result")
         object.__setattr__(self, "warnings", warnings)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -123,8 +123,10 @@ class Segmentation:
             frame: The frame index; negative ones count from the end.
 
         Raises:
+            ConfigError: If the index is no whole number.
             FrameNotFoundError: If there is no such frame; it is an ``IndexError``, too.
         """
+        frame = whole_number(frame, "the index of a frame")
         if not -self.video.num_frames <= frame < self.video.num_frames:
             raise FrameNotFoundError(frame, self.video.num_frames)
         union = np.zeros(self.video.size, dtype=bool)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videoseg.errors import VideoError
+from videoseg.text import show_path
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.arrays import uniform_timestamps
-from videoseg.video.container import shown_path
 from videoseg.video.picture_files import (
     Darkness,
     depth_of,
@@ -64,13 +64,13 @@ class AnimationReader:
         self._size: Size = (0, 0)
         seconds = []
         for index, image in self._opened(0, len(self._pages)):
-            depth_of(image, name=shown_path(path))
+            depth_of(image, name=show_path(path))
             size = upright_size(image)
             if index == 0:
                 self._size = size
             elif size != self._size:
                 raise VideoError(
-                    f"picture {index} of {shown_path(path)} is {size[1]}x{size[0]} pixels but "
+                    f"picture {index} of {show_path(path)} is {size[1]}x{size[0]} pixels but "
                     f"those before it are {self._size[1]}x{self._size[0]}; save pictures of one "
                     "size, or the one you mean as a file of its own",
                     path=str(path),
@@ -107,7 +107,7 @@ class AnimationReader:
         """Yield the frames [start, stop) in order, opening the file once."""
         for index, image in self._opened(start, stop):
             with reading(self._path, frame=index):
-                frame, brightest = to_rgb(image, name=shown_path(self._path))
+                frame, brightest = to_rgb(image, name=show_path(self._path))
             self._darkness.note(self._path.name, brightest)
             yield frame
 

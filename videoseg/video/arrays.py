@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,10 +11,26 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import ShapeError, VideoError
-from videoseg.text import shorten
+from videoseg.text import printable, shorten, shorten_text
 from videoseg.types import FloatArray, Frame, Size
 
-__all__ = ["ArrayReader", "rgb_frame", "uniform_timestamps"]
+__all__ = [
+    "EIGHT_BIT_MODES",
+    "ArrayReader",
+    "as_array",
+    "is_pillow_image",
+    "pillow_array",
+    "rgb_frame",
+    "uniform_timestamps",
+]
+
+EIGHT_BIT_MODES: dict[str, str] = {
+    **dict.fromkeys(("1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBX"), "RGB"),
+    **dict.fromkeys(("CMYK", "YCbCr", "HSV"), "RGB"),
+    "La": "LA",
+    "RGBa": "RGBA",
+}
+"""Modes of Pillow whose values are eight bits wide, and what each passes through towards RGB."""
 
 _SHAPES = "(H, W, 3), (H, W, 4), (H, W, 1) or (H, W)"
 
@@ -25,6 +42,48 @@ def uniform_timestamps(num_frames: int, fps: float) -> FloatArray:
     return times
 
 
+def is_pillow_image(value: object) -> bool:
+    """Return whether a value is a picture of Pillow, without loading Pillow."""
+    pillow = sys.modules.get("PIL.Image")
+    return pillow is not None and isinstance(value, pillow.Image)
+
+
+def pillow_array(image: Any) -> npt.NDArray[Any]:
+    """Return a picture of Pillow as an array, as RGB if it has eight bits of whatever kind.
+
+    The numbers of a palette or of CMYK would otherwise be taken for grey or RGB values.
+    """
+    while image.mode in EIGHT_BIT_MODES and image.mode != "RGB":
+        image = image.convert(EIGHT_BIT_MODES[image.mode])
+    return np.asarray(image)
+
+
+def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
+    """Return a picture, or several, as an array; one of Pillow as RGB if it has eight bits.
+
+    Raises:
+        VideoError: If no array can be made of it.
+    """
+    if is_pillow_image(value):
+        from videoseg.video.picture_files import picture_errors
+
+        try:
+            return pillow_array(value)
+        except picture_errors() as error:
+            # Pillow decodes a file not before its pixels are asked for.
+            reason = shorten_text(printable(" ".join(str(error).split())), 200)
+            raise VideoError(
+                f"{name} cannot be decoded ({reason}); replace its file, or leave it out"
+            ) from error
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise VideoError(
+            f"no array can be made of {name}, a value of type {type(value).__name__}; give "
+            "tensor.detach().cpu() for a tensor on another device or with a gradient"
+        ) from error
+
+
 def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
     """Return a read-only RGB frame from a colour, grey or RGBA picture.
 
@@ -32,7 +91,8 @@ def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
     that is stored counts, whatever its opacity.
 
     Args:
-        array: A picture, shape (H, W, 3), (H, W, 4), (H, W, 1) or (H, W), dtype uint8.
+        array: A picture, shape (H, W, 3), (H, W, 4), (H, W, 1) or (H, W), dtype uint8, or one
+            of Pillow, of any mode with eight bits.
         name: What to call it in an error.
 
     Returns:
@@ -40,14 +100,15 @@ def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
 
     Raises:
         ShapeError: If the shape is another one or has no pixels.
-        VideoError: If the values are not uint8, or it is the path of a picture instead of one.
+        VideoError: If the values are not uint8, it is the path of a picture instead of one, or
+            no array can be made of it.
     """
     if isinstance(array, (str, os.PathLike)):
         raise VideoError(
             f"{name} is a path ({shorten(os.fspath(array))}), not a picture; give a list in which "
             "all are paths, such as Video.open(sorted(paths)), or in which all are pictures"
         )
-    picture: npt.NDArray[Any] = np.asarray(array)
+    picture = as_array(array, name=name)
     shape = picture.shape
     is_grey = picture.ndim == 2 or (picture.ndim == 3 and shape[2] == 1)
     if not is_grey and (picture.ndim != 3 or shape[2] not in (3, 4)):
@@ -104,6 +165,8 @@ class ArrayReader:
 
     @staticmethod
     def _as_pictures(frames: npt.NDArray[Any] | Sequence[Any]) -> npt.NDArray[Any] | list[Any]:
+        if is_pillow_image(frames):
+            return [frames]
         if not isinstance(frames, np.ndarray):
             return list(frames)
         if frames.ndim == 3 and frames.shape[2] in (3, 4):

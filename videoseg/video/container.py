@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from videoseg.errors import MissingDependencyError, VideoError
 from videoseg.files import check_regular_file
-from videoseg.text import printable
+from videoseg.text import show_path
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["open_container", "require_file", "require_pyav", "shown_path", "stream_warnings"]
+__all__ = ["open_container", "require_file", "require_pyav", "stream_warnings"]
 
 # Older ones crash on MPEG program streams and give BT.709 pictures the colors of BT.601.
 _OLDEST_PYAV = (17, 1)
@@ -23,20 +23,12 @@ _OLDEST_PYAV = (17, 1)
 # From here on ``av.open`` takes text that is not UTF-8 as it is and cannot be told what to do.
 _LENIENT_PYAV = (19,)
 
+# Names that stand for several files, as shells and FFmpeg have them.
+_PATTERN = re.compile(r"[*?]|%[0-9]*d")
+
 # Demuxers that make moving pictures of what is no video: text becomes a terminal recording,
 # scripts and playlists name other files or addresses to read.
 _REFUSED_FORMATS = frozenset({"tty", "concat", "hls", "dash", "ffmetadata", "lavfi", "webvtt"})
-
-# Longest path that is repeated whole in a message.
-_SHOWN_CHARACTERS = 300
-
-
-def shown_path(path: str | Path) -> str:
-    """Return a path as messages show it: printable, and without its middle if it is very long."""
-    text = printable(str(path))
-    if len(text) <= _SHOWN_CHARACTERS:
-        return text
-    return f"{text[: _SHOWN_CHARACTERS // 3]}...{text[-_SHOWN_CHARACTERS // 2 :]}"
 
 
 def require_pyav() -> None:
@@ -75,7 +67,7 @@ def require_file(path: Path, *, reader: str) -> None:
         raise VideoError(_why_no_file(path, error), path=str(path), reader=reader) from error
     if is_empty:
         raise VideoError(
-            f"{shown_path(path)} is empty (0 bytes); copy or download it again",
+            f"{show_path(path)} is empty (0 bytes); copy or download it again",
             path=str(path),
             reader=reader,
         )
@@ -110,7 +102,7 @@ def open_container(
         container = _open(path, applies_edits=applies_edits)
     except (FFmpegError, OSError, ValueError) as error:
         raise VideoError(
-            f"{shown_path(path)} is not a video that can be read ({_reason(error)}); if it plays "
+            f"{show_path(path)} is not a video that can be read ({_reason(error)}); if it plays "
             "elsewhere, convert it to MP4 with H.264, otherwise copy or download it again",
             path=str(path),
             reader=reader,
@@ -158,7 +150,7 @@ def _chosen_stream(container: InputContainer, path: Path, *, reader: str) -> Vid
     formats = set(container.format.name.split(","))
     if formats & _REFUSED_FORMATS:
         raise VideoError(
-            f"{shown_path(path)} is not a video but a text or playlist file "
+            f"{show_path(path)} is not a video but a text or playlist file "
             f"({container.format.long_name}); give the video itself",
             path=str(path),
             reader=reader,
@@ -166,14 +158,14 @@ def _chosen_stream(container: InputContainer, path: Path, *, reader: str) -> Vid
     streams = _ranked_streams(container)
     if not streams:
         raise VideoError(
-            f"{shown_path(path)} has no video stream ({container.format.long_name}); "
+            f"{show_path(path)} has no video stream ({container.format.long_name}); "
             "give a file with moving pictures, and a photo as JPEG or PNG",
             path=str(path),
             reader=reader,
         )
     if getattr(streams[0], "codec_context", None) is None:
         raise VideoError(
-            f"{shown_path(path)} is encoded in a way that cannot be decoded here; convert it to "
+            f"{show_path(path)} is encoded in a way that cannot be decoded here; convert it to "
             "MP4 with H.264, or copy or download it again if it should be that",
             path=str(path),
             reader=reader,
@@ -207,18 +199,19 @@ def _dimensions(stream: VideoStream) -> tuple[int, int]:
 
 
 def _why_no_file(path: Path, error: Exception) -> str:
-    shown = shown_path(path)
+    shown = show_path(path)
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         if path.is_symlink():
             return (
                 f"{shown} is a link to a file that is not there; fetch that file or give the one "
                 "you mean"
             )
-        hint = (
-            "download it first, videos are read from local files only"
-            if "://" in str(path) or str(path).startswith(("http:", "https:", "rtsp:"))
-            else "check the spelling and the folder you are in"
-        )
+        if "://" in str(path) or str(path).startswith(("http:", "https:", "rtsp:")):
+            hint = "download it first, videos are read from local files only"
+        elif _PATTERN.search(path.name):
+            hint = "patterns are not expanded: give the folder, or a list of its files"
+        else:
+            hint = "check the spelling and the folder you are in"
         return f"there is no file {shown}; {hint}"
     if isinstance(error, IsADirectoryError):
         return f"{shown} is a folder, a video file was expected"

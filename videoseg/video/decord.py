@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from videoseg.errors import MissingDependencyError, VideoError
+from videoseg.text import show_path
 from videoseg.types import FloatArray, Frame, Size
-from videoseg.video.container import shown_path
 from videoseg.video.pyav import PyavReader
 
 __all__ = ["DecordReader"]
@@ -111,7 +111,7 @@ class DecordReader:
                 yield decoder.read(index)
         except _DecordError as error:
             raise VideoError(
-                f"decord cannot decode frame {index} of {shown_path(self._path)} ({error}); "
+                f"decord cannot decode frame {index} of {show_path(self._path)} ({error}); "
                 "open it with reader='pyav'",
                 path=str(self._path),
                 frame=index,
@@ -179,7 +179,7 @@ class DecordReader:
         with self._lock:
             if self._closed:
                 raise VideoError(
-                    f"{shown_path(self._path)} has been closed; open it again to read "
+                    f"{show_path(self._path)} has been closed; open it again to read "
                     f"frame {index}",
                     path=str(self._path),
                     frame=index,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from videoseg.errors import VideoError
-from videoseg.video.container import shown_path
-from videoseg.video.images import IMAGE_SUFFIXES, images_in
+from videoseg.text import show_path
+from videoseg.video.images import IMAGE_SUFFIXES, images_in, natural_order
 
-__all__ = ["frames_of_folder"]
+__all__ = ["doubts_of_list", "frames_of_folder"]
 
 # What the hint about a folder without pictures takes for a video; others are opened, too.
 _VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
+
+# Names of which at least this share is alike are those of one row of frames.
+_SURE_SHARE = 0.8
 
 
 def frames_of_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
@@ -55,6 +59,31 @@ def frames_of_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
     return paths, _doubts(folder, [path.name for path in paths])
 
 
+def doubts_of_list(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Return what in the order of a list of files speaks against its being that of the frames.
+
+    Lists of a folder's files come in no order from some functions (``os.listdir``, ``glob``).
+    """
+    names = [path.name for path in paths]
+    is_one_row = len({(path.parent, _pattern(path.name)) for path in paths}) == 1
+    if not is_one_row or len(set(names)) < len(names):
+        return ()
+    ordered = sorted(names, key=natural_order)
+    if names in (ordered, ordered[::-1]):
+        return ()
+    at = next(index for index, name in enumerate(names) if name != ordered[index])
+    return (
+        f"the list of pictures is not in the order of its names: {names[at]} comes where "
+        f"{ordered[at]} would; the frames are in the order of the list: if that is not "
+        "what you mean, sort it by number, or open the folder",
+    )
+
+
+def _pattern(name: str) -> str:
+    """Return a picture's name without its ending, and with ``#`` for every number."""
+    return re.sub("[0-9]+", "#", Path(name).stem)
+
+
 def _doubts(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
     """Return what in the numbers of pictures speaks against their being one row of frames."""
     numbers = [
@@ -69,7 +98,14 @@ def _doubts(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
                 f"and {name}; all {len(names)} are taken as frames: if some are masks, keep them "
                 "in a folder of their own",
             )
-    patterns = {re.sub("[0-9]+", "#", Path(name).stem) for name in names}
+    patterns = Counter(_pattern(name) for name in names)
+    usual_pattern, count = patterns.most_common(1)[0]
+    if len(names) > count >= _SURE_SHARE * len(names):
+        odd = next(name for name in names if _pattern(name) != usual_pattern)
+        return (
+            f"the name of {odd} in {folder.name} is unlike those of the other pictures; it is "
+            "taken as a frame, too: if it is none, move it elsewhere",
+        )
     if len(patterns) > 1 or len({number[:-1] for number in numbers}) > 1:
         return ()
     steps = [later[-1] - earlier[-1] for earlier, later in pairwise(numbers) if later]
@@ -93,17 +129,15 @@ def _hint(folder: Path) -> str:
         entries = []
     for entry in entries:
         if entry.suffix.lower() in _VIDEO_SUFFIXES:
-            return f"it holds videos: give one of them, such as {shown_path(entry)}"
+            return f"it holds videos: give one of them, such as {show_path(entry)}"
     for entry in entries:
         try:
             if entry.is_dir() and images_in(entry):
-                return f"its sub-folders have: give one of them, such as {shown_path(entry)}"
+                return f"its sub-folders have: give one of them, such as {show_path(entry)}"
         except OSError:
             continue
     return "give a folder whose pictures lie directly in it, or a video file"
 
 
 def _error(folder: Path, words: str) -> VideoError:
-    return VideoError(
-        f"the folder {shown_path(folder)} {words}", path=str(folder), reader="images"
-    )
+    return VideoError(f"the folder {show_path(folder)} {words}", path=str(folder), reader="images")

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from videoseg.errors import VideoError
+from videoseg.text import show_path
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.arrays import uniform_timestamps
-from videoseg.video.container import shown_path
 from videoseg.video.picture_files import (
     Darkness,
     depth_of,
@@ -92,7 +92,7 @@ class ImageReader:
             size = self._check_header(index)
             if size != self._size:
                 raise VideoError(
-                    f"{shown_path(self._paths[index])} is {size[1]}x{size[0]} pixels but the "
+                    f"{show_path(self._paths[index])} is {size[1]}x{size[0]} pixels but the "
                     f"frames before it are {self._size[1]}x{self._size[0]}; resize or remove it",
                     path=str(self._paths[index]),
                     frame=index,
@@ -133,11 +133,11 @@ class ImageReader:
         path = self._paths[index]
         with reading(path, frame=index), open_picture(path) as image:
             seek_first(image)
-            frame, brightest = to_rgb(image, name=shown_path(path))
+            frame, brightest = to_rgb(image, name=show_path(path))
         self._darkness.note(path.name, brightest)
         if frame.shape[:2] != self._size:
             raise VideoError(
-                f"{shown_path(path)} was {self._size[1]}x{self._size[0]} pixels when the video "
+                f"{show_path(path)} was {self._size[1]}x{self._size[0]} pixels when the video "
                 f"was opened and is {frame.shape[1]}x{frame.shape[0]} now; open the video again",
                 path=str(path),
                 frame=index,
@@ -158,5 +158,5 @@ class ImageReader:
         with reading(path, frame=index), open_picture(path) as image:
             if (count := seek_first(image)) > 1:
                 self._num_in_file[path] = count
-            depth_of(image, name=shown_path(path))
+            depth_of(image, name=show_path(path))
             return upright_size(image)

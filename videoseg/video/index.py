@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import VideoError
+from videoseg.text import show_path
 from videoseg.types import FloatArray, Size
-from videoseg.video.container import shown_path
 from videoseg.video.edit_list import Schedule, edit_list_of, schedule_of
 from videoseg.video.orientation import Orientation
 from videoseg.video.scanning import Packets, SeekPoint, decode_all, probe_agrees, walk_packets
@@ -157,7 +157,7 @@ def _index_of(path: Path, packets: Packets, *, reader: str, applies_edits: bool)
         decoded = decode_all(path, reader=reader, applies_edits=applies_edits)
         if not decoded.pts:
             raise VideoError(
-                f"no frame of {shown_path(path)} can be decoded "
+                f"no frame of {show_path(path)} can be decoded "
                 f"({decoded.reason or 'it has none'}); copy or download it again",
                 path=str(path),
                 reader=reader,
@@ -177,10 +177,15 @@ def _index_of(path: Path, packets: Packets, *, reader: str, applies_edits: bool)
                 f"{len(packets.pts)} frames that its edit list shows, {len(decoded.pts)} can be "
                 "decoded",
             )
-        if packets.num_missing:
+        if packets.num_missing or packets.bytes_missing:
+            missing = (
+                f"{packets.num_missing} frames"
+                if packets.num_missing
+                else f"{packets.bytes_missing} bytes"
+            )
             warnings += (
-                f"{path.name} is cut short: its header promises {packets.num_missing} frames "
-                f"more than there are; {len(decoded.pts)} can be decoded",
+                f"{path.name} is cut short: its header promises {missing} more than there are; "
+                f"{len(decoded.pts)} frames can be decoded; copy or download it again",
             )
         picture = decoded.picture
     if picture is None:

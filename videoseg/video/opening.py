@@ -8,9 +8,8 @@ frames, bit by bit, so the choice changes nothing but time.
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,12 @@ from videoseg.errors import ConfigError, VideoError
 from videoseg.files import expand_path
 from videoseg.stages import VideoReader
 from videoseg.text import shorten, well_formed
+from videoseg.types.scalars import real_number
 from videoseg.video.animations import AnimationReader, holds_several
 from videoseg.video.arrays import ArrayReader
 from videoseg.video.container import require_file
 from videoseg.video.core import ReaderFactory, VideoCore
-from videoseg.video.frame_names import frames_of_folder
+from videoseg.video.frame_names import doubts_of_list, frames_of_folder
 from videoseg.video.images import IMAGE_SUFFIXES, ImageReader
 from videoseg.video.iterators import LiveReader, SpoolReader
 
@@ -43,11 +43,13 @@ def path_core(
     fps: float | None,
 ) -> VideoCore:
     """Open a video file, a folder of pictures, a picture or a list of them; see ``Video.open``."""
-    _check_fps(fps)
+    fps = _checked_fps(fps)
     factory: ReaderFactory
     if not isinstance(path, (str, os.PathLike)):
         locations = _listed(path)
-        factory = partial(ImageReader, locations, fps=fps or DEFAULT_FPS)
+        factory = partial(
+            ImageReader, locations, fps=fps or DEFAULT_FPS, warnings=doubts_of_list(locations)
+        )
         folders = {location.parent for location in locations}
         return VideoCore(
             well_formed(folders.pop().name if len(folders) == 1 else "pictures"),
@@ -80,7 +82,7 @@ def frames_core(
     frames: npt.NDArray[Any] | Sequence[Any], *, fps: float | None, name: str
 ) -> VideoCore:
     """Take pictures in memory; see ``Video.from_frames``."""
-    _check_fps(fps)
+    fps = _checked_fps(fps)
     rate = fps or DEFAULT_FPS
     return VideoCore(
         name,
@@ -103,7 +105,7 @@ def iterator_core(
     cache_bytes: int,
 ) -> VideoCore:
     """Take pictures that arrive one after another; see ``Video.from_iterator``."""
-    _check_fps(fps)
+    fps = _checked_fps(fps)
     rate = fps or DEFAULT_FPS
     reader: LiveReader | SpoolReader
     if live:
@@ -139,6 +141,11 @@ def _choose_reader(path: Path, *, reader: str, fps: float) -> tuple[str, ReaderF
 
 def _listed(paths: object) -> list[Path]:
     """Return the files of a list of paths."""
+    if isinstance(paths, Set):
+        raise VideoError(
+            f"a set of paths ({shorten(paths)}) has no order in which they could be frames; give "
+            "a list, such as sorted(paths)"
+        )
     if isinstance(paths, Iterable) and not isinstance(paths, (bytes, bytearray)):
         listed = list(paths)
         if all(isinstance(path, (str, os.PathLike)) for path in listed):
@@ -182,6 +189,10 @@ def _registered_reader(name: str, path: Path) -> VideoReader:
     return built
 
 
-def _check_fps(fps: float | None) -> None:
-    if fps is not None and not (math.isfinite(fps) and fps > 0):
-        raise ConfigError(f"fps must be a positive number, got {fps}")
+def _checked_fps(fps: float | None) -> float | None:
+    if fps is None:
+        return None
+    number = real_number(fps, "fps")
+    if number <= 0:
+        raise ConfigError(f"fps must be a positive number, got {shorten(fps)}")
+    return number

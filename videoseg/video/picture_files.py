@@ -14,10 +14,9 @@ import numpy as np
 
 from videoseg.errors import VideoError
 from videoseg.files import check_regular_file
-from videoseg.text import printable, shorten_text
+from videoseg.text import printable, shorten_text, show_path
 from videoseg.types import Frame, Size
-from videoseg.video.arrays import rgb_frame
-from videoseg.video.container import shown_path
+from videoseg.video.arrays import EIGHT_BIT_MODES, pillow_array, rgb_frame
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -54,10 +53,6 @@ _TIFF_REDUCED, _TIFF_MASK, _TIFF_OLD_REDUCED = 1, 4, 2
 
 # Pictures of 16 bits below this have 12 or fewer in use.
 _DIM = 4096
-
-# Pictures whose values are eight bits wide, and what they pass through on the way to RGB.
-_EIGHT_BITS = dict.fromkeys(("1", "L", "P", "LA", "PA", "RGB", "RGBA", "RGBX"), "RGB")
-_EIGHT_BITS |= {"CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB", "La": "LA", "RGBa": "RGBA"}
 
 
 def open_picture(source: str | Path | bytes) -> Image.Image:
@@ -111,7 +106,7 @@ def reading(path: Path, *, frame: int) -> Iterator[None]:
         raise VideoError(str(error), path=str(path), frame=frame, reader="images") from error
     except picture_errors() as error:
         raise VideoError(
-            f"{shown_path(path)} cannot be read as a picture ({_reason(path, error)}); "
+            f"{show_path(path)} cannot be read as a picture ({_reason(path, error)}); "
             f"{'fetch that file' if path.is_symlink() else 'replace it'}, or leave the frame out",
             path=str(path),
             frame=frame,
@@ -179,7 +174,7 @@ def depth_of(image: Image.Image, *, name: str) -> Depth | None:
     """
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     is_unsigned = all(kind in _TIFF_UNSIGNED for kind in tags.get(_TIFF_SAMPLE_FORMAT, (1,)))
-    if image.mode in _EIGHT_BITS and is_unsigned:
+    if image.mode in EIGHT_BIT_MODES and is_unsigned:
         return None
     if image.mode.startswith("I;16") and is_unsigned:
         bits = tags.get(_TIFF_BITS_PER_SAMPLE, (16,))[0]
@@ -225,9 +220,7 @@ def to_rgb(image: Image.Image, *, name: str) -> tuple[Frame, int | None]:
     is_deep = ";16" in _raw_mode(image)
     upright = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
     if depth is None:
-        while upright.mode != "RGB":
-            upright = upright.convert(_EIGHT_BITS[upright.mode])
-        frame = rgb_frame(np.asarray(upright), name=name)
+        frame = rgb_frame(pillow_array(upright), name=name)
         # Of deep colors Pillow gives the upper eight bits only. Whether those below are in use
         # where the upper are all 0 is not known.
         return frame, (int(frame.max()) << 8 | 0xFF) if is_deep else None

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from videoseg.errors import VideoError
+from videoseg.text import show_path
 from videoseg.types import FloatArray, Frame, Size
-from videoseg.video.container import open_container, shown_path
+from videoseg.video.container import open_container
 from videoseg.video.index import FrameIndex, build_index
 from videoseg.video.scanning import SeekPoint, frames_of
 
@@ -62,6 +63,7 @@ class PyavReader:
             range(self._index.num_frames) if schedule is None else schedule.positions
         )
         self._stand_ins: set[int] = set()
+        self._resized: dict[int, Size] = {}
         self._idle: list[_Cursor] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -91,13 +93,20 @@ class PyavReader:
         """What is wrong with the file, in words, as far as it has been read."""
         with self._lock:
             missing = sorted(self._stand_ins)
-        if not missing:
-            return self._index.warnings
-        return (
-            *self._index.warnings,
-            f"{self._path.name} is damaged: {len(missing)} frames cannot be decoded and the ones "
-            f"before them stand in, the first at frame {missing[0]}",
-        )
+            resized = min(self._resized.items(), default=None)
+        warnings = list(self._index.warnings)
+        if missing:
+            warnings.append(
+                f"{self._path.name} is damaged: {len(missing)} frames cannot be decoded and the "
+                f"ones before them stand in, the first at frame {missing[0]}"
+            )
+        if resized is not None:
+            index, (height, width) = resized
+            warnings.append(
+                f"{self._path.name} changes its picture size: frame {index} is {width}x{height}, "
+                f"and all are given as {self._size[1]}x{self._size[0]} like the first"
+            )
+        return tuple(warnings)
 
     def read(self, index: int) -> Frame:
         """Return one frame, RGB uint8, shape (H, W, 3).
@@ -170,16 +179,20 @@ class PyavReader:
 
     def _decode(self, cursor: _Cursor, index: int) -> VideoFrame:
         frame, is_stand_in = cursor.advance_to(self._positions[index])
-        if is_stand_in:
+        size = self._index.orientation.size_of((frame.height, frame.width))
+        if is_stand_in or size != self._size:
             with self._lock:
-                self._stand_ins.add(index)
+                if is_stand_in:
+                    self._stand_ins.add(index)
+                if size != self._size:
+                    self._resized[index] = size
         return frame
 
     def _take(self, index: int) -> _Cursor:
         with self._lock:
             if self._closed:
                 raise VideoError(
-                    f"{shown_path(self._path)} has been closed; open it again to read "
+                    f"{show_path(self._path)} has been closed; open it again to read "
                     f"frame {index}",
                     path=str(self._path),
                     frame=index,
@@ -260,7 +273,7 @@ class _Cursor:
                 return self._last, False
         if self._last is None:
             raise VideoError(
-                f"frame {index} of {shown_path(self._path)} cannot be decoded, nor can any "
+                f"frame {index} of {show_path(self._path)} cannot be decoded, nor can any "
                 "before it; copy or download the file again",
                 path=str(self._path),
                 frame=index,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from videoseg.types import Size
 from videoseg.video.bitstream import wipes_memory
 from videoseg.video.container import open_container, stream_warnings
+from videoseg.video.file_length import missing_bytes
 from videoseg.video.orientation import Orientation, orientation_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Packets:
         track: The number that the file gives the stream, None where files have no edit lists.
         is_edited: Whether an edit list leaves frames out.
         num_missing: How many packets the header promises beyond those there are.
+        bytes_missing: How many bytes the head promises beyond those there are.
         picture: What the first frame looks like, once one has been decoded.
         warnings: What is wrong, in words.
     """
@@ -107,6 +109,7 @@ class Packets:
     num_streams: int = 1
     track: int | None = None
     num_missing: int = 0
+    bytes_missing: int = 0
     picture: Picture | None = None
     warnings: tuple[str, ...] = ()
 
@@ -136,7 +139,7 @@ def walk_packets(path: Path, *, reader: str, applies_edits: bool = True) -> Pack
         found = Packets(
             codec=stream.codec_context.name,
             time_base=stream.time_base or Fraction(1, 1000),
-            header_rate=stream.average_rate or stream.guessed_rate,
+            header_rate=_stated_rate(container, stream),
             setup=stream.codec_context.extradata or b"",
         )
         found.is_trusted = found.codec in _ONE_FRAME_A_PACKET
@@ -168,10 +171,11 @@ def walk_packets(path: Path, *, reader: str, applies_edits: bool = True) -> Pack
                 f"{path.name} is damaged: reading stops after {num_packets} packets ({error})",
             )
         found.num_missing = max(0, _num_promised(container, stream) - num_packets)
+        found.bytes_missing = missing_bytes(path)
     if found.is_edited and is_open:
         # Frames beside a cut may lean on frames that FFmpeg does not even read.
         found.is_trusted = False
-    if found.num_missing:
+    if found.num_missing or found.bytes_missing:
         # Possibly cut short, so the last packets may not decode.
         found.is_trusted = False
         found.is_damaged = True
@@ -184,13 +188,22 @@ def _has_edit_lists(container: InputContainer) -> bool:
     return "mp4" in container.format.name.split(",")
 
 
+def _stated_rate(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Return frames per second as the header says."""
+    if container.format.name == "avi" and stream.guessed_rate:
+        # Its header tells the ticks per second, of which not all show a new frame.
+        return stream.guessed_rate
+    return stream.average_rate or stream.guessed_rate
+
+
 def _num_promised(container: InputContainer, stream: VideoStream) -> int:
     """Return how many packets a header promises, 0 where it does not say."""
     if _has_edit_lists(container):
         # The header counts what is stored. FFmpeg's index is what is left of it once edit lists
         # have been applied, which leave frames out and play others twice.
         return len(stream.index_entries)
-    return stream.frames
+    # An AVI file counts ticks, of which some may have no frame of their own.
+    return 0 if container.format.name == "avi" else stream.frames
 
 
 def _note(found: Packets, packet: Packet[VideoStream]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from videoseg.errors import VideoError
 from videoseg.text import shorten
 from videoseg.types import FloatArray, Frame, VideoSource
+from videoseg.video.arrays import as_array, is_pillow_image
 from videoseg.video.core import VideoCore
 from videoseg.video.video import Video
 
@@ -45,9 +46,12 @@ def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> V
             "give its path, or write what it holds to a file and give the path of that"
         )
     if isinstance(value, np.ndarray):
+        if value.dtype.kind in "OU" and value.ndim == 1:
+            return as_video(value.tolist(), fps=fps)
         return Video.from_frames(value, fps=fps)
     if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
-        return Video.from_frames(np.asarray(value), fps=fps)
+        frames = [value] if is_pillow_image(value) else as_array(value, name="a video")
+        return Video.from_frames(frames, fps=fps)
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         if value and all(isinstance(item, (str, os.PathLike)) for item in value):
             return Video.open(value, fps=fps)

@@ -14,9 +14,12 @@ import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, ShapeError, VideoError
 from videoseg.files import expand_path
+from videoseg.text import show_path
 from videoseg.types import FloatArray, Frame, Size
+from videoseg.types.rle import checked_size
+from videoseg.types.scalars import real_number, whole_number
 from videoseg.video.arrays import rgb_frame
-from videoseg.video.container import require_pyav, shown_path
+from videoseg.video.container import require_pyav
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -93,8 +96,9 @@ class VideoWriter:
         self._rate = _exact_rate(fps)
         self._ticks = None if timestamps is None else _ticks(timestamps, self._rate)
         self._time_base = 1 / self._rate if self._ticks is None else Fraction(1, _CLOCK)
-        if size is not None and (len(size) != 2 or min(size) < 1):
-            raise ConfigError(f"size must be (height, width), both at least 1, got {size}")
+        if size is not None:
+            size = checked_size(size, "size")
+        quality = whole_number(quality, "quality")
         if not 0 <= quality <= 51:
             raise ConfigError(f"quality must be within 0..51, got {quality}")
         require_pyav()
@@ -108,7 +112,7 @@ class VideoWriter:
         self._num_frames = 0
         self._is_closed = False
         if os.path.isdir(self._path):  # noqa: PTH112 -- a name may be too long to be asked about
-            raise OutputError(f"{shown_path(self._path)} is a folder; give the name of a file")
+            raise OutputError(f"{show_path(self._path)} is a folder; give the name of a file")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -141,7 +145,7 @@ class VideoWriter:
 
         if self._is_closed:
             raise VideoError(
-                f"{shown_path(self._path)} is finished; make a new VideoWriter to write "
+                f"{show_path(self._path)} is finished; make a new VideoWriter to write "
                 "more frames",
                 path=str(self._path),
             )
@@ -182,7 +186,7 @@ class VideoWriter:
         if self._container is None:
             self._is_closed = True
             raise VideoError(
-                f"{shown_path(self._path)} was not written: a video needs at least one frame",
+                f"{show_path(self._path)} was not written: a video needs at least one frame",
                 path=str(self._path),
             )
         try:
@@ -252,7 +256,7 @@ class VideoWriter:
             return index, 1
         if index >= len(self._ticks):
             raise VideoError(
-                f"{shown_path(self._path)} was to have {len(self._ticks)} frames, one for each of "
+                f"{show_path(self._path)} was to have {len(self._ticks)} frames, one for each of "
                 "its timestamps; give timestamps for every frame",
                 path=str(self._path),
             )
@@ -267,7 +271,7 @@ class VideoWriter:
         self.discard()
         names = ", ".join(name for name, _ in _ENCODERS)
         raise OutputError(
-            f"{shown_path(self._path)} cannot be written: this PyAV has no H.264 encoder "
+            f"{show_path(self._path)} cannot be written: this PyAV has no H.264 encoder "
             f'({names}); run: python -m pip install --force-reinstall --only-binary av "av>=17.1"'
         )
 
@@ -278,7 +282,7 @@ class VideoWriter:
     def _failure(self, error: Exception) -> OutputError:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return OutputError(
-            f"{shown_path(self._path)} cannot be written ({reason}); check the folder, its "
+            f"{show_path(self._path)} cannot be written ({reason}); check the folder, its "
             "permissions and the free space"
         )
 
@@ -294,7 +298,10 @@ def write_video(
 
 def _ticks(timestamps: FloatArray, rate: Fraction) -> list[int] | None:
     """Return times in units of the clock; None where they are those of the constant rate."""
-    seconds = np.asarray(timestamps, dtype=np.float64)
+    try:
+        seconds = np.asarray(timestamps, dtype=np.float64)
+    except (TypeError, ValueError):
+        seconds = np.array(np.nan)
     if seconds.ndim != 1 or not np.isfinite(seconds).all():
         raise ConfigError("timestamps must be finite numbers, one for each frame")
     if np.abs(seconds - np.arange(len(seconds)) / float(rate)).max(initial=0) <= _BLUR_SECONDS:
@@ -306,7 +313,8 @@ def _ticks(timestamps: FloatArray, rate: Fraction) -> list[int] | None:
 
 
 def _exact_rate(fps: float | Fraction) -> Fraction:
-    rate = Fraction(fps) if isinstance(fps, (int, Fraction)) else _nearest_rate(float(fps))
+    number = fps if isinstance(fps, Fraction) else real_number(fps, "fps")
+    rate = _nearest_rate(number) if isinstance(number, float) else Fraction(number)
     if not 0 < rate <= 1000:
         raise ConfigError(f"fps must be above 0 and at most 1000, got {fps}")
     return rate

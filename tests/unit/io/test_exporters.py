@@ -186,3 +186,18 @@ def test_real_index_masks_come_back_as_they_were(make_result, clip, tmp_path):
     for label, path in zip(labels, sorted(folder.iterdir()), strict=True):
         with Image.open(path) as picture:
             assert np.array_equal(np.array(picture), label)
+
+
+@pytest.mark.parametrize("path", ["9" * 5000, "a\0b", "/dev/null", "/nowhere/clip"])
+def test_a_path_that_is_no_folder_here_gives_numbers_as_names(result, tmp_path, path):
+    facts = dataclasses.replace(result.video, path=path)
+    foreign = dataclasses.replace(result, video=facts)
+    export(foreign, tmp_path, format="davis")
+    assert (tmp_path / "Annotations" / result.video.name / "00000.png").exists()
+
+
+def test_names_that_are_no_text_are_refused(result, tmp_path):
+    with pytest.raises(ConfigError, match="frame name 0 becomes a file's name: it must be text"):
+        export(result, tmp_path, format="davis", frame_names=range(result.video.num_frames))
+    with pytest.raises(ConfigError, match="sequence 3 becomes a folder's name: it must be text"):
+        export(result, tmp_path, format="davis", sequence=3)

@@ -158,3 +158,34 @@ def test_wrong_shapes_and_opacities_are_refused():
         draw_prompts(_flat(0), [Prompt(object_id=9, frame=0, mask=Rle.empty((4, 4)))])
     with pytest.raises(ConfigError, match="opacity"):
         draw_masks(_flat(0), {}, opacity=1.5)
+
+
+@pytest.mark.parametrize("high", [np.uint8(1), np.uint8(255), np.float32(1)])
+def test_masks_of_numbers_are_drawn_as_those_of_bool(high):
+    frame = np.full((40, 50, 3), 90, np.uint8)
+    mask = np.zeros((40, 50), bool)
+    mask[8:20, 8:30] = True
+    assert np.array_equal(draw_masks(frame, {1: mask * high}), draw_masks(frame, {1: mask}))
+
+
+def test_logits_are_not_drawn():
+    frame = np.full((40, 50, 3), 90, np.uint8)
+    with pytest.raises(ConfigError, match="the mask of object 2 holds values from -3 to 4"):
+        draw_masks(frame, {2: np.linspace(-3, 4, 2000).reshape(40, 50)})
+
+
+@pytest.mark.parametrize("kind", [int, float, np.uint8, np.int64])
+def test_ids_of_any_kind_of_number_are_drawn_alike(kind):
+    frame = np.full((40, 50, 3), 90, np.uint8)
+    mask = np.zeros((40, 50), bool)
+    mask[8:20, 8:30] = True
+    drawn = draw_masks(frame, {kind(3): mask, kind(200): ~mask})
+    assert np.array_equal(drawn, draw_masks(frame, {3: mask, 200: ~mask}))
+
+
+@pytest.mark.parametrize(
+    "masks", [{"3": np.ones((4, 4))}, {3.5: np.ones((4, 4))}, [np.ones((4, 4))]]
+)
+def test_masks_without_ids_are_not_drawn(masks):
+    with pytest.raises(ConfigError, match=r"object_id must be a whole|must be a mapping"):
+        draw_masks(np.zeros((4, 4, 3), np.uint8), masks)

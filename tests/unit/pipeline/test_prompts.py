@@ -33,7 +33,7 @@ def test_a_narrow_box_elsewhere_is_no_share_of_the_frame(video):
     assert "not larger than a pixel; boxes are in pixels" in warning
 
 
-@pytest.mark.parametrize("box", [(0, 0, 2, 2), (0, 0, 1, 6), (3, 3, 5, 4)])
+@pytest.mark.parametrize("box", [(0, 0, 2, 2), (0, 0, 1, 6), (3, 3, 5, 4), (3, 3, 4, 4)])
 def test_a_small_box_is_nothing_to_warn_of(video, box):
     assert warnings_of(video, Prompt(1, 0, box=Box(*box))) == ()
 

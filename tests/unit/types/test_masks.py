@@ -84,3 +84,10 @@ def test_a_mask_that_does_not_fit_its_frame_is_refused_at_once(mask):
     with pytest.raises(ShapeError, match="object 2 on frame 7") as caught:
         FrameMasks(7, {1: np.zeros((4, 5), bool), 2: mask}, (4, 5))
     assert "(4, 5), dtype bool" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_compressed_runs_are_taken_as_any_kind_of_bytes(kind):
+    rle = Rle.encode(np.eye(4, dtype=bool))
+    data = {"size": [4, 4], "counts": kind(rle.counts.encode("ascii"))}
+    assert Rle.from_coco(data) == rle

@@ -2,7 +2,7 @@ import pickle
 
 import pytest
 
-from videoseg.errors import FrameNotFoundError, ObjectNotFoundError, VideosegError
+from videoseg.errors import ConfigError, FrameNotFoundError, ObjectNotFoundError, VideosegError
 from videoseg.types import Grounding, MaskTrack, Segmentation, Trace, VideoFacts
 
 
@@ -22,3 +22,14 @@ def test_what_a_result_does_not_have_is_refused_as_videoseg_and_as_python_do():
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value)
     assert not result.mask(-2).any() and not track.mask(-1).any()
+
+
+@pytest.mark.parametrize("index", ["1", None, 0.5, True])
+def test_an_index_that_is_no_whole_number_is_refused(index):
+    track = MaskTrack(3, (4, 5), (None, None))
+    facts = VideoFacts("clip", None, 2, (4, 5), 5.0, 0.4, "array")
+    result = Segmentation("the red one", facts, Grounding(None), Trace(), (track,))
+    for asked in (result.mask, track.mask):
+        with pytest.raises(ConfigError, match="the index of a frame must be a whole number"):
+            asked(index)
+        assert asked(1.0).shape == (4, 5)

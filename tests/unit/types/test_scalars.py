@@ -215,3 +215,22 @@ def test_a_segmenters_mask_is_a_mask() -> None:
 def test_a_grounding_holds_prompts_only(prompts) -> None:
     with pytest.raises(ConfigError, match="must be a sequence of Prompt"):
         Grounding(0, prompts)
+
+
+def test_a_number_beyond_every_float_is_refused() -> None:
+    with pytest.raises(ConfigError, match="must be a finite number"):
+        Box(0, 0, 10**400, 4)
+
+
+def test_one_text_is_no_sequence_of_warnings() -> None:
+    with pytest.raises(ConfigError, match="warnings of a grounding must be a sequence of text"):
+        Grounding(None, warnings="nothing seen")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: FrameMasks(0, [np.ones((2, 2), bool)], (2, 2)), lambda: MaskTrack(1, (2, 2), None)],
+)
+def test_masks_of_another_type_are_refused(make) -> None:
+    with pytest.raises(ConfigError, match="must be a"):
+        make()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import struct
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from videoseg.video import Video, VideoWriter
 from videoseg.video.orientation import Orientation, orientation_of
 
 BOUND = {"bf": "2", "g": "12"}
+TWOS = range(0, 80, 2)
 
 
 @pytest.fixture(params=["pyav", "decord"])
@@ -281,3 +283,51 @@ def test_registered_reader_decodes(tmp_path, monkeypatch):
             0,
         ]
         assert not video[2].flags.writeable
+
+
+def test_avi_with_ticks_that_show_no_new_frame_is_whole(encoder, tmp_path):
+    # FFmpeg writes two ticks for each frame of H.264.
+    clip = encoder(
+        tmp_path / "ticks.avi", rate=25, options=BOUND, time_base=Fraction(1, 50), pts=TWOS
+    )
+    with Video.open(clip, cache_bytes=0) as video:
+        assert (len(video), video.warnings) == (40, ())
+        assert video.timestamps[-1] == pytest.approx(39 / 25, abs=0.03)
+        assert [number_of(video[index]) for index in (0, 17, 39)] == [0, 17, 39]
+
+
+@pytest.mark.parametrize("name", ["clip.avi", "clip.mkv", "clip.webm"])
+def test_file_shorter_than_its_head_says_is_told(encoder, tmp_path, name):
+    codec = "libvpx-vp9" if name.endswith("webm") else "libx264"
+    whole = encoder(tmp_path / name, codec=codec, options={"g": "10"})
+    with Video.open(whole) as video:
+        assert (len(video), video.warnings) == (40, ())
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 4 // 5])
+    with Video.open(whole) as video:
+        assert 0 < len(video) < 40
+        assert "is cut short: its header promises" in " ".join(video.warnings)
+        assert "bytes more than there are" in " ".join(video.warnings)
+
+
+def test_live_matroska_file_of_unknown_length_is_whole(encoder, tmp_path):
+    whole = encoder(tmp_path / "clip.mkv")
+    data = bytearray(whole.read_bytes())
+    at = data.index(b"\x18\x53\x80\x67") + 4
+    data[at : at + 8] = b"\x01" + b"\xff" * 7
+    whole.write_bytes(data)
+    with Video.open(whole) as video:
+        assert (len(video), video.warnings) == (40, ())
+
+
+def test_pictures_that_change_their_size_are_told(encoder, tmp_path, reader):
+    parts = [
+        encoder(tmp_path / f"{height}.ts", num_frames=10, size=(height, 84)) for height in (60, 96)
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with Video.open(path, reader=reader) as video:
+        frames = list(video)
+        assert {frame.shape for frame in frames} == {(60, 84, 3)}
+        assert len(frames) == 20
+        [warning] = [text for text in video.warnings if "changes its picture size" in text]
+        assert "frame 10 is 84x96, and all are given as 84x60 like the first" in warning

@@ -6,10 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from videoseg.errors import ShapeError, VideoError
 from videoseg.types import VideoSource
-from videoseg.video import Video
+from videoseg.video import Video, as_video
 
 FRAME_BYTES = 6 * 8 * 3
 
@@ -206,3 +207,41 @@ def test_window_of_a_live_source_waits_for_its_frames():
     assert len(video[3:9]) == 6
     with pytest.raises(VideoError, match="window of a live source"):
         video.window(3)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGBA", "CMYK", "YCbCr", "HSV"])
+@pytest.mark.parametrize("give", [lambda image: [image], lambda image: iter([image]), lambda i: i])
+def test_pillow_images_of_any_mode_show_their_colors(mode, give):
+    image = Image.new("RGB", (6, 4), (200, 30, 60)).convert(mode)
+    expected = np.asarray(image.convert("RGB"))
+    with as_video(give(image)) as video:
+        assert np.array_equal(video[0], expected)
+
+
+def test_pillow_image_alone_is_a_video_of_one_frame():
+    image = Image.new("RGB", (6, 4), (200, 30, 60)).quantize(4)
+    with Video.from_frames(image) as video:
+        assert len(video) == 1
+        assert np.array_equal(video[0], np.asarray(image.convert("RGB")))
+
+
+class OnAnotherDevice:
+    def __array__(self, *args, **kwargs):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+
+@pytest.mark.parametrize("value", [OnAnotherDevice(), [OnAnotherDevice()]])
+def test_tensor_on_another_device_is_refused_with_a_way_out(value):
+    with pytest.raises(VideoError, match=r"give tensor\.detach\(\)\.cpu\(\)"):
+        as_video(value)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "L"])
+@pytest.mark.parametrize("give", [lambda image: [image], lambda image: iter([image])])
+def test_damaged_file_behind_a_pillow_image_is_told(tmp_path, mode, give):
+    path = tmp_path / "half.png"
+    noise = np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8)
+    Image.fromarray(noise).convert(mode).save(path)
+    path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(VideoError, match="frame 0 cannot be decoded"):
+        as_video(give(Image.open(path)))[0]

@@ -244,3 +244,53 @@ def test_list_with_a_file_that_is_missing_names_it(tmp_path):
         Video.open([tmp_path / "0.png", tmp_path / "1.png"])
     with pytest.raises(VideoError, match="at least one picture"):
         Video.open([])
+
+
+@pytest.mark.parametrize(
+    ("names", "odd"),
+    [
+        (["00.png", "01.png", "02.png", "03.png", "preview.png"], "preview.png"),
+        (["0.png", "1.png", "1 (1).png", "2.png", "3.png"], "1 (1).png"),
+        (["cover.png", *(f"f{index}.png" for index in range(9))], "cover.png"),
+        (["0.png", "1.png", "2.png"], None),
+        (["a.png", "b.png", "c.png", "d.png", "e.png"], None),
+        (["f0_a1b2.png", "f1_cc33.png", "f2_9f9f.png", "f3_0a0b.png"], None),
+    ],
+)
+def test_picture_named_unlike_the_frames_is_pointed_out(tmp_path, names, odd):
+    with Video.open(fill(tmp_path / "frames", names)) as video:
+        assert len(video) == len(names)
+        assert ["unlike" in warning for warning in video.warnings] == [True] * (odd is not None)
+        assert odd is None or f"the name of {odd} in frames" in video.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["1.png", "10.png", "2.png"], "10.png comes where 2.png would"),
+        (["1.png", "0.png", "2.png"], "1.png comes where 0.png would"),
+        (["0.png", "1.png", "2.png"], None),
+        (["2.png", "1.png", "0.png"], None),
+        (["0.png", "1.png", "0.png"], None),
+        (["b.png", "a.png", "c.png"], None),
+        (["1.png"], None),
+    ],
+)
+def test_list_out_of_the_order_of_its_numbers_is_pointed_out(tmp_path, names, told):
+    folder = fill(tmp_path / "frames", sorted(set(names)))
+    with Video.open([folder / name for name in names]) as video:
+        assert len(video) == len(names)
+        assert bool(video.warnings) == (told is not None)
+        assert told is None or told in video.warnings[0]
+
+
+def test_set_of_paths_has_no_order(tmp_path):
+    folder = fill(tmp_path / "frames", ["0.png", "1.png"])
+    with pytest.raises(VideoError, match=r"give a list, such as sorted\(paths\)"):
+        Video.open(set(folder.iterdir()))
+
+
+def test_array_of_paths_is_a_list_of_them(tmp_path):
+    folder = fill(tmp_path / "frames", ["0.png", "1.png"])
+    with as_video(np.array([str(path) for path in sorted(folder.iterdir())])) as video:
+        assert len(video) == 2

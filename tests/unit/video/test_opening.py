@@ -275,3 +275,22 @@ def test_video_source_of_someone_else_becomes_a_video(clip):
     assert np.array_equal(video[-3], inner[-3])
     assert [i for i, _ in video.iter_frames(4, 8, reverse=True)] == [7, 6, 5, 4]
     assert np.array_equal(video.window(10, 20)[2], inner[12])
+
+
+@pytest.mark.parametrize("name", ["*.png", "frame?.png", "%05d.png", "%d.jpg"])
+def test_patterns_are_not_expanded(tmp_path, name):
+    assert "patterns are not expanded: give the folder" in refused(tmp_path / name)
+
+
+@pytest.mark.parametrize("fps", ["25", True, 0, -1.0, float("nan"), [25]])
+def test_rate_that_is_no_positive_number_is_refused(tmp_path, clip, fps):
+    with pytest.raises(ConfigError, match="fps must be a"):
+        Video.open(clip("plain.mp4"), fps=fps)
+    with pytest.raises(ConfigError, match="fps must be a"):
+        Video.from_frames(np.zeros((2, 4, 4, 3), np.uint8), fps=fps)
+
+
+def test_rate_may_be_a_number_of_numpy(clip):
+    with Video.open(clip("plain.mp4"), fps=np.float32(10)) as video:
+        assert video.timestamps[10] == 1.0
+        assert type(video.fps) is float

@@ -201,3 +201,34 @@ def test_colours_are_those_given_and_the_file_says_how_to_get_them(tmp_path):
     with Video.open(path) as video:
         for colour, frame in zip(colours, video, strict=True):
             assert np.abs(frame[360, 32].astype(int) - colour).max() <= 5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"fps": None},
+        {"fps": "25"},
+        {"fps": float("nan")},
+        {"size": (40,)},
+        {"size": 40},
+        {"size": (0, 8)},
+        {"quality": "best"},
+        {"quality": 52},
+        {"quality": -1},
+        {"timestamps": "now"},
+        {"timestamps": [0.0, float("inf")]},
+    ],
+)
+def test_settings_of_another_kind_are_refused(tmp_path, wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        VideoWriter(tmp_path / "clip.mp4", **{"fps": 25, **wrong})
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_may_be_numbers_of_numpy(tmp_path):
+    path = tmp_path / "clip.mp4"
+    size = np.array([40, 60])
+    with VideoWriter(path, np.float32(25), size=size, quality=np.int64(20)) as writer:
+        writer.write(np.zeros((40, 60, 3), np.uint8))
+    with Video.open(path) as video:
+        assert (len(video), video.size, video.fps) == (1, (40, 60), 25)
