@@ -226,7 +226,7 @@ def test_places_on_several_frames_are_told(first, second, is_doubtful):
 def test_one_box_sixty_times_is_prompted_once():
     grounding, _ = ground("[" + '{"bbox_2d": [250, 500, 500, 750]}, ' * 60)
     assert [prompt.box for prompt in grounding.prompts] == [SQUARE]
-    assert "59 repeated" in grounding.warnings[0]
+    assert "they repeat: 59" in grounding.warnings[0]
 
 
 def test_no_dog_is_not_in_this_video_and_asked_only_once():

@@ -144,8 +144,8 @@ def _numbers_left(distinct: Distinct) -> list[str]:
         warnings.append(f"only the first {MAX_OBJECTS} objects of the answer are kept")
     if distinct.num_repeats:
         warnings.append(
-            f"the answer names the same place several times: {distinct.num_repeats} repeated "
-            "objects are merged into those they repeat"
+            "the answer names the same place several times; objects merged into the one they "
+            f"repeat: {distinct.num_repeats}"
         )
     return warnings
 
