@@ -21,6 +21,12 @@ def importable_torchvision() -> None:
     declare_missing_operators()
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask a server again after hundredths of a second."""
+    monkeypatch.setattr("videoseg_vlm.server.transport._FIRST_PAUSE", 0.01)
+
+
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return a tiny checkpoint of each family."""

@@ -24,11 +24,6 @@ def made(url, **options):
     return OpenAIChat(base_url=url, **{**quick, **options})
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch):
-    monkeypatch.setattr("videoseg_vlm.server.transport._FIRST_PAUSE", 0.01)
-
-
 # -- errors in an answer with status 200 ---------------------------------------------------
 
 

@@ -21,11 +21,6 @@ def made(url, **options):
     return OpenAIChat(base_url=url, **{**quick, **options})
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch):
-    monkeypatch.setattr("videoseg_vlm.server.transport._FIRST_PAUSE", 0.01)
-
-
 BUSY = Answer(429, {"error": {"message": "slow down"}})
 BROKEN = Answer(500, b"<html>Internal Server Error</html>")
 HALF = Answer(body=b'{"choices": [{"message": {"content": "ye')
