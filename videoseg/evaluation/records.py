@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from videoseg.benchmarks.types import Sample
 from videoseg.errors import OutputError, VideosegError
 from videoseg.evaluation.record_checks import record_problem
 from videoseg.files import check_regular_file, expand_path
@@ -132,6 +133,18 @@ class Record:
     score: SampleScore | None = None
     target: TargetFacts | None = None
     schema: int = _SCHEMA
+
+    @staticmethod
+    def of(sample: Sample) -> Record:
+        """Return the record of a sample of which nothing is known yet."""
+        return Record(
+            sample=sample.id,
+            video_id=sample.video_id,
+            expression_id=sample.expression_id,
+            query=sample.query,
+            group=sample.group,
+            attributes=dict(sample.attributes),
+        )
 
     @property
     def failed(self) -> bool:

@@ -129,13 +129,8 @@ class SampleRunner:
         if truth is not None:
             score = score_tracks(result.tracks, truth, self._split.protocol, window=window)
             target = target_facts(truth)
-        return Record(
-            sample=sample.id,
-            video_id=sample.video_id,
-            expression_id=sample.expression_id,
-            query=sample.query,
-            group=sample.group,
-            attributes=dict(sample.attributes),
+        return replace(
+            Record.of(sample),
             score=score,
             target=target,
             **_found(result),
@@ -187,13 +182,8 @@ def failed_record(
             target = target_facts(truth)
     except EvaluationError as unusable:
         return left_out_record(sample, unusable, seed=seed)
-    return Record(
-        sample=sample.id,
-        video_id=sample.video_id,
-        expression_id=sample.expression_id,
-        query=sample.query,
-        group=sample.group,
-        attributes=dict(sample.attributes),
+    return replace(
+        Record.of(sample),
         status="failed",
         error=error if isinstance(error, RecordedError) else _recorded(error),
         seed=seed,
@@ -210,13 +200,8 @@ def left_out_record(sample: Sample, error: EvaluationError, *, seed: int = 0) ->
         error: Why its truth cannot be used.
         seed: The seed of the run.
     """
-    return Record(
-        sample=sample.id,
-        video_id=sample.video_id,
-        expression_id=sample.expression_id,
-        query=sample.query,
-        group=sample.group,
-        attributes=dict(sample.attributes),
+    return replace(
+        Record.of(sample),
         status="left-out",
         error=_recorded(error),
         seed=seed,

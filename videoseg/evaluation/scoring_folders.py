@@ -329,13 +329,8 @@ def _failed(job: _Job, sample: Sample, truth: Truth, error: RecordedError) -> Re
 
 
 def _bare(sample: Sample, truth: Truth) -> Record:
-    return Record(
-        sample=sample.id,
-        video_id=sample.video_id,
-        expression_id=sample.expression_id,
-        query=sample.query,
-        group=sample.group,
-        attributes=dict(sample.attributes),
+    return replace(
+        Record.of(sample),
         size=truth.size,
         target=target_facts(truth),
     )
