@@ -296,10 +296,10 @@ def test_avi_with_ticks_that_show_no_new_frame_is_whole(encoder, tmp_path):
         assert [number_of(video[index]) for index in (0, 17, 39)] == [0, 17, 39]
 
 
-@pytest.mark.parametrize("name", ["clip.avi", "clip.mkv", "clip.webm"])
-def test_file_shorter_than_its_head_says_is_told(encoder, tmp_path, name):
-    codec = "libvpx-vp9" if name.endswith("webm") else "libx264"
-    whole = encoder(tmp_path / name, codec=codec, options={"g": "10"})
+@pytest.mark.parametrize("name", ["no-times.avi", "matroska.mkv", "vp9.webm"])
+def test_file_shorter_than_its_head_says_is_told(clip, tmp_path, name):
+    whole = tmp_path / name
+    whole.write_bytes(clip(name).read_bytes())
     with Video.open(whole) as video:
         assert (len(video), video.warnings) == (40, ())
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 4 // 5])
