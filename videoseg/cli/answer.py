@@ -118,7 +118,7 @@ def _print_fact(console: Console, label: str, text: str, *, style: str = "") -> 
 
 
 def _frame_text(result: Segmentation, frame: int) -> str:
-    return f"frame {frame}, at {frame / result.video.fps:.2f} s"
+    return f"frame {frame}, at {result.video.time_of(frame):.2f} s"
 
 
 def reasons_of(result: Segmentation) -> list[str]:

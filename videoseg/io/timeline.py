@@ -143,7 +143,7 @@ def _axis(segmentation: Segmentation) -> str:
     marks = sorted({round(last * quarter / 4) for quarter in range(5)})
     labels = []
     for mark in marks:
-        time = f"<br>{mark / facts.fps:.1f} s" if has_times(facts) else ""
+        time = f"<br>{facts.time_of(mark):.1f} s" if has_times(facts) else ""
         place = 100 * mark / last
         labels.append(f"<span style='left:{place:.2f}%'>{mark}{time}</span>")
     return (

@@ -64,7 +64,7 @@ def frame_time(facts: VideoFacts, frame: int) -> str:
     """Return ``frame 12, 0.48 s``; without the time where a video has none."""
     if facts.num_frames == 1 or not has_times(facts):
         return f"frame {frame}"
-    return f"frame {frame}, {_clock(frame / facts.fps)}"
+    return f"frame {frame}, {_clock(facts.time_of(frame))}"
 
 
 def frame_range(facts: VideoFacts, start: int, stop: int) -> str:
@@ -74,7 +74,7 @@ def frame_range(facts: VideoFacts, start: int, stop: int) -> str:
     text = f"frames {start}–{stop - 1}"  # noqa: RUF001
     if not has_times(facts):
         return text
-    return f"{text} ({start / facts.fps:.1f}–{(stop - 1) / facts.fps:.1f} s)"  # noqa: RUF001
+    return f"{text} ({facts.time_of(start):.1f}–{facts.time_of(stop - 1):.1f} s)"  # noqa: RUF001
 
 
 def _clock(seconds: float) -> str:

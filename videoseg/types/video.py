@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from videoseg.errors import ConfigError
 from videoseg.types.arrays import FloatArray, Frame, Size
 from videoseg.types.rle import checked_size
 from videoseg.types.scalars import real_number, text_of, whole_number
@@ -81,9 +82,12 @@ class VideoFacts:
         fps: Average frames per second.
         duration: Seconds.
         reader: The reader that decoded it.
+        timestamps: Seconds of every frame from the first, where the rate varies; empty where
+            frame i is shown at i / fps.
 
     Raises:
-        ConfigError: If a number is none, or the size cannot be that of a frame.
+        ConfigError: If a number is none, the size cannot be that of a frame, or there is not
+            one time for every frame.
     """
 
     name: str
@@ -93,6 +97,7 @@ class VideoFacts:
     fps: float
     duration: float
     reader: str
+    timestamps: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", text_of(self.name, "the name of a video"))
@@ -103,3 +108,14 @@ class VideoFacts:
         for name in ("fps", "duration"):
             value = real_number(getattr(self, name), f"{name} of a video", finite=False)
             object.__setattr__(self, name, value)
+        times = tuple(real_number(time, "a time of a video") for time in self.timestamps)
+        if times and len(times) != self.num_frames:
+            raise ConfigError(
+                f"a video of {self.num_frames} frames has {len(times)} times; give one for every "
+                "frame, or none"
+            )
+        object.__setattr__(self, "timestamps", times)
+
+    def time_of(self, frame: int) -> float:
+        """Return when a frame is shown, in seconds from the first."""
+        return self.timestamps[frame] if self.timestamps else frame / self.fps

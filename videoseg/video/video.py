@@ -383,6 +383,7 @@ class Video:
             fps=self.fps,
             duration=self.duration,
             reader=self._core.reader_name,
+            timestamps=_varying(self.timestamps, self.fps),
         )
 
     def close(self) -> None:
@@ -461,3 +462,12 @@ class Video:
         times = self._core.timestamps()
         span = float(times[-1] - times[0]) if len(times) > 1 else 0.0
         return (len(times) - 1) / span if span > 0 else DEFAULT_FPS
+
+
+def _varying(times: FloatArray, fps: float) -> tuple[float, ...]:
+    """Return the times of a clip of variable rate; none where frame i is shown at i / fps."""
+    steady = np.arange(len(times)) / fps
+    # Half of what is shown of a time; containers round by a millisecond at most.
+    if bool((np.abs(times - steady) <= 0.005).all()):
+        return ()
+    return tuple(round(float(time), 6) for time in times)

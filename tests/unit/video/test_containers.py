@@ -331,3 +331,11 @@ def test_pictures_that_change_their_size_are_told(encoder, tmp_path, reader):
         assert len(frames) == 20
         [warning] = [text for text in video.warnings if "changes its picture size" in text]
         assert "frame 10 is 84x96, and all are given as 84x60 like the first" in warning
+
+
+def test_a_result_records_the_times_of_a_variable_rate_alone(clip):
+    with Video.open(clip("variable-rate.mkv")) as video:
+        assert video.facts().timestamps == pytest.approx(video.timestamps, abs=1e-6)
+    for name in ("plain.mp4", "matroska.mkv", "vp9.webm", "no-times.avi"):
+        with Video.open(clip(name)) as video:
+            assert video.facts().timestamps == ()
