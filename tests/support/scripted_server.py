@@ -99,16 +99,19 @@ def scripted_server(
                 busy[0] += 1
                 server.most_at_once = max(server.most_at_once, busy[0])
             try:
-                self._answer(answer_to(body, dict(self.headers)))
+                answer = answer_to(body, dict(self.headers))
+                time.sleep(answer.seconds)
             finally:
+                # Before the answer goes out: with its last byte in hand, a client may send
+                # the next request before this thread runs again.
                 with lock:
                     busy[0] -= 1
+            self._answer(answer)
 
         def do_GET(self) -> None:
             self._answer(Answer(body={"data": [{"id": "served-model"}]}))
 
         def _answer(self, answer: Answer) -> None:
-            time.sleep(answer.seconds)
             if answer.hang_up or answer.raw is not None:
                 self.close_connection = True
                 self._send_pieces(answer.raw or (), answer.drip)
