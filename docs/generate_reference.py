@@ -23,7 +23,7 @@ __all__ = ["PUBLIC_MODULES", "write_pages"]
 PACKAGE = Path(videoseg.__file__).parent
 
 # Their contents are reached by component name or from the shell, not by importing them.
-NOT_IMPORTED_BY_USERS = {"builtin", "cli"}
+NOT_IMPORTED_BY_USERS = {"cli"}
 
 
 def _public_modules() -> tuple[str, ...]:
@@ -67,7 +67,7 @@ def _module_page(name: str) -> str:
 
 
 def _documented_submodules(name: str) -> list[str]:
-    """Return the modules of a package that names nothing itself, such as ``videoseg.io``."""
+    """Return the modules of a package that names nothing itself, such as ``videoseg.results``."""
     folder = PACKAGE.joinpath(*name.split(".")[1:])
     doc = importlib.import_module(name).__doc__ or ""
     names = [f"{name}.{path.stem}" for path in sorted(folder.glob("[a-z]*.py"))]

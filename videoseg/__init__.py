@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         use,
     )
     from videoseg.plugins import Component, Registry, add, default_registry, hookimpl
+    from videoseg.results import Segmentation
     from videoseg.stages import (
         ChatModel,
         FrameSampler,
@@ -74,7 +75,6 @@ if TYPE_CHECKING:
         Prompt,
         PropagatorCapabilities,
         Rle,
-        Segmentation,
         TextPart,
         Thought,
         Trace,
@@ -157,7 +157,6 @@ _MODULE_OF = {
             "Prompt",
             "PropagatorCapabilities",
             "Rle",
-            "Segmentation",
             "TextPart",
             "Thought",
             "Trace",
@@ -170,6 +169,7 @@ _MODULE_OF = {
         ),
         "videoseg.types",
     ),
+    "Segmentation": "videoseg.results",
     "Video": "videoseg.video",
     "evaluate": "videoseg.evaluation",
     "open_benchmark": "videoseg.benchmarks",

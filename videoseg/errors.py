@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from videoseg.types.segmentation import Segmentation
+    from videoseg.results.segmentation import Segmentation
 
 __all__ = [
     "ComponentNotFoundError",

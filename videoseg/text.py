@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import reprlib
 import unicodedata
@@ -100,3 +101,16 @@ def _shown(letter: str) -> str:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a duration with as many digits as matter, such as ``0.48 s`` or ``2:05 min``."""
+    if not math.isfinite(seconds):
+        return "unknown time"
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from videoseg_synthetic import demo_clip
 
 import videoseg as vs
-from videoseg.io.overlay import draw_masks, draw_prompts
 from videoseg.masks import object_color
-from videoseg.synthetic import demo_clip
+from videoseg.results.overlay import draw_masks, draw_prompts
 
 QUERY = "the object that is hidden by the red one"
 HERE = Path(__file__).resolve().parent
@@ -66,7 +66,7 @@ class Canvas:
         return height
 
     def save(self, path: Path) -> None:
-        """Reduce to the final size and save with as few colours as look the same."""
+        """Reduce to the final size and save with as few colors as look the same."""
         size = (self.image.width // SCALE, self.image.height // SCALE)
         small = self.image.resize(size, Image.Resampling.LANCZOS)
         small.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)

@@ -11,8 +11,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from videoseg_synthetic import demo_clip
+
 import videoseg as vs
-from videoseg.synthetic import demo_clip
 
 QUERY = "the shape you would draw on a valentine, while it hides what is behind it"
 

@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+from videoseg_attributes.grounding import AttributesGrounder
+from videoseg_attributes.grounding.language import parse_query
 
-from videoseg.builtin.grounding import AttributesGrounder
-from videoseg.builtin.grounding.language import parse_query
-from videoseg.builtin.samplers import MotionSampler
 from videoseg.pipeline.episode_loop import run_episode
+from videoseg.samplers import MotionSampler
 from videoseg.types import BoolArray, Box, Grounding, Rle
 from videoseg.video import Video
 

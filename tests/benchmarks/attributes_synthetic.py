@@ -22,13 +22,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from oracle import oracle_of_clip
+from videoseg_attributes.grounding import AttributesGrounder
+from videoseg_attributes.grounding.language import parse_query
+from videoseg_synthetic import make_clip
+from videoseg_synthetic.questions import DIFFICULTIES
 
-from videoseg.builtin.grounding import AttributesGrounder
-from videoseg.builtin.grounding.language import parse_query
-from videoseg.builtin.samplers import MotionSampler
 from videoseg.pipeline.episode_loop import run_episode
-from videoseg.synthetic import make_clip
-from videoseg.synthetic.questions import DIFFICULTIES
+from videoseg.samplers import MotionSampler
 from videoseg.types import Box, Episode
 
 GOAL = 0.95

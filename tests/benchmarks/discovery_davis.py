@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from videoseg_attributes.propagation.flow import FlowPropagator
+from videoseg_attributes.regions.candidate import Candidate, Survey
+from videoseg_attributes.regions.refine import best_keyframe, refine_on_frame
+from videoseg_attributes.regions.survey import survey_window
+from videoseg_synthetic import make_clip
 
-from videoseg.builtin.propagation.flow import FlowPropagator
-from videoseg.builtin.regions.candidate import Candidate, Survey
-from videoseg.builtin.regions.refine import best_keyframe, refine_on_frame
-from videoseg.builtin.regions.survey import survey_window
 from videoseg.metrics import boundary_f, region_j
-from videoseg.synthetic import make_clip
 from videoseg.types import Box, Prompt, Rle, Window
 from videoseg.video import Video
 

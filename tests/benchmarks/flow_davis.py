@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from videoseg_attributes.propagation.flow import FlowPropagator
 
-from videoseg.builtin.propagation.flow import FlowPropagator
 from videoseg.metrics import boundary_f, region_j
 from videoseg.stages import Propagator
 from videoseg.types import Prompt, Rle

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from videoseg_attributes.regions.candidate import Candidate, Survey
 
-from videoseg.builtin.regions.candidate import Candidate, Survey
 from videoseg.types import BoolArray, FloatArray, Rle, VideoSource, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from videoseg.synthetic import SyntheticClip
+    from videoseg_synthetic import SyntheticClip
 
 __all__ = ["oracle_of_clip", "oracle_survey"]
 

@@ -21,8 +21,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from videoseg_synthetic import demo_clip
+
 from videoseg import Segmentation, Video
-from videoseg.synthetic import demo_clip
 from videoseg.types import Frame
 from videoseg.video.writer import write_video
 

@@ -29,8 +29,8 @@ from sam2_reference import (
     save_random_weights,
 )
 from videoseg_sam2 import Sam2Propagator
+from videoseg_synthetic import make_clip
 
-from videoseg.synthetic import make_clip
 from videoseg.video import Video
 
 

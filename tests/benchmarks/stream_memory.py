@@ -22,17 +22,17 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
+from videoseg_attributes.propagation.flow import FlowPropagator
 
-from videoseg.builtin.propagation.flow import FlowPropagator
 from videoseg.types import Prompt, Rle
 from videoseg.video import Video
 
 
-def _texture(height: int, width: int, seed: int, colour: tuple[int, int, int]) -> np.ndarray:
+def _texture(height: int, width: int, seed: int, color: tuple[int, int, int]) -> np.ndarray:
     noise = np.random.default_rng(seed).random((height, width)).astype(np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 2.0)
     noise = (noise - noise.mean()) / noise.std()
-    return np.clip(np.array(colour) + 18 * noise[..., None], 0, 255).astype(np.uint8)
+    return np.clip(np.array(color) + 18 * noise[..., None], 0, 255).astype(np.uint8)
 
 
 def _disc(index: int, height: int, width: int) -> np.ndarray:

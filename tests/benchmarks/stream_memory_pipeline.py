@@ -20,9 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from videoseg_synthetic import stream_clip
+from videoseg_synthetic.stream import SyntheticStream
+
 import videoseg as vs
-from videoseg.synthetic import stream_clip
-from videoseg.synthetic.stream import SyntheticStream
 from videoseg.video.writer import write_video
 
 FIRST_CHECK = 1000

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from videoseg.synthetic import make_clip, stream_clip
+from videoseg_synthetic import make_clip, stream_clip
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ def failures_of(stage, only=(), **attributes):
 
 
 class ByColor:
-    """Finds each object again by the colour it had on its first frame."""
+    """Finds each object again by the color it had on its first frame."""
 
     capabilities = PropagatorCapabilities(masks=True, live=True)
 

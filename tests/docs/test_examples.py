@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from videoseg_synthetic import demo_clip
 
-from videoseg.synthetic import demo_clip
 from videoseg.video import write_video
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

@@ -214,7 +214,7 @@ def test_two_plug_ins_with_one_name(plugin_folder, tmp_path, clip_path):
 
         @vs.hookimpl
         def videoseg_components():
-            yield vs.Component("sampler", "twin", "videoseg.builtin.samplers.fixed:FirstSampler")
+            yield vs.Component("sampler", "twin", "videoseg.samplers.fixed:FirstSampler")
     """
     install_plugin(plugin_folder, "first-twin", source)
     install_plugin(plugin_folder, "second-twin", source)

@@ -110,7 +110,7 @@ def test_the_same_seed_gives_the_same_file(ask, tmp_path):
 
 
 @pytest.mark.parametrize(("no_color", "colored"), [("", True), ("1", False)])
-def test_colours_on_a_terminal_only_where_they_are_wanted(tmp_path, no_color, colored):
+def test_colors_on_a_terminal_only_where_they_are_wanted(tmp_path, no_color, colored):
     more = {"TERM": "xterm-256color", "COLUMNS": "80", "NO_COLOR": no_color}
     variables = environment(**more)
     if not no_color:

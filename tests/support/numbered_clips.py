@@ -16,7 +16,7 @@ from mp4_boxes import with_edits
 
 
 def picture(index: int, size: tuple[int, int] = (60, 84)) -> npt.NDArray[np.uint8]:
-    """Return a picture whose left half is a colour of its index, over moving stripes."""
+    """Return a picture whose left half is a color of its index, over moving stripes."""
     height, width = size
     rows, columns = np.mgrid[:height, :width]
     stripes = (rows * 3 + columns * 2 + index * 7) % 256

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from videoseg_synthetic import SyntheticClip, SyntheticQuery
 
-from videoseg.synthetic import SyntheticClip, SyntheticQuery
 from videoseg.types import ChatReply, ImagePart, Message, TextPart
 
 

@@ -9,7 +9,7 @@ import os
 import pytest
 
 import videoseg as vs
-from videoseg.exchanges import RecordingChat, Request, read_exchanges
+from videoseg.chat_log import RecordingChat, Request, read_exchanges
 
 QUESTION = [vs.Message("user", (vs.TextPart("x"),))]
 EXCHANGE = {

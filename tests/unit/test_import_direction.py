@@ -15,31 +15,26 @@ PACKAGE = ROOT / "videoseg"
 # A module may import from a layer above it in this table, and from its own part. Parts in one
 # row do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("videoseg.errors", "videoseg._version", "videoseg.files", "videoseg.text"),
+    ("videoseg.errors", "videoseg._version", "videoseg.text"),
+    ("videoseg.files",),
     ("videoseg._interruption",),
     ("videoseg.types", "videoseg.devices"),
     ("videoseg.weights",),
     ("videoseg.stages",),
-    ("videoseg.plugins",),
-    ("videoseg.masks", "videoseg.exchanges"),
+    ("videoseg.plugins", "videoseg.samplers"),
+    ("videoseg.masks", "videoseg.chat_log", "videoseg.progress"),
     ("videoseg.video", "videoseg.metrics"),
-    ("videoseg.rewards", "videoseg.io"),
+    ("videoseg.results",),
     ("videoseg.pipeline",),
-    ("videoseg.builtin", "videoseg.synthetic"),
     ("videoseg.benchmarks",),
     ("videoseg.testing",),
-    ("videoseg.io.report", "videoseg.io.notebook"),
     ("videoseg.evaluation",),
     ("videoseg.cli",),
     ("videoseg.__main__",),
 )
 
 # Imports inside a function may go up only where somebody says why.
-LATE_IMPORTS: dict[tuple[str, str], str] = {
-    ("videoseg.types.segmentation", "videoseg.io.result_folder"): "Segmentation.save and .load",
-    ("videoseg.types.segmentation", "videoseg.io.notebook"): "Segmentation.show",
-    ("videoseg.io.result_folder", "videoseg.io.report"): "a result folder holds a report",
-}
+LATE_IMPORTS: dict[tuple[str, str], str] = {}
 
 # Importing videoseg, or any module of it, must stay cheap and safe on a machine without them.
 HEAVY = {
@@ -82,7 +77,7 @@ def imports_of(path: Path) -> Iterator[Import]:
                 above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*above, base] if base else above)
             for alias in node.names:
-                # `from videoseg.io import report` names a module, `import save` a function.
+                # `from videoseg.results import report` names a module, `import save` a function.
                 inner = f"{base}.{alias.name}"
                 yield Import(module, inner if is_module(inner) else base, node.lineno, late)
         elif is_type_checking(node):
@@ -132,7 +127,7 @@ OWN_IMPORTS = [
 
 def test_the_walk_sees_the_package() -> None:
     modules = {found.module for found in ALL_IMPORTS}
-    assert {"videoseg.pipeline.pipeline", "videoseg.types.segmentation"} <= modules
+    assert {"videoseg.pipeline.pipeline", "videoseg.results.segmentation"} <= modules
 
 
 def test_imports_at_module_level_go_down_only() -> None:
@@ -193,9 +188,8 @@ def test_the_core_names_no_plugin() -> None:
         ("videoseg.pipeline.pipeline", "videoseg.types", True),
         ("videoseg.types.rle", "videoseg.pipeline", False),
         ("videoseg.metrics.region", "videoseg.video", False),
-        ("videoseg.io.overlay", "videoseg.io.report", False),
-        ("videoseg.io.report", "videoseg.pipeline", True),
-        ("videoseg.synthetic.clip", "videoseg.builtin", False),
+        ("videoseg.results.overlay", "videoseg.pipeline", False),
+        ("videoseg.pipeline.pipeline", "videoseg.results", True),
     ],
 )
 def test_the_rule(source: str, target: str, allowed: bool) -> None:

@@ -26,7 +26,7 @@ SNAPSHOT = HERE / "public_api.txt"
 PACKAGE = HERE.parents[1] / "videoseg"
 
 # What these hold is reached by component name or from the shell, not by importing it.
-NOT_IMPORTED_BY_USERS = {"builtin", "cli"}
+NOT_IMPORTED_BY_USERS = {"cli"}
 
 
 def public_modules() -> list[str]:

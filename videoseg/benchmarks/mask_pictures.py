@@ -6,12 +6,12 @@ What counts as the object:
 picture                object
 ====================== =============================================================
 black and white, grey  every value above 0, 8 or 16 bits (0/1 and 0/255 are the same)
-palette                every index above 0, whatever the colours
+palette                every index above 0, whatever the colors
 RGB                    every pixel that is not black
 grey or RGB with alpha every pixel that is neither black nor fully transparent
 ====================== =============================================================
 
-A picture of object ids is grey or has a palette; its values are the ids and colours say nothing.
+A picture of object ids is grey or has a palette; its values are the ids and colors say nothing.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _ids(image: Image.Image, where: str) -> IntArray:
         ids: IntArray = np.asarray(image).astype(np.int32)
         return ids
     raise EvaluationError(
-        f"{where} has colours (mode {image.mode}) where ids are expected; write a grey or "
+        f"{where} has colors (mode {image.mode}) where ids are expected; write a grey or "
         "palette PNG whose values are the object ids"
     )
 

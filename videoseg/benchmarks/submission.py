@@ -117,7 +117,7 @@ def _write(
 def _write_sample(
     archive: zipfile.ZipFile, split: BenchmarkSplit, sample: Sample, masks: Masks, top: str
 ) -> None:
-    from videoseg.io.mask_files import mask_png
+    from videoseg.results.mask_files import mask_png
 
     names = split.frame_names(sample.video_id)
     size = _size_of(split, sample, masks)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from videoseg.types import MaskTrack, Segmentation, TraceTurn
+    from videoseg.results import Segmentation
+    from videoseg.types import MaskTrack, TraceTurn
 
 __all__ = ["answer_document", "print_answer", "reasons_of"]
 

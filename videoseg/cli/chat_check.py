@@ -82,7 +82,7 @@ def chat_findings(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def drawn_squares() -> Frame:
-    """Return the drawing: four coloured squares on grey, shape (448, 1120, 3)."""
+    """Return the drawing: four colored squares on grey, shape (448, 1120, 3)."""
     import numpy as np
 
     image = np.full((*_SIZE, 3), _GREY, np.uint8)

@@ -107,7 +107,7 @@ def compare(
 
 def _print(console: Console, comparison: Comparison, top: int) -> None:
     from videoseg.evaluation.report.tables import measure_name
-    from videoseg.io.wording import counted
+    from videoseg.results.report.wording import counted
 
     head = (
         f"{comparison.benchmark}: {counted(comparison.num_samples, 'sample')} on "
@@ -148,7 +148,7 @@ def _interval(row: Difference) -> str:
 
 
 def _bootstrap(comparison: Comparison) -> str:
-    from videoseg.io.wording import counted
+    from videoseg.results.report.wording import counted
 
     of_videos = comparison.resampled == "videos"
     number = comparison.num_videos if of_videos else comparison.num_samples

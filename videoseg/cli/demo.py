@@ -13,9 +13,9 @@ from videoseg.cli.terminal import json_option, open_console, print_row, working,
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from videoseg_synthetic import SyntheticClip, SyntheticQuery
 
-    from videoseg.synthetic import SyntheticClip, SyntheticQuery
-    from videoseg.types import Segmentation
+    from videoseg.results import Segmentation
 
 __all__ = ["demo"]
 
@@ -45,10 +45,11 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
     Needs no weights, no downloads and no GPU. The clip's true masks are known, so that
     each answer comes with its score.
     """
+    from videoseg_synthetic import demo_clip
+
     from videoseg.cli.output_place import check_output_folder, default_output_folder
-    from videoseg.io.progress import ProgressBar
     from videoseg.pipeline import Pipeline
-    from videoseg.synthetic import demo_clip
+    from videoseg.progress import ProgressBar
     from videoseg.video import Video
     from videoseg.video.writer import write_video
 

@@ -231,8 +231,8 @@ def _read_back(path: Path, reader: str, frames: list[Frame]) -> Finding:
         for a, b in zip(read, frames, strict=True)
     )
     if difference > 12:
-        return Finding(subject, "broken", f"colours are off by {difference:.0f} grey levels")
-    return Finding(subject, "ok", f"{count} frames, colours within {difference:.1f} grey levels")
+        return Finding(subject, "broken", f"colors are off by {difference:.0f} grey levels")
+    return Finding(subject, "ok", f"{count} frames, colors within {difference:.1f} grey levels")
 
 
 def _test_frames() -> list[Frame]:

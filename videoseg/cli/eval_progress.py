@@ -8,8 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from videoseg.io.wording import seconds_text, shortened
-from videoseg.text import printable
+from videoseg.results.report.wording import shortened
+from videoseg.text import printable, seconds_text
 
 if TYPE_CHECKING:
     from videoseg.evaluation import Progress, Record

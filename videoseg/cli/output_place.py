@@ -48,7 +48,7 @@ def check_output_folder(folder: Path, *, overwrite: bool) -> None:
     Raises:
         OutputError: If the folder is taken, or nothing can be written there.
     """
-    from videoseg.io.staged_folder import staged_folder
+    from videoseg.files.staged_folder import staged_folder
 
     check_place(folder)
     existing = folder.absolute()
@@ -90,7 +90,7 @@ class _OnlyTrying(Exception):  # noqa: N818 - not an error
 
 
 def _why_not_a_result(folder: Path) -> str | None:
-    from videoseg.io.result_folder import load_result
+    from videoseg.results.folder import load_result
 
     parts = {"result.json", "masks", "overlay.mp4", "report.html"}
     foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in parts)

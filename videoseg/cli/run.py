@@ -17,15 +17,15 @@ from videoseg.errors import OutputError
 
 if TYPE_CHECKING:
     from videoseg.cli.unfinished_run import KeptAnswer, UnfinishedRun
-    from videoseg.io.exporters import ExportFormat
     from videoseg.pipeline import Pipeline
-    from videoseg.types import Segmentation
+    from videoseg.results import Segmentation
+    from videoseg.results.export import ExportFormat
     from videoseg.video import Video
 
 __all__ = ["run"]
 
 _PARTS = ("masks", "overlay", "report")
-# As videoseg.io.exporters has them, which the help need not wait for.
+# As videoseg.results.export has them, which the help need not wait for.
 _FORMATS = ("png", "coco", "davis", "youtube-vos")
 
 
@@ -165,7 +165,7 @@ def _answer(
     resume: bool,
 ) -> Segmentation:
     """Run a pipeline with a progress bar; keep what is found on the way."""
-    from videoseg.io.progress import ProgressBar
+    from videoseg.progress import ProgressBar
 
     with ExitStack() as stack:
         observers: list[object] = [unfinished]
@@ -188,7 +188,7 @@ def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> 
     if not formats:
         return
     from videoseg.cli.output_place import check_place
-    from videoseg.io.exporters import check_format
+    from videoseg.results.export import check_format
 
     for name in formats:
         check_format(name)
@@ -203,7 +203,7 @@ def _export(
 ) -> dict[str, Path]:
     exported: dict[str, Path] = {}
     for name in formats:
-        from videoseg.io.exporters import export
+        from videoseg.results.export import export
 
         place = _export_folder(folder, name)
         format_name = cast("ExportFormat", name)

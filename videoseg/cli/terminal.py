@@ -26,9 +26,9 @@ json_option = click.option(
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """Return a console that prints text as it is: no markup, no guessing at colours.
+    """Return a console that prints text as it is: no markup, no guessing at colors.
 
-    Colours appear on terminals only, and not where ``NO_COLOR`` is set.
+    Colors appear on terminals only, and not where ``NO_COLOR`` is set.
     """
     from rich.console import Console
 

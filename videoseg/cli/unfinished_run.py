@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from videoseg.plugins import Grounded
-    from videoseg.types import Grounding, Segmentation, Trace
+    from videoseg.results import Segmentation
+    from videoseg.types import Grounding, Trace
     from videoseg.video import Video
 
 __all__ = ["KeptAnswer", "UnfinishedRun"]
@@ -143,7 +144,7 @@ class UnfinishedRun:
         return [name for name in found if name in _CONTENT]
 
     def _read(self) -> KeptAnswer | None:
-        from videoseg.exchanges import read_exchanges
+        from videoseg.chat_log import read_exchanges
 
         try:
             document = self._document()
@@ -193,7 +194,7 @@ class UnfinishedRun:
         return document
 
     def _differences(self, document: Mapping[str, Any]) -> list[str]:
-        from videoseg.exchanges import pixels_digest
+        from videoseg.chat_log import pixels_digest
         from videoseg.types import VideoFacts, from_jsonable
 
         facts, now = from_jsonable(VideoFacts, document["video"]), self._video.facts()
@@ -284,8 +285,8 @@ class UnfinishedRun:
         return self._place / "run.json"
 
     def _write(self, answer: KeptAnswer | None) -> None:
+        from videoseg.chat_log import pixels_digest
         from videoseg.cli.output_place import write_file
-        from videoseg.exchanges import pixels_digest
         from videoseg.types import to_jsonable
 
         document = {

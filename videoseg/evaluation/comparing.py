@@ -16,9 +16,9 @@ from videoseg.evaluation.records import Record
 from videoseg.evaluation.report import load_report, records_of
 from videoseg.evaluation.scoring import unreadable_score
 from videoseg.files import expand_path
-from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
+from videoseg.results.report.wording import counted
 from videoseg.text import shorten
 from videoseg.types import FloatArray, to_jsonable
 

@@ -25,7 +25,8 @@ from videoseg.evaluation.scoring import (
     score_tracks,
     target_facts,
 )
-from videoseg.types import Segmentation, VideoSource
+from videoseg.results import Segmentation
+from videoseg.types import VideoSource
 
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline

@@ -11,7 +11,8 @@ from videoseg.evaluation.records import TargetFacts
 from videoseg.masks import union_of_rles
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import PredictedMasks, SampleScore, score_sample
-from videoseg.types import MaskTrack, Rle, Segmentation, Window
+from videoseg.results import Segmentation
+from videoseg.types import MaskTrack, Rle, Window
 
 __all__ = [
     "answered_window",

@@ -25,10 +25,10 @@ from videoseg.evaluation.run_file import RunIdentity, RunInfo, new_session, writ
 from videoseg.evaluation.running import left_out_record
 from videoseg.evaluation.scoring import failed_score, score_masks, target_facts
 from videoseg.files import expand_path
-from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL
 from videoseg.metrics.resize import fitted_masks
+from videoseg.results.report.wording import counted
 from videoseg.text import printable, shorten_text
 from videoseg.types import MaskTrack, Rle
 

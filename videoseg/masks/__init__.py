@@ -1,4 +1,4 @@
-"""Small pure operations on masks: compare, clean, outline, merge, colour."""
+"""Small pure operations on masks: compare, clean, outline, merge, color."""
 
 from videoseg.masks.cleanup import fill_holes, largest_component, remove_specks
 from videoseg.masks.colors import (

@@ -1,4 +1,4 @@
-"""Colours that tell objects apart, also for people who see fewer of them."""
+"""Colors that tell objects apart, also for people who see fewer of them."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ OBJECT_COLORS: tuple[Color, ...] = (
     (0, 40, 160),  # navy blue
     (160, 80, 40),  # sienna
 )
-"""Object colours. The first seven are those of Okabe and Ito, which stay apart under the common
-colour-vision deficiencies; the rest were chosen to stay apart from them, and from one another,
+"""Object colors. The first seven are those of Okabe and Ito, which stay apart under the common
+color-vision deficiencies; the rest were chosen to stay apart from them, and from one another,
 under simulated deuteranopia, protanopia and tritanopia."""
 
 
 def object_color(object_id: int) -> Color:
-    """Return the colour in which an object is drawn everywhere; it depends on its id alone.
+    """Return the color in which an object is drawn everywhere; it depends on its id alone.
 
     Args:
-        object_id: 1 or greater. After the last colour the first comes again.
+        object_id: 1 or greater. After the last color the first comes again.
 
     Example:
         >>> object_color(1)
@@ -71,4 +71,4 @@ def _davis_palette() -> tuple[Color, ...]:
 
 
 DAVIS_PALETTE: tuple[Color, ...] = _davis_palette()
-"""The 256 colours of the index PNGs of DAVIS and YouTube-VOS."""
+"""The 256 colors of the index PNGs of DAVIS and YouTube-VOS."""

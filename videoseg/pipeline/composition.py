@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from videoseg._interruption import describe_error, foreign_code
+from videoseg.chat_log import RecordingChat
 from videoseg.errors import (
     ComponentNotFoundError,
     ConfigError,
@@ -18,7 +19,6 @@ from videoseg.errors import (
     MissingWeightsError,
     VideosegError,
 )
-from videoseg.exchanges import RecordingChat
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use
 from videoseg.pipeline.transfer import check_picklable
 from videoseg.plugins import RegisteredComponent, Registry

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from videoseg.errors import ConfigError, VideosegError
 from videoseg.files import expand_path
-from videoseg.io.staged_file import write_file
+from videoseg.files.staged_file import write_file
 from videoseg.pipeline.carrying import answer_of, fill_tracks, propagator_for, with_masks
 from videoseg.pipeline.composition import Composition, ExchangeFile, Stage
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use, config_from_mapping, read_config
@@ -27,16 +27,9 @@ from videoseg.pipeline.sources import expect_all_frames, first_frames_of
 from videoseg.pipeline.stream import FrameOrder, MaskStream
 from videoseg.pipeline.transfer import REMEDY
 from videoseg.plugins import Registry, default_registry
+from videoseg.results import Segmentation
 from videoseg.stages import FrameSampler, Grounder, Propagator, Segmenter
-from videoseg.types import (
-    Episode,
-    Grounding,
-    Prompt,
-    Rle,
-    Segmentation,
-    Trace,
-    VideoSource,
-)
+from videoseg.types import Episode, Grounding, Prompt, Rle, Trace, VideoSource
 from videoseg.types.scalars import text_of, whole_number
 
 __all__ = ["Pipeline"]
@@ -201,7 +194,7 @@ class Pipeline:
         is the same pipeline.
 
         Args:
-            path: The file; exchanges are added at its end. ``videoseg.exchanges`` reads it.
+            path: The file; exchanges are added at its end. ``videoseg.chat_log`` reads it.
             resume: Answer from the file what was asked before with the same text, pixels and
                 sampling, so that an interrupted run asks only what is new.
         """

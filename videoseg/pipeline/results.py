@@ -10,16 +10,8 @@ from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.saving import saveable
 from videoseg.pipeline.versions import collect_versions, device_of
-from videoseg.types import (
-    Episode,
-    Grounding,
-    MaskTrack,
-    Rle,
-    Segmentation,
-    Trace,
-    VideoSource,
-    to_jsonable,
-)
+from videoseg.results import Segmentation
+from videoseg.types import Episode, Grounding, MaskTrack, Rle, Trace, VideoSource, to_jsonable
 
 __all__ = ["build_result"]
 

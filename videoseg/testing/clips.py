@@ -18,7 +18,7 @@ _GROUND = 112
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ToyClip:
-    """A video of coloured squares with their masks.
+    """A video of colored squares with their masks.
 
     Args:
         video: The video.

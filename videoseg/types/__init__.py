@@ -8,7 +8,6 @@ from videoseg.types.grounding import Embedding, Grounding, Look, Move, Prompt, T
 from videoseg.types.masks import FrameMasks, MaskTrack, ObjectMask
 from videoseg.types.messages import ChatReply, ImagePart, Message, MessagePart, TextPart
 from videoseg.types.rle import Rle
-from videoseg.types.segmentation import Segmentation
 from videoseg.types.selection import FrameGroup, FrameRole, FrameSelection
 from videoseg.types.serial import from_jsonable, to_jsonable
 from videoseg.types.video import VideoFacts, VideoSource
@@ -38,7 +37,6 @@ __all__ = [
     "Prompt",
     "PropagatorCapabilities",
     "Rle",
-    "Segmentation",
     "Size",
     "TextPart",
     "Thought",

@@ -85,9 +85,9 @@ def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
 
 
 def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
-    """Return a read-only RGB frame from a colour, grey or RGBA picture.
+    """Return a read-only RGB frame from a color, grey or RGBA picture.
 
-    An RGB array that is laid out row by row is not copied. Alpha is ignored: the colour
+    An RGB array that is laid out row by row is not copied. Alpha is ignored: the color
     that is stored counts, whatever its opacity.
 
     Args:

@@ -3,7 +3,7 @@
 decord is fast at reading one frame after another, but it is no longer maintained and its
 FFmpeg is old. Measured against frames counted out one by one it is exact for the common
 case, 8-bit 4:2:0 pictures of even size whose groups of frames stand on their own; elsewhere
-it gives other colours (odd sizes, 10 bits, MPEG-4 part 2), other frames after a jump (groups
+it gives other colors (odd sizes, 10 bits, MPEG-4 part 2), other frames after a jump (groups
 that lean on the one before, gradual refresh, times missing from the file), or hangs (damage).
 
 That is why ``Video.open`` decodes with PyAV unless asked otherwise, and why this reader

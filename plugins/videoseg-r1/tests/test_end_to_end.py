@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from scripted_chat import knowing
 from videoseg_r1 import HierarchicalSampler, ReasoningGrounder
+from videoseg_synthetic import make_clip
 
 import videoseg as vs
-from videoseg.synthetic import make_clip
 from videoseg.video import write_video
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold, HoldSession
+from videoseg_synthetic import make_clip
 
 import videoseg as vs
-from videoseg.synthetic import make_clip
 from videoseg.types import ObjectMask
 
 

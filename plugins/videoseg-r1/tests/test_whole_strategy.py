@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scripted_chat import ScriptedChat, knowing
 from videoseg_r1 import HierarchicalSampler, ReasoningGrounder
+from videoseg_synthetic import make_clip
 
 import videoseg as vs
 from videoseg.metrics import boundary_f, region_j
-from videoseg.synthetic import make_clip
 
 
 def pipeline(chat: ScriptedChat) -> vs.Pipeline:

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from videoseg_sam2 import Sam2Propagator
 from videoseg_sam2.network import NetworkChoice
+from videoseg_synthetic import make_clip
 
-from videoseg.synthetic import make_clip
 from videoseg.types import Point, Prompt, Rle
 
 NUM_FRAMES = 24

@@ -19,7 +19,7 @@ from videoseg_vlm import OpenAIChat, ReplayChat, ServerError
 from videoseg_vlm.server.bodies import MAX_BYTES
 
 import videoseg as vs
-from videoseg.exchanges import RecordingChat
+from videoseg.chat_log import RecordingChat
 
 KEY = "sk-this-must-never-be-seen"
 QUESTION = [vs.Message("user", (vs.TextPart("Where is it?"),))]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from videoseg_vlm import RecordingChat, ReplayChat, ReplayError
 
 import videoseg as vs
-from videoseg.exchanges import Exchange, Request, read_exchanges, write_line
+from videoseg.chat_log import Exchange, Request, read_exchanges, write_line
 from videoseg.testing import ChatContract, moving_square
 
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch_surroundings import SURROUNDINGS, torch_state
+from videoseg_synthetic import make_clip
 from videoseg_vlm import ChatError, ContextLengthError, TransformersChat
 
 import videoseg as vs
-from videoseg.synthetic import make_clip
 
 
 def loaded(chat):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inputs.common import Inputs, changed, deep_json, spoiled
-from videoseg.exchanges import RecordingChat, read_exchanges
+from videoseg.chat_log import RecordingChat, read_exchanges
 from videoseg.types import ChatReply, Message, TextPart
 
 _LINE = {

@@ -155,7 +155,7 @@ def test_unknown_names_are_refused_with_what_there_is(tmp_path: Path, draw: Draw
     with pytest.raises(EvaluationError, match="valid_u, valid, train"):
         open_benchmark("mevis", draw("mevis"), "test")
     with pytest.raises(ConfigError):
-        build_benchmark("mevis", options={"colour": "red"})
+        build_benchmark("mevis", options={"color": "red"})
     split = open_benchmark("mevis", draw("mevis-train"), "train")
     with pytest.raises(VideoError, match="no video 'nowhere'"):
         split.video("nowhere")

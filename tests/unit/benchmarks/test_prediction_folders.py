@@ -55,7 +55,7 @@ def write_as(
 
 def palette(mask: npt.NDArray[np.bool_]) -> Image.Image:
     image = Image.fromarray(mask.astype(np.uint8))
-    # The first colour is white and the second black: colours say nothing.
+    # The first color is white and the second black: colors say nothing.
     image.putpalette([255, 255, 255, 0, 0, 0])
     return image
 
@@ -198,10 +198,10 @@ def test_extra_objects_are_given_for_the_protocol_to_judge(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", ["RGB", "RGBA opaque"])
-def test_colours_where_ids_are_expected_are_refused(kind: str, tmp_path: Path) -> None:
+def test_colors_where_ids_are_expected_are_refused(kind: str, tmp_path: Path) -> None:
     (tmp_path / "bear").mkdir()
     PICTURES[kind](WANTED[0]).save(tmp_path / "bear" / f"{FRAMES[0]}.png")
-    with pytest.raises(EvaluationError, match=r"colours .* where ids are expected"):
+    with pytest.raises(EvaluationError, match=r"colors .* where ids are expected"):
         read(tmp_path)
 
 

@@ -23,7 +23,7 @@ SEEN = (364, 924)
 
 
 class Seeing:
-    """Finds the square by its colour and answers in a space of its own."""
+    """Finds the square by its color and answers in a space of its own."""
 
     def __init__(
         self,

@@ -59,7 +59,7 @@ def in_need_of_weights(monkeypatch):
     component = vs.Component(
         "sampler",
         "needy",
-        "videoseg.builtin.samplers.fixed:FirstSampler",
+        "videoseg.samplers.fixed:FirstSampler",
         summary="Needs much.",
         weights="needs_weights:command",
     )
@@ -90,7 +90,7 @@ def test_listing_imports_no_component():
     code = (
         "from videoseg.cli.main import main; main(['plugins', '--json'])\n"
         "import sys; print(); print([m for m in sys.modules if m.startswith(('cv2', 'av.',"
-        " 'videoseg.builtin.samplers', 'videoseg.builtin.propagation', 'videoseg.video'))])"
+        " 'videoseg.samplers', 'videoseg_attributes.propagation', 'videoseg.video'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -54,7 +54,7 @@ def _lab(linear):
 
 
 @pytest.mark.parametrize("vision", VISIONS)
-def test_twelve_objects_stay_apart_in_every_colour_vision(vision):
+def test_twelve_objects_stay_apart_in_every_color_vision(vision):
     seen = _lab(np.clip(_linear(OBJECT_COLORS) @ VISIONS[vision].T, 0, 1))
     for first, second in itertools.combinations(range(12), 2):
         # 2.3 is a just noticeable difference; 15 is told apart at a glance.

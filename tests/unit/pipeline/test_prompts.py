@@ -8,7 +8,8 @@ from toy_stages import BoxIsMask, EverySecond, Hold, pipeline
 
 from videoseg import Pipeline
 from videoseg.errors import ConfigError, StageError, VideosegError
-from videoseg.types import Box, Grounding, ObjectMask, Point, Prompt, Rle, Segmentation, Thought
+from videoseg.results import Segmentation
+from videoseg.types import Box, Grounding, ObjectMask, Point, Prompt, Rle, Thought
 
 
 class Untouched(Hold):

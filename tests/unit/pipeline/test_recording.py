@@ -8,7 +8,7 @@ import pytest
 from toy_stages import EverySecond, Hold
 
 import videoseg as vs
-from videoseg.exchanges import RecordingChat, read_exchanges
+from videoseg.chat_log import RecordingChat, read_exchanges
 from videoseg.testing import moving_square
 
 

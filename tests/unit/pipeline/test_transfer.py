@@ -12,11 +12,11 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold, pipeline
+from videoseg_synthetic import make_clip
 
 import videoseg as vs
 from videoseg import Pipeline, Registry, Video
 from videoseg.errors import ComponentNotFoundError, ConfigError
-from videoseg.synthetic import make_clip
 from videoseg.video.writer import VideoWriter
 
 

@@ -3,7 +3,8 @@ import pickle
 import pytest
 
 from videoseg.errors import ConfigError, FrameNotFoundError, ObjectNotFoundError, VideosegError
-from videoseg.types import Grounding, MaskTrack, Segmentation, Trace, VideoFacts
+from videoseg.results import Segmentation
+from videoseg.types import Grounding, MaskTrack, Trace, VideoFacts
 
 
 def test_what_a_result_does_not_have_is_refused_as_videoseg_and_as_python_do():

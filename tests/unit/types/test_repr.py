@@ -1,6 +1,7 @@
 import numpy as np
 
-from videoseg.types import Grounding, MaskTrack, Rle, Segmentation, Trace, VideoFacts
+from videoseg.results import Segmentation
+from videoseg.types import Grounding, MaskTrack, Rle, Trace, VideoFacts
 
 
 def test_results_are_told_in_one_line_without_their_masks():

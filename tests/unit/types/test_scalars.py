@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from videoseg.errors import ConfigError, ShapeError
+from videoseg.results import Segmentation
 from videoseg.types import (
     Box,
     Embedding,
@@ -22,7 +23,6 @@ from videoseg.types import (
     ObjectMask,
     Point,
     Prompt,
-    Segmentation,
     Thought,
     Trace,
     VideoFacts,

@@ -38,7 +38,7 @@ def test_any_kind_of_picture_becomes_rgb(tmp_path, mode, stored, expected):
     assert tuple(frame[1, 1].tolist()) == expected
 
 
-def test_palette_becomes_its_colours(tmp_path):
+def test_palette_becomes_its_colors(tmp_path):
     picture = Image.new("P", (5, 3), 1)
     picture.putpalette([0, 0, 0, 200, 100, 50])
     picture.save(tmp_path / "palette.png")

@@ -191,16 +191,16 @@ def test_odd_names_are_written(tmp_path, numbered):
         assert len(Video.open(tmp_path / name)) == 1
 
 
-def test_colours_are_those_given_and_the_file_says_how_to_get_them(tmp_path):
-    path = tmp_path / "colours.mp4"
-    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (250, 250, 250), (9, 9, 9)]
-    write_video(path, [np.full((720, 64, 3), colour, np.uint8) for colour in colours], fps=5)
+def test_colors_are_those_given_and_the_file_says_how_to_get_them(tmp_path):
+    path = tmp_path / "colors.mp4"
+    colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (250, 250, 250), (9, 9, 9)]
+    write_video(path, [np.full((720, 64, 3), color, np.uint8) for color in colors], fps=5)
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
         assert (int(context.colorspace), int(context.color_range)) == (6, 1)
     with Video.open(path) as video:
-        for colour, frame in zip(colours, video, strict=True):
-            assert np.abs(frame[360, 32].astype(int) - colour).max() <= 5
+        for color, frame in zip(colors, video, strict=True):
+            assert np.abs(frame[360, 32].astype(int) - color).max() <= 5
 
 
 @pytest.mark.parametrize(

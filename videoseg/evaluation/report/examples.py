@@ -27,7 +27,7 @@ __all__ = [
     "illustrate",
 ]
 
-# Object ids, which are what colours depend on: bluish green, vermilion, blue.
+# Object ids, which are what colors depend on: bluish green, vermilion, blue.
 HIT, FALSE_ALARM, MISSED = 3, 7, 6
 
 MOST_OF_ONE_VIDEO = 3
@@ -121,7 +121,7 @@ def illustrate(
 
 
 def _pictures(record: Record, sample: Sample, split: BenchmarkSplit) -> tuple[ExamplePicture, ...]:
-    from videoseg.io.pictures import spread
+    from videoseg.results.thumbnails import spread
 
     truth = split.truth(sample)
     video = split.video(sample.video_id)
@@ -143,7 +143,7 @@ def _pictures(record: Record, sample: Sample, split: BenchmarkSplit) -> tuple[Ex
 def _picture(
     index: int, image: Frame, tracks: Sequence[MaskTrack], truth: Truth | None
 ) -> ExamplePicture:
-    from videoseg.io.pictures import Picture, jpeg_data_uri
+    from videoseg.results.thumbnails import Picture, jpeg_data_uri
 
     size = (int(image.shape[0]), int(image.shape[1]))
     pred = _union([track.masks[index] for track in tracks], size)

@@ -12,7 +12,7 @@ from videoseg.evaluation.report.tables import (
     percent,
 )
 from videoseg.evaluation.report.words import cost_facts, protocol_facts, run_facts
-from videoseg.io.wording import shortened
+from videoseg.results.report.wording import shortened
 
 __all__ = ["render_markdown"]
 

@@ -24,10 +24,10 @@ from videoseg.evaluation.report.tables import (
     percent,
 )
 from videoseg.evaluation.report.words import cost_facts, pipeline_yaml, protocol_facts, run_facts
-from videoseg.io.report_sections import image_tag
-from videoseg.io.templating import template_text
-from videoseg.io.wording import counted, shortened
 from videoseg.masks.colors import object_color
+from videoseg.results.report.sections import image_tag
+from videoseg.results.report.templating import template_text
+from videoseg.results.report.wording import counted, shortened
 
 __all__ = ["render_page"]
 

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: no library, no script, and they follow the page's colours."""
+"""Plots as inline SVG: no library, no script, and they follow the page's colors."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Point:
 
 
 def group_color(index: int) -> str:
-    """Return the colour of a group, as CSS."""
+    """Return the color of a group, as CSS."""
     return f"rgb{object_color(index + 1)}"
 
 
 def legend(names: Sequence[str]) -> str:
-    """Return what the colours of the groups mean; nothing if there is one group only."""
+    """Return what the colors of the groups mean; nothing if there is one group only."""
     if len(names) < 2:
         return ""
     items = "".join(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from videoseg.evaluation.report.tables import measure_name
-from videoseg.io.wording import counted, seconds_text, shortened
 from videoseg.metrics.protocol import MEASURES, EvalProtocol
+from videoseg.results.report.wording import counted, shortened
+from videoseg.text import seconds_text
 
 if TYPE_CHECKING:
     from videoseg.benchmarks.types import LeftOut

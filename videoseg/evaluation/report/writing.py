@@ -18,8 +18,8 @@ from videoseg.evaluation.report.markdown import render_markdown
 from videoseg.evaluation.report.page import render_page
 from videoseg.evaluation.run_file import RunInfo
 from videoseg.files import expand_path
-from videoseg.io.wording import counted
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.results.report.wording import counted
 from videoseg.text import well_formed
 from videoseg.types import from_jsonable
 
@@ -130,7 +130,7 @@ def save_report(
     Raises:
         OutputError: If they cannot be written.
     """
-    from videoseg.io.staged_file import write_file
+    from videoseg.files.staged_file import write_file
 
     folder = Path(folder)
     document = json.dumps(report.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)

@@ -16,8 +16,8 @@ from videoseg.evaluation import Progress, Record, RecordedError, RecordFile, rea
 from videoseg.evaluation.progress import ProgressCounter
 from videoseg.evaluation.running import SETUP_ERRORS
 from videoseg.files import expand_path, read_text
-from videoseg.io.result_folder import PARTS
-from videoseg.io.staged_file import write_file
+from videoseg.files.staged_file import write_file
+from videoseg.results.folder import PARTS
 from videoseg.text import parse_json, well_formed
 from videoseg_ray.actors import Actors
 from videoseg_ray.items import VideoItem

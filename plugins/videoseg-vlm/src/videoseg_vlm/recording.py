@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-import videoseg.exchanges
+import videoseg.chat_log
 from videoseg import ChatModel, ConfigError, OutputError, Use, default_registry
 from videoseg.files import expand_path
 from videoseg.text import printable, shorten_text
@@ -13,7 +13,7 @@ from videoseg.text import printable, shorten_text
 __all__ = ["RecordingChat"]
 
 
-class RecordingChat(videoseg.exchanges.RecordingChat):
+class RecordingChat(videoseg.chat_log.RecordingChat):
     """Passes questions on to another chat model and keeps each exchange as a line of JSON.
 
     A line holds the conversation (images as digests), how answers were drawn, and the
@@ -43,7 +43,7 @@ class RecordingChat(videoseg.exchanges.RecordingChat):
             reason = getattr(error, "strerror", None) or error
             shown = shorten_text(printable(path), 200)
             raise OutputError(f"cannot record to {shown}: {reason}; give another path") from error
-        videoseg.exchanges.read_exchanges(place)
+        videoseg.chat_log.read_exchanges(place)
         self._is_own = not isinstance(model, ChatModel)
         built = _built(model) if self._is_own else cast(ChatModel, model)
         super().__init__(built, place, resume=resume)

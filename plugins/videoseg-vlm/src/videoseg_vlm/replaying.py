@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from videoseg import ChatReply, Message
-from videoseg.exchanges import Match, Request, read_exchanges, well_formed_reply
+from videoseg.chat_log import Match, Request, read_exchanges, well_formed_reply
 from videoseg.files import expand_path
 from videoseg.text import shorten
 from videoseg_vlm.errors import ReplayError

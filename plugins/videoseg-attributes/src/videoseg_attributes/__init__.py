@@ -1,0 +1,1 @@
+"""The pipeline ``attributes``: classical vision and a grammar, no weights."""

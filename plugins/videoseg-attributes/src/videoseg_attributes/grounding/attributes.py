@@ -1,0 +1,406 @@
+"""The grounder ``attributes``: judges color, size, place, motion, time and number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videoseg.errors import ConfigError
+from videoseg.types import Episode, Grounding, Look, Move, Thought, Window
+from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
+from videoseg_attributes.grounding.prompting import make_prompts
+from videoseg_attributes.grounding.relations import Contacts
+from videoseg_attributes.grounding.resolving import Choice, Resolution, Resolver
+from videoseg_attributes.grounding.surveys import MeasuredSurvey, SurveyFunction, SurveyMemory
+from videoseg_attributes.grounding.telling import (
+    PLAUSIBLE,
+    closer_finding,
+    joined,
+    label_of,
+    placed_text,
+    survey_text,
+    texts_of,
+    warnings_for,
+    what_is_judged,
+)
+from videoseg_attributes.grounding.tracks import Track
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from videoseg_attributes.regions.candidate import Survey
+
+__all__ = ["AttributesGrounder"]
+
+_LONG_WINDOW = 1200  # frames; beyond, a survey is too sparse to follow anything
+
+
+class AttributesGrounder:
+    """Finds what a sentence describes by what can be measured, without a model.
+
+    It surveys the window, measures every candidate and judges the sentence piece by piece.
+    Words it cannot judge (what a thing *is*) are reported, never guessed at; the most salient
+    candidate that fits the rest is taken. If the rest contradicts every candidate, the answer
+    is that nothing in the video fits.
+
+    Args:
+        num_frames: Frames of one survey.
+        max_candidates: How many candidates a survey keeps.
+        survey: Finds candidates in a window; by default ``survey_window``.
+
+    Raises:
+        ConfigError: If an option is not at least 1.
+
+    Example:
+        >>> AttributesGrounder(num_frames=16).num_frames
+        16
+    """
+
+    def __init__(
+        self,
+        *,
+        num_frames: int = 24,
+        max_candidates: int = 8,
+        survey: SurveyFunction | None = None,
+    ) -> None:
+        problems = [
+            f"{name} of the grounder 'attributes' must be a whole number of at least 1, "
+            f"got {value!r}"
+            for name, value in (("num_frames", num_frames), ("max_candidates", max_candidates))
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1
+        ]
+        if problems:
+            raise ConfigError(problems)
+        self.num_frames = num_frames
+        self.max_candidates = max_candidates
+        self._survey = survey
+        self._memory = SurveyMemory()
+
+    def step(self, episode: Episode) -> Move:
+        """Look at the window that decides if the sentence speaks of time, else answer.
+
+        Raises:
+            QueryError: If the query has no words.
+        """
+        plan = parse_query(episode.query)
+        window = episode.selection.window
+        first_turn = episode.turn == 0
+        if first_turn and len(window) > _LONG_WINDOW and not episode.must_answer:
+            return self._look_closer(episode, plan)
+        overview = self._measured(episode, self._overview_window(episode))
+        resolution = _resolve(plan, overview)
+        if first_turn and not episode.must_answer and plan.speaks_of_time:
+            look = self._look_at_event(plan, overview, resolution)
+            if look is not None:
+                return look
+        return self._answer(episode, plan, overview, resolution)
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def _overview_window(self, episode: Episode) -> Window:
+        """Return the window the description is judged on: what was seen before the last look.
+
+        Who comes first or last is not to be told from a narrow window around one event.
+        """
+        windows = [selection.window for selection in episode.selections]
+        usable = [window for window in windows if len(window) <= _LONG_WINDOW]
+        if usable:
+            return max(usable, key=len)
+        return _shortened(windows[-1], episode.selection.keyframe)
+
+    def _look_closer(self, episode: Episode, plan: QueryPlan) -> Look:
+        selection = episode.selection
+        detail = selection.of_role("detail") or selection.indices
+        hull = Window(min(detail), max(detail) + 1)
+        keyframe = selection.keyframe
+        window = _shortened(hull, keyframe).clamped(selection.window)
+        text = (
+            f"{len(selection.window)} frames are too many to follow anything at "
+            f"{self.num_frames} frames; looking closer at frames {window.start}-"
+            f"{window.stop - 1}, where the sampler saw most."
+        )
+        thought = Thought(text, temporal=text, linguistic=what_is_judged(plan))
+        return Look(window, keyframe if keyframe in window else None, thought)
+
+    def _look_at_event(
+        self, plan: QueryPlan, overview: MeasuredSurvey, resolution: Resolution
+    ) -> Look | None:
+        """Return a look at what decides, or None if a closer look would show nothing new."""
+        survey = overview.survey
+        if not resolution.choices or len(survey.frames) < 4:
+            return None
+        spacing = len(survey.window) / len(survey.frames)
+        if spacing <= 1:
+            return None  # every frame has been seen already
+        tracks = resolution.tracks
+        moments = [frame for track in tracks for frame in _moments(track)]
+        if not moments:
+            moments = [int(track.frames[track.first]) for track in tracks]
+        reach = max(4, len(survey.window) // 6)
+        best = max(tracks, key=lambda track: float(track.areas.max()))
+        keyframe = int(best.frames[int(np.argmax(np.where(best.cut, 0.6, 1.0) * best.areas))])
+        start = max(survey.window.start, min(*moments, keyframe + reach) - reach)
+        stop = min(survey.window.stop, max(*moments, keyframe - reach) + reach + 1)
+        window = Window(start, max(stop, start + 1))
+        if keyframe not in window:
+            keyframe = _clearest_in(best, window)
+        if len(window) >= 0.9 * len(survey.window):
+            window = _around(survey.window, keyframe, reach * 2)
+        called = ", ".join(track.name for track in tracks)
+        text = (
+            f"{called} seem{'s' if len(tracks) == 1 else ''} to be meant; looking closer at "
+            f"frames {window.start}-{window.stop - 1} to see when it happens."
+        )
+        temporal = " ".join([*texts_of(resolution, "temporal"), text])
+        return Look(
+            window,
+            keyframe,
+            Thought(
+                joined(temporal, what_is_judged(plan)),
+                temporal=temporal,
+                linguistic=what_is_judged(plan),
+                details={"candidates": [track.candidate_id for track in tracks]},
+            ),
+        )
+
+    # -- answering ---------------------------------------------------------------------------
+
+    def _answer(
+        self,
+        episode: Episode,
+        plan: QueryPlan,
+        overview: MeasuredSurvey,
+        resolution: Resolution,
+    ) -> Grounding:
+        warnings = warnings_for(plan, resolution, overview)
+        survey = overview.survey
+        if not resolution.choices:
+            return self._nothing(plan, overview, resolution, warnings)
+        preferred = episode.selection.keyframe if episode.turn > 0 else None
+        measured, choices = overview, resolution.choices
+        closer = ""
+        if episode.turn > 0 and episode.selection.window != survey.window:
+            dense = self._measured(episode, episode.selection.window)
+            found = _same_things(overview, dense, choices)
+            if found is not None:
+                closer = closer_finding(dense, found)
+                kept = _confirmed(plan, dense, choices, found)
+                if not kept:
+                    never = Resolution(
+                        (), resolution.findings,
+                        reason="a closer look shows what seemed to be away all the time",
+                    )  # fmt: skip
+                    return self._nothing(plan, overview, never, (), closer=closer)
+                measured, choices = dense, kept
+        label = label_of(plan)
+        prompts = make_prompts(
+            episode.video, measured, choices, label=label, preferred_frame=preferred
+        )
+        keyframe = prompts[0].frame
+        where = placed_text(prompts, choices, closer=measured is not overview)
+        seen = survey_text(survey, overview.tracks)
+        temporal = joined(seen, *texts_of(resolution, "temporal"), closer)
+        spatial = joined(*texts_of(resolution, "spatial"), where)
+        linguistic = joined(what_is_judged(plan), *texts_of(resolution, "linguistic"))
+        confidence = float(np.mean([choice.score for choice in choices]))
+        if not plan.target.judged:
+            confidence = 0.3 * confidence
+        elif resolution.doubtful or plan.unjudged:
+            confidence *= 0.7
+        return Grounding(
+            keyframe,
+            prompts,
+            thought=Thought(
+                joined(linguistic, temporal, spatial),
+                temporal=temporal,
+                spatial=spatial,
+                linguistic=linguistic,
+                details={"candidates": [choice.track.candidate_id for choice in choices]},
+            ),
+            confidence=min(1.0, max(0.0, confidence)),
+            warnings=warnings,
+        )
+
+    def _nothing(
+        self,
+        plan: QueryPlan,
+        overview: MeasuredSurvey,
+        resolution: Resolution,
+        warnings: tuple[str, ...],
+        *,
+        closer: str = "",
+    ) -> Grounding:
+        reason = resolution.reason or "nothing that could be meant was found"
+        verdict = f"Not in this video: {reason}."
+        temporal = joined(
+            survey_text(overview.survey, overview.tracks),
+            *texts_of(resolution, "temporal"),
+            closer,
+        )
+        spatial = joined(*texts_of(resolution, "spatial"))
+        linguistic = joined(what_is_judged(plan), *texts_of(resolution, "linguistic"), verdict)
+        return Grounding(
+            None,
+            (),
+            thought=Thought(
+                joined(temporal, spatial, linguistic),
+                temporal=temporal,
+                spatial=spatial,
+                linguistic=linguistic,
+            ),
+            confidence=0.7 if overview.tracks else 0.5,
+            warnings=warnings,
+        )
+
+    def _measured(self, episode: Episode, window: Window) -> MeasuredSurvey:
+        survey: SurveyFunction
+        if self._survey is not None:
+            survey = self._survey
+        else:
+            from videoseg_attributes.regions.survey import survey_window
+
+            survey = survey_window
+        return self._memory.get(
+            episode.video,
+            survey,
+            window=window,
+            num_frames=self.num_frames,
+            max_candidates=self.max_candidates,
+            seed=episode.seed,
+        )
+
+
+def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:
+    contacts = Contacts(frozenset(measured.survey.depth_order))
+    target = plan.target
+    tracks = [track for track in measured.tracks if track.plausibility >= PLAUSIBLE]
+    if target.judged or not tracks:
+        return Resolver(tracks, contacts).resolve(target)
+    return _most_salient(target, tracks)
+
+
+def _most_salient(target: NounPhrase, tracks: Sequence[Track]) -> Resolution:
+    """Return what stands out most, as many as are asked for."""
+    ordered = sorted(tracks, key=lambda track: track.saliency, reverse=True)
+    count = target.number.count
+    if count is None:
+        ordered = [t for t in ordered if t.saliency >= 0.5 * ordered[0].saliency]
+    else:
+        ordered = ordered[:count]
+    choices = tuple(Choice(track, track.saliency) for track in ordered)
+    return Resolution(choices, enough=count is None or len(choices) >= count)
+
+
+def _same_things(
+    overview: MeasuredSurvey, dense: MeasuredSurvey, choices: Sequence[Choice]
+) -> tuple[Choice, ...] | None:
+    """Find the chosen candidates again in a closer survey; None unless all are found."""
+    old = {candidate.candidate_id: candidate for candidate in overview.survey.candidates}
+    new = {candidate.candidate_id: candidate for candidate in dense.survey.candidates}
+    found: list[Choice] = []
+    taken: set[int] = set()
+    for choice in choices:
+        best, best_overlap = None, 0.45
+        for track in dense.tracks:
+            if track.candidate_id in taken:
+                continue
+            overlap = _mean_overlap(
+                overview.survey, old[choice.track.candidate_id],
+                dense.survey, new[track.candidate_id],
+            )  # fmt: skip
+            if overlap > best_overlap:
+                best, best_overlap = track, overlap
+        if best is None:
+            return None
+        taken.add(best.candidate_id)
+        found.append(Choice(best, choice.score))
+    return tuple(found)
+
+
+def _confirmed(
+    plan: QueryPlan,
+    dense: MeasuredSurvey,
+    choices: Sequence[Choice],
+    found: Sequence[Choice],
+) -> tuple[Choice, ...]:
+    """Keep what is away for a while in the closer survey, too, where the sentence asks for it.
+
+    A sparse survey may miss something on a single frame that is there all the time.
+    """
+    asked = any(
+        isinstance(item, EventIs)
+        and item.event in ("returns", "hidden")
+        and item.when is None
+        and not item.negated
+        for item in plan.target.constraints
+    )
+    if not asked:
+        return tuple(found)
+    window = dense.survey.window
+    kept = []
+    for before, choice in zip(choices, found, strict=True):
+        track = before.track
+        inside = [
+            (start, stop)
+            for start, stop in track.gaps
+            if int(track.frames[start - 1]) in window and int(track.frames[stop]) in window
+        ]
+        if len(inside) < len(track.gaps) or choice.track.gaps:
+            kept.append(choice)
+    return tuple(kept)
+
+
+def _mean_overlap(first: Survey, one: object, second: Survey, other: object) -> float:
+    from videoseg_attributes.regions.candidate import Candidate
+
+    if not isinstance(one, Candidate) or not isinstance(other, Candidate):
+        return 0.0
+    if first.size != second.size:
+        return 0.0
+    spacing = max(1.0, len(first.window) / max(1, len(first.frames))) / 2
+    overlaps = []
+    places = np.array(second.frames)
+    for position, frame in enumerate(first.frames):
+        nearest = int(np.argmin(np.abs(places - frame)))
+        if abs(int(places[nearest]) - frame) > spacing:
+            continue
+        a, b = one.mask(position), other.mask(nearest)
+        if a is None or b is None:
+            if (a is None) != (b is None):
+                overlaps.append(0.0)
+            continue
+        overlaps.append(float((a & b).sum() / max(1, (a | b).sum())))
+    return float(np.mean(overlaps)) if overlaps else 0.0
+
+
+def _moments(track: Track) -> list[int]:
+    """Return the frames at which a track comes, goes or comes back."""
+    moments = []
+    if track.enters:
+        moments.append(int(track.frames[track.first]))
+    for start, stop in track.gaps:
+        moments += [int(track.frames[start]), int(track.frames[stop])]
+    if track.exits:
+        moments.append(int(track.frames[track.last]))
+    return moments
+
+
+def _clearest_in(track: Track, window: Window) -> int:
+    inside = np.array([int(frame) in window for frame in track.frames]) & track.visible
+    if not inside.any():
+        return window.start + (len(window) - 1) // 2
+    return int(track.frames[int(np.argmax(np.where(inside, track.areas, -1.0)))])
+
+
+def _around(window: Window, frame: int, reach: int) -> Window:
+    return Window(max(window.start, frame - reach), min(window.stop, frame + reach + 1))
+
+
+def _shortened(window: Window, keyframe: int | None) -> Window:
+    """Return at most ``_LONG_WINDOW`` frames of a window, around the keyframe or its middle."""
+    if len(window) <= _LONG_WINDOW:
+        return window
+    middle = keyframe if keyframe is not None else window.start + len(window) // 2
+    start = min(max(window.start, middle - _LONG_WINDOW // 2), window.stop - _LONG_WINDOW)
+    return Window(start, start + _LONG_WINDOW)

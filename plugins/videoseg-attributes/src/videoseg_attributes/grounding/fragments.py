@@ -1,0 +1,121 @@
+"""Joins candidates that are one thing, followed in turns: here one is seen, there the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videoseg.types import FloatArray
+from videoseg_attributes.grounding.tracks import Track
+
+if TYPE_CHECKING:
+    from videoseg_attributes.regions.candidate import Candidate, Survey
+
+__all__ = ["join_fragments"]
+
+_COMMON_FRAMES = 0.1  # of the shorter one's; more, and they are two things side by side
+_COMMON_COLORS = 0.6
+_SAME_PLACE = 0.3  # intersection over union of the boxes where one takes over from the other
+_LONGEST_TURN = 2  # surveyed frames between the end of one and the start of the other
+
+
+def join_fragments(survey: Survey, tracks: Sequence[Track]) -> Survey:
+    """Return the survey with the pieces of one thing joined; the same survey if there are none.
+
+    Args:
+        survey: The survey.
+        tracks: Its measured candidates.
+    """
+    groups: list[list[Track]] = []
+    for track in tracks:
+        home = next(
+            (group for group in groups if all(_same_thing(track, other) for other in group)), None
+        )
+        if home is None:
+            groups.append([track])
+        else:
+            home.append(track)
+    if all(len(group) == 1 for group in groups):
+        return survey
+    by_id = {candidate.candidate_id: candidate for candidate in survey.candidates}
+    kept = [_joined([by_id[track.candidate_id] for track in group]) for group in groups]
+    first_of = {track.candidate_id: group[0].candidate_id for group in groups for track in group}
+    order = {
+        (first_of[front], first_of[behind])
+        for front, behind in survey.depth_order
+        if front in first_of and behind in first_of and first_of[front] != first_of[behind]
+    }
+    return replace(survey, candidates=tuple(kept), depth_order=tuple(sorted(order)))
+
+
+def _same_thing(one: Track, other: Track) -> bool:
+    both = int((one.visible & other.visible).sum())
+    shorter = int(min(one.visible.sum(), other.visible.sum()))
+    if both > _COMMON_FRAMES * shorter:
+        return False
+    mine = one.colors / max(1e-9, float(one.colors.sum()))
+    theirs = other.colors / max(1e-9, float(other.colors.sum()))
+    if _coarse_overlap(mine, theirs) < _COMMON_COLORS:
+        return False
+    turns = _turns(one, other)
+    return bool(turns) and min(turns) >= _SAME_PLACE
+
+
+def _turns(one: Track, other: Track) -> list[float]:
+    """Return how well the boxes agree at each change from one to the other."""
+    overlaps = []
+    last: tuple[Track, int] | None = None
+    for position in range(len(one.visible)):
+        here = one if one.visible[position] else other if other.visible[position] else None
+        if here is None:
+            continue
+        if last is not None and last[0] is not here:
+            if position - last[1] > _LONGEST_TURN:
+                return []  # a thing that comes long after another has gone is another thing
+            overlaps.append(_iou(last[0].boxes[last[1]], here.boxes[position]))
+        last = (here, position)
+    return overlaps
+
+
+def _iou(first: FloatArray, second: FloatArray) -> float:
+    spans = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
+    shared = float(np.prod(np.clip(spans, 0, None)))
+    areas = float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]))
+    return shared / max(1e-9, areas - shared)
+
+
+def _coarse_overlap(first: FloatArray, second: FloatArray) -> float:
+    """Return the common part of two color histograms on a grid four times as coarse."""
+
+    def coarse(histogram: FloatArray) -> FloatArray:
+        side = round(len(histogram) ** (1 / 3))
+        blocks = histogram.reshape(side // 4, 4, side // 4, 4, side // 4, 4)  # RGB in blocks
+        return np.asarray(blocks.sum(axis=(1, 3, 5)))
+
+    return float(np.minimum(coarse(first), coarse(second)).sum())
+
+
+def _joined(pieces: Sequence[Candidate]) -> Candidate:
+    """Return one candidate that is where any of the pieces is; the first one's id is kept."""
+    first = pieces[0]
+    if len(pieces) == 1:
+        return first
+    count = len(first.masks)
+    source = [
+        next((piece for piece in pieces if piece.masks[index] is not None), first)
+        for index in range(count)
+    ]
+    return replace(
+        first,
+        masks=tuple(piece.masks[index] for index, piece in enumerate(source)),
+        saliency=max(piece.saliency for piece in pieces),
+        velocities=tuple(piece.velocities[index] for index, piece in enumerate(source)),
+        motion=tuple(piece.motion[index] for index, piece in enumerate(source)),
+        cut_by_border=tuple(piece.cut_by_border[index] for index, piece in enumerate(source)),
+        clarity=tuple(piece.clarity[index] for index, piece in enumerate(source))
+        if all(piece.clarity for piece in pieces)
+        else (),
+    )

@@ -1,0 +1,351 @@
+"""How well a candidate fits one constraint: a score in [0, 1] and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from videoseg.types import BoolArray
+from videoseg_attributes.grounding.language import (
+    ColorIs,
+    EventIs,
+    MotionIs,
+    Phases,
+    PositionIs,
+    SizeIs,
+)
+from videoseg_attributes.grounding.language.plan import ColorWord, Direction, Event, Part, Place
+from videoseg_attributes.grounding.tracks import Side, Track, ramp
+from videoseg_attributes.vision.color import color_share, describe_colors, in_good_light
+
+__all__ = [
+    "Verdict",
+    "event_position",
+    "judge_color",
+    "judge_event",
+    "judge_motion",
+    "judge_phases",
+    "judge_position",
+    "judge_size",
+    "part_positions",
+]
+
+_SIDES: tuple[Side, ...] = ("left", "right", "up", "down")
+_UNCOLORED = frozenset({"black", "white", "grey", "silver"})
+_BACK: dict[Side, Side] = {"left": "right", "right": "left", "up": "down", "down": "up"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How well one constraint fits.
+
+    Args:
+        score: 0 contradicts, 1 fits.
+        finding: What was measured, for people.
+    """
+
+    score: float
+    finding: str
+
+    def denied(self) -> Verdict:
+        """Return the verdict on the opposite."""
+        return Verdict(1.0 - self.score, self.finding)
+
+
+def part_positions(count: int, part: Part, *, share: float = 0.34) -> BoolArray:
+    """Return which of the surveyed frames lie in a part of the survey, shape (P,)."""
+    place = np.linspace(0.0, 1.0, count) if count > 1 else np.array([0.5])
+    if part == "start":
+        chosen = place <= share
+    elif part == "end":
+        chosen = place >= 1 - share
+    else:
+        chosen = np.abs(place - 0.5) <= share / 2
+    return np.asarray(chosen if chosen.any() else np.ones(count, dtype=bool))
+
+
+# -- color ----------------------------------------------------------------------------------
+
+
+def judge_color(track: Track, constraint: ColorIs) -> Verdict:
+    """Judge by the share of the candidate's pixels that have the colors."""
+    shares = [_share(track, color) for color in constraint.colors]
+    listed = ", ".join(
+        f"{color} {share:.2f}" for color, share in zip(constraint.colors, shares, strict=True)
+    )
+    if constraint.part:
+        scores = [ramp(share, 0.03, 0.12) for share in shares]
+    elif len(shares) > 1 and not constraint.any_of:
+        scores = [_patched(shares)]
+        if all(color.name in _UNCOLORED for color in constraint.colors):
+            lit = in_good_light(track.colors)
+            bright = [color_share(lit, c.name, shade=c.shade) for c in constraint.colors]
+            scores = [max(scores[0], 0.95 * _patched(bright))]
+    else:
+        scores = [0.85 * ramp(share, 0.14, 0.4) + 0.15 * share for share in shares]
+    score = max(scores) if constraint.any_of else min(scores)
+    return Verdict(score, f"{listed} (looks {describe_colors(track.colors)})")
+
+
+def _patched(shares: Sequence[float]) -> float:
+    """Score several colors together: each shows, and together they cover most of it."""
+    together = 0.8 * ramp(sum(shares), 0.25, 0.6) + 0.2 * min(1.0, sum(shares))
+    return min(together, *(ramp(share, 0.02, 0.1) for share in shares))
+
+
+def _share(track: Track, color: ColorWord) -> float:
+    return color_share(track.colors, color.name, shade=color.shade)
+
+
+# -- size and place --------------------------------------------------------------------------
+
+
+def judge_size(track: Track, constraint: SizeIs, others: Sequence[Track]) -> Verdict:
+    """Judge large and small beside the other candidates."""
+
+    def measure(item: Track) -> float:
+        if constraint.dimension == "area":
+            return item.size
+        return item.extent(0 if constraint.dimension == "width" else 1)
+
+    mine = measure(track)
+    rest = [measure(other) for other in others if other is not track]
+    unit = f"{constraint.dimension} {mine:.3f}"
+    if not rest or mine <= 0:
+        return Verdict(0.6, f"{unit}, nothing to compare it with")
+    ratio = float(np.log(mine / max(1e-6, float(np.median(rest)))))
+    score = ramp(ratio if constraint.large else -ratio, -0.4, 0.5)
+    return Verdict(score, f"{unit}, {np.exp(ratio):.1f} times the others' median")
+
+
+def judge_position(
+    track: Track,
+    constraint: PositionIs,
+    positions: BoolArray | None,
+    others: Sequence[Track] = (),
+) -> Verdict:
+    """Judge by the candidate's mean centre over some surveyed frames."""
+    center = track.center(positions)
+    if center is None:
+        return Verdict(0.0, "not there then")
+    x, y = center
+    scores = [_place_score(place, track, x, y, others) for place in constraint.places]
+    return Verdict(min(scores), f"centre at {x:.2f} of the width, {y:.2f} of the height")
+
+
+def _place_score(place: Place, track: Track, x: float, y: float, others: Sequence[Track]) -> float:
+    match place:
+        case "left":
+            return ramp(0.75 - x, 0.0, 0.5)
+        case "right":
+            return ramp(x - 0.25, 0.0, 0.5)
+        case "top":
+            return ramp(0.75 - y, 0.0, 0.5)
+        case "bottom":
+            return ramp(y - 0.25, 0.0, 0.5)
+        case "center":
+            return ramp(0.45 - max(abs(x - 0.5), 0.7 * abs(y - 0.5)), 0.0, 0.4)
+        case "corner":
+            return ramp(min(abs(x - 0.5), abs(y - 0.5)), 0.1, 0.3)
+        case "edge":
+            return ramp(max(abs(x - 0.5), abs(y - 0.5)), 0.2, 0.4)
+        case "front" | "back":
+            nearness = [front_value(other) for other in others if other is not track]
+            if not nearness:
+                return 0.6
+            ahead = front_value(track) - float(np.median(nearness))
+            return ramp(ahead if place == "front" else -ahead, -0.15, 0.15)
+
+
+def front_value(track: Track) -> float:
+    """Return how near the camera it seems: what is near is large and stands low."""
+    bottom = float(np.nanmedian(track.boxes[track.visible, 3]))
+    return 0.5 * bottom + float(np.sqrt(track.size))
+
+
+# -- motion ----------------------------------------------------------------------------------
+
+
+def judge_motion(
+    track: Track, constraint: MotionIs, positions: BoolArray | None, others: Sequence[Track]
+) -> Verdict:
+    """Judge whether and where the candidate moves, over some surveyed frames."""
+    if constraint.direction is not None and constraint.manner not in ("growing", "shrinking"):
+        return _direction(track, constraint.direction, positions)
+    roaming = track.roaming_in(positions)
+    # Beside something that goes far, a little drift is standing still.
+    farthest = max((other.roaming for other in others), default=0.0)
+    going = ramp(roaming, 0.018, min(0.1, max(0.05, 0.22 * farthest)))
+    stirring = ramp(track.stirring, 0.015, 0.06)
+    finding = f"covers {roaming:.2f} diagonals at {track.speed:.2f} a second"
+    match constraint.manner:
+        case "moving":
+            return Verdict(max(going, 0.9 * stirring), finding)
+        case "still":
+            return Verdict((1 - going) * (1 - 0.35 * stirring), finding)
+        case "in place":
+            score = max(stirring, 0.8 * going)
+            return Verdict(score, f"{finding}, motion inside {track.stirring:.2f} a second")
+        case "fast" | "slow":
+            return _pace(track, constraint.manner == "fast", max(going, stirring), others)
+        case "turning back":
+            ways = {side: track.excursion(side, positions) for side in _SIDES}
+            there_and_back = max(min(ways["left"], ways["right"]), min(ways["up"], ways["down"]))
+            return Verdict(
+                ramp(there_and_back, 0.04, 0.12), f"goes there and back over {there_and_back:.2f}"
+            )
+        case "growing" | "shrinking":
+            growth = track.growth if constraint.manner == "growing" else -track.growth
+            change = f"size changes {np.exp(track.growth):.2f}-fold"
+            return Verdict(ramp(growth, 0.05, 0.3), change)
+
+
+def _pace(track: Track, fast: bool, moving: float, others: Sequence[Track]) -> Verdict:
+    rest = [other.speed for other in others if other is not track]
+    finding = f"{track.speed:.3f} diagonals a second"
+    if not rest:
+        return Verdict(ramp(track.speed, 0.05, 0.2) if fast else moving, finding)
+    ratio = float(np.log((track.speed + 0.01) / (float(np.median(rest)) + 0.01)))
+    relative = ramp(ratio if fast else -ratio, -0.3, 0.5)
+    return Verdict(min(moving, relative) if fast else relative, finding)
+
+
+def _direction(track: Track, direction: Direction, positions: BoolArray | None) -> Verdict:
+    if direction == "across":
+        way = max(track.excursion(side, positions) for side in _SIDES)
+        return Verdict(ramp(way, 0.06, 0.16), f"goes {way:.2f} of the picture")
+    if direction in ("towards", "away"):
+        growth = track.growth if direction == "towards" else -track.growth
+        moving = ramp(max(track.roaming, track.stirring), 0.015, 0.05)
+        score = min(max(moving, 0.6), ramp(growth, -0.15, 0.25))
+        return Verdict(score, f"size changes {np.exp(track.growth):.2f}-fold")
+    along = cast(Side, direction)
+    ways = {side: track.excursion(side, positions) for side in _SIDES}
+    way, back = ways[along], ways[_BACK[along]]
+    across = [side for side in _SIDES if side not in (along, _BACK[along])]
+    scale = 1 / track.aspect if direction in ("left", "right") else track.aspect
+    astray = max(ways[side] for side in across) * scale
+    score = min(
+        ramp(way, 0.03, 0.17),
+        ramp(way / (way + back + 1e-6), 0.35, 0.75),
+        ramp(way / (astray + 1e-6), 0.35, 1.0),
+    )
+    listed = ", ".join(f"{side} {ways[side]:.2f}" for side in _SIDES if ways[side] >= 0.03)
+    seconds = max(1e-6, float(np.ptp(track.times[track.visible])) if track.visible.any() else 0.0)
+    pace = f", {way / seconds:.2f} of the frame a second" if way >= 0.03 else ""
+    return Verdict(score, f"goes {listed or 'nowhere'}{pace}")
+
+
+def judge_phases(track: Track, constraint: Phases, others: Sequence[Track]) -> Verdict:
+    """Judge one thing after the other: the best division of its time is looked for."""
+    shown = np.flatnonzero(track.visible)
+    steps = constraint.steps
+    if len(shown) < 2 * len(steps):
+        return Verdict(0.0, "seen too briefly to do one thing after another")
+    best, where = 0.0, ""
+    for split in range(2, len(shown) - 1):
+        bounds = [0, split, len(shown)]
+        if len(steps) > 2:  # further steps share the later part evenly
+            bounds = [int(b) for b in np.linspace(0, len(shown), len(steps) + 1)]
+        scores = []
+        for step, start, stop in zip(steps, bounds, bounds[1:], strict=False):
+            positions = np.zeros(len(track.visible), dtype=bool)
+            positions[shown[start:stop]] = True
+            verdict = (
+                judge_motion(track, step, positions, others)
+                if isinstance(step, MotionIs)
+                else judge_position(track, step, positions, others)
+            )
+            scores.append(1 - verdict.score if step.negated else verdict.score)
+        if min(scores) > best:
+            best, where = min(scores), f"turns at frame {int(track.frames[shown[split]])}"
+    return Verdict(best, where or "no moment divides its time so")
+
+
+# -- events ----------------------------------------------------------------------------------
+
+
+def event_position(track: Track, event: Event) -> float | None:
+    """Return where in the survey an event happens to a candidate, or None if it does not.
+
+    Half positions lie between two surveyed frames.
+    """
+    match event:
+        case "appears":
+            return track.first - 0.5 if track.enters else None
+        case "leaves":
+            return track.last + 0.5 if track.exits else None
+        case "returns":
+            return track.gaps[-1][1] - 0.5 if track.gaps else None
+        case "hidden":
+            return track.gaps[0][0] - 0.5 if track.gaps else None
+        case "present":
+            return float(track.first)
+        case "starts" | "stops":
+            moves = track.moves_at() & track.visible
+            if not moves.any():
+                return None
+            positions = np.flatnonzero(moves)
+            if event == "starts":
+                return float(positions[0])
+            last = int(positions[-1])
+            return float(last) if last < track.last else None
+
+
+def judge_event(track: Track, constraint: EventIs) -> Verdict:
+    """Judge whether something happens to a candidate; times are judged by the caller."""
+    count = len(track.visible)
+    when = constraint.when
+    part = when.part if when is not None else None
+    if constraint.event in ("present", "hidden") and part is not None:
+        return _presence_in(track, part, wanted=constraint.event == "present")
+    position = event_position(track, constraint.event)
+    span = f"seen on frames {int(track.frames[track.first])} to {int(track.frames[track.last])}"
+    if track.gaps:
+        away = ", ".join(f"{int(track.frames[a])}-{int(track.frames[b])}" for a, b in track.gaps)
+        span += f", away {away}"
+    if constraint.event == "present" and position is not None:
+        return Verdict(1.0, span)
+    if position is None:
+        return Verdict(0.0, span)
+    score = 1.0
+    if constraint.event in ("returns", "hidden"):
+        score = max(track.gap_score(start, stop) for start, stop in track.gaps)
+    elif constraint.event in ("starts", "stops"):
+        moves = ramp(track.roaming, 0.015, 0.05)
+        edge = position > 1 if constraint.event == "starts" else position < track.last - 1
+        score = moves if edge else 0.3 * moves
+    if constraint.side is not None:
+        score *= _side_score(track, constraint)
+    if part is not None:
+        score *= _timely(position / max(1, count - 1), part)
+    return Verdict(score, span)
+
+
+def _presence_in(track: Track, part: Part, *, wanted: bool) -> Verdict:
+    if part == "middle":
+        chosen = part_positions(len(track.visible), part)
+        share = float(track.visible[chosen].mean())
+    else:
+        share = float(track.visible[0 if part == "start" else -1])
+    state = "there" if share > 0.5 else "not there"
+    return Verdict(share if wanted else 1 - share, f"{state} at the {part}")
+
+
+def _timely(place: float, part: Part) -> float:
+    if part == "start":
+        return ramp(0.75 - place, 0.0, 0.4)
+    if part == "end":
+        return ramp(place, 0.25, 0.6)
+    return ramp(0.45 - abs(place - 0.5), 0.0, 0.25)
+
+
+def _side_score(track: Track, constraint: EventIs) -> float:
+    """How near the side it is when it happens."""
+    position = {"appears": track.first, "leaves": track.last}.get(constraint.event, track.first)
+    x, y = (float(value) for value in track.centers[position])
+    along = {"left": 1 - x, "right": x, "top": 1 - y, "bottom": y}.get(constraint.side or "", 0.5)
+    return ramp(along, 0.4, 0.75)

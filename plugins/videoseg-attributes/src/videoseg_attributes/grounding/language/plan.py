@@ -1,0 +1,303 @@
+"""What a sentence asks for, as a structure that can be judged piece by piece."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from videoseg_attributes.vision.color import Shade
+
+__all__ = [
+    "ColorIs",
+    "ColorWord",
+    "Constraint",
+    "Dimension",
+    "Direction",
+    "Event",
+    "EventIs",
+    "Manner",
+    "MotionIs",
+    "NounPhrase",
+    "Number",
+    "Part",
+    "Phases",
+    "Place",
+    "PositionIs",
+    "QueryPlan",
+    "RankKey",
+    "Ranking",
+    "RelationIs",
+    "RelationKind",
+    "SizeIs",
+    "Unjudged",
+    "When",
+]
+
+Part: TypeAlias = Literal["start", "middle", "end"]
+Dimension: TypeAlias = Literal["area", "width", "height"]
+Direction: TypeAlias = Literal["left", "right", "up", "down", "towards", "away", "across"]
+Manner: TypeAlias = Literal[
+    "moving", "still", "fast", "slow", "in place", "turning back", "growing", "shrinking"
+]
+Event: TypeAlias = Literal["appears", "leaves", "returns", "starts", "stops", "present", "hidden"]
+Place: TypeAlias = Literal[
+    "left", "right", "top", "bottom", "center", "corner", "edge", "front", "back"
+]
+RelationKind: TypeAlias = Literal[
+    "left of", "right of", "above", "below", "near", "far from", "behind", "in front of",
+    "between", "larger than", "smaller than", "taller than", "shorter than", "wider than",
+    "faster than",
+    "slower than", "further left than", "further right than", "higher than", "lower than",
+    "nearer than", "approaches", "recedes from", "follows", "meets", "inside", "hides",
+    "hidden by",
+]  # fmt: skip
+RankKey: TypeAlias = Literal[
+    "area", "width", "height", "speed", "left", "right", "top", "bottom", "center", "edge",
+    "front", "appears", "leaves", "returns", "starts", "stops", "distance", "duration",
+    "lightness", "travel", "growing",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """Words that were understood as words but cannot be judged, and why."""
+
+    words: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """When a constraint is meant to hold.
+
+    Args:
+        words: The words that say so.
+        part: A part of the video, or
+        order: how it lies to an event of something else.
+        reference: The something else.
+        event: Its event; None for its own appearing, or the same as the constraint's.
+    """
+
+    words: str
+    part: Part | None = None
+    order: Literal["after", "before", "while"] | None = None
+    reference: NounPhrase | None = None
+    event: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColorWord:
+    """One color name, light, dark or either."""
+
+    name: str
+    shade: Shade | None = None
+
+    def __str__(self) -> str:
+        return f"{self.shade} {self.name}" if self.shade else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ColorIs:
+    """It has these colors, all (or any) of them; ``part`` where only a part of it has to."""
+
+    words: str
+    colors: tuple[ColorWord, ...]
+    part: bool = False
+    any_of: bool = False
+    negated: bool = False
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SizeIs:
+    """It is large (or small) beside the others."""
+
+    words: str
+    dimension: Dimension
+    large: bool
+    negated: bool = False
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PositionIs:
+    """It is in these parts of the picture, all of them ("top left")."""
+
+    words: str
+    places: tuple[Place, ...]
+    negated: bool = False
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MotionIs:
+    """It moves like this, in this direction if one is named."""
+
+    words: str
+    manner: Manner
+    direction: Direction | None = None
+    negated: bool = False
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventIs:
+    """This happens to it."""
+
+    words: str
+    event: Event
+    side: Place | None = None
+    negated: bool = False
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelationIs:
+    """It stands in this relation to something else."""
+
+    words: str
+    relation: RelationKind
+    references: tuple[NounPhrase, ...]
+    negated: bool = False
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """It does these, one after the other."""
+
+    words: str
+    steps: tuple[MotionIs | PositionIs, ...]
+    negated: bool = False
+    when: When | None = None
+
+
+Constraint: TypeAlias = ColorIs | SizeIs | PositionIs | MotionIs | EventIs | RelationIs | Phases
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """It comes first (second, ...) among those that satisfy the rest.
+
+    Args:
+        words: The words that say so.
+        key: What they are sorted by.
+        descending: Whether the most comes first; for events, whether the last does.
+        rank: 1 for the first.
+        negated: Whether the one that comes first is meant to be left out.
+        reference: What the distance is measured to, for the key ``distance``.
+        when: When it is measured.
+    """
+
+    words: str
+    key: RankKey
+    descending: bool = True
+    rank: int = 1
+    negated: bool = False
+    reference: NounPhrase | None = None
+    when: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """How many are meant: exactly ``count``, or all that fit if it is None."""
+
+    count: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class NounPhrase:
+    """A description of one or more objects.
+
+    Args:
+        words: The words.
+        head: The noun, as said; never recognised, only kept for labels.
+        constraints: What they satisfy.
+        rankings: Superlatives and ordinals, applied in order to what satisfies the rest.
+        number: How many are meant.
+        within: The larger group they are picked from ("of the ones that ...").
+        excluded: What they are not ("except the red one").
+        alternatives: Further descriptions joined by "and" at the top ("the red ball and the
+            blue one"): the answer is the union.
+        rest: Whether "the others" are meant.
+    """
+
+    words: str
+    head: str | None = None
+    constraints: tuple[Constraint, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
+    number: Number = Number()
+    within: NounPhrase | None = None
+    excluded: tuple[NounPhrase, ...] = ()
+    alternatives: tuple[NounPhrase, ...] = ()
+    rest: bool = False
+
+    @property
+    def judged(self) -> bool:
+        """Whether anything in it can be judged."""
+        return bool(
+            self.constraints
+            or self.rankings
+            or self.excluded
+            or self.rest
+            or (self.within is not None and self.within.judged)
+            or any(other.judged for other in self.alternatives)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPlan:
+    """A parsed sentence.
+
+    Args:
+        text: The sentence.
+        target: What it asks for.
+        unjudged: The words that cannot be judged, each with the reason.
+        truncated: Whether the sentence was longer than what is read of it.
+    """
+
+    text: str
+    target: NounPhrase
+    unjudged: tuple[Unjudged, ...] = ()
+    truncated: bool = False
+
+    @property
+    def judged_words(self) -> tuple[str, ...]:
+        """The words the plan rests on, in the order they are judged."""
+        return _words_of(self.target)
+
+    @property
+    def speaks_of_time(self) -> bool:
+        """Whether when something happens decides which object is meant."""
+        return _speaks_of_time(self.target)
+
+
+def _words_of(phrase: NounPhrase) -> tuple[str, ...]:
+    words: list[str] = []
+    for item in (*phrase.constraints, *phrase.rankings):
+        words.append(item.words)
+        if isinstance(item, RelationIs):
+            words += [word for other in item.references for word in _words_of(other)]
+        elif isinstance(item, Ranking) and item.reference is not None:
+            words += _words_of(item.reference)
+        if item.when is not None and item.when.reference is not None:
+            words += _words_of(item.when.reference)
+    for nested in (phrase.within, *phrase.excluded, *phrase.alternatives):
+        if nested is not None:
+            words += _words_of(nested)
+    return tuple(words)
+
+
+def _speaks_of_time(phrase: NounPhrase) -> bool:
+    for item in (*phrase.constraints, *phrase.rankings):
+        if item.when is not None or isinstance(item, (EventIs, Phases)):
+            return True
+        if isinstance(item, Ranking):
+            if item.key in ("appears", "leaves", "returns", "starts", "stops", "duration"):
+                return True
+            if item.reference is not None and _speaks_of_time(item.reference):
+                return True
+        if isinstance(item, RelationIs) and any(map(_speaks_of_time, item.references)):
+            return True
+    nested = (phrase.within, *phrase.excluded, *phrase.alternatives)
+    return any(other is not None and _speaks_of_time(other) for other in nested)

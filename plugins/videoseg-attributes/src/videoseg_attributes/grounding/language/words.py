@@ -1,0 +1,127 @@
+"""Words that describe by themselves: colors, places, numbers."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from videoseg_attributes.grounding.language.builder import PhraseBuilder
+from videoseg_attributes.grounding.language.cursor import Cursor
+from videoseg_attributes.grounding.language.lexicon import Entry
+from videoseg_attributes.grounding.language.plan import (
+    ColorIs,
+    ColorWord,
+    Direction,
+    EventIs,
+    Number,
+    Place,
+    PositionIs,
+    Ranking,
+    RankKey,
+)
+from videoseg_attributes.grounding.language.tokens import Token
+from videoseg_attributes.vision.color import Shade
+
+__all__ = ["WordReader"]
+
+_PART_WORDS = frozenset(
+    {"haired", "headed", "dressed", "clad", "shirted", "striped", "spotted", "tailed", "faced"}
+)
+_OPPOSITE: dict[str, Direction] = {"left": "right", "right": "left", "top": "down", "bottom": "up"}
+_PLACE_NOUNS = frozenset(
+    {"edge", "border", "side", "corner", "half", "part", "quarter", "third", "hand", "end"}
+)
+
+
+class WordReader(Cursor):
+    """Reads words that open no description of their own into the phrase being built."""
+
+    def color(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+        """Read one or several colors ("red and white", "blue or green")."""
+        colors = [ColorWord(entry.value, builder.take_shade())]
+        words = [token.words]
+        any_of = False
+        while self.kind() in ("and", "or", "color", "comma"):
+            ahead = 0 if self.kind() == "color" else 1
+            shade: Shade | None = None
+            if self.kind(ahead) == "shade" and self.kind(ahead + 1) == "color":
+                shade_entry = self.tokens[self.position + ahead].entry
+                shade = cast(Shade, shade_entry.value) if shade_entry is not None else None
+                ahead += 1
+            if self.kind(ahead) != "color":
+                break
+            if self.kind() in ("and", "comma") and self._separate_description(ahead):
+                break
+            any_of = any_of or self.kind() == "or"
+            joined = self.tokens[self.position : self.position + ahead + 1]
+            words += [item.words for item in joined]
+            joined_entry = joined[-1].entry
+            if joined_entry is not None:
+                colors.append(ColorWord(joined_entry.value, shade))
+            self.position += ahead + 1
+        following = self.unknown_word()
+        part = following in _PART_WORDS
+        if part:
+            words.append(following)
+            self.position += 1
+        builder.add(ColorIs(" ".join(words), tuple(colors), part=part, any_of=any_of))
+
+    def _separate_description(self, ahead: int) -> bool:
+        """Whether "and red ..." begins a new noun rather than a second color of this one."""
+        previous = self.tokens[self.position - 2] if self.position >= 2 else None
+        return previous is not None and previous.kind == "thing" and self.kind(ahead + 1) is None
+
+    def shade(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+        """Read "dark" or "bright", by itself or before a color."""
+        shade = cast(Shade, entry.value)
+        if self.kind() == "color":
+            builder.shade = shade
+        elif token.words not in ("deep",):
+            builder.add(ColorIs(token.words, (ColorWord("any", shade),)))
+
+    def place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+        """Read a place in the picture, a direction, or the past tense of "leave"."""
+        if token.words == "left" and builder.past_tense_possible(self.kind()):
+            builder.add_event(EventIs("left", "leaves"))
+            return
+        if token.words in ("left", "right", "top", "bottom") and builder.takes_direction:
+            directions: dict[str, Direction] = {"top": "up", "bottom": "down"}
+            builder.add_direction(
+                token.words, directions.get(token.words, cast(Direction, token.words))
+            )
+            return
+        places = tuple(cast(Place, place) for place in (entry.value, entry.extra) if place)
+        words = token.words
+        while (
+            self.position < len(self.tokens) and self.tokens[self.position].words in _PLACE_NOUNS
+        ):
+            words += f" {self.tokens[self.position].words}"
+            self.position += 1
+        builder.add_place(PositionIs(words, places))
+
+    def ranked_place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+        """Read "from the left" and the like: a ranking, a direction or a side."""
+        if builder.has_ordinal:
+            builder.add_ranking(Ranking(token.words, cast(RankKey, entry.value), True))
+        elif builder.takes_direction:
+            builder.add_direction(token.words, _OPPOSITE[entry.value])
+        else:
+            builder.set_side(cast(Place, entry.value))
+
+    def number(self, builder: PhraseBuilder, token: Token, count: int) -> None:
+        """Read how many; times in numbers are noted as not read."""
+        if self.kind() is None and self.position < len(self.tokens):
+            unit = self.tokens[self.position].words
+            if unit in ("second", "seconds", "frames", "minutes"):
+                self.position += 1
+                self.cannot_judge(f"{token.words} {unit}", "times in numbers are not read")
+                return
+        builder.number = Number(count)
+        builder.started = True
+
+    def is_noun(self, builder: PhraseBuilder, token: Token) -> bool:
+        """Whether a verb's form stands where only a noun can ("a ride", "on inline skates")."""
+        form = token.entry.form if token.entry is not None else None
+        if form not in ("finite", "infinitive") or builder.in_clause or " " in token.words:
+            return False
+        ends = form == "infinitive" or token.words.endswith("s")
+        return ends and builder.started and not builder.has_head and builder.number is None

@@ -1,0 +1,248 @@
+"""How well a candidate stands in a relation to others: a score and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from videoseg.types import BoolArray, FloatArray
+from videoseg_attributes.grounding.judging import Verdict, front_value
+from videoseg_attributes.grounding.language.plan import RelationKind
+from videoseg_attributes.grounding.tracks import Track, ramp
+
+__all__ = ["Contacts", "distance", "judge_relation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """Which candidates were seen to hide which, as pairs (front, behind) of ids."""
+
+    pairs: frozenset[tuple[int, int]]
+
+    def hides(self, front: Track, behind: Track) -> bool:
+        """Whether one was seen in front of the other."""
+        return (front.candidate_id, behind.candidate_id) in self.pairs
+
+
+def distance(track: Track, other: Track, positions: BoolArray | None = None) -> float:
+    """Return the usual gap between two candidates, in units of the frame's height.
+
+    Half from centre to centre and half from box to box: people use either.
+    """
+    both = _together(track, other, positions)
+    if not both.any():
+        return float("inf")
+    offsets = (track.centers[both] - other.centers[both]) * (track.aspect, 1.0)
+    centers = np.hypot(*offsets.T)
+    gaps = _box_gaps(track, other, both)
+    return float(np.median(0.5 * centers + 0.5 * gaps))
+
+
+def judge_relation(
+    track: Track,
+    relation: RelationKind,
+    references: Sequence[Track],
+    *,
+    others: Sequence[Track],
+    contacts: Contacts,
+    positions: BoolArray | None = None,
+) -> Verdict:
+    """Judge one relation to one or more references; all of them have to fit.
+
+    Args:
+        track: The candidate judged.
+        relation: The relation.
+        references: What it is related to.
+        others: Every candidate, for relations that compare ("next to").
+        contacts: What was seen to hide what.
+        positions: The surveyed frames that count, shape (P,).
+    """
+    if relation == "between" and len(references) >= 2:
+        return _between(track, references, positions)
+    verdicts = [
+        _judge_one(track, relation, reference, others, contacts, positions)
+        for reference in references
+    ]
+    worst = min(verdicts, key=lambda verdict: verdict.score)
+    return Verdict(worst.score, "; ".join(verdict.finding for verdict in verdicts))
+
+
+def _judge_one(
+    track: Track,
+    relation: RelationKind,
+    reference: Track,
+    others: Sequence[Track],
+    contacts: Contacts,
+    positions: BoolArray | None,
+) -> Verdict:
+    if reference is track:
+        return Verdict(0.0, f"it is {reference.name} itself")
+    match relation:
+        case "left of" | "right of" | "above" | "below":
+            return _side(track, relation, reference, positions)
+        case "near" | "far from":
+            return _nearness(track, relation, reference, others, positions)
+        case "hides" | "in front of":
+            return _depth(track, reference, contacts, strict=relation == "hides")
+        case "hidden by" | "behind":
+            return _depth(reference, track, contacts, strict=relation == "hidden by")
+        case "meets":
+            gap = float(_gaps(track, reference, positions).min(initial=np.inf))
+            return Verdict(ramp(0.06 - gap, 0.0, 0.05), f"nearest gap {gap:.2f} of the height")
+        case "inside":
+            return _inside(track, reference, positions)
+        case "approaches" | "recedes from" | "follows":
+            return _heading(track, relation, reference, positions)
+        case _:
+            return _comparison(track, relation, reference, positions)
+
+
+def _side(
+    track: Track, relation: RelationKind, reference: Track, positions: BoolArray | None
+) -> Verdict:
+    both = _together(track, reference, positions)
+    if not both.any():
+        return Verdict(0.0, f"never seen together with {reference.name}")
+    offsets = (track.centers[both] - reference.centers[both]) * (track.aspect, 1.0)
+    axis = 0 if relation in ("left of", "right of") else 1
+    sign = 1.0 if relation in ("right of", "below") else -1.0
+    along = sign * offsets[:, axis]
+    across = np.abs(offsets[:, 1 - axis])
+    ahead = np.clip((along - 0.01) / 0.1, 0, 1)
+    straight = np.clip((along / (across + 1e-6) - 0.3) / 0.5, 0, 1)
+    score = float(np.mean(np.minimum(ahead, straight)))
+    return Verdict(score, f"{np.median(along):+.2f} of the height {relation} {reference.name}")
+
+
+def _nearness(
+    track: Track,
+    relation: RelationKind,
+    reference: Track,
+    others: Sequence[Track],
+    positions: BoolArray | None,
+) -> Verdict:
+    mine = distance(track, reference, positions)
+    if not np.isfinite(mine):
+        return Verdict(0.0, f"never seen together with {reference.name}")
+    finding = f"{mine:.2f} of the height from {reference.name}"
+    known = [distance(other, reference, positions) for other in others if other is not reference]
+    known = [value for value in known if np.isfinite(value)]
+    close = ramp(1.2 - mine, 0.0, 0.9)
+    if relation == "far from":
+        return Verdict(1 - close, finding)
+    # "Next to" is said of the nearest, even where it is not very near.
+    nearest = min(known, default=mine)
+    return Verdict(min(close, ramp((nearest + 0.02) / (mine + 0.02), 0.4, 1.0)), finding)
+
+
+def _depth(front: Track, behind: Track, contacts: Contacts, *, strict: bool) -> Verdict:
+    if contacts.hides(front, behind):
+        return Verdict(1.0, f"{front.name} was seen to hide part of {behind.name}")
+    if contacts.hides(behind, front):
+        return Verdict(0.0, f"{behind.name} was seen to hide part of {front.name}")
+    if strict:
+        return Verdict(0.1, f"{front.name} and {behind.name} were not seen to overlap")
+    ahead = front_value(front) - front_value(behind)
+    return Verdict(0.75 * ramp(ahead, -0.1, 0.2), f"{front.name} seems {ahead:+.2f} nearer")
+
+
+def _between(track: Track, references: Sequence[Track], positions: BoolArray | None) -> Verdict:
+    first, second = references[0], references[1]
+    both = _together(track, first, positions) & second.visible
+    if not both.any() or track in (first, second):
+        return Verdict(0.0, f"never seen together with {first.name} and {second.name}")
+    a, b = first.centers[both], second.centers[both]
+    line, off = b - a, track.centers[both] - a
+    length = np.maximum(1e-6, (line**2).sum(axis=1))
+    along = (line * off).sum(axis=1) / length
+    across = np.abs(line[:, 0] * off[:, 1] - line[:, 1] * off[:, 0]) / length
+    inside = np.clip((0.5 - np.abs(along - 0.5)) / 0.15, 0, 1)
+    score = float(np.mean(np.minimum(inside, np.clip((1.0 - across) / 0.5, 0, 1))))
+    return Verdict(score, f"{np.median(along):.2f} of the way from {first.name} to {second.name}")
+
+
+def _inside(track: Track, reference: Track, positions: BoolArray | None) -> Verdict:
+    both = _together(track, reference, positions)
+    if not both.any():
+        return Verdict(0.0, f"never seen together with {reference.name}")
+    boxes, center = reference.boxes[both], track.centers[both]
+    held = ((center >= boxes[:, :2]) & (center <= boxes[:, 2:])).all(axis=1)
+    return Verdict(float(held.mean()), f"inside the box of {reference.name} {held.mean():.2f}")
+
+
+def _heading(
+    track: Track, relation: RelationKind, reference: Track, positions: BoolArray | None
+) -> Verdict:
+    both = _together(track, reference, positions)
+    if both.sum() < 3:
+        return Verdict(0.0, f"hardly seen together with {reference.name}")
+    offsets = (reference.centers[both] - track.centers[both]) * (track.aspect, 1.0)
+    gaps = np.hypot(*offsets.T)
+    closing = float(gaps[0] - gaps[-1])
+    # Its own motion counts: a stone approaches nobody.
+    velocities = np.nan_to_num(track.velocities[both])
+    toward = (velocities * offsets).sum(axis=1) / np.maximum(1e-6, gaps)
+    own = float(np.mean(toward))
+    finding = f"its gap to {reference.name} shrinks by {closing:.2f}, own pace {own:+.3f}"
+    if relation == "recedes from":
+        return Verdict(min(ramp(-closing, 0.0, 0.15), ramp(-own, -0.005, 0.02)), finding)
+    if relation == "approaches":
+        return Verdict(min(ramp(closing, 0.0, 0.15), ramp(own, -0.005, 0.02)), finding)
+    theirs = np.nan_to_num(reference.velocities[both]).mean(axis=0)
+    mine = velocities.mean(axis=0)
+    speed = float(np.hypot(*mine) * np.hypot(*theirs))
+    same_way = float(mine @ theirs) / speed if speed > 1e-5 else 0.0
+    behind = float(offsets.mean(axis=0) @ mine)
+    score = min(ramp(same_way, 0.2, 0.8), 1.0 if behind > 0 else 0.2)
+    return Verdict(score, f"goes the way of {reference.name} ({same_way:+.2f}), {finding}")
+
+
+def _comparison(
+    track: Track, relation: RelationKind, reference: Track, positions: BoolArray | None
+) -> Verdict:
+    def center(item: Track, axis: int) -> float:
+        place = item.center(positions)
+        return place[axis] if place is not None else 0.5
+
+    match relation:
+        case "larger than" | "smaller than":
+            mine, theirs, what = track.size, reference.size, "size"
+        case "taller than" | "shorter than":
+            mine, theirs, what = track.extent(1), reference.extent(1), "height"
+        case "wider than":
+            mine, theirs, what = track.extent(0), reference.extent(0), "width"
+        case "faster than" | "slower than":
+            mine, theirs, what = track.speed + 0.005, reference.speed + 0.005, "speed"
+        case "nearer than":
+            mine, theirs, what = front_value(track), front_value(reference), "nearness"
+        case _:
+            axis = 0 if relation in ("further left than", "further right than") else 1
+            sign = 1.0 if relation in ("further right than", "lower than") else -1.0
+            ahead = sign * (center(track, axis) - center(reference, axis))
+            return Verdict(ramp(ahead, -0.04, 0.06), f"{ahead:+.2f} against {reference.name}")
+    ratio = float(np.log(max(mine, 1e-6) / max(theirs, 1e-6)))
+    if relation in ("smaller than", "shorter than", "slower than"):
+        ratio = -ratio
+    return Verdict(
+        ramp(ratio, -0.15, 0.2), f"{what} {mine:.3f} against {theirs:.3f} of {reference.name}"
+    )
+
+
+def _together(track: Track, other: Track, positions: BoolArray | None) -> BoolArray:
+    both = track.visible & other.visible
+    return np.asarray(both if positions is None else both & positions)
+
+
+def _gaps(track: Track, other: Track, positions: BoolArray | None) -> FloatArray:
+    both = _together(track, other, positions)
+    return _box_gaps(track, other, both)
+
+
+def _box_gaps(track: Track, other: Track, both: BoolArray) -> FloatArray:
+    mine, theirs = track.boxes[both], other.boxes[both]
+    apart = np.maximum(mine[:, :2] - theirs[:, 2:], theirs[:, :2] - mine[:, 2:])
+    apart = np.maximum(apart, 0) * (track.aspect, 1.0)
+    gaps: FloatArray = np.hypot(*apart.T)
+    return gaps

@@ -1,0 +1,458 @@
+"""Which candidates a description means: filter, rank, count, exclude, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from videoseg.types import BoolArray
+from videoseg_attributes.grounding.judging import (
+    Verdict,
+    event_position,
+    front_value,
+    judge_color,
+    judge_event,
+    judge_motion,
+    judge_phases,
+    judge_position,
+    judge_size,
+    part_positions,
+)
+from videoseg_attributes.grounding.language import (
+    ColorIs,
+    Constraint,
+    EventIs,
+    MotionIs,
+    NounPhrase,
+    Phases,
+    PositionIs,
+    Ranking,
+    RelationIs,
+    SizeIs,
+    When,
+)
+from videoseg_attributes.grounding.language.plan import Event
+from videoseg_attributes.grounding.relations import Contacts, distance, judge_relation
+from videoseg_attributes.grounding.tracks import Track, ramp
+from videoseg_attributes.vision.color import color_membership
+
+__all__ = ["ACCEPTED", "Aspect", "Choice", "Finding", "Resolution", "Resolver"]
+
+Aspect: TypeAlias = Literal["temporal", "spatial", "linguistic"]
+
+ACCEPTED = 0.5
+"""A candidate fits if every constraint scores at least this."""
+
+_DOUBTFUL = 0.4  # the best candidate is still taken down to this, if nothing fits better
+_SALIENCY_WEIGHT = 0.35  # how far saliency decides between candidates that fit alike
+_SIDES = {"left": (0, -1), "right": (0, 1), "top": (1, -1), "bottom": (1, 1)}
+_FURTHER_WEIGHT, _LEAST_FURTHER = 3.0, 0.3  # for being that share of the frame less far there
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A candidate that a description means.
+
+    Args:
+        track: The candidate.
+        score: How well it fits, in [0, 1]: the product of its constraints' scores.
+    """
+
+    track: Track
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found out, and which kind of reasoning it belongs to."""
+
+    aspect: Aspect
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What a description was found to mean, and how.
+
+    Args:
+        choices: Those meant, best first; none if nothing fits.
+        findings: What was found, one sentence each, in order.
+        doubtful: Whether what was chosen fits only just.
+        enough: Whether there are as many as the description asks for.
+        reason: Why nothing fits, if nothing does.
+    """
+
+    choices: tuple[Choice, ...]
+    findings: list[Finding] = field(default_factory=list)
+    doubtful: bool = False
+    enough: bool = True
+    reason: str = ""
+
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The candidates meant."""
+        return tuple(choice.track for choice in self.choices)
+
+
+class Resolver:
+    """Resolves descriptions against the candidates of one survey.
+
+    Args:
+        tracks: The measured candidates.
+        contacts: What was seen to hide what.
+    """
+
+    def __init__(self, tracks: Sequence[Track], contacts: Contacts) -> None:
+        self.tracks = tuple(tracks)
+        self.contacts = contacts
+        self._known: dict[tuple[int, frozenset[int]], Resolution] = {}
+        self._phrases: list[NounPhrase] = []  # keeps ids in the memory above from being reused
+
+    def resolve(self, phrase: NounPhrase, *, without: frozenset[int] = frozenset()) -> Resolution:
+        """Return which candidates a description means.
+
+        Args:
+            phrase: The description.
+            without: Ids of candidates that cannot be meant.
+        """
+        key = (id(phrase), without)
+        if key not in self._known:
+            self._phrases.append(phrase)
+            self._known[key] = self._resolve(phrase, without)
+        return self._known[key]
+
+    def _resolve(self, phrase: NounPhrase, without: frozenset[int]) -> Resolution:
+        findings: list[Finding] = []
+        pool = [track for track in self.tracks if track.candidate_id not in without]
+        if phrase.within is not None:
+            group = self.resolve(phrase.within, without=without)
+            findings += group.findings
+            if not group.choices:
+                return Resolution((), findings, reason=group.reason)
+            pool = list(group.tracks)
+            findings.append(Finding("linguistic", f'of "{phrase.within.words}": {_names(pool)}'))
+        fitting, doubtful, reason = self._filter(phrase, pool, findings)
+        fitting = self._exclude(phrase, fitting, findings)
+        if not reason and not fitting:
+            reason = "nothing is left once the exceptions are taken out"
+        chosen = self._rank(phrase, fitting, findings) if fitting else []
+        chosen, enough = self._count(phrase, chosen)
+        choices = list(chosen)
+        for other in phrase.alternatives:
+            further = self.resolve(other, without=without)
+            findings += further.findings
+            reason = reason or further.reason
+            taken = {choice.track.candidate_id for choice in choices}
+            choices += [c for c in further.choices if c.track.candidate_id not in taken]
+        return Resolution(tuple(choices), findings, doubtful, enough, "" if choices else reason)
+
+    # -- filtering ---------------------------------------------------------------------------
+
+    def _filter(
+        self, phrase: NounPhrase, pool: Sequence[Track], findings: list[Finding]
+    ) -> tuple[list[Choice], bool, str]:
+        if not pool:
+            return [], False, "there is nothing to choose from"
+        scores: dict[int, list[float]] = {track.candidate_id: [] for track in pool}
+        contradicted: list[str] = []
+        for constraint in phrase.constraints:
+            verdicts = [self._judge(track, constraint, pool) for track in pool]
+            for track, verdict in zip(pool, verdicts, strict=True):
+                scores[track.candidate_id].append(verdict.score)
+            shown = [
+                f"{track.name} {verdict.score:.2f} ({verdict.finding})"
+                for track, verdict in zip(pool, verdicts, strict=True)
+            ]
+            denied = "not " if constraint.negated else ""
+            text = f'"{denied}{constraint.words}": ' + "; ".join(shown)
+            findings.append(Finding(_aspect(constraint), text))
+            if max(verdict.score for verdict in verdicts) < _DOUBTFUL:
+                contradicted.append(f'"{denied}{constraint.words}"')
+        fitting = [
+            Choice(track, float(np.prod(scores[track.candidate_id])))
+            for track in pool
+            if min(scores[track.candidate_id], default=1.0) >= ACCEPTED
+        ]
+        if fitting:
+            return fitting, False, ""
+        best = max(pool, key=lambda track: float(np.prod(scores[track.candidate_id])))
+        if min(scores[best.candidate_id]) >= _DOUBTFUL:
+            return [Choice(best, float(np.prod(scores[best.candidate_id])))], True, ""
+        why = (
+            f"nothing fits {' and '.join(contradicted)}"
+            if contradicted
+            else ("no candidate fits all of it at once")
+        )
+        return [], False, why
+
+    def _judge(self, track: Track, constraint: Constraint, pool: Sequence[Track]) -> Verdict:
+        positions: BoolArray | None = None
+        timing: Verdict | None = None
+        when = constraint.when
+        if when is not None and not isinstance(constraint, EventIs):
+            positions = self._positions(when, track)
+            if positions is None:
+                return Verdict(0.0, f'"{when.words}" happens to nothing here')
+        elif when is not None and when.reference is not None and isinstance(constraint, EventIs):
+            timing = self._timing(track, constraint, when)
+        verdict = self._plain(track, constraint, positions, pool)
+        if timing is not None:
+            verdict = Verdict(
+                min(verdict.score, timing.score), f"{verdict.finding}, {timing.finding}"
+            )
+        return verdict.denied() if constraint.negated else verdict
+
+    def _plain(
+        self,
+        track: Track,
+        constraint: Constraint,
+        positions: BoolArray | None,
+        pool: Sequence[Track],
+    ) -> Verdict:
+        if isinstance(constraint, ColorIs):
+            return judge_color(track, constraint)
+        if isinstance(constraint, SizeIs):
+            return judge_size(track, constraint, pool)
+        if isinstance(constraint, PositionIs):
+            return judge_position(track, constraint, positions, self.tracks)
+        if isinstance(constraint, MotionIs):
+            return judge_motion(track, constraint, positions, self.tracks)
+        if isinstance(constraint, EventIs):
+            return judge_event(track, constraint)
+        if isinstance(constraint, Phases):
+            return judge_phases(track, constraint, self.tracks)
+        return self._relation(track, constraint, positions)
+
+    def _relation(
+        self, track: Track, constraint: RelationIs, positions: BoolArray | None
+    ) -> Verdict:
+        references: list[Track] = []
+        me = frozenset({track.candidate_id})
+        for phrase in constraint.references:
+            if phrase.rest:
+                references += [other for other in self.tracks if other is not track]
+                continue
+            meant = self.resolve(phrase)
+            if track in meant.tracks:
+                # "the red one left of the red one": the other red one, if there is another.
+                meant = self.resolve(phrase, without=me)
+            if not meant.choices:
+                return Verdict(0.0, f'there is no other "{phrase.words}"')
+            references += meant.tracks
+        return judge_relation(
+            track,
+            constraint.relation,
+            references,
+            others=self.tracks,
+            contacts=self.contacts,
+            positions=positions,
+        )
+
+    # -- time --------------------------------------------------------------------------------
+
+    def _positions(self, when: When, track: Track) -> BoolArray | None:
+        """Return the surveyed frames a time speaks of; None if it never comes."""
+        count = len(track.visible)
+        if when.part is not None:
+            return part_positions(count, when.part)
+        if when.reference is None or when.order is None:
+            return np.ones(count, dtype=bool)
+        others = self.resolve(when.reference, without=frozenset({track.candidate_id})).tracks
+        if not others:
+            return None
+        reference = others[0]
+        places = np.arange(count)
+        if when.order == "while":
+            if when.event in ("starts", None):
+                during = reference.visible & (
+                    reference.moves_at() if when.event == "starts" else True
+                )
+                return np.asarray(during)
+            return np.asarray(reference.visible)
+        at = event_position(reference, when.event or "present")
+        if at is None:
+            return None
+        return np.asarray(places > at if when.order == "after" else places < at)
+
+    def _timing(self, track: Track, constraint: EventIs, when: When) -> Verdict:
+        """Judge whether an event of a candidate comes before or after one of another."""
+        if when.reference is None:
+            return Verdict(1.0, "")
+        others = self.resolve(when.reference, without=frozenset({track.candidate_id})).tracks
+        if not others:
+            return Verdict(0.0, f'there is no other "{when.reference.words}"')
+        reference = others[0]
+        event: Event = when.event or constraint.event
+        at = event_position(reference, event)
+        if at is None and event == "appears":
+            at = float(reference.first)
+        mine = event_position(track, constraint.event)
+        if at is None or mine is None:
+            return Verdict(0.0, f"{reference.name} never {event}" if at is None else "never so")
+        later = mine - at
+        if when.order == "while":
+            together = float(np.mean(reference.visible[track.visible]))
+            return Verdict(together, f"{reference.name} is there {together:.2f} of its time")
+        ahead = later if when.order == "after" else -later
+        return Verdict(
+            ramp(ahead, -0.5, 0.6),
+            f"{abs(later):.1f} surveyed frames {'after' if later > 0 else 'before'} "
+            f"{reference.name} {event}",
+        )
+
+    # -- choosing ----------------------------------------------------------------------------
+
+    def _exclude(
+        self, phrase: NounPhrase, fitting: list[Choice], findings: list[Finding]
+    ) -> list[Choice]:
+        for other in phrase.excluded:
+            within = frozenset(
+                track.candidate_id
+                for track in self.tracks
+                if all(track is not choice.track for choice in fitting)
+            )
+            meant = self.resolve(other, without=within)
+            out = {track.candidate_id for track in meant.tracks}
+            if meant.choices:
+                text = f'"{other.words}" is {_names(meant.tracks)}, left out'
+                findings.append(Finding("linguistic", text))
+            fitting = [choice for choice in fitting if choice.track.candidate_id not in out]
+        return fitting
+
+    def _rank(
+        self, phrase: NounPhrase, fitting: list[Choice], findings: list[Finding]
+    ) -> list[Choice]:
+        strongest = max(choice.track.saliency for choice in fitting) or 1.0
+
+        def merit(choice: Choice) -> float:
+            salient = choice.track.saliency / strongest
+            fits = choice.score * self._further(choice, fitting, phrase)
+            return fits * (1 - _SALIENCY_WEIGHT + _SALIENCY_WEIGHT * salient)
+
+        ordered = sorted(fitting, key=merit, reverse=True)
+        for index, ranking in enumerate(phrase.rankings):
+            ordered = self._apply(
+                ranking, ordered, phrase, findings, is_last=index == len(phrase.rankings) - 1
+            )
+            if not ordered:
+                break
+        return ordered
+
+    def _further(self, choice: Choice, fitting: Sequence[Choice], phrase: NounPhrase) -> float:
+        """Return how little others are further to the side that a description names.
+
+        Of several things in the lower half "the one at the bottom" is the lowest one.
+        """
+        factor = 1.0
+        for constraint in phrase.constraints:
+            if not isinstance(constraint, PositionIs) or constraint.negated:
+                continue
+            positions = self._positions(constraint.when, choice.track) if constraint.when else None
+            mine = choice.track.center(positions)
+            others = [center for c in fitting if (center := c.track.center(positions)) is not None]
+            for place in constraint.places:
+                if mine is None or place not in _SIDES:
+                    continue
+                axis, sign = _SIDES[place]
+                behind = max(sign * center[axis] for center in others) - sign * mine[axis]
+                factor *= max(_LEAST_FURTHER, 1 - _FURTHER_WEIGHT * behind)
+        return factor
+
+    def _apply(
+        self,
+        ranking: Ranking,
+        ordered: list[Choice],
+        phrase: NounPhrase,
+        findings: list[Finding],
+        *,
+        is_last: bool,
+    ) -> list[Choice]:
+        values = {
+            choice.track.candidate_id: self._value(choice.track, ranking) for choice in ordered
+        }
+        comparable = [c for c in ordered if np.isfinite(values[c.track.candidate_id])]
+        comparable.sort(
+            key=lambda choice: values[choice.track.candidate_id], reverse=ranking.descending
+        )
+        listed = ", ".join(
+            f"{c.track.name} {values[c.track.candidate_id]:.3f}" for c in comparable
+        )
+        findings.append(Finding(_aspect(ranking), f'"{ranking.words}" by {ranking.key}: {listed}'))
+        if ranking.negated:
+            return comparable[1:]
+        count = phrase.number.count if is_last and phrase.number.count else 1
+        return comparable[ranking.rank - 1 : ranking.rank - 1 + count]
+
+    def _value(self, track: Track, ranking: Ranking) -> float:
+        positions = self._positions(ranking.when, track) if ranking.when is not None else None
+        center = track.center(positions)
+        match ranking.key:
+            case "area":
+                return track.size
+            case "width" | "height":
+                return track.extent(0 if ranking.key == "width" else 1)
+            case "speed":
+                return track.speed
+            case "travel":
+                return track.roaming
+            case "left" | "right":
+                x = center[0] if center is not None else np.nan
+                return 1 - x if ranking.key == "left" else x
+            case "top" | "bottom":
+                y = center[1] if center is not None else np.nan
+                return 1 - y if ranking.key == "top" else y
+            case "center" | "edge":
+                if center is None:
+                    return np.nan
+                away = float(np.hypot(center[0] - 0.5, center[1] - 0.5))
+                return -away if ranking.key == "center" else away
+            case "front":
+                return front_value(track)
+            case "duration":
+                return float(track.visible.mean())
+            case "growing":
+                return track.growth
+            case "lightness":
+                light = color_membership("any", shade="light")
+                return float(track.colors @ light) / max(1e-9, float(track.colors.sum()))
+            case "distance":
+                return self._distance(track, ranking.reference)
+            case "appears":
+                return float(track.first)
+            case "leaves" | "returns" | "starts" | "stops":
+                event: Event = ranking.key
+                position = event_position(track, event)
+                return np.nan if position is None else position
+
+    def _distance(self, track: Track, reference: NounPhrase | None) -> float:
+        if reference is None:
+            return np.nan
+        me = frozenset({track.candidate_id})
+        meant = self.resolve(reference).tracks
+        if track in meant:
+            return np.nan  # nothing is the nearest to itself
+        gaps = [distance(track, other) for other in meant if other.candidate_id not in me]
+        return min(gaps, default=np.nan)
+
+    def _count(self, phrase: NounPhrase, chosen: list[Choice]) -> tuple[list[Choice], bool]:
+        count = phrase.number.count
+        if count is None or not chosen:
+            return chosen, True
+        return chosen[:count], len(chosen) >= count
+
+
+def _aspect(item: Constraint | Ranking) -> Aspect:
+    timed = isinstance(item, (EventIs, MotionIs, Phases)) or item.when is not None
+    if isinstance(item, Ranking):
+        timed = timed or item.key in (
+            "speed", "travel", "appears", "leaves", "returns", "starts", "stops", "duration",
+            "growing",
+        )  # fmt: skip
+    return "temporal" if timed else "spatial"
+
+
+def _names(tracks: Sequence[Track]) -> str:
+    return ", ".join(track.name for track in tracks)

@@ -1,0 +1,438 @@
+"""What is measured of each candidate: size, place, colors, motion, when it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from videoseg.types import BoolArray, FloatArray, VideoSource, Window
+from videoseg_attributes.grounding.outlines import boundary_contrast, outline_score, solidity
+from videoseg_attributes.vision.color import NUM_COLOR_BINS, color_histogram
+
+if TYPE_CHECKING:
+    from videoseg_attributes.regions.candidate import Candidate, Survey
+
+__all__ = ["Side", "Track", "measure_tracks", "ramp"]
+
+Side: TypeAlias = Literal["left", "right", "up", "down"]
+
+_COLOR_FRAMES = 8  # frames whose pixels are counted for a candidate's colors
+_LOWEST_SIZE = 0.35  # of its usual size; below, it is mostly hidden or out of the picture
+
+
+def ramp(value: float, low: float, high: float) -> float:
+    """Return 0 up to ``low``, 1 from ``high``, and a straight line between.
+
+    Example:
+        >>> ramp(0.5, 0.0, 2.0)
+        0.25
+    """
+    if high == low:
+        return float(value >= high)
+    return float(min(1.0, max(0.0, (value - low) / (high - low))))
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One candidate, measured on the P surveyed frames.
+
+    Args:
+        candidate_id: The candidate's id.
+        saliency: In [0, 1].
+        frames: Surveyed frame indices, shape (P,).
+        times: Their times in seconds, shape (P,).
+        visible: Whether it is there, shape (P,).
+        areas: Share of the frame covered, shape (P,); 0 where not there.
+        centers: Centre as shares of width and height, shape (P, 2); NaN where not there.
+        boxes: xyxy as shares of width and height, shape (P, 4); NaN where not there.
+        cut: Whether it touches the border, shape (P,).
+        velocities: Camera-free, in diagonals per second, shape (P, 2); NaN if unknown.
+        motion: Camera-free motion inside it, in diagonals per second, shape (P,); NaN if unknown.
+        aspect: Width over height of the frame.
+        colors: Histogram of its pixels.
+        prominence: Its saliency over that of the most salient candidate, in [0, 1].
+        outline: How sharply and steadily it is bounded, in [0, 1]; see ``outline_score``.
+        clarity: How sure the survey was of its outline where it is there, in [0, 1].
+        compactness: Its usual area over that of its convex hull, in [0, 1].
+    """
+
+    candidate_id: int
+    saliency: float
+    frames: FloatArray
+    times: FloatArray
+    visible: BoolArray
+    areas: FloatArray
+    centers: FloatArray
+    boxes: FloatArray
+    cut: BoolArray
+    velocities: FloatArray
+    motion: FloatArray
+    aspect: float
+    colors: FloatArray
+    prominence: float = 1.0
+    outline: float = 1.0
+    clarity: float = 0.0
+    compactness: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"candidate {self.candidate_id}"
+
+    @cached_property
+    def size(self) -> float:
+        """Its usual size as a share of the frame, where it is seen whole."""
+        whole = self.visible & ~self.cut
+        areas = self.areas[whole if whole.sum() >= 2 else self.visible]
+        return float(np.percentile(areas, 75)) if len(areas) else 0.0
+
+    @cached_property
+    def usual_area(self) -> float:
+        """The median of its area where it is seen whole (or else at all)."""
+        whole = self.visible & ~self.cut
+        areas = self.areas[whole if whole.sum() >= 3 else self.visible]
+        return float(np.median(areas)) if len(areas) else 0.0
+
+    def extent(self, axis: Literal[0, 1]) -> float:
+        """Return its usual width (axis 0) or height (axis 1) in units of the frame's height."""
+        boxes = self.boxes[self.visible]
+        if not len(boxes):
+            return 0.0
+        spans = boxes[:, 2 + axis] - boxes[:, axis]
+        return float(np.percentile(spans, 75)) * (self.aspect if axis == 0 else 1.0)
+
+    def center(self, positions: BoolArray | None = None) -> tuple[float, float] | None:
+        """Return its mean centre over some surveyed frames, or None if it is not there."""
+        chosen = self.visible if positions is None else self.visible & positions
+        if not chosen.any():
+            return None
+        # Where only a sliver shows, the centre says little of where it is.
+        weights = self.areas[chosen]
+        x, y = np.average(self.centers[chosen], axis=0, weights=weights)
+        return float(x), float(y)
+
+    @cached_property
+    def path(self) -> FloatArray:
+        """Its way over the ground on the visible frames, in diagonals, shape (V, 2).
+
+        Integrated from camera-free velocities; where too few are known, from its place in the
+        picture.
+        """
+        return self._integrated(self.visible)
+
+    def _integrated(self, chosen: BoolArray) -> FloatArray:
+        velocities = np.where(self.shown_whole[:, None], self.velocities, np.nan)[chosen]
+        times = self.times[chosen]
+        known = np.isfinite(velocities).all(axis=1)
+        if known.sum() < max(2, 0.35 * len(velocities)):
+            return self.on_screen[
+                np.flatnonzero(np.isin(np.flatnonzero(self.visible), np.flatnonzero(chosen)))
+            ]
+        filled = np.stack(
+            [np.interp(times, times[known], velocities[known, axis]) for axis in range(2)], axis=1
+        )
+        steps = 0.5 * (filled[1:] + filled[:-1]) * np.diff(times)[:, None]
+        way: FloatArray = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+        return way
+
+    @cached_property
+    def shown_whole(self) -> BoolArray:
+        """Whether as much of it shows as shortly before and after, shape (P,).
+
+        Where something passes in front, the centre of what shows moves although it does not.
+        """
+        around = np.stack(
+            [np.roll(np.pad(self.areas, 3), shift)[3:-3] for shift in range(-3, 4)]
+        ).max(axis=0)
+        whole = self.visible & (self.areas >= 0.8 * around)
+        return np.asarray(
+            whole if whole.sum() >= max(3, 0.4 * self.visible.sum()) else self.visible
+        )
+
+    @cached_property
+    def on_screen(self) -> FloatArray:
+        """Its place in the picture on the visible frames, in diagonals, shape (V, 2)."""
+        diagonal = float(np.hypot(self.aspect, 1.0))
+        scaled: FloatArray = self.centers[self.visible] * (self.aspect / diagonal, 1.0 / diagonal)
+        return scaled
+
+    @cached_property
+    def roaming(self) -> float:
+        """How far apart the ends of its way over the ground lie, in diagonals."""
+        return self.roaming_in(None)
+
+    def roaming_in(self, positions: BoolArray | None) -> float:
+        """Return the same over some of the surveyed frames."""
+        chosen = self.visible if positions is None else self.visible & positions
+        if chosen.sum() < 2:
+            return 0.0
+        return float(np.hypot(*np.ptp(self._integrated(chosen), axis=0)))
+
+    @cached_property
+    def speed(self) -> float:
+        """Its usual speed over the ground in diagonals per second."""
+        speeds = np.hypot(*self.velocities[self.shown_whole].T)
+        speeds = speeds[np.isfinite(speeds)]
+        if len(speeds):
+            return float(speeds.mean())
+        steps = np.hypot(*np.diff(self.on_screen, axis=0).T) if len(self.on_screen) > 1 else []
+        spans = np.diff(self.times[self.visible])
+        return float(np.sum(steps) / spans.sum()) if len(spans) and spans.sum() > 0 else 0.0
+
+    @cached_property
+    def stirring(self) -> float:
+        """Its usual motion in diagonals per second, also of what stays in its place."""
+        known = self.motion[np.isfinite(self.motion)]
+        return float(np.median(known)) if len(known) else 0.0
+
+    def excursion(self, side: Side, positions: BoolArray | None = None) -> float:
+        """Return the longest way it goes to one side, as a share of the width (or height)."""
+        chosen = self.visible if positions is None else self.visible & positions
+        if chosen.sum() < 2:
+            return 0.0
+        axis = 0 if side in ("left", "right") else 1
+        sign = 1.0 if side in ("right", "down") else -1.0
+        diagonal = float(np.hypot(self.aspect, 1.0))
+        along = sign * self._integrated(chosen)[:, axis] * diagonal
+        along = along / (self.aspect if axis == 0 else 1.0)
+        return float((along - np.minimum.accumulate(along)).max())
+
+    @cached_property
+    def growth(self) -> float:
+        """Logarithm of its size late over its size early, where it is seen whole."""
+        whole = np.flatnonzero(self.visible & ~self.cut)
+        if len(whole) < 4:
+            whole = np.flatnonzero(self.visible)
+        if len(whole) < 2:
+            return 0.0
+        third = max(1, len(whole) // 3)
+        early = float(np.median(self.areas[whole[:third]]))
+        late = float(np.median(self.areas[whole[-third:]]))
+        return float(np.log(late / early)) if early > 0 and late > 0 else 0.0
+
+    @cached_property
+    def plausibility(self) -> float:
+        """How plausible it is that people would speak of it as a thing, in [0, 1].
+
+        What stands out by its motion is a thing. What stands still has to be bounded like
+        one, with a sharp and steady outline; it has to be compact or stand out, and it does
+        not cross the whole picture: walls, lawns and the sky are as steady as things are.
+        """
+        if not self.visible.any():
+            return 0.0
+        boxes = np.nanmedian(self.boxes[self.visible], axis=0)
+        spans = max(float(boxes[2] - boxes[0]), float(boxes[3] - boxes[1]))
+        if self.roaming < 0.03 and spans > 0.93:
+            return 0.1
+        evidence = ramp(self.prominence, 0.05, 0.3) + ramp(self.compactness, 0.7, 1.0)
+        thing = self.outline * ramp(evidence, 0.3, 0.7)
+        inside = float(self.cut[self.visible].mean()) < 0.3
+        if inside and self.outline > 0.95 and self.clarity > 0.9:
+            # Outlined sharply all around on every frame, whatever its shape (a star).
+            thing = max(thing, 0.9)
+        speck = self.size < 0.003 and self.prominence < 0.1 and self.visible.mean() < 0.5
+        if speck:
+            return 0.2
+        # The rim of a shadow moves, too: it is small, and its outline is neither sharp nor steady.
+        rim = self.size < 0.01 and self.outline < 0.3
+        seen = ramp(float(self.visible.mean()), 0.05, 0.2)
+        mover = ramp(self.prominence, 0.1, 0.4) * seen * (0.4 if rim else 1.0)
+        return 1.0 - (1.0 - mover) * (1.0 - thing)
+
+    # -- when it is there --------------------------------------------------------------------
+
+    @cached_property
+    def first(self) -> int:
+        """Position of the first surveyed frame that shows it."""
+        return int(np.argmax(self.visible))
+
+    @cached_property
+    def last(self) -> int:
+        """Position of the last surveyed frame that shows it."""
+        return len(self.visible) - 1 - int(np.argmax(self.visible[::-1]))
+
+    @property
+    def enters(self) -> bool:
+        """Whether it is not there when the survey begins."""
+        return self.first > 0
+
+    @property
+    def exits(self) -> bool:
+        """Whether it is gone when the survey ends."""
+        return self.last < len(self.visible) - 1
+
+    @cached_property
+    def gaps(self) -> tuple[tuple[int, int], ...]:
+        """Runs [start, stop) of surveyed frames between its first and last that miss it."""
+        gaps, start = [], None
+        for position in range(self.first, self.last + 1):
+            if not self.visible[position] and start is None:
+                start = position
+            elif self.visible[position] and start is not None:
+                gaps.append((start, position))
+                start = None
+        return tuple(gaps)
+
+    def gap_score(self, start: int, stop: int) -> float:
+        """Return how surely it was away in a gap and not just missed by the survey.
+
+        What leaves or is hidden shows less of itself before or after, or touches the border.
+        """
+        beside = [position for position in (start - 1, stop) if 0 <= position < len(self.areas)]
+        dwindles = any(self.areas[position] < 0.7 * self.size for position in beside)
+        explained = dwindles or any(self.at_border(position) for position in beside)
+        if stop - start >= 2:
+            return 1.0 if explained else 0.6
+        return 0.6 if explained else 0.25
+
+    def at_border(self, position: int) -> bool:
+        """Whether it touches the border there, or one surveyed frame beside."""
+        around = slice(max(0, position - 1), position + 2)
+        return bool(self.cut[around].any())
+
+    def moves_at(self) -> BoolArray:
+        """Return on which surveyed frames it goes somewhere, shape (P,)."""
+        speeds = np.hypot(*self.velocities.T)
+        known = speeds[np.isfinite(speeds)]
+        usual = float(np.percentile(known, 80)) if len(known) else 0.0
+        return np.asarray(np.nan_to_num(speeds) > max(0.02, 0.25 * usual))
+
+    def nearest_position(self, frame: int) -> int:
+        """Return the position of the visible surveyed frame nearest to a frame."""
+        positions = np.flatnonzero(self.visible)
+        return int(positions[np.argmin(np.abs(self.frames[positions] - frame))])
+
+    def window(self) -> Window:
+        """Return the frames from its first to its last visible surveyed frame."""
+        return Window(int(self.frames[self.first]), int(self.frames[self.last]) + 1)
+
+
+def measure_tracks(video: VideoSource, survey: Survey) -> tuple[Track, ...]:
+    """Measure every candidate of a survey that is visible at all, reading few frames."""
+    usable = [candidate for candidate in survey.candidates if any(candidate.visible)]
+    times = np.array([video.time_of(frame) for frame in survey.frames])
+    looks = _looks(video, survey, usable)
+    highest = max((candidate.saliency for candidate in usable), default=0.0)
+    return tuple(
+        _track(candidate, survey, times, looks[candidate.candidate_id], highest=highest)
+        for candidate in usable
+    )
+
+
+def _track(
+    candidate: Candidate, survey: Survey, times: FloatArray, look: _Look, *, highest: float
+) -> Track:
+    height, width = survey.size
+    count = len(survey.frames)
+    areas = np.zeros(count)
+    centers = np.full((count, 2), np.nan)
+    boxes = np.full((count, 4), np.nan)
+    for position in range(count):
+        mask = candidate.mask(position)
+        if mask is None or not mask.any():
+            continue
+        rows, columns = np.nonzero(mask)
+        areas[position] = len(rows) / mask.size
+        centers[position] = (columns.mean() + 0.5) / width, (rows.mean() + 0.5) / height
+        boxes[position] = (
+            columns.min() / width,
+            rows.min() / height,
+            (columns.max() + 1) / width,
+            (rows.max() + 1) / height,
+        )
+    unknown = (np.nan, np.nan)
+    return Track(
+        candidate_id=candidate.candidate_id,
+        saliency=candidate.saliency,
+        frames=np.array(survey.frames, dtype=np.float64),
+        times=times,
+        visible=areas > 0,
+        areas=areas,
+        centers=centers,
+        boxes=boxes,
+        cut=np.array(candidate.cut_by_border, dtype=bool) & (areas > 0),
+        velocities=np.array([v if v is not None else unknown for v in candidate.velocities]),
+        motion=np.array([np.nan if m is None else m for m in candidate.motion], dtype=np.float64),
+        aspect=survey.source_size[1] / survey.source_size[0],
+        colors=look.colors,
+        prominence=candidate.saliency / highest if highest > 0 else 1.0,
+        clarity=_mean_clarity(candidate),
+        outline=outline_score(
+            float(np.mean(look.contrasts)),
+            _changes(areas),
+            at_border=bool(np.mean(np.array(candidate.cut_by_border)[areas > 0]) > 0.8),
+        ),
+        compactness=float(np.mean(look.solidities)),
+    )
+
+
+def _changes(areas: FloatArray) -> FloatArray:
+    """Return the relative change of the area between neighbouring frames that show it."""
+    before, after = areas[:-1], areas[1:]
+    both = (before > 0) & (after > 0)
+    largest = np.maximum(before[both], after[both])
+    changes: FloatArray = np.abs(after[both] - before[both]) / largest
+    return changes
+
+
+@dataclass(eq=False, slots=True)
+class _Look:
+    """What is gathered of a candidate's pixels, frame by frame."""
+
+    colors: FloatArray
+    contrasts: list[float] = field(default_factory=list)
+    solidities: list[float] = field(default_factory=list)
+
+
+def _looks(
+    video: VideoSource, survey: Survey, candidates: Sequence[Candidate]
+) -> dict[int, _Look]:
+    """Look at each candidate's pixels on frames that show much of it."""
+    import cv2
+
+    wanted: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        areas = np.array([0 if rle is None else rle.area for rle in candidate.masks])
+        usual = float(np.median(areas[areas > 0]))
+        shown = np.flatnonzero(areas >= max(1.0, _LOWEST_SIZE * usual))
+        step = max(1, -(-len(shown) // _COLOR_FRAMES))
+        for position in shown[::step]:
+            wanted.setdefault(int(position), []).append(candidate)
+    height, width = survey.size
+    looks = {item.candidate_id: _Look(np.zeros(NUM_COLOR_BINS)) for item in candidates}
+    for position, shown_there in sorted(wanted.items()):
+        (frame,) = video.read([survey.frames[position]])
+        resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        small = np.asarray(resized, dtype=np.uint8)
+        for candidate in shown_there:
+            mask = candidate.mask(position)
+            if mask is None:
+                continue
+            look = looks[candidate.candidate_id]
+            counts = color_histogram(small, _without_rim(mask))
+            # Each frame counts the same, however large it is there.
+            look.colors = look.colors + counts / max(1.0, float(counts.sum()))
+            look.contrasts.append(boundary_contrast(small, mask))
+            look.solidities.append(solidity(mask))
+    return looks
+
+
+def _mean_clarity(candidate: Candidate) -> float:
+    there = [
+        clarity
+        for clarity, seen in zip(candidate.clarity, candidate.visible, strict=False)
+        if seen
+    ]
+    return float(np.mean(there)) if there else 0.0
+
+
+def _without_rim(mask: BoolArray) -> BoolArray:
+    """Leave out the outermost pixels, which mix with the background, where enough remain."""
+    import cv2
+
+    inner = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return inner if inner.sum() >= 0.4 * mask.sum() else mask

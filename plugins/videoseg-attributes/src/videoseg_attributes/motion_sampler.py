@@ -1,0 +1,216 @@
+"""Hierarchical sampling without a language model: first where it moves, then finely there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+from videoseg.samplers.spacing import evenly_spaced, inside_video, require_positive
+
+from videoseg.types import (
+    FloatArray,
+    Frame,
+    FrameGroup,
+    FrameSelection,
+    VideoSource,
+    Window,
+)
+
+__all__ = ["MotionSampler"]
+
+Span: TypeAlias = Literal["start", "middle", "end"]
+
+# Where each part of a video that a sentence may speak of lies, as shares of its length.
+_SPANS: dict[Span, tuple[float, float]] = {
+    "start": (0.0, 0.35),
+    "middle": (0.3, 0.7),
+    "end": (0.65, 1.0),
+}
+_PROFILE_WIDTH = 96  # pixels; enough to see something move, cheap to compare
+
+
+class MotionSampler:
+    """Context frames everywhere, detail frames where most moves, and a sharp keyframe there.
+
+    A coarse motion profile of the window (low-resolution frame differences after the
+    camera's shift is taken out) picks a narrower window, unless the sentence names a part
+    of the video ("at the end"). A second profile inside it picks the keyframe. The number of
+    frames read is bounded by the options, whatever the video's length.
+
+    Args:
+        num_context: Frames over the whole window, to be shown small.
+        num_detail: Frames inside the narrower window, to be shown larger.
+        num_coarse: Positions of the coarse profile.
+        num_fine: Positions of the fine profile.
+        context_pixels: Largest height x width at which context frames should be shown.
+        detail_pixels: The same for detail frames.
+
+    Raises:
+        ConfigError: If an option is not at least 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_context: int = 8,
+        num_detail: int = 6,
+        num_coarse: int = 32,
+        num_fine: int = 12,
+        context_pixels: int = 50_176,
+        detail_pixels: int = 200_704,
+    ) -> None:
+        require_positive(
+            "motion",
+            num_context=num_context,
+            num_detail=num_detail,
+            num_coarse=num_coarse,
+            num_fine=num_fine,
+            context_pixels=context_pixels,
+            detail_pixels=detail_pixels,
+        )
+        self.num_context = num_context
+        self.num_detail = num_detail
+        self.num_coarse = num_coarse
+        self.num_fine = num_fine
+        self.context_pixels = context_pixels
+        self.detail_pixels = detail_pixels
+
+    def sample(
+        self,
+        video: VideoSource,
+        query: str,
+        *,
+        window: Window,
+        keyframe: int | None = None,
+        seed: int = 0,  # noqa: ARG002 - part of the contract; nothing here is random
+    ) -> FrameSelection:
+        """Choose context, detail and keyframe inside the window; see ``FrameSampler.sample``."""
+        window = inside_video(video, window)
+        detail_window, confidence, why = self._narrow(video, query, window)
+        if keyframe is None:
+            keyframe, how = self._pick_keyframe(video, detail_window)
+        elif keyframe in window:
+            how = "as asked for"
+        else:
+            keyframe, how = window.nearest(keyframe), f"the nearest to frame {keyframe}"
+        reason = f"{why} Keyframe {keyframe}: {how}."
+        detail = evenly_spaced(detail_window, self.num_detail)
+        groups = (
+            FrameGroup("context", evenly_spaced(window, self.num_context), self.context_pixels),
+            FrameGroup("detail", detail, self.detail_pixels),
+            FrameGroup("keyframe", (keyframe,)),
+        )
+        return FrameSelection(
+            groups,
+            window,
+            confidence=confidence,
+            reason=reason,
+            details={"detail_window": [detail_window.start, detail_window.stop]},
+        )
+
+    def _narrow(self, video: VideoSource, query: str, window: Window) -> tuple[Window, float, str]:
+        from videoseg_attributes.grounding.language import spoken_span
+
+        if len(window) <= max(2, self.num_detail):
+            return window, 1.0, "The window is short enough to be seen whole."
+        span = spoken_span(query)
+        if span is not None:
+            share = _SPANS[span]
+            start = window.start + int(share[0] * len(window))
+            stop = window.start + max(int(np.ceil(share[1] * len(window))), 1)
+            narrowed = Window(min(start, stop - 1), stop)
+            return (
+                narrowed,
+                0.8,
+                f"The sentence speaks of the {span}: detail in frames {narrowed.start}-"
+                f"{narrowed.stop - 1}.",
+            )
+        positions = evenly_spaced(Window(window.start, window.stop - 1), self.num_coarse)
+        profile = _motion_profile(video, positions)
+        return _busiest_part(window, positions, profile)
+
+    def _pick_keyframe(self, video: VideoSource, window: Window) -> tuple[int, str]:
+        if len(window) == 1:
+            return window.start, "the only frame"
+        positions = evenly_spaced(Window(window.start, window.stop - 1), self.num_fine)
+        frames = [_thumbnail(frame) for frame in video.read(positions)]
+        following = [_thumbnail(frame) for frame in video.read([p + 1 for p in positions])]
+        moved = np.array([_change(a, b) for a, b in zip(frames, following, strict=True)])
+        sharp = np.array([_sharpness(frame) for frame in frames])
+        # A blurred frame shows the most motion and the least detail: both are weighed.
+        score = (0.25 + _to_unit(moved)) * (0.25 + _to_unit(sharp))
+        return positions[int(np.argmax(score))], "sharp, and something moves"
+
+
+def _busiest_part(
+    window: Window, positions: Sequence[int], profile: FloatArray
+) -> tuple[Window, float, str]:
+    """Return the contiguous part with most motion, at least a quarter of the window."""
+    count = len(profile)
+    mean = float(profile.mean())
+    if count < 4 or mean <= 0 or float(profile.max()) < 1.5 * mean:
+        return window, 0.4, "Motion is spread evenly over the window: detail everywhere."
+    length = max(count // 4, 1)
+    totals = np.convolve(profile, np.ones(length), mode="valid")
+    first = int(np.argmax(totals))
+    last = first + length - 1
+    # Neighbouring positions that move as much belong to the same action.
+    while first > 0 and profile[first - 1] > 1.25 * mean:
+        first -= 1
+    while last < count - 1 and profile[last + 1] > 1.25 * mean:
+        last += 1
+    stop = positions[last + 1] if last < count - 1 else window.stop
+    narrowed = Window(positions[first], max(stop, positions[first] + 1))
+    inside = float(profile[first : last + 1].mean()) / mean
+    return (
+        narrowed,
+        float(min(1.0, 0.4 + 0.2 * inside)),
+        f"Most moves in frames {narrowed.start}-{narrowed.stop - 1} "
+        f"({inside:.1f} times the average of the window).",
+    )
+
+
+def _motion_profile(video: VideoSource, positions: Sequence[int]) -> FloatArray:
+    changes = []
+    for position in positions:
+        before, after = video.read([position, position + 1])
+        changes.append(_change(_thumbnail(before), _thumbnail(after)))
+    return np.array(changes)
+
+
+def _thumbnail(frame: Frame) -> FloatArray:
+    import cv2
+
+    height, width = frame.shape[:2]
+    scale = min(1.0, _PROFILE_WIDTH / max(height, width))
+    size = (max(2, round(width * scale)), max(2, round(height * scale)))
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    gray: FloatArray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return gray
+
+
+def _change(before: FloatArray, after: FloatArray) -> float:
+    """Return the mean change between two thumbnails once the camera's shift is taken out."""
+    import cv2
+
+    height, width = before.shape
+    plain = float(np.abs(before - after).mean())
+    (dx, dy), _ = cv2.phaseCorrelate(before, after)
+    if abs(dx) > width / 4 or abs(dy) > height / 4:
+        return plain
+    shift = np.array([[1, 0, dx], [0, 1, dy]], dtype=np.float32)
+    moved = cv2.warpAffine(before, shift, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return min(plain, float(np.abs(moved - after).mean()))
+
+
+def _sharpness(gray: FloatArray) -> float:
+    import cv2
+
+    return float(cv2.Laplacian(gray, cv2.CV_32F).var())
+
+
+def _to_unit(values: FloatArray) -> FloatArray:
+    highest = float(values.max())
+    unit: FloatArray = values / highest if highest > 0 else np.zeros_like(values)
+    return unit

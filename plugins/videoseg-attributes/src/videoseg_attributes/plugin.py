@@ -1,0 +1,61 @@
+"""Registers the pipeline ``attributes`` and its stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from videoseg.plugins import Component, hookimpl
+from videoseg.types import PropagatorCapabilities
+
+__all__ = ["attributes", "videoseg_components"]
+
+
+@hookimpl
+def videoseg_components() -> Iterable[Component]:
+    """Yield the stages of the default pipeline, and the pipeline itself."""
+    yield Component(
+        "sampler",
+        "motion",
+        "videoseg_attributes.motion_sampler:MotionSampler",
+        summary="Coarse over the video, fine where things move or where the query points in time.",
+    )
+    yield Component(
+        "grounder",
+        "attributes",
+        "videoseg_attributes.grounding.attributes:AttributesGrounder",
+        summary="Judges colour, size, position, motion, time, number and relations; no nouns.",
+    )
+    yield Component(
+        "segmenter",
+        "cut",
+        "videoseg_attributes.segmentation.cut:CutSegmenter",
+        summary="Graph cut from box and points, seeded by motion.",
+    )
+    yield Component(
+        "propagator",
+        "flow",
+        "videoseg_attributes.propagation.flow:FlowPropagator",
+        summary="Optical flow, colour and motion; objects compete for pixels.",
+        capabilities=PropagatorCapabilities(
+            boxes=True, points=True, masks=True, corrections=True, live=True
+        ),
+    )
+    yield Component(
+        "pipeline",
+        "attributes",
+        "videoseg_attributes.plugin:attributes",
+        summary="The embedded default: no weights, no downloads, runs on a laptop.",
+    )
+
+
+def attributes() -> dict[str, Any]:
+    """Return the configuration of the default pipeline."""
+    return {
+        "name": "attributes",
+        "sampler": "motion",
+        "grounder": "attributes",
+        "segmenter": "cut",
+        "propagator": "flow",
+        "max_turns": 3,
+    }

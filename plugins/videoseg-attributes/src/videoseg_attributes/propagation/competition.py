@@ -1,0 +1,383 @@
+"""Objects and background compete for every pixel, frame after frame.
+
+Each cue adds to a score for every class, class 0 being the background; a softmax over the
+classes shares the pixel out. Objects tracked one by one, each against everything else, claim
+one another's pixels; here they cannot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from videoseg.types import BoolArray, Size
+from videoseg_attributes.propagation.appearance import color_model, motion_bins, motion_model
+from videoseg_attributes.propagation.cues import FrameCues
+from videoseg_attributes.propagation.layers import motion_layers
+from videoseg_attributes.propagation.presence import Presence
+from videoseg_attributes.propagation.still_background import StillBackground
+from videoseg_attributes.vision.guided_filter import guided_filter
+from videoseg_attributes.vision.optical_flow import FloatImage, resize_image, warp
+
+__all__ = ["Competition", "CueWeights"]
+
+# Lengths are given in pixels of a cue grid of this many pixels and scale with the grid.
+_REFERENCE_PIXELS = 25_600
+# Share above which background is not refined any more.
+_CERTAIN = 0.98
+# Overlap of a correction with the track below which they are taken for different things.
+_SAME_THING = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class CueWeights:
+    """How much each cue counts. The defaults lie on a plateau; see the design notes.
+
+    Args:
+        prior: Where the object was, carried along the flow.
+        color: What colors it has.
+        motion: How strongly it moves by itself.
+        layers: Which object a pixel moves with, where there are several.
+        still: How much unchanged background counts for the background.
+        gate: How strongly a pixel far from the carried mask is refused.
+        prior_floor: Probability below which the prior no longer counts against a class.
+        gate_base: Width of the gate for an object at rest, in reference pixels.
+        gate_speed: How much wider the gate is for each pixel per frame of own motion.
+        gate_limit: Largest width of the gate.
+        sharpness: How strongly the refined probabilities are pushed towards 0 and 1.
+        radius: Radius of the edge-preserving filter on the refinement grid, in pixels.
+        epsilon: Guide variance below which that filter sees a flat region.
+    """
+
+    prior: float = 0.8
+    color: float = 1.4
+    motion: float = 1.4
+    layers: float = 2.0
+    still: float = 4.0
+    gate: float = 6.0
+    prior_floor: float = 0.03
+    gate_base: float = 5.0
+    gate_speed: float = 2.0
+    gate_limit: float = 14.0
+    sharpness: float = 2.0
+    radius: int = 6
+    epsilon: float = 3e-4
+
+
+class Competition:
+    """The state of one run: who has which pixel, and what everyone looks like.
+
+    Args:
+        cue_size: (height, width) of the cue grid.
+        refine_size: (height, width) of the refinement grid.
+        weights: How much each cue counts.
+    """
+
+    def __init__(
+        self, cue_size: Size, refine_size: Size, *, weights: CueWeights | None = None
+    ) -> None:
+        self._size = cue_size
+        self._refine_size = refine_size
+        self._weights = weights or CueWeights()
+        self._unit = float(np.sqrt(cue_size[0] * cue_size[1] / _REFERENCE_PIXELS))
+        self._color = color_model()
+        self._motion = motion_model()
+        self._shares: FloatImage = np.ones((*cue_size, 1), dtype=np.float32)
+        self._refined: FloatImage = np.ones((*refine_size, 1), dtype=np.float32)
+        self._still = StillBackground(self._unit)
+        self._presence: list[Presence] = []
+        self.object_ids: list[int] = []
+
+    @property
+    def shares(self) -> FloatImage:
+        """Share of each pixel that each class has, on the refinement grid, (h, w, C)."""
+        return self._refined
+
+    def visible(self, object_id: int) -> bool:
+        """Whether the object was found on the current frame."""
+        return self._presence[self.object_ids.index(object_id)].visible
+
+    def advance(self, cues: FrameCues) -> None:
+        """Move on to the next frame."""
+        if not self.object_ids:
+            return
+        if cues.is_cut or cues.flow is None:
+            self._cross_cut(cues)
+            return
+        shares = self._share_out(cues)
+        self._settle(shares, cues)
+        self._search_hidden(cues)
+        self._learn(cues)
+
+    def place(self, cues: FrameCues, masks: dict[int, BoolArray]) -> None:
+        """Take given masks as the truth on the current frame.
+
+        Args:
+            cues: The current frame.
+            masks: For each object its mask, (H, W) bool at the source's size; not empty.
+        """
+        for object_id in masks:
+            if object_id not in self.object_ids:
+                self._add(object_id)
+        classes = [self.object_ids.index(object_id) + 1 for object_id in masks]
+        stacked = np.stack([mask.astype(np.float32) for mask in masks.values()], axis=2)
+        # Where given masks overlap, each gets its part.
+        stacked /= np.maximum(stacked.sum(axis=2, keepdims=True), 1.0)
+        before = self._shares
+        self._shares = _with_given(before, stacked, classes)
+        self._refined = _with_given(self._refined, stacked, classes)
+        for number in classes:
+            if _overlap(before[..., number], self._shares[..., number]) < _SAME_THING:
+                # The track had gone astray: what it looked like is not to be kept.
+                self._color.forget(number)
+                self._motion.forget(number)
+            self._presence[number - 1].place(self._shares[..., number], cues)
+        self._anchor(cues, classes)
+        self._still.learn(cues, self._shares[..., 0])
+
+    def _add(self, object_id: int) -> None:
+        self.object_ids.append(object_id)
+        self._presence.append(Presence(self._unit))
+        self._color.add_class()
+        self._motion.add_class()
+        self._shares = _with_empty_class(self._shares)
+        self._refined = _with_empty_class(self._refined)
+
+    def _anchor(self, cues: FrameCues, classes: list[int]) -> None:
+        weights = self._sample_weights()
+        for model, bins in (
+            (self._color, cues.colors),
+            (self._motion, motion_bins(cues.motion)),
+        ):
+            histograms, _ = model.measure(bins, weights)
+            model.anchor(histograms, [0, *classes])
+
+    def _share_out(self, cues: FrameCues) -> FloatImage:
+        weights = self._weights
+        carried = self._carry(cues)
+        logs = np.log(np.maximum(carried, np.float32(weights.prior_floor)))
+        score = np.float32(weights.prior) * logs
+        score += np.float32(weights.color) * self._color.log_ratios(cues.colors)
+        score += np.float32(weights.motion) * self._motion.log_ratios(motion_bins(cues.motion))
+        unchanged = self._still.evidence(cues)
+        if unchanged is not None:
+            score[..., 0] += np.float32(weights.still) * unchanged
+        several = len(self.object_ids) > 1
+        if several and cues.residual is not None and cues.confidence is not None:
+            score[..., 1:] += np.float32(weights.layers) * motion_layers(
+                cues.residual, cues.confidence, carried[..., 1:]
+            )
+        for number, presence in enumerate(self._presence, start=1):
+            if presence.visible:
+                score[..., number] += self._gate(cues, carried[..., number])
+            else:
+                score[..., number] = -30.0
+        score -= np.maximum.reduce([score[..., n] for n in range(score.shape[2])])[..., None]
+        return _normalised(np.exp(score))
+
+    def _carry(self, cues: FrameCues) -> FloatImage:
+        """Carry the last frame's shares along the flow; blur them where it cannot be trusted."""
+        assert cues.flow is not None and cues.confidence is not None  # not across a cut
+        carried = _warp_classes(self._shares, cues.flow)
+        blurred = _blur(carried, 4.0 * self._unit)
+        carried = blurred + cues.confidence[..., None] * (carried - blurred)
+        return _normalised(carried)
+
+    def _gate(self, cues: FrameCues, carried: FloatImage) -> FloatImage | np.float32:
+        import cv2
+
+        weights = self._weights
+        inside = carried > 0.5
+        if not inside.any() or cues.residual is None:
+            return np.float32(-weights.gate)
+        speed = np.hypot(*cues.residual[inside].T)
+        reach = weights.gate_base * self._unit + weights.gate_speed * float(
+            np.percentile(speed, 80)
+        )
+        reach = max(1.0, min(weights.gate_limit * self._unit, reach))
+        distance = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, 3)
+        beyond = np.maximum(distance - 0.5 * reach, 0.0) / (0.5 * reach)
+        gate: FloatImage = np.float32(weights.gate) * (np.exp(-0.5 * beyond * beyond) - 1.0)
+        return gate
+
+    def _settle(self, shares: FloatImage, cues: FrameCues) -> None:
+        """Draw shares to the frame's edges, sharpen them and make them the current state."""
+        weights = self._weights
+        size = self._refine_size
+        refined = np.zeros((*size, shares.shape[2]), dtype=np.float32)
+        refined[..., 0] = 1.0
+        rows, columns = _region(shares[..., 0] < _CERTAIN, size, margin=3 * weights.radius)
+        if rows.stop > rows.start:
+            guide = cues.guide[rows, columns].astype(np.float32) * np.float32(1 / 255)
+            objects = _resize_classes(shares[..., 1:], size)[rows, columns]
+            objects = guided_filter(guide, objects, radius=weights.radius, epsilon=weights.epsilon)
+            np.clip(objects, 0.0, 1.0, out=objects)
+            background = np.clip(1.0 - _total(objects), 0.0, 1.0)
+            part = _normalised(np.concatenate([background[..., None], objects], axis=2))
+            refined[rows, columns] = _normalised(part**weights.sharpness)
+        self._refined = refined
+        self._shares = _resize_classes(refined, self._size)
+        for number, presence in enumerate(self._presence, start=1):
+            if presence.visible and not presence.follow(self._shares[..., number], cues):
+                self._hide(number)
+
+    def _hide(self, number: int) -> None:
+        for shares in (self._shares, self._refined):
+            shares[..., 0] += shares[..., number]
+            shares[..., number] = 0.0
+
+    def _search_hidden(self, cues: FrameCues) -> None:
+        hidden = [n for n, presence in enumerate(self._presence, start=1) if not presence.visible]
+        if not hidden:
+            return
+        probabilities = self._color.probabilities()
+        for number in hidden:
+            presence = self._presence[number - 1]
+            free = 1.0 - _total(self._shares[..., 1:])
+            found = presence.search(cues, probabilities[:, number], probabilities[:, 0], free)
+            if found is None:
+                continue
+            self._claim(number, found)
+            presence.regain(self._shares[..., number], cues)
+
+    def _claim(self, number: int, found: BoolArray) -> None:
+        mask = found.astype(np.float32)[..., None]
+        self._shares = _with_given(self._shares, mask, [number])
+        self._refined = _with_given(self._refined, mask, [number])
+
+    def _cross_cut(self, cues: FrameCues) -> None:
+        """Nothing carries over a cut but what the objects look like."""
+        self._still.forget()
+        for number, presence in enumerate(self._presence, start=1):
+            presence.lose(everywhere=True)
+            self._hide(number)
+        # The new scene has its own background. Until the objects are found in it, the whole
+        # frame stands for it.
+        self._color.forget(0)
+        self._motion.forget(0)
+        self._anchor(cues, [])
+        self._search_hidden(cues)
+        if any(presence.visible for presence in self._presence):
+            self._color.forget(0)
+            self._motion.forget(0)
+            self._anchor(cues, [])
+
+    def _learn(self, cues: FrameCues) -> None:
+        self._still.learn(cues, self._shares[..., 0])
+        weights = self._sample_weights()
+        for number, presence in enumerate(self._presence, start=1):
+            if not presence.visible:
+                weights[..., number] = 0.0
+        for model, bins in (
+            (self._color, cues.colors),
+            (self._motion, motion_bins(cues.motion)),
+        ):
+            histograms, usable = model.measure(bins, weights)
+            model.follow(histograms, usable)
+
+    def _sample_weights(self) -> FloatImage:
+        """Return how much each pixel says about the appearance of each class, (h, w, C)."""
+        import cv2
+
+        shares = self._shares
+        weights = np.where(shares > 0.8, shares, np.float32(0.0))
+        for number in range(1, shares.shape[2]):
+            if not weights[..., number].any():
+                weights[..., number] = np.square(shares[..., number])
+        # What lies near the objects is what they must be told from.
+        side = max(1, int(21 * self._unit)) | 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        objects = (shares[..., 0] < 0.5).astype(np.float32)
+        near = _blur(np.asarray(cv2.dilate(objects, kernel), dtype=np.float32), side / 4.0)
+        weights[..., 0] = (shares[..., 0] > 0.8) * (0.1 + near)
+        return weights
+
+
+def _total(shares: FloatImage) -> FloatImage:
+    # Adding plane by plane is many times faster than reducing over a short last axis.
+    total: FloatImage = shares[..., 0].copy()
+    for number in range(1, shares.shape[2]):
+        total += shares[..., number]
+    return total
+
+
+def _normalised(shares: FloatImage) -> FloatImage:
+    shares /= np.maximum(_total(shares), np.float32(1e-6))[..., None]
+    return shares
+
+
+def _region(wanted: BoolArray, size: Size, *, margin: int) -> tuple[slice, slice]:
+    """Return the rows and columns of a finer grid that hold all wanted pixels, and a margin."""
+    rows, columns = np.flatnonzero(wanted.any(axis=1)), np.flatnonzero(wanted.any(axis=0))
+    if len(rows) == 0:
+        return slice(0, 0), slice(0, 0)
+    slices = []
+    for found, coarse, fine in (
+        (rows, wanted.shape[0], size[0]),
+        (columns, wanted.shape[1], size[1]),
+    ):
+        factor = fine / coarse
+        start = int(found[0] * factor) - margin
+        stop = int(np.ceil((found[-1] + 1) * factor)) + margin
+        slices.append(slice(max(0, start), min(fine, stop)))
+    return slices[0], slices[1]
+
+
+def _overlap(first: FloatImage, second: FloatImage) -> float:
+    union = float(np.maximum(first, second).sum())
+    return float(np.minimum(first, second).sum()) / union if union > 0 else 0.0
+
+
+def _warp_classes(shares: FloatImage, flow: FloatImage) -> FloatImage:
+    # Four channels at most go through one remap.
+    parts = [
+        warp(shares[..., start : start + 4], flow).reshape(*shares.shape[:2], -1)
+        for start in range(0, shares.shape[2], 4)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def _resize_classes(shares: FloatImage, size: Size) -> FloatImage:
+    parts = [
+        resize_image(shares[..., start : start + 4], size).reshape(*size, -1)
+        for start in range(0, shares.shape[2], 4)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def _blur(image: FloatImage, sigma: float) -> FloatImage:
+    import cv2
+
+    if sigma < 0.2:
+        return image
+    shape: tuple[Any, ...] = image.shape
+    if image.ndim == 2:
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)
+    parts = [
+        cv2.GaussianBlur(np.ascontiguousarray(image[..., start : start + 4]), (0, 0), sigma)
+        for start in range(0, shape[2], 4)
+    ]
+    blurred = [np.asarray(part, dtype=np.float32).reshape(*shape[:2], -1) for part in parts]
+    return blurred[0] if len(blurred) == 1 else np.concatenate(blurred, axis=2)
+
+
+def _with_empty_class(shares: FloatImage) -> FloatImage:
+    empty = np.zeros((*shares.shape[:2], 1), dtype=np.float32)
+    return np.concatenate([shares, empty], axis=2)
+
+
+def _with_given(shares: FloatImage, given: FloatImage, classes: list[int]) -> FloatImage:
+    """Return the shares with given ones, (H, W, len(classes)), put over them."""
+    size = (shares.shape[0], shares.shape[1])
+    given = _resize_classes(given, size)
+    placed = shares.copy()
+    placed[..., classes] = 0.0
+    rest = placed.sum(axis=2, keepdims=True)
+    taken = given.sum(axis=2, keepdims=True)
+    placed *= (1.0 - taken) / np.maximum(rest, np.float32(1e-6))
+    # Where nothing else had a share, what is not taken is background.
+    placed[..., :1] += np.where(rest > 1e-6, np.float32(0.0), 1.0 - taken)
+    placed[..., classes] = given
+    return placed

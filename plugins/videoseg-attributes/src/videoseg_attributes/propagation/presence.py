@@ -1,0 +1,179 @@
+"""Whether an object is there: losing it, and knowing it again when it returns."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from videoseg.types import BoolArray
+from videoseg_attributes.propagation.cues import NUM_COLORS, FrameCues
+from videoseg_attributes.vision.optical_flow import FloatImage
+
+__all__ = ["Presence"]
+
+# Part of the area it used to have below which an object counts as hidden.
+_HIDDEN_SHARE = 0.03
+# What is found again must have at least and at most these parts of the last good area.
+_MIN_RETURN, _MAX_RETURN = 0.12, 4.0
+# Mean log ratio (object against background) and color similarity for a return.
+_MIN_EVIDENCE = 1.5
+_MIN_SIMILARITY = 0.45
+_MIN_SIMILARITY_ANYWHERE = 0.6
+
+
+class Presence:
+    """One object's size and place while it is visible, and the search while it is not.
+
+    Args:
+        unit: Length of one reference pixel on the cue grid.
+    """
+
+    def __init__(self, unit: float) -> None:
+        self._unit = unit
+        self._area = 1.0
+        self._centre = np.zeros(2)
+        self._velocity = np.zeros(2)
+        self._hidden_frames = 0
+        self._anywhere = False
+        self.visible = False
+
+    def place(self, share: FloatImage, cues: FrameCues) -> None:
+        """Start over from a given mask, (h, w) in [0, 1]."""
+        self._area = max(float(share.sum()), 1e-3)
+        self._centre = _centre_of(share)
+        self._velocity = _velocity_of(share, cues)
+        self.visible = True
+        self._hidden_frames = 0
+        self._anywhere = False
+
+    def follow(self, share: FloatImage, cues: FrameCues) -> bool:
+        """Note the current share, (h, w); returns False if nothing is left of the object."""
+        solid = share > 0.5
+        # Solid parts count, not the sum: a haze over the frame is not an object.
+        area = float(share[solid].sum())
+        # An object of a pixel or two on the cue grid may never be solid.
+        if self._area < 4.0:
+            area = max(area, float(share.sum()))
+        if area < _HIDDEN_SHARE * self._area or area < 0.02:
+            self.lose()
+            return False
+        # A shrinking object is followed slowly, so that being covered is not taken for
+        # getting smaller.
+        rate = 0.2 if area > self._area else 0.03
+        self._area += rate * (area - self._area)
+        self._centre = _centre_of(share)
+        self._velocity = 0.7 * self._velocity + 0.3 * _velocity_of(share, cues)
+        return True
+
+    def lose(self, *, everywhere: bool = False) -> None:
+        """Count the object as hidden; ``everywhere`` if its last place means nothing now."""
+        self.visible = False
+        self._hidden_frames = 0
+        self._anywhere = self._anywhere or everywhere
+
+    def regain(self, share: FloatImage, cues: FrameCues) -> None:
+        """Count the object as visible again, at this share, (h, w)."""
+        self.visible = True
+        self._hidden_frames = 0
+        self._anywhere = False
+        self._centre = _centre_of(share)
+        self._velocity = _velocity_of(share, cues)
+
+    def search(
+        self,
+        cues: FrameCues,
+        object_colors: FloatImage,
+        background_colors: FloatImage,
+        free: FloatImage,
+    ) -> BoolArray | None:
+        """Look for the hidden object; its mask, (h, w), or None if nothing is convincing.
+
+        Args:
+            cues: The current frame.
+            object_colors: Probability of each color for the object, (bins,).
+            background_colors: The same for the background.
+            free: Share of each pixel that no other object has, (h, w).
+        """
+        import cv2
+
+        self._hidden_frames += 1
+        self._drift(cues)
+        ratio = np.log(object_colors / background_colors)[cues.colors]
+        evidence = np.clip(ratio, -4.0, 4.0) * free + (free - 1.0) * 4.0
+        # Specks of the right color are everywhere; an object is a patch of it.
+        sigma = max(0.5, 0.12 * float(np.sqrt(self._area)))
+        smoothed = np.asarray(cv2.GaussianBlur(evidence, (0, 0), sigma), dtype=np.float32)
+        smoothed[~self._plausible(cues)] = -4.0
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(
+            (smoothed > 0.5).astype(np.uint8), connectivity=8
+        )
+        best: BoolArray | None = None
+        best_score = 0.0
+        wanted = _MIN_SIMILARITY_ANYWHERE if self._anywhere else _MIN_SIMILARITY
+        for label in range(1, count):
+            area = float(stats[label, cv2.CC_STAT_AREA])
+            if not _MIN_RETURN * self._area <= area <= _MAX_RETURN * self._area:
+                continue
+            part: BoolArray = labels == label
+            strength = float(evidence[part].mean())
+            if strength < _MIN_EVIDENCE:
+                continue
+            similarity = self._similarity(cues.colors[part], object_colors)
+            if similarity < wanted:
+                continue
+            score = strength * similarity * np.sqrt(min(area, self._area))
+            if score > best_score:
+                best, best_score = part, score
+        return best
+
+    def _drift(self, cues: FrameCues) -> None:
+        """Move the last place with the camera (and, for a moment, with the object)."""
+        if cues.flow is None or cues.residual is None or self._anywhere:
+            return
+        camera = np.median((cues.residual - cues.flow).reshape(-1, 2), axis=0)
+        self._velocity *= 0.9
+        self._centre = self._centre + camera + self._velocity
+
+    def _plausible(self, cues: FrameCues) -> BoolArray:
+        height, width = cues.colors.shape
+        if self._anywhere:
+            return np.ones((height, width), dtype=bool)
+        # It may have gone on, turned back or waited, so the circle grows with time.
+        reach = (
+            1.5 * float(np.sqrt(self._area))
+            + 6.0 * self._unit
+            + self._hidden_frames * (1.5 * self._unit + float(np.hypot(*self._velocity)))
+        )
+        x = np.arange(width) - np.clip(self._centre[0], 0, width - 1)
+        y = np.arange(height)[:, None] - np.clip(self._centre[1], 0, height - 1)
+        plausible: BoolArray = x * x + y * y <= reach * reach
+        return plausible
+
+    def _similarity(self, colors: npt.NDArray[np.int32], expected: FloatImage) -> float:
+        counts = np.bincount(colors, minlength=NUM_COLORS).astype(np.float32)
+        # Compared over coarse bins: a few hundred pixels cannot fill the fine ones.
+        found, wanted = _coarse(counts), _coarse(expected - expected.min())
+        total = float(found.sum()) * float(wanted.sum())
+        return float(np.sqrt(found * wanted).sum()) / float(np.sqrt(total)) if total > 0 else 0.0
+
+
+def _coarse(histogram: FloatImage) -> FloatImage:
+    coarse: FloatImage = histogram.reshape(8, 2, 8, 4, 8, 4).sum(axis=(1, 3, 5)).ravel()
+    return coarse
+
+
+def _centre_of(share: FloatImage) -> npt.NDArray[np.float64]:
+    total = max(float(share.sum()), 1e-6)
+    x = float((share.sum(axis=0) * np.arange(share.shape[1])).sum()) / total
+    y = float((share.sum(axis=1) * np.arange(share.shape[0])).sum()) / total
+    return np.array([x, y])
+
+
+def _velocity_of(share: FloatImage, cues: FrameCues) -> npt.NDArray[np.float64]:
+    """Return the object's own motion in cue pixels a frame, (x, y)."""
+    if cues.residual is None:
+        return np.zeros(2)
+    weight = share[..., None]
+    total = max(float(share.sum()), 1e-6)
+    velocity: npt.NDArray[np.float64] = -(cues.residual * weight).sum(axis=(0, 1)) / total
+    return velocity.astype(np.float64)

@@ -1,0 +1,224 @@
+"""Outlined parts of successive frames linked into things that keep their identity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from videoseg.types import BoolArray
+from videoseg_attributes.regions.outlined_parts import OutlinedPart
+
+__all__ = ["Chain", "link_parts", "shifted"]
+
+_COLOR_SCALE = 9.0
+_MOST_COLOR = 20.0
+_MOST_GROWN = 3.0
+_MOST_COST = 3.2
+_REACH = 0.16  # diagonals a thing may be off its expected place from one frame to the next
+_LARGEST_REACH = 0.6
+_WHOLE = 0.96  # of the usual area: all of a thing shows
+_MOST_TOGETHER = 1.2  # of the usual area: more than that is not one thing in pieces
+_SAME_COLOR = 20.0
+_INSIDE = 0.7  # of a piece, where the whole thing should be
+_OFF_PLACE = 3  # pixels by which that place may be off; what shows first is a thin rim
+_LONGEST_HIDDEN = 8  # frames
+_FALLEN_APART = 0.45  # of its frames
+_DETAIL, _ALWAYS = 0.25, 0.8  # of the larger one's area; of its own frames
+
+
+@dataclass(eq=False, slots=True)
+class Chain:
+    """One thing, as the parts that show it.
+
+    Args:
+        parts: By position in the survey.
+        pieces: Where it shows in several pieces, those, by position.
+    """
+
+    parts: dict[int, OutlinedPart] = field(default_factory=dict)
+    pieces: dict[int, list[OutlinedPart]] = field(default_factory=dict)
+
+    @property
+    def last(self) -> OutlinedPart:
+        """The latest part."""
+        return self.parts[max(self.parts)]
+
+    @property
+    def outlined(self) -> float:
+        """Its mean share of clear outline, in [0, 1]."""
+        return float(np.mean([part.outlined for part in self.parts.values()]))
+
+    def usual_area(self) -> float:
+        """Return its area where most of it shows, in pixels of the survey's grid."""
+        areas = sorted(part.area for part in self.parts.values())
+        return areas[(3 * (len(areas) - 1) + 2) // 4]
+
+    def is_piece(self, part: OutlinedPart) -> bool:
+        """Return whether a part is what shows of this thing beside something in front of it."""
+        known = sorted(self.parts)
+        usual = self.usual_area()
+        whole = [p for p in known if self.parts[p].area > _WHOLE * usual]
+        if not whole or part.position - known[-1] > _LONGEST_HIDDEN:
+            return False
+        last = self.parts[whole[-1]]
+        already = self.parts.get(part.position)
+        if (already.area if already else 0.0) + part.area > _MOST_TOGETHER * usual:
+            return False
+        if math.dist(last.color, part.color) > _SAME_COLOR:
+            return False
+        shift = (0.0, 0.0)
+        if len(whole) > 1:
+            before = self.parts[whole[-2]]
+            steps = (part.position - whole[-1]) / (whole[-1] - whole[-2])
+            shift = (
+                (last.center[0] - before.center[0]) * steps,
+                (last.center[1] - before.center[1]) * steps,
+            )
+        moved = _widened(shifted(last.mask, round(shift[0]), round(shift[1])), _OFF_PLACE)
+        return float((moved & part.mask).sum()) > _INSIDE * part.area
+
+    def add_piece(self, part: OutlinedPart) -> None:
+        """Take a part as one more piece of this thing."""
+        already = self.parts.get(part.position)
+        self.parts[part.position] = part if already is None else already.joined(part)
+        known = self.pieces.get(part.position, [already] if already is not None else [])
+        self.pieces[part.position] = [*known, part]
+
+    @property
+    def falls_apart(self) -> bool:
+        """Whether it shows in several pieces most of the time: then it is several things."""
+        several = sum(len(pieces) > 1 for pieces in self.pieces.values())
+        return several > _FALLEN_APART * len(self.parts)
+
+    def expected(self, position: int) -> tuple[float, float]:
+        """Return where its centre should be, going on as it did lately."""
+        known = sorted(self.parts)
+        x, y = self.parts[known[-1]].center
+        if len(known) < 2 or position - known[-1] > 2:
+            return x, y
+        before = self.parts[known[-2]]
+        steps = known[-1] - known[-2]
+        ahead = (position - known[-1]) / steps
+        return x + (x - before.center[0]) * ahead, y + (y - before.center[1]) * ahead
+
+
+def link_parts(
+    parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int], diagonal: float
+) -> list[Chain]:
+    """Link parts by color, place and size; a thing that was hidden is taken up again.
+
+    Args:
+        parts: The parts of each frame.
+        shots: The number of each frame's shot; across a cut the place says nothing.
+        diagonal: Length of the frame's diagonal in pixels of the survey's grid.
+
+    Returns:
+        The chains, those seen on most frames first.
+    """
+    chains: list[Chain] = []
+    for chain in _linked(parts, shots, diagonal, whole=True):
+        if chain.falls_apart:
+            atoms = [
+                chain.pieces.get(position)
+                or ([chain.parts[position]] if position in chain.parts else [])
+                for position in range(len(parts))
+            ]
+            chains += _linked(atoms, shots, diagonal, whole=False)
+        else:
+            chains.append(chain)
+    chains.sort(key=lambda chain: -len(chain.parts))
+    return [chain for chain in chains if not any(_is_detail(chain, other) for other in chains)]
+
+
+def _linked(
+    parts: Sequence[Sequence[OutlinedPart]],
+    shots: Sequence[int],
+    diagonal: float,
+    *,
+    whole: bool,
+) -> list[Chain]:
+    """Link parts; if ``whole``, a part that is a piece of a thing is joined to it."""
+    chains: list[Chain] = []
+    for position, here in enumerate(parts):
+        costs = [
+            (cost, index, number)
+            for index, chain in enumerate(chains)
+            for number, part in enumerate(here)
+            if (cost := _cost(chain, part, shots, diagonal)) < _MOST_COST
+        ]
+        linked: set[int] = set()
+        used: set[int] = set()
+        for _, index, number in sorted(costs):
+            if index not in linked and number not in used:
+                chains[index].parts[position] = here[number]
+                linked.add(index)
+                used.add(number)
+        for number, part in enumerate(here):
+            if number in used:
+                continue
+            owner = next((chain for chain in chains if whole and chain.is_piece(part)), None)
+            if owner is None:
+                chains.append(Chain({position: part}))
+            else:
+                owner.add_piece(part)
+    return chains
+
+
+def shifted(mask: BoolArray, right: int, down: int) -> BoolArray:
+    """Return a mask moved by whole pixels; what leaves the frame is gone."""
+    height, width = mask.shape
+    moved = np.zeros_like(mask)
+    if abs(right) < width and abs(down) < height:
+        moved[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)] = mask[
+            max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)
+        ]
+    return moved
+
+
+def _widened(mask: BoolArray, radius: int) -> BoolArray:
+    import cv2
+
+    kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
+
+
+def _is_detail(chain: Chain, other: Chain) -> bool:
+    """Return whether a thing lies within another all the time: a check, a dot, an eye."""
+    import cv2
+
+    if other is chain or chain.usual_area() > _DETAIL * other.usual_area():
+        return False
+    within = 0
+    for position, part in chain.parts.items():
+        around = other.parts.get(position)
+        if around is None:
+            continue
+        outlines, _ = cv2.findContours(
+            around.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )
+        hull = np.zeros(part.mask.shape, dtype=np.uint8)
+        cv2.fillConvexPoly(hull, cv2.convexHull(np.vstack(list(outlines))), 1)
+        within += bool(float((hull.astype(bool) & part.mask).sum()) > _INSIDE * part.area)
+    return within > _ALWAYS * len(chain.parts)
+
+
+def _cost(chain: Chain, part: OutlinedPart, shots: Sequence[int], diagonal: float) -> float:
+    last = chain.last
+    color = math.dist(last.color, part.color)
+    if color > _MOST_COLOR:
+        return np.inf
+    grown = part.area / max(chain.usual_area(), 1.0)
+    if grown > _MOST_GROWN or grown < 0.04:
+        return np.inf
+    cost = color / _COLOR_SCALE + 0.5 * abs(float(np.log(part.area / last.area)))
+    if shots[part.position] != shots[last.position]:
+        return cost + 0.5
+    gap = part.position - last.position
+    x, y = chain.expected(part.position)
+    away = float(np.hypot(part.center[0] - x, part.center[1] - y)) / diagonal
+    reach = min(_LARGEST_REACH, _REACH * (1 + 0.7 * (gap - 1)))
+    # Where it was a moment ago, it is likely still: a long gap costs, too.
+    return cost + 1.5 * away / reach + 0.05 * (gap - 1) if away < reach else np.inf

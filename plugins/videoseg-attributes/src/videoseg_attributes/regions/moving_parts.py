@@ -1,0 +1,188 @@
+"""Parts of the surveyed frames that move by themselves and look unlike what is around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from videoseg.types import BoolArray, IntArray
+from videoseg_attributes.regions.frames import SurveyFrame
+from videoseg_attributes.segmentation.cues import HistogramCue
+from videoseg_attributes.vision.guided_filter import guided_filter
+from videoseg_attributes.vision.optical_flow import FloatImage
+
+__all__ = ["Part", "coarse_bins", "color_distance", "motion_probability", "moving_parts"]
+
+_PROBABILITY_LEVELS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.93, 0.97)
+_STRENGTH_LEVELS = (0.12, 0.2, 0.35, 0.5, 0.7)
+_SMALLEST, _LARGEST = 0.0012, 0.6  # of the frame
+_LOWEST = 0.25  # pixels of the survey's grid a frame: slower is not called moving
+_SIZE_POWER = 0.25
+_BORDER_COST = 0.5
+_NESTED = 0.25
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Part:
+    """A region of one surveyed frame that may be an object or a piece of one.
+
+    Args:
+        position: Position of the frame in the survey.
+        mask: Shape (h, w).
+        score: How much it stands out, >= 0; comparable between parts of one kind.
+    """
+
+    position: int
+    mask: BoolArray
+    score: float
+
+
+def moving_parts(frames: Sequence[SurveyFrame], cues: Sequence[HistogramCue]) -> list[list[Part]]:
+    """Return for each frame the disjoint parts that move unlike the camera, best first.
+
+    Motion alone bleeds over borders and marks reflections, wakes and parallax. Regions are
+    therefore cut at several levels both of the motion and of ``motion_probability``; of those
+    that overlap the one whose motion and colors differ most from a band around it is kept.
+
+    Args:
+        frames: The surveyed frames of one shot or of several.
+        cues: The quantised colors of each frame.
+    """
+    relative = [_relative_strength(frame) for frame in frames]
+    probability = motion_probability(frames, cues, relative)
+    found: list[list[Part]] = []
+    for position, frame in enumerate(frames):
+        regions = _regions(probability[position], _PROBABILITY_LEVELS, frame)
+        regions += _regions(relative[position], _STRENGTH_LEVELS, frame)
+        rooted = np.sqrt(frame.strength)
+        scored = [(_score(mask, box, rooted, cues[position]), mask) for mask, box in regions]
+        found.append(_without_nested(position, scored))
+    return found
+
+
+def motion_probability(
+    frames: Sequence[SurveyFrame],
+    cues: Sequence[HistogramCue],
+    relative: Sequence[FloatImage],
+) -> list[FloatImage]:
+    """Sharpen motion by the colors that tend to move in these frames.
+
+    Water beside a swan moves in some places and the same water elsewhere does not; the
+    swan's colors move wherever they are seen.
+
+    Args:
+        frames: The surveyed frames.
+        cues: Their quantised colors.
+        relative: Their motion relative to the frame's fastest, in [0, 1], each (h, w).
+
+    Returns:
+        Probability of an independently moving object, each (h, w).
+    """
+    import cv2
+
+    moving = np.sum([cue.sample(m**2) for cue, m in zip(cues, relative, strict=True)], axis=0)
+    still = np.sum(
+        [cue.sample((1 - m) ** 2) for cue, m in zip(cues, relative, strict=True)], axis=0
+    )
+    rarity = 0.5 * float(np.log(max(moving.sum(), 1e-6) / max(still.sum(), 1e-6)))
+    result: list[FloatImage] = []
+    for frame, cue, motion in zip(frames, cues, relative, strict=True):
+        odds = cv2.blur(cue.judge(moving, still), (3, 3)) + rarity
+        odds = odds + 1.5 * np.log((motion + 0.03) / 0.3)
+        sharp = (1 / (1 + np.exp(-odds))).astype(np.float32)
+        guide = frame.image.astype(np.float32) / np.float32(255)
+        result.append(np.clip(guided_filter(guide, sharp, radius=4, epsilon=1e-3), 0, 1))
+    return result
+
+
+def color_distance(
+    cue: HistogramCue, region: tuple[slice, slice], first: BoolArray, second: BoolArray
+) -> float:
+    """Return the Hellinger distance between the colors of two parts of a patch, in [0, 1]."""
+    # A quarter of the resolution: a band holds too few pixels for more bins.
+    coarse, num_bins = coarse_bins(cue.bins[region], cue.shape)
+    one, other = (np.bincount(coarse[side], minlength=num_bins) for side in (first, second))
+    overlap = float(np.sum(np.sqrt(one / max(1, one.sum()) * (other / max(1, other.sum())))))
+    return float(np.sqrt(max(0.0, 1.0 - overlap)))
+
+
+def coarse_bins(bins: IntArray, shape: tuple[int, ...]) -> tuple[IntArray, int]:
+    """Join pairs of neighbouring bins along each axis; return the bins and how many there are."""
+    parts = np.unravel_index(bins, shape)
+    halves = tuple(-(-size // 2) for size in shape)
+    joined = np.asarray(np.ravel_multi_index(tuple(part // 2 for part in parts), halves))
+    return joined, int(np.prod(halves))
+
+
+def _relative_strength(frame: SurveyFrame) -> FloatImage:
+    import cv2
+
+    strength = cv2.GaussianBlur(frame.strength, (0, 0), 1.0)
+    fastest = float(np.percentile(strength, 98))
+    # A floor, so that the noise of a still frame is not stretched into motion.
+    relative = np.clip(strength / max(fastest + 0.15, 4 * frame.noise), 0, 1)
+    return np.asarray(relative, dtype=np.float32)
+
+
+def _regions(
+    level_map: FloatImage, levels: Sequence[float], frame: SurveyFrame
+) -> list[tuple[BoolArray, tuple[int, int, int, int]]]:
+    import cv2
+
+    smallest = max(6.0, _SMALLEST * level_map.size)
+    lowest = max(_LOWEST, 1.5 * frame.noise)
+    regions = []
+    for level in levels:
+        above = (level_map > level).astype(np.uint8)
+        binary = cv2.morphologyEx(above, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+        num, labels, stats, _ = cv2.connectedComponentsWithStats(binary)
+        for label in range(1, num):
+            left, top, width, height, area = (int(value) for value in stats[label])
+            if not smallest <= area <= _LARGEST * level_map.size:
+                continue
+            rows, columns = slice(top, top + height), slice(left, left + width)
+            inside = labels[rows, columns] == label
+            if float(np.median(frame.strength[rows, columns][inside])) < lowest:
+                continue
+            mask = np.zeros(level_map.shape, dtype=bool)
+            mask[rows, columns] = inside
+            regions.append((mask, (left, top, width, height)))
+    return regions
+
+
+def _score(
+    mask: BoolArray, box: tuple[int, int, int, int], rooted: FloatImage, cue: HistogramCue
+) -> float:
+    import cv2
+
+    left, top, width, height = box
+    area = int(mask[top : top + height, left : left + width].sum())
+    reach = max(6, round(0.35 * np.sqrt(area)))
+    rows = slice(max(0, top - reach), top + height + reach)
+    columns = slice(max(0, left - reach), left + width + reach)
+    patch = mask[rows, columns]
+    away = cv2.distanceTransform((~patch).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    band = (away > 2) & (away <= reach)
+    if not band.any():
+        return 0.0
+    motion = float(rooted[rows, columns][patch].mean() - rooted[rows, columns][band].mean())
+    if motion <= 0:
+        return 0.0
+    color = color_distance(cue, (rows, columns), patch, band)
+    contact = mask[0].sum() + mask[-1].sum() + mask[:, 0].sum() + mask[:, -1].sum()
+    border = float(np.exp(-_BORDER_COST * float(contact) / np.sqrt(area)))
+    return float(motion * color * (area / mask.size) ** _SIZE_POWER * border)
+
+
+def _without_nested(position: int, scored: list[tuple[float, BoolArray]]) -> list[Part]:
+    kept: list[Part] = []
+    for score, mask in sorted(scored, key=lambda pair: -pair[0]):
+        if score <= 0:
+            break
+        area = mask.sum()
+        shared = [int((mask & part.mask).sum()) / min(area, part.mask.sum()) for part in kept]
+        if not shared or max(shared) < _NESTED:
+            kept.append(Part(position, mask, score))
+    return kept

@@ -1,0 +1,317 @@
+"""Parts of one color with a clear outline all around, whether they move or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from videoseg.types import BoolArray, FloatArray, IntArray, Size
+from videoseg_attributes.regions.frames import SurveyFrame
+from videoseg_attributes.vision.optical_flow import FloatImage
+
+__all__ = ["OutlinedPart", "outlined_parts"]
+
+ByteMask: TypeAlias = npt.NDArray[np.uint8]
+
+_NUM_COLORS = 12
+_SAMPLES_PER_FRAME = 300
+_ROUNDS = 8
+_SAME_SURFACE = 17.0  # distance of two colors that may be one checked or shaded surface
+_SMALLEST, _LARGEST = 0.0012, 0.3  # of the frame
+_LEAST_SOLID = 0.4
+_STEP = 9.0  # Lab distance across an outline that the eye cannot miss
+_LEAST_OUTLINED = 0.62
+_LEAST_INNER = 0.5  # of an outline: along the border there is nothing to compare with
+_SCENERY = 0.45  # of a border: a region along so much of it is ground, wall or sky
+_MOST_FILLED = 1.4
+_SHADE, _SAME_TINT = (4.0, 28.0), 8.0  # Lab: the ground beside a shadow
+_SHADED_OUTLINE = 0.35
+_MOST_REGIONS = 8  # of one color on one frame
+_MOST_PARTS = 12  # on one frame
+_MOST_PAIRS = 14
+_ENCLOSED_WORTH = 0.5  # of a region of one color; that one's mask is exact
+_RIM = 3  # pixels to either side at which the colors across an outline are compared
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class OutlinedPart:
+    """A connected region of one color on one surveyed frame.
+
+    Args:
+        position: Position of the frame in the survey.
+        mask: Shape (h, w), holes filled.
+        color: Mean color, in the space of ``surface_colors``, shape (3,).
+        outlined: Share of its outline with a clear step in color, in [0, 1].
+        center: (x, y) in pixels of the survey's grid.
+        area: In pixels.
+    """
+
+    position: int
+    mask: BoolArray
+    color: FloatArray
+    outlined: float
+    center: tuple[float, float]
+    area: float
+
+    def joined(self, other: OutlinedPart) -> OutlinedPart:
+        """Return both pieces as one part."""
+        mask = self.mask | other.mask
+        rows, columns = np.nonzero(mask)
+        return OutlinedPart(
+            self.position,
+            mask,
+            (self.area * self.color + other.area * other.color) / (self.area + other.area),
+            min(self.outlined, other.outlined),
+            (float(columns.mean()), float(rows.mean())),
+            float(len(rows)),
+        )
+
+
+def outlined_parts(frames: Sequence[SurveyFrame]) -> list[list[OutlinedPart]]:
+    """Return for each frame the disjoint parts of one color that are outlined all around.
+
+    Colors are clustered over all frames together, so that a thing keeps its cluster. Regions
+    are the connected places of one cluster, or of two near ones (a checked or shaded surface).
+    A region cut out of a smooth gradient has no step at its border and is left out.
+    """
+    if not frames:
+        return []
+    images = [surface_colors(frame) for frame in frames]
+    centers = _cluster(images)
+    groups = _groups(centers)
+    return [
+        _parts_of_frame(position, frame, image, centers, groups)
+        for position, (frame, image) in enumerate(zip(frames, images, strict=True))
+    ]
+
+
+def surface_colors(frame: SurveyFrame) -> FloatImage:
+    """Return colors in which light and shade on one surface lie close, shape (h, w, 3).
+
+    Lightness counts fully for greys and little for vivid colors; the strength of a vivid
+    color, which shade changes too, is compressed.
+    """
+    import cv2
+
+    smooth = np.ascontiguousarray(cv2.medianBlur(frame.image, 5))
+    lab = cv2.cvtColor(smooth.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    vivid = np.clip((chroma - 12) / 20, 0, 1)
+    lightness = lab[..., 0] * (0.6 - 0.42 * vivid)
+    squeezed = 45 * np.tanh(chroma / 45) / np.maximum(chroma, 1e-3)
+    return np.stack(
+        [lightness, lab[..., 1] * squeezed, lab[..., 2] * squeezed], axis=-1, dtype=np.float32
+    )
+
+
+def _cluster(images: Sequence[FloatImage]) -> FloatImage:
+    samples = np.concatenate([_spread_samples(image) for image in images])
+    # Starting from colors that are far apart keeps a small vivid thing from being averaged away.
+    centers = [samples.mean(axis=0)]
+    distance = np.full(len(samples), np.inf, dtype=np.float32)
+    while len(centers) < min(_NUM_COLORS, len(samples)):
+        distance = np.minimum(distance, np.sum((samples - centers[-1]) ** 2, axis=1))
+        # The far end of the ordinary, not the one odd pixel.
+        candidate = int(np.argsort(distance)[-max(1, len(samples) // 400)])
+        centers.append(samples[candidate])
+    found = np.stack(centers)
+    for _ in range(_ROUNDS):
+        labels = _nearest(samples, found)
+        for label in range(len(found)):
+            own = samples[labels == label]
+            if len(own):
+                found[label] = own.mean(axis=0)
+    return np.asarray(found, dtype=np.float32)
+
+
+def _spread_samples(image: FloatImage) -> FloatImage:
+    pixels = image.reshape(-1, 3)
+    step = max(1, len(pixels) // _SAMPLES_PER_FRAME)
+    return pixels[step // 2 :: step]
+
+
+def _nearest(pixels: FloatImage, centers: FloatImage) -> IntArray:
+    scores = pixels @ centers.T - np.float32(0.5) * np.sum(centers**2, axis=1)
+    labels: IntArray = scores.argmax(axis=1)
+    return labels
+
+
+def _groups(centers: FloatImage) -> list[list[int]]:
+    apart = np.sqrt(np.sum((centers[:, None] - centers[None]) ** 2, axis=2))
+    pairs = sorted(
+        (float(apart[first, second]), first, second)
+        for first in range(len(centers))
+        for second in range(first + 1, len(centers))
+        if apart[first, second] < _SAME_SURFACE
+    )
+    single = [[index] for index in range(len(centers))]
+    return single + [[first, second] for _, first, second in pairs[:_MOST_PAIRS]]
+
+
+def _parts_of_frame(
+    position: int,
+    frame: SurveyFrame,
+    image: FloatImage,
+    centers: FloatImage,
+    groups: Sequence[Sequence[int]],
+) -> list[OutlinedPart]:
+    labels = _nearest(image.reshape(-1, 3), centers).reshape(image.shape[:2]).astype(np.uint8)
+    steps = _color_steps(frame.lab)
+    found: list[tuple[float, OutlinedPart]] = []
+    regions = []
+    for group in groups:
+        members = np.zeros(256, dtype=np.uint8)
+        members[list(group)] = 1
+        regions += [(1.0, *region) for region in _regions(members[labels], steps, 0)]
+    # A white thing on light ground shares its color's cluster: what steps enclose is a thing.
+    enclosed = (steps < _STEP).astype(np.uint8)
+    regions += [(_ENCLOSED_WORTH, *region) for region in _regions(enclosed, steps, _RIM)]
+    for worth, piece, box, outlined in regions:
+        mask = np.zeros(labels.shape, dtype=bool)
+        mask[box] = piece.astype(bool)
+        rows, columns = np.nonzero(piece)
+        part = OutlinedPart(
+            position,
+            mask,
+            image[box][rows, columns].mean(axis=0),
+            outlined,
+            (float(columns.mean()) + box[1].start, float(rows.mean()) + box[0].start),
+            float(len(rows)),
+        )
+        # Of two versions of one thing, the larger one with as clear an outline is whole.
+        found.append((worth * outlined * float(len(rows)) ** 0.25, part))
+    return _disjoint(found, frame.lab)
+
+
+def _regions(
+    binary: ByteMask, steps: FloatImage, rim: int
+) -> list[tuple[ByteMask, tuple[slice, slice], float]]:
+    """Return compact outlined regions: their masks, where those lie, and how outlined they are.
+
+    Args:
+        binary: 1 where the regions are, else 0, shape (h, w).
+        steps: See ``_color_steps``.
+        rim: By how many pixels each region is to be widened.
+    """
+    import cv2
+
+    size = (binary.shape[0], binary.shape[1])
+    opened = cv2.morphologyEx(binary, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    num, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    smallest = max(9.0, _SMALLEST * binary.size)
+    regions = []
+    # Texture falls into hundreds of specks of one color; a thing is among the largest.
+    for label in np.argsort(-areas)[: min(num - 1, _MOST_REGIONS)]:
+        left, top, width, height, area = (int(value) for value in stats[label])
+        if not smallest <= area <= _LARGEST * binary.size:
+            continue
+        right, bottom = (min(left + width + rim, size[1]), min(top + height + rim, size[0]))
+        left, top = max(0, left - rim), max(0, top - rim)
+        rows, columns = slice(top, bottom), slice(left, right)
+        piece = (labels[rows, columns] == label).astype(np.uint8)
+        if rim:
+            piece = np.asarray(cv2.dilate(piece, _disc(rim)), dtype=np.uint8)
+            area = int(cv2.countNonZero(piece))
+        if _is_scenery(piece, (left, top), size):
+            continue
+        outlines, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        outline = max(outlines, key=cv2.contourArea)
+        hull = float(cv2.contourArea(cv2.convexHull(outline)))
+        if area < _LEAST_SOLID * max(hull, 1.0):
+            continue
+        points = outline[:, 0]
+        inner = points[_off_border(points + np.array([left, top]), size)]
+        if len(inner) < _LEAST_INNER * len(points):
+            continue
+        outlined = float(np.mean(steps[rows, columns][inner[:, 1], inner[:, 0]] > _STEP))
+        if outlined < _LEAST_OUTLINED:
+            continue
+        filled = np.zeros_like(piece)
+        # Holes belong to the thing (a pattern, a shine), unless most of it is a hole.
+        cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
+        whole = filled if cv2.countNonZero(filled) < _MOST_FILLED * area else piece
+        regions.append((whole, (rows, columns), outlined))
+    return regions
+
+
+def _disc(radius: int) -> ByteMask:
+    import cv2
+
+    size = (2 * radius + 1, 2 * radius + 1)
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, size), dtype=np.uint8)
+
+
+def _off_border(points: IntArray, size: Size) -> BoolArray:
+    """Return which points of an outline do not lie on the frame's border; (x, y) each."""
+    x, y = points[:, 0], points[:, 1]
+    return np.asarray((x > 0) & (y > 0) & (x < size[1] - 1) & (y < size[0] - 1))
+
+
+def _is_scenery(piece: ByteMask, corner: tuple[int, int], size: Size) -> bool:
+    """Return whether a region reaches over opposite borders, or takes up most of one."""
+    left, top = corner
+    touches_left, touches_top = left == 0, top == 0
+    touches_right = left + piece.shape[1] == size[1]
+    touches_bottom = top + piece.shape[0] == size[0]
+    if (touches_left and touches_right) or (touches_top and touches_bottom):
+        return True
+    contacts = (
+        (touches_left, piece[:, 0], size[0]),
+        (touches_right, piece[:, -1], size[0]),
+        (touches_top, piece[0], size[1]),
+        (touches_bottom, piece[-1], size[1]),
+    )
+    return any(
+        touches and float(line.sum()) > _SCENERY * length for touches, line, length in contacts
+    )
+
+
+def _color_steps(lab: FloatImage) -> FloatImage:
+    """Return how much the color changes across each pixel, in Lab units, shape (h, w)."""
+    import cv2
+
+    smooth = cv2.blur(lab, (3, 3))
+    padded = cv2.copyMakeBorder(smooth, _RIM, _RIM, _RIM, _RIM, cv2.BORDER_REPLICATE)
+    height, width = lab.shape[:2]
+    rows, columns = slice(_RIM, _RIM + height), slice(_RIM, _RIM + width)
+    across = padded[rows, 2 * _RIM :] - padded[rows, :width]
+    down = padded[2 * _RIM :, columns] - padded[:height, columns]
+    steps = np.maximum(np.sum(across**2, axis=-1), np.sum(down**2, axis=-1))
+    return np.asarray(np.sqrt(steps), dtype=np.float32)
+
+
+def _is_shadow(part: OutlinedPart, lab: FloatImage) -> bool:
+    """Return whether along much of its outline the same ground goes on, only lighter."""
+    import cv2
+
+    mask = part.mask.astype(np.uint8)
+    x, y, width, height = cv2.boundingRect(mask)
+    rows = slice(max(0, y - 6), y + height + 6)
+    columns = slice(max(0, x - 6), x + width + 6)
+    piece = mask[rows, columns]
+    beyond = cv2.dilate(piece, np.ones((11, 11), np.uint8)) > cv2.dilate(
+        piece, np.ones((5, 5), np.uint8)
+    )
+    if not beyond.any():
+        return False
+    change = lab[rows, columns][beyond] - lab[rows, columns][piece > 0].mean(axis=0)
+    lighter = (change[:, 0] > _SHADE[0]) & (change[:, 0] < _SHADE[1])
+    same_tint = np.hypot(change[:, 1], change[:, 2]) < _SAME_TINT
+    return float(np.mean(lighter & same_tint)) > _SHADED_OUTLINE
+
+
+def _disjoint(found: list[tuple[float, OutlinedPart]], lab: FloatImage) -> list[OutlinedPart]:
+    kept: list[OutlinedPart] = []
+    for _, part in sorted(found, key=lambda item: -item[0]):
+        shared = [float((part.mask & other.mask).sum()) for other in kept]
+        if (not shared or max(shared) < 0.15 * part.area) and not _is_shadow(part, lab):
+            kept.append(part)
+        if len(kept) == _MOST_PARTS:
+            break
+    return kept

@@ -1,0 +1,236 @@
+"""From a candidate's rough mask to a precise one on a source frame, with points to prompt by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from videoseg.errors import ConfigError
+from videoseg.types import BoolArray, Box, FloatArray, Point, Size, VideoSource
+from videoseg_attributes.regions.candidate import Candidate, Survey
+from videoseg_attributes.segmentation.motion_evidence import MotionEvidence
+from videoseg_attributes.segmentation.region_cut import RegionHint, cut_region
+from videoseg_attributes.vision.optical_flow import FloatImage, resize_image
+
+__all__ = ["Refined", "best_keyframe", "refine_on_frame", "shown_on_frames"]
+
+_SEARCH_MARGIN = 0.08  # of the rough mask's box, on each side
+_SOFTNESS = 1.5  # pixels of the survey by which its outline is off as a rule
+_REACH, _REACH_SHARE = 2.5, 0.1  # outside: as far as this it may be off at all
+_TRUST = 1.5  # in the rough mask, against the colors
+_LEAST_AGREEMENT = 0.5
+_NUM_NEGATIVE = 2
+_CUT_BY_BORDER = 0.6
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Refined:
+    """A candidate on one source frame.
+
+    Args:
+        mask: Shape (H, W), of the source's size, never empty.
+        box: The tightest box around it.
+        point: A point deep inside it.
+        negative_points: Points beside it: in the nearest other candidates, else just outside.
+        agreement: Intersection over union of the precise and the rough mask, in [0, 1]. A
+            precise mask that agrees too little is not used, and the rough one returned.
+    """
+
+    mask: BoolArray
+    box: Box
+    point: Point
+    negative_points: tuple[Point, ...]
+    agreement: float
+
+
+def best_keyframe(survey: Survey, candidates: Sequence[Candidate]) -> int:
+    """Return the position of the surveyed frame that shows some candidates best together.
+
+    All are visible there if they ever are at once, whole rather than cut by the border or
+    half hidden, with an outline the survey was sure of.
+
+    Args:
+        survey: The survey.
+        candidates: At least one of its candidates.
+
+    Raises:
+        ConfigError: If no candidate is given, or one of another survey.
+    """
+    if not candidates:
+        raise ConfigError("a keyframe needs at least one candidate, got none")
+    if any(len(candidate.masks) != len(survey.frames) for candidate in candidates):
+        raise ConfigError(
+            f"the candidates must be of this survey, with {len(survey.frames)} masks each"
+        )
+    shown = np.stack([shown_on_frames(candidate) for candidate in candidates])
+    together = shown.min(axis=0)
+    if together.max() > 0:
+        return int(np.argmax(together))
+    # Never all at once: the frame with most of them, and of those the clearest.
+    return int(np.argmax(np.count_nonzero(shown, axis=0) + shown.mean(axis=0)))
+
+
+def refine_on_frame(
+    video: VideoSource, survey: Survey, candidate: Candidate, *, frame: int
+) -> Refined | None:
+    """Cut a candidate out of one source frame at full size.
+
+    Args:
+        video: The video that was surveyed.
+        survey: The survey.
+        candidate: One of its candidates.
+        frame: Frame index of the source. Best one of ``survey.frames``; between those the
+            mask of the nearest one tells only roughly where to look.
+
+    Returns:
+        The candidate on that frame; None if it was not visible at the nearest surveyed frame.
+
+    Raises:
+        ConfigError: If the frame lies outside the surveyed window.
+        VideoError: If the frame cannot be decoded.
+    """
+    if frame not in survey.window:
+        raise ConfigError(
+            f"frame {frame} lies outside the surveyed window "
+            f"[{survey.window.start}, {survey.window.stop})"
+        )
+    distances = [abs(index - frame) for index in survey.frames]
+    position = int(np.argmin(distances))
+    rough = candidate.mask(position)
+    if rough is None:
+        return None
+    others = [
+        mask
+        for other in survey.candidates
+        if other.candidate_id != candidate.candidate_id
+        and (mask := other.mask(position)) is not None
+    ]
+    image = video[frame]
+    size = (image.shape[0], image.shape[1])
+    softness = _SOFTNESS * (1 + min(3, distances[position]))
+    rough_full = _enlarged(rough, size)
+    depth = _depth(rough)
+    reach = max(_REACH * softness, _REACH_SHARE * float(np.sqrt(rough.sum())))
+    far = np.asarray(resize_image((depth < -reach).astype(np.float32), size) > 0.5)
+    if distances[position] == 0:
+        far |= _surely_others(others, size)
+    hint = RegionHint(
+        _search_box(rough_full, size),
+        prior=_prior(depth, softness),
+        prior_weight=_TRUST,
+        blocked=far,
+    )
+    # What motion tells is in the rough mask; at this scale its bleeding would do harm.
+    precise = cut_region(image, MotionEvidence(()), hint).mask
+    agreement = _overlap(precise, rough_full)
+    mask = precise if agreement >= _LEAST_AGREEMENT else rough_full
+    return Refined(
+        mask,
+        _box_of(mask),
+        _inner_point(mask),
+        _negative_points(mask, [_enlarged(other, size) for other in others]),
+        agreement,
+    )
+
+
+def shown_on_frames(candidate: Candidate) -> FloatArray:
+    """Return how well each surveyed frame shows a candidate, in [0, 1]; 0: not there."""
+    areas = np.array([0.0 if rle is None else float(rle.area) for rle in candidate.masks])
+    if not areas.any():
+        return areas
+    usual = float(np.median(areas[areas > 0]))
+    large = float(np.percentile(areas[areas > 0], 90))
+    # Far above the usual area a mask has run into its surroundings more often than grown.
+    sensible = np.minimum(areas / large, 1.0) * np.minimum(1.0, 1.6 * usual / np.maximum(areas, 1))
+    border = np.where(candidate.cut_by_border, _CUT_BY_BORDER, 1.0)
+    clarity = np.array(candidate.clarity) if candidate.clarity else np.ones(len(areas))
+    shown: FloatArray = sensible * border * clarity * _steadiness(areas)
+    return shown
+
+
+def _steadiness(areas: FloatArray) -> FloatArray:
+    """Return how little the area changes against the frames beside, in [0, 1]."""
+    seen = np.flatnonzero(areas > 0)
+    steady = np.ones(len(areas))
+    for place, position in enumerate(seen):
+        beside = [seen[p] for p in (place - 1, place + 1) if 0 <= p < len(seen)]
+        if beside:
+            ratios = np.abs(np.log(areas[position] / areas[beside]))
+            steady[position] = float(np.exp(-ratios.mean()))
+    return steady
+
+
+def _depth(mask: BoolArray) -> FloatImage:
+    """Return how deep each pixel lies inside a mask, negative outside, in its pixels."""
+    import cv2
+
+    padded = np.pad(mask.astype(np.uint8), 1, mode="edge")
+    inside, outside = (
+        cv2.distanceTransform(side, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        for side in (padded, 1 - padded)
+    )
+    return np.asarray((inside - outside)[1:-1, 1:-1], dtype=np.float32)
+
+
+def _prior(depth: FloatImage, softness: float) -> FloatImage:
+    odds = np.clip(depth / softness, -6, 6)
+    return np.asarray(1 / (1 + np.exp(-odds)), dtype=np.float32)
+
+
+def _surely_others(others: Sequence[BoolArray], size: Size) -> BoolArray:
+    import cv2
+
+    if not others:
+        return np.zeros(size, dtype=bool)
+    union = np.any(others, axis=0).astype(np.uint8)
+    sure = cv2.erode(union, np.ones((5, 5), np.uint8))
+    return np.asarray(resize_image(sure.astype(np.float32), size) > 0.5)
+
+
+def _search_box(mask: BoolArray, size: Size) -> Box:
+    box = _box_of(mask)
+    margin = max(2.0, _SEARCH_MARGIN * max(box.width, box.height))
+    wide = Box(box.x1 - margin, box.y1 - margin, box.x2 + margin, box.y2 + margin)
+    return wide.clipped(size) or box
+
+
+def _enlarged(mask: BoolArray, size: Size) -> BoolArray:
+    soft = resize_image(mask.astype(np.float32), size)
+    full = np.asarray(soft >= 0.5)
+    return full if full.any() else np.asarray(soft >= soft.max())
+
+
+def _overlap(first: BoolArray, second: BoolArray) -> float:
+    return float((first & second).sum()) / max(1.0, float((first | second).sum()))
+
+
+def _box_of(mask: BoolArray) -> Box:
+    ys, xs = np.nonzero(mask)
+    return Box(int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
+
+
+def _inner_point(mask: BoolArray) -> Point:
+    import cv2
+
+    depth = cv2.distanceTransform(
+        np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+    )[1:-1, 1:-1]
+    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
+    return Point(float(column) + 0.5, float(row) + 0.5)
+
+
+def _negative_points(mask: BoolArray, others: Sequence[BoolArray]) -> tuple[Point, ...]:
+    import cv2
+
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    near = sorted(others, key=lambda other: float(away[other].min()))
+    points = [_inner_point(other & ~mask) for other in near if (other & ~mask).any()]
+    points = points[:_NUM_NEGATIVE]
+    if points:
+        return tuple(points)
+    # Nothing to confuse it with: the deepest place of the band around it.
+    reach = max(4.0, 0.25 * float(np.sqrt(mask.sum())))
+    band = (away > 1) & (away <= 2 * reach)
+    return (_inner_point(band),) if band.any() else ()

@@ -1,0 +1,232 @@
+"""Finds what could be meant in a window of a video: things that move, things that stand out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from videoseg.errors import ConfigError
+from videoseg.types import BoolArray, Rle, VideoSource, Window
+from videoseg_attributes.regions.candidate import Candidate, Survey
+from videoseg_attributes.regions.company import by_company
+from videoseg_attributes.regions.depth import depth_order
+from videoseg_attributes.regions.following import Follower, Track
+from videoseg_attributes.regions.frames import (
+    SurveyFrame,
+    choose_frames,
+    cuts_of_window,
+    read_survey_frames,
+)
+from videoseg_attributes.regions.linking import link_parts
+from videoseg_attributes.regions.moving_parts import Part, moving_parts
+from videoseg_attributes.regions.outlined_parts import outlined_parts
+from videoseg_attributes.regions.parting import part_touching
+from videoseg_attributes.regions.things import Thing, disjoint_masks, total_support, whole_things
+from videoseg_attributes.segmentation.cues import color_cue
+
+__all__ = ["survey_window"]
+
+_LEAST_SUPPORT = 0.06  # of the best mover's: below, it is a ripple or a shadow
+_EXPLAINED = 0.5
+_SPLIT_SHARE = 0.2  # of a track's area: a piece this large may be a thing of its own
+_SPLIT_FRAMES = 0.4
+
+
+def survey_window(
+    video: VideoSource,
+    *,
+    window: Window,
+    num_frames: int = 24,
+    max_candidates: int = 8,
+    seed: int = 0,  # noqa: ARG001 - every survey takes one; this one draws nothing
+) -> Survey:
+    """Find all plausible objects in a window and follow each through it.
+
+    Moving things are found by their camera-free motion, others by their contrast to what is
+    around them; each is followed from the frame where it shows best. Nothing is recognised.
+
+    Args:
+        video: The video.
+        window: Where to look.
+        num_frames: How many frames to look at, spread evenly.
+        max_candidates: How many things to return at most.
+        seed: Accepted for the contract's sake; nothing here is random.
+
+    Returns:
+        The survey; candidates with the highest saliency first.
+
+    Raises:
+        ConfigError: If a number is below 1 or the window leaves the video.
+        VideoError: If a frame cannot be decoded.
+    """
+    _check(video, window, num_frames, max_candidates)
+    indices = choose_frames(window, num_frames)
+    frames = read_survey_frames(video, indices)
+    cuts = cuts_of_window(video, window, indices)
+    shots = [int(np.searchsorted(cuts, index, side="right")) for index in indices]
+    cues = [color_cue(frame.lab) for frame in frames]
+    parts = moving_parts(frames, cues)
+    queue = by_company(parts, cues)
+    movers = _follow_movers(Follower(frames, cues, parts, shots), queue, max_candidates)
+    pieces = outlined_parts(frames)
+    chains = link_parts(pieces, shots, float(np.hypot(*frames[0].size)))
+    part_touching(chains, pieces, shots)
+    outlined = [chain for chain in chains if _lasts(len(chain.parts), len(frames))]
+    things = whole_things(movers, outlined, frames)[:max_candidates]
+    masks = disjoint_masks(things, frames)
+    rate = video.fps / float(np.hypot(*frames[0].size))
+    candidates = tuple(
+        _candidate(number, thing, masks[number], frames, rate)
+        for number, thing in enumerate(things)
+    )
+    return Survey(
+        window,
+        indices,
+        frames[0].size,
+        video.size,
+        candidates,
+        cuts=cuts,
+        depth_order=depth_order(masks),
+    )
+
+
+def _check(video: VideoSource, window: Window, num_frames: int, max_candidates: int) -> None:
+    problems = [
+        f"{name} must be at least 1, got {value}"
+        for name, value in (("num_frames", num_frames), ("max_candidates", max_candidates))
+        if value < 1
+    ]
+    if video.num_frames is not None and window.stop > video.num_frames:
+        problems.append(
+            f"the window [{window.start}, {window.stop}) leaves the video of "
+            f"{video.num_frames} frames"
+        )
+    if problems:
+        raise ConfigError(problems)
+
+
+def _follow_movers(follower: Follower, parts: Sequence[Part], limit: int) -> list[Track]:
+    tracks: list[Track] = []
+    best = 0.0
+    for part in parts:
+        if len(tracks) >= limit:
+            break
+        if part.score < _LEAST_SUPPORT * best:
+            continue
+        taken = _taken(tracks, follower)
+        if _share(part.mask, taken[part.position]) > _EXPLAINED:
+            continue
+        for track in _one_thing_each(follower, part, taken):
+            if _is_new(track, tracks) and _lasts(track.num_visible, len(track.probability)):
+                tracks.append(track)
+                best = max(best, total_support(track))
+    return tracks
+
+
+def _one_thing_each(follower: Follower, part: Part, taken: Sequence[BoolArray]) -> list[Track]:
+    """Follow a part; if it falls into pieces that stay apart, follow each piece instead."""
+    track = follower.follow(part, taken)
+    split = _clearest_split(track)
+    if split is None:
+        return [track]
+    position, pieces = split
+    result: list[Track] = []
+    blocked = [mask.copy() for mask in taken]
+    for piece in pieces:
+        own = follower.follow(Part(position, piece, part.score), blocked)
+        result.append(own)
+        for index in range(len(blocked)):
+            mask = own.mask(index)
+            if mask is not None:
+                blocked[index] |= mask
+    return result
+
+
+def _clearest_split(track: Track) -> tuple[int, list[BoolArray]] | None:
+    found: list[tuple[float, int, list[BoolArray]]] = []
+    for position in range(len(track.probability)):
+        mask = track.mask(position)
+        if mask is None:
+            continue
+        pieces = _pieces(mask)
+        if len(pieces) > 1:
+            smaller = float(pieces[1].sum()) / float(pieces[0].sum())
+            found.append((smaller, position, pieces))
+    if len(found) < max(2, _SPLIT_FRAMES * track.num_visible):
+        return None
+    _, position, pieces = max(found, key=lambda item: item[0])
+    return position, pieces
+
+
+def _pieces(mask: BoolArray) -> list[BoolArray]:
+    import cv2
+
+    # Closing first: a thin thing in front does not make two things of the one behind.
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8))
+    num, labels = cv2.connectedComponents(near)
+    pieces = [mask & (labels == label) for label in range(1, num)]
+    pieces = [piece for piece in pieces if piece.sum() > _SPLIT_SHARE * mask.sum()]
+    return sorted(pieces, key=lambda piece: -int(piece.sum()))
+
+
+def _taken(tracks: Sequence[Track], follower: Follower) -> list[BoolArray]:
+    taken = [np.zeros(frame.size, dtype=bool) for frame in follower.frames]
+    for track in tracks:
+        for position, mask in enumerate(taken):
+            own = track.mask(position)
+            if own is not None:
+                mask |= own
+    return taken
+
+
+def _share(mask: BoolArray, of: BoolArray) -> float:
+    return float((mask & of).sum()) / max(1.0, float(mask.sum()))
+
+
+def _is_new(track: Track, others: Sequence[Track]) -> bool:
+    for other in others:
+        shared = [
+            _share(mine, theirs)
+            for position in range(len(track.probability))
+            if (mine := track.mask(position)) is not None
+            and (theirs := other.mask(position)) is not None
+        ]
+        if shared and float(np.mean(shared)) > _EXPLAINED:
+            return False
+    return track.num_visible > 0
+
+
+def _lasts(num_visible: int, num_frames: int) -> bool:
+    return num_visible >= min(3, num_frames)
+
+
+def _candidate(
+    number: int,
+    thing: Thing,
+    masks: Sequence[BoolArray | None],
+    frames: Sequence[SurveyFrame],
+    rate: float,
+) -> Candidate:
+    velocities: list[tuple[float, float] | None] = []
+    motion: list[float | None] = []
+    cut: list[bool] = []
+    for mask, frame in zip(masks, frames, strict=True):
+        if mask is None:
+            velocities.append(None)
+            motion.append(None)
+            cut.append(False)
+            continue
+        x, y = np.median(frame.residual[mask], axis=0)
+        velocities.append((float(x) * rate, float(y) * rate))
+        motion.append(float(frame.strength[mask].mean()) * rate)
+        cut.append(bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()))
+    return Candidate(
+        number,
+        tuple(None if mask is None else Rle.encode(mask) for mask in masks),
+        thing.saliency,
+        tuple(velocities),
+        tuple(motion),
+        tuple(cut),
+        tuple(0.0 if mask is None else c for mask, c in zip(masks, thing.clarity, strict=True)),
+    )

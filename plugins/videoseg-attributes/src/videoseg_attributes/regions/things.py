@@ -1,0 +1,241 @@
+"""Whole things from two kinds of evidence: what moves, and what is outlined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from videoseg.types import BoolArray
+from videoseg_attributes.regions.following import Track
+from videoseg_attributes.regions.frames import SurveyFrame
+from videoseg_attributes.regions.linking import Chain
+from videoseg_attributes.vision.optical_flow import FloatImage
+
+__all__ = ["Thing", "disjoint_masks", "total_support", "whole_things"]
+
+_EXPLAINED = 0.7  # of a mover by several outlined things: then it is these, seen together
+_EXPLAINED_BY_ONE = 0.75  # by one: less, and it is the bright side of something larger
+_EXPLAINED_BY_SHARP = 0.45
+_SHARP_OUTLINE = 0.94
+_DEEPEST, _SAME_TINT = -24.0, 7.0  # Lab: a shadow against the ground beside it
+_NO_LIGHTER = 4.0  # flow bleeds: where a shadow thins out, the ground itself seems to move
+_EVENLY = 0.75  # of the pixels: a thing has colors of its own
+_MOSTLY = 0.6  # of the frames
+_NOTABLE = 0.15  # of a mover: the least that one of several outlined things covers
+_PIECE = 0.5  # of an outlined thing inside a mover: then it is a piece of it
+_CLEAR_OUTLINE = 0.85
+_STEADY, _STEADY_IF_SHARP = 0.4, 0.2  # of the frames
+_STILL_SALIENCY = 0.3  # of what moves
+_LEAST_SALIENCY = 0.02
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Thing:
+    """Something that could be meant.
+
+    Args:
+        probability: For each surveyed frame (h, w) in [0, 1]; None where not visible.
+        saliency: In [0, 1].
+        clarity: How sure its outline is on each surveyed frame, in [0, 1].
+    """
+
+    probability: tuple[FloatImage | None, ...]
+    saliency: float
+    clarity: tuple[float, ...]
+
+
+def whole_things(
+    movers: Sequence[Track], outlined: Sequence[Chain], frames: Sequence[SurveyFrame]
+) -> list[Thing]:
+    """Join movers and outlined things, each pixel's owner told once; most salient first.
+
+    Several outlined things that move at one place look like one mover; a jacket and a face
+    look like two outlined things although one person moves. What explains the other decides:
+    a mover that consists of clearly outlined things is dropped, and otherwise the outlined
+    things inside it are its pieces.
+    """
+    clear = [
+        chain
+        for chain in outlined
+        if chain.outlined > _CLEAR_OUTLINE and len(chain.parts) > _STEADY * len(frames)
+    ]
+    moving = [chain for chain in clear if _motion_of(chain, frames) > 0]
+    kept_movers = []
+    for track in movers:
+        # What is mostly elsewhere (a wall behind it, a neighbour of its color) is no piece.
+        pieces = [chain for chain in clear if _inside(chain, track) > _PIECE]
+        covered = _covered_by(track, pieces)
+        if covered > (_EXPLAINED if _several(track, pieces) else _EXPLAINED_BY_ONE):
+            continue
+        # A thing with a sharp outline on its own, and the shadow that goes with it.
+        sharp = [
+            chain
+            for chain in outlined
+            if chain.outlined > _SHARP_OUTLINE
+            and len(chain.parts) > _STEADY_IF_SHARP * len(frames)
+            and _inside_where_met(chain, track) > _PIECE
+        ]
+        if _covered_by(track, sharp) > _EXPLAINED_BY_SHARP:
+            continue
+        if _is_shadow(track, moving, frames):
+            continue
+        kept_movers.append(track)
+    kept_chains = [
+        chain
+        for chain in outlined
+        if max((_inside(chain, track) for track in kept_movers), default=0.0) < _PIECE
+    ]
+    strengths = [_motion_of(chain, frames) for chain in kept_chains]
+    fastest = max(strengths, default=0.0)
+    things = [_of_mover(track, movers, outlined, frames) for track in kept_movers]
+    things += [
+        _of_chain(chain, frames, strength, fastest, bool(kept_movers))
+        for chain, strength in zip(kept_chains, strengths, strict=True)
+    ]
+    things = [thing for thing in things if thing.saliency > _LEAST_SALIENCY]
+    return sorted(things, key=lambda thing: -thing.saliency)
+
+
+def disjoint_masks(
+    things: Sequence[Thing], frames: Sequence[SurveyFrame]
+) -> list[list[BoolArray | None]]:
+    """Return the masks of each thing, every pixel given to the surest."""
+    masks: list[list[BoolArray | None]] = [[] for _ in things]
+    for position in range(len(frames)):
+        here = [thing.probability[position] for thing in things]
+        known = [probability for probability in here if probability is not None]
+        strongest = np.max(known, axis=0) if known else None
+        taken = np.zeros(frames[position].size, dtype=bool)
+        for index, probability in enumerate(here):
+            if probability is None or strongest is None:
+                masks[index].append(None)
+                continue
+            own: BoolArray = (probability > 0.5) & (probability >= strongest) & ~taken
+            taken |= own
+            masks[index].append(own if own.any() else None)
+    return masks
+
+
+def total_support(track: Track) -> float:
+    """Return how much a track stands out by its motion, over all frames."""
+    return float(np.sum(track.support)) / max(1, len(track.support))
+
+
+def _several(track: Track, pieces: Sequence[Chain]) -> bool:
+    return sum(_covered_by(track, [piece]) > _NOTABLE for piece in pieces) > 1
+
+
+def _is_shadow(track: Track, chains: Sequence[Chain], frames: Sequence[SurveyFrame]) -> bool:
+    """Return whether a mover is the ground, or its shade, beside an outlined moving thing."""
+    import cv2
+
+    shaded = beside = 0
+    largest = max((chain.usual_area() for chain in chains), default=0.0)
+    for position, frame in enumerate(frames):
+        mask = track.mask(position)
+        if mask is None:
+            continue
+        things = np.zeros(mask.shape, dtype=bool)
+        for chain in chains:
+            if position in chain.parts:
+                things |= chain.parts[position].mask
+        near = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
+        beside += bool((near & things).any())
+        shadow, ground = mask & ~things, near & ~mask & ~things
+        if not shadow.any() or not ground.any() or shadow.sum() > largest:
+            continue
+        change = frame.lab[shadow] - np.median(frame.lab[ground], axis=0)
+        darker = (change[:, 0] > _DEEPEST) & (change[:, 0] < _NO_LIGHTER)
+        same_tint = np.hypot(change[:, 1], change[:, 2]) < _SAME_TINT
+        shaded += bool(np.mean(darker & same_tint) > _EVENLY)
+    return min(shaded, beside) > _MOSTLY * max(1, track.num_visible)
+
+
+def _covered_by(track: Track, chains: Sequence[Chain]) -> float:
+    """Return the share of a mover's pixels that belong to outlined things."""
+    covered = total = 0.0
+    for position in range(len(track.probability)):
+        mask = track.mask(position)
+        if mask is None:
+            continue
+        union = np.zeros(mask.shape, dtype=bool)
+        for chain in chains:
+            if position in chain.parts:
+                union |= chain.parts[position].mask
+        covered += float((mask & union).sum())
+        total += float(mask.sum())
+    return covered / total if total else 0.0
+
+
+def _inside(chain: Chain, track: Track) -> float:
+    """Return the share of an outlined thing's pixels that lie in a mover."""
+    shared = total = 0.0
+    for position, part in chain.parts.items():
+        mask = track.mask(position)
+        total += part.area
+        if mask is not None:
+            shared += float((part.mask & mask).sum())
+    return shared / total if total else 0.0
+
+
+def _inside_where_met(chain: Chain, track: Track) -> float:
+    """Return the same over the frames on which both overlap: a follower may change things."""
+    shares = []
+    for position, part in chain.parts.items():
+        mask = track.mask(position)
+        shared = 0.0 if mask is None else float((part.mask & mask).sum())
+        if shared > 0:
+            shares.append(shared / part.area)
+    return float(np.median(shares)) if len(shares) > 1 else 0.0
+
+
+def _motion_of(chain: Chain, frames: Sequence[SurveyFrame]) -> float:
+    """Return how much an outlined thing moves by itself, beyond noise, times its size."""
+    moved = [
+        max(0.0, float(np.median(frames[position].strength[part.mask])) - frames[position].noise)
+        for position, part in chain.parts.items()
+    ]
+    size = (chain.usual_area() / frames[0].gray.size) ** 0.25
+    return float(np.sum(moved) / len(frames) * size)
+
+
+def _of_mover(
+    track: Track, movers: Sequence[Track], outlined: Sequence[Chain], frames: Sequence[SurveyFrame]
+) -> Thing:
+    best = max(total_support(other) for other in movers)
+    saliency = total_support(track) / best if best > 0 else 0.0
+    # Hardly moving, it still stands out as much as the outlined thing that it is.
+    for chain in outlined:
+        if _inside(chain, track) > _PIECE and _covered_by(track, [chain]) > _PIECE:
+            saliency = max(saliency, _of_chain(chain, frames, 0.0, 0.0, True).saliency)
+    clearest = max(track.support) or 1.0
+    return Thing(
+        tuple(track.probability), min(1.0, saliency), tuple(s / clearest for s in track.support)
+    )
+
+
+def _of_chain(
+    chain: Chain,
+    frames: Sequence[SurveyFrame],
+    strength: float,
+    fastest: float,
+    beside_movers: bool,
+) -> Thing:
+    probability: list[FloatImage | None] = [None] * len(frames)
+    clarity = [0.0] * len(frames)
+    usual = chain.usual_area()
+    for position, part in chain.parts.items():
+        # Below what a follower is sure of: what moves in a region of one color is another.
+        probability[position] = np.float32(0.6) * part.mask
+        clarity[position] = part.outlined * min(1.0, part.area / usual)
+    there = len(chain.parts) / len(frames)
+    size = min(1.0, (usual / (0.02 * frames[0].gray.size)) ** 0.25)
+    standing = there * chain.outlined * size
+    moving = strength / fastest if fastest > 0.02 else 0.0
+    if beside_movers:
+        saliency = _STILL_SALIENCY * (0.5 * standing + 0.5 * standing * moving)
+    else:
+        saliency = _STILL_SALIENCY * standing + (1 - _STILL_SALIENCY) * moving
+    return Thing(tuple(probability), float(min(1.0, saliency)), tuple(clarity))

@@ -1,0 +1,234 @@
+"""The embedded segmenter: boxes and points to masks by color, motion and a minimum cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError
+from videoseg.types import BoolArray, Box, Frame, ObjectMask, Point, Prompt, Size, VideoSource
+from videoseg_attributes.segmentation.motion_evidence import MotionEvidence, motion_around
+from videoseg_attributes.segmentation.point_extent import cut_around_points
+from videoseg_attributes.segmentation.region_cut import RegionCut, RegionHint, cut_region
+
+__all__ = ["CutSegmenter"]
+
+_CLEARLY_ANOTHERS = 0.5  # nats by which another object must explain a pixel better
+_KEPT_SHARE = 0.1
+
+
+class CutSegmenter:
+    """Segment objects from boxes and points, without weights.
+
+    Color models of object and surroundings, the motion against the frames beside it, and a
+    minimum cut along color edges. Deterministic, and it draws no random numbers.
+
+    Args:
+        use_motion: Look at the frames beside the prompted one. Without it, and for still
+            objects, an object is told from its surroundings by color and place alone.
+
+    Example:
+        >>> import numpy as np
+        >>> from videoseg.types import Box, Prompt
+        >>> from videoseg.video import Video
+        >>> frame = np.full((40, 60, 3), 30, np.uint8)
+        >>> frame[10:30, 20:45] = (220, 60, 40)
+        >>> video = Video.from_frames(frame[None])
+        >>> [answer] = CutSegmenter().segment(video, [Prompt(1, 0, box=Box(18, 8, 47, 32))])
+        >>> int(answer.mask.sum())
+        500
+    """
+
+    def __init__(self, *, use_motion: bool = True) -> None:
+        self._use_motion = use_motion
+
+    def segment(self, video: VideoSource, prompts: Sequence[Prompt]) -> list[ObjectMask]:
+        """Return one mask for each prompt, in order.
+
+        Args:
+            video: The video; frames beside the prompted ones are read for motion.
+            prompts: Boxes, points or both. A prompt that has a mask gets this mask back.
+                Masks of one frame are disjoint, except where that would leave an object
+                next to nothing (two prompts for the same thing) and for masks given.
+
+        Returns:
+            Masks of the source's size, never empty, with a score in [0, 1].
+
+        Raises:
+            ConfigError: If a box or point lies outside the frame or a given mask is empty.
+            ShapeError: If a given mask is not of the frame's size.
+            IncompatibleStagesError: If a prompt has nothing but an embedding.
+            VideoError: If there is no such frame.
+        """
+        for prompt in prompts:
+            _check(prompt, video.size)
+        answers: dict[int, ObjectMask] = {}
+        for frame in sorted({prompt.frame for prompt in prompts}):
+            here = [index for index, prompt in enumerate(prompts) if prompt.frame == frame]
+            on_frame = [prompts[index] for index in here]
+            answers.update(zip(here, self._segment_frame(video, frame, on_frame), strict=True))
+        return [answers[index] for index in range(len(prompts))]
+
+    def _segment_frame(
+        self, video: VideoSource, frame: int, prompts: Sequence[Prompt]
+    ) -> list[ObjectMask]:
+        image = video[frame]
+        given = [None if prompt.mask is None else prompt.mask.decode() for prompt in prompts]
+        wanted = [index for index, mask in enumerate(given) if mask is None]
+        motion = MotionEvidence(())
+        if wanted and self._use_motion:
+            motion = motion_around(video, frame, image=image)
+        taken = np.zeros(image.shape[:2], dtype=bool)
+        for mask in given:
+            if mask is not None:
+                taken |= mask
+        cuts = _told_apart(image, motion, [prompts[index] for index in wanted], taken)
+        answers: list[ObjectMask] = []
+        remaining = iter(cuts)
+        for mask in given:
+            answers.append(ObjectMask(mask, 1.0) if mask is not None else next(remaining))
+        return answers
+
+
+def _told_apart(
+    image: Frame, motion: MotionEvidence, prompts: Sequence[Prompt], taken: BoolArray
+) -> list[ObjectMask]:
+    boxes: list[Box] = []
+    cuts: list[RegionCut] = []
+    for prompt in prompts:
+        others = tuple(p for other in prompts if other is not prompt for p in other.points)
+        cut, box = _first_cut(image, motion, prompt, others, taken)
+        cuts.append(cut)
+        boxes.append(box)
+    if len(cuts) > 1:
+        cuts = [
+            _without_the_others(image, motion, index, prompts, boxes, cuts, taken)
+            for index in range(len(cuts))
+        ]
+    masks = _disjoint(cuts)
+    return [
+        _answer(mask, cut, prompt, box)
+        for mask, cut, prompt, box in zip(masks, cuts, prompts, boxes, strict=True)
+    ]
+
+
+def _first_cut(
+    image: Frame,
+    motion: MotionEvidence,
+    prompt: Prompt,
+    others: tuple[Point, ...],
+    taken: BoolArray,
+) -> tuple[RegionCut, Box]:
+    size = (image.shape[0], image.shape[1])
+    negative = (*prompt.negative_points, *others)
+    blocked = taken if taken.any() else None
+    if prompt.box is None:
+        return cut_around_points(image, motion, prompt.points, negative, blocked)
+    box = _holding(prompt.box, prompt.points, size)
+    return cut_region(
+        image, motion, RegionHint(box, prompt.points, negative, blocked=blocked)
+    ), box
+
+
+def _without_the_others(
+    image: Frame,
+    motion: MotionEvidence,
+    index: int,
+    prompts: Sequence[Prompt],
+    boxes: Sequence[Box],
+    cuts: Sequence[RegionCut],
+    taken: BoolArray,
+) -> RegionCut:
+    own = cuts[index]
+    blocked = taken.copy()
+    contested = False
+    for other in range(len(cuts)):
+        if other == index or boxes[index].iou(boxes[other]) == 0:
+            continue
+        better = cuts[other].log_odds > own.log_odds + _CLEARLY_ANOTHERS
+        theirs = cuts[other].mask & better
+        contested |= bool((theirs & own.mask).any())
+        blocked |= theirs
+    if not contested:
+        return own
+    others = tuple(p for i, prompt in enumerate(prompts) if i != index for p in prompt.points)
+    negative = (*prompts[index].negative_points, *others)
+    hint = RegionHint(boxes[index], prompts[index].points, negative, blocked=blocked)
+    again = cut_region(image, motion, hint)
+    return again if again.mask.sum() >= _KEPT_SHARE * own.mask.sum() else own
+
+
+def _disjoint(cuts: Sequence[RegionCut]) -> list[BoolArray]:
+    if len(cuts) < 2:
+        return [cut.mask for cut in cuts]
+    odds = np.stack([np.where(cut.mask, cut.log_odds, -np.inf) for cut in cuts])
+    best = odds.argmax(axis=0)
+    masks: list[BoolArray] = []
+    for index, cut in enumerate(cuts):
+        own = cut.mask & (best == index)
+        masks.append(own if own.sum() >= _KEPT_SHARE * cut.mask.sum() else cut.mask)
+    return masks
+
+
+def _answer(mask: BoolArray, cut: RegionCut, prompt: Prompt, box: Box) -> ObjectMask:
+    if not mask.any():
+        return ObjectMask(_ellipse(box, mask.shape, prompt.negative_points), 0.0)
+    ys, xs = np.nonzero(mask)
+    around = Box(int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
+    fit = around.iou(box) if prompt.box is not None else 0.5
+    score = 0.5 * cut.certainty + 0.5 * fit
+    return ObjectMask(mask, float(np.clip(score, 0.0, 1.0)))
+
+
+def _ellipse(box: Box, size: tuple[int, ...], negative: Sequence[Point]) -> BoolArray:
+    x = np.arange(size[1])[None, :] + 0.5
+    y = np.arange(size[0])[:, None] + 0.5
+    u = (x - box.center.x) / (box.width / 2)
+    v = (y - box.center.y) / (box.height / 2)
+    inside: BoolArray = u * u + v * v <= 1
+    for point in negative:
+        inside[int(point.y), int(point.x)] = False
+    if not inside.any():
+        # The centre of a sliver at the border is rounded onto the border.
+        row, column = min(int(box.center.y), size[0] - 1), min(int(box.center.x), size[1] - 1)
+        inside[row, column] = True
+    return inside
+
+
+def _holding(box: Box, points: Sequence[Point], size: Size) -> Box:
+    x1, y1, x2, y2 = box.as_tuple()
+    for point in points:
+        x1, y1 = min(x1, np.floor(point.x)), min(y1, np.floor(point.y))
+        x2, y2 = max(x2, np.floor(point.x) + 1), max(y2, np.floor(point.y) + 1)
+    return Box(x1, y1, x2, y2).clipped(size) or box
+
+
+def _check(prompt: Prompt, size: Size) -> None:
+    who = f"the prompt of object {prompt.object_id} on frame {prompt.frame}"
+    height, width = size
+    if prompt.mask is not None:
+        if tuple(prompt.mask.size) != (height, width):
+            raise ShapeError(
+                f"the mask in {who}", actual=tuple(prompt.mask.size), expected=str(tuple(size))
+            )
+        if prompt.mask.area == 0:
+            raise ConfigError(f"{who} has an empty mask; give a mask with at least one pixel")
+        return
+    if prompt.box is None and not prompt.points:
+        raise IncompatibleStagesError(
+            f"{who} has only an embedding; the segmenter 'cut' takes boxes, points and masks"
+        )
+    problems = []
+    if prompt.box is not None and prompt.box.clipped(size) is None:
+        problems.append(
+            f"{who} has a box {prompt.box.as_tuple()} outside the {width}x{height} frame"
+        )
+    for point in (*prompt.points, *prompt.negative_points):
+        if not (0 <= point.x < width and 0 <= point.y < height):
+            problems.append(
+                f"{who} has a point ({point.x}, {point.y}) outside the {width}x{height} frame; "
+                f"allowed are 0 <= x < {width} and 0 <= y < {height}"
+            )
+    if problems:
+        raise ConfigError(problems)

@@ -1,0 +1,118 @@
+"""What moves by itself: flow with the camera's motion taken out, steadied over time."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from videoseg_attributes.vision.optical_flow import FloatImage, warp
+
+__all__ = [
+    "camera_flow",
+    "fit_camera_motion",
+    "motion_strength",
+    "residual_motion",
+    "smooth_along_flow",
+]
+
+Homography = npt.NDArray[np.float64]
+
+
+def fit_camera_motion(flow: FloatImage, *, stride: int = 4) -> Homography:
+    """Fit the camera's motion to a flow: the homography most of the frame agrees with.
+
+    Deterministic: the same flow gives the same homography.
+
+    Args:
+        flow: Shape (H, W, 2), in pixels of its own grid.
+        stride: Every stride-th pixel in both directions is used.
+
+    Returns:
+        Shape (3, 3), mapping (x, y, 1) of the first frame to the second; the identity if
+        the flow supports none (a tiny or degenerate frame).
+    """
+    import cv2
+
+    height, width = flow.shape[:2]
+    stride = max(1, min(stride, height // 8, width // 8))
+    ys, xs = np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride]
+    moved = flow[ys, xs].reshape(-1, 2)
+    start = np.stack([xs.ravel(), ys.ravel()], axis=1).astype(np.float32)
+    if len(start) < 16:
+        return np.eye(3)
+    speed = float(np.median(np.hypot(moved[:, 0], moved[:, 1])))
+    threshold = max(0.35, 0.2 + 0.06 * speed)
+    # OpenCV restarts its own generator for every call, so this needs no seed.
+    homography, _ = cv2.findHomography(start, start + moved, cv2.RANSAC, threshold)
+    if homography is None or not np.isfinite(homography).all():
+        return np.eye(3)
+    fitted: Homography = np.asarray(homography, dtype=np.float64)
+    # A fit that folds the frame over explains no camera.
+    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], float)
+    if np.any((corners @ fitted.T)[:, 2] < 0.1):
+        return np.eye(3)
+    return fitted
+
+
+def camera_flow(camera: Homography, size: tuple[int, int]) -> FloatImage:
+    """Return the flow a homography alone would give on a (height, width) grid, (H, W, 2)."""
+    height, width = size
+    x = np.arange(width, dtype=np.float32)[None, :]
+    y = np.arange(height, dtype=np.float32)[:, None]
+    h = camera.astype(np.float32)
+    depth = h[2, 0] * x + h[2, 1] * y + h[2, 2]
+    depth = np.where(np.abs(depth) < 1e-6, np.float32(1e-6), depth)
+    moved_x = (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / depth - x
+    moved_y = (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / depth - y
+    return np.stack([moved_x, moved_y], axis=2).astype(np.float32, copy=False)
+
+
+def residual_motion(flow: FloatImage, camera: Homography) -> FloatImage:
+    """Return the flow with the camera's motion taken out, shape (H, W, 2), pixels a frame."""
+    residual: FloatImage = flow - camera_flow(camera, (flow.shape[0], flow.shape[1]))
+    return residual
+
+
+def motion_strength(
+    residual: FloatImage, other_residual: FloatImage | None = None, *, floor: float = 0.15
+) -> FloatImage:
+    """Return how strongly each pixel moves by itself, in [0, 1], shape (H, W).
+
+    Args:
+        residual: Camera-free motion from this frame to a neighbour, (H, W, 2).
+        other_residual: The same to the neighbour on the other side. The smaller of the two
+            counts: what is uncovered on one side looks as if it moved, but not on both.
+        floor: Pixels a frame that are taken as noise; keeps a still scene near 0.
+    """
+    length = np.hypot(residual[..., 0], residual[..., 1])
+    if other_residual is not None:
+        length = np.minimum(length, np.hypot(other_residual[..., 0], other_residual[..., 1]))
+    largest = float(np.percentile(length, 99))
+    strength: FloatImage = np.clip(length / (largest + floor), 0.0, 1.0).astype(np.float32)
+    return strength
+
+
+def smooth_along_flow(
+    current: FloatImage,
+    previous: FloatImage,
+    flow_to_previous: FloatImage,
+    *,
+    keep: float = 0.65,
+    confidence: FloatImage | None = None,
+) -> FloatImage:
+    """Steady a map over time by mixing in the neighbouring frame's, carried along the flow.
+
+    Call it in either time direction; a bounded look-ahead is a short chain of calls from the
+    furthest future frame back to the present.
+
+    Args:
+        current: This frame's map, (H, W).
+        previous: The neighbour's (already smoothed) map, (H, W).
+        flow_to_previous: Flow from this frame to the neighbour, (H, W, 2).
+        keep: Weight of the neighbour's map, in [0, 1].
+        confidence: How far to trust the flow, (H, W) in [0, 1]; None trusts it everywhere.
+    """
+    carried = warp(previous, flow_to_previous)
+    weight: FloatImage | float = keep if confidence is None else keep * confidence
+    smoothed: FloatImage = current + weight * (carried - current)
+    return smoothed

@@ -1,0 +1,111 @@
+"""Cuts: where one shot ends and another begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from videoseg.types import Frame, VideoSource, Window
+from videoseg_attributes.vision.optical_flow import (
+    FloatImage,
+    GrayFrame,
+    dense_flow,
+    resize_image,
+    to_gray,
+    warp,
+)
+
+__all__ = ["CutEvidence", "Thumbnail", "cut_evidence", "find_cuts", "is_cut", "thumbnail"]
+
+_SIDE = 96
+# Consecutive frames of one shot stay below 0.12 and 0.38 on the clips measured, frames of
+# two different scenes lie above 0.42 and 0.5. A cut inside one scene keeps its colors, so
+# it must show more clearly in the structure.
+_CUTS = ((0.28, 0.45), (0.15, 0.75))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Thumbnail:
+    """What cut detection keeps of a frame.
+
+    Args:
+        gray: Shrunk luma, the longer side about 96 pixels.
+        histogram: Square roots of a color histogram's entries, of unit length.
+    """
+
+    gray: GrayFrame
+    histogram: FloatImage
+
+
+@dataclass(frozen=True, slots=True)
+class CutEvidence:
+    """How unlike two frames are.
+
+    Args:
+        color_distance: Hellinger distance of their color histograms, in [0, 1].
+        unexplained: Share of the second frame's structure that moving the first frame's
+            pixels about does not explain, in [0, 1].
+    """
+
+    color_distance: float
+    unexplained: float
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a new shot begins: neither color nor motion connects the frames."""
+        return any(
+            self.color_distance > color and self.unexplained > structure
+            for color, structure in _CUTS
+        )
+
+
+def thumbnail(frame: Frame) -> Thumbnail:
+    """Shrink an RGB frame, shape (H, W, 3), to what cut detection needs."""
+    height, width = frame.shape[:2]
+    scale = min(1.0, _SIDE / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    small = resize_image(frame, size)
+    bins = (small >> 5).astype(np.int64).reshape(-1, 3)
+    counts = np.bincount(bins[:, 0] * 64 + bins[:, 1] * 8 + bins[:, 2], minlength=512)
+    histogram = np.sqrt(counts / max(1, counts.sum())).astype(np.float32)
+    return Thumbnail(to_gray(small), histogram)
+
+
+def cut_evidence(first: Thumbnail, second: Thumbnail) -> CutEvidence:
+    """Compare two consecutive frames."""
+    overlap = float(np.dot(first.histogram, second.histogram))
+    color = float(np.sqrt(max(0.0, 1.0 - overlap)))
+    before, target = _evened(first.gray), _evened(second.gray)
+    flow = dense_flow(target.astype(np.uint8), before.astype(np.uint8), scale=1.0, preset="fast")
+    moved = warp(before, flow)
+    # Compared against the frame's own contrast; the few levels added keep noise on a flat
+    # frame from counting as structure.
+    spread = float(np.mean(np.abs(target - target.mean()))) + 4.0
+    unexplained = float(np.mean(np.abs(target - moved))) / spread
+    return CutEvidence(color, min(1.0, unexplained))
+
+
+def _evened(gray: GrayFrame) -> FloatImage:
+    """Give every frame the same brightness and contrast: fades and flashes are not cuts."""
+    values = gray.astype(np.float32)
+    gain = min(2.0, 48.0 / (float(values.std()) + 1e-3))
+    evened: FloatImage = np.clip((values - values.mean()) * np.float32(gain) + 128.0, 0.0, 255.0)
+    return evened
+
+
+def is_cut(first: Frame, second: Frame) -> bool:
+    """Return whether a new shot begins between two consecutive RGB frames, (H, W, 3)."""
+    return cut_evidence(thumbnail(first), thumbnail(second)).is_cut
+
+
+def find_cuts(video: VideoSource, window: Window) -> tuple[int, ...]:
+    """Return the frame indices inside a window at which a new shot begins, ascending."""
+    cuts: list[int] = []
+    previous: Thumbnail | None = None
+    for index, frame in video.iter_frames(window.start, window.stop):
+        current = thumbnail(frame)
+        if previous is not None and cut_evidence(previous, current).is_cut:
+            cuts.append(index)
+        previous = current
+    return tuple(cuts)

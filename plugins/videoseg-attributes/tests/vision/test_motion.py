@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from videoseg_attributes.vision.motion import (
+    camera_flow,
+    fit_camera_motion,
+    motion_strength,
+    residual_motion,
+    smooth_along_flow,
+)
+from videoseg_attributes.vision.optical_flow import dense_flow
+
+from .scenes import texture
+
+
+def test_the_camera_is_found_though_a_third_of_the_frame_moves_otherwise() -> None:
+    camera = np.array([[1.02, 0.01, 2.0], [-0.01, 1.01, -1.5], [1e-5, 0, 1.0]])
+    flow = camera_flow(camera, (90, 160))
+    flow[20:80, 40:115] += np.float32(5.0)
+    fitted = fit_camera_motion(flow)
+    residual = residual_motion(flow, fitted)
+    length = np.hypot(residual[..., 0], residual[..., 1])
+    moving = np.zeros((90, 160), bool)
+    moving[20:80, 40:115] = True
+    assert length[~moving].max() < 0.3
+    assert np.abs(length[moving] - np.hypot(5, 5)).max() < 0.5
+
+
+def test_the_same_flow_gives_the_same_camera() -> None:
+    flow = np.random.default_rng(0).normal(size=(60, 80, 2)).astype(np.float32)
+    np.testing.assert_array_equal(fit_camera_motion(flow), fit_camera_motion(flow))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 3), (8, 8)])
+def test_a_tiny_frame_has_a_camera_too(size: tuple[int, int]) -> None:
+    camera = fit_camera_motion(np.zeros((*size, 2), np.float32))
+    np.testing.assert_allclose(
+        residual_motion(np.zeros((*size, 2), np.float32), camera), 0, atol=1e-9
+    )
+
+
+def test_a_panning_camera_does_not_hide_what_moves_by_itself() -> None:
+    background = texture(140, 260, seed=1)
+    frames = []
+    for step in range(2):
+        frame = background[10:130, 20 + 4 * step : 220 + 4 * step].copy()
+        frame[40:80, 80 + 3 * step : 130 + 3 * step] = texture(40, 50, seed=2)
+        frames.append(frame)
+    flow = dense_flow(frames[1], frames[0], scale=1.0)
+    strength = motion_strength(residual_motion(flow, fit_camera_motion(flow)))
+    assert strength[48:72, 92:122].mean() > 0.6
+    assert strength[90:110, 20:180].mean() < 0.1
+
+
+def test_what_is_seen_to_move_on_one_side_only_does_not_count() -> None:
+    one_sided = np.zeros((40, 40, 2), np.float32)
+    one_sided[:10, :10] = 4.0
+    both = one_sided.copy()
+    both[20:30, 20:30] = 4.0
+    one_sided[20:30, 20:30] = 4.0
+    both[:10, :10] = 0.0
+    strength = motion_strength(one_sided, both)
+    assert strength[:10, :10].max() == 0
+    assert strength[20:30, 20:30].min() > 0.9
+
+
+def test_noise_in_a_still_scene_stays_weak() -> None:
+    noise = np.random.default_rng(3).normal(scale=0.02, size=(60, 80, 2)).astype(np.float32)
+    assert motion_strength(noise).mean() < 0.2
+
+
+def test_smoothing_follows_a_moving_spot() -> None:
+    def spot(x: int) -> np.ndarray:
+        image = np.zeros((40, 80), np.float32)
+        cv2.circle(image, (x, 20), 6, 1.0, -1)
+        return image
+
+    to_previous = np.zeros((40, 80, 2), np.float32)
+    to_previous[..., 0] = -10
+    smoothed = smooth_along_flow(np.zeros((40, 80), np.float32), spot(30), to_previous, keep=0.6)
+    np.testing.assert_allclose(smoothed, 0.6 * spot(40), atol=1e-5)
+
+
+def test_untrusted_flow_brings_nothing_along() -> None:
+    current = np.full((10, 10), 0.2, np.float32)
+    still = np.zeros((10, 10, 2), np.float32)
+    smoothed = smooth_along_flow(
+        current, np.ones_like(current), still, confidence=np.zeros_like(current)
+    )
+    np.testing.assert_array_equal(smoothed, current)

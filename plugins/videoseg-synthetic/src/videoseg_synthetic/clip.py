@@ -1,0 +1,320 @@
+"""Rendered clips with exact masks, queries and reference reasoning."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videoseg.errors import ConfigError, ObjectNotFoundError, VideosegError
+from videoseg.types.arrays import BoolArray, Frame, Size
+from videoseg.types.masks import MaskTrack
+from videoseg.types.rle import Rle
+from videoseg_synthetic.facts import ObjectFacts, object_facts
+from videoseg_synthetic.measure import Measurements, measure
+from videoseg_synthetic.plan import Camera, SceneWishes, plan_scene, scene_is_fair
+from videoseg_synthetic.questions import DIFFICULTIES, Difficulty, all_questions
+from videoseg_synthetic.reference import SyntheticQuery, reference_query
+from videoseg_synthetic.renderer import SceneRenderer
+from videoseg_synthetic.stories import Script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from videoseg.video import Video
+
+__all__ = ["SyntheticClip", "make_clip"]
+
+_SMALLEST_SIDE = 64
+_MOST_OBJECTS = 12
+_ATTEMPTS = 60
+
+_STORIES_FOR: dict[Difficulty, tuple[Script, ...]] = {
+    "appearance": ("crossing", "arrivals", "hidden", "still_life", "passing", "flock"),
+    "motion": ("crossing", "flock", "passing"),
+    "time": ("arrivals", "hidden"),
+    "relations": ("still_life", "passing"),
+    "several_steps": ("flock", "arrivals", "crossing"),
+    "absent": ("crossing", "arrivals", "hidden", "still_life", "passing", "flock"),
+}
+
+
+class SyntheticClip:
+    """A rendered clip with exact masks, queries and reference reasoning.
+
+    Frames are drawn when first asked for; masks and queries are there from the start.
+
+    Args:
+        renderer: Draws the frames.
+        seen: What can be seen in them.
+        queries: The queries.
+        seed: The seed the clip was made with.
+    """
+
+    def __init__(
+        self,
+        renderer: SceneRenderer,
+        seen: Measurements,
+        *,
+        queries: tuple[SyntheticQuery, ...],
+        seed: int,
+    ) -> None:
+        self._renderer = renderer
+        self._seen = seen
+        self._queries = queries
+        self._seed = seed
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return (
+            f"SyntheticClip(seed={self.seed}, {self.num_frames} frames of {width}x{height}, "
+            f"{len(self.objects)} objects, {len(self.queries)} queries)"
+        )
+
+    @property
+    def seed(self) -> int:
+        """The seed the clip was made with."""
+        return self._seed
+
+    @property
+    def name(self) -> str:
+        """A short name that tells clips of different seeds apart."""
+        return f"synthetic-{self._seed}"
+
+    @property
+    def size(self) -> Size:
+        """(height, width) of every frame."""
+        return self._seen.scene.size
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self._seen.scene.fps
+
+    @property
+    def num_frames(self) -> int:
+        """Number of frames."""
+        return self._seen.num_frames
+
+    @property
+    def queries(self) -> tuple[SyntheticQuery, ...]:
+        """The queries, those of the difficulty asked for first."""
+        return self._queries
+
+    @property
+    def labels(self) -> Frame:
+        """Object id of each pixel, shape (T, H, W); 0 is ground, 255 a foreground bar."""
+        return self._seen.labels
+
+    @cached_property
+    def frames(self) -> Frame:
+        """All frames, RGB uint8, shape (T, H, W, 3)."""
+        frames = np.empty((self.num_frames, *self.size, 3), dtype=np.uint8)
+        for index in range(self.num_frames):
+            frames[index] = self._renderer.render(index)
+        return frames
+
+    @cached_property
+    def video(self) -> Video:
+        """The frames as a video that stages take."""
+        from videoseg.video import Video
+
+        return Video.from_frames(self.frames, fps=self.fps, name=self.name)
+
+    @cached_property
+    def objects(self) -> tuple[ObjectFacts, ...]:
+        """What is true of each object, by id."""
+        return tuple(object_facts(self._seen, k) for k in range(len(self._seen.objects)))
+
+    @cached_property
+    def tracks(self) -> tuple[MaskTrack, ...]:
+        """The exact visible mask of each object on each frame, by id."""
+        return tuple(
+            MaskTrack(
+                item.object_id,
+                self.size,
+                tuple(
+                    Rle.encode(self.labels[frame] == item.object_id)
+                    if self._seen.areas[index, frame]
+                    else None
+                    for frame in range(self.num_frames)
+                ),
+                label=f"{item.color} {item.shape}",
+            )
+            for index, item in enumerate(self._seen.objects)
+        )
+
+    @cached_property
+    def cuts(self) -> tuple[int, ...]:
+        """Frame indices at which a new shot begins."""
+        changes = np.flatnonzero(np.diff(self._seen.scene.shots)) + 1
+        return tuple(int(frame) for frame in changes)
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """The ids of the objects."""
+        return tuple(item.object_id for item in self._seen.objects)
+
+    def render(self, index: int, *, noise_index: int | None = None) -> Frame:
+        """Draw one frame, shape (H, W, 3), without keeping it.
+
+        Args:
+            index: From 0 to ``num_frames - 1``.
+            noise_index: Which draw of the sensor noise; by default that of the frame.
+        """
+        return self._renderer.render(index, noise_index=noise_index)
+
+    def iter_frames(self) -> Iterator[Frame]:
+        """Yield the frames one by one without keeping them."""
+        for index in range(self.num_frames):
+            yield self._renderer.render(index)
+
+    def masks(self, object_id: int) -> BoolArray:
+        """Return the visible masks of one object, shape (T, H, W).
+
+        Raises:
+            ObjectNotFoundError: If there is no such object.
+        """
+        self._require(object_id)
+        return np.asarray(self.labels == object_id)
+
+    def amodal_mask(self, object_id: int, frame: int) -> BoolArray:
+        """Return an object's whole extent inside the picture, hidden parts included, (H, W).
+
+        Raises:
+            ObjectNotFoundError: If there is no such object.
+        """
+        self._require(object_id)
+        return self._renderer.amodal_mask(frame, object_id)
+
+    def answer_masks(self, query: SyntheticQuery) -> BoolArray:
+        """Return the union of the masks of a query's objects, shape (T, H, W)."""
+        return np.asarray(np.isin(self.labels, query.object_ids))
+
+    def queries_of(self, difficulty: Difficulty) -> tuple[SyntheticQuery, ...]:
+        """Return the queries of one difficulty."""
+        return tuple(query for query in self.queries if query.difficulty == difficulty)
+
+    def _require(self, object_id: int) -> None:
+        if object_id not in self.object_ids:
+            raise ObjectNotFoundError(
+                f"there is no object {object_id}; the objects are {list(self.object_ids)}"
+            )
+
+
+def make_clip(
+    *,
+    seed: int = 0,
+    num_frames: int = 48,
+    size: Size = (240, 320),
+    fps: float = 12.0,
+    num_objects: int | None = None,
+    difficulty: Difficulty | None = None,
+    script: Script | None = None,
+    camera: Camera | None = None,
+    noise: float | None = None,
+    brightness_drift: float | None = None,
+    posts: bool | None = None,
+    cut: bool = False,
+    static: bool = False,
+    shadows: bool = True,
+) -> SyntheticClip:
+    """Make a clip. The same arguments give the same bytes; everything derives from the seed.
+
+    Args:
+        seed: Any whole number from 0.
+        num_frames: Length, at least 1.
+        size: (height, width), each at least 64.
+        fps: Frames per second.
+        num_objects: From 1 to 12; by default 3 to 5.
+        difficulty: The clip will have at least one query of this kind, and lists these first.
+        script: The kind of story; by default one that suits the difficulty.
+        camera: ``still``, ``pan`` or ``shake``; by default any of them.
+        noise: Standard deviation of the sensor noise in grey levels; by default 1.5 to 4.
+        brightness_drift: Largest relative change of brightness; by default 0 or 0.06.
+        posts: Whether static bars stand in front; by default where the story needs one.
+        cut: Whether a second shot begins about half-way.
+        static: Nothing moves at all; only the noise changes.
+        shadows: Whether objects throw soft shadows.
+
+    Raises:
+        ConfigError: If an argument is out of range; all problems are listed.
+        VideosegError: If no scene with these wishes has a query of the difficulty.
+
+    Example:
+        >>> clip = make_clip(seed=3, num_frames=12, size=(96, 128))
+        >>> clip.frames.shape
+        (12, 96, 128, 3)
+    """
+    _check(seed, num_frames, size, fps=fps, num_objects=num_objects, difficulty=difficulty)
+    for attempt in range(_ATTEMPTS):
+        rng = np.random.default_rng((seed, attempt))
+        stories = _STORIES_FOR[difficulty or "appearance"]
+        wishes = SceneWishes(
+            (int(size[0]), int(size[1])),
+            num_frames,
+            fps,
+            script or stories[int(rng.integers(len(stories)))],
+            num_objects=num_objects,
+            camera=camera,
+            noise=noise,
+            brightness_drift=brightness_drift,
+            posts=posts,
+            cut=cut,
+            static=static,
+            shadows=shadows,
+        )
+        renderer = SceneRenderer(plan_scene(rng, wishes, seed=seed))
+        lenient = attempt >= _ATTEMPTS // 2
+        if not lenient and not scene_is_fair(renderer.scene, renderer.mean_ground):
+            continue
+        seen = measure(renderer)
+        if not _all_are_seen(seen, lenient=lenient):
+            continue
+        proposals = all_questions(seen, rng)
+        if difficulty is not None:
+            proposals.sort(key=lambda proposal: proposal.difficulty != difficulty)
+            if not proposals or proposals[0].difficulty != difficulty:
+                continue
+        queries = tuple(reference_query(seen, proposal) for proposal in proposals)
+        return SyntheticClip(renderer, seen, queries=queries, seed=seed)
+    raise VideosegError(
+        f"no scene of {num_frames} frames with these wishes has a query of difficulty "
+        f"{difficulty!r}; ask for more frames or more objects, or leave more to chance"
+    )
+
+
+def _all_are_seen(seen: Measurements, *, lenient: bool) -> bool:
+    """Return whether each object shows well for long enough to be spoken of."""
+    if not seen.seen.any(axis=1).all():
+        return False
+    best = seen.fractions >= 0.6
+    needed = max(1, seen.num_frames // (12 if lenient else 8))
+    return bool((best.sum(axis=1) >= needed).all())
+
+
+def _check(
+    seed: int,
+    num_frames: int,
+    size: Size,
+    *,
+    fps: float,
+    num_objects: int | None,
+    difficulty: Difficulty | None,
+) -> None:
+    problems = []
+    if seed < 0:
+        problems.append(f"seed must not be negative, got {seed}")
+    if num_frames < 1:
+        problems.append(f"num_frames must be at least 1, got {num_frames}")
+    if min(size) < _SMALLEST_SIDE:
+        problems.append(f"size must be at least ({_SMALLEST_SIDE}, {_SMALLEST_SIDE}), got {size}")
+    if fps <= 0:
+        problems.append(f"fps must be above 0, got {fps}")
+    if num_objects is not None and not 1 <= num_objects <= _MOST_OBJECTS:
+        problems.append(f"num_objects must be from 1 to {_MOST_OBJECTS}, got {num_objects}")
+    if difficulty is not None and difficulty not in DIFFICULTIES:
+        problems.append(f"difficulty must be one of {DIFFICULTIES}, got {difficulty!r}")
+    if problems:
+        raise ConfigError(problems)

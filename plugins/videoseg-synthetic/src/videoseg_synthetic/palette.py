@@ -1,0 +1,86 @@
+"""Named colors that people do not mistake for one another."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import numpy as np
+
+from videoseg.types.arrays import FloatArray
+
+__all__ = ["COLORS", "color_distance", "confusable", "is_color_word", "lab"]
+
+COLORS: MappingProxyType[str, tuple[int, int, int]] = MappingProxyType(
+    {
+        "red": (208, 34, 40),
+        "orange": (246, 134, 18),
+        "yellow": (248, 214, 38),
+        "green": (38, 152, 62),
+        "blue": (34, 88, 208),
+        "purple": (122, 48, 168),
+        "pink": (246, 132, 182),
+        "brown": (112, 66, 34),
+        "white": (240, 240, 238),
+        "black": (26, 26, 30),
+        "grey": (134, 137, 141),
+    }
+)
+"""Color name to the RGB value objects of that name are painted around."""
+
+_CONFUSABLE = frozenset(
+    frozenset(pair)
+    for pair in (
+        ("red", "orange"),
+        ("red", "pink"),
+        ("red", "brown"),
+        ("orange", "yellow"),
+        ("orange", "brown"),
+        ("pink", "purple"),
+        ("blue", "purple"),
+        ("white", "grey"),
+        ("black", "grey"),
+        ("black", "brown"),
+    )
+)
+
+
+def confusable(first: str, second: str) -> bool:
+    """Return whether a person could call something of one color by the other's name.
+
+    Example:
+        >>> confusable("red", "orange"), confusable("red", "blue")
+        (True, False)
+    """
+    return frozenset((first, second)) in _CONFUSABLE
+
+
+def is_color_word(word: str) -> bool:
+    """Return whether a word is one of the color names used here."""
+    return word in COLORS
+
+
+def lab(rgb: FloatArray | tuple[float, float, float]) -> FloatArray:
+    """Return CIE L*a*b* (D65) of sRGB values in 0..255, shape (..., 3)."""
+    value = np.asarray(rgb, dtype=np.float64) / 255.0
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    matrix = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    xyz = linear @ matrix.T / np.array([0.9505, 1.0, 1.089])
+    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16.0 / 116.0)
+    lightness = 116.0 * root[..., 1] - 16.0
+    return np.stack(
+        [
+            lightness,
+            500.0 * (root[..., 0] - root[..., 1]),
+            200.0 * (root[..., 1] - root[..., 2]),
+        ],
+        axis=-1,
+    )
+
+
+def color_distance(
+    first: FloatArray | tuple[float, float, float], second: FloatArray | tuple[float, float, float]
+) -> float:
+    """Return the distance of two RGB colors in CIE L*a*b*; about 2 is just noticeable."""
+    return float(np.linalg.norm(lab(first) - lab(second)))

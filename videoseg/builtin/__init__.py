@@ -1,1 +1,0 @@
-"""Builtin of the embedded default."""

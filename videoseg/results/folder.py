@@ -1,0 +1,315 @@
+"""Results on disk: ``result.json``, ``masks/``, ``overlay.mp4`` and ``report.html``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
+from videoseg.files import expand_path, read_text
+from videoseg.files.staged_folder import recover_folder, staged_folder
+from videoseg.results.mask_files import MaskFolder
+from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, clip_rate, draw_masks
+from videoseg.results.segmentation import Segmentation
+from videoseg.results.thumbnails import PictureBook
+from videoseg.text import parse_json, shorten, shorten_text, show_path, well_formed
+from videoseg.types.arrays import Frame
+from videoseg.types.serial import from_jsonable, to_jsonable
+from videoseg.types.video import VideoSource
+
+__all__ = ["PARTS", "SCHEMA_VERSION", "load_result", "save_result", "usable_video"]
+
+SCHEMA_VERSION = 1
+"""The version of ``result.json`` this release writes, and the newest it reads."""
+
+PARTS: tuple[str, ...] = ("masks", "overlay", "report")
+"""What a result folder holds beside ``result.json``."""
+
+_FORMAT = "videoseg-result"
+_RESULT, _MASKS, _OVERLAY, _REPORT = "result.json", "masks", "overlay.mp4", "report.html"
+
+
+def save_result(
+    segmentation: Segmentation,
+    directory: str | Path,
+    *,
+    overwrite: bool = False,
+    video: VideoSource | None = None,
+    parts: Sequence[str] | None = None,
+) -> Path:
+    """Write a result folder, whole or not at all.
+
+    The video is decoded once from the first to the last frame, and no more than a frame and
+    the few small pictures of the report are held in memory. Without a video (a result that
+    was loaded from disk) the overlay and the report show the masks on black.
+
+    Args:
+        segmentation: The result.
+        directory: Where to write; missing parents are made.
+        overwrite: Replace a result that is already there. At every moment either the old or
+            the new one is whole. A folder with other files in it is never replaced.
+        video: The frames; by default those of the run.
+        parts: Which of ``PARTS`` to write beside ``result.json``; all by default.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OutputError: If the folder exists, cannot be written or the disk is full, or the
+            video is not the one the result is about.
+        ConfigError: If a part does not exist.
+        VideoError: If a frame cannot be decoded.
+
+    Example:
+        >>> import tempfile
+        >>> from videoseg.types import Grounding, Trace, VideoFacts
+        >>> facts = VideoFacts("clip", None, 1, (4, 6), 25.0, 0.04, "arrays")
+        >>> empty = Segmentation("a dog", facts, Grounding(None), Trace(), ())
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     saved = save_result(empty, folder + "/out", parts=())
+        ...     load_result(saved) == empty
+        True
+    """
+    chosen = _checked_parts(parts)
+    frames = usable_video(segmentation, video) if chosen - {"masks"} else None
+    _check_tracks(segmentation)
+    document = _document(segmentation)
+    share = 0.0
+
+    target = expand_path(directory)
+    with staged_folder(
+        target,
+        overwrite=overwrite,
+        what="the result",
+        replaceable=_why_not_replaceable,
+        progress=lambda: share,
+    ) as stage:
+        (stage / _RESULT).write_text(document, encoding="utf-8")
+        for done in _write_parts(stage, segmentation, frames, chosen):
+            share = done / segmentation.video.num_frames
+    return target
+
+
+def load_result(directory: str | Path) -> Segmentation:
+    """Read a result folder; equal to the segmentation that was saved.
+
+    Only ``result.json`` is read, and nothing in it is trusted: every field and the runs of every
+    mask are checked. ``source`` is None, since the video may have moved.
+
+    Raises:
+        OutputError: If the folder holds no result, or one that cannot be read.
+    """
+    target = expand_path(directory)
+    path = target / _RESULT if target.name != _RESULT else target
+    try:
+        recover_folder(path.parent)
+        text = read_text(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise OutputError(
+            f"{show_path(target)} holds no videoseg result ({_RESULT} is missing); give a "
+            "folder that result.save() has written"
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot read {show_path(path)}: {error.strerror or error}; check the file"
+        ) from error
+    data = _parsed(text, path)
+    try:
+        segmentation = from_jsonable(Segmentation, data)
+        _check_tracks(segmentation)
+        return segmentation
+    except VideosegError as error:
+        raise OutputError(
+            f"{show_path(path)} is damaged: {_some_problems(error)}; restore it from a copy or "
+            "run the query again"
+        ) from error
+
+
+def usable_video(segmentation: Segmentation, video: VideoSource | None) -> VideoSource | None:
+    """Return the video whose frames go with a result: the given one, or that of the run.
+
+    Returns:
+        The video, or None if there is none or it was live and cannot be read again.
+
+    Raises:
+        OutputError: If the given video is not the one the result is about, or that of the
+            run has been closed.
+    """
+    if video is None:
+        source = segmentation.source
+        try:
+            return source if source is not None and source.num_frames is not None else None
+        except VideoError as error:
+            raise OutputError(
+                f"the frames for overlay and report cannot be read ({error}); save the result "
+                "before closing its video, pass video=, or write masks alone: parts=['masks']"
+            ) from error
+    facts = segmentation.video
+    if video.num_frames != facts.num_frames or tuple(video.size) != tuple(facts.size):
+        raise OutputError(
+            f"the result is about {facts.num_frames} frames of {facts.size[1]}x{facts.size[0]} "
+            f"({facts.name}), but the video given has {video.num_frames} of "
+            f"{video.size[1]}x{video.size[0]} ({video.name}); give the video of the run"
+        )
+    return video
+
+
+def _checked_parts(parts: Sequence[str] | None) -> frozenset[str]:
+    if parts is None:
+        return frozenset(PARTS)
+    given = [parts] if isinstance(parts, str) else list(parts)
+    if unknown := sorted(set(given) - set(PARTS)):
+        raise ConfigError(
+            f"a result has no part {', '.join(unknown)}; the parts are {', '.join(PARTS)}"
+        )
+    return frozenset(given)
+
+
+def _check_tracks(segmentation: Segmentation) -> None:
+    facts = segmentation.video
+    ids = segmentation.object_ids
+    if twice := [object_id for object_id in ids if ids.count(object_id) > 1]:
+        raise OutputError(
+            f"two tracks belong to object {twice[0]}; give every object an id of its own"
+        )
+    for track in segmentation.tracks:
+        if len(track) != facts.num_frames or tuple(track.size) != tuple(facts.size):
+            raise OutputError(
+                f"the track of object {track.object_id} has {len(track)} masks of "
+                f"{track.size[1]}x{track.size[0]}, but the video has {facts.num_frames} frames "
+                f"of {facts.size[1]}x{facts.size[0]}; a track needs one entry for every frame"
+            )
+
+
+def _document(segmentation: Segmentation) -> str:
+    try:
+        content: dict[str, Any] = to_jsonable(segmentation)
+    except ConfigError as error:
+        raise OutputError(f"the result cannot be written: {_some_problems(error)}") from error
+    head = {"format": _FORMAT, "schema_version": SCHEMA_VERSION}
+    return well_formed(json.dumps(head | content, ensure_ascii=False, indent=1)) + "\n"
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    try:
+        data = parse_json(text)
+    except ValueError as error:
+        raise OutputError(
+            f"{show_path(path)} is not valid JSON ({error}); restore it from a copy or run the "
+            "query again"
+        ) from error
+    if not isinstance(data, dict) or data.get("format") != _FORMAT:
+        raise OutputError(
+            f"{show_path(path)} was not written by videoseg (no format {_FORMAT!r}); give a "
+            "folder that result.save() has written"
+        )
+    version = data.get("schema_version")
+    if type(version) is not int or version < 1:
+        raise OutputError(
+            f"{show_path(path)} is damaged: schema_version is {shorten(version)}, not a number "
+            f"from 1 to {SCHEMA_VERSION}; restore it from a copy or run the query again"
+        )
+    if version > SCHEMA_VERSION:
+        raise OutputError(
+            f"{show_path(path)} was written by a newer videoseg (schema_version "
+            f"{shorten(version)}; this one reads up to {SCHEMA_VERSION}); run: "
+            "pip install --upgrade videoseg"
+        )
+    return data
+
+
+def _why_not_replaceable(folder: Path) -> str | None:
+    """Say why a folder is not a result that may be replaced, or return None."""
+    known = {_RESULT, _MASKS, _OVERLAY, _REPORT}
+    if foreign := sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
+        return f"it holds files that are no part of a result ({_some(foreign)})"
+    try:
+        _parsed(read_text(folder / _RESULT), folder / _RESULT)
+    except OSError:
+        return f"it holds no readable {_RESULT}, so it may not be a result"
+    except OutputError as error:
+        return f"its {_RESULT} is not one of this videoseg ({error})"
+    if (folder / _MASKS).is_dir() and (foreign := _foreign_in_masks(folder / _MASKS)):
+        return f"it holds files that are no part of a result ({_some(foreign)})"
+    return None
+
+
+def _foreign_in_masks(folder: Path) -> list[str]:
+    foreign = []
+    for entry in sorted(folder.iterdir()):
+        files = list(entry.iterdir()) if entry.is_dir() and entry.name.isdecimal() else [entry]
+        foreign += [
+            str(file.relative_to(folder.parent))
+            for file in files
+            if file is entry or file.suffix != ".png" or not file.stem.isdecimal()
+        ]
+    return foreign
+
+
+def _some_problems(error: VideosegError) -> str:
+    """Return one readable line: the first few of possibly thousands of problems."""
+    problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+    return "; ".join(shorten_text(problem, 300) for problem in problems[:3]) + more
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _write_parts(
+    stage: Path,
+    segmentation: Segmentation,
+    video: VideoSource | None,
+    parts: frozenset[str],
+) -> Iterator[int]:
+    """Write the parts in one pass over the frames; yield the number of frames done."""
+    from videoseg.results.report.page import render_report, report_pictures
+    from videoseg.video.writer import VideoWriter
+
+    book = PictureBook(report_pictures(segmentation) if "report" in parts else {})
+    folders = {}
+    if "masks" in parts:
+        (stage / _MASKS).mkdir()
+        for track in segmentation.tracks:
+            folders[track.object_id] = MaskFolder(stage / _MASKS / str(track.object_id))
+    labels = {track.object_id: track.label for track in segmentation.tracks}
+    opacity = ON_BLACK if video is None else FILL_OPACITY
+    with contextlib.ExitStack() as stack:
+        writer: VideoWriter | None = None
+        if "overlay" in parts:
+            fps, times = clip_rate(segmentation.video, video)
+            writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps, timestamps=times))
+        for index, frame in _needed_frames(segmentation, video, parts, book):
+            masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
+            for object_id, folder in folders.items():
+                folder.write(f"{index:05d}", masks[object_id])
+            if writer is not None:
+                writer.write(draw_masks(frame, masks, labels=labels, opacity=opacity))
+            book.add(index, frame, masks)
+            yield index + 1
+    if "report" in parts:
+        page = render_report(segmentation, book, on_black=video is None)
+        (stage / _REPORT).write_text(well_formed(page), encoding="utf-8")
+
+
+def _needed_frames(
+    segmentation: Segmentation,
+    video: VideoSource | None,
+    parts: frozenset[str],
+    book: PictureBook,
+) -> Iterator[tuple[int, Frame]]:
+    height, width = segmentation.video.size
+    black: Frame = np.zeros((height, width, 3), np.uint8)
+    every = range(segmentation.video.num_frames) if parts & {"masks", "overlay"} else book.indices
+    if video is not None and "overlay" in parts:
+        yield from video.iter_frames(0, segmentation.video.num_frames)
+        return
+    for index in every:
+        # Masks alone need no pixels: only the report's frames are decoded then.
+        yield index, black if video is None or index not in book else video[index]

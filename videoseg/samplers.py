@@ -1,0 +1,233 @@
+"""Samplers that choose frames by their index alone, and what other samplers build on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from videoseg.errors import ConfigError
+from videoseg.types import FrameSelection, VideoSource, Window
+
+__all__ = [
+    "EverySampler",
+    "ExplicitSampler",
+    "FirstSampler",
+    "MiddleSampler",
+    "UniformSampler",
+    "evenly_spaced",
+    "inside_video",
+    "require_positive",
+    "select",
+]
+
+
+class UniformSampler:
+    """Evenly spaced frames, both ends of the window included.
+
+    Args:
+        num_frames: How many frames at most.
+
+    Raises:
+        ConfigError: If ``num_frames`` is not at least 1.
+    """
+
+    def __init__(self, *, num_frames: int = 8) -> None:
+        require_positive("uniform", num_frames=num_frames)
+        self.num_frames = num_frames
+
+    def sample(
+        self,
+        video: VideoSource,
+        query: str,  # noqa: ARG002 - part of the contract
+        *,
+        window: Window,
+        keyframe: int | None = None,
+        seed: int = 0,  # noqa: ARG002
+    ) -> FrameSelection:
+        """Choose evenly spaced frames of the window; see ``FrameSampler.sample``."""
+        window = inside_video(video, window)
+        indices = evenly_spaced(window, self.num_frames)
+        reason = f"{len(indices)} of {len(window)} frames, evenly spaced."
+        return select(indices, window, keyframe=keyframe, reason=reason)
+
+
+class EverySampler:
+    """Each ``step``-th frame, counted from the start of the window.
+
+    Args:
+        step: Distance between chosen frames.
+        max_frames: Upper bound on the number of frames, so that a long video stays bounded;
+            where it binds, the step is enlarged.
+
+    Raises:
+        ConfigError: If an option is not at least 1.
+    """
+
+    def __init__(self, *, step: int = 10, max_frames: int = 256) -> None:
+        require_positive("every", step=step, max_frames=max_frames)
+        self.step = step
+        self.max_frames = max_frames
+
+    def sample(
+        self,
+        video: VideoSource,
+        query: str,  # noqa: ARG002 - part of the contract
+        *,
+        window: Window,
+        keyframe: int | None = None,
+        seed: int = 0,  # noqa: ARG002
+    ) -> FrameSelection:
+        """Choose each ``step``-th frame of the window; see ``FrameSampler.sample``."""
+        window = inside_video(video, window)
+        step = max(self.step, -(-len(window) // self.max_frames))
+        reason = f"Every {step} frames."
+        if step > self.step:
+            reason = f"Every {step} frames; every {self.step} would be over {self.max_frames}."
+        indices = tuple(range(window.start, window.stop, step))
+        return select(indices, window, keyframe=keyframe, reason=reason)
+
+
+class ExplicitSampler:
+    """The frames the user names.
+
+    Args:
+        indices: Frame indices; negative ones count from the end of the video.
+
+    Raises:
+        ConfigError: If no index is given or one is not a whole number.
+    """
+
+    def __init__(self, *, indices: Sequence[int] = (0,)) -> None:
+        if isinstance(indices, (str, bytes)) or not isinstance(indices, Sequence) or not indices:
+            raise ConfigError(
+                "indices of the sampler 'explicit' must be a list of at least one frame index, "
+                f"got {indices!r}"
+            )
+        wrong = [
+            value for value in indices if isinstance(value, bool) or not isinstance(value, int)
+        ]
+        if wrong:
+            raise ConfigError(
+                f"indices of the sampler 'explicit' must be whole numbers, got {wrong}"
+            )
+        self.indices = tuple(indices)
+
+    def sample(
+        self,
+        video: VideoSource,
+        query: str,  # noqa: ARG002 - part of the contract
+        *,
+        window: Window,
+        keyframe: int | None = None,
+        seed: int = 0,  # noqa: ARG002
+    ) -> FrameSelection:
+        """Choose the named frames that lie in the window; see ``FrameSampler.sample``.
+
+        Raises:
+            ConfigError: If a named frame is not in the video.
+        """
+        window = inside_video(video, window)
+        named = self._resolved(video)
+        indices = tuple(index for index in named if index in window)
+        reason = "The frames named by the user."
+        if not indices:
+            indices = (min(window.nearest(index) for index in named),)
+            reason = "None of the frames named by the user is in the window; the nearest is shown."
+        return select(indices, window, keyframe=keyframe, reason=reason)
+
+    def _resolved(self, video: VideoSource) -> tuple[int, ...]:
+        if video.num_frames is None and min(self.indices) >= 0:
+            return tuple(sorted(set(self.indices)))
+        count = len(video)
+        outside = [index for index in self.indices if not -count <= index < count]
+        if outside:
+            raise ConfigError(
+                f"the sampler 'explicit' names frames {outside}, but {video.name} has the "
+                f"frames 0 to {count - 1}"
+            )
+        return tuple(sorted({index % count for index in self.indices}))
+
+
+class FirstSampler:
+    """The first frame of the window."""
+
+    def sample(
+        self,
+        video: VideoSource,
+        query: str,  # noqa: ARG002 - part of the contract
+        *,
+        window: Window,
+        keyframe: int | None = None,
+        seed: int = 0,  # noqa: ARG002
+    ) -> FrameSelection:
+        """Choose the first frame, which is also the keyframe unless another is asked for."""
+        window = inside_video(video, window)
+        keyframe = window.start if keyframe is None else keyframe
+        reason = "The first frame."
+        return select((window.start,), window, keyframe=keyframe, reason=reason)
+
+
+class MiddleSampler:
+    """The middle frame of the window."""
+
+    def sample(
+        self,
+        video: VideoSource,
+        query: str,  # noqa: ARG002 - part of the contract
+        *,
+        window: Window,
+        keyframe: int | None = None,
+        seed: int = 0,  # noqa: ARG002
+    ) -> FrameSelection:
+        """Choose the middle frame, which is also the keyframe unless another is asked for."""
+        window = inside_video(video, window)
+        (middle,) = evenly_spaced(window, 1)
+        keyframe = middle if keyframe is None else keyframe
+        return select((middle,), window, keyframe=keyframe, reason="The middle frame.")
+
+
+def require_positive(component: str, **values: int) -> None:
+    """Check that options are whole numbers of at least 1, reporting all that are not.
+
+    Raises:
+        ConfigError: If any value is not an integer of at least 1.
+    """
+    problems = [
+        f"{name} of the sampler '{component}' must be a whole number of at least 1, got {value!r}"
+        for name, value in values.items()
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def inside_video(video: VideoSource, window: Window) -> Window:
+    """Return the part of a window that the video has; the window itself for a live source."""
+    num_frames = video.num_frames
+    return window if num_frames is None else window.clamped(Window(0, num_frames))
+
+
+def evenly_spaced(window: Window, num_frames: int) -> tuple[int, ...]:
+    """Return at most this many frames of the window, evenly spaced, both ends included.
+
+    One frame is the middle one.
+
+    Example:
+        >>> evenly_spaced(Window(0, 9), 3)
+        (0, 4, 8)
+    """
+    count = min(num_frames, len(window))
+    if count == 1:
+        return (window.start + (len(window) - 1) // 2,)
+    last = len(window) - 1
+    return tuple(window.start + (position * last) // (count - 1) for position in range(count))
+
+
+def select(
+    indices: tuple[int, ...], window: Window, *, keyframe: int | None, reason: str
+) -> FrameSelection:
+    """Build a selection of context frames, moving a keyframe from outside into the window."""
+    if keyframe is not None and keyframe not in window:
+        nearest = window.nearest(keyframe)
+        reason += f" Keyframe {keyframe} lies outside the window; {nearest} is shown instead."
+        keyframe = nearest
+    return FrameSelection.of(indices, window=window, keyframe=keyframe, reason=reason)
