@@ -69,8 +69,8 @@ def real_clips() -> Path:
 
 @pytest.fixture
 def builtin_registry() -> vs.Registry:
-    """Return a registry that knows the built-in components only."""
-    return vs.Registry(allow=())
+    """Return a registry that knows the core's components and the default pipeline only."""
+    return vs.Registry(allow=("attributes",))
 
 
 @pytest.fixture(scope="session")

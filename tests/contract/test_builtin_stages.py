@@ -9,11 +9,8 @@ import pytest
 
 import videoseg as vs
 from videoseg.testing import (
-    GrounderContract,
-    PropagatorContract,
     ReaderContract,
     SamplerContract,
-    SegmenterContract,
 )
 
 if find_spec("decord") is not None:
@@ -36,23 +33,6 @@ for _name in REGISTRY.names("sampler"):
     globals()[_class] = type(_class, (_EverySampler,), {"name": _name})
 
 
-class TestCutSegmenter(SegmenterContract):
-    def make(self):
-        return REGISTRY.build("segmenter", "cut")
-
-
-class TestAttributesGrounder(GrounderContract):
-    def make(self):
-        return REGISTRY.build("grounder", "attributes")
-
-
-class TestFlowPropagator(PropagatorContract):
-    registered = REGISTRY.find("propagator", "flow").component.capabilities
-
-    def make(self):
-        return REGISTRY.build("propagator", "flow")
-
-
 class TestPyavReader(ReaderContract):
     def make(self, path: Path):
         return REGISTRY.factory(REGISTRY.find("reader", "pyav"))(path)
@@ -66,8 +46,7 @@ class TestDecordReader(ReaderContract):
 
 
 def test_no_built_in_stage_is_left_out():
-    covered = {("segmenter", "cut"), ("grounder", "attributes"), ("propagator", "flow")}
-    covered |= {("reader", "pyav"), ("reader", "decord")}
+    covered = {("reader", "pyav"), ("reader", "decord")}
     covered |= {("sampler", name) for name in REGISTRY.names("sampler")}
     stages = ("sampler", "grounder", "segmenter", "propagator", "chat", "reader")
     all_stages = {(kind, name) for kind in stages for name in REGISTRY.names(kind)}

@@ -20,7 +20,7 @@ def registry() -> vs.Registry:
             "videoseg-example is not installed; run, from the root of the repository: "
             'pip install -e ".[dev]" -r plugins/requirements.txt'
         )
-    return vs.Registry(allow=("example",))
+    return vs.Registry(allow=("attributes", "example"))
 
 
 def test_every_folder_of_plugins_is_in_the_requirements(repository: Path) -> None:

@@ -75,7 +75,7 @@ class Leaves:
 
 
 def pipeline(grounder: object) -> vs.Pipeline:
-    registry = vs.Registry(allow=())
+    registry = vs.Registry(allow=("attributes",))
     return vs.Pipeline("first", grounder, "flow", segmenter="cut", registry=registry)
 
 
@@ -116,7 +116,7 @@ def test_a_stage_that_cannot_be_closed_or_asked_costs_nothing(moving_square: vs.
         def close(self) -> None:
             raise SystemExit(5)
 
-    registry = vs.Registry(allow=())
+    registry = vs.Registry(allow=("attributes",))
     registry.add("grounder", "clings", Clings)
     with vs.Pipeline("first", "clings", "flow", segmenter="cut", registry=registry) as pipe:
         assert pipe(moving_square, "the square").device == "cpu"

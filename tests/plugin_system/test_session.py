@@ -59,7 +59,7 @@ def test_an_unknown_kind_is_refused(builtin_registry: vs.Registry) -> None:
 
 
 def test_what_is_added_to_one_registry_is_unknown_to_another() -> None:
-    one, two = vs.Registry(allow=()), vs.Registry(allow=())
+    one, two = vs.Registry(allow=("attributes",)), vs.Registry(allow=("attributes",))
     one.add("sampler", "mine", FirstFrame)
     assert "mine" not in two.names("sampler")
 

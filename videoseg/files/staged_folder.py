@@ -35,6 +35,10 @@ _MAX_PATH_BYTES = 4096 - 300
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+def _no_progress() -> float:
+    return 0.0
+
+
 @contextmanager
 def staged_folder(
     target: Path,
@@ -42,7 +46,7 @@ def staged_folder(
     overwrite: bool,
     what: str,
     replaceable: Callable[[Path], str | None],
-    progress: Callable[[], float] = lambda: 0.0,
+    progress: Callable[[], float] = _no_progress,
 ) -> Iterator[Path]:
     """Give a folder to write into that becomes ``target`` when the block ends well.
 

@@ -71,7 +71,7 @@ def videoseg_components() -> Iterable[Component]:
         "videoseg.video.decord:DecordReader",
         summary="FFmpeg through decord.",
         requires=("decord",),
-        install="decord",
+        install="videoseg[decord]",
     )
     for name, target, summary in _BENCHMARKS:
         yield Component("benchmark", name, f"{_READERS}.{target}", summary=summary)

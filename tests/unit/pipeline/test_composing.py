@@ -13,7 +13,7 @@ from videoseg.types import PropagatorCapabilities
 
 @pytest.fixture
 def registry():
-    registry = vs.Registry(allow=())
+    registry = vs.Registry(allow=("attributes",))
     registry.add("sampler", "second", EverySecond, summary="Every second frame.")
     registry.add("grounder", "answers", AnswersAt)
     registry.add("segmenter", "box", BoxIsMask)
@@ -271,7 +271,7 @@ def test_explaining_tells_what_is_missing_and_the_command(registry):
 
 
 def test_the_embedded_default_is_a_pipeline_by_name():
-    registry = vs.Registry(allow=())
+    registry = vs.Registry(allow=("attributes",))
     pipe = vs.Pipeline.from_name("attributes", registry=registry)
     assert pipe.config.propagator.name == "flow"
     with pytest.raises(ComponentNotFoundError, match="did you mean 'attributes'"):

@@ -53,7 +53,7 @@ def talks():
 
 @pytest.fixture
 def pipe(talks):
-    registry = vs.Registry(allow=())
+    registry = vs.Registry(allow=("attributes",))
     registry.add("grounder", "asks", Asks, uses=("chat",))
     registry.add("chat", "talks", lambda: talks)
     return vs.Pipeline(EverySecond(), "asks", Hold(), chat="talks", registry=registry)

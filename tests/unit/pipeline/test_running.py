@@ -272,7 +272,7 @@ def test_weights_that_are_missing_are_missed_before_the_grounder_has_worked(vide
             asked.append(episode)
             return super().step(episode)
 
-    registry = Registry(allow=())
+    registry = Registry(allow=("attributes",))
     registry.add("propagator", "weightless", LacksWeights)
     pipe = Pipeline(EverySecond(), Asked(), "weightless", registry=registry)
     with pytest.raises(MissingWeightsError, match="fetch them"):
@@ -285,7 +285,7 @@ def test_all_missing_weights_are_told_at_once(video):
         def __init__(self):
             raise MissingWeightsError("fetch these as well")
 
-    registry = Registry(allow=())
+    registry = Registry(allow=("attributes",))
     registry.add("segmenter", "weightless", Another)
     registry.add("propagator", "weightless", LacksWeights)
     pipe = Pipeline(
@@ -302,7 +302,7 @@ def test_weights_that_two_stages_miss_are_told_once(video):
         def __init__(self, *, chat):
             super().__init__()
 
-    registry = Registry(allow=())
+    registry = Registry(allow=("attributes",))
     registry.add("grounder", "asks", NeedsChat, uses=("chat",))
     for kind in ("segmenter", "propagator", "chat"):
         registry.add(kind, "weightless", LacksWeights)
@@ -323,7 +323,7 @@ def test_weights_that_are_missing_are_missed_before_the_segmenter_has_worked(vid
         def segment(self, video, prompts):
             raise AssertionError("it was asked")
 
-    registry = Registry(allow=())
+    registry = Registry(allow=("attributes",))
     registry.add("propagator", "weightless", LacksWeights)
     pipe = Pipeline(EverySecond(), AnswersAt(), "weightless", segmenter=Asked(), registry=registry)
     with pytest.raises(MissingWeightsError, match="fetch them"):

@@ -85,7 +85,7 @@ def test_instances_are_sent_as_they_are(video):
 
 @pytest.mark.parametrize("kind", ["sampler", "grounder", "segmenter", "propagator"])
 def test_instances_of_the_stages_that_come_along_can_be_sent(kind):
-    registry = Registry(allow=())
+    registry = Registry(allow=("attributes",))
     for name in registry.names(kind):
         entry = registry.find(kind, name)
         if entry.component.uses or any(
@@ -137,7 +137,7 @@ def test_options_that_cannot_be_sent_are_named():
 
 
 def test_a_registry_of_its_own_stays_here(video):
-    registry = Registry(allow=())
+    registry = Registry(allow=("attributes",))
     registry.add("grounder", "answers", AnswersAt)
     pipe = Pipeline(EverySecond(), "answers", Hold(), segmenter=BoxIsMask(), registry=registry)
     with pytest.raises(

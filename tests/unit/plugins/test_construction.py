@@ -35,7 +35,7 @@ class Stage:
 
 @pytest.fixture
 def registry() -> vs.Registry:
-    registry = vs.Registry(allow=())
+    registry = vs.Registry(allow=("attributes",))
     registry.add("sampler", "mine", Stage)
     return registry
 
@@ -101,7 +101,7 @@ def test_a_stage_that_uses_another_is_checked_without_it():
 
         def step(self, episode): ...
 
-    registry = vs.Registry(allow=())
+    registry = vs.Registry(allow=("attributes",))
     registry.add("grounder", "asks", Asks, uses=("chat",))
     assert registry.check("grounder", "asks", {"turns": 2}) == []
     [problem] = registry.check("grounder", "asks", {"turns": 0})
@@ -120,7 +120,7 @@ def test_a_class_may_check_its_options_itself():
 
         def sample(self, video, query, *, window, keyframe=None, seed=0): ...
 
-    registry = vs.Registry(allow=())
+    registry = vs.Registry(allow=("attributes",))
     registry.add("sampler", "writes", Writes)
     assert registry.check("sampler", "writes", {"path": "x"}) == []
     assert registry.check("sampler", "writes", {"path": ""}) == [
@@ -140,7 +140,7 @@ def test_limits_in_annotations_count_too():
         def sample(self, video, query, *, window, keyframe=None, seed=0): ...
 
     Wants.__init__.__annotations__["number"] = Annotated[int, Ge(3)]
-    registry = vs.Registry(allow=())
+    registry = vs.Registry(allow=("attributes",))
     registry.add("sampler", "wants", Wants)
     assert registry.check("sampler", "wants", {"number": 3}) == []
     [problem] = registry.check("sampler", "wants", {"number": 2})

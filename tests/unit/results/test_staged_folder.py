@@ -12,16 +12,19 @@ import sys
 import tempfile
 import threading
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-import videoseg.files.staged_folder as module
 from videoseg.errors import OutputError
 from videoseg.files.staged_folder import staged_folder
 from videoseg.results import Segmentation
 from videoseg.results.folder import load_result, save_result
 from videoseg.results.mask_files import MaskFolder
+
+# The package offers a function of the same name.
+module = import_module("videoseg.files.staged_folder")
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs fork and signals")
 

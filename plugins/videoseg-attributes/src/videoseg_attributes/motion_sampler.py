@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
-from videoseg.samplers.spacing import evenly_spaced, inside_video, require_positive
 
+from videoseg.samplers import evenly_spaced, inside_video, require_positive
 from videoseg.types import (
     FloatArray,
     Frame,
