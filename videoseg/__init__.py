@@ -82,8 +82,8 @@ if TYPE_CHECKING:
         VideoFacts,
         VideoSource,
         Window,
-        from_jsonable,
-        to_jsonable,
+        from_dict,
+        to_dict,
     )
     from videoseg.video import Video
 
@@ -164,8 +164,8 @@ _MODULE_OF = {
             "VideoFacts",
             "VideoSource",
             "Window",
-            "from_jsonable",
-            "to_jsonable",
+            "from_dict",
+            "to_dict",
         ),
         "videoseg.types",
     ),
@@ -237,11 +237,11 @@ __all__ = [  # noqa: RUF022 - sorted, then the version
     "add",
     "default_registry",
     "evaluate",
-    "from_jsonable",
+    "from_dict",
     "hookimpl",
     "open_benchmark",
     "run_episode",
-    "to_jsonable",
+    "to_dict",
     "use",
     "__version__",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 from videoseg.errors import ConfigError
 from videoseg.files import read_text
 from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
-from videoseg.types import ChatReply, Frame, Message, TextPart, from_jsonable, to_jsonable
+from videoseg.types import ChatReply, Frame, Message, TextPart, from_dict, to_dict
 
 __all__ = ["Exchange", "Match", "Request", "pixels_digest", "read_exchanges", "write_line"]
 
@@ -104,7 +104,7 @@ class Exchange:
         data = {
             "exchange": _SCHEMA_VERSION,
             "request": self.request.data,
-            "replies": [to_jsonable(reply) for reply in self.replies],
+            "replies": [to_dict(reply) for reply in self.replies],
             "seconds": round(self.seconds, 3),
         }
         return json.dumps(data, allow_nan=False)
@@ -120,7 +120,7 @@ class Exchange:
             data = parse_json(line, allow_nan=False)
             version, request = data["exchange"], data["request"]
             missing = [name for name in ("messages", *_SAMPLING) if name not in request]
-            replies = tuple(from_jsonable(ChatReply, reply) for reply in data["replies"])
+            replies = tuple(from_dict(ChatReply, reply) for reply in data["replies"])
             # A number such as 1e999 is JSON, but none that could be written again.
             json.dumps(data, allow_nan=False)
         except ValueError as error:

@@ -27,13 +27,13 @@ def answer_document(
     result: Segmentation, folder: Path, exported: Mapping[str, Path]
 ) -> dict[str, Any]:
     """Return a short answer for other programs; ``result.json`` holds the whole one."""
-    from videoseg.types import to_jsonable
+    from videoseg.types import to_dict
 
     window = result.trace.turns[-1].selection.window if result.trace.turns else None
     return {
         "query": result.query,
         "found": result.found,
-        "video": to_jsonable(result.video),
+        "video": to_dict(result.video),
         "keyframe": result.grounding.keyframe,
         "window": None if window is None else [window.start, window.stop],
         "confidence": result.grounding.confidence,

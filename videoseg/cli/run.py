@@ -133,7 +133,7 @@ def run(
         check_output_folder(folder, overwrite=overwrite)
         _check_exports(formats, folder, overwrite=overwrite)
         unfinished = UnfinishedRun(
-            folder, query=query, video=opened, pipeline=pipe.config.to_mapping(), seed=seed
+            folder, query=query, video=opened, pipeline=pipe.config.to_dict(), seed=seed
         )
         kept = None
         if resume:

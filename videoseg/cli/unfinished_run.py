@@ -195,9 +195,9 @@ class UnfinishedRun:
 
     def _differences(self, document: Mapping[str, Any]) -> list[str]:
         from videoseg.chat_log import pixels_digest
-        from videoseg.types import VideoFacts, from_jsonable
+        from videoseg.types import VideoFacts, from_dict
 
-        facts, now = from_jsonable(VideoFacts, document["video"]), self._video.facts()
+        facts, now = from_dict(VideoFacts, document["video"]), self._video.facts()
         problems = []
         if document["query"] != self._query:
             problems.append(f"it was asked {shorten(document['query'])}")
@@ -287,19 +287,19 @@ class UnfinishedRun:
     def _write(self, answer: KeptAnswer | None) -> None:
         from videoseg.chat_log import pixels_digest
         from videoseg.cli.output_place import write_file
-        from videoseg.types import to_jsonable
+        from videoseg.types import to_dict
 
         document = {
             "format": _FORMAT,
             "query": self._query,
-            "video": to_jsonable(self._video.facts()),
+            "video": to_dict(self._video.facts()),
             "pipeline": dict(self._pipeline),
             "seed": self.seed,
             "answer": None
             if answer is None
             else {
-                "grounding": to_jsonable(answer.grounding),
-                "trace": to_jsonable(answer.trace),
+                "grounding": to_dict(answer.grounding),
+                "trace": to_dict(answer.trace),
                 "picture": pixels_digest(self._video[answer.grounding.keyframe or 0]),
             },
         }
@@ -321,14 +321,12 @@ def _seed_in(document: Mapping[str, Any]) -> int:
 
 
 def _answer_in(document: Mapping[str, Any]) -> KeptAnswer | None:
-    from videoseg.types import Grounding, Trace, from_jsonable
+    from videoseg.types import Grounding, Trace, from_dict
 
     data = document["answer"]
     if data is None:
         return None
-    return KeptAnswer(
-        from_jsonable(Grounding, data["grounding"]), from_jsonable(Trace, data["trace"])
-    )
+    return KeptAnswer(from_dict(Grounding, data["grounding"]), from_dict(Trace, data["trace"]))
 
 
 def _other_stages(

@@ -20,7 +20,7 @@ from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
 from videoseg.results.report.wording import counted
 from videoseg.text import shorten
-from videoseg.types import FloatArray, to_jsonable
+from videoseg.types import FloatArray, to_dict
 
 __all__ = ["Change", "Comparison", "Difference", "compare_evaluations"]
 
@@ -120,7 +120,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison, ready for JSON."""
-        data: dict[str, Any] = to_jsonable(self)
+        data: dict[str, Any] = to_dict(self)
         return {"format": "videoseg-comparison", "schema": 1, **data}
 
 

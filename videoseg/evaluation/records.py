@@ -24,8 +24,8 @@ from videoseg.types import (
     Size,
     Trace,
     Window,
-    from_jsonable,
-    to_jsonable,
+    from_dict,
+    to_dict,
 )
 
 __all__ = [
@@ -162,7 +162,7 @@ class Record:
 
     def to_line(self) -> str:
         """Return the record as one line of JSON, its end included."""
-        data = to_jsonable(self)
+        data = to_dict(self)
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return well_formed(text) + "\n"
 
@@ -187,7 +187,7 @@ class Record:
             if not masks:
                 for name in _LARGE:
                     data.pop(name, None)
-            record = from_jsonable(Record, data)
+            record = from_dict(Record, data)
         # Masks that cannot be, and nesting that is too deep to be looked at.
         except (ValueError, VideosegError, RecursionError) as error:
             if isinstance(error, OutputError):

@@ -18,7 +18,7 @@ from videoseg.evaluation.machine import describe_machine
 from videoseg.files import read_text
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
-from videoseg.types import from_jsonable, to_jsonable
+from videoseg.types import from_dict, to_dict
 
 __all__ = ["RunIdentity", "RunInfo", "RunSession", "Shard", "new_session", "read_run", "write_run"]
 
@@ -228,7 +228,7 @@ def read_run(path: Path) -> RunInfo:
         data = parse_json(read_text(path), allow_nan=False)
         if _depth(data) > _MAX_DEPTH:
             raise ValueError("it is nested too deeply")
-        info = from_jsonable(RunInfo, data)
+        info = from_dict(RunInfo, data)
         identity = info.identity
         if (
             not 0 <= identity.num_samples <= _MAX_NUMBER
@@ -236,7 +236,7 @@ def read_run(path: Path) -> RunInfo:
         ):
             raise ValueError("a number of samples that cannot be")
         # Rules that have come since the file was written are as they were without them.
-        rules = from_jsonable(EvalProtocol, dict(identity.protocol)).to_dict()
+        rules = from_dict(EvalProtocol, dict(identity.protocol)).to_dict()
         return replace(info, identity=replace(identity, protocol=_plain(rules)))
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
@@ -253,7 +253,7 @@ def write_run(path: Path, info: RunInfo) -> None:
     """
     from videoseg.files.staged_file import write_file
 
-    text = json.dumps(to_jsonable(info), ensure_ascii=False, indent=1)
+    text = json.dumps(to_dict(info), ensure_ascii=False, indent=1)
     write_file(path, well_formed(text) + "\n")
 
 

@@ -200,7 +200,7 @@ def _pipeline(given: Pipeline | PipelineConfig | str) -> tuple[Pipeline, bool]:
 
 def _described(pipe: Pipeline) -> dict[str, Any]:
     try:
-        return pipe.config.to_mapping()
+        return pipe.config.to_dict()
     except ConfigError:
         # Instances have no configuration; their classes at least are known.
         return {"stages": repr(pipe)}

@@ -35,10 +35,6 @@ _MAX_PATH_BYTES = 4096 - 300
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def _no_progress() -> float:
-    return 0.0
-
-
 @contextmanager
 def staged_folder(
     target: Path,
@@ -46,7 +42,7 @@ def staged_folder(
     overwrite: bool,
     what: str,
     replaceable: Callable[[Path], str | None],
-    progress: Callable[[], float] = _no_progress,
+    progress: Callable[[], float] | None = None,
 ) -> Iterator[Path]:
     """Give a folder to write into that becomes ``target`` when the block ends well.
 
@@ -63,6 +59,7 @@ def staged_folder(
     Raises:
         OutputError: If the target exists and may not be replaced, or cannot be written.
     """
+    share = progress or (lambda: 0.0)
     try:
         target = _resolved(target)
         if len(os.fsencode(target)) > _MAX_PATH_BYTES:
@@ -83,12 +80,16 @@ def staged_folder(
             _require_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
             _put_in_place(stage, target, overwrite=overwrite)
         except OSError as error:
-            raise _explained(error, target, what, stage=stage, share=progress()) from error
+            raise _explained(
+                error, target, what, stage=stage, share=progress() if progress else 0.0
+            ) from error
         except Exception as error:
             # Encoders wrap the system's error; a full disk is still a full disk.
             if (system := _system_error(error)) is None or system.errno not in _FULL:
                 raise
-            raise _explained(system, target, what, stage=stage, share=progress()) from error
+            raise _explained(
+                system, target, what, stage=stage, share=progress() if progress else 0.0
+            ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 

@@ -136,7 +136,7 @@ class Composition:
             if given is None:
                 continue
             data[stage] = (
-                given.to_config()
+                given.to_dict()
                 if isinstance(given, Use)
                 else f"{type(given).__module__}:{type(given).__qualname__}"
             )

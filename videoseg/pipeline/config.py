@@ -13,7 +13,7 @@ from videoseg.errors import ConfigError
 from videoseg.files import expand_path, read_text
 from videoseg.pipeline.yaml_text import MAX_CHARACTERS, parse_yaml
 from videoseg.text import shorten, shorten_text
-from videoseg.types import to_jsonable
+from videoseg.types import to_dict
 
 __all__ = [
     "STAGES",
@@ -40,13 +40,13 @@ class Use:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_config(self) -> Any:
+    def to_dict(self) -> Any:
         """Return what a configuration file holds: the name, or name and options."""
         if not self.options:
             return self.name
         # A component that wraps another one has that as an option.
         options = {
-            name: value.to_config() if isinstance(value, Use) else value
+            name: value.to_dict() if isinstance(value, Use) else value
             for name, value in self.options.items()
         }
         return {"name": self.name, "options": options}
@@ -84,7 +84,7 @@ class PipelineConfig:
     max_turns: int = 4
     name: str = ""
 
-    def to_mapping(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a file holds it: numbers, text, lists and mappings.
 
         Raises:
@@ -96,20 +96,20 @@ class PipelineConfig:
         for stage in STAGES:
             value: Use | None = getattr(self, stage)
             if value is not None:
-                data[stage] = value.to_config()
+                data[stage] = value.to_dict()
         data["max_turns"] = self.max_turns
-        plain: dict[str, Any] = to_jsonable(data)
+        plain: dict[str, Any] = to_dict(data)
         return plain
 
     def to_yaml(self) -> str:
         """Return the configuration as YAML.
 
         Raises:
-            ConfigError: As ``to_mapping``.
+            ConfigError: As ``to_dict``.
         """
         import yaml
 
-        text: str = yaml.safe_dump(self.to_mapping(), sort_keys=False, allow_unicode=True)
+        text: str = yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
         return text
 
 

@@ -11,7 +11,7 @@ from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.saving import saveable
 from videoseg.pipeline.versions import collect_versions, device_of
 from videoseg.results import Segmentation
-from videoseg.types import Episode, Grounding, MaskTrack, Rle, Trace, VideoSource, to_jsonable
+from videoseg.types import Episode, Grounding, MaskTrack, Rle, Trace, VideoSource, to_dict
 
 __all__ = ["build_result"]
 
@@ -50,7 +50,7 @@ def build_result(
         grounding=grounding,
         trace=trace,
         tracks=tracks,
-        pipeline=to_jsonable(composition.record(max_turns=max_turns, name=name)),
+        pipeline=to_dict(composition.record(max_turns=max_turns, name=name)),
         timings={**observation.timings, "total": time.perf_counter() - begin},
         versions=collect_versions(composition.distributions()),
         seed=episode.seed,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from videoseg.types import Grounding, Thought, Trace, to_jsonable
+from videoseg.types import Grounding, Thought, Trace, to_dict
 from videoseg.types.serial import as_far_as_possible
 
 __all__ = ["check_saveable", "saveable"]
@@ -22,7 +22,7 @@ def check_saveable(*values: object) -> None:
         ConfigError: If something in it cannot be written as JSON.
     """
     for value in values:
-        to_jsonable(value)
+        to_dict(value)
 
 
 def saveable(grounding: Grounding, trace: Trace) -> tuple[Grounding, Trace, list[str]]:

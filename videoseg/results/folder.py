@@ -19,7 +19,7 @@ from videoseg.results.segmentation import Segmentation
 from videoseg.results.thumbnails import PictureBook
 from videoseg.text import parse_json, shorten, shorten_text, show_path, well_formed
 from videoseg.types.arrays import Frame
-from videoseg.types.serial import from_jsonable, to_jsonable
+from videoseg.types.serial import from_dict, to_dict
 from videoseg.types.video import VideoSource
 
 __all__ = ["PARTS", "SCHEMA_VERSION", "load_result", "save_result", "usable_video"]
@@ -120,7 +120,7 @@ def load_result(directory: str | Path) -> Segmentation:
         ) from error
     data = _parsed(text, path)
     try:
-        segmentation = from_jsonable(Segmentation, data)
+        segmentation = from_dict(Segmentation, data)
         _check_tracks(segmentation)
         return segmentation
     except VideosegError as error:
@@ -188,7 +188,7 @@ def _check_tracks(segmentation: Segmentation) -> None:
 
 def _document(segmentation: Segmentation) -> str:
     try:
-        content: dict[str, Any] = to_jsonable(segmentation)
+        content: dict[str, Any] = to_dict(segmentation)
     except ConfigError as error:
         raise OutputError(f"the result cannot be written: {_some_problems(error)}") from error
     head = {"format": _FORMAT, "schema_version": SCHEMA_VERSION}

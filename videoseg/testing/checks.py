@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from videoseg.errors import VideosegError
-from videoseg.types import BoolArray, from_jsonable, to_jsonable
+from videoseg.types import BoolArray, from_dict, to_dict
 
 __all__ = [
     "check",
@@ -79,10 +79,10 @@ def _numpy_state() -> tuple[Any, ...]:
 def check_json(value: object, what: str) -> None:
     """Check that a value goes to JSON text and back unchanged."""
     try:
-        text = json.dumps(to_jsonable(value), allow_nan=False)
+        text = json.dumps(to_dict(value), allow_nan=False)
     except Exception as error:
         raise AssertionError(f"{what} must go to JSON: {type(error).__name__}: {error}") from error
-    back = from_jsonable(type(value), json.loads(text))
+    back = from_dict(type(value), json.loads(text))
     check(back == value, f"{what} must be the same after going to JSON and back")
 
 

@@ -21,7 +21,7 @@ from videoseg.types import (
     Size,
     VideoSource,
     Window,
-    to_jsonable,
+    to_dict,
 )
 
 __all__ = ["GrounderContract"]
@@ -183,7 +183,7 @@ def _episode(
 
 
 def _comparable(move: Move) -> tuple[str, object]:
-    return type(move).__name__, to_jsonable(move)
+    return type(move).__name__, to_dict(move)
 
 
 def _check_move(move: Move, video: VideoSource) -> None:

@@ -9,7 +9,7 @@ from videoseg.types.masks import FrameMasks, MaskTrack, ObjectMask
 from videoseg.types.messages import ChatReply, ImagePart, Message, MessagePart, TextPart
 from videoseg.types.rle import Rle
 from videoseg.types.selection import FrameGroup, FrameRole, FrameSelection
-from videoseg.types.serial import from_jsonable, to_jsonable
+from videoseg.types.serial import from_dict, to_dict
 from videoseg.types.video import VideoFacts, VideoSource
 
 __all__ = [
@@ -45,6 +45,6 @@ __all__ = [
     "VideoFacts",
     "VideoSource",
     "Window",
-    "from_jsonable",
-    "to_jsonable",
+    "from_dict",
+    "to_dict",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 from videoseg.errors import ConfigError
 from videoseg.text import printable, shorten, shorten_text
 
-__all__ = ["as_far_as_possible", "from_jsonable", "to_jsonable"]
+__all__ = ["as_far_as_possible", "from_dict", "to_dict"]
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ _MAX_BITS = 13_000
 _SURELY_SHORT = 2**63
 
 
-def to_jsonable(value: object) -> Any:
+def to_dict(value: object) -> Any:
     """Return a core type as plain dicts, lists, numbers and text.
 
     Numbers and arrays of NumPy become Python's. Fields that hold pixels or an open video
@@ -40,7 +40,7 @@ def to_jsonable(value: object) -> Any:
 
     Example:
         >>> from videoseg.types import Window
-        >>> to_jsonable(Window(2, 5))
+        >>> to_dict(Window(2, 5))
         {'start': 2, 'stop': 5}
     """
     plain, problems = as_far_as_possible(value)
@@ -50,7 +50,7 @@ def to_jsonable(value: object) -> Any:
 
 
 def as_far_as_possible(value: object, *, depth: int = 0) -> tuple[Any, list[str]]:
-    """Return a value as ``to_jsonable`` does, and a sentence for each part that JSON cannot hold.
+    """Return a value as ``to_dict`` does, and a sentence for each part that JSON cannot hold.
 
     Such a part is replaced by a text: the beginning of its ``repr``.
 
@@ -62,15 +62,15 @@ def as_far_as_possible(value: object, *, depth: int = 0) -> tuple[Any, list[str]
     return writer.plain(value, type(value).__name__, depth), writer.problems
 
 
-def from_jsonable(kind: type[T], data: object) -> T:
-    """Build a core type from what ``to_jsonable`` made, checking every field.
+def from_dict(kind: type[T], data: object) -> T:
+    """Build a core type from what ``to_dict`` made, checking every field.
 
     Raises:
         ConfigError: If the data does not fit; all problems are listed.
 
     Example:
         >>> from videoseg.types import Window
-        >>> from_jsonable(Window, {"start": 2, "stop": 5})
+        >>> from_dict(Window, {"start": 2, "stop": 5})
         Window(start=2, stop=5)
     """
     from pydantic import ValidationError

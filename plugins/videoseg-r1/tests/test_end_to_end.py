@@ -31,7 +31,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def without_times(result: vs.Segmentation) -> dict[str, object]:
-    data = dict(vs.to_jsonable(result))
+    data = dict(vs.to_dict(result))
     del data["timings"]
     for turn in data["trace"]["turns"]:
         del turn["sampler_seconds"], turn["grounder_seconds"]

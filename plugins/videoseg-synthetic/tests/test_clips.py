@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from videoseg_synthetic import DIFFICULTIES, demo_clip, make_clip, stream_clip
 
 from videoseg.errors import ConfigError
-from videoseg.types import VideoSource, from_jsonable, to_jsonable
+from videoseg.types import VideoSource, from_dict, to_dict
 
 SMALL = (96, 128)
 
@@ -181,7 +181,7 @@ def test_the_difficulty_asked_for_comes_first(difficulty):
 
 def test_queries_go_to_json_and_back(clips):
     for query in clips[0].queries:
-        assert from_jsonable(type(query), to_jsonable(query)) == query
+        assert from_dict(type(query), to_dict(query)) == query
 
 
 def test_all_problems_are_reported_together():

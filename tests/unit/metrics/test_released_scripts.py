@@ -7,7 +7,7 @@ import pytest
 
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.metrics import EvalProtocol, ProtocolMetrics, protocol_named, score_sample
-from videoseg.types import Rle, from_jsonable
+from videoseg.types import Rle, from_dict
 
 SIZE = (12, 16)
 REVOS, REVOS_OFFICIAL = protocol_named("revos"), protocol_named("revos-official")
@@ -203,7 +203,7 @@ def test_rules_that_differ_from_the_usual_are_printed():
     assert "true_objects first-frame" in str(UNSUPERVISED)
     assert "overlaps added" in str(REVOS_OFFICIAL)
     assert "true_objects" not in str(REVOS) and "overlaps" not in str(REVOS)
-    assert from_jsonable(EvalProtocol, REVOS_OFFICIAL.to_dict()) == REVOS_OFFICIAL
+    assert from_dict(EvalProtocol, REVOS_OFFICIAL.to_dict()) == REVOS_OFFICIAL
 
 
 @pytest.mark.parametrize(

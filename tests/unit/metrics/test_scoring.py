@@ -10,7 +10,7 @@ import pytest
 
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.metrics import PROTOCOLS, EvalProtocol, SampleScore, protocol_named, score_sample
-from videoseg.types import Rle, Window, from_jsonable, to_jsonable
+from videoseg.types import Rle, Window, from_dict, to_dict
 
 SIZE = (40, 60)
 WITH_MASKS = [each for each in PROTOCOLS.values() if each.name != "temporal-grounding"]
@@ -244,7 +244,7 @@ def test_windows_are_scored_without_masks():
 
 def test_a_score_goes_to_json_and_back(truth):
     score = score_sample({1: truth[2]}, truth, size=SIZE, protocol=protocol_named("revos"))
-    assert from_jsonable(SampleScore, json.loads(json.dumps(to_jsonable(score)))) == score
+    assert from_dict(SampleScore, json.loads(json.dumps(to_dict(score)))) == score
 
 
 def test_a_protocol_that_does_not_exist_is_an_error_with_close_matches():
@@ -256,4 +256,4 @@ def test_a_protocol_that_does_not_exist_is_an_error_with_close_matches():
 def test_every_protocol_says_where_its_rules_are_from_and_prints_them(protocol):
     assert protocol.source
     assert protocol.name in str(protocol) and "overall" in str(protocol)
-    assert from_jsonable(EvalProtocol, json.loads(json.dumps(protocol.to_dict()))) == protocol
+    assert from_dict(EvalProtocol, json.loads(json.dumps(protocol.to_dict()))) == protocol

@@ -46,7 +46,7 @@ def test_numbers_of_numpy_and_paths_among_options_are_saved_as_numbers_and_text(
         "hold",
         registry=registry,
     )
-    mapping = pipe.config.to_mapping()
+    mapping = pipe.config.to_dict()
     assert mapping["sampler"] == {"name": "uniform", "options": {"num_frames": 3}}
     assert mapping["grounder"] == {"name": "answers", "options": {"path": "answers.json"}}
     assert "num_frames: 3" in pipe.to_yaml()

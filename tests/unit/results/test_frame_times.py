@@ -7,7 +7,7 @@ import pytest
 
 import videoseg as vs
 from videoseg.results.report.wording import frame_range, frame_time
-from videoseg.types import VideoFacts, from_jsonable, to_jsonable
+from videoseg.types import VideoFacts, from_dict, to_dict
 
 TIMES = (0.0, 0.04, 0.08, 9.0, 9.04)
 
@@ -21,7 +21,7 @@ def test_frames_of_a_variable_rate_are_told_at_their_own_times():
     clip = facts(timestamps=TIMES)
     assert frame_time(clip, 3) == "frame 3, 9.00 s"
     assert "0.1–9.0 s" in frame_range(clip, 2, 5)  # noqa: RUF001
-    assert from_jsonable(VideoFacts, to_jsonable(clip)) == clip
+    assert from_dict(VideoFacts, to_dict(clip)) == clip
 
 
 def test_frames_of_a_constant_rate_need_no_times():

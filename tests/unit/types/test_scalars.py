@@ -27,8 +27,8 @@ from videoseg.types import (
     Trace,
     VideoFacts,
     Window,
-    from_jsonable,
-    to_jsonable,
+    from_dict,
+    to_dict,
 )
 
 WHOLE = [np.int64(7), np.uint8(7), np.array(7), np.float32(7), 7.0, Decimal(7)]
@@ -152,7 +152,7 @@ def test_the_numbers_of_a_tensor_are_taken() -> None:
 def test_a_box_of_single_precision_is_saved_as_it_is() -> None:
     box = Box(*np.array([20, 20, 70, 90], np.float32))
     assert box.as_tuple() == (20, 20, 70, 90)
-    assert from_jsonable(Box, json.loads(json.dumps(to_jsonable(box)))) == box
+    assert from_dict(Box, json.loads(json.dumps(to_dict(box)))) == box
 
 
 def test_ids_of_masks_become_pythons_numbers() -> None:

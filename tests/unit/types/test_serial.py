@@ -24,8 +24,8 @@ from videoseg.types import (
     TraceTurn,
     VideoFacts,
     Window,
-    from_jsonable,
-    to_jsonable,
+    from_dict,
+    to_dict,
 )
 
 floats = st.floats(0, 1000, allow_nan=False)
@@ -72,12 +72,12 @@ values = prompts | groundings | selections | st.builds(Look, windows) | traces
 
 @given(values)
 def test_what_passes_between_stages_survives_json(value):
-    assert from_jsonable(type(value), json.loads(json.dumps(to_jsonable(value)))) == value
+    assert from_dict(type(value), json.loads(json.dumps(to_dict(value)))) == value
 
 
 def test_all_problems_of_bad_data_are_listed():
     with pytest.raises(ConfigError) as caught:
-        from_jsonable(Window, {"start": "soon", "stop": None})
+        from_dict(Window, {"start": "soon", "stop": None})
     assert len(caught.value.problems) == 2
     assert "Window.start" in str(caught.value)
 
@@ -99,7 +99,7 @@ def test_values_of_other_libraries_become_plain():
         True: "yes",
         None: "nothing",
     }
-    data = to_jsonable(Thought(details=details))["details"]
+    data = to_dict(Thought(details=details))["details"]
     assert json.loads(json.dumps(data)) == {
         "number": 0.5,
         "count": 3,
@@ -120,7 +120,7 @@ def test_values_of_other_libraries_become_plain():
 
 def test_the_part_of_a_name_that_is_not_utf8_can_be_read_back():
     facts = VideoFacts("clip", "caf\udce9.mp4", 1, (4, 5), 1.0, 1.0, "pyav")
-    assert from_jsonable(VideoFacts, json.loads(json.dumps(to_jsonable(facts)))) == facts
+    assert from_dict(VideoFacts, json.loads(json.dumps(to_dict(facts)))) == facts
 
 
 CIRCLE: list[object] = []
@@ -147,7 +147,7 @@ for _ in range(5000):
 )
 def test_what_json_cannot_hold_is_told_with_its_place(value, what):
     with pytest.raises(ConfigError, match=what) as caught:
-        to_jsonable(Grounding(None, thought=Thought(details={"here": {"x": value}})))
+        to_dict(Grounding(None, thought=Thought(details={"here": {"x": value}})))
     [problem] = caught.value.problems
     assert "cannot be written as JSON" in problem
     assert problem.startswith(("Grounding.thought.details['here']['x']", "a key of Grounding"))
@@ -156,30 +156,30 @@ def test_what_json_cannot_hold_is_told_with_its_place(value, what):
 
 def test_every_place_that_json_cannot_hold_is_told():
     with pytest.raises(ConfigError) as caught:
-        to_jsonable(Thought(details={"a": object(), "b": [1, object()]}))
+        to_dict(Thought(details={"a": object(), "b": [1, object()]}))
     assert len(caught.value.problems) == 2
 
 
 @pytest.mark.parametrize("data", [DEEP, None, 7, "text", [], {"start": {}, "stop": []}])
 def test_data_of_another_form_is_a_config_error(data):
     with pytest.raises(ConfigError):
-        from_jsonable(Window, data)
+        from_dict(Window, data)
     with pytest.raises(ConfigError):
-        from_jsonable(Thought, {"details": data, "text": data} if data is not DEEP else DEEP)
+        from_dict(Thought, {"details": data, "text": data} if data is not DEEP else DEEP)
 
 
 def test_the_place_of_a_problem_is_short_and_printable():
     details = {"\x1b[31m" + "x" * 9999: "y"}
     with pytest.raises(ConfigError) as caught:
-        from_jsonable(Trace, {"turns": [details]})
+        from_dict(Trace, {"turns": [details]})
     for problem in caught.value.problems:
         assert len(problem) < 300
         assert "\x1b" not in problem
 
 
 def test_runs_read_from_json_are_checked():
-    data = to_jsonable(Prompt(1, 0, mask=Rle.encode(np.eye(4, dtype=bool))))
+    data = to_dict(Prompt(1, 0, mask=Rle.encode(np.eye(4, dtype=bool))))
     for counts in ("", "1", "`" * 9, "\ud800"):
         data["mask"]["counts"] = counts
         with pytest.raises(ConfigError, match="RLE"):
-            from_jsonable(Prompt, data)
+            from_dict(Prompt, data)

@@ -10,7 +10,7 @@ from videoseg.benchmarks.types import LeftOut
 from videoseg.evaluation.records import RecordedError, TargetFacts
 from videoseg.evaluation.run_file import RunInfo
 from videoseg.metrics.protocol import EvalProtocol
-from videoseg.types import to_jsonable
+from videoseg.types import to_dict
 
 __all__ = ["Breakdown", "Costs", "Coverage", "EvaluationReport", "SampleRow", "TableRow"]
 
@@ -226,20 +226,20 @@ class EvaluationReport:
             "schema": _SCHEMA,
             "results": {
                 "benchmark": self.benchmark,
-                "protocol": to_jsonable(self.protocol),
+                "protocol": to_dict(self.protocol),
                 "pipeline": dict(self.pipeline),
                 "seed": self.seed,
-                "coverage": {**to_jsonable(self.coverage), "answered": self.coverage.answered},
+                "coverage": {**to_dict(self.coverage), "answered": self.coverage.answered},
                 "overall": dict(self.overall),
-                "groups": to_jsonable(self.groups),
-                "breakdowns": [to_jsonable(breakdown) for breakdown in self.breakdowns],
+                "groups": to_dict(self.groups),
+                "breakdowns": [to_dict(breakdown) for breakdown in self.breakdowns],
                 "course": list(self.course),
-                "samples": [to_jsonable(sample) for sample in self.samples],
-                "left_out": [to_jsonable(entry) for entry in self.left_out],
+                "samples": [to_dict(sample) for sample in self.samples],
+                "left_out": [to_dict(entry) for entry in self.left_out],
             },
             "run": {
-                "costs": to_jsonable(self.costs),
-                "runs": [to_jsonable(run) for run in self.runs],
+                "costs": to_dict(self.costs),
+                "runs": [to_dict(run) for run in self.runs],
                 "versions": dict(self.versions),
                 "devices": list(self.devices),
                 "problems": list(self.problems),

@@ -21,7 +21,7 @@ from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.results.report.wording import counted
 from videoseg.text import well_formed
-from videoseg.types import from_jsonable
+from videoseg.types import from_dict
 
 __all__ = ["load_report", "records_of", "save_report", "write_report"]
 
@@ -82,7 +82,7 @@ def load_report(folder: str | Path, split: BenchmarkSplit | None = None) -> Eval
     runs = _runs(folder)
     problems: list[str] = []
     found = records_of(folder, masks=False, problems=problems)
-    protocol = from_jsonable(EvalProtocol, dict(runs[0].identity.protocol))
+    protocol = from_dict(EvalProtocol, dict(runs[0].identity.protocol))
     report = build_report(
         found,
         runs,

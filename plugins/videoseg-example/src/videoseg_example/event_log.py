@@ -47,7 +47,7 @@ class EventLog:
 
     def write(self, event: Event) -> None:
         """Append one event, with its kind and the time in seconds since 1970."""
-        record = {"event": type(event).__name__, "time": time.time(), **vs.to_jsonable(event)}
+        record = {"event": type(event).__name__, "time": time.time(), **vs.to_dict(event)}
         # Opened for each event, so that the log of a run that is killed ends in a whole line.
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")

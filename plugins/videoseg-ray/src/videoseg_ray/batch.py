@@ -227,7 +227,7 @@ def _record_of(item: VideoItem) -> Record:
 def _begin(folder: Path, config: PipelineConfig, *, resume: bool) -> None:
     """Check that the folder is free, or holds a batch of the same pipeline."""
     path = folder / _RUN
-    document = {"format": _FORMAT, "schema": 1, "pipeline": config.to_mapping()}
+    document = {"format": _FORMAT, "schema": 1, "pipeline": config.to_dict()}
     # What was read from JSON is compared with what was written to it.
     document = parse_json(json.dumps(document, default=str))
     # Unlike exists(), this does not stumble over names that no file system can have.
