@@ -59,7 +59,6 @@ def staged_folder(
     Raises:
         OutputError: If the target exists and may not be replaced, or cannot be written.
     """
-    share = progress or (lambda: 0.0)
     try:
         target = _resolved(target)
         if len(os.fsencode(target)) > _MAX_PATH_BYTES:
