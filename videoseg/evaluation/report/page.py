@@ -71,7 +71,7 @@ def render_page(
 
 
 def _own_text(name: str) -> str:
-    place = resources.files("videoseg.evaluation") / "templates" / name
+    place = resources.files("videoseg.evaluation.report") / "templates" / name
     return place.read_text(encoding="utf-8")
 
 
