@@ -11,7 +11,7 @@ from videoseg.errors import EvaluationError
 from videoseg.evaluation.predictions import PredictionReader
 from videoseg.masks import union_of_rles
 from videoseg.metrics.protocol import EvalProtocol
-from videoseg.metrics.resize import fitted_masks
+from videoseg.metrics.task import fitted_masks
 from videoseg.types import Rle, VideoSource
 
 __all__ = ["MergedAnnotators"]

@@ -27,7 +27,7 @@ from videoseg.evaluation.scoring import failed_score, score_masks, target_facts
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL
-from videoseg.metrics.resize import fitted_masks
+from videoseg.metrics.task import fitted_masks
 from videoseg.results.report.wording import counted
 from videoseg.text import printable, shorten_text
 from videoseg.types import MaskTrack, Rle

@@ -18,8 +18,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from videoseg.metrics.runs import Changes
 from videoseg.types import BoolArray, Size
+from videoseg.types.runs import Changes
 
 __all__ = ["BandLayout", "ByteArray", "count_bits"]
 

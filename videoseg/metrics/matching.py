@@ -1,4 +1,4 @@
-"""Which predicted object stands for which true one."""
+"""Assignment of predicted to true objects."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from videoseg.metrics.assignment import best_assignment
-from videoseg.metrics.statistics import mean
-from videoseg.metrics.tally import FrameTally
+from videoseg.errors import ShapeError
+from videoseg.metrics.measures import mean
+from videoseg.metrics.overlap import FrameTally
 from videoseg.metrics.task import MaskSequence, ScoringTask
+from videoseg.types import FloatArray
 
-__all__ = ["match_objects"]
+__all__ = [
+    "best_assignment",
+    "match_objects",
+]
 
 _Tallies = Mapping[int, FrameTally]
 _Partners = Mapping[int, int | None]
@@ -63,3 +67,27 @@ def _num_proposals(task: ScoringTask) -> int:
 def _quality(tally: FrameTally) -> float:
     j = mean(tally.region)
     return j if tally.boundary is None else (j + mean(tally.boundary)) / 2
+
+
+def best_assignment(scores: FloatArray) -> list[tuple[int, int]]:
+    """Return pairs (row, column), each row and column at most once, with the highest sum.
+
+    Args:
+        scores: Finite numbers, shape (rows, columns). As many pairs are returned as the
+            smaller side is long, in the order of the rows.
+
+    Raises:
+        ShapeError: If the scores are not a matrix of finite numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> best_assignment(np.array([[0.9, 0.8], [0.7, 0.1]]))
+        [(0, 1), (1, 0)]
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    matrix = np.asarray(scores, dtype=np.float64)
+    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+        raise ShapeError("scores", actual=matrix.shape, expected="(rows, columns), finite")
+    rows, columns = linear_sum_assignment(matrix, maximize=True)
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))

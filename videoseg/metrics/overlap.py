@@ -1,21 +1,93 @@
-"""Counting the overlap of two sequences of masks, frame by frame."""
+"""Overlap of two sequences of masks, counted frame by frame."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from videoseg.errors import ShapeError
+from videoseg.errors import EvaluationError, ShapeError
 from videoseg.metrics.bands import BandLayout, ByteArray, count_bits
-from videoseg.metrics.runs import Changes, changes_of
-from videoseg.metrics.tally import FrameTally
-from videoseg.types import BoolArray, Rle, Size
+from videoseg.types import BoolArray, FloatArray, Rle, Size
 from videoseg.types.arrays import as_bool
+from videoseg.types.runs import Changes, changes_of_runs, count_problem, read_runs
 
-__all__ = ["boundary_radius", "tally_arrays", "tally_rles"]
+__all__ = [
+    "Changes",
+    "Counts",
+    "FrameTally",
+    "boundary_radius",
+    "changes_of",
+    "tally_arrays",
+    "tally_rles",
+]
+
+Counts: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameTally:
+    """Pixels of a predicted and a true mask on each frame, and how well the boundaries match.
+
+    Args:
+        pred: Number of predicted pixels, shape (T,).
+        target: Number of true pixels, shape (T,).
+        intersection: Number of pixels in both, shape (T,).
+        num_pixels: Number of pixels of a frame that count.
+        boundary: F of each frame, shape (T,); None if it was not asked for.
+    """
+
+    pred: Counts
+    target: Counts
+    intersection: Counts
+    num_pixels: int
+    boundary: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.pred)
+
+    @property
+    def union(self) -> Counts:
+        """Number of pixels in either, shape (T,)."""
+        return self.pred + self.target - self.intersection
+
+    @property
+    def region(self) -> FloatArray:
+        """J of each frame, shape (T,); 1 where both are empty."""
+        union = self.union
+        return np.where(union > 0, self.intersection / np.maximum(union, 1), 1.0)
+
+    @property
+    def boundary_scores(self) -> FloatArray:
+        """F of each frame, shape (T,).
+
+        Raises:
+            EvaluationError: If the boundaries have not been compared.
+        """
+        if self.boundary is None:
+            raise EvaluationError("the boundaries have not been compared; give a tolerance")
+        return self.boundary
+
+    @property
+    def first_shown(self) -> int:
+        """The first frame on which either shows something; 0 if none does."""
+        shown = np.flatnonzero(self.union)
+        return int(shown[0]) if len(shown) else 0
+
+    def since(self, frame: int) -> FrameTally:
+        """Return the tally from this frame on."""
+        return FrameTally(
+            self.pred[frame:],
+            self.target[frame:],
+            self.intersection[frame:],
+            self.num_pixels,
+            None if self.boundary is None else self.boundary[frame:],
+        )
+
 
 _GROUP_PIXELS = 1_600_000
 """Frames are compared in groups of about two of 480p: fewer would spend their time in
@@ -243,3 +315,28 @@ def _box(pred: BoolArray, target: BoolArray) -> _Box | None:
     shown = np.flatnonzero(columns)
     left, right = int(shown[0]), int(shown[-1]) + 1
     return _Box(max(0, top - 1), min(height, bottom + 1), max(0, left - 1), min(width, right + 1))
+
+
+def changes_of(rles: Sequence[Rle | None], size: Size) -> list[Changes]:
+    """Return where each of some masks changes; nowhere for None.
+
+    Args:
+        rles: The masks.
+        size: The (height, width) they must have.
+
+    Raises:
+        ShapeError: If one has another size.
+        EvaluationError: If the runs of one are not those of a mask of this size.
+    """
+    present = [rle for rle in rles if rle is not None]
+    for rle in present:
+        if tuple(rle.size) != tuple(size):
+            raise ShapeError("a mask", actual=tuple(rle.size), expected=str(tuple(size)))
+    runs = read_runs([rle.counts for rle in present])
+    for total in runs.totals().tolist():
+        # No Rle is made with such runs, but one may be unpickled.
+        if (problem := count_problem(total, size)) is not None:
+            raise EvaluationError(f"{problem}; encode the mask anew at the size of the frame")
+    read = iter(range(len(present)))
+    nowhere: Changes = np.zeros(0, dtype=np.int64)
+    return [nowhere if rle is None else changes_of_runs(runs.of(next(read))) for rle in rles]

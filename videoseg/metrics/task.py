@@ -1,4 +1,4 @@
-"""A sample brought into the form in which it is scored; what does not fit is refused here."""
+"""A sample checked against a protocol and cut to the frames that count."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+
 from videoseg.errors import EvaluationError
 from videoseg.metrics.protocol import EvalProtocol
-from videoseg.metrics.resize import fitted_masks
-from videoseg.types import Rle, Size
+from videoseg.types import BoolArray, IntArray, Rle, Size
 
-__all__ = ["MaskSequence", "PredictedMasks", "ScoringTask", "prepare"]
+__all__ = [
+    "MaskSequence",
+    "PredictedMasks",
+    "ScoringTask",
+    "fitted_masks",
+    "prepare",
+    "resized_nearest",
+]
 
 MaskSequence: TypeAlias = Sequence[Rle | None]
 """One mask for each frame; None where there is nothing."""
@@ -160,3 +168,36 @@ def _mask_problems(
         f"{height}x{width} instead of {size[0]}x{size[1]}); predict at the size of the truth, "
         "or use a protocol with resolution='nearest'"
     ]
+
+
+def fitted_masks(masks: Sequence[Rle | None], size: Size) -> tuple[Rle | None, ...]:
+    """Return masks with those of another size resized; see ``resized_nearest``."""
+    return tuple(
+        rle
+        if rle is None or tuple(rle.size) == tuple(size)
+        else Rle.encode(resized_nearest(np.asarray(rle.decode()), size))
+        for rle in masks
+    )
+
+
+def resized_nearest(mask: BoolArray, size: Size) -> BoolArray:
+    """Return a mask at another size by nearest neighbour, sampled at the centres of pixels.
+
+    These are the pixels that Pillow picks, with which benchmarks resize masks; OpenCV's
+    nearest neighbour picks others.
+
+    Args:
+        mask: Shape (H, W).
+        size: (height, width) of the result.
+    """
+    rows, columns = (_picked(old, new) for old, new in zip(mask.shape, size, strict=True))
+    resized: BoolArray = mask[rows[:, None], columns[None, :]]
+    return resized
+
+
+def _picked(old: int, new: int) -> IntArray:
+    steps = np.full(new, old / new)
+    steps[:1] /= 2
+    # Pillow adds step to step, and so do we: multiplying would round some centres otherwise.
+    picked: IntArray = np.cumsum(steps).astype(np.intp).clip(0, old - 1)
+    return picked

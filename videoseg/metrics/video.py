@@ -14,8 +14,7 @@ from videoseg.metrics.measures import (
     spatiotemporal_iou_of,
     temporal_iou_of,
 )
-from videoseg.metrics.overlap import tally_arrays, tally_rles
-from videoseg.metrics.tally import FrameTally
+from videoseg.metrics.overlap import FrameTally, tally_arrays, tally_rles
 from videoseg.types import BoolArray, FloatArray, Rle
 
 __all__ = [

@@ -24,7 +24,7 @@ from videoseg.evaluation.run_file import RunInfo
 from videoseg.evaluation.scoring import unreadable_score
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
-from videoseg.metrics.summary import Summary, summarise
+from videoseg.metrics.summary import Summary, summarize
 
 __all__ = ["build_report"]
 
@@ -65,7 +65,7 @@ def build_report(
         for record in (ordered if scored else ())
         if (score := _score(record, protocol)).values
     ]
-    summary = summarise(((record.group, score) for record, score in scores), protocol)
+    summary = summarize(((record.group, score) for record, score in scores), protocol)
     identity = runs[0].identity
     return EvaluationReport(
         benchmark=identity.benchmark,
@@ -228,7 +228,7 @@ def _breakdown(
     return Breakdown(
         name,
         tuple(
-            TableRow(label, len(parts[label]), dict(summarise(parts[label], plain).overall))
+            TableRow(label, len(parts[label]), dict(summarize(parts[label], plain).overall))
             for label in labels
         ),
     )

@@ -13,7 +13,7 @@ from videoseg.errors import EvaluationError, VideosegError
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report.data import EvaluationReport, SampleRow
 from videoseg.masks.colors import object_color
-from videoseg.metrics.resize import resized_nearest
+from videoseg.metrics.task import resized_nearest
 from videoseg.types import BoolArray, Frame, MaskTrack, Rle, Size
 
 __all__ = [
