@@ -132,7 +132,7 @@ def evaluate_benchmark(
     from videoseg.cli.eval_progress import EvaluationProgress
     from videoseg.cli.terminal import open_console, working, write_json
     from videoseg.evaluation import evaluate
-    from videoseg.evaluation.outcome import write_outcome
+    from videoseg.evaluation.evaluate import write_outcome
 
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed goes with --resume")

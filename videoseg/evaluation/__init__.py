@@ -5,10 +5,9 @@
 report from what was kept.
 """
 
-from videoseg.evaluation.annotation_folder import read_annotations
-from videoseg.evaluation.comparing import Change, Comparison, Difference, compare_evaluations
-from videoseg.evaluation.executor import SampleExecutor
-from videoseg.evaluation.progress import Progress
+from videoseg.evaluation.annotations import read_annotations
+from videoseg.evaluation.compare import Change, Comparison, Difference, compare_evaluations
+from videoseg.evaluation.evaluate import Progress, SampleExecutor, asked_samples, evaluate
 from videoseg.evaluation.records import (
     Record,
     RecordedError,
@@ -25,10 +24,9 @@ from videoseg.evaluation.report import (
     records_of,
     write_report,
 )
-from videoseg.evaluation.run_file import RunIdentity, RunInfo, RunSession, Shard
-from videoseg.evaluation.runner import asked_samples, evaluate
-from videoseg.evaluation.running import SampleRunner, failed_record, run_sample
-from videoseg.evaluation.scoring_folders import score_predictions
+from videoseg.evaluation.run import RunIdentity, RunInfo, RunSession, Shard
+from videoseg.evaluation.sample import SampleRunner, failed_record, run_sample
+from videoseg.evaluation.score import score_predictions
 
 __all__ = [
     "Change",

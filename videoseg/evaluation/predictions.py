@@ -10,8 +10,8 @@ from typing import Protocol
 from videoseg.benchmarks.prediction_folders import PredictionFolder
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.errors import EvaluationError
-from videoseg.evaluation.folder import files_of_runs
 from videoseg.evaluation.records import record_at, record_offsets
+from videoseg.evaluation.run import files_of_runs
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import shorten

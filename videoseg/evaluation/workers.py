@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from videoseg.benchmarks.types import BenchmarkSplit, Sample
 from videoseg.errors import EvaluationError, VideosegError
 from videoseg.evaluation.records import Record, RecordedError
-from videoseg.evaluation.running import SampleRunner, failed_record
+from videoseg.evaluation.sample import SampleRunner, failed_record
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess

@@ -11,7 +11,7 @@ import pytest
 from videoseg.cli.main import main
 from videoseg.errors import ConfigError, EvaluationError, OutputError
 from videoseg.evaluation import Record, RunIdentity, RunInfo, compare_evaluations
-from videoseg.evaluation.run_file import write_run
+from videoseg.evaluation.run import write_run
 from videoseg.metrics import SampleScore, protocol_named
 
 

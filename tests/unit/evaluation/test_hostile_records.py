@@ -23,7 +23,7 @@ from videoseg.evaluation import (
     read_records,
     score_predictions,
 )
-from videoseg.evaluation.run_file import read_run, write_run
+from videoseg.evaluation.run import read_run, write_run
 from videoseg.metrics import ObjectScore, SampleScore
 
 

@@ -17,8 +17,8 @@ from videoseg.benchmarks import BenchmarkSplit, LeftOut, open_benchmark
 from videoseg.cli.main import main
 from videoseg.errors import EvaluationError
 from videoseg.evaluation import evaluate, load_report, records_of, score_predictions
-from videoseg.evaluation.comparing import compare_evaluations
-from videoseg.evaluation.run_file import read_run
+from videoseg.evaluation.compare import compare_evaluations
+from videoseg.evaluation.run import read_run
 from videoseg.masks import union_of_rles
 
 Pipelines = Callable[..., vs.Pipeline]
@@ -177,7 +177,7 @@ def test_a_sample_whose_truth_cannot_be_read_is_not_run_and_tried_again(
 def test_workers_leave_out_what_has_no_truth(
     draw: Callable[[str], Path], registry: vs.Registry
 ) -> None:
-    from videoseg.evaluation.running import failed_record
+    from videoseg.evaluation.sample import failed_record
 
     root = draw("long-rvos")
     cut_off(root / f"valid/Annotations/bear/1/{FRAMES[1]}.png")

@@ -8,7 +8,7 @@ from typing import Any
 
 from videoseg.benchmarks.types import LeftOut
 from videoseg.evaluation.records import RecordedError, TargetFacts
-from videoseg.evaluation.run_file import RunInfo
+from videoseg.evaluation.run import RunInfo
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import to_dict
 

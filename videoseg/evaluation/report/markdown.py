@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from videoseg.evaluation.report.data import EvaluationReport, SampleRow, TableRow
+from videoseg.evaluation.report.facts import cost_facts, protocol_facts, run_facts
 from videoseg.evaluation.report.tables import (
     headline_rows,
     markdown_table,
     measure_name,
     percent,
 )
-from videoseg.evaluation.report.words import cost_facts, protocol_facts, run_facts
 from videoseg.results.report.wording import shortened
 
 __all__ = ["render_markdown"]

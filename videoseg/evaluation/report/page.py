@@ -16,6 +16,7 @@ from videoseg.evaluation.report.examples import (
     MOST_OF_ONE_VIDEO,
     Example,
 )
+from videoseg.evaluation.report.facts import cost_facts, pipeline_yaml, protocol_facts, run_facts
 from videoseg.evaluation.report.plots import Point, course, histogram, legend, scatter
 from videoseg.evaluation.report.tables import (
     breakdown_html,
@@ -23,7 +24,6 @@ from videoseg.evaluation.report.tables import (
     measure_name,
     percent,
 )
-from videoseg.evaluation.report.words import cost_facts, pipeline_yaml, protocol_facts, run_facts
 from videoseg.masks.colors import object_color
 from videoseg.results.report.sections import image_tag
 from videoseg.results.report.templating import template_text

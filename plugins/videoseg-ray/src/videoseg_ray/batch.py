@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation import Progress, Record, RecordedError, RecordFile, read_records
-from videoseg.evaluation.progress import ProgressCounter
-from videoseg.evaluation.running import SETUP_ERRORS
+from videoseg.evaluation.evaluate import ProgressCounter
+from videoseg.evaluation.sample import SETUP_ERRORS
 from videoseg.files import expand_path, read_text
 from videoseg.files.staged_file import write_file
 from videoseg.results.folder import PARTS

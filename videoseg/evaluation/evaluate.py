@@ -2,29 +2,135 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Generator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from videoseg.benchmarks.submission import Masks, SubmissionFormat, write_submission
 from videoseg.benchmarks.types import BenchmarkSplit, Sample
 from videoseg.errors import ConfigError, OutputError
-from videoseg.evaluation.executor import SampleExecutor
-from videoseg.evaluation.folder import RunFiles, files_of_runs
-from videoseg.evaluation.progress import Progress, ProgressCounter
 from videoseg.evaluation.records import Record, RecordFile, read_records
-from videoseg.evaluation.run_file import RunIdentity, RunInfo, Shard, new_session, write_run
-from videoseg.evaluation.running import SampleRunner
+from videoseg.evaluation.report import EvaluationReport, load_report, records_of, write_report
+from videoseg.evaluation.run import (
+    RunFiles,
+    RunIdentity,
+    RunInfo,
+    Shard,
+    files_of_runs,
+    new_session,
+    write_run,
+)
+from videoseg.evaluation.sample import SampleRunner
 from videoseg.evaluation.workers import WorkerPool
 from videoseg.files import expand_path
+from videoseg.text import shorten
 
 if TYPE_CHECKING:
     from videoseg.benchmarks.submission import SubmissionFormat
     from videoseg.evaluation.report import EvaluationReport
     from videoseg.pipeline import Pipeline, PipelineConfig
 
-__all__ = ["asked_samples", "evaluate"]
+__all__ = [
+    "Progress",
+    "ProgressCounter",
+    "SampleExecutor",
+    "asked_samples",
+    "evaluate",
+    "write_outcome",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come.
+
+    Args:
+        done: Samples done, those of earlier sessions included.
+        total: Samples asked for.
+        failed: How many of the done ones failed.
+        seconds_left: What the rest will take, judged by this session; None before there is
+            anything to judge by.
+        record: The sample that was done last in this session.
+    """
+
+    done: int
+    total: int
+    failed: int
+    seconds_left: float | None = None
+    record: Record | None = None
+
+
+class ProgressCounter:
+    """Counts samples and tells how long the rest will take.
+
+    Args:
+        total: Samples asked for.
+        before: Those done in earlier sessions, and whether they failed.
+        on_progress: Who is told; None for nobody.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        before: Mapping[str, bool],
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._total = total
+        self._already = self._done = len(before)
+        self._failed = sum(before.values())
+        self._on_progress = on_progress
+        self._begin = time.monotonic()
+
+    def tell(self, record: Record | None = None) -> None:
+        """Tell how far the run has come."""
+        if self._on_progress is None:
+            return
+        here = self._done - self._already
+        passed = time.monotonic() - self._begin
+        left = passed / here * (self._total - self._done) if here else None
+        self._on_progress(Progress(self._done, self._total, self._failed, left, record))
+
+    def add(self, record: Record) -> None:
+        """Count a record."""
+        self._done += 1
+        self._failed += record.failed
+        self.tell(record)
+
+
+class SampleExecutor(Protocol):
+    """Runs samples for ``evaluate``, which keeps the records and makes the report."""
+
+    @property
+    def num_workers(self) -> int:
+        """How many pipelines work side by side."""
+
+    def run(
+        self,
+        split: BenchmarkSplit,
+        config: PipelineConfig,
+        samples: Sequence[Sample],
+        *,
+        seed: int,
+    ) -> Iterator[Record]:
+        """Yield one record for each sample as it is finished, in whatever order.
+
+        The iterator is closed when the run is broken off.
+
+        Args:
+            split: Where the samples are from.
+            config: The pipeline to build.
+            samples: What is left to do; at least one.
+            seed: The seed of every sample.
+
+        Raises:
+            VideosegError: If something is missing that every sample needs. What goes wrong
+                with one sample belongs into its record; see ``failed_record``.
+        """
 
 
 def evaluate(
@@ -77,7 +183,7 @@ def evaluate(
             for with a pipeline that holds instances.
         VideosegError: If something is missing that every sample needs.
     """
-    from videoseg.evaluation.outcome import write_outcome
+    from videoseg.evaluation.evaluate import write_outcome
 
     _check_numbers(limit, workers, executor)
     pipe, owned = _pipeline(pipeline)
@@ -216,3 +322,52 @@ def _check_numbers(limit: int | None, workers: int, executor: SampleExecutor | N
         problems.append(f"workers={workers} and an executor exclude each other; give one of them")
     if problems:
         raise ConfigError(problems)
+
+
+_SUBMISSION = "submission.zip"
+
+
+def write_outcome(
+    folder: str | Path, split: BenchmarkSplit, submission: SubmissionFormat | None = None
+) -> EvaluationReport:
+    """Write the report of a folder, and ``submission.zip`` where the truth is not public.
+
+    Args:
+        folder: The folder of the run.
+        split: What was run on.
+        submission: What the benchmark's server takes; None for none.
+
+    Raises:
+        OutputError: If the folder holds no run, or cannot be written.
+    """
+    folder = expand_path(folder)
+    report = load_report(folder, split)
+    path = folder / _SUBMISSION
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    written = ""
+    if submission is not None and not report.scored and _whole(report):
+        write_submission(split, _predictions(folder, split), path, format=submission)
+        written = f"{_SUBMISSION}{f' ({submission.server})' if submission.server else ''}"
+    return write_report(folder, split, submission=written)
+
+
+def _whole(report: EvaluationReport) -> bool:
+    return report.coverage.done == report.coverage.in_split
+
+
+def _predictions(folder: Path, split: BenchmarkSplit) -> Iterator[tuple[Sample, Masks]]:
+    samples = {sample.id: sample for sample in split.samples}
+    # A sample that was run again has two records, of which the last counts.
+    last = {record.sample: place for place, record in enumerate(records_of(folder, masks=False))}
+    for place, record in enumerate(records_of(folder)):
+        if last[record.sample] == place:
+            # What a failed sample had made counts here as little as in the scores.
+            tracks = () if record.failed else record.tracks
+            masks = {track.object_id: track.masks for track in tracks}
+            if record.sample not in samples:
+                raise OutputError(
+                    f"{folder} has a record of {shorten(record.sample)}, which is no sample of "
+                    f"{split.name}; its files do not belong together"
+                )
+            yield samples[record.sample], masks

@@ -1,10 +1,12 @@
-"""One sample through a pipeline: masks, trace, timings, memory and score in one record."""
+"""Runs and scores one sample."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
@@ -17,21 +19,150 @@ from videoseg.errors import (
     PluginConflictError,
     PluginLoadError,
 )
-from videoseg.evaluation.memory import MemoryWatch
-from videoseg.evaluation.records import Record, RecordedError
-from videoseg.evaluation.scoring import (
-    answered_window,
-    failed_score,
-    score_tracks,
-    target_facts,
-)
+from videoseg.evaluation.records import Record, RecordedError, TargetFacts
+from videoseg.masks import union_of_rles
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.scoring import PredictedMasks, SampleScore, score_sample
 from videoseg.results import Segmentation
-from videoseg.types import VideoSource
+from videoseg.types import MaskTrack, Rle, VideoSource, Window
 
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline
 
-__all__ = ["SETUP_ERRORS", "SampleRunner", "failed_record", "left_out_record", "run_sample"]
+__all__ = [
+    "SETUP_ERRORS",
+    "MemoryWatch",
+    "SampleRunner",
+    "answered_window",
+    "failed_record",
+    "failed_score",
+    "left_out_record",
+    "run_sample",
+    "score_masks",
+    "score_tracks",
+    "target_facts",
+    "unreadable_score",
+]
+
+
+def score_tracks(
+    tracks: Sequence[MaskTrack],
+    truth: Truth,
+    protocol: EvalProtocol,
+    *,
+    window: Window | None = None,
+) -> SampleScore:
+    """Score mask tracks over all frames against the truth on the annotated ones.
+
+    Args:
+        tracks: The answer; none for "not in this video".
+        truth: The right answer.
+        protocol: The rules.
+        window: The window that was answered with.
+
+    Raises:
+        EvaluationError: If the truth has frames that the tracks do not have, or the sizes
+            differ and the protocol does not allow it.
+    """
+    last = max(truth.frames, default=-1)
+    for track in tracks:
+        if last >= len(track.masks):
+            raise EvaluationError(
+                f"frame {last} is annotated, but the video that was answered has only "
+                f"{len(track.masks)} frames; the videos and the annotations do not belong together"
+            )
+    predicted: dict[int, list[Rle | None]] = {
+        track.object_id: [track.masks[frame] for frame in truth.frames] for track in tracks
+    }
+    return score_masks(predicted, truth, protocol, window=window)
+
+
+def score_masks(
+    predicted: PredictedMasks | None,
+    truth: Truth,
+    protocol: EvalProtocol,
+    *,
+    window: Window | None = None,
+    mask_values: Sequence[int] | None = None,
+) -> SampleScore:
+    """Score masks on the annotated frames against the truth; see ``score_sample``.
+
+    Args:
+        predicted: For each object one mask for each annotated frame; None: no prediction.
+        truth: The right answer.
+        protocol: The rules.
+        window: The window that was answered with.
+        mask_values: What predicted pixels are in their pictures, on each annotated frame.
+
+    Raises:
+        EvaluationError: If prediction and truth do not fit together.
+    """
+    objects = truth.objects
+    if truth.ids_of_pictures and protocol.true_objects == "first-frame":
+        absent = (None,) * len(truth.frames)
+        ids = range(1, max(objects, default=0) + 1)
+        objects = {object_id: objects.get(object_id, absent) for object_id in ids}
+    return score_sample(
+        predicted,
+        objects,
+        size=truth.size,
+        protocol=protocol,
+        foreground=truth.foreground,
+        foreground_pixels=truth.foreground_pixels,
+        ignored=truth.ignored,
+        repeated=truth.repeated,
+        mask_values=mask_values,
+        predicted_window=window,
+        true_window=truth.window,
+    )
+
+
+def failed_score(truth: Truth, protocol: EvalProtocol) -> SampleScore:
+    """Return the score of a sample that failed: zero in every measure.
+
+    An empty prediction is right where there is no target, and a failure must not profit from
+    that, whatever the protocol makes of a missing prediction.
+    """
+    return score_masks(None, truth, replace(protocol, missing="zero"))
+
+
+def unreadable_score(protocol: EvalProtocol) -> SampleScore:
+    """Return zero in every measure, for a failure whose truth cannot be read either."""
+    return SampleScore(dict.fromkeys(protocol.measures, 0.0), missing=True)
+
+
+def target_facts(truth: Truth) -> TargetFacts:
+    """Return what is asked for, from the truth."""
+    pixels = truth.size[0] * truth.size[1]
+    areas = [
+        area for index in range(len(truth.frames)) if (area := _area(truth.objects, index, truth))
+    ]
+    return TargetFacts(
+        num_objects=len(truth.objects),
+        num_frames=len(truth.frames),
+        visible_share=len(areas) / len(truth.frames) if truth.frames else 0.0,
+        area_share=sum(areas) / len(areas) / pixels if areas and pixels else 0.0,
+    )
+
+
+def answered_window(result: Segmentation) -> Window | None:
+    """Return the window that a result answers with; None if nothing was found.
+
+    It is the last window the grounder asked to look at. A grounder that never asked says when
+    by its masks: from the first frame that has one to the last.
+    """
+    if not result.found:
+        return None
+    for turn in reversed(result.trace.turns):
+        if turn.look_window is not None:
+            return turn.look_window
+    frames = [frame for track in result.tracks for frame in track.visible_frames]
+    return Window(min(frames), max(frames) + 1) if frames else None
+
+
+def _area(objects: Mapping[int, Sequence[Rle | None]], index: int, truth: Truth) -> int:
+    return union_of_rles([masks[index] for masks in objects.values()], size=truth.size).area
+
 
 SETUP_ERRORS = (
     ComponentNotFoundError,
@@ -238,3 +369,63 @@ def _with_costs(record: Record, seconds: dict[str, float], watch: MemoryWatch) -
         peak_memory_bytes=watch.peak_bytes(),
         peak_device_memory_bytes=watch.peak_device_bytes(),
     )
+
+
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+
+
+class MemoryWatch:
+    """Measures the peak from its making on.
+
+    On Linux the kernel's high-water mark of this process is set back, so that the peak is that
+    of the work alone; elsewhere it is the peak of the process so far.
+    """
+
+    def __init__(self) -> None:
+        try:
+            _CLEAR.write_text("5")
+            self._own_mark = True
+        except OSError:
+            self._own_mark = False
+        if (torch := _torch_with_devices()) is not None:
+            for index in range(torch.cuda.device_count()):
+                torch.cuda.reset_peak_memory_stats(index)
+
+    def peak_bytes(self) -> int | None:
+        """Return the most bytes of main memory held; None if the system does not tell."""
+        if self._own_mark and (peak := _high_water_mark()) is not None:
+            return peak
+        try:
+            import resource
+        except ImportError:  # Windows
+            return None
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+
+    def peak_device_bytes(self) -> int | None:
+        """Return the most bytes held on GPUs, summed over them; None if none is in use."""
+        torch = _torch_with_devices()
+        if torch is None:
+            return None
+        return sum(
+            int(torch.cuda.max_memory_allocated(index))
+            for index in range(torch.cuda.device_count())
+        )
+
+
+def _high_water_mark() -> int | None:
+    try:
+        for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        return None
+    return None
+
+
+def _torch_with_devices() -> Any:
+    torch = sys.modules.get("torch")
+    cuda = getattr(torch, "cuda", None)
+    # Asking an uninitialised CUDA would start it, which costs a GPU memory.
+    return torch if cuda is not None and cuda.is_initialized() else None

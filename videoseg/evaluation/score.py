@@ -16,14 +16,19 @@ from typing import TYPE_CHECKING, Literal
 
 from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.errors import EvaluationError, OutputError
-from videoseg.evaluation.folder import RunFiles, files_of_runs
+from videoseg.evaluation.evaluate import Progress, ProgressCounter
 from videoseg.evaluation.merged_annotators import MergedAnnotators
 from videoseg.evaluation.predictions import PredictionReader, open_predictions
-from videoseg.evaluation.progress import Progress, ProgressCounter
 from videoseg.evaluation.records import Record, RecordedError, RecordFile
-from videoseg.evaluation.run_file import RunIdentity, RunInfo, new_session, write_run
-from videoseg.evaluation.running import left_out_record
-from videoseg.evaluation.scoring import failed_score, score_masks, target_facts
+from videoseg.evaluation.run import (
+    RunFiles,
+    RunIdentity,
+    RunInfo,
+    files_of_runs,
+    new_session,
+    write_run,
+)
+from videoseg.evaluation.sample import failed_score, left_out_record, score_masks, target_facts
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL

@@ -19,9 +19,9 @@ from videoseg.evaluation.report.data import (
     SampleRow,
     TableRow,
 )
-from videoseg.evaluation.report.words import left_out_line
-from videoseg.evaluation.run_file import RunInfo
-from videoseg.evaluation.scoring import unreadable_score
+from videoseg.evaluation.report.facts import left_out_line
+from videoseg.evaluation.run import RunInfo
+from videoseg.evaluation.sample import unreadable_score
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
 from videoseg.metrics.summary import Summary, summarize

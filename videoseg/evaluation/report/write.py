@@ -9,14 +9,13 @@ from pathlib import Path
 
 from videoseg.benchmarks.types import BenchmarkSplit
 from videoseg.errors import OutputError
-from videoseg.evaluation.folder import RunFiles, files_of_runs
 from videoseg.evaluation.records import Record, read_records
-from videoseg.evaluation.report.building import build_report
+from videoseg.evaluation.report.build import build_report
 from videoseg.evaluation.report.data import EvaluationReport
 from videoseg.evaluation.report.examples import Example, choose, illustrate
 from videoseg.evaluation.report.markdown import render_markdown
 from videoseg.evaluation.report.page import render_page
-from videoseg.evaluation.run_file import RunInfo
+from videoseg.evaluation.run import RunFiles, RunInfo, files_of_runs
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.results.report.wording import counted

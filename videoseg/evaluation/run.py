@@ -1,10 +1,12 @@
-"""``run.json``: what a run is, so that it can be resumed, merged and told from others."""
+"""Files of a run, and what they say about it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -14,13 +16,23 @@ from typing import Any
 from videoseg._version import __version__
 from videoseg.benchmarks.types import BenchmarkSplit, LeftOut, Sample, left_out_of, notes_of
 from videoseg.errors import ConfigError, OutputError
-from videoseg.evaluation.machine import describe_machine
-from videoseg.files import read_text
+from videoseg.files import expand_path, read_text
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
 from videoseg.types import from_dict, to_dict
 
-__all__ = ["RunIdentity", "RunInfo", "RunSession", "Shard", "new_session", "read_run", "write_run"]
+__all__ = [
+    "RunFiles",
+    "RunIdentity",
+    "RunInfo",
+    "RunSession",
+    "Shard",
+    "describe_machine",
+    "files_of_runs",
+    "new_session",
+    "read_run",
+    "write_run",
+]
 
 _SCHEMA = 1
 _MAX_SHARDS = 10_000
@@ -288,3 +300,116 @@ def _changes(
 def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+_NAME = re.compile(r"run(-(\d+)-of-(\d+))?\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """The files of one run, or of one shard of it.
+
+    Args:
+        folder: The folder of the run.
+        suffix: What tells a shard's files from those of others; empty for a whole run.
+    """
+
+    folder: Path
+    suffix: str = ""
+
+    @staticmethod
+    def of(folder: Path, shard: Shard | None) -> RunFiles:
+        """Return the files of a run or of a shard."""
+        return RunFiles(folder, "" if shard is None else shard.suffix)
+
+    @property
+    def records(self) -> Path:
+        """One JSON line for each sample that is done."""
+        return self.folder / f"records{self.suffix}.jsonl"
+
+    @property
+    def run(self) -> Path:
+        """What the run is."""
+        return self.folder / f"run{self.suffix}.json"
+
+    def read(self) -> RunInfo:
+        """Read what the run is.
+
+        Raises:
+            OutputError: If it cannot be read.
+        """
+        return read_run(self.run)
+
+
+def files_of_runs(folder: str | Path) -> list[RunFiles]:
+    """Return the runs in a folder: one, or its shards in order, or none.
+
+    Raises:
+        OutputError: If the folder cannot be listed.
+    """
+    folder = expand_path(folder)
+    found: list[tuple[int, int, str]] = []
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        names = []
+    except (OSError, ValueError) as error:
+        shown = shorten_text(printable(str(folder)), 300)
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot read {shown}: {reason}; choose another folder") from error
+    for name in names:
+        if (match := _NAME.fullmatch(name)) is not None:
+            found.append((int(match[3] or 1), int(match[2] or 1), match[1] or ""))
+    return [RunFiles(folder, suffix) for _, _, suffix in sorted(found)]
+
+
+def describe_machine() -> dict[str, str]:
+    """Return processor, cores, memory, GPUs and system, as text to print. Asks no library.
+
+    Example:
+        >>> sorted(describe_machine())[:2]
+        ['cores', 'gpus']
+    """
+    return {
+        "processor": _processor(),
+        "cores": str(_cores()),
+        "memory": _memory(),
+        "gpus": ", ".join(_gpus()) or "none seen",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+
+
+def _cores() -> int:
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable is not None else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    for line in _lines("/proc/cpuinfo"):
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> str:
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemTotal:"):
+            return f"{int(line.split()[1]) / 2**20:.0f} GiB"
+    return "unknown"
+
+
+def _gpus() -> list[str]:
+    """Return the models of NVIDIA GPUs, which their driver lists without starting CUDA."""
+    found = []
+    for place in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        for line in _lines(str(place)):
+            if line.startswith("Model:"):
+                found.append(line.partition(":")[2].strip())
+    return found
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
