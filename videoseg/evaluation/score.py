@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Literal
 from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.errors import EvaluationError, OutputError
 from videoseg.evaluation.evaluate import Progress, ProgressCounter
-from videoseg.evaluation.merged_annotators import MergedAnnotators
 from videoseg.evaluation.predictions import PredictionReader, open_predictions
 from videoseg.evaluation.records import Record, RecordedError, RecordFile
+from videoseg.evaluation.ref_davis17 import MergedAnnotators
 from videoseg.evaluation.run import (
     RunFiles,
     RunIdentity,

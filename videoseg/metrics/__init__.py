@@ -1,6 +1,5 @@
 """Scores for masks: measures, the rules of each benchmark, and what comes out of them."""
 
-from videoseg.metrics.annotators import merge_objects, merge_scores
 from videoseg.metrics.matching import best_assignment
 from videoseg.metrics.measures import decay, mean, recall, window_iou
 from videoseg.metrics.overlap import FrameTally
@@ -44,8 +43,6 @@ __all__ = [
     "boundary_f",
     "decay",
     "mean",
-    "merge_objects",
-    "merge_scores",
     "pixel_accuracy",
     "protocol_named",
     "recall",
