@@ -15,6 +15,7 @@ from typing import Literal
 from videoseg.benchmarks.types import Sample
 from videoseg.errors import OutputError, VideosegError
 from videoseg.files import check_regular_file, expand_path
+from videoseg.files.lock import FileLock
 from videoseg.metrics.protocol import MEASURES
 from videoseg.metrics.scoring import ObjectScore, SampleScore
 from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
@@ -280,18 +281,25 @@ class RecordFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = expand_path(path)
+        self._descriptor = -1
+        self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._lock.acquire():
+                raise OutputError(
+                    f"another process is writing {self.path}; wait for it, or choose another "
+                    "folder"
+                )
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
             self._descriptor = os.open(self.path, flags, 0o644)
         except (OSError, ValueError) as error:
+            self.close()
             shown = shorten_text(printable(str(self.path)), 300)
             reason = getattr(error, "strerror", None) or error
             raise OutputError(f"cannot write {shown}: {reason}; choose another folder") from error
         try:
             if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
                 raise OutputError(f"{self.path} is no regular file; choose another folder")
-            self._lock()
             self._cut_half_a_line()
         except BaseException:
             self.close()
@@ -323,6 +331,7 @@ class RecordFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+        self._lock.release()
 
     def __enter__(self) -> RecordFile:
         return self
@@ -334,21 +343,6 @@ class RecordFile:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # no such locks on Windows
-            return
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"another process is writing {self.path}; wait for it, or choose another folder"
-            ) from error
-        except OSError:
-            # Some network file systems have no locks; they can still hold a run.
-            return
 
     def _cut_half_a_line(self) -> None:
         end = os.fstat(self._descriptor).st_size
