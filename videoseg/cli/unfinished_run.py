@@ -130,7 +130,9 @@ class UnfinishedRun:
         """Return what there is of a run worth going on from."""
         found = sorted(entry.name for entry in self._place.iterdir())
         # What a run was about is written before it finds anything, under another name first.
-        foreign = [n for n in found if n not in _CONTENT and not n.startswith((".run", ".masks"))]
+        foreign = [
+            n for n in found if n not in _CONTENT and not n.startswith((".lock", ".run", ".masks"))
+        ]
         if foreign:
             raise OutputError(
                 f"{self._place} holds files that are not of an unfinished run "
