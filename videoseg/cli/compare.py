@@ -106,7 +106,7 @@ def compare(
 
 
 def _print(console: Console, comparison: Comparison, top: int) -> None:
-    from videoseg.evaluation.report.tables import measure_name
+    from videoseg.metrics import measure_name
     from videoseg.results.report.wording import counted
 
     head = (

@@ -211,12 +211,12 @@ def warn_of_problems(report: EvaluationReport) -> None:
 
 def print_report(console: Console, report: EvaluationReport, folder: Path | None) -> None:
     """Print the headline table, the coverage and where the files are."""
-    from videoseg.evaluation.report.tables import headline_rows, measure_name
+    from videoseg.metrics import measure_name
 
     console.print(f"{report.benchmark}: {report.coverage}", style="bold", soft_wrap=True)
     if report.scored:
         names = [measure_name(name) for name in report.measures]
-        rows = headline_rows(report)
+        rows = report.headline_rows
         width = max(len(row.label) for row in rows)
         widths = [max(len(name), 5) for name in names]
         head = "  ".join(f"{n:>{w}}" for n, w in zip(names, widths, strict=True))
@@ -248,7 +248,7 @@ def print_report(console: Console, report: EvaluationReport, folder: Path | None
 
 
 def _cells(row: TableRow, measures: Sequence[str], widths: Sequence[int]) -> str:
-    from videoseg.evaluation.report.tables import percent
+    from videoseg.evaluation.report import percent
 
     values: Mapping[str, float] = row.values
     return "  ".join(

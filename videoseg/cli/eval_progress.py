@@ -125,7 +125,8 @@ def _told(progress: Progress) -> str:
 
 
 def _score(record: Record) -> str:
-    from videoseg.evaluation.report.tables import measure_name, percent
+    from videoseg.evaluation.report import percent
+    from videoseg.metrics import measure_name
 
     values = record.score.values if record.score is not None else {}
     name = next((name for name in _MEASURES if name in values), None)

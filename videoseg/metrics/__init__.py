@@ -3,7 +3,7 @@
 from videoseg.metrics.matching import best_assignment
 from videoseg.metrics.measures import decay, mean, recall, window_iou
 from videoseg.metrics.overlap import FrameTally
-from videoseg.metrics.protocol import MEASURES, EvalProtocol, Measure
+from videoseg.metrics.protocol import MEASURES, EvalProtocol, Measure, measure_name
 from videoseg.metrics.protocols import PROTOCOLS, protocol_named
 from videoseg.metrics.scoring import ObjectScore, PredictedMasks, SampleScore, score_sample
 from videoseg.metrics.summary import (
@@ -43,6 +43,7 @@ __all__ = [
     "boundary_f",
     "decay",
     "mean",
+    "measure_name",
     "pixel_accuracy",
     "protocol_named",
     "recall",

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 from videoseg.errors import ConfigError
 from videoseg.text import shorten
 
-__all__ = ["MEASURES", "EvalProtocol", "Measure"]
+__all__ = ["MEASURES", "MEASURE_NAMES", "EvalProtocol", "Measure", "measure_name"]
 
 Measure: TypeAlias = Literal[
     "j",
@@ -58,6 +58,30 @@ MEASURES: dict[str, str] = {
     "target_accuracy": "share of samples with a target that were answered with one",
 }
 """Every measure a protocol can report, with what it means."""
+
+MEASURE_NAMES: dict[str, str] = {
+    "j_and_f": "J&F",
+    "j": "J",
+    "f": "F",
+    "j_recall": "J recall",
+    "f_recall": "F recall",
+    "j_decay": "J decay",
+    "f_decay": "F decay",
+    "robustness": "R",
+    "accuracy": "A",
+    "tiou": "tIoU",
+    "viou": "vIoU",
+    "giou": "gIoU",
+    "ciou": "cIoU",
+    "precision_at_50": "P@0.5",
+    "window_iou": "mIoU of windows",
+    "window_recall_at_30": "R@0.3",
+    "window_recall_at_50": "R@0.5",
+    "window_recall_at_70": "R@0.7",
+    "no_target_accuracy": "N-acc",
+    "target_accuracy": "T-acc",
+}
+"""Names of the measures in tables, as papers have them."""
 
 _PRINTED = ("frames", "start", "objects", "matching", "missing", "resolution", "overall")
 # Most protocols do without these; they are printed where they are set.
@@ -160,6 +184,16 @@ class EvalProtocol:
     def to_dict(self) -> dict[str, Any]:
         """Return the rules, ready for JSON."""
         return asdict(self)
+
+
+def measure_name(measure: str) -> str:
+    """Return the name of a measure in tables.
+
+    Example:
+        >>> measure_name("j_and_f")
+        'J&F'
+    """
+    return MEASURE_NAMES.get(measure, measure)
 
 
 @cache

@@ -8,6 +8,7 @@ from videoseg.evaluation.report.data import (
     EvaluationReport,
     SampleRow,
     TableRow,
+    percent,
 )
 from videoseg.evaluation.report.write import load_report, records_of, write_report
 
@@ -20,6 +21,7 @@ __all__ = [
     "TableRow",
     "build_report",
     "load_report",
+    "percent",
     "records_of",
     "write_report",
 ]

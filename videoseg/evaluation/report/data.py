@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from videoseg.benchmarks.types import LeftOut
 from videoseg.evaluation.records import RecordedError, TargetFacts
 from videoseg.evaluation.run import RunInfo
-from videoseg.metrics.protocol import EvalProtocol
+from videoseg.html import render
+from videoseg.metrics.protocol import EvalProtocol, measure_name
 from videoseg.types import to_dict
 
-__all__ = ["Breakdown", "Costs", "Coverage", "EvaluationReport", "SampleRow", "TableRow"]
+__all__ = [
+    "Breakdown",
+    "Costs",
+    "Coverage",
+    "EvaluationReport",
+    "SampleRow",
+    "TableRow",
+    "percent",
+]
 
 _SCHEMA = 1
 
@@ -201,6 +210,13 @@ class EvaluationReport:
     problems: tuple[str, ...] = ()
 
     @property
+    def headline_rows(self) -> tuple[TableRow, ...]:
+        """The rows of the first table: overall, then each group."""
+        num_scored = sum(bool(row.values) for row in self.samples)
+        groups = (replace(row, label=row.label or "no group") for row in self.groups.rows)
+        return (TableRow("overall", num_scored, self.overall), *groups)
+
+    @property
     def scored(self) -> bool:
         """Whether there was a truth to score against."""
         return bool(self.measures)
@@ -247,6 +263,22 @@ class EvaluationReport:
         }
 
     def _repr_html_(self) -> str:
-        from videoseg.evaluation.report.tables import headline_html
+        if not self.scored:
+            return ""
+        return render(
+            "evaluation_table.html",
+            rows=self.headline_rows,
+            measures=self.measures,
+            measure_name=measure_name,
+            percent=percent,
+        )
 
-        return headline_html(self)
+
+def percent(value: float | None) -> str:
+    """Return a value in [0, 1] in percent, with one decimal; a dash for none.
+
+    Example:
+        >>> percent(0.5), percent(None)
+        ('50.0', '–')
+    """
+    return "–" if value is None else f"{100 * value:.1f}"  # noqa: RUF001

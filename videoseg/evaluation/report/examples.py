@@ -12,8 +12,9 @@ from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.errors import EvaluationError, VideosegError
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report.data import EvaluationReport, SampleRow
+from videoseg.masks import union_of_rles
 from videoseg.masks.colors import object_color
-from videoseg.metrics.task import resized_nearest
+from videoseg.metrics.task import fitted_masks
 from videoseg.types import BoolArray, Frame, MaskTrack, Rle, Size
 
 __all__ = [
@@ -43,15 +44,17 @@ class ExamplePicture:
     """One frame of a sample.
 
     Args:
-        frame: Its index.
         uri: A JPEG as a ``data:`` address.
-        size: (height, width) of the picture.
+        width: Its width in pixels.
+        height: Its height.
+        alt: What it shows, such as ``frame 12``.
         j: J of the frame; None if there is no truth.
     """
 
-    frame: int
     uri: str
-    size: Size
+    width: int
+    height: int
+    alt: str
     j: float | None
 
 
@@ -158,9 +161,8 @@ def _picture(
         masks = {HIT: hit, FALSE_ALARM: pred & ~true, MISSED: true & ~pred}
     small = Picture(index, image, {k: m for k, m in masks.items() if m.any()}, size).fitted(_SIDE)
     drawn = _painted(small.image, small.masks)
-    return ExamplePicture(
-        index, jpeg_data_uri(drawn, _BYTES), (int(drawn.shape[0]), int(drawn.shape[1])), j
-    )
+    height, width = drawn.shape[:2]
+    return ExamplePicture(jpeg_data_uri(drawn, _BYTES), width, height, f"frame {index}", j)
 
 
 def _painted(image: Frame, masks: Mapping[int, BoolArray]) -> Frame:
@@ -173,10 +175,5 @@ def _painted(image: Frame, masks: Mapping[int, BoolArray]) -> Frame:
 
 
 def _union(rles: Sequence[Rle | None], size: Size) -> BoolArray:
-    union = np.zeros(size, dtype=bool)
-    for rle in rles:
-        if rle is not None:
-            mask = rle.decode()
-            # Predictions of another size are here only if the protocol resizes them.
-            union |= mask if mask.shape == tuple(size) else resized_nearest(mask, size)
-    return union
+    # Predictions of another size get here only if the protocol resizes them.
+    return union_of_rles(fitted_masks(rles, size), size=size).decode()

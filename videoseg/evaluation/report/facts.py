@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from videoseg.evaluation.report.tables import measure_name
-from videoseg.metrics.protocol import MEASURES, EvalProtocol
+from videoseg.metrics.protocol import MEASURES, EvalProtocol, measure_name
 from videoseg.results.report.wording import counted, shortened
 from videoseg.text import seconds_text
 

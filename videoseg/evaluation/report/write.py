@@ -13,8 +13,7 @@ from videoseg.evaluation.records import Record, read_records
 from videoseg.evaluation.report.build import build_report
 from videoseg.evaluation.report.data import EvaluationReport
 from videoseg.evaluation.report.examples import Example, choose, illustrate
-from videoseg.evaluation.report.markdown import render_markdown
-from videoseg.evaluation.report.page import render_page
+from videoseg.evaluation.report.pages import render_html, render_markdown
 from videoseg.evaluation.run import RunFiles, RunInfo, files_of_runs
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
@@ -137,7 +136,7 @@ def save_report(
     pages = {
         "report.json": document + "\n",
         "report.md": render_markdown(report, *rows, submission=submission),
-        "report.html": render_page(report, best, worst, submission=submission),
+        "report.html": render_html(report, best, worst, submission=submission),
     }
     for name, text in pages.items():
         write_file(folder / name, well_formed(text))
