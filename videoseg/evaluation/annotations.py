@@ -1,4 +1,4 @@
-"""True masks in a plain folder, with nothing else of a benchmark around them."""
+"""Ground truth from a plain folder of masks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from videoseg.benchmarks.types import Sample
 from videoseg.errors import EvaluationError
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.protocols import protocol_named
 from videoseg.text import shorten, well_formed
 from videoseg.video.images import natural_order
 
@@ -21,12 +22,12 @@ __all__ = ["read_annotations"]
 
 def read_annotations(
     folder: str | Path,
-    protocol: EvalProtocol,
+    protocol: EvalProtocol | str,
     *,
     frames: str | Path | None = None,
     videos: Collection[str] | None = None,
 ) -> LoadedSplit:
-    """Return a folder of true masks as a split that predictions can be scored on.
+    """Return a folder of masks as a split to score predictions against.
 
     ::
 
@@ -35,25 +36,27 @@ def read_annotations(
 
     Args:
         folder: The folder.
-        protocol: How predictions are scored.
+        protocol: The rules by which predictions are scored, or their name.
         frames: ``<frames>/<video>/<frame>.jpg``, for the pictures of the report; without it
-            the masks themselves stand in for them. Every mask must have its frame.
+            the masks stand in for them. Every mask must have its frame.
         videos: The videos that count; all in the folder by default.
 
     Raises:
+        ConfigError: If no protocol has this name.
         EvaluationError: If the folder has no masks, or they cannot be read; all problems are
             listed.
     """
+    protocol = protocol_named(protocol) if isinstance(protocol, str) else protocol
     folder = expand_path(folder)
     pictures = None if frames is None else expand_path(frames)
     problems = Problems("annotations", folder)
     samples: list[Sample] = []
-    places: dict[str, SplitVideo] = {}
-    folders: dict[str, Path | None] = {}
-    there = _subfolders(folder)
-    for name in sorted(set(videos or ()) - {place.name for place in there}):
+    split_videos: dict[str, SplitVideo] = {}
+    mask_folders: dict[str, Path | None] = {}
+    video_folders = _subfolders(folder)
+    for name in sorted(set(videos or ()) - {place.name for place in video_folders}):
         problems.add(folder, f"has no video {name!r}", fix="correct the list of videos")
-    for place in there:
+    for place in video_folders:
         if videos is not None and place.name not in videos:
             continue
         expressions = _subfolders(place)
@@ -65,10 +68,10 @@ def read_annotations(
                     place.name, f"has a name that is not UTF-8 ({shorten(name)})", fix="rename it"
                 )
             samples.append(sample)
-            folders[sample.id] = expression
+            mask_folders[sample.id] = expression
         video = _video_of_masks(place, expressions or [place], problems)
         if video is not None:
-            places[place.name] = _with_frames(video, pictures, place.name, problems)
+            split_videos[place.name] = _video_of_frames(video, pictures, place.name, problems)
     nested = {sample.id for sample in samples if sample.expression_id != "objects"}
     if nested and len(nested) < len(samples):
         problems.add(
@@ -83,10 +86,10 @@ def read_annotations(
         f"{folder.resolve().name or 'annotations'}",
         protocol=protocol,
         samples=samples,
-        videos=places,
-        truths=MaskFolderTruths(folders, absent="unannotated")
+        videos=split_videos,
+        truths=MaskFolderTruths(mask_folders, absent="unannotated")
         if nested
-        else IdPictureTruths(folder, dict.fromkeys(folders)),
+        else IdPictureTruths(folder, dict.fromkeys(mask_folders)),
     )
 
 
@@ -104,7 +107,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _video_of_masks(place: Path, folders: Sequence[Path], problems: Problems) -> SplitVideo | None:
-    """Return the video whose frames are all that any of the folders has a mask of."""
+    """Return the video of all frames that have a mask in any of the folders."""
     fix = "put the masks there, or remove the folder"
     files: dict[str, str] = {}
     for folder in folders:
@@ -123,7 +126,7 @@ def _video_of_masks(place: Path, folders: Sequence[Path], problems: Problems) ->
     return size and SplitVideo(place, tuple(files[name] for name in names), tuple(names), size)
 
 
-def _with_frames(
+def _video_of_frames(
     masks: SplitVideo, frames: Path | None, video_id: str, problems: Problems
 ) -> SplitVideo:
     """Return the video of the frames that belong to the masks, or note which is missing."""
@@ -138,11 +141,11 @@ def _with_frames(
         return masks
     missing = [name for name in masks.names if name not in found]
     if missing:
-        there = f"; its frames are called {shorten(min(found))} and so on" if found else ""
+        others = f", nor for {len(missing) - 1} others" if len(missing) > 1 else ""
+        example = f"; it has frames such as {shorten(min(found))}" if found else ""
         problems.add(
             folder,
-            f"has no frame {shorten(missing[0])} for the mask of that name, nor for "
-            f"{len(missing) - 1} others{there}",
+            f"has no frame {shorten(missing[0])} for the mask of that name{others}{example}",
             fix=fix,
         )
         return masks

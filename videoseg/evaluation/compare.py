@@ -13,7 +13,6 @@ from videoseg.errors import ConfigError, EvaluationError
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report import load_report, records_of
 from videoseg.evaluation.run import files_of_runs
-from videoseg.evaluation.sample import unreadable_score
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
@@ -237,7 +236,7 @@ class _Scores:
         last = {record.sample: record for record in records_of(folder, masks=False)}
         records = {name: record for name, record in last.items() if not record.left_out}
         scores = {
-            name: record.score or unreadable_score(report.protocol)
+            name: record.score_or_zero(report.protocol)
             for name, record in records.items()
             if report.scored
         }

@@ -1,4 +1,4 @@
-"""Runs a pipeline over a benchmark, survives being killed, and reports."""
+"""Runs a pipeline over a benchmark, resumes interrupted runs, and writes the report."""
 
 from __future__ import annotations
 
@@ -31,31 +31,65 @@ from videoseg.files import expand_path
 from videoseg.text import shorten
 
 if TYPE_CHECKING:
-    from videoseg.benchmarks.submission import SubmissionFormat
-    from videoseg.evaluation.report import EvaluationReport
     from videoseg.pipeline import Pipeline, PipelineConfig
 
 __all__ = [
     "Progress",
     "ProgressCounter",
     "SampleExecutor",
-    "asked_samples",
     "evaluate",
+    "select_samples",
     "write_outcome",
 ]
+
+_SUBMISSION = "submission.zip"
+
+
+class SampleExecutor(Protocol):
+    """Runs samples for ``evaluate`` somewhere else, such as on a cluster.
+
+    ``evaluate`` keeps the records and writes the report.
+    """
+
+    @property
+    def num_workers(self) -> int:
+        """How many pipelines run in parallel."""
+
+    def run(
+        self,
+        split: BenchmarkSplit,
+        config: PipelineConfig,
+        samples: Sequence[Sample],
+        *,
+        seed: int,
+    ) -> Iterator[Record]:
+        """Yield one record for each sample as it finishes, in any order.
+
+        The iterator is closed when the run is interrupted.
+
+        Args:
+            split: Where the samples are from.
+            config: The pipeline to build.
+            samples: The samples left to run; at least one.
+            seed: The seed of every sample.
+
+        Raises:
+            VideosegError: If something is missing that every sample needs. Errors of a single
+                sample belong in its record; see ``failed_record``.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come.
+    """Progress of a run.
 
     Args:
-        done: Samples done, those of earlier sessions included.
-        total: Samples asked for.
+        done: Samples done, including those of earlier sessions.
+        total: Samples to run.
         failed: How many of the done ones failed.
-        seconds_left: What the rest will take, judged by this session; None before there is
-            anything to judge by.
-        record: The sample that was done last in this session.
+        seconds_left: Estimate for the remaining samples from the pace of this session; None
+            before the first one is done.
+        record: The last sample done in this session.
     """
 
     done: int
@@ -66,12 +100,12 @@ class Progress:
 
 
 class ProgressCounter:
-    """Counts samples and tells how long the rest will take.
+    """Counts samples and reports the progress of a run to a callback.
 
     Args:
-        total: Samples asked for.
-        before: Those done in earlier sessions, and whether they failed.
-        on_progress: Who is told; None for nobody.
+        total: Samples to run.
+        before: Samples done in earlier sessions, and whether they failed.
+        on_progress: The callback; None for none.
     """
 
     def __init__(
@@ -86,8 +120,8 @@ class ProgressCounter:
         self._on_progress = on_progress
         self._begin = time.monotonic()
 
-    def tell(self, record: Record | None = None) -> None:
-        """Tell how far the run has come."""
+    def report(self, record: Record | None = None) -> None:
+        """Call the callback."""
         if self._on_progress is None:
             return
         here = self._done - self._already
@@ -96,41 +130,10 @@ class ProgressCounter:
         self._on_progress(Progress(self._done, self._total, self._failed, left, record))
 
     def add(self, record: Record) -> None:
-        """Count a record."""
+        """Count a record, and report it."""
         self._done += 1
         self._failed += record.failed
-        self.tell(record)
-
-
-class SampleExecutor(Protocol):
-    """Runs samples for ``evaluate``, which keeps the records and makes the report."""
-
-    @property
-    def num_workers(self) -> int:
-        """How many pipelines work side by side."""
-
-    def run(
-        self,
-        split: BenchmarkSplit,
-        config: PipelineConfig,
-        samples: Sequence[Sample],
-        *,
-        seed: int,
-    ) -> Iterator[Record]:
-        """Yield one record for each sample as it is finished, in whatever order.
-
-        The iterator is closed when the run is broken off.
-
-        Args:
-            split: Where the samples are from.
-            config: The pipeline to build.
-            samples: What is left to do; at least one.
-            seed: The seed of every sample.
-
-        Raises:
-            VideosegError: If something is missing that every sample needs. What goes wrong
-                with one sample belongs into its record; see ``failed_record``.
-        """
+        self.report(record)
 
 
 def evaluate(
@@ -152,49 +155,47 @@ def evaluate(
 ) -> EvaluationReport:
     """Run a pipeline over a split, score it and write a report.
 
-    Every sample is on the disk as soon as it is done: whatever ends the run, ``resume`` goes on
-    where it stopped. A sample that fails is recorded with its error and counts as zero; one
-    whose truth cannot be read is not run and counts neither way.
+    Every sample is written to disk as soon as it is done: however the run ends, ``resume``
+    continues it. A sample that fails is recorded with its error and counts as zero; one whose
+    ground truth cannot be read is not run and is left out of every mean.
 
     Args:
         split: What to run on, from ``open_benchmark``.
         pipeline: A pipeline, its configuration, or its name.
         out: The folder for records and report.
-        resume: Go on with the run that is in the folder, if one is.
+        resume: Continue the run in the folder, if there is one.
         retry_failed: With ``resume``, run failed samples again.
         shard: Run only this part; the report covers all parts found in the folder.
         limit: Run only this many samples, the first of the split.
-        workers: Processes that each hold one pipeline; 0 for none but this one. A sample that
-            crashes its process then fails alone.
+        workers: Number of processes with one pipeline each; 0 runs in this process. If a sample
+            crashes its process, only that sample fails.
         executor: Runs the samples somewhere else, such as on a cluster; instead of ``workers``.
         seed: The seed of every sample.
         on_progress: Called at the start and after every sample.
-        command: What was typed, for the report.
+        command: The command line, for the report.
         root: Where the benchmark was read from, for the report.
-        submission: What the benchmark's server takes. Where the truth is not public and every
-            sample is done, ``submission.zip`` is written; failed samples are empty in it.
+        submission: The format of the benchmark's server. If the ground truth is not public and
+            every sample is done, ``submission.zip`` is written; failed samples are empty in it.
 
     Returns:
         The report, also written to ``report.html``, ``report.md`` and ``report.json``.
 
     Raises:
         OutputError: If the folder holds another run, or cannot be written.
-        ConfigError: If an argument is out of range, or ``workers`` or an ``executor`` are asked
-            for with a pipeline that holds instances.
+        ConfigError: If an argument is out of range, or ``workers`` or an ``executor`` are given
+            with a pipeline of instances.
         VideosegError: If something is missing that every sample needs.
     """
-    from videoseg.evaluation.evaluate import write_outcome
-
     _check_numbers(limit, workers, executor)
     pipe, owned = _pipeline(pipeline)
     try:
-        identity = RunIdentity.of(split, _described(pipe), seed)
-        samples = asked_samples(split.samples, limit=limit, shard=shard)
+        identity = RunIdentity.of(split, _description(pipe), seed)
+        samples = select_samples(split.samples, limit=limit, shard=shard)
         out = expand_path(out)
         files = RunFiles.of(out, shard)
-        info = _begin(files, identity, resume=resume)
-        with RecordFile(files.records) as records:
-            known = _known(files.records)
+        info = _check_folder(files, identity, resume=resume)
+        with RecordFile(files.records) as file:
+            known = _known_samples(files.records)
             num_workers = workers if executor is None else executor.num_workers
             session = new_session(command, num_workers)
             info = info.resumed(session, limit=limit, root=str(root), shard=shard)
@@ -202,36 +203,54 @@ def evaluate(
             skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
             left = [sample for sample in samples if sample.id not in skip]
             before = {sample.id: known[sample.id] for sample in samples if sample.id in skip}
-            _run(
-                _records(pipe, split, left, workers=workers, executor=executor, seed=seed),
-                records,
-                ProgressCounter(len(samples), before, on_progress),
-            )
+            counter = ProgressCounter(len(samples), before, on_progress)
+            records = _run(pipe, split, left, workers=workers, executor=executor, seed=seed)
+            with closing(records):
+                counter.report()
+                for record in records:
+                    file.append(record)
+                    counter.add(record)
     finally:
         if owned:
             pipe.close()
     return write_outcome(out, split, submission)
 
 
-def asked_samples(
+def select_samples(
     samples: Sequence[Sample], *, limit: int | None = None, shard: Shard | None = None
 ) -> tuple[Sample, ...]:
-    """Return the samples of a split that a run, or one shard of it, is about."""
-    asked = tuple(samples[:limit])
-    return asked if shard is None else shard.of(asked)
+    """Return the samples of a split that a run, or one shard of it, covers."""
+    selected = tuple(samples[:limit])
+    return selected if shard is None else shard.of(selected)
+
+
+def write_outcome(
+    folder: str | Path, split: BenchmarkSplit, submission: SubmissionFormat | None = None
+) -> EvaluationReport:
+    """Write the report of a folder, and ``submission.zip`` if the ground truth is not public.
+
+    Args:
+        folder: The folder of the run.
+        split: What was run on.
+        submission: The format of the benchmark's server; None for none.
+
+    Raises:
+        OutputError: If the folder holds no run, or cannot be written.
+    """
+    folder = expand_path(folder)
+    report = load_report(folder, split)
+    path = folder / _SUBMISSION
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    written = ""
+    all_done = report.coverage.done == report.coverage.in_split
+    if submission is not None and not report.scored and all_done:
+        write_submission(split, _predictions(folder, split), path, format=submission)
+        written = f"{_SUBMISSION}{f' ({submission.server})' if submission.server else ''}"
+    return write_report(folder, split, submission=written)
 
 
 def _run(
-    records: Generator[Record, None, None], file: RecordFile, counter: ProgressCounter
-) -> None:
-    with closing(records):
-        counter.tell()
-        for record in records:
-            file.append(record)
-            counter.add(record)
-
-
-def _records(
     pipe: Pipeline,
     split: BenchmarkSplit,
     samples: Sequence[Sample],
@@ -244,21 +263,20 @@ def _records(
         return
     if executor is not None:
         yield from executor.run(split, pipe.config, samples, seed=seed)
-        return
-    if workers == 0:
+    elif workers == 0:
         with closing(SampleRunner(pipe, split, seed=seed)) as run:
             for sample in samples:
                 yield run(sample)
-        return
-    with closing(WorkerPool(split, pipe.config, num_workers=workers, seed=seed)) as pool:
-        yield from pool.run(samples)
+    else:
+        with closing(WorkerPool(split, pipe.config, num_workers=workers, seed=seed)) as pool:
+            yield from pool.run(samples)
 
 
-def _begin(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
-    """Check that the folder is free, or holds the same run."""
+def _check_folder(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
+    """Check that the folder is free or holds the same run; return what is known of the run."""
     if not resume and (os.path.lexists(files.run) or os.path.lexists(files.records)):
         raise OutputError(
-            f"{files.folder} already holds a run; go on with it by --resume (resume=True), or "
+            f"{files.folder} already holds a run; continue it with --resume (resume=True), or "
             "choose another folder"
         )
     sharded = files.run.name != "run.json"
@@ -273,17 +291,17 @@ def _begin(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
         if differences := info.identity.differences(identity):
             raise OutputError(
                 f"{files.folder} holds another run: {'; '.join(differences)}; choose another "
-                "folder, or run what was run there"
+                "folder, or repeat the run that is there"
             )
         if other.run == files.run:
             own = info
     return own or RunInfo(identity)
 
 
-def _known(path: Path) -> dict[str, bool]:
+def _known_samples(path: Path) -> dict[str, bool]:
     """Return the samples that have a record, and whether they failed.
 
-    Where only the truth could not be read, another session tries again.
+    Samples whose ground truth could not be read are not among them: they are tried again.
     """
     problems: list[str] = []
     known: dict[str, bool] = {}
@@ -295,6 +313,7 @@ def _known(path: Path) -> dict[str, bool]:
 
 
 def _pipeline(given: Pipeline | PipelineConfig | str) -> tuple[Pipeline, bool]:
+    """Return the pipeline, and whether it was made here."""
     from videoseg.pipeline import Pipeline, PipelineConfig
 
     if isinstance(given, str):
@@ -304,12 +323,29 @@ def _pipeline(given: Pipeline | PipelineConfig | str) -> tuple[Pipeline, bool]:
     return given, False
 
 
-def _described(pipe: Pipeline) -> dict[str, Any]:
+def _description(pipe: Pipeline) -> dict[str, Any]:
     try:
         return pipe.config.to_dict()
     except ConfigError:
-        # Instances have no configuration; their classes at least are known.
+        # Instances have no configuration, but their classes are known.
         return {"stages": repr(pipe)}
+
+
+def _predictions(folder: Path, split: BenchmarkSplit) -> Iterator[tuple[Sample, Masks]]:
+    samples = {sample.id: sample for sample in split.samples}
+    # A sample that was run again has two records, and the last one counts.
+    last = {record.sample: place for place, record in enumerate(records_of(folder, masks=False))}
+    for place, record in enumerate(records_of(folder)):
+        if last[record.sample] == place:
+            # The partial answer of a failed sample counts neither here nor in the scores.
+            tracks = () if record.failed else record.tracks
+            masks = {track.object_id: track.masks for track in tracks}
+            if record.sample not in samples:
+                raise OutputError(
+                    f"{folder} has a record of {shorten(record.sample)}, which is no sample of "
+                    f"{split.name}; its files do not belong together"
+                )
+            yield samples[record.sample], masks
 
 
 def _check_numbers(limit: int | None, workers: int, executor: SampleExecutor | None) -> None:
@@ -322,52 +358,3 @@ def _check_numbers(limit: int | None, workers: int, executor: SampleExecutor | N
         problems.append(f"workers={workers} and an executor exclude each other; give one of them")
     if problems:
         raise ConfigError(problems)
-
-
-_SUBMISSION = "submission.zip"
-
-
-def write_outcome(
-    folder: str | Path, split: BenchmarkSplit, submission: SubmissionFormat | None = None
-) -> EvaluationReport:
-    """Write the report of a folder, and ``submission.zip`` where the truth is not public.
-
-    Args:
-        folder: The folder of the run.
-        split: What was run on.
-        submission: What the benchmark's server takes; None for none.
-
-    Raises:
-        OutputError: If the folder holds no run, or cannot be written.
-    """
-    folder = expand_path(folder)
-    report = load_report(folder, split)
-    path = folder / _SUBMISSION
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
-    written = ""
-    if submission is not None and not report.scored and _whole(report):
-        write_submission(split, _predictions(folder, split), path, format=submission)
-        written = f"{_SUBMISSION}{f' ({submission.server})' if submission.server else ''}"
-    return write_report(folder, split, submission=written)
-
-
-def _whole(report: EvaluationReport) -> bool:
-    return report.coverage.done == report.coverage.in_split
-
-
-def _predictions(folder: Path, split: BenchmarkSplit) -> Iterator[tuple[Sample, Masks]]:
-    samples = {sample.id: sample for sample in split.samples}
-    # A sample that was run again has two records, of which the last counts.
-    last = {record.sample: place for place, record in enumerate(records_of(folder, masks=False))}
-    for place, record in enumerate(records_of(folder)):
-        if last[record.sample] == place:
-            # What a failed sample had made counts here as little as in the scores.
-            tracks = () if record.failed else record.tracks
-            masks = {track.object_id: track.masks for track in tracks}
-            if record.sample not in samples:
-                raise OutputError(
-                    f"{folder} has a record of {shorten(record.sample)}, which is no sample of "
-                    f"{split.name}; its files do not belong together"
-                )
-            yield samples[record.sample], masks

@@ -16,7 +16,7 @@ from videoseg.benchmarks.types import Sample
 from videoseg.errors import OutputError, VideosegError
 from videoseg.files import check_regular_file, expand_path
 from videoseg.files.lock import FileLock
-from videoseg.metrics.protocol import MEASURES
+from videoseg.metrics.protocol import MEASURES, EvalProtocol
 from videoseg.metrics.scoring import ObjectScore, SampleScore
 from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
 from videoseg.types import (
@@ -57,6 +57,12 @@ class RecordedError:
 
     type: str
     message: str
+
+    @staticmethod
+    def of(error: BaseException) -> RecordedError:
+        """Return the class and the message of an error."""
+        text = " ".join(str(error).split())
+        return RecordedError(type(error).__name__, text or "no message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +163,12 @@ class Record:
     def left_out(self) -> bool:
         """Whether the sample counts neither way, since its truth cannot be read."""
         return self.status == "left-out"
+
+    def score_or_zero(self, protocol: EvalProtocol) -> SampleScore:
+        """Return the score; zero in every measure if the sample failed before it had one."""
+        if self.score is not None:
+            return self.score
+        return SampleScore(dict.fromkeys(protocol.measures, 0.0), missing=True)
 
     def without_masks(self) -> Record:
         """Return the record without what takes room: masks, grounding and trace."""

@@ -1,4 +1,4 @@
-"""Runs and scores one sample."""
+"""Runs one sample and scores it: masks, trace, timings, memory and score in one record."""
 
 from __future__ import annotations
 
@@ -41,8 +41,202 @@ __all__ = [
     "score_masks",
     "score_tracks",
     "target_facts",
-    "unreadable_score",
 ]
+
+SETUP_ERRORS = (
+    ComponentNotFoundError,
+    MissingDependencyError,
+    MissingWeightsError,
+    OutputError,
+    PluginConflictError,
+    PluginLoadError,
+)
+"""Errors that affect every sample: raised at once instead of recorded."""
+
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+
+
+# -- running -----------------------------------------------------------------------------
+
+
+class SampleRunner:
+    """Runs samples of one split through one pipeline.
+
+    The last video stays open: the expressions of one video usually follow each other, and a
+    pipeline may cache what it has computed for it.
+
+    Args:
+        pipeline: The pipeline; it is not closed.
+        split: Where the samples are from.
+        seed: The seed of every sample.
+    """
+
+    def __init__(self, pipeline: Pipeline, split: BenchmarkSplit, *, seed: int = 0) -> None:
+        self._pipeline = pipeline
+        self._split = split
+        self._seed = seed
+        self._video_id: str | None = None
+        self._video: VideoSource | None = None
+
+    def __call__(self, sample: Sample) -> Record:
+        """Run one sample and score it.
+
+        An error of this sample is in its record, together with the partial answer, which does
+        not count. A sample whose ground truth cannot be read is left out. Only errors that
+        affect every sample are raised.
+
+        Raises:
+            VideosegError: One of ``SETUP_ERRORS``.
+        """
+        watch = MemoryWatch()
+        begin = time.perf_counter()
+        result: Segmentation | None = None
+        try:
+            # Before the model runs: an answer that cannot be scored is wasted time.
+            truth = self._split.truth(sample)
+        except EvaluationError as error:
+            return left_out_record(sample, error, seed=self._seed)
+        try:
+            video = self._open(sample.video_id)
+            result = self._answer(video, sample)
+            seconds = {**result.timings, "total": time.perf_counter() - begin}
+            begin = time.perf_counter()
+            record = self._score(sample, result, truth)
+            seconds["scoring"] = time.perf_counter() - begin
+        except SETUP_ERRORS:
+            raise
+        except Exception as error:
+            # The video may be the cause, so the next sample opens it again.
+            self.close()
+            record = failed_record(sample, self._split, error, seed=self._seed)
+            result = result or getattr(error, "partial", None)
+            if result is not None:
+                record = replace(record, **_result_fields(result))
+            seconds = {"total": time.perf_counter() - begin}
+        return replace(
+            record,
+            timings={name: round(value, 6) for name, value in seconds.items()},
+            peak_memory_bytes=watch.peak_bytes(),
+            peak_device_memory_bytes=watch.peak_device_bytes(),
+        )
+
+    def close(self) -> None:
+        """Close the open video."""
+        close: Callable[[], None] | None = getattr(self._video, "close", None)
+        if close is not None:
+            close()
+        self._video = self._video_id = None
+
+    def _open(self, video_id: str) -> VideoSource:
+        if self._video is None or self._video_id != video_id:
+            self.close()
+            self._video = self._split.video(video_id)
+            self._video_id = video_id
+        return self._video
+
+    def _answer(self, video: VideoSource, sample: Sample) -> Segmentation:
+        if sample.prompts:
+            return self._pipeline.propagate(
+                video, sample.prompts, query=sample.query, seed=self._seed
+            )
+        return self._pipeline(video, sample.query, seed=self._seed)
+
+    def _score(self, sample: Sample, result: Segmentation, truth: Truth | None) -> Record:
+        score = target = None
+        if truth is not None:
+            window = answered_window(result)
+            score = score_tracks(result.tracks, truth, self._split.protocol, window=window)
+            target = target_facts(truth)
+        record = Record.of(sample)
+        return replace(record, score=score, target=target, **_result_fields(result))
+
+
+def run_sample(
+    pipeline: Pipeline, split: BenchmarkSplit, sample: Sample, *, seed: int = 0
+) -> Record:
+    """Run one sample through a pipeline, score it and return its record.
+
+    For many samples use one ``SampleRunner``, which keeps a video open for all its expressions.
+
+    Args:
+        pipeline: The pipeline.
+        split: Where the sample is from.
+        sample: A query, or prompts (then only the propagator runs).
+        seed: The seed.
+
+    Raises:
+        VideosegError: If something is missing that every sample needs; errors of this sample
+            alone are in its record.
+    """
+    runner = SampleRunner(pipeline, split, seed=seed)
+    try:
+        return runner(sample)
+    finally:
+        runner.close()
+
+
+def failed_record(
+    sample: Sample, split: BenchmarkSplit, error: BaseException | RecordedError, *, seed: int = 0
+) -> Record:
+    """Return the record of a sample that failed; it counts as zero in every measure.
+
+    A sample whose ground truth cannot be read is left out instead.
+
+    Args:
+        sample: The sample.
+        split: Where it is from.
+        error: What went wrong.
+        seed: The seed of the run.
+    """
+    score = target = None
+    try:
+        truth = split.truth(sample)
+        if truth is not None:
+            score = failed_score(truth, split.protocol)
+            target = target_facts(truth)
+    except EvaluationError as unusable:
+        return left_out_record(sample, unusable, seed=seed)
+    return replace(
+        Record.of(sample),
+        status="failed",
+        error=error if isinstance(error, RecordedError) else RecordedError.of(error),
+        seed=seed,
+        score=score,
+        target=target,
+    )
+
+
+def left_out_record(sample: Sample, error: EvaluationError, *, seed: int = 0) -> Record:
+    """Return the record of a sample whose ground truth cannot be used; no mean includes it.
+
+    Args:
+        sample: The sample.
+        error: Why its ground truth cannot be used.
+        seed: The seed of the run.
+    """
+    recorded = RecordedError.of(error)
+    return replace(Record.of(sample), status="left-out", error=recorded, seed=seed)
+
+
+def _result_fields(result: Segmentation) -> dict[str, Any]:
+    """Return the fields of a record that come from a result, even a partial one."""
+    return {
+        "size": result.video.size,
+        "num_frames": result.video.num_frames,
+        "num_objects": len(result.tracks),
+        "tracks": result.tracks,
+        "grounding": result.grounding,
+        "trace": result.trace,
+        "window": answered_window(result),
+        "seed": result.seed,
+        "versions": dict(result.versions),
+        "device": result.device,
+        "warnings": result.warnings,
+    }
+
+
+# -- scoring -----------------------------------------------------------------------------
 
 
 def score_tracks(
@@ -52,16 +246,16 @@ def score_tracks(
     *,
     window: Window | None = None,
 ) -> SampleScore:
-    """Score mask tracks over all frames against the truth on the annotated ones.
+    """Score mask tracks over all frames against the ground truth on the annotated ones.
 
     Args:
         tracks: The answer; none for "not in this video".
-        truth: The right answer.
+        truth: The ground truth.
         protocol: The rules.
-        window: The window that was answered with.
+        window: The predicted window.
 
     Raises:
-        EvaluationError: If the truth has frames that the tracks do not have, or the sizes
+        EvaluationError: If a frame is annotated that the tracks do not have, or the sizes
             differ and the protocol does not allow it.
     """
     last = max(truth.frames, default=-1)
@@ -85,17 +279,17 @@ def score_masks(
     window: Window | None = None,
     mask_values: Sequence[int] | None = None,
 ) -> SampleScore:
-    """Score masks on the annotated frames against the truth; see ``score_sample``.
+    """Score masks on the annotated frames against the ground truth; see ``score_sample``.
 
     Args:
         predicted: For each object one mask for each annotated frame; None: no prediction.
-        truth: The right answer.
+        truth: The ground truth.
         protocol: The rules.
-        window: The window that was answered with.
-        mask_values: What predicted pixels are in their pictures, on each annotated frame.
+        window: The predicted window.
+        mask_values: The value of predicted pixels in their files, on each annotated frame.
 
     Raises:
-        EvaluationError: If prediction and truth do not fit together.
+        EvaluationError: If prediction and ground truth do not fit together.
     """
     objects = truth.objects
     if truth.ids_of_pictures and protocol.true_objects == "first-frame":
@@ -120,19 +314,14 @@ def score_masks(
 def failed_score(truth: Truth, protocol: EvalProtocol) -> SampleScore:
     """Return the score of a sample that failed: zero in every measure.
 
-    An empty prediction is right where there is no target, and a failure must not profit from
-    that, whatever the protocol makes of a missing prediction.
+    An empty prediction is right if there is no target. A failure must not profit from that,
+    whatever the protocol says about missing predictions.
     """
     return score_masks(None, truth, replace(protocol, missing="zero"))
 
 
-def unreadable_score(protocol: EvalProtocol) -> SampleScore:
-    """Return zero in every measure, for a failure whose truth cannot be read either."""
-    return SampleScore(dict.fromkeys(protocol.measures, 0.0), missing=True)
-
-
 def target_facts(truth: Truth) -> TargetFacts:
-    """Return what is asked for, from the truth."""
+    """Return the facts about the target by which results are broken down."""
     pixels = truth.size[0] * truth.size[1]
     areas = [
         area for index in range(len(truth.frames)) if (area := _area(truth.objects, index, truth))
@@ -148,8 +337,8 @@ def target_facts(truth: Truth) -> TargetFacts:
 def answered_window(result: Segmentation) -> Window | None:
     """Return the window that a result answers with; None if nothing was found.
 
-    It is the last window the grounder asked to look at. A grounder that never asked says when
-    by its masks: from the first frame that has one to the last.
+    It is the last window the grounder asked for. If it never asked, it is the window from the
+    first frame with a mask to the last.
     """
     if not result.found:
         return None
@@ -164,237 +353,29 @@ def _area(objects: Mapping[int, Sequence[Rle | None]], index: int, truth: Truth)
     return union_of_rles([masks[index] for masks in objects.values()], size=truth.size).area
 
 
-SETUP_ERRORS = (
-    ComponentNotFoundError,
-    MissingDependencyError,
-    MissingWeightsError,
-    OutputError,
-    PluginConflictError,
-    PluginLoadError,
-)
-"""What would fail for every sample alike, and is better mended than recorded a thousand times."""
-
-
-class SampleRunner:
-    """Runs samples of one split through one pipeline.
-
-    The last video stays open, since the expressions of one video come one after the other and
-    a pipeline may remember what it has found out about it.
-
-    Args:
-        pipeline: The pipeline; it stays open.
-        split: Where the samples are from.
-        seed: The seed of every sample.
-    """
-
-    def __init__(self, pipeline: Pipeline, split: BenchmarkSplit, *, seed: int = 0) -> None:
-        self._pipeline = pipeline
-        self._split = split
-        self._seed = seed
-        self._video_id: str | None = None
-        self._video: VideoSource | None = None
-
-    def __call__(self, sample: Sample) -> Record:
-        """Run one sample and score it.
-
-        Whatever goes wrong with this sample is in its record, beside what had been found until
-        then (which does not count). A sample whose truth cannot be read is left out. Only what
-        would go wrong with every sample is raised.
-
-        Raises:
-            VideosegError: One of ``SETUP_ERRORS``.
-        """
-        watch = MemoryWatch()
-        begin = time.perf_counter()
-        result: Segmentation | None = None
-        try:
-            # Before a model runs: an answer that nothing can be held against is of no use.
-            truth = self._split.truth(sample)
-        except EvaluationError as error:
-            return left_out_record(sample, error, seed=self._seed)
-        try:
-            video = self._opened(sample.video_id)
-            result = self._answer(video, sample)
-            seconds = {**result.timings, "total": time.perf_counter() - begin}
-            begin = time.perf_counter()
-            record = self._scored(sample, result, truth)
-            seconds["scoring"] = time.perf_counter() - begin
-        except SETUP_ERRORS:
-            raise
-        except Exception as error:
-            # A new video may behave; one that made something fail is not kept open.
-            self._forget()
-            record = failed_record(sample, self._split, error, seed=self._seed)
-            result = result or getattr(error, "partial", None)
-            if result is not None:
-                record = replace(record, **_found(result))
-            seconds = {"total": time.perf_counter() - begin}
-        return _with_costs(record, seconds, watch)
-
-    def close(self) -> None:
-        """Close the video that is open."""
-        self._forget()
-
-    def _opened(self, video_id: str) -> VideoSource:
-        if self._video is None or self._video_id != video_id:
-            self._forget()
-            self._video = self._split.video(video_id)
-            self._video_id = video_id
-        return self._video
-
-    def _forget(self) -> None:
-        close: Callable[[], None] | None = getattr(self._video, "close", None)
-        if close is not None:
-            close()
-        self._video = self._video_id = None
-
-    def _answer(self, video: VideoSource, sample: Sample) -> Segmentation:
-        if sample.prompts:
-            return self._pipeline.propagate(
-                video, sample.prompts, query=sample.query, seed=self._seed
-            )
-        return self._pipeline(video, sample.query, seed=self._seed)
-
-    def _scored(self, sample: Sample, result: Segmentation, truth: Truth | None) -> Record:
-        window = answered_window(result)
-        score = target = None
-        if truth is not None:
-            score = score_tracks(result.tracks, truth, self._split.protocol, window=window)
-            target = target_facts(truth)
-        return replace(
-            Record.of(sample),
-            score=score,
-            target=target,
-            **_found(result),
-        )
-
-
-def run_sample(
-    pipeline: Pipeline, split: BenchmarkSplit, sample: Sample, *, seed: int = 0
-) -> Record:
-    """Run one sample through a pipeline and score it; the record holds all there is to know.
-
-    To run many, make one ``SampleRunner``: it keeps a video open for all its expressions.
-
-    Args:
-        pipeline: The pipeline.
-        split: Where the sample is from.
-        sample: A query, or prompts (then only the propagator runs).
-        seed: The seed.
-
-    Raises:
-        VideosegError: If something is missing that every sample needs; what goes wrong with
-            this sample alone is in its record.
-    """
-    runner = SampleRunner(pipeline, split, seed=seed)
-    try:
-        return runner(sample)
-    finally:
-        runner.close()
-
-
-def failed_record(
-    sample: Sample, split: BenchmarkSplit, error: BaseException | RecordedError, *, seed: int = 0
-) -> Record:
-    """Return the record of a sample that failed; it counts as zero in every measure.
-
-    One whose truth cannot be read is left out instead.
-
-    Args:
-        sample: The sample.
-        split: Where it is from.
-        error: What went wrong.
-        seed: The seed of the run.
-    """
-    score = target = None
-    try:
-        truth = split.truth(sample)
-        if truth is not None:
-            score = failed_score(truth, split.protocol)
-            target = target_facts(truth)
-    except EvaluationError as unusable:
-        return left_out_record(sample, unusable, seed=seed)
-    return replace(
-        Record.of(sample),
-        status="failed",
-        error=error if isinstance(error, RecordedError) else _recorded(error),
-        seed=seed,
-        score=score,
-        target=target,
-    )
-
-
-def left_out_record(sample: Sample, error: EvaluationError, *, seed: int = 0) -> Record:
-    """Return the record of a sample whose truth cannot be used; it counts neither way.
-
-    Args:
-        sample: The sample.
-        error: Why its truth cannot be used.
-        seed: The seed of the run.
-    """
-    return replace(
-        Record.of(sample),
-        status="left-out",
-        error=_recorded(error),
-        seed=seed,
-    )
-
-
-def _recorded(error: BaseException) -> RecordedError:
-    text = " ".join(str(error).split())
-    return RecordedError(type(error).__name__, text or "no message")
-
-
-def _found(result: Segmentation) -> dict[str, Any]:
-    """Return what a record holds of a result, also of one that broke off."""
-    return {
-        "size": result.video.size,
-        "num_frames": result.video.num_frames,
-        "num_objects": len(result.tracks),
-        "tracks": result.tracks,
-        "grounding": result.grounding,
-        "trace": result.trace,
-        "window": answered_window(result),
-        "seed": result.seed,
-        "versions": dict(result.versions),
-        "device": result.device,
-        "warnings": result.warnings,
-    }
-
-
-def _with_costs(record: Record, seconds: dict[str, float], watch: MemoryWatch) -> Record:
-    return replace(
-        record,
-        timings={name: round(value, 6) for name, value in seconds.items()},
-        peak_memory_bytes=watch.peak_bytes(),
-        peak_device_memory_bytes=watch.peak_device_bytes(),
-    )
-
-
-_STATUS = Path("/proc/self/status")
-_CLEAR = Path("/proc/self/clear_refs")
+# -- memory ------------------------------------------------------------------------------
 
 
 class MemoryWatch:
-    """Measures the peak from its making on.
+    """Measures peak memory from its creation on.
 
-    On Linux the kernel's high-water mark of this process is set back, so that the peak is that
-    of the work alone; elsewhere it is the peak of the process so far.
+    On Linux the kernel's high-water mark of this process is reset, so that the peak is that of
+    the work alone; elsewhere it is the peak of the process so far.
     """
 
     def __init__(self) -> None:
         try:
             _CLEAR.write_text("5")
-            self._own_mark = True
+            self._was_reset = True
         except OSError:
-            self._own_mark = False
+            self._was_reset = False
         if (torch := _torch_with_devices()) is not None:
             for index in range(torch.cuda.device_count()):
                 torch.cuda.reset_peak_memory_stats(index)
 
     def peak_bytes(self) -> int | None:
-        """Return the most bytes of main memory held; None if the system does not tell."""
-        if self._own_mark and (peak := _high_water_mark()) is not None:
+        """Return the peak of main memory in bytes; None if the system does not report it."""
+        if self._was_reset and (peak := _high_water_mark()) is not None:
             return peak
         try:
             import resource
@@ -404,7 +385,7 @@ class MemoryWatch:
         return peak if sys.platform == "darwin" else peak * 1024
 
     def peak_device_bytes(self) -> int | None:
-        """Return the most bytes held on GPUs, summed over them; None if none is in use."""
+        """Return the peak of GPU memory in bytes, summed over GPUs; None if none is in use."""
         torch = _torch_with_devices()
         if torch is None:
             return None
@@ -427,5 +408,5 @@ def _high_water_mark() -> int | None:
 def _torch_with_devices() -> Any:
     torch = sys.modules.get("torch")
     cuda = getattr(torch, "cuda", None)
-    # Asking an uninitialised CUDA would start it, which costs a GPU memory.
+    # Asking an uninitialized CUDA would start it, which costs GPU memory.
     return torch if cuda is not None and cuda.is_initialized() else None

@@ -70,7 +70,7 @@ def test_a_missing_frame_is_an_empty_mask_and_is_told(truth, predicted):
     (predicted / "bear" / f"{FRAMES[2]}.png").unlink()
     report = score_predictions(read_annotations(truth, DAVIS), predicted)
     assert report.overall["j"] == pytest.approx(1 - 0.5 * 1 / 4)
-    assert "1 masks are not there" in report.problems[0] and FRAMES[2] in report.problems[0]
+    assert "1 mask not found" in report.problems[0] and FRAMES[2] in report.problems[0]
 
 
 def test_what_cannot_be_used_ends_it_with_everything_that_is_wrong(truth, predicted, tmp_path):
@@ -212,7 +212,7 @@ def test_processes_give_the_same_numbers(truth, predicted):
 
 
 def test_the_truth_of_a_server_cannot_be_scored_against(drawn, predicted):
-    with pytest.raises(EvaluationError, match="keeps its truth to itself"):
+    with pytest.raises(EvaluationError, match="is not public"):
         score_predictions(drawn("mevis-valid"), predicted)
 
 

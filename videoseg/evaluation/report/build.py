@@ -21,7 +21,6 @@ from videoseg.evaluation.report.data import (
 )
 from videoseg.evaluation.report.facts import left_out_line
 from videoseg.evaluation.run import RunInfo
-from videoseg.evaluation.sample import unreadable_score
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
 from videoseg.metrics.summary import Summary, summarize
@@ -63,7 +62,7 @@ def build_report(
     scores = [
         (record, score)
         for record in (ordered if scored else ())
-        if (score := _score(record, protocol)).values
+        if (score := record.score_or_zero(protocol)).values
     ]
     summary = summarize(((record.group, score) for record, score in scores), protocol)
     identity = runs[0].identity
@@ -132,10 +131,6 @@ def _mixed(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _score(record: Record, protocol: EvalProtocol) -> SampleScore:
-    return record.score if record.score is not None else unreadable_score(protocol)
-
-
 def _row(record: Record, protocol: EvalProtocol, *, scored: bool) -> SampleRow:
     return SampleRow(
         sample=record.sample,
@@ -144,7 +139,7 @@ def _row(record: Record, protocol: EvalProtocol, *, scored: bool) -> SampleRow:
         group=record.group,
         attributes=dict(record.attributes),
         status=record.status,
-        values=dict(_score(record, protocol).values) if scored else {},
+        values=dict(record.score_or_zero(protocol).values) if scored else {},
         num_frames=record.num_frames,
         num_objects=record.num_objects,
         target=record.target,
