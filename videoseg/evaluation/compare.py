@@ -34,12 +34,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How one measure differs.
+    """Difference of one measure between two evaluations.
 
     Args:
         measure: The measure.
         first: The value of the first evaluation, over the samples both have.
-        second: That of the second.
+        second: The value of the second, over the same samples.
         difference: Second minus first.
         low: Lower end of the interval of the difference; None if there are too few samples
             or videos for one (``Comparison.min_units``).
@@ -55,7 +55,7 @@ class Difference:
 
     @property
     def clear(self) -> bool:
-        """Whether there is an interval and it leaves out zero."""
+        """Whether there is an interval, and zero lies outside it."""
         if self.low is None or self.high is None:
             return False
         return self.low > 0 or self.high < 0
@@ -63,13 +63,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One sample that was answered differently.
+    """Scores of one sample in both evaluations.
 
     Args:
         sample: ``video_id/expression_id``.
         query: The sentence.
-        first: The first evaluation's value of the main measure.
-        second: The second's.
+        first: The main measure in the first evaluation.
+        second: The main measure in the second.
     """
 
     sample: str
@@ -88,22 +88,22 @@ class Comparison:
     """The outcome of a comparison.
 
     Args:
-        first: What was compared, such as a folder.
-        second: With what.
+        first: The folder of the first evaluation.
+        second: The folder of the second.
         benchmark: Benchmark and split.
         protocol: The rules.
         num_samples: Samples both have.
         num_videos: Videos they are on.
-        left_out: Samples only one of them has; they count in neither.
-        resampled: What was drawn again and again: ``samples`` or ``videos``.
+        left_out: Samples only one of them has; they do not count.
+        resampled: What the bootstrap draws: ``samples`` or ``videos``.
         min_units: How many of those an interval needs.
-        confidence: Of the intervals, in (0, 1).
-        num_resamples: How often it was drawn.
-        seed: The seed of the drawing.
+        confidence: Confidence level of the intervals, in (0, 1).
+        num_resamples: Number of bootstrap draws.
+        seed: Seed of the bootstrap.
         differences: One for each measure.
         main_measure: The measure that samples are compared by.
-        better: Samples the second answers better.
-        worse: Samples it answers worse.
+        better: Samples with a higher score in the second.
+        worse: Samples with a lower score in the second.
         changes: Every sample, the largest change first.
     """
 
@@ -126,7 +126,7 @@ class Comparison:
     changes: tuple[Change, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the comparison, ready for JSON."""
+        """Return the comparison as plain data for JSON."""
         data: dict[str, Any] = to_dict(self)
         return {"format": "videoseg-comparison", "schema": 1, **data}
 
@@ -144,20 +144,20 @@ def compare_evaluations(
     """Compare two evaluations sample by sample.
 
     The interval of each difference is the percentile bootstrap of the paired samples (Efron
-    and Tibshirani, 1993): both evaluations are computed again on samples drawn with
-    replacement, the same ones for both. Expressions on one video share their frames and often
-    their objects; drawing whole videos takes that into account and gives wider intervals. Of
-    fewer than five samples, or videos, there is no interval.
+    and Tibshirani, 1993): both evaluations are recomputed on samples drawn with replacement,
+    the same ones for both. Expressions of one video share their frames and often their objects;
+    drawing whole videos accounts for that and gives wider intervals. With fewer than five
+    samples, or videos, there is no interval.
 
     Args:
         first: The folder of an evaluation.
         second: The folder of another.
         resample: What is drawn: single samples, or videos with all their samples.
-        num_resamples: How often, from 100 to 1,000,000.
-        confidence: Of the intervals, in (0, 1).
-        seed: The seed, at least 0; the same one gives the same intervals.
-        allow_different: Compare although protocols or sets of samples differ; what both have
-            is compared.
+        num_resamples: Number of draws, from 100 to 1,000,000.
+        confidence: Confidence level of the intervals, in (0, 1).
+        seed: The seed, at least 0; the same seed gives the same intervals.
+        allow_different: Compare the common samples and measures even if protocols or sets of
+            samples differ.
 
     Raises:
         OutputError: If a folder holds no evaluation.
@@ -173,12 +173,12 @@ def compare_evaluations(
     if problems and not allow_different:
         raise EvaluationError(
             f"{first} and {second} cannot be compared: {'; '.join(problems)}; to compare what "
-            "both have nevertheless, say so (--allow-different, allow_different=True)"
+            "both have anyway, use --allow-different (allow_different=True)"
         )
     if not shared:
         raise EvaluationError(
             f"{first} and {second} have no scored sample in common; compare evaluations of one "
-            "benchmark whose truth is public"
+            "benchmark with public ground truth"
         )
     records = [ours.records[name] for name in shared]
     pairs = [(ours.scores[name], theirs.scores[name]) for name in shared]
@@ -244,7 +244,7 @@ class _Scores:
         return _Scores(report.benchmark, identity.samples, report.protocol, records, scores)
 
     def differences(self, other: _Scores, left_out: int) -> list[str]:
-        """Return why the two should not be compared."""
+        """Return why the two are not comparable."""
         found = []
         if self.benchmark != other.benchmark:
             found.append(f"one is of {self.benchmark}, the other of {other.benchmark}")
@@ -259,14 +259,14 @@ class _Scores:
             ]
             found.append(f"their protocols differ: {', '.join(rules)}")
         if left_out:
-            found.append(f"run in one only: {counted(left_out, 'sample')}")
+            found.append(f"only in one of them: {counted(left_out, 'sample')}")
         return found
 
 
 # -- measures as ratios of sums ----------------------------------------------------------
 
 _Part = tuple[float, float]
-"""What a sample adds to the numerator and to the denominator of a measure."""
+"""Contribution of a sample to the numerator and the denominator of a measure."""
 
 
 def _differences(
@@ -285,7 +285,7 @@ def _differences(
     if not tables:
         return []
     enough = draws.num_units >= MIN_UNITS
-    # All measures are computed on the same draws, which are costly to make.
+    # All measures share the same draws, which are the expensive part.
     sums = draws.sums(np.concatenate(list(tables.values()), axis=1)) if enough else None
     found, start = [], 0
     for measure, table in tables.items():
@@ -305,7 +305,7 @@ def _table(
     pairs: Sequence[tuple[SampleScore, SampleScore]],
     protocol: EvalProtocol,
 ) -> FloatArray | None:
-    """Return what each sample adds, shape (samples, 4 x groups); None if none adds anything."""
+    """Return the parts of each sample, shape (samples, 4 x groups); None if all are zero."""
     groups: Sequence[str | None] = protocol.groups if protocol.overall == "groups" else (None,)
     columns = []
     for group in groups:
@@ -316,14 +316,14 @@ def _table(
             for record, (a, b) in zip(records, pairs, strict=True)
         ]
         column = np.array(parts, dtype=np.float64)
-        # A group that the samples have none of is left out of the mean, as in the summary.
+        # A group without samples is left out of the mean, as in the summary.
         if column[:, 1].sum() > 0 and column[:, 3].sum() > 0:
             columns.append(column)
     return np.concatenate(columns, axis=1) if columns else None
 
 
 def _values(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return both evaluations' values from sums, shape (draws, 4 x groups)."""
+    """Return the values of both evaluations from sums of shape (draws, 4 x groups)."""
     by_group = sums.reshape(len(sums), -1, 4)
     with np.errstate(divide="ignore", invalid="ignore"):
         first = by_group[:, :, 0] / by_group[:, :, 1]
@@ -370,21 +370,23 @@ def _check_arguments(resample: str, num_resamples: int, confidence: float, seed:
 
 
 MAX_RESAMPLES = 1_000_000
-"""More draws than any interval needs would only take memory."""
+"""No interval needs more draws than this."""
 
-# With fewer, a draw is so often the same unit again and again that the ends of an interval are
-# the values of single units: of one unit it has no width at all.
 MIN_UNITS = 5
+"""Fewest samples or videos an interval needs. With fewer, many draws repeat one unit, and the
+interval ends at the values of single units; with one unit it has no width."""
+
 _CHUNK = 4_000_000
+"""Drawn units held in memory at a time, about 32 MB."""
 
 
 class Resamples:
-    """Draws with replacement; what is drawn together stays together.
+    """Bootstrap draws of units, each with all its samples.
 
     Args:
-        units: What each sample is drawn with: itself, or its video.
-        num_resamples: How often everything is drawn.
-        seed: The same seed gives the same draws.
+        units: The unit of each sample: its own name, or its video.
+        num_resamples: Number of draws.
+        seed: The seed; the same seed gives the same draws.
     """
 
     def __init__(self, units: Sequence[str], num_resamples: int, seed: int) -> None:
@@ -397,7 +399,7 @@ class Resamples:
 
     @property
     def num_units(self) -> int:
-        """How many different units there are to draw."""
+        """Number of different units."""
         return self._num_units
 
     def sums(self, columns: FloatArray) -> FloatArray:
@@ -417,7 +419,7 @@ class Resamples:
         for begin in range(0, self._num_resamples, rows):
             count = min(rows, self._num_resamples - begin)
             drawn = rng.integers(self._num_units, size=(count, self._num_units))
-            # How often each unit was drawn; one count for all rows at once is much faster.
+            # How often each unit was drawn; one bincount for all rows is much faster.
             drawn += self._num_units * np.arange(count)[:, None]
             times = np.bincount(drawn.ravel(), minlength=count * self._num_units)
             parts.append(times.reshape(count, self._num_units) @ by_unit)

@@ -1,4 +1,4 @@
-"""Files of a run, and what they say about it."""
+"""Identity, sessions and files of a run: ``run.json``, shards and the machine."""
 
 from __future__ import annotations
 
@@ -66,8 +66,7 @@ class Shard:
             )
         if not 1 <= self.number <= self.count:
             raise ConfigError(
-                f"there is no shard {self.number}/{self.count}; of n shards the first is 1/n and "
-                "the last n/n"
+                f"there is no shard {self.number}/{self.count}; shards go from 1/n to n/n"
             )
 
     @staticmethod
@@ -80,17 +79,17 @@ class Shard:
         number, slash, count = text.partition("/")
         parts = (number.strip(), count.strip())
         if not (slash and all(part.isdecimal() and len(part) < 10 for part in parts)):
-            raise ConfigError(f"a shard is written i/n, such as 1/4, got {shorten(text)}")
+            raise ConfigError(f"a shard has the form i/n, such as 1/4, got {shorten(text)}")
         return Shard(int(number), int(count))
 
     def of(self, items: Sequence[Any]) -> tuple[Any, ...]:
-        """Return this part of the items. Neighbours, such as one video's, stay together."""
+        """Return this part of the items; neighbors, such as those of one video, stay together."""
         start = (self.number - 1) * len(items) // self.count
         return tuple(items[start : self.number * len(items) // self.count])
 
     @property
     def suffix(self) -> str:
-        """What the files of this part have in their names."""
+        """The suffix of this part's file names."""
         return f"-{self.number}-of-{self.count}"
 
     def __str__(self) -> str:
@@ -99,7 +98,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """What must be the same for two sets of records to belong together.
+    """What two sets of records must share to belong to the same run.
 
     Args:
         benchmark: Benchmark and split.
@@ -107,7 +106,7 @@ class RunIdentity:
         pipeline: The pipeline's configuration.
         seed: The seed.
         samples: A digest of all samples of the split and their queries.
-        num_samples: How many they are.
+        num_samples: How many samples the split has.
     """
 
     benchmark: str
@@ -125,7 +124,7 @@ class RunIdentity:
         *,
         protocol: EvalProtocol | None = None,
     ) -> RunIdentity:
-        """Return the identity of a run, scored by the split's protocol or by another."""
+        """Return the identity of a run; ``protocol`` replaces that of the split."""
         return RunIdentity(
             split.name,
             _plain((protocol or split.protocol).to_dict()),
@@ -136,7 +135,7 @@ class RunIdentity:
         )
 
     def differences(self, other: RunIdentity) -> list[str]:
-        """Return what differs, in words; nothing if the two are the same."""
+        """Return a description of each difference; empty if there is none."""
         found = []
         for name in ("benchmark", "protocol", "pipeline", "seed"):
             ours, theirs = getattr(self, name), getattr(other, name)
@@ -160,11 +159,11 @@ class RunSession:
     """One start of a run.
 
     Args:
-        command: What was typed; empty if it was started from Python.
-        started: When, UTC, ISO 8601.
-        workers: Processes that shared the work; 0 for this one alone.
-        versions: Of Python and videoseg.
-        machine: What ``describe_machine`` says.
+        command: The command line; empty if it was started from Python.
+        started: Time in UTC, ISO 8601.
+        workers: Number of worker processes; 0 if it ran in one process.
+        versions: Versions of Python and videoseg.
+        machine: The result of ``describe_machine``.
     """
 
     command: str
@@ -176,16 +175,16 @@ class RunSession:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """All that ``run.json`` holds.
+    """Content of ``run.json``.
 
     Args:
-        identity: What the run is.
+        identity: What was run.
         root: Where the benchmark was read from.
-        limit: How many samples were asked for; None for all.
+        limit: How many samples to run; None for all.
         shard: Which part of them.
-        sessions: One for each time it was started.
-        left_out: The entries of the benchmark that its reader left out.
-        notes: What its reader says about the data.
+        sessions: One for each start.
+        left_out: Entries of the benchmark that its reader left out.
+        notes: Notes of its reader about the data.
         schema: Version of this layout.
     """
 
@@ -201,18 +200,18 @@ class RunInfo:
     def resumed(
         self, session: RunSession, *, limit: int | None, shard: Shard | None, root: str
     ) -> RunInfo:
-        """Return what the file holds once the run has been started again."""
+        """Return the content of the file after another start."""
         return replace(
             self, limit=limit, shard=shard, root=root, sessions=(*self.sessions, session)
         )
 
     def reading(self, split: BenchmarkSplit) -> RunInfo:
-        """Return it with what the reader of a split has left out and says about the data."""
+        """Return it with the left-out entries and the notes of a split's reader."""
         return replace(self, left_out=left_out_of(split), notes=notes_of(split))
 
 
 def new_session(command: str, workers: int) -> RunSession:
-    """Return the description of a start, now and on this machine."""
+    """Return a session that starts now, on this machine."""
     return RunSession(
         command=well_formed(command),
         started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -246,15 +245,15 @@ def read_run(path: Path) -> RunInfo:
             not 0 <= identity.num_samples <= _MAX_NUMBER
             or not 0 < (info.limit or 1) <= _MAX_NUMBER
         ):
-            raise ValueError("a number of samples that cannot be")
-        # Rules that have come since the file was written are as they were without them.
+            raise ValueError("an impossible number of samples")
+        # Rules that are newer than the file have their defaults, which change nothing.
         rules = from_dict(EvalProtocol, dict(identity.protocol)).to_dict()
         return replace(info, identity=replace(identity, protocol=_plain(rules)))
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, ConfigError) as error:
         reason = shorten_text(printable(" ".join(str(error).split())), 300)
-        raise OutputError(f"{path} is no description of a run: {reason}") from error
+        raise OutputError(f"{path} does not describe a run: {reason}") from error
 
 
 def write_run(path: Path, info: RunInfo) -> None:
@@ -270,13 +269,13 @@ def write_run(path: Path, info: RunInfo) -> None:
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what JSON makes of it, so that what was read equals what was written."""
+    """Return the data as JSON reads it back, to compare it with the content of a file."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(data), default=str))
     return plain
 
 
 def _depth(data: Any) -> int:
-    """Return how many lists and objects of a JSON document are inside each other at most."""
+    """Return the nesting depth of a JSON document."""
     depth, level = 0, [data]
     while level := [value for value in level if isinstance(value, (dict, list))]:
         depth += 1
@@ -311,7 +310,7 @@ class RunFiles:
 
     Args:
         folder: The folder of the run.
-        suffix: What tells a shard's files from those of others; empty for a whole run.
+        suffix: Suffix of a shard's file names; empty for a whole run.
     """
 
     folder: Path
@@ -324,16 +323,16 @@ class RunFiles:
 
     @property
     def records(self) -> Path:
-        """One JSON line for each sample that is done."""
+        """The records: one JSON line for each sample that is done."""
         return self.folder / f"records{self.suffix}.jsonl"
 
     @property
     def run(self) -> Path:
-        """What the run is."""
+        """The ``run.json`` of the run or shard."""
         return self.folder / f"run{self.suffix}.json"
 
     def read(self) -> RunInfo:
-        """Read what the run is.
+        """Read ``run.json``.
 
         Raises:
             OutputError: If it cannot be read.
@@ -342,7 +341,7 @@ class RunFiles:
 
 
 def files_of_runs(folder: str | Path) -> list[RunFiles]:
-    """Return the runs in a folder: one, or its shards in order, or none.
+    """Return the run in a folder, or its shards in order; empty if there is none.
 
     Raises:
         OutputError: If the folder cannot be listed.
@@ -364,7 +363,7 @@ def files_of_runs(folder: str | Path) -> list[RunFiles]:
 
 
 def describe_machine() -> dict[str, str]:
-    """Return processor, cores, memory, GPUs and system, as text to print. Asks no library.
+    """Return processor, cores, memory, GPUs and system as text, without importing a library.
 
     Example:
         >>> sorted(describe_machine())[:2]
@@ -399,7 +398,7 @@ def _memory() -> str:
 
 
 def _gpus() -> list[str]:
-    """Return the models of NVIDIA GPUs, which their driver lists without starting CUDA."""
+    """Return the models of NVIDIA GPUs as the driver lists them, without starting CUDA."""
     found = []
     for place in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
         for line in _lines(str(place)):

@@ -94,7 +94,7 @@ def test_the_command_takes_the_offset(truth, tmp_path, capsys):
 
 
 def test_a_run_has_no_names_that_an_offset_could_shift(drawn, run):
-    with pytest.raises(EvaluationError, match="frame_offset=1 shifts the names of pictures"):
+    with pytest.raises(EvaluationError, match="frame_offset=1 is for named pictures"):
         score_predictions(drawn(), run("out"), frame_offset=1)
 
 
