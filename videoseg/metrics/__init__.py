@@ -1,4 +1,4 @@
-"""Scores for masks: measures, the rules of each benchmark, and what comes out of them."""
+"""Measures of masks and windows, the protocol of each benchmark, and scores by them."""
 
 from videoseg.metrics.matching import best_assignment
 from videoseg.metrics.measures import decay, mean, recall, window_iou

@@ -26,13 +26,13 @@ def match_objects(
 ) -> tuple[_Tallies, _Partners]:
     """Return the tally and the predicted id of each true object.
 
-    By id, or by the assignment with the highest mean of J and F (DAVIS unsupervised). Objects
-    that are missing from the prediction take part in it as empty masks, and so do ids that are
-    left out below the highest one where ``true_objects`` is ``first-frame``.
+    Objects are matched by id, or by the assignment with the highest mean of J and F (DAVIS
+    unsupervised). In the assignment, objects that are missing from the prediction are empty
+    masks, and so are unused ids below the highest one if ``true_objects`` is ``first-frame``.
 
     Args:
-        task: What is to be scored.
-        tally: Counts a predicted against a true sequence of masks.
+        task: The sample.
+        tally: Compares a predicted and a true sequence of masks.
     """
     nothing: MaskSequence = [None] * task.num_frames
     if task.protocol.matching == "id":
@@ -59,7 +59,7 @@ def _num_proposals(task: ScoringTask) -> int:
     number = max(len(task.truth), len(task.predicted))
     if task.protocol.true_objects == "all":
         return number
-    # More than that many are no answer, which official code does not go on with.
+    # The official code refuses more proposals than that.
     most = task.protocol.max_proposals or number
     return max(number, min(max(task.predicted, default=0), most))
 

@@ -57,11 +57,11 @@ def recall(scores: FloatArray, *, threshold: float = 0.5) -> float:
 
 
 def decay(scores: FloatArray) -> float:
-    """Return how much is lost: mean of the first quarter of the frames minus that of the last.
+    """Return the mean of the first quarter of the frames minus that of the last.
 
-    The quarters are those of Perazzi et al. (CVPR 2016): neighbouring quarters share a frame.
-    The davis2017-evaluation package keeps their edges in one byte, so that for more than 256
-    frames its quarters are wrong or empty; up to there the values are the same.
+    The quarters are those of Perazzi et al. (CVPR 2016): neighboring quarters share a frame.
+    The davis2017-evaluation package stores their edges in one byte, so that its quarters are
+    wrong or empty for more than 256 frames; up to there the values are the same.
 
     Args:
         scores: One score for each frame, shape (T,).
@@ -87,33 +87,33 @@ def _checked(scores: FloatArray) -> FloatArray:
 
 
 BOUNDARY_MEASURES: frozenset[Measure] = frozenset({"f", "j_and_f", "f_recall", "f_decay"})
-"""The measures that need the boundaries, which cost the most."""
+"""Measures that need the boundaries, which are the most expensive part."""
 
 WINDOW_MEASURES: frozenset[Measure] = frozenset(
     {"window_iou", "window_recall_at_30", "window_recall_at_50", "window_recall_at_70"}
 )
-"""The measures that need windows, and no masks."""
+"""Measures of windows, which need no masks."""
 
 
 def mask_measures(
     tally: FrameTally, measures: tuple[Measure, ...], *, foreground: Counts | None = None
 ) -> dict[str, float]:
-    """Return the measures asked for that speak of masks and apply here.
+    """Return those of the measures that are about masks and apply to this sample.
 
     Args:
-        tally: What was counted.
-        measures: What is wanted; measures of windows are left out.
+        tally: The counts.
+        measures: The measures; those of windows are ignored.
         foreground: Pixels of all annotated foreground on each frame, for ``robustness``; the
             target's own pixels if None.
     """
     values = {name: _MASK_MEASURES[name](tally) for name in measures if name in _MASK_MEASURES}
     if "robustness" in measures:
         values["robustness"] = mean(robustness_of(tally, foreground))
-    says_none, is_none = not tally.pred.any(), not tally.target.any()
-    if "no_target_accuracy" in measures and is_none:
-        values["no_target_accuracy"] = float(says_none)
-    if "target_accuracy" in measures and not is_none:
-        values["target_accuracy"] = float(not says_none)
+    predicted_none, target_none = not tally.pred.any(), not tally.target.any()
+    if "no_target_accuracy" in measures and target_none:
+        values["no_target_accuracy"] = float(predicted_none)
+    if "target_accuracy" in measures and not target_none:
+        values["target_accuracy"] = float(not predicted_none)
     return {name: values[name] for name in measures if name in values}
 
 
@@ -126,7 +126,7 @@ def robustness_of(tally: FrameTally, foreground: Counts | None = None) -> FloatA
 
 
 def pixel_accuracy_of(tally: FrameTally) -> FloatArray:
-    """Return A of each frame, shape (T,): the share of its pixels that are labelled right."""
+    """Return A of each frame, shape (T,): the share of correctly labeled pixels."""
     return 1.0 - (tally.union - tally.intersection) / max(tally.num_pixels, 1)
 
 
@@ -145,7 +145,7 @@ def spatiotemporal_iou_of(tally: FrameTally) -> float:
 
 
 def sample_iou(tally: FrameTally) -> float:
-    """Return the IoU of all frames taken together; 1 if nothing is there and nothing is found."""
+    """Return the IoU of all frames taken together; 1 if both are empty."""
     union = int(tally.union.sum())
     return int(tally.intersection.sum()) / union if union else 1.0
 
@@ -183,7 +183,7 @@ def window_iou(pred: Window | None, target: Window) -> float:
 def window_measures(
     pred: Window | None, target: Window | None, measures: tuple[Measure, ...]
 ) -> dict[str, float]:
-    """Return the measures asked for that speak of windows; none where there is no true window."""
+    """Return those of the measures that are about windows; empty without a true window."""
     if target is None:
         return {}
     iou = window_iou(pred, target)

@@ -31,14 +31,14 @@ Counts: TypeAlias = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameTally:
-    """Pixels of a predicted and a true mask on each frame, and how well the boundaries match.
+    """Pixel counts of a predicted and a true mask on each frame, and the F of their boundaries.
 
     Args:
         pred: Number of predicted pixels, shape (T,).
         target: Number of true pixels, shape (T,).
         intersection: Number of pixels in both, shape (T,).
         num_pixels: Number of pixels of a frame that count.
-        boundary: F of each frame, shape (T,); None if it was not asked for.
+        boundary: F of each frame, shape (T,); None if it was not computed.
     """
 
     pred: Counts
@@ -74,7 +74,7 @@ class FrameTally:
 
     @property
     def first_shown(self) -> int:
-        """The first frame on which either shows something; 0 if none does."""
+        """The first frame on which either mask is not empty; 0 if there is none."""
         shown = np.flatnonzero(self.union)
         return int(shown[0]) if len(shown) else 0
 
@@ -90,17 +90,17 @@ class FrameTally:
 
 
 _GROUP_PIXELS = 1_600_000
-"""Frames are compared in groups of about two of 480p: fewer would spend their time in
-calls, more would not fit into a processor's cache."""
+"""Pixels compared at a time, about two frames of 480p with both masks: smaller groups spend
+their time in calls, larger ones do not fit into a processor's cache."""
 
 _FRAMES_READ = 16
-"""Runs of so many frames are read at once."""
+"""Number of frames whose runs are parsed at a time."""
 
 
 def boundary_radius(tolerance: float, size: Size) -> float:
-    """Return how many pixels apart boundaries may be: a fraction of the diagonal, or pixels."""
+    """Return the tolerance in pixels; below 1 it is a fraction of the diagonal."""
     diagonal = math.hypot(*size)
-    # Nothing in a frame is farther away than its diagonal.
+    # No two pixels are farther apart than the diagonal.
     return min(tolerance, diagonal + 1) if tolerance >= 1 else math.ceil(tolerance * diagonal)
 
 
@@ -112,15 +112,15 @@ def tally_arrays(
     Args:
         pred: Predicted masks, shape (T, H, W).
         target: True masks, shape (T, H, W).
-        tolerance: Of the boundaries; None to leave them out.
+        tolerance: Boundary tolerance; None to skip boundaries.
 
     Raises:
         ShapeError: If the shapes differ or are not (T, H, W).
         ConfigError: If they hold anything but True and False, 0 and 1, or 0 and 255.
     """
-    pred, target = _alike(pred, target)
+    pred, target = _check_masks(pred, target)
     size = (int(target.shape[1]), int(target.shape[2]))
-    counted = _Counted(len(target), size, tolerance)
+    counted = _Counter(len(target), size, tolerance)
     frames = ((_box(p, t), (p, t)) for p, t in zip(pred, target, strict=True))
     for indices, box, pairs in _groups(frames):
         rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
@@ -138,20 +138,20 @@ def tally_rles(
     tolerance: float | None = None,
     ignored: Sequence[Rle | None] | None = None,
 ) -> FrameTally:
-    """Count the overlap of encoded masks, none of which is ever made dense.
+    """Count the overlap of encoded masks without decoding them.
 
     Args:
         pred: Predicted masks; None for an empty one.
         target: True masks, as many.
         size: (height, width) of all of them.
-        tolerance: Of the boundaries; None to leave them out.
-        ignored: Pixels that count neither way, as many masks.
+        tolerance: Boundary tolerance; None to skip boundaries.
+        ignored: Void pixels, which do not count, as many masks.
 
     Raises:
-        EvaluationError: If the runs of a mask are not those of a frame of this size.
+        EvaluationError: If the runs of a mask do not add up to this size.
         ShapeError: If a mask has another size.
     """
-    counted = _Counted(len(target), size, tolerance)
+    counted = _Counter(len(target), size, tolerance)
     without: Sequence[Rle | None] = [None] * len(target) if ignored is None else ignored
     for indices, box, changes in _groups(_changes_by_frame(pred, target, without, size)):
         layout = counted.layout(box)
@@ -185,7 +185,7 @@ def _changes_by_frame(
 
 
 class _Box(NamedTuple):
-    """Rows and columns around both masks of a frame, with one pixel to spare."""
+    """Bounding box of both masks of a frame, with a margin of one pixel."""
 
     top: int
     bottom: int
@@ -211,9 +211,9 @@ _T = TypeVar("_T")
 def _groups(
     frames: Iterable[tuple[_Box | None, _T]],
 ) -> Iterator[tuple[list[int], _Box, list[_T]]]:
-    """Yield frames that are compared together: their indices, the box of all, and what they hold.
+    """Yield groups of frames to compare together: indices, common box, and contents.
 
-    Frames without a box show nothing, and are left out.
+    Frames without a box are empty, and are left out.
     """
     indices: list[int] = []
     held: list[_T] = []
@@ -232,8 +232,8 @@ def _groups(
         yield indices, common, held
 
 
-class _Counted:
-    """What has been counted; frames on which nothing is shown are right as they are."""
+class _Counter:
+    """Counts of all frames; they start with the values of empty frames."""
 
     def __init__(self, num_frames: int, size: Size, tolerance: float | None) -> None:
         self.size, self.boundary = size, tolerance is not None
@@ -245,7 +245,7 @@ class _Counted:
         return BandLayout.of((box.bottom - box.top, box.right - box.left), self.radius)
 
     def compare(self, indices: list[int], packed: ByteArray, layout: BandLayout) -> None:
-        """Count on K packed predictions and the K targets after them, which are lost."""
+        """Compare K packed predictions with the K targets after them; their padding is cleared."""
         half = len(indices)
         edges = layout.boundaries(packed) if self.boundary else None
         layout.cleared(packed)
@@ -270,7 +270,7 @@ class _Counted:
         return FrameTally(pred, target, both, self.size[0] * self.size[1], scores)
 
 
-def _alike(pred: BoolArray, target: BoolArray) -> tuple[BoolArray, BoolArray]:
+def _check_masks(pred: BoolArray, target: BoolArray) -> tuple[BoolArray, BoolArray]:
     pred, target = np.asarray(pred), np.asarray(target)
     if target.ndim != 3:
         raise ShapeError("target", actual=target.shape, expected="(T, H, W)")
@@ -303,7 +303,7 @@ def _box(pred: BoolArray, target: BoolArray) -> _Box | None:
     height, width = pred.shape
     top, bottom = height, 0
     for mask in (pred, target):
-        # Searching bytes is faster than asking NumPy for the rows that hold something.
+        # Searching bytes is faster than finding rows with NumPy.
         pixels = mask.tobytes()
         first = pixels.find(b"\1")
         if first >= 0:
@@ -318,7 +318,7 @@ def _box(pred: BoolArray, target: BoolArray) -> _Box | None:
 
 
 def changes_of(rles: Sequence[Rle | None], size: Size) -> list[Changes]:
-    """Return where each of some masks changes; nowhere for None.
+    """Return where each mask changes; nowhere for None.
 
     Args:
         rles: The masks.
@@ -326,7 +326,7 @@ def changes_of(rles: Sequence[Rle | None], size: Size) -> list[Changes]:
 
     Raises:
         ShapeError: If one has another size.
-        EvaluationError: If the runs of one are not those of a mask of this size.
+        EvaluationError: If the runs of one do not add up to this size.
     """
     present = [rle for rle in rles if rle is not None]
     for rle in present:
@@ -334,9 +334,9 @@ def changes_of(rles: Sequence[Rle | None], size: Size) -> list[Changes]:
             raise ShapeError("a mask", actual=tuple(rle.size), expected=str(tuple(size)))
     runs = read_runs([rle.counts for rle in present])
     for total in runs.totals().tolist():
-        # No Rle is made with such runs, but one may be unpickled.
+        # Rle refuses such runs, but an unpickled one may have them.
         if (problem := count_problem(total, size)) is not None:
-            raise EvaluationError(f"{problem}; encode the mask anew at the size of the frame")
+            raise EvaluationError(f"{problem}; encode the mask again at the size of the frame")
     read = iter(range(len(present)))
     nowhere: Changes = np.zeros(0, dtype=np.int64)
     return [nowhere if rle is None else changes_of_runs(runs.of(next(read))) for rle in rles]

@@ -30,15 +30,15 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a benchmark's table says.
+    """The numbers of a benchmark's table.
 
     Args:
-        overall: Measure to value, combined as ``protocol.overall`` has it. A measure that
-            applies to no sample is left out.
-        groups: The same for each group by itself; samples of no group are under ``""``.
-        num_samples: How many samples there are.
-        num_by_group: How many of them are in each group.
-        num_missing: How many of them have no prediction.
+        overall: Measure to value, combined as ``protocol.overall`` says. A measure that applies
+            to no sample is left out.
+        groups: The same for each group; samples without a group are under ``""``.
+        num_samples: Number of samples.
+        num_by_group: Number of samples in each group.
+        num_missing: Number of samples without a prediction.
     """
 
     overall: Mapping[str, float]
@@ -51,8 +51,8 @@ class Summary:
 def summarize(scores: Iterable[tuple[str, SampleScore]], protocol: EvalProtocol) -> Summary:
     """Combine the scores of samples by the rules of a protocol.
 
-    Sums are exact before they are rounded, so the order of the samples changes nothing. A
-    group that ``protocol.groups`` names but no sample belongs to is left out of their mean.
+    Sums are exact before they are rounded, so the order of the samples does not matter. A group
+    in ``protocol.groups`` without samples is left out of the mean of groups.
 
     Args:
         scores: The group and the score of each sample.
@@ -129,6 +129,10 @@ def _mean_of_groups(
 class ProtocolMetrics:
     """Collects the scores of samples and combines them by the rules of a protocol.
 
+    Like ``MaskMetrics`` and ``WindowMetrics`` it has ``update`` (add a sample), ``merge`` (add
+    those of another shard) and ``compute``. All samples are kept and summed exactly at the end,
+    so that the order of samples and merges does not change a single bit.
+
     Args:
         protocol: The rules.
 
@@ -149,12 +153,12 @@ class ProtocolMetrics:
         return len(self._scores)
 
     def update(self, score: SampleScore, *, group: str = "") -> None:
-        """Take the score of one sample, as ``score_sample`` returns it."""
+        """Add the score of one sample, as ``score_sample`` returns it."""
         objects = tuple(replace(each, j_per_frame=(), f_per_frame=()) for each in score.objects)
         self._scores.append((group, replace(score, objects=objects)))
 
     def merge(self, other: ProtocolMetrics) -> None:
-        """Take all that another one has seen, such as that of another shard.
+        """Add the samples of another one, such as that of another shard.
 
         Raises:
             ConfigError: If it follows another protocol.
@@ -167,19 +171,19 @@ class ProtocolMetrics:
         self._scores += list(other._scores)
 
     def compute(self) -> Summary:
-        """Return the table: overall and for each group."""
+        """Return the summary, overall and for each group."""
         return summarize(self._scores, self.protocol)
 
 
 class MaskMetrics:
-    """Any measures of masks, averaged over videos or images.
+    """Measures of masks, averaged over videos or images.
 
     Args:
-        measures: What to compute: names from ``MEASURES``, without those of windows.
-        tolerance: Of the boundaries, as in ``boundary_f``.
+        measures: Names from ``MEASURES``, except those of windows.
+        tolerance: Boundary tolerance, as in ``boundary_f``.
 
     Raises:
-        ConfigError: If a measure is not known or not one of masks.
+        ConfigError: If a measure is unknown or not about masks.
 
     Example:
         >>> import numpy as np
@@ -202,7 +206,7 @@ class MaskMetrics:
         return len(self._metrics)
 
     def update(self, pred: Masks, target: Masks, *, foreground: Masks | None = None) -> None:
-        """Take one video, or an image as a video of one frame.
+        """Add one video, or an image as a video of one frame.
 
         Args:
             pred: Predicted masks, shape (T, H, W), or T encoded ones.
@@ -228,7 +232,7 @@ class MaskMetrics:
         )
 
     def merge(self, other: MaskMetrics) -> None:
-        """Take all that another one has seen.
+        """Add the samples of another one.
 
         Raises:
             ConfigError: If it computes other measures, or with another tolerance.
@@ -236,12 +240,12 @@ class MaskMetrics:
         self._metrics.merge(other._metrics)
 
     def compute(self) -> Mapping[str, float]:
-        """Return each measure that applied to any sample, averaged over those samples."""
+        """Return each measure, averaged over the samples it applies to."""
         return self._metrics.compute().overall
 
 
 class WindowMetrics:
-    """Grounding in time: R@0.3, R@0.5, R@0.7 and mIoU over queries.
+    """Temporal grounding: R@0.3, R@0.5, R@0.7 and mIoU over queries.
 
     Example:
         >>> metrics = WindowMetrics()
@@ -258,11 +262,11 @@ class WindowMetrics:
         return len(self._metrics)
 
     def update(self, pred: Window | None, target: Window) -> None:
-        """Take one query; a window that was not predicted counts as IoU 0."""
+        """Add one query; a missing prediction counts as IoU 0."""
         self._metrics.update(SampleScore(window_measures(pred, target, _WINDOW_ORDER)))
 
     def merge(self, other: WindowMetrics) -> None:
-        """Take all that another one has seen."""
+        """Add the samples of another one."""
         self._metrics.merge(other._metrics)
 
     def compute(self) -> Mapping[str, float]:

@@ -30,7 +30,7 @@ PredictedMasks: TypeAlias = Mapping[int, MaskSequence]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoringTask:
-    """Masks on the frames that count, all of them of one size and one length."""
+    """A sample ready to be scored: the frames that count, with masks of one size."""
 
     size: Size
     protocol: EvalProtocol
@@ -70,7 +70,7 @@ def prepare(
     }
     lengths = [len(masks) for name, masks in named.items() if not name.startswith("predicted")]
     lengths = lengths or [len(masks) for masks in named.values()]
-    # Nothing was predicted where nothing is: one frame says as much as any number.
+    # With neither prediction nor target, one empty frame gives the same score as any number.
     num_frames = lengths[0] if lengths else 1
     counted = _counted(num_frames, protocol) if lengths else range(1)
     problems = [*_object_problems(predicted, truth, protocol)]
@@ -117,7 +117,7 @@ def _true_objects(truth: PredictedMasks, protocol: EvalProtocol) -> PredictedMas
 def _proposals(predicted: PredictedMasks, protocol: EvalProtocol) -> PredictedMasks:
     if protocol.matching == "id" or protocol.true_objects == "all":
         return predicted
-    # A picture of ids does not tell how many objects beyond the highest id were looked for.
+    # Pictures of ids do not say how many objects beyond the highest id were predicted.
     found = [key for key, masks in predicted.items() if any(rle and rle.area for rle in masks)]
     highest = max(found, default=0)
     return {key: masks for key, masks in predicted.items() if key <= highest}
@@ -181,10 +181,10 @@ def fitted_masks(masks: Sequence[Rle | None], size: Size) -> tuple[Rle | None, .
 
 
 def resized_nearest(mask: BoolArray, size: Size) -> BoolArray:
-    """Return a mask at another size by nearest neighbour, sampled at the centres of pixels.
+    """Return a mask at another size by nearest neighbor, sampled at the centers of pixels.
 
-    These are the pixels that Pillow picks, with which benchmarks resize masks; OpenCV's
-    nearest neighbour picks others.
+    This picks the same pixels as Pillow, with which benchmarks resize masks; OpenCV's nearest
+    neighbor picks others.
 
     Args:
         mask: Shape (H, W).
@@ -198,6 +198,6 @@ def resized_nearest(mask: BoolArray, size: Size) -> BoolArray:
 def _picked(old: int, new: int) -> IntArray:
     steps = np.full(new, old / new)
     steps[:1] /= 2
-    # Pillow adds step to step, and so do we: multiplying would round some centres otherwise.
+    # As in Pillow, steps are added up: multiplying would round some centers differently.
     picked: IntArray = np.cumsum(steps).astype(np.intp).clip(0, old - 1)
     return picked

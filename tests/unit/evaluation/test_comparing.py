@@ -108,7 +108,7 @@ def test_of_few_samples_or_videos_no_interval_is_told(tmp_path, capsys, resample
     assert main(["compare", str(first), str(second), "--resample", resample]) == 0
     text = capsys.readouterr().out
     assert f"{said}, and an interval needs at least 5" in text
-    assert " on 1 video, " in text and " to " not in text.split("changed most")[0]
+    assert " on 1 video, " in text and " to " not in text.split("largest changes")[0]
 
 
 def test_five_videos_are_enough_for_an_interval(tmp_path):

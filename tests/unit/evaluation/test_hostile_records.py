@@ -199,7 +199,7 @@ def test_a_pipe_in_the_place_of_a_file_does_not_hang(out, drawn, name):
     if name == "records.jsonl":
         with pytest.raises(OutputError, match="is a named pipe"):
             score_predictions(drawn(), out)
-        with pytest.raises(OutputError, match="(no|not a) regular file"):
+        with pytest.raises(OutputError, match="not a regular file"):
             RecordFile(out / name)
 
 

@@ -113,7 +113,7 @@ def test_a_perfect_prediction_of_the_rest_scores_one_and_the_report_says_what_is
     assert not report.failures
     for measure in ("j_and_f", "giou", "ciou"):
         assert report.overall.get(measure, 1.0) == 1.0
-    assert f"{report.coverage.unusable} more cannot be asked or scored" in str(report.coverage)
+    assert f"{report.coverage.unusable} more cannot be run or scored" in str(report.coverage)
     assert "left out of the benchmark" in report.problems[0]
 
 

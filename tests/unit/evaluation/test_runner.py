@@ -192,7 +192,7 @@ def test_shards_in_one_folder_make_the_report_of_the_whole(run, tmp_path, drawn)
         run("parts", fails_on="expression 2", shift=1, shard=Shard(number, 3))
     partial = load_report(tmp_path / "parts", drawn())
     assert partial.coverage.missing_shards == ("2/3",)
-    assert "shards 2/3 are not here" in str(partial.coverage)
+    assert "shards 2/3 are missing" in str(partial.coverage)
     run("parts", fails_on="expression 2", shift=1, shard=Shard(2, 3))
     assert results(tmp_path / "parts") == results(whole)
 

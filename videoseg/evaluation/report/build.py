@@ -1,4 +1,4 @@
-"""From records to a report."""
+"""Builds a report from records."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ from videoseg.metrics.summary import Summary, summarize
 
 __all__ = ["build_report"]
 
-_MOST_VALUES = 40
-_COURSE = 10
+_MAX_VALUES = 40
+"""An attribute with more values, such as an id, is not a breakdown."""
+
+_NUM_PARTS = 10
+"""Parts of a video for J over time."""
+
 _LENGTHS = ((50, "up to 50 frames"), (100, "51 to 100"), (200, "101 to 200"), (500, "201 to 500"))
 _AREAS = ((0.01, "under 1 % of the frame"), (0.05, "1 to 5 %"), (0.2, "5 to 20 %"))
 
@@ -41,24 +45,24 @@ def build_report(
     samples: Sequence[Sample] = (),
     problems: Sequence[str] = (),
 ) -> EvaluationReport:
-    """Build a report from records, in whatever order they come.
+    """Build a report from records in any order.
 
     Args:
-        records: What was run; of several records of one sample the last counts. Masks and
+        records: The records; of several records of one sample the last counts. Masks and
             traces are not needed.
         runs: What was run and how, one for each shard. All have the same identity.
         protocol: The rules the records were scored by.
-        samples: The samples of the split, for their order; by default that of their ids.
-        problems: What is wrong with the records, to be passed on.
+        samples: The samples of the split, for their order; by default they are sorted by id.
+        problems: Problems with the records, for the reader.
     """
     latest = {record.sample: record.without_masks() for record in records}
     order = {sample.id: place for place, sample in enumerate(samples)}
     every = sorted(latest.values(), key=lambda r: (order.get(r.sample, len(order)), r.sample))
     ordered = [record for record in every if not record.left_out]
-    # The shards of a run have read the same benchmark.
+    # All shards of a run have read the same benchmark.
     left_out = (*runs[0].left_out, *(_left_out(record) for record in every if record.left_out))
     scored = any(record.score is not None for record in ordered)
-    # A sample without any value is in no mean, and does not count as one of its samples.
+    # A sample without any value is in no mean, and is not counted as a sample of it.
     scores = [
         (record, score)
         for record in (ordered if scored else ())
@@ -83,7 +87,7 @@ def build_report(
             ),
         ),
         breakdowns=_breakdowns(scores, protocol),
-        course=_course([score for _, score in scores]),
+        course=_j_over_time([score for _, score in scores]),
         samples=tuple(_row(record, protocol, scored=scored) for record in ordered),
         left_out=left_out,
         costs=_costs(ordered),
@@ -105,7 +109,7 @@ def _left_out(record: Record) -> LeftOut:
 
 
 def _gaps(summary: Summary, protocol: EvalProtocol) -> list[str]:
-    """Return what the overall score is lacking."""
+    """Return what is missing from the overall score."""
     if not summary.overall:
         asked = f"a sample of the groups {', '.join(protocol.groups)}"
         kind = asked if protocol.overall == "groups" else "a sample"
@@ -123,7 +127,7 @@ def _gaps(summary: Summary, protocol: EvalProtocol) -> list[str]:
 
 
 def _mixed(records: Sequence[Record]) -> list[str]:
-    """Return what was not the same package for all records, such as after an upgrade."""
+    """Return which packages had several versions, such as after an upgrade."""
     return [
         f"these records were made with several versions of {name}: {versions}"
         for name, versions in _versions(records).items()
@@ -151,7 +155,7 @@ def _row(record: Record, protocol: EvalProtocol, *, scored: bool) -> SampleRow:
 def _coverage(
     records: Sequence[Record], runs: Sequence[RunInfo], left_out: Sequence[LeftOut]
 ) -> Coverage:
-    # Those that were left out when the benchmark was read are no samples of the split.
+    # Entries that the reader left out are not samples of the split.
     unreadable = len(left_out) - len(runs[0].left_out)
     in_split = runs[0].identity.num_samples - unreadable
     limits = [run.limit for run in runs if run.limit is not None]
@@ -160,7 +164,7 @@ def _coverage(
     here = {run.shard.number for run in runs if run.shard is not None}
     return Coverage(
         in_split=in_split,
-        # A later session may have asked for fewer than an earlier one had done.
+        # A later session may have a lower limit than an earlier one.
         asked=max(asked, len(records)),
         done=len(records),
         failed=sum(record.failed and not _is_uncounted(record) for record in records),
@@ -173,11 +177,11 @@ def _coverage(
 
 
 def _is_uncounted(record: Record) -> bool:
-    """Return whether the protocol counts a sample in no mean, for want of a prediction."""
+    """Return whether a sample has no prediction and, by the protocol, is in no mean."""
     return record.score is not None and record.score.missing and not record.score.values
 
 
-# -- broken down -------------------------------------------------------------------------
+# -- breakdowns --------------------------------------------------------------------------
 
 _Scored = tuple[Record, SampleScore]
 
@@ -215,9 +219,9 @@ def _breakdown(
         value = value_of(record)
         if value is not None:
             parts[value].append(("", score))
-    if len(parts) > _MOST_VALUES:
+    if len(parts) > _MAX_VALUES:
         return Breakdown(name, ())
-    # Within one value there may be no group that the protocol averages over.
+    # The samples of one value may lack the groups that the protocol averages over.
     plain = replace(protocol, overall="samples", groups=()) if protocol.groups else protocol
     labels = [label for label in order if label in parts] or sorted(parts)
     return Breakdown(
@@ -258,24 +262,24 @@ def _objects(record: Record) -> str | None:
     return str(record.target.num_objects) if record.target.num_objects < 3 else "3 or more"
 
 
-def _course(scores: Sequence[SampleScore]) -> tuple[float, ...]:
-    """Return the mean J of each tenth of the frames, over samples that show a target."""
-    columns: list[list[float]] = [[] for _ in range(_COURSE)]
+def _j_over_time(scores: Sequence[SampleScore]) -> tuple[float, ...]:
+    """Return the mean J of each tenth of the frames, over samples with a target."""
+    columns: list[list[float]] = [[] for _ in range(_NUM_PARTS)]
     for score in scores:
         if score.target_empty or score.missing:
             continue
         for one in score.objects:
             frames = one.j_per_frame
-            if len(frames) < _COURSE:
+            if len(frames) < _NUM_PARTS:
                 continue
-            for column in range(_COURSE):
-                start = column * len(frames) // _COURSE
-                stop = (column + 1) * len(frames) // _COURSE
+            for column in range(_NUM_PARTS):
+                start = column * len(frames) // _NUM_PARTS
+                stop = (column + 1) * len(frames) // _NUM_PARTS
                 columns[column].append(statistics.fmean(frames[start:stop]))
     return tuple(statistics.fmean(column) for column in columns) if columns[0] else ()
 
 
-# -- what it took ------------------------------------------------------------------------
+# -- costs -------------------------------------------------------------------------------
 
 
 def _costs(records: Sequence[Record]) -> Costs:

@@ -1,4 +1,4 @@
-"""The samples worth looking at, with pictures of where answer and truth agree."""
+"""The best and the worst samples, with pictures that compare answer and ground truth."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ __all__ = [
     "illustrate",
 ]
 
-# Object ids, which are what colors depend on: bluish green, vermilion, blue.
+# Object ids, which select the colors: bluish green, vermilion, blue.
 HIT, FALSE_ALARM, MISSED = 3, 7, 6
 
 MOST_OF_ONE_VIDEO = 3
-"""How many samples of one video are among the best, and among the worst."""
+"""Most samples of one video among the best, and among the worst."""
 
 _FRAMES = 4
 _OPACITY = 0.6
@@ -48,7 +48,7 @@ class ExamplePicture:
         width: Its width in pixels.
         height: Its height.
         alt: What it shows, such as ``frame 12``.
-        j: J of the frame; None if there is no truth.
+        j: J of the frame; None without ground truth.
     """
 
     uri: str
@@ -60,7 +60,7 @@ class ExamplePicture:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A sample with its pictures; none if its video cannot be read."""
+    """A sample with its pictures; without any if its video cannot be read."""
 
     row: SampleRow
     pictures: tuple[ExamplePicture, ...]
@@ -69,9 +69,9 @@ class Example:
 def choose(report: EvaluationReport, count: int = 6) -> tuple[list[SampleRow], list[SampleRow]]:
     """Return the best and the worst samples that did not fail, never one in both.
 
-    Of one video at most ``MOST_OF_ONE_VIDEO`` are taken, or its expressions would fill the page.
-    Ties are broken by the size of the target, larger first, and then by id: what is large is
-    easier to look at, and the choice is the same every time.
+    At most ``MOST_OF_ONE_VIDEO`` samples are of one video, or its expressions would fill the
+    page. Of equal samples, the one with the larger target comes first, which is easier to see,
+    and then the one with the lower id, so that the choice is reproducible.
     """
     measure = report.main_measure
     rows = [row for row in report.samples if row.error is None and measure in row.values]
@@ -88,7 +88,7 @@ def choose(report: EvaluationReport, count: int = 6) -> tuple[list[SampleRow], l
 
 
 def _first(rows: Sequence[SampleRow], count: int) -> list[SampleRow]:
-    """Return the first rows, of each video at most ``MOST_OF_ONE_VIDEO``."""
+    """Return the first rows, at most ``MOST_OF_ONE_VIDEO`` of each video."""
     shown: Counter[str] = Counter()
     found: list[SampleRow] = []
     for row in rows:
@@ -105,8 +105,8 @@ def illustrate(
 
     Args:
         rows: The samples.
-        records: Their records with masks; others are passed over.
-        split: Where videos and truth are.
+        records: Their records with masks; other records are ignored.
+        split: Where videos and ground truth are.
     """
     wanted = {row.sample: row for row in rows}
     samples = {sample.id: sample for sample in split.samples if sample.id in wanted}
@@ -118,7 +118,7 @@ def illustrate(
         try:
             found[record.sample] = Example(row, _pictures(record, sample, split))
         except VideosegError:
-            # The report is about scores; a video that has gone since costs its pictures only.
+            # The report is about scores: if a video is gone, only its pictures are missing.
             found[record.sample] = Example(row, ())
     return found
 
@@ -160,13 +160,13 @@ def _picture(
         j = float(np.count_nonzero(hit) / union) if union else 1.0
         masks = {HIT: hit, FALSE_ALARM: pred & ~true, MISSED: true & ~pred}
     small = Picture(index, image, {k: m for k, m in masks.items() if m.any()}, size).fitted(_SIDE)
-    drawn = _painted(small.image, small.masks)
+    drawn = _paint(small.image, small.masks)
     height, width = drawn.shape[:2]
     return ExamplePicture(jpeg_data_uri(drawn, _BYTES), width, height, f"frame {index}", j)
 
 
-def _painted(image: Frame, masks: Mapping[int, BoolArray]) -> Frame:
-    """Fill masks that do not overlap; outlines would hide the slivers that matter here."""
+def _paint(image: Frame, masks: Mapping[int, BoolArray]) -> Frame:
+    """Fill masks that do not overlap; outlines would hide thin errors."""
     painted = image.astype(np.float32)
     for color_id, mask in masks.items():
         color = np.array(object_color(color_id), np.float32)

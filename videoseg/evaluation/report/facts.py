@@ -1,4 +1,4 @@
-"""What a report says about the rules, the machine and the cost; the same in every format."""
+"""Protocol, cost, machine and configuration in words, for every format of the report."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ _RULES = {
     "frames": {"all": "all annotated frames", "inner": "all but the first and the last"},
     "start": {
         "first-frame": "from the first frame on",
-        "first-appearance": "from where truth or prediction first show the object",
+        "first-appearance": "from where ground truth or prediction first show the object",
     },
-    "objects": {"united": "the union of all", "apart": "each by itself"},
+    "objects": {"united": "the union of all", "apart": "per object"},
     "true_objects": {
         "all": "every annotated one",
         "first-frame": "ids up to the highest of the first annotated frame",
     },
     "overlaps": {
         "once": "their union",
-        "dropped": "what several outlines of one target cover is no target",
-        "added": "A and R are computed on 8-bit sums",
+        "dropped": "pixels in several outlines of one target do not belong to it",
+        "added": "A and R are computed from 8-bit sums",
     },
     "void": {"ignored": "do not count", "background": "are background"},
     "matching": {"id": "by id", "best": "the assignment with the highest mean"},
     "extra_objects": {"ignore": "are ignored", "error": "are an error"},
     "missing": {
         "zero": "0 in every measure",
-        "empty": "scored as an answer of no mask",
+        "empty": "scored as an empty answer",
         "left-out": "left out of every mean",
         "error": "an error",
     },
-    "resolution": {"error": "another size is an error", "nearest": "resized by nearest neighbour"},
+    "resolution": {"error": "another size is an error", "nearest": "resized by nearest neighbor"},
     "overall": {
         "samples": "the mean over samples",
         "objects": "the mean over all objects of all samples",
-        "groups": "the mean of the means of groups",
+        "groups": "the mean of the group means",
     },
 }
-_IF_APART = {"true_objects", "matching", "extra_objects"}
-_IF_UNITED = {"overlaps"}
+_IF_PER_OBJECT = {"true_objects", "matching", "extra_objects"}
+_IF_UNION = {"overlaps"}
 _TITLES = {
     "frames": "Frames that count",
     "start": "An object counts",
@@ -72,12 +72,12 @@ def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
     facts = {"Name": protocol.name, "Source": protocol.source}
     for name, words in _RULES.items():
         value = getattr(protocol, name)
-        applies = name not in (_IF_UNITED if protocol.objects == "apart" else _IF_APART)
+        applies = name not in (_IF_UNION if protocol.objects == "apart" else _IF_PER_OBJECT)
         if applies:
             facts[_TITLES[name]] = words.get(value, str(value))
     if protocol.groups:
         facts["Groups in the mean"] = ", ".join(protocol.groups)
-    facts["Tolerance of boundaries"] = f"{protocol.tolerance:g} of the diagonal"
+    facts["Boundary tolerance"] = f"{protocol.tolerance:g} of the diagonal"
     facts["A sample that failed"] = "0 in every measure, whatever the target"
     for name in protocol.measures:
         facts[measure_name(name)] = MEASURES[name]
@@ -85,7 +85,7 @@ def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
 
 
 def left_out_line(left_out: Sequence[LeftOut]) -> list[str]:
-    """Return one line on what was left out, or none."""
+    """Return a line about left-out entries; empty if there are none."""
     if not left_out:
         return []
     num_samples = sum(entry.num_samples for entry in left_out)
@@ -100,7 +100,7 @@ def left_out_line(left_out: Sequence[LeftOut]) -> list[str]:
 
 
 def cost_facts(report: EvaluationReport) -> dict[str, str]:
-    """Return seconds and memory in words; nothing if nothing was run."""
+    """Return time and memory in words; empty if nothing was run."""
     costs = report.costs
     if not costs.seconds:
         return {}

@@ -174,8 +174,8 @@ def _warnings(report: EvaluationReport, submission: str) -> list[str]:
         )
     if coverage.done < coverage.asked:
         found.append(
-            f"{counted(coverage.asked - coverage.done, 'sample')} have not been run yet: these "
-            "numbers are of the others alone."
+            f"{counted(coverage.asked - coverage.done, 'sample')} have not been run yet; these "
+            "numbers do not include them."
         )
     if coverage.asked < coverage.in_split:
         found.append(
@@ -192,7 +192,7 @@ def _warnings(report: EvaluationReport, submission: str) -> list[str]:
 def _mean_of(report: EvaluationReport) -> str:
     if report.protocol.overall == "groups":
         names = ", ".join(report.protocol.groups)
-        return f"Overall is the plain mean of {names}; other groups are listed only."
+        return f"Overall is the plain mean of {names}; other groups are not part of it."
     what = "objects" if report.protocol.overall == "objects" else "samples"
     return f"Overall is the mean over all {what}."
 
@@ -214,9 +214,9 @@ def _plots(report: EvaluationReport, measure: str, groups: Sequence[str]) -> Ite
     values: dict[int, list[float]] = {index: [] for index in range(len(groups))}
     for row in rows:
         values[groups.index(row.group)].append(row.values[measure])
-    yield histogram(values, title=f"How {name} is spread", label=name)
+    yield histogram(values, title=f"Distribution of {name}", label=name)
     if report.course:
-        title = "J over the course of a video"
+        title = "J over time"
         yield plot_over_time(report.course, title=title, y_label="J")
 
     def point(row: SampleRow, x: float) -> Point:
@@ -228,7 +228,7 @@ def _plots(report: EvaluationReport, measure: str, groups: Sequence[str]) -> Ite
     if len({each.x for each in lengths}) > 1:
         yield scatter(
             lengths,
-            title=f"{name} over length",
+            title=f"{name} by length",
             x_label="frames of the video",
             y_label=name,
         )
@@ -240,8 +240,8 @@ def _plots(report: EvaluationReport, measure: str, groups: Sequence[str]) -> Ite
     if len({each.x for each in areas}) > 1:
         yield scatter(
             areas,
-            title=f"{name} over the size of the target",
-            x_label="percent of the frame that the target covers",
+            title=f"{name} by size of the target",
+            x_label="size of the target in percent of the frame",
             y_label=name,
             percent=True,
         )

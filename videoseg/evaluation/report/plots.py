@@ -206,8 +206,7 @@ def plot_over_time(values: Sequence[float], *, title: str, y_label: str) -> Plot
     ]
     return Plot(
         title,
-        f"{y_label} over the course of the videos, from {100 * values[0]:.1f} to "
-        f"{100 * values[-1]:.1f} percent",
+        f"{y_label} over time, from {100 * values[0]:.1f} to {100 * values[-1]:.1f} percent",
         "part of the annotated frames, in percent",
         _share_grid(),
         _percent_marks(),

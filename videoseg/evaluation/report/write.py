@@ -1,4 +1,4 @@
-"""Reports written beside the records they are made from."""
+"""Builds the report of a folder from its records, and writes it there."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def write_report(
 ) -> EvaluationReport:
     """Build the report of a folder from its records, and write it there.
 
-    Records of shards are merged; what is not there yet shows as coverage.
+    Records of shards are merged; missing ones show in the coverage.
 
     Args:
         folder: The folder of the run.
         split: What was run on, for pictures and for the order of the samples.
         submission: The file to upload, where a server does the scoring.
-        problems: What else the reader should know.
+        problems: Further notes for the reader.
 
     Returns:
         The report, written to ``report.html``, ``report.md`` and ``report.json``.
@@ -66,7 +66,7 @@ def write_report(
 
 
 def load_report(folder: str | Path, split: BenchmarkSplit | None = None) -> EvaluationReport:
-    """Build the report of a folder from its records, writing nothing.
+    """Build the report of a folder from its records, without writing it.
 
     Args:
         folder: The folder of the run.
@@ -91,7 +91,7 @@ def load_report(folder: str | Path, split: BenchmarkSplit | None = None) -> Eval
     if problems and not report.samples:
         raise OutputError(
             f"{folder} has no record that can be read ({counted(len(problems), 'line')} cannot): "
-            f"{problems[0]}; take the folder from a copy, or run again in another one"
+            f"{problems[0]}; restore the folder from a copy, or run again in another one"
         )
     return report
 
@@ -99,13 +99,13 @@ def load_report(folder: str | Path, split: BenchmarkSplit | None = None) -> Eval
 def records_of(
     folder: str | Path, *, masks: bool = True, problems: list[str] | None = None
 ) -> Iterator[Record]:
-    """Yield the records of a run and of all its shards, as they are in the files.
+    """Yield the records of a run and of all its shards, in the order of the files.
 
     Args:
         folder: The folder of the run.
-        masks: Whether masks, grounding and trace are wanted; without them it is faster.
-        problems: Gets a line for each record that cannot be read; without it they are passed
-            over.
+        masks: Whether to read masks, grounding and trace; without them it is faster.
+        problems: Receives a message for each record that cannot be read. If None, such records
+            are skipped.
     """
     ignored: list[str] = []
     for files in files_of_runs(folder):
@@ -145,7 +145,7 @@ def save_report(
 def _runs(folder: Path) -> list[RunInfo]:
     files: list[RunFiles] = files_of_runs(folder)
     if not files:
-        raise OutputError(f"{folder} holds no evaluation; give the folder that was its output")
+        raise OutputError(f"{folder} holds no evaluation; give the output folder of one")
     runs = [each.read() for each in files]
     for other, place in zip(runs[1:], files[1:], strict=True):
         if differences := runs[0].identity.differences(other.identity):
