@@ -133,7 +133,7 @@ class BandLayout:
         return packed
 
     def dilated(self, packed: ByteArray) -> ByteArray:
-        """Return pictures dilated by the disk; their padding must be zero, and becomes undefined."""
+        """Return pictures dilated by the disk; their padding must be zero, and is lost."""
         num, rows, pitch = packed.shape
         far = self.reach[0]
         tall = rows + 2 * far

@@ -12,7 +12,7 @@ from drawn_benchmarks import FRAMES, SIZE, VIDEOS, ids_picture, object_mask, wri
 from PIL import Image
 
 from videoseg.cli.main import main
-from videoseg.errors import EvaluationError, OutputError
+from videoseg.errors import ConfigError, EvaluationError, OutputError
 from videoseg.evaluation import load_report, read_annotations, records_of, score_predictions
 from videoseg.masks import union_of_rles
 from videoseg.metrics import protocol_named
@@ -94,6 +94,32 @@ def test_another_size_is_resized_only_by_a_protocol_that_says_so(truth, predicte
     assert score_predictions(split, predicted, out=tmp_path / "out").overall["j"] == 1.0
     pictures = (tmp_path / "out" / "report.html").read_text()
     assert "J 100.0" in pictures and "J 0.0" not in pictures
+
+
+def test_a_protocol_can_be_named_and_predictions_resized(truth, predicted, tmp_path):
+    for file in predicted.rglob("*.png"):
+        write_ids(file, np.kron(np.asarray(Image.open(file)), np.ones((2, 2), np.uint8)))
+    split = read_annotations(truth, DAVIS.name)
+    assert split.protocol == DAVIS
+    report = score_predictions(split, predicted, protocol=DAVIS.name, resize=True)
+    assert report.overall["j"] == 1.0
+    assert report.protocol == replace(DAVIS, resolution="nearest")
+    command = ["score", "--pred", str(predicted), "--gt", str(truth), "--protocol", DAVIS.name]
+    assert main([*command, "--resize", "-q", "-o", str(tmp_path / "out")]) == 0
+    assert load_report(tmp_path / "out", split).overall == report.overall
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"protocol": "davis-2017"}, "no protocol is named 'davis-2017'; did you mean"),
+        ({"on_error": "skip"}, "on_error must be 'raise' or 'zero', got 'skip'"),
+        ({"workers": -1}, "workers must not be negative, got -1"),
+    ],
+)
+def test_arguments_that_are_out_of_range_are_named(truth, predicted, options, message):
+    with pytest.raises(ConfigError, match=message):
+        score_predictions(read_annotations(truth, DAVIS), predicted, **options)
 
 
 def test_some_masks_of_another_size_are_resized_too(truth, predicted):
