@@ -16,7 +16,7 @@ from typing import Any
 from videoseg._version import __version__
 from videoseg.benchmarks.types import BenchmarkSplit, LeftOut, Sample, left_out_of, notes_of
 from videoseg.errors import ConfigError, OutputError
-from videoseg.files import expand_path, read_text
+from videoseg.files import expand_path, read_text, write_file
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
 from videoseg.types import from_dict, to_dict
@@ -262,8 +262,6 @@ def write_run(path: Path, info: RunInfo) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
-    from videoseg.files.staged_file import write_file
-
     text = json.dumps(to_dict(info), ensure_ascii=False, indent=1)
     write_file(path, well_formed(text) + "\n")
 

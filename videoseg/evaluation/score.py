@@ -230,8 +230,8 @@ class _Outcome:
                 "id of a true one; this protocol matches objects by id"
             )
         notes += [
-            f"predicted pixels have the value {value} in {counted(count, 'sample')}, and count "
-            "with it in R and A, as in the released script"
+            f"predicted pixels have the value {value} in {counted(count, 'sample')}, and "
+            "count with it in R and A, as in the released script"
             for value, count in sorted(self._mask_values.items())
         ]
         return notes

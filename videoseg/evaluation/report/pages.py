@@ -174,8 +174,8 @@ def _warnings(report: EvaluationReport, submission: str) -> list[str]:
         )
     if coverage.done < coverage.asked:
         found.append(
-            f"{counted(coverage.asked - coverage.done, 'sample')} have not been run yet; these "
-            "numbers do not include them."
+            f"{counted(coverage.asked - coverage.done, 'sample')} have not been run yet; "
+            "these numbers do not include them."
         )
     if coverage.asked < coverage.in_split:
         found.append(

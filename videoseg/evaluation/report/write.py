@@ -15,7 +15,7 @@ from videoseg.evaluation.report.data import EvaluationReport
 from videoseg.evaluation.report.examples import Example, choose, illustrate
 from videoseg.evaluation.report.pages import render_html, render_markdown
 from videoseg.evaluation.run import RunFiles, RunInfo, files_of_runs
-from videoseg.files import expand_path
+from videoseg.files import expand_path, write_file
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.results.report.wording import counted
 from videoseg.text import well_formed
@@ -90,8 +90,8 @@ def load_report(folder: str | Path, split: BenchmarkSplit | None = None) -> Eval
     )
     if problems and not report.samples:
         raise OutputError(
-            f"{folder} has no record that can be read ({counted(len(problems), 'line')} cannot): "
-            f"{problems[0]}; restore the folder from a copy, or run again in another one"
+            f"{folder} has no record that can be read ({counted(len(problems), 'line')} "
+            f"cannot): {problems[0]}; restore the folder from a copy, or run again in another one"
         )
     return report
 
@@ -128,8 +128,6 @@ def save_report(
     Raises:
         OutputError: If they cannot be written.
     """
-    from videoseg.files.staged_file import write_file
-
     folder = Path(folder)
     document = json.dumps(report.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
     rows = [example.row for example in best], [example.row for example in worst]
