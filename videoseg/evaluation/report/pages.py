@@ -166,7 +166,7 @@ def _warnings(report: EvaluationReport, submission: str) -> list[str]:
     found = []
     if coverage.failed:
         found.append(
-            f"{counted(coverage.failed, 'sample')} failed and count as zero; see Failures below."
+            f"{counted(coverage.failed, 'sample')} failed and count as zero; see Failures."
         )
     if coverage.uncounted:
         found.append(
