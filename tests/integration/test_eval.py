@@ -146,7 +146,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(root, tmp_path, plugins):
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert f"samples are kept in {out}; add --resume" in said and "Traceback" not in said
+    assert f"samples are saved in {out}; add --resume" in said and "Traceback" not in said
     wait_for(lambda: not alive(process.pid), seconds=20)
     done = videoseg(*arguments(root, out, *slow, "--resume"), folder=tmp_path, plugins=plugins)
     assert done.returncode == 0, done.stderr
@@ -173,7 +173,7 @@ def test_what_every_sample_would_miss_ends_the_run_with_one_line(root, tmp_path,
     ("more", "said"),
     [
         (("--shard", "3/2"), "no shard 3/2"),
-        (("--retry-failed",), "--retry-failed goes with --resume"),
+        (("--retry-failed",), "--retry-failed can only be used with --resume"),
         (("--limit", 0), "--limit"),
         (("-B", "check_pictures"), "option=value"),
     ],

@@ -1,6 +1,5 @@
 """Benchmarks as they are published: samples, truth, protocol, and what their servers take."""
 
-from videoseg.benchmarks.annotators import merge_annotators
 from videoseg.benchmarks.folder_benchmark import FolderBenchmark
 from videoseg.benchmarks.opening import build_benchmark, open_benchmark
 from videoseg.benchmarks.prediction_folders import PREDICTION_LAYOUTS, PredictionFolder
@@ -21,7 +20,6 @@ __all__ = [
     "SubmissionFormat",
     "Truth",
     "build_benchmark",
-    "merge_annotators",
     "open_benchmark",
     "write_submission",
 ]

@@ -1,4 +1,4 @@
-"""``videoseg compare``: tell whether one evaluation beats another."""
+"""``videoseg compare``: compare two evaluations sample by sample."""
 
 from __future__ import annotations
 
@@ -34,41 +34,41 @@ __all__ = ["compare"]
     type=click.Choice(["samples", "videos"]),
     default="samples",
     show_default=True,
-    help="What the bootstrap draws. Expressions on one video are alike; drawing whole videos "
-    "takes that into account.",
+    help="What the bootstrap draws. Expressions of one video are alike; drawing whole videos "
+    "accounts for that.",
 )
 @click.option(
     "--resamples",
     type=click.IntRange(min=100, max=1_000_000),
     default=10_000,
     show_default=True,
-    help="How often it draws.",
+    help="Number of bootstrap draws.",
 )
 @click.option(
     "--confidence",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.95,
     show_default=True,
-    help="Of the intervals.",
+    help="Confidence level of the intervals.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Same seed, same intervals.",
+    help="The same seed gives the same intervals.",
 )
 @click.option(
     "--top",
     type=click.IntRange(min=0),
     default=10,
     show_default=True,
-    help="How many of the samples that changed most are listed.",
+    help="How many of the most changed samples to list.",
 )
 @click.option(
     "--allow-different",
     is_flag=True,
-    help="Compare what both have although protocols or samples differ.",
+    help="Compare what both have even if protocols or samples differ.",
 )
 @json_option
 def compare(
@@ -106,7 +106,7 @@ def compare(
 
 
 def _print(console: Console, comparison: Comparison, top: int) -> None:
-    from videoseg.evaluation.report.tables import measure_name
+    from videoseg.metrics import measure_name
     from videoseg.results.report.wording import counted
 
     head = (
@@ -115,7 +115,7 @@ def _print(console: Console, comparison: Comparison, top: int) -> None:
     )
     console.print(head, style="bold", soft_wrap=True)
     if comparison.left_out:
-        text = f"  in one only and left out: {counted(comparison.left_out, 'sample')}"
+        text = f"  only in one of them, left out: {counted(comparison.left_out, 'sample')}"
         console.print(text, style="yellow", soft_wrap=True)
     interval = f"{100 * comparison.confidence:g} % interval"
     console.print(f"  {'':<16}   first  second  difference  {interval}", soft_wrap=True)
@@ -136,9 +136,9 @@ def _print(console: Console, comparison: Comparison, top: int) -> None:
     changed = [change for change in comparison.changes if change.difference][:top]
     if changed:
         name = measure_name(comparison.main_measure)
-        console.print(f"\nchanged most, {name}:", style="bold")
+        console.print(f"\nlargest changes, {name}:", style="bold")
     for change in changed:
-        console.print(f"  {_told(change)}", soft_wrap=True)
+        console.print(f"  {_change_line(change)}", soft_wrap=True)
 
 
 def _interval(row: Difference) -> str:
@@ -161,7 +161,7 @@ def _bootstrap(comparison: Comparison) -> str:
     )
 
 
-def _told(change: Change) -> str:
+def _change_line(change: Change) -> str:
     query = " ".join(change.query.split())
     return (
         f"{100 * change.difference:+6.1f}  {100 * change.first:5.1f} to "

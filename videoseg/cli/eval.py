@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 SUMMARY_FAILURES = 5
-"""How many failures a summary tells of; the report has the others."""
+"""How many failures a summary lists; the report has the others."""
 
 _PROBLEMS = 5
 _FILES = (
@@ -55,7 +55,7 @@ def _read_shard(
 strict_option = click.option(
     "--strict",
     is_flag=True,
-    help="Refuse a benchmark with odd entries, which are otherwise left out and told.",
+    help="Refuse a benchmark with invalid entries, which are otherwise left out and listed.",
 )
 
 
@@ -74,7 +74,7 @@ strict_option = click.option(
 @click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
 @pipeline_options
 @click.option("-o", "--output", type=PATH, required=True, help="The folder of this run.")
-@click.option("--resume", is_flag=True, help="Go on with the run that is in the folder.")
+@click.option("--resume", is_flag=True, help="Continue the run in the folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed samples again.")
 @click.option("--shard", callback=_read_shard, metavar="I/N", help="Run one of N equal parts.")
 @click.option("--limit", type=click.IntRange(min=1), help="Run only the first N samples.")
@@ -83,7 +83,7 @@ strict_option = click.option(
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Processes that each hold one pipeline; 0 for none but this one.",
+    help="Processes with one pipeline each; 0 runs in this one.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
 @click.option(
@@ -95,7 +95,9 @@ strict_option = click.option(
     help="Set an option of the benchmark's reader; may be repeated.",
 )
 @strict_option
-@click.option("--report-only", is_flag=True, help="Run nothing; write the report again.")
+@click.option(
+    "--report-only", is_flag=True, help="Write the report again without running anything."
+)
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def evaluate_benchmark(
@@ -123,19 +125,19 @@ def evaluate_benchmark(
 ) -> int:
     """Run a pipeline over BENCHMARK, score it and write a report.
 
-    Every sample is on the disk as soon as it is done: after a crash, a full disk or Ctrl-C,
-    --resume goes on. Samples that fail are recorded with their error and count as zero.
-    Exits with 1 if every one of them failed.
+    Every sample is written to disk as soon as it is done: after a crash, a full disk or Ctrl-C,
+    --resume continues. Samples that fail are recorded with their error and count as zero.
+    Exits with 1 if all of them failed.
     """
     from videoseg.benchmarks import build_benchmark, open_benchmark
     from videoseg.cli.composing import checked_pipeline, parse_options
     from videoseg.cli.eval_progress import EvaluationProgress
     from videoseg.cli.terminal import open_console, working, write_json
     from videoseg.evaluation import evaluate
-    from videoseg.evaluation.outcome import write_outcome
+    from videoseg.evaluation.evaluate import write_outcome
 
     if retry_failed and not resume:
-        raise click.UsageError("--retry-failed goes with --resume")
+        raise click.UsageError("--retry-failed can only be used with --resume")
     read_options = benchmark_options(reader_options)
     pipe = checked_pipeline(
         pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
@@ -167,8 +169,8 @@ def evaluate_benchmark(
             except (KeyboardInterrupt, SystemExit):
                 progress.close()
                 if progress.latest is not None:
-                    told = _how_to_go_on(progress.latest.done, output)
-                    click.echo(printable(told, keep="\n"), err=True)
+                    hint = _resume_hint(progress.latest.done, output)
+                    click.echo(printable(hint, keep="\n"), err=True)
                 raise
     if as_json:
         write_json(report.to_dict())
@@ -176,7 +178,7 @@ def evaluate_benchmark(
         print_report(open_console(), report, output)
     else:
         warn_of_problems(report)
-    # A run that answered nothing has not gone well, however well it was recorded.
+    # A run without any answer is a failure, even if all its samples have records.
     coverage = report.coverage
     asked = report.samples or coverage.unusable
     return int(bool(asked) and coverage.failed + coverage.uncounted == coverage.done)
@@ -204,19 +206,19 @@ def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
 
 
 def warn_of_problems(report: EvaluationReport) -> None:
-    """Tell on standard error what is wrong with the records of a report that is not printed."""
+    """Print the problems of a report to standard error, where the report is not printed."""
     for problem in report.problems[:_PROBLEMS]:
         click.echo(f"warning: {printable(problem)}", err=True)
 
 
 def print_report(console: Console, report: EvaluationReport, folder: Path | None) -> None:
-    """Print the headline table, the coverage and where the files are."""
-    from videoseg.evaluation.report.tables import headline_rows, measure_name
+    """Print the headline table, the coverage and the paths of the files."""
+    from videoseg.metrics import measure_name
 
     console.print(f"{report.benchmark}: {report.coverage}", style="bold", soft_wrap=True)
     if report.scored:
         names = [measure_name(name) for name in report.measures]
-        rows = headline_rows(report)
+        rows = report.headline_rows
         width = max(len(row.label) for row in rows)
         widths = [max(len(name), 5) for name in names]
         head = "  ".join(f"{n:>{w}}" for n, w in zip(names, widths, strict=True))
@@ -248,7 +250,7 @@ def print_report(console: Console, report: EvaluationReport, folder: Path | None
 
 
 def _cells(row: TableRow, measures: Sequence[str], widths: Sequence[int]) -> str:
-    from videoseg.evaluation.report.tables import percent
+    from videoseg.evaluation.report import percent
 
     values: Mapping[str, float] = row.values
     return "  ".join(
@@ -257,5 +259,5 @@ def _cells(row: TableRow, measures: Sequence[str], widths: Sequence[int]) -> str
     )
 
 
-def _how_to_go_on(done: int, folder: Path) -> str:
-    return f"\n{done} samples are kept in {folder}; add --resume to the command to go on"
+def _resume_hint(done: int, folder: Path) -> str:
+    return f"\n{done} samples are saved in {folder}; add --resume to the command to continue"

@@ -1,4 +1,4 @@
-"""Shows how far an evaluation has come: a bar on a terminal, lines in a log."""
+"""Progress of an evaluation: a bar on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _MEASURES = ("j_and_f", "j", "giou")
 
 
 class EvaluationProgress:
-    """Takes the ``on_progress`` calls of ``evaluate``. Close it when the run is over.
+    """The ``on_progress`` callback of the evaluation commands. Close it when the run is over.
 
     Args:
         stream: Where to write; standard error by default.
-        quiet: Show nothing but failures.
-        max_failures: How many failures are shown as they happen; by default all. The number of
-            the others is told at the end, unless none was to be shown.
-        clock: Seconds that only go forward; for tests.
+        quiet: Show only failures.
+        max_failures: How many failures to show as they happen; by default all. The number of
+            the others is shown at the end, unless this is 0.
+        clock: A monotonic clock in seconds, for tests.
     """
 
     def __init__(
@@ -56,18 +56,18 @@ class EvaluationProgress:
         if record is not None and record.error is not None:
             self._num_failures += 1
             if self._max_failures is None or self._num_failures <= self._max_failures:
-                said = shortened(f"{record.error.type}: {record.error.message}", 300)
-                self._line(f"{record.sample} failed: {said}")
+                message = shortened(f"{record.error.type}: {record.error.message}", 300)
+                self._line(f"{record.sample} failed: {message}")
         if self._quiet:
             return
         if self._stream.isatty():
             self._draw(progress)
         elif self._clock() - self._last >= _INTERVAL or progress.done == progress.total:
             self._last = self._clock()
-            self._line(_told(progress))
+            self._line(_progress_text(progress))
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Remove the bar, and show how many failures were not shown."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -108,11 +108,11 @@ class EvaluationProgress:
             )
             self._bar.start()
             self._task = self._bar.add_task("", total=progress.total)
-        told = printable(_told(progress))
-        self._bar.update(self._task, completed=progress.done, description=told)
+        text = printable(_progress_text(progress))
+        self._bar.update(self._task, completed=progress.done, description=text)
 
 
-def _told(progress: Progress) -> str:
+def _progress_text(progress: Progress) -> str:
     text = f"{progress.done} of {progress.total} samples"
     if progress.failed:
         text += f", {progress.failed} failed"
@@ -120,12 +120,13 @@ def _told(progress: Progress) -> str:
         text += f", {_duration(progress.seconds_left)} left"
     record = progress.record
     if record is not None and not record.failed:
-        text += f"; {record.sample}{_score(record)}"
+        text += f"; {record.sample}{_score_text(record)}"
     return text
 
 
-def _score(record: Record) -> str:
-    from videoseg.evaluation.report.tables import measure_name, percent
+def _score_text(record: Record) -> str:
+    from videoseg.evaluation.report import percent
+    from videoseg.metrics import measure_name
 
     values = record.score.values if record.score is not None else {}
     name = next((name for name in _MEASURES if name in values), None)

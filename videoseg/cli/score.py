@@ -1,10 +1,9 @@
-"""``videoseg score``: score predictions of any other system."""
+"""``videoseg score``: score predictions of any system."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -66,21 +65,21 @@ __all__ = ["score"]
 @click.option(
     "--resize",
     is_flag=True,
-    help="Resize predictions of another size by nearest neighbour; by default they are an error.",
+    help="Resize predictions of another size by nearest neighbor; by default they are an error.",
 )
 @click.option(
     "--on-error",
     type=click.Choice(["raise", "zero"]),
     default="raise",
     show_default=True,
-    help="What a prediction is that cannot be used: the end, or zero.",
+    help="What to do about predictions that cannot be used: fail, or count them as zero.",
 )
 @click.option(
     "--frame-offset",
     type=int,
     metavar="N",
-    help="What is added to the number of a frame in the names of its predicted masks, such as 1 "
-    "for masks numbered from 1. By default the names are the same.",
+    help="What to add to a frame's number to get the number in the name of its predicted mask, "
+    "such as 1 for masks numbered from 1. By default the names are the same.",
 )
 @click.option("-o", "--output", type=PATH, help="Write records and report to this folder.")
 @click.option(
@@ -88,7 +87,7 @@ __all__ = ["score"]
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Processes that share the work; 0 for none but this one.",
+    help="Processes that share the work; 0 scores in this one.",
 )
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
@@ -112,14 +111,13 @@ def score(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Score predictions that any system has written, by the rules of a benchmark.
+    """Score predictions of any system by the rules of a benchmark.
 
     The truth is a plain folder of masks (--gt) or a benchmark (--benchmark and --root).
     """
     from videoseg.cli.eval_progress import EvaluationProgress
     from videoseg.cli.terminal import open_console, write_json
-    from videoseg.evaluation import score_predictions
-    from videoseg.metrics import protocol_named
+    from videoseg.evaluation import read_annotations, score_predictions
 
     if (gt is None) == (benchmark is None):
         raise click.UsageError("give the truth as --gt, or as --benchmark with --root")
@@ -130,26 +128,21 @@ def score(
     else:
         of_benchmarks = {"--root": root, "--split": split, "-B": reader_options}
         _refuse("--benchmark", {**of_benchmarks, "--strict": strict})
-    protocol = None if rules is None else protocol_named(rules)
-    if gt is not None and protocol is not None:
-        from videoseg.evaluation import read_annotations
-
+    if gt is not None and rules is not None:
         chosen = None if videos is None else _names(videos)
-        truth: BenchmarkSplit = read_annotations(gt, protocol, frames=frames, videos=chosen)
+        truth: BenchmarkSplit = read_annotations(gt, rules, frames=frames, videos=chosen)
     else:
-        truth = _opened(
+        truth = _open_split(
             benchmark, root, split, strict=strict, options=benchmark_options(reader_options)
         )
-    protocol = protocol or truth.protocol
-    if resize:
-        protocol = replace(protocol, resolution="nearest")
-    # Where a summary follows, it tells of failures; a thousand lines before it help nobody.
+    # A summary lists the failures, so they are not shown before it as well.
     shown = SUMMARY_FAILURES if quiet or as_json else 0
     with EvaluationProgress(quiet=quiet, max_failures=shown) as progress:
         report = score_predictions(
             truth,
             pred,
-            protocol=protocol,
+            protocol=rules,
+            resize=resize,
             out=output,
             on_error=cast("Literal['raise', 'zero']", on_error),
             frame_offset=frame_offset,
@@ -166,7 +159,7 @@ def score(
 
 
 def _refuse(needed: str, options: Mapping[str, object]) -> None:
-    """Refuse options that say nothing without another one.
+    """Refuse options that need another one.
 
     Raises:
         click.UsageError: If any of them was given.
@@ -177,7 +170,7 @@ def _refuse(needed: str, options: Mapping[str, object]) -> None:
 
 def _names(text: str) -> list[str]:
     file = expand_path(text)
-    # Unlike that of Path, this takes a list of names that is too long to be that of a file.
+    # Unlike Path.exists, this accepts a list of names that is too long for a file name.
     if os.path.lexists(file):
         try:
             text = read_text(file).replace("\n", ",")
@@ -189,7 +182,7 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _opened(
+def _open_split(
     benchmark: str | None,
     root: Path | None,
     split: str,

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videoseg._interruption import describe_error
-from videoseg.cli.folder_lock import FolderLock
 from videoseg.cli.framework import note
 from videoseg.errors import ConfigError, GroundingParseError, OutputError, VideosegError
 from videoseg.files import read_text
+from videoseg.files.lock import FolderLock
 from videoseg.text import parse_json, shorten, shorten_text
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class UnfinishedRun:
                 be overwritten; if another run is still writing there; or if there is something
                 else in its place.
         """
-        with self._lock.kept():
+        with self._lock.acquired():
             if self._content() and not overwrite:
                 raise OutputError(
                     f"{self._place} holds what an unfinished run had found: go on from it with "
@@ -119,7 +119,7 @@ class UnfinishedRun:
             ConfigError: If it was about something else, or cannot be read.
             OutputError: As ``begin`` does.
         """
-        with self._lock.kept():
+        with self._lock.acquired():
             if self._content():
                 kept = self._answer = self._read()
                 return kept
@@ -130,7 +130,9 @@ class UnfinishedRun:
         """Return what there is of a run worth going on from."""
         found = sorted(entry.name for entry in self._place.iterdir())
         # What a run was about is written before it finds anything, under another name first.
-        foreign = [n for n in found if n not in _CONTENT and not n.startswith((".run", ".masks"))]
+        foreign = [
+            n for n in found if n not in _CONTENT and not n.startswith((".lock", ".run", ".masks"))
+        ]
         if foreign:
             raise OutputError(
                 f"{self._place} holds files that are not of an unfinished run "

@@ -1,14 +1,19 @@
-"""Runs a pipeline over a benchmark, scores predictions of any system, and reports.
+"""Evaluate pipelines on benchmarks, score predictions of any system, compare evaluations.
 
-``evaluate`` does it all. Its parts can be used alone, to run an evaluation in another way:
-``SampleRunner`` answers and scores samples, ``RecordFile`` keeps them, ``write_report`` makes the
-report from what was kept.
+``evaluate``, ``score_predictions`` and ``compare_evaluations`` do what ``videoseg eval``,
+``score`` and ``compare`` do. The parts of ``evaluate`` can be used alone: ``SampleRunner`` runs
+and scores samples, ``RecordFile`` stores their records, ``write_report`` makes a report of them.
 """
 
-from videoseg.evaluation.annotation_folder import read_annotations
-from videoseg.evaluation.comparing import Change, Comparison, Difference, compare_evaluations
-from videoseg.evaluation.executor import SampleExecutor
-from videoseg.evaluation.progress import Progress
+from videoseg.evaluation.annotations import read_annotations
+from videoseg.evaluation.compare import Change, Comparison, Difference, compare_evaluations
+from videoseg.evaluation.evaluate import (
+    Progress,
+    ProgressCounter,
+    SampleExecutor,
+    evaluate,
+    select_samples,
+)
 from videoseg.evaluation.records import (
     Record,
     RecordedError,
@@ -25,18 +30,19 @@ from videoseg.evaluation.report import (
     records_of,
     write_report,
 )
-from videoseg.evaluation.run_file import RunIdentity, RunInfo, RunSession, Shard
-from videoseg.evaluation.runner import asked_samples, evaluate
-from videoseg.evaluation.running import SampleRunner, failed_record, run_sample
-from videoseg.evaluation.scoring_folders import score_predictions
+from videoseg.evaluation.run import RunIdentity, RunInfo, RunSession, Shard
+from videoseg.evaluation.sample import SETUP_ERRORS, SampleRunner, failed_record, run_sample
+from videoseg.evaluation.score import score_predictions
 
 __all__ = [
+    "SETUP_ERRORS",
     "Change",
     "Comparison",
     "Coverage",
     "Difference",
     "EvaluationReport",
     "Progress",
+    "ProgressCounter",
     "Record",
     "RecordFile",
     "RecordedError",
@@ -48,7 +54,6 @@ __all__ = [
     "SampleRunner",
     "Shard",
     "TargetFacts",
-    "asked_samples",
     "build_report",
     "compare_evaluations",
     "evaluate",
@@ -59,5 +64,6 @@ __all__ = [
     "records_of",
     "run_sample",
     "score_predictions",
+    "select_samples",
     "write_report",
 ]

@@ -1,4 +1,4 @@
-"""Predictions to be scored: of any other system, or of an earlier run."""
+"""Readers of predictions: of any system, or of an earlier run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Protocol
 from videoseg.benchmarks.prediction_folders import PredictionFolder
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.errors import EvaluationError
-from videoseg.evaluation.folder import files_of_runs
 from videoseg.evaluation.records import record_at, record_offsets
+from videoseg.evaluation.run import files_of_runs
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import shorten
@@ -21,37 +21,40 @@ __all__ = ["PredictionReader", "RecordedPredictions", "open_predictions"]
 
 
 class PredictionReader(Protocol):
-    """Gives the predicted masks of one sample after another."""
+    """Reads the predicted masks of samples.
+
+    ``missing_files`` collects the masks that do not exist.
+    """
 
     missing_files: list[str]
 
     def read(
         self, sample: Sample, truth: Truth, frame_names: Sequence[str]
     ) -> Mapping[int, Sequence[Rle | None]] | None:
-        """Return one mask for each of ``truth.frames`` and object; None if there is nothing.
+        """Return one mask for each object and each of ``truth.frames``; None if there is none.
 
         Raises:
-            EvaluationError: If what is there cannot be used.
+            EvaluationError: If the prediction cannot be used.
         """
 
     def mask_values(
         self, sample: Sample, truth: Truth, frame_names: Sequence[str]
     ) -> Sequence[int] | None:
-        """Return what predicted pixels are in their pictures; None if they are in none.
+        """Return the value of predicted pixels in their pictures; None without pictures.
 
         Raises:
-            EvaluationError: If what is there cannot be used.
+            EvaluationError: If the prediction cannot be used.
         """
 
     def was_run(self, sample: Sample) -> bool:
-        """Return whether it is known that a sample without masks was asked, and failed."""
+        """Return whether a sample without masks is known to have been run, and failed."""
 
     def describe(self, sample: Sample, frame_names: Sequence[str]) -> str:
-        """Return what is there, and where the masks of a sample are looked for."""
+        """Return what is there, and where the masks of a sample are expected."""
 
 
 class RecordedPredictions:
-    """The answers of an earlier run, to be scored by other rules without running it again.
+    """Predictions of an earlier run, to score them by other rules.
 
     Args:
         folder: The folder of the run.
@@ -65,17 +68,17 @@ class RecordedPredictions:
         self._folder = Path(folder)
         self._places: dict[str, tuple[Path, int]] = {}
         for files in files_of_runs(self._folder):
-            # The masks of a whole benchmark do not fit into memory; where they are does.
+            # The masks of a whole benchmark do not fit into memory, but their offsets do.
             for offset, record in record_offsets(files.records):
                 self._places[record.sample] = (files.records, offset)
 
     def read(
         self, sample: Sample, truth: Truth, frame_names: Sequence[str]
     ) -> Mapping[int, Sequence[Rle | None]] | None:
-        """Return what was answered; None if the sample was not run or failed.
+        """Return the prediction; None if the sample was not run or failed.
 
         Raises:
-            EvaluationError: If the answer has fewer frames than the truth.
+            EvaluationError: If the prediction has fewer frames than the ground truth.
         """
         del frame_names
         place = self._places.get(sample.id)
@@ -98,7 +101,7 @@ class RecordedPredictions:
     def mask_values(
         self, sample: Sample, truth: Truth, frame_names: Sequence[str]
     ) -> Sequence[int] | None:
-        """Return None: the masks of a record are in no pictures."""
+        """Return None: records store masks without pixel values."""
         del sample, truth, frame_names
         return None
 
@@ -107,7 +110,7 @@ class RecordedPredictions:
         del frame_names
         shown = ", ".join(shorten(name) for name in list(self._places)[:3]) or "nothing"
         more = f" and {len(self._places) - 3} more" if len(self._places) > 3 else ""
-        return f"it is a run of {shown}{more}; {sample.id} is not among them"
+        return f"it is a run of {shown}{more}, without {sample.id}"
 
     def was_run(self, sample: Sample) -> bool:
         """Return whether a sample has a record."""
@@ -117,24 +120,24 @@ class RecordedPredictions:
 def open_predictions(
     path: str | Path, protocol: EvalProtocol, *, frame_offset: int | None = None
 ) -> PredictionReader:
-    """Open predictions: the output folder of a run, or what ``PredictionFolder`` reads.
+    """Open the output folder of a run, or predictions that ``PredictionFolder`` reads.
 
     Args:
         path: A folder, a zip or a JSON file.
         protocol: The rules, which say whether masks of another size are an error.
-        frame_offset: What is added to the number of a frame in the names of its masks; see
+        frame_offset: Offset from a frame's number to that in the name of its mask; see
             ``PredictionFolder``.
 
     Raises:
         EvaluationError: If there are no predictions, or they are not safe to read.
     """
     path = expand_path(path)
-    # Unlike that of Path, this says no to what no file system can have, such as long names.
+    # Unlike Path.is_dir, this is False for impossible paths, such as overlong names.
     if os.path.isdir(path) and files_of_runs(path):  # noqa: PTH112
         if frame_offset:
             raise EvaluationError(
-                f"frame_offset={frame_offset} shifts the names of pictures, but {path} is a run, "
-                "whose masks have none; leave it out"
+                f"frame_offset={frame_offset} is for named pictures, but {path} is a run, "
+                "whose masks have no names; leave it out"
             )
         return RecordedPredictions(path)
     return PredictionFolder(

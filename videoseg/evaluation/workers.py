@@ -1,4 +1,4 @@
-"""Worker processes that each hold one pipeline; one that dies costs one sample, not the run."""
+"""Worker processes with one pipeline each. If one dies, one sample fails and the run goes on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from videoseg.benchmarks.types import BenchmarkSplit, Sample
 from videoseg.errors import EvaluationError, VideosegError
 from videoseg.evaluation.records import Record, RecordedError
-from videoseg.evaluation.running import SampleRunner, failed_record
+from videoseg.evaluation.sample import SampleRunner, failed_record
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkerPool"]
 
-_PATIENCE = 5.0
+_JOIN_SECONDS = 5.0
+"""How long to wait for a process to end, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +36,16 @@ class _Job:
 
 
 class WorkerPool:
-    """Runs samples in processes of their own.
+    """Runs samples in worker processes.
 
-    A process that crashes or is killed makes its sample a failed record, and another takes its
-    place. The samples of one video go to one process where possible, which keeps it open.
+    When a process crashes or is killed, its sample becomes a failed record and a new process
+    takes its place. Where possible, the samples of one video go to one process, which keeps the
+    video open.
 
     Args:
         split: Where the samples are from; it is sent to every process.
         config: The pipeline that every process builds.
-        num_workers: How many processes.
+        num_workers: Number of processes.
         seed: The seed of every sample.
 
     Raises:
@@ -58,10 +60,11 @@ class WorkerPool:
         self._workers: list[_Worker] = []
 
     def run(self, samples: Sequence[Sample]) -> Iterator[Record]:
-        """Yield the records of the samples as they are finished, in whatever order.
+        """Yield the records of the samples as they finish, in any order.
 
         Raises:
-            VideosegError: If a process cannot be started, or meets what every sample would.
+            VideosegError: If a process cannot be started, or has an error that affects every
+                sample.
         """
         queue = _VideoQueue(samples)
         try:
@@ -73,7 +76,7 @@ class WorkerPool:
             self.close()
 
     def close(self) -> None:
-        """End all processes, whatever they are at."""
+        """End all processes, even busy ones."""
         for worker in self._workers:
             worker.end()
         self._workers.clear()
@@ -81,25 +84,25 @@ class WorkerPool:
     def _step(self, queue: _VideoQueue) -> Iterator[Record]:
         for worker in self._workers:
             if worker.ready and worker.sample is None and queue:
-                worker.give(queue.next(worker.video_id))
+                worker.send(queue.next(worker.video_id))
         waiting: dict[Any, _Worker] = {}
         for worker in self._workers:
             waiting[worker.connection] = worker
             waiting[worker.process.sentinel] = worker
-        # What a process sent before it died is read before its death is looked at.
+        # Messages that a process sent before it died are read first.
         for worker in {id(waiting[key]): waiting[key] for key in wait(list(waiting))}.values():
             message = worker.message()
             if isinstance(message, Record):
                 yield message
             elif message is None and not worker.process.is_alive():
-                yield from self._bury(worker, queue)
+                yield from self._replace(worker, queue)
 
-    def _bury(self, worker: _Worker, queue: _VideoQueue) -> Iterator[Record]:
-        how = _how_it_died(worker.process)
+    def _replace(self, worker: _Worker, queue: _VideoQueue) -> Iterator[Record]:
+        end = _exit_text(worker.process)
         sample = worker.sample
         if not worker.ready:
             raise EvaluationError(
-                f"a worker process did not start: it {how}; run with workers=0 to see why"
+                f"a worker process did not start: it {end}; run with workers=0 to see why"
             )
         worker.end()
         self._workers.remove(worker)
@@ -108,30 +111,29 @@ class WorkerPool:
         if sample is not None:
             error = RecordedError(
                 "WorkerDied",
-                f"the process that worked on this sample {how}; if memory ran out, use fewer "
-                "workers",
+                f"the process that ran this sample {end}; if memory ran out, use fewer workers",
             )
             yield failed_record(sample, self._job.split, error, seed=self._job.seed)
 
 
 class _VideoQueue:
-    """Samples left to do, those of one video together."""
+    """Samples left to run, grouped by video."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._videos: OrderedDict[str, list[Sample]] = OrderedDict()
         for sample in samples:
             self._videos.setdefault(sample.video_id, []).append(sample)
-        self._begun: set[str] = set()
+        self._started: set[str] = set()
 
     def __bool__(self) -> bool:
         return bool(self._videos)
 
     def next(self, video_id: str | None) -> Sample:
-        """Take one sample: of this video, or of one not begun, or of the one with most left."""
+        """Take a sample of this video; else of a new video, or of the one with most left."""
         if video_id is None or video_id not in self._videos:
-            fresh = [name for name in self._videos if name not in self._begun]
+            fresh = [name for name in self._videos if name not in self._started]
             video_id = fresh[0] if fresh else max(self._videos, key=self._num_left)
-        self._begun.add(video_id)
+        self._started.add(video_id)
         samples = self._videos[video_id]
         sample = samples.pop(0)
         if not samples:
@@ -143,12 +145,12 @@ class _VideoQueue:
 
 
 class _Worker:
-    """One process, seen from here."""
+    """A worker process, as the main process sees it."""
 
     def __init__(self, job: _Job) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, there = context.Pipe()
-        # No daemon: those may not start processes, which readers and models do.
+        # Not a daemon: those may not start processes, but readers and models do.
         self.process: SpawnProcess = context.Process(
             target=_work, args=(there, job), name="videoseg-eval"
         )
@@ -158,7 +160,7 @@ class _Worker:
         try:
             self.process.start()
         except (TypeError, AttributeError, ImportError, OSError, ValueError) as error:
-            # Pickle has no error of its own for what cannot be pickled.
+            # Pickle raises errors of any type for objects that cannot be pickled.
             self.connection.close()
             raise EvaluationError(
                 f"a worker process could not be started: {error}; run with workers=0"
@@ -172,28 +174,28 @@ class _Worker:
         finally:
             there.close()
 
-    def give(self, sample: Sample) -> None:
-        """Let the process work on a sample."""
+    def send(self, sample: Sample) -> None:
+        """Send a sample to the process."""
         self.sample, self.video_id = sample, sample.video_id
         try:
             self.connection.send(sample)
         except (BrokenPipeError, ConnectionResetError):
-            # It died meanwhile; the sentinel tells, and the sample is recorded then.
+            # It has died; its sentinel reports that, and then the sample fails.
             return
 
     def message(self) -> Record | str | None:
-        """Return what the process sent; None if there is nothing to read.
+        """Return the next message of the process; None if there is none.
 
         Raises:
-            VideosegError: If it met something that every sample would meet.
+            VideosegError: The error, if the process had one that affects every sample.
         """
         try:
             if not self.connection.poll():
                 return None
             kind, content = self.connection.recv()
         except (EOFError, ConnectionResetError, OSError):
-            # The end of the pipe can be seen a moment before the end of the process.
-            self.process.join(_PATIENCE)
+            # The pipe may close a moment before the process ends.
+            self.process.join(_JOIN_SECONDS)
             return None
         if kind == "ready":
             self.ready = True
@@ -201,13 +203,13 @@ class _Worker:
         if kind == "record":
             self.sample = None
             return Record.from_line(content)
-        raise _same_error(*content)
+        raise _rebuild_error(*content)
 
     def end(self) -> None:
-        """Kill the process and forget it."""
+        """End the process and close its pipe."""
         if self.process.is_alive():
             self.process.terminate()
-            self.process.join(_PATIENCE)
+            self.process.join(_JOIN_SECONDS)
             if self.process.is_alive():
                 self.process.kill()
                 self.process.join()
@@ -215,10 +217,10 @@ class _Worker:
 
 
 def _work(connection: Connection, job: _Job) -> None:
-    """Answer samples until the other side hangs up; runs in a worker process."""
-    # Ctrl-C reaches all processes of a terminal; the one that writes decides what happens.
+    """Run samples until the main process closes the pipe; the target of a worker process."""
+    # A terminal sends Ctrl-C to all its processes; the main one handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_the_parent()
+    _exit_with_parent()
     from videoseg.pipeline import Pipeline
 
     try:
@@ -234,31 +236,31 @@ def _work(connection: Connection, job: _Job) -> None:
         connection.send(("error", (type(error).__name__, str(error))))
 
 
-def _die_with_the_parent() -> None:
-    """End this process when the one that started it is gone, even by SIGKILL."""
+def _exit_with_parent() -> None:
+    """End this process when its parent is gone, even if that was killed."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
 
     def watch() -> None:
         wait([parent.sentinel])
-        # Nobody is left to take the answer; a stage in C code would not notice otherwise.
+        # At once: a stage in C code would otherwise run to its end for nothing.
         os._exit(1)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
-def _same_error(name: str, text: str) -> VideosegError:
+def _rebuild_error(name: str, text: str) -> VideosegError:
     from videoseg import errors
 
     kind = getattr(errors, name, None)
-    # Some kinds take more than a message; those arrive as the plain kind.
+    # Errors that take more than a message arrive as EvaluationError.
     if isinstance(kind, type) and issubclass(kind, VideosegError) and "__init__" not in vars(kind):
         return kind(text)
     return EvaluationError(f"{name}: {text}")
 
 
-def _how_it_died(process: SpawnProcess) -> str:
+def _exit_text(process: SpawnProcess) -> str:
     code = process.exitcode
     if code is not None and code < 0:
         try:

@@ -1,15 +1,19 @@
-"""Scores for masks: measures, the rules of each benchmark, and what comes out of them."""
+"""Measures of masks and windows, the protocol of each benchmark, and scores by them."""
 
-from videoseg.metrics.accumulators import MaskMetrics, ProtocolMetrics, WindowMetrics
-from videoseg.metrics.annotators import merge_objects, merge_scores
-from videoseg.metrics.assignment import best_assignment
-from videoseg.metrics.protocol import MEASURES, EvalProtocol, Measure
+from videoseg.metrics.matching import best_assignment
+from videoseg.metrics.measures import decay, mean, recall, window_iou
+from videoseg.metrics.overlap import FrameTally
+from videoseg.metrics.protocol import MEASURES, EvalProtocol, Measure, measure_name
 from videoseg.metrics.protocols import PROTOCOLS, protocol_named
-from videoseg.metrics.resize import resized_nearest
 from videoseg.metrics.scoring import ObjectScore, PredictedMasks, SampleScore, score_sample
-from videoseg.metrics.statistics import decay, mean, recall
-from videoseg.metrics.summary import Summary, summarise
-from videoseg.metrics.tally import FrameTally
+from videoseg.metrics.summary import (
+    MaskMetrics,
+    ProtocolMetrics,
+    Summary,
+    WindowMetrics,
+    summarize,
+)
+from videoseg.metrics.task import resized_nearest
 from videoseg.metrics.video import (
     Masks,
     boundary_f,
@@ -20,7 +24,6 @@ from videoseg.metrics.video import (
     tally,
     temporal_iou,
 )
-from videoseg.metrics.windows import window_iou
 
 __all__ = [
     "MEASURES",
@@ -40,8 +43,7 @@ __all__ = [
     "boundary_f",
     "decay",
     "mean",
-    "merge_objects",
-    "merge_scores",
+    "measure_name",
     "pixel_accuracy",
     "protocol_named",
     "recall",
@@ -50,7 +52,7 @@ __all__ = [
     "robustness",
     "score_sample",
     "spatiotemporal_iou",
-    "summarise",
+    "summarize",
     "tally",
     "temporal_iou",
     "window_iou",

@@ -1,10 +1,10 @@
-"""Masks packed eight pixels to a byte, in a way that makes neighbours cheap to reach.
+"""Masks packed eight pixels to a byte, for fast comparison of boundaries.
 
 A mask is cut into eight bands of rows, and pixel (y, x) becomes bit ``y // rows`` of the byte
-at ``(y % rows, x)``, where ``rows`` is the height of a band. The neighbour of every pixel to
-any side is then the same array shifted by some bytes, except across the seams of the bands,
-where it is the neighbouring bit. Boundaries are so compared with a few plain operations on an
-eighth of the bytes, without carries between words and without looking up kernels.
+at ``(y % rows, x)``, where ``rows`` is the height of a band. The neighbor of every pixel on any
+side is then in the same array shifted by some bytes, except across the seams of the bands, where
+it is the neighboring bit. Boundaries can so be compared with a few operations on an eighth of the
+bytes, without carries between words and without convolutions.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from videoseg.metrics.runs import Changes
 from videoseg.types import BoolArray, Size
+from videoseg.types.runs import Changes
 
 __all__ = ["BandLayout", "ByteArray", "count_bits"]
 
@@ -28,7 +28,7 @@ ByteArray: TypeAlias = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class BandLayout:
-    """Where the pixels of masks of one size lie in packed form.
+    """Layout of packed masks of one size.
 
     A packed picture has shape (rows, pitch). Columns from ``width`` on and bits from ``height``
     on are padding.
@@ -36,8 +36,7 @@ class BandLayout:
     Args:
         height: Rows of the masks.
         width: Columns of the masks.
-        reach: How far the disk of a dilation reaches to either side, for each row from its
-            centre outwards; ``disk_reach`` has it.
+        reach: Half the width of the dilation disk in each row, from its center outwards.
     """
 
     height: int
@@ -46,24 +45,24 @@ class BandLayout:
 
     @staticmethod
     def of(size: Size, radius: float) -> BandLayout:
-        """Return the layout for masks of this size and dilations by a disk of this radius."""
+        """Return the layout for masks of this size and a dilation disk of this radius."""
         return BandLayout(size[0], size[1], _disk_reach(radius))
 
     @property
     def rows(self) -> int:
-        """Height of a band. There is a row to spare, and a disk reaches one band at most."""
+        """Height of a band, with a spare row; a disk reaches at most one band further."""
         return max(self.height // 8 + 1, self.reach[0])
 
     @property
     def pitch(self) -> int:
-        """Bytes from one row to the next; the padding keeps rows from touching each other."""
+        """Bytes from one row to the next; padding separates the rows."""
         return -(-(self.width + max(self.reach[0], 1)) // 8) * 8
 
     def pack(self, masks: Sequence[BoolArray]) -> ByteArray:
         """Pack N masks of shape (H, W); the result has shape (N, rows, pitch).
 
-        The last row and column are repeated once in the padding, so that the edge of the
-        frame is no boundary.
+        The last row and column are repeated in the padding, so that the edge of the frame is
+        not a boundary.
         """
         rows, width = self.rows, self.width
         packed = np.zeros((len(masks), rows, self.pitch), dtype=np.uint8)
@@ -84,11 +83,11 @@ class BandLayout:
         return packed
 
     def pack_runs(self, masks: Sequence[Changes], *, left: int) -> ByteArray:
-        """Pack N masks of which the changes are known, without ever making them dense.
+        """Pack N masks from their changes, without decoding them.
 
         Args:
-            masks: Where each mask changes, in a frame of the height of this layout.
-            left: The column of the frame at which the layout begins.
+            masks: Where each mask changes, in a frame of this height.
+            left: The first column of the layout in the frame.
         """
         rows, pitch = self.rows, self.pitch
         packed = np.zeros((len(masks), rows, pitch), dtype=np.uint8)
@@ -111,10 +110,10 @@ class BandLayout:
         return packed
 
     def boundaries(self, packed: ByteArray) -> ByteArray:
-        """Return where masks differ from their right, lower or lower-right neighbour.
+        """Return where pixels differ from their right, lower or lower-right neighbor.
 
-        This is the boundary of the official DAVIS code; of a frame's last row and column only
-        the neighbour inside the frame counts.
+        This is the boundary of the official DAVIS code; in the last row and column only
+        neighbors inside the frame count.
         """
         flat = packed.reshape(-1)
         # Below the last row of a band lies the first row of the next, which is the next bit.
@@ -134,7 +133,7 @@ class BandLayout:
         return packed
 
     def dilated(self, packed: ByteArray) -> ByteArray:
-        """Return pictures, whose padding is zero, dilated by the disk; padding is undefined."""
+        """Return pictures dilated by the disk; their padding must be zero, and is lost."""
         num, rows, pitch = packed.shape
         far = self.reach[0]
         tall = rows + 2 * far

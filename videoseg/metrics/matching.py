@@ -1,4 +1,4 @@
-"""Which predicted object stands for which true one."""
+"""Assignment of predicted to true objects."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from videoseg.metrics.assignment import best_assignment
-from videoseg.metrics.statistics import mean
-from videoseg.metrics.tally import FrameTally
+from videoseg.errors import ShapeError
+from videoseg.metrics.measures import mean
+from videoseg.metrics.overlap import FrameTally
 from videoseg.metrics.task import MaskSequence, ScoringTask
+from videoseg.types import FloatArray
 
-__all__ = ["match_objects"]
+__all__ = [
+    "best_assignment",
+    "match_objects",
+]
 
 _Tallies = Mapping[int, FrameTally]
 _Partners = Mapping[int, int | None]
@@ -22,13 +26,13 @@ def match_objects(
 ) -> tuple[_Tallies, _Partners]:
     """Return the tally and the predicted id of each true object.
 
-    By id, or by the assignment with the highest mean of J and F (DAVIS unsupervised). Objects
-    that are missing from the prediction take part in it as empty masks, and so do ids that are
-    left out below the highest one where ``true_objects`` is ``first-frame``.
+    Objects are matched by id, or by the assignment with the highest mean of J and F (DAVIS
+    unsupervised). In the assignment, objects that are missing from the prediction are empty
+    masks, and so are unused ids below the highest one if ``true_objects`` is ``first-frame``.
 
     Args:
-        task: What is to be scored.
-        tally: Counts a predicted against a true sequence of masks.
+        task: The sample.
+        tally: Compares a predicted and a true sequence of masks.
     """
     nothing: MaskSequence = [None] * task.num_frames
     if task.protocol.matching == "id":
@@ -55,7 +59,7 @@ def _num_proposals(task: ScoringTask) -> int:
     number = max(len(task.truth), len(task.predicted))
     if task.protocol.true_objects == "all":
         return number
-    # More than that many are no answer, which official code does not go on with.
+    # The official code refuses more proposals than that.
     most = task.protocol.max_proposals or number
     return max(number, min(max(task.predicted, default=0), most))
 
@@ -63,3 +67,27 @@ def _num_proposals(task: ScoringTask) -> int:
 def _quality(tally: FrameTally) -> float:
     j = mean(tally.region)
     return j if tally.boundary is None else (j + mean(tally.boundary)) / 2
+
+
+def best_assignment(scores: FloatArray) -> list[tuple[int, int]]:
+    """Return pairs (row, column), each row and column at most once, with the highest sum.
+
+    Args:
+        scores: Finite numbers, shape (rows, columns). As many pairs are returned as the
+            smaller side is long, in the order of the rows.
+
+    Raises:
+        ShapeError: If the scores are not a matrix of finite numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> best_assignment(np.array([[0.9, 0.8], [0.7, 0.1]]))
+        [(0, 1), (1, 0)]
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    matrix = np.asarray(scores, dtype=np.float64)
+    if matrix.ndim != 2 or not np.isfinite(matrix).all():
+        raise ShapeError("scores", actual=matrix.shape, expected="(rows, columns), finite")
+    rows, columns = linear_sum_assignment(matrix, maximize=True)
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))

@@ -1,55 +1,119 @@
-"""Each measure of one sample, from what was counted on its frames."""
+"""Measures of one sample, from the counts of its frames or from windows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from videoseg.errors import ShapeError
+from videoseg.metrics.overlap import Counts, FrameTally
 from videoseg.metrics.protocol import Measure
-from videoseg.metrics.statistics import decay, mean, recall
-from videoseg.metrics.tally import Counts, FrameTally
-from videoseg.types import FloatArray
+from videoseg.types import FloatArray, Window
 
 __all__ = [
     "BOUNDARY_MEASURES",
     "WINDOW_MEASURES",
+    "decay",
     "mask_measures",
+    "mean",
     "pixel_accuracy_of",
+    "recall",
     "robustness_of",
     "sample_iou",
     "spatiotemporal_iou_of",
     "temporal_iou_of",
+    "window_iou",
+    "window_measures",
 ]
 
+
+def mean(scores: FloatArray) -> float:
+    """Return the mean over the frames, with an exactly rounded sum.
+
+    Args:
+        scores: One score for each frame, shape (T,).
+
+    Raises:
+        ShapeError: If there is no frame.
+    """
+    values = _checked(scores)
+    return math.fsum(values.tolist()) / len(values)
+
+
+def recall(scores: FloatArray, *, threshold: float = 0.5) -> float:
+    """Return the share of frames that score above the threshold.
+
+    Args:
+        scores: One score for each frame, shape (T,).
+        threshold: A frame counts if its score is larger than this.
+
+    Raises:
+        ShapeError: If there is no frame.
+    """
+    values = _checked(scores)
+    return int(np.count_nonzero(values > threshold)) / len(values)
+
+
+def decay(scores: FloatArray) -> float:
+    """Return the mean of the first quarter of the frames minus that of the last.
+
+    The quarters are those of Perazzi et al. (CVPR 2016): neighboring quarters share a frame.
+    The davis2017-evaluation package stores their edges in one byte, so that its quarters are
+    wrong or empty for more than 256 frames; up to there the values are the same.
+
+    Args:
+        scores: One score for each frame, shape (T,).
+
+    Raises:
+        ShapeError: If there is no frame.
+
+    Example:
+        >>> import numpy as np
+        >>> decay(np.linspace(1, 0, 1000)) > 0.7
+        True
+    """
+    values = _checked(scores)
+    edges = (np.round(np.linspace(1, len(values), 5) + 1e-10) - 1).astype(np.int64)
+    return mean(values[edges[0] : edges[1] + 1]) - mean(values[edges[3] : edges[4] + 1])
+
+
+def _checked(scores: FloatArray) -> FloatArray:
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1 or len(values) == 0:
+        raise ShapeError("scores", actual=values.shape, expected="(T,) with at least one frame")
+    return values
+
+
 BOUNDARY_MEASURES: frozenset[Measure] = frozenset({"f", "j_and_f", "f_recall", "f_decay"})
-"""The measures that need the boundaries, which cost the most."""
+"""Measures that need the boundaries, which are the most expensive part."""
 
 WINDOW_MEASURES: frozenset[Measure] = frozenset(
     {"window_iou", "window_recall_at_30", "window_recall_at_50", "window_recall_at_70"}
 )
-"""The measures that need windows, and no masks."""
+"""Measures of windows, which need no masks."""
 
 
 def mask_measures(
     tally: FrameTally, measures: tuple[Measure, ...], *, foreground: Counts | None = None
 ) -> dict[str, float]:
-    """Return the measures asked for that speak of masks and apply here.
+    """Return those of the measures that are about masks and apply to this sample.
 
     Args:
-        tally: What was counted.
-        measures: What is wanted; measures of windows are left out.
+        tally: The counts.
+        measures: The measures; those of windows are ignored.
         foreground: Pixels of all annotated foreground on each frame, for ``robustness``; the
             target's own pixels if None.
     """
     values = {name: _MASK_MEASURES[name](tally) for name in measures if name in _MASK_MEASURES}
     if "robustness" in measures:
         values["robustness"] = mean(robustness_of(tally, foreground))
-    says_none, is_none = not tally.pred.any(), not tally.target.any()
-    if "no_target_accuracy" in measures and is_none:
-        values["no_target_accuracy"] = float(says_none)
-    if "target_accuracy" in measures and not is_none:
-        values["target_accuracy"] = float(not says_none)
+    predicted_none, target_none = not tally.pred.any(), not tally.target.any()
+    if "no_target_accuracy" in measures and target_none:
+        values["no_target_accuracy"] = float(predicted_none)
+    if "target_accuracy" in measures and not target_none:
+        values["target_accuracy"] = float(not predicted_none)
     return {name: values[name] for name in measures if name in values}
 
 
@@ -62,7 +126,7 @@ def robustness_of(tally: FrameTally, foreground: Counts | None = None) -> FloatA
 
 
 def pixel_accuracy_of(tally: FrameTally) -> FloatArray:
-    """Return A of each frame, shape (T,): the share of its pixels that are labelled right."""
+    """Return A of each frame, shape (T,): the share of correctly labeled pixels."""
     return 1.0 - (tally.union - tally.intersection) / max(tally.num_pixels, 1)
 
 
@@ -81,7 +145,7 @@ def spatiotemporal_iou_of(tally: FrameTally) -> float:
 
 
 def sample_iou(tally: FrameTally) -> float:
-    """Return the IoU of all frames taken together; 1 if nothing is there and nothing is found."""
+    """Return the IoU of all frames taken together; 1 if both are empty."""
     union = int(tally.union.sum())
     return int(tally.intersection.sum()) / union if union else 1.0
 
@@ -101,3 +165,29 @@ _MASK_MEASURES: Mapping[str, Callable[[FrameTally], float]] = {
     "ciou": sample_iou,
     "precision_at_50": lambda tally: float(sample_iou(tally) >= 0.5),
 }
+
+
+def window_iou(pred: Window | None, target: Window) -> float:
+    """Return the IoU of two windows, in [0, 1]; 0 without a prediction.
+
+    Example:
+        >>> window_iou(Window(0, 4), Window(2, 6))
+        0.3333333333333333
+    """
+    if pred is None:
+        return 0.0
+    overlap = max(0, min(pred.stop, target.stop) - max(pred.start, target.start))
+    return overlap / (len(pred) + len(target) - overlap)
+
+
+def window_measures(
+    pred: Window | None, target: Window | None, measures: tuple[Measure, ...]
+) -> dict[str, float]:
+    """Return those of the measures that are about windows; empty without a true window."""
+    if target is None:
+        return {}
+    iou = window_iou(pred, target)
+    values = {"window_iou": iou}
+    for percent in (30, 50, 70):
+        values[f"window_recall_at_{percent}"] = float(iou >= percent / 100)
+    return {name: values[name] for name in measures if name in values}

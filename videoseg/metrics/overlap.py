@@ -1,34 +1,106 @@
-"""Counting the overlap of two sequences of masks, frame by frame."""
+"""Overlap of two sequences of masks, counted frame by frame."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from videoseg.errors import ShapeError
+from videoseg.errors import EvaluationError, ShapeError
 from videoseg.metrics.bands import BandLayout, ByteArray, count_bits
-from videoseg.metrics.runs import Changes, changes_of
-from videoseg.metrics.tally import FrameTally
-from videoseg.types import BoolArray, Rle, Size
+from videoseg.types import BoolArray, FloatArray, Rle, Size
 from videoseg.types.arrays import as_bool
+from videoseg.types.runs import Changes, changes_of_runs, count_problem, read_runs
 
-__all__ = ["boundary_radius", "tally_arrays", "tally_rles"]
+__all__ = [
+    "Changes",
+    "Counts",
+    "FrameTally",
+    "boundary_radius",
+    "changes_of",
+    "tally_arrays",
+    "tally_rles",
+]
+
+Counts: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameTally:
+    """Pixel counts of a predicted and a true mask on each frame, and the F of their boundaries.
+
+    Args:
+        pred: Number of predicted pixels, shape (T,).
+        target: Number of true pixels, shape (T,).
+        intersection: Number of pixels in both, shape (T,).
+        num_pixels: Number of pixels of a frame that count.
+        boundary: F of each frame, shape (T,); None if it was not computed.
+    """
+
+    pred: Counts
+    target: Counts
+    intersection: Counts
+    num_pixels: int
+    boundary: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.pred)
+
+    @property
+    def union(self) -> Counts:
+        """Number of pixels in either, shape (T,)."""
+        return self.pred + self.target - self.intersection
+
+    @property
+    def region(self) -> FloatArray:
+        """J of each frame, shape (T,); 1 where both are empty."""
+        union = self.union
+        return np.where(union > 0, self.intersection / np.maximum(union, 1), 1.0)
+
+    @property
+    def boundary_scores(self) -> FloatArray:
+        """F of each frame, shape (T,).
+
+        Raises:
+            EvaluationError: If the boundaries have not been compared.
+        """
+        if self.boundary is None:
+            raise EvaluationError("the boundaries have not been compared; give a tolerance")
+        return self.boundary
+
+    @property
+    def first_shown(self) -> int:
+        """The first frame on which either mask is not empty; 0 if there is none."""
+        shown = np.flatnonzero(self.union)
+        return int(shown[0]) if len(shown) else 0
+
+    def since(self, frame: int) -> FrameTally:
+        """Return the tally from this frame on."""
+        return FrameTally(
+            self.pred[frame:],
+            self.target[frame:],
+            self.intersection[frame:],
+            self.num_pixels,
+            None if self.boundary is None else self.boundary[frame:],
+        )
+
 
 _GROUP_PIXELS = 1_600_000
-"""Frames are compared in groups of about two of 480p: fewer would spend their time in
-calls, more would not fit into a processor's cache."""
+"""Pixels compared at a time, about two frames of 480p with both masks: smaller groups spend
+their time in calls, larger ones do not fit into a processor's cache."""
 
 _FRAMES_READ = 16
-"""Runs of so many frames are read at once."""
+"""Number of frames whose runs are parsed at a time."""
 
 
 def boundary_radius(tolerance: float, size: Size) -> float:
-    """Return how many pixels apart boundaries may be: a fraction of the diagonal, or pixels."""
+    """Return the tolerance in pixels; below 1 it is a fraction of the diagonal."""
     diagonal = math.hypot(*size)
-    # Nothing in a frame is farther away than its diagonal.
+    # No two pixels are farther apart than the diagonal.
     return min(tolerance, diagonal + 1) if tolerance >= 1 else math.ceil(tolerance * diagonal)
 
 
@@ -40,15 +112,15 @@ def tally_arrays(
     Args:
         pred: Predicted masks, shape (T, H, W).
         target: True masks, shape (T, H, W).
-        tolerance: Of the boundaries; None to leave them out.
+        tolerance: Boundary tolerance; None to skip boundaries.
 
     Raises:
         ShapeError: If the shapes differ or are not (T, H, W).
         ConfigError: If they hold anything but True and False, 0 and 1, or 0 and 255.
     """
-    pred, target = _alike(pred, target)
+    pred, target = _check_masks(pred, target)
     size = (int(target.shape[1]), int(target.shape[2]))
-    counted = _Counted(len(target), size, tolerance)
+    counted = _Counter(len(target), size, tolerance)
     frames = ((_box(p, t), (p, t)) for p, t in zip(pred, target, strict=True))
     for indices, box, pairs in _groups(frames):
         rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
@@ -66,20 +138,20 @@ def tally_rles(
     tolerance: float | None = None,
     ignored: Sequence[Rle | None] | None = None,
 ) -> FrameTally:
-    """Count the overlap of encoded masks, none of which is ever made dense.
+    """Count the overlap of encoded masks without decoding them.
 
     Args:
         pred: Predicted masks; None for an empty one.
         target: True masks, as many.
         size: (height, width) of all of them.
-        tolerance: Of the boundaries; None to leave them out.
-        ignored: Pixels that count neither way, as many masks.
+        tolerance: Boundary tolerance; None to skip boundaries.
+        ignored: Void pixels, which do not count, as many masks.
 
     Raises:
-        EvaluationError: If the runs of a mask are not those of a frame of this size.
+        EvaluationError: If the runs of a mask do not add up to this size.
         ShapeError: If a mask has another size.
     """
-    counted = _Counted(len(target), size, tolerance)
+    counted = _Counter(len(target), size, tolerance)
     without: Sequence[Rle | None] = [None] * len(target) if ignored is None else ignored
     for indices, box, changes in _groups(_changes_by_frame(pred, target, without, size)):
         layout = counted.layout(box)
@@ -113,7 +185,7 @@ def _changes_by_frame(
 
 
 class _Box(NamedTuple):
-    """Rows and columns around both masks of a frame, with one pixel to spare."""
+    """Bounding box of both masks of a frame, with a margin of one pixel."""
 
     top: int
     bottom: int
@@ -139,9 +211,9 @@ _T = TypeVar("_T")
 def _groups(
     frames: Iterable[tuple[_Box | None, _T]],
 ) -> Iterator[tuple[list[int], _Box, list[_T]]]:
-    """Yield frames that are compared together: their indices, the box of all, and what they hold.
+    """Yield groups of frames to compare together: indices, common box, and contents.
 
-    Frames without a box show nothing, and are left out.
+    Frames without a box are empty, and are left out.
     """
     indices: list[int] = []
     held: list[_T] = []
@@ -160,8 +232,8 @@ def _groups(
         yield indices, common, held
 
 
-class _Counted:
-    """What has been counted; frames on which nothing is shown are right as they are."""
+class _Counter:
+    """Counts of all frames; they start with the values of empty frames."""
 
     def __init__(self, num_frames: int, size: Size, tolerance: float | None) -> None:
         self.size, self.boundary = size, tolerance is not None
@@ -173,7 +245,7 @@ class _Counted:
         return BandLayout.of((box.bottom - box.top, box.right - box.left), self.radius)
 
     def compare(self, indices: list[int], packed: ByteArray, layout: BandLayout) -> None:
-        """Count on K packed predictions and the K targets after them, which are lost."""
+        """Compare K packed predictions with the K targets after them; their padding is cleared."""
         half = len(indices)
         edges = layout.boundaries(packed) if self.boundary else None
         layout.cleared(packed)
@@ -198,7 +270,7 @@ class _Counted:
         return FrameTally(pred, target, both, self.size[0] * self.size[1], scores)
 
 
-def _alike(pred: BoolArray, target: BoolArray) -> tuple[BoolArray, BoolArray]:
+def _check_masks(pred: BoolArray, target: BoolArray) -> tuple[BoolArray, BoolArray]:
     pred, target = np.asarray(pred), np.asarray(target)
     if target.ndim != 3:
         raise ShapeError("target", actual=target.shape, expected="(T, H, W)")
@@ -231,7 +303,7 @@ def _box(pred: BoolArray, target: BoolArray) -> _Box | None:
     height, width = pred.shape
     top, bottom = height, 0
     for mask in (pred, target):
-        # Searching bytes is faster than asking NumPy for the rows that hold something.
+        # Searching bytes is faster than finding rows with NumPy.
         pixels = mask.tobytes()
         first = pixels.find(b"\1")
         if first >= 0:
@@ -243,3 +315,28 @@ def _box(pred: BoolArray, target: BoolArray) -> _Box | None:
     shown = np.flatnonzero(columns)
     left, right = int(shown[0]), int(shown[-1]) + 1
     return _Box(max(0, top - 1), min(height, bottom + 1), max(0, left - 1), min(width, right + 1))
+
+
+def changes_of(rles: Sequence[Rle | None], size: Size) -> list[Changes]:
+    """Return where each mask changes; nowhere for None.
+
+    Args:
+        rles: The masks.
+        size: The (height, width) they must have.
+
+    Raises:
+        ShapeError: If one has another size.
+        EvaluationError: If the runs of one do not add up to this size.
+    """
+    present = [rle for rle in rles if rle is not None]
+    for rle in present:
+        if tuple(rle.size) != tuple(size):
+            raise ShapeError("a mask", actual=tuple(rle.size), expected=str(tuple(size)))
+    runs = read_runs([rle.counts for rle in present])
+    for total in runs.totals().tolist():
+        # Rle refuses such runs, but an unpickled one may have them.
+        if (problem := count_problem(total, size)) is not None:
+            raise EvaluationError(f"{problem}; encode the mask again at the size of the frame")
+    read = iter(range(len(present)))
+    nowhere: Changes = np.zeros(0, dtype=np.int64)
+    return [nowhere if rle is None else changes_of_runs(runs.of(next(read))) for rle in rles]

@@ -1,4 +1,4 @@
-"""How a benchmark turns masks into numbers, written down so that numbers can be compared."""
+"""Rules by which a benchmark turns masks into numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 from videoseg.errors import ConfigError
 from videoseg.text import shorten
 
-__all__ = ["MEASURES", "EvalProtocol", "Measure"]
+__all__ = ["MEASURES", "MEASURE_NAMES", "EvalProtocol", "Measure", "measure_name"]
 
 Measure: TypeAlias = Literal[
     "j",
@@ -44,7 +44,7 @@ MEASURES: dict[str, str] = {
     "j_decay": "mean J of the first quarter of the frames minus that of the last",
     "f_decay": "mean F of the first quarter of the frames minus that of the last",
     "robustness": "R: 1 minus false positives relative to all annotated foreground",
-    "accuracy": "A: share of pixels labelled right",
+    "accuracy": "A: share of correctly labeled pixels",
     "tiou": "overlap in time: IoU of the frames that show the object",
     "viou": "IoU in space summed over the frames both show, divided by the frames either shows",
     "giou": "mean IoU of the samples",
@@ -54,54 +54,79 @@ MEASURES: dict[str, str] = {
     "window_recall_at_30": "R@0.3: share of windows with IoU of at least 0.3",
     "window_recall_at_50": "R@0.5: share of windows with IoU of at least 0.5",
     "window_recall_at_70": "R@0.7: share of windows with IoU of at least 0.7",
-    "no_target_accuracy": "share of samples without a target that were answered with none",
-    "target_accuracy": "share of samples with a target that were answered with one",
+    "no_target_accuracy": "share of samples without a target that were answered with no mask",
+    "target_accuracy": "share of samples with a target that were answered with a mask",
 }
-"""Every measure a protocol can report, with what it means."""
+"""Every measure a protocol can report, and its definition."""
+
+MEASURE_NAMES: dict[str, str] = {
+    "j_and_f": "J&F",
+    "j": "J",
+    "f": "F",
+    "j_recall": "J recall",
+    "f_recall": "F recall",
+    "j_decay": "J decay",
+    "f_decay": "F decay",
+    "robustness": "R",
+    "accuracy": "A",
+    "tiou": "tIoU",
+    "viou": "vIoU",
+    "giou": "gIoU",
+    "ciou": "cIoU",
+    "precision_at_50": "P@0.5",
+    "window_iou": "mIoU of windows",
+    "window_recall_at_30": "R@0.3",
+    "window_recall_at_50": "R@0.5",
+    "window_recall_at_70": "R@0.7",
+    "no_target_accuracy": "N-acc",
+    "target_accuracy": "T-acc",
+}
+"""Names of the measures in tables, as papers have them."""
 
 _PRINTED = ("frames", "start", "objects", "matching", "missing", "resolution", "overall")
-# Most protocols do without these; they are printed where they are set.
+# Rules that few protocols set.
 _PRINTED_IF_SET = ("true_objects", "overlaps", "void")
 
 
 @dataclass(frozen=True, slots=True)
 class EvalProtocol:
-    """The rules of one benchmark; printed with every report.
+    """Rules of one benchmark; printed with every report.
 
     Args:
-        name: What ``videoseg score --protocol`` calls it.
-        measures: What is reported, in order.
+        name: Name of the protocol, as in ``videoseg score --protocol``.
+        measures: The measures to report, in order.
         frames: Which annotated frames count: ``all``, or ``inner`` (without the first and the
-            last, as DAVIS semi-supervised has it).
+            last, as in DAVIS semi-supervised).
         start: ``first-frame``: a frame counts whether or not the object has appeared;
-            ``first-appearance``: from the first frame where truth or prediction show it.
-        objects: ``united``: the union of all objects is scored; ``apart``: each by itself.
-        matching: How predicted objects find true ones if they are scored apart: ``id``, or
-            ``best`` (the assignment with the highest mean J&F, as DAVIS unsupervised has it).
+            ``first-appearance``: from the first frame where ground truth or prediction show it.
+        objects: ``united`` scores the union of all objects, ``apart`` scores per object.
+        matching: How predicted objects are matched to true ones in per-object scores: by ``id``,
+            or ``best`` (the assignment with the highest mean J&F, as in DAVIS unsupervised).
         max_proposals: More predicted objects than this are an error; None for no bound.
-        extra_objects: What a predicted object without a true one does: ``ignore`` or ``error``.
-        missing: What a prediction that is missing altogether is: ``zero`` (0 in every measure,
-            as in the code of ReVOS and Long-RVOS), ``empty`` (scored as an answer of no mask,
-            which is right where there is no target), ``left-out`` (not part of any mean, as in
-            the script of ReasonVOS) or ``error``. An object that is missing from a prediction
-            has no mask.
-        resolution: What happens to a prediction of another size: ``error``, or ``nearest``
-            (resized to the truth by nearest neighbour).
-        tolerance: Tolerance of boundaries, as in ``boundary_f``.
+        extra_objects: What to do about predicted objects without a true one: ``ignore``, or
+            ``error``.
+        missing: What to do about a sample without any prediction: ``zero`` (0 in every measure,
+            as in the code of ReVOS and Long-RVOS), ``empty`` (score it as an empty answer,
+            which is right if there is no target), ``left-out`` (leave it out of every mean, as
+            in the script of ReasonVOS) or ``error``. Single objects that are missing from a
+            prediction are empty masks.
+        resolution: What to do about predictions of another size: ``error``, or ``nearest``
+            (resize them to the ground truth by nearest neighbor).
+        tolerance: Boundary tolerance, as in ``boundary_f``.
         overall: ``samples``: the plain mean over samples; ``objects``: over all objects of all
             samples; ``groups``: the plain mean of the means of ``groups``.
-        groups: The groups that ``overall`` is the mean of; the others are listed only.
+        groups: The groups that ``overall`` averages; other groups are only listed.
         source: Where the rules are from.
-        true_objects: Which true objects count if they are scored apart: ``all``, or
-            ``first-frame`` (ids up to the highest one that the first annotated frame shows, as
-            in davis2017-evaluation: what appears later does not count).
-        overlaps: What it means where annotations of one target overlap, if they are united:
-            ``once`` (their union is the target), ``dropped`` (a pixel that several of them cover
-            is no target, as in the code of LISA), or ``added`` (the union is the target, but
-            ``accuracy`` and ``robustness`` compare 8-bit sums, as the script of ReVOS does; a
-            predicted pixel is in them what it is in its PNG).
-        void: What pixels are that the annotation marks as void: ``ignored``, or ``background``
-            (as davis2017-evaluation has it in its semi-supervised task).
+        true_objects: Which true objects count in per-object scores: ``all``, or ``first-frame``
+            (ids up to the highest one in the first annotated frame, as in davis2017-evaluation:
+            later objects do not count).
+        overlaps: How overlapping annotations of one target are combined in a union: ``once``
+            (their union is the target), ``dropped`` (pixels that several of them cover do not
+            belong to the target, as in the code of LISA), or ``added`` (the union is the target,
+            but ``accuracy`` and ``robustness`` compare 8-bit sums, as the script of ReVOS does,
+            in which predicted pixels have the value of their PNG).
+        void: How to treat pixels that the annotation marks as void: ``ignored``, or
+            ``background`` (as in the semi-supervised task of davis2017-evaluation).
     """
 
     name: str
@@ -142,7 +167,9 @@ class EvalProtocol:
         if not isinstance(self.tolerance, int | float) or not 0 < self.tolerance < math.inf:
             problems.append(f"tolerance must be positive and finite, got {self.tolerance}")
         if self.overlaps != "once" and (self.objects, self.start) != ("united", "first-frame"):
-            problems.append(f"overlaps={self.overlaps!r} goes with united objects from frame 0 on")
+            problems.append(
+                f"overlaps={self.overlaps!r} needs objects='united' and start='first-frame'"
+            )
         if self.max_proposals is not None and self.max_proposals < 1:
             problems.append(f"max_proposals must be at least 1, got {self.max_proposals}")
         if problems:
@@ -158,12 +185,22 @@ class EvalProtocol:
         return f"{self.name}: {', '.join(rules)}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the rules, ready for JSON."""
+        """Return the rules as plain data for JSON."""
         return asdict(self)
+
+
+def measure_name(measure: str) -> str:
+    """Return the name of a measure in tables.
+
+    Example:
+        >>> measure_name("j_and_f")
+        'J&F'
+    """
+    return MEASURE_NAMES.get(measure, measure)
 
 
 @cache
 def _choices() -> dict[str, tuple[str, ...]]:
-    """Return the values that a rule may have, for each rule that has few."""
+    """Return the allowed values of each rule that has a fixed set of them."""
     hints = get_type_hints(EvalProtocol)
     return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}

@@ -1,4 +1,4 @@
-"""The rules of each benchmark, as constants."""
+"""The protocol of each benchmark."""
 
 from __future__ import annotations
 
@@ -201,14 +201,14 @@ PROTOCOLS: Mapping[str, EvalProtocol] = MappingProxyType(
         )
     }
 )
-"""Every protocol by its name."""
+"""Every protocol by name."""
 
 
 def protocol_named(name: str) -> EvalProtocol:
-    """Return a protocol by its name.
+    """Return the protocol of this name.
 
     Raises:
-        ConfigError: If there is none of this name; close matches are listed.
+        ConfigError: If no protocol has this name; similar names are listed.
 
     Example:
         >>> protocol_named("mevis").measures
@@ -218,4 +218,4 @@ def protocol_named(name: str) -> EvalProtocol:
         return PROTOCOLS[name]
     close = difflib.get_close_matches(name, PROTOCOLS, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(PROTOCOLS)}"
-    raise ConfigError(f"no protocol is called {name!r}; {hint}")
+    raise ConfigError(f"no protocol is named {name!r}; {hint}")

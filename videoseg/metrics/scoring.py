@@ -1,4 +1,4 @@
-"""Scoring one sample by the rules of a protocol."""
+"""Scores one sample by the rules of a protocol."""
 
 from __future__ import annotations
 
@@ -7,33 +7,44 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from videoseg.errors import EvaluationError
 from videoseg.masks import union_of_rles
-from videoseg.metrics.added import added_measures, without
 from videoseg.metrics.matching import match_objects
-from videoseg.metrics.measures import BOUNDARY_MEASURES, WINDOW_MEASURES, mask_measures
-from videoseg.metrics.overlap import tally_rles
+from videoseg.metrics.measures import (
+    BOUNDARY_MEASURES,
+    WINDOW_MEASURES,
+    mask_measures,
+    mean,
+    window_measures,
+)
+from videoseg.metrics.overlap import FrameTally, tally_rles
 from videoseg.metrics.protocol import EvalProtocol
-from videoseg.metrics.tally import FrameTally
 from videoseg.metrics.task import MaskSequence, PredictedMasks, ScoringTask, prepare
-from videoseg.metrics.windows import window_measures
 from videoseg.types import Rle, Size, Window
 
-__all__ = ["ObjectScore", "PredictedMasks", "SampleScore", "score_sample"]
+__all__ = [
+    "ObjectScore",
+    "PredictedMasks",
+    "SampleScore",
+    "added_measures",
+    "score_sample",
+    "without",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectScore:
-    """How well one true object was found.
+    """Score of one true object.
 
     Args:
         object_id: The true object; 0 for the union of all.
         values: Measure to value, without measures that do not apply.
         j_per_frame: J of each frame that counts.
-        f_per_frame: F of each frame that counts; empty if the protocol does not ask for F.
-        predicted_id: The predicted object that stands for it; None if there was none, or if
-            all are united.
+        f_per_frame: F of each frame that counts; empty if the protocol has no F.
+        predicted_id: The predicted object matched to it; None if there is none, or for the
+            union.
     """
 
     object_id: int
@@ -45,20 +56,21 @@ class ObjectScore:
 
 @dataclass(frozen=True, slots=True)
 class SampleScore:
-    """How well one sample was answered.
+    """Score of one sample.
 
     Args:
         values: Measure to value in [0, 1] (a decay in [-1, 1]), the mean over the objects. A
-            measure that does not apply to this sample, such as ``target_accuracy`` where there
-            is no target, is left out.
-        objects: The score of each object; one, with id 0, if the protocol unites them.
-        intersection: Pixels in both prediction and truth, over all frames and objects.
+            measure that does not apply to this sample, such as ``target_accuracy`` without a
+            target, is left out.
+        objects: The score of each object; a single one with id 0 if the protocol scores the
+            union.
+        intersection: Pixels in both prediction and ground truth, over all frames and objects.
         union: Pixels in either.
-        predicted_empty: Whether nothing is predicted on the frames that count.
-        target_empty: Whether nothing is there on the frames that count.
+        predicted_empty: Whether the prediction is empty on all frames that count.
+        target_empty: Whether the ground truth is empty on all frames that count.
         missing: Whether there is no prediction at all.
 
-    Without any value a sample is left out of every mean.
+    A sample without any value is left out of every mean.
     """
 
     values: Mapping[str, float]
@@ -84,30 +96,30 @@ def score_sample(
     predicted_window: Window | None = None,
     true_window: Window | None = None,
 ) -> SampleScore:
-    """Score one sample. Masks are read frame by frame, never the whole video dense.
+    """Score one sample. Only a few frames are decoded at a time, never the whole video.
 
     Args:
         predicted: For each predicted object one mask for each annotated frame, None where it
-            is not visible; None altogether if there is no prediction, which
-            ``protocol.missing`` decides about.
-        truth_objects: For each true object the same; no objects if there is no target.
+            is not visible. None if there is no prediction; ``protocol.missing`` says what
+            that means.
+        truth_objects: The same for each true object; empty if there is no target.
         size: (height, width) of the true masks.
         protocol: The rules.
         foreground: All annotated foreground on each annotated frame, for ``robustness``; the
-            true objects themselves if None.
-        foreground_pixels: How many pixels its annotations have together on each annotated
-            frame, each counted by itself; for ``overlaps='added'``. If None, they do not overlap.
-        ignored: Pixels that count neither way (void), on each annotated frame.
-        repeated: Pixels that more than one outline of the target covers, on each annotated
-            frame; for ``overlaps='dropped'``. If None, there are none.
-        mask_values: What predicted pixels are in their pictures on each annotated frame, 1 to
-            255; for ``overlaps='added'``. If None, they are 1.
+            true objects if None.
+        foreground_pixels: The sum of the areas of all annotations on each annotated frame, for
+            ``overlaps='added'``. If None, they do not overlap.
+        ignored: Void pixels, which do not count, on each annotated frame.
+        repeated: Pixels covered by more than one outline of the target on each annotated frame,
+            for ``overlaps='dropped'``. If None, there are none.
+        mask_values: The value of predicted pixels in their pictures on each annotated frame, 1
+            to 255, for ``overlaps='added'``. If None, it is 1.
         predicted_window: The predicted window, for measures of windows.
         true_window: The true window; None if the sample has none.
 
     Raises:
-        EvaluationError: If prediction and truth do not fit together, in length, size or
-            objects, and the protocol allows no remedy; every problem is listed.
+        EvaluationError: If prediction and ground truth differ in length, size or objects in a
+            way the protocol does not allow; every problem is listed.
 
     Example:
         >>> from videoseg.metrics import protocol_named
@@ -136,17 +148,17 @@ def score_sample(
             repeated=repeated,
             mask_values=mask_values,
         )
-        # The official package counts objects, and where it counts none the sample counts nothing.
-        scored = _scored_objects(task) if task.truth or not truth_objects else []
+        # The official package averages over objects, so a sample without any adds nothing.
+        scored = _score_objects(task) if task.truth or not truth_objects else []
     windows = window_measures(predicted_window, true_window, protocol.measures)
-    score = _combined(scored, windows, protocol)
-    return score if predicted is not None else _of_missing(score, protocol)
+    score = _combine(scored, windows, protocol)
+    return score if predicted is not None else _as_missing(score, protocol)
 
 
 _Scored = tuple[ObjectScore, FrameTally]
 
 
-def _scored_objects(task: ScoringTask) -> list[_Scored]:
+def _score_objects(task: ScoringTask) -> list[_Scored]:
     boundary = not BOUNDARY_MEASURES.isdisjoint(task.protocol.measures)
 
     def tally(pred: MaskSequence, target: MaskSequence) -> FrameTally:
@@ -159,29 +171,29 @@ def _scored_objects(task: ScoringTask) -> list[_Scored]:
         )
 
     if task.protocol.objects == "united" or not task.truth:
-        return [_scored_union(task, tally)]
+        return [_score_union(task, tally)]
     if task.protocol.start == "first-appearance":
-        # An object that no counted frame shows has nothing to be scored on.
+        # An object that is on no counted frame cannot be scored.
         shown = {key: masks for key, masks in task.truth.items() if _any_pixel(masks)}
         task = replace(task, truth=shown or task.truth)
     tallies, partners = match_objects(task, tally)
-    return [_scored(key, found, task, partners[key]) for key, found in tallies.items()]
+    return [_score_object(key, found, task, partners[key]) for key, found in tallies.items()]
 
 
-def _scored_union(
+def _score_union(
     task: ScoringTask, tally: Callable[[MaskSequence, MaskSequence], FrameTally]
 ) -> _Scored:
     predicted, truth = _union(task.predicted, task), _union(task.truth, task)
     if task.protocol.overlaps == "dropped" and task.repeated is not None:
         truth = [without(rle, drop) for rle, drop in zip(truth, task.repeated, strict=True)]
-    score, found = _scored(0, tally(predicted, truth), task, None)
+    score, found = _score_object(0, tally(predicted, truth), task, None)
     if task.protocol.overlaps == "added":
         values = {**score.values, **added_measures(predicted, task, found)}
         score = replace(score, values={name: values[name] for name in score.values})
     return score, found
 
 
-def _scored(
+def _score_object(
     object_id: int, tally: FrameTally, task: ScoringTask, predicted_id: int | None
 ) -> _Scored:
     foreground = None
@@ -201,7 +213,7 @@ def _scored(
     return score, tally
 
 
-def _combined(
+def _combine(
     scored: Sequence[_Scored], windows: Mapping[str, float], protocol: EvalProtocol
 ) -> SampleScore:
     values = dict(windows)
@@ -220,7 +232,7 @@ def _combined(
     )
 
 
-def _of_missing(score: SampleScore, protocol: EvalProtocol) -> SampleScore:
+def _as_missing(score: SampleScore, protocol: EvalProtocol) -> SampleScore:
     if protocol.missing == "empty":
         return replace(score, missing=True)
     if protocol.missing == "left-out":
@@ -253,3 +265,63 @@ def _any_pixel(masks: MaskSequence) -> bool:
 
 def _area(rle: Rle | None) -> int:
     return 0 if rle is None else rle.area
+
+
+def added_measures(
+    predicted: MaskSequence, task: ScoringTask, tally: FrameTally
+) -> dict[str, float]:
+    """Return A and R as the script of ReVOS computes them, with masks summed in 8 bits.
+
+    In the ground truth a pixel has the number of annotations that cover it; in a prediction it
+    is 0 or the value in its picture, 1 or 255. A is the share of pixels where the two are equal.
+    R counts the sum of ``(1 - truth) * prediction`` as false positives, where 2 annotations give
+    255, since 8 bits wrap around. Only frames with such overlaps are decoded.
+
+    Args:
+        predicted: The union of the predicted objects on each frame.
+        task: The sample.
+        tally: The counts for the union of the true objects.
+    """
+    values = np.ones(task.num_frames, np.int64)
+    if task.mask_values is not None:
+        values[:] = task.mask_values
+    wrong = (tally.pred - tally.intersection) * values
+    # Pixels of 255 never equal the ground truth; only those of 0 can.
+    equal = tally.num_pixels - tally.union + np.where(values == 1, tally.intersection, 0)
+    for frame in range(task.num_frames):
+        truth = [rle for masks in task.truth.values() if (rle := masks[frame]) is not None]
+        if len(truth) > 1 and sum(rle.area for rle in truth) > tally.target[frame]:
+            total = np.zeros(task.size, np.uint8)
+            for rle in truth:
+                total += rle.decode()
+            mask = _pixel_values(predicted[frame], task, values[frame])
+            wrong[frame] = ((1 - total) * mask).sum(dtype=np.int64)
+            equal[frame] = np.count_nonzero(total == mask)
+    robustness = np.maximum(0.0, 1.0 - wrong / (_foreground(task, tally) + 1e-6))
+    return {
+        "accuracy": mean(equal / max(tally.num_pixels, 1)),
+        "robustness": mean(robustness),
+    }
+
+
+def without(rle: Rle | None, dropped: Rle | None) -> Rle | None:
+    """Return a mask without the pixels of another one; None for an empty one."""
+    if rle is None or dropped is None:
+        return rle
+    left = rle.decode() & ~dropped.decode()
+    return Rle.encode(left) if left.any() else None
+
+
+def _pixel_values(rle: Rle | None, task: ScoringTask, value: int) -> npt.NDArray[np.uint8]:
+    if rle is None:
+        return np.zeros(task.size, np.uint8)
+    return np.asarray(rle.decode() * np.uint8(value))
+
+
+def _foreground(task: ScoringTask, tally: FrameTally) -> npt.NDArray[np.int64]:
+    if task.foreground_pixels is not None:
+        return np.asarray(task.foreground_pixels, np.int64)
+    if task.foreground is None:
+        return tally.target
+    areas = [0 if rle is None else rle.area for rle in task.foreground]
+    return np.asarray(areas, np.int64)

@@ -1,29 +1,44 @@
-"""From the scores of samples to the numbers in a table."""
+"""Combines the scores of samples into the numbers of a table."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from videoseg.metrics.protocol import EvalProtocol
+from videoseg.errors import ConfigError
+from videoseg.metrics.measures import (
+    BOUNDARY_MEASURES,
+    WINDOW_MEASURES,
+    mask_measures,
+    window_measures,
+)
+from videoseg.metrics.protocol import EvalProtocol, Measure
 from videoseg.metrics.scoring import SampleScore
+from videoseg.metrics.video import Masks, tally
+from videoseg.types import Window
 
-__all__ = ["Summary", "summarise"]
+__all__ = [
+    "MaskMetrics",
+    "ProtocolMetrics",
+    "Summary",
+    "WindowMetrics",
+    "summarize",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a benchmark's table says.
+    """The numbers of a benchmark's table.
 
     Args:
-        overall: Measure to value, combined as ``protocol.overall`` has it. A measure that
-            applies to no sample is left out.
-        groups: The same for each group by itself; samples of no group are under ``""``.
-        num_samples: How many samples there are.
-        num_by_group: How many of them are in each group.
-        num_missing: How many of them have no prediction.
+        overall: Measure to value, combined as ``protocol.overall`` says. A measure that applies
+            to no sample is left out.
+        groups: The same for each group; samples without a group are under ``""``.
+        num_samples: Number of samples.
+        num_by_group: Number of samples in each group.
+        num_missing: Number of samples without a prediction.
     """
 
     overall: Mapping[str, float]
@@ -33,11 +48,11 @@ class Summary:
     num_missing: int = 0
 
 
-def summarise(scores: Iterable[tuple[str, SampleScore]], protocol: EvalProtocol) -> Summary:
+def summarize(scores: Iterable[tuple[str, SampleScore]], protocol: EvalProtocol) -> Summary:
     """Combine the scores of samples by the rules of a protocol.
 
-    Sums are exact before they are rounded, so the order of the samples changes nothing. A
-    group that ``protocol.groups`` names but no sample belongs to is left out of their mean.
+    Sums are exact before they are rounded, so the order of the samples does not matter. A group
+    in ``protocol.groups`` without samples is left out of the mean of groups.
 
     Args:
         scores: The group and the score of each sample.
@@ -47,7 +62,7 @@ def summarise(scores: Iterable[tuple[str, SampleScore]], protocol: EvalProtocol)
         >>> from videoseg.metrics import protocol_named
         >>> low, high = SampleScore({"j": 0.5}), SampleScore({"j": 1.0})
         >>> scores = [("referring", low), ("referring", low), ("reasoning", high)]
-        >>> dict(summarise(scores, protocol_named("revos")).overall)
+        >>> dict(summarize(scores, protocol_named("revos")).overall)
         {'j': 0.75}
     """
     by_group: dict[str, list[SampleScore]] = defaultdict(list)
@@ -109,3 +124,159 @@ def _mean_of_groups(
         if values:
             table[name] = math.fsum(values) / len(values)
     return table
+
+
+class ProtocolMetrics:
+    """Collects the scores of samples and combines them by the rules of a protocol.
+
+    Like ``MaskMetrics`` and ``WindowMetrics`` it has ``update`` (add a sample), ``merge`` (add
+    those of another shard) and ``compute``. All samples are kept and summed exactly at the end,
+    so that the order of samples and merges does not change a single bit.
+
+    Args:
+        protocol: The rules.
+
+    Example:
+        >>> from videoseg.metrics import protocol_named
+        >>> metrics = ProtocolMetrics(protocol_named("mevis"))
+        >>> metrics.update(SampleScore({"j": 0.25}))
+        >>> metrics.update(SampleScore({"j": 0.75}))
+        >>> metrics.compute().overall["j"]
+        0.5
+    """
+
+    def __init__(self, protocol: EvalProtocol) -> None:
+        self.protocol = protocol
+        self._scores: list[tuple[str, SampleScore]] = []
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+    def update(self, score: SampleScore, *, group: str = "") -> None:
+        """Add the score of one sample, as ``score_sample`` returns it."""
+        objects = tuple(replace(each, j_per_frame=(), f_per_frame=()) for each in score.objects)
+        self._scores.append((group, replace(score, objects=objects)))
+
+    def merge(self, other: ProtocolMetrics) -> None:
+        """Add the samples of another one, such as that of another shard.
+
+        Raises:
+            ConfigError: If it follows another protocol.
+        """
+        if other.protocol != self.protocol:
+            raise ConfigError(
+                f"scores by the protocol {other.protocol.name!r} cannot be merged with scores by "
+                f"{self.protocol.name!r}, or the two differ in a rule; score both by one protocol"
+            )
+        self._scores += list(other._scores)
+
+    def compute(self) -> Summary:
+        """Return the summary, overall and for each group."""
+        return summarize(self._scores, self.protocol)
+
+
+class MaskMetrics:
+    """Measures of masks, averaged over videos or images.
+
+    Args:
+        measures: Names from ``MEASURES``, except those of windows.
+        tolerance: Boundary tolerance, as in ``boundary_f``.
+
+    Raises:
+        ConfigError: If a measure is unknown or not about masks.
+
+    Example:
+        >>> import numpy as np
+        >>> metrics = MaskMetrics(("giou", "ciou"))
+        >>> metrics.update(np.ones((1, 2, 2), bool), np.ones((1, 2, 2), bool))
+        >>> metrics.compute()
+        {'giou': 1.0, 'ciou': 1.0}
+    """
+
+    def __init__(
+        self, measures: tuple[Measure, ...] = ("j_and_f", "j", "f"), *, tolerance: float = 0.008
+    ) -> None:
+        of_windows = [name for name in measures if name in WINDOW_MEASURES]
+        if of_windows:
+            raise ConfigError(f"{of_windows} are measures of windows; use WindowMetrics")
+        protocol = EvalProtocol("measures of masks", tuple(measures), tolerance=tolerance)
+        self._metrics = ProtocolMetrics(protocol)
+
+    def __len__(self) -> int:
+        return len(self._metrics)
+
+    def update(self, pred: Masks, target: Masks, *, foreground: Masks | None = None) -> None:
+        """Add one video, or an image as a video of one frame.
+
+        Args:
+            pred: Predicted masks, shape (T, H, W), or T encoded ones.
+            target: True masks, in the same form.
+            foreground: All annotated foreground, in the same form, for ``robustness``; the
+                target if None.
+
+        Raises:
+            ShapeError: If they differ in shape, or in form.
+        """
+        protocol = self._metrics.protocol
+        wanted = not BOUNDARY_MEASURES.isdisjoint(protocol.measures)
+        found = tally(pred, target, tolerance=protocol.tolerance if wanted else None)
+        around = None if foreground is None else tally(foreground, target).pred
+        self._metrics.update(
+            SampleScore(
+                mask_measures(found, protocol.measures, foreground=around),
+                intersection=int(found.intersection.sum()),
+                union=int(found.union.sum()),
+                predicted_empty=not found.pred.any(),
+                target_empty=not found.target.any(),
+            )
+        )
+
+    def merge(self, other: MaskMetrics) -> None:
+        """Add the samples of another one.
+
+        Raises:
+            ConfigError: If it computes other measures, or with another tolerance.
+        """
+        self._metrics.merge(other._metrics)
+
+    def compute(self) -> Mapping[str, float]:
+        """Return each measure, averaged over the samples it applies to."""
+        return self._metrics.compute().overall
+
+
+class WindowMetrics:
+    """Temporal grounding: R@0.3, R@0.5, R@0.7 and mIoU over queries.
+
+    Example:
+        >>> metrics = WindowMetrics()
+        >>> metrics.update(Window(0, 4), Window(2, 6))
+        >>> metrics.update(None, Window(2, 6))
+        >>> metrics.compute()["window_recall_at_30"]
+        0.5
+    """
+
+    def __init__(self) -> None:
+        self._metrics = ProtocolMetrics(EvalProtocol("measures of windows", _WINDOW_ORDER))
+
+    def __len__(self) -> int:
+        return len(self._metrics)
+
+    def update(self, pred: Window | None, target: Window) -> None:
+        """Add one query; a missing prediction counts as IoU 0."""
+        self._metrics.update(SampleScore(window_measures(pred, target, _WINDOW_ORDER)))
+
+    def merge(self, other: WindowMetrics) -> None:
+        """Add the samples of another one."""
+        self._metrics.merge(other._metrics)
+
+    def compute(self) -> Mapping[str, float]:
+        """Return each measure, averaged over the queries."""
+        return self._metrics.compute().overall
+
+
+_WINDOW_ORDER: tuple[Measure, ...] = (
+    "window_recall_at_30",
+    "window_recall_at_50",
+    "window_recall_at_70",
+    "window_iou",
+)

@@ -1,4 +1,4 @@
-"""A sample brought into the form in which it is scored; what does not fit is refused here."""
+"""A sample checked against a protocol and cut to the frames that count."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
+
 from videoseg.errors import EvaluationError
 from videoseg.metrics.protocol import EvalProtocol
-from videoseg.metrics.resize import fitted_masks
-from videoseg.types import Rle, Size
+from videoseg.types import BoolArray, IntArray, Rle, Size
 
-__all__ = ["MaskSequence", "PredictedMasks", "ScoringTask", "prepare"]
+__all__ = [
+    "MaskSequence",
+    "PredictedMasks",
+    "ScoringTask",
+    "fitted_masks",
+    "prepare",
+    "resized_nearest",
+]
 
 MaskSequence: TypeAlias = Sequence[Rle | None]
 """One mask for each frame; None where there is nothing."""
@@ -22,7 +30,7 @@ PredictedMasks: TypeAlias = Mapping[int, MaskSequence]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoringTask:
-    """Masks on the frames that count, all of them of one size and one length."""
+    """A sample ready to be scored: the frames that count, with masks of one size."""
 
     size: Size
     protocol: EvalProtocol
@@ -62,7 +70,7 @@ def prepare(
     }
     lengths = [len(masks) for name, masks in named.items() if not name.startswith("predicted")]
     lengths = lengths or [len(masks) for masks in named.values()]
-    # Nothing was predicted where nothing is: one frame says as much as any number.
+    # With neither prediction nor target, one empty frame gives the same score as any number.
     num_frames = lengths[0] if lengths else 1
     counted = _counted(num_frames, protocol) if lengths else range(1)
     problems = [*_object_problems(predicted, truth, protocol)]
@@ -109,7 +117,7 @@ def _true_objects(truth: PredictedMasks, protocol: EvalProtocol) -> PredictedMas
 def _proposals(predicted: PredictedMasks, protocol: EvalProtocol) -> PredictedMasks:
     if protocol.matching == "id" or protocol.true_objects == "all":
         return predicted
-    # A picture of ids does not tell how many objects beyond the highest id were looked for.
+    # Pictures of ids do not say how many objects beyond the highest id were predicted.
     found = [key for key, masks in predicted.items() if any(rle and rle.area for rle in masks)]
     highest = max(found, default=0)
     return {key: masks for key, masks in predicted.items() if key <= highest}
@@ -160,3 +168,36 @@ def _mask_problems(
         f"{height}x{width} instead of {size[0]}x{size[1]}); predict at the size of the truth, "
         "or use a protocol with resolution='nearest'"
     ]
+
+
+def fitted_masks(masks: Sequence[Rle | None], size: Size) -> tuple[Rle | None, ...]:
+    """Return masks with those of another size resized; see ``resized_nearest``."""
+    return tuple(
+        rle
+        if rle is None or tuple(rle.size) == tuple(size)
+        else Rle.encode(resized_nearest(np.asarray(rle.decode()), size))
+        for rle in masks
+    )
+
+
+def resized_nearest(mask: BoolArray, size: Size) -> BoolArray:
+    """Return a mask at another size by nearest neighbor, sampled at the centers of pixels.
+
+    This picks the same pixels as Pillow, with which benchmarks resize masks; OpenCV's nearest
+    neighbor picks others.
+
+    Args:
+        mask: Shape (H, W).
+        size: (height, width) of the result.
+    """
+    rows, columns = (_picked(old, new) for old, new in zip(mask.shape, size, strict=True))
+    resized: BoolArray = mask[rows[:, None], columns[None, :]]
+    return resized
+
+
+def _picked(old: int, new: int) -> IntArray:
+    steps = np.full(new, old / new)
+    steps[:1] /= 2
+    # As in Pillow, steps are added up: multiplying would round some centers differently.
+    picked: IntArray = np.cumsum(steps).astype(np.intp).clip(0, old - 1)
+    return picked

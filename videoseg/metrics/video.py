@@ -1,4 +1,4 @@
-"""Measures of one video, from dense or encoded masks."""
+"""Measures of one video from dense or encoded masks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from videoseg.metrics.measures import (
     spatiotemporal_iou_of,
     temporal_iou_of,
 )
-from videoseg.metrics.overlap import tally_arrays, tally_rles
-from videoseg.metrics.tally import FrameTally
+from videoseg.metrics.overlap import FrameTally, tally_arrays, tally_rles
 from videoseg.types import BoolArray, FloatArray, Rle
 
 __all__ = [
@@ -35,16 +34,16 @@ stands for an empty one."""
 
 
 def tally(pred: Masks, target: Masks, *, tolerance: float | None = None) -> FrameTally:
-    """Count the overlap of predicted and true masks; every measure of a video follows from it.
+    """Count the overlap of predicted and true masks, from which all measures are computed.
 
     Args:
         pred: Predicted masks, shape (T, H, W), or T encoded ones.
         target: True masks, in the same form.
-        tolerance: Of the boundaries, as in ``boundary_f``; None to leave them out.
+        tolerance: Boundary tolerance, as in ``boundary_f``; None to skip boundaries.
 
     Raises:
         ShapeError: If the two differ in shape, or in form.
-        EvaluationError: If the runs of an encoded mask are not those of its frame.
+        EvaluationError: If the runs of an encoded mask do not add up to its size.
     """
     if isinstance(pred, np.ndarray) and isinstance(target, np.ndarray):
         return tally_arrays(pred, target, tolerance=tolerance)
@@ -103,11 +102,11 @@ def boundary_f(pred: Masks, target: Masks, *, tolerance: float = 0.008) -> Float
 
 
 def robustness(pred: Masks, target: Masks, foreground: Masks) -> FloatArray:
-    """Return R of each frame: how little is predicted beside the target.
+    """Return the robustness R of each frame.
 
     One minus the false positives divided by all annotated foreground of the frame, at least 0
-    (ReVOS: Yan et al., ECCV 2024). Masks that overlap are to be united first; the official
-    code adds them in one byte and so takes an overlap for background.
+    (ReVOS: Yan et al., ECCV 2024). Take the union of overlapping masks first; the official code
+    adds them in one byte, which makes an overlap background.
 
     Args:
         pred: Predicted masks, shape (T, H, W), or T encoded ones.
@@ -124,7 +123,7 @@ def robustness(pred: Masks, target: Masks, foreground: Masks) -> FloatArray:
 
 
 def pixel_accuracy(pred: Masks, target: Masks) -> FloatArray:
-    """Return A of each frame: the share of its pixels that are labelled right.
+    """Return A of each frame: the share of correctly labeled pixels.
 
     Args:
         pred: Predicted masks, shape (T, H, W), or T encoded ones.
@@ -140,9 +139,9 @@ def pixel_accuracy(pred: Masks, target: Masks) -> FloatArray:
 
 
 def temporal_iou(pred: Masks, target: Masks) -> float:
-    """Return tIoU: frames on which both show something, by frames on which either does.
+    """Return tIoU: frames on which both masks are not empty, by frames on which either is not.
 
-    Both never showing anything scores 1 (the code of Long-RVOS).
+    If both are always empty it is 1 (the code of Long-RVOS).
 
     Args:
         pred: Predicted masks, shape (T, H, W), or T encoded ones.
@@ -155,9 +154,9 @@ def temporal_iou(pred: Masks, target: Masks) -> float:
 
 
 def spatiotemporal_iou(pred: Masks, target: Masks) -> float:
-    """Return vIoU: J summed over frames where both show something, by frames where either does.
+    """Return vIoU: J summed over frames with both masks, by frames with either.
 
-    Both never showing anything scores 1 (the code of Long-RVOS).
+    If both are always empty it is 1 (the code of Long-RVOS).
 
     Args:
         pred: Predicted masks, shape (T, H, W), or T encoded ones.

@@ -23,7 +23,7 @@ from videoseg.evaluation import (
     read_records,
     score_predictions,
 )
-from videoseg.evaluation.run_file import read_run, write_run
+from videoseg.evaluation.run import read_run, write_run
 from videoseg.metrics import ObjectScore, SampleScore
 
 
@@ -138,7 +138,7 @@ def test_some_rubbish_among_records_is_told_also_when_quiet(scored, out, capsys)
 )
 def test_a_run_file_that_is_none_is_refused_in_a_short_line(out, text):
     (out / "run.json").write_text(text, encoding="utf-8")
-    with pytest.raises(OutputError, match=r"run\.json is no description of a run") as caught:
+    with pytest.raises(OutputError, match=r"run\.json does not describe a run") as caught:
         load_report(out)
     assert len(str(caught.value)) < 600
 
@@ -167,7 +167,7 @@ def test_numbers_of_a_run_that_cannot_be_are_refused(out, place, value):
         # No limit is written as none.
         assert load_report(out).coverage.asked
         return
-    with pytest.raises(OutputError, match="no description of a run"):
+    with pytest.raises(OutputError, match="does not describe a run"):
         load_report(out)
 
 
@@ -199,7 +199,7 @@ def test_a_pipe_in_the_place_of_a_file_does_not_hang(out, drawn, name):
     if name == "records.jsonl":
         with pytest.raises(OutputError, match="is a named pipe"):
             score_predictions(drawn(), out)
-        with pytest.raises(OutputError, match="no regular file"):
+        with pytest.raises(OutputError, match="not a regular file"):
             RecordFile(out / name)
 
 

@@ -17,8 +17,8 @@ from videoseg.benchmarks import BenchmarkSplit, LeftOut, open_benchmark
 from videoseg.cli.main import main
 from videoseg.errors import EvaluationError
 from videoseg.evaluation import evaluate, load_report, records_of, score_predictions
-from videoseg.evaluation.comparing import compare_evaluations
-from videoseg.evaluation.run_file import read_run
+from videoseg.evaluation.compare import compare_evaluations
+from videoseg.evaluation.run import read_run
 from videoseg.masks import union_of_rles
 
 Pipelines = Callable[..., vs.Pipeline]
@@ -113,7 +113,7 @@ def test_a_perfect_prediction_of_the_rest_scores_one_and_the_report_says_what_is
     assert not report.failures
     for measure in ("j_and_f", "giou", "ciou"):
         assert report.overall.get(measure, 1.0) == 1.0
-    assert f"{report.coverage.unusable} more cannot be asked or scored" in str(report.coverage)
+    assert f"{report.coverage.unusable} more cannot be run or scored" in str(report.coverage)
     assert "left out of the benchmark" in report.problems[0]
 
 
@@ -177,7 +177,7 @@ def test_a_sample_whose_truth_cannot_be_read_is_not_run_and_tried_again(
 def test_workers_leave_out_what_has_no_truth(
     draw: Callable[[str], Path], registry: vs.Registry
 ) -> None:
-    from videoseg.evaluation.running import failed_record
+    from videoseg.evaluation.sample import failed_record
 
     root = draw("long-rvos")
     cut_off(root / f"valid/Annotations/bear/1/{FRAMES[1]}.png")

@@ -94,7 +94,7 @@ def test_the_command_takes_the_offset(truth, tmp_path, capsys):
 
 
 def test_a_run_has_no_names_that_an_offset_could_shift(drawn, run):
-    with pytest.raises(EvaluationError, match="frame_offset=1 shifts the names of pictures"):
+    with pytest.raises(EvaluationError, match="frame_offset=1 is for named pictures"):
         score_predictions(drawn(), run("out"), frame_offset=1)
 
 
@@ -116,7 +116,7 @@ def test_options_that_would_do_nothing_are_refused(truth_from, option, needed, c
 def test_frames_without_a_mask_and_masks_beside_the_frames_are_no_shift(truth, tmp_path):
     predicted = numbered(tmp_path / "predicted", FRAMES[1:])
     split = read_annotations(truth, DAVIS)
-    assert "2 masks are not there" in score_predictions(split, predicted).problems[0]
+    assert "2 masks not found" in score_predictions(split, predicted).problems[0]
     # A truth on every second frame, and predictions for all but the first.
     sparse = read_annotations(numbered(tmp_path / "sparse", FRAMES[::2]), DAVIS)
     assert score_predictions(sparse, predicted).coverage.failed == 0
@@ -178,7 +178,7 @@ def test_frames_that_do_not_belong_to_the_masks_are_told(truth, tmp_path):
     for video in VIDEOS:
         for name in FROM_1:
             write_mask(frames / video / f"{name}.png", np.ones((24, 32), bool))
-    with pytest.raises(EvaluationError, match=r"no frame '00000' .*called '00001'"):
+    with pytest.raises(EvaluationError, match=r"no frame '00000' .*such as '00001'"):
         read_annotations(truth, DAVIS, frames=frames)
 
 

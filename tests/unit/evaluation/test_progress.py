@@ -6,8 +6,8 @@ import io
 
 from videoseg.cli.eval_progress import EvaluationProgress
 from videoseg.evaluation import Progress, Record, RecordedError
-from videoseg.evaluation.machine import describe_machine
-from videoseg.evaluation.memory import MemoryWatch
+from videoseg.evaluation.run import describe_machine
+from videoseg.evaluation.sample import MemoryWatch
 from videoseg.metrics import SampleScore
 
 

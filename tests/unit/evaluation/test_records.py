@@ -82,7 +82,6 @@ def test_a_file_that_is_half_a_line_becomes_empty(tmp_path):
 
 
 def test_only_one_process_writes_a_file(tmp_path):
-    pytest.importorskip("fcntl")
     with (
         RecordFile(tmp_path / "records.jsonl"),
         pytest.raises(OutputError, match="another process is writing"),

@@ -177,7 +177,7 @@ def test_revos_official_takes_pixels_for_what_they_are_written_as(revos, tmp_pat
     for name, values in (("accuracy", accuracies), ("robustness", robustnesses)):
         expected = np.mean([np.mean(values[kind]) for kind in (0, 1)])
         assert report.overall[name] == pytest.approx(expected, abs=1e-9), name
-    told = [problem for problem in report.problems if "written as 255" in problem]
+    told = [problem for problem in report.problems if "have the value 255" in problem]
     assert len(told) == (value == 255)
     usual = score_predictions(revos, tmp_path / "theirs")
     assert usual.overall["j_and_f"] == pytest.approx(report.overall["j_and_f"])

@@ -21,9 +21,8 @@ from videoseg.evaluation import (
     load_report,
 )
 from videoseg.evaluation.report.examples import MOST_OF_ONE_VIDEO, choose
-from videoseg.evaluation.report.markdown import render_markdown
-from videoseg.evaluation.report.page import render_page
-from videoseg.evaluation.report.plots import Point, course, histogram, scatter
+from videoseg.evaluation.report.pages import render_html, render_markdown
+from videoseg.evaluation.report.plots import Point, histogram, plot_over_time, scatter
 from videoseg.metrics import EvalProtocol, ObjectScore, SampleScore, protocol_named
 
 VOID = {"meta", "img", "br"}
@@ -135,7 +134,7 @@ def test_what_has_not_been_run_is_not_counted_but_told():
     assert report.overall["j"] == 0.5
     assert report.coverage.answered == 0.25
     assert "3 not run yet" in str(report.coverage)
-    assert "3 samples have not been run yet" in render_page(report)
+    assert "3 samples have not been run yet" in render_html(report)
 
 
 def test_records_of_several_versions_are_told():
@@ -168,7 +167,7 @@ def test_nothing_in_the_data_becomes_markup():
     records.append(record(f"{EVIL}/9", 0.0, failed=True, text=EVIL))
     report = report_of(records)
     hurt = replace(report, benchmark=EVIL, pipeline={"name": EVIL}, problems=(EVIL,))
-    found = Page(render_page(hurt, submission=EVIL))
+    found = Page(render_html(hurt, submission=EVIL))
     assert not [tag for tag, _ in found.elements if tag in {"script", "img"}]
     assert not [a for _, attributes in found.elements for a in attributes if a.startswith("on")]
     markdown = render_markdown(hurt, report.samples, report.samples)
@@ -215,13 +214,13 @@ def test_best_and_worst_share_no_sample_and_one_video_does_not_fill_them():
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_samples_make_a_report_too(count):
     report = report_of([record(f"a/{index}", 0.5) for index in range(count)], total=2)
-    Page(render_page(report))
+    Page(render_html(report))
     assert report.main_measure == ("j_and_f" if count else "")
     assert render_markdown(report).startswith("# mine/val")
 
 
 def test_a_thousand_samples_make_a_page_that_can_be_opened():
-    page = render_page(report_of(many(2000)))
+    page = render_html(report_of(many(2000)))
     Page(page)
     assert len(page) < 2_000_000
     assert "1400 more are in report.json" in page
@@ -239,23 +238,18 @@ def test_measures_that_do_not_apply_to_a_sample_leave_a_gap():
     report = report_of(records, protocol=rules)
     assert report.measures == ("giou", "ciou", "no_target_accuracy", "target_accuracy")
     assert report.main_measure == "giou"
-    assert "<td>\u2013</td>" in render_page(report)
+    assert "<td>\u2013</td>" in render_html(report)
 
 
 def test_plots_hold_every_sample_and_stay_within_their_frame():
-    svg = histogram({0: [0.0, 0.5, 1.0], 1: [0.5]}, label="J")
-    counted = sum(int(number) for number in re.findall(r"<title>(\d+) samples", svg))
-    assert counted == 4
+    bars = histogram({0: [0.0, 0.5, 1.0], 1: [0.5]}, title="t", label="J").bars
+    assert sum(int(bar.title.split()[0]) for bar in bars) == 4
     points = [Point(x, 0.5, 0, "t") for x in (1, 1, 1, 10, 10_000)]
-    svg = scatter(points, x_label="frames", y_label="J")
-    places = [float(x) for x in re.findall(r"cx='([\d.]+)'", svg)]
+    plot = scatter(points, title="t", x_label="frames", y_label="J")
+    places = [dot.x for dot in plot.dots]
     assert len(places) == 5 and len(set(places)) == 5
-    assert all(0 <= x <= 560 for x in places)
-    assert "logarithmic" in svg
-    Page(svg + course([0.1, 0.9], y_label="J") + histogram({}, label="J"))
-
-
-def test_a_report_can_be_shown_in_a_notebook():
-    html = report_of(many())._repr_html_()
-    Page(html)
-    assert "overall" in html
+    assert all(0 <= x <= plot.width for x in places)
+    assert "logarithmic" in plot.axis
+    line = plot_over_time([0.1, 0.9], title="t", y_label="J")
+    assert line.path.startswith("M") and len(line.dots) == 2
+    assert not histogram({}, title="t", label="J").bars

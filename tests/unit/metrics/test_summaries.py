@@ -20,7 +20,7 @@ from videoseg.metrics import (
     WindowMetrics,
     protocol_named,
     score_sample,
-    summarise,
+    summarize,
     window_iou,
 )
 from videoseg.types import Window
@@ -33,7 +33,7 @@ def j(value, **rest):
 def test_revos_is_the_plain_mean_of_two_groups_and_lists_the_third_only():
     scores = [("referring", j(0.2)), ("referring", j(0.4)), ("reasoning", j(0.9))]
     scores += [("no target", j(0.0))] * 5
-    summary = summarise(scores, protocol_named("revos"))
+    summary = summarize(scores, protocol_named("revos"))
     assert summary.overall["j"] == pytest.approx((0.3 + 0.9) / 2)
     assert summary.groups["no target"]["j"] == 0.0
     assert summary.num_samples == 8
@@ -47,8 +47,8 @@ def test_objects_of_all_samples_weigh_alike_where_the_protocol_averages_objects(
         ("", SampleScore({"j": 1.0}, (ObjectScore(1, {"j": 1.0}),))),
     ]
     by_object = EvalProtocol("mine", ("j",), overall="objects")
-    assert summarise(scores, by_object).overall["j"] == 0.25
-    assert summarise(scores, EvalProtocol("mine", ("j",))).overall["j"] == 0.5
+    assert summarize(scores, by_object).overall["j"] == 0.25
+    assert summarize(scores, EvalProtocol("mine", ("j",))).overall["j"] == 0.5
 
 
 def test_ciou_divides_sums_and_giou_averages():
@@ -56,7 +56,7 @@ def test_ciou_divides_sums_and_giou_averages():
         ("", SampleScore({"giou": 1.0, "ciou": 1.0}, intersection=900, union=900)),
         ("", SampleScore({"giou": 0.0, "ciou": 0.0}, intersection=0, union=100)),
     ]
-    overall = summarise(scores, protocol_named("reasonseg")).overall
+    overall = summarize(scores, protocol_named("reasonseg")).overall
     assert overall == {"giou": 0.5, "ciou": 0.9}
 
 
@@ -75,14 +75,14 @@ def test_grefcoco_counts_answers_of_none():
 
 def test_a_measure_that_applies_to_no_sample_is_left_out():
     score = score_sample({}, {}, size=(4, 4), protocol=protocol_named("grefcoco"))
-    summary = summarise([("", score)], protocol_named("grefcoco"))
+    summary = summarize([("", score)], protocol_named("grefcoco"))
     assert "target_accuracy" not in summary.overall
-    assert summarise([], protocol_named("mevis")).overall == {}
+    assert summarize([], protocol_named("mevis")).overall == {}
 
 
 def test_missing_predictions_are_counted():
     score = score_sample(None, {}, size=(4, 4), protocol=protocol_named("mevis"))
-    assert summarise([("", score), ("", j(1.0))], protocol_named("mevis")).num_missing == 1
+    assert summarize([("", score), ("", j(1.0))], protocol_named("mevis")).num_missing == 1
 
 
 values = st.lists(

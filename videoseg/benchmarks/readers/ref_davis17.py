@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from videoseg.benchmarks.annotators import NUM_ANNOTATORS
 from videoseg.benchmarks.expressions import (
     ExpressionVideo,
     expressions_of,
@@ -34,7 +33,10 @@ from videoseg.metrics.protocols import REF_DAVIS17
 from videoseg.text import shorten
 from videoseg.types import Size
 
-__all__ = ["RefDavis17"]
+__all__ = ["NUM_ANNOTATORS", "RefDavis17"]
+
+NUM_ANNOTATORS = 4
+"""Two people described every object twice: from the first frame and from the whole video."""
 
 _ORDERS = ("text", "file")
 

@@ -1,6 +1,6 @@
 """The report of an evaluation: HTML, Markdown and JSON from the same numbers."""
 
-from videoseg.evaluation.report.building import build_report
+from videoseg.evaluation.report.build import build_report
 from videoseg.evaluation.report.data import (
     Breakdown,
     Costs,
@@ -8,8 +8,9 @@ from videoseg.evaluation.report.data import (
     EvaluationReport,
     SampleRow,
     TableRow,
+    percent,
 )
-from videoseg.evaluation.report.writing import load_report, records_of, write_report
+from videoseg.evaluation.report.write import load_report, records_of, write_report
 
 __all__ = [
     "Breakdown",
@@ -20,6 +21,7 @@ __all__ = [
     "TableRow",
     "build_report",
     "load_report",
+    "percent",
     "records_of",
     "write_report",
 ]

@@ -1,36 +1,45 @@
-"""What a report says, without how it looks."""
+"""Content of an evaluation report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from videoseg.benchmarks.types import LeftOut
 from videoseg.evaluation.records import RecordedError, TargetFacts
-from videoseg.evaluation.run_file import RunInfo
-from videoseg.metrics.protocol import EvalProtocol
+from videoseg.evaluation.run import RunInfo
+from videoseg.html import render
+from videoseg.metrics.protocol import EvalProtocol, measure_name
 from videoseg.types import to_dict
 
-__all__ = ["Breakdown", "Costs", "Coverage", "EvaluationReport", "SampleRow", "TableRow"]
+__all__ = [
+    "Breakdown",
+    "Costs",
+    "Coverage",
+    "EvaluationReport",
+    "SampleRow",
+    "TableRow",
+    "percent",
+]
 
 _SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of what was asked for was answered.
+    """How many samples were run and answered.
 
     Args:
-        in_split: Samples of the split that can be asked and scored.
-        asked: Samples asked for; fewer if there was a limit.
+        in_split: Samples of the split that can be run and scored.
+        asked: Samples to run; fewer if there was a limit.
         done: Samples that have a record.
         failed: How many of those failed; they count as zero.
-        missing_shards: Shards that have no records here.
-        unusable: Samples of the benchmark that are left out, since they cannot be asked or
-            their truth cannot be read.
-        uncounted: How many of those done have no prediction and are in no mean, as the protocol
-            has it.
+        missing_shards: Shards without records in the folder.
+        unusable: Samples of the benchmark that are left out because they cannot be run or their
+            ground truth cannot be read.
+        uncounted: How many of those done have no prediction and, by the protocol, are in no
+            mean.
     """
 
     in_split: int
@@ -43,12 +52,12 @@ class Coverage:
 
     @property
     def answered(self) -> float:
-        """Share of what was asked for that was answered and counts, in [0, 1]."""
+        """Share of the samples to run that were answered and count, in [0, 1]."""
         return self._num_answered / self.asked if self.asked else 0.0
 
     @property
     def complete(self) -> bool:
-        """Whether every sample of the split was answered, and none was left out."""
+        """Whether every sample of the split was answered and none was left out."""
         return self._num_answered == self.in_split and not self.unusable
 
     @property
@@ -64,21 +73,21 @@ class Coverage:
         if self.asked > self.done:
             parts.append(f"{self.asked - self.done} not run yet")
         if self.missing_shards:
-            parts.append(f"shards {', '.join(self.missing_shards)} are not here")
+            parts.append(f"shards {', '.join(self.missing_shards)} are missing")
         if self.asked < self.in_split:
             parts.append(f"{self.in_split - self.asked} of the split's {self.in_split} left out")
         if self.unusable:
-            parts.append(f"{self.unusable} more cannot be asked or scored")
+            parts.append(f"{self.unusable} more cannot be run or scored")
         return ", ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One line of a table.
+    """One row of a table.
 
     Args:
-        label: What it is about.
-        count: How many samples.
+        label: Its label.
+        count: Number of samples.
         values: Measure to value in [0, 1].
     """
 
@@ -89,7 +98,7 @@ class TableRow:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """The results by one property of the samples.
+    """Results by one property of the samples.
 
     Args:
         name: The property.
@@ -111,12 +120,12 @@ class SampleRow:
         group: Its group.
         attributes: Its attributes.
         status: ``ok`` or ``failed``.
-        values: Measure to value in [0, 1]; empty if there is no truth to score against.
+        values: Measure to value in [0, 1]; empty if the ground truth is not public.
         num_frames: Frames of the video; None if it failed before it was opened.
-        num_objects: Objects predicted.
-        target: What was asked for.
+        num_objects: Number of predicted objects.
+        target: Facts about the target.
         error: Why it failed.
-        warnings: What the pipeline warned of.
+        warnings: Warnings of the pipeline.
     """
 
     sample: str
@@ -135,15 +144,15 @@ class SampleRow:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What a run took. Another run of the same takes something else.
+    """Time and memory of a run, which differ from run to run.
 
     Args:
         seconds: Median, 90th percentile and sum of the seconds of a sample.
         stages: Mean seconds of each stage.
         frames_per_second: Frames of all videos over all seconds; each video counts once for
             every sample on it.
-        peak_memory_bytes: The most any sample took.
-        peak_device_memory_bytes: The same on GPUs.
+        peak_memory_bytes: The highest peak of all samples.
+        peak_device_memory_bytes: The same for GPU memory.
     """
 
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -157,8 +166,8 @@ class Costs:
 class EvaluationReport:
     """The outcome of an evaluation.
 
-    All but ``costs``, ``runs``, ``versions``, ``devices`` and ``problems`` is the same for
-    every run of the same thing, however often it was interrupted and in whatever order its
+    Everything but ``costs``, ``runs``, ``versions``, ``devices`` and ``problems`` is the same
+    for every repetition of a run, however often it was interrupted and in whatever order its
     samples were done.
 
     Args:
@@ -166,20 +175,20 @@ class EvaluationReport:
         protocol: The rules.
         pipeline: The pipeline's configuration; empty for predictions of another system.
         seed: The seed.
-        coverage: How much was answered.
+        coverage: How many samples were answered.
         measures: The measures that have values, in the protocol's order.
-        overall: Measure to value in [0, 1], combined as the protocol has it; empty if the
-            benchmark scores on its server.
+        overall: Measure to value in [0, 1], combined by the rules of the protocol; empty if the
+            benchmark is scored by its server.
         groups: The same by group.
         breakdowns: The same by attribute, length of the video and size of the target.
         course: Mean J in each tenth of the annotated frames; empty if frames have no score.
         samples: Every sample that counts, in the benchmark's order.
-        left_out: What of the benchmark cannot be asked or scored and counts neither way.
-        costs: What it took.
+        left_out: Entries of the benchmark that cannot be run or scored and are in no mean.
+        costs: Time and memory.
         runs: How it was run, one for each shard.
-        versions: Of the packages that took part.
+        versions: Versions of the packages that were used.
         devices: Where models ran.
-        problems: What is wrong with the records.
+        problems: Problems with the records.
     """
 
     benchmark: str
@@ -201,13 +210,20 @@ class EvaluationReport:
     problems: tuple[str, ...] = ()
 
     @property
+    def headline_rows(self) -> tuple[TableRow, ...]:
+        """The rows of the first table: overall, then each group."""
+        num_scored = sum(bool(row.values) for row in self.samples)
+        groups = (replace(row, label=row.label or "no group") for row in self.groups.rows)
+        return (TableRow("overall", num_scored, self.overall), *groups)
+
+    @property
     def scored(self) -> bool:
-        """Whether there was a truth to score against."""
+        """Whether there was ground truth to score against."""
         return bool(self.measures)
 
     @property
     def main_measure(self) -> str:
-        """The measure that samples are compared by; empty if there is none."""
+        """The measure to compare samples by; empty if there is none."""
         by_sample = [name for name in self.measures if any(name in s.values for s in self.samples)]
         for name in ("j_and_f", "j", "giou"):
             if name in by_sample:
@@ -220,7 +236,7 @@ class EvaluationReport:
         return tuple(sample for sample in self.samples if sample.error is not None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report ready for JSON: ``results``, the same every time, and ``run``."""
+        """Return plain data for JSON: ``results``, which is reproducible, and ``run``."""
         return {
             "format": "videoseg-evaluation",
             "schema": _SCHEMA,
@@ -247,6 +263,22 @@ class EvaluationReport:
         }
 
     def _repr_html_(self) -> str:
-        from videoseg.evaluation.report.tables import headline_html
+        if not self.scored:
+            return ""
+        return render(
+            "evaluation_table.html",
+            rows=self.headline_rows,
+            measures=self.measures,
+            measure_name=measure_name,
+            percent=percent,
+        )
 
-        return headline_html(self)
+
+def percent(value: float | None) -> str:
+    """Return a value in [0, 1] in percent with one decimal; a dash for None.
+
+    Example:
+        >>> percent(0.5), percent(None)
+        ('50.0', '–')
+    """
+    return "–" if value is None else f"{100 * value:.1f}"  # noqa: RUF001

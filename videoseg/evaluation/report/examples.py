@@ -1,4 +1,4 @@
-"""The samples worth looking at, with pictures of where answer and truth agree."""
+"""The best and the worst samples, with pictures that compare answer and ground truth."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.errors import EvaluationError, VideosegError
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report.data import EvaluationReport, SampleRow
+from videoseg.masks import union_of_rles
 from videoseg.masks.colors import object_color
-from videoseg.metrics.resize import resized_nearest
+from videoseg.metrics.task import fitted_masks
 from videoseg.types import BoolArray, Frame, MaskTrack, Rle, Size
 
 __all__ = [
@@ -27,11 +28,11 @@ __all__ = [
     "illustrate",
 ]
 
-# Object ids, which are what colors depend on: bluish green, vermilion, blue.
+# Object ids, which select the colors: bluish green, vermilion, blue.
 HIT, FALSE_ALARM, MISSED = 3, 7, 6
 
 MOST_OF_ONE_VIDEO = 3
-"""How many samples of one video are among the best, and among the worst."""
+"""Most samples of one video among the best, and among the worst."""
 
 _FRAMES = 4
 _OPACITY = 0.6
@@ -43,21 +44,23 @@ class ExamplePicture:
     """One frame of a sample.
 
     Args:
-        frame: Its index.
         uri: A JPEG as a ``data:`` address.
-        size: (height, width) of the picture.
-        j: J of the frame; None if there is no truth.
+        width: Its width in pixels.
+        height: Its height.
+        alt: What it shows, such as ``frame 12``.
+        j: J of the frame; None without ground truth.
     """
 
-    frame: int
     uri: str
-    size: Size
+    width: int
+    height: int
+    alt: str
     j: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A sample with its pictures; none if its video cannot be read."""
+    """A sample with its pictures; without any if its video cannot be read."""
 
     row: SampleRow
     pictures: tuple[ExamplePicture, ...]
@@ -66,9 +69,9 @@ class Example:
 def choose(report: EvaluationReport, count: int = 6) -> tuple[list[SampleRow], list[SampleRow]]:
     """Return the best and the worst samples that did not fail, never one in both.
 
-    Of one video at most ``MOST_OF_ONE_VIDEO`` are taken, or its expressions would fill the page.
-    Ties are broken by the size of the target, larger first, and then by id: what is large is
-    easier to look at, and the choice is the same every time.
+    At most ``MOST_OF_ONE_VIDEO`` samples are of one video, or its expressions would fill the
+    page. Of equal samples, the one with the larger target comes first, which is easier to see,
+    and then the one with the lower id, so that the choice is reproducible.
     """
     measure = report.main_measure
     rows = [row for row in report.samples if row.error is None and measure in row.values]
@@ -85,7 +88,7 @@ def choose(report: EvaluationReport, count: int = 6) -> tuple[list[SampleRow], l
 
 
 def _first(rows: Sequence[SampleRow], count: int) -> list[SampleRow]:
-    """Return the first rows, of each video at most ``MOST_OF_ONE_VIDEO``."""
+    """Return the first rows, at most ``MOST_OF_ONE_VIDEO`` of each video."""
     shown: Counter[str] = Counter()
     found: list[SampleRow] = []
     for row in rows:
@@ -102,8 +105,8 @@ def illustrate(
 
     Args:
         rows: The samples.
-        records: Their records with masks; others are passed over.
-        split: Where videos and truth are.
+        records: Their records with masks; other records are ignored.
+        split: Where videos and ground truth are.
     """
     wanted = {row.sample: row for row in rows}
     samples = {sample.id: sample for sample in split.samples if sample.id in wanted}
@@ -115,7 +118,7 @@ def illustrate(
         try:
             found[record.sample] = Example(row, _pictures(record, sample, split))
         except VideosegError:
-            # The report is about scores; a video that has gone since costs its pictures only.
+            # The report is about scores: if a video is gone, only its pictures are missing.
             found[record.sample] = Example(row, ())
     return found
 
@@ -157,14 +160,13 @@ def _picture(
         j = float(np.count_nonzero(hit) / union) if union else 1.0
         masks = {HIT: hit, FALSE_ALARM: pred & ~true, MISSED: true & ~pred}
     small = Picture(index, image, {k: m for k, m in masks.items() if m.any()}, size).fitted(_SIDE)
-    drawn = _painted(small.image, small.masks)
-    return ExamplePicture(
-        index, jpeg_data_uri(drawn, _BYTES), (int(drawn.shape[0]), int(drawn.shape[1])), j
-    )
+    drawn = _paint(small.image, small.masks)
+    height, width = drawn.shape[:2]
+    return ExamplePicture(jpeg_data_uri(drawn, _BYTES), width, height, f"frame {index}", j)
 
 
-def _painted(image: Frame, masks: Mapping[int, BoolArray]) -> Frame:
-    """Fill masks that do not overlap; outlines would hide the slivers that matter here."""
+def _paint(image: Frame, masks: Mapping[int, BoolArray]) -> Frame:
+    """Fill masks that do not overlap; outlines would hide thin errors."""
     painted = image.astype(np.float32)
     for color_id, mask in masks.items():
         color = np.array(object_color(color_id), np.float32)
@@ -173,10 +175,5 @@ def _painted(image: Frame, masks: Mapping[int, BoolArray]) -> Frame:
 
 
 def _union(rles: Sequence[Rle | None], size: Size) -> BoolArray:
-    union = np.zeros(size, dtype=bool)
-    for rle in rles:
-        if rle is not None:
-            mask = rle.decode()
-            # Predictions of another size are here only if the protocol resizes them.
-            union |= mask if mask.shape == tuple(size) else resized_nearest(mask, size)
-    return union
+    # Predictions of another size get here only if the protocol resizes them.
+    return union_of_rles(fitted_masks(rles, size), size=size).decode()

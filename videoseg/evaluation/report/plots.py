@@ -1,4 +1,4 @@
-"""Plots as inline SVG: no library, no script, and they follow the page's colors."""
+"""Plots of a report, laid out in pixels for ``evaluation_plots.html`` to draw as SVG."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from videoseg.masks.colors import object_color
 
-__all__ = ["Point", "course", "group_color", "histogram", "legend", "scatter"]
+__all__ = ["Plot", "Point", "group_color", "histogram", "plot_over_time", "scatter"]
 
 _WIDTH, _HEIGHT = 560, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 38, 10, 12, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 38, _WIDTH - 10, 12, _HEIGHT - 40
 _BINS = 20
-_MOST_POINTS = 3000
+_MAX_POINTS = 3000
 _DOT = 9
+"""Diameter of a dot, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One sample in a scatter plot: its place, its group and what the mouse says of it."""
+    """One sample in a scatter plot.
+
+    Args:
+        x: Its value, in any unit.
+        y: Its value in [0, 1].
+        group: Index of its group.
+        title: Shown when the mouse is over it.
+    """
 
     x: float
     y: float
@@ -30,73 +37,134 @@ class Point:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A value on an axis, and where it is in pixels."""
+
+    place: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A rectangle of a histogram, in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    color: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """A dot, in pixels; without a color it is a point of the line."""
+
+    x: float
+    y: float
+    title: str
+    color: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot with every element placed in pixels.
+
+    Args:
+        title: What stands above it.
+        description: What it shows, for readers that do not see it.
+        axis: Title of the horizontal axis.
+        grid: Values of the vertical axis, the lowest first.
+        marks: Values of the horizontal axis.
+        bars: Bars of a histogram.
+        dots: Dots.
+        path: A line, as the ``d`` of an SVG path.
+        mean: Where a vertical line marks the mean.
+    """
+
+    title: str
+    description: str
+    axis: str
+    grid: tuple[Tick, ...]
+    marks: tuple[Tick, ...]
+    bars: tuple[Bar, ...] = ()
+    dots: tuple[Dot, ...] = ()
+    path: str = ""
+    mean: float | None = None
+    width: int = _WIDTH
+    height: int = _HEIGHT
+    left: int = _LEFT
+    right: int = _RIGHT
+    top: int = _TOP
+    bottom: int = _BOTTOM
+    dot_radius: float = _DOT / 2
+
+
 def group_color(index: int) -> str:
     """Return the color of a group, as CSS."""
     return f"rgb{object_color(index + 1)}"
 
 
-def legend(names: Sequence[str]) -> str:
-    """Return what the colors of the groups mean; nothing if there is one group only."""
-    if len(names) < 2:
-        return ""
-    items = "".join(
-        f"<li><span class='key' style='background:{group_color(index)}'></span>"
-        f"{escape(name or 'no group')}</li>"
-        for index, name in enumerate(names)
-    )
-    return f"<ul class='legend'>{items}</ul>"
-
-
-def histogram(values: Mapping[int, Sequence[float]], *, label: str) -> str:
+def histogram(values: Mapping[int, Sequence[float]], *, title: str, label: str) -> Plot:
     """Return how many samples there are at each value in [0, 1], groups stacked.
 
     Args:
         values: For each group its samples' values.
+        title: Title of the plot.
         label: What the values are.
     """
-    counts = {group: _counted(of_group) for group, of_group in values.items()}
+    counts = {group: _bin_counts(of_group) for group, of_group in values.items()}
     most = max((sum(c[place] for c in counts.values()) for place in range(_BINS)), default=0)
     ticks = _count_ticks(most)
     top = ticks[-1]
+    width = (_RIGHT - _LEFT) / _BINS
     bars = []
-    width = (_WIDTH - _LEFT - _RIGHT) / _BINS
     for place in range(_BINS):
-        bottom = 0
+        below = 0
         for group, count in counts.items():
             if not count[place]:
                 continue
-            high, low = _y((bottom + count[place]) / top), _y(bottom / top)
+            high, low = _y((below + count[place]) / top), _y(below / top)
             bars.append(
-                f"<rect x='{_LEFT + place * width + 1:.1f}' y='{high:.1f}' "
-                f"width='{width - 2:.1f}' height='{low - high:.1f}' "
-                f"fill='{group_color(group)}'><title>{count[place]} samples from "
-                f"{100 * place / _BINS:.0f} to {100 * (place + 1) / _BINS:.0f} %</title></rect>"
+                Bar(
+                    round(_LEFT + place * width + 1, 1),
+                    round(high, 1),
+                    round(width - 2, 1),
+                    round(low - high, 1),
+                    group_color(group),
+                    f"{count[place]} samples from {100 * place / _BINS:.0f} to "
+                    f"{100 * (place + 1) / _BINS:.0f} %",
+                )
             )
-            bottom += count[place]
+            below += count[place]
     everything = [value for of_group in values.values() for value in of_group]
     mean = statistics.fmean(everything) if everything else 0.0
-    x = _LEFT + mean * (_WIDTH - _LEFT - _RIGHT)
-    line = f"<line class='mean' x1='{x:.1f}' x2='{x:.1f}' y1='{_TOP}' y2='{_y(0):.1f}'/>"
-    return _svg(
-        _grid([(tick / top, str(tick)) for tick in ticks])
-        + "".join(bars)
-        + line
-        + _percent_axis(f"{label} in percent; dashed: the mean of the samples, {100 * mean:.1f}"),
+    return Plot(
+        title,
         f"Histogram of {label} of {len(everything)} samples, mean {100 * mean:.1f} percent",
+        f"{label} in percent; dashed: the mean of the samples, {100 * mean:.1f}",
+        tuple(Tick(round(_y(tick / top), 1), str(tick)) for tick in ticks),
+        _percent_marks(),
+        bars=tuple(bars),
+        mean=round(_LEFT + mean * (_RIGHT - _LEFT), 1),
     )
 
 
-def scatter(points: Sequence[Point], *, x_label: str, y_label: str, percent: bool = False) -> str:
-    """Return one dot for each sample; x is on a logarithmic scale where it spans much.
+def scatter(
+    points: Sequence[Point], *, title: str, x_label: str, y_label: str, percent: bool = False
+) -> Plot:
+    """Return one dot for each sample; x has a logarithmic scale where it spans much.
 
     Args:
         points: The samples; y in [0, 1].
+        title: Title of the plot.
         x_label: What x is.
         y_label: What y is.
         percent: Whether x is a share, to be shown in percent.
     """
-    if len(points) > _MOST_POINTS:
-        points = points[:: math.ceil(len(points) / _MOST_POINTS)]
+    if len(points) > _MAX_POINTS:
+        points = points[:: math.ceil(len(points) / _MAX_POINTS)]
     xs = [point.x for point in points]
     low, high = min(xs), max(xs)
     logarithmic = low > 0 and high / low > 8
@@ -105,91 +173,64 @@ def scatter(points: Sequence[Point], *, x_label: str, y_label: str, percent: boo
     dots = []
     for point in points:
         x, y = place(point.x), _y(point.y)
-        # Expressions of one video share its length: what would be hidden steps aside.
+        # Expressions of one video share its length: dots that would be hidden step aside.
         spot = (round(x / _DOT), round(y / _DOT))
         step = (taken[spot] + 1) // 2 * (-1) ** taken[spot]
         taken[spot] += 1
-        dots.append(
-            f"<circle class='dot' cx='{x + 0.9 * _DOT * step:.1f}' cy='{y:.1f}' r='{_DOT / 2}' "
-            f"fill='{group_color(point.group)}'><title>{escape(point.title)}</title></circle>"
-        )
-    marks = "".join(
-        f"<text x='{place(tick):.1f}' y='{_HEIGHT - 22}' text-anchor='middle'>"
-        f"{_number(100 * tick if percent else tick)}</text>"
-        for tick in _ticks(low, high, logarithmic)
-    )
-    note = ", logarithmic" if logarithmic else ""
-    return _svg(
-        _value_grid() + "".join(dots) + marks + _title(f"{x_label}{note}"),
+        x += 0.9 * _DOT * step
+        dots.append(Dot(round(x, 1), round(y, 1), point.title, group_color(point.group)))
+    return Plot(
+        title,
         f"{y_label} of {len(points)} samples over {x_label}",
+        f"{x_label}{', logarithmic' if logarithmic else ''}",
+        _share_grid(),
+        tuple(
+            Tick(round(place(tick), 1), _number(100 * tick if percent else tick))
+            for tick in _ticks(low, high, logarithmic)
+        ),
+        dots=tuple(dots),
     )
 
 
-def course(values: Sequence[float], *, y_label: str) -> str:
-    """Return a line through values in [0, 1] over the course of a video."""
-    span = _WIDTH - _LEFT - _RIGHT
+def plot_over_time(values: Sequence[float], *, title: str, y_label: str) -> Plot:
+    """Return a line through the values of equal parts of a video.
+
+    Args:
+        values: One value in [0, 1] for each part, in order.
+        title: Title of the plot.
+        y_label: What the values are.
+    """
     places = [
-        (_LEFT + span * (index + 0.5) / len(values), _y(value))
+        (round(_LEFT + (_RIGHT - _LEFT) * (index + 0.5) / len(values), 1), round(_y(value), 1))
         for index, value in enumerate(values)
     ]
-    path = "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    dots = "".join(
-        f"<circle class='point' cx='{x:.1f}' cy='{y:.1f}' r='3.5'>"
-        f"<title>{100 * value:.1f} %</title></circle>"
-        for (x, y), value in zip(places, values, strict=True)
-    )
-    return _svg(
-        _value_grid()
-        + f"<path class='course' d='{path}'/>{dots}"
-        + _percent_axis("part of the annotated frames, in percent"),
-        f"{y_label} over the course of the videos, from {100 * values[0]:.1f} to "
-        f"{100 * values[-1]:.1f} percent",
-    )
-
-
-def _svg(content: str, description: str) -> str:
-    return (
-        f"<svg class='plot' viewBox='0 0 {_WIDTH} {_HEIGHT}' role='img' "
-        f"aria-label='{escape(description)}'>{content}</svg>"
+    return Plot(
+        title,
+        f"{y_label} over time, from {100 * values[0]:.1f} to {100 * values[-1]:.1f} percent",
+        "part of the annotated frames, in percent",
+        _share_grid(),
+        _percent_marks(),
+        dots=tuple(
+            Dot(x, y, f"{100 * value:.1f} %") for (x, y), value in zip(places, values, strict=True)
+        ),
+        path="M" + "L".join(f"{x},{y}" for x, y in places),
     )
 
 
 def _y(share: float) -> float:
-    return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+    return _BOTTOM - share * (_BOTTOM - _TOP)
 
 
-def _grid(ticks: Sequence[tuple[float, str]]) -> str:
-    lines = []
-    for share, text in ticks:
-        y = _y(share)
-        kind = "grid" if share else "base"
-        lines.append(
-            f"<line class='{kind}' x1='{_LEFT}' x2='{_WIDTH - _RIGHT}' y1='{y:.1f}' "
-            f"y2='{y:.1f}'/><text x='{_LEFT - 6}' y='{y + 4:.1f}' text-anchor='end'>{text}</text>"
-        )
-    return "".join(lines)
+def _share_grid() -> tuple[Tick, ...]:
+    return tuple(Tick(round(_y(quarter / 4), 1), f"{25 * quarter}") for quarter in range(5))
 
 
-def _value_grid() -> str:
-    return _grid([(share / 4, f"{25 * share}") for share in range(5)])
+def _percent_marks() -> tuple[Tick, ...]:
+    span = _RIGHT - _LEFT
+    return tuple(Tick(round(_LEFT + span * tick / 5, 1), f"{20 * tick}") for tick in range(6))
 
 
-def _percent_axis(title: str) -> str:
-    span = _WIDTH - _LEFT - _RIGHT
-    marks = "".join(
-        f"<text x='{_LEFT + span * tick / 5:.1f}' y='{_HEIGHT - 22}' text-anchor='middle'>"
-        f"{20 * tick}</text>"
-        for tick in range(6)
-    )
-    return marks + _title(title)
-
-
-def _title(text: str) -> str:
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    return f"<text x='{middle:.1f}' y='{_HEIGHT - 4}' text-anchor='middle'>{escape(text)}</text>"
-
-
-def _counted(values: Sequence[float]) -> list[int]:
+def _bin_counts(values: Sequence[float]) -> list[int]:
     counts = [0] * _BINS
     for value in values:
         counts[min(_BINS - 1, max(0, int(value * _BINS)))] += 1
@@ -206,7 +247,7 @@ def _nice_steps() -> list[float]:
 
 
 def _scale(low: float, high: float, logarithmic: bool) -> Callable[[float], float]:
-    begin, end = _LEFT + 10, _WIDTH - _RIGHT - 10
+    begin, end = _LEFT + 10, _RIGHT - 10
 
     def place(value: float) -> float:
         if high <= low:

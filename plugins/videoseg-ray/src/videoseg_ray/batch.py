@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videoseg.errors import ConfigError, OutputError
-from videoseg.evaluation import Progress, Record, RecordedError, RecordFile, read_records
-from videoseg.evaluation.progress import ProgressCounter
-from videoseg.evaluation.running import SETUP_ERRORS
+from videoseg.evaluation import (
+    SETUP_ERRORS,
+    Progress,
+    ProgressCounter,
+    Record,
+    RecordedError,
+    RecordFile,
+    read_records,
+)
 from videoseg.files import expand_path, read_text
 from videoseg.files.staged_file import write_file
 from videoseg.results.folder import PARTS
@@ -124,7 +130,7 @@ def segment_videos(
         }
         left = tuple(item for item in items if item.id not in before)
         counter = ProgressCounter(len(items), before, on_progress)
-        counter.tell()
+        counter.report()
         if left:
             job = _BatchJob(left, config, folder, chosen)
             _run(job, file, counter, actors=actors, address=address)

@@ -1,0 +1,388 @@
+"""Scores predictions of any system, with the same report as a run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
+from videoseg.errors import ConfigError, EvaluationError, OutputError
+from videoseg.evaluation.evaluate import Progress, ProgressCounter
+from videoseg.evaluation.predictions import PredictionReader, open_predictions
+from videoseg.evaluation.records import Record, RecordedError, RecordFile
+from videoseg.evaluation.ref_davis17 import MergedAnnotators
+from videoseg.evaluation.report import EvaluationReport, build_report, write_report
+from videoseg.evaluation.run import (
+    RunFiles,
+    RunIdentity,
+    RunInfo,
+    files_of_runs,
+    new_session,
+    write_run,
+)
+from videoseg.evaluation.sample import (
+    failed_score,
+    left_out_record,
+    score_masks,
+    target_facts,
+)
+from videoseg.files import expand_path
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL, protocol_named
+from videoseg.metrics.task import fitted_masks
+from videoseg.results.report.wording import counted
+from videoseg.text import printable, shorten, shorten_text
+from videoseg.types import MaskTrack, Rle
+
+__all__ = ["score_predictions"]
+
+_LISTED = 10
+"""How many problems a message lists."""
+
+
+def score_predictions(
+    split: BenchmarkSplit,
+    predictions: str | Path,
+    *,
+    protocol: EvalProtocol | str | None = None,
+    resize: bool = False,
+    out: str | Path | None = None,
+    on_error: Literal["raise", "zero"] = "raise",
+    frame_offset: int | None = None,
+    workers: int = 0,
+    on_progress: Callable[[Progress], None] | None = None,
+    command: str = "",
+) -> EvaluationReport:
+    """Score predictions of any system.
+
+    A sample without a prediction counts as the protocol says, and is part of the coverage. A
+    sample whose ground truth cannot be read is left out of every mean, and the report lists it.
+
+    Args:
+        split: The ground truth, from ``open_benchmark`` or ``read_annotations``.
+        predictions: A folder or zip of pictures, a JSON file of RLEs (``PredictionFolder``
+            describes the layouts), or the output folder of an earlier run.
+        protocol: The rules or their name; by default those of the split.
+        resize: Resize predictions of another size by nearest neighbor; by default the protocol
+            decides, and in most of them they are an error.
+        out: Where to write records and report; None for nowhere.
+        on_error: What to do about predictions that cannot be used: ``raise`` lists all problems
+            at the end, ``zero`` counts them as failures.
+        frame_offset: What to add to the number of a frame to get the number in the name of its
+            predicted mask, such as 1 if frames are numbered from 0 and masks from 1. If None,
+            the names are the same, and predictions whose numbers look shifted are an error.
+        workers: Number of processes that share the work; 0 scores in this process.
+        on_progress: Called at the start and after every sample.
+        command: The command line, for the report.
+
+    Returns:
+        The report, also written to ``out`` as ``report.html``, ``report.md`` and
+        ``report.json``.
+
+    Raises:
+        ConfigError: If no protocol has this name, or an argument is out of range.
+        EvaluationError: If predictions cannot be used or none belongs to a sample, if the ground
+            truth of the split is not public, or if that of most samples cannot be read.
+        OutputError: If ``out`` already holds a run, or cannot be written.
+    """
+    if on_error not in ("raise", "zero"):
+        raise ConfigError(f"on_error must be 'raise' or 'zero', got {shorten(on_error)}")
+    if workers < 0:
+        raise ConfigError(f"workers must not be negative, got {workers}")
+    rules = protocol_named(protocol) if isinstance(protocol, str) else protocol or split.protocol
+    if resize:
+        rules = replace(rules, resolution="nearest")
+    out = None if out is None else expand_path(out)
+    reader = open_predictions(predictions, rules, frame_offset=frame_offset)
+    scored_split = split
+    if rules.name == REF_DAVIS17_OFFICIAL.name:
+        scored_split = reader = MergedAnnotators(split, reader, rules)
+    job = _Job(scored_split, reader, rules, shorten_text(printable(str(predictions)), 300))
+    info = RunInfo(
+        RunIdentity.of(scored_split, {}, 0, protocol=rules),
+        root=str(expand_path(predictions).absolute()),
+        sessions=(new_session(command, workers),),
+    ).reading(split)
+    counter = ProgressCounter(len(scored_split.samples), {}, on_progress)
+    outcome = _Outcome()
+    with _record_file(out, info) as file:
+        counter.report()
+        for scored in _score_all(job, workers):
+            if file is not None:
+                file.append(scored.record)
+            outcome.add(scored)
+            counter.add(scored.record)
+        if (problem := outcome.error(job, on_error)) is not None:
+            raise EvaluationError(problem)
+    notes = outcome.notes()
+    if out is not None:
+        return write_report(out, scored_split, problems=notes)
+    return build_report(
+        outcome.records, [info], protocol=rules, samples=scored_split.samples, problems=notes
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is scored.
+
+    Args:
+        split: The ground truth.
+        reader: The predictions.
+        protocol: The rules.
+        source: Where the predictions are, for messages.
+    """
+
+    split: BenchmarkSplit
+    reader: PredictionReader
+    protocol: EvalProtocol
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """One scored sample, and what was noticed about its prediction.
+
+    Args:
+        record: Its record.
+        problem: Why its prediction cannot be used; empty if it can.
+        missing_files: Masks that do not exist, and count as empty.
+        found: Whether there is a prediction.
+        mask_value: The value of predicted pixels in their files, for protocols that use it.
+        only_unknown_ids: Whether no predicted object has the id of a true one, in a protocol
+            that matches by id.
+    """
+
+    record: Record
+    problem: str = ""
+    missing_files: tuple[str, ...] = ()
+    found: bool = False
+    mask_value: int = 1
+    only_unknown_ids: bool = False
+
+
+class _Outcome:
+    """Collects scored samples."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self._problems: list[str] = []
+        self._missing: list[str] = []
+        self._num_found = 0
+        self._mask_values: Counter[int] = Counter()
+        self._only_unknown_ids: list[str] = []
+
+    def add(self, scored: _Scored) -> None:
+        """Add a sample."""
+        self.records.append(scored.record.without_masks())
+        self._problems += [scored.problem] if scored.problem else []
+        self._missing += scored.missing_files
+        self._num_found += scored.found
+        self._only_unknown_ids += [scored.record.sample] if scored.only_unknown_ids else []
+        if scored.mask_value != 1:
+            self._mask_values[scored.mask_value] += 1
+
+    def error(self, job: _Job, on_error: str) -> str | None:
+        """Return why the scores are meaningless; None if they are not."""
+        total = len(job.split.samples)
+        unreadable = [record for record in self.records if record.left_out]
+        if len(unreadable) > total / 2:
+            why = [f"{one.sample}: {one.error.message}" for one in unreadable if one.error]
+            return (
+                f"the truth of {len(unreadable)} of {total} samples cannot be read: {_some(why)}"
+            )
+        if self._problems and on_error == "raise":
+            return f"{len(self._problems)} of {total} predictions cannot be used: " + _some(
+                self._problems
+            )
+        # A prediction that cannot be used was found, at least.
+        if total and not self._num_found and not self._problems:
+            first = job.split.samples[0]
+            there = job.reader.describe(first, job.split.frame_names(first.video_id))
+            return (
+                f"{job.source} has a prediction for none of the {total} samples of "
+                f"{job.split.name}: {there}; give predictions in this layout, or rename them"
+            )
+        return None
+
+    def notes(self) -> list[str]:
+        """Return notes for the reader of the scores."""
+        notes = []
+        if self._missing:
+            notes.append(
+                f"{counted(len(self._missing), 'mask')} not found, counted as empty: "
+                f"{_some(self._missing)}"
+            )
+        if self._only_unknown_ids:
+            number = counted(len(self._only_unknown_ids), "sample")
+            notes.append(
+                f"in {number}, such as {self._only_unknown_ids[0]}, no predicted object has the "
+                "id of a true one; this protocol matches objects by id"
+            )
+        notes += [
+            f"predicted pixels have the value {value} in {counted(count, 'sample')}, and "
+            "count with it in R and A, as in the released script"
+            for value, count in sorted(self._mask_values.items())
+        ]
+        return notes
+
+
+@contextmanager
+def _record_file(folder: Path | None, info: RunInfo) -> Iterator[RecordFile | None]:
+    """Open the file of records, and remove it again if scoring does not finish."""
+    if folder is None:
+        yield None
+        return
+    files = RunFiles(folder)
+    if files_of_runs(folder) or os.path.lexists(files.records):
+        raise OutputError(f"{folder} already holds a run; choose another folder")
+    records = RecordFile(files.records)
+    try:
+        with records:
+            write_run(files.run, info)
+            yield records
+    except BaseException:
+        # Incomplete or meaningless scores must not look like a run.
+        for path in (files.run, files.records):
+            with suppress(OSError):
+                path.unlink()
+        raise
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _LISTED} more" if len(texts) > _LISTED else ""
+    return f"{'; '.join(texts[:_LISTED])}{more}"
+
+
+# -- one sample --------------------------------------------------------------------------
+
+
+def _score_all(job: _Job, workers: int) -> Iterator[_Scored]:
+    samples = job.split.samples
+    if workers == 0 or not samples:
+        for sample in samples:
+            yield _score_one(job, sample)
+        return
+    pool = ProcessPoolExecutor(
+        min(workers, len(samples)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_set_job,
+        initargs=(job,),
+    )
+    try:
+        yield from pool.map(_score_in_process, samples)
+    except BrokenProcessPool as error:
+        raise EvaluationError(
+            "a process that was scoring died; if memory ran out, use fewer workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+# The job of a process of the pool, sent once instead of with every sample.
+_job_of_process: list[_Job] = []
+
+
+def _set_job(job: _Job) -> None:
+    # A terminal sends Ctrl-C to all processes; the main one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _job_of_process[:] = [job]
+
+
+def _score_in_process(sample: Sample) -> _Scored:
+    return _score_one(_job_of_process[0], sample)
+
+
+def _score_one(job: _Job, sample: Sample) -> _Scored:
+    begin = time.perf_counter()
+    num_missing = len(job.reader.missing_files)
+    try:
+        truth = job.split.truth(sample)
+    except EvaluationError as error:
+        return _Scored(left_out_record(sample, error))
+    if truth is None:
+        raise EvaluationError(
+            f"the truth of {job.split.name} is not public; upload the predictions to its server"
+        )
+    names = job.split.frame_names(sample.video_id)
+    problem = ""
+    found = True
+    predicted: Mapping[int, Sequence[Rle | None]] | None = None
+    values: Sequence[int] | None = None
+    try:
+        predicted = job.reader.read(sample, truth, names)
+        found = predicted is not None or job.reader.was_run(sample)
+        if predicted is not None and job.protocol.overlaps == "added":
+            values = job.reader.mask_values(sample, truth, names)
+        record = _record(job, sample, truth, predicted, values)
+    except EvaluationError as error:
+        problem = f"{sample.id}: {error}"
+        try:
+            record = _failed(job, sample, truth, RecordedError(type(error).__name__, str(error)))
+        except EvaluationError as of_truth:
+            # This protocol cannot score anything on this ground truth, not even a failure.
+            return _Scored(left_out_record(sample, of_truth))
+    record = replace(record, timings={"total": round(time.perf_counter() - begin, 6)})
+    missing = tuple(job.reader.missing_files[num_missing:])
+    # A sample without any prediction is reported as such, not file by file.
+    missing = () if record.failed else missing
+    unknown = _has_only_unknown_ids(predicted or {}, truth, job.protocol)
+    return _Scored(record, problem, missing, found, max(values or (1,)), unknown)
+
+
+def _has_only_unknown_ids(
+    predicted: Collection[int], truth: Truth, protocol: EvalProtocol
+) -> bool:
+    by_id = protocol.objects == "apart" and protocol.matching == "id"
+    return by_id and bool(predicted and truth.objects) and set(truth.objects).isdisjoint(predicted)
+
+
+def _record(
+    job: _Job,
+    sample: Sample,
+    truth: Truth,
+    predicted: Mapping[int, Sequence[Rle | None]] | None,
+    mask_values: Sequence[int] | None,
+) -> Record:
+    score = score_masks(predicted, truth, job.protocol, mask_values=mask_values)
+    if predicted is None:
+        error = RecordedError("MissingPrediction", f"there is none in {job.source}")
+        return replace(_failed(job, sample, truth, error), score=score)
+    return replace(
+        _bare(sample, truth),
+        num_frames=_num_frames(truth),
+        num_objects=len(predicted),
+        tracks=tuple(_track(key, predicted[key], truth) for key in sorted(predicted)),
+        score=score,
+    )
+
+
+def _failed(job: _Job, sample: Sample, truth: Truth, error: RecordedError) -> Record:
+    score = failed_score(truth, job.protocol)
+    return replace(_bare(sample, truth), status="failed", error=error, score=score)
+
+
+def _bare(sample: Sample, truth: Truth) -> Record:
+    return replace(Record.of(sample), size=truth.size, target=target_facts(truth))
+
+
+def _num_frames(truth: Truth) -> int:
+    return max(truth.frames, default=-1) + 1
+
+
+def _track(object_id: int, masks: Sequence[Rle | None], truth: Truth) -> MaskTrack:
+    spread: list[Rle | None] = [None] * _num_frames(truth)
+    # Other sizes get here only where the protocol resizes them.
+    for frame, rle in zip(truth.frames, fitted_masks(masks, truth.size), strict=True):
+        spread[frame] = rle
+    return MaskTrack(object_id, truth.size, tuple(spread))
