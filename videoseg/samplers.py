@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from annotated_types import MinLen
 
 from videoseg.errors import ConfigError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import FrameSelection, VideoSource, Window
 
 __all__ = [
@@ -15,7 +19,6 @@ __all__ = [
     "UniformSampler",
     "evenly_spaced",
     "inside_video",
-    "require_positive",
     "select",
 ]
 
@@ -30,8 +33,8 @@ class UniformSampler:
         ConfigError: If ``num_frames`` is not at least 1.
     """
 
-    def __init__(self, *, num_frames: int = 8) -> None:
-        require_positive("uniform", num_frames=num_frames)
+    @checked_options("sampler 'uniform'")
+    def __init__(self, *, num_frames: PositiveInt = 8) -> None:
         self.num_frames = num_frames
 
     def sample(
@@ -62,8 +65,8 @@ class EverySampler:
         ConfigError: If an option is not at least 1.
     """
 
-    def __init__(self, *, step: int = 10, max_frames: int = 256) -> None:
-        require_positive("every", step=step, max_frames=max_frames)
+    @checked_options("sampler 'every'")
+    def __init__(self, *, step: PositiveInt = 10, max_frames: PositiveInt = 256) -> None:
         self.step = step
         self.max_frames = max_frames
 
@@ -96,19 +99,8 @@ class ExplicitSampler:
         ConfigError: If no index is given or one is not a whole number.
     """
 
-    def __init__(self, *, indices: Sequence[int] = (0,)) -> None:
-        if isinstance(indices, (str, bytes)) or not isinstance(indices, Sequence) or not indices:
-            raise ConfigError(
-                "indices of the sampler 'explicit' must be a list of at least one frame index, "
-                f"got {indices!r}"
-            )
-        wrong = [
-            value for value in indices if isinstance(value, bool) or not isinstance(value, int)
-        ]
-        if wrong:
-            raise ConfigError(
-                f"indices of the sampler 'explicit' must be whole numbers, got {wrong}"
-            )
+    @checked_options("sampler 'explicit'")
+    def __init__(self, *, indices: Annotated[Sequence[int], MinLen(1)] = (0,)) -> None:
         self.indices = tuple(indices)
 
     def sample(
@@ -183,21 +175,6 @@ class MiddleSampler:
         (middle,) = evenly_spaced(window, 1)
         keyframe = middle if keyframe is None else keyframe
         return select((middle,), window, keyframe=keyframe, reason="The middle frame.")
-
-
-def require_positive(component: str, **values: int) -> None:
-    """Check that options are whole numbers of at least 1, reporting all that are not.
-
-    Raises:
-        ConfigError: If any value is not an integer of at least 1.
-    """
-    problems = [
-        f"{name} of the sampler '{component}' must be a whole number of at least 1, got {value!r}"
-        for name, value in values.items()
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1
-    ]
-    if problems:
-        raise ConfigError(problems)
 
 
 def inside_video(video: VideoSource, window: Window) -> Window:

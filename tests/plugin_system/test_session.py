@@ -98,7 +98,7 @@ def test_options_are_checked_against_the_signature(builtin_registry: vs.Registry
     with pytest.raises(vs.ConfigError, match="option 'step'"):
         builtin_registry.build("sampler", "each", {"step": "often"})
     assert builtin_registry.build("sampler", "each", {"step": "3"}).step == 3
-    assert builtin_registry.options("sampler", "each") == {"step": ("int", "10")}
+    assert builtin_registry.options("sampler", "each") == {"step": ("int", "10", "")}
 
 
 def test_a_missing_shared_model_is_said_before_anything_is_built(

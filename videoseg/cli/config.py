@@ -107,10 +107,11 @@ def _commented(pipeline: Pipeline) -> str:
         if entry.missing_modules:
             lines.append(f"#     (not installed: {entry.remedy})")
             continue
-        facts = default_registry().options(stage, use.name)
+        options = default_registry().options(stage, use.name)
         lines += [
-            f"#     {option}: {_as_yaml(default)}" + (f"  # {kind}" if kind else "")
-            for option, (kind, default) in facts.items()
+            f"#     {name}: {_as_yaml(option.default)}"
+            + (f"  # {option.type}" if option.type else "")
+            for name, option in options.items()
         ] or ["#     none"]
     return "\n".join(lines) + "\n"
 

@@ -30,7 +30,7 @@ from videoseg.plugins.loader import (
     installed_entry_points,
     register_plugin,
 )
-from videoseg.plugins.options import OptionFacts, check_options, option_facts
+from videoseg.plugins.options import Option, check_options, list_options
 from videoseg.plugins.registered import RegisteredComponent, conflict_text, not_found_text
 from videoseg.types.capabilities import PropagatorCapabilities
 
@@ -212,10 +212,10 @@ class Registry:
         result: Callable[..., Any] = target
         return result
 
-    def options(self, kind: str, name: str) -> OptionFacts:
-        """Return the options of a component: name -> (type, default), as text."""
+    def options(self, kind: str, name: str) -> dict[str, Option]:
+        """Return the options of a component by name: type, default and meaning as text."""
         entry = self.find(kind, name)
-        return option_facts(self.factory(entry), given=entry.component.uses)
+        return list_options(self.factory(entry), given=entry.component.uses)
 
     def check(self, kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
         """Return every problem with the options, those that the constructor finds included.

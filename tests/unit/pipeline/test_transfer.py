@@ -89,7 +89,7 @@ def test_instances_of_the_stages_that_come_along_can_be_sent(kind):
     for name in registry.names(kind):
         entry = registry.find(kind, name)
         if entry.component.uses or any(
-            fact[1] == "required" for fact in registry.options(kind, name).values()
+            option.default == "required" for option in registry.options(kind, name).values()
         ):
             continue
         stage = registry.build(kind, name)
