@@ -165,7 +165,7 @@ def parse_value(text: str, item: str, option: str) -> Any:
     Raises:
         click.BadParameter: If it cannot be read.
     """
-    from videoseg.pipeline.yaml_text import parse_yaml
+    from videoseg.pipeline import parse_yaml
 
     try:
         return parse_yaml(text)

@@ -16,6 +16,9 @@ from videoseg.text import shorten, shorten_text
 from videoseg.types import to_dict
 
 __all__ = [
+    "DEFAULT_MAX_TURNS",
+    "MAX_TURNS",
+    "REQUIRED_STAGES",
     "STAGES",
     "PipelineConfig",
     "Use",
@@ -27,9 +30,14 @@ __all__ = [
 STAGES: tuple[str, ...] = ("sampler", "grounder", "segmenter", "propagator", "chat")
 """The places a component can fill in a pipeline; ``segmenter`` and ``chat`` may stay empty."""
 
-_REQUIRED = ("sampler", "grounder", "propagator")
-_SCHEMA_VERSION = 1
+REQUIRED_STAGES: tuple[str, ...] = ("sampler", "grounder", "propagator")
+"""The stages that every pipeline has."""
+
+DEFAULT_MAX_TURNS = 4
 MAX_TURNS = 1_000
+"""The largest turn budget of a grounder."""
+
+_SCHEMA_VERSION = 1
 _MOST_UNKNOWN = 10
 
 
@@ -81,7 +89,7 @@ class PipelineConfig:
     propagator: Use
     segmenter: Use | None = None
     chat: Use | None = None
-    max_turns: int = 4
+    max_turns: int = DEFAULT_MAX_TURNS
     name: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,7 +129,8 @@ def config_from_mapping(data: object, *, source: str = "the configuration") -> P
     """
     if not isinstance(data, Mapping):
         raise ConfigError(
-            f"{source} must be a mapping with {', '.join(_REQUIRED)}, got {type(data).__name__}"
+            f"{source} must be a mapping with {', '.join(REQUIRED_STAGES)}, "
+            f"got {type(data).__name__}"
         )
     problems: list[str] = []
     known = ("videoseg", "name", "max_turns", *STAGES)
@@ -141,11 +150,11 @@ def config_from_mapping(data: object, *, source: str = "the configuration") -> P
     stages: dict[str, Use | None] = {}
     for stage in STAGES:
         if data.get(stage) is None:
-            if stage in _REQUIRED:
+            if stage in REQUIRED_STAGES:
                 problems.append(f"{stage!r} is missing")
             continue
         stages[stage] = _read_use(stage, data[stage], problems)
-    max_turns = data.get("max_turns", 4)
+    max_turns = data.get("max_turns", DEFAULT_MAX_TURNS)
     whole = max_turns if isinstance(max_turns, int) and not isinstance(max_turns, bool) else 0
     if not 1 <= whole <= MAX_TURNS:
         problems.append(

@@ -7,8 +7,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from videoseg.errors import ConfigError, StageError
-from videoseg.pipeline.observation import Observation
 from videoseg.plugins import Registry
+from videoseg.plugins.observation import Observation
 from videoseg.stages import FrameSampler, Grounder
 from videoseg.text import shorten
 from videoseg.types import Episode, FrameSelection, Grounding, Look, VideoSource, Window

@@ -53,11 +53,13 @@ class OverlapWatch:
 
     Args:
         prompts: What the run was given.
-        losses: Where to put what is seen.
+
+    Attributes:
+        losses: The losses found so far.
     """
 
-    def __init__(self, prompts: Sequence[Prompt], losses: list[Loss]) -> None:
-        self._losses = losses
+    def __init__(self, prompts: Sequence[Prompt]) -> None:
+        self.losses: list[Loss] = []
         self._prompts: dict[int, list[Prompt]] = {}
         for prompt in prompts:
             self._prompts.setdefault(prompt.frame, []).append(prompt)
@@ -121,7 +123,7 @@ class OverlapWatch:
         missing = pair.areas[loser] - areas[loser]
         if max(taken, missing) < _LEAST_KEPT * np.count_nonzero(fought_over):
             return
-        self._losses.append(Loss(pair.ids[loser], pair.ids[1 - loser], pair.frame))
+        self.losses.append(Loss(pair.ids[loser], pair.ids[1 - loser], pair.frame))
 
 
 def describe_losses(losses: Iterable[Loss], prompts: Sequence[Prompt]) -> list[str]:
