@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from videoseg.errors import ConfigError, StageError
 from videoseg.plugins import Registry
-from videoseg.plugins.observation import Observation
+from videoseg.plugins.hooks import Observation
 from videoseg.stages import FrameSampler, Grounder
 from videoseg.text import shorten
 from videoseg.types import Episode, FrameSelection, Grounding, Look, VideoSource, Window
@@ -63,13 +63,14 @@ def run_episode(
     look = Look(whole)
     while True:
         turn = episode.turn
-        with observation.stage("sampler", sampler_name, turn=turn) as sampling:
+        with observation.stage("sampler", sampler_name, turn=turn):
             selection = sampler.sample(
                 video, query, window=look.window, keyframe=look.keyframe, seed=seed + turn
             )
             _check_selection(selection, look.window, sampler_name)
+        sampler_seconds = observation.last_seconds
         episode = replace(episode, selections=(*episode.selections, selection))
-        with observation.stage("grounder", grounder_name, turn=turn) as grounding:
+        with observation.stage("grounder", grounder_name, turn=turn):
             move = grounder.step(episode)
             _check_move(move, episode, whole, grounder_name)
         if isinstance(move, Look):
@@ -77,7 +78,7 @@ def run_episode(
         episode = replace(
             episode,
             moves=(*episode.moves, move),
-            seconds=(*episode.seconds, (sampling.seconds, grounding.seconds)),
+            seconds=(*episode.seconds, (sampler_seconds, observation.last_seconds)),
         )
         if isinstance(move, Grounding):
             return episode

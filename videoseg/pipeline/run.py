@@ -16,7 +16,7 @@ from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.prompts import fit_to_frame
 from videoseg.pipeline.propagate import Propagation, add_masks, require_prompt_kinds
-from videoseg.plugins.observation import Observation
+from videoseg.plugins.hooks import Observation
 from videoseg.results import Segmentation
 from videoseg.stages import FrameSampler, Grounder, Propagator, Segmenter
 from videoseg.text import shorten_text, well_formed

@@ -1,17 +1,26 @@
-"""How a plug-in declares a component, without importing it."""
+"""Components: as a plug-in declares them, without an import, and as a registry knows them."""
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg._interruption import foreign_code
 from videoseg.errors import ConfigError
 from videoseg.text import shorten, shorten_text
 from videoseg.types.capabilities import PropagatorCapabilities
 
-__all__ = ["KINDS", "Component", "Kind"]
+__all__ = [
+    "KINDS",
+    "Component",
+    "Kind",
+    "RegisteredComponent",
+    "describe_conflict",
+    "describe_unknown",
+]
 
 Kind: TypeAlias = Literal[
     "sampler",
@@ -28,6 +37,30 @@ Kind: TypeAlias = Literal[
 KINDS: tuple[str, ...] = get_args(Kind)
 
 _LONGEST_NAME = 100
+_MOST_FAILURES = 10
+
+PACKAGES: Mapping[str, Mapping[str, str]] = {
+    "sampler": {
+        "motion": "videoseg-attributes",
+        **dict.fromkeys(("direct", "htfs", "segment-random", "timestamp"), "videoseg-r1"),
+        "sharpest": "videoseg-example",
+    },
+    "grounder": {"attributes": "videoseg-attributes", "r1": "videoseg-r1"},
+    "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
+    "propagator": {
+        "flow": "videoseg-attributes",
+        "sam2": "videoseg-sam2",
+        "xmem": "videoseg-xmem",
+    },
+    "chat": dict.fromkeys(("openai", "record", "replay", "transformers"), "videoseg-vlm"),
+    "benchmark": {"synthetic": "videoseg-synthetic"},
+    "pipeline": {
+        "attributes": "videoseg-attributes",
+        **dict.fromkeys(("videoseg-r1", "videoseg-r1-3b", "videoseg-r1-remote"), "videoseg-r1"),
+    },
+}
+"""The packages of this project that bring a component, by kind and name."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9.]*(-[a-z0-9.]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -149,3 +182,79 @@ def _is_installed(module: str) -> bool:
         # importlib's find_spec would import the packages above, which may be heavy.
         spec = PathFinder.find_spec(name, spec.submodule_search_locations)
     return spec is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredComponent:
+    """A component and where it comes from.
+
+    Args:
+        component: What was declared.
+        plugin: The plug-in that declared it.
+        distribution: The installed package, or ``this session`` for ``videoseg.add``.
+        version: The package's version.
+        factory: The class itself, for components added in the session.
+    """
+
+    component: Component
+    plugin: str
+    distribution: str
+    version: str = ""
+    factory: Callable[..., Any] | None = None
+
+    @property
+    def missing_modules(self) -> tuple[str, ...]:
+        """Required modules that are not installed."""
+        return self.component.missing_modules()
+
+    @property
+    def remedy(self) -> str:
+        """The command that installs what is missing; empty if nothing is."""
+        missing = self.missing_modules
+        if not missing:
+            return ""
+        return f"pip install {self.component.install or ' '.join(missing)}"
+
+
+def describe_unknown(
+    kind: str,
+    name: str,
+    components: Sequence[RegisteredComponent],
+    failures: Sequence[str],
+) -> str:
+    """Return the message for a component that is not registered.
+
+    Args:
+        kind: The kind asked for.
+        name: The name asked for.
+        components: Everything that is registered.
+        failures: The plug-ins that failed to load, with the reason; the component may be in one.
+    """
+    if kind not in KINDS:
+        return f"there is no kind {shorten(kind)}; the kinds are {', '.join(KINDS)}"
+    known = [entry.component for entry in components]
+    names = list(dict.fromkeys(one.name for one in known if one.kind == kind))
+    package = PACKAGES.get(kind, {}).get(name)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    text = f"there is no {kind} {shorten(name)}; "
+    if package is not None:
+        text += f"it comes with {package}: pip install {package}; "
+    elif close:
+        text += f"did you mean {' or '.join(repr(match) for match in close)}? "
+    text += f"known: {', '.join(names) if names else 'none'}"
+    elsewhere = sorted({one.kind for one in known if one.name == name})
+    if elsewhere:
+        text += f". There is a {' and a '.join(elsewhere)} of that name"
+    if failures:
+        text += f". Plug-ins that failed to load: {'; '.join(failures[:_MOST_FAILURES])}"
+    return text
+
+
+def describe_conflict(entries: Sequence[RegisteredComponent]) -> str:
+    """Return the message for a component that several plug-ins declare."""
+    component = entries[0].component
+    owners = " and ".join(sorted({f"{e.distribution} {e.version}".strip() for e in entries}))
+    return (
+        f"{component.kind} {component.name!r} is declared by {owners}; "
+        "uninstall one, or list the plug-ins to load in VIDEOSEG_PLUGINS"
+    )

@@ -1,16 +1,19 @@
-"""Finds installed plug-ins and loads each on its own, so that one cannot spoil the others."""
+"""Installed plug-ins: found by entry point, and registered each on its own."""
 
 from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from itertools import islice
 
 import pluggy
 
 from videoseg._interruption import describe_error
+from videoseg.errors import PluginLoadError
+from videoseg.plugins.component import Component
 from videoseg.text import shorten_text
 
 __all__ = [
@@ -18,6 +21,8 @@ __all__ = [
     "OWN_DISTRIBUTION",
     "PluginFailure",
     "allowed_plugins",
+    "declared_components",
+    "distribution_of",
     "installed_entry_points",
     "register_plugin",
 ]
@@ -26,6 +31,7 @@ ENTRY_POINT_GROUP = "videoseg"
 OWN_DISTRIBUTION = "videoseg"
 _ALLOW_LIST_VARIABLE = "VIDEOSEG_PLUGINS"
 _LONGEST_DETAILS = 20_000
+_MOST_COMPONENTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class PluginFailure:
         try:
             details = "".join(traceback.format_exception(error))
         except Exception:
-            # An exception of somebody else's may be unfit even to be printed.
+            # Even the text of a foreign exception may fail to be made.
             details = ""
         details = shorten_text(details, _LONGEST_DETAILS)
         return PluginFailure(plugin, distribution, describe_error(error), details)
@@ -99,3 +105,29 @@ def register_plugin(manager: pluggy.PluginManager, plugin: object, name: str) ->
     except pluggy.PluginValidationError:
         manager.unregister(plugin)
         raise
+
+
+def declared_components(manager: pluggy.PluginManager, name: str) -> list[Component]:
+    """Return the components that one plug-in declares.
+
+    Raises:
+        PluginLoadError: If it yields something else, or does not come to an end.
+    """
+    declared: list[Component] = []
+    for implementation in manager.hook.videoseg_components.get_hookimpls():
+        if implementation.plugin_name != name:
+            continue
+        yielded: Iterable[object] = implementation.function() or ()  # type: ignore[assignment]
+        for component in islice(yielded, _MOST_COMPONENTS + 1):
+            if len(declared) == _MOST_COMPONENTS:
+                raise PluginLoadError(
+                    f"videoseg_components yields more than {_MOST_COMPONENTS:,} components; "
+                    "it must come to an end"
+                )
+            if not isinstance(component, Component):
+                raise PluginLoadError(
+                    "videoseg_components must yield videoseg.Component objects, "
+                    f"got {type(component).__name__}"
+                )
+            declared.append(component)
+    return declared

@@ -1,13 +1,13 @@
-"""Knows every component by kind and name, and builds them."""
+"""The registry of components by kind and name, which also builds them."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 import pluggy
@@ -17,29 +17,38 @@ from videoseg.errors import (
     ComponentNotFoundError,
     ConfigError,
     MissingDependencyError,
+    MissingWeightsError,
     PluginConflictError,
     PluginLoadError,
+    VideosegError,
 )
-from videoseg.plugins.component import KINDS, Component
-from videoseg.plugins.construction import call_factory, find_problems
-from videoseg.plugins.hookspecs import HookSpecs
+from videoseg.plugins.component import (
+    KINDS,
+    Component,
+    RegisteredComponent,
+    describe_conflict,
+    describe_unknown,
+)
+from videoseg.plugins.hooks import HookSpecs
 from videoseg.plugins.loader import (
     PluginFailure,
     allowed_plugins,
+    declared_components,
     distribution_of,
     installed_entry_points,
     register_plugin,
 )
 from videoseg.plugins.options import Option, check_options, list_options
-from videoseg.plugins.registered import RegisteredComponent, conflict_text, not_found_text
+from videoseg.text import shorten
 from videoseg.types.capabilities import PropagatorCapabilities
 
 __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
 
 _logger = logging.getLogger(__name__)
 
+_CHECK = "check_options"
+_DOWNLOAD = "download"
 _IN_SESSION = "this session"
-_MOST_COMPONENTS = 1_000
 
 
 class Registry:
@@ -77,7 +86,7 @@ class Registry:
         """One sentence for each (kind, name) that several plug-ins declare."""
         self._load()
         return tuple(
-            conflict_text(entries) for entries in self._components.values() if len(entries) > 1
+            describe_conflict(entries) for entries in self._components.values() if len(entries) > 1
         )
 
     def components(self, kind: str | None = None) -> tuple[RegisteredComponent, ...]:
@@ -105,11 +114,10 @@ class Registry:
         self._load()
         entries = self._components.get((kind, name), [])
         if not entries:
-            raise ComponentNotFoundError(
-                not_found_text(kind, name, self.components(), self._failures)
-            )
+            failures = [f"{failure.plugin} ({failure.error})" for failure in self._failures]
+            raise ComponentNotFoundError(describe_unknown(kind, name, self.components(), failures))
         if len(entries) > 1:
-            raise PluginConflictError(conflict_text(entries))
+            raise PluginConflictError(describe_conflict(entries))
         return entries[0]
 
     # -- adding ------------------------------------------------------------------------
@@ -227,7 +235,7 @@ class Registry:
         """
         entry = self.find(kind, name)
         converted, problems = self._checked(entry, options)
-        return problems or find_problems(
+        return problems or _find_problems(
             self._label(entry), self.factory(entry), converted, entry.component.uses
         )
 
@@ -264,7 +272,7 @@ class Registry:
             supplied[needed] = value
         if problems:
             raise ConfigError(problems)
-        return call_factory(self._label(entry), self.factory(entry), {**converted, **supplied})
+        return _call_factory(self._label(entry), self.factory(entry), {**converted, **supplied})
 
     @staticmethod
     def _label(entry: RegisteredComponent) -> str:
@@ -323,7 +331,7 @@ class Registry:
         try:
             with foreign_code():
                 register_plugin(manager, plugin, name)
-                declared = self._declared(manager, name)
+                declared = declared_components(manager, name)
         except Exception as error:
             if manager.has_plugin(name):
                 manager.unregister(name=name)
@@ -335,31 +343,94 @@ class Registry:
                 RegisteredComponent(component, name, distribution, version)
             )
 
-    @staticmethod
-    def _declared(manager: pluggy.PluginManager, name: str) -> list[Component]:
-        declared: list[Component] = []
-        for implementation in manager.hook.videoseg_components.get_hookimpls():
-            if implementation.plugin_name != name:
-                continue
-            yielded: Iterable[object] = implementation.function() or ()  # type: ignore[assignment]
-            for component in islice(yielded, _MOST_COMPONENTS + 1):
-                if len(declared) == _MOST_COMPONENTS:
-                    raise PluginLoadError(
-                        f"videoseg_components yields more than {_MOST_COMPONENTS:,} components; "
-                        "it must come to an end"
-                    )
-                if not isinstance(component, Component):
-                    raise PluginLoadError(
-                        "videoseg_components must yield videoseg.Component objects, "
-                        f"got {type(component).__name__}"
-                    )
-                declared.append(component)
-        return declared
-
     def _fail(self, name: str, distribution: str, version: str, error: BaseException) -> None:
         failure = PluginFailure.of(name, f"{distribution} {version}".strip(), error)
         _logger.debug("plug-in %s failed to load:\n%s", name, failure.details)
         self._failures.append(failure)
+
+
+def _call_factory(label: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call what builds a component; what it raises names the component.
+
+    Args:
+        label: What the component is called in messages, such as ``sampler 'every'``.
+        factory: The class or function that builds it.
+        arguments: Its keyword arguments.
+
+    Raises:
+        ConfigError: If it refuses its options.
+        PluginLoadError: If it fails otherwise.
+    """
+    try:
+        with foreign_code():
+            return factory(**arguments)
+    except (VideosegError, MemoryError):
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{label} cannot be built with {_list_arguments(arguments)}: {describe_error(error)}"
+        ) from error
+    except Exception as error:
+        raise PluginLoadError(f"{label} cannot be built: {describe_error(error)}") from error
+
+
+def _find_problems(
+    label: str, factory: Callable[..., Any], options: Mapping[str, Any], given: tuple[str, ...]
+) -> list[str]:
+    """Return what a constructor objects to in its options, one sentence each.
+
+    Args:
+        label: What the component is called in messages.
+        factory: The class or function that builds it.
+        options: Its options, converted to their types.
+        given: Arguments that the pipeline supplies itself; a placeholder stands in for each.
+    """
+    arguments: dict[str, Any] = dict(options)
+    if arguments.get(_DOWNLOAD) is True:
+        arguments[_DOWNLOAD] = False
+    check = inspect.getattr_static(factory, _CHECK, None)
+    try:
+        if isinstance(check, staticmethod):
+            _call_factory(label, check.__func__, arguments)
+            return []
+        built = _call_factory(label, factory, {**arguments, **dict.fromkeys(given, _StandIn())})
+    except MissingWeightsError:
+        return []
+    except ConfigError as error:
+        return [text if _mentions(text, label) else f"{label}: {text}" for text in error.problems]
+    except VideosegError as error:
+        return [str(error)]
+    _discard(built)
+    return []
+
+
+class _StandIn:
+    """A placeholder for another stage that a constructor keeps for later."""
+
+    def chat(self, *_arguments: Any, **_keywords: Any) -> Any:
+        raise ConfigError("a constructor must not ask a chat model")
+
+
+def _discard(built: object) -> None:
+    try:
+        with foreign_code():
+            close = getattr(built, "close", None)
+            if callable(close):
+                close()
+    except Exception:
+        # It was never used; a run that uses it reports this.
+        return
+
+
+def _list_arguments(arguments: Mapping[str, Any]) -> str:
+    options = [f"{name}={shorten(value, 40)}" for name, value in [*arguments.items()][:10]]
+    return ", ".join(options) or "its defaults"
+
+
+def _mentions(text: str, label: str) -> bool:
+    """Return whether a message already says whose option it is about."""
+    name = label.partition(" ")[2].strip("'")
+    return name in text
 
 
 @lru_cache(maxsize=1)
