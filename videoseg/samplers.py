@@ -1,4 +1,4 @@
-"""Samplers that choose frames by their index alone, and what other samplers build on."""
+"""Samplers that choose frames by their index alone, and functions for samplers of your own."""
 
 from __future__ import annotations
 
@@ -183,20 +183,29 @@ def inside_video(video: VideoSource, window: Window) -> Window:
     return window if num_frames is None else window.clamped(Window(0, num_frames))
 
 
-def evenly_spaced(window: Window, num_frames: int) -> tuple[int, ...]:
-    """Return at most this many frames of the window, evenly spaced, both ends included.
+def evenly_spaced(frames: Window | Sequence[int], count: int) -> tuple[int, ...]:
+    """Return at most ``count`` of the frames, evenly spaced, the first and last included.
 
-    One frame is the middle one.
+    One frame is the middle one. Positions between two frames are rounded down.
+
+    Args:
+        frames: Frame indices in ascending order, such as a window or ``range(100)``.
+        count: How many at most; at least 1.
 
     Example:
         >>> evenly_spaced(Window(0, 9), 3)
         (0, 4, 8)
+        >>> evenly_spaced([3, 5, 8, 9], 2)
+        (3, 9)
     """
-    count = min(num_frames, len(window))
+    if isinstance(frames, Window):
+        frames = range(frames.start, frames.stop)
+    last = len(frames) - 1
+    if count > last:
+        return tuple(frames)
     if count == 1:
-        return (window.start + (len(window) - 1) // 2,)
-    last = len(window) - 1
-    return tuple(window.start + (position * last) // (count - 1) for position in range(count))
+        return (frames[last // 2],)
+    return tuple(frames[position * last // (count - 1)] for position in range(count))
 
 
 def select(

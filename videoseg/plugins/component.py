@@ -234,20 +234,23 @@ def describe_unknown(
         return f"there is no kind {shorten(kind)}; the kinds are {', '.join(KINDS)}"
     known = [entry.component for entry in components]
     names = list(dict.fromkeys(one.name for one in known if one.kind == kind))
-    package = PACKAGES.get(kind, {}).get(name)
+    if package := PACKAGES.get(kind, {}).get(name):
+        text = f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}"
+        return text + _failures_text(failures)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     text = f"there is no {kind} {shorten(name)}; "
-    if package is not None:
-        text += f"it comes with {package}: pip install {package}; "
-    elif close:
+    if close:
         text += f"did you mean {' or '.join(repr(match) for match in close)}? "
     text += f"known: {', '.join(names) if names else 'none'}"
     elsewhere = sorted({one.kind for one in known if one.name == name})
     if elsewhere:
         text += f". There is a {' and a '.join(elsewhere)} of that name"
-    if failures:
-        text += f". Plug-ins that failed to load: {'; '.join(failures[:_MOST_FAILURES])}"
-    return text
+    return text + _failures_text(failures)
+
+
+def _failures_text(failures: Sequence[str]) -> str:
+    shown = "; ".join(failures[:_MOST_FAILURES])
+    return f". Plug-ins that failed to load: {shown}" if failures else ""
 
 
 def describe_conflict(entries: Sequence[RegisteredComponent]) -> str:

@@ -115,7 +115,10 @@ class Registry:
         entries = self._components.get((kind, name), [])
         if not entries:
             failures = [f"{failure.plugin} ({failure.error})" for failure in self._failures]
-            raise ComponentNotFoundError(describe_unknown(kind, name, self.components(), failures))
+            text = describe_unknown(kind, name, self.components(), failures)
+            if self._allow is None and allowed_plugins() is not None:
+                text += ". VIDEOSEG_PLUGINS is set: only the plug-ins that it lists are loaded"
+            raise ComponentNotFoundError(text)
         if len(entries) > 1:
             raise PluginConflictError(describe_conflict(entries))
         return entries[0]
