@@ -1,6 +1,6 @@
 """Composing stages and running them."""
 
-from videoseg.pipeline.config import STAGES, PipelineConfig, Use, use
+from videoseg.pipeline.config import REQUIRED_STAGES, STAGES, PipelineConfig, Use, use
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.explanation import Explanation
 from videoseg.pipeline.pipeline import Pipeline
@@ -9,6 +9,7 @@ from videoseg.pipeline.stream import MaskStream
 from videoseg.pipeline.yaml_text import parse_yaml
 
 __all__ = [
+    "REQUIRED_STAGES",
     "STAGES",
     "Explanation",
     "MaskStream",

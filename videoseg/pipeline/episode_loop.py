@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from videoseg.errors import ConfigError, StageError
+from videoseg.errors import StageError
+from videoseg.pipeline.config import DEFAULT_MAX_TURNS, check_max_turns
 from videoseg.plugins import Registry
 from videoseg.plugins.hooks import Observation
 from videoseg.stages import FrameSampler, Grounder
@@ -26,7 +27,7 @@ def run_episode(
     *,
     sampler: FrameSampler,
     grounder: Grounder,
-    max_turns: int = 4,
+    max_turns: int = DEFAULT_MAX_TURNS,
     seed: int = 0,
     window: Window | None = None,
     observation: Observation | None = None,
@@ -53,8 +54,7 @@ def run_episode(
     Raises:
         StageError: If a stage fails or breaks its contract.
     """
-    if max_turns < 1:
-        raise ConfigError(f"max_turns must be at least 1, got {max_turns}")
+    max_turns = check_max_turns(max_turns)
     observation = observation or Observation(Registry(allow=()))
     sampler_name = names[0] or type(sampler).__name__
     grounder_name = names[1] or type(grounder).__name__

@@ -17,6 +17,7 @@ from videoseg.pipeline.config import (
     STAGES,
     PipelineConfig,
     Use,
+    check_max_turns,
     config_from_mapping,
     read_config,
 )
@@ -58,7 +59,7 @@ class Pipeline:
     Raises:
         ComponentNotFoundError: If a name is unknown.
         IncompatibleStagesError: If the stages cannot work together.
-        ConfigError: If ``max_turns`` is not at least 1.
+        ConfigError: If ``max_turns`` is not from 1 to 1,000.
 
     Example:
         >>> pipe = Pipeline.from_name("attributes")
@@ -88,7 +89,7 @@ class Pipeline:
                 "chat": chat,
             },
             self._registry,
-            max_turns=whole_number(max_turns, "max_turns", least=1),
+            max_turns=check_max_turns(max_turns),
             name=name,
         )
         self._composition.check()
