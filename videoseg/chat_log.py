@@ -40,7 +40,7 @@ _SAMPLING = ("num_samples", "temperature", "max_tokens", "seed")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a chat model was asked, with a digest in place of each image's pixels.
+    """A request to a chat model, with a digest in place of each image's pixels.
 
     Args:
         data: The request as JSON holds it: ``messages`` and the arguments of ``chat``.
@@ -78,8 +78,8 @@ class Request:
         """Return a digest that is the same for the same request, on every machine.
 
         Args:
-            match: ``exact`` for everything; ``messages`` leaves out how answers are drawn
-                (number, temperature, seed, length); ``text`` leaves out the pixels, too.
+            match: ``exact`` for everything; ``messages`` leaves out the sampling
+                (number, temperature, seed, length); ``text`` also leaves out the pixels.
         """
         data = dict(self.data)
         if match != "exact":
@@ -91,7 +91,7 @@ class Request:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """How answers were drawn."""
+        """The arguments of sampling: number, temperature, length, seed."""
         return {name: self.data[name] for name in _SAMPLING}
 
     @property
@@ -106,7 +106,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and what was answered."""
+    """A request to a chat model and its replies."""
 
     request: Request
     replies: tuple[ChatReply, ...]
@@ -127,19 +127,19 @@ class Exchange:
         """Read a line back.
 
         Raises:
-            ConfigError: If it is no exchange.
+            ConfigError: If it is not an exchange.
         """
         try:
             data = parse_json(line, allow_nan=False)
             version, request = data["exchange"], data["request"]
             missing = [name for name in ("messages", *_SAMPLING) if name not in request]
             replies = tuple(from_dict(ChatReply, reply) for reply in data["replies"])
-            # A number such as 1e999 is JSON, but none that could be written again.
+            # A number such as 1e999 can be read but not written.
             json.dumps(data, allow_nan=False)
         except ValueError as error:
-            raise ConfigError(f"it is no exchange with a chat model: {error}") from error
+            raise ConfigError(f"it is not an exchange with a chat model: {error}") from error
         except (KeyError, TypeError, RecursionError) as error:
-            raise ConfigError("it is no exchange with a chat model") from error
+            raise ConfigError("it is not an exchange with a chat model") from error
         if version != _SCHEMA_VERSION:
             raise ConfigError(f"its format {shorten(version)} is not one this release reads (1)")
         if missing:
@@ -152,7 +152,7 @@ class Exchange:
 
 
 def well_formed_reply(reply: ChatReply) -> ChatReply:
-    """Return a reply whose words can be written as UTF-8; half of a character pair cannot."""
+    """Return a reply that can be written as UTF-8: without halves of surrogate pairs."""
     text, refusal = well_formed(reply.text), well_formed(reply.refusal)
     if (text, refusal) == (reply.text, reply.refusal):
         return reply
@@ -189,7 +189,7 @@ def _exchanges(path: Path, text: str) -> Iterator[Exchange]:
 
 
 def _is_cut_off(line: str) -> bool:
-    """Return whether a line is the beginning of an exchange, not something else."""
+    """Return whether a line is the beginning of an exchange."""
     beginning = '{"exchange"'
     if line[: len(beginning)] != beginning[: len(line)]:
         return False
@@ -301,19 +301,17 @@ def _without_pixels(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class RecordingChat:
-    """Passes questions on to another chat model and keeps each exchange as a line of JSON.
+    """A chat model that forwards to another one and records each exchange as a line of JSON.
 
-    A line holds the conversation (images as digests), how answers were drawn, and the
-    replies. It is written before the reply is passed on, so what was answered is kept
-    whatever happens afterwards. No options of the other model are written. Whatever else the
-    other model has is reached through this one.
+    A line holds the conversation (images as digests), the sampling, and the replies. It is
+    written before the reply is returned, so that a later failure loses no reply. Options of the
+    other model are not written. Other attributes of that model are reached through this one.
 
     Args:
         model: The other chat model.
         path: The file; exchanges are added at its end. It is made with the first of them.
-        resume: Answer from the file what has been asked before with the same pixels, text
-            and sampling, and ask the other model only what is new. With it an interrupted
-            run goes on where it stopped.
+        resume: Answer requests that the file holds (same pixels, text and sampling) from the
+            file, and forward only new ones, so that an interrupted run can be continued.
 
     Raises:
         ConfigError: If the file holds something else.
@@ -368,7 +366,7 @@ class RecordingChat:
             reason = shorten_text(printable(str(error)), 200)
             raise OutputError(
                 f"cannot record to {self._path}: a reply of {type(self._model).__name__} holds "
-                f"what is not JSON ({reason}); only its details can: make them plain values"
+                f"a value that is not JSON ({reason}), probably in its details: use plain values"
             ) from error
         return replies
 

@@ -107,7 +107,7 @@ class Composition:
             ) from error
 
     def name(self, stage: str) -> str:
-        """Return what a stage is called in messages."""
+        """Return the name of a stage for messages: its component, or the class of an instance."""
         given = self.stages[stage]
         if given is None:
             return ""
@@ -118,7 +118,7 @@ class Composition:
         return ", ".join(f"{stage}={self.name(stage)}" for stage in STAGES if self.name(stage))
 
     def capabilities(self) -> PropagatorCapabilities | None:
-        """Return what the propagator can do, as far as that is known before it is built."""
+        """Return the capabilities that the propagator declares; None if it declares none."""
         entry = self.registered("propagator")
         if entry is not None:
             return entry.component.capabilities
@@ -180,7 +180,7 @@ class Composition:
                 ) from error
 
     def state(self) -> dict[str, Any]:
-        """Return what another process needs: what fills the stages, but not what was built.
+        """Return what another process needs: names, options and instances, but no built stages.
 
         Raises:
             ConfigError: If a stage cannot be sent.
@@ -246,7 +246,7 @@ class Composition:
                     f"{given.__name__}(...), or a name"
                 )
             elif wrong := _wrong_form(stage, given):
-                problems.append(f"{type(given).__name__} is no {stage}: {wrong}")
+                problems.append(f"{type(given).__name__} is not a {stage}: {wrong}")
         if problems:
             raise ConfigError(problems)
         self._check_propagator()
@@ -308,7 +308,7 @@ class Composition:
                 error.stages = error.stages or ((stage,),) * len(error.problems)
                 raise
             if wrong := _wrong_form(stage, built):
-                raise ConfigError(f"{stage} {given.name!r} is none: {wrong}")
+                raise ConfigError(f"{stage} {given.name!r} is not a {stage}: {wrong}")
         if stage == "chat" and built is not None and self.chat_log is not None:
             built = RecordingChat(cast(ChatModel, built), self.chat_log, resume=self.resume)
         self._built[stage] = built
@@ -317,8 +317,8 @@ class Composition:
     def build_all(self, *stages: str) -> None:
         """Build every stage that is given, or those that are named.
 
-        Whatever one lacks (weights, a device) is found before another has done its work, and
-        all weights that are missing are told at once.
+        A stage that lacks weights or a device fails before another has done its work, and one
+        error lists all weights that are missing.
         """
         errors: list[MissingWeightsError] = []
         for stage in stages or STAGES:
@@ -367,7 +367,7 @@ class Composition:
                     if callable(close):
                         close()
             except Exception as error:
-                # Its work is done, and must not be lost because it cannot be put away.
+                # Its work is done; a failure to free it must not lose the result.
                 _logger.warning(
                     "%s %s cannot be closed: %s", stage, self.name(stage), describe_error(error)
                 )
@@ -375,7 +375,7 @@ class Composition:
 
 
 def _wrong_form(stage: str, given: object) -> str:
-    """Return what keeps an object from being a stage; empty if nothing does."""
+    """Return why an object is not a stage; empty if it is one."""
     protocol = _PROTOCOLS[stage]
     if not isinstance(given, protocol):
         members = [name for name in vars(protocol) if not name.startswith("_")]
@@ -404,14 +404,14 @@ def _described(protocol: type[Any], name: str) -> str:
 
 
 def _check_picklable(value: object, what: str) -> None:
-    """Refuse a value that cannot be sent, before the attempt ends in an error of pickle's own.
+    """Refuse a value that cannot be pickled, with a message that names it.
 
     Args:
         value: What is to be sent.
-        what: What it is, for the message, such as ``the grounder, an instance of Mine,``.
+        what: Its name in messages, such as ``the grounder, an instance of Mine,``.
 
     Raises:
-        ConfigError: If it cannot.
+        ConfigError: If it cannot be pickled.
     """
     if _is_other_pickler():
         return
@@ -439,7 +439,7 @@ def _is_other_pickler() -> bool:
 
 
 class _Nowhere:
-    """A file that keeps nothing."""
+    """A file that discards what is written."""
 
     def write(self, data: bytes) -> int:
         """Take some bytes."""

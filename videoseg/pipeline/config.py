@@ -1,4 +1,4 @@
-"""A pipeline written down: which component fills each stage, with which options."""
+"""The configuration of a pipeline: the component of each stage with its options, as YAML."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class PipelineConfig:
         """Return the configuration as a file holds it: numbers, text, lists and mappings.
 
         Raises:
-            ConfigError: If an option is none of these, nor a path or a number of NumPy.
+            ConfigError: If an option is of another type; paths and NumPy numbers are converted.
         """
         data: dict[str, Any] = {"videoseg": _SCHEMA_VERSION}
         if self.name:
@@ -211,7 +211,7 @@ def read_config(source: str | Path) -> PipelineConfig:
 
 
 def _read_use(stage: str, value: object) -> Use:
-    """Read what a configuration says of one stage.
+    """Read the entry of one stage.
 
     Raises:
         ConfigError: If it is not a component with its options.

@@ -45,8 +45,8 @@ def run_episode(
         max_turns: How many moves the grounder has; the last must be an answer.
         seed: Seed of the episode; turn t samples with ``seed + t``.
         window: Where the episode takes place; by default the whole video.
-        observation: Who is told about it.
-        names: What sampler and grounder are called in messages.
+        observation: The observers of the run.
+        names: The names of sampler and grounder in messages.
 
     Returns:
         The finished episode; its last move is the grounding.

@@ -1,4 +1,4 @@
-"""What a pipeline consists of, told before anything heavy loads."""
+"""Descriptions of pipelines, made before anything heavy loads."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Explanation:
 
 
 def explain(composition: Composition) -> Explanation:
-    """Describe a composition; constructors are only asked what they object to."""
+    """Describe a composition; constructors only check their options."""
     stages: list[StageExplanation] = []
     problems: list[str] = []
     for stage in ("chat", *(s for s in STAGES if s != "chat")):

@@ -1,7 +1,7 @@
 """Objects that cover the same pixels, and propagators that give these to one of them only.
 
 A shirt lies within its wearer. Where objects compete for every pixel, the person has a hole in
-the shape of the shirt from the frame after the prompts on, which nobody asked for.
+the shape of the shirt from the frame after the prompts on.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from videoseg.types import BoolArray, Prompt
 
 __all__ = ["Loss", "OverlapWatch", "describe_losses"]
 
-# Part of the smaller object that both cover, from which on one is a part of the other.
+# Fraction of the smaller object that both cover, from which on one is a part of the other.
 _LEAST_SHARED = 0.5
-# Of that part, how much must still be shared a frame later.
+# Fraction of that part that must still be shared a frame later.
 _LEAST_KEPT = 0.5
 _SHOWN = 3
 
@@ -146,6 +146,6 @@ def describe_losses(losses: Iterable[Loss], prompts: Sequence[Prompt]) -> list[s
     if more > 0:
         warnings.append(
             f"{more} other pair{'s' if more > 1 else ''} of objects cover the same pixels on one "
-            "frame only, too"
+            "frame only"
         )
     return warnings

@@ -1,4 +1,4 @@
-"""Stages composed into something that answers a question about a video."""
+"""``Pipeline``: stages that together answer a question about a video."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Pipeline:
     your own. Names are looked up and checked now; nothing heavy loads before the first call.
 
     A pipeline can be copied and pickled, so that ``ProcessPoolExecutor().submit(pipe, video,
-    query)`` works. What goes to the other process is which components it has, with their options,
-    and instances as they are; models that were loaded stay behind and are loaded there. Names are
-    looked up in that process: what ``videoseg.add`` added must be added there, too.
+    query)`` works. Names of components with their options and instances are sent; loaded models
+    are not, and load again there. Names are looked up in that process: components added with
+    ``videoseg.add`` must be added there as well.
 
     Args:
         sampler: Chooses the frames the grounder sees.
         grounder: Decides which objects are meant and where they are.
-        propagator: Carries their masks through the video.
+        propagator: Propagates their masks through the video.
         segmenter: Turns the grounder's boxes and points into masks before they are
             propagated. May be left out if the propagator takes boxes or points itself.
         chat: The chat model shared by the stages that use one.
@@ -188,11 +188,10 @@ class Pipeline:
         return pipeline
 
     def recording(self, path: str | Path, *, resume: bool = False) -> Pipeline:
-        """Return a pipeline like this one that keeps what its chat model is asked and answers.
+        """Return a copy of this pipeline that records the exchanges with its chat model.
 
-        Each exchange is a line of JSON, written before the answer is used (images as digests):
-        whatever fails afterwards, nothing that was answered is lost. Without a chat model it
-        is the same pipeline.
+        Each exchange is a line of JSON (images as digests), written before the answer is used, so
+        that a later failure loses no answer. Without a chat model nothing is recorded.
 
         Args:
             path: The file; exchanges are added at its end. ``videoseg.chat_log`` reads it.
@@ -304,8 +303,8 @@ class Pipeline:
             observers: As for calling the pipeline.
 
         Returns:
-            An iterator of ``FrameMasks`` with ``grounding``, ``trace`` and ``warnings``; a
-            context manager, too.
+            An iterator of ``FrameMasks`` with ``grounding``, ``trace`` and ``warnings``, which
+            is also a context manager.
         """
         if order not in ("time", "made"):
             raise ConfigError(f"order must be 'time' or 'made', got {order!r}")

@@ -1,4 +1,4 @@
-"""Whether prompts fit the video they are about."""
+"""Checks of prompts against the video that they refer to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNITS = "boxes are in pixels of the source frame: x1, y1, x2, y2"
 
 
 def as_grounding(given: Grounding | Iterable[Prompt] | Prompt) -> Grounding:
-    """Return a grounding, made of prompts if it is none.
+    """Return a grounding: the one given, or one made of prompts.
 
     Raises:
         ConfigError: If it is neither a grounding nor prompts.
@@ -26,11 +26,11 @@ def as_grounding(given: Grounding | Iterable[Prompt] | Prompt) -> Grounding:
 
 
 def check_prompts(prompts: Sequence[Prompt], video: VideoSource) -> None:
-    """Make sure that prompts are about frames of this video, before any stage works.
+    """Check prompts against the frames of a video before any stage runs.
 
     Raises:
-        ConfigError: If one is about a frame the video does not have, if its mask has another
-            size, or if its box lies outside the frame.
+        ConfigError: If one refers to a frame that the video does not have, if its mask has
+            another size, or if its box lies outside the frame.
     """
     num_frames = len(video) if prompts else 0
     for prompt in prompts:

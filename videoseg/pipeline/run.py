@@ -1,4 +1,4 @@
-"""One run of a pipeline: what it was asked, what it found, and the result that it makes."""
+"""One run of a pipeline: its query, its answer, its masks, and the result made of them."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ _DEPTH_OF_DETAILS = 10
 
 
 class Run:
-    """One query on one video: the question, the answer, the masks, and what was observed.
+    """One query on one video: the state of a run, from the query to the result.
 
-    ``answer`` does everything. ``ground`` and ``propagate`` are its two halves.
+    ``answer`` runs everything; ``prepare``, ``ground`` and ``propagate`` are its parts.
 
     Args:
         composition: The stages.
@@ -84,14 +84,14 @@ class Run:
         self.tracks: dict[int, list[Rle | None]] = {}
         self.observation = Observation(composition.registry, observers)
         self._warmup_frames = warmup_frames
-        # What the stages before the propagator see: of a live source the beginning.
+        # The stages before the propagator see a live source only as far as its beginning.
         self._seen = video
         self._grounding: Grounding | None = None
         self._begin = time.perf_counter()
 
     @property
     def is_live(self) -> bool:
-        """Whether nobody knows where the video ends."""
+        """Whether the source is live: its number of frames is unknown."""
         return self.video.num_frames is None
 
     @property
@@ -120,7 +120,7 @@ class Run:
         return self.propagate()
 
     def answer_given(self, grounding: Grounding, trace: Trace) -> Segmentation:
-        """Propagate an answer that was given from outside.
+        """Propagate an answer of the caller's.
 
         Raises:
             ConfigError: If it cannot be saved with the result; nothing has been computed then.
@@ -233,7 +233,7 @@ class Run:
             finally:
                 self.close_propagation(propagation)
             if propagation.failures and isinstance(propagation.failures[0], MemoryError):
-                # Python's own error has no place for what was made until then.
+                # Python's own error cannot hold a partial result.
                 raise PropagationError(
                     f"the memory of this machine is used up in the propagator {name!r}; try a "
                     "smaller or shorter video, or fewer objects"
@@ -311,7 +311,7 @@ def check_query(query: object) -> str:
 
 
 def _make_saveable(grounding: Grounding, trace: Trace) -> tuple[Grounding, Trace, list[str]]:
-    """Return what the stages said so that it can be saved, and a warning for all that was lost.
+    """Return grounding and trace in a form that can be saved, and a warning for each loss.
 
     Only ``details`` may hold what JSON cannot; such a value is replaced by a text: the beginning
     of its ``repr``.
@@ -352,7 +352,7 @@ def _collect_versions(distributions: Iterable[tuple[str, str]]) -> dict[str, str
     versions = {"python": platform.python_version(), "videoseg": __version__}
     versions.update({name: version for name, version in distributions if version})
     for module_name in _LIBRARIES:
-        # Only what is loaded took part in the run; nothing is imported to be asked.
+        # Only loaded libraries took part in the run; none is imported for its version.
         version = getattr(sys.modules.get(module_name), "__version__", None)
         if isinstance(version, str):
             versions[module_name] = version
@@ -371,6 +371,6 @@ def _device(stage: object) -> str:
             device = getattr(stage, "device", None)
             return "" if device is None else shorten_text(str(device))
     except Exception as error:
-        # By now the masks are made, and where they were made is the least of them.
-        _logger.warning("%s cannot tell its device: %s", type(stage).__name__, error)
+        # The masks are made by now; an unknown device is no reason to lose them.
+        _logger.warning("the device of %s cannot be read: %s", type(stage).__name__, error)
         return ""

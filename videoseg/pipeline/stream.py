@@ -1,4 +1,4 @@
-"""Masks frame by frame, in flat memory."""
+"""``MaskStream``: masks frame by frame, in constant memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MaskStream:
     If the propagator fails, the frames that it has masks for come first, then its error.
 
     Attributes:
-        grounding: Where the objects were localised.
+        grounding: Where the objects were localized.
         trace: The reasoning.
     """
 
@@ -65,7 +65,7 @@ class MaskStream:
         return next(self._masks)
 
     def close(self) -> None:
-        """Stop, and free what the propagation holds."""
+        """Stop, and free the sessions of the propagator."""
         self._masks.close()
         if self._propagation is not None:
             self._propagation.close()
@@ -138,7 +138,7 @@ def _merge(first: FrameMasks, second: FrameMasks) -> FrameMasks:
 
 
 class _MaskSpool:
-    """Masks that wait for their turn in a temporary file, so that memory stays flat."""
+    """Masks that wait in a temporary file until it is their turn."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()

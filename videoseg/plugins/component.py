@@ -67,23 +67,23 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One thing a plug-in offers. Declaring it imports nothing; building it does.
+    """A component that a plug-in offers. Declaring it imports nothing.
 
     Args:
-        kind: What it is; one of ``KINDS``.
-        name: What users write, in short kebab case, such as ``every-tenth``.
-        target: Where it lives, as ``package.module:Name``: a class (or a function that
+        kind: Its kind, one of ``KINDS``.
+        name: The name that users write, in short kebab case, such as ``every-tenth``.
+        target: Its place in the code, as ``package.module:Name``: a class (or a function that
             returns an instance) whose keyword arguments are the component's options. For
             kind ``pipeline``, a function that returns the configuration as a mapping.
         summary: One line for ``videoseg plugins``.
-        capabilities: For propagators: what they can do, known before anything loads.
+        capabilities: For propagators: the prompts and directions they support.
         requires: Modules that must be importable, such as ``("torch", "sam2")``.
-        install: What to give to ``pip install`` when one of them is missing.
+        install: The argument of ``pip install`` when one of them is missing.
         uses: Kinds of components the constructor takes by keyword, such as ``("chat",)``.
         license: Licence of code and weights, where users should know it.
-        weights: Where to ask for the weights that the component needs as it is, as
-            ``package.module:function``: a function that takes nothing, imports nothing heavy
-            and returns the command that fetches them, or nothing if they are here.
+        weights: A function, as ``package.module:function``, that reports missing weights: it
+            takes no arguments, imports nothing heavy, and returns the command that fetches the
+            weights of the default options, or nothing if they are on this machine.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -104,7 +104,7 @@ class Component:
         problems = self._wrong_types()
         if problems:
             raise ConfigError([f"component {shorten(self.name)}: {p}" for p in problems])
-        # A list is a usual way to write several names; what is frozen holds no list.
+        # Lists are accepted, but a frozen object holds tuples.
         object.__setattr__(self, "requires", tuple(self.requires))
         object.__setattr__(self, "uses", tuple(self.uses))
         if self.kind not in KINDS:
@@ -172,7 +172,7 @@ def _is_installed(module: str) -> bool:
     try:
         spec = find_spec(top)
     except ValueError:
-        # A module that was made up in this process has no spec.
+        # A module that was created in this process has no spec.
         return top in sys.modules and not inner
     name = top
     for part in inner:

@@ -168,7 +168,7 @@ class Observation:
         total: int | None = None,
         streams: bool = False,
     ) -> Iterator[None]:
-        """Time a stage, announce it, and give foreign errors the stage's name.
+        """Time a stage, announce it, and turn foreign errors into ``StageError``.
 
         Args:
             stage: As in ``StageStarted``.
@@ -213,10 +213,10 @@ class Observation:
         self._notify("videoseg_frame_done", FrameDone(frame, done, total))
 
     def failed(self, errors: Sequence[Exception]) -> None:
-        """Warn of errors beside the first, which is raised, where they say something else."""
+        """Warn of each different error after the first, which is raised itself."""
         texts = dict.fromkeys(describe_error(error) for error in errors)
         for text in [*texts][1:]:
-            self.warnings.append(f"another pass of the propagator failed, too: {text}")
+            self.warnings.append(f"another pass of the propagator also failed: {text}")
 
     def _notify(self, hook: str, event: object) -> None:
         own = [
@@ -231,7 +231,7 @@ class Observation:
                 with foreign_code():
                     call(event)
             except Exception as error:
-                # Progress and logging must never cost anybody a result.
+                # A failing progress bar or logger must not cost the result.
                 self._silenced.add(name)
                 self.warnings.append(f"observer {name} failed: {describe_error(error)}")
                 _logger.warning("observer %s failed: %s", name, describe_error(error))

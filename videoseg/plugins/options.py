@@ -140,7 +140,7 @@ def _type_text(hint: Any) -> str:
 
 
 def _allowed(hint: Any) -> str:
-    """Return the values of a type in words; empty if there are no words for it."""
+    """Describe the values that a type allows; empty if this cannot be said in words."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is None:
         return _NOUNS.get(hint, ("", ""))[0]
@@ -167,7 +167,7 @@ def _allowed_items(args: tuple[Any, ...], is_tuple: bool) -> str:
 
 
 def _bounds(metadata: Sequence[Any]) -> str | None:
-    """Return the constraints of an annotation in words; None if there are no words for one."""
+    """Describe the constraints of an annotation; None if one cannot be said in words."""
     least = most = ""
     for constraint in _flat(metadata):
         if isinstance(constraint, Ge):
@@ -191,7 +191,7 @@ def _bounds(metadata: Sequence[Any]) -> str | None:
 
 def _flat(metadata: Iterable[Any]) -> Iterable[Any]:
     for constraint in metadata:
-        # What pydantic.Field returns holds constraints, too, and an Interval consists of them.
+        # pydantic.Field holds a list of constraints, and an Interval consists of them.
         inner = getattr(constraint, "metadata", None)
         if inner is None and getattr(constraint, "__is_annotated_types_grouped_metadata__", None):
             inner = list(constraint)
@@ -305,7 +305,7 @@ def _nearest(name: str, names: list[str]) -> str:
 
 
 def convert_option(value: Any, annotation: Any) -> tuple[Any, str]:
-    """Return a value converted to an annotated type, and what is wrong with it.
+    """Return a value converted to an annotated type, and the problem with it.
 
     Args:
         value: What was given.
@@ -368,7 +368,7 @@ def _adapter(annotation: Any) -> Any:
 
 
 def _unrecordable(value: Any, depth: int = 0) -> str:
-    """Return what a value would have to be so that a result could record it; else nothing."""
+    """Return what a value must be for a result to record it; empty if it already is."""
     if depth > _MAX_DEPTH:
         return f"nested at most {_MAX_DEPTH} levels deep"
     if isinstance(value, float) and not math.isfinite(value):
@@ -384,7 +384,7 @@ def _unrecordable(value: Any, depth: int = 0) -> str:
 
 
 def _is_truth_as_number(value: Any, converted: Any) -> bool:
-    """Return whether true or false was read as a number, which nobody means."""
+    """Return whether true or false was read as a number, which is always a mistake."""
     if isinstance(value, bool):
         return isinstance(converted, int | float) and not isinstance(converted, bool)
     if isinstance(value, list | tuple) and isinstance(converted, list | tuple):

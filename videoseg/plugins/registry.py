@@ -73,7 +73,7 @@ class Registry:
         self._components: dict[tuple[str, str], list[RegisteredComponent]] = {}
         self._failures: list[PluginFailure] = []
 
-    # -- what is known ----------------------------------------------------------------
+    # -- looking up --------------------------------------------------------------------
 
     @property
     def failures(self) -> tuple[PluginFailure, ...]:
@@ -107,7 +107,7 @@ class Registry:
         """Return one component.
 
         Raises:
-            ComponentNotFoundError: If there is none; names the nearest ones and the plug-ins
+            ComponentNotFoundError: If it does not exist; names similar ones and the plug-ins
                 that failed to load.
             PluginConflictError: If two plug-ins declare it; names both packages.
         """
@@ -232,9 +232,9 @@ class Registry:
         """Return every problem with the options, those that the constructor finds included.
 
         The constructor is called as ``build`` calls it, with ``download=False`` where there is
-        such an option, and what it made is let go at once. A class whose constructor does more
+        such an option, and its result is discarded. A class whose constructor does more
         than check and remember its options has a static method ``check_options`` with the same
-        arguments, which is called instead. Missing weights are no problem of the options.
+        arguments, which is called instead. Missing weights are not a problem of the options.
         """
         entry = self.find(kind, name)
         converted, problems = self._checked(entry, options)
@@ -380,7 +380,7 @@ def _call_factory(label: str, factory: Callable[..., Any], arguments: Mapping[st
 def _find_problems(
     label: str, factory: Callable[..., Any], options: Mapping[str, Any], given: tuple[str, ...]
 ) -> list[str]:
-    """Return what a constructor objects to in its options, one sentence each.
+    """Return the problems that a constructor finds in its options, one sentence each.
 
     Args:
         label: What the component is called in messages.
@@ -431,7 +431,7 @@ def _list_arguments(arguments: Mapping[str, Any]) -> str:
 
 
 def _mentions(text: str, label: str) -> bool:
-    """Return whether a message already says whose option it is about."""
+    """Return whether a message already names the component."""
     name = label.partition(" ")[2].strip("'")
     return name in text
 
