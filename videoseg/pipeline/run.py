@@ -58,7 +58,8 @@ class Run:
         query: The user's sentence.
         seed: Seed for everything random.
         observers: Objects with methods named like the observer hooks.
-        warmup_frames: For a live source, how many frames are gathered to answer from.
+        warmup_frames: How many frames of a live source are gathered to answer from; 0 if the
+            video must not be live.
 
     Attributes:
         trace: The reasoning.
@@ -83,16 +84,12 @@ class Run:
         self.trace = Trace()
         self.tracks: dict[int, list[Rle | None]] = {}
         self.observation = Observation(composition.registry, observers)
+        self._is_live = warmup_frames > 0 and video.num_frames is None
         self._warmup_frames = warmup_frames
         # The stages before the propagator see a live source only as far as its beginning.
         self._seen = video
         self._grounding: Grounding | None = None
         self._begin = time.perf_counter()
-
-    @property
-    def is_live(self) -> bool:
-        """Whether the source is live: its number of frames is unknown."""
-        return self.video.num_frames is None
 
     @property
     def grounding(self) -> Grounding:
@@ -134,7 +131,7 @@ class Run:
 
     def prepare(self, *stages: str) -> None:
         """Build the stages, all or those named, and announce that all frames will be read."""
-        if self.is_live:
+        if self._is_live:
             self.composition.check_live()
         else:
             # Sources of other packages need not be able to make use of it.
@@ -145,7 +142,7 @@ class Run:
 
     def ground(self) -> Episode:
         """Let sampler and grounder find the answer."""
-        if self.is_live:
+        if self._is_live:
             self._seen = _read_beginning(self.video, self._warmup_frames)
         composition = self.composition
         episode = run_episode(
@@ -189,7 +186,7 @@ class Run:
             return None
         propagator = cast(Propagator, self.composition.build("propagator"))
         require_prompt_kinds(prompts, propagator, self.composition.name("propagator"))
-        beginning = self._seen if self.is_live else None
+        beginning = self._seen if self._is_live else None
         return Propagation(propagator, self.video, prompts, seed=self.seed, beginning=beginning)
 
     def _prompts(self) -> tuple[Prompt, ...]:
