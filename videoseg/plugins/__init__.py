@@ -1,5 +1,6 @@
 """Plug-ins: components declared, found, checked and built; hooks and their events."""
 
+from videoseg.plugins.command import Command, RegisteredCommand
 from videoseg.plugins.component import KINDS, Component, RegisteredComponent
 from videoseg.plugins.hooks import FrameDone, Grounded, StageFinished, StageStarted, hookimpl
 from videoseg.plugins.loader import PluginFailure
@@ -8,12 +9,14 @@ from videoseg.plugins.registry import Registry, add, default_registry
 
 __all__ = [
     "KINDS",
+    "Command",
     "Component",
     "FrameDone",
     "Grounded",
     "Option",
     "PluginFailure",
     "PositiveInt",
+    "RegisteredCommand",
     "RegisteredComponent",
     "Registry",
     "StageFinished",

@@ -13,6 +13,7 @@ import pluggy
 
 from videoseg._interruption import describe_error, foreign_code, is_from_user
 from videoseg.errors import StageError, VideosegError
+from videoseg.plugins.command import Command
 from videoseg.plugins.component import Component
 from videoseg.types import Grounding, Trace
 
@@ -110,27 +111,31 @@ hookimpl = pluggy.HookimplMarker("videoseg")
 
 
 class HookSpecs:
-    """Every hook, with its exact signature. An implementation may leave arguments out."""
+    """Every hook, with its exact signature. An implementation may omit arguments."""
 
     @hookspec
     def videoseg_components(self) -> Iterable[Component]:  # type: ignore[empty-body]
-        """Yield the components this plug-in offers. Must not import anything heavy."""
+        """Yield the components this plug-in offers. Must not import them."""
+
+    @hookspec
+    def videoseg_commands(self) -> Iterable[Command]:  # type: ignore[empty-body]
+        """Yield the subcommands this plug-in adds to ``videoseg``. Must not import them."""
 
     @hookspec
     def videoseg_stage_started(self, event: StageStarted) -> None:
-        """Observe that a stage begins."""
+        """Receive the start of a stage."""
 
     @hookspec
     def videoseg_stage_finished(self, event: StageFinished) -> None:
-        """Observe that a stage ended, with or without an error."""
+        """Receive the end of a stage, whether it succeeded or failed."""
 
     @hookspec
     def videoseg_grounded(self, event: Grounded) -> None:
-        """Observe the answer, before its masks are propagated."""
+        """Receive the grounding, before its masks are propagated."""
 
     @hookspec
     def videoseg_frame_done(self, event: FrameDone) -> None:
-        """Observe that the masks of one frame are ready."""
+        """Receive the masks of one frame, as soon as they are computed."""
 
 
 # -- observers -------------------------------------------------------------------------------

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from itertools import islice
+from typing import TypeVar
 
 import pluggy
 
 from videoseg._interruption import describe_error
 from videoseg.errors import PluginLoadError
+from videoseg.plugins.command import Command
 from videoseg.plugins.component import Component
 from videoseg.text import shorten_text
 
@@ -21,9 +23,9 @@ __all__ = [
     "OWN_DISTRIBUTION",
     "PluginFailure",
     "allowed_plugins",
-    "declared_components",
     "distribution_of",
     "installed_entry_points",
+    "read_declared",
     "register_plugin",
 ]
 
@@ -31,7 +33,9 @@ ENTRY_POINT_GROUP = "videoseg"
 OWN_DISTRIBUTION = "videoseg"
 _ALLOW_LIST_VARIABLE = "VIDEOSEG_PLUGINS"
 _LONGEST_DETAILS = 20_000
-_MOST_COMPONENTS = 1_000
+_MAX_DECLARED = 1_000
+
+_Declared = TypeVar("_Declared", Component, Command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,27 +111,34 @@ def register_plugin(manager: pluggy.PluginManager, plugin: object, name: str) ->
         raise
 
 
-def declared_components(manager: pluggy.PluginManager, name: str) -> list[Component]:
-    """Return the components that one plug-in declares.
+def read_declared(
+    manager: pluggy.PluginManager, name: str, hook: str, kind: type[_Declared]
+) -> list[_Declared]:
+    """Return what one plug-in declares through one hook.
+
+    Args:
+        manager: Where the plug-in is registered.
+        name: The name of the plug-in.
+        hook: The name of the hook.
+        kind: What the hook must yield.
 
     Raises:
-        PluginLoadError: If it yields something else, or does not come to an end.
+        PluginLoadError: If it yields something else, or too much.
     """
-    declared: list[Component] = []
-    for implementation in manager.hook.videoseg_components.get_hookimpls():
+    declared: list[_Declared] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
         if implementation.plugin_name != name:
             continue
-        yielded: Iterable[object] = implementation.function() or ()  # type: ignore[assignment]
-        for component in islice(yielded, _MOST_COMPONENTS + 1):
-            if len(declared) == _MOST_COMPONENTS:
+        for found in islice(implementation.function() or (), _MAX_DECLARED + 1):
+            if len(declared) == _MAX_DECLARED:
                 raise PluginLoadError(
-                    f"videoseg_components yields more than {_MOST_COMPONENTS:,} components; "
+                    f"{hook} yields more than {_MAX_DECLARED:,} {kind.__name__.lower()}s; "
                     "it must come to an end"
                 )
-            if not isinstance(component, Component):
+            if not isinstance(found, kind):
                 raise PluginLoadError(
-                    "videoseg_components must yield videoseg.Component objects, "
-                    f"got {type(component).__name__}"
+                    f"{hook} must yield videoseg.{kind.__name__} objects, "
+                    f"got {type(found).__name__}"
                 )
-            declared.append(component)
+            declared.append(found)
     return declared

@@ -22,20 +22,22 @@ from videoseg.errors import (
     PluginLoadError,
     VideosegError,
 )
+from videoseg.plugins.command import Command, RegisteredCommand, command_conflict
 from videoseg.plugins.component import (
     KINDS,
     Component,
     RegisteredComponent,
     describe_conflict,
     describe_unknown,
+    is_target,
 )
 from videoseg.plugins.hooks import HookSpecs
 from videoseg.plugins.loader import (
     PluginFailure,
     allowed_plugins,
-    declared_components,
     distribution_of,
     installed_entry_points,
+    read_declared,
     register_plugin,
 )
 from videoseg.plugins.options import Option, check_options, list_options
@@ -71,6 +73,7 @@ class Registry:
         # Reentrant, since a plug-in may ask for something while it is loaded.
         self._loading = threading.RLock()
         self._components: dict[tuple[str, str], list[RegisteredComponent]] = {}
+        self._commands: dict[str, list[RegisteredCommand]] = {}
         self._failures: list[PluginFailure] = []
 
     # -- looking up --------------------------------------------------------------------
@@ -83,10 +86,11 @@ class Registry:
 
     @property
     def conflicts(self) -> tuple[str, ...]:
-        """One sentence for each (kind, name) that several plug-ins declare."""
+        """One sentence for each component and each command that several plug-ins declare."""
         self._load()
-        return tuple(
-            describe_conflict(entries) for entries in self._components.values() if len(entries) > 1
+        return (
+            *(describe_conflict(found) for found in self._components.values() if len(found) > 1),
+            *(command_conflict(found) for found in self._commands.values() if len(found) > 1),
         )
 
     def components(self, kind: str | None = None) -> tuple[RegisteredComponent, ...]:
@@ -123,6 +127,30 @@ class Registry:
             raise PluginConflictError(describe_conflict(entries))
         return entries[0]
 
+    def commands(self) -> tuple[RegisteredCommand, ...]:
+        """Return the commands of the command line, those of videoseg itself first."""
+        self._load()
+        return tuple(entry for entries in self._commands.values() for entry in entries)
+
+    def load_command(self, name: str) -> Any:
+        """Import a command and return the object that was declared.
+
+        Raises:
+            ComponentNotFoundError: If no plug-in declares it.
+            PluginConflictError: If several plug-ins declare it; names their packages.
+            PluginLoadError: If it cannot be imported; names the package it is from.
+        """
+        self._load()
+        entries = self._commands.get(name, [])
+        if not entries:
+            raise ComponentNotFoundError(f"no plug-in declares a command {shorten(name)}")
+        if len(entries) > 1:
+            raise PluginConflictError(command_conflict(entries))
+        entry = entries[0]
+        return _import_target(
+            entry.command.target, f"command {name!r}", f"{entry.distribution} {entry.version}"
+        )
+
     # -- adding ------------------------------------------------------------------------
 
     def add(
@@ -151,16 +179,17 @@ class Registry:
                 f"got an instance of {type(factory).__name__}; pass instances to Pipeline directly"
             )
         module = getattr(factory, "__module__", "__main__")
-        target_name = getattr(factory, "__name__", type(factory).__name__)
-        if not target_name.isidentifier():
-            target_name = "factory"
+        target = f"{module}:{getattr(factory, '__name__', type(factory).__name__)}"
+        if not is_target(target):
+            # Lambdas, and modules loaded from files whose names are no identifiers.
+            target = "__main__:factory"
         if capabilities is None and kind == "propagator":
             declared = getattr(factory, "capabilities", None)
             capabilities = declared if isinstance(declared, PropagatorCapabilities) else None
         component = Component(
             kind,
             name,
-            f"{module}:{target_name}",
+            target,
             summary=summary,
             capabilities=capabilities,
             uses=uses,
@@ -209,15 +238,7 @@ class Registry:
             raise MissingDependencyError(
                 f"{label} needs {', '.join(missing)}, which is not installed: {entry.remedy}"
             )
-        module_name, _, attribute = component.target.partition(":")
-        try:
-            with foreign_code():
-                target = getattr(importlib.import_module(module_name), attribute)
-        except Exception as error:
-            raise PluginLoadError(
-                f"{label} of {entry.distribution} could not be imported from "
-                f"{component.target}: {describe_error(error)}"
-            ) from error
+        target = _import_target(component.target, label, entry.distribution)
         if not callable(target):
             raise PluginLoadError(f"{label}: {component.target} is not a class or function")
         result: Callable[..., Any] = target
@@ -334,22 +355,44 @@ class Registry:
         try:
             with foreign_code():
                 register_plugin(manager, plugin, name)
-                declared = declared_components(manager, name)
+                components = read_declared(manager, name, "videoseg_components", Component)
+                commands = read_declared(manager, name, "videoseg_commands", Command)
         except Exception as error:
             if manager.has_plugin(name):
                 manager.unregister(name=name)
             self._fail(name, distribution, version, error)
             return
-        for component in declared:
+        for component in components:
             key = (component.kind, component.name)
             self._components.setdefault(key, []).append(
                 RegisteredComponent(component, name, distribution, version)
+            )
+        for command in commands:
+            self._commands.setdefault(command.name, []).append(
+                RegisteredCommand(command, name, distribution, version)
             )
 
     def _fail(self, name: str, distribution: str, version: str, error: BaseException) -> None:
         failure = PluginFailure.of(name, f"{distribution} {version}".strip(), error)
         _logger.debug("plug-in %s failed to load:\n%s", name, failure.details)
         self._failures.append(failure)
+
+
+def _import_target(target: str, label: str, distribution: str) -> Any:
+    """Import what ``package.module:name`` refers to.
+
+    Raises:
+        PluginLoadError: If that fails; names what it is and the package it is from.
+    """
+    module_name, _, attribute = target.partition(":")
+    try:
+        with foreign_code():
+            return getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:
+        raise PluginLoadError(
+            f"{label} of {distribution} could not be imported from {target}: "
+            f"{describe_error(error)}"
+        ) from error
 
 
 def _call_factory(label: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
