@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 
-from videoseg._interruption import describe_error
+from videoseg._interruption import describe_error, foreign_code
 from videoseg.errors import PluginLoadError
 from videoseg.plugins.command import Command
 from videoseg.plugins.component import Component
@@ -24,6 +25,7 @@ __all__ = [
     "PluginFailure",
     "allowed_plugins",
     "distribution_of",
+    "import_target",
     "installed_entry_points",
     "read_declared",
     "register_plugin",
@@ -142,3 +144,20 @@ def read_declared(
                 )
             declared.append(found)
     return declared
+
+
+def import_target(target: str, label: str, distribution: str) -> Any:
+    """Import what ``package.module:name`` refers to.
+
+    Raises:
+        PluginLoadError: If that fails; names what it is and the package it is from.
+    """
+    module_name, _, attribute = target.partition(":")
+    try:
+        with foreign_code():
+            return getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:
+        raise PluginLoadError(
+            f"{label} of {distribution} could not be imported from {target}: "
+            f"{describe_error(error)}"
+        ) from error

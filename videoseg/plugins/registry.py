@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import logging
 import threading
@@ -36,6 +35,7 @@ from videoseg.plugins.loader import (
     PluginFailure,
     allowed_plugins,
     distribution_of,
+    import_target,
     installed_entry_points,
     read_declared,
     register_plugin,
@@ -147,7 +147,7 @@ class Registry:
         if len(entries) > 1:
             raise PluginConflictError(command_conflict(entries))
         entry = entries[0]
-        return _import_target(
+        return import_target(
             entry.command.target, f"command {name!r}", f"{entry.distribution} {entry.version}"
         )
 
@@ -238,7 +238,7 @@ class Registry:
             raise MissingDependencyError(
                 f"{label} needs {', '.join(missing)}, which is not installed: {entry.remedy}"
             )
-        target = _import_target(component.target, label, entry.distribution)
+        target = import_target(component.target, label, entry.distribution)
         if not callable(target):
             raise PluginLoadError(f"{label}: {component.target} is not a class or function")
         result: Callable[..., Any] = target
@@ -376,23 +376,6 @@ class Registry:
         failure = PluginFailure.of(name, f"{distribution} {version}".strip(), error)
         _logger.debug("plug-in %s failed to load:\n%s", name, failure.details)
         self._failures.append(failure)
-
-
-def _import_target(target: str, label: str, distribution: str) -> Any:
-    """Import what ``package.module:name`` refers to.
-
-    Raises:
-        PluginLoadError: If that fails; names what it is and the package it is from.
-    """
-    module_name, _, attribute = target.partition(":")
-    try:
-        with foreign_code():
-            return getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:
-        raise PluginLoadError(
-            f"{label} of {distribution} could not be imported from {target}: "
-            f"{describe_error(error)}"
-        ) from error
 
 
 def _call_factory(label: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
