@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 import videoseg
 from videoseg.plugins import KINDS
-from videoseg.plugins.options import option_meanings
 
 __all__ = ["PUBLIC_MODULES", "write_pages"]
 
@@ -115,12 +112,11 @@ def _components_page() -> str:
                 continue
             options = registry.options(kind, component.name)
             if options:
-                meanings = _argument_texts(factory)
                 lines += ["| option | type | default | meaning |", "|---|---|---|---|"]
                 lines += [
-                    f"| `{option}` | {_code(kind_text)} | {_code(default)} "
-                    f"| {meanings.get(option, '')} |"
-                    for option, (kind_text, default) in options.items()
+                    f"| `{name}` | {_code(option.type)} | {_code(option.default)} "
+                    f"| {_cell(option.meaning)} |"
+                    for name, option in options.items()
                 ]
             elif kind == "pipeline":
                 config = videoseg.Pipeline.from_name(component.name, registry=registry)
@@ -164,12 +160,9 @@ def _prose(value: object) -> str:
     return "\n\n".join(paragraphs)
 
 
-def _argument_texts(factory: Callable[..., Any]) -> dict[str, str]:
-    """Return what the docstring says of each argument, for a cell of a table."""
-    return {
-        name: text.replace("``", "`").replace("|", "\\|")
-        for name, text in option_meanings(factory).items()
-    }
+def _cell(text: str) -> str:
+    """Return text of a docstring for a cell of a table."""
+    return text.replace("``", "`").replace("|", "\\|")
 
 
 def _code(text: str) -> str:

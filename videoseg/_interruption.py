@@ -1,7 +1,7 @@
-"""Tells a user's Ctrl-C or kill from code that leaves the interpreter on its own.
+"""Signals of the user, kept apart from foreign code that tries to exit the interpreter.
 
-Both look alike to what surrounds foreign code: a plug-in may call ``sys.exit`` or raise
-``KeyboardInterrupt`` itself. The first must end the program, the second must not.
+A plug-in may call ``sys.exit`` or raise ``KeyboardInterrupt`` itself. To the code around it that
+looks like Ctrl-C, but must not end the program.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _arrived: list[int] = []
 
 
 class Terminated(SystemExit):
-    """Ends the program because somebody has asked it to end.
+    """Raised by a signal that asks the program to end.
 
     Args:
-        number: The signal that said so.
+        number: The signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -40,8 +40,8 @@ class Terminated(SystemExit):
         super().__init__(128 + number)
 
 
-class ForeignExit(Exception):  # noqa: N818 -- stands for an exception that is no error
-    """Foreign code raised something that would have ended the program; it is the cause."""
+class ForeignExit(Exception):  # noqa: N818 -- the exception it stands for is not an error
+    """Foreign code raised an exception that would have ended the program; it is the cause."""
 
 
 @contextmanager
@@ -75,18 +75,18 @@ def noted_signals(*numbers: int) -> Iterator[None]:
 
 @contextmanager
 def foreign_code() -> Iterator[None]:
-    """Run code of somebody else's; only errors and what the user asked for leave the block.
+    """Run foreign code; only ``Exception`` and signals of the user leave the block.
 
     A signal that the code swallowed, or turned into an error of its own, is raised again.
 
     Raises:
-        ForeignExit: If it raises something that is no ``Exception``, such as ``SystemExit``.
+        ForeignExit: If it raises anything but an ``Exception``, such as ``SystemExit``.
     """
     if _can_note_interrupts():
         with noted_signals(signal.SIGINT), foreign_code():
             yield
         return
-    # What arrived before is being obeyed already, by the clearing up that this may be part of.
+    # Earlier signals are being handled already; this may be part of the clean-up.
     num_before = len(_arrived)
     try:
         yield
@@ -99,7 +99,7 @@ def foreign_code() -> Iterator[None]:
 
 
 def is_from_user(error: BaseException) -> bool:
-    """Return whether an exception comes from a signal, as far as that can be told."""
+    """Return whether an exception comes from a signal, as far as this can be determined."""
     if isinstance(error, Terminated):
         return True
     if not isinstance(error, KeyboardInterrupt):
@@ -117,7 +117,7 @@ def describe_error(error: BaseException) -> str:
     try:
         text = str(error)
     except Exception:
-        # The message itself may be made by foreign code.
+        # The message itself may come from foreign code.
         text = ""
     text = shorten_text(
         " ".join(printable(text[: 2 * _LONGEST_MESSAGE]).split()), _LONGEST_MESSAGE
@@ -141,7 +141,7 @@ def _raise_arrived_after(num_before: int) -> None:
 def _note(number: int, frame: FrameType | None) -> None:
     del frame
     if number != signal.SIGINT and number in _arrived:
-        # A terminal that is closed sends more than one; the first is being obeyed.
+        # A terminal that is closed sends more than one; the first is being handled.
         return
     _arrived.append(number)
     raise _ended_by(number)

@@ -1,10 +1,14 @@
-"""Samplers that choose frames by their index alone, and what other samplers build on."""
+"""Samplers that choose frames by their index alone, and functions for samplers of your own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from annotated_types import MinLen
 
 from videoseg.errors import ConfigError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import FrameSelection, VideoSource, Window
 
 __all__ = [
@@ -15,7 +19,6 @@ __all__ = [
     "UniformSampler",
     "evenly_spaced",
     "inside_video",
-    "require_positive",
     "select",
 ]
 
@@ -30,8 +33,8 @@ class UniformSampler:
         ConfigError: If ``num_frames`` is not at least 1.
     """
 
-    def __init__(self, *, num_frames: int = 8) -> None:
-        require_positive("uniform", num_frames=num_frames)
+    @checked_options("sampler 'uniform'")
+    def __init__(self, *, num_frames: PositiveInt = 8) -> None:
         self.num_frames = num_frames
 
     def sample(
@@ -62,8 +65,8 @@ class EverySampler:
         ConfigError: If an option is not at least 1.
     """
 
-    def __init__(self, *, step: int = 10, max_frames: int = 256) -> None:
-        require_positive("every", step=step, max_frames=max_frames)
+    @checked_options("sampler 'every'")
+    def __init__(self, *, step: PositiveInt = 10, max_frames: PositiveInt = 256) -> None:
         self.step = step
         self.max_frames = max_frames
 
@@ -96,19 +99,8 @@ class ExplicitSampler:
         ConfigError: If no index is given or one is not a whole number.
     """
 
-    def __init__(self, *, indices: Sequence[int] = (0,)) -> None:
-        if isinstance(indices, (str, bytes)) or not isinstance(indices, Sequence) or not indices:
-            raise ConfigError(
-                "indices of the sampler 'explicit' must be a list of at least one frame index, "
-                f"got {indices!r}"
-            )
-        wrong = [
-            value for value in indices if isinstance(value, bool) or not isinstance(value, int)
-        ]
-        if wrong:
-            raise ConfigError(
-                f"indices of the sampler 'explicit' must be whole numbers, got {wrong}"
-            )
+    @checked_options("sampler 'explicit'")
+    def __init__(self, *, indices: Annotated[Sequence[int], MinLen(1)] = (0,)) -> None:
         self.indices = tuple(indices)
 
     def sample(
@@ -185,41 +177,35 @@ class MiddleSampler:
         return select((middle,), window, keyframe=keyframe, reason="The middle frame.")
 
 
-def require_positive(component: str, **values: int) -> None:
-    """Check that options are whole numbers of at least 1, reporting all that are not.
-
-    Raises:
-        ConfigError: If any value is not an integer of at least 1.
-    """
-    problems = [
-        f"{name} of the sampler '{component}' must be a whole number of at least 1, got {value!r}"
-        for name, value in values.items()
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1
-    ]
-    if problems:
-        raise ConfigError(problems)
-
-
 def inside_video(video: VideoSource, window: Window) -> Window:
     """Return the part of a window that the video has; the window itself for a live source."""
     num_frames = video.num_frames
     return window if num_frames is None else window.clamped(Window(0, num_frames))
 
 
-def evenly_spaced(window: Window, num_frames: int) -> tuple[int, ...]:
-    """Return at most this many frames of the window, evenly spaced, both ends included.
+def evenly_spaced(frames: Window | Sequence[int], count: int) -> tuple[int, ...]:
+    """Return at most ``count`` of the frames, evenly spaced, the first and last included.
 
-    One frame is the middle one.
+    One frame is the middle one. Positions between two frames are rounded down.
+
+    Args:
+        frames: Frame indices in ascending order, such as a window or ``range(100)``.
+        count: How many at most; at least 1.
 
     Example:
         >>> evenly_spaced(Window(0, 9), 3)
         (0, 4, 8)
+        >>> evenly_spaced([3, 5, 8, 9], 2)
+        (3, 9)
     """
-    count = min(num_frames, len(window))
+    if isinstance(frames, Window):
+        frames = range(frames.start, frames.stop)
+    last = len(frames) - 1
+    if count > last:
+        return tuple(frames)
     if count == 1:
-        return (window.start + (len(window) - 1) // 2,)
-    last = len(window) - 1
-    return tuple(window.start + (position * last) // (count - 1) for position in range(count))
+        return (frames[last // 2],)
+    return tuple(frames[position * last // (count - 1)] for position in range(count))
 
 
 def select(

@@ -17,7 +17,7 @@ import numpy as np
 from videoseg_attributes.grounding import AttributesGrounder
 from videoseg_attributes.grounding.language import parse_query
 
-from videoseg.pipeline.episode_loop import run_episode
+from videoseg.pipeline import run_episode
 from videoseg.samplers import MotionSampler
 from videoseg.types import BoolArray, Box, Grounding, Rle
 from videoseg.video import Video

@@ -27,7 +27,7 @@ from videoseg_attributes.grounding.language import parse_query
 from videoseg_synthetic import make_clip
 from videoseg_synthetic.questions import DIFFICULTIES
 
-from videoseg.pipeline.episode_loop import run_episode
+from videoseg.pipeline import run_episode
 from videoseg.samplers import MotionSampler
 from videoseg.types import Box, Episode
 

@@ -23,7 +23,7 @@ import time
 
 from videoseg_sam2 import Sam2Propagator
 
-from videoseg.pipeline.propagation import Propagation
+from videoseg.pipeline.propagate import Propagation
 from videoseg.testing import RenderedSource
 from videoseg.types import Box, Prompt
 

@@ -32,7 +32,7 @@ from videoseg_xmem import XMemPropagator
 from videoseg_xmem.checkpoint import random_network
 from videoseg_xmem.network import Dimensions
 
-from videoseg.pipeline.propagation import Propagation
+from videoseg.pipeline.propagate import Propagation
 from videoseg.types import Prompt, Rle
 from videoseg.video import Video
 

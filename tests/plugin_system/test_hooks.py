@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from videoseg.plugins.hookspecs import HookSpecs
+from videoseg.plugins.hooks import HookSpecs
 
 HOOKS = sorted(name for name in vars(HookSpecs) if name.startswith("videoseg_"))
 

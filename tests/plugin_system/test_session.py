@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import videoseg as vs
+from videoseg.plugins.component import PACKAGES
 
 
 class FirstFrame:
@@ -58,6 +59,53 @@ def test_an_unknown_kind_is_refused(builtin_registry: vs.Registry) -> None:
         builtin_registry.add("smapler", "mine", FirstFrame)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "package"),
+    [
+        ("pipeline", "attributes", "videoseg-attributes"),
+        ("segmenter", "cut", "videoseg-attributes"),
+        ("propagator", "sam2", "videoseg-sam2"),
+        ("propagator", "xmem", "videoseg-xmem"),
+        ("chat", "openai", "videoseg-vlm"),
+        ("pipeline", "videoseg-r1", "videoseg-r1"),
+        ("benchmark", "synthetic", "videoseg-synthetic"),
+    ],
+)
+def test_a_component_of_a_package_that_is_missing_says_what_to_install(
+    kind: str, name: str, package: str
+) -> None:
+    with pytest.raises(vs.ComponentNotFoundError) as caught:
+        vs.Registry(allow=()).find(kind, name)
+    assert str(caught.value) == (
+        f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}"
+    )
+
+
+def test_a_preset_of_a_package_that_is_missing_says_what_to_install() -> None:
+    with pytest.raises(vs.ComponentNotFoundError, match="pip install videoseg-attributes"):
+        vs.Pipeline.from_name("attributes", registry=vs.Registry(allow=()))
+
+
+def test_the_packages_that_messages_name_have_these_components() -> None:
+    registered = {
+        (entry.component.kind, entry.component.name): entry.distribution
+        for entry in vs.Registry().components()
+    }
+    for kind, packages in PACKAGES.items():
+        for name, package in packages.items():
+            # Not every environment has every plug-in, but one that is there must have the name.
+            if package in registered.values():
+                assert registered[(kind, name)] == package
+
+
+def test_a_list_of_plugins_to_load_is_mentioned_where_something_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VIDEOSEG_PLUGINS", "")
+    with pytest.raises(vs.ComponentNotFoundError, match="VIDEOSEG_PLUGINS is set"):
+        vs.Registry().find("propagator", "flow")
+
+
 def test_what_is_added_to_one_registry_is_unknown_to_another() -> None:
     one, two = vs.Registry(allow=("attributes",)), vs.Registry(allow=("attributes",))
     one.add("sampler", "mine", FirstFrame)
@@ -98,7 +146,7 @@ def test_options_are_checked_against_the_signature(builtin_registry: vs.Registry
     with pytest.raises(vs.ConfigError, match="option 'step'"):
         builtin_registry.build("sampler", "each", {"step": "often"})
     assert builtin_registry.build("sampler", "each", {"step": "3"}).step == 3
-    assert builtin_registry.options("sampler", "each") == {"step": ("int", "10")}
+    assert builtin_registry.options("sampler", "each") == {"step": ("int", "10", "")}
 
 
 def test_a_missing_shared_model_is_said_before_anything_is_built(

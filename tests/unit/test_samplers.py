@@ -13,6 +13,7 @@ from videoseg.samplers import (
     FirstSampler,
     MiddleSampler,
     UniformSampler,
+    evenly_spaced,
 )
 from videoseg.stages import FrameSampler
 from videoseg.types import VideoFacts, Window
@@ -177,3 +178,20 @@ def test_motion_reads_real_video_objects(moving_square: Video) -> None:
     selection = MotionSampler().sample(moving_square, "the red square", window=Window(0, 12))
     assert selection.keyframe in range(12)
     assert selection.confidence is not None
+
+
+@pytest.mark.parametrize(
+    ("frames", "count", "expected"),
+    [
+        (Window(5, 6), 1, (5,)),
+        (Window(5, 6), 4, (5,)),
+        (Window(4, 10), 1, (6,)),
+        (range(10), 4, (0, 3, 6, 9)),
+        (range(5, 25), 2, (5, 24)),
+        ([3, 5, 8, 9], 3, (3, 5, 9)),
+        ([3, 5], 2, (3, 5)),
+        ([], 3, ()),
+    ],
+)
+def test_frames_are_evenly_spaced(frames, count, expected) -> None:
+    assert evenly_spaced(frames, count) == expected

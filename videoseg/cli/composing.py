@@ -24,9 +24,6 @@ __all__ = [
     "pipeline_options",
 ]
 
-_STAGES = ("sampler", "grounder", "segmenter", "propagator", "chat")
-_MAY_BE_EMPTY = ("segmenter", "chat")
-
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -106,9 +103,11 @@ def checked_pipeline(
     Raises:
         VideosegError: If anything is unknown, missing or does not fit together.
     """
+    from videoseg.pipeline import REQUIRED_STAGES
+
     changes: dict[str, Any] = {}
     for stage, component in stages.items():
-        if component == "none" and stage in _MAY_BE_EMPTY:
+        if component == "none" and stage not in REQUIRED_STAGES:
             changes[stage] = None
         elif component is not None:
             changes[stage] = component
@@ -134,6 +133,8 @@ def parse_options(items: Sequence[str]) -> dict[str, dict[str, Any]]:
         >>> parse_options(["sampler.num_frames=8"])
         {'sampler': {'num_frames': 8}}
     """
+    from videoseg.pipeline import STAGES
+
     options: dict[str, dict[str, Any]] = {}
     for item in items:
         key, equals, text = item.partition("=")
@@ -144,9 +145,9 @@ def parse_options(items: Sequence[str]) -> dict[str, dict[str, Any]]:
                 "sampler.num_frames=8",
                 param_hint="-O",
             )
-        if stage not in _STAGES:
-            close = difflib.get_close_matches(stage, _STAGES, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"stages: {', '.join(_STAGES)}"
+        if stage not in STAGES:
+            close = difflib.get_close_matches(stage, STAGES, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"stages: {', '.join(STAGES)}"
             raise click.BadParameter(
                 f"there is no stage {shorten(stage)} in {shorten(item)}; {hint}", param_hint="-O"
             )
@@ -165,7 +166,7 @@ def parse_value(text: str, item: str, option: str) -> Any:
     Raises:
         click.BadParameter: If it cannot be read.
     """
-    from videoseg.pipeline.yaml_text import parse_yaml
+    from videoseg.pipeline import parse_yaml
 
     try:
         return parse_yaml(text)

@@ -92,13 +92,14 @@ def init(file: str, *, name: str, overwrite: bool) -> None:
 
 
 def _commented(pipeline: Pipeline) -> str:
+    from videoseg.pipeline import STAGES
     from videoseg.plugins import default_registry
 
     lines = pipeline.config.to_yaml().splitlines()
     lines += ["", "# To set options, write a stage as a mapping:", "#   sampler:"]
     lines += ["#     name: uniform", "#     options: {num_frames: 8}", "#"]
     lines.append("# The options of the stages above, with their defaults:")
-    for stage in ("sampler", "grounder", "segmenter", "propagator", "chat"):
+    for stage in STAGES:
         use = getattr(pipeline.config, stage)
         if use is None:
             continue
@@ -107,10 +108,11 @@ def _commented(pipeline: Pipeline) -> str:
         if entry.missing_modules:
             lines.append(f"#     (not installed: {entry.remedy})")
             continue
-        facts = default_registry().options(stage, use.name)
+        options = default_registry().options(stage, use.name)
         lines += [
-            f"#     {option}: {_as_yaml(default)}" + (f"  # {kind}" if kind else "")
-            for option, (kind, default) in facts.items()
+            f"#     {name}: {_as_yaml(option.default)}"
+            + (f"  # {option.type}" if option.type else "")
+            for name, option in options.items()
         ] or ["#     none"]
     return "\n".join(lines) + "\n"
 

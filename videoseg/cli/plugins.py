@@ -56,20 +56,18 @@ def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
 def show(kind: str, name: str, *, as_json: bool) -> None:
     """Show one component: its options with what they mean, and what it can do."""
     from videoseg.plugins import default_registry
-    from videoseg.plugins.options import option_meanings
 
     registry = default_registry()
     entry = registry.find(kind, name)
     document = _component(entry, conflicting=False)
     if not entry.missing_modules:
-        meanings = option_meanings(registry.factory(entry))
         document["options"] = {
-            option: {
-                "type": type_name,
-                "default": default,
-                "meaning": meanings.get(option, "").replace("``", ""),
+            option_name: {
+                "type": option.type,
+                "default": option.default,
+                "meaning": option.meaning.replace("``", ""),
             }
-            for option, (type_name, default) in registry.options(kind, name).items()
+            for option_name, option in registry.options(kind, name).items()
         }
     if as_json:
         write_json(document)

@@ -118,7 +118,7 @@ def run(
     from videoseg.cli.output_place import check_output_folder, default_output_folder
     from videoseg.cli.terminal import open_console, working, write_json
     from videoseg.cli.unfinished_run import UnfinishedRun
-    from videoseg.pipeline.query import check_query
+    from videoseg.pipeline import check_query
 
     stage_options = parse_options(options)
     query = check_query(query)

@@ -1,9 +1,23 @@
 """Composing stages and running them."""
 
-from videoseg.pipeline.config import PipelineConfig, Use, use
+from videoseg.pipeline.config import REQUIRED_STAGES, STAGES, PipelineConfig, Use, use
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.explanation import Explanation
 from videoseg.pipeline.pipeline import Pipeline
+from videoseg.pipeline.run import check_query
 from videoseg.pipeline.stream import MaskStream
+from videoseg.pipeline.yaml_text import parse_yaml
 
-__all__ = ["Explanation", "MaskStream", "Pipeline", "PipelineConfig", "Use", "run_episode", "use"]
+__all__ = [
+    "REQUIRED_STAGES",
+    "STAGES",
+    "Explanation",
+    "MaskStream",
+    "Pipeline",
+    "PipelineConfig",
+    "Use",
+    "check_query",
+    "parse_yaml",
+    "run_episode",
+    "use",
+]

@@ -1,12 +1,13 @@
-"""Which component fills each stage; checked early, built late."""
+"""The components that fill the stages of a pipeline: checked early, built late."""
 
 from __future__ import annotations
 
 import copy
 import inspect
 import logging
+import pickle
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,15 +20,28 @@ from videoseg.errors import (
     MissingWeightsError,
     VideosegError,
 )
-from videoseg.pipeline.config import STAGES, PipelineConfig, Use
-from videoseg.pipeline.transfer import check_picklable
+from videoseg.pipeline.config import (
+    DEFAULT_MAX_TURNS,
+    REQUIRED_STAGES,
+    STAGES,
+    PipelineConfig,
+    Use,
+)
 from videoseg.plugins import RegisteredComponent, Registry
 from videoseg.stages import ChatModel, FrameSampler, Grounder, Propagator, Segmenter
+from videoseg.text import shorten_text
 from videoseg.types import PropagatorCapabilities
 
-__all__ = ["Composition", "ExchangeFile", "Stage"]
+__all__ = ["SENDING_REMEDY", "Composition"]
 
 _logger = logging.getLogger(__name__)
+
+SENDING_REMEDY = (
+    "make the pipeline in the worker, or send pipe.to_yaml() and use Pipeline.from_yaml there"
+)
+
+# These send more than pickle does, such as classes of a notebook.
+_OTHER_PICKLERS = frozenset({"cloudpickle", "dill"})
 
 _PROTOCOLS: Mapping[str, type[Any]] = {
     "sampler": FrameSampler,
@@ -38,40 +52,37 @@ _PROTOCOLS: Mapping[str, type[Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What was given for one stage: a component by name, an instance, or nothing."""
-
-    given: Use | object | None
-
-    @staticmethod
-    def of(value: object) -> Stage:
-        """Read what a user wrote."""
-        if isinstance(value, str):
-            return Stage(Use(value))
-        return Stage(value)
-
-    @property
-    def use(self) -> Use | None:
-        """The component's name and options, if it was given by name."""
-        return self.given if isinstance(self.given, Use) else None
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeFile:
-    """Where every exchange with the chat model is kept, and whether it answers from there."""
-
-    path: Path
-    resume: bool = False
-
-
 class Composition:
-    """The stages of one pipeline."""
+    """The stages of one pipeline, with its name and its turn budget.
 
-    def __init__(self, stages: Mapping[str, Stage], registry: Registry) -> None:
-        self.stages = dict(stages)
-        self.exchange_file: ExchangeFile | None = None
-        self._registry = registry
+    Args:
+        stages: For each of ``STAGES`` a name, a ``Use``, an instance, or None.
+        registry: Where names are looked up.
+        max_turns: How many moves the grounder has.
+        name: What the pipeline is called in results.
+
+    Attributes:
+        chat_log: The file that keeps every exchange with the chat model, if there is to be one.
+        resume: Whether the chat model's earlier answers are taken from that file.
+    """
+
+    def __init__(
+        self,
+        stages: Mapping[str, object],
+        registry: Registry,
+        *,
+        max_turns: int = DEFAULT_MAX_TURNS,
+        name: str = "",
+    ) -> None:
+        self.stages: dict[str, object] = {
+            stage: Use(given) if isinstance(given, str) else given
+            for stage, given in stages.items()
+        }
+        self.registry = registry
+        self.max_turns = max_turns
+        self.pipeline_name = name
+        self.chat_log: Path | None = None
+        self.resume = False
         self._built: dict[str, object] = {}
         # Stages whose components another process had added by ``videoseg.add``.
         self._added_elsewhere: frozenset[str] = frozenset()
@@ -80,12 +91,12 @@ class Composition:
 
     def registered(self, stage: str) -> RegisteredComponent | None:
         """Return the registered component of a stage, or None for instances and gaps."""
-        use = self.stages[stage].use
-        return None if use is None else self._find(stage, use.name)
+        given = self.stages[stage]
+        return self._find(stage, given.name) if isinstance(given, Use) else None
 
     def _find(self, stage: str, name: str) -> RegisteredComponent:
         try:
-            return self._registry.find(stage, name)
+            return self.registry.find(stage, name)
         except ComponentNotFoundError as error:
             if stage not in self._added_elsewhere:
                 raise
@@ -96,8 +107,8 @@ class Composition:
             ) from error
 
     def name(self, stage: str) -> str:
-        """Return what a stage is called in messages."""
-        given = self.stages[stage].given
+        """Return the name of a stage for messages: its component, or the class of an instance."""
+        given = self.stages[stage]
         if given is None:
             return ""
         return given.name if isinstance(given, Use) else type(given).__name__
@@ -107,16 +118,16 @@ class Composition:
         return ", ".join(f"{stage}={self.name(stage)}" for stage in STAGES if self.name(stage))
 
     def capabilities(self) -> PropagatorCapabilities | None:
-        """Return what the propagator can do, as far as that is known before it is built."""
+        """Return the capabilities that the propagator declares; None if it declares none."""
         entry = self.registered("propagator")
         if entry is not None:
             return entry.component.capabilities
-        declared = getattr(self.stages["propagator"].given, "capabilities", None)
+        declared = getattr(self.stages["propagator"], "capabilities", None)
         return declared if isinstance(declared, PropagatorCapabilities) else None
 
-    def config(self, *, max_turns: int, name: str) -> PipelineConfig:
+    def config(self) -> PipelineConfig:
         """Return the configuration; every stage must have been given by name."""
-        unnamed = [s for s in STAGES if not isinstance(self.stages[s].given, Use | None)]
+        unnamed = [s for s in STAGES if not isinstance(self.stages[s], Use | None)]
         if unnamed:
             raise ConfigError(
                 [
@@ -125,14 +136,14 @@ class Composition:
                     for stage in unnamed
                 ]
             )
-        stages: dict[str, Any] = {stage: self.stages[stage].use for stage in STAGES}
-        return PipelineConfig(**stages, max_turns=max_turns, name=name)
+        stages: dict[str, Any] = {stage: self.stages[stage] for stage in STAGES}
+        return PipelineConfig(**stages, max_turns=self.max_turns, name=self.pipeline_name)
 
-    def record(self, *, max_turns: int, name: str) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """Return the configuration as a result records it, instances by their class."""
-        data: dict[str, Any] = {"name": name} if name else {}
+        data: dict[str, Any] = {"name": self.pipeline_name} if self.pipeline_name else {}
         for stage in STAGES:
-            given = self.stages[stage].given
+            given = self.stages[stage]
             if given is None:
                 continue
             data[stage] = (
@@ -140,7 +151,7 @@ class Composition:
                 if isinstance(given, Use)
                 else f"{type(given).__module__}:{type(given).__qualname__}"
             )
-        data["max_turns"] = max_turns
+        data["max_turns"] = self.max_turns
         return data
 
     def distributions(self) -> list[tuple[str, str]]:
@@ -156,9 +167,9 @@ class Composition:
         Raises:
             ConfigError: If one cannot be copied.
         """
-        for stage, filled in self.stages.items():
+        for stage, given in self.stages.items():
             try:
-                self.stages[stage] = Stage(copy.deepcopy(filled.given, memo))
+                self.stages[stage] = copy.deepcopy(given, memo)
             except VideosegError:
                 raise
             # What cannot be copied says so with any error.
@@ -169,24 +180,25 @@ class Composition:
                 ) from error
 
     def state(self) -> dict[str, Any]:
-        """Return what another process needs: what fills the stages, but not what was built.
+        """Return what another process needs: names, options and instances, but no built stages.
 
         Raises:
             ConfigError: If a stage cannot be sent.
         """
         added: set[str] = set()
-        for stage, filled in self.stages.items():
-            if isinstance(filled.given, Use):
-                check_picklable(filled.given, f"the options of the {stage} {filled.given.name!r}")
-                if self._find(stage, filled.given.name).factory is not None:
+        for stage, given in self.stages.items():
+            if isinstance(given, Use):
+                _check_picklable(given, f"the options of the {stage} {given.name!r}")
+                if self._find(stage, given.name).factory is not None:
                     added.add(stage)
-            elif filled.given is not None:
-                check_picklable(
-                    filled.given, f"the {stage}, an instance of {type(filled.given).__name__},"
-                )
+            elif given is not None:
+                _check_picklable(given, f"the {stage}, an instance of {type(given).__name__},")
         return {
             "stages": self.stages,
-            "exchange_file": self.exchange_file,
+            "max_turns": self.max_turns,
+            "name": self.pipeline_name,
+            "chat_log": self.chat_log,
+            "resume": self.resume,
             "added": frozenset(added),
         }
 
@@ -197,8 +209,10 @@ class Composition:
         Names are looked up when the stages are built: an error now would be lost on pools of
         processes.
         """
-        composition = cls(state["stages"], registry)
-        composition.exchange_file = state["exchange_file"]
+        composition = cls(
+            state["stages"], registry, max_turns=state["max_turns"], name=state["name"]
+        )
+        composition.chat_log, composition.resume = state["chat_log"], state["resume"]
         composition._added_elsewhere = state["added"]
         return composition
 
@@ -214,14 +228,14 @@ class Composition:
         """
         problems: list[str] = []
         for stage in STAGES:
-            given = self.stages[stage].given
+            given = self.stages[stage]
             if given is None:
-                if stage not in ("segmenter", "chat"):
+                if stage in REQUIRED_STAGES:
                     problems.append(f"the pipeline needs a {stage}")
                 continue
             if isinstance(given, Use):
                 entry = self._find(stage, given.name)
-                missing = [u for u in entry.component.uses if self.stages[u].given is None]
+                missing = [u for u in entry.component.uses if self.stages[u] is None]
                 problems += [
                     f"{stage} {given.name!r} uses a {kind} model: {self._how_to_pass(kind)}"
                     for kind in missing
@@ -232,21 +246,25 @@ class Composition:
                     f"{given.__name__}(...), or a name"
                 )
             elif wrong := _wrong_form(stage, given):
-                problems.append(f"{type(given).__name__} is no {stage}: {wrong}")
+                problems.append(f"{type(given).__name__} is not a {stage}: {wrong}")
         if problems:
             raise ConfigError(problems)
         self._check_propagator()
 
     def _how_to_pass(self, kind: str) -> str:
-        names = self._registry.names(kind)
+        names = self.registry.names(kind)
         known = ", ".join(names) if names else "none; install a plug-in that has one"
         return f"pass {kind}=... (on the command line --{kind} NAME); registered: {known}"
 
-    def check_live(self, live: bool) -> None:
-        """Raise ``IncompatibleStagesError`` if the propagator cannot run on a live source."""
+    def check_live(self) -> None:
+        """Check that the propagator can run on a live source.
+
+        Raises:
+            IncompatibleStagesError: If it cannot.
+        """
         propagator = self.build("propagator")
         capabilities = getattr(propagator, "capabilities", None)
-        if live and isinstance(capabilities, PropagatorCapabilities) and not capabilities.live:
+        if isinstance(capabilities, PropagatorCapabilities) and not capabilities.live:
             raise IncompatibleStagesError(
                 f"propagator {self.name('propagator')!r} needs to know where the video ends; "
                 "it cannot run on a live source"
@@ -257,7 +275,7 @@ class Composition:
         if capabilities is None:
             return
         name = self.name("propagator")
-        has_segmenter = self.stages["segmenter"].given is not None
+        has_segmenter = self.stages["segmenter"] is not None
         if has_segmenter and not capabilities.masks:
             raise IncompatibleStagesError(
                 f"propagator {name!r} takes no masks, but the segmenter "
@@ -266,7 +284,7 @@ class Composition:
         if not has_segmenter and not (capabilities.boxes or capabilities.points):
             if capabilities.embeddings:
                 return
-            segmenters = ", ".join(self._registry.names("segmenter"))
+            segmenters = ", ".join(self.registry.names("segmenter"))
             raise IncompatibleStagesError(
                 f"propagator {name!r} takes masks only; give the pipeline a segmenter "
                 f"({segmenters})"
@@ -278,34 +296,33 @@ class Composition:
         """Return the stage, building it the first time."""
         if stage in self._built:
             return self._built[stage]
-        given = self.stages[stage].given
+        given = self.stages[stage]
         if not isinstance(given, Use):
             built: object = given
         else:
             entry = self._find(stage, given.name)
             others = {kind: self.build(kind) for kind in entry.component.uses}
             try:
-                built = self._registry.build(stage, given.name, given.options, given=others)
+                built = self.registry.build(stage, given.name, given.options, given=others)
             except MissingWeightsError as error:
                 error.stages = error.stages or ((stage,),) * len(error.problems)
                 raise
             if wrong := _wrong_form(stage, built):
-                raise ConfigError(f"{stage} {given.name!r} is none: {wrong}")
-        if stage == "chat" and built is not None and self.exchange_file is not None:
-            file = self.exchange_file
-            built = RecordingChat(cast(ChatModel, built), file.path, resume=file.resume)
+                raise ConfigError(f"{stage} {given.name!r} is not a {stage}: {wrong}")
+        if stage == "chat" and built is not None and self.chat_log is not None:
+            built = RecordingChat(cast(ChatModel, built), self.chat_log, resume=self.resume)
         self._built[stage] = built
         return built
 
     def build_all(self, *stages: str) -> None:
         """Build every stage that is given, or those that are named.
 
-        Whatever one lacks (weights, a device) is found before another has done its work, and
-        all weights that are missing are told at once.
+        A stage that lacks weights or a device fails before another has done its work, and one
+        error lists all weights that are missing.
         """
         errors: list[MissingWeightsError] = []
         for stage in stages or STAGES:
-            if self.stages[stage].given is not None:
+            if self.stages[stage] is not None:
                 try:
                     self.build(stage)
                 except MissingWeightsError as error:
@@ -327,10 +344,10 @@ class Composition:
         """Return every problem with the options of all stages; imports their classes."""
         problems: list[str] = []
         for stage in STAGES:
-            use = self.stages[stage].use
-            if use is not None:
+            given = self.stages[stage]
+            if isinstance(given, Use):
                 try:
-                    problems += self._registry.check(stage, use.name, use.options)
+                    problems += self.registry.check(stage, given.name, given.options)
                 except VideosegError as error:
                     problems.append(str(error))
         return problems
@@ -342,7 +359,7 @@ class Composition:
     def close(self) -> None:
         """Free the stages that were built here; instances given by the user stay open."""
         for stage, built in self._built.items():
-            if not isinstance(self.stages[stage].given, Use):
+            if not isinstance(self.stages[stage], Use):
                 continue
             try:
                 with foreign_code():
@@ -350,7 +367,7 @@ class Composition:
                     if callable(close):
                         close()
             except Exception as error:
-                # Its work is done, and must not be lost because it cannot be put away.
+                # Its work is done; a failure to free it must not lose the result.
                 _logger.warning(
                     "%s %s cannot be closed: %s", stage, self.name(stage), describe_error(error)
                 )
@@ -358,7 +375,7 @@ class Composition:
 
 
 def _wrong_form(stage: str, given: object) -> str:
-    """Return what keeps an object from being a stage; empty if nothing does."""
+    """Return why an object is not a stage; empty if it is one."""
     protocol = _PROTOCOLS[stage]
     if not isinstance(given, protocol):
         members = [name for name in vars(protocol) if not name.startswith("_")]
@@ -384,3 +401,46 @@ def _described(protocol: type[Any], name: str) -> str:
     returned = inspect.signature(member).return_annotation
     bare = [one.replace(annotation=inspect.Parameter.empty) for one in parameters]
     return f"method {name}{inspect.Signature(bare)} -> {returned}"
+
+
+def _check_picklable(value: object, what: str) -> None:
+    """Refuse a value that cannot be pickled, with a message that names it.
+
+    Args:
+        value: What is to be sent.
+        what: Its name in messages, such as ``the grounder, an instance of Mine,``.
+
+    Raises:
+        ConfigError: If it cannot be pickled.
+    """
+    if _is_other_pickler():
+        return
+    try:
+        pickle.Pickler(_Nowhere(), protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    except VideosegError:
+        raise
+    # Pickle has no error of its own for what cannot be pickled.
+    except Exception as error:
+        reason = shorten_text(" ".join(str(error).split()), 200)
+        raise ConfigError(
+            f"{what} cannot be sent to another process ({reason}); {SENDING_REMEDY}"
+        ) from error
+
+
+def _is_other_pickler() -> bool:
+    """Return whether the object is being pickled by a library that can send more."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+        # Ray and joblib have copies of their own, such as ray.cloudpickle.
+        if _OTHER_PICKLERS & set(str(frame.f_globals.get("__name__")).split(".")):
+            return True
+    return False
+
+
+class _Nowhere:
+    """A file that discards what is written."""
+
+    def write(self, data: bytes) -> int:
+        """Take some bytes."""
+        return len(data)

@@ -1,4 +1,4 @@
-"""A pipeline written down: which component fills each stage, with which options."""
+"""The configuration of a pipeline: the component of each stage with its options, as YAML."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from videoseg.files import expand_path, read_text
 from videoseg.pipeline.yaml_text import MAX_CHARACTERS, parse_yaml
 from videoseg.text import shorten, shorten_text
 from videoseg.types import to_dict
+from videoseg.types.scalars import whole_number
 
 __all__ = [
+    "DEFAULT_MAX_TURNS",
+    "MAX_TURNS",
+    "REQUIRED_STAGES",
     "STAGES",
     "PipelineConfig",
     "Use",
+    "check_max_turns",
     "config_from_mapping",
     "read_config",
     "use",
@@ -27,9 +32,14 @@ __all__ = [
 STAGES: tuple[str, ...] = ("sampler", "grounder", "segmenter", "propagator", "chat")
 """The places a component can fill in a pipeline; ``segmenter`` and ``chat`` may stay empty."""
 
-_REQUIRED = ("sampler", "grounder", "propagator")
-_SCHEMA_VERSION = 1
+REQUIRED_STAGES: tuple[str, ...] = ("sampler", "grounder", "propagator")
+"""The stages that every pipeline has."""
+
+DEFAULT_MAX_TURNS = 4
 MAX_TURNS = 1_000
+"""The largest turn budget of a grounder."""
+
+_SCHEMA_VERSION = 1
 _MOST_UNKNOWN = 10
 
 
@@ -81,14 +91,14 @@ class PipelineConfig:
     propagator: Use
     segmenter: Use | None = None
     chat: Use | None = None
-    max_turns: int = 4
+    max_turns: int = DEFAULT_MAX_TURNS
     name: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a file holds it: numbers, text, lists and mappings.
 
         Raises:
-            ConfigError: If an option is none of these, nor a path or a number of NumPy.
+            ConfigError: If an option is of another type; paths and NumPy numbers are converted.
         """
         data: dict[str, Any] = {"videoseg": _SCHEMA_VERSION}
         if self.name:
@@ -121,7 +131,8 @@ def config_from_mapping(data: object, *, source: str = "the configuration") -> P
     """
     if not isinstance(data, Mapping):
         raise ConfigError(
-            f"{source} must be a mapping with {', '.join(_REQUIRED)}, got {type(data).__name__}"
+            f"{source} must be a mapping with {', '.join(REQUIRED_STAGES)}, "
+            f"got {type(data).__name__}"
         )
     problems: list[str] = []
     known = ("videoseg", "name", "max_turns", *STAGES)
@@ -138,25 +149,43 @@ def config_from_mapping(data: object, *, source: str = "the configuration") -> P
             f"'videoseg: {shorten(version)}' is not a version this release reads "
             f"({_SCHEMA_VERSION})"
         )
-    stages: dict[str, Use | None] = {}
+    stages: dict[str, Use] = {}
     for stage in STAGES:
         if data.get(stage) is None:
-            if stage in _REQUIRED:
+            if stage in REQUIRED_STAGES:
                 problems.append(f"{stage!r} is missing")
             continue
-        stages[stage] = _read_use(stage, data[stage], problems)
-    max_turns = data.get("max_turns", 4)
-    whole = max_turns if isinstance(max_turns, int) and not isinstance(max_turns, bool) else 0
-    if not 1 <= whole <= MAX_TURNS:
-        problems.append(
-            f"'max_turns' must be a whole number from 1 to {MAX_TURNS:,}, got {shorten(max_turns)}"
-        )
+        try:
+            stages[stage] = _read_use(stage, data[stage])
+        except ConfigError as error:
+            problems += error.problems
+    try:
+        max_turns = check_max_turns(data.get("max_turns", DEFAULT_MAX_TURNS))
+    except ConfigError as error:
+        problems += error.problems
     name = data.get("name", "")
     if not isinstance(name, str):
         problems.append(f"'name' must be text, got {shorten(name)}")
     if problems:
         raise ConfigError([f"{source}: {problem}" for problem in problems])
-    return PipelineConfig(**stages, max_turns=max_turns, name=name)  # type: ignore[arg-type]
+    return PipelineConfig(**stages, max_turns=max_turns, name=name)
+
+
+def check_max_turns(value: object) -> int:
+    """Return a turn budget as an ``int``.
+
+    Raises:
+        ConfigError: If it is not a whole number from 1 to ``MAX_TURNS``.
+    """
+    try:
+        number = whole_number(value, "max_turns", least=1)
+    except ConfigError:
+        number = 0
+    if not 1 <= number <= MAX_TURNS:
+        raise ConfigError(
+            f"'max_turns' must be a whole number from 1 to {MAX_TURNS:,}, got {shorten(value)}"
+        )
+    return number
 
 
 def read_config(source: str | Path) -> PipelineConfig:
@@ -181,23 +210,25 @@ def read_config(source: str | Path) -> PipelineConfig:
     return config_from_mapping(data, source=label)
 
 
-def _read_use(stage: str, value: object, problems: list[str]) -> Use | None:
+def _read_use(stage: str, value: object) -> Use:
+    """Read the entry of one stage.
+
+    Raises:
+        ConfigError: If it is not a component with its options.
+    """
     if isinstance(value, str) and value:
         return Use(value)
-    if isinstance(value, Mapping):
-        extra = [key for key in value if key not in ("name", "options")]
-        name, options = value.get("name"), value.get("options") or {}
-        if extra:
-            keys = ", ".join(map(shorten, extra[:_MOST_UNKNOWN]))
-            problems.append(f"{stage!r} has unknown keys {keys}; allowed: name, options")
-        elif not isinstance(name, str) or not name:
-            problems.append(f"{stage!r} needs a 'name'")
-        elif not isinstance(options, Mapping) or not all(isinstance(k, str) for k in options):
-            problems.append(f"the options of {stage!r} must be a mapping of names to values")
-        else:
-            return Use(name, dict(options))
-        return None
-    problems.append(
-        f"{stage!r} must be a name, or a mapping with name and options; got {shorten(value)}"
-    )
-    return None
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{stage!r} must be a name, or a mapping with name and options; got {shorten(value)}"
+        )
+    extra = [key for key in value if key not in ("name", "options")]
+    name, options = value.get("name"), value.get("options") or {}
+    if extra:
+        keys = ", ".join(map(shorten, extra[:_MOST_UNKNOWN]))
+        raise ConfigError(f"{stage!r} has unknown keys {keys}; allowed: name, options")
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"{stage!r} needs a 'name'")
+    if not isinstance(options, Mapping) or not all(isinstance(key, str) for key in options):
+        raise ConfigError(f"the options of {stage!r} must be a mapping of names to values")
+    return Use(name, dict(options))

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from videoseg.errors import ConfigError, StageError
-from videoseg.pipeline.observation import Observation
+from videoseg.errors import StageError
+from videoseg.pipeline.config import DEFAULT_MAX_TURNS, check_max_turns
 from videoseg.plugins import Registry
+from videoseg.plugins.hooks import Observation
 from videoseg.stages import FrameSampler, Grounder
 from videoseg.text import shorten
 from videoseg.types import Episode, FrameSelection, Grounding, Look, VideoSource, Window
@@ -26,7 +27,7 @@ def run_episode(
     *,
     sampler: FrameSampler,
     grounder: Grounder,
-    max_turns: int = 4,
+    max_turns: int = DEFAULT_MAX_TURNS,
     seed: int = 0,
     window: Window | None = None,
     observation: Observation | None = None,
@@ -44,8 +45,8 @@ def run_episode(
         max_turns: How many moves the grounder has; the last must be an answer.
         seed: Seed of the episode; turn t samples with ``seed + t``.
         window: Where the episode takes place; by default the whole video.
-        observation: Who is told about it.
-        names: What sampler and grounder are called in messages.
+        observation: The observers of the run.
+        names: The names of sampler and grounder in messages.
 
     Returns:
         The finished episode; its last move is the grounding.
@@ -53,8 +54,7 @@ def run_episode(
     Raises:
         StageError: If a stage fails or breaks its contract.
     """
-    if max_turns < 1:
-        raise ConfigError(f"max_turns must be at least 1, got {max_turns}")
+    max_turns = check_max_turns(max_turns)
     observation = observation or Observation(Registry(allow=()))
     sampler_name = names[0] or type(sampler).__name__
     grounder_name = names[1] or type(grounder).__name__
@@ -63,13 +63,14 @@ def run_episode(
     look = Look(whole)
     while True:
         turn = episode.turn
-        with observation.stage("sampler", sampler_name, turn=turn) as sampling:
+        with observation.stage("sampler", sampler_name, turn=turn):
             selection = sampler.sample(
                 video, query, window=look.window, keyframe=look.keyframe, seed=seed + turn
             )
             _check_selection(selection, look.window, sampler_name)
+        sampler_seconds = observation.last_seconds
         episode = replace(episode, selections=(*episode.selections, selection))
-        with observation.stage("grounder", grounder_name, turn=turn) as grounding:
+        with observation.stage("grounder", grounder_name, turn=turn):
             move = grounder.step(episode)
             _check_move(move, episode, whole, grounder_name)
         if isinstance(move, Look):
@@ -77,7 +78,7 @@ def run_episode(
         episode = replace(
             episode,
             moves=(*episode.moves, move),
-            seconds=(*episode.seconds, (sampling.seconds, grounding.seconds)),
+            seconds=(*episode.seconds, (sampler_seconds, observation.last_seconds)),
         )
         if isinstance(move, Grounding):
             return episode

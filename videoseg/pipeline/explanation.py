@@ -1,4 +1,4 @@
-"""What a pipeline consists of, told before anything heavy loads."""
+"""Descriptions of pipelines, made before anything heavy loads."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ class Explanation:
         )
 
 
-def explain(composition: Composition, *, max_turns: int, name: str) -> Explanation:
-    """Describe a composition; constructors are only asked what they object to."""
+def explain(composition: Composition) -> Explanation:
+    """Describe a composition; constructors only check their options."""
     stages: list[StageExplanation] = []
     problems: list[str] = []
     for stage in ("chat", *(s for s in STAGES if s != "chat")):
-        given = composition.stages[stage].given
+        given = composition.stages[stage]
         if given is None:
             continue
         takes: tuple[str, ...] = ()
@@ -140,4 +140,6 @@ def explain(composition: Composition, *, max_turns: int, name: str) -> Explanati
             problems += composition.check_options()
     except VideosegError as error:
         problems.append(str(error))
-    return Explanation(name, tuple(stages), max_turns, tuple(problems))
+    return Explanation(
+        composition.pipeline_name, tuple(stages), composition.max_turns, tuple(problems)
+    )

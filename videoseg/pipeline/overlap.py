@@ -1,7 +1,7 @@
 """Objects that cover the same pixels, and propagators that give these to one of them only.
 
 A shirt lies within its wearer. Where objects compete for every pixel, the person has a hole in
-the shape of the shirt from the frame after the prompts on, which nobody asked for.
+the shape of the shirt from the frame after the prompts on.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from videoseg.types import BoolArray, Prompt
 
 __all__ = ["Loss", "OverlapWatch", "describe_losses"]
 
-# Part of the smaller object that both cover, from which on one is a part of the other.
+# Fraction of the smaller object that both cover, from which on one is a part of the other.
 _LEAST_SHARED = 0.5
-# Of that part, how much must still be shared a frame later.
+# Fraction of that part that must still be shared a frame later.
 _LEAST_KEPT = 0.5
 _SHOWN = 3
 
@@ -53,11 +53,13 @@ class OverlapWatch:
 
     Args:
         prompts: What the run was given.
-        losses: Where to put what is seen.
+
+    Attributes:
+        losses: The losses found so far.
     """
 
-    def __init__(self, prompts: Sequence[Prompt], losses: list[Loss]) -> None:
-        self._losses = losses
+    def __init__(self, prompts: Sequence[Prompt]) -> None:
+        self.losses: list[Loss] = []
         self._prompts: dict[int, list[Prompt]] = {}
         for prompt in prompts:
             self._prompts.setdefault(prompt.frame, []).append(prompt)
@@ -121,7 +123,7 @@ class OverlapWatch:
         missing = pair.areas[loser] - areas[loser]
         if max(taken, missing) < _LEAST_KEPT * np.count_nonzero(fought_over):
             return
-        self._losses.append(Loss(pair.ids[loser], pair.ids[1 - loser], pair.frame))
+        self.losses.append(Loss(pair.ids[loser], pair.ids[1 - loser], pair.frame))
 
 
 def describe_losses(losses: Iterable[Loss], prompts: Sequence[Prompt]) -> list[str]:
@@ -144,6 +146,6 @@ def describe_losses(losses: Iterable[Loss], prompts: Sequence[Prompt]) -> list[s
     if more > 0:
         warnings.append(
             f"{more} other pair{'s' if more > 1 else ''} of objects cover the same pixels on one "
-            "frame only, too"
+            "frame only"
         )
     return warnings

@@ -1,35 +1,34 @@
-"""Stages composed into something that answers a question about a video."""
+"""``Pipeline``: stages that together answer a question about a video."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replaced
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
-from videoseg.errors import ConfigError, VideosegError
+from videoseg.errors import ConfigError
 from videoseg.files import expand_path
 from videoseg.files.staged_file import write_file
-from videoseg.pipeline.carrying import answer_of, fill_tracks, propagator_for, with_masks
-from videoseg.pipeline.composition import Composition, ExchangeFile, Stage
-from videoseg.pipeline.config import STAGES, PipelineConfig, Use, config_from_mapping, read_config
-from videoseg.pipeline.episode_loop import run_episode
+from videoseg.pipeline.composition import SENDING_REMEDY, Composition
+from videoseg.pipeline.config import (
+    DEFAULT_MAX_TURNS,
+    STAGES,
+    PipelineConfig,
+    Use,
+    check_max_turns,
+    config_from_mapping,
+    read_config,
+)
 from videoseg.pipeline.explanation import Explanation, explain
-from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.prompts import as_grounding, check_prompts
-from videoseg.pipeline.propagation import Propagation
-from videoseg.pipeline.query import check_query
-from videoseg.pipeline.results import build_result
-from videoseg.pipeline.saving import check_saveable, saveable
-from videoseg.pipeline.sources import expect_all_frames, first_frames_of
+from videoseg.pipeline.run import Run, check_query
 from videoseg.pipeline.stream import FrameOrder, MaskStream
-from videoseg.pipeline.transfer import REMEDY
 from videoseg.plugins import Registry, default_registry
 from videoseg.results import Segmentation
 from videoseg.stages import FrameSampler, Grounder, Propagator, Segmenter
-from videoseg.types import Episode, Grounding, Prompt, Rle, Trace, VideoSource
+from videoseg.types import Episode, Grounding, Prompt, Trace
 from videoseg.types.scalars import text_of, whole_number
 
 __all__ = ["Pipeline"]
@@ -42,14 +41,14 @@ class Pipeline:
     your own. Names are looked up and checked now; nothing heavy loads before the first call.
 
     A pipeline can be copied and pickled, so that ``ProcessPoolExecutor().submit(pipe, video,
-    query)`` works. What goes to the other process is which components it has, with their options,
-    and instances as they are; models that were loaded stay behind and are loaded there. Names are
-    looked up in that process: what ``videoseg.add`` added must be added there, too.
+    query)`` works. Names of components with their options and instances are sent; loaded models
+    are not, and load again there. Names are looked up in that process: components added with
+    ``videoseg.add`` must be added there as well.
 
     Args:
         sampler: Chooses the frames the grounder sees.
         grounder: Decides which objects are meant and where they are.
-        propagator: Carries their masks through the video.
+        propagator: Propagates their masks through the video.
         segmenter: Turns the grounder's boxes and points into masks before they are
             propagated. May be left out if the propagator takes boxes or points itself.
         chat: The chat model shared by the stages that use one.
@@ -60,7 +59,7 @@ class Pipeline:
     Raises:
         ComponentNotFoundError: If a name is unknown.
         IncompatibleStagesError: If the stages cannot work together.
-        ConfigError: If max_turns is not at least 1.
+        ConfigError: If ``max_turns`` is not from 1 to 1,000.
 
     Example:
         >>> pipe = Pipeline.from_name("attributes")
@@ -76,22 +75,22 @@ class Pipeline:
         *,
         segmenter: str | Use | Segmenter | None = None,
         chat: str | Use | object | None = None,
-        max_turns: int = 4,
+        max_turns: int = DEFAULT_MAX_TURNS,
         name: str = "",
         registry: Registry | None = None,
     ) -> None:
         self._registry = registry or default_registry()
-        self._max_turns = whole_number(max_turns, "max_turns", least=1)
-        self._name = name
         self._composition = Composition(
             {
-                "sampler": Stage.of(sampler),
-                "grounder": Stage.of(grounder),
-                "segmenter": Stage.of(segmenter),
-                "propagator": Stage.of(propagator),
-                "chat": Stage.of(chat),
+                "sampler": sampler,
+                "grounder": grounder,
+                "segmenter": segmenter,
+                "propagator": propagator,
+                "chat": chat,
             },
             self._registry,
+            max_turns=check_max_turns(max_turns),
+            name=name,
         )
         self._composition.check()
 
@@ -139,7 +138,7 @@ class Pipeline:
         Raises:
             ConfigError: If a stage is an instance, which no file can name.
         """
-        return self._composition.config(max_turns=self._max_turns, name=self._name)
+        return self._composition.config()
 
     def to_yaml(self, path: str | Path | None = None) -> str:
         """Return the pipeline as YAML and, if a path is given, write it there.
@@ -168,8 +167,11 @@ class Pipeline:
             raise ConfigError(
                 f"cannot replace {', '.join(map(repr, unknown))}; allowed: {', '.join(allowed)}"
             )
+        composition = self._composition
         arguments: dict[str, Any] = {
-            stage: self._composition.stages[stage].given for stage in STAGES
+            **composition.stages,
+            "max_turns": composition.max_turns,
+            "name": composition.pipeline_name,
         }
         for key in STAGES:
             change = changes.get(key)
@@ -180,18 +182,16 @@ class Pipeline:
                         f"the options of {key} can only be replaced if it is given by name"
                     )
                 changes[key] = Use(current.name, {**current.options, **change})
-        arguments |= {"max_turns": self._max_turns, "name": self._name}
-        arguments |= changes
-        pipeline = Pipeline(**arguments, registry=self._registry)
-        pipeline._composition.exchange_file = self._composition.exchange_file
+        pipeline = Pipeline(**arguments | changes, registry=self._registry)
+        pipeline._composition.chat_log = composition.chat_log
+        pipeline._composition.resume = composition.resume
         return pipeline
 
     def recording(self, path: str | Path, *, resume: bool = False) -> Pipeline:
-        """Return a pipeline like this one that keeps what its chat model is asked and answers.
+        """Return a copy of this pipeline that records the exchanges with its chat model.
 
-        Each exchange is a line of JSON, written before the answer is used (images as digests):
-        whatever fails afterwards, nothing that was answered is lost. Without a chat model it
-        is the same pipeline.
+        Each exchange is a line of JSON (images as digests), written before the answer is used, so
+        that a later failure loses no answer. Without a chat model nothing is recorded.
 
         Args:
             path: The file; exchanges are added at its end. ``videoseg.chat_log`` reads it.
@@ -199,12 +199,13 @@ class Pipeline:
                 sampling, so that an interrupted run asks only what is new.
         """
         pipeline = self.replace()
-        pipeline._composition.exchange_file = ExchangeFile(expand_path(path), resume)
+        pipeline._composition.chat_log = expand_path(path)
+        pipeline._composition.resume = resume
         return pipeline
 
     def explain(self) -> Explanation:
         """Describe every stage, what it needs and what is missing. Loads nothing heavy."""
-        return explain(self._composition, max_turns=self._max_turns, name=self._name)
+        return explain(self._composition)
 
     def __repr__(self) -> str:
         return f"Pipeline({self._composition.summary()})"
@@ -232,15 +233,7 @@ class Pipeline:
             VideosegError: One of its kinds. If the error came after the grounding, its
                 ``partial`` attribute holds what had been computed.
         """
-        query, seed = check_query(query), whole_number(seed, "seed")
-        check_saveable(self._record())
-        opened = self._open(video)
-        expect_all_frames(opened)
-        begin = time.perf_counter()
-        self._composition.build_all()
-        observation = Observation(self._registry, observers)
-        episode = self._ground(opened, query, seed, observation)
-        return self._carried(episode, episode.trace, observation, begin)
+        return self._start(video, check_query(query), seed, observers).answer()
 
     def ground(
         self,
@@ -255,9 +248,7 @@ class Pipeline:
         Returns:
             The finished episode: ``.grounding`` is the answer, ``.trace`` the reasoning.
         """
-        observation = Observation(self._registry, observers)
-        query, seed = check_query(query), whole_number(seed, "seed")
-        return self._ground(self._open(video), query, seed, observation)
+        return self._start(video, check_query(query), seed, observers).ground()
 
     def propagate(
         self,
@@ -284,17 +275,10 @@ class Pipeline:
                 with the result; nothing has been computed then.
             VideosegError: As for calling the pipeline.
         """
-        grounding, seed = as_grounding(grounding), whole_number(seed, "seed")
-        query, trace = text_of(query, "the query"), trace or Trace()
-        check_saveable(self._record(), grounding, trace)
-        opened = self._open(video)
-        expect_all_frames(opened)
-        check_prompts(grounding.prompts, opened)
-        begin = time.perf_counter()
-        observation = Observation(self._registry, observers)
-        self._composition.build_all("segmenter", "propagator")
-        episode = Episode(opened, query, seed=seed, moves=(grounding,))
-        return self._carried(episode, trace, observation, begin)
+        answer = as_grounding(grounding)
+        run = self._start(video, text_of(query, "the query"), seed, observers)
+        check_prompts(answer.prompts, run.video)
+        return run.answer_given(answer, trace or Trace())
 
     def stream(
         self,
@@ -319,41 +303,38 @@ class Pipeline:
             observers: As for calling the pipeline.
 
         Returns:
-            An iterator of ``FrameMasks`` with ``grounding``, ``trace`` and ``warnings``; a
-            context manager, too.
+            An iterator of ``FrameMasks`` with ``grounding``, ``trace`` and ``warnings``, which
+            is also a context manager.
         """
         if order not in ("time", "made"):
             raise ConfigError(f"order must be 'time' or 'made', got {order!r}")
         warmup_frames = whole_number(warmup_frames, "warmup_frames", least=1)
-        query, seed = check_query(query), whole_number(seed, "seed")
-        opened = self._open(video, live_buffer=warmup_frames)
-        observation = Observation(self._registry, observers)
-        live = opened.num_frames is None
-        if not live:
-            expect_all_frames(opened)
-        self._composition.check_live(live)
-        self._composition.build_all()
-        beginning = first_frames_of(opened, warmup_frames) if live else opened
-        episode = self._ground(beginning, query, seed, observation)
-        answer = answer_of(episode)
-        prompts = with_masks(self._composition, beginning, answer, observation)
-        propagation = None
-        if prompts:
-            propagation = Propagation(
-                propagator_for(self._composition, prompts),
-                opened,
-                prompts,
-                seed=seed,
-                beginning=beginning if live else None,
-            )
-        return MaskStream(
+        run = self._start(video, check_query(query), seed, observers, warmup_frames=warmup_frames)
+        run.prepare()
+        run.ground()
+        return MaskStream(run, order=order)
+
+    def _start(
+        self,
+        video: object,
+        query: str,
+        seed: int,
+        observers: Sequence[object],
+        *,
+        warmup_frames: int = 0,
+    ) -> Run:
+        """Open a video and return a run on it."""
+        from videoseg.video import as_video
+
+        seed = whole_number(seed, "seed")
+        opened = as_video(video, live_buffer=warmup_frames)
+        return Run(
+            self._composition,
             opened,
-            answer,
-            episode.trace,
-            propagation,
-            order=order,
-            observation=observation,
-            component=self._composition.name("propagator"),
+            query,
+            seed=seed,
+            observers=observers,
+            warmup_frames=warmup_frames,
         )
 
     # -- copying and sending ----------------------------------------------------------------
@@ -370,18 +351,12 @@ class Pipeline:
         if self._registry is not default_registry():
             raise ConfigError(
                 "a pipeline with a registry of its own cannot be sent to another process, which "
-                f"has only its own registry; {REMEDY}"
+                f"has only its own registry; {SENDING_REMEDY}"
             )
-        return {
-            "composition": self._composition.state(),
-            "max_turns": self._max_turns,
-            "name": self._name,
-        }
+        return {"composition": self._composition.state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._registry = default_registry()
-        self._max_turns = state["max_turns"]
-        self._name = state["name"]
         self._composition = Composition.from_state(state["composition"], self._registry)
 
     # -- freeing ---------------------------------------------------------------------------
@@ -400,62 +375,3 @@ class Pipeline:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    # -- the stages ------------------------------------------------------------------------
-
-    @staticmethod
-    def _open(video: object, *, live_buffer: int = 0) -> VideoSource:
-        from videoseg.video import as_video
-
-        return as_video(video, live_buffer=live_buffer)
-
-    def _ground(
-        self, video: VideoSource, query: str, seed: int, observation: Observation
-    ) -> Episode:
-        episode = run_episode(
-            video,
-            query,
-            sampler=cast(FrameSampler, self._composition.build("sampler")),
-            grounder=cast(Grounder, self._composition.build("grounder")),
-            max_turns=self._max_turns,
-            seed=seed,
-            observation=observation,
-            names=(self._composition.name("sampler"), self._composition.name("grounder")),
-        )
-        grounding, trace, _ = saveable(answer_of(episode), episode.trace)
-        observation.grounded(query, grounding, trace)
-        return episode
-
-    def _carried(
-        self, episode: Episode, trace: Trace, observation: Observation, begin: float
-    ) -> Segmentation:
-        """Carry the answer through the video; a failure takes along what was made until then."""
-        made: dict[int, list[Rle | None]] = {}
-        try:
-            fill_tracks(self._composition, made, episode, observation)
-        except VideosegError as error:
-            error.partial = self._result(episode, trace, made, observation, begin)
-            raise
-        return self._result(episode, trace, made, observation, begin)
-
-    def _result(
-        self,
-        episode: Episode,
-        trace: Trace,
-        made: Mapping[int, Sequence[Rle | None]],
-        observation: Observation,
-        begin: float,
-    ) -> Segmentation:
-        return build_result(
-            self._composition,
-            episode,
-            trace,
-            made,
-            observation,
-            begin=begin,
-            max_turns=self._max_turns,
-            name=self._name,
-        )
-
-    def _record(self) -> dict[str, Any]:
-        return self._composition.record(max_turns=self._max_turns, name=self._name)

@@ -1,4 +1,4 @@
-"""Whether prompts fit the video they are about."""
+"""Checks of prompts against the video that they refer to."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import replace
 from videoseg.errors import ConfigError
 from videoseg.types import Box, Grounding, Prompt, Size, VideoSource
 
-__all__ = ["as_grounding", "check_prompts", "inside_frame"]
+__all__ = ["as_grounding", "check_prompts", "fit_to_frame"]
 
 _UNITS = "boxes are in pixels of the source frame: x1, y1, x2, y2"
 
 
 def as_grounding(given: Grounding | Iterable[Prompt] | Prompt) -> Grounding:
-    """Return a grounding, made of prompts if it is none.
+    """Return a grounding: the one given, or one made of prompts.
 
     Raises:
         ConfigError: If it is neither a grounding nor prompts.
@@ -26,11 +26,11 @@ def as_grounding(given: Grounding | Iterable[Prompt] | Prompt) -> Grounding:
 
 
 def check_prompts(prompts: Sequence[Prompt], video: VideoSource) -> None:
-    """Make sure that prompts are about frames of this video, before any stage works.
+    """Check prompts against the frames of a video before any stage runs.
 
     Raises:
-        ConfigError: If one is about a frame the video does not have, if its mask has another
-            size, or if its box lies outside the frame.
+        ConfigError: If one refers to a frame that the video does not have, if its mask has
+            another size, or if its box lies outside the frame.
     """
     num_frames = len(video) if prompts else 0
     for prompt in prompts:
@@ -39,17 +39,18 @@ def check_prompts(prompts: Sequence[Prompt], video: VideoSource) -> None:
                 f"the prompt of object {prompt.object_id} is on frame {prompt.frame}, but the "
                 f"video has {num_frames}, from 0 to {num_frames - 1}"
             )
-        inside_frame(prompt, video.size, [])
+        fit_to_frame(prompt, video.size)
 
 
-def inside_frame(prompt: Prompt, size: Size, warnings: list[str]) -> Prompt:
-    """Return a prompt whose box lies inside the frame; what is odd is added to ``warnings``.
+def fit_to_frame(prompt: Prompt, size: Size) -> tuple[Prompt, list[str]]:
+    """Return a prompt whose box lies inside the frame, and warnings.
+
+    There is a warning for a box that was cut, for a point outside the frame, and for
+    coordinates that may be meant as fractions of the frame.
 
     Args:
         prompt: The prompt.
         size: (height, width) of the frame.
-        warnings: Where sentences are added: a box that was cut or that may be meant in shares
-            of the frame, a point outside the frame.
 
     Raises:
         ConfigError: If the box lies outside the frame, or the mask has another size.
@@ -61,27 +62,29 @@ def inside_frame(prompt: Prompt, size: Size, warnings: list[str]) -> Prompt:
             f"the mask {who} is {prompt.mask.size[1]}x{prompt.mask.size[0]}, but the frame is "
             f"{width}x{height}; a mask has the size of the source frame"
         )
-    _look_at_points(prompt, size, who, warnings)
+    warnings = _check_points(prompt, size, who)
     if prompt.box is None:
-        return prompt
+        return prompt, warnings
     named = f"the box {_corners(prompt.box)} {who}"
     box = prompt.box.clipped(size)
     if box is None:
         raise ConfigError(f"{named} lies outside the {width}x{height} frame; {_UNITS}")
-    # A model's box may be a fraction of a pixel too large, which nobody needs to be told.
+    hint = _fraction_hint(prompt.box)
+    # A model's box may be a fraction of a pixel too large, which is not worth a warning.
     corners = zip(box.as_tuple(), prompt.box.as_tuple(), strict=True)
     if any(abs(inside - given) > 1 for inside, given in corners):
         warnings.append(
             f"{named} reaches beyond the {width}x{height} frame and was cut to {_corners(box)}; "
             f"{_UNITS}"
         )
-    elif box.width < 1 or box.height < 1 or (_shares(prompt.box) and height * width > 1):
-        warnings.append(f"{named} is not larger than a pixel{_shares(prompt.box)}; {_UNITS}")
-    return replace(prompt, box=box)
+    elif box.width < 1 or box.height < 1 or (hint and height * width > 1):
+        warnings.append(f"{named} is not larger than a pixel{hint}; {_UNITS}")
+    return replace(prompt, box=box), warnings
 
 
-def _look_at_points(prompt: Prompt, size: Size, who: str, warnings: list[str]) -> None:
+def _check_points(prompt: Prompt, size: Size, who: str) -> list[str]:
     height, width = size
+    warnings: list[str] = []
     points = (*prompt.points, *prompt.negative_points)
     units = "points are in pixels of the source frame: x, y"
     for point in points:
@@ -90,19 +93,20 @@ def _look_at_points(prompt: Prompt, size: Size, who: str, warnings: list[str]) -
                 f"the point ({point.x:g}, {point.y:g}) {who} lies outside the "
                 f"{width}x{height} frame; {units}"
             )
-    in_shares = all(0 <= number <= 1 for point in points for number in (point.x, point.y))
-    if in_shares and any(number % 1 for point in points for number in (point.x, point.y)):
+    numbers = [number for point in points for number in (point.x, point.y)]
+    if all(0 <= number <= 1 for number in numbers) and any(number % 1 for number in numbers):
         warnings.append(
             f"the points {who} all lie on the first pixel of the frame; if they are meant as "
-            f"shares of the frame (0 to 1), multiply them by its width and height: {units}"
+            f"fractions of the frame (0 to 1), multiply them by its width and height: {units}"
         )
+    return warnings
 
 
-def _shares(box: Box) -> str:
+def _fraction_hint(box: Box) -> str:
     if min(box.as_tuple()) < 0 or max(box.as_tuple()) > 1:
         return ""
     return (
-        "; if it is meant in shares of the frame (0 to 1), multiply it by the frame's width "
+        "; if it is meant as fractions of the frame (0 to 1), multiply it by the frame's width "
         "and height"
     )
 

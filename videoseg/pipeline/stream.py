@@ -1,16 +1,19 @@
-"""Masks frame by frame, in flat memory."""
+"""``MaskStream``: masks frame by frame, in constant memory."""
 
 from __future__ import annotations
 
+import json
+import os
+import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from types import TracebackType
 from typing import Literal, NoReturn, TypeAlias
 
 from videoseg.errors import ConfigError
-from videoseg.pipeline.observation import Observation
-from videoseg.pipeline.propagation import MaskSpool, Propagation, until_failure
-from videoseg.types import FrameMasks, Grounding, Trace, VideoSource
+from videoseg.pipeline.propagate import Propagation
+from videoseg.pipeline.run import Run
+from videoseg.types import FrameMasks, Rle, Size
 
 __all__ = ["FrameOrder", "MaskStream"]
 
@@ -23,35 +26,24 @@ class MaskStream:
     If the propagator fails, the frames that it has masks for come first, then its error.
 
     Attributes:
-        grounding: Where the objects were localised.
+        grounding: Where the objects were localized.
         trace: The reasoning.
     """
 
-    def __init__(
-        self,
-        video: VideoSource,
-        grounding: Grounding,
-        trace: Trace,
-        propagation: Propagation | None,
-        *,
-        order: FrameOrder,
-        observation: Observation,
-        component: str,
-    ) -> None:
-        self.grounding = grounding
-        self.trace = trace
-        self._video = video
-        self._propagation = propagation
+    def __init__(self, run: Run, *, order: FrameOrder) -> None:
+        self.grounding = run.grounding
+        self.trace = run.trace
+        self._run = run
+        self._video = run.video
         self._order = order
-        self._observation = observation
-        self._component = component
+        self._propagation = run.open_propagation()
         self._num_done = 0
-        self._masks = self._run()
+        self._masks = self._iterate()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know; complete once the stream has ended."""
-        return (*self.grounding.warnings, *self._observation.warnings)
+        return (*self.grounding.warnings, *self._run.observation.warnings)
 
     def __repr__(self) -> str:
         number = len(self.grounding.object_ids)
@@ -73,7 +65,7 @@ class MaskStream:
         return next(self._masks)
 
     def close(self) -> None:
-        """Stop, and free what the propagation holds."""
+        """Stop, and free the sessions of the propagator."""
         self._masks.close()
         if self._propagation is not None:
             self._propagation.close()
@@ -89,64 +81,88 @@ class MaskStream:
     ) -> None:
         self.close()
 
-    def _run(self) -> Generator[FrameMasks, None, None]:
+    def _iterate(self) -> Generator[FrameMasks, None, None]:
         total = self._video.num_frames
-        with self._observation.stage("propagator", self._component, total=total, streams=True):
-            propagation = self._propagation
-            if propagation is None:
-                source = self._without_objects()
-            elif self._order == "time" or total is None:
-                source = self._in_time_order(propagation)
-            else:
-                source = self._as_made(propagation)
+        observation = self._run.observation
+        name = self._run.composition.name("propagator")
+        with observation.stage("propagator", name, total=total, streams=True):
             try:
-                for masks in source:
+                for masks in self._frames(self._propagation):
                     self._num_done += 1
-                    self._observation.frame_done(masks.frame, self._num_done, total)
+                    observation.frame_done(masks.frame, self._num_done, total)
                     yield masks
             finally:
-                if propagation is not None:
-                    propagation.close()
-                    self._observation.warnings += propagation.warnings
-                    self._observation.failed(propagation.failures)
+                if self._propagation is not None:
+                    self._run.close_propagation(self._propagation)
 
-    def _without_objects(self) -> Iterator[FrameMasks]:
-        for index, _ in self._video.iter_frames():
-            yield FrameMasks(index, {}, self._video.size)
-
-    def _in_time_order(self, propagation: Propagation) -> Iterator[FrameMasks]:
-        failures: list[Exception] = []
-        with closing(MaskSpool()) as spool:
-            if propagation.needs_backward:
-                for masks in until_failure(propagation.backward(), failures):
-                    spool.put(masks)
-            for frame in range(propagation.start):
-                # After a failure, what was made of them comes; no frame is given out as empty.
-                if not failures or frame in spool:
-                    yield spool.pop(frame, self._video.size)
-            for masks in until_failure(propagation.forward(), failures):
-                yield _joined(spool.pop(masks.frame, self._video.size), masks)
-        if failures:
-            raise failures[0]
-
-    def _as_made(self, propagation: Propagation) -> Iterator[FrameMasks]:
-        failures: list[Exception] = []
-        with closing(MaskSpool()) as spool:
-            for masks in until_failure(propagation.forward(), failures):
-                # Where objects have different keyframes, the backward run completes a frame.
-                if propagation.needs_backward and masks.frame <= propagation.backward_start:
-                    spool.put(masks)
-                else:
-                    yield masks
-            if propagation.needs_backward:
-                for masks in until_failure(propagation.backward(), failures):
-                    yield _joined(spool.pop(masks.frame, self._video.size), masks)
+    def _frames(self, propagation: Propagation | None) -> Iterator[FrameMasks]:
+        if propagation is None:
+            for index, _ in self._video.iter_frames():
+                yield FrameMasks(index, {}, self._video.size)
+            return
+        with closing(_MaskSpool()) as spool:
+            if self._order == "time" or self._video.num_frames is None:
+                yield from self._in_time_order(propagation, spool)
             else:
-                for frame in range(propagation.start - 1, -1, -1):
-                    yield FrameMasks(frame, {}, self._video.size)
-        if failures:
-            raise failures[0]
+                yield from self._as_made(propagation, spool)
+        propagation.raise_failure()
+
+    def _in_time_order(self, propagation: Propagation, spool: _MaskSpool) -> Iterator[FrameMasks]:
+        if propagation.needs_backward:
+            for masks in propagation.backward():
+                spool.put(masks)
+        for frame in range(propagation.start):
+            # After a failure only frames that have masks are yielded, none as if it were empty.
+            if not propagation.failures or frame in spool:
+                yield spool.pop(frame, self._video.size)
+        for masks in propagation.forward():
+            yield _merge(spool.pop(masks.frame, self._video.size), masks)
+
+    def _as_made(self, propagation: Propagation, spool: _MaskSpool) -> Iterator[FrameMasks]:
+        for masks in propagation.forward():
+            # Where objects have different keyframes, the backward run completes a frame.
+            if propagation.needs_backward and masks.frame <= propagation.backward_start:
+                spool.put(masks)
+            else:
+                yield masks
+        if propagation.needs_backward:
+            for masks in propagation.backward():
+                yield _merge(spool.pop(masks.frame, self._video.size), masks)
+        else:
+            for frame in range(propagation.start - 1, -1, -1):
+                yield FrameMasks(frame, {}, self._video.size)
 
 
-def _joined(first: FrameMasks, second: FrameMasks) -> FrameMasks:
+def _merge(first: FrameMasks, second: FrameMasks) -> FrameMasks:
     return FrameMasks(second.frame, {**first.masks, **second.masks}, second.size)
+
+
+class _MaskSpool:
+    """Masks that wait in a temporary file until it is their turn."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
+        self._offsets: dict[int, int] = {}
+
+    def put(self, masks: FrameMasks) -> None:
+        """Store the masks of one frame."""
+        record = {str(key): Rle.encode(mask).counts for key, mask in masks.masks.items()}
+        self._offsets[masks.frame] = self._file.seek(0, os.SEEK_END)
+        self._file.write(json.dumps(record).encode("ascii") + b"\n")
+
+    def __contains__(self, frame: int) -> bool:
+        return frame in self._offsets
+
+    def pop(self, frame: int, size: Size) -> FrameMasks:
+        """Return the masks stored for a frame; none if nothing was."""
+        offset = self._offsets.pop(frame, None)
+        if offset is None:
+            return FrameMasks(frame, {}, size)
+        self._file.seek(offset)
+        record = json.loads(self._file.readline())
+        masks = {int(key): Rle(size, counts).decode() for key, counts in record.items()}
+        return FrameMasks(frame, masks, size)
+
+    def close(self) -> None:
+        """Delete the file."""
+        self._file.close()

@@ -1,4 +1,4 @@
-"""YAML as a configuration needs it: plain values, no key twice, bounded before it is built."""
+"""Strict YAML: plain values, no duplicate keys, bounded before it is built."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CHARACTERS", "parse_yaml"]
 
 MAX_CHARACTERS = 50_000
-"""Longer documents are refused, also if only their aliases make them so long."""
+"""Longer documents are refused, aliases counted as written out."""
 
 _DEEPEST = 20
 _LONGEST_NUMBER = 100
@@ -20,7 +20,7 @@ _KINDS = ("null", "bool", "int", "float", "str", "seq", "map", "merge")
 _PREFIX = "tag:yaml.org,2002:"
 _MEANT_AS_TEXT = (f"{_PREFIX}timestamp", f"{_PREFIX}value")
 _TOO_DEEP = f"it is nested more than {_DEEPEST} levels deep"
-_TOO_LONG = f"its aliases stand for more than {MAX_CHARACTERS:,} characters"
+_TOO_LONG = f"it has more than {MAX_CHARACTERS:,} characters with its aliases written out"
 
 
 def parse_yaml(text: str) -> Any:
@@ -52,18 +52,18 @@ def parse_yaml(text: str) -> Any:
     except yaml.YAMLError as error:
         raise ValueError(_problem(error)) from error
     except (ArithmeticError, LookupError, TypeError) as error:
-        # What the constructors of the package make of an explicit tag such as `!!int ""`.
+        # Raised by constructors of the package for an explicit tag such as `!!int ""`.
         raise ValueError("it holds a value that does not fit its tag") from error
     except ValueError as error:
         raise ValueError(shorten_text(" ".join(str(error).split()), 200)) from error
 
 
 def _loader_class() -> Any:
-    """Return the loader; made when it is needed, since importing the package takes time."""
+    """Return the loader class, made on demand since importing the package takes time."""
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Counts what a document comes to while its nodes are put together."""
+        """Measures a document while its nodes are composed."""
 
         def __init__(self, text: str) -> None:
             super().__init__(text)
@@ -74,20 +74,20 @@ def _loader_class() -> Any:
             event: Any = self.peek_event()  # type: ignore[no-untyped-call]
             meant = self.anchors.get(event.anchor) if isinstance(event, yaml.AliasEvent) else None
             if meant is not None and id(meant) not in self._extents:
-                raise _refusal("the alias stands inside what it stands for", event)
+                raise _make_error("the alias refers to the node that contains it", event)
             self._depth += 1
             if self._depth > _DEEPEST:
-                raise _refusal(_TOO_DEEP, event)
+                raise _make_error(_TOO_DEEP, event)
             node: Any = super().compose_node(parent, index)
             self._depth -= 1
-            extent = self._extents.get(id(node)) or self._measured(node)
+            extent = self._extents.get(id(node)) or self._measure(node)
             if extent.characters > MAX_CHARACTERS:
-                raise _refusal(_TOO_LONG, event)
+                raise _make_error(_TOO_LONG, event)
             if self._depth + extent.levels > _DEEPEST:
-                raise _refusal(_TOO_DEEP, event)
+                raise _make_error(_TOO_DEEP, event)
             return node
 
-        def _measured(self, node: yaml.Node) -> _Extent:
+        def _measure(self, node: yaml.Node) -> _Extent:
             _check_kind(node)
             if isinstance(node, yaml.ScalarNode):
                 extent = _Extent(1 + len(node.value), 1)
@@ -108,12 +108,12 @@ def _loader_class() -> Any:
             lines: dict[Any, int] = {}
             for key, _ in node.value:
                 if not isinstance(key, yaml.ScalarNode):
-                    raise _refusal("a key must be text or a number", key)
+                    raise _make_error("a key must be text or a number", key)
                 is_merge = key.tag == f"{_PREFIX}merge"
                 value = key.value if is_merge else self.construct_object(key)
                 if value in lines:
-                    raise _refusal(
-                        f"the key {shorten(value)} stands in line {lines[value]} and again here; "
+                    raise _make_error(
+                        f"the key {shorten(value)} is in line {lines[value]} and again here; "
                         "leave one out",
                         key,
                     )
@@ -122,7 +122,7 @@ def _loader_class() -> Any:
         def construct_yaml_str(self, node: yaml.ScalarNode) -> str:
             return well_formed(super().construct_yaml_str(node))
 
-    # A date among the options of a stage is the version of a model, say, and meant as text.
+    # A date among the options of a stage may be the version of a model, so it stays text.
     Loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in _MEANT_AS_TEXT]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -132,7 +132,7 @@ def _loader_class() -> Any:
 
 
 class _Extent(NamedTuple):
-    """What a node comes to with its aliases written out."""
+    """The size of a node with its aliases written out."""
 
     characters: int
     levels: int
@@ -141,16 +141,16 @@ class _Extent(NamedTuple):
 def _check_kind(node: yaml.Node) -> None:
     kind = node.tag.removeprefix(_PREFIX)
     if kind not in _KINDS:
-        raise _refusal(
+        raise _make_error(
             f"the tag {shorten(node.tag)} is not allowed: only text, numbers, true, false, null, "
             "lists and mappings are",
             node,
         )
     if kind in ("int", "float") and len(node.value) > _LONGEST_NUMBER:
-        raise _refusal(f"a number has {len(node.value):,} characters", node)
+        raise _make_error(f"a number has {len(node.value):,} characters", node)
 
 
-def _refusal(problem: str, where: Any) -> Exception:
+def _make_error(problem: str, where: Any) -> Exception:
     """Return an error at a node or an event."""
     import yaml
 
@@ -159,7 +159,7 @@ def _refusal(problem: str, where: Any) -> Exception:
 
 def _problem(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
-    # Some say what is wrong in the first part, some in the second.
+    # Some errors give the problem in the first part, some in the second.
     parts = [getattr(error, name, None) for name in ("context", "problem")]
     problem = ", ".join(filter(None, parts)) or " ".join(str(error).split())
     problem = shorten_text(problem, 300)

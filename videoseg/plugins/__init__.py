@@ -1,22 +1,28 @@
-"""How components are declared, found, checked and built."""
+"""Plug-ins: components declared, found, checked and built; hooks and their events."""
 
-from videoseg.plugins.component import KINDS, Component
-from videoseg.plugins.events import FrameDone, Grounded, StageFinished, StageStarted
-from videoseg.plugins.hookspecs import hookimpl
+from videoseg.plugins.command import Command, RegisteredCommand
+from videoseg.plugins.component import KINDS, Component, RegisteredComponent
+from videoseg.plugins.hooks import FrameDone, Grounded, StageFinished, StageStarted, hookimpl
 from videoseg.plugins.loader import PluginFailure
-from videoseg.plugins.registry import RegisteredComponent, Registry, add, default_registry
+from videoseg.plugins.options import Option, PositiveInt, checked_options
+from videoseg.plugins.registry import Registry, add, default_registry
 
 __all__ = [
     "KINDS",
+    "Command",
     "Component",
     "FrameDone",
     "Grounded",
+    "Option",
     "PluginFailure",
+    "PositiveInt",
+    "RegisteredCommand",
     "RegisteredComponent",
     "Registry",
     "StageFinished",
     "StageStarted",
     "add",
+    "checked_options",
     "default_registry",
     "hookimpl",
 ]

@@ -1,4 +1,4 @@
-"""Registers what the core brings, through the same hook as any plug-in."""
+"""The components of the core, registered through the same hook as those of any plug-in."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def videoseg_components() -> Iterable[Component]:
         "sampler",
         "uniform",
         f"{_SAMPLERS}:UniformSampler",
-        summary="Frames at equal distances.",
+        summary="Evenly spaced frames.",
     )
     yield Component("sampler", "every", f"{_SAMPLERS}:EverySampler", summary="Every n-th frame.")
     yield Component(

@@ -1,17 +1,28 @@
-"""How a plug-in declares a component, without importing it."""
+"""Components: as a plug-in declares them, without an import, and as a registry knows them."""
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg._interruption import foreign_code
 from videoseg.errors import ConfigError
 from videoseg.text import shorten, shorten_text
 from videoseg.types.capabilities import PropagatorCapabilities
 
-__all__ = ["KINDS", "Component", "Kind"]
+__all__ = [
+    "KINDS",
+    "Component",
+    "Kind",
+    "RegisteredComponent",
+    "describe_conflict",
+    "describe_unknown",
+    "is_kebab_name",
+    "is_target",
+]
 
 Kind: TypeAlias = Literal[
     "sampler",
@@ -28,29 +39,63 @@ Kind: TypeAlias = Literal[
 KINDS: tuple[str, ...] = get_args(Kind)
 
 _LONGEST_NAME = 100
+_MOST_FAILURES = 10
+
+PACKAGES: Mapping[str, Mapping[str, str]] = {
+    "sampler": {
+        "motion": "videoseg-attributes",
+        **dict.fromkeys(("direct", "htfs", "segment-random", "timestamp"), "videoseg-r1"),
+        "sharpest": "videoseg-example",
+    },
+    "grounder": {"attributes": "videoseg-attributes", "r1": "videoseg-r1"},
+    "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
+    "propagator": {
+        "flow": "videoseg-attributes",
+        "sam2": "videoseg-sam2",
+        "xmem": "videoseg-xmem",
+    },
+    "chat": dict.fromkeys(("openai", "record", "replay", "transformers"), "videoseg-vlm"),
+    "benchmark": {"synthetic": "videoseg-synthetic"},
+    "pipeline": {
+        "attributes": "videoseg-attributes",
+        **dict.fromkeys(("videoseg-r1", "videoseg-r1-3b", "videoseg-r1-remote"), "videoseg-r1"),
+    },
+}
+"""The packages of this project that bring a component, by kind and name."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9.]*(-[a-z0-9.]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
+def is_kebab_name(name: str) -> bool:
+    """Return whether a name is lower-case kebab, such as ``every-tenth``, and not too long."""
+    return len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None
+
+
+def is_target(text: str) -> bool:
+    """Return whether a text has the form ``package.module:name``."""
+    return _TARGET.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One thing a plug-in offers. Declaring it imports nothing; building it does.
+    """A component that a plug-in offers. Declaring it imports nothing.
 
     Args:
-        kind: What it is; one of ``KINDS``.
-        name: What users write, in short kebab case, such as ``every-tenth``.
-        target: Where it lives, as ``package.module:Name``: a class (or a function that
+        kind: Its kind, one of ``KINDS``.
+        name: The name that users write, in short kebab case, such as ``every-tenth``.
+        target: Its place in the code, as ``package.module:Name``: a class (or a function that
             returns an instance) whose keyword arguments are the component's options. For
             kind ``pipeline``, a function that returns the configuration as a mapping.
         summary: One line for ``videoseg plugins``.
-        capabilities: For propagators: what they can do, known before anything loads.
+        capabilities: For propagators: the prompts and directions they support.
         requires: Modules that must be importable, such as ``("torch", "sam2")``.
-        install: What to give to ``pip install`` when one of them is missing.
+        install: The argument of ``pip install`` when one of them is missing.
         uses: Kinds of components the constructor takes by keyword, such as ``("chat",)``.
         license: Licence of code and weights, where users should know it.
-        weights: Where to ask for the weights that the component needs as it is, as
-            ``package.module:function``: a function that takes nothing, imports nothing heavy
-            and returns the command that fetches them, or nothing if they are here.
+        weights: A function, as ``package.module:function``, that reports missing weights: it
+            takes no arguments, imports nothing heavy, and returns the command that fetches the
+            weights of the default options, or nothing if they are on this machine.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -71,21 +116,21 @@ class Component:
         problems = self._wrong_types()
         if problems:
             raise ConfigError([f"component {shorten(self.name)}: {p}" for p in problems])
-        # A list is a usual way to write several names; what is frozen holds no list.
+        # Lists are accepted, but a frozen object holds tuples.
         object.__setattr__(self, "requires", tuple(self.requires))
         object.__setattr__(self, "uses", tuple(self.uses))
         if self.kind not in KINDS:
             problems.append(f"kind {shorten(self.kind)} is not one of {', '.join(KINDS)}")
-        if len(self.name) > _LONGEST_NAME or not _NAME.fullmatch(self.name):
+        if not is_kebab_name(self.name):
             problems.append(
                 f"name {shorten(self.name)} must be lower-case kebab, such as 'every-tenth', of "
                 f"at most {_LONGEST_NAME} characters"
             )
-        if not _TARGET.fullmatch(self.target):
+        if not is_target(self.target):
             problems.append(
                 f"target {shorten(self.target)} must have the form 'package.module:Name'"
             )
-        if self.weights and not _TARGET.fullmatch(self.weights):
+        if self.weights and not is_target(self.weights):
             problems.append(
                 f"weights {shorten(self.weights)} must have the form 'package.module:name'"
             )
@@ -139,7 +184,7 @@ def _is_installed(module: str) -> bool:
     try:
         spec = find_spec(top)
     except ValueError:
-        # A module that was made up in this process has no spec.
+        # A module that was created in this process has no spec.
         return top in sys.modules and not inner
     name = top
     for part in inner:
@@ -149,3 +194,82 @@ def _is_installed(module: str) -> bool:
         # importlib's find_spec would import the packages above, which may be heavy.
         spec = PathFinder.find_spec(name, spec.submodule_search_locations)
     return spec is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredComponent:
+    """A component and where it comes from.
+
+    Args:
+        component: What was declared.
+        plugin: The plug-in that declared it.
+        distribution: The installed package, or ``this session`` for ``videoseg.add``.
+        version: The package's version.
+        factory: The class itself, for components added in the session.
+    """
+
+    component: Component
+    plugin: str
+    distribution: str
+    version: str = ""
+    factory: Callable[..., Any] | None = None
+
+    @property
+    def missing_modules(self) -> tuple[str, ...]:
+        """Required modules that are not installed."""
+        return self.component.missing_modules()
+
+    @property
+    def remedy(self) -> str:
+        """The command that installs what is missing; empty if nothing is."""
+        missing = self.missing_modules
+        if not missing:
+            return ""
+        return f"pip install {self.component.install or ' '.join(missing)}"
+
+
+def describe_unknown(
+    kind: str,
+    name: str,
+    components: Sequence[RegisteredComponent],
+    failures: Sequence[str],
+) -> str:
+    """Return the message for a component that is not registered.
+
+    Args:
+        kind: The kind asked for.
+        name: The name asked for.
+        components: Everything that is registered.
+        failures: The plug-ins that failed to load, with the reason; the component may be in one.
+    """
+    if kind not in KINDS:
+        return f"there is no kind {shorten(kind)}; the kinds are {', '.join(KINDS)}"
+    known = [entry.component for entry in components]
+    names = list(dict.fromkeys(one.name for one in known if one.kind == kind))
+    if package := PACKAGES.get(kind, {}).get(name):
+        text = f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}"
+        return text + _failures_text(failures)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    text = f"there is no {kind} {shorten(name)}; "
+    if close:
+        text += f"did you mean {' or '.join(repr(match) for match in close)}? "
+    text += f"known: {', '.join(names) if names else 'none'}"
+    elsewhere = sorted({one.kind for one in known if one.name == name})
+    if elsewhere:
+        text += f". There is a {' and a '.join(elsewhere)} of that name"
+    return text + _failures_text(failures)
+
+
+def _failures_text(failures: Sequence[str]) -> str:
+    shown = "; ".join(failures[:_MOST_FAILURES])
+    return f". Plug-ins that failed to load: {shown}" if failures else ""
+
+
+def describe_conflict(entries: Sequence[RegisteredComponent]) -> str:
+    """Return the message for a component that several plug-ins declare."""
+    component = entries[0].component
+    owners = " and ".join(sorted({f"{e.distribution} {e.version}".strip() for e in entries}))
+    return (
+        f"{component.kind} {component.name!r} is declared by {owners}; "
+        "uninstall one, or list the plug-ins to load in VIDEOSEG_PLUGINS"
+    )

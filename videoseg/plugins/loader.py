@@ -1,16 +1,22 @@
-"""Finds installed plug-ins and loads each on its own, so that one cannot spoil the others."""
+"""Installed plug-ins: found by entry point, and registered each on its own."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from itertools import islice
+from typing import Any, TypeVar
 
 import pluggy
 
-from videoseg._interruption import describe_error
+from videoseg._interruption import describe_error, foreign_code
+from videoseg.errors import PluginLoadError
+from videoseg.plugins.command import Command
+from videoseg.plugins.component import Component
 from videoseg.text import shorten_text
 
 __all__ = [
@@ -18,7 +24,10 @@ __all__ = [
     "OWN_DISTRIBUTION",
     "PluginFailure",
     "allowed_plugins",
+    "distribution_of",
+    "import_target",
     "installed_entry_points",
+    "read_declared",
     "register_plugin",
 ]
 
@@ -26,6 +35,9 @@ ENTRY_POINT_GROUP = "videoseg"
 OWN_DISTRIBUTION = "videoseg"
 _ALLOW_LIST_VARIABLE = "VIDEOSEG_PLUGINS"
 _LONGEST_DETAILS = 20_000
+_MAX_DECLARED = 1_000
+
+_Declared = TypeVar("_Declared", Component, Command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,7 @@ class PluginFailure:
         try:
             details = "".join(traceback.format_exception(error))
         except Exception:
-            # An exception of somebody else's may be unfit even to be printed.
+            # Even the text of a foreign exception may fail to be made.
             details = ""
         details = shorten_text(details, _LONGEST_DETAILS)
         return PluginFailure(plugin, distribution, describe_error(error), details)
@@ -99,3 +111,53 @@ def register_plugin(manager: pluggy.PluginManager, plugin: object, name: str) ->
     except pluggy.PluginValidationError:
         manager.unregister(plugin)
         raise
+
+
+def read_declared(
+    manager: pluggy.PluginManager, name: str, hook: str, kind: type[_Declared]
+) -> list[_Declared]:
+    """Return what one plug-in declares through one hook.
+
+    Args:
+        manager: Where the plug-in is registered.
+        name: The name of the plug-in.
+        hook: The name of the hook.
+        kind: What the hook must yield.
+
+    Raises:
+        PluginLoadError: If it yields something else, or too much.
+    """
+    declared: list[_Declared] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        if implementation.plugin_name != name:
+            continue
+        for found in islice(implementation.function() or (), _MAX_DECLARED + 1):
+            if len(declared) == _MAX_DECLARED:
+                raise PluginLoadError(
+                    f"{hook} yields more than {_MAX_DECLARED:,} {kind.__name__.lower()}s; "
+                    "it must come to an end"
+                )
+            if not isinstance(found, kind):
+                raise PluginLoadError(
+                    f"{hook} must yield videoseg.{kind.__name__} objects, "
+                    f"got {type(found).__name__}"
+                )
+            declared.append(found)
+    return declared
+
+
+def import_target(target: str, label: str, distribution: str) -> Any:
+    """Import what ``package.module:name`` refers to.
+
+    Raises:
+        PluginLoadError: If that fails; names what it is and the package it is from.
+    """
+    module_name, _, attribute = target.partition(":")
+    try:
+        with foreign_code():
+            return getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:
+        raise PluginLoadError(
+            f"{label} of {distribution} could not be imported from {target}: "
+            f"{describe_error(error)}"
+        ) from error

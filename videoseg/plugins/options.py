@@ -1,46 +1,111 @@
-"""Checks a component's options against the signature of what builds it."""
+"""Options of components: read from signatures, described, checked and converted.
+
+The options of a component are the keyword arguments of its constructor. What each allows stands
+in one place, its annotation: ``Literal["first", "last"]`` or ``Annotated[int, Interval(ge=0)]``.
+"""
 
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+
+from videoseg.errors import ConfigError
 from videoseg.text import shorten
 
-__all__ = ["OptionFacts", "check_options", "option_facts", "option_meanings"]
+__all__ = [
+    "Option",
+    "PositiveInt",
+    "check_options",
+    "checked_options",
+    "convert_option",
+    "list_options",
+]
 
-_DEEPEST = 20
-_MOST_PROBLEMS = 20
+PositiveInt: TypeAlias = Annotated[int, Ge(1)]
+"""A whole number of at least 1."""
 
-OptionFacts = dict[str, tuple[str, str]]
-"""For each option its type and its default, as text."""
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_MAX_DEPTH = 20
+_MAX_PROBLEMS = 20
+
+# Singular and plural, for messages.
+_NOUNS: Mapping[Any, tuple[str, str]] = {
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    str: ("text", "texts"),
+    bool: ("true or false", "truth values"),
+    Path: ("a path", "paths"),
+    NoneType: ("None", "None"),
+}
 
 
-def option_facts(factory: Callable[..., Any], *, given: tuple[str, ...] = ()) -> OptionFacts:
-    """Return the options a factory takes, leaving out what the pipeline itself gives."""
-    facts: OptionFacts = {}
+class Option(NamedTuple):
+    """One option of a component, as text.
+
+    Args:
+        type: Its type with the values it allows, such as ``int, at least 1``.
+        default: Its default as Python writes it, or ``required``.
+        meaning: What the docstring of the constructor says of it.
+    """
+
+    type: str
+    default: str
+    meaning: str = ""
+
+
+# -- describing ------------------------------------------------------------------------------
+
+
+def list_options(factory: Callable[..., Any], *, given: tuple[str, ...] = ()) -> dict[str, Option]:
+    """Return the options that a factory takes, by name.
+
+    Args:
+        factory: The class or function that builds a component.
+        given: Arguments that the pipeline supplies itself; left out.
+    """
+    options: dict[str, Option] = {}
     hints = _hints(factory)
+    meanings = _meanings(factory)
     for name, parameter in _parameters(factory).items():
         if name in given:
             continue
         annotation = parameter.annotation
-        kind = "" if annotation is parameter.empty else str(annotation).removeprefix("typing.")
+        shown = "" if annotation is parameter.empty else str(annotation).removeprefix("typing.")
         if inspect.isclass(annotation):
-            kind = annotation.__name__
-        # The name of an alias does not tell which values there are.
-        kind = _choices(hints.get(name)) or kind
+            shown = annotation.__name__
+        # The name of an alias does not show which values there are.
+        shown = _type_text(hints.get(name)) or shown
         required = parameter.default is parameter.empty
-        facts[name] = (kind, "required" if required else repr(parameter.default))
-    return facts
+        default = "required" if required else repr(parameter.default)
+        options[name] = Option(shown, default, meanings.get(name, ""))
+    return options
 
 
-def option_meanings(factory: Callable[..., Any]) -> dict[str, str]:
-    """Return what the section ``Args:`` of a factory's docstring says of each argument."""
+def _meanings(factory: Callable[..., Any]) -> dict[str, str]:
+    """Return the text of each argument in the section ``Args:`` of a docstring."""
     _, _, section = (inspect.getdoc(factory) or "").partition("\nArgs:\n")
     meanings: dict[str, str] = {}
     name = ""
@@ -55,21 +120,152 @@ def option_meanings(factory: Callable[..., Any]) -> dict[str, str]:
     return meanings
 
 
-def _choices(hint: Any) -> str:
-    """Return the values that a Literal allows, also as a part of a union; else nothing."""
+def _type_text(hint: Any) -> str:
+    """Return a type with its choices and bounds; empty if the annotation says as much itself."""
     if get_origin(hint) is Annotated:
-        return _choices(get_args(hint)[0])
+        inner, *metadata = get_args(hint)
+        name = _type_text(inner) or getattr(inner, "__name__", str(inner))
+        return f"{name} {_bounds(metadata) or ''}".rstrip()
     if get_origin(hint) is Literal:
         return " | ".join(map(repr, get_args(hint)))
     if get_origin(hint) not in (Union, UnionType):
         return ""
     parts = get_args(hint)
-    if not any(get_origin(part) is Literal for part in parts):
+    if not any(get_origin(part) in (Literal, Annotated) for part in parts):
         return ""
     names = (
         "None" if part is NoneType else getattr(part, "__name__", str(part)) for part in parts
     )
-    return " | ".join(_choices(part) or name for part, name in zip(parts, names, strict=True))
+    return " | ".join(_type_text(part) or name for part, name in zip(parts, names, strict=True))
+
+
+def _allowed(hint: Any) -> str:
+    """Describe the values that a type allows; empty if this cannot be said in words."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is None:
+        return _NOUNS.get(hint, ("", ""))[0]
+    if origin is Literal:
+        return _joined(map(repr, args))
+    if origin in (Union, UnionType):
+        parts = [_allowed(part) for part in args]
+        return _joined(parts) if all(parts) else ""
+    if origin in (list, tuple, Sequence):
+        return _allowed_items(args, origin is tuple)
+    if origin is Annotated:
+        inner, *metadata = args
+        noun, bounds = _allowed(inner), _bounds(metadata)
+        return f"{noun} {bounds}".rstrip() if noun and bounds is not None else ""
+    return ""
+
+
+def _allowed_items(args: tuple[Any, ...], is_tuple: bool) -> str:
+    members = set(args) - {Ellipsis}
+    if len(members) != 1 or (member := members.pop()) not in _NOUNS:
+        return ""
+    number = f"{len(args)} " if is_tuple and Ellipsis not in args else ""
+    return f"a list of {number}{_NOUNS[member][1]}"
+
+
+def _bounds(metadata: Sequence[Any]) -> str | None:
+    """Describe the constraints of an annotation; None if one cannot be said in words."""
+    least = most = ""
+    for constraint in _flat(metadata):
+        if isinstance(constraint, Ge):
+            least = f"of at least {_number(constraint.ge)}"
+        elif isinstance(constraint, Gt):
+            least = f"above {_number(constraint.gt)}"
+        elif isinstance(constraint, Le):
+            most = f"of at most {_number(constraint.le)}"
+        elif isinstance(constraint, Lt):
+            most = f"below {_number(constraint.lt)}"
+        elif isinstance(constraint, MinLen):
+            least = f"with at least {_items(constraint.min_length)}"
+        elif isinstance(constraint, MaxLen):
+            most = f"with at most {_items(constraint.max_length)}"
+        else:
+            return None
+    if least.startswith("of") and most.startswith("of"):
+        return f"from {least.removeprefix('of at least ')} to {most.removeprefix('of at most ')}"
+    return " and ".join(filter(None, (least, most)))
+
+
+def _flat(metadata: Iterable[Any]) -> Iterable[Any]:
+    for constraint in metadata:
+        # pydantic.Field holds a list of constraints, and an Interval consists of them.
+        inner = getattr(constraint, "metadata", None)
+        if inner is None and getattr(constraint, "__is_annotated_types_grouped_metadata__", None):
+            inner = list(constraint)
+        if inner is None:
+            yield constraint
+        else:
+            yield from _flat(inner)
+
+
+def _number(bound: Any) -> str:
+    if isinstance(bound, int):
+        return f"{bound:,}"
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)
+
+
+def _items(number: int) -> str:
+    return f"{number} item{'' if number == 1 else 's'}"
+
+
+def _joined(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+# -- checking --------------------------------------------------------------------------------
+
+
+def checked_options(label: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Make a constructor check its options against its annotations and convert them.
+
+    Built by name, a component gets options that have been checked already. With this decorator
+    on ``__init__`` (or on a function that builds the component) a direct call refuses the same
+    values with the same message, and takes what YAML and NumPy make of numbers.
+
+    Args:
+        label: What messages call the component: its kind and name.
+
+    Returns:
+        A decorator. The function that it returns raises ``ConfigError``, which lists every value
+        that its annotation does not allow.
+
+    Example:
+        >>> class Evenly:
+        ...     @checked_options("sampler 'evenly'")
+        ...     def __init__(self, *, num_frames: PositiveInt = 8) -> None:
+        ...         self.num_frames = num_frames
+        >>> Evenly(num_frames=0)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        videoseg.errors.ConfigError: option 'num_frames' of sampler 'evenly' must be a whole ...
+    """
+
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @functools.wraps(function)
+        def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            try:
+                bound = inspect.signature(function).bind(*args, **kwargs)
+            except TypeError:
+                return function(*args, **kwargs)  # which raises Python's own message
+            hints, problems = _hints(function), []
+            for name in _parameters(function):
+                if name not in hints or name not in bound.arguments:
+                    continue
+                value, problem = convert_option(bound.arguments[name], hints[name])
+                bound.arguments[name] = value
+                if problem:
+                    problems.append(f"option {name!r} of {label} {problem}")
+            if problems:
+                raise ConfigError(problems)
+            return function(*bound.args, **bound.kwargs)
+
+        return checked
+
+    return decorate
 
 
 def check_options(
@@ -78,10 +274,10 @@ def check_options(
     """Return the options converted to their annotated types, and every problem found.
 
     Args:
-        label: What the component is called in messages, such as ``sampler 'every'``.
+        label: What messages call the component, such as ``sampler 'every'``.
         factory: The class or function that builds it.
         options: What the user asked for.
-        given: Arguments the pipeline supplies itself.
+        given: Arguments that the pipeline supplies itself.
     """
     parameters = _parameters(factory)
     takes_any = any(p.kind is p.VAR_KEYWORD for p in _signature(factory).parameters.values())
@@ -91,10 +287,10 @@ def check_options(
     hints = _hints(factory)
     for name, value in options.items():
         if name in names or (takes_any and name not in given):
-            converted[name], problem = _convert(value, hints.get(name, Any))
+            converted[name], problem = convert_option(value, hints.get(name, Any))
             if problem:
-                problems.append(f"option {name!r} of {label}: {problem}")
-        elif len(problems) < _MOST_PROBLEMS:
+                problems.append(f"option {name!r} of {label} {problem}")
+        elif len(problems) < _MAX_PROBLEMS:
             problems.append(f"{label} has no option {shorten(name)}; {_nearest(name, names)}")
     for name in names:
         if parameters[name].default is inspect.Parameter.empty and name not in options:
@@ -108,28 +304,48 @@ def _nearest(name: str, names: list[str]) -> str:
     return f"{hint}its options are: {', '.join(names) if names else 'none'}"
 
 
-def _convert(value: Any, annotation: Any) -> tuple[Any, str]:
+def convert_option(value: Any, annotation: Any) -> tuple[Any, str]:
+    """Return a value converted to an annotated type, and the problem with it.
+
+    Args:
+        value: What was given.
+        annotation: The type, perhaps with constraints: ``Annotated[int, Interval(ge=1, le=9)]``.
+
+    Returns:
+        The value, and a message such as ``must be a whole number from 1 to 9, got 10``; the
+        message is empty if the value is allowed.
+
+    Example:
+        >>> convert_option("10", Annotated[int, Ge(1)])
+        (10, '')
+    """
     from pydantic import ValidationError
 
     if getattr(value, "shape", None) == ():
-        # A number of NumPy or torch, which may be true or none at all like Python's.
+        # A number of NumPy or torch, which may be a truth value or NaN like one of Python's.
         value = value.item()
-    if problem := _impossible(value):
-        return value, f"{problem}, got {shorten(value)}"
+    if problem := _unrecordable(value):
+        return value, f"must be {problem}, got {shorten(value)}"
     adapter = _adapter(annotation)
     if adapter is None:
         return value, ""
     try:
         converted = adapter.validate_python(value)
     except ValidationError as error:
-        messages = "; ".join(dict.fromkeys(item["msg"] for item in error.errors()[:3]))
-        # YAML and the command line call it null; as None it is a word of four letters.
+        # On the command line and in YAML None is a word of four letters.
         may_be_none = value == "None" and NoneType in get_args(annotation)
         hint = "; write null for none" if may_be_none else ""
-        return value, f"{messages}, got {shorten(value)}{hint}"
-    if _counts_truth(value, converted):
-        return value, f"Input should be a number, got {shorten(value)}"
+        return value, f"{_requirement(annotation, error)}, got {shorten(value)}{hint}"
+    if _is_truth_as_number(value, converted):
+        return value, f"must be {_allowed(annotation) or 'a number'}, got {shorten(value)}"
     return converted, ""
+
+
+def _requirement(annotation: Any, error: Any) -> str:
+    if allowed := _allowed(annotation):
+        return f"must be {allowed}"
+    messages = dict.fromkeys(item["msg"] for item in error.errors()[:3])
+    return "; ".join(text.replace("Input should", "must", 1) for text in messages)
 
 
 def _adapter(annotation: Any) -> Any:
@@ -147,35 +363,38 @@ def _adapter(annotation: Any) -> Any:
     except (PydanticSchemaGenerationError, SchemaError):
         return None
     except PydanticUserError:
-        # Types that carry their own configuration refuse one from outside.
+        # Types with a configuration of their own refuse another one.
         return TypeAdapter(annotation)
 
 
-def _impossible(value: Any, depth: int = 0) -> str:
-    """Return what keeps a value from being anything that a result could record."""
-    if depth > _DEEPEST:
-        return f"Input should be nested at most {_DEEPEST} levels deep"
+def _unrecordable(value: Any, depth: int = 0) -> str:
+    """Return what a value must be for a result to record it; empty if it already is."""
+    if depth > _MAX_DEPTH:
+        return f"nested at most {_MAX_DEPTH} levels deep"
     if isinstance(value, float) and not math.isfinite(value):
-        return "Input should be a finite number"
+        return "a finite number"
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return "Input should be a number that fits into 64 bits"
+        return "a number that fits into 64 bits"
     inner: list[Any] = []
     if isinstance(value, Mapping):
         inner = [*value.keys(), *value.values()]
     elif isinstance(value, list | tuple):
         inner = list(value)
-    return next((problem for one in inner if (problem := _impossible(one, depth + 1))), "")
+    return next((problem for one in inner if (problem := _unrecordable(one, depth + 1))), "")
 
 
-def _counts_truth(value: Any, converted: Any) -> bool:
-    """Return whether true or false was taken for a number, which nobody means."""
+def _is_truth_as_number(value: Any, converted: Any) -> bool:
+    """Return whether true or false was read as a number, which is always a mistake."""
     if isinstance(value, bool):
         return isinstance(converted, int | float) and not isinstance(converted, bool)
     if isinstance(value, list | tuple) and isinstance(converted, list | tuple):
-        return any(map(_counts_truth, value, converted))
+        return any(map(_is_truth_as_number, value, converted))
     if isinstance(value, Mapping) and isinstance(converted, Mapping):
-        return any(_counts_truth(one, converted.get(key)) for key, one in value.items())
+        return any(_is_truth_as_number(one, converted.get(key)) for key, one in value.items())
     return False
+
+
+# -- reading signatures ----------------------------------------------------------------------
 
 
 def _signature(factory: Callable[..., Any]) -> inspect.Signature:

@@ -1,13 +1,12 @@
-"""Knows every component by kind and name, and builds them."""
+"""The registry of components by kind and name, which also builds them."""
 
 from __future__ import annotations
 
-import importlib
+import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 import pluggy
@@ -17,29 +16,41 @@ from videoseg.errors import (
     ComponentNotFoundError,
     ConfigError,
     MissingDependencyError,
+    MissingWeightsError,
     PluginConflictError,
     PluginLoadError,
+    VideosegError,
 )
-from videoseg.plugins.component import KINDS, Component
-from videoseg.plugins.construction import call_factory, find_problems
-from videoseg.plugins.hookspecs import HookSpecs
+from videoseg.plugins.command import Command, RegisteredCommand, command_conflict
+from videoseg.plugins.component import (
+    KINDS,
+    Component,
+    RegisteredComponent,
+    describe_conflict,
+    describe_unknown,
+    is_target,
+)
+from videoseg.plugins.hooks import HookSpecs
 from videoseg.plugins.loader import (
     PluginFailure,
     allowed_plugins,
     distribution_of,
+    import_target,
     installed_entry_points,
+    read_declared,
     register_plugin,
 )
-from videoseg.plugins.options import OptionFacts, check_options, option_facts
-from videoseg.plugins.registered import RegisteredComponent, conflict_text, not_found_text
+from videoseg.plugins.options import Option, check_options, list_options
+from videoseg.text import shorten
 from videoseg.types.capabilities import PropagatorCapabilities
 
 __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
 
 _logger = logging.getLogger(__name__)
 
+_CHECK = "check_options"
+_DOWNLOAD = "download"
 _IN_SESSION = "this session"
-_MOST_COMPONENTS = 1_000
 
 
 class Registry:
@@ -62,9 +73,10 @@ class Registry:
         # Reentrant, since a plug-in may ask for something while it is loaded.
         self._loading = threading.RLock()
         self._components: dict[tuple[str, str], list[RegisteredComponent]] = {}
+        self._commands: dict[str, list[RegisteredCommand]] = {}
         self._failures: list[PluginFailure] = []
 
-    # -- what is known ----------------------------------------------------------------
+    # -- looking up --------------------------------------------------------------------
 
     @property
     def failures(self) -> tuple[PluginFailure, ...]:
@@ -74,10 +86,11 @@ class Registry:
 
     @property
     def conflicts(self) -> tuple[str, ...]:
-        """One sentence for each (kind, name) that several plug-ins declare."""
+        """One sentence for each component and each command that several plug-ins declare."""
         self._load()
-        return tuple(
-            conflict_text(entries) for entries in self._components.values() if len(entries) > 1
+        return (
+            *(describe_conflict(found) for found in self._components.values() if len(found) > 1),
+            *(command_conflict(found) for found in self._commands.values() if len(found) > 1),
         )
 
     def components(self, kind: str | None = None) -> tuple[RegisteredComponent, ...]:
@@ -98,19 +111,45 @@ class Registry:
         """Return one component.
 
         Raises:
-            ComponentNotFoundError: If there is none; names the nearest ones and the plug-ins
+            ComponentNotFoundError: If it does not exist; names similar ones and the plug-ins
                 that failed to load.
             PluginConflictError: If two plug-ins declare it; names both packages.
         """
         self._load()
         entries = self._components.get((kind, name), [])
         if not entries:
-            raise ComponentNotFoundError(
-                not_found_text(kind, name, self.components(), self._failures)
-            )
+            failures = [f"{failure.plugin} ({failure.error})" for failure in self._failures]
+            text = describe_unknown(kind, name, self.components(), failures)
+            if self._allow is None and allowed_plugins() is not None:
+                text += ". VIDEOSEG_PLUGINS is set: only the plug-ins that it lists are loaded"
+            raise ComponentNotFoundError(text)
         if len(entries) > 1:
-            raise PluginConflictError(conflict_text(entries))
+            raise PluginConflictError(describe_conflict(entries))
         return entries[0]
+
+    def commands(self) -> tuple[RegisteredCommand, ...]:
+        """Return the commands of the command line, those of videoseg itself first."""
+        self._load()
+        return tuple(entry for entries in self._commands.values() for entry in entries)
+
+    def load_command(self, name: str) -> Any:
+        """Import a command and return the object that was declared.
+
+        Raises:
+            ComponentNotFoundError: If no plug-in declares it.
+            PluginConflictError: If several plug-ins declare it; names their packages.
+            PluginLoadError: If it cannot be imported; names the package it is from.
+        """
+        self._load()
+        entries = self._commands.get(name, [])
+        if not entries:
+            raise ComponentNotFoundError(f"no plug-in declares a command {shorten(name)}")
+        if len(entries) > 1:
+            raise PluginConflictError(command_conflict(entries))
+        entry = entries[0]
+        return import_target(
+            entry.command.target, f"command {name!r}", f"{entry.distribution} {entry.version}"
+        )
 
     # -- adding ------------------------------------------------------------------------
 
@@ -140,16 +179,17 @@ class Registry:
                 f"got an instance of {type(factory).__name__}; pass instances to Pipeline directly"
             )
         module = getattr(factory, "__module__", "__main__")
-        target_name = getattr(factory, "__name__", type(factory).__name__)
-        if not target_name.isidentifier():
-            target_name = "factory"
+        target = f"{module}:{getattr(factory, '__name__', type(factory).__name__)}"
+        if not is_target(target):
+            # Lambdas, and modules loaded from files whose names are no identifiers.
+            target = "__main__:factory"
         if capabilities is None and kind == "propagator":
             declared = getattr(factory, "capabilities", None)
             capabilities = declared if isinstance(declared, PropagatorCapabilities) else None
         component = Component(
             kind,
             name,
-            f"{module}:{target_name}",
+            target,
             summary=summary,
             capabilities=capabilities,
             uses=uses,
@@ -198,36 +238,28 @@ class Registry:
             raise MissingDependencyError(
                 f"{label} needs {', '.join(missing)}, which is not installed: {entry.remedy}"
             )
-        module_name, _, attribute = component.target.partition(":")
-        try:
-            with foreign_code():
-                target = getattr(importlib.import_module(module_name), attribute)
-        except Exception as error:
-            raise PluginLoadError(
-                f"{label} of {entry.distribution} could not be imported from "
-                f"{component.target}: {describe_error(error)}"
-            ) from error
+        target = import_target(component.target, label, entry.distribution)
         if not callable(target):
             raise PluginLoadError(f"{label}: {component.target} is not a class or function")
         result: Callable[..., Any] = target
         return result
 
-    def options(self, kind: str, name: str) -> OptionFacts:
-        """Return the options of a component: name -> (type, default), as text."""
+    def options(self, kind: str, name: str) -> dict[str, Option]:
+        """Return the options of a component by name: type, default and meaning as text."""
         entry = self.find(kind, name)
-        return option_facts(self.factory(entry), given=entry.component.uses)
+        return list_options(self.factory(entry), given=entry.component.uses)
 
     def check(self, kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
         """Return every problem with the options, those that the constructor finds included.
 
         The constructor is called as ``build`` calls it, with ``download=False`` where there is
-        such an option, and what it made is let go at once. A class whose constructor does more
+        such an option, and its result is discarded. A class whose constructor does more
         than check and remember its options has a static method ``check_options`` with the same
-        arguments, which is called instead. Missing weights are no problem of the options.
+        arguments, which is called instead. Missing weights are not a problem of the options.
         """
         entry = self.find(kind, name)
         converted, problems = self._checked(entry, options)
-        return problems or find_problems(
+        return problems or _find_problems(
             self._label(entry), self.factory(entry), converted, entry.component.uses
         )
 
@@ -264,7 +296,7 @@ class Registry:
             supplied[needed] = value
         if problems:
             raise ConfigError(problems)
-        return call_factory(self._label(entry), self.factory(entry), {**converted, **supplied})
+        return _call_factory(self._label(entry), self.factory(entry), {**converted, **supplied})
 
     @staticmethod
     def _label(entry: RegisteredComponent) -> str:
@@ -323,43 +355,111 @@ class Registry:
         try:
             with foreign_code():
                 register_plugin(manager, plugin, name)
-                declared = self._declared(manager, name)
+                components = read_declared(manager, name, "videoseg_components", Component)
+                commands = read_declared(manager, name, "videoseg_commands", Command)
         except Exception as error:
             if manager.has_plugin(name):
                 manager.unregister(name=name)
             self._fail(name, distribution, version, error)
             return
-        for component in declared:
+        for component in components:
             key = (component.kind, component.name)
             self._components.setdefault(key, []).append(
                 RegisteredComponent(component, name, distribution, version)
             )
-
-    @staticmethod
-    def _declared(manager: pluggy.PluginManager, name: str) -> list[Component]:
-        declared: list[Component] = []
-        for implementation in manager.hook.videoseg_components.get_hookimpls():
-            if implementation.plugin_name != name:
-                continue
-            yielded: Iterable[object] = implementation.function() or ()  # type: ignore[assignment]
-            for component in islice(yielded, _MOST_COMPONENTS + 1):
-                if len(declared) == _MOST_COMPONENTS:
-                    raise PluginLoadError(
-                        f"videoseg_components yields more than {_MOST_COMPONENTS:,} components; "
-                        "it must come to an end"
-                    )
-                if not isinstance(component, Component):
-                    raise PluginLoadError(
-                        "videoseg_components must yield videoseg.Component objects, "
-                        f"got {type(component).__name__}"
-                    )
-                declared.append(component)
-        return declared
+        for command in commands:
+            self._commands.setdefault(command.name, []).append(
+                RegisteredCommand(command, name, distribution, version)
+            )
 
     def _fail(self, name: str, distribution: str, version: str, error: BaseException) -> None:
         failure = PluginFailure.of(name, f"{distribution} {version}".strip(), error)
         _logger.debug("plug-in %s failed to load:\n%s", name, failure.details)
         self._failures.append(failure)
+
+
+def _call_factory(label: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call what builds a component; what it raises names the component.
+
+    Args:
+        label: What the component is called in messages, such as ``sampler 'every'``.
+        factory: The class or function that builds it.
+        arguments: Its keyword arguments.
+
+    Raises:
+        ConfigError: If it refuses its options.
+        PluginLoadError: If it fails otherwise.
+    """
+    try:
+        with foreign_code():
+            return factory(**arguments)
+    except (VideosegError, MemoryError):
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{label} cannot be built with {_list_arguments(arguments)}: {describe_error(error)}"
+        ) from error
+    except Exception as error:
+        raise PluginLoadError(f"{label} cannot be built: {describe_error(error)}") from error
+
+
+def _find_problems(
+    label: str, factory: Callable[..., Any], options: Mapping[str, Any], given: tuple[str, ...]
+) -> list[str]:
+    """Return the problems that a constructor finds in its options, one sentence each.
+
+    Args:
+        label: What the component is called in messages.
+        factory: The class or function that builds it.
+        options: Its options, converted to their types.
+        given: Arguments that the pipeline supplies itself; a placeholder stands in for each.
+    """
+    arguments: dict[str, Any] = dict(options)
+    if arguments.get(_DOWNLOAD) is True:
+        arguments[_DOWNLOAD] = False
+    check = inspect.getattr_static(factory, _CHECK, None)
+    try:
+        if isinstance(check, staticmethod):
+            _call_factory(label, check.__func__, arguments)
+            return []
+        built = _call_factory(label, factory, {**arguments, **dict.fromkeys(given, _StandIn())})
+    except MissingWeightsError:
+        return []
+    except ConfigError as error:
+        return [text if _mentions(text, label) else f"{label}: {text}" for text in error.problems]
+    except VideosegError as error:
+        return [str(error)]
+    _discard(built)
+    return []
+
+
+class _StandIn:
+    """A placeholder for another stage that a constructor keeps for later."""
+
+    def chat(self, *_arguments: Any, **_keywords: Any) -> Any:
+        raise ConfigError("a constructor must not ask a chat model")
+
+
+def _discard(built: object) -> None:
+    try:
+        with foreign_code():
+            close = getattr(built, "close", None)
+            if callable(close):
+                close()
+    except Exception:
+        # It was never used; a run that uses it reports this.
+        return
+
+
+def _list_arguments(arguments: Mapping[str, Any]) -> str:
+    options = [f"{name}={shorten(value, 40)}" for name, value in [*arguments.items()][:10]]
+    return ", ".join(options) or "its defaults"
+
+
+def _mentions(text: str, label: str) -> bool:
+    """Return whether a message already names the component."""
+    name = label.partition(" ")[2].strip("'")
+    return name in text
 
 
 @lru_cache(maxsize=1)

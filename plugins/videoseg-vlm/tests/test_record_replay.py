@@ -342,8 +342,8 @@ def test_a_recording_that_is_not_there_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("hello", "line 1: it is no exchange"),
-        ("[]", "line 1: it is no exchange"),
+        ("hello", "line 1: it is not an exchange"),
+        ("[]", "line 1: it is not an exchange"),
         ('{"exchange": 2, "request": {}, "replies": []}', "line 1: its format 2"),
         ('{"exchange": 1, "request": {}, "replies": []}', "line 1: its request has no messages"),
         ('{"exchange": 1, "request": {}, "replies": [{"txt": 1}]}', "line 1: .*text"),

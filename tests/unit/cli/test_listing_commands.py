@@ -99,7 +99,7 @@ def test_listing_imports_no_component():
 def test_one_component_with_its_options(run):
     text = run("plugins", "show", "sampler", "uniform").out
     assert "num_frames" in text
-    assert "int, default 8" in text
+    assert "int of at least 1, default 8" in text
     document = json.loads(run("plugins", "show", "sampler", "uniform", "--json").out)
     facts = document["options"]["num_frames"]
     assert (facts["type"], facts["default"]) == ("int", "8")

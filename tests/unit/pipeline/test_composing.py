@@ -146,7 +146,7 @@ def test_stages_without_the_right_methods_are_refused(registry):
         vs.Pipeline(object(), EverySecond(), Hold, registry=registry)
     assert len(caught.value.problems) == 3
     assert (
-        "object is no sampler: it has no method sample(video, query, *, window, keyframe=None, "
+        "object is not a sampler: it has no method sample(video, query, *, window, keyframe=None, "
         "seed=0) -> FrameSelection"
     ) in str(caught.value)
     assert "pass an instance, Hold(...)" in str(caught.value)

@@ -69,7 +69,7 @@ def test_a_pass_that_fails_costs_the_objects_of_the_others_nothing(video):
         pipeline(AnswersAt([(1, 3), (2, 4), (3, 5)]), hold)(video, "all")
     partial = caught.value.partial
     assert partial.warnings == (
-        "another pass of the propagator failed, too: PropagationError: no room for the second, "
+        "another pass of the propagator also failed: PropagationError: no room for the second, "
         "backward",
     )
     assert partial.track(1).visible_frames == partial.track(3).visible_frames == tuple(range(10))
@@ -96,7 +96,7 @@ def test_every_pass_that_fails_is_told_of(video):
                 raise PropagationError(f"no room for {sorted(masks.masks)}")
             yield masks
 
-    warning = "another pass of the propagator failed, too: PropagationError: no room for [2]"
+    warning = "another pass of the propagator also failed: PropagationError: no room for [2]"
     answer = AnswersAt([(1, 3), (2, 3)])
     pipe = pipeline(answer, Troubled(each_fails, max_objects_per_pass=1))
     with pytest.raises(PropagationError, match=r"no room for \[1\]") as caught:

@@ -97,11 +97,10 @@ def test_objects_apart_and_boxes_that_touch_are_no_reason_to_warn(frames):
 
 
 def watched(prompts, *frames_of_masks):
-    losses = []
-    watch = OverlapWatch(prompts, losses)
+    watch = OverlapWatch(prompts)
     for frame, masks in enumerate(frames_of_masks):
         watch.see(frame, masks)
-    return losses
+    return watch.losses
 
 
 BOTH = [prompt(1, PERSON), prompt(2, SHIRT)]

@@ -22,10 +22,12 @@ def warnings_of(video, *prompts: Prompt) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("box", [(0.1, 0.2, 0.6, 0.8), (0, 0, 1, 1), (0.5, 0, 1, 0.25)])
-def test_a_box_in_shares_of_the_frame_is_warned_of(video, box):
+def test_a_box_in_fractions_of_the_frame_is_warned_of(video, box):
     [warning] = warnings_of(video, Prompt(3, 2, box=Box(*box)))
     assert "of object 3 on frame 2 is not larger than a pixel" in warning
-    assert "shares of the frame (0 to 1), multiply it by the frame's width and height" in warning
+    assert (
+        "fractions of the frame (0 to 1), multiply it by the frame's width and height" in warning
+    )
     assert "boxes are in pixels" in warning
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from toy_stages import AnswersAt, Hold, pipeline
 
-from videoseg.errors import PropagationError
+from videoseg.errors import PropagationError, VideoError
+from videoseg.video import as_video
 
 
 @pytest.mark.parametrize("order", ["time", "made"])
@@ -81,3 +82,10 @@ def test_closing_a_stream_early_closes_its_sessions(video):
     next(stream)
     stream.close()
     assert all(session.closed for session in hold.sessions)
+
+
+@pytest.mark.parametrize("run", ["__call__", "ground"])
+def test_a_live_source_is_only_taken_by_stream(video, run):
+    live = as_video(iter(video.read(range(4))), live_buffer=2)
+    with pytest.raises(VideoError, match="live source that has not ended"):
+        getattr(pipeline(), run)(live, "it")

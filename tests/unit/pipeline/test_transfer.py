@@ -69,7 +69,8 @@ def test_what_a_pipeline_has_loaded_is_not_in_its_pickle(frames):
 def test_where_exchanges_are_kept_goes_along(tmp_path):
     pipe = Pipeline.from_name("attributes").recording(tmp_path / "talk.jsonl", resume=True)
     for made in (pickle.loads(pickle.dumps(pipe)), copy.deepcopy(pipe), copy.copy(pipe)):
-        assert made._composition.exchange_file == pipe._composition.exchange_file
+        assert made._composition.chat_log == pipe._composition.chat_log == tmp_path / "talk.jsonl"
+        assert made._composition.resume
 
 
 def test_instances_are_sent_as_they_are(video):
@@ -77,10 +78,10 @@ def test_instances_are_sent_as_they_are(video):
     made = pickle.loads(pickle.dumps(pipe))
     assert made(video, "x").tracks == pipe(video, "x").tracks
     shared, own = copy.copy(pipe), copy.deepcopy(pipe)
-    grounder = pipe._composition.stages["grounder"].given
-    assert shared._composition.stages["grounder"].given is grounder
-    assert own._composition.stages["grounder"].given is not grounder
-    assert own._composition.stages["grounder"].given.frames == grounder.frames
+    grounder = pipe._composition.stages["grounder"]
+    assert shared._composition.stages["grounder"] is grounder
+    assert own._composition.stages["grounder"] is not grounder
+    assert own._composition.stages["grounder"].frames == grounder.frames
 
 
 @pytest.mark.parametrize("kind", ["sampler", "grounder", "segmenter", "propagator"])
@@ -89,7 +90,7 @@ def test_instances_of_the_stages_that_come_along_can_be_sent(kind):
     for name in registry.names(kind):
         entry = registry.find(kind, name)
         if entry.component.uses or any(
-            fact[1] == "required" for fact in registry.options(kind, name).values()
+            option.default == "required" for option in registry.options(kind, name).values()
         ):
             continue
         stage = registry.build(kind, name)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, Optional, Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import Annotated, Literal, Optional, Protocol, TypeAlias
 
 import numpy as np
+import pytest
+from annotated_types import Interval, Le, MinLen, MultipleOf
+from pydantic import Field
 
-from videoseg.plugins.options import check_options, option_facts, option_meanings
+import videoseg as vs
+from videoseg.plugins.options import (
+    Option,
+    PositiveInt,
+    check_options,
+    checked_options,
+    list_options,
+)
 
 Order: TypeAlias = Literal["first", "last"]
 Budget: TypeAlias = Literal["none", "difficulty"] | int
@@ -26,7 +37,8 @@ class Sorter:
 
 
 def test_the_values_an_option_allows_are_listed_where_they_are_few() -> None:
-    assert option_facts(Sorter) == {
+    listed = {name: option[:2] for name, option in list_options(Sorter).items()}
+    assert listed == {
         "order": ("'first' | 'last'", "'first'"),
         "other": ("'first' | 'last' | None", "None"),
         "newer": ("'first' | 'last' | None", "None"),
@@ -40,7 +52,7 @@ def test_annotations_for_the_type_checker_alone_are_shown_as_written() -> None:
     def build(*, order: OnlyForTheTypeChecker = "x") -> None:  # noqa: F821
         del order
 
-    assert option_facts(build) == {"order": ("OnlyForTheTypeChecker", "'x'")}
+    assert list_options(build) == {"order": Option("OnlyForTheTypeChecker", "'x'")}
 
 
 class Painter(Protocol):
@@ -74,8 +86,8 @@ def test_numbers_of_numpy_count_as_numbers_of_python() -> None:
     )
     assert (converted, problems) == ({"step": 3, "share": 0.25}, [])
     _, problems = check_options("every", Every, {"step": np.True_, "share": np.float32("nan")}, ())
-    assert [problem.rpartition("Input should be ")[2] for problem in problems] == [
-        "a number, got True",
+    assert [problem.rpartition(" must be ")[2] for problem in problems] == [
+        "a whole number, got True",
         "a finite number, got nan",
     ]
 
@@ -94,8 +106,86 @@ def test_what_options_mean_is_read_from_the_docstring() -> None:
         """
         del step, last
 
-    assert option_meanings(build) == {
+    assert {name: option.meaning for name, option in list_options(build).items()} == {
         "step": "Distance between frames; a longer text: with a colon, and a second line.",
         "last": "Whether to keep the last.",
     }
-    assert option_meanings(len) == {}
+    assert list_options(len) == {}
+
+
+class Bounded:
+    @checked_options("sampler 'bounded'")
+    def __init__(
+        self,
+        first: int = 1,
+        *,
+        step: PositiveInt = 1,
+        share: Annotated[float, Interval(gt=0, lt=1)] = 0.5,
+        lookahead: Annotated[int, Interval(ge=0, le=6_400)] | None = None,
+        factor: Annotated[float, Le(0.25)] = 0,
+        frames: Annotated[Sequence[int], MinLen(1)] = (0,),
+        order: Order = "first",
+        size: tuple[int, int] = (1, 1),
+        even: Annotated[int, MultipleOf(2)] = 2,
+    ) -> None:
+        self.given = (first, step, share, lookahead, factor, tuple(frames), order, size, even)
+
+
+@pytest.mark.parametrize(
+    ("options", "requirement"),
+    [
+        ({"step": 0}, "a whole number of at least 1, got 0"),
+        ({"step": "few"}, "a whole number of at least 1, got 'few'"),
+        ({"step": True}, "a whole number of at least 1, got True"),
+        ({"step": np.float32("nan")}, "a finite number, got nan"),
+        ({"share": 1}, "a number above 0 and below 1, got 1"),
+        ({"lookahead": 6_401}, "a whole number from 0 to 6,400 or None, got 6401"),
+        ({"lookahead": "None"}, "a whole number from 0 to 6,400 or None, got 'None'; write null"),
+        ({"factor": 1}, "a number of at most 0.25, got 1"),
+        ({"frames": []}, "a list of whole numbers with at least 1 item, got []"),
+        ({"frames": ["a"]}, "a list of whole numbers with at least 1 item, got ['a']"),
+        ({"order": "third"}, "'first' or 'last', got 'third'"),
+        ({"size": (1, 2, 3)}, "a list of 2 whole numbers, got (1, 2, 3)"),
+        ({"even": 3}, "a multiple of 2, got 3"),
+    ],
+)
+def test_a_constructor_and_the_registry_refuse_alike(options, requirement) -> None:
+    [name] = options
+    with pytest.raises(vs.ConfigError) as caught:
+        Bounded(**options)
+    expected = f"option {name!r} of sampler 'bounded' must be {requirement}"
+    assert str(caught.value).startswith(expected)
+    _, problems = check_options("sampler 'bounded'", Bounded, options, ())
+    assert problems == [str(caught.value)]
+
+
+def test_a_checked_constructor_converts_and_stays_what_it_was() -> None:
+    made = Bounded(
+        "3", step=np.int64(2), share="0.25", lookahead=None, frames=(4, "5"), order="last"
+    )
+    assert made.given == (3, 2, 0.25, None, 0, (4, 5), "last", (1, 1), 2)
+    assert list(list_options(Bounded))[:2] == ["first", "step"]
+    with pytest.raises(TypeError, match=r"__init__\(\) got an unexpected keyword argument 'stop'"):
+        Bounded(stop=3)
+    with pytest.raises(vs.ConfigError) as caught:
+        Bounded(size="ab", step=-1)
+    assert [problem.split()[1] for problem in caught.value.problems] == ["'step'", "'size'"]
+
+
+def test_bounds_are_listed_with_the_type() -> None:
+    types = {name: option.type for name, option in list_options(Bounded).items()}
+    assert types["step"] == "int of at least 1"
+    assert types["share"] == "float above 0 and below 1"
+    assert types["lookahead"] == "int from 0 to 6,400 | None"
+    assert types["frames"] == "Sequence with at least 1 item"
+    assert types["even"] == "int"
+
+
+def test_bounds_of_pydantic_fields_count_as_those_of_annotated_types() -> None:
+    class Fields:
+        @checked_options("sampler 'fields'")
+        def __init__(self, *, step: int = 1) -> None: ...
+
+    Fields.__init__.__wrapped__.__annotations__["step"] = Annotated[int, Field(ge=1, le=9)]
+    with pytest.raises(vs.ConfigError, match="must be a whole number from 1 to 9, got 10"):
+        Fields(step=10)

@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.samplers import evenly_spaced, inside_video, require_positive
+from videoseg.plugins import PositiveInt, checked_options
+from videoseg.samplers import evenly_spaced, inside_video
 from videoseg.types import (
     FloatArray,
     Frame,
@@ -50,25 +51,17 @@ class MotionSampler:
         ConfigError: If an option is not at least 1.
     """
 
+    @checked_options("sampler 'motion'")
     def __init__(
         self,
         *,
-        num_context: int = 8,
-        num_detail: int = 6,
-        num_coarse: int = 32,
-        num_fine: int = 12,
-        context_pixels: int = 50_176,
-        detail_pixels: int = 200_704,
+        num_context: PositiveInt = 8,
+        num_detail: PositiveInt = 6,
+        num_coarse: PositiveInt = 32,
+        num_fine: PositiveInt = 12,
+        context_pixels: PositiveInt = 50_176,
+        detail_pixels: PositiveInt = 200_704,
     ) -> None:
-        require_positive(
-            "motion",
-            num_context=num_context,
-            num_detail=num_detail,
-            num_coarse=num_coarse,
-            num_fine=num_fine,
-            context_pixels=context_pixels,
-            detail_pixels=detail_pixels,
-        )
         self.num_context = num_context
         self.num_detail = num_detail
         self.num_coarse = num_coarse

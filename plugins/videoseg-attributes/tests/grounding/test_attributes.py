@@ -9,7 +9,7 @@ from videoseg_attributes.grounding import AttributesGrounder
 from videoseg_attributes.motion_sampler import MotionSampler
 
 from videoseg.errors import ConfigError, QueryError
-from videoseg.pipeline.episode_loop import run_episode
+from videoseg.pipeline import run_episode
 from videoseg.samplers import UniformSampler
 from videoseg.stages import Grounder
 from videoseg.types import Episode, FrameSelection, Grounding, Look, Window

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from videoseg.benchmarks.names import is_plain_name
 from videoseg.errors import ConfigError, QueryError
-from videoseg.pipeline.query import check_query
+from videoseg.pipeline import check_query
 from videoseg.text import printable, shorten, shorten_text
 
 __all__ = ["VideoItem", "checked_items", "items_for_queries", "name_of"]

@@ -1,10 +1,13 @@
-"""Exchanges with a chat model as lines of JSON."""
+"""Exchanges with a chat model as lines of JSON, and a chat model that writes them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import os
+import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +15,22 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.errors import ConfigError
-from videoseg.files import read_text
+from videoseg.errors import ConfigError, OutputError
+from videoseg.files import expand_path, read_text
+from videoseg.stages import ChatModel
 from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
 from videoseg.types import ChatReply, Frame, Message, TextPart, from_dict, to_dict
 
-__all__ = ["Exchange", "Match", "Request", "pixels_digest", "read_exchanges", "write_line"]
+__all__ = [
+    "Exchange",
+    "Match",
+    "RecordingChat",
+    "Request",
+    "pixels_digest",
+    "read_exchanges",
+    "well_formed_reply",
+    "write_line",
+]
 
 Match: TypeAlias = Literal["exact", "messages", "text"]
 
@@ -27,7 +40,7 @@ _SAMPLING = ("num_samples", "temperature", "max_tokens", "seed")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a chat model was asked, with a digest in place of each image's pixels.
+    """A request to a chat model, with a digest in place of each image's pixels.
 
     Args:
         data: The request as JSON holds it: ``messages`` and the arguments of ``chat``.
@@ -65,8 +78,8 @@ class Request:
         """Return a digest that is the same for the same request, on every machine.
 
         Args:
-            match: ``exact`` for everything; ``messages`` leaves out how answers are drawn
-                (number, temperature, seed, length); ``text`` leaves out the pixels, too.
+            match: ``exact`` for everything; ``messages`` leaves out the sampling
+                (number, temperature, seed, length); ``text`` also leaves out the pixels.
         """
         data = dict(self.data)
         if match != "exact":
@@ -78,7 +91,7 @@ class Request:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """How answers were drawn."""
+        """The arguments of sampling: number, temperature, length, seed."""
         return {name: self.data[name] for name in _SAMPLING}
 
     @property
@@ -93,7 +106,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and what was answered."""
+    """A request to a chat model and its replies."""
 
     request: Request
     replies: tuple[ChatReply, ...]
@@ -114,19 +127,19 @@ class Exchange:
         """Read a line back.
 
         Raises:
-            ConfigError: If it is no exchange.
+            ConfigError: If it is not an exchange.
         """
         try:
             data = parse_json(line, allow_nan=False)
             version, request = data["exchange"], data["request"]
             missing = [name for name in ("messages", *_SAMPLING) if name not in request]
             replies = tuple(from_dict(ChatReply, reply) for reply in data["replies"])
-            # A number such as 1e999 is JSON, but none that could be written again.
+            # A number such as 1e999 can be read but not written.
             json.dumps(data, allow_nan=False)
         except ValueError as error:
-            raise ConfigError(f"it is no exchange with a chat model: {error}") from error
+            raise ConfigError(f"it is not an exchange with a chat model: {error}") from error
         except (KeyError, TypeError, RecursionError) as error:
-            raise ConfigError("it is no exchange with a chat model") from error
+            raise ConfigError("it is not an exchange with a chat model") from error
         if version != _SCHEMA_VERSION:
             raise ConfigError(f"its format {shorten(version)} is not one this release reads (1)")
         if missing:
@@ -139,7 +152,7 @@ class Exchange:
 
 
 def well_formed_reply(reply: ChatReply) -> ChatReply:
-    """Return a reply whose words can be written as UTF-8; half of a character pair cannot."""
+    """Return a reply that can be written as UTF-8: without halves of surrogate pairs."""
     text, refusal = well_formed(reply.text), well_formed(reply.refusal)
     if (text, refusal) == (reply.text, reply.refusal):
         return reply
@@ -176,7 +189,7 @@ def _exchanges(path: Path, text: str) -> Iterator[Exchange]:
 
 
 def _is_cut_off(line: str) -> bool:
-    """Return whether a line is the beginning of an exchange, not something else."""
+    """Return whether a line is the beginning of an exchange."""
     beginning = '{"exchange"'
     if line[: len(beginning)] != beginning[: len(line)]:
         return False
@@ -285,3 +298,89 @@ def _without_pixels(message: Mapping[str, Any]) -> dict[str, Any]:
         "role": message["role"],
         "parts": [{k: v for k, v in part.items() if k != "image"} for part in parts],
     }
+
+
+class RecordingChat:
+    """A chat model that forwards to another one and records each exchange as a line of JSON.
+
+    A line holds the conversation (images as digests), the sampling, and the replies. It is
+    written before the reply is returned, so that a later failure loses no reply. Options of the
+    other model are not written. Other attributes of that model are reached through this one.
+
+    Args:
+        model: The other chat model.
+        path: The file; exchanges are added at its end. It is made with the first of them.
+        resume: Answer requests that the file holds (same pixels, text and sampling) from the
+            file, and forward only new ones, so that an interrupted run can be continued.
+
+    Raises:
+        ConfigError: If the file holds something else.
+    """
+
+    def __init__(self, model: ChatModel, path: str | Path, *, resume: bool = False) -> None:
+        self._model = model
+        self._path = expand_path(path)
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[ChatReply, ...]] = {}
+        if os.path.exists(self._path):  # noqa: PTH110 -- also takes what Path refuses
+            earlier = read_exchanges(self._path)
+            if resume:
+                for exchange in earlier:
+                    key = exchange.request.key()
+                    # Where fewer answers came than were asked for, more may have been got later.
+                    if len(exchange.replies) > len(self._known.get(key, ())):
+                        self._known[key] = exchange.replies
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        num_samples: int = 1,
+        temperature: float = 0.0,
+        max_tokens: int = 1024,
+        seed: int = 0,
+    ) -> Sequence[ChatReply]:
+        """Answer a conversation; see ``videoseg.ChatModel.chat``.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        sampling = {"num_samples": num_samples, "max_tokens": max_tokens, "seed": seed}
+        request = Request.of(messages, temperature=temperature, **sampling)
+        known = self._known.get(request.key(), ())
+        if len(known) >= num_samples:
+            return tuple(well_formed_reply(reply) for reply in known)
+        begin = time.perf_counter()
+        answered = self._model.chat(messages, temperature=temperature, **sampling)
+        replies = tuple(well_formed_reply(reply) for reply in answered)
+        exchange = Exchange(request, replies, time.perf_counter() - begin)
+        try:
+            with self._lock:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                write_line(self._path, exchange)
+        except OSError as error:
+            raise OutputError(
+                f"cannot record to {self._path}: {error.strerror}; give another path"
+            ) from error
+        except (ConfigError, ValueError) as error:
+            reason = shorten_text(printable(str(error)), 200)
+            raise OutputError(
+                f"cannot record to {self._path}: a reply of {type(self._model).__name__} holds "
+                f"a value that is not JSON ({reason}), probably in its details: use plain values"
+            ) from error
+        return replies
+
+    def close(self) -> None:
+        """Free the other model."""
+        close = getattr(self._model, "close", None)
+        if callable(close):
+            close()
+
+    def __getattr__(self, name: str) -> Any:
+        # Only asked for what this class lacks; a copy being made has no model yet.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._model, name)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({type(self._model).__name__}, path={str(self._path)!r})"
