@@ -15,7 +15,7 @@ from typing import Any, Protocol, TextIO
 
 from videoseg.plugins.events import FrameDone, StageFinished, StageStarted
 from videoseg.plugins.hookspecs import hookimpl
-from videoseg.text import printable, seconds_text
+from videoseg.text import format_seconds, printable
 
 __all__ = ["ProgressBar"]
 
@@ -78,7 +78,7 @@ class ProgressBar:
         """Show how long a stage took, or what went wrong in it."""
         turn = f", turn {event.turn + 1}" if event.turn else ""
         name = f"{event.stage} {event.component}{turn}"
-        said = f"failed: {event.error}" if event.error else seconds_text(event.seconds)
+        said = f"failed: {event.error}" if event.error else format_seconds(event.seconds)
         self._opened().end(f"{name}: {said}")
 
     def close(self) -> None:
@@ -238,7 +238,7 @@ class _NotebookDisplay:
 
 def _count(done: int, total: int | None, left: float | None) -> str:
     text = f"{done} frames" if total is None else f"{done} of {total} frames"
-    return text if left is None or done == total else f"{text}, {seconds_text(left)} left"
+    return text if left is None or done == total else f"{text}, {format_seconds(left)} left"
 
 
 def _in_notebook() -> bool:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from videoseg.results.report.wording import shortened
-from videoseg.text import printable, seconds_text
+from videoseg.text import format_seconds, printable, shorten_text
 
 if TYPE_CHECKING:
     from videoseg.evaluation import Progress, Record
@@ -56,7 +55,7 @@ class EvaluationProgress:
         if record is not None and record.error is not None:
             self._num_failures += 1
             if self._max_failures is None or self._num_failures <= self._max_failures:
-                said = shortened(f"{record.error.type}: {record.error.message}", 300)
+                said = shorten_text(f"{record.error.type}: {record.error.message}", 300)
                 self._line(f"{record.sample} failed: {said}")
         if self._quiet:
             return
@@ -134,6 +133,6 @@ def _score(record: Record) -> str:
 
 def _duration(seconds: float) -> str:
     if seconds < 3600:
-        return seconds_text(seconds)
+        return format_seconds(seconds)
     hours, minutes = divmod(int(seconds) // 60, 60)
     return f"{hours}:{minutes:02d} h" if hours < 48 else f"{hours / 24:.1f} days"

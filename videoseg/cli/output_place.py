@@ -90,7 +90,7 @@ class _OnlyTrying(Exception):  # noqa: N818 - not an error
 
 
 def _why_not_a_result(folder: Path) -> str | None:
-    from videoseg.results.folder import load_result
+    from videoseg.results import load_result
 
     parts = {"result.json", "masks", "overlay.mp4", "report.html"}
     foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in parts)

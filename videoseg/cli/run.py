@@ -18,8 +18,7 @@ from videoseg.errors import OutputError
 if TYPE_CHECKING:
     from videoseg.cli.unfinished_run import KeptAnswer, UnfinishedRun
     from videoseg.pipeline import Pipeline
-    from videoseg.results import Segmentation
-    from videoseg.results.export import ExportFormat
+    from videoseg.results import ExportFormat, Segmentation
     from videoseg.video import Video
 
 __all__ = ["run"]
@@ -188,7 +187,7 @@ def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> 
     if not formats:
         return
     from videoseg.cli.output_place import check_place
-    from videoseg.results.export import check_format
+    from videoseg.results import check_format
 
     for name in formats:
         check_format(name)
@@ -203,7 +202,7 @@ def _export(
 ) -> dict[str, Path]:
     exported: dict[str, Path] = {}
     for name in formats:
-        from videoseg.results.export import export
+        from videoseg.results import export
 
         place = _export_folder(folder, name)
         format_name = cast("ExportFormat", name)

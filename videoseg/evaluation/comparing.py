@@ -18,8 +18,7 @@ from videoseg.evaluation.scoring import unreadable_score
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
-from videoseg.results.report.wording import counted
-from videoseg.text import shorten
+from videoseg.text import format_count, shorten
 from videoseg.types import FloatArray, to_dict
 
 __all__ = ["Change", "Comparison", "Difference", "compare_evaluations"]
@@ -252,7 +251,7 @@ class _Scores:
             ]
             found.append(f"their protocols differ: {', '.join(rules)}")
         if left_out:
-            found.append(f"run in one only: {counted(left_out, 'sample')}")
+            found.append(f"run in one only: {format_count(left_out, 'sample')}")
         return found
 
 

@@ -28,8 +28,7 @@ from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL
 from videoseg.metrics.resize import fitted_masks
-from videoseg.results.report.wording import counted
-from videoseg.text import printable, shorten_text
+from videoseg.text import format_count, printable, shorten_text
 from videoseg.types import MaskTrack, Rle
 
 if TYPE_CHECKING:
@@ -182,12 +181,12 @@ class _Outcome:
             )
         if self._strange:
             notes.append(
-                f"in {counted(len(self._strange), 'sample')}, such as {self._strange[0]}, no "
+                f"in {format_count(len(self._strange), 'sample')}, such as {self._strange[0]}, no "
                 "predicted object has the id of a true one; this protocol compares them by id"
             )
         notes += [
-            f"predicted pixels are written as {value} in {counted(count, 'sample')}, and count "
-            "so in R and A, as in the released script"
+            f"predicted pixels are written as {value} in {format_count(count, 'sample')}, and "
+            "count so in R and A, as in the released script"
             for value, count in sorted(self._other_values.items())
         ]
         return notes

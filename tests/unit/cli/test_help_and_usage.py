@@ -10,7 +10,7 @@ import pytest
 
 from videoseg.cli.main import main
 from videoseg.cli.terminal import open_console, print_row
-from videoseg.results.export import EXPORT_FORMATS
+from videoseg.results import EXPORT_FORMATS
 
 COMMANDS = [
     [],

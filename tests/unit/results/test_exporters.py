@@ -9,7 +9,7 @@ from PIL import Image
 
 from videoseg.errors import ConfigError, OutputError
 from videoseg.masks import DAVIS_PALETTE
-from videoseg.results.export import EXPORT_FORMATS, export, frame_names_of
+from videoseg.results.export_formats import EXPORT_FORMATS, export, frame_names_of
 from videoseg.types import MaskTrack, Rle
 from videoseg.video import Video
 

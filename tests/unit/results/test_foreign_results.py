@@ -15,9 +15,7 @@ import numpy as np
 import pytest
 
 from videoseg.errors import OutputError, VideosegError
-from videoseg.results import Segmentation
-from videoseg.results.export import EXPORT_FORMATS, export
-from videoseg.results.folder import load_result, save_result
+from videoseg.results import EXPORT_FORMATS, Segmentation, export, load_result, save_result
 from videoseg.types import Grounding, MaskTrack, Rle, Thought
 
 

@@ -19,8 +19,7 @@ import pytest
 
 from videoseg.errors import OutputError
 from videoseg.files.staged_folder import staged_folder
-from videoseg.results import Segmentation
-from videoseg.results.folder import load_result, save_result
+from videoseg.results import Segmentation, load_result, save_result
 from videoseg.results.mask_files import MaskFolder
 
 # The package offers a function of the same name.

@@ -156,7 +156,7 @@ def _picture(
         union = np.count_nonzero(pred | true)
         j = float(np.count_nonzero(hit) / union) if union else 1.0
         masks = {HIT: hit, FALSE_ALARM: pred & ~true, MISSED: true & ~pred}
-    small = Picture(index, image, {k: m for k, m in masks.items() if m.any()}, size).fitted(_SIDE)
+    small = Picture(index, image, {k: m for k, m in masks.items() if m.any()}).fitted(_SIDE)
     drawn = _painted(small.image, small.masks)
     return ExamplePicture(
         index, jpeg_data_uri(drawn, _BYTES), (int(drawn.shape[0]), int(drawn.shape[1])), j

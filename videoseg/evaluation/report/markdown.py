@@ -12,7 +12,7 @@ from videoseg.evaluation.report.tables import (
     percent,
 )
 from videoseg.evaluation.report.words import cost_facts, protocol_facts, run_facts
-from videoseg.results.report.wording import shortened
+from videoseg.text import shorten_text
 
 __all__ = ["render_markdown"]
 
@@ -49,7 +49,7 @@ def render_markdown(
             parts += [f"## {title}", _samples(rows, report.main_measure)]
     if failures := report.failures:
         lines = [
-            [row.sample, shortened(row.query, 120), row.error.type, row.error.message]
+            [row.sample, shorten_text(row.query, 120), row.error.type, row.error.message]
             for row in failures[:_MOST_FAILURES]
             if row.error is not None
         ]
@@ -76,7 +76,7 @@ def _table(first: str, rows: Sequence[TableRow], measures: Sequence[str]) -> str
 def _samples(rows: Sequence[SampleRow], measure: str) -> str:
     return markdown_table(
         ["sample", "query", measure_name(measure)],
-        [[r.sample, shortened(r.query, 120), percent(r.values.get(measure))] for r in rows],
+        [[r.sample, shorten_text(r.query, 120), percent(r.values.get(measure))] for r in rows],
     )
 
 

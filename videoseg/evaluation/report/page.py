@@ -24,10 +24,9 @@ from videoseg.evaluation.report.tables import (
     percent,
 )
 from videoseg.evaluation.report.words import cost_facts, pipeline_yaml, protocol_facts, run_facts
+from videoseg.html import render
 from videoseg.masks.colors import object_color
-from videoseg.results.report.sections import image_tag
-from videoseg.results.report.templating import template_text
-from videoseg.results.report.wording import counted, shortened
+from videoseg.text import format_count, shorten_text
 
 __all__ = ["render_page"]
 
@@ -51,7 +50,7 @@ def render_page(
         submission: The file to upload, where a server does the scoring.
     """
     return Template(_own_text("evaluation.html")).substitute(
-        style=template_text("report.css") + _own_text("evaluation.css"),
+        style=render("report.css") + _own_text("evaluation.css"),
         version=escape(__version__),
         title=escape(report.benchmark),
         subtitle=escape(_subtitle(report)),
@@ -105,16 +104,17 @@ def _warnings(report: EvaluationReport, submission: str) -> str:
     said = []
     if coverage.failed:
         said.append(
-            f"{counted(coverage.failed, 'sample')} failed and count as zero; see Failures below."
+            f"{format_count(coverage.failed, 'sample')} failed and count as zero; "
+            "see Failures below."
         )
     if coverage.uncounted:
         said.append(
-            f"{counted(coverage.uncounted, 'sample')} without a prediction and in no mean."
+            f"{format_count(coverage.uncounted, 'sample')} without a prediction and in no mean."
         )
     if coverage.done < coverage.asked:
         said.append(
-            f"{counted(coverage.asked - coverage.done, 'sample')} have not been run yet: these "
-            "numbers are of the others alone."
+            f"{format_count(coverage.asked - coverage.done, 'sample')} have not been run yet: "
+            "these numbers are of the others alone."
         )
     if coverage.asked < coverage.in_split:
         said.append(
@@ -125,7 +125,7 @@ def _warnings(report: EvaluationReport, submission: str) -> str:
         said.append(f"Shards {', '.join(coverage.missing_shards)} are not in this folder.")
     if submission:
         said.append(f"{submission} is ready to be uploaded.")
-    said += [shortened(problem, 300) for problem in report.problems[:10]]
+    said += [shorten_text(problem, 300) for problem in report.problems[:10]]
     if not said:
         return ""
     items = "".join(f"<li>{escape(text)}</li>" for text in said)
@@ -194,7 +194,7 @@ def _plot(title: str, svg: str) -> str:
 
 
 def _said(row: SampleRow, measure: str) -> str:
-    return f"{row.sample}: {shortened(row.query, 80)} ({percent(row.values[measure])})"
+    return f"{row.sample}: {shorten_text(row.query, 80)} ({percent(row.values[measure])})"
 
 
 def _examples(title: str, examples: Sequence[Example], report: EvaluationReport) -> str:
@@ -216,7 +216,8 @@ def _examples(title: str, examples: Sequence[Example], report: EvaluationReport)
 def _example(example: Example, measure: str) -> str:
     row = example.row
     figures = "".join(
-        f"<figure>{image_tag(picture.uri, picture.size, f'frame {picture.frame}')}"
+        f"<figure><img src='{picture.uri}' width='{picture.size[1]}' "
+        f"height='{picture.size[0]}' alt='frame {picture.frame}'>"
         f"<figcaption>frame {picture.frame}"
         f"{'' if picture.j is None else f' · J {percent(picture.j)}'}</figcaption></figure>"
         for picture in example.pictures
@@ -224,13 +225,13 @@ def _example(example: Example, measure: str) -> str:
     facts = [row.sample]
     if row.group:
         facts.append(row.group)
-    facts.append(counted(row.num_objects, "object") + " answered")
+    facts.append(format_count(row.num_objects, "object") + " answered")
     if row.target is not None:
         facts.append(f"{row.target.num_objects} true")
     score = f"{measure_name(measure)} {percent(row.values[measure])}" if measure else ""
     strip = f"<div class='strip'>{figures}</div>" if figures else ""
     return (
-        f"<article class='example'><header><h3>“{escape(shortened(_asked(row), 200))}”</h3>"
+        f"<article class='example'><header><h3>“{escape(shorten_text(_asked(row), 200))}”</h3>"
         f"<span class='score'>{escape(score)}</span></header>"
         f"<p class='note'>{escape(' · '.join(facts))}</p>{strip}</article>"
     )
@@ -243,9 +244,9 @@ def _asked(row: SampleRow) -> str:
 def _failures(report: EvaluationReport) -> str:
     rows = "".join(
         f"<tr><th scope='row'>{escape(row.sample)}</th>"
-        f"<td class='cell'>{escape(shortened(row.query, 200))}</td>"
+        f"<td class='cell'>{escape(shorten_text(row.query, 200))}</td>"
         f"<td class='cell'><b>{escape(row.error.type)}</b>: "
-        f"{escape(shortened(row.error.message, 600))}</td></tr>"
+        f"{escape(shorten_text(row.error.message, 600))}</td></tr>"
         for row in report.failures[:_MOST_FAILURES]
         if row.error is not None
     )
@@ -267,7 +268,7 @@ def _samples(report: EvaluationReport) -> str:
     measures = [name for name in report.measures if any(name in row.values for row in shown)]
     head = "".join(f"<th scope='col'>{escape(measure_name(name))}</th>" for name in measures)
     rows = "".join(
-        f"<tr><th scope='row' class='cell'>{escape(shortened(_asked(row), 160))}"
+        f"<tr><th scope='row' class='cell'>{escape(shorten_text(_asked(row), 160))}"
         f"<br><span class='note'>{escape(row.sample)}"
         f"{' · <span class=failed>failed</span>' if row.error is not None else ''}</span></th>"
         + "".join(f"<td>{percent(row.values.get(name))}</td>" for name in measures)
@@ -278,7 +279,7 @@ def _samples(report: EvaluationReport) -> str:
     more = f"<p class='note'>{left} more are in report.json.</p>" if left > 0 else ""
     return _section(
         "Every sample",
-        f"<details><summary>{counted(len(report.samples), 'sample')}</summary>"
+        f"<details><summary>{format_count(len(report.samples), 'sample')}</summary>"
         "<div class='wide'><table class='numbers'><thead><tr><th scope='col'>Query</th>"
         f"{head}</tr></thead><tbody>{rows}</tbody></table></div>{more}</details>",
     )
@@ -286,7 +287,7 @@ def _samples(report: EvaluationReport) -> str:
 
 def _facts(facts: Mapping[str, str]) -> str:
     rows = "".join(
-        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(shortened(value, 1000))}</td></tr>"
+        f"<tr><th scope='row'>{escape(name)}</th><td>{escape(shorten_text(value, 1000))}</td></tr>"
         for name, value in facts.items()
         if value
     )
@@ -295,7 +296,7 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 def _run(report: EvaluationReport) -> str:
     yaml = pipeline_yaml(report)
-    pipeline = f"<h4>Pipeline</h4><pre>{escape(shortened(yaml, 20_000))}</pre>" if yaml else ""
+    pipeline = f"<h4>Pipeline</h4><pre>{escape(shorten_text(yaml, 20_000))}</pre>" if yaml else ""
     return (
         f"{_facts({**cost_facts(report), **run_facts(report)})}"
         f"<details><summary>Versions and configuration</summary>"

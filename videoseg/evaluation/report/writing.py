@@ -19,8 +19,7 @@ from videoseg.evaluation.report.page import render_page
 from videoseg.evaluation.run_file import RunInfo
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
-from videoseg.results.report.wording import counted
-from videoseg.text import well_formed
+from videoseg.text import format_count, well_formed
 from videoseg.types import from_dict
 
 __all__ = ["load_report", "records_of", "save_report", "write_report"]
@@ -92,8 +91,8 @@ def load_report(folder: str | Path, split: BenchmarkSplit | None = None) -> Eval
     )
     if problems and not report.samples:
         raise OutputError(
-            f"{folder} has no record that can be read ({counted(len(problems), 'line')} cannot): "
-            f"{problems[0]}; take the folder from a copy, or run again in another one"
+            f"{folder} has no record that can be read ({format_count(len(problems), 'line')} "
+            f"cannot): {problems[0]}; take the folder from a copy, or run again in another one"
         )
     return report
 

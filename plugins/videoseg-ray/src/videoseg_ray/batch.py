@@ -17,7 +17,7 @@ from videoseg.evaluation.progress import ProgressCounter
 from videoseg.evaluation.running import SETUP_ERRORS
 from videoseg.files import expand_path, read_text
 from videoseg.files.staged_file import write_file
-from videoseg.results.folder import PARTS
+from videoseg.results import PARTS
 from videoseg.text import parse_json, well_formed
 from videoseg_ray.actors import Actors
 from videoseg_ray.items import VideoItem
