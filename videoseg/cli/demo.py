@@ -47,7 +47,7 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
     """
     from videoseg_synthetic import demo_clip
 
-    from videoseg.cli.output_place import check_output_folder, default_output_folder
+    from videoseg.cli.output_folder import check_output_folder, default_output_folder
     from videoseg.pipeline import Pipeline
     from videoseg.progress import ProgressBar
     from videoseg.video import Video

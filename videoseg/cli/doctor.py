@@ -114,7 +114,7 @@ def examine(
 
 
 def _chat_options(chat: str | None, items: tuple[str, ...]) -> Mapping[str, Any]:
-    from videoseg.cli.composing import parse_options
+    from videoseg.cli.pipeline_options import parse_options
 
     options = parse_options(items)
     others = sorted(set(options) - {"chat"})

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from videoseg.cli.composing import pipeline_options
 from videoseg.cli.framework import PATH, VideosegCommand
+from videoseg.cli.pipeline_options import pipeline_options
 from videoseg.cli.terminal import json_option
 from videoseg.errors import OutputError
 
 if TYPE_CHECKING:
-    from videoseg.cli.unfinished_run import KeptAnswer, UnfinishedRun
+    from videoseg.cli.checkpoint import Checkpoint
     from videoseg.pipeline import Pipeline
     from videoseg.results import ExportFormat, Segmentation
+    from videoseg.types import Grounding, Trace
     from videoseg.video import Video
 
 __all__ = ["run"]
@@ -71,7 +72,7 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on from what an earlier run into the same -o had found before it broke off.",
+    help="Continue an interrupted run into the same -o.",
 )
 @click.option(
     "--export",
@@ -113,16 +114,16 @@ def run(
     checked beforehand is: a typing error does not cost a long run.
     """
     from videoseg.cli.answer import answer_document, print_answer
-    from videoseg.cli.composing import checked_pipeline, parse_options
-    from videoseg.cli.output_place import check_output_folder, default_output_folder
+    from videoseg.cli.checkpoint import Checkpoint
+    from videoseg.cli.output_folder import check_output_folder, default_output_folder
+    from videoseg.cli.pipeline_options import checked_pipeline, parse_options
     from videoseg.cli.terminal import open_console, working, write_json
-    from videoseg.cli.unfinished_run import UnfinishedRun
     from videoseg.pipeline.query import check_query
 
     stage_options = parse_options(options)
     query = check_query(query)
     if resume and output is None:
-        raise click.UsageError("--resume needs the -o of the run to go on from")
+        raise click.UsageError("--resume needs the -o of the interrupted run")
     pipe = checked_pipeline(pipeline, stages=stages, options=stage_options, max_turns=max_turns)
 
     from videoseg.video import Video
@@ -131,18 +132,19 @@ def run(
         folder = output or default_output_folder(opened.name)
         check_output_folder(folder, overwrite=overwrite)
         _check_exports(formats, folder, overwrite=overwrite)
-        unfinished = UnfinishedRun(
+        checkpoint = Checkpoint(
             folder, query=query, video=opened, pipeline=pipe.config.to_dict(), seed=seed
         )
-        kept = None
+        answer = None
         if resume:
-            kept = unfinished.go_on()
+            answer = checkpoint.resume()
         else:
-            unfinished.begin(overwrite=overwrite)
-        with unfinished:
-            result = unfinished.finished(
-                _answer(pipe, opened, query, unfinished, kept, quiet=quiet, resume=resume)
+            checkpoint.start(overwrite=overwrite)
+        with checkpoint:
+            result = _run_pipeline(
+                pipe, opened, query, checkpoint, answer, quiet=quiet, resume=resume
             )
+            checkpoint.result = result
             with working(f"saving to {folder}", quiet=quiet):
                 result.save(folder, overwrite=overwrite, parts=parts)
         with working(f"exporting to {folder.parent}", quiet=quiet or not formats):
@@ -153,46 +155,47 @@ def run(
         print_answer(open_console(), result, folder, exported)
 
 
-def _answer(
+def _run_pipeline(
     pipe: Pipeline,
     video: Video,
     query: str,
-    unfinished: UnfinishedRun,
-    kept: KeptAnswer | None,
+    checkpoint: Checkpoint,
+    answer: tuple[Grounding, Trace] | None,
     *,
     quiet: bool,
     resume: bool,
 ) -> Segmentation:
-    """Run a pipeline with a progress bar; keep what is found on the way."""
+    """Run a pipeline with a progress bar and checkpoints, or propagate a known answer."""
     from videoseg.progress import ProgressBar
 
     with ExitStack() as stack:
-        observers: list[object] = [unfinished]
+        observers: list[object] = [checkpoint]
         if not quiet:
             observers.append(stack.enter_context(ProgressBar()))
-        if kept is not None:
+        if answer is not None:
+            grounding, trace = answer
             return pipe.propagate(
                 video,
-                kept.grounding,
+                grounding,
                 query=query,
-                trace=kept.trace,
-                seed=unfinished.seed,
+                trace=trace,
+                seed=checkpoint.seed,
                 observers=observers,
             )
-        recorded = stack.enter_context(pipe.recording(unfinished.exchanges, resume=resume))
-        return recorded(video, query, seed=unfinished.seed, observers=observers)
+        recorded = stack.enter_context(pipe.recording(checkpoint.exchanges, resume=resume))
+        return recorded(video, query, seed=checkpoint.seed, observers=observers)
 
 
 def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> None:
     if not formats:
         return
-    from videoseg.cli.output_place import check_place
+    from videoseg.cli.output_folder import check_path_length
     from videoseg.results import check_format
 
     for name in formats:
         check_format(name)
         place = _export_folder(folder, name)
-        check_place(place)
+        check_path_length(place)
         if os.path.lexists(place) and not overwrite:
             raise OutputError(f"{place} exists; choose another -o or pass --overwrite")
 

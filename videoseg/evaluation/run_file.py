@@ -251,7 +251,7 @@ def write_run(path: Path, info: RunInfo) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
-    from videoseg.files.staged_file import write_file
+    from videoseg.files import write_file
 
     text = json.dumps(to_dict(info), ensure_ascii=False, indent=1)
     write_file(path, well_formed(text) + "\n")

@@ -10,8 +10,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from videoseg.errors import ConfigError, VideosegError
-from videoseg.files import expand_path
-from videoseg.files.staged_file import write_file
+from videoseg.files import expand_path, write_file
 from videoseg.pipeline.carrying import answer_of, fill_tracks, propagator_for, with_masks
 from videoseg.pipeline.composition import Composition, ExchangeFile, Stage
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use, config_from_mapping, read_config

@@ -24,9 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.errors import ConfigError, OutputError
-from videoseg.files import expand_path, read_text, shorten_name
-from videoseg.files.staged_file import write_file
-from videoseg.files.staged_folder import staged_folder
+from videoseg.files import expand_path, read_text, shorten_name, staged_folder, write_file
 from videoseg.masks.merge import index_map
 from videoseg.results.mask_files import MaskFolder, index_png
 from videoseg.results.segmentation import Segmentation

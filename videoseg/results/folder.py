@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
-from videoseg.files import expand_path, read_text
-from videoseg.files.staged_folder import recover_folder, staged_folder
+from videoseg.files import expand_path, read_text, recover_folder, staged_folder
 from videoseg.results.mask_files import MaskFolder
 from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, clip_rate, draw_masks
 from videoseg.results.segmentation import Segmentation
@@ -86,7 +85,7 @@ def save_result(
         target,
         overwrite=overwrite,
         what="the result",
-        replaceable=_why_not_replaceable,
+        replaceable=why_not_replaceable,
         progress=lambda: share,
     ) as stage:
         (stage / _RESULT).write_text(document, encoding="utf-8")
@@ -223,8 +222,8 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
     return data
 
 
-def _why_not_replaceable(folder: Path) -> str | None:
-    """Say why a folder is not a result that may be replaced, or return None."""
+def why_not_replaceable(folder: Path) -> str | None:
+    """Return why a folder is not a result that may be replaced, or None if it is one."""
     known = {_RESULT, _MASKS, _OVERLAY, _REPORT}
     if foreign := sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
         return f"it holds files that are no part of a result ({_some(foreign)})"

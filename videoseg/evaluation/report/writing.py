@@ -129,7 +129,7 @@ def save_report(
     Raises:
         OutputError: If they cannot be written.
     """
-    from videoseg.files.staged_file import write_file
+    from videoseg.files import write_file
 
     folder = Path(folder)
     document = json.dumps(report.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)

@@ -15,8 +15,7 @@ from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation import Progress, Record, RecordedError, RecordFile, read_records
 from videoseg.evaluation.progress import ProgressCounter
 from videoseg.evaluation.running import SETUP_ERRORS
-from videoseg.files import expand_path, read_text
-from videoseg.files.staged_file import write_file
+from videoseg.files import expand_path, read_text, write_file
 from videoseg.results import PARTS
 from videoseg.text import parse_json, well_formed
 from videoseg_ray.actors import Actors
