@@ -1,4 +1,4 @@
-"""What a command tells about a result, to people and to programs."""
+"""The answer that ``videoseg run`` prints, as text or JSON."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from videoseg.results import Segmentation
-    from videoseg.types import MaskTrack, TraceTurn
+    from videoseg.types import MaskTrack, Thought
 
 __all__ = ["answer_document", "print_answer", "reasons_of"]
 
 _FILES = (
     ("report.html", "the reasoning beside the frames"),
-    ("overlay.mp4", "the video with the masks drawn in"),
-    ("masks", "a PNG for every object and frame"),
-    ("result.json", "everything, for videoseg.Segmentation.load"),
+    ("overlay.mp4", "the video with masks drawn"),
+    ("masks", "one PNG per object and frame"),
+    ("result.json", "the result, for videoseg.Segmentation.load"),
 )
 
 
 def answer_document(
     result: Segmentation, folder: Path, exported: Mapping[str, Path]
 ) -> dict[str, Any]:
-    """Return a short answer for other programs; ``result.json`` holds the whole one."""
+    """Return a summary of a result as JSON; ``result.json`` has everything."""
     from videoseg.types import to_dict
 
     window = result.trace.turns[-1].selection.window if result.trace.turns else None
@@ -51,7 +51,7 @@ def answer_document(
 def print_answer(
     console: Console, result: Segmentation, folder: Path, exported: Mapping[str, Path]
 ) -> None:
-    """Print what was found, where, why, and where the files are."""
+    """Print what was found, where and why, and the files written."""
     height, width = result.video.size
     clip = f"{result.video.name}: {result.video.num_frames} frames of {width}x{height}"
     count = len(result.tracks)
@@ -75,7 +75,7 @@ def print_answer(
     files = [*_files(folder), *((path, f"exported as {name}") for name, path in exported.items())]
     longest = max((len(str(path)) for path, _ in files), default=0)
     for path, purpose in files:
-        # Paths stay on one line, so that they can be copied.
+        # Keep paths on one line so they can be copied.
         console.print(f"{path!s:<{longest}}  {purpose}", soft_wrap=True)
 
 
@@ -102,14 +102,14 @@ def _object(result: Segmentation, track: MaskTrack) -> dict[str, Any]:
 
 
 def _print_object(console: Console, facts: Mapping[str, Any], num_frames: int) -> None:
-    words = [facts["label"]] if facts["label"] else []
+    parts = [facts["label"]] if facts["label"] else []
     if facts["box"] is not None:
         x1, y1, x2, y2 = (f"{value:g}" for value in facts["box"])
-        words.append(f"box {x1},{y1} to {x2},{y2} on frame {facts['frame']}")
+        parts.append(f"box {x1},{y1} to {x2},{y2} on frame {facts['frame']}")
     if facts["score"] is not None:
-        words.append(f"score {facts['score']:.2f}")
-    words.append(f"visible in {facts['visible_frames']} of {num_frames} frames")
-    _print_fact(console, f"object {facts['id']}", ", ".join(words))
+        parts.append(f"score {facts['score']:.2f}")
+    parts.append(f"visible in {facts['visible_frames']} of {num_frames} frames")
+    _print_fact(console, f"object {facts['id']}", ", ".join(parts))
 
 
 def _print_fact(console: Console, label: str, text: str, *, style: str = "") -> None:
@@ -123,17 +123,16 @@ def _frame_text(result: Segmentation, frame: int) -> str:
 
 
 def reasons_of(result: Segmentation) -> list[str]:
-    """Return the reasoning of all turns, one line for each thing said."""
+    """Return the reasoning of all turns as lines."""
     lines: list[str] = []
     for number, turn in enumerate(result.trace.turns, start=1):
-        said = _said(turn)
+        thoughts = _describe_thought(turn.thought)
         prefix = f"turn {number}: " if len(result.trace.turns) > 1 else ""
-        lines += [f"{prefix}{line}" for line in said]
+        lines += [f"{prefix}{line}" for line in thoughts]
     return lines
 
 
-def _said(turn: TraceTurn) -> list[str]:
-    thought = turn.thought
+def _describe_thought(thought: Thought) -> list[str]:
     parts = (
         ("temporal", thought.temporal),
         ("spatial", thought.spatial),

@@ -32,7 +32,7 @@ __all__ = ["config", "pipelines"]
 @json_option
 @click.pass_context
 def pipelines(context: click.Context, *, as_json: bool) -> None:
-    """List the pipelines that can be used by name."""
+    """List the installed pipelines."""
     if context.invoked_subcommand is not None:
         return
     from videoseg.plugins import default_registry
@@ -60,7 +60,7 @@ def pipelines(context: click.Context, *, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show_pipeline(name: str, *, as_json: bool) -> None:
-    """Explain a pipeline stage by stage, with what would keep it from running.
+    """Explain a pipeline stage by stage, with any problems.
 
     NAME is a pipeline's name or a YAML file.
     """
@@ -71,7 +71,7 @@ def show_pipeline(name: str, *, as_json: bool) -> None:
 
 @click.group("config", cls=VideosegGroup)
 def config() -> None:
-    """Write, show and check pipeline files (YAML)."""
+    """Write, show and validate pipeline files (YAML)."""
 
 
 @config.command("show", cls=VideosegCommand)
@@ -88,9 +88,9 @@ def show_file(file: str, *, as_json: bool) -> None:
 @click.argument("file")
 @json_option
 def validate(file: str, *, as_json: bool) -> int:
-    """Check FILE: its form, the components' names, their options, what is installed.
+    """Check FILE: its syntax, component names, options, and what is installed.
 
-    Exits with 1 if anything is wrong; all problems are reported together.
+    Reports all problems at once. Exits with 1 if there are any.
     """
     from videoseg.errors import VideosegError
     from videoseg.pipeline import Pipeline
@@ -117,17 +117,17 @@ def validate(file: str, *, as_json: bool) -> int:
     cls=VideosegCommand,
     examples="""
     videoseg config init mine.yaml
-    videoseg config init --pipeline attributes -      (prints it)
+    videoseg config init --pipeline attributes -      (print it)
     videoseg run dog.mp4 "the dog" --pipeline mine.yaml
     """,
 )
 @click.argument("file")
 @click.option(
-    "--pipeline", "name", default="attributes", show_default=True, help="Where to start from."
+    "--pipeline", "name", default="attributes", show_default=True, help="Pipeline to start from."
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 def init(file: str, *, name: str, overwrite: bool) -> None:
-    """Write a pipeline file with every option and its default as a comment."""
+    """Write a pipeline file, with every option and its default as a comment."""
     from videoseg.cli.pipeline_options import named_pipeline
 
     text = _annotate(named_pipeline(name))
@@ -166,7 +166,7 @@ def _annotate(pipeline: Pipeline) -> str:
 
 
 def _as_yaml(default: str) -> str:
-    """Return a default as it is written in YAML, where Python's None would be a word."""
+    """Return a default in YAML, where Python's ``None`` would be a string."""
     import yaml
 
     try:
@@ -188,7 +188,7 @@ def _print_explanation(explanation: Explanation, *, as_json: bool) -> None:
     for line in str(explanation).splitlines():
         is_problem = line.lstrip().startswith("problem:")
         indent = len(line) - len(line.lstrip())
-        # Further lines stand under their own first, so that the stages stand out.
+        # Align wrapped lines below their first, so that the stages stand out.
         label, text = line[2:indent], line[indent:]
         if indent < 2:
             console.print(line, style="bold", soft_wrap=True)

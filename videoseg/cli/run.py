@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _PARTS = ("masks", "overlay", "report")
-# As videoseg.results.export has them, which the help need not wait for.
+# Repeated here so that --help does not import videoseg.results; a test compares them.
 _FORMATS = ("png", "coco", "davis", "youtube-vos")
 
 
@@ -43,7 +43,7 @@ def _read_parts(
 
 def _read_query(context: click.Context, _parameter: click.Parameter, value: str) -> str:
     video = context.params["video"]
-    # Not Path.exists, to which a long query is an error and not merely no file.
+    # Path.exists raises an error for a long query instead of returning False.
     if not os.path.exists(video) and os.path.exists(value):  # noqa: PTH110
         raise click.UsageError(
             f"there is no file {video!r}, but there is {value!r}: the VIDEO comes first, then the "
@@ -64,11 +64,11 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
 )
 @click.argument("video")
 @click.argument("query", callback=_read_query)
-@click.option("-o", "--output", type=PATH, help="Where to save; by default videoseg-out/<name>.")
+@click.option("-o", "--output", type=PATH, help="Output folder. Default: videoseg-out/<name>.")
 @pipeline_options
-@click.option("--reader", default="auto", metavar="NAME", help="How to decode the video.")
-@click.option("--seed", type=int, show_default="0", help="Same seed, same result.")
-@click.option("--overwrite", is_flag=True, help="Replace what is already there.")
+@click.option("--reader", default="auto", show_default=True, metavar="NAME", help="Video reader.")
+@click.option("--seed", type=int, show_default="0", help="Random seed.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing result.")
 @click.option(
     "--resume",
     is_flag=True,
@@ -79,17 +79,17 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
     "formats",
     multiple=True,
     metavar="FORMAT",
-    help=f"Export as well: {', '.join(_FORMATS)}; may be repeated.",
+    help=f"Also export: {', '.join(_FORMATS)}. Can be repeated.",
 )
 @click.option(
     "--only",
     "parts",
     callback=_read_parts,
     metavar="PARTS",
-    help=f"Save only some of {','.join(_PARTS)} (result.json always is).",
+    help=f"Save only these of {','.join(_PARTS)}, beside result.json.",
 )
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
 def run(
     *,
     video: str,
@@ -110,8 +110,8 @@ def run(
 ) -> None:
     """Ask VIDEO a question; save masks for every frame and the reasoning.
 
-    VIDEO is a video file, a folder of pictures or one picture. Everything that can be
-    checked beforehand is: a typing error does not cost a long run.
+    VIDEO is a video file, a folder of pictures or one picture. All options are checked
+    before the run starts.
     """
     from videoseg.cli.answer import answer_document, print_answer
     from videoseg.cli.checkpoint import Checkpoint

@@ -32,9 +32,7 @@ __all__ = [
     "write_json",
 ]
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 """The option of every command whose output programs read."""
 
 

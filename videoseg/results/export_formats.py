@@ -25,11 +25,11 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.errors import ConfigError, OutputError
 from videoseg.files import expand_path, read_text, shorten_name, staged_folder, write_file
-from videoseg.masks.merge import index_map
+from videoseg.masks import index_map
 from videoseg.results.mask_files import MaskFolder, index_png
 from videoseg.results.segmentation import Segmentation
 from videoseg.text import parse_json, shorten
-from videoseg.types.video import VideoFacts
+from videoseg.types import VideoFacts
 
 __all__ = ["EXPORT_FORMATS", "ExportFormat", "check_format", "export", "frame_names_of"]
 

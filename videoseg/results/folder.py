@@ -17,9 +17,7 @@ from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, clip_rate, draw_mas
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.thumbnails import PictureBook
 from videoseg.text import parse_json, shorten, shorten_text, show_path, well_formed
-from videoseg.types.arrays import Frame
-from videoseg.types.serial import from_dict, to_dict
-from videoseg.types.video import VideoSource
+from videoseg.types import Frame, VideoSource, from_dict, to_dict
 
 __all__ = ["PARTS", "SCHEMA_VERSION", "load_result", "save_result", "usable_video"]
 

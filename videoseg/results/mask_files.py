@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from videoseg.masks.colors import DAVIS_PALETTE
-from videoseg.types.arrays import BoolArray
+from videoseg.masks import DAVIS_PALETTE
+from videoseg.types import BoolArray
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -33,8 +33,7 @@ from videoseg.results.wording import (
     format_frames,
 )
 from videoseg.text import shorten_text, well_formed
-from videoseg.types.arrays import Frame
-from videoseg.types.video import VideoSource
+from videoseg.types import Frame, VideoSource
 
 __all__ = ["SegmentationView", "segmentation_html", "show_segmentation"]
 

@@ -10,13 +10,20 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from videoseg.errors import ConfigError, ShapeError
-from videoseg.masks.colors import Color, object_color, readable_text_color
-from videoseg.masks.contours import contour_polygons
+from videoseg.masks import Color, contour_polygons, object_color, readable_text_color
 from videoseg.text import shorten_text
-from videoseg.types.arrays import BoolArray, FloatArray, Frame, Size, as_masks
-from videoseg.types.geometry import Box, Point
-from videoseg.types.grounding import Prompt
-from videoseg.types.video import VideoFacts, VideoSource
+from videoseg.types import (
+    BoolArray,
+    Box,
+    FloatArray,
+    Frame,
+    Point,
+    Prompt,
+    Size,
+    VideoFacts,
+    VideoSource,
+)
+from videoseg.types.arrays import as_masks
 
 __all__ = [
     "FILL_OPACITY",

@@ -11,10 +11,7 @@ from typing import Any
 import numpy as np
 
 from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, draw_masks
-from videoseg.types.arrays import BoolArray, Frame, Size
-from videoseg.types.geometry import Box, Point
-from videoseg.types.grounding import Prompt
-from videoseg.types.rle import Rle
+from videoseg.types import BoolArray, Box, Frame, Point, Prompt, Rle, Size
 
 __all__ = [
     "Picture",

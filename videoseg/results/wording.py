@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from videoseg.masks.colors import object_color, readable_text_color
+from videoseg.masks import object_color, readable_text_color
 from videoseg.results.overlay import object_name
 from videoseg.results.segmentation import Segmentation
 from videoseg.text import format_count, format_seconds, shorten_text
-from videoseg.types.grounding import Thought
-from videoseg.types.masks import MaskTrack
-from videoseg.types.video import VideoFacts
+from videoseg.types import MaskTrack, Thought, VideoFacts
 
 __all__ = [
     "collect_warnings",

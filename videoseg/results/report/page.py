@@ -33,9 +33,7 @@ from videoseg.results.wording import (
     split_paragraphs,
 )
 from videoseg.text import format_count, format_list, format_seconds, shorten_text
-from videoseg.types.episode import TraceTurn
-from videoseg.types.grounding import Prompt
-from videoseg.types.masks import MaskTrack
+from videoseg.types import MaskTrack, Prompt, TraceTurn
 
 __all__ = ["render_report", "report_pictures"]
 

@@ -14,7 +14,7 @@ from videoseg.results.wording import (
     has_times,
 )
 from videoseg.text import shorten_text
-from videoseg.types.masks import MaskTrack
+from videoseg.types import MaskTrack
 
 __all__ = ["describe_timeline"]
 
