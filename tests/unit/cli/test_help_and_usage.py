@@ -50,8 +50,8 @@ def test_examples_are_shown_as_written(capsys):
 
 def test_help_lists_every_format_that_can_be_exported(capsys):
     main(["run", "--help"])
-    told = "".join(capsys.readouterr().out.split())
-    assert f"Exportaswell:{','.join(EXPORT_FORMATS)};mayberepeated." in told
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"Also export: {', '.join(EXPORT_FORMATS)}. Can be repeated." in text
 
 
 def test_video_and_query_in_the_wrong_order_are_noticed(capsys, tmp_path, monkeypatch):

@@ -84,7 +84,7 @@ def test_a_folder_with_foreign_files_is_never_replaced(result, tmp_path, foreign
     folder = result.save(tmp_path / "out", parts=["masks"])
     (folder / foreign).parent.mkdir(exist_ok=True, parents=True)
     (folder / foreign).write_text("precious")
-    with _only_lines("no part of a result"):
+    with _only_lines("not part of a result"):
         result.save(folder, overwrite=True)
     assert (folder / foreign).read_text() == "precious"
 
