@@ -81,9 +81,10 @@ def shorten_text(text: str, limit: int = 80) -> str:
     if len(text) <= limit:
         return text
     cut = text[: limit - 3]
+    words = cut.rsplit(None, 1)
     # A text with few or no spaces, such as Chinese, is cut anywhere.
-    if not text[limit - 3].isspace() and " " in cut[len(cut) // 2 :]:
-        cut = cut.rsplit(" ", 1)[0]
+    if not text[limit - 3].isspace() and len(words) == 2 and len(words[0]) > len(cut) // 2:
+        cut = words[0]
     return cut.rstrip() + "..."
 
 
