@@ -96,7 +96,7 @@ def _answer(
 ) -> dict[str, Any]:
     import numpy as np
 
-    from videoseg.cli.answer import reasons_of
+    from videoseg.cli.run import reasons_of
     from videoseg.metrics import region_j
 
     found = np.stack([result.mask(frame) for frame in range(result.video.num_frames)])
