@@ -14,8 +14,7 @@ from html import escape
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
-from videoseg.plugins.events import FrameDone, StageFinished, StageStarted
-from videoseg.plugins.hookspecs import hookimpl
+from videoseg.plugins import FrameDone, StageFinished, StageStarted, hookimpl
 from videoseg.text import format_seconds, printable
 
 __all__ = ["ProgressBar", "ProgressDisplay", "open_display"]

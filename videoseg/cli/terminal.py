@@ -8,9 +8,9 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -32,8 +32,14 @@ __all__ = [
     "write_json",
 ]
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-"""The option of every command whose output programs read."""
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def json_option(command: _Command) -> _Command:
+    """Add the option ``--json`` to a command, as the argument ``as_json``."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
+    )(command)
 
 
 def open_console(*, stderr: bool = False) -> Console:

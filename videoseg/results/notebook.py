@@ -173,7 +173,7 @@ def _describe_picture(
 
 def _encode_clip(segmentation: Segmentation, source: VideoSource | None) -> str:
     """Return the overlay as a ``data:`` URI, or nothing if the file would be too large."""
-    from videoseg.video.writer import VideoWriter
+    from videoseg.video import VideoWriter
 
     facts = segmentation.video
     frames: Iterable[tuple[int, Frame]]
