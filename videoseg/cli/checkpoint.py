@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from videoseg._interruption import describe_error
 from videoseg.cli.framework import note
 from videoseg.errors import ConfigError, GroundingParseError, OutputError, VideosegError
-from videoseg.files import read_text, write_file
+from videoseg.files import read_text, shorten_name, write_file
 from videoseg.files.lock import FolderLock
 from videoseg.text import parse_json, shorten, shorten_text
 
@@ -69,7 +68,7 @@ class Checkpoint:
     ) -> None:
         whole = folder.absolute()
         self._folder = folder
-        name = os.fsencode(whole.name)[:_MAX_NAME_BYTES].decode("utf-8", "ignore")
+        name = shorten_name(whole.name, _MAX_NAME_BYTES)
         self._place = whole.with_name(f"{name}.unfinished")
         self._lock = FolderLock(self._place)
         self._query = query

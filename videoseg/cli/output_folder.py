@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from videoseg.errors import OutputError
+from videoseg.files import shorten_name, staged_folder
 from videoseg.text import shorten_text
 
 __all__ = ["check_output_folder", "check_path_length", "default_output_folder"]
@@ -25,8 +26,7 @@ def default_output_folder(name: str) -> Path:
         'videoseg-out/no-such-clip'
     """
     clean = re.sub(r"[^\w.-]+", "-", name).strip("-.")
-    # File names have at most 255 bytes; a character takes up to four.
-    clean = os.fsencode(clean[:80])[:200].decode("utf-8", "ignore") or "video"
+    clean = shorten_name(clean[:80], 200) or "video"
     folder = Path(_DEFAULT_PARENT, clean)
     number = 2
     while os.path.lexists(folder):
@@ -41,7 +41,6 @@ def check_output_folder(folder: Path, *, overwrite: bool) -> None:
     Raises:
         OutputError: If the folder holds something else, or cannot be written.
     """
-    from videoseg.files import staged_folder
     from videoseg.results.folder import why_not_replaceable
 
     check_path_length(folder)
