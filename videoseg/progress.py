@@ -1,7 +1,8 @@
-"""A progress bar that observes a pipeline.
+"""Progress displays: a bar on terminals, a line in notebooks, a log elsewhere.
 
-It is an observer like any plug-in's: its methods are hook implementations, and the pipeline
-knows nothing of it. ``registry.register(ProgressBar(), name="progress")`` turns it on.
+``ProgressBar`` is an observer of pipelines like one of a plug-in: pass it as
+``observers=[bar]``, or turn it on for all runs with
+``registry.register(ProgressBar(), name="progress")``.
 """
 
 from __future__ import annotations
@@ -14,23 +15,29 @@ from types import TracebackType
 from typing import Any, Protocol, TextIO
 
 from videoseg.plugins import FrameDone, StageFinished, StageStarted, hookimpl
-from videoseg.text import printable, seconds_text
+from videoseg.text import format_seconds, printable
 
-__all__ = ["ProgressBar"]
+__all__ = ["ProgressBar", "ProgressDisplay", "open_display"]
 
-_PLAIN_INTERVAL = 10.0
+_LOG_INTERVAL = 10.0
+"""Seconds between two lines of a log."""
+
+_NOTEBOOK_INTERVAL = 0.25
+"""Seconds between two updates of a notebook, which stores every one of them."""
+
+_NOTEBOOK_LINES = 12
 
 
 class ProgressBar:
-    """Shows which stage is at work, how many frames are done and how long it will take.
+    """Shows the current stage of a pipeline, the frames done and the time left.
 
-    In a terminal it draws a bar, in a notebook it updates one line below the cell, and
-    anywhere else (a log file, a pipe) it writes a line when a stage ends and now and then
-    in between. Close it when the run is over; it is also a context manager.
+    A terminal shows a bar, a notebook one line below the cell that is updated, and anything
+    else (a log file, a pipe) gets a line when a stage ends and one every ten seconds. Close it
+    when the run is over; it is also a context manager.
 
     Args:
         stream: Where to write; standard error by default.
-        clock: Seconds that only go forward; for tests.
+        clock: Returns seconds that only increase; for tests.
 
     Example:
         >>> import io
@@ -50,38 +57,36 @@ class ProgressBar:
     ) -> None:
         self._stream = stream
         self._clock = clock
-        self._display: _Display | None = None
+        self._display: ProgressDisplay | None = None
         self._started = 0.0
         self._total: int | None = None
-        self._name = ""
 
     @hookimpl
     def videoseg_stage_started(self, event: StageStarted) -> None:
-        """Show that a stage is at work."""
-        turn = f", turn {event.turn + 1}" if event.turn else ""
-        self._name = f"{event.stage} {event.component}{turn}"
+        """Show the stage."""
         self._started = self._clock()
         self._total = event.total
-        self._opened().begin(self._name, event.total)
+        self._open().begin(_stage_name(event), event.total)
 
     @hookimpl
     def videoseg_frame_done(self, event: FrameDone) -> None:
-        """Show how many frames are done and how long the others will take."""
+        """Show how many frames are done, and the time left for the others."""
+        done = event.done
         total = event.total if event.total is not None else self._total
-        passed = self._clock() - self._started
-        left = passed / event.done * max(0, total - event.done) if total and event.done else None
-        self._opened().advance(event.done, total, left)
+        text = f"{done} frames" if total is None else f"{done} of {total} frames"
+        if total and done and done != total:
+            left = (self._clock() - self._started) / done * max(0, total - done)
+            text += f", {format_seconds(left)} left"
+        self._open().advance(done, total, text)
 
     @hookimpl
     def videoseg_stage_finished(self, event: StageFinished) -> None:
-        """Show how long a stage took, or what went wrong in it."""
-        turn = f", turn {event.turn + 1}" if event.turn else ""
-        name = f"{event.stage} {event.component}{turn}"
-        said = f"failed: {event.error}" if event.error else seconds_text(event.seconds)
-        self._opened().end(f"{name}: {said}")
+        """Show the time a stage took, or its error."""
+        outcome = f"failed: {event.error}" if event.error else format_seconds(event.seconds)
+        self._open().end(f"{_stage_name(event)}: {outcome}")
 
     def close(self) -> None:
-        """Leave the terminal as it was. Closing twice does nothing."""
+        """Restore the terminal. Closing twice does nothing."""
         if self._display is not None:
             self._display.close()
             self._display = None
@@ -97,30 +102,58 @@ class ProgressBar:
     ) -> None:
         self.close()
 
-    def _opened(self) -> _Display:
+    def _open(self) -> ProgressDisplay:
         if self._display is None:
-            stream = self._stream if self._stream is not None else sys.stderr
-            if self._stream is None and _in_notebook():
-                self._display = _NotebookDisplay(self._clock)
-            elif stream.isatty():
-                self._display = _TerminalDisplay(stream)
-            else:
-                self._display = _PlainDisplay(stream, self._clock)
+            self._display = open_display(self._stream, clock=self._clock)
         return self._display
 
 
-class _Display(Protocol):
-    def begin(self, name: str, total: int | None) -> None: ...
-
-    def advance(self, done: int, total: int | None, left: float | None) -> None: ...
-
-    def end(self, line: str) -> None: ...
-
-    def close(self) -> None: ...
+def _stage_name(event: StageStarted | StageFinished) -> str:
+    turn = f", turn {event.turn + 1}" if event.turn else ""
+    return f"{event.stage} {event.component}{turn}"
 
 
-class _PlainDisplay:
+class ProgressDisplay(Protocol):
+    """Shows one task at a time; create it with ``open_display`` and close it at the end."""
+
+    is_live: bool
+    """Whether progress is redrawn in place; if not, it becomes lines of a log."""
+
+    def begin(self, name: str, total: int | None) -> None:
+        """Start a task of ``total`` steps, None if unknown. It replaces the task before."""
+
+    def advance(self, done: int, total: int | None, text: str) -> None:
+        """Show that a number of steps are done; ``text`` says so in words."""
+
+    def end(self, line: str) -> None:
+        """End the task with a line that stays."""
+
+    def write(self, line: str) -> None:
+        """Write a line that stays while the task goes on."""
+
+    def close(self) -> None:
+        """Restore the terminal."""
+
+
+def open_display(
+    stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic
+) -> ProgressDisplay:
+    """Return the display that suits a stream.
+
+    Args:
+        stream: Where to write. By default the notebook if there is one, else standard error.
+        clock: Returns seconds that only increase; for tests.
+    """
+    if stream is None and _in_notebook():
+        return _NotebookDisplay(clock)
+    stream = stream if stream is not None else sys.stderr
+    return _TerminalDisplay(stream) if stream.isatty() else _LogDisplay(stream, clock)
+
+
+class _LogDisplay:
     """Few lines, so that a log stays readable."""
+
+    is_live = False
 
     def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
         self._stream = stream
@@ -128,55 +161,71 @@ class _PlainDisplay:
         self._name = ""
         self._last = clock()
 
-    def begin(self, name: str, total: int | None) -> None:  # noqa: ARG002
+    def begin(self, name: str, total: int | None) -> None:
+        del total
         self._name = name
         self._last = self._clock()
 
-    def advance(self, done: int, total: int | None, left: float | None) -> None:
-        if self._clock() - self._last >= _PLAIN_INTERVAL:
+    def advance(self, done: int, total: int | None, text: str) -> None:
+        del done, total
+        if self._clock() - self._last >= _LOG_INTERVAL:
             self._last = self._clock()
-            self._write(f"{self._name}: {_count(done, total, left)}")
+            self.write(f"{self._name}: {text}" if self._name else text)
 
     def end(self, line: str) -> None:
-        self._write(line)
+        self.write(line)
+
+    def write(self, line: str) -> None:
+        self._stream.write(printable(line) + "\n")
+        self._stream.flush()
 
     def close(self) -> None:
         self._stream.flush()
-
-    def _write(self, line: str) -> None:
-        self._stream.write(printable(line) + "\n")
 
 
 class _TerminalDisplay:
     """A bar drawn by rich."""
 
+    is_live = True
+
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
 
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[count]}", markup=False),
+            TextColumn("{task.fields[text]}", markup=False),
+            TimeElapsedColumn(),
             console=Console(file=stream),
             transient=True,
         )
         self._progress.start()
         self._task: Any = None
+        self._name = ""
 
     def begin(self, name: str, total: int | None) -> None:
         self._remove()
-        self._task = self._progress.add_task(printable(name), total=total, count="")
+        self._name = printable(name)
+        self._task = self._progress.add_task(self._name, total=total, text="")
 
-    def advance(self, done: int, total: int | None, left: float | None) -> None:
+    def advance(self, done: int, total: int | None, text: str) -> None:
         if self._task is None:
-            self.begin("frames", total)
-        count = _count(done, total, left)
-        self._progress.update(self._task, completed=done, total=total, count=count)
+            self.begin(self._name, total)
+        self._progress.update(self._task, completed=done, total=total, text=printable(text))
 
     def end(self, line: str) -> None:
         self._remove()
+        self.write(line)
+
+    def write(self, line: str) -> None:
         self._progress.console.print(printable(line), markup=False, highlight=False)
 
     def close(self) -> None:
@@ -190,7 +239,9 @@ class _TerminalDisplay:
 
 
 class _NotebookDisplay:
-    """One line and a bar of plain HTML below the cell, updated a few times a second."""
+    """A bar and a few lines of HTML below the cell."""
+
+    is_live = True
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -203,14 +254,16 @@ class _NotebookDisplay:
         self._name = name
         self._show(name, 0 if total else None, total)
 
-    def advance(self, done: int, total: int | None, left: float | None) -> None:
-        # Every message goes through the kernel's socket and is kept by the page.
-        if self._clock() - self._last >= 0.25 or done == total:
-            self._show(f"{self._name}: {_count(done, total, left)}", done, total)
+    def advance(self, done: int, total: int | None, text: str) -> None:
+        if self._clock() - self._last >= _NOTEBOOK_INTERVAL or done == total:
+            self._show(f"{self._name}: {text}" if self._name else text, done, total)
 
     def end(self, line: str) -> None:
+        self.write(line)
+
+    def write(self, line: str) -> None:
         # Stages of a long episode must not push the cell's other output away.
-        self._lines = [*self._lines, line][-12:]
+        self._lines = [*self._lines, line][-_NOTEBOOK_LINES:]
         self._show("", None, None)
 
     def close(self) -> None:
@@ -235,13 +288,8 @@ class _NotebookDisplay:
             self._handle.update(page)
 
 
-def _count(done: int, total: int | None, left: float | None) -> str:
-    text = f"{done} frames" if total is None else f"{done} of {total} frames"
-    return text if left is None or done == total else f"{text}, {seconds_text(left)} left"
-
-
 def _in_notebook() -> bool:
-    """Return whether code runs in a notebook's kernel, without importing IPython."""
+    """Return whether this is a notebook's kernel, without importing IPython."""
     if "IPython" not in sys.modules:
         return False
     from IPython import get_ipython

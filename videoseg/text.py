@@ -1,4 +1,4 @@
-"""Text and JSON of foreign origin: parsed within bounds, shown without surprises."""
+"""Text for messages, terminals and reports, and JSON read within bounds."""
 
 from __future__ import annotations
 
@@ -7,23 +7,35 @@ import math
 import os
 import reprlib
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["parse_json", "printable", "shorten", "shorten_text", "show_path", "well_formed"]
+__all__ = [
+    "format_count",
+    "format_list",
+    "format_seconds",
+    "parse_json",
+    "printable",
+    "shorten",
+    "shorten_text",
+    "show_path",
+    "well_formed",
+]
 
-# Longest path that is repeated whole in a message.
-_SHOWN_OF_PATH = 300
+_MAX_PATH_LENGTH = 300
+"""Longest path, in characters, that a message repeats in full."""
 
 
 def parse_json(data: str | bytes, *, allow_nan: bool = True) -> Any:
-    """Parse a JSON document whatever stands in it.
+    """Parse an untrusted JSON document.
 
     Args:
         data: The document; bytes are UTF-8, with or without a byte order mark.
-        allow_nan: Whether ``NaN`` and ``Infinity``, which are not JSON, are taken.
+        allow_nan: Whether to accept ``NaN`` and ``Infinity``, which standard JSON lacks.
 
     Raises:
-        ValueError: If it is not JSON, or nested too deeply for this machine; one short line.
+        ValueError: If it is not JSON, is nested too deeply, or exceeds the memory. The message
+            is one short line.
     """
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
@@ -39,9 +51,9 @@ def parse_json(data: str | bytes, *, allow_nan: bool = True) -> Any:
 
 
 def shorten(value: object, limit: int = 80) -> str:
-    """Return ``repr(value)``, or a shorter form of it with at most ``limit`` characters.
+    """Return ``repr(value)``, cut to at most ``limit`` printable characters.
 
-    The time it takes does not grow with the value, nor with how often its parts share others.
+    The time this takes is bounded, even for huge or deeply shared values.
     """
     short = reprlib.Repr()
     short.maxlevel = 3
@@ -56,35 +68,51 @@ def shorten(value: object, limit: int = 80) -> str:
 
 
 def shorten_text(text: str, limit: int = 80) -> str:
-    """Return a text, or its beginning and ``...`` if it has more than ``limit`` characters."""
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+    """Return a text, cut at the end of a word and marked with ``...`` if it is too long.
+
+    Args:
+        text: The text.
+        limit: The most characters to return, the mark included.
+
+    Example:
+        >>> shorten_text("the dog that jumps over the fence", 20)
+        'the dog that...'
+    """
+    if len(text) <= limit:
+        return text
+    cut = text[: limit - 3]
+    words = cut.rsplit(None, 1)
+    # A text with few or no spaces, such as Chinese, is cut anywhere.
+    if not text[limit - 3].isspace() and len(words) == 2 and len(words[0]) > len(cut) // 2:
+        cut = words[0]
+    return cut.rstrip() + "..."
 
 
 def show_path(path: str | os.PathLike[str]) -> str:
-    """Return a path as messages have it: printable, and without its middle if it is very long."""
+    """Return a path for a message: printable, and without its middle if it is very long."""
     text = printable(os.fspath(path))
-    return text if len(text) <= _SHOWN_OF_PATH else f"{text[:100]}...{text[-150:]}"
+    return text if len(text) <= _MAX_PATH_LENGTH else f"{text[:100]}...{text[-150:]}"
 
 
 def well_formed(text: str) -> str:
-    r"""Return a text that can be written as UTF-8.
+    r"""Return a text that can be encoded as UTF-8.
 
-    Halves of surrogate pairs that stand side by side are joined; what stands alone (a file
-    name that is not UTF-8, an escape such as ``"\ud800"``) becomes U+FFFD.
+    Surrogate pairs are joined. A lone surrogate (from a file name that is not UTF-8, or an
+    escape such as ``"\ud800"``) becomes U+FFFD.
     """
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    """Return a text that cannot move a terminal's cursor, recolor it or reorder its line.
+    """Return a text that is safe to print on a terminal.
 
     Args:
-        text: Text of foreign origin.
-        keep: Control characters that are meant, such as a line break.
+        text: Untrusted text.
+        keep: Control characters to leave in place, such as a line break.
 
     Returns:
-        The text with every control, format and surrogate character replaced by U+FFFD, each
-        line or paragraph break by a blank.
+        The text with each control, format and surrogate character replaced by U+FFFD, and
+        each line or paragraph break replaced by a space.
     """
     return "".join(letter if letter in keep else _shown(letter) for letter in text)
 
@@ -103,8 +131,8 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def seconds_text(seconds: float) -> str:
-    """Return a duration with as many digits as matter, such as ``0.48 s`` or ``2:05 min``."""
+def format_seconds(seconds: float) -> str:
+    """Return a duration with the digits that matter, such as ``0.48 s`` or ``2:05 min``."""
     if not math.isfinite(seconds):
         return "unknown time"
     if seconds < 0.0995:
@@ -114,3 +142,19 @@ def seconds_text(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.1f} s"
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
+
+
+def format_count(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 object`` or ``2 objects``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def format_list(parts: Sequence[str], limit: int) -> str:
+    """Return the first parts separated by commas, and how many others there are.
+
+    Example:
+        >>> format_list(["a", "b", "c", "d"], 2)
+        'a, b and 2 more'
+    """
+    more = f" and {len(parts) - limit} more" if len(parts) > limit else ""
+    return ", ".join(parts[:limit]) + more

@@ -18,7 +18,7 @@ from videoseg_synthetic import demo_clip
 
 import videoseg as vs
 from videoseg.masks import object_color
-from videoseg.results.overlay import draw_masks, draw_prompts
+from videoseg.results import draw_masks, draw_prompts
 
 QUERY = "the object that is hidden by the red one"
 HERE = Path(__file__).resolve().parent

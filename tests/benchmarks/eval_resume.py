@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-COMMAND = (sys.executable, "-m", "videoseg.cli", "eval")
+COMMAND = (sys.executable, "-m", "videoseg", "eval")
 
 
 def data_folder() -> Path:

@@ -23,9 +23,9 @@ COMMANDS = {
     "import numpy": ["-c", "import numpy"],
     "import videoseg": ["-c", "import videoseg"],
     "import videoseg; Pipeline": ["-c", "import videoseg; videoseg.Pipeline"],
-    "videoseg --help": ["-m", "videoseg.cli", "--help"],
-    "videoseg run --help": ["-m", "videoseg.cli", "run", "--help"],
-    "videoseg plugins": ["-m", "videoseg.cli", "plugins"],
+    "videoseg --help": ["-m", "videoseg", "--help"],
+    "videoseg run --help": ["-m", "videoseg", "run", "--help"],
+    "videoseg plugins": ["-m", "videoseg", "plugins"],
 }
 BOUNDED = ("import videoseg", "videoseg --help", "videoseg run --help")
 

@@ -63,7 +63,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip, out = Path(folder, "clip.mp4"), Path(folder, "out")
         write_clip(clip, options.davis, options.sequence)
-        command = [sys.executable, "-m", "videoseg.cli", "run", str(clip), options.query]
+        command = [sys.executable, "-m", "videoseg", "run", str(clip), options.query]
         begin = time.perf_counter()
         process = subprocess.Popen([*command, "-o", str(out), "--quiet"])
         _, status, usage = os.wait4(process.pid, 0)

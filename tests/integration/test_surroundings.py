@@ -133,7 +133,7 @@ def test_a_terminal_that_is_closed_leaves_the_answer(tmp_path, toy_plugins, clip
     process.send_signal(signal.SIGHUP)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGHUP
-    assert f"the answer until then is kept in {tmp_path / 'out.unfinished'}" in error
+    assert f"the answer is saved in {tmp_path / 'out.unfinished'}" in error
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
@@ -143,7 +143,7 @@ def test_a_terminal_that_is_closed_leaves_the_answer(tmp_path, toy_plugins, clip
 @pytest.mark.parametrize("command", ["--help", "config init -"])
 def test_output_that_takes_nothing_is_an_error(tmp_path, command, redirection, said):
     done = subprocess.run(
-        f"{sys.executable} -m videoseg.cli {command} {redirection}",
+        f"{sys.executable} -m videoseg {command} {redirection}",
         shell=True,
         cwd=tmp_path,
         env=environment(),

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-COMMAND = (sys.executable, "-m", "videoseg.cli")
+COMMAND = (sys.executable, "-m", "videoseg")
 
 
 def environment(plugins: Path | None = None, **more: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from videoseg.plugins import FrameDone, Registry, StageFinished, StageStarted
-from videoseg.progress import ProgressBar
+from videoseg.progress import ProgressBar, open_display
 
 
 class Clock:
@@ -109,7 +109,7 @@ def test_a_notebook_gets_one_display_that_is_updated():
 import IPython.display
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
-from videoseg.progress import ProgressBar
+from videoseg.progress import ProgressBar, open_display
 from videoseg.plugins import FrameDone, StageFinished, StageStarted
 
 shell = InteractiveShell.instance()
@@ -141,3 +141,31 @@ print(len(pages))
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 5
+
+
+def test_lines_can_be_written_while_a_task_goes_on(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    for stream in (io.StringIO(), Terminal()):
+        clock = Clock()
+        display = open_display(stream, clock=clock)
+        display.begin("samples", 4)
+        display.write("a/1 failed: [no] such file")
+        clock.now += 11
+        display.advance(2, 4, "2 of 4 samples")
+        display.end("samples: 4.0 s")
+        display.close()
+        assert "a/1 failed: [no] such file" in stream.getvalue()
+        assert "samples: 4.0 s" in stream.getvalue()
+        assert display.is_live is stream.isatty()
+
+
+def test_a_log_names_the_task_in_each_line():
+    stream, clock = io.StringIO(), Clock()
+    display = open_display(stream, clock=clock)
+    display.begin("samples", 4)
+    clock.now += 11
+    display.advance(2, 4, "2 of 4")
+    display.begin("", None)
+    clock.now += 11
+    display.advance(3, None, "3 frames")
+    assert stream.getvalue().splitlines() == ["samples: 2 of 4", "3 frames"]

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videoseg.text import parse_json, printable, shorten, well_formed
+from videoseg.text import (
+    format_count,
+    format_list,
+    parse_json,
+    printable,
+    shorten,
+    shorten_text,
+    well_formed,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +91,32 @@ def test_text_without_control_characters_is_shown_as_it_is() -> None:
     assert printable("naïve 図 👨‍👩‍👧") == "naïve 図 👨‍👩‍👧"
     assert printable("a\x1b[31mb\u202ec\nd") == "a\ufffd[31mb\ufffdc d"
     assert printable("a\nb", keep="\n") == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("short", 5, "short"),
+        ("the dog that jumps over the fence", 20, "the dog that..."),
+        ("the dog that jumps", 15, "the dog that..."),
+        ("x" * 30, 10, "xxxxxxx..."),
+        ("a " + "狗" * 30, 12, "a " + "狗" * 7 + "..."),
+        ("word\n\nanother paragraph", 10, "word..."),
+        (" " * 20, 10, "..."),
+    ],
+)
+def test_a_long_text_is_cut_at_the_end_of_a_word(text, limit, expected):
+    shown = shorten_text(text, limit)
+    assert shown == expected
+    assert len(shown) <= limit
+
+
+def test_counts_and_lists_read_well():
+    assert [format_count(number, "frame") for number in (0, 1, 2)] == [
+        "0 frames",
+        "1 frame",
+        "2 frames",
+    ]
+    assert format_list(["a", "b"], 2) == "a, b"
+    assert format_list(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert format_list([], 2) == ""

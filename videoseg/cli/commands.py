@@ -17,7 +17,7 @@ _COMMANDS = {
     "compare": ("videoseg.cli.compare:compare", "Tell whether one evaluation beats another."),
     "plugins": ("videoseg.cli.plugins:plugins", "List what is installed and what is missing."),
     "pipelines": ("videoseg.cli.pipelines:pipelines", "List and explain ready-made pipelines."),
-    "config": ("videoseg.cli.config:config", "Write, show and check pipeline files."),
+    "config": ("videoseg.cli.pipelines:config", "Write, show and check pipeline files."),
     "doctor": ("videoseg.cli.doctor:doctor", "Check that everything works on this machine."),
 }
 

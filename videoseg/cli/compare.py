@@ -107,15 +107,15 @@ def compare(
 
 def _print(console: Console, comparison: Comparison, top: int) -> None:
     from videoseg.metrics import measure_name
-    from videoseg.results.report.wording import counted
+    from videoseg.text import format_count
 
     head = (
-        f"{comparison.benchmark}: {counted(comparison.num_samples, 'sample')} on "
-        f"{counted(comparison.num_videos, 'video')}, protocol {comparison.protocol.name}"
+        f"{comparison.benchmark}: {format_count(comparison.num_samples, 'sample')} on "
+        f"{format_count(comparison.num_videos, 'video')}, protocol {comparison.protocol.name}"
     )
     console.print(head, style="bold", soft_wrap=True)
     if comparison.left_out:
-        text = f"  only in one of them, left out: {counted(comparison.left_out, 'sample')}"
+        text = f"  only in one of them, left out: {format_count(comparison.left_out, 'sample')}"
         console.print(text, style="yellow", soft_wrap=True)
     interval = f"{100 * comparison.confidence:g} % interval"
     console.print(f"  {'':<16}   first  second  difference  {interval}", soft_wrap=True)
@@ -148,12 +148,12 @@ def _interval(row: Difference) -> str:
 
 
 def _bootstrap(comparison: Comparison) -> str:
-    from videoseg.results.report.wording import counted
+    from videoseg.text import format_count
 
     of_videos = comparison.resampled == "videos"
     number = comparison.num_videos if of_videos else comparison.num_samples
     if number < comparison.min_units:
-        given = counted(number, comparison.resampled.removesuffix("s"))
+        given = format_count(number, comparison.resampled.removesuffix("s"))
         return f"{given}, and an interval needs at least {comparison.min_units}"
     return (
         f"bootstrap over {comparison.resampled}, {comparison.num_resamples} draws, "

@@ -47,7 +47,7 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
     """
     from videoseg_synthetic import demo_clip
 
-    from videoseg.cli.output_place import check_output_folder, default_output_folder
+    from videoseg.cli.output_folder import check_output_folder, default_output_folder
     from videoseg.pipeline import Pipeline
     from videoseg.progress import ProgressBar
     from videoseg.video import Video
@@ -96,7 +96,7 @@ def _answer(
 ) -> dict[str, Any]:
     import numpy as np
 
-    from videoseg.cli.answer import reasons_of
+    from videoseg.cli.run import reasons_of
     from videoseg.metrics import region_j
 
     found = np.stack([result.mask(frame) for frame in range(result.video.num_frames)])

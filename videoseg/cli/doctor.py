@@ -1,4 +1,4 @@
-"""``videoseg doctor``: does everything work on this machine?"""
+"""``videoseg doctor``: check that everything works on this machine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _LIBRARIES = (
     "rich",
 )
 _OPTIONAL = ("decord",)
-_LEAST_FREE_BYTES = 200 * 2**20
+_MIN_FREE_BYTES = 200 * 2**20
 
 
 @click.command(
@@ -83,9 +83,9 @@ def doctor(*, chat: str | None, options: tuple[str, ...], as_json: bool) -> int:
     if as_json:
         write_json({"healthy": not broken, "findings": [asdict(f) for f in findings]})
     elif broken:
-        console.print(f"\n{len(broken)} broken: see above for what to do", style="bold red")
+        console.print(f"\n{len(broken)} broken; see above for what to do", style="bold red")
     else:
-        console.print("\neverything that is needed works", style="bold green")
+        console.print("\neverything needed works", style="bold green")
     return int(bool(broken))
 
 
@@ -114,7 +114,7 @@ def examine(
 
 
 def _chat_options(chat: str | None, items: tuple[str, ...]) -> Mapping[str, Any]:
-    from videoseg.cli.composing import parse_options
+    from videoseg.cli.pipeline_options import parse_options
 
     options = parse_options(items)
     others = sorted(set(options) - {"chat"})
@@ -130,7 +130,7 @@ def _guarded(subject: str, check: Callable[[], Iterator[Finding]]) -> Iterator[F
     try:
         yield from check()
     except Exception as error:
-        # A broken library may fail in any way; that is what the doctor is there to tell.
+        # A broken library may fail in any way, and reporting it is the purpose of this command.
         text = " ".join(str(error).split())
         name = "" if isinstance(error, VideosegError) else f"{type(error).__name__}: "
         yield Finding(subject, "broken", f"{name}{text}")
@@ -165,7 +165,7 @@ def _plugins() -> Iterator[Finding]:
         yield Finding("plug-in", "broken", conflict)
     entries = registry.components()
     if not entries:
-        # The built-in stages are a plug-in as well, found through the installed metadata.
+        # The core's own components come from a plug-in, found through the installed metadata.
         yield Finding(
             "plug-ins", "broken", "no component is registered: run pip install videoseg again"
         )
@@ -206,7 +206,7 @@ def _decoding() -> Iterator[Finding]:
             if finding.verdict == "ok":
                 yield finding
         for finding in unread:
-            # One reader that works is enough.
+            # One working reader is enough.
             yield Finding(finding.subject, "note" if works else "broken", finding.detail)
         if not works and not unread:
             yield Finding("reading", "broken", "no reader is installed: pip install av")
@@ -254,15 +254,17 @@ def _disk() -> Iterator[Finding]:
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(b"videoseg")
         except OSError as error:
-            # Results can go elsewhere with -o; the temporary folder is always needed.
+            # Results can be saved elsewhere with -o, but the temporary folder is always needed.
             verdict: Verdict = "broken" if subject == "temporary" else "note"
             yield Finding(
                 f"{subject} folder", verdict, f"{folder} cannot be written: {error.strerror}"
             )
             continue
-        enough = free >= _LEAST_FREE_BYTES
+        enough = free >= _MIN_FREE_BYTES
         yield Finding(
-            f"{subject} folder", "ok" if enough else "note", text + ("" if enough else ", too few")
+            f"{subject} folder",
+            "ok" if enough else "note",
+            text + ("" if enough else ", too little"),
         )
 
 
@@ -277,13 +279,15 @@ def _threads() -> Iterator[Finding]:
 
 def _gpu() -> Iterator[Finding]:
     if find_spec("torch") is None:
-        text = "torch is not installed; the built-in pipeline needs neither torch nor a GPU"
+        text = "torch is not installed; the default pipeline needs neither torch nor a GPU"
         yield Finding("gpu", "note", text)
         return
-    # Only here, and only where it is installed: it takes seconds to import.
+    # Imported only here, because it takes seconds.
     torch = import_module("torch")
     if not torch.cuda.is_available():
-        yield Finding("gpu", "note", f"torch {torch.__version__} sees none; models run on the CPU")
+        yield Finding(
+            "gpu", "note", f"torch {torch.__version__} finds no GPU; models run on the CPU"
+        )
         return
     for index in range(torch.cuda.device_count()):
         facts = torch.cuda.get_device_properties(index)

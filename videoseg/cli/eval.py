@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from videoseg.cli.composing import parse_value, pipeline_options
 from videoseg.cli.framework import PATH, VideosegCommand, typed_command
+from videoseg.cli.pipeline_options import parse_value, pipeline_options
 from videoseg.cli.terminal import json_option
 from videoseg.text import printable, shorten, shorten_text
 
@@ -130,8 +130,8 @@ def evaluate_benchmark(
     Exits with 1 if all of them failed.
     """
     from videoseg.benchmarks import build_benchmark, open_benchmark
-    from videoseg.cli.composing import checked_pipeline, parse_options
     from videoseg.cli.eval_progress import EvaluationProgress
+    from videoseg.cli.pipeline_options import checked_pipeline, parse_options
     from videoseg.cli.terminal import open_console, working, write_json
     from videoseg.evaluation import evaluate
     from videoseg.evaluation.evaluate import write_outcome

@@ -1,34 +1,32 @@
-"""Progress of an evaluation: a bar on a terminal, lines in a log."""
+"""Progress of an evaluation, as a bar on a terminal and lines in a log."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from videoseg.results.report.wording import shortened
-from videoseg.text import printable, seconds_text
+from videoseg.progress import ProgressDisplay, open_display
+from videoseg.text import format_seconds, shorten_text
 
 if TYPE_CHECKING:
     from videoseg.evaluation import Progress, Record
 
 __all__ = ["EvaluationProgress"]
 
-_INTERVAL = 10.0
 _MEASURES = ("j_and_f", "j", "giou")
 
 
 class EvaluationProgress:
-    """The ``on_progress`` callback of the evaluation commands. Close it when the run is over.
+    """Shows the ``on_progress`` calls of ``evaluate``. Close it when the run is over.
 
     Args:
         stream: Where to write; standard error by default.
-        quiet: Show only failures.
-        max_failures: How many failures to show as they happen; by default all. The number of
+        quiet: Show nothing but failures.
+        max_failures: How many failures to show as they happen, by default all. The number of
             the others is shown at the end, unless this is 0.
-        clock: A monotonic clock in seconds, for tests.
+        clock: Returns seconds that only increase; for tests.
     """
 
     def __init__(
@@ -39,41 +37,40 @@ class EvaluationProgress:
         max_failures: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._stream = stream if stream is not None else sys.stderr
+        self._stream = stream
+        self._clock = clock
         self._quiet = quiet
         self._max_failures = max_failures
         self._num_failures = 0
-        self._clock = clock
-        self._last = float("-inf")
-        self._bar: Any = None
-        self._task: Any = None
+        self._display: ProgressDisplay | None = None
         self.latest: Progress | None = None
 
     def __call__(self, progress: Progress) -> None:
         """Show a step."""
         self.latest = progress
+        display = self._open(progress.total)
         record = progress.record
         if record is not None and record.error is not None:
             self._num_failures += 1
             if self._max_failures is None or self._num_failures <= self._max_failures:
-                message = shortened(f"{record.error.type}: {record.error.message}", 300)
-                self._line(f"{record.sample} failed: {message}")
+                error = shorten_text(f"{record.error.type}: {record.error.message}", 300)
+                display.write(f"{record.sample} failed: {error}")
         if self._quiet:
             return
-        if self._stream.isatty():
-            self._draw(progress)
-        elif self._clock() - self._last >= _INTERVAL or progress.done == progress.total:
-            self._last = self._clock()
-            self._line(_progress_text(progress))
+        text = _describe(progress)
+        if not display.is_live and progress.done in (0, progress.total):
+            display.write(text)
+        else:
+            display.advance(progress.done, progress.total, text)
 
     def close(self) -> None:
-        """Remove the bar, and show how many failures were not shown."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        """Restore the terminal."""
+        if self._display is None:
+            return
         if self._max_failures and self._num_failures > self._max_failures:
-            self._line(f"and {self._num_failures - self._max_failures} more failed")
-            self._num_failures = 0
+            self._display.write(f"and {self._num_failures - self._max_failures} more failed")
+        self._display.close()
+        self._display = None
 
     def __enter__(self) -> EvaluationProgress:
         return self
@@ -86,33 +83,15 @@ class EvaluationProgress:
     ) -> None:
         self.close()
 
-    def _line(self, text: str) -> None:
-        text = printable(text)
-        if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False)
-        else:
-            self._stream.write(text + "\n")
-            self._stream.flush()
-
-    def _draw(self, progress: Progress) -> None:
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-            self._bar = Progress(
-                BarColumn(),
-                TextColumn("{task.description}", markup=False),
-                TimeElapsedColumn(),
-                console=Console(file=self._stream),
-                transient=True,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("", total=progress.total)
-        text = printable(_progress_text(progress))
-        self._bar.update(self._task, completed=progress.done, description=text)
+    def _open(self, total: int) -> ProgressDisplay:
+        if self._display is None:
+            self._display = open_display(self._stream, clock=self._clock)
+            if not self._quiet:
+                self._display.begin("", total)
+        return self._display
 
 
-def _progress_text(progress: Progress) -> str:
+def _describe(progress: Progress) -> str:
     text = f"{progress.done} of {progress.total} samples"
     if progress.failed:
         text += f", {progress.failed} failed"
@@ -120,11 +99,11 @@ def _progress_text(progress: Progress) -> str:
         text += f", {_duration(progress.seconds_left)} left"
     record = progress.record
     if record is not None and not record.failed:
-        text += f"; {record.sample}{_score_text(record)}"
+        text += f"; {record.sample}{_score(record)}"
     return text
 
 
-def _score_text(record: Record) -> str:
+def _score(record: Record) -> str:
     from videoseg.evaluation.report import percent
     from videoseg.metrics import measure_name
 
@@ -135,6 +114,6 @@ def _score_text(record: Record) -> str:
 
 def _duration(seconds: float) -> str:
     if seconds < 3600:
-        return seconds_text(seconds)
+        return format_seconds(seconds)
     hours, minutes = divmod(int(seconds) // 60, 60)
     return f"{hours}:{minutes:02d} h" if hours < 48 else f"{hours / 24:.1f} days"

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from videoseg.cli.standard_output import own_output
+from videoseg.cli.terminal import own_output
 from videoseg.files import expand_path
 from videoseg.text import well_formed
 

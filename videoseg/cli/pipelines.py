@@ -1,26 +1,38 @@
-"""``videoseg pipelines``: the ready-made pipelines and what they consist of."""
+"""``videoseg pipelines`` and ``videoseg config``: pipelines by name and pipeline files."""
 
 from __future__ import annotations
 
+import ast
+import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from videoseg.cli.framework import VideosegCommand, VideosegGroup
-from videoseg.cli.terminal import json_option, open_console, print_row, write_json
+from videoseg.cli.terminal import (
+    command_output,
+    json_option,
+    open_console,
+    print_line,
+    print_row,
+    write_json,
+)
+from videoseg.errors import ConfigError, OutputError
+from videoseg.files import expand_path, write_file
 
 if TYPE_CHECKING:
-    from videoseg.pipeline import Explanation
+    from videoseg.pipeline import Explanation, Pipeline
 
-__all__ = ["pipelines", "show_explanation"]
+__all__ = ["config", "pipelines"]
 
 
 @click.group("pipelines", cls=VideosegGroup, invoke_without_command=True)
 @json_option
 @click.pass_context
 def pipelines(context: click.Context, *, as_json: bool) -> None:
-    """List the pipelines that can be used by name."""
+    """List the installed pipelines."""
     if context.invoked_subcommand is not None:
         return
     from videoseg.plugins import default_registry
@@ -47,18 +59,130 @@ def pipelines(context: click.Context, *, as_json: bool) -> None:
 )
 @click.argument("name")
 @json_option
-def show(name: str, *, as_json: bool) -> None:
-    """Explain a pipeline stage by stage, with what would keep it from running.
+def show_pipeline(name: str, *, as_json: bool) -> None:
+    """Explain a pipeline stage by stage, with any problems.
 
     NAME is a pipeline's name or a YAML file.
     """
-    from videoseg.cli.composing import named_pipeline
+    from videoseg.cli.pipeline_options import named_pipeline
 
-    show_explanation(named_pipeline(name).explain(), as_json=as_json)
+    _print_explanation(named_pipeline(name).explain(), as_json=as_json)
 
 
-def show_explanation(explanation: Explanation, *, as_json: bool) -> None:
-    """Print what a pipeline consists of."""
+@click.group("config", cls=VideosegGroup)
+def config() -> None:
+    """Write, show and validate pipeline files (YAML)."""
+
+
+@config.command("show", cls=VideosegCommand)
+@click.argument("file")
+@json_option
+def show_file(file: str, *, as_json: bool) -> None:
+    """Explain the pipeline in FILE stage by stage."""
+    from videoseg.pipeline import Pipeline
+
+    _print_explanation(Pipeline.from_yaml(Path(file)).explain(), as_json=as_json)
+
+
+@config.command("validate", cls=VideosegCommand)
+@click.argument("file")
+@json_option
+def validate(file: str, *, as_json: bool) -> int:
+    """Check FILE: its syntax, component names, options, and what is installed.
+
+    Reports all problems at once. Exits with 1 if there are any.
+    """
+    from videoseg.errors import VideosegError
+    from videoseg.pipeline import Pipeline
+
+    error: VideosegError | None = None
+    try:
+        if wrong := Pipeline.from_yaml(Path(file)).explain().problems:
+            error = ConfigError(wrong)
+    except VideosegError as caught:
+        error = caught
+    if as_json:
+        problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+        found = list(problems) if error else []
+        write_json({"file": file, "valid": error is None, "problems": found})
+        return int(error is not None)
+    if error is not None:
+        raise error
+    print_line(f"{file} is a valid pipeline")
+    return 0
+
+
+@config.command(
+    "init",
+    cls=VideosegCommand,
+    examples="""
+    videoseg config init mine.yaml
+    videoseg config init --pipeline attributes -      (print it)
+    videoseg run dog.mp4 "the dog" --pipeline mine.yaml
+    """,
+)
+@click.argument("file")
+@click.option(
+    "--pipeline", "name", default="attributes", show_default=True, help="Pipeline to start from."
+)
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+def init(file: str, *, name: str, overwrite: bool) -> None:
+    """Write a pipeline file, with every option and its default as a comment."""
+    from videoseg.cli.pipeline_options import named_pipeline
+
+    text = _annotate(named_pipeline(name))
+    if file == "-":
+        click.echo(text, nl=False, file=command_output())
+        return
+    path = expand_path(file)
+    if os.path.lexists(path) and not overwrite:
+        raise OutputError(f"{path} exists; choose another name or pass --overwrite")
+    write_file(path, text)
+    print_line(f"wrote {file}; use it with: videoseg run VIDEO QUERY --pipeline {file}")
+
+
+def _annotate(pipeline: Pipeline) -> str:
+    from videoseg.pipeline import STAGES
+    from videoseg.plugins import default_registry
+
+    lines = pipeline.config.to_yaml().splitlines()
+    lines += ["", "# To set options, write a stage as a mapping:", "#   sampler:"]
+    lines += ["#     name: uniform", "#     options: {num_frames: 8}", "#"]
+    lines.append("# The options of the stages above, with their defaults:")
+    for stage in STAGES:
+        use = getattr(pipeline.config, stage)
+        if use is None:
+            continue
+        lines.append(f"#   {stage} {use.name}:")
+        entry = default_registry().find(stage, use.name)
+        if entry.missing_modules:
+            lines.append(f"#     (not installed: {entry.remedy})")
+            continue
+        options = default_registry().options(stage, use.name)
+        lines += [
+            f"#     {name}: {_as_yaml(option.default)}"
+            + (f"  # {option.type}" if option.type else "")
+            for name, option in options.items()
+        ] or ["#     none"]
+    return "\n".join(lines) + "\n"
+
+
+def _as_yaml(default: str) -> str:
+    """Return a default in YAML, where Python's ``None`` would be a string."""
+    import yaml
+
+    try:
+        value = ast.literal_eval(default)
+    except (ValueError, SyntaxError):
+        return default
+    if isinstance(value, tuple):
+        value = list(value)
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=1_000)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _print_explanation(explanation: Explanation, *, as_json: bool) -> None:
+    """Print the stages of a pipeline and its problems."""
     if as_json:
         write_json(asdict(explanation))
         return
@@ -66,7 +190,7 @@ def show_explanation(explanation: Explanation, *, as_json: bool) -> None:
     for line in str(explanation).splitlines():
         is_problem = line.lstrip().startswith("problem:")
         indent = len(line) - len(line.lstrip())
-        # Further lines stand under their own first, so that the stages stand out.
+        # Align wrapped lines below their first, so that the stages stand out.
         label, text = line[2:indent], line[indent:]
         if indent < 2:
             console.print(line, style="bold", soft_wrap=True)

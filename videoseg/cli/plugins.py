@@ -1,4 +1,4 @@
-"""``videoseg plugins``: what is installed, what is missing, what is broken."""
+"""``videoseg plugins``: installed, missing and broken components."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _logger = logging.getLogger(__name__)
 
 @click.group("plugins", cls=VideosegGroup, invoke_without_command=True)
 @json_option
-@click.option("--check", is_flag=True, help="Exit with 1 if a plug-in failed or two conflict.")
+@click.option("--check", is_flag=True, help="Exit with 1 if plug-ins failed or conflict.")
 @click.pass_context
 def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
-    """List every component by kind, whether it can be used, and plug-ins that failed.
+    """List all components by kind, and plug-ins that failed to load.
 
-    No component is imported to find out.
+    Components are not imported for this.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -54,7 +54,7 @@ def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
 @click.argument("name")
 @json_option
 def show(kind: str, name: str, *, as_json: bool) -> None:
-    """Show one component: its options with what they mean, and what it can do."""
+    """Show one component: its options and capabilities."""
     from videoseg.plugins import default_registry
 
     registry = default_registry()
@@ -82,14 +82,14 @@ def _state(missing: list[str], *, conflicting: bool) -> str:
 
 
 def _missing(entry: RegisteredComponent) -> tuple[list[str], str]:
-    """Return what a component lacks, and the command that mends it."""
+    """Return what a component lacks, and the command to install it."""
     if entry.missing_modules:
         return list(entry.missing_modules), entry.remedy
     try:
         command = entry.component.weights_command()
     except Exception as error:
-        # One broken plug-in must not hide the others.
-        _logger.warning("%s cannot tell whether it has its weights: %s", entry.plugin, error)
+        # A broken plug-in must not hide the others.
+        _logger.warning("cannot check the weights of %s: %s", entry.plugin, error)
         command = ""
     return (["weights"], command) if command else ([], "")
 
@@ -147,7 +147,9 @@ def _print_list(console: Console, registry: Registry) -> None:
         print_row(console, document["name"], text, width=width, style=style)
     for failure in registry.failures:
         console.print()
-        console.print(f"plug-in {failure.plugin} of {failure.distribution} failed", style="red")
+        console.print(
+            f"plug-in {failure.plugin} of {failure.distribution} failed to load", style="red"
+        )
         print_row(console, "", failure.error, width=0)
     for conflict in registry.conflicts:
         console.print()
@@ -157,7 +159,10 @@ def _print_list(console: Console, registry: Registry) -> None:
 
 def _row(document: dict[str, Any]) -> tuple[str, str]:
     if document["state"] == "conflict":
-        return f"conflict: also declared elsewhere (this one: {document['distribution']})", "red"
+        return (
+            f"conflict: also declared by another package (this one: {document['distribution']})",
+            "red",
+        )
     if document["state"] == "missing":
         missing = ", ".join(document["missing"])
         return f"missing {missing}: {document['remedy']}", "yellow"
@@ -171,7 +176,7 @@ def _print_component(console: Console, document: dict[str, Any]) -> None:
         ("summary", document["summary"]),
         ("state", document["state"]),
         ("from", f"{owner}, {document['target']}"),
-        ("licence", document["license"]),
+        ("license", document["license"]),
         ("uses", ", ".join(document["uses"])),
         ("missing", ", ".join(document["missing"])),
         ("remedy", document["remedy"]),

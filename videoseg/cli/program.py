@@ -14,7 +14,7 @@ import click
 from videoseg._interruption import Terminated, describe_error, noted_signals
 from videoseg.cli.commands import videoseg
 from videoseg.cli.framework import Settings
-from videoseg.cli.standard_output import standard_streams
+from videoseg.cli.terminal import standard_streams
 from videoseg.errors import ConfigError, MissingWeightsError, VideosegError
 from videoseg.text import printable
 

@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from videoseg.cli.composing import pipeline_options
 from videoseg.cli.framework import PATH, VideosegCommand
-from videoseg.cli.terminal import json_option
+from videoseg.cli.pipeline_options import pipeline_options
+from videoseg.cli.terminal import json_option, open_console, print_row, working, write_json
 from videoseg.errors import OutputError
 
 if TYPE_CHECKING:
-    from videoseg.cli.unfinished_run import KeptAnswer, UnfinishedRun
+    from rich.console import Console
+
+    from videoseg.cli.checkpoint import Checkpoint
     from videoseg.pipeline import Pipeline
-    from videoseg.results import Segmentation
-    from videoseg.results.export import ExportFormat
+    from videoseg.results import ExportFormat, Segmentation
+    from videoseg.types import Grounding, MaskTrack, Thought, Trace
     from videoseg.video import Video
 
-__all__ = ["run"]
+__all__ = ["reasons_of", "run"]
 
 _PARTS = ("masks", "overlay", "report")
-# As videoseg.results.export has them, which the help need not wait for.
+# Repeated here so that --help does not import videoseg.results; a test compares them.
 _FORMATS = ("png", "coco", "davis", "youtube-vos")
+
+_FILES = (
+    ("report.html", "the reasoning beside the frames"),
+    ("overlay.mp4", "the video with masks drawn"),
+    ("masks", "one PNG per object and frame"),
+    ("result.json", "the result, for videoseg.Segmentation.load"),
+)
 
 
 def _read_parts(
@@ -43,7 +53,7 @@ def _read_parts(
 
 def _read_query(context: click.Context, _parameter: click.Parameter, value: str) -> str:
     video = context.params["video"]
-    # Not Path.exists, to which a long query is an error and not merely no file.
+    # Path.exists raises an error for a long query instead of returning False.
     if not os.path.exists(video) and os.path.exists(value):  # noqa: PTH110
         raise click.UsageError(
             f"there is no file {video!r}, but there is {value!r}: the VIDEO comes first, then the "
@@ -64,32 +74,32 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
 )
 @click.argument("video")
 @click.argument("query", callback=_read_query)
-@click.option("-o", "--output", type=PATH, help="Where to save; by default videoseg-out/<name>.")
+@click.option("-o", "--output", type=PATH, help="Output folder. Default: videoseg-out/<name>.")
 @pipeline_options
-@click.option("--reader", default="auto", metavar="NAME", help="How to decode the video.")
-@click.option("--seed", type=int, show_default="0", help="Same seed, same result.")
-@click.option("--overwrite", is_flag=True, help="Replace what is already there.")
+@click.option("--reader", default="auto", show_default=True, metavar="NAME", help="Video reader.")
+@click.option("--seed", type=int, show_default="0", help="Random seed.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing result.")
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on from what an earlier run into the same -o had found before it broke off.",
+    help="Continue an interrupted run into the same -o.",
 )
 @click.option(
     "--export",
     "formats",
     multiple=True,
     metavar="FORMAT",
-    help=f"Export as well: {', '.join(_FORMATS)}; may be repeated.",
+    help=f"Also export: {', '.join(_FORMATS)}. Can be repeated.",
 )
 @click.option(
     "--only",
     "parts",
     callback=_read_parts,
     metavar="PARTS",
-    help=f"Save only some of {','.join(_PARTS)} (result.json always is).",
+    help=f"Save only these of {','.join(_PARTS)}, beside result.json.",
 )
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
 def run(
     *,
     video: str,
@@ -110,20 +120,18 @@ def run(
 ) -> None:
     """Ask VIDEO a question; save masks for every frame and the reasoning.
 
-    VIDEO is a video file, a folder of pictures or one picture. Everything that can be
-    checked beforehand is: a typing error does not cost a long run.
+    VIDEO is a video file, a folder of pictures or one picture. All options are checked
+    before the run starts.
     """
-    from videoseg.cli.answer import answer_document, print_answer
-    from videoseg.cli.composing import checked_pipeline, parse_options
-    from videoseg.cli.output_place import check_output_folder, default_output_folder
-    from videoseg.cli.terminal import open_console, working, write_json
-    from videoseg.cli.unfinished_run import UnfinishedRun
+    from videoseg.cli.checkpoint import Checkpoint
+    from videoseg.cli.output_folder import check_output_folder, default_output_folder
+    from videoseg.cli.pipeline_options import checked_pipeline, parse_options
     from videoseg.pipeline import check_query
 
     stage_options = parse_options(options)
     query = check_query(query)
     if resume and output is None:
-        raise click.UsageError("--resume needs the -o of the run to go on from")
+        raise click.UsageError("--resume needs the -o of the interrupted run")
     pipe = checked_pipeline(pipeline, stages=stages, options=stage_options, max_turns=max_turns)
 
     from videoseg.video import Video
@@ -132,68 +140,70 @@ def run(
         folder = output or default_output_folder(opened.name)
         check_output_folder(folder, overwrite=overwrite)
         _check_exports(formats, folder, overwrite=overwrite)
-        unfinished = UnfinishedRun(
+        checkpoint = Checkpoint(
             folder, query=query, video=opened, pipeline=pipe.config.to_dict(), seed=seed
         )
-        kept = None
+        answer = None
         if resume:
-            kept = unfinished.go_on()
+            answer = checkpoint.resume()
         else:
-            unfinished.begin(overwrite=overwrite)
-        with unfinished:
-            result = unfinished.finished(
-                _answer(pipe, opened, query, unfinished, kept, quiet=quiet, resume=resume)
+            checkpoint.start(overwrite=overwrite)
+        with checkpoint:
+            result = _run_pipeline(
+                pipe, opened, query, checkpoint, answer, quiet=quiet, resume=resume
             )
+            checkpoint.result = result
             with working(f"saving to {folder}", quiet=quiet):
                 result.save(folder, overwrite=overwrite, parts=parts)
         with working(f"exporting to {folder.parent}", quiet=quiet or not formats):
             exported = _export(result, formats, folder, overwrite=overwrite)
     if as_json:
-        write_json(answer_document(result, folder, exported))
+        write_json(_answer_document(result, folder, exported))
     elif not quiet:
-        print_answer(open_console(), result, folder, exported)
+        _print_answer(open_console(), result, folder, exported)
 
 
-def _answer(
+def _run_pipeline(
     pipe: Pipeline,
     video: Video,
     query: str,
-    unfinished: UnfinishedRun,
-    kept: KeptAnswer | None,
+    checkpoint: Checkpoint,
+    answer: tuple[Grounding, Trace] | None,
     *,
     quiet: bool,
     resume: bool,
 ) -> Segmentation:
-    """Run a pipeline with a progress bar; keep what is found on the way."""
+    """Run a pipeline with a progress bar and checkpoints, or propagate a known answer."""
     from videoseg.progress import ProgressBar
 
     with ExitStack() as stack:
-        observers: list[object] = [unfinished]
+        observers: list[object] = [checkpoint]
         if not quiet:
             observers.append(stack.enter_context(ProgressBar()))
-        if kept is not None:
+        if answer is not None:
+            grounding, trace = answer
             return pipe.propagate(
                 video,
-                kept.grounding,
+                grounding,
                 query=query,
-                trace=kept.trace,
-                seed=unfinished.seed,
+                trace=trace,
+                seed=checkpoint.seed,
                 observers=observers,
             )
-        recorded = stack.enter_context(pipe.recording(unfinished.exchanges, resume=resume))
-        return recorded(video, query, seed=unfinished.seed, observers=observers)
+        recorded = stack.enter_context(pipe.recording(checkpoint.exchanges, resume=resume))
+        return recorded(video, query, seed=checkpoint.seed, observers=observers)
 
 
 def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> None:
     if not formats:
         return
-    from videoseg.cli.output_place import check_place
-    from videoseg.results.export import check_format
+    from videoseg.cli.output_folder import check_path_length
+    from videoseg.results import check_format
 
     for name in formats:
         check_format(name)
         place = _export_folder(folder, name)
-        check_place(place)
+        check_path_length(place)
         if os.path.lexists(place) and not overwrite:
             raise OutputError(f"{place} exists; choose another -o or pass --overwrite")
 
@@ -203,7 +213,7 @@ def _export(
 ) -> dict[str, Path]:
     exported: dict[str, Path] = {}
     for name in formats:
-        from videoseg.results.export import export
+        from videoseg.results import export
 
         place = _export_folder(folder, name)
         format_name = cast("ExportFormat", name)
@@ -213,3 +223,124 @@ def _export(
 
 def _export_folder(folder: Path, name: str) -> Path:
     return folder.with_name(f"{folder.name}-{name}")
+
+
+# -- what is printed ------------------------------------------------------------------------------
+
+
+def _answer_document(
+    result: Segmentation, folder: Path, exported: Mapping[str, Path]
+) -> dict[str, Any]:
+    """Return a summary of a result as JSON; ``result.json`` has everything."""
+    from videoseg.types import to_dict
+
+    window = result.trace.turns[-1].selection.window if result.trace.turns else None
+    return {
+        "query": result.query,
+        "found": result.found,
+        "video": to_dict(result.video),
+        "keyframe": result.grounding.keyframe,
+        "window": None if window is None else [window.start, window.stop],
+        "confidence": result.grounding.confidence,
+        "objects": [_object(result, track) for track in result.tracks],
+        "reasoning": reasons_of(result),
+        "warnings": list(result.warnings),
+        "seconds": round(result.timings.get("total", 0.0), 3),
+        "seed": result.seed,
+        "folder": str(folder),
+        "files": [str(path) for path, _ in _files(folder)],
+        "exported": {name: str(path) for name, path in exported.items()},
+    }
+
+
+def _print_answer(
+    console: Console, result: Segmentation, folder: Path, exported: Mapping[str, Path]
+) -> None:
+    """Print what was found, where and why, and the files written."""
+    height, width = result.video.size
+    clip = f"{result.video.name}: {result.video.num_frames} frames of {width}x{height}"
+    count = len(result.tracks)
+    head = f"{count} object{'s' * (count != 1)} found" if count else "not in this video"
+    console.print(head, style="bold green" if count else "bold yellow", end="")
+    console.print(f" in {clip}")
+    for track in result.tracks:
+        _print_object(console, _object(result, track), result.video.num_frames)
+    grounding = result.grounding
+    if grounding.keyframe is not None:
+        _print_fact(console, "keyframe", _frame_text(result, grounding.keyframe))
+    if result.trace.turns:
+        window = result.trace.turns[-1].selection.window
+        _print_fact(console, "window", f"frames {window.start} to {window.stop - 1}")
+    if reasons := reasons_of(result):
+        _print_fact(console, "because", "\n".join(reasons))
+    for warning in result.warnings:
+        _print_fact(console, "warning", warning, style="yellow")
+    _print_fact(console, "time", f"{result.timings.get('total', 0.0):.1f} seconds")
+    console.print()
+    files = [*_files(folder), *((path, f"exported as {name}") for name, path in exported.items())]
+    longest = max((len(str(path)) for path, _ in files), default=0)
+    for path, purpose in files:
+        # Keep paths on one line so they can be copied.
+        console.print(f"{path!s:<{longest}}  {purpose}", soft_wrap=True)
+
+
+def _files(folder: Path) -> list[tuple[Path, str]]:
+    return [(folder / name, text) for name, text in _FILES if (folder / name).exists()]
+
+
+def _object(result: Segmentation, track: MaskTrack) -> dict[str, Any]:
+    prompts = [p for p in result.grounding.prompts if p.object_id == track.object_id]
+    prompt = prompts[0] if prompts else None
+    visible = track.visible_frames
+    areas = [area for area in track.areas if area]
+    return {
+        "id": track.object_id,
+        "label": track.label,
+        "frame": prompt.frame if prompt else None,
+        "box": [round(v, 1) for v in prompt.box.as_tuple()] if prompt and prompt.box else None,
+        "score": prompt.score if prompt else None,
+        "visible_frames": len(visible),
+        "first_frame": visible[0] if visible else None,
+        "last_frame": visible[-1] if visible else None,
+        "median_area": int(statistics.median(areas)) if areas else 0,
+    }
+
+
+def _print_object(console: Console, facts: Mapping[str, Any], num_frames: int) -> None:
+    parts = [facts["label"]] if facts["label"] else []
+    if facts["box"] is not None:
+        x1, y1, x2, y2 = (f"{value:g}" for value in facts["box"])
+        parts.append(f"box {x1},{y1} to {x2},{y2} on frame {facts['frame']}")
+    if facts["score"] is not None:
+        parts.append(f"score {facts['score']:.2f}")
+    parts.append(f"visible in {facts['visible_frames']} of {num_frames} frames")
+    _print_fact(console, f"object {facts['id']}", ", ".join(parts))
+
+
+def _print_fact(console: Console, label: str, text: str, *, style: str = "") -> None:
+    print_row(console, label, text, width=10, style=style, label_style="bold")
+
+
+def _frame_text(result: Segmentation, frame: int) -> str:
+    return f"frame {frame}, at {result.video.time_of(frame):.2f} s"
+
+
+def reasons_of(result: Segmentation) -> list[str]:
+    """Return the reasoning of all turns as lines."""
+    lines: list[str] = []
+    for number, turn in enumerate(result.trace.turns, start=1):
+        thoughts = _describe_thought(turn.thought)
+        prefix = f"turn {number}: " if len(result.trace.turns) > 1 else ""
+        lines += [f"{prefix}{line}" for line in thoughts]
+    return lines
+
+
+def _describe_thought(thought: Thought) -> list[str]:
+    parts = (
+        ("temporal", thought.temporal),
+        ("spatial", thought.spatial),
+        ("linguistic", thought.linguistic),
+    )
+    if any(text for _, text in parts):
+        return [f"{name}: {' '.join(text.split())}" for name, text in parts if text]
+    return [line.strip() for line in thought.text.splitlines() if line.strip()]

@@ -1,39 +1,56 @@
-"""How commands write: readable in 80 columns, plain where nobody watches."""
+"""Terminal and standard output of commands: rows, JSON, and streams that are safe to write to."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from videoseg.cli.standard_output import command_output
+from videoseg.errors import OutputError
 from videoseg.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["json_option", "open_console", "print_line", "print_row", "working", "write_json"]
+__all__ = [
+    "command_output",
+    "json_option",
+    "open_console",
+    "own_output",
+    "print_line",
+    "print_row",
+    "standard_streams",
+    "working",
+    "write_json",
+]
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
-)
-"""The option of every command that machines may read."""
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def json_option(command: _Command) -> _Command:
+    """Add the option ``--json`` to a command, as the argument ``as_json``."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
+    )(command)
 
 
 def open_console(*, stderr: bool = False) -> Console:
-    """Return a console that prints text as it is: no markup, no guessing at colors.
+    """Return a console that prints text as it is, without markup or highlighting.
 
-    Colors appear on terminals only, and not where ``NO_COLOR`` is set.
+    Styles appear on terminals only, and not if ``NO_COLOR`` is set.
     """
     from rich.console import Console
 
     class PlainConsole(Console):
-        """Prints no control characters: names and messages may hold anything."""
+        """Prints no control characters, whatever names and messages hold."""
 
         def print(self, *objects: Any, **settings: Any) -> None:
             super().print(*map(_shown, objects), **settings)
@@ -49,7 +66,7 @@ def print_line(text: str) -> None:
 
 @contextmanager
 def working(text: str, *, quiet: bool) -> Iterator[None]:
-    """Show on a terminal that something is going on while the block runs."""
+    """Show a spinner on a terminal while the block runs."""
     console = open_console(stderr=True)
     if quiet or not console.is_terminal:
         yield
@@ -61,8 +78,8 @@ def working(text: str, *, quiet: bool) -> Iterator[None]:
 def write_json(data: Any) -> None:
     """Print one JSON document on standard output.
 
-    What the encoding of the output lacks is escaped, so that a name that is no UTF-8 can be
-    read back as it is.
+    Characters that the encoding of the output lacks are escaped, so that a file name that is
+    not UTF-8 survives.
     """
     file = command_output()
     text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
@@ -71,10 +88,6 @@ def write_json(data: Any) -> None:
     except (LookupError, UnicodeEncodeError):
         text = json.dumps(data, indent=2, allow_nan=False)
     click.echo(text, file=file)
-
-
-def _shown(thing: object) -> object:
-    return printable(thing, keep="\n") if isinstance(thing, str) else thing
 
 
 def print_row(
@@ -87,16 +100,16 @@ def print_row(
     label_style: str = "",
     indent: int = 0,
 ) -> None:
-    """Print a label and a text whose further lines stand under its first.
+    """Print a label and a text, wrapped and aligned in its column.
 
     Args:
         console: Where to print.
-        label: What stands on the left, indented by two; one that is too long moves its text.
-        text: What stands on the right; its line breaks are kept.
-        width: Columns of the label, without the indentation.
-        style: How the text looks.
-        label_style: How the label looks.
-        indent: Columns that already stand on the first line.
+        label: The left column, indented by two. A label that is too long pushes its text.
+        text: The right column; its line breaks are kept.
+        width: Width of the label's column, without the indentation.
+        style: Style of the text.
+        label_style: Style of the label.
+        indent: Columns already printed on the first line.
     """
     left = f"  {label:<{width}}"
     if label and not left.endswith(" "):
@@ -105,10 +118,148 @@ def print_row(
     lines = [
         piece
         for line in text.splitlines() or [""]
-        # Names of files and options stay whole wherever they fit.
+        # Do not break the names of files and options at hyphens.
         for piece in textwrap.wrap(line, room, break_on_hyphens=False) or [""]
     ]
     for number, line in enumerate(lines):
         blank = " " * (indent + len(left))
         console.print(left if number == 0 else blank, style=label_style, end="")
         console.print(line, style=style, soft_wrap=True)
+
+
+def _shown(item: object) -> object:
+    return printable(item, keep="\n") if isinstance(item, str) else item
+
+
+# -- standard output -------------------------------------------------------------------------
+
+_STDOUT, _STDERR = 1, 2
+_own: list[TextIO] = []
+"""Standard output of the running commands while other prints go to standard error."""
+
+
+def command_output() -> TextIO:
+    """Return the stream for the output of the running command."""
+    return _own[-1] if _own else sys.stdout
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Make standard output and error safe to write to for the duration of a program.
+
+    Characters that the encoding lacks are escaped, a full or closed output raises
+    ``OutputError``, and the output is flushed at the end. Streams that were replaced before,
+    such as in a test, are left alone.
+    """
+    before = (sys.stdout, sys.stderr)
+    _occupy_closed_descriptors()
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 -- open until the process ends
+    if sys.stdout is None:
+        sys.stdout = _Closed()
+    elif _is_standard(sys.stdout):
+        sys.stdout.flush()
+        sys.stdout = _Output.of(sys.stdout, os.dup(_STDOUT))
+    try:
+        yield
+        sys.stdout.flush()
+    finally:
+        ours = sys.stdout
+        sys.stdout, sys.stderr = before
+        if isinstance(ours, _Output):
+            ours.close_quietly()
+
+
+@contextmanager
+def own_output() -> Iterator[None]:
+    """Reserve standard output for the command; all other output goes to standard error.
+
+    This covers plug-ins, libraries, and the processes that they start.
+    """
+    own = sys.stdout
+    _own.append(own)
+    sys.stdout = sys.stderr
+    kept = _redirect_stdout() if isinstance(own, _Output) else None
+    try:
+        yield
+        own.flush()
+    finally:
+        sys.stdout = own
+        _own.remove(own)
+        if kept is not None:
+            with contextlib.suppress(OSError):
+                sys.__stdout__.flush()  # type: ignore[union-attr]
+            os.dup2(kept, _STDOUT)
+            os.close(kept)
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output that raises ``OutputError`` if it cannot be written."""
+
+    @classmethod
+    def of(cls, stream: TextIO, descriptor: int) -> _Output:
+        return cls(
+            open(descriptor, "wb"),
+            encoding=stream.encoding,
+            errors="backslashreplace",
+            line_buffering=stream.isatty(),
+        )
+
+    def write(self, text: str, /) -> int:
+        with _explain_errors():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _explain_errors():
+            super().flush()
+
+    def close_quietly(self) -> None:
+        # The error has been reported; closing would write the rest again.
+        with contextlib.suppress(OSError, OutputError):
+            self.close()
+
+
+class _Closed(io.TextIOBase):
+    """Replaces a standard output that was closed before the program began."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str, /) -> int:
+        del text
+        raise OutputError(_CANNOT.format("it is closed"))
+
+
+_CANNOT = "cannot write to standard output: {}; redirect it to a place with free space"
+
+
+@contextmanager
+def _explain_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(_CANNOT.format(error.strerror or error)) from error
+
+
+def _is_standard(stream: Any) -> bool:
+    try:
+        return stream is sys.__stdout__ and stream is not None and stream.fileno() == _STDOUT
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _redirect_stdout() -> int:
+    """Point descriptor 1 to standard error; return a copy of the original."""
+    kept = os.dup(_STDOUT)
+    os.dup2(_STDERR, _STDOUT)
+    return kept
+
+
+def _occupy_closed_descriptors() -> None:
+    # Otherwise the next file opened would get the number, and prints would go into it.
+    while True:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor > _STDERR:
+            os.close(descriptor)
+            return

@@ -16,8 +16,7 @@ from videoseg.evaluation.run import files_of_runs
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
-from videoseg.results.report.wording import counted
-from videoseg.text import shorten
+from videoseg.text import format_count, shorten
 from videoseg.types import FloatArray, IntArray, to_dict
 
 __all__ = [
@@ -259,7 +258,7 @@ class _Scores:
             ]
             found.append(f"their protocols differ: {', '.join(rules)}")
         if left_out:
-            found.append(f"only in one of them: {counted(left_out, 'sample')}")
+            found.append(f"only in one of them: {format_count(left_out, 'sample')}")
         return found
 
 

@@ -40,8 +40,7 @@ from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import REF_DAVIS17_OFFICIAL, protocol_named
 from videoseg.metrics.task import fitted_masks
-from videoseg.results.report.wording import counted
-from videoseg.text import printable, shorten, shorten_text
+from videoseg.text import format_count, printable, shorten, shorten_text
 from videoseg.types import MaskTrack, Rle
 
 __all__ = ["score_predictions"]
@@ -220,17 +219,17 @@ class _Outcome:
         notes = []
         if self._missing:
             notes.append(
-                f"{counted(len(self._missing), 'mask')} not found, counted as empty: "
+                f"{format_count(len(self._missing), 'mask')} not found, counted as empty: "
                 f"{_some(self._missing)}"
             )
         if self._only_unknown_ids:
-            number = counted(len(self._only_unknown_ids), "sample")
+            number = format_count(len(self._only_unknown_ids), "sample")
             notes.append(
                 f"in {number}, such as {self._only_unknown_ids[0]}, no predicted object has the "
                 "id of a true one; this protocol matches objects by id"
             )
         notes += [
-            f"predicted pixels have the value {value} in {counted(count, 'sample')}, and "
+            f"predicted pixels have the value {value} in {format_count(count, 'sample')}, and "
             "count with it in R and A, as in the released script"
             for value, count in sorted(self._mask_values.items())
         ]

@@ -1,5 +1,6 @@
-"""Reading files that anybody may have made, and writing files and folders whole or not at all."""
+"""Read untrusted files, write files and folders atomically, and lock them."""
 
+from videoseg.files.atomic import make_folder, recover_folder, staged_folder, write_file
 from videoseg.files.reading import (
     check_regular_file,
     expand_path,
@@ -7,8 +8,6 @@ from videoseg.files.reading import (
     read_text,
     shorten_name,
 )
-from videoseg.files.staged_file import make_folder, write_file
-from videoseg.files.staged_folder import recover_folder, staged_folder
 
 __all__ = [
     "check_regular_file",

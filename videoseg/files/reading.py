@@ -1,8 +1,8 @@
-"""Paths as people type them, and files that anybody may have made.
+"""Read untrusted files, and expand the paths that users type.
 
-What is read here is a regular file of a bounded size: a pipe or a device in its place is
-refused at once instead of being waited for. All functions raise ``OSError`` whose
-``strerror`` fits into a message; callers turn it into their own typed error.
+Only regular files of bounded size are read; a pipe or a device is refused instead of blocking.
+All functions raise ``OSError`` with a ``strerror`` for use in messages; callers convert it to
+their own typed error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 MAX_BYTES = 2**30
-"""Largest document that is read whole, in bytes; videos, weights and pictures are not."""
+"""Largest file that ``read_bytes`` reads by default, in bytes."""
 
 _KINDS = (
     (stat.S_ISFIFO, "a named pipe"),
@@ -34,13 +34,13 @@ _KINDS = (
 def expand_path(path: str | os.PathLike[str]) -> Path:
     """Return a path with a leading ``~`` or ``~user`` replaced by that home directory.
 
-    A file or folder whose own name begins with a tilde is left as it is, and so is a path
-    whose home directory cannot be told.
+    A path is returned as it is if a file with that name exists, or if the home directory is
+    unknown.
     """
     plain = Path(path)
     if not plain.parts or not plain.parts[0].startswith("~") or os.path.lexists(plain):
         return plain
-    # pathlib drops a leading "./", which says that the tilde is part of the name.
+    # pathlib drops a leading "./", which marks the tilde as part of the name.
     if os.fspath(path).startswith(f".{os.sep}"):
         return plain
     try:
@@ -50,36 +50,36 @@ def expand_path(path: str | os.PathLike[str]) -> Path:
 
 
 def shorten_name(name: str, max_bytes: int) -> str:
-    """Return the beginning of a file's name that takes at most so many bytes on disk.
+    """Return a file name, cut to at most ``max_bytes`` bytes.
 
-    File systems bound a name's bytes (255, mostly), of which a letter may take four.
+    File systems limit names to 255 bytes, and a character takes up to four.
     """
     data = os.fsencode(name)
     return name if len(data) <= max_bytes else data[:max_bytes].decode("utf-8", "ignore")
 
 
 def check_regular_file(path: str | os.PathLike[str]) -> None:
-    """Check that a path leads to a regular file, before a library opens it.
+    """Check that a path is a regular file, before a library opens it.
 
     Raises:
-        OSError: If it leads to nothing, to a folder, or to a pipe, a device or a socket.
+        OSError: If it does not exist, or is a folder, a pipe, a device or a socket.
     """
     _check_mode(os.stat(path).st_mode, path)  # noqa: PTH116 -- also takes what Path refuses
 
 
 def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> bytes:
-    """Read a regular file whole.
+    """Read a regular file.
 
     Args:
         path: The file.
-        max_bytes: The largest size that is read.
+        max_bytes: The largest size to read.
 
     Raises:
-        OSError: If it cannot be read, is larger, or is no regular file.
+        OSError: If it cannot be read, is larger, or is not a regular file.
     """
-    # Without O_NONBLOCK, opening a pipe waits for somebody to write into it.
+    # Without O_NONBLOCK, opening a pipe blocks until there is a writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    if Path(path).is_dir():  # Windows cannot open a folder at all
+    if Path(path).is_dir():  # Windows cannot open folders
         _check_mode(stat.S_IFDIR, path)
     try:
         descriptor = os.open(path, flags)
@@ -96,10 +96,10 @@ def read_bytes(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> b
 
 
 def read_text(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> str:
-    """Read a regular file whole as UTF-8, with or without a byte order mark.
+    """Read a regular file as UTF-8, with or without a byte order mark.
 
     Raises:
-        OSError: As ``read_bytes``, and if it is not UTF-8.
+        OSError: As for ``read_bytes``, or if it is not UTF-8.
     """
     try:
         return read_bytes(path, max_bytes=max_bytes).decode("utf-8-sig")

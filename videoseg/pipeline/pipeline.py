@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from videoseg.errors import ConfigError
-from videoseg.files import expand_path
-from videoseg.files.staged_file import write_file
+from videoseg.files import expand_path, write_file
 from videoseg.pipeline.composition import SENDING_REMEDY, Composition
 from videoseg.pipeline.config import (
     DEFAULT_MAX_TURNS,

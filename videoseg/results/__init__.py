@@ -1,5 +1,20 @@
-"""Results: the masks of a video and how they came about, on disk, in pages and on screen."""
+"""Results: masks with the reasoning behind them; saved, exported and drawn."""
 
+from videoseg.results.export_formats import EXPORT_FORMATS, ExportFormat, check_format, export
+from videoseg.results.folder import PARTS, load_result, save_result
+from videoseg.results.overlay import draw_masks, draw_prompts, object_name
 from videoseg.results.segmentation import Segmentation
 
-__all__ = ["Segmentation"]
+__all__ = [
+    "EXPORT_FORMATS",
+    "PARTS",
+    "ExportFormat",
+    "Segmentation",
+    "check_format",
+    "draw_masks",
+    "draw_prompts",
+    "export",
+    "load_result",
+    "object_name",
+    "save_result",
+]

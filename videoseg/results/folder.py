@@ -1,4 +1,4 @@
-"""Results on disk: ``result.json``, ``masks/``, ``overlay.mp4`` and ``report.html``."""
+"""Save and load results: ``result.json``, ``masks/``, ``overlay.mp4``, ``report.html``."""
 
 from __future__ import annotations
 
@@ -11,24 +11,21 @@ from typing import Any
 import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
-from videoseg.files import expand_path, read_text
-from videoseg.files.staged_folder import recover_folder, staged_folder
+from videoseg.files import expand_path, read_text, recover_folder, staged_folder
 from videoseg.results.mask_files import MaskFolder
 from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, clip_rate, draw_masks
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.thumbnails import PictureBook
-from videoseg.text import parse_json, shorten, shorten_text, show_path, well_formed
-from videoseg.types.arrays import Frame
-from videoseg.types.serial import from_dict, to_dict
-from videoseg.types.video import VideoSource
+from videoseg.text import format_list, parse_json, shorten, shorten_text, show_path, well_formed
+from videoseg.types import Frame, VideoSource, from_dict, to_dict
 
 __all__ = ["PARTS", "SCHEMA_VERSION", "load_result", "save_result", "usable_video"]
 
 SCHEMA_VERSION = 1
-"""The version of ``result.json`` this release writes, and the newest it reads."""
+"""The version of ``result.json`` that this release writes, and the newest it reads."""
 
 PARTS: tuple[str, ...] = ("masks", "overlay", "report")
-"""What a result folder holds beside ``result.json``."""
+"""The optional parts of a result folder, beside ``result.json``."""
 
 _FORMAT = "videoseg-result"
 _RESULT, _MASKS, _OVERLAY, _REPORT = "result.json", "masks", "overlay.mp4", "report.html"
@@ -42,26 +39,26 @@ def save_result(
     video: VideoSource | None = None,
     parts: Sequence[str] | None = None,
 ) -> Path:
-    """Write a result folder, whole or not at all.
+    """Write a result folder atomically.
 
-    The video is decoded once from the first to the last frame, and no more than a frame and
-    the few small pictures of the report are held in memory. Without a video (a result that
-    was loaded from disk) the overlay and the report show the masks on black.
+    The video is decoded once from the first to the last frame, with one frame and the small
+    pictures of the report in memory. Without a video (such as for a loaded result) the overlay
+    and the report show the masks on black.
 
     Args:
         segmentation: The result.
-        directory: Where to write; missing parents are made.
-        overwrite: Replace a result that is already there. At every moment either the old or
-            the new one is whole. A folder with other files in it is never replaced.
-        video: The frames; by default those of the run.
-        parts: Which of ``PARTS`` to write beside ``result.json``; all by default.
+        directory: Where to write; missing parents are created.
+        overwrite: Replace an existing result. At every moment either the old or the new result
+            is complete. A folder with other files in it is never replaced.
+        video: The video; by default that of the run.
+        parts: The ``PARTS`` to write beside ``result.json``; all by default.
 
     Returns:
         The folder.
 
     Raises:
         OutputError: If the folder exists, cannot be written or the disk is full, or the
-            video is not the one the result is about.
+            video is not that of the result.
         ConfigError: If a part does not exist.
         VideoError: If a frame cannot be decoded.
 
@@ -75,7 +72,7 @@ def save_result(
         ...     load_result(saved) == empty
         True
     """
-    chosen = _checked_parts(parts)
+    chosen = _check_parts(parts)
     frames = usable_video(segmentation, video) if chosen - {"masks"} else None
     _check_tracks(segmentation)
     document = _document(segmentation)
@@ -86,7 +83,7 @@ def save_result(
         target,
         overwrite=overwrite,
         what="the result",
-        replaceable=_why_not_replaceable,
+        replaceable=why_not_replaceable,
         progress=lambda: share,
     ) as stage:
         (stage / _RESULT).write_text(document, encoding="utf-8")
@@ -96,13 +93,13 @@ def save_result(
 
 
 def load_result(directory: str | Path) -> Segmentation:
-    """Read a result folder; equal to the segmentation that was saved.
+    """Read a result folder. The result equals the one that was saved.
 
-    Only ``result.json`` is read, and nothing in it is trusted: every field and the runs of every
-    mask are checked. ``source`` is None, since the video may have moved.
+    Only ``result.json`` is read, as untrusted data: every field and every mask is checked.
+    ``source`` is None, since the video may have moved.
 
     Raises:
-        OutputError: If the folder holds no result, or one that cannot be read.
+        OutputError: If the folder has no result, or the result cannot be read.
     """
     target = expand_path(directory)
     path = target / _RESULT if target.name != _RESULT else target
@@ -118,27 +115,27 @@ def load_result(directory: str | Path) -> Segmentation:
         raise OutputError(
             f"cannot read {show_path(path)}: {error.strerror or error}; check the file"
         ) from error
-    data = _parsed(text, path)
+    data = _parse_document(text, path)
     try:
         segmentation = from_dict(Segmentation, data)
         _check_tracks(segmentation)
         return segmentation
     except VideosegError as error:
         raise OutputError(
-            f"{show_path(path)} is damaged: {_some_problems(error)}; restore it from a copy or "
-            "run the query again"
+            f"{show_path(path)} is damaged: {_summarize_problems(error)}; restore it from a copy "
+            "or run the query again"
         ) from error
 
 
 def usable_video(segmentation: Segmentation, video: VideoSource | None) -> VideoSource | None:
-    """Return the video whose frames go with a result: the given one, or that of the run.
+    """Return the video with the frames of a result: the given one, or that of the run.
 
     Returns:
-        The video, or None if there is none or it was live and cannot be read again.
+        The video, or None if there is none or it was a live source.
 
     Raises:
-        OutputError: If the given video is not the one the result is about, or that of the
-            run has been closed.
+        OutputError: If the given video is not that of the result, or that of the run has been
+            closed.
     """
     if video is None:
         source = segmentation.source
@@ -147,19 +144,19 @@ def usable_video(segmentation: Segmentation, video: VideoSource | None) -> Video
         except VideoError as error:
             raise OutputError(
                 f"the frames for overlay and report cannot be read ({error}); save the result "
-                "before closing its video, pass video=, or write masks alone: parts=['masks']"
+                "before closing its video, pass video=, or save only masks: parts=['masks']"
             ) from error
     facts = segmentation.video
     if video.num_frames != facts.num_frames or tuple(video.size) != tuple(facts.size):
         raise OutputError(
-            f"the result is about {facts.num_frames} frames of {facts.size[1]}x{facts.size[0]} "
+            f"the result is for {facts.num_frames} frames of {facts.size[1]}x{facts.size[0]} "
             f"({facts.name}), but the video given has {video.num_frames} of "
-            f"{video.size[1]}x{video.size[0]} ({video.name}); give the video of the run"
+            f"{video.size[1]}x{video.size[0]} ({video.name}); pass the video of the run"
         )
     return video
 
 
-def _checked_parts(parts: Sequence[str] | None) -> frozenset[str]:
+def _check_parts(parts: Sequence[str] | None) -> frozenset[str]:
     if parts is None:
         return frozenset(PARTS)
     given = [parts] if isinstance(parts, str) else list(parts)
@@ -174,9 +171,7 @@ def _check_tracks(segmentation: Segmentation) -> None:
     facts = segmentation.video
     ids = segmentation.object_ids
     if twice := [object_id for object_id in ids if ids.count(object_id) > 1]:
-        raise OutputError(
-            f"two tracks belong to object {twice[0]}; give every object an id of its own"
-        )
+        raise OutputError(f"two tracks belong to object {twice[0]}; object ids must be unique")
     for track in segmentation.tracks:
         if len(track) != facts.num_frames or tuple(track.size) != tuple(facts.size):
             raise OutputError(
@@ -190,12 +185,12 @@ def _document(segmentation: Segmentation) -> str:
     try:
         content: dict[str, Any] = to_dict(segmentation)
     except ConfigError as error:
-        raise OutputError(f"the result cannot be written: {_some_problems(error)}") from error
+        raise OutputError(f"the result cannot be written: {_summarize_problems(error)}") from error
     head = {"format": _FORMAT, "schema_version": SCHEMA_VERSION}
     return well_formed(json.dumps(head | content, ensure_ascii=False, indent=1)) + "\n"
 
 
-def _parsed(text: str, path: Path) -> dict[str, Any]:
+def _parse_document(text: str, path: Path) -> dict[str, Any]:
     try:
         data = parse_json(text)
     except ValueError as error:
@@ -223,19 +218,19 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
     return data
 
 
-def _why_not_replaceable(folder: Path) -> str | None:
-    """Say why a folder is not a result that may be replaced, or return None."""
+def why_not_replaceable(folder: Path) -> str | None:
+    """Return why a folder is not a result that may be replaced, or None if it is one."""
     known = {_RESULT, _MASKS, _OVERLAY, _REPORT}
     if foreign := sorted(entry.name for entry in folder.iterdir() if entry.name not in known):
-        return f"it holds files that are no part of a result ({_some(foreign)})"
+        return f"it holds files that are not part of a result ({format_list(foreign, 3)})"
     try:
-        _parsed(read_text(folder / _RESULT), folder / _RESULT)
+        _parse_document(read_text(folder / _RESULT), folder / _RESULT)
     except OSError:
         return f"it holds no readable {_RESULT}, so it may not be a result"
     except OutputError as error:
         return f"its {_RESULT} is not one of this videoseg ({error})"
     if (folder / _MASKS).is_dir() and (foreign := _foreign_in_masks(folder / _MASKS)):
-        return f"it holds files that are no part of a result ({_some(foreign)})"
+        return f"it holds files that are not part of a result ({format_list(foreign, 3)})"
     return None
 
 
@@ -251,15 +246,11 @@ def _foreign_in_masks(folder: Path) -> list[str]:
     return foreign
 
 
-def _some_problems(error: VideosegError) -> str:
-    """Return one readable line: the first few of possibly thousands of problems."""
+def _summarize_problems(error: VideosegError) -> str:
+    """Return the first few problems, of possibly thousands, as one line."""
     problems = error.problems if isinstance(error, ConfigError) else (str(error),)
     more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
     return "; ".join(shorten_text(problem, 300) for problem in problems[:3]) + more
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _write_parts(
@@ -270,7 +261,7 @@ def _write_parts(
 ) -> Iterator[int]:
     """Write the parts in one pass over the frames; yield the number of frames done."""
     from videoseg.results.report.page import render_report, report_pictures
-    from videoseg.video.writer import VideoWriter
+    from videoseg.video import VideoWriter
 
     book = PictureBook(report_pictures(segmentation) if "report" in parts else {})
     folders = {}
@@ -311,5 +302,5 @@ def _needed_frames(
         yield from video.iter_frames(0, segmentation.video.num_frames)
         return
     for index in every:
-        # Masks alone need no pixels: only the report's frames are decoded then.
+        # Masks need no pixels; without an overlay only the frames of the report are decoded.
         yield index, black if video is None or index not in book else video[index]

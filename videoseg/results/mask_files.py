@@ -1,4 +1,4 @@
-"""Masks as PNG files, by Pillow."""
+"""Masks as PNG files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from videoseg.masks.colors import DAVIS_PALETTE
-from videoseg.types.arrays import BoolArray
+from videoseg.masks import DAVIS_PALETTE
+from videoseg.types import BoolArray
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,7 +22,7 @@ class MaskFolder:
     """Writes one object's masks as ``<frame:05d>.png``, 0 and 255, one for every frame.
 
     Args:
-        folder: Where to write; made with its parents.
+        folder: Where to write; created with its parents.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,7 +35,7 @@ class MaskFolder:
         if mask.any():
             data = mask_png(mask)
         else:
-            # Most frames of a long video do not show the object; encode their picture once.
+            # Most frames of a long video do not show the object; encode an empty mask once.
             if mask.shape not in self._empty:
                 self._empty[mask.shape] = mask_png(mask)
             data = self._empty[mask.shape]
@@ -60,6 +60,6 @@ def index_png(picture: npt.NDArray[np.uint8]) -> bytes:
 
 def _png(image: Image) -> bytes:
     buffer = BytesIO()
-    # Masks are long runs: the fastest level already shrinks them to a few kilobytes.
+    # Masks have long runs, so a fast level compresses them well enough.
     image.save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()

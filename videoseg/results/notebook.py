@@ -1,50 +1,58 @@
-"""How a result shows itself in a notebook."""
+"""HTML views of a result for notebooks."""
 
 from __future__ import annotations
 
 import base64
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from string import Template
+from typing import Any
 
 import numpy as np
 
 from videoseg.errors import ConfigError, MissingDependencyError, OutputError, VideoError
+from videoseg.html import render
 from videoseg.results.overlay import clip_rate
-from videoseg.results.report.sections import image_tag, numbered_overlay, overlay_uri, thought_html
-from videoseg.results.report.templating import template_text
-from videoseg.results.report.wording import (
-    all_warnings,
-    answer_sentence,
-    frame_range,
-    frame_time,
-    name_chip,
-    shortened,
-    video_line,
-)
 from videoseg.results.segmentation import Segmentation
-from videoseg.results.thumbnails import Picture, PictureBook, spread
-from videoseg.text import well_formed
-from videoseg.types.arrays import Frame
-from videoseg.types.video import VideoSource
+from videoseg.results.thumbnails import (
+    Picture,
+    PictureBook,
+    embed_jpeg,
+    include_frame,
+    spread,
+)
+from videoseg.results.wording import (
+    collect_warnings,
+    describe_answer,
+    describe_object,
+    describe_thought,
+    describe_untraced_thought,
+    describe_video,
+    format_frame,
+    format_frames,
+)
+from videoseg.text import shorten_text, well_formed
+from videoseg.types import Frame, VideoSource
 
 __all__ = ["SegmentationView", "segmentation_html", "show_segmentation"]
 
 _STRIP_SIDE, _STRIP_BYTES = 320, 22_000
 _CARD_FRAMES = 6
-# A clip is embedded if it is short and its file small; a notebook keeps every byte of it.
+_CHIPS = 12
+_WARNINGS = 8
+_TURNS = 16
+# A notebook stores every byte, so only a short clip with a small file is embedded.
 _CLIP_SIDE, _CLIP_BYTES, _CLIP_FRAMES = 640, 4_000_000, 1500
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentationView:
-    """What ``Segmentation.show`` returns; a notebook shows it by itself.
+    """The return value of ``Segmentation.show``, which notebooks display.
 
     Args:
         html: The card, self-contained.
-        text: The same in a few words, for consoles.
+        text: A one-line summary for consoles.
     """
 
     html: str
@@ -60,7 +68,7 @@ class SegmentationView:
 def segmentation_html(segmentation: Segmentation, *, max_frames: int = _CARD_FRAMES) -> str:
     """Return a compact card: query, answer, overlay pictures and reasoning.
 
-    Works without the video too: the masks are then drawn on black, and the card says so.
+    Without the video the masks are drawn on black, and the card says so.
 
     Args:
         segmentation: The result.
@@ -73,7 +81,7 @@ def segmentation_html(segmentation: Segmentation, *, max_frames: int = _CARD_FRA
 
 
 def show_segmentation(segmentation: Segmentation, *, max_frames: int = 8) -> SegmentationView:
-    """Return a view with the playable overlay, or with pictures where that would be large.
+    """Return a view with a playable overlay, or pictures alone if its file would be large.
 
     Args:
         segmentation: The result.
@@ -83,64 +91,64 @@ def show_segmentation(segmentation: Segmentation, *, max_frames: int = 8) -> Seg
         ConfigError: If ``max_frames`` is below 1.
     """
     html = _card(segmentation, max_frames=max_frames, with_clip=True)
-    text = f"{shortened(segmentation.query, 80)!r}: {answer_sentence(segmentation)}"
+    text = f"{shorten_text(segmentation.query, 80)!r}: {describe_answer(segmentation)}"
     return SegmentationView(html, text)
 
 
 def _card(segmentation: Segmentation, *, max_frames: int, with_clip: bool) -> str:
     if max_frames < 1:
         raise ConfigError(f"max_frames must be at least 1, got {max_frames}")
-    notes = all_warnings(segmentation)
+    problems = []
     source = segmentation.source
-    frames = _chosen_frames(segmentation, max_frames)
+    frames = _choose_frames(segmentation, max_frames)
     try:
         if source is not None and source.num_frames is None:
             source = None
-        book = _pictures(segmentation, source, frames)
+        book = _collect_pictures(segmentation, source, frames)
     except VideoError as error:
-        notes.append(f"The video cannot be read any more ({error}).")
+        problems.append(f"The video cannot be read any more ({error}).")
         source = None
-        book = _pictures(segmentation, None, frames)
+        book = _collect_pictures(segmentation, None, frames)
     clip = ""
     if with_clip and 1 < segmentation.video.num_frames <= _CLIP_FRAMES:
         try:
-            clip = _clip(segmentation, source)
+            clip = _encode_clip(segmentation, source)
         except (OutputError, VideoError, MissingDependencyError) as error:
-            notes.append(f"The clip cannot be shown ({error}).")
-    if source is None:
-        notes.append("The video was not at hand, so the masks are drawn on black.")
-    chips = [name_chip(track.object_id, track.label) for track in segmentation.tracks[:12]]
-    left = len(segmentation.tracks) - len(chips)
-    page = Template(template_text("card.html")).substitute(
-        style=template_text("card.css"),
-        query=escape(shortened(segmentation.query.strip(), 300)),
-        answer=escape(answer_sentence(segmentation)),
-        chips=" ".join(chips) + (f" and {left} more" if left > 0 else ""),
-        video=escape(shortened(video_line(segmentation.video), 200)),
+            problems.append(f"The clip cannot be shown ({error}).")
+    on_black = source is None
+    warnings = [*collect_warnings(segmentation, on_black=on_black), *problems]
+    tracks = segmentation.tracks
+    page = render(
+        "card.html",
+        query=shorten_text(segmentation.query.strip(), 300),
+        answer=describe_answer(segmentation),
+        objects=[describe_object(t.object_id, t.label) for t in tracks[:_CHIPS]],
+        more_objects=max(0, len(tracks) - _CHIPS),
+        video=shorten_text(describe_video(segmentation.video), 200),
+        warnings=[shorten_text(text, 300) for text in warnings[:_WARNINGS]],
         clip=clip,
-        strip="".join(
-            _strip_figure(picture, segmentation, on_black=source is None)
-            for picture in (book.get(frame) for frame in frames)
-            if picture is not None
-        ),
-        warnings="".join(f"<p class='vs-warn'>{escape(shortened(n, 300))}</p>" for n in notes[:8]),
-        reasoning=_reasoning(segmentation),
+        frames=[
+            _describe_picture(picture, segmentation, on_black=on_black)
+            for frame in frames
+            if (picture := book.get(frame)) is not None
+        ],
+        turns=_describe_turns(segmentation),
+        thought=describe_untraced_thought(segmentation),
     )
     return well_formed(page)
 
 
-def _chosen_frames(segmentation: Segmentation, count: int) -> list[int]:
+def _choose_frames(segmentation: Segmentation, count: int) -> list[int]:
     total = segmentation.video.num_frames
     visible = sorted({f for track in segmentation.tracks for f in track.visible_frames})
     frames = spread(visible or range(total), count)
     keyframe = segmentation.grounding.keyframe
-    if keyframe is not None and keyframe < total and keyframe not in frames:
-        nearest = min(frames, key=lambda frame: abs(frame - keyframe))
-        frames[frames.index(nearest)] = keyframe
-    return sorted(frames)
+    if keyframe is not None and keyframe < total:
+        frames = include_frame(frames, keyframe)
+    return frames
 
 
-def _pictures(
+def _collect_pictures(
     segmentation: Segmentation, source: VideoSource | None, frames: list[int]
 ) -> PictureBook:
     book = PictureBook(dict.fromkeys(frames, _STRIP_SIDE))
@@ -151,63 +159,54 @@ def _pictures(
     return book
 
 
-def _strip_figure(picture: Picture, segmentation: Segmentation, *, on_black: bool) -> str:
-    caption = frame_time(segmentation.video, picture.frame)
+def _describe_picture(
+    picture: Picture, segmentation: Segmentation, *, on_black: bool
+) -> dict[str, Any]:
+    caption = format_frame(segmentation.video, picture.frame)
+    image = picture.draw(segmentation.object_ids, on_black=on_black)
     keyframe = " · keyframe" if picture.frame == segmentation.grounding.keyframe else ""
-    size = (int(picture.image.shape[0]), int(picture.image.shape[1]))
-    uri = overlay_uri(picture, segmentation, _STRIP_BYTES, on_black=on_black)
-    return (
-        f"<figure>{image_tag(uri, size, caption)}"
-        f"<figcaption>{escape(caption)}{keyframe}</figcaption></figure>"
-    )
+    return {
+        "picture": embed_jpeg(image, _STRIP_BYTES, caption),
+        "caption": caption + keyframe,
+    }
 
 
-def _clip(segmentation: Segmentation, source: VideoSource | None) -> str:
-    """Return a playable video element, or nothing if the file would be too large."""
-    from videoseg.video.writer import VideoWriter
+def _encode_clip(segmentation: Segmentation, source: VideoSource | None) -> str:
+    """Return the overlay as a ``data:`` URI, or nothing if the file would be too large."""
+    from videoseg.video import VideoWriter
 
     facts = segmentation.video
-    black = np.zeros((*facts.size, 3), np.uint8)
+    frames: Iterable[tuple[int, Frame]]
+    if source is None:
+        black = np.zeros((*facts.size, 3), np.uint8)
+        frames = ((frame, black) for frame in range(facts.num_frames))
+    else:
+        frames = source.iter_frames()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "overlay.mp4"
         fps, times = clip_rate(facts, source)
         with VideoWriter(path, fps, timestamps=times, quality=26) as writer:
-            for frame in range(facts.num_frames) if source is None else ():
-                picture = _clip_picture(segmentation, frame, black)
-                writer.write(numbered_overlay(picture, segmentation, on_black=True))
-            for frame, image in () if source is None else source.iter_frames():
-                picture = _clip_picture(segmentation, frame, image)
-                writer.write(numbered_overlay(picture, segmentation, on_black=False))
+            for frame, image in frames:
+                masks = {track.object_id: track.mask(frame) for track in segmentation.tracks}
+                picture = Picture(frame, image, masks).fitted(_CLIP_SIDE)
+                writer.write(picture.draw(segmentation.object_ids, on_black=source is None))
         data = path.read_bytes()
     if len(data) > _CLIP_BYTES:
         return ""
-    address = f"data:video/mp4;base64,{base64.b64encode(data).decode('ascii')}"
-    return (
-        f"<video controls loop muted playsinline src='{address}' "
-        f"aria-label='The video with the masks drawn'></video>"
-    )
+    return f"data:video/mp4;base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _clip_picture(segmentation: Segmentation, frame: int, image: Frame) -> Picture:
-    masks = {track.object_id: track.mask(frame) for track in segmentation.tracks}
-    return Picture(frame, image, masks, segmentation.video.size).fitted(_CLIP_SIDE)
-
-
-def _reasoning(segmentation: Segmentation) -> str:
-    turns = segmentation.trace.turns[:16]
-    if not turns:
-        thought = segmentation.grounding.thought
-        if not (thought.text or thought.temporal or thought.spatial or thought.linguistic):
-            return ""
-        return f"<details><summary>Why</summary>{thought_html(thought)}</details>"
-    parts = []
-    for number, turn in enumerate(turns, start=1):
-        window = frame_range(
-            segmentation.video, turn.selection.window.start, turn.selection.window.stop
+def _describe_turns(segmentation: Segmentation) -> list[dict[str, Any]]:
+    turns = []
+    for number, turn in enumerate(segmentation.trace.turns[:_TURNS], start=1):
+        selection = turn.selection
+        window = format_frames(segmentation.video, selection.window.start, selection.window.stop)
+        action = "answered" if turn.action == "answer" else "asked to see more"
+        turns.append(
+            {
+                "number": number,
+                "summary": f"saw {len(selection.indices)} of {window}, {action}",
+                "thought": describe_thought(turn.thought),
+            }
         )
-        act = "answered" if turn.action == "answer" else "asked to see more"
-        parts.append(
-            f"<h5>Turn {number}: saw {len(turn.selection.indices)} of {escape(window)}, {act}"
-            f"</h5>{thought_html(turn.thought)}"
-        )
-    return f"<details><summary>Why</summary>{''.join(parts)}</details>"
+    return turns

@@ -1,21 +1,29 @@
-"""Draw mask tracks and prompts onto frames, the same way everywhere."""
+"""Draw masks, prompts and name tags onto frames."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from videoseg.errors import ConfigError, ShapeError
-from videoseg.masks.colors import Color, object_color, readable_text_color
-from videoseg.masks.contours import contour_polygons
-from videoseg.results.tags import draw_tag, has_room_for_tags
-from videoseg.types.arrays import BoolArray, FloatArray, Frame, as_masks
-from videoseg.types.geometry import Box, Point
-from videoseg.types.grounding import Prompt
-from videoseg.types.video import VideoFacts, VideoSource
+from videoseg.masks import Color, contour_polygons, object_color, readable_text_color
+from videoseg.text import shorten_text
+from videoseg.types import (
+    BoolArray,
+    Box,
+    FloatArray,
+    Frame,
+    Point,
+    Prompt,
+    Size,
+    VideoFacts,
+    VideoSource,
+)
+from videoseg.types.arrays import as_masks
 
 __all__ = [
     "FILL_OPACITY",
@@ -23,47 +31,52 @@ __all__ = [
     "clip_rate",
     "draw_masks",
     "draw_prompts",
+    "draw_tag",
     "object_name",
 ]
 
 FILL_OPACITY = 0.35
-"""Opacity of the fill: the object's own colors must still be told through it."""
+"""Opacity of the fill: low enough to recognize the object's own colors."""
 
 ON_BLACK = 0.85
-"""The opacity for masks on black frames, where there is nothing to see through them."""
+"""Opacity of the fill on black frames, where there is nothing to see below it."""
 
 _WHITE: Color = (255, 255, 255)
 _BLACK: Color = (0, 0, 0)
 _DARK: Color = (20, 20, 20)
 _NEGATIVE: Color = (200, 30, 30)
-# OpenCV's fixed-point drawing: coordinates carry this many fractional bits.
+# OpenCV's fixed-point drawing: the number of fractional bits in coordinates.
 _SHIFT = 4
+_MAX_TAG_LENGTH = 28
+
+_Area: TypeAlias = tuple[int, int, int, int]
+"""(x1, y1, x2, y2) in pixels, half-open."""
 
 
 def clip_rate(facts: VideoFacts, video: VideoSource | None) -> tuple[float, FloatArray | None]:
-    """Return the frames per second of a clip with masks drawn, and the times of its frames.
+    """Return the frame rate of an overlay clip, and the times of its frames.
 
     Args:
-        facts: What the result knows of the video.
-        video: The frames, if they are at hand; only they tell the times.
+        facts: The recorded facts of the video.
+        video: The video, if it is available.
 
     Returns:
-        A rate that players take, and a time for each frame in seconds from the first, shape
-        (T,), None where the rate is all there is to go by.
+        A rate that players accept in frames per second, and the time of each frame in seconds
+        from the first, shape (T,), or None if the times are unknown.
     """
     if not 0.1 <= facts.fps <= 1000:
-        # A single picture has no rate of its own, and players refuse extreme ones.
+        # A single picture has no rate, and players refuse extreme ones.
         return 25.0, None
     times = None if video is None else np.asarray(video.timestamps, dtype=np.float64)
     if times is None or times.shape != (facts.num_frames,):
         return facts.fps, None
-    # Times of someone else's video need not ascend; two frames at one time cannot be written.
+    # Times may come from any implementation; two frames at one time cannot be written.
     is_ascending = bool((np.diff(times) > 1e-4).all())
     return facts.fps, times if is_ascending else None
 
 
 def object_name(object_id: int, label: str = "") -> str:
-    """Return what an object is called in pictures and reports.
+    """Return an object's name for pictures and reports.
 
     Example:
         >>> object_name(2), object_name(2, "grey dog")
@@ -88,21 +101,21 @@ def draw_masks(
 
     Args:
         frame: RGB uint8, shape (H, W, 3); not changed.
-        masks: For each object id a mask of shape (H, W), dtype bool; numbers that are 0 and 1,
-            or 0 and 255, are taken, too.
-        labels: What the objects are called; ``object 3`` for one that has no label, or one
-            that others have, too.
-        opacity: Of the fill, in [0, 1].
-        tags: Whether to write each object's name at its mask. Left out on frames too small
-            to carry text.
+        masks: For each object id a mask of shape (H, W), dtype bool, or integers that are 0
+            and 1 or 0 and 255.
+        labels: Names of the objects. An object without a label, or with one that others share,
+            is named ``object 3``.
+        opacity: Opacity of the fill, in [0, 1].
+        tags: Whether to write each object's name at its mask. Frames too small for text get
+            no tags.
 
     Returns:
         RGB uint8, shape (H, W, 3).
 
     Raises:
-        ShapeError: If frame or a mask has the wrong shape.
-        ConfigError: If the opacity is out of range, a mask holds other values, or an id is no
-            whole number.
+        ShapeError: If the frame or a mask has the wrong shape.
+        ConfigError: If the opacity is out of range, a mask holds other values, or an id is not
+            a whole number.
     """
     drawn = _copy_of(frame)
     if not 0.0 <= opacity <= 1.0:
@@ -114,9 +127,9 @@ def draw_masks(
         _fill(drawn, masks[object_id], object_color(object_id), opacity)
     for object_id in order:
         _outline(drawn, masks[object_id], object_color(object_id))
-    if tags and has_room_for_tags(frame.shape[:2]):
-        names = _telling_names(labels or {})
-        taken: list[tuple[int, int, int, int]] = []
+    if tags and _has_room_for_tags(frame.shape[:2]):
+        names = _distinct_names(labels or {})
+        taken: list[_Area] = []
         for object_id in sorted(order):
             anchor = _top_of(masks[object_id])
             text = names.get(object_id) or object_name(object_id)
@@ -130,18 +143,18 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
     """Draw prompts onto a copy of their frame.
 
     Boxes and masks appear as outlines, points as discs with a plus, negative points as
-    white discs with a red minus. Embeddings have no place and are not drawn.
+    white discs with a red minus. Embeddings have no position and are not drawn.
 
     Args:
         frame: RGB uint8, shape (H, W, 3); not changed.
-        prompts: The prompts; all are drawn, whatever frame they name.
+        prompts: The prompts; all are drawn, whatever their frame.
         tags: Whether to write each object's name at its box.
 
     Returns:
         RGB uint8, shape (H, W, 3).
 
     Raises:
-        ShapeError: If frame or a prompt's mask has the wrong shape.
+        ShapeError: If the frame or a prompt's mask has the wrong shape.
     """
     drawn = _copy_of(frame)
     prompts = list(prompts)
@@ -166,9 +179,9 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
     for prompt in prompts:
         for point in prompt.points:
             _point(drawn, point, object_color(prompt.object_id), positive=True)
-    if tags and has_room_for_tags(frame.shape[:2]):
-        names = _telling_names({prompt.object_id: prompt.label for prompt in prompts})
-        taken: list[tuple[int, int, int, int]] = []
+    if tags and _has_room_for_tags(frame.shape[:2]):
+        names = _distinct_names({prompt.object_id: prompt.label for prompt in prompts})
+        taken: list[_Area] = []
         for prompt in prompts:
             if (anchor := _anchor_of(prompt, _point_radius(drawn))) is not None:
                 name = names[prompt.object_id]
@@ -177,8 +190,8 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
     return drawn
 
 
-def _telling_names(labels: Mapping[int, str]) -> dict[int, str]:
-    """Return each object's name: its label, or its number where others have the same label."""
+def _distinct_names(labels: Mapping[int, str]) -> dict[int, str]:
+    """Return each object's name: its label, or its number if others have the same label."""
     counts = Counter(label.strip() for label in labels.values())
     return {
         object_id: object_name(object_id, label if counts[label.strip()] == 1 else "")
@@ -208,7 +221,7 @@ def _fill(drawn: Frame, mask: BoolArray, color: Color, opacity: float) -> None:
         return
     area = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     inside, pixels = mask[area], drawn[area]
-    # One table per channel instead of arithmetic per pixel: three times as fast.
+    # A table per channel instead of arithmetic per pixel is three times as fast.
     levels = np.arange(256) * (1.0 - opacity)
     for channel in range(3):
         table = np.rint(levels + opacity * color[channel]).astype(np.uint8)
@@ -231,7 +244,7 @@ def _box(drawn: Frame, box: Box, color: Color) -> None:
 
     width = _line_width(drawn) + 1
     # Half-open: the last pixel inside is x2 - 1.
-    corners = (_near(box.x1), _near(box.y1)), (_near(box.x2) - 1, _near(box.y2) - 1)
+    corners = (_round(box.x1), _round(box.y1)), (_round(box.x2) - 1, _round(box.y2) - 1)
     for line_color, line_width in ((_BLACK, width + 4), (_WHITE, width + 2), (color, width)):
         cv2.rectangle(drawn, *corners, line_color, line_width, cv2.LINE_8)
 
@@ -242,7 +255,7 @@ def _point(drawn: Frame, point: Point, color: Color, *, positive: bool) -> None:
     radius = _point_radius(drawn)
     scale = 1 << _SHIFT
     # A point at x = 3.5 is the middle of pixel 3, which OpenCV draws at 3.0.
-    center = _near((point.x - 0.5) * scale), _near((point.y - 0.5) * scale)
+    center = _round((point.x - 0.5) * scale), _round((point.y - 0.5) * scale)
     rings = (
         ((_BLACK, 3), (_WHITE, 2), (color, 0))
         if positive
@@ -259,8 +272,8 @@ def _point(drawn: Frame, point: Point, color: Color, *, positive: bool) -> None:
         cv2.line(drawn, (x, y - arm), (x, y + arm), stroke, width, cv2.LINE_AA, _SHIFT)
 
 
-def _near(value: float) -> int:
-    """Round a coordinate; what lies far outside is brought to where OpenCV can count."""
+def _round(value: float) -> int:
+    """Round a coordinate, clamped to the range that OpenCV can draw."""
     return round(min(max(value, -1e6), 1e6))
 
 
@@ -277,9 +290,120 @@ def _top_of(mask: BoolArray) -> tuple[int, int]:
 
 def _anchor_of(prompt: Prompt, point_radius: int) -> tuple[int, int] | None:
     if prompt.box is not None:
-        return _near(prompt.box.center.x), _near(prompt.box.y1)
+        return _round(prompt.box.center.x), _round(prompt.box.y1)
     if prompt.mask is not None and prompt.mask.area:
         return _top_of(prompt.mask.decode())
     if prompt.points:
-        return _near(prompt.points[0].x), _near(prompt.points[0].y) - point_radius
+        return _round(prompt.points[0].x), _round(prompt.points[0].y) - point_radius
     return None
+
+
+# -- name tags -------------------------------------------------------------------------------
+
+
+def _text_height(size: Size) -> int:
+    """Return the font size in pixels that suits a frame of this (height, width)."""
+    return int(min(max(min(size) / 24, 11), 44))
+
+
+def _has_room_for_tags(size: Size) -> bool:
+    """Return whether a frame of this (height, width) is large enough for text."""
+    return min(size) >= 100
+
+
+def draw_tag(
+    drawn: Frame,
+    text: str,
+    anchor: tuple[int, int],
+    color: Color,
+    object_id: int,
+    *,
+    avoid: Sequence[_Area] = (),
+) -> _Area:
+    """Draw a name tag just above a point, in place, within the frame and clear of other tags.
+
+    Args:
+        drawn: RGB uint8, shape (H, W, 3); changed in place.
+        text: The name. If the font lacks its letters, ``object <id>`` is written instead.
+        anchor: The point (x, y).
+        color: Background color.
+        object_id: The object.
+        avoid: Areas of the tags drawn before.
+
+    Returns:
+        The area of the new tag.
+    """
+    height, width = drawn.shape[:2]
+    alpha = _text_alpha(_printable_name(text, object_id), _text_height((height, width)))
+    padding_x, padding_y = alpha.shape[0] // 3, max(2, alpha.shape[0] // 8)
+    tag_height = min(alpha.shape[0] + 2 * padding_y, height)
+    tag_width = min(alpha.shape[1] + 2 * padding_x, width)
+    gap = max(3, tag_height // 4)
+    x = min(max(anchor[0] - tag_width // 2, 0), width - tag_width)
+    y = min(max(anchor[1] - tag_height - gap, 0), height - tag_height)
+    area = _find_free_area((x, y, x + tag_width, y + tag_height), height, avoid)
+    x, y = area[:2]
+    pixels = drawn[y : y + tag_height, x : x + tag_width]
+    shape = _rounded_rectangle(tag_height, tag_width)[..., None]
+    pixels[:] = np.rint(pixels + shape * (np.array(color) - pixels)).astype(np.uint8)
+    part = pixels[padding_y:, padding_x:][: alpha.shape[0], : alpha.shape[1]]
+    ink = alpha[: part.shape[0], : part.shape[1], None]
+    part[:] = np.rint(part + ink * (np.array(readable_text_color(color)) - part)).astype(np.uint8)
+    return area
+
+
+def _printable_name(text: str, object_id: int) -> str:
+    text = " ".join(text.split())
+    # The font that comes with Pillow only has the letters of Latin-1.
+    if not text or any(ord(letter) > 255 or not letter.isprintable() for letter in text):
+        return f"object {object_id}"
+    return shorten_text(text, _MAX_TAG_LENGTH)
+
+
+def _find_free_area(area: _Area, frame_height: int, avoid: Sequence[_Area]) -> _Area:
+    """Move an area down or up until it overlaps none of the others."""
+    height = area[3] - area[1]
+    steps = [0] + [
+        sign * step for step in range(2, frame_height, max(2, height // 4)) for sign in (1, -1)
+    ]
+    for step in steps:
+        y = area[1] + step
+        moved = (area[0], y, area[2], y + height)
+        if y >= 0 and y + height <= frame_height and not any(_overlap(moved, a) for a in avoid):
+            return moved
+    return area
+
+
+def _overlap(first: _Area, second: _Area) -> bool:
+    return (
+        first[0] < second[2]
+        and second[0] < first[2]
+        and first[1] < second[3]
+        and second[1] < first[3]
+    )
+
+
+@lru_cache(maxsize=256)
+def _text_alpha(text: str, font_size: int) -> FloatArray:
+    """Return the coverage of each pixel by a text, in [0, 1], shape (height, width)."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(font_size)
+    left, _, right, _ = font.getbbox(text)
+    # Ascender and descender of all letters, so that tags of one size line up.
+    _, top, _, bottom = font.getbbox("Agjq")
+    picture = Image.new("L", (max(1, int(right - left) + 1), int(bottom - top) + 1), 0)
+    ImageDraw.Draw(picture).text((-left, -top), text, fill=255, font=font)
+    ink: FloatArray = np.asarray(picture, np.float32) / 255
+    return ink
+
+
+@lru_cache(maxsize=256)
+def _rounded_rectangle(height: int, width: int) -> FloatArray:
+    """Return the coverage of a rectangle with rounded corners, in [0, 1], shape (H, W)."""
+    radius = height / 4
+    y = np.abs(np.arange(height) + 0.5 - height / 2) - (height / 2 - radius)
+    x = np.abs(np.arange(width) + 0.5 - width / 2) - (width / 2 - radius)
+    distance = np.hypot(np.maximum(y, 0)[:, None], np.maximum(x, 0)[None]) - radius
+    coverage: FloatArray = np.clip(0.5 - distance, 0, 1)
+    return coverage

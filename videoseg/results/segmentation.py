@@ -1,4 +1,4 @@
-"""The result: mask tracks with the grounding, the reasoning and how they came about."""
+"""The result of a query: mask tracks with grounding, reasoning and provenance."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from videoseg.errors import FrameNotFoundError, ObjectNotFoundError
-from videoseg.types.arrays import BoolArray
-from videoseg.types.episode import Trace
-from videoseg.types.grounding import Grounding
-from videoseg.types.masks import MaskTrack
+from videoseg.types import BoolArray, Grounding, MaskTrack, Trace, VideoFacts, VideoSource
 from videoseg.types.scalars import text_of, texts_of, whole_number
-from videoseg.types.video import VideoFacts, VideoSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,26 +22,26 @@ __all__ = ["Segmentation"]
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """Masks for the queried objects in every frame, and why.
+    """Masks of the queried objects in every frame, with the reasoning.
 
     Args:
         query: The user's sentence.
-        video: What is known of the video.
-        grounding: Where the objects were localised.
-        trace: The reasoning, turn by turn, with the frames seen in each.
-        tracks: One mask track for each object, sorted by object id; none if the answer is
+        video: Facts about the video.
+        grounding: Where the objects were localized.
+        trace: The reasoning of each turn, with the frames it saw.
+        tracks: A mask track for each object, sorted by object id; empty if the answer is
             "not in this video".
-        pipeline: The pipeline's configuration, as its YAML has it.
-        timings: Seconds spent, by stage.
-        versions: Versions of Python, videoseg, and the packages of the stages used.
+        pipeline: The configuration of the pipeline, as in its YAML.
+        timings: Seconds spent in each stage.
+        versions: Versions of Python, videoseg, and the packages of the stages.
         seed: The seed of the run.
-        device: Where models ran, such as ``cpu``.
-        warnings: What the user should know.
-        source: The video itself, for pictures; not saved, not compared. A pickled result keeps
-            it if it was read from a path; otherwise give the frames to ``save(video=...)``.
+        device: The device of the models, such as ``cpu``.
+        warnings: Warnings for the user.
+        source: The video, for pictures; not saved and not compared. A pickled result keeps it
+            if it was read from a path; otherwise pass the video to ``save(video=...)``.
     """
 
-    # Lets JSON validation pass over the type of ``source``, which is never in the JSON.
+    # Makes JSON validation ignore the type of ``source``, which is never in the JSON.
     __pydantic_config__: ClassVar[dict[str, bool]] = {"arbitrary_types_allowed": True}
 
     query: str
@@ -107,7 +103,7 @@ class Segmentation:
         """Return the track of one object.
 
         Raises:
-            ObjectNotFoundError: If there is no such object; it is a ``KeyError``, too.
+            ObjectNotFoundError: If there is no such object. It is also a ``KeyError``.
         """
         for track in self.tracks:
             if track.object_id == object_id:
@@ -120,11 +116,11 @@ class Segmentation:
         """Return the union of all objects on one frame, shape (H, W).
 
         Args:
-            frame: The frame index; negative ones count from the end.
+            frame: Frame index; negative indices count from the end.
 
         Raises:
-            ConfigError: If the index is no whole number.
-            FrameNotFoundError: If there is no such frame; it is an ``IndexError``, too.
+            ConfigError: If the index is not a whole number.
+            FrameNotFoundError: If there is no such frame. It is also an ``IndexError``.
         """
         frame = whole_number(frame, "the index of a frame")
         if not -self.video.num_frames <= frame < self.video.num_frames:
@@ -144,12 +140,12 @@ class Segmentation:
     ) -> Path:
         """Write ``result.json``, ``masks/``, ``overlay.mp4`` and ``report.html``.
 
-        The folder appears whole or not at all: everything is written beside it first.
+        The folder is written atomically: it appears complete or not at all.
 
         Args:
-            directory: Where to write. An existing result there is only replaced if asked.
-            overwrite: Replace what is there.
-            video: The frames, for overlay and report; by default the video of the run.
+            directory: Where to write; missing parents are created.
+            overwrite: Replace an existing result.
+            video: The video for overlay and report; by default that of the run.
             parts: A subset of ``("masks", "overlay", "report")``; all by default.
                 ``result.json`` is always written.
 
@@ -165,17 +161,24 @@ class Segmentation:
 
     @staticmethod
     def load(directory: str | Path) -> Segmentation:
-        """Read a saved result; equal to the one that was saved.
+        """Read a saved result. It equals the one that was saved.
 
         Raises:
-            OutputError: If the folder holds no readable result.
+            OutputError: If the folder has no readable result.
         """
         from videoseg.results.folder import load_result
 
         return load_result(directory)
 
     def show(self, *, max_frames: int = 8) -> Any:
-        """Return an object that a notebook shows: query, reasoning and overlay pictures."""
+        """Return a view for notebooks, with query, reasoning, pictures and a playable overlay.
+
+        Args:
+            max_frames: Number of pictures, at least 1.
+
+        Raises:
+            ConfigError: If ``max_frames`` is below 1.
+        """
         from videoseg.results.notebook import show_segmentation
 
         return show_segmentation(self, max_frames=max_frames)

@@ -1,4 +1,4 @@
-"""Small pictures of a few frames, for reports and notebooks, with a bound on their bytes."""
+"""Small copies of frames with their masks, as JPEGs of bounded size for HTML pages."""
 
 from __future__ import annotations
 
@@ -6,42 +6,66 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 
-from videoseg.types.arrays import BoolArray, Frame, Size
-from videoseg.types.geometry import Box, Point
-from videoseg.types.grounding import Prompt
-from videoseg.types.rle import Rle
+from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, draw_masks
+from videoseg.types import BoolArray, Box, Frame, Point, Prompt, Rle, Size
 
-__all__ = ["Picture", "PictureBook", "jpeg_data_uri", "scaled_prompt", "spread"]
+__all__ = [
+    "Picture",
+    "PictureBook",
+    "embed_jpeg",
+    "include_frame",
+    "jpeg_data_uri",
+    "scale_prompt",
+    "spread",
+]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Picture:
-    """A frame made small, with the masks made small alike.
+    """A resized frame with its masks at the same size.
 
     Args:
-        frame: Frame index of the source video.
+        frame: Frame index in the source video.
         image: RGB uint8, shape (h, w, 3).
         masks: For each object id a mask of shape (h, w).
-        source_size: (height, width) of the source frame.
     """
 
     frame: int
     image: Frame
     masks: Mapping[int, BoolArray]
-    source_size: Size
 
     def fitted(self, longest: int) -> Picture:
-        """Return the picture with neither side longer than this many pixels."""
+        """Return the picture, shrunk if needed so that no side exceeds this many pixels."""
         factor = longest / max(self.image.shape[:2])
         return self._scaled(factor) if factor < 1 else self
 
     def enlarged(self, longest: int) -> Picture:
-        """Return the picture with its longer side at least this many pixels long."""
+        """Return the picture, enlarged if needed so that its longer side has this many pixels."""
         factor = longest / max(self.image.shape[:2])
         return self._scaled(factor) if factor > 1 else self
+
+    def draw(self, object_ids: Sequence[int], *, on_black: bool) -> Frame:
+        """Return the picture with its masks drawn, shape (h, w, 3).
+
+        Where a result has several objects, each is marked with its number. Names would hide
+        what is next to an object and cannot be read in small pictures; pages show them in
+        colored chips instead.
+
+        Args:
+            object_ids: All objects of the result.
+            on_black: Whether the frame is black because the video is not available.
+        """
+        return draw_masks(
+            self.image,
+            self.masks,
+            labels={object_id: str(object_id) for object_id in object_ids},
+            opacity=ON_BLACK if on_black else FILL_OPACITY,
+            tags=len(object_ids) > 1,
+        )
 
     def _scaled(self, factor: float) -> Picture:
         height, width = self.image.shape[:2]
@@ -50,15 +74,14 @@ class Picture:
             self.frame,
             _resized(self.image, size),
             {key: _resized_mask(mask, size) for key, mask in self.masks.items()},
-            self.source_size,
         )
 
 
 class PictureBook:
-    """Collects small copies of chosen frames while a video streams by.
+    """Collects small copies of chosen frames while a video is decoded.
 
     Args:
-        longest_sides: For each frame to keep, the longest side in pixels to keep it at.
+        longest_sides: For each frame to keep, the length of its longest side in pixels.
     """
 
     def __init__(self, longest_sides: Mapping[int, int]) -> None:
@@ -67,45 +90,44 @@ class PictureBook:
 
     @property
     def indices(self) -> list[int]:
-        """The frames wanted, sorted."""
+        """The frames to keep, sorted."""
         return sorted(self._longest_sides)
 
     def __contains__(self, frame: object) -> bool:
         return frame in self._longest_sides
 
     def add(self, index: int, frame: Frame, masks: Mapping[int, BoolArray]) -> None:
-        """Keep a small copy of a frame if it is wanted; do nothing otherwise."""
+        """Keep a small copy of a frame; ignore a frame that is not wanted."""
         if index not in self._longest_sides:
             return
-        size = (int(frame.shape[0]), int(frame.shape[1]))
-        small = Picture(index, frame, masks, size).fitted(self._longest_sides[index])
-        # A copy, since a reader may reuse the memory of its frame.
+        small = Picture(index, frame, masks).fitted(self._longest_sides[index])
+        # A copy, since a reader may reuse the memory of its frames.
         self._pictures[index] = replace(small, image=small.image.copy(), masks=dict(small.masks))
 
     def get(self, index: int) -> Picture | None:
-        """Return the picture of a frame, or None if it was not wanted or not seen."""
+        """Return the picture of a frame, or None if it was not added."""
         return self._pictures.get(index)
 
 
-def scaled_prompt(prompt: Prompt, source: Size, target: Size) -> Prompt:
-    """Return a prompt with its coordinates moved from one frame size to another."""
+def scale_prompt(prompt: Prompt, source: Size, target: Size) -> Prompt:
+    """Return a prompt scaled from one frame size (height, width) to another."""
     ratio_y, ratio_x = target[0] / source[0], target[1] / source[1]
 
-    def moved(point: Point) -> Point:
+    def scale(point: Point) -> Point:
         return Point(point.x * ratio_x, point.y * ratio_y)
 
     box = prompt.box
     return replace(
         prompt,
         box=box and Box(box.x1 * ratio_x, box.y1 * ratio_y, box.x2 * ratio_x, box.y2 * ratio_y),
-        points=tuple(moved(point) for point in prompt.points),
-        negative_points=tuple(moved(point) for point in prompt.negative_points),
+        points=tuple(scale(point) for point in prompt.points),
+        negative_points=tuple(scale(point) for point in prompt.negative_points),
         mask=prompt.mask and Rle.encode(_resized_mask(prompt.mask.decode(), target)),
     )
 
 
 def spread(indices: Sequence[int], count: int) -> list[int]:
-    """Return at most ``count`` of the indices, evenly spread, the first and last included.
+    """Return at most ``count`` evenly spaced indices, including the first and the last.
 
     Example:
         >>> spread(range(10), 4)
@@ -118,14 +140,27 @@ def spread(indices: Sequence[int], count: int) -> list[int]:
     return [indices[round(place * (len(indices) - 1) / (count - 1))] for place in range(count)]
 
 
-def jpeg_data_uri(image: Frame, max_bytes: int) -> str:
-    """Return a picture as a ``data:`` address of a JPEG.
+def include_frame(chosen: Sequence[int], frame: int) -> list[int]:
+    """Return the chosen frames, sorted, with the nearest one replaced by one that must be shown.
 
-    Quality, then size, are lowered until the file fits; a picture of one color always does.
+    Example:
+        >>> include_frame([0, 3, 6, 9], 5)
+        [0, 3, 5, 9]
+    """
+    if frame in chosen:
+        return sorted(chosen)
+    nearest = min(chosen, key=lambda index: abs(index - frame))
+    return sorted({frame, *chosen} - {nearest})
+
+
+def jpeg_data_uri(image: Frame, max_bytes: int) -> str:
+    """Return a picture as a JPEG in a ``data:`` URI.
+
+    Quality, then size, are lowered until the file fits.
 
     Args:
         image: RGB uint8, shape (H, W, 3).
-        max_bytes: Upper bound on the JPEG file; at least 2000. The address is 4/3 as long.
+        max_bytes: Upper bound on the JPEG file; at least 2000. The URI is 4/3 as long.
     """
     from PIL import Image
 
@@ -141,10 +176,29 @@ def jpeg_data_uri(image: Frame, max_bytes: int) -> str:
         picture = picture.resize((max(1, width * 3 // 4), max(1, height * 3 // 4)))
 
 
+def embed_jpeg(image: Frame, max_bytes: int, alt: str) -> dict[str, Any]:
+    """Return a picture as the templates take it: ``uri``, ``width``, ``height`` and ``alt``.
+
+    The browser can lay out the page from the size before it decodes the picture.
+
+    Args:
+        image: RGB uint8, shape (H, W, 3).
+        max_bytes: Upper bound on the JPEG file; at least 2000.
+        alt: Description for readers who do not see the picture.
+    """
+    height, width = image.shape[:2]
+    return {
+        "uri": jpeg_data_uri(image, max_bytes),
+        "width": int(width),
+        "height": int(height),
+        "alt": alt,
+    }
+
+
 def _resized(image: Frame, size: Size) -> Frame:
     import cv2
 
-    # Averages what it shrinks; smooth, not blocky, where it enlarges.
+    # Average when shrinking; interpolate smoothly when enlarging.
     how = cv2.INTER_AREA if size[0] <= image.shape[0] else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), np.uint8)
 
@@ -158,6 +212,6 @@ def _resized_mask(mask: BoolArray, size: Size) -> BoolArray:
     )
     small: BoolArray = share >= 128
     if not small.any() and mask.any():
-        # A thing smaller than half a pixel must still be seen.
+        # An object smaller than half a pixel must stay visible.
         small = share == share.max()
     return small

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import videoseg as vs
 from inputs.common import Inputs, changed, deep_json, quick_stages, spoiled
-from videoseg.results.export import export
+from videoseg.results import export
 from videoseg.testing import moving_square
 
 

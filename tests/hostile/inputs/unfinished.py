@@ -1,4 +1,4 @@
-"""What an earlier run has left to go on from."""
+"""Checkpoints of interrupted runs."""
 
 from __future__ import annotations
 

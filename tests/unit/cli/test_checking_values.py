@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from videoseg.cli.composing import parse_options
 from videoseg.cli.eval import benchmark_options
 from videoseg.cli.main import main
+from videoseg.cli.pipeline_options import parse_options
 
 STAGES = "grounder: attributes\npropagator: flow\nsegmenter: cut\n"
 LAUGHS = (

@@ -9,7 +9,7 @@ from PIL import Image
 
 from videoseg.errors import ConfigError, OutputError
 from videoseg.masks import DAVIS_PALETTE
-from videoseg.results.export import EXPORT_FORMATS, export, frame_names_of
+from videoseg.results.export_formats import EXPORT_FORMATS, export, frame_names_of
 from videoseg.types import MaskTrack, Rle
 from videoseg.video import Video
 
@@ -134,7 +134,7 @@ def test_a_folder_of_other_things_is_never_replaced(result, tmp_path):
     folder = tmp_path / "Annotations" / "clip"
     folder.mkdir(parents=True)
     (folder / "00000.jpg").write_text("a photograph")
-    with pytest.raises(OutputError, match=r"no part of an export \(00000\.jpg\)"):
+    with pytest.raises(OutputError, match=r"not part of an export \(00000\.jpg\)"):
         export(result, tmp_path, format="davis", sequence="clip", overwrite=True)
     assert (folder / "00000.jpg").read_text() == "a photograph"
 
@@ -159,7 +159,7 @@ def test_a_videos_own_name_always_makes_a_folder_inside(result, tmp_path, name):
 def test_wrong_formats_ids_and_name_counts_are_explained(result, tmp_path):
     with pytest.raises(ConfigError, match=r"'gif'.*png, coco, davis, youtube-vos"):
         export(result, tmp_path, format="gif")
-    with pytest.raises(ConfigError, match="14 different names"):
+    with pytest.raises(ConfigError, match="14 distinct names"):
         export(result, tmp_path, frame_names=["a", "b"])
     track = dataclasses.replace(result.tracks[0], object_id=256)
     with pytest.raises(ConfigError, match="256; export as png or coco"):
@@ -197,7 +197,7 @@ def test_a_path_that_is_no_folder_here_gives_numbers_as_names(result, tmp_path, 
 
 
 def test_names_that_are_no_text_are_refused(result, tmp_path):
-    with pytest.raises(ConfigError, match="frame name 0 becomes a file's name: it must be text"):
+    with pytest.raises(ConfigError, match="frame name 0 is used as a file name: it must be text"):
         export(result, tmp_path, format="davis", frame_names=range(result.video.num_frames))
-    with pytest.raises(ConfigError, match="sequence 3 becomes a folder's name: it must be text"):
+    with pytest.raises(ConfigError, match="sequence 3 is used as a folder name: it must be text"):
         export(result, tmp_path, format="davis", sequence=3)

@@ -15,9 +15,7 @@ import numpy as np
 import pytest
 
 from videoseg.errors import OutputError, VideosegError
-from videoseg.results import Segmentation
-from videoseg.results.export import EXPORT_FORMATS, export
-from videoseg.results.folder import load_result, save_result
+from videoseg.results import EXPORT_FORMATS, Segmentation, export, load_result, save_result
 from videoseg.types import Grounding, MaskTrack, Rle, Thought
 
 
@@ -92,7 +90,7 @@ def test_tracks_that_do_not_fit_the_video_never_load(document, load):
         load(changed)
     changed = copy.deepcopy(document)
     changed["tracks"] += changed["tracks"][:1]
-    with pytest.raises(OutputError, match="an id of its own"):
+    with pytest.raises(OutputError, match="object ids must be unique"):
         load(changed)
 
 
@@ -261,7 +259,7 @@ def test_a_result_made_by_hand_that_cannot_be_saved_says_where(result, tmp_path)
     with pytest.raises(OutputError, match=r"thought\.details\['a'\] is of type object"):
         odd.save(tmp_path / "out", parts=())
     again = dataclasses.replace(odd, tracks=(track, track), grounding=Grounding(None))
-    with pytest.raises(OutputError, match="an id of its own"):
+    with pytest.raises(OutputError, match="object ids must be unique"):
         again.save(tmp_path / "out", parts=())
     assert not list(tmp_path.iterdir())
     assert np.array_equal(again.mask(0), np.zeros((4, 5), bool))

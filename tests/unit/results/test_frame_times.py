@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import videoseg as vs
-from videoseg.results.report.wording import frame_range, frame_time
+from videoseg.results.wording import format_frame, format_frames
 from videoseg.types import VideoFacts, from_dict, to_dict
 
 TIMES = (0.0, 0.04, 0.08, 9.0, 9.04)
@@ -19,15 +19,15 @@ def facts(**changes):
 
 def test_frames_of_a_variable_rate_are_told_at_their_own_times():
     clip = facts(timestamps=TIMES)
-    assert frame_time(clip, 3) == "frame 3, 9.00 s"
-    assert "0.1–9.0 s" in frame_range(clip, 2, 5)  # noqa: RUF001
+    assert format_frame(clip, 3) == "frame 3, 9.00 s"
+    assert "0.1–9.0 s" in format_frames(clip, 2, 5)  # noqa: RUF001
     assert from_dict(VideoFacts, to_dict(clip)) == clip
 
 
 def test_frames_of_a_constant_rate_need_no_times():
     video = vs.Video.from_frames(np.zeros((5, 4, 6, 3), np.uint8), fps=25)
     assert video.facts().timestamps == ()
-    assert frame_time(video.facts(), 3) == "frame 3, 0.12 s"
+    assert format_frame(video.facts(), 3) == "frame 3, 0.12 s"
 
 
 @pytest.mark.parametrize("times", [TIMES[:4], (0.0, 1.0, float("nan"), 2.0, 3.0)])

@@ -12,7 +12,7 @@ from videoseg.video import Video
 
 
 def _clip_in(html, folder):
-    data = re.search(r"src='data:video/mp4;base64,([^']+)'", html)
+    data = re.search(r'src="data:video/mp4;base64,([^"]+)"', html)
     if data is None:
         return None
     (folder / "clip.mp4").write_bytes(base64.b64decode(data[1]))

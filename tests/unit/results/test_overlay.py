@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as hnp
 
 from videoseg.errors import ConfigError, ShapeError
 from videoseg.masks import object_color
-from videoseg.results.overlay import draw_masks, draw_prompts
-from videoseg.results.tags import draw_tag
+from videoseg.results import draw_masks, draw_prompts
+from videoseg.results.overlay import draw_tag
 from videoseg.types import Box, Embedding, Point, Prompt, Rle
 
 SIZE = (120, 160)

@@ -7,12 +7,9 @@ import numpy as np
 import pytest
 from videoseg_synthetic import make_clip
 
-from videoseg.results import Segmentation
-from videoseg.results.overlay import draw_masks
-from videoseg.results.report.page import render_report, report_pictures
-from videoseg.results.report.sections import numbered_overlay
-from videoseg.results.report.timeline import timeline_html
-from videoseg.results.thumbnails import Picture, PictureBook, jpeg_data_uri, scaled_prompt, spread
+from videoseg.results import Segmentation, draw_masks
+from videoseg.results.report import render_report, report_pictures
+from videoseg.results.thumbnails import Picture, PictureBook, jpeg_data_uri, scale_prompt, spread
 from videoseg.types import (
     Box,
     FrameSelection,
@@ -128,9 +125,7 @@ def test_pictures_carry_numbers_and_only_where_there_is_something_to_tell_apart(
     image = clip.video[frame]
     for answer in (result, result_of_all):
         masks = {track.object_id: track.mask(frame) for track in answer.tracks}
-        drawn = numbered_overlay(
-            Picture(frame, image, masks, image.shape[:2]), answer, on_black=False
-        )
+        drawn = Picture(frame, image, masks).draw(answer.object_ids, on_black=False)
         numbers = {object_id: str(object_id) for object_id in masks}
         expected = draw_masks(image, masks, labels=numbers, tags=len(masks) > 1)
         assert np.array_equal(drawn, expected)
@@ -275,7 +270,7 @@ def test_the_page_stays_small_however_large_the_result():
 
 
 def test_the_timeline_shows_when_each_object_is_visible(result_of_all):
-    page = Page(timeline_html(result_of_all, max_turns=9))
+    page = Page(_report(result_of_all))
     labels = [item["aria-label"] for item in page.all("svg")]
     assert len(labels) == len(result_of_all.trace.turns) + len(result_of_all.tracks)
     total = result_of_all.video.num_frames
@@ -310,7 +305,7 @@ def test_a_scaled_prompt_keeps_its_place():
         negative_points=(Point(0, 100),),
         mask=Rle.encode(mask),
     )
-    small = scaled_prompt(prompt, (100, 200), (50, 50))
+    small = scale_prompt(prompt, (100, 200), (50, 50))
     assert small.box == Box(10, 10, 30, 30)
     assert small.points == (Point(20, 20),) and small.negative_points == (Point(0, 50),)
     assert small.mask.box == small.box

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from videoseg.errors import ConfigError, OutputError, VideoError
-from videoseg.results import Segmentation
-from videoseg.results.folder import SCHEMA_VERSION, load_result, save_result
+from videoseg.results import Segmentation, load_result, save_result
+from videoseg.results.folder import SCHEMA_VERSION
 from videoseg.types import (
     Box,
     Embedding,
@@ -368,7 +368,7 @@ def test_a_folder_without_a_result_is_explained(tmp_path):
 def test_importing_io_brings_in_nothing_heavy():
     code = (
         "import sys, videoseg.results.folder, videoseg.results.report.page, "
-        "videoseg.results.notebook, videoseg.results.export, videoseg.progress\n"
+        "videoseg.results.notebook, videoseg.results.export_formats, videoseg.progress\n"
         "heavy = {'cv2', 'av', 'decord', 'PIL', 'pycocotools', 'matplotlib', 'torch', 'rich', "
         "'IPython', 'pydantic', 'yaml'}\n"
         "print(sorted(heavy & set(sys.modules)))"

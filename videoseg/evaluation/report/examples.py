@@ -159,7 +159,7 @@ def _picture(
         union = np.count_nonzero(pred | true)
         j = float(np.count_nonzero(hit) / union) if union else 1.0
         masks = {HIT: hit, FALSE_ALARM: pred & ~true, MISSED: true & ~pred}
-    small = Picture(index, image, {k: m for k, m in masks.items() if m.any()}, size).fitted(_SIDE)
+    small = Picture(index, image, {k: m for k, m in masks.items() if m.any()}).fitted(_SIDE)
     drawn = _paint(small.image, small.masks)
     height, width = drawn.shape[:2]
     return ExamplePicture(jpeg_data_uri(drawn, _BYTES), width, height, f"frame {index}", j)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from videoseg.metrics.protocol import MEASURES, EvalProtocol, measure_name
-from videoseg.results.report.wording import counted, shortened
-from videoseg.text import seconds_text
+from videoseg.text import format_count, format_seconds, shorten_text
 
 if TYPE_CHECKING:
     from videoseg.benchmarks.types import LeftOut
@@ -91,12 +90,12 @@ def left_out_line(left_out: Sequence[LeftOut]) -> list[str]:
     num_samples = sum(entry.num_samples for entry in left_out)
     counted_entries = [entry for entry in left_out if entry.num_samples]
     shown = "; ".join(
-        f"{shortened(str(entry), 160)} ({counted(entry.num_samples, 'sample')})"
+        f"{shorten_text(str(entry), 160)} ({format_count(entry.num_samples, 'sample')})"
         for entry in counted_entries[:_MOST_LEFT_OUT]
     )
     more = len(counted_entries) - _MOST_LEFT_OUT
     rest = f"; and {more} more, all in report.json" if more > 0 else ""
-    return [f"{counted(num_samples, 'sample')} left out of the benchmark: {shown}{rest}"]
+    return [f"{format_count(num_samples, 'sample')} left out of the benchmark: {shown}{rest}"]
 
 
 def cost_facts(report: EvaluationReport) -> dict[str, str]:
@@ -106,12 +105,12 @@ def cost_facts(report: EvaluationReport) -> dict[str, str]:
         return {}
     facts = {
         "Seconds a sample": (
-            f"median {seconds_text(costs.seconds['median'])}, "
-            f"90th percentile {seconds_text(costs.seconds['p90'])}, "
-            f"sum {seconds_text(costs.seconds['sum'])}"
+            f"median {format_seconds(costs.seconds['median'])}, "
+            f"90th percentile {format_seconds(costs.seconds['p90'])}, "
+            f"sum {format_seconds(costs.seconds['sum'])}"
         ),
         "By stage, on average": ", ".join(
-            f"{name} {seconds_text(value)}"
+            f"{name} {format_seconds(value)}"
             for name, value in costs.stages.items()
             if name != "total"
         ),

@@ -30,7 +30,7 @@ from videoseg.evaluation.report.plots import (
 from videoseg.html import render
 from videoseg.masks.colors import object_color
 from videoseg.metrics.protocol import measure_name
-from videoseg.results.report.wording import counted, shortened
+from videoseg.text import format_count, shorten_text
 
 __all__ = ["markdown_table", "render_html", "render_markdown"]
 
@@ -80,12 +80,12 @@ def render_html(
         sample_measures=[n for n in report.measures if any(n in row.values for row in shown)],
         protocol=protocol_facts(report.protocol),
         run={**cost_facts(report), **run_facts(report)},
-        pipeline=shortened(pipeline_yaml(report), 20_000),
+        pipeline=shorten_text(pipeline_yaml(report), 20_000),
         asked=_asked,
-        counted=counted,
+        format_count=format_count,
         measure_name=measure_name,
         percent=percent,
-        shortened=shortened,
+        shorten_text=shorten_text,
     )
 
 
@@ -119,7 +119,7 @@ def render_markdown(
             parts += [f"## {title}", _sample_table(rows, report.main_measure)]
     if failures := report.failures:
         lines = [
-            [row.sample, shortened(row.query, 120), row.error.type, row.error.message]
+            [row.sample, shorten_text(row.query, 120), row.error.type, row.error.message]
             for row in failures[:_MAX_FAILURES]
             if row.error is not None
         ]
@@ -166,15 +166,15 @@ def _warnings(report: EvaluationReport, submission: str) -> list[str]:
     found = []
     if coverage.failed:
         found.append(
-            f"{counted(coverage.failed, 'sample')} failed and count as zero; see Failures."
+            f"{format_count(coverage.failed, 'sample')} failed and count as zero; see Failures."
         )
     if coverage.uncounted:
         found.append(
-            f"{counted(coverage.uncounted, 'sample')} without a prediction and in no mean."
+            f"{format_count(coverage.uncounted, 'sample')} without a prediction and in no mean."
         )
     if coverage.done < coverage.asked:
         found.append(
-            f"{counted(coverage.asked - coverage.done, 'sample')} have not been run yet; "
+            f"{format_count(coverage.asked - coverage.done, 'sample')} have not been run yet; "
             "these numbers do not include them."
         )
     if coverage.asked < coverage.in_split:
@@ -186,7 +186,7 @@ def _warnings(report: EvaluationReport, submission: str) -> list[str]:
         found.append(f"Shards {', '.join(coverage.missing_shards)} are not in this folder.")
     if submission:
         found.append(f"{submission} is ready to be uploaded.")
-    return found + [shortened(problem, 300) for problem in report.problems[:10]]
+    return found + [shorten_text(problem, 300) for problem in report.problems[:10]]
 
 
 def _mean_of(report: EvaluationReport) -> str:
@@ -221,7 +221,7 @@ def _plots(report: EvaluationReport, measure: str, groups: Sequence[str]) -> Ite
 
     def point(row: SampleRow, x: float) -> Point:
         value = row.values[measure]
-        text = f"{row.sample}: {shortened(row.query, 80)} ({percent(value)})"
+        text = f"{row.sample}: {shorten_text(row.query, 80)} ({percent(value)})"
         return Point(x, value, groups.index(row.group), text)
 
     lengths = [point(row, row.num_frames) for row in rows if row.num_frames]
@@ -258,7 +258,7 @@ def _example_facts(row: SampleRow) -> str:
     facts = [row.sample]
     if row.group:
         facts.append(row.group)
-    facts.append(counted(row.num_objects, "object") + " answered")
+    facts.append(format_count(row.num_objects, "object") + " answered")
     if row.target is not None:
         facts.append(f"{row.target.num_objects} true")
     return " · ".join(facts)
@@ -284,7 +284,7 @@ def _measure_table(first: str, rows: Sequence[TableRow], measures: Sequence[str]
 def _sample_table(rows: Sequence[SampleRow], measure: str) -> str:
     return markdown_table(
         ["sample", "query", measure_name(measure)],
-        [[r.sample, shortened(r.query, 120), percent(r.values.get(measure))] for r in rows],
+        [[r.sample, shorten_text(r.query, 120), percent(r.values.get(measure))] for r in rows],
     )
 
 

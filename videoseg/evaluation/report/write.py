@@ -17,8 +17,7 @@ from videoseg.evaluation.report.pages import render_html, render_markdown
 from videoseg.evaluation.run import RunFiles, RunInfo, files_of_runs
 from videoseg.files import expand_path, write_file
 from videoseg.metrics.protocol import EvalProtocol
-from videoseg.results.report.wording import counted
-from videoseg.text import well_formed
+from videoseg.text import format_count, well_formed
 from videoseg.types import from_dict
 
 __all__ = ["load_report", "records_of", "save_report", "write_report"]
@@ -90,7 +89,7 @@ def load_report(folder: str | Path, split: BenchmarkSplit | None = None) -> Eval
     )
     if problems and not report.samples:
         raise OutputError(
-            f"{folder} has no record that can be read ({counted(len(problems), 'line')} "
+            f"{folder} has no record that can be read ({format_count(len(problems), 'line')} "
             f"cannot): {problems[0]}; restore the folder from a copy, or run again in another one"
         )
     return report

@@ -1,43 +1,44 @@
-"""``report.html``: one self-contained page that says where, when and why."""
+"""``report.html``: one self-contained page with the answer, its masks and the reasoning."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from html import escape
-from string import Template
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-from videoseg.results.report.sections import (
-    PICTURE_SIDE,
-    image_tag,
-    keyframe_section,
-    objects_table,
-    overlay_uri,
-    run_section,
-    thought_html,
-    turn_html,
-)
-from videoseg.results.report.templating import template_text
-from videoseg.results.report.timeline import timeline_html
-from videoseg.results.report.wording import (
-    all_warnings,
-    answer_sentence,
-    counted,
-    frame_time,
-    joined,
-    name_chip,
-    shortened,
-    text_block,
-    video_line,
-)
+from videoseg.html import render
+from videoseg.results.overlay import ON_BLACK, draw_masks, draw_prompts
+from videoseg.results.report.timeline import describe_timeline
 from videoseg.results.segmentation import Segmentation
-from videoseg.results.thumbnails import PictureBook, spread
-from videoseg.types.episode import TraceTurn
+from videoseg.results.thumbnails import (
+    PictureBook,
+    embed_jpeg,
+    include_frame,
+    scale_prompt,
+    spread,
+)
+from videoseg.results.wording import (
+    collect_warnings,
+    describe_answer,
+    describe_object,
+    describe_thought,
+    describe_untraced_thought,
+    describe_video,
+    find_visible_ranges,
+    format_frame,
+    format_frames,
+    split_paragraphs,
+)
+from videoseg.text import format_count, format_list, format_seconds, shorten_text
+from videoseg.types import MaskTrack, Prompt, TraceTurn
 
 __all__ = ["render_report", "report_pictures"]
 
-# The bounds below keep the page under 3 MB: 18 x 55 kB + 3 x 100 kB + 48 x 8 kB of JPEG,
-# a third more as text, and the words.
+# These bounds keep the page under 3 MB: 18 x 55 kB + 3 x 100 kB + 48 x 8 kB of JPEG, a third
+# more as base64, and the text.
 _SHEET_FRAMES = 18
 _SHEET_SIDE, _SHEET_BYTES = 720, 55_000
 _KEYFRAMES = 3
@@ -46,21 +47,26 @@ _TURNS = 16
 _THUMBNAILS = 48
 _THUMBNAIL_SIDE, _THUMBNAIL_BYTES = 240, 8_000
 _WARNINGS = 30
+_CHIPS = 24
+_TABLE_ROWS = 60
+_TIMINGS = 12
+_VERSIONS = 80
 
-_TIMELINE_NOTE = (
-    "Mask area over time, each object against its own largest. Dashed: the frames on which "
-    "objects were localised. Turns: the frames that were looked at."
-)
-_LOOKS_NOTE = "The frames that were looked at in each turn."
+_MIN_SIDE = 640
+"""Least longest side of a large picture in pixels, so that lines drawn on a small video are
+sharp."""
 
 
 def report_pictures(segmentation: Segmentation) -> dict[int, int]:
-    """Return which frames the report shows, and the longest side in pixels it needs of each."""
+    """Return the frames that the report shows, with the longest side in pixels of each."""
     sides: dict[int, int] = {}
     for frames, side in (
-        (_sheet(segmentation), _SHEET_SIDE),
-        (_prompted(segmentation), _KEYFRAME_SIDE),
-        ([index for shown in _seen(segmentation) for index in shown], _THUMBNAIL_SIDE),
+        (_choose_sheet(segmentation), _SHEET_SIDE),
+        (_prompted_frames(segmentation), _KEYFRAME_SIDE),
+        (
+            [index for shown in _choose_thumbnails(segmentation) for index in shown],
+            _THUMBNAIL_SIDE,
+        ),
     ):
         for frame in frames:
             sides[frame] = max(side, sides.get(frame, 0))
@@ -68,49 +74,57 @@ def report_pictures(segmentation: Segmentation) -> dict[int, int]:
 
 
 def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bool = False) -> str:
-    """Return the page. It loads nothing from anywhere and stays under about 3 MB.
+    """Return the page. It loads nothing from the network and stays under about 3 MB.
 
     Args:
         segmentation: The result.
-        book: Pictures of the frames that ``report_pictures`` names.
-        on_black: The video was not at hand and the pictures are black but for the masks.
+        book: Pictures of the frames in ``report_pictures``.
+        on_black: Whether the video is not available and the pictures are black but for the
+            masks.
     """
-    script = template_text("report_script.txt")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    script = render("report_script.txt")
     query = segmentation.query.strip()
-    return Template(template_text("report.html")).substitute(
-        script=script,
-        script_hash=digest,
-        style=template_text("report.css"),
-        title=escape(shortened(query, 80)),
-        query=escape(shortened(query, 400)),
+    tracks = segmentation.tracks
+    warnings = collect_warnings(segmentation, on_black=on_black)
+    keyframes = _describe_keyframes(segmentation, book)
+    num_more_turns = len(segmentation.trace.turns) - _TURNS
+    return render(
+        "report.html",
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        version=segmentation.versions.get("videoseg", ""),
+        title=shorten_text(query, 80),
+        query=shorten_text(query, 400),
         query_class="long" if len(query) > 90 else "short",
-        whole_query=_whole_query(query),
-        answer=escape(answer_sentence(segmentation)),
-        answer_class="found" if segmentation.found else "absent",
-        chips=_chips(segmentation),
-        video=escape(shortened(video_line(segmentation.video), 300)),
-        localised=_localised(segmentation),
-        warnings=_warnings(segmentation, on_black),
-        frames=_frames(segmentation, book, on_black),
-        objects=_section("Objects", objects_table(segmentation)),
-        timeline=_section(
-            "When",
-            timeline_html(segmentation, max_turns=_TURNS),
-            _TIMELINE_NOTE if segmentation.found else _LOOKS_NOTE,
-        ),
-        reasoning=_section("Why", _reasoning(segmentation, book, on_black)),
-        keyframe=_section(
-            "Where it was localised",
-            keyframe_section(segmentation, _prompted(segmentation), book, _KEYFRAME_BYTES),
-        ),
-        run=_section("The run", run_section(segmentation)),
-        version=escape(segmentation.versions.get("videoseg", "")),
+        whole_query=split_paragraphs(query, 20_000) if len(query) > 400 else None,
+        num_words=format_count(len(query.split()), "word"),
+        answer=describe_answer(segmentation),
+        found=segmentation.found,
+        objects=[describe_object(t.object_id, t.label) for t in tracks[:_CHIPS]],
+        more_objects=max(0, len(tracks) - _CHIPS),
+        video=shorten_text(describe_video(segmentation.video), 300),
+        localization=_describe_localization(segmentation),
+        warnings=[shorten_text(text, 600) for text in warnings[:_WARNINGS]],
+        more_warnings=max(0, len(warnings) - _WARNINGS),
+        frames=_sheet(segmentation, book, on_black),
+        timeline=describe_timeline(segmentation, max_turns=_TURNS),
+        table=[_table_row(segmentation, track) for track in tracks[:_TABLE_ROWS]],
+        more_rows=max(0, len(tracks) - _TABLE_ROWS),
+        turns=_describe_turns(segmentation, book, on_black),
+        more_turns=format_count(num_more_turns, "more turn") if num_more_turns > 0 else "",
+        thought=describe_untraced_thought(segmentation),
+        keyframes=keyframes,
+        more_keyframes=_count_other_keyframes(segmentation, len(keyframes)),
+        timings=_describe_timings(segmentation.timings),
+        facts=_describe_run(segmentation),
+        pipeline=_pipeline_yaml(segmentation.pipeline),
     )
 
 
-def _sheet(segmentation: Segmentation) -> list[int]:
-    """Frames for the contact sheet: evenly spread, half of them where objects are visible."""
+# -- which frames ----------------------------------------------------------------------------
+
+
+def _choose_sheet(segmentation: Segmentation) -> list[int]:
+    """Return evenly spread frames, half of them where objects are visible, and keyframes."""
     total = segmentation.video.num_frames
     visible = sorted({f for track in segmentation.tracks for f in track.visible_frames})
     if not visible or len(visible) > total // 2:
@@ -118,132 +132,277 @@ def _sheet(segmentation: Segmentation) -> list[int]:
     else:
         half = _SHEET_FRAMES // 2
         chosen = sorted({*spread(range(total), half), *spread(visible, half)})
-    for frame in _prompted(segmentation):
-        if frame not in chosen:
-            nearest = min(chosen, key=lambda index: abs(index - frame))
-            chosen[chosen.index(nearest)] = frame
-    return sorted(set(chosen))
+    for frame in _prompted_frames(segmentation):
+        chosen = include_frame(chosen, frame)
+    return chosen
 
 
-def _prompted(segmentation: Segmentation) -> list[int]:
+def _prompted_frames(segmentation: Segmentation) -> list[int]:
     total = segmentation.video.num_frames
     frames = {prompt.frame for prompt in segmentation.grounding.prompts if prompt.frame < total}
     return sorted(frames)[:_KEYFRAMES]
 
 
-def _seen(segmentation: Segmentation) -> list[list[int]]:
-    """For each turn shown, the frames whose thumbnails stand beside it."""
+def _choose_thumbnails(segmentation: Segmentation) -> list[list[int]]:
+    """Return the frames to show beside each turn."""
     turns = segmentation.trace.turns[:_TURNS]
     each = min(12, max(3, _THUMBNAILS // max(1, len(turns))))
-    return [_seen_in(turn, each, segmentation.video.num_frames) for turn in turns]
+    total = segmentation.video.num_frames
+    frames = []
+    for turn in turns:
+        shown = spread([index for index in turn.selection.indices if index < total], each)
+        keyframe = turn.selection.keyframe
+        if keyframe is not None and keyframe < total:
+            shown = include_frame(shown, keyframe)
+        frames.append(shown)
+    return frames
 
 
-def _seen_in(turn: TraceTurn, count: int, total: int) -> list[int]:
-    indices = [index for index in turn.selection.indices if index < total]
-    shown = spread(indices, count)
-    keyframe = turn.selection.keyframe
-    if keyframe is not None and keyframe < total and keyframe not in shown:
-        nearest = min(shown, key=lambda index: abs(index - keyframe))
-        shown[shown.index(nearest)] = keyframe
-    return sorted(shown)
+# -- sections --------------------------------------------------------------------------------
 
 
-def _section(title: str, content: str, note: str = "") -> str:
-    if not content:
-        return ""
-    said = f"<p class='note'>{escape(note)}</p>" if note else ""
-    return f"<section><h2>{escape(title)}</h2>{said}{content}</section>"
-
-
-def _whole_query(query: str) -> str:
-    if len(query) <= 400:
-        return ""
-    block = text_block(query, 20_000)
-    words = counted(len(query.split()), "word")
-    return f"<details class='query'><summary>The whole query, {words}</summary>{block}</details>"
-
-
-def _chips(segmentation: Segmentation) -> str:
-    shown = [name_chip(track.object_id, track.label) for track in segmentation.tracks[:24]]
-    left = len(segmentation.tracks) - len(shown)
-    return " ".join(shown) + (f" and {left} more" if left > 0 else "")
-
-
-def _localised(segmentation: Segmentation) -> str:
+def _describe_localization(segmentation: Segmentation) -> str:
     grounding = segmentation.grounding
-    said = []
+    facts = []
     if grounding.keyframe is not None and segmentation.video.num_frames > 1:
-        said.append(f"localised on {frame_time(segmentation.video, grounding.keyframe)}")
+        facts.append(f"localized on {format_frame(segmentation.video, grounding.keyframe)}")
     if grounding.confidence is not None:
-        said.append(f"confidence {grounding.confidence:.2f}")
-    return escape(" · ".join(said))
+        facts.append(f"confidence {grounding.confidence:.2f}")
+    return " · ".join(facts)
 
 
-def _warnings(segmentation: Segmentation, on_black: bool) -> str:
-    found = all_warnings(segmentation)
-    if on_black:
-        found.append("The video was not at hand, so the masks are drawn on black.")
-    if not found:
-        return ""
-    items = "".join(f"<li>{escape(shortened(text, 600))}</li>" for text in found[:_WARNINGS])
-    if len(found) > _WARNINGS:
-        items += f"<li>{len(found) - _WARNINGS} more warnings are in result.json.</li>"
-    return f"<aside class='warnings' aria-label='Warnings'><ul>{items}</ul></aside>"
-
-
-def _frames(segmentation: Segmentation, book: PictureBook, on_black: bool) -> str:
-    """The large picture with its slider, and the contact sheet it takes its pictures from."""
-    facts = segmentation.video
-    items = []
-    names = joined(
-        [track.label or f"object {track.object_id}" for track in segmentation.tracks], 4
-    )
+def _sheet(segmentation: Segmentation, book: PictureBook, on_black: bool) -> list[dict[str, Any]]:
+    """Return the frames with all masks drawn."""
+    labels = [track.label or f"object {track.object_id}" for track in segmentation.tracks]
+    names = format_list(labels, 4)
     keyframe = segmentation.grounding.keyframe
-    for frame in _sheet(segmentation):
+    frames = []
+    for frame in _choose_sheet(segmentation):
         if (picture := book.get(frame)) is None:
             continue
-        picture = picture.fitted(_SHEET_SIDE).enlarged(PICTURE_SIDE)
-        caption = frame_time(facts, frame) + (" · keyframe" if frame == keyframe else "")
-        size = (int(picture.image.shape[0]), int(picture.image.shape[1]))
-        tag = image_tag(
-            overlay_uri(picture, segmentation, _SHEET_BYTES, on_black=on_black),
-            size,
-            f"{caption}, with the masks of {names}" if names else caption,
+        image = (
+            picture.fitted(_SHEET_SIDE)
+            .enlarged(_MIN_SIDE)
+            .draw(segmentation.object_ids, on_black=on_black)
         )
-        mark = " data-first" if frame == keyframe else ""
-        items.append(
-            f"<li{mark}><button type='button' aria-label='Enlarge {escape(caption)}'>{tag}"
-            f"<span>{escape(caption)}</span></button></li>"
+        caption = format_frame(segmentation.video, frame)
+        caption += " · keyframe" if frame == keyframe else ""
+        alt = f"{caption}, with the masks of {names}" if names else caption
+        frames.append(
+            {
+                "picture": embed_jpeg(image, _SHEET_BYTES, alt),
+                "caption": caption,
+                "is_keyframe": frame == keyframe,
+            }
         )
-    if not items:
-        return ""
-    if len(items) == 1:
-        return f"<section class='single'><ul class='sheet'>{items[0]}</ul></section>"
-    return Template(template_text("report_frames.html")).substitute(
-        items="".join(items), last=len(items) - 1
-    )
+    return frames
 
 
-def _reasoning(segmentation: Segmentation, book: PictureBook, on_black: bool) -> str:
-    turns = segmentation.trace.turns
-    if not turns:
-        thought = segmentation.grounding.thought
-        return thought_html(thought) if thought.text or thought.temporal else ""
-    shown = [
-        turn_html(
-            segmentation,
-            turn,
-            number,
-            frames,
-            book,
-            on_black=on_black,
-            max_bytes=_THUMBNAIL_BYTES,
-        )
-        for number, (turn, frames) in enumerate(
-            zip(turns, _seen(segmentation), strict=False), start=1
-        )
+def _table_row(segmentation: Segmentation, track: MaskTrack) -> dict[str, Any]:
+    scores = {
+        prompt.object_id: prompt.score
+        for prompt in segmentation.grounding.prompts
+        if prompt.score is not None
+    }
+    areas = track.areas
+    largest = max(range(len(areas)), key=areas.__getitem__, default=0)
+    share = 100 * areas[largest] / (track.size[0] * track.size[1]) if areas else 0.0
+    ranges = [format_frames(segmentation.video, *one) for one in find_visible_ranges(track)]
+    score = scores.get(track.object_id)
+    return {
+        "object": describe_object(track.object_id, track.label),
+        "cells": [
+            format_list(ranges, 3) or "never",
+            f"{share:.2g} % of frame {largest}" if share else "–",  # noqa: RUF001
+            "–" if score is None else f"{score:.2f}",  # noqa: RUF001
+        ],
+    }
+
+
+def _describe_turns(
+    segmentation: Segmentation, book: PictureBook, on_black: bool
+) -> list[dict[str, Any]]:
+    chosen = zip(segmentation.trace.turns, _choose_thumbnails(segmentation), strict=False)
+    return [
+        {
+            "number": number,
+            "action": _describe_action(segmentation, turn),
+            "seen": _describe_selection(segmentation, turn),
+            "figures": [
+                figure
+                for frame in frames
+                if (figure := _thumbnail(segmentation, turn, number, frame, book, on_black))
+            ],
+            "more_frames": format_count(more, "more frame")
+            if (more := len(turn.selection.indices) - len(frames)) > 0
+            else "",
+            "thought": describe_thought(turn.thought),
+            "effort": _describe_effort(turn),
+        }
+        for number, (turn, frames) in enumerate(chosen, start=1)
     ]
-    if len(turns) > _TURNS:
-        left = counted(len(turns) - _TURNS, "more turn")
-        shown.append(f"<p class='note'>{left} in result.json.</p>")
-    return "".join(shown)
+
+
+def _thumbnail(
+    segmentation: Segmentation,
+    turn: TraceTurn,
+    number: int,
+    frame: int,
+    book: PictureBook,
+    on_black: bool,
+) -> dict[str, Any] | None:
+    """Return a frame as a turn saw it, without masks unless there is nothing else to see."""
+    if (picture := book.get(frame)) is None:
+        return None
+    small = picture.fitted(_THUMBNAIL_SIDE)
+    image = small.image
+    if on_black:
+        image = draw_masks(image, small.masks, opacity=ON_BLACK, tags=False)
+    caption = format_frame(segmentation.video, frame)
+    return {
+        "picture": embed_jpeg(image, _THUMBNAIL_BYTES, f"{caption}, as turn {number} saw it"),
+        "caption": caption,
+        "is_keyframe": frame == turn.selection.keyframe,
+    }
+
+
+def _describe_selection(segmentation: Segmentation, turn: TraceTurn) -> str:
+    facts, selection = segmentation.video, turn.selection
+    if facts.num_frames == 1:
+        seen = "the picture"
+    else:
+        window = format_frames(facts, selection.window.start, selection.window.stop)
+        if len(selection.window) >= facts.num_frames:
+            window = "the whole video"
+        seen = f"{format_count(len(selection.indices), 'frame')} out of {window}"
+    confidence = selection.confidence
+    sure = "" if confidence is None else f" Confidence {confidence:.2f}."
+    return f"Saw {seen}.{sure} {shorten_text(selection.reason, 600)}"
+
+
+def _describe_action(segmentation: Segmentation, turn: TraceTurn) -> str:
+    if turn.action == "answer":
+        count = len(segmentation.grounding.object_ids)
+        return f"answered with {format_count(count, 'object')}" if count else "answered “not here”"
+    if turn.look_window is None:
+        return "asked to look again"
+    asked = format_frames(segmentation.video, turn.look_window.start, turn.look_window.stop)
+    if turn.look_keyframe is not None:
+        asked += f", keyframe {turn.look_keyframe}"
+    return f"asked for {asked}"
+
+
+def _describe_effort(turn: TraceTurn) -> str:
+    parts = [
+        f"{stage} {format_seconds(seconds)}"
+        for stage, seconds in (
+            ("sampler", turn.sampler_seconds),
+            ("grounder", turn.grounder_seconds),
+        )
+        if seconds > 0
+    ]
+    if turn.thought.num_tokens is not None:
+        parts.append(format_count(turn.thought.num_tokens, "token"))
+    return " · ".join(parts)
+
+
+def _describe_keyframes(segmentation: Segmentation, book: PictureBook) -> list[dict[str, Any]]:
+    """Return the frames on which objects were localized, with their prompts drawn."""
+    figures = []
+    for frame in _prompted_frames(segmentation):
+        if (picture := book.get(frame)) is None:
+            continue
+        picture = picture.enlarged(_MIN_SIDE)
+        size = (int(picture.image.shape[0]), int(picture.image.shape[1]))
+        prompts = [prompt for prompt in segmentation.grounding.prompts if prompt.frame == frame]
+        image = draw_prompts(
+            picture.image,
+            [
+                replace(
+                    scale_prompt(prompt, segmentation.video.size, size),
+                    label=str(prompt.object_id),
+                )
+                for prompt in prompts
+            ],
+            tags=len(segmentation.grounding.object_ids) > 1,
+        )
+        caption = f"Prompts of {format_count(len(prompts), 'object')} on "
+        caption += format_frame(segmentation.video, frame)
+        figures.append(
+            {
+                "picture": embed_jpeg(image, _KEYFRAME_BYTES, caption),
+                "caption": caption,
+                "prompts": [
+                    {
+                        "object": describe_object(prompt.object_id, prompt.label),
+                        "text": _describe_prompt(prompt),
+                    }
+                    for prompt in prompts[:_TABLE_ROWS]
+                ],
+            }
+        )
+    return figures
+
+
+def _count_other_keyframes(segmentation: Segmentation, num_shown: int) -> str:
+    others = len({prompt.frame for prompt in segmentation.grounding.prompts}) - num_shown
+    return format_count(others, "more frame") if others > 0 else ""
+
+
+def _describe_prompt(prompt: Prompt) -> str:
+    parts = []
+    if prompt.box is not None:
+        x1, y1, x2, y2 = (f"{value:.0f}" for value in prompt.box.as_tuple())
+        parts.append(f"box ({x1}, {y1}) to ({x2}, {y2})")
+    for name, points in (("on it", prompt.points), ("not on it", prompt.negative_points)):
+        if points:
+            spots = [f"({point.x:.0f}, {point.y:.0f})" for point in points]
+            parts.append(f"{name} {format_list(spots, 4)}")
+    if prompt.mask is not None:
+        parts.append(f"mask of {format_count(prompt.mask.area, 'pixel')}")
+    if prompt.embedding is not None:
+        parts.append(f"embedding of {shorten_text(prompt.embedding.model, 60)}")
+    if prompt.score is not None:
+        parts.append(f"score {prompt.score:.2f}")
+    return "; ".join(parts)
+
+
+def _describe_run(segmentation: Segmentation) -> list[tuple[str, str]]:
+    facts = [
+        ("Seed", str(segmentation.seed)),
+        ("Device", segmentation.device),
+        ("Video", segmentation.video.path or "given as arrays"),
+        ("Reader", segmentation.video.reader),
+        *sorted(segmentation.versions.items())[:_VERSIONS],
+    ]
+    return [(shorten_text(name, 80), shorten_text(value, 400)) for name, value in facts]
+
+
+def _pipeline_yaml(pipeline: Mapping[str, object]) -> str:
+    import yaml
+
+    if not pipeline:
+        return ""
+    plain = json.loads(json.dumps(pipeline, default=str))
+    return shorten_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), 20_000)
+
+
+def _describe_timings(timings: Mapping[str, float]) -> dict[str, Any] | None:
+    """Return the parts of the timing bar, each with its share of the total in percent."""
+    parts = {name: value for name, value in timings.items() if 0 < value < float("inf")}
+    total = parts.pop("total", 0.0)
+    total = max(total, sum(parts.values()))
+    if total <= 0:
+        return None
+    if total > 1.01 * sum(parts.values()):
+        parts["everything else"] = total - sum(parts.values())
+    return {
+        "total": format_seconds(total),
+        "parts": [
+            {
+                "text": f"{shorten_text(name, 40)} {format_seconds(value)}",
+                "width": f"{100 * value / total:.2f}",
+            }
+            for name, value in list(parts.items())[:_TIMINGS]
+        ],
+    }

@@ -21,9 +21,8 @@ from videoseg.evaluation import (
     RecordFile,
     read_records,
 )
-from videoseg.files import expand_path, read_text
-from videoseg.files.staged_file import write_file
-from videoseg.results.folder import PARTS
+from videoseg.files import expand_path, read_text, write_file
+from videoseg.results import PARTS
 from videoseg.text import parse_json, well_formed
 from videoseg_ray.actors import Actors
 from videoseg_ray.items import VideoItem

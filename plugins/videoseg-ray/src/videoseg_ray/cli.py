@@ -157,8 +157,8 @@ def segment(
     SOURCE is a folder of videos, and QUERY what to ask each of them; or a manifest (.jsonl,
     .csv) with the fields video, query, and if wanted id and seed.
     """
-    from videoseg.cli.composing import checked_pipeline, parse_options
     from videoseg.cli.eval_progress import EvaluationProgress
+    from videoseg.cli.pipeline_options import checked_pipeline, parse_options
     from videoseg.cli.terminal import write_json
     from videoseg_ray.batch import segment_videos
 

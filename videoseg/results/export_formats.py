@@ -1,4 +1,4 @@
-"""Masks in the formats of other tools and benchmarks.
+"""Export masks in the formats of other tools and benchmarks.
 
 =============== =====================================================================
 ``png``         ``<directory>/<sequence>/<object id>/<frame>.png``, 0 and 255
@@ -11,8 +11,8 @@
                 and ``areas``, one entry for each frame, null where it is not visible
 =============== =====================================================================
 
-A picture of object ids shows one object at each pixel: where masks overlap the smaller object
-is on top, and of two equally large ones that with the lower id. PNG and COCO keep overlaps.
+A picture of object ids has one object per pixel: where masks overlap, the smaller object is on
+top, and of two equally large ones the one with the lower id. PNG and COCO keep overlaps.
 """
 
 from __future__ import annotations
@@ -24,23 +24,21 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.errors import ConfigError, OutputError
-from videoseg.files import expand_path, read_text, shorten_name
-from videoseg.files.staged_file import write_file
-from videoseg.files.staged_folder import staged_folder
-from videoseg.masks.merge import index_map
+from videoseg.files import expand_path, read_text, shorten_name, staged_folder, write_file
+from videoseg.masks import index_map
 from videoseg.results.mask_files import MaskFolder, index_png
 from videoseg.results.segmentation import Segmentation
 from videoseg.text import parse_json, shorten
-from videoseg.types.video import VideoFacts
+from videoseg.types import VideoFacts
 
 __all__ = ["EXPORT_FORMATS", "ExportFormat", "check_format", "export", "frame_names_of"]
 
 ExportFormat: TypeAlias = Literal["png", "coco", "davis", "youtube-vos"]
 
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
-"""The formats that ``export`` knows."""
+"""The formats of ``export``."""
 
-# File systems take 255; the ending and a hidden file's marks need some.
+# File systems allow 255; the suffix and the name of a temporary file need some.
 _MAX_NAME_BYTES = 200
 
 
@@ -55,41 +53,41 @@ def export(
 ) -> Path:
     """Write the masks of a result in another format.
 
-    Several videos may go into one directory. Masks are decoded one frame at a time.
+    Several videos can share a directory. Masks are decoded one frame at a time.
 
     Args:
         segmentation: The result.
-        directory: The root folder of the export; made if it is missing.
+        directory: The root folder of the export; created if missing.
         format: One of ``png``, ``coco``, ``davis``, ``youtube-vos``.
-        sequence: The name of this video in the export; the video's own name by default.
-        frame_names: One name for each frame, without an ending. By default the names of the
-            pictures if the video is a folder of pictures, else ``00000``, ``00001`` and so on.
-        overwrite: Replace what was exported for this sequence before.
+        sequence: Name of this video in the export; by default the name of the video.
+        frame_names: A name for each frame, without suffix. By default the names of the pictures
+            if the video is a folder of pictures, else ``00000``, ``00001`` and so on.
+        overwrite: Replace an earlier export of this sequence.
 
     Returns:
         The folder of the sequence; for COCO the file.
 
     Raises:
-        ConfigError: If the format, the sequence or the frame names cannot be used, or object
-            ids do not fit into an index picture.
-        OutputError: If the place is taken or cannot be written.
+        ConfigError: If the format, the sequence or the frame names are invalid, or an object id
+            is too large for an index picture.
+        OutputError: If the folder or file exists or cannot be written.
     """
     check_format(format)
     root = expand_path(directory)
-    name = _checked_sequence(segmentation.video, sequence)
-    names = _checked_names(segmentation.video, frame_names)
+    name = _choose_sequence(segmentation.video, sequence)
+    names = _choose_names(segmentation.video, frame_names)
     _check_lengths(segmentation)
     if format == "coco":
         return _export_coco(segmentation, root / f"{name}.json", name, names, overwrite=overwrite)
     if format == "png":
         folder = root / name
-        steps = _write_pngs
+        write = _write_pngs
     else:
         _check_ids(segmentation)
         folder = root / "Annotations" / name
-        steps = _write_index_pngs
-    # Read before writing, so that a meta.json of something else stops the export at once.
-    meta = _meta(root / "meta.json") if format == "youtube-vos" else {}
+        write = _write_index_pngs
+    # Read before writing, so that an invalid meta.json stops the export at once.
+    meta = _read_meta(root / "meta.json") if format == "youtube-vos" else {}
     share = 0.0
     with staged_folder(
         folder,
@@ -98,7 +96,7 @@ def export(
         replaceable=_why_not_pictures,
         progress=lambda: share,
     ) as stage:
-        for done in steps(segmentation, stage, names):
+        for done in write(segmentation, stage, names):
             share = done / len(names)
     if format == "youtube-vos":
         meta["videos"][name] = {"objects": _meta_objects(segmentation, names)}
@@ -107,10 +105,10 @@ def export(
 
 
 def check_format(name: str) -> None:
-    """Make sure that ``export`` knows a format, before any work is done.
+    """Check that a format exists, before any work is done.
 
     Raises:
-        ConfigError: If it does not; the message lists the formats.
+        ConfigError: If it does not exist; the message lists the formats.
     """
     if name not in EXPORT_FORMATS:
         raise ConfigError(
@@ -119,17 +117,17 @@ def check_format(name: str) -> None:
 
 
 def frame_names_of(video: VideoFacts) -> list[str]:
-    """Return the names that frames have on disk, or five-digit numbers.
+    """Return the names of the frames for files, without suffix.
 
-    The pictures' names are taken if the video is a folder that still holds as many pictures
-    as the video has frames.
+    These are the names of the pictures if the video is a folder that still has one picture for
+    each frame, else five-digit numbers.
     """
     from videoseg.video.images import images_in
 
     try:
         stems = [] if video.path is None else [path.stem for path in images_in(Path(video.path))]
     except (OSError, ValueError):
-        # A file, or a place of another machine.
+        # A file, or a path on another machine.
         stems = []
     if len(stems) == video.num_frames and len(set(stems)) == len(stems):
         return stems
@@ -209,7 +207,7 @@ def _export_coco(
     return path
 
 
-def _meta(path: Path) -> dict[str, Any]:
+def _read_meta(path: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         return {"videos": {}}
     try:
@@ -236,41 +234,41 @@ def _meta_objects(segmentation: Segmentation, names: Sequence[str]) -> dict[str,
 
 
 def _why_not_pictures(folder: Path) -> str | None:
-    """Say why a folder is not an earlier export that may be replaced, or return None."""
+    """Return why a folder is not an earlier export that may be replaced, or None if it is one."""
     for entry in sorted(folder.iterdir()):
         files = sorted(entry.iterdir()) if entry.is_dir() and entry.name.isdecimal() else [entry]
         for file in files:
             if file.suffix != ".png" or not file.is_file():
-                return f"it holds files that are no part of an export ({file.name})"
+                return f"it holds files that are not part of an export ({file.name})"
     return None
 
 
-def _checked_sequence(video: VideoFacts, sequence: str | None) -> str:
+def _choose_sequence(video: VideoFacts, sequence: str | None) -> str:
     if sequence is None:
-        # A video's name may come from anywhere, a folder's name must not lead out of the root.
+        # The name of a video is untrusted; the folder must not lead out of the root.
         cleaned = "".join("_" if letter in '/\\:*?"<>|\0' else letter for letter in video.name)
         return shorten_name(cleaned.strip(". "), _MAX_NAME_BYTES) or "video"
     if not _is_plain_name(sequence):
         raise ConfigError(
-            f"the sequence {shorten(sequence)} becomes a folder's name: it must be text, not "
-            "empty or too long, and not start with a dot or hold a slash"
+            f"the sequence {shorten(sequence)} is used as a folder name: it must be text, not "
+            "empty or too long, and not start with a dot or contain a slash"
         )
     return sequence
 
 
-def _checked_names(video: VideoFacts, names: Sequence[str] | None) -> list[str]:
+def _choose_names(video: VideoFacts, names: Sequence[str] | None) -> list[str]:
     if names is None:
         return frame_names_of(video)
     names = list(names)
     if len(names) != video.num_frames or len(set(names)) != len(names):
         raise ConfigError(
-            f"frame_names needs {video.num_frames} different names, one for each frame, "
-            f"got {len(names)} with {len(set(names))} different ones"
+            f"frame_names needs {video.num_frames} distinct names, one for each frame, "
+            f"got {len(names)} with {len(set(names))} distinct ones"
         )
     if bad := [name for name in names if not _is_plain_name(name)]:
         raise ConfigError(
-            f"the frame name {shorten(bad[0])} becomes a file's name: it must be text, not empty "
-            "or too long, and not start with a dot or hold a slash"
+            f"the frame name {shorten(bad[0])} is used as a file name: it must be text, not empty "
+            "or too long, and not start with a dot or contain a slash"
         )
     return names
 
@@ -297,6 +295,6 @@ def _check_lengths(segmentation: Segmentation) -> None:
 def _check_ids(segmentation: Segmentation) -> None:
     if large := [object_id for object_id in segmentation.object_ids if object_id > 255]:
         raise ConfigError(
-            f"an index picture holds object ids 1 to 255, got {large[0]}; "
+            f"object ids of an index picture are 1 to 255, got {large[0]}; "
             "export as png or coco instead"
         )

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videoseg import ComponentNotFoundError, ConfigError, OutputError
-from videoseg.cli.composing import checked_pipeline, named_pipeline, parse_options
-from videoseg.cli.output_place import check_output_folder, default_output_folder, write_file
+from videoseg.cli.output_folder import check_output_folder, default_output_folder
+from videoseg.cli.pipeline_options import checked_pipeline, named_pipeline, parse_options
 
 
 def composed(name="attributes", *, stages=None, options=None, max_turns=None):
@@ -123,18 +123,3 @@ def test_an_empty_folder_is_free(tmp_path):
     (tmp_path / "out").mkdir()
     check_output_folder(tmp_path / "out", overwrite=False)
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
-
-
-def test_files_appear_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "new" / "file.txt"
-    write_file(path, "whole")
-    assert path.read_text() == "whole"
-
-    def fail(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OutputError, match="No space left"):
-        write_file(path, "half")
-    assert path.read_text() == "whole"
-    assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]

@@ -12,19 +12,14 @@ import sys
 import tempfile
 import threading
 import time
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from videoseg.errors import OutputError
-from videoseg.files.staged_folder import staged_folder
-from videoseg.results import Segmentation
-from videoseg.results.folder import load_result, save_result
+from videoseg.files import atomic, staged_folder, write_file
+from videoseg.results import Segmentation, load_result, save_result
 from videoseg.results.mask_files import MaskFolder
-
-# The package offers a function of the same name.
-module = import_module("videoseg.files.staged_folder")
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs fork and signals")
 
@@ -89,7 +84,7 @@ def test_a_folder_with_foreign_files_is_never_replaced(result, tmp_path, foreign
     folder = result.save(tmp_path / "out", parts=["masks"])
     (folder / foreign).parent.mkdir(exist_ok=True, parents=True)
     (folder / foreign).write_text("precious")
-    with _only_lines("no part of a result"):
+    with _only_lines("not part of a result"):
         result.save(folder, overwrite=True)
     assert (folder / foreign).read_text() == "precious"
 
@@ -249,7 +244,7 @@ def test_a_killed_run_leaves_the_old_or_the_new_result(
     result, clip, tmp_path, monkeypatch, can_exchange
 ):
     if not can_exchange:
-        monkeypatch.setattr(module, "_exchange", lambda first, second: False)
+        monkeypatch.setattr(atomic, "_exchange", lambda first, second: False)
     other = dataclasses.replace(result, query="the other one", tracks=clip.tracks)
     folder = result.save(tmp_path / "out")
     chance = random.Random(11)
@@ -298,7 +293,7 @@ def test_a_death_before_any_single_step_leaves_the_old_or_the_new_result(
     result, tmp_path, monkeypatch, can_exchange
 ):
     if not can_exchange:
-        monkeypatch.setattr(module, "_exchange", lambda first, second: False)
+        monkeypatch.setattr(atomic, "_exchange", lambda first, second: False)
     other = dataclasses.replace(result, query="the other one")
     folder = result.save(tmp_path / "out", parts=["masks"])
     fork = multiprocessing.get_context("fork")
@@ -326,14 +321,14 @@ def test_a_death_between_the_two_renames_is_healed_by_loading(result, tmp_path, 
     folder = result.save(tmp_path / "out", parts=())
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    folder.rename(tmp_path / f"{module._prefix(folder, 'replaced')}{dead.pid}-0")
+    folder.rename(tmp_path / f"{atomic._prefix(folder, 'replaced')}{dead.pid}-0")
     assert load_result(folder) == result
 
 
 @posix
 def test_only_what_dead_processes_left_is_cleaned_up(tmp_path):
     target = tmp_path / "out"
-    prefix = module._prefix(target, "partial")
+    prefix = atomic._prefix(target, "partial")
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     kept = [
@@ -371,3 +366,29 @@ def test_of_two_runs_at_once_one_wins_and_the_other_is_told(tmp_path):
     assert len(told) == 1
     assert (target / "text.txt").read_text() in ("one", "two")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+# -- single files ---------------------------------------------------------------------------
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "new" / "file.txt"
+    write_file(path, "whole")
+    assert path.read_text() == "whole"
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        write_file(path, "half")
+    assert path.read_text() == "whole"
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
+
+
+@posix
+def test_a_device_is_never_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with _only_lines("is a named pipe, not a regular file"):
+        write_file(tmp_path / "pipe", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

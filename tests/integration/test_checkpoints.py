@@ -1,4 +1,4 @@
-"""A run that breaks off loses nothing it had found, and can be gone on from."""
+"""An interrupted run loses none of its progress and can be resumed."""
 
 from __future__ import annotations
 
@@ -208,13 +208,13 @@ def test_what_was_kept_is_neither_lost_nor_taken_unasked(run, tmp_path):
 def test_other_questions_are_not_answered_with_what_was_kept(run, tmp_path):
     assert run("-O", "chat.fails_at=3").returncode == 1
     for options, query, problem in (
-        ((), "the dog", "it was asked 'the square'"),
+        ((), "the dog", "its query is 'the square'"),
         (("--seed", "7"), "the square", "its seed is 0"),
         (("-O", "chat.model=b"), "the square", "its chat model is oracle"),
     ):
         refused = run("--resume", *options, query=query)
         assert refused.returncode == 1
-        assert "is of another run" in error_line(refused)
+        assert "belongs to another run" in error_line(refused)
         assert problem in error_line(refused)
     # Another server may answer what is left; another grounder asks anew whatever differs.
     options = ("-O", "chat.url=elsewhere", "-O", "grounder.side=9")
@@ -225,7 +225,7 @@ def test_other_questions_are_not_answered_with_what_was_kept(run, tmp_path):
 def test_a_run_that_found_nothing_leaves_nothing(run, tmp_path):
     assert run("-O", "chat.fails_at=1").returncode == 1
     assert outputs(tmp_path) == []
-    assert run("--resume").returncode == 0, "there is only nothing to go on from"
+    assert run("--resume").returncode == 0, "there is nothing to resume"
 
 
 def test_a_run_that_found_nothing_leaves_no_folder_around_it_either(run, tmp_path):
@@ -254,7 +254,7 @@ def test_one_run_at_a_time_writes_into_a_folder(run, command, plugins, tmp_path)
     for done in tried:
         assert done.returncode == 1
         assert "another run into the same folder is still going" in error_line(done)
-        assert "kept" not in error_line(done), "what the other one found is not this one's"
+        assert "saved" not in error_line(done), "what the other one found is not this one's"
     assert run("--resume").returncode == 0, "a killed run keeps nobody out"
     assert asked(tmp_path) == [1, 2, 2, 3]
 
@@ -266,7 +266,7 @@ def test_exchanges_that_cannot_be_read_are_told_with_the_way_out(run, tmp_path):
     refused = run("--resume")
     assert refused.returncode == 1
     assert "--overwrite" in error_line(refused)
-    assert "run the same" not in error_line(refused)
+    assert "to continue" not in error_line(refused)
     assert run("--overwrite").returncode == 0
 
 

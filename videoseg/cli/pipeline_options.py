@@ -1,4 +1,4 @@
-"""From what was typed to a pipeline that has been checked."""
+"""Command line options that choose a pipeline, and the pipeline they describe."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ _PIPELINE_OPTIONS = (
         "--pipeline",
         default="attributes",
         show_default=True,
-        help="A pipeline's name or a YAML file.",
+        help="Name of a pipeline, or a YAML file.",
     ),
-    click.option("--sampler", metavar="NAME", help="Use this sampler instead."),
-    click.option("--grounder", metavar="NAME", help="Use this grounder instead."),
-    click.option("--segmenter", metavar="NAME", help="Use this segmenter instead, or none."),
-    click.option("--propagator", metavar="NAME", help="Use this propagator instead."),
-    click.option("--chat", metavar="NAME", help="Use this chat model instead, or none."),
+    click.option("--sampler", metavar="NAME", help="Replace the sampler."),
+    click.option("--grounder", metavar="NAME", help="Replace the grounder."),
+    click.option("--segmenter", metavar="NAME", help="Replace the segmenter, or 'none'."),
+    click.option("--propagator", metavar="NAME", help="Replace the propagator."),
+    click.option("--chat", metavar="NAME", help="Replace the chat model, or 'none'."),
     click.option(
         "-O",
         "--option",
         "options",
         multiple=True,
         metavar="STAGE.OPTION=VALUE",
-        help="Set an option of a stage; may be repeated.",
+        help="Set an option of a stage. Can be repeated.",
     ),
     click.option(
         "--max-turns",
         type=click.IntRange(min=1, max=1_000),
-        help="How many moves the grounder has.",
+        help="Maximum number of grounder turns.",
     ),
 )
 
 
 def pipeline_options(command: _Command) -> _Command:
-    """Give a command the options that choose a pipeline, for ``checked_pipeline``."""
+    """Add the options that choose a pipeline to a command, for ``checked_pipeline``."""
     # Decorators apply from the bottom up.
     for option in reversed(_PIPELINE_OPTIONS):
         command = option(command)
@@ -64,11 +64,11 @@ def pipeline_options(command: _Command) -> _Command:
 
 
 def named_pipeline(name: str) -> Pipeline:
-    """Return the pipeline of a name or a YAML file.
+    """Return the pipeline with a name, or of a YAML file.
 
     Raises:
         ComponentNotFoundError: If there is no pipeline of this name.
-        ConfigError: If the file is no valid configuration.
+        ConfigError: If the file is not a valid configuration.
     """
     from videoseg.pipeline import Pipeline
 
@@ -81,7 +81,7 @@ def named_pipeline(name: str) -> Pipeline:
 def _is_file(name: str) -> bool:
     try:
         return expand_path(name).is_file()
-    except (OSError, ValueError):  # longer than a name can be, or with a null character
+    except (OSError, ValueError):  # too long for a path, or with a null character
         return False
 
 
@@ -98,10 +98,10 @@ def checked_pipeline(
         name: The pipeline to start from, a name or a YAML file.
         stages: For each stage the component to use instead; None keeps the pipeline's.
         options: For each stage the options to set.
-        max_turns: How many moves the grounder has; None keeps the pipeline's.
+        max_turns: Maximum number of grounder turns; None keeps the pipeline's.
 
     Raises:
-        VideosegError: If anything is unknown, missing or does not fit together.
+        VideosegError: If a component is unknown, missing or incompatible.
     """
     from videoseg.pipeline import REQUIRED_STAGES
 
@@ -124,10 +124,10 @@ def checked_pipeline(
 
 
 def parse_options(items: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Read ``stage.option=value`` texts; values are read as YAML, so 8 is a number.
+    """Parse ``stage.option=value`` arguments. Values are YAML, so ``8`` is a number.
 
     Raises:
-        click.BadParameter: If one has another form, or names no stage.
+        click.BadParameter: If an argument has another form, or its stage does not exist.
 
     Example:
         >>> parse_options(["sampler.num_frames=8"])
@@ -156,11 +156,11 @@ def parse_options(items: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def parse_value(text: str, item: str, option: str) -> Any:
-    """Read a value that was typed, as YAML.
+    """Parse a value from the command line as YAML.
 
     Args:
         text: The value.
-        item: What it is a part of, for messages.
+        item: The whole argument, for messages.
         option: The option of the command, such as ``-O``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The record of an unfinished run is a file that anybody may have changed."""
+"""The checkpoint of a run is read as an untrusted file, and refused if it is of another run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import os
 import click
 import pytest
 
+from videoseg.cli.checkpoint import Checkpoint, _changed_stages
 from videoseg.cli.framework import Settings
-from videoseg.cli.unfinished_run import UnfinishedRun
 from videoseg.errors import ConfigError
 from videoseg.plugins import Grounded
 from videoseg.types import Box, Grounding, Prompt, Trace
@@ -20,18 +20,18 @@ PIPELINE = {"videoseg": 1, "sampler": "first", "grounder": "mine", "propagator":
 
 @pytest.fixture
 def begin(tmp_path, moving_square):
-    """Return what makes an unfinished run of a clip."""
+    """Return a function that makes a checkpoint for a clip."""
     with click.Context(click.Command("run"), obj=Settings()):
-        yield lambda: UnfinishedRun(
+        yield lambda: Checkpoint(
             tmp_path / "out", query="x", video=moving_square, pipeline=PIPELINE, seed=None
         )
 
 
 @pytest.fixture
 def record(begin, tmp_path):
-    """Return the file in which a run has kept its answer."""
+    """Return the record of a run that has its answer."""
     run = begin()
-    run.begin(overwrite=False)
+    run.start(overwrite=False)
     grounding = Grounding(0, (Prompt(1, 0, box=Box(4, 16, 18, 30)),))
     run.videoseg_grounded(Grounded("x", grounding, Trace()))
     run._lock.release()
@@ -39,8 +39,8 @@ def record(begin, tmp_path):
 
 
 def refusal(begin) -> str:
-    with pytest.raises(ConfigError, match="cannot go on from") as caught:
-        begin().go_on()
+    with pytest.raises(ConfigError, match="cannot resume from") as caught:
+        begin().resume()
     text = str(caught.value)
     assert len(text) < 700
     assert "--overwrite without --resume" in text
@@ -48,7 +48,7 @@ def refusal(begin) -> str:
 
 
 def test_an_answer_that_was_kept_is_found_again(begin, record):
-    assert begin().go_on().grounding.keyframe == 0
+    assert begin().resume()[0].keyframe == 0
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,34 @@ def test_what_another_run_was_about_is_told_in_short(begin, record):
     document = json.loads(record.read_text())
     document["query"] = "y" * 10**6
     record.write_text(json.dumps(document))
-    with pytest.raises(ConfigError, match="is of another run: it was asked 'yyy") as caught:
-        begin().go_on()
+    with pytest.raises(ConfigError, match="belongs to another run: its query is 'yyy") as caught:
+        begin().resume()
     assert len(str(caught.value)) < 500
+
+
+# -- which changes a resumed run accepts ---------------------------------------------------------
+
+
+def openai(**options):
+    return {"name": "openai", "options": options}
+
+
+def recorded(model):
+    return {"name": "record", "options": {"path": "said.jsonl", "model": model}}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "same"),
+    [
+        (openai(model="a", base_url="x"), openai(model="a", base_url="y"), True),
+        (openai(model="a"), openai(model="b"), False),
+        (openai(model="a"), {"name": "transformers", "options": {"model": "a"}}, False),
+        (recorded(openai(model="a", base_url="x")), recorded(openai(model="a")), True),
+        (recorded(openai(model="a")), recorded(openai(model="b")), False),
+        ("oracle", "oracle", True),
+        ("oracle", None, False),
+    ],
+)
+def test_a_chat_model_is_told_by_its_name_and_its_model(earlier, now, same):
+    problems = list(_changed_stages({"chat": earlier}, {"chat": now}, answered=False))
+    assert (problems == []) is same

@@ -1,21 +1,19 @@
-"""What a run has found so far: kept beside its output folder, and gone on from."""
+"""Checkpoint of an interrupted run, beside its output folder."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videoseg._interruption import describe_error
 from videoseg.cli.framework import note
 from videoseg.errors import ConfigError, GroundingParseError, OutputError, VideosegError
-from videoseg.files import read_text
+from videoseg.files import read_text, shorten_name, write_file
 from videoseg.files.lock import FolderLock
 from videoseg.text import parse_json, shorten, shorten_text
 
@@ -27,37 +25,36 @@ if TYPE_CHECKING:
     from videoseg.types import Grounding, Trace
     from videoseg.video import Video
 
-__all__ = ["KeptAnswer", "UnfinishedRun"]
+__all__ = ["Checkpoint"]
 
 _FORMAT = "videoseg-unfinished-run"
 _CONTENT = frozenset({"run.json", "exchanges.jsonl", "masks"})
+# The lock, and partial files of the content.
+_HIDDEN = (".lock", ".run", ".masks")
 # File names have at most 255 bytes.
-_LONGEST_NAME = 240
+_MAX_NAME_BYTES = 240
 
 
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
-    """The answer that an unfinished run had found."""
+class Checkpoint:
+    """The folder ``OUT.unfinished``, in which a run saves its progress until ``OUT`` is written.
 
-    grounding: Grounding
-    trace: Trace
-
-
-class UnfinishedRun:
-    """The folder ``OUT.unfinished`` beside the folder ``OUT`` of a result that is on its way.
-
-    It is there from the beginning, locked: as long as a run is going, no other one may have it.
-    What is worth keeping goes there as it comes, and so is there even after the process was
-    killed: each exchange with a chat model (``exchanges.jsonl``, which the pipeline writes), and
-    the answer (``run.json``, written when the pipeline announces it). As a context manager it
-    removes the folder at the end, or says how to go on if there was an error.
+    The folder exists and is locked from the start, so no other run can use it. It holds each
+    exchange with a chat model (``exchanges.jsonl``, written by the pipeline) and the answer
+    (``run.json``, written when the pipeline announces it), so they survive even a killed
+    process. As a context manager it removes the folder after a success, and says how to resume
+    after an error.
 
     Args:
-        folder: Where the result will be.
-        query: What is asked.
+        folder: The output folder of the run.
+        query: The query.
         video: The video.
         pipeline: The pipeline's configuration as a mapping.
-        seed: The seed; None for 0, or for that of the run that is gone on from.
+        seed: The seed; None for 0, or for the seed of the run that is resumed.
+
+    Attributes:
+        seed: The seed to use.
+        result: The finished result, once there is one. It is saved in the checkpoint if it
+            cannot be saved to its folder.
     """
 
     def __init__(
@@ -71,7 +68,7 @@ class UnfinishedRun:
     ) -> None:
         whole = folder.absolute()
         self._folder = folder
-        name = os.fsencode(whole.name)[:_LONGEST_NAME].decode("utf-8", "ignore")
+        name = shorten_name(whole.name, _MAX_NAME_BYTES)
         self._place = whole.with_name(f"{name}.unfinished")
         self._lock = FolderLock(self._place)
         self._query = query
@@ -79,84 +76,82 @@ class UnfinishedRun:
         self._pipeline = pipeline
         self._given_seed = seed
         self.seed = seed or 0
-        self._answer: KeptAnswer | None = None
-        self._result: Segmentation | None = None
+        self._answer: tuple[Grounding, Trace] | None = None
+        self.result: Segmentation | None = None
 
     @property
     def exchanges(self) -> Path:
-        """Where the exchanges with a chat model are kept."""
+        """The file for exchanges with a chat model."""
         return self._place / "exchanges.jsonl"
 
-    # -- beginning -------------------------------------------------------------------------
+    # -- starting ----------------------------------------------------------------------------
 
-    def begin(self, *, overwrite: bool) -> None:
+    def start(self, *, overwrite: bool) -> None:
         """Start from the beginning.
 
         Raises:
-            OutputError: If an earlier run into the same folder kept something, unless that may
-                be overwritten; if another run is still writing there; or if there is something
-                else in its place.
+            OutputError: If there is a checkpoint and it may not be overwritten, another run
+                into the same folder is in progress, or something else is in its place.
         """
         with self._lock.acquired():
             if self._content() and not overwrite:
                 raise OutputError(
-                    f"{self._place} holds what an unfinished run had found: go on from it with "
-                    "--resume, start anew with --overwrite, or choose another -o"
+                    f"{self._place} holds the checkpoint of an interrupted run: continue it with "
+                    "--resume, discard it with --overwrite, or choose another -o"
                 )
             for name in _CONTENT:
                 _remove(self._place / name)
-            # Exchanges must be found together with what they were about.
+            # Exchanges are only usable with the record of their run.
             if "chat" in self._pipeline:
                 self._write(None)
 
-    def go_on(self) -> KeptAnswer | None:
-        """Read what an earlier run kept; return its answer, if it had found one.
+    def resume(self) -> tuple[Grounding, Trace] | None:
+        """Read the checkpoint of an earlier run; return its answer, if it has one.
 
-        If there was no earlier run, this one starts from the beginning: a job that is run again
-        until it succeeds can always ask to go on.
+        Without a checkpoint the run starts from the beginning, so a job that is repeated until
+        it succeeds can always use ``--resume``.
 
         Raises:
-            ConfigError: If it was about something else, or cannot be read.
-            OutputError: As ``begin`` does.
+            ConfigError: If the checkpoint belongs to another run, or cannot be read.
+            OutputError: As for ``start``.
         """
         with self._lock.acquired():
             if self._content():
-                kept = self._answer = self._read()
-                return kept
-        self.begin(overwrite=False)
+                self._answer = self._read()
+                return self._answer
+        self.start(overwrite=False)
         return None
 
     def _content(self) -> list[str]:
-        """Return what there is of a run worth going on from."""
+        """Return the files of a checkpoint that is worth resuming."""
         found = sorted(entry.name for entry in self._place.iterdir())
-        # What a run was about is written before it finds anything, under another name first.
-        foreign = [
-            n for n in found if n not in _CONTENT and not n.startswith((".lock", ".run", ".masks"))
-        ]
+        foreign = [n for n in found if n not in _CONTENT and not n.startswith(_HIDDEN)]
         if foreign:
             raise OutputError(
-                f"{self._place} holds files that are not of an unfinished run "
+                f"{self._place} holds files that are not part of a checkpoint "
                 f"({', '.join(foreign[:3])}); choose another -o, or move them away"
             )
         if "exchanges.jsonl" in found or "masks" in found:
             return found
+        # The record is written before the run has found anything.
         with contextlib.suppress(OSError, ValueError):
             if self._document().get("answer") is None:
                 return []
         return [name for name in found if name in _CONTENT]
 
-    def _read(self) -> KeptAnswer | None:
+    def _read(self) -> tuple[Grounding, Trace] | None:
         from videoseg.chat_log import read_exchanges
 
         try:
             document = self._document()
-            kept = _answer_in(document)
+            answer = _parse_answer(document)
             problems = self._differences(document)
-            if kept is not None or self.exchanges.exists():
-                problems += _other_stages(document["pipeline"], self._pipeline, kept is not None)
-            if kept is None and self.exchanges.exists():
+            answered = answer is not None
+            if answered or self.exchanges.exists():
+                problems += _changed_stages(document["pipeline"], self._pipeline, answered)
+            if not answered and self.exchanges.exists():
                 read_exchanges(self.exchanges)
-            seed = _seed_in(document)
+            seed = _parse_seed(document)
         except (
             OSError,
             ValueError,
@@ -172,16 +167,16 @@ class UnfinishedRun:
             else:
                 reason = f"it is incomplete or was changed ({describe_error(error)})"
             raise ConfigError(
-                f"cannot go on from {self._record}: {reason}; --overwrite without --resume starts "
-                "anew"
+                f"cannot resume from {self._record}: {reason}; to start again, use --overwrite "
+                "without --resume"
             ) from error
         if problems:
             raise ConfigError(
-                f"{self._place} is of another run: {'; '.join(problems)}; choose another -o, or "
-                "start anew with --overwrite and without --resume"
+                f"{self._place} belongs to another run: {'; '.join(problems)}; choose another "
+                "-o, or start again with --overwrite and without --resume"
             )
         self.seed = seed
-        return kept
+        return answer
 
     def _document(self) -> dict[str, Any]:
         """Read ``run.json``.
@@ -192,7 +187,7 @@ class UnfinishedRun:
         """
         document = parse_json(read_text(self._record), allow_nan=False)
         if not isinstance(document, dict) or document.get("format") != _FORMAT:
-            raise ValueError("it is not of an unfinished run")
+            raise ValueError("it is not the record of a run")
         return document
 
     def _differences(self, document: Mapping[str, Any]) -> list[str]:
@@ -202,7 +197,7 @@ class UnfinishedRun:
         facts, now = from_dict(VideoFacts, document["video"]), self._video.facts()
         problems = []
         if document["query"] != self._query:
-            problems.append(f"it was asked {shorten(document['query'])}")
+            problems.append(f"its query is {shorten(document['query'])}")
         if (facts.num_frames, tuple(facts.size)) != (now.num_frames, tuple(now.size)):
             height, width = facts.size
             problems.append(f"its video has {facts.num_frames} frames of {width}x{height}")
@@ -210,32 +205,27 @@ class UnfinishedRun:
             problems.append(f"its video is {shorten(facts.name)}, {facts.duration:.2f} s long")
         elif (answer := document["answer"]) is not None:
             frame = answer["grounding"]["keyframe"] or 0
-            # Exchanges hold the pixels they were about, but an answer does not.
+            # Exchanges record the pixels that the model saw; an answer does not.
             if answer["picture"] != pixels_digest(self._video[frame]):
                 path = shorten_text(str(facts.path))
                 problems.append(f"its video, {path}, shows something else on frame {frame}")
-        if self._given_seed not in (None, seed := _seed_in(document)):
+        if self._given_seed not in (None, seed := _parse_seed(document)):
             problems.append(f"its seed is {shorten(seed)}")
         return problems
 
-    # -- keeping -----------------------------------------------------------------------------
+    # -- saving ------------------------------------------------------------------------------
 
     def videoseg_grounded(self, event: Grounded) -> None:
-        """Keep the answer; the pipeline announces it."""
-        answer = KeptAnswer(event.grounding, event.trace)
+        """Save the answer when the pipeline announces it."""
+        answer = (event.grounding, event.trace)
         try:
             self._write(answer)
         except (VideosegError, ValueError) as problem:
-            note(f"the answer could not be kept: {problem}")
+            note(f"the answer could not be saved: {problem}")
         else:
             self._answer = answer
 
-    def finished(self, result: Segmentation) -> Segmentation:
-        """Return the result, which is kept if it cannot be saved where it should be."""
-        self._result = result
-        return result
-
-    def __enter__(self) -> UnfinishedRun:
+    def __enter__(self) -> Checkpoint:
         return self
 
     def __exit__(
@@ -244,39 +234,41 @@ class UnfinishedRun:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Forget everything once the result is there; otherwise say how to go on."""
+        """Remove the checkpoint after a success; otherwise say how to resume."""
         try:
             if error is None:
                 self._lock.remove()
                 return
             partial = error.partial if isinstance(error, VideosegError) else None
-            if (made := self._result or partial) is not None:
-                self._keep_masks(made)
-            self._tell(error)
+            if (masks := self.result or partial) is not None:
+                self._save_masks(masks)
+            self._describe(error)
         finally:
             self._lock.release()
 
-    def _keep_masks(self, partial: Segmentation) -> None:
+    def _save_masks(self, partial: Segmentation) -> None:
         if not any(track.visible_frames for track in partial.tracks):
             return
         try:
             partial.save(self._masks, overwrite=True, parts=())
         except VideosegError as problem:
-            note(f"the masks made until then could not be kept: {problem}")
+            note(f"the masks finished so far could not be saved: {problem}")
         else:
-            note(f"the masks made until then are in {self._masks}, for videoseg.Segmentation.load")
+            note(f"the masks finished so far are in {self._masks} (see Segmentation.load)")
 
-    def _tell(self, error: BaseException | None) -> None:
+    def _describe(self, error: BaseException | None) -> None:
         if self._answer is None and not self.exchanges.exists():
             if not self._masks.exists():
                 self._lock.remove()
             return
-        what = "what the chat model said" if self._answer is None else "the answer"
-        note(f"{what} until then is kept in {self._place}")
+        what = "the chat model's replies so far" if self._answer is None else "the answer"
+        verb = "are" if self._answer is None else "is"
+        note(f"{what} {verb} saved in {self._place}")
         if isinstance(error, GroundingParseError):
-            note("to ask anew, run the same with --overwrite and another --seed or other options")
+            note("to ask again, repeat the command with --overwrite and another --seed")
             return
-        note(f"to go on from it, run the same with: -o {shlex.quote(str(self._folder))} --resume")
+        folder = shlex.quote(str(self._folder))
+        note(f"to continue, repeat the command with -o {folder} --resume")
 
     @property
     def _masks(self) -> Path:
@@ -286,11 +278,11 @@ class UnfinishedRun:
     def _record(self) -> Path:
         return self._place / "run.json"
 
-    def _write(self, answer: KeptAnswer | None) -> None:
+    def _write(self, answer: tuple[Grounding, Trace] | None) -> None:
         from videoseg.chat_log import pixels_digest
-        from videoseg.cli.output_place import write_file
         from videoseg.types import to_dict
 
+        grounding, trace = answer or (None, None)
         document = {
             "format": _FORMAT,
             "query": self._query,
@@ -298,11 +290,11 @@ class UnfinishedRun:
             "pipeline": dict(self._pipeline),
             "seed": self.seed,
             "answer": None
-            if answer is None
+            if grounding is None
             else {
-                "grounding": to_dict(answer.grounding),
-                "trace": to_dict(answer.trace),
-                "picture": pixels_digest(self._video[answer.grounding.keyframe or 0]),
+                "grounding": to_dict(grounding),
+                "trace": to_dict(trace),
+                "picture": pixels_digest(self._video[grounding.keyframe or 0]),
             },
         }
         write_file(self._record, json.dumps(document, indent=1) + "\n")
@@ -315,44 +307,44 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _seed_in(document: Mapping[str, Any]) -> int:
+def _parse_seed(document: Mapping[str, Any]) -> int:
     seed = document["seed"]
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise ValueError(f"its seed must be a whole number, got {shorten(seed)}")
     return seed
 
 
-def _answer_in(document: Mapping[str, Any]) -> KeptAnswer | None:
+def _parse_answer(document: Mapping[str, Any]) -> tuple[Grounding, Trace] | None:
     from videoseg.types import Grounding, Trace, from_dict
 
     data = document["answer"]
     if data is None:
         return None
-    return KeptAnswer(from_dict(Grounding, data["grounding"]), from_dict(Trace, data["trace"]))
+    return from_dict(Grounding, data["grounding"]), from_dict(Trace, data["trace"])
 
 
-def _other_stages(
+def _changed_stages(
     earlier: Mapping[str, Any], now: Mapping[str, Any], answered: bool
 ) -> Iterator[str]:
-    """Yield what else had answered then: another answer cannot be got by going on."""
+    """Yield the stages that differ and whose saved output could therefore not be reused."""
     if answered:
         for stage in ("sampler", "grounder"):
             if earlier.get(stage) != now.get(stage):
-                yield f"its {stage} is {_text(earlier.get(stage))}"
-    # Other options than the model (a server's address, a type of numbers) ask the same one.
+                yield f"its {stage} is {_describe_stage(earlier.get(stage))}"
+    # Options other than the model, such as a server's address, do not change who answers.
     if _model(earlier.get("chat")) != _model(now.get("chat")):
-        yield f"its chat model is {_text(earlier.get('chat'))}"
+        yield f"its chat model is {_describe_stage(earlier.get('chat'))}"
 
 
 def _model(config: Any) -> Any:
     if not isinstance(config, Mapping):
         return config, None
     model = config.get("options", {}).get("model")
-    # One that wraps another, such as ``record``, has that as its model.
+    # A model that wraps another, such as ``record``, has it as its option ``model``.
     return config.get("name"), _model(model) if isinstance(model, Mapping) else model
 
 
-def _text(config: Any) -> str:
+def _describe_stage(config: Any) -> str:
     if not isinstance(config, Mapping):
         return shorten_text(str(config))
     options = ", ".join(f"{name}={shorten(value)}" for name, value in config["options"].items())

@@ -1,12 +1,13 @@
-"""Folders that appear whole or not at all.
+"""Write files and folders atomically: they appear complete or not at all.
 
-Everything is written into a hidden folder beside the target, on the same file system, and
-renamed at the end. A run that is killed leaves only the hidden folder, whose name says that
-it is partial; the next save to the same place removes it.
+The content is written to a hidden file or folder beside the target, on the same file system,
+and renamed at the end. A process that is killed leaves only the hidden one behind, which is
+named as partial; the next write to the same place removes such a folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import itertools
@@ -19,20 +20,62 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from videoseg.errors import OutputError
-from videoseg.files.reading import shorten_name
-from videoseg.files.staged_file import make_folder
-from videoseg.text import show_path
+from videoseg.files.reading import check_regular_file, shorten_name
+from videoseg.text import show_path, well_formed
 
-__all__ = ["clean_up_after_dead_processes", "recover_folder", "staged_folder"]
+__all__ = ["make_folder", "recover_folder", "staged_folder", "write_file"]
 
 _counter = itertools.count()
-# Linux's renameat2 flag: the two names change places in one step.
+# Flag of Linux's renameat2: exchange the two names in one step.
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
-# Linux takes 4096 bytes, and a file of the folder has a name of its own. Elsewhere paths are
-# shorter, and the system says so when the folder is made.
+# Linux allows 4096 bytes, of which files in the folder need some. Where paths are shorter, the
+# system reports it when the folder is made.
 _MAX_PATH_BYTES = 4096 - 300
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with its parents if it does not exist.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except RecursionError as error:
+        raise OSError(errno.ENAMETOOLONG, "the path has too many parts") from error
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a text file atomically: readers see the old content or the new, never half.
+
+    The encoding is UTF-8; lone surrogates become U+FFFD. Missing parents are made.
+
+    Raises:
+        OutputError: If it cannot be written, or a folder, a pipe or a device is in its place.
+    """
+    name = shorten_name(path.name, 100)
+    partial = path.with_name(f".{name}.partial-{os.getpid()}-{next(_counter)}")
+    try:
+        if path.exists():
+            # Replacing a device such as /dev/null would remove it for the whole system.
+            check_regular_file(path)
+        make_folder(path.parent)
+        with partial.open("x", encoding="utf-8") as file:
+            file.write(well_formed(text))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(
+            f"cannot write {show_path(path)}: {reason}; check the folder, its "
+            "permissions and the free space"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            partial.unlink()
 
 
 @contextmanager
@@ -44,77 +87,71 @@ def staged_folder(
     replaceable: Callable[[Path], str | None],
     progress: Callable[[], float] | None = None,
 ) -> Iterator[Path]:
-    """Give a folder to write into that becomes ``target`` when the block ends well.
+    """Yield a folder to write into that becomes ``target`` when the block succeeds.
 
     Args:
-        target: Where the folder is to appear. Missing parents are made.
+        target: The final path. Missing parents are made.
         overwrite: Whether an existing folder with files in it may be replaced.
-        what: What is written, for messages, such as ``the result``.
-        replaceable: Says why an existing folder may not be replaced, or None if it may.
-        progress: The share already written, in [0, 1], to judge the space needed.
+        what: Name of the content for messages, such as ``the result``.
+        replaceable: Returns why an existing folder must not be replaced, or None if it may.
+        progress: Returns the share written so far, in [0, 1], to estimate the space needed.
 
     Yields:
-        The folder to write into.
+        The temporary folder.
 
     Raises:
-        OutputError: If the target exists and may not be replaced, or cannot be written.
+        OutputError: If the target exists and must not be replaced, or cannot be written.
     """
     try:
-        target = _resolved(target)
+        target = _resolve(target)
         if len(os.fsencode(target)) > _MAX_PATH_BYTES:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         recover_folder(target)
-        _require_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
+        _check_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
         make_folder(target.parent)
-        clean_up_after_dead_processes(target)
+        _remove_leftovers(target)
         stage = target.parent / f"{_prefix(target, 'partial')}{os.getpid()}-{next(_counter)}"
         stage.mkdir()
     except OSError as error:
-        raise _explained(error, target, what) from error
+        raise _explain(error, target, what) from error
     try:
         try:
             yield stage
             _sync_tree(stage)
-            # Asked again: another process may have been faster.
-            _require_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
+            # Check again: another process may have written there meanwhile.
+            _check_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
             _put_in_place(stage, target, overwrite=overwrite)
-        except OSError as error:
-            raise _explained(
-                error, target, what, stage=stage, share=progress() if progress else 0.0
-            ) from error
         except Exception as error:
-            # Encoders wrap the system's error; a full disk is still a full disk.
-            if (system := _system_error(error)) is None or system.errno not in _FULL:
+            # Encoders wrap the system's error when the disk is full.
+            system = error if isinstance(error, OSError) else _find_system_error(error)
+            if system is None or (system is not error and system.errno not in _FULL):
                 raise
-            raise _explained(
-                system, target, what, stage=stage, share=progress() if progress else 0.0
-            ) from error
+            share = progress() if progress else 0.0
+            raise _explain(system, target, what, stage=stage, share=share) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
 
 def recover_folder(target: Path) -> None:
-    """Put an old folder back if a process died while it was replacing it.
+    """Restore the old folder if a process died while it was replacing it.
 
-    Only happens on systems that cannot exchange two folders in one step.
+    This is only needed on systems that cannot exchange two folders in one step.
     """
-    target = _resolved(target)
+    target = _resolve(target)
     if target.exists() or not target.parent.is_dir():
         return
-    for left in _left_behind(target, "replaced"):
-        left.replace(target)
-        return
+    for folder in _find_leftovers(target, "replaced")[:1]:
+        folder.replace(target)
 
 
-def clean_up_after_dead_processes(target: Path) -> None:
+def _remove_leftovers(target: Path) -> None:
     """Remove what dead processes of this machine left beside the target."""
-    target = _resolved(target)
     for kind in ("partial", "replaced"):
-        for left in _left_behind(target, kind):
-            shutil.rmtree(left, ignore_errors=True)
+        for folder in _find_leftovers(target, kind):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _resolved(target: Path) -> Path:
+def _resolve(target: Path) -> Path:
     try:
         return Path(os.path.realpath(target))
     except ValueError as error:  # a null character
@@ -122,14 +159,14 @@ def _resolved(target: Path) -> Path:
 
 
 def _prefix(target: Path, kind: str) -> str:
-    # File names have at most 255 bytes; the machine's name keeps us from judging the
-    # processes of another machine on a shared disk.
+    # File names have at most 255 bytes. With the machine's name, processes of another machine
+    # on a shared disk are not taken for dead ones of this machine.
     name = shorten_name(target.name, 100)
     host = "".join(letter for letter in socket.gethostname()[:40] if letter.isalnum())
     return f".{name}.{kind}-{host}-"
 
 
-def _left_behind(target: Path, kind: str) -> list[Path]:
+def _find_leftovers(target: Path, kind: str) -> list[Path]:
     prefix = _prefix(target, kind)
     found = []
     for entry in sorted(target.parent.iterdir()):
@@ -142,7 +179,7 @@ def _left_behind(target: Path, kind: str) -> list[Path]:
 
 def _is_alive(process: int) -> bool:
     if os.name != "posix":
-        # os.kill would end the process there; leaving a folder behind is the lesser evil.
+        # os.kill would end the process there; rather leave a folder behind.
         return True
     try:
         os.kill(process, 0)
@@ -153,7 +190,7 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _require_free(
+def _check_free(
     target: Path, *, overwrite: bool, what: str, replaceable: Callable[[Path], str | None]
 ) -> None:
     if not os.path.lexists(target):
@@ -163,7 +200,7 @@ def _require_free(
             f"cannot write {what} to {target}: a file of that name is in the way; "
             "choose another folder or remove the file"
         )
-    if target.is_mount() or target == _resolved(Path.cwd()):
+    if target.is_mount() or target == _resolve(Path.cwd()):
         kind = "a mount point" if target.is_mount() else "the current folder"
         raise OutputError(
             f"cannot write {what} to {target}: {kind} cannot be swapped in one step; "
@@ -172,7 +209,7 @@ def _require_free(
     try:
         empty = next(target.iterdir(), None) is None
     except OSError as error:
-        raise _explained(error, target, what) from error
+        raise _explain(error, target, what) from error
     if empty:
         return
     if (reason := replaceable(target)) is not None:
@@ -188,12 +225,12 @@ def _require_free(
 
 def _put_in_place(stage: Path, target: Path, *, overwrite: bool) -> None:
     if not overwrite or not target.exists() or next(target.iterdir(), None) is None:
-        # Also replaces an empty folder, and fails if another process has just filled it.
+        # This also replaces an empty folder, and fails if another process has just filled it.
         if os.name != "posix" and target.exists():
             target.rmdir()
         stage.rename(target)
     elif _exchange(stage, target):
-        # What is now called stage is the old folder; the caller removes it.
+        # The old folder is now at the stage's path, which the caller removes.
         pass
     else:
         old = target.parent / f"{_prefix(target, 'replaced')}{os.getpid()}-{next(_counter)}"
@@ -208,7 +245,11 @@ def _put_in_place(stage: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Let two folders change places in one step; False where the system cannot."""
+    """Exchange two folders in one step; return False if the system cannot.
+
+    Without it there would be a moment between two renames at which other readers find no
+    result, and a process killed in that moment would leave none until the next load.
+    """
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -231,7 +272,7 @@ def _exchange(first: Path, second: Path) -> bool:
 
 
 def _sync_tree(folder: Path) -> None:
-    """Make sure that everything in a folder is on the disk before it gets its name."""
+    """Flush a folder's content to the disk, before the folder gets its final name."""
     for root, _, files in os.walk(folder, topdown=False):
         for name in files:
             _sync_path(Path(root, name))
@@ -245,15 +286,15 @@ def _sync_path(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems cannot sync a folder.
+        # Some network file systems cannot sync folders.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
         os.close(descriptor)
 
 
-def _system_error(error: BaseException | None) -> OSError | None:
-    """Return the system's error that an exception goes back to, if there is one."""
+def _find_system_error(error: BaseException | None) -> OSError | None:
+    """Return the system error that caused an exception, if any."""
     while error is not None:
         if isinstance(error, OSError):
             return error
@@ -263,7 +304,7 @@ def _system_error(error: BaseException | None) -> OSError | None:
     return None
 
 
-def _explained(
+def _explain(
     error: OSError, target: Path, what: str, *, stage: Path | None = None, share: float = 0.0
 ) -> OutputError:
     start = f"cannot write {what} to {show_path(target)}"
@@ -287,7 +328,7 @@ def _explained(
 
 def _space_report(error: OSError, target: Path, stage: Path | None, share: float) -> str:
     written = 0 if stage is None else sum(f.stat().st_size for f in stage.rglob("*.*"))
-    # The partial files are removed, so their space counts as left.
+    # The partial files will be removed, so their space counts as free.
     left = written + shutil.disk_usage(_nearest_existing(target.parent)).free
     if error.errno == errno.EFBIG:
         problem = "a file grew larger than this system allows"

@@ -1,0 +1,158 @@
+"""Text about answers, videos and frames, shared by the report and the notebook view."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from videoseg.masks import object_color, readable_text_color
+from videoseg.results.overlay import object_name
+from videoseg.results.segmentation import Segmentation
+from videoseg.text import format_count, format_seconds, shorten_text
+from videoseg.types import MaskTrack, Thought, VideoFacts
+
+__all__ = [
+    "collect_warnings",
+    "describe_answer",
+    "describe_object",
+    "describe_thought",
+    "describe_untraced_thought",
+    "describe_video",
+    "find_visible_ranges",
+    "format_frame",
+    "format_frames",
+    "has_times",
+    "split_paragraphs",
+]
+
+_MAX_NAME = 40
+_MAX_THOUGHT = 6000
+
+
+def describe_answer(segmentation: Segmentation) -> str:
+    """Return the answer in one sentence."""
+    tracks = segmentation.tracks
+    if not tracks:
+        return "Not in this video."
+    total = segmentation.video.num_frames
+    seen: set[int] = set()
+    for track in tracks:
+        seen.update(track.visible_frames)
+    sentence = f"{format_count(len(tracks), 'object')} found"
+    if total == 1:
+        return f"{sentence}."
+    where = "every frame" if len(seen) == total else f"{len(seen)} of {total} frames"
+    return f"{sentence}, visible in {where}."
+
+
+def collect_warnings(segmentation: Segmentation, *, on_black: bool) -> list[str]:
+    """Return the warnings of the run, of the grounding and of the pictures, each once."""
+    warnings = list(dict.fromkeys([*segmentation.warnings, *segmentation.grounding.warnings]))
+    if on_black:
+        warnings.append("The video is not available, so the masks are drawn on black.")
+    return warnings
+
+
+def describe_video(facts: VideoFacts) -> str:
+    """Return a video's name, size, length and rate in one line."""
+    parts = [facts.name, f"{facts.size[1]} × {facts.size[0]}"]  # noqa: RUF001
+    if facts.num_frames == 1:
+        return " · ".join([*parts, "one frame"])
+    parts.append(f"{facts.num_frames} frames")
+    if has_times(facts):
+        parts += [f"{facts.fps:.4g} frames/s", format_seconds(facts.duration)]
+    return " · ".join(parts)
+
+
+def describe_object(object_id: int, label: str) -> dict[str, Any]:
+    """Return an object as the ``chip`` macro takes it: ``number``, ``name`` and colors."""
+    color = object_color(object_id)
+    return {
+        "number": object_id if label.strip() else None,
+        "name": shorten_text(object_name(object_id, label), _MAX_NAME),
+        "color": f"rgb{color}",
+        "ink": f"rgb{readable_text_color(color)}",
+    }
+
+
+def describe_thought(thought: Thought) -> dict[str, Any]:
+    """Return reasoning as the ``thought`` macro takes it: ``parts`` and the ``whole`` text."""
+    parts = [
+        (name, text.strip())
+        for name, text in (
+            ("Temporal", thought.temporal),
+            ("Spatial", thought.spatial),
+            ("Linguistic", thought.linguistic),
+        )
+        if text.strip()
+    ]
+    whole = thought.text.strip()
+    if whole in {text for _, text in parts}:
+        whole = ""
+    return {
+        "parts": [
+            {"name": name, "block": split_paragraphs(text, _MAX_THOUGHT)} for name, text in parts
+        ],
+        "whole": split_paragraphs(whole, _MAX_THOUGHT) if whole else None,
+    }
+
+
+def describe_untraced_thought(segmentation: Segmentation) -> dict[str, Any] | None:
+    """Return the grounding's reasoning if no turns were recorded, else None."""
+    content = describe_thought(segmentation.grounding.thought)
+    if segmentation.trace.turns or not (content["parts"] or content["whole"]):
+        return None
+    return content
+
+
+def split_paragraphs(text: str, limit: int) -> dict[str, Any]:
+    """Return a text as the ``paragraphs`` macro takes it.
+
+    Args:
+        text: The text; an empty line separates paragraphs.
+        limit: The most characters to show.
+
+    Returns:
+        ``paragraphs``, and ``left``, the number of characters not shown.
+    """
+    text = text.strip()
+    shown = shorten_text(text, limit)
+    return {
+        "paragraphs": [part for part in shown.split("\n\n") if part.strip()],
+        "left": len(text) - len(shown),
+    }
+
+
+def has_times(facts: VideoFacts) -> bool:
+    """Return whether frames have plausible times; a damaged header may claim any rate."""
+    return 1e-3 <= facts.fps <= 1e5
+
+
+def format_frame(facts: VideoFacts, frame: int) -> str:
+    """Return ``frame 12, 0.48 s``, without the time if the video has none."""
+    if facts.num_frames == 1 or not has_times(facts):
+        return f"frame {frame}"
+    seconds = facts.time_of(frame)
+    if seconds < 60:
+        return f"frame {frame}, {seconds:.2f} s"
+    return f"frame {frame}, {int(seconds) // 60}:{seconds % 60:04.1f} min"
+
+
+def format_frames(facts: VideoFacts, start: int, stop: int) -> str:
+    """Return ``frames 10–19 (0.4–0.8 s)`` for the half-open range [start, stop)."""
+    if stop - start == 1:
+        return format_frame(facts, start)
+    text = f"frames {start}–{stop - 1}"  # noqa: RUF001
+    if not has_times(facts):
+        return text
+    return f"{text} ({facts.time_of(start):.1f}–{facts.time_of(stop - 1):.1f} s)"  # noqa: RUF001
+
+
+def find_visible_ranges(track: MaskTrack) -> list[tuple[int, int]]:
+    """Return the half-open frame ranges in which an object is visible."""
+    ranges: list[tuple[int, int]] = []
+    for frame in track.visible_frames:
+        if ranges and ranges[-1][1] == frame:
+            ranges[-1] = (ranges[-1][0], frame + 1)
+        else:
+            ranges.append((frame, frame + 1))
+    return ranges
