@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from videoseg.types import Grounding, Thought, Trace, to_dict
-from videoseg.types.serial import as_far_as_possible
+from videoseg.types.serial import to_dict_with_problems
 
 __all__ = ["check_saveable", "saveable"]
 
@@ -34,7 +34,7 @@ def saveable(grounding: Grounding, trace: Trace) -> tuple[Grounding, Trace, list
     warnings: list[str] = []
 
     def details_of(details: Mapping[str, Any], whose: str) -> Mapping[str, Any]:
-        plain, problems = as_far_as_possible(details, depth=_DEPTH_OF_DETAILS)
+        plain, problems = to_dict_with_problems(details, depth=_DEPTH_OF_DETAILS)
         warnings.extend(f"{whose}: {problem}; only a text is kept" for problem in problems)
         return plain if problems else details
 

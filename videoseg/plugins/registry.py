@@ -32,7 +32,7 @@ from videoseg.plugins.loader import (
 )
 from videoseg.plugins.options import OptionFacts, check_options, option_facts
 from videoseg.plugins.registered import RegisteredComponent, conflict_text, not_found_text
-from videoseg.types.capabilities import PropagatorCapabilities
+from videoseg.types.prompts import PropagatorCapabilities
 
 __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
 

@@ -12,9 +12,9 @@ from videoseg.errors import ConfigError, ShapeError
 from videoseg.masks import contour_polygons
 from videoseg.masks.colors import Color, object_color, readable_text_color
 from videoseg.results.tags import draw_tag, has_room_for_tags
+from videoseg.types import Prompt
 from videoseg.types.arrays import BoolArray, FloatArray, Frame, as_masks
 from videoseg.types.geometry import Box, Point
-from videoseg.types.grounding import Prompt
 from videoseg.types.video import VideoFacts, VideoSource
 
 __all__ = [

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from videoseg.errors import FrameNotFoundError, ObjectNotFoundError
+from videoseg.types import Grounding
 from videoseg.types.arrays import BoolArray
 from videoseg.types.episode import Trace
-from videoseg.types.grounding import Grounding
 from videoseg.types.masks import MaskTrack
 from videoseg.types.scalars import text_of, texts_of, whole_number
 from videoseg.types.video import VideoFacts, VideoSource

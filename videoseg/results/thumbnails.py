@@ -9,9 +9,9 @@ from io import BytesIO
 
 import numpy as np
 
+from videoseg.types import Prompt
 from videoseg.types.arrays import BoolArray, Frame, Size
 from videoseg.types.geometry import Box, Point
-from videoseg.types.grounding import Prompt
 from videoseg.types.rle import Rle
 
 __all__ = ["Picture", "PictureBook", "jpeg_data_uri", "scaled_prompt", "spread"]

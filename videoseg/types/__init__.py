@@ -1,4 +1,4 @@
-"""The words of the toolkit: what passes between stages."""
+"""The data that passes between stages: prompts, selections, moves, masks, videos."""
 
 from videoseg.types.arrays import (
     BoolArray,
@@ -10,14 +10,23 @@ from videoseg.types.arrays import (
     as_mask,
     as_masks,
 )
-from videoseg.types.capabilities import PropagatorCapabilities
-from videoseg.types.episode import Episode, Trace, TraceTurn
+from videoseg.types.episode import (
+    Episode,
+    FrameGroup,
+    FrameRole,
+    FrameSelection,
+    Grounding,
+    Look,
+    Move,
+    Thought,
+    Trace,
+    TraceTurn,
+)
 from videoseg.types.geometry import Box, Point, Window
-from videoseg.types.grounding import Embedding, Grounding, Look, Move, Prompt, Thought
 from videoseg.types.masks import FrameMasks, MaskTrack, ObjectMask
 from videoseg.types.messages import ChatReply, ImagePart, Message, MessagePart, TextPart
+from videoseg.types.prompts import Embedding, Prompt, PropagatorCapabilities
 from videoseg.types.rle import Rle
-from videoseg.types.selection import FrameGroup, FrameRole, FrameSelection
 from videoseg.types.serial import from_dict, to_dict
 from videoseg.types.video import VideoFacts, VideoSource
 

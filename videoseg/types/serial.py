@@ -15,7 +15,7 @@ import numpy as np
 from videoseg.errors import ConfigError
 from videoseg.text import printable, shorten, shorten_text
 
-__all__ = ["as_far_as_possible", "from_dict", "to_dict"]
+__all__ = ["from_dict", "to_dict", "to_dict_with_problems"]
 
 T = TypeVar("T")
 
@@ -43,13 +43,13 @@ def to_dict(value: object) -> Any:
         >>> to_dict(Window(2, 5))
         {'start': 2, 'stop': 5}
     """
-    plain, problems = as_far_as_possible(value)
+    plain, problems = to_dict_with_problems(value)
     if problems:
         raise ConfigError(problems)
     return plain
 
 
-def as_far_as_possible(value: object, *, depth: int = 0) -> tuple[Any, list[str]]:
+def to_dict_with_problems(value: object, *, depth: int = 0) -> tuple[Any, list[str]]:
     """Return a value as ``to_dict`` does, and a sentence for each part that JSON cannot hold.
 
     Such a part is replaced by a text: the beginning of its ``repr``.

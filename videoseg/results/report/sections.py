@@ -21,9 +21,9 @@ from videoseg.results.report.wording import (
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.thumbnails import Picture, PictureBook, jpeg_data_uri, scaled_prompt
 from videoseg.text import seconds_text
+from videoseg.types import Prompt, Thought
 from videoseg.types.arrays import Frame, Size
 from videoseg.types.episode import TraceTurn
-from videoseg.types.grounding import Prompt, Thought
 
 __all__ = [
     "PICTURE_SIDE",
