@@ -1,12 +1,19 @@
 """Benchmarks as they are published: samples, truth, protocol, and what their servers take."""
 
-from videoseg.benchmarks.annotators import merge_annotators
 from videoseg.benchmarks.folder_benchmark import FolderBenchmark
-from videoseg.benchmarks.opening import build_benchmark, open_benchmark
 from videoseg.benchmarks.prediction_folders import PREDICTION_LAYOUTS, PredictionFolder
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo
-from videoseg.benchmarks.submission import SubmissionFormat, write_submission
-from videoseg.benchmarks.types import Benchmark, BenchmarkSplit, LeftOut, Sample, Truth
+from videoseg.benchmarks.readers.ref_davis17 import merge_annotators
+from videoseg.benchmarks.split import LoadedSplit, build_benchmark, open_benchmark
+from videoseg.benchmarks.submission import write_submission
+from videoseg.benchmarks.types import (
+    Benchmark,
+    BenchmarkSplit,
+    LeftOut,
+    Sample,
+    SubmissionFormat,
+    Truth,
+)
+from videoseg.benchmarks.videos import SplitVideo
 
 __all__ = [
     "PREDICTION_LAYOUTS",

@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Protocol
 
-from videoseg.benchmarks.names import is_safe_id
+from videoseg.benchmarks.untrusted import is_safe_id
 from videoseg.errors import EvaluationError
 from videoseg.files import read_bytes
 from videoseg.text import printable, shorten, shorten_text

@@ -9,16 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.benchmarks.json_files import read_mapping
-from videoseg.benchmarks.names import is_plain_name
-from videoseg.benchmarks.pictures import picture_size, pictures_by_name
-from videoseg.benchmarks.problems import ProblemList, Problems
-from videoseg.benchmarks.rles import RunChecker, rle_of, rle_problem
-from videoseg.benchmarks.split import SplitVideo
+from videoseg.benchmarks.mask_dict import rle_of, rle_problem
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.untrusted import ProblemList, Problems, is_plain_name, read_mapping
+from videoseg.benchmarks.videos import SplitVideo, picture_size, pictures_by_name
 from videoseg.masks import union_of_rles
 from videoseg.text import shorten
 from videoseg.types import FloatArray, Rle, Size
+from videoseg.types.runs import RunChecker
 
 __all__ = [
     "MAX_COORDINATE",

@@ -15,23 +15,34 @@ Text under other keys of an expression, such as ``type``, becomes an attribute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videoseg.benchmarks.json_files import read_mapping
-from videoseg.benchmarks.names import is_plain_name, is_safe_id
-from videoseg.benchmarks.problems import ProblemList, Problems
+from videoseg.benchmarks.types import Sample
+from videoseg.benchmarks.untrusted import (
+    ProblemList,
+    Problems,
+    is_plain_name,
+    is_safe_id,
+    read_mapping,
+)
 from videoseg.text import shorten
 from videoseg.types import Size
 
 __all__ = [
     "Expression",
     "ExpressionVideo",
+    "GroupOf",
     "expressions_of",
+    "no_group",
+    "object_ids_of",
+    "parsed_object_ids",
     "read_expressions",
     "sample_id",
+    "samples_of",
+    "type_group",
     "videos_of",
 ]
 
@@ -237,3 +248,82 @@ def _anno_ids(value: Any) -> tuple[str, ...] | None:
     ):
         return None
     return tuple(dict.fromkeys(str(int(one)) for one in values))
+
+
+GroupOf = Callable[[Expression], str]
+
+
+def no_group(_expression: Expression) -> str:
+    """Put every expression into one group."""
+    return ""
+
+
+def type_group(types: Mapping[int, str]) -> GroupOf:
+    """Return what puts expressions into groups by their ``type_id``; others get no group."""
+
+    def group_of(expression: Expression) -> str:
+        return "" if expression.type_id is None else types.get(expression.type_id, "")
+
+    return group_of
+
+
+def samples_of(
+    videos: Sequence[ExpressionVideo], group_of: GroupOf, known: Container[str] | None = None
+) -> list[Sample]:
+    """Return one sample for each expression, in the file's order.
+
+    Args:
+        videos: The videos with their expressions.
+        group_of: The group of an expression.
+        known: The ids of the samples that have a truth; None for all.
+    """
+    return [
+        Sample(
+            video.video_id,
+            expression.expression_id,
+            expression.text,
+            group=group_of(expression),
+            attributes=expression.attributes,
+        )
+        for video in videos
+        for expression in video.expressions
+        if known is None or sample_id(video, expression) in known
+    ]
+
+
+def parsed_object_ids(value: Any) -> tuple[int, ...] | None:
+    """Return ids given as a number, text (``"1"``, ``"1, 2"``) or a list; None for others."""
+    values = value if isinstance(value, list) else [value]
+    found: list[int] = []
+    for one in values:
+        parts = one.split(",") if isinstance(one, str) else [one]
+        for part in parts:
+            text = part.strip() if isinstance(part, str) else part
+            if type(text) is int and text > 0:
+                found.append(text)
+            elif isinstance(text, str) and len(text) < 10 and is_decimal(text) and int(text) > 0:
+                found.append(int(text))
+            else:
+                return None
+    return tuple(dict.fromkeys(found)) or None
+
+
+def object_ids_of(
+    path: Path, videos: Iterable[ExpressionVideo], problems: Problems
+) -> dict[str, tuple[int, ...]]:
+    """Return the object ids of every expression by the sample's id; others are left out."""
+    found: dict[str, tuple[int, ...]] = {}
+    for video in videos:
+        for expression in video.expressions:
+            ids = parsed_object_ids(expression.fields.get("obj_id"))
+            if ids is None:
+                problems.leave_out(
+                    path,
+                    f"video {video.video_id!r}, expression {expression.expression_id!r} needs "
+                    "'obj_id', a number from 1, got "
+                    f"{shorten(expression.fields.get('obj_id'), 40)}",
+                    fix="download the file again, or correct it",
+                )
+            else:
+                found[sample_id(video, expression)] = ids
+    return found

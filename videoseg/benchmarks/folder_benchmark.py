@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from videoseg.benchmarks.expressions import Expression, expressions_of, sample_id, videos_of
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import MaskFolderTruths
-from videoseg.benchmarks.problems import FirstProblem, ProblemList, Problems
-from videoseg.benchmarks.rle_split import samples_of
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo, VideoPlace, video_of_pictures
-from videoseg.benchmarks.submission import SubmissionFormat
-from videoseg.benchmarks.video_places import only_located
+from videoseg.benchmarks.expressions import (
+    Expression,
+    expressions_of,
+    sample_id,
+    samples_of,
+    videos_of,
+)
+from videoseg.benchmarks.mask_pictures import MaskFolderTruths
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.types import SubmissionFormat
+from videoseg.benchmarks.untrusted import FirstProblem, ProblemList, Problems
+from videoseg.benchmarks.videos import SplitVideo, VideoPlace, only_located, video_of_pictures
 from videoseg.errors import VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import Size

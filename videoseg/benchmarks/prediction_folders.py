@@ -27,13 +27,17 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.benchmarks.archive import FileTree, open_tree
-from videoseg.benchmarks.frame_numbers import check_frame_names, shifted_name
-from videoseg.benchmarks.json_files import read_mapping
-from videoseg.benchmarks.mask_pictures import read_ids, read_mask, read_written_value
-from videoseg.benchmarks.picture_truth import IdTracks
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rles import checked_rle
+from videoseg.benchmarks.mask_dict import checked_rle
+from videoseg.benchmarks.mask_pictures import (
+    IdTracks,
+    check_frame_names,
+    read_ids,
+    read_mask,
+    read_written_value,
+    shifted_name,
+)
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.untrusted import Problems, read_mapping
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.files import check_regular_file, expand_path
 from videoseg.text import printable, shorten, shorten_text

@@ -6,41 +6,26 @@ import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from videoseg.benchmarks.names import is_plain_name, is_safe_id
-from videoseg.errors import EvaluationError, OutputError
+from videoseg.benchmarks.types import BenchmarkSplit, Sample, SubmissionFormat
+from videoseg.benchmarks.untrusted import is_plain_name, is_safe_id
+from videoseg.errors import EvaluationError, OutputError, ShapeError
 from videoseg.files import expand_path
+from videoseg.masks import union_of_rles
 from videoseg.text import printable, shorten_text
-from videoseg.types import BoolArray, Rle, Size
+from videoseg.types import Rle, Size
 
-if TYPE_CHECKING:
-    from videoseg.benchmarks.types import BenchmarkSplit, Sample
-
-__all__ = ["Masks", "SubmissionFormat", "write_submission"]
+__all__ = ["Masks", "write_submission"]
 
 Masks: TypeAlias = Mapping[int, Sequence[Rle | None]]
 """For each object one mask for each frame of the video; None where it is not visible."""
 
 # Zips are compared and cached by their bytes: a time of writing would make each one new.
 _DATE = (1980, 1, 1, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionFormat:
-    """How a submission is laid out: ``<video>/<expression>/<frame>.png`` in a zip.
-
-    Args:
-        top_folder: The folder that holds the videos inside the zip; empty for none.
-        server: Where it is uploaded.
-    """
-
-    top_folder: str = ""
-    server: str = ""
 
 
 def write_submission(
@@ -132,11 +117,19 @@ def _write_sample(
     for frame, name in enumerate(names):
         if not is_plain_name(name):
             raise EvaluationError(f"frame {name!r} of {sample.id!r} cannot be a file's name")
-        union = _union([track[frame] for track in masks.values()], size, sample, name)
+        rles = [track[frame] for track in masks.values()]
+        try:
+            union = union_of_rles(rles, size=size)
+        except ShapeError as error:
+            height, width = error.actual
+            raise EvaluationError(
+                f"a mask of {sample.id!r}, frame {name}, is {height}x{width} but the frame is "
+                f"{size[0]}x{size[1]}; write masks at the original size"
+            ) from error
         info = zipfile.ZipInfo("/".join([*parts, f"{name}.png"]), _DATE)
         # The permissions of a plain file; without them some tools unpack unreadable ones.
         info.external_attr = 0o644 << 16
-        archive.writestr(info, empty if union is None else mask_png(union))
+        archive.writestr(info, mask_png(union.decode()) if any(rles) else empty)
 
 
 def _size_of(split: BenchmarkSplit, sample: Sample, masks: Masks) -> Size:
@@ -146,18 +139,3 @@ def _size_of(split: BenchmarkSplit, sample: Sample, masks: Masks) -> Size:
         return (int(height), int(width))
     found = next((rle.size for track in masks.values() for rle in track if rle is not None), None)
     return found or split.video(sample.video_id).size
-
-
-def _union(rles: Sequence[Rle | None], size: Size, sample: Sample, name: str) -> BoolArray | None:
-    union: BoolArray | None = None
-    for rle in rles:
-        if rle is None:
-            continue
-        if tuple(rle.size) != tuple(size):
-            raise EvaluationError(
-                f"a mask of {sample.id!r}, frame {name}, is {rle.size[0]}x{rle.size[1]} but the "
-                f"frame is {size[0]}x{size[1]}; write masks at the original size"
-            )
-        mask = rle.decode()
-        union = mask if union is None else union | mask
-    return union

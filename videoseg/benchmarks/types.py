@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import well_formed
 from videoseg.types import Prompt, Rle, Size, VideoSource, Window
 
-if TYPE_CHECKING:
-    from videoseg.benchmarks.submission import SubmissionFormat
-
-__all__ = ["Benchmark", "BenchmarkSplit", "LeftOut", "Sample", "Truth", "left_out_of", "notes_of"]
+__all__ = [
+    "Benchmark",
+    "BenchmarkSplit",
+    "LeftOut",
+    "Sample",
+    "SubmissionFormat",
+    "Truth",
+    "left_out_of",
+    "notes_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,19 @@ class LeftOut:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionFormat:
+    """How a submission is laid out: ``<video>/<expression>/<frame>.png`` in a zip.
+
+    Args:
+        top_folder: The folder that holds the videos inside the zip; empty for none.
+        server: Where it is uploaded.
+    """
+
+    top_folder: str = ""
+    server: str = ""
 
 
 @runtime_checkable

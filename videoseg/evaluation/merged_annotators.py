@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from videoseg.benchmarks.annotators import annotators_of, described_videos, merge_annotator
+from videoseg.benchmarks.readers.ref_davis17 import (
+    annotators_of,
+    described_videos,
+    merge_annotator,
+)
 from videoseg.benchmarks.split import LoadedSplit
 from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.errors import EvaluationError

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from videoseg.benchmarks.submission import Masks, SubmissionFormat, write_submission
-from videoseg.benchmarks.types import BenchmarkSplit, Sample
+from videoseg.benchmarks.submission import Masks, write_submission
+from videoseg.benchmarks.types import BenchmarkSplit, Sample, SubmissionFormat
 from videoseg.errors import OutputError
 from videoseg.evaluation.report import EvaluationReport, load_report, records_of, write_report
 from videoseg.files import expand_path

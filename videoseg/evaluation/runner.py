@@ -20,7 +20,7 @@ from videoseg.evaluation.workers import WorkerPool
 from videoseg.files import expand_path
 
 if TYPE_CHECKING:
-    from videoseg.benchmarks.submission import SubmissionFormat
+    from videoseg.benchmarks.types import SubmissionFormat
     from videoseg.evaluation.report import EvaluationReport
     from videoseg.pipeline import Pipeline, PipelineConfig
 

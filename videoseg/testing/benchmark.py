@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from videoseg.benchmarks import Benchmark, BenchmarkSplit, LeftOut, Sample, Truth
-from videoseg.benchmarks.names import is_plain_name, is_safe_id
 from videoseg.benchmarks.types import left_out_of
+from videoseg.benchmarks.untrusted import is_plain_name, is_safe_id
 from videoseg.errors import EvaluationError
 from videoseg.metrics.scoring import score_sample
 from videoseg.testing.checks import check, refuses

@@ -12,7 +12,7 @@ Many texts are read at once, since a benchmark has a million of them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ from videoseg.errors import ConfigError
 __all__ = [
     "MAX_PIXELS",
     "Changes",
+    "RunChecker",
     "Runs",
     "changes_of_runs",
     "count_problem",
@@ -38,6 +39,9 @@ MAX_PIXELS = 2**28
 Changes: TypeAlias = npt.NDArray[np.int64]
 """Where a mask changes, column by column from the top left: it begins empty, is set from the
 first of these pixels on, empty again from the second, and so on."""
+
+# Arrays of a batch fit into a processor's cache.
+_BATCH_CHARACTERS = 2**17
 
 # Six hold every run of MAX_PIXELS; one more is read, for texts that pad their numbers.
 _MAX_DIGITS = 7
@@ -106,6 +110,63 @@ def read_runs(texts: Sequence[str | bytes]) -> Runs:
     if lengths.min() < 0 or lengths.max() > MAX_PIXELS:
         malformed[_texts_of(bounds, (lengths < 0) | (lengths > MAX_PIXELS))] = True
     return Runs(lengths, bounds, malformed)
+
+
+class RunChecker:
+    """Checks that runs are numbers, not negative, and fill their masks exactly.
+
+    Encodings are collected and checked together; memory is bounded whatever their number.
+    """
+
+    def __init__(self) -> None:
+        self._texts: list[str | bytes] = []
+        self._sizes: list[tuple[int, int]] = []
+        self._places: list[Any] = []
+        self._characters = 0
+        self._found: list[tuple[Any, str]] = []
+
+    def add(self, value: Any, size: tuple[int, int], place: Any) -> None:
+        """Take one encoding whose form has been checked; ``place`` is given back if it is bad."""
+        if value is None:
+            return
+        if isinstance(value, list):
+            for part in value:
+                self.add(part, size, place)
+            return
+        counts = value["counts"]
+        if isinstance(counts, list):
+            self._check_list(counts, size, place)
+            return
+        self._texts.append(counts)
+        self._sizes.append(size)
+        self._places.append(place)
+        self._characters += len(counts)
+        if self._characters >= _BATCH_CHARACTERS:
+            self._run()
+
+    def finish(self, report: Callable[[Any, str], None]) -> None:
+        """Check what is left and call ``report(place, what)`` for every bad encoding."""
+        self._run()
+        for place, what in self._found:
+            report(place, what)
+        self._found.clear()
+
+    def _check_list(self, counts: list[Any], size: tuple[int, int], place: Any) -> None:
+        try:
+            problem = count_problem(int(listed_runs(counts).sum()), size)
+        except ConfigError as error:
+            problem = str(error)
+        if problem is not None:
+            self._found.append((place, problem))
+
+    def _run(self) -> None:
+        if self._texts:
+            totals = read_runs(self._texts).totals()
+            pixels = np.asarray([height * width for height, width in self._sizes])
+            for index in np.flatnonzero(totals != pixels).tolist():
+                if (problem := count_problem(int(totals[index]), self._sizes[index])) is not None:
+                    self._found.append((self._places[index], problem))
+        self._texts, self._sizes, self._places, self._characters = [], [], [], 0
 
 
 def changes_of_runs(lengths: npt.NDArray[np.int64]) -> Changes:

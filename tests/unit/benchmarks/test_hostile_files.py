@@ -16,8 +16,7 @@ from drawn_benchmarks import FRAMES, write_json
 
 from videoseg.benchmarks import LoadedSplit, Sample
 from videoseg.benchmarks.mask_pictures import read_ids, read_mask
-from videoseg.benchmarks.pickles import read_pickle
-from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.untrusted import Problems, read_pickle
 from videoseg.errors import EvaluationError
 
 Draw = Callable[[str], Path]

@@ -17,8 +17,7 @@ from drawn_benchmarks import FRAMES, SIZE, VIDEOS, write_json
 from pycocotools import mask as coco
 
 from videoseg.benchmarks import BenchmarkSplit, PredictionFolder, open_benchmark
-from videoseg.benchmarks.names import is_plain_name, is_safe_id
-from videoseg.benchmarks.problems import MAX_LISTED
+from videoseg.benchmarks.untrusted import MAX_LISTED, is_plain_name, is_safe_id
 from videoseg.errors import EvaluationError
 
 Draw = Callable[[str], Path]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from videoseg.benchmarks.mask_pictures import read_ids
-from videoseg.benchmarks.names import is_plain_name, unpacked_folder
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import ANNOTATIONS_AGAIN, IdPictureTruths, IdTracks
-from videoseg.benchmarks.pictures import pictures_by_name
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import (
-    LoadedSplit,
+from videoseg.benchmarks.mask_pictures import (
+    ANNOTATIONS_AGAIN,
+    IdPictureTruths,
+    IdTracks,
+    read_ids,
+)
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.types import Sample
+from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
+from videoseg.benchmarks.videos import (
     UncheckedVideo,
     VideoPlace,
+    pictures_by_name,
     video_of_pictures,
 )
-from videoseg.benchmarks.types import Sample
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.files import read_bytes
 from videoseg.metrics.protocol import EvalProtocol

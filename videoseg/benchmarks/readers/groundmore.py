@@ -11,21 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.benchmarks.expressions import is_decimal, videos_of
-from videoseg.benchmarks.mask_pictures import read_ids
-from videoseg.benchmarks.names import is_plain_name, is_safe_id
-from videoseg.benchmarks.object_ids import parsed_object_ids
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import ANNOTATIONS_AGAIN
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import (
-    LoadedSplit,
-    SplitVideo,
-    UncheckedVideo,
-    VideoPlace,
-    video_of_pictures,
-)
+from videoseg.benchmarks.expressions import is_decimal, parsed_object_ids, videos_of
+from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, read_ids
+from videoseg.benchmarks.split import LoadedSplit, split_named
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.untrusted import Problems, is_plain_name, is_safe_id
+from videoseg.benchmarks.videos import SplitVideo, UncheckedVideo, VideoPlace, video_of_pictures
 from videoseg.metrics.protocols import GROUNDMORE
 from videoseg.text import shorten
 from videoseg.types import Rle, Window

@@ -10,14 +10,12 @@ from videoseg.benchmarks.expressions import (
     ExpressionVideo,
     read_expressions,
     sample_id,
+    samples_of,
 )
-from videoseg.benchmarks.names import is_plain_name, unpacked_folder
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import MaskFolderTruths
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import samples_of
-from videoseg.benchmarks.split import LoadedSplit
-from videoseg.benchmarks.video_places import locate_videos, only_located
+from videoseg.benchmarks.mask_pictures import MaskFolderTruths
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
+from videoseg.benchmarks.videos import locate_videos, only_located
 from videoseg.metrics.protocols import LONG_RVOS
 from videoseg.text import shorten
 

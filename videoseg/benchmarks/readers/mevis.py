@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.rle_split import read_rle_split, type_group
-from videoseg.benchmarks.split import LoadedSplit
-from videoseg.benchmarks.submission import SubmissionFormat
+from videoseg.benchmarks.expressions import type_group
+from videoseg.benchmarks.mask_dict import read_rle_split
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.types import SubmissionFormat
 from videoseg.errors import ConfigError
 from videoseg.metrics.protocols import MEVIS
 

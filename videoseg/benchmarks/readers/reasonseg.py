@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from videoseg.benchmarks.coco_images import MAX_COORDINATE, is_coordinate, is_drawable
-from videoseg.benchmarks.names import is_plain_name
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.pictures import picture_size, pictures_by_name
-from videoseg.benchmarks.problems import ProblemList, Problems
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo, UncheckedVideo, VideoPlace
+from videoseg.benchmarks.split import LoadedSplit, split_named
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.untrusted import ProblemList, Problems, is_plain_name
+from videoseg.benchmarks.videos import (
+    SplitVideo,
+    UncheckedVideo,
+    VideoPlace,
+    picture_size,
+    pictures_by_name,
+)
 from videoseg.files import read_bytes
 from videoseg.metrics.protocols import REASONSEG
 from videoseg.text import parse_json

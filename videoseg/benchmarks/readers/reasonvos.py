@@ -12,16 +12,15 @@ from videoseg.benchmarks.expressions import (
     ExpressionVideo,
     expressions_of,
     sample_id,
+    samples_of,
     videos_of,
 )
-from videoseg.benchmarks.names import is_safe_id, unpacked_folder
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import MaskFolderTruths
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import read_rle_split, samples_of
-from videoseg.benchmarks.split import LoadedSplit
+from videoseg.benchmarks.mask_dict import read_rle_split
+from videoseg.benchmarks.mask_pictures import MaskFolderTruths
+from videoseg.benchmarks.split import LoadedSplit, split_named
 from videoseg.benchmarks.types import Sample
-from videoseg.benchmarks.video_places import locate_videos, only_located
+from videoseg.benchmarks.untrusted import Problems, is_safe_id, unpacked_folder
+from videoseg.benchmarks.videos import locate_videos, only_located
 from videoseg.metrics.protocols import REASONVOS
 
 __all__ = ["ReasonVos"]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import ExpressionVideo, read_expressions, videos_of
-from videoseg.benchmarks.names import unpacked_folder
-from videoseg.benchmarks.object_ids import object_ids_of
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import IdPictureTruths
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import no_group, samples_of
-from videoseg.benchmarks.split import LoadedSplit
-from videoseg.benchmarks.submission import SubmissionFormat
-from videoseg.benchmarks.video_places import annotated_videos, locate_videos, only_located
+from videoseg.benchmarks.expressions import (
+    ExpressionVideo,
+    no_group,
+    object_ids_of,
+    read_expressions,
+    samples_of,
+    videos_of,
+)
+from videoseg.benchmarks.mask_pictures import IdPictureTruths
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.types import SubmissionFormat
+from videoseg.benchmarks.untrusted import Problems, unpacked_folder
+from videoseg.benchmarks.videos import annotated_videos, locate_videos, only_located
 from videoseg.metrics.protocols import REF_YOUTUBE_VOS
 
 __all__ = ["RefYoutubeVos"]
