@@ -3,11 +3,12 @@
 from videoseg.benchmarks.folder_benchmark import FolderBenchmark
 from videoseg.benchmarks.prediction_folders import PREDICTION_LAYOUTS, PredictionFolder
 from videoseg.benchmarks.readers.ref_davis17 import merge_annotators
-from videoseg.benchmarks.split import LoadedSplit, build_benchmark, open_benchmark
+from videoseg.benchmarks.split import LoadedSplit, build_benchmark, open_benchmark, split_named
 from videoseg.benchmarks.submission import write_submission
 from videoseg.benchmarks.types import (
     Benchmark,
     BenchmarkSplit,
+    DrawnBenchmark,
     LeftOut,
     Sample,
     SubmissionFormat,
@@ -19,6 +20,7 @@ __all__ = [
     "PREDICTION_LAYOUTS",
     "Benchmark",
     "BenchmarkSplit",
+    "DrawnBenchmark",
     "FolderBenchmark",
     "LeftOut",
     "LoadedSplit",
@@ -30,5 +32,6 @@ __all__ = [
     "build_benchmark",
     "merge_annotators",
     "open_benchmark",
+    "split_named",
     "write_submission",
 ]

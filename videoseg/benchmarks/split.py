@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from videoseg.benchmarks.types import (
     Benchmark,
     BenchmarkSplit,
+    DrawnBenchmark,
     LeftOut,
     Sample,
     Truth,
@@ -53,7 +54,7 @@ def build_benchmark(
 
 def open_benchmark(
     name: str,
-    root: str | Path,
+    root: str | Path | None = None,
     split: str = "",
     *,
     check_pictures: bool = True,
@@ -69,7 +70,7 @@ def open_benchmark(
 
     Args:
         name: What the benchmark is registered as, such as ``mevis``.
-        root: Its folder, laid out as published.
+        root: Its folder, laid out as published; None for a benchmark that needs none.
         split: The split; by default the benchmark's first.
         check_pictures: Whether frames, and masks that are pictures, must be there. Without them
             samples can be listed, and scored where the annotations hold the masks.
@@ -86,13 +87,22 @@ def open_benchmark(
     if not check_pictures:
         options = {**(options or {}), "check_pictures": False}
     benchmark = build_benchmark(name, options=options, registry=registry)
-    folder = expand_path(root)
-    if not folder.is_dir():
+    folder = None if root is None else expand_path(root)
+    split = split_named(benchmark, split)
+    if isinstance(benchmark, DrawnBenchmark) and not benchmark.needs_root:
+        found = benchmark.read(folder, split)
+    elif folder is None:
         raise EvaluationError(
-            f"{folder} is no folder; give the folder of {name}, to be had from "
+            f"{name} needs the folder of its data: give root (--root); it can be downloaded from "
             f"{benchmark.homepage}"
         )
-    found = benchmark.read(folder, split_named(benchmark, split))
+    elif folder.is_dir():
+        found = benchmark.read(folder, split)
+    else:
+        raise EvaluationError(
+            f"{folder} is not a folder; give the folder of {name}, which can be downloaded from "
+            f"{benchmark.homepage}"
+        )
     if strict and (left_out := left_out_of(found)):
         lines = [f"{entry}; {entry.remedy}".rstrip("; ") for entry in left_out[:MAX_LISTED]]
         raise unreadable(found.name, folder, lines, len(left_out))

@@ -14,6 +14,7 @@ from videoseg.types import Prompt, Rle, Size, VideoSource, Window
 __all__ = [
     "Benchmark",
     "BenchmarkSplit",
+    "DrawnBenchmark",
     "LeftOut",
     "Sample",
     "SubmissionFormat",
@@ -200,6 +201,25 @@ class Benchmark(Protocol):
         Raises:
             EvaluationError: If the folder is not what it should be; every problem is listed,
                 with the file and what to do.
+        """
+
+
+@runtime_checkable
+class DrawnBenchmark(Protocol):
+    """A benchmark that makes its videos itself and needs no folder.
+
+    It has all members of ``Benchmark``, too.
+    """
+
+    @property
+    def needs_root(self) -> bool:
+        """False: ``read`` is called without a folder unless the user gives one."""
+
+    def read(self, root: Path | None = None, split: str = "") -> BenchmarkSplit:
+        """Return one split; see ``Benchmark.read``.
+
+        Raises:
+            EvaluationError: If a folder is given that cannot be read.
         """
 
 

@@ -166,12 +166,13 @@ class FirstProblem:
 
 
 def unreadable(
-    subject: str, root: Path, lines: Sequence[str], count: int, *, summary: str = ""
+    subject: str, root: Path | None, lines: Sequence[str], count: int, *, summary: str = ""
 ) -> EvaluationError:
     """Return the error that tells why a benchmark cannot be read, a line for each problem."""
     number = "1 problem" if count == 1 else f"{count} problems"
     told = f"{number}; {summary}" if summary else number
-    head = f"{subject} cannot be read from {printable(str(root))} ({told}):"
+    place = "" if root is None else f" from {printable(str(root))}"
+    head = f"{subject} cannot be read{place} ({told}):"
     more = [f"- and {count - len(lines)} more"] if count > len(lines) else []
     return EvaluationError("\n".join([head, *(f"- {line}" for line in lines), *more]))
 

@@ -70,7 +70,7 @@ strict_option = click.option(
     """,
 )
 @click.argument("benchmark")
-@click.option("--root", type=PATH, required=True, help="The benchmark's folder, as published.")
+@click.option("--root", type=PATH, help="The benchmark's folder, as published.")
 @click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
 @pipeline_options
 @click.option("-o", "--output", type=PATH, required=True, help="The folder of this run.")
@@ -101,7 +101,7 @@ strict_option = click.option(
 def evaluate_benchmark(
     *,
     benchmark: str,
-    root: Path,
+    root: Path | None,
     split: str,
     pipeline: str,
     output: Path,
@@ -161,7 +161,7 @@ def evaluate_benchmark(
                     seed=seed,
                     on_progress=progress,
                     command=typed_command(),
-                    root=root.absolute(),
+                    root="" if root is None else root.absolute(),
                     submission=submission,
                 )
             except (KeyboardInterrupt, SystemExit):

@@ -197,8 +197,8 @@ def _opened(
     strict: bool,
     options: dict[str, Any],
 ) -> BenchmarkSplit:
-    if benchmark is None or root is None:
-        raise click.UsageError("--benchmark needs --root, the folder it is in")
+    if benchmark is None:
+        raise click.UsageError("give the truth as --gt, or as --benchmark with --root")
     from videoseg.benchmarks import open_benchmark
 
     return open_benchmark(benchmark, root, split, strict=strict, options=options)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from videoseg.video import Video
 
-__all__ = ["SyntheticClip", "make_clip"]
+__all__ = ["SyntheticClip", "clip_problems", "make_clip"]
 
 _SMALLEST_SIDE = 64
 _MOST_OBJECTS = 12
@@ -247,7 +247,15 @@ def make_clip(
         >>> clip.frames.shape
         (12, 96, 128, 3)
     """
-    _check(seed, num_frames, size, fps=fps, num_objects=num_objects, difficulty=difficulty)
+    if problems := clip_problems(
+        seed=seed,
+        num_frames=num_frames,
+        size=size,
+        fps=fps,
+        num_objects=num_objects,
+        difficulty=difficulty,
+    ):
+        raise ConfigError(problems)
     for attempt in range(_ATTEMPTS):
         rng = np.random.default_rng((seed, attempt))
         stories = _STORIES_FOR[difficulty or "appearance"]
@@ -294,15 +302,16 @@ def _all_are_seen(seen: Measurements, *, lenient: bool) -> bool:
     return bool((best.sum(axis=1) >= needed).all())
 
 
-def _check(
-    seed: int,
+def clip_problems(
+    *,
     num_frames: int,
     size: Size,
-    *,
     fps: float,
-    num_objects: int | None,
-    difficulty: Difficulty | None,
-) -> None:
+    seed: int = 0,
+    num_objects: int | None = None,
+    difficulty: Difficulty | None = None,
+) -> list[str]:
+    """Return a sentence for each argument of ``make_clip`` that is out of range."""
     problems = []
     if seed < 0:
         problems.append(f"seed must not be negative, got {seed}")
@@ -316,5 +325,4 @@ def _check(
         problems.append(f"num_objects must be from 1 to {_MOST_OBJECTS}, got {num_objects}")
     if difficulty is not None and difficulty not in DIFFICULTIES:
         problems.append(f"difficulty must be one of {DIFFICULTIES}, got {difficulty!r}")
-    if problems:
-        raise ConfigError(problems)
+    return problems
