@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videoseg.errors import ConfigError, ObjectNotFoundError, VideosegError
-from videoseg.types.arrays import BoolArray, Frame, Size
-from videoseg.types.masks import MaskTrack
-from videoseg.types.rle import Rle
+from videoseg.types import BoolArray, Frame, MaskTrack, Rle, Size
 from videoseg_synthetic.facts import ObjectFacts, object_facts
 from videoseg_synthetic.measure import Measurements, measure
 from videoseg_synthetic.plan import Camera, SceneWishes, plan_scene, scene_is_fair

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from videoseg.types.arrays import Size
+from videoseg.types import Size
 from videoseg_synthetic.clip import SyntheticClip
 from videoseg_synthetic.measure import measure
 from videoseg_synthetic.palette import COLORS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray
+from videoseg.types import FloatArray
 from videoseg_synthetic.measure import Measurements
 from videoseg_synthetic.paths import Behaviour
 from videoseg_synthetic.shapes import Shape

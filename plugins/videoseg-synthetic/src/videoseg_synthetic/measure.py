@@ -7,8 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.arrays import BoolArray, FloatArray, Frame, IntArray
-from videoseg.types.geometry import Window
+from videoseg.types import BoolArray, FloatArray, Frame, IntArray, Window
 from videoseg_synthetic.renderer import SceneRenderer
 from videoseg_synthetic.scene import Scene, SceneObject
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray
+from videoseg.types import FloatArray
 
 __all__ = ["COLORS", "color_distance", "confusable", "is_color_word", "lab"]
 

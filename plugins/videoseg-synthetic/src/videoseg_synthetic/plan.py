@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, cast
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray, Size
+from videoseg.types import FloatArray, Size
 from videoseg_synthetic.palette import COLORS, color_distance, confusable
 from videoseg_synthetic.paths import PathPlan, path
 from videoseg_synthetic.scene import Post, Scene, SceneObject

@@ -7,10 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from videoseg.masks import inner_points
-from videoseg.types import FrameSelection, Grounding, Look, Move, Prompt, Thought
-from videoseg.types.arrays import Size
-from videoseg.types.episode import Trace, TraceTurn
-from videoseg.types.geometry import Box, Point, Window
+from videoseg.types import (
+    Box,
+    FrameSelection,
+    Grounding,
+    Look,
+    Move,
+    Point,
+    Prompt,
+    Size,
+    Thought,
+    Trace,
+    TraceTurn,
+    Window,
+)
 from videoseg_synthetic.measure import Measurements
 from videoseg_synthetic.questions.proposal import Difficulty, Proposal, join, name, span
 

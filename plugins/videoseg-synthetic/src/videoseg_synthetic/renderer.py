@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.types.arrays import BoolArray, FloatArray, Frame, IntArray
+from videoseg.types import BoolArray, FloatArray, Frame, IntArray
 from videoseg_synthetic.scene import Post, Scene, SceneObject
 from videoseg_synthetic.shapes import outline, shape_alpha
 from videoseg_synthetic.textures import background, object_texture, post_texture

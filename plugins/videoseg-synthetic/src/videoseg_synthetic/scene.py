@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videoseg.types.arrays import FloatArray, IntArray, Size
+from videoseg.types import FloatArray, IntArray, Size
 from videoseg_synthetic.paths import Behaviour
 from videoseg_synthetic.shapes import Shape
 from videoseg_synthetic.textures import Texture

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray, Frame
+from videoseg.types import FloatArray, Frame
 
 __all__ = ["SHAPES", "Shape", "outline", "shape_alpha"]
 

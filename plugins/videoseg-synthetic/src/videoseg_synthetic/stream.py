@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from videoseg.errors import ConfigError, ObjectNotFoundError, VideoError
-from videoseg.types.arrays import BoolArray, FloatArray, Frame, Size
-from videoseg.types.video import VideoFacts
+from videoseg.types import BoolArray, FloatArray, Frame, Size, VideoFacts
 from videoseg_synthetic.clip import SyntheticClip, make_clip
 from videoseg_synthetic.plan import Camera
 from videoseg_synthetic.reference import SyntheticQuery

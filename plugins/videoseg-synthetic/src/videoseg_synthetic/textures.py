@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray, Frame, Size
+from videoseg.types import FloatArray, Frame, Size
 
 __all__ = ["TEXTURES", "Texture", "background", "object_texture", "octave_noise", "post_texture"]
 

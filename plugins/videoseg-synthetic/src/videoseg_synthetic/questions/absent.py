@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from videoseg.types.geometry import Window
+from videoseg.types import Window
 from videoseg_synthetic.measure import DIRECTIONS, Direction, Measurements
 from videoseg_synthetic.palette import COLORS, confusable
 from videoseg_synthetic.questions.motion import DIRECTION_WORDS, describe_motion

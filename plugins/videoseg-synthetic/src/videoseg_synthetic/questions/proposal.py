@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.geometry import Window
+from videoseg.types import Window
 from videoseg_synthetic.measure import Measurements
 
 __all__ = ["DIFFICULTIES", "Difficulty", "Proposal", "choice", "join", "name", "span"]

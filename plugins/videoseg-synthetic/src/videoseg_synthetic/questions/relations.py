@@ -7,8 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.arrays import IntArray
-from videoseg.types.geometry import Window
+from videoseg.types import IntArray, Window
 from videoseg_synthetic.measure import DIRECTIONS, Measurements
 from videoseg_synthetic.questions.appearance import extreme_in_size
 from videoseg_synthetic.questions.proposal import Proposal, choice, name, span

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from videoseg.types.geometry import Window
+from videoseg.types import Window
 from videoseg_synthetic.measure import DIRECTIONS, Measurements
 from videoseg_synthetic.questions.appearance import extreme_in_size
 from videoseg_synthetic.questions.motion import DIRECTION_WORDS, movers

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from videoseg.types.geometry import Window
+from videoseg.types import Window
 from videoseg_synthetic.measure import Measurements
 from videoseg_synthetic.questions.proposal import Proposal, choice, name
 
