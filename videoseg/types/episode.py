@@ -45,8 +45,8 @@ class FrameGroup:
             None for no bound.
 
     Raises:
-        ConfigError: If there is no frame, a number is no whole number or out of range, or a
-            keyframe group holds several.
+        ConfigError: If there is no frame, a number is not a whole number or out of range, or a
+            keyframe group holds several frames.
     """
 
     role: FrameRole
@@ -77,7 +77,7 @@ class FrameSelection:
         confidence: How sure the sampler is of window and keyframe, in [0, 1]; None if it
             does not know.
         reason: One or two sentences a person can read.
-        details: Anything else worth keeping in the result, JSON-serialisable.
+        details: Anything else worth keeping in the result, JSON-serializable.
 
     Example:
         >>> selection = FrameSelection.of([0, 8, 16], window=Window(0, 20), keyframe=8)
@@ -140,11 +140,11 @@ class Thought:
 
     Args:
         text: The whole reasoning, as the grounder gave it.
-        temporal: The part about when, if it is told apart.
+        temporal: The part about when, if the grounder separates it.
         spatial: The part about where.
         linguistic: The part about what the words mean.
         num_tokens: Tokens generated, where a language model was asked.
-        details: Anything else worth keeping (raw answers, prompts), JSON-serialisable.
+        details: Anything else worth keeping (raw answers, prompts), JSON-serializable.
     """
 
     text: str = ""
@@ -199,7 +199,7 @@ class Grounding:
     """A grounder's answer: where the queried objects are. No prompts: not in this video.
 
     Args:
-        keyframe: The frame on which the objects were localised; None if there are none.
+        keyframe: The frame on which the objects were localized; None if there are none.
         prompts: One for each object; several for one object on different frames are allowed.
         thought: The reasoning of this last move.
         confidence: How sure the grounder is, in [0, 1]; None if it does not know.
@@ -325,7 +325,7 @@ class Episode:
     """One query on one video, as a grounder sees it before its next move.
 
     The pipeline owns the loop: it shows a selection, asks for a move and appends both.
-    A grounder keeps no state of its own; everything it said and saw is here.
+    A grounder keeps no state; everything it has seen and said is in the episode.
 
     Args:
         video: The video.

@@ -15,7 +15,7 @@ __all__ = ["Embedding", "Prompt", "PropagatorCapabilities"]
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """A vector that says which object is meant, for propagators that declare they take it.
+    """A vector that identifies an object, for propagators that declare that they accept it.
 
     Args:
         model: Name of the model that made it; a propagator lists the names it understands.
@@ -43,7 +43,7 @@ class Embedding:
 class Prompt:
     """Where one object is on one frame. At least one of box, points, mask, embedding is given.
 
-    Numbers of NumPy and of tensors are taken and kept as Python's.
+    Numbers of NumPy and of tensors are accepted and kept as Python's.
 
     Args:
         object_id: 1 or greater; the same object keeps its id across frames.
@@ -91,7 +91,7 @@ class Prompt:
             )
 
     def _wrong_types(self) -> list[str]:
-        """Return a sentence for each part that is not what a stage can work with."""
+        """Return a sentence for each part of the wrong type."""
         wrong = []
         if not isinstance(self.box, Box | None):
             wrong.append(_wrong_part("box", self, self.box, "a Box: Box(x1, y1, x2, y2)"))
@@ -124,10 +124,10 @@ class PropagatorCapabilities:
     """What a propagator can do.
 
     Args:
-        boxes: Takes boxes.
-        points: Takes positive and negative points.
-        masks: Takes masks.
-        embeddings: Names of the models whose embeddings it takes.
+        boxes: Accepts boxes.
+        points: Accepts positive and negative points.
+        masks: Accepts masks.
+        embeddings: Names of the models whose embeddings it accepts.
         late_objects: Objects may be added after the first propagated frame.
         backward: Can run from later to earlier frames.
         corrections: One object may be prompted again on another frame.

@@ -1,4 +1,4 @@
-"""Masks kept as COCO run-length encodings."""
+"""``Rle``: a mask as a COCO run-length encoding."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ _PADDED = re.compile("[P-_]0|[`-o]O")
 class Rle:
     """One mask as a compressed COCO run-length encoding (column-major, as pycocotools has it).
 
-    The runs are checked when an ``Rle`` is made, whoever wrote them: they are those of a mask
-    of this size. Runs without a pixel and digits that say nothing, which other programs may
-    leave, are taken out, so that two of them are equal if their masks are.
+    The runs are checked when an ``Rle`` is made: they are those of a mask of this size. Empty runs
+    and padded digits, which other programs may write, are removed, so that two encodings are
+    equal if their masks are.
 
     Args:
         size: (height, width) of the mask, each at least 1, at most 2**28 pixels.
         counts: The compressed runs, ASCII text or bytes.
 
     Raises:
-        ConfigError: If the size cannot be one, or the runs are malformed or do not add up to
-            its pixels.
+        ConfigError: If the size is not valid, or the runs are malformed or do not add up to its
+            number of pixels.
 
     Example:
         >>> import numpy as np
@@ -73,7 +73,7 @@ class Rle:
         lengths = runs.lengths
         if _PADDED.search(counts) or (len(lengths) > 1 and int(lengths[1:].min()) == 0):
             # pycocotools gets boxes and unions of such texts wrong.
-            counts = _written(lengths, size)
+            counts = _compressed(lengths, size)
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "counts", counts)
 
@@ -127,7 +127,7 @@ class Rle:
         lengths = listed_runs(counts)
         if (problem := count_problem(int(lengths.sum()), size)) is not None:
             raise ConfigError(problem)
-        return _unchecked(size, _written(lengths, size))
+        return _unchecked(size, _compressed(lengths, size))
 
     def to_coco(self) -> dict[str, Any]:
         """Return the COCO mapping, ready for JSON."""
@@ -221,14 +221,14 @@ def _checked_runs(counts: str | bytes, size: Size) -> Runs:
     return runs
 
 
-def _written(lengths: Changes, size: Size) -> str:
-    """Return the text of runs that are right, without those that hold no pixel."""
+def _compressed(lengths: Changes, size: Size) -> str:
+    """Return the text of valid runs, without the empty ones."""
     changes = changes_of_runs(lengths)
     return write_runs(np.diff(changes, prepend=0, append=size[0] * size[1]), size)
 
 
 def _unchecked(size: Size, counts: str) -> Rle:
-    """Return an encoding that was made here, which need not be read to be trusted."""
+    """Return an encoding that was made here and needs no check."""
     rle = object.__new__(Rle)
     object.__setattr__(rle, "size", size)
     object.__setattr__(rle, "counts", counts)
