@@ -105,7 +105,7 @@ class _Zip:
             self._zip = zipfile.ZipFile(path)
         except _DAMAGES as error:
             raise EvaluationError(
-                f"{path} is no readable zip ({_reason(error)}); write it again"
+                f"{path} is not a readable zip ({_reason(error)}); write it again"
             ) from error
         self._children: dict[str, set[str]] = {}
         self._members: dict[str, zipfile.ZipInfo] = {}

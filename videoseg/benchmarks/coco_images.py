@@ -115,7 +115,7 @@ def locate_images(
         if check_pictures:
             problems.add(
                 folder,
-                "is no folder, nor is there a train2014 beside the annotations",
+                "is not a folder, and there is no train2014 beside the annotations",
                 fix="put or link the images train2014 of COCO there",
             )
     found: dict[int, SplitVideo] = {}
@@ -125,7 +125,7 @@ def locate_images(
         if not isinstance(file, str) or not is_plain_name(file):
             problems.add(
                 path,
-                f"image {image_id} has the file name {shorten(file)}, which is none",
+                f"image {image_id} has the file name {shorten(file)}, which cannot be used",
                 fix="do not trust this file; download it again",
             )
         elif problems.count:

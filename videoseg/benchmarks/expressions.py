@@ -153,7 +153,7 @@ def _video(
     if not is_safe_id(video_id):
         problems.add(
             path,
-            f"{place} is no usable id: it leads out of the folder or holds letters that file "
+            f"{place} is not a usable id: it leads out of the folder or holds letters that file "
             "names must not",
             fix="do not trust this file; download it from the benchmark's own page",
         )
@@ -210,7 +210,7 @@ def _expression(
     if not is_plain_name(key):
         problems.add(
             path,
-            f"{where} is no usable id: it becomes a folder's name",
+            f"{where} is not a usable id: it becomes a folder's name",
             fix="do not trust this file; download it from the benchmark's own page",
         )
         return None

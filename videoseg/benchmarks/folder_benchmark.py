@@ -18,7 +18,7 @@ from videoseg.benchmarks.mask_pictures import MaskFolderTruths
 from videoseg.benchmarks.split import LoadedSplit, split_named
 from videoseg.benchmarks.types import SubmissionFormat
 from videoseg.benchmarks.untrusted import FirstProblem, ProblemList, Problems
-from videoseg.benchmarks.videos import SplitVideo, VideoPlace, only_located, video_of_pictures
+from videoseg.benchmarks.videos import SplitVideo, VideoPlace, located_videos, video_of_pictures
 from videoseg.errors import VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import Size
@@ -56,7 +56,7 @@ class FolderBenchmark:
         protocol: How it is scored.
         splits: Its splits; the first is the default.
         license: What its data may be used for.
-        homepage: Where it is to be had.
+        homepage: Download page.
         submission: What its server takes, if it has one.
         group_key: The key of an expression that holds its group.
 
@@ -85,7 +85,7 @@ class FolderBenchmark:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         folder = root if len(self.splits) == 1 else root / split
@@ -112,7 +112,7 @@ class FolderBenchmark:
                     problems.leave_out(masks, "is missing", fix=fix, num_samples=count)
                     continue
                 folders[sample_id(video, expression)] = None if no_target else masks
-        samples = samples_of(only_located(videos, places), self.group, folders)
+        samples = samples_of(located_videos(videos, places), self.group, folders)
         problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,
@@ -165,7 +165,7 @@ def _place(
     if file is None:
         problems.add(
             pictures,
-            f"is no folder of pictures, nor is there {video_id}.mp4",
+            f"is not a folder of pictures, and there is no {video_id}.mp4",
             fix="put the video there",
         )
         return None

@@ -23,7 +23,7 @@ from videoseg.benchmarks.expressions import (
 from videoseg.benchmarks.split import LoadedSplit
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.benchmarks.untrusted import Problems, read_mapping
-from videoseg.benchmarks.videos import SplitVideo, VideoPlace, locate_videos, only_located
+from videoseg.benchmarks.videos import SplitVideo, VideoPlace, locate_videos, located_videos
 from videoseg.errors import EvaluationError, VideosegError
 from videoseg.masks import union_of_rles
 from videoseg.metrics.protocol import EvalProtocol
@@ -300,11 +300,11 @@ def read_rle_split(
     if masks is not None:
         united = None
         if foreground is not None:
-            united = _foreground(foreground, only_located(videos, places), places, problems)
+            united = _foreground(foreground, located_videos(videos, places), places, problems)
             places = {key: place for key, place in places.items() if key in united}
         anno_ids = _anno_ids(meta, masks, videos, places, encoded, problems)
         truths = MaskDictTruths(encoded, anno_ids, united)
-    samples = samples_of(only_located(videos, places), group_of, anno_ids)
+    samples = samples_of(located_videos(videos, places), group_of, anno_ids)
     problems.raise_any(len(samples))
     return LoadedSplit(
         name,
@@ -371,7 +371,7 @@ def _anno_ids(
     bad = find_bad_tracks(
         (
             mask_track(video, places[video.video_id], anno_id, masks)
-            for video in only_located(videos, places)
+            for video in located_videos(videos, places)
             for anno_id in dict.fromkeys(
                 one for expression in video.expressions for one in expression.anno_ids or ()
             )

@@ -1,17 +1,17 @@
-"""Masks as pictures of foreign origin.
+"""Masks stored as pictures: reading them, untrusted, and truth made of them.
 
-What counts as the object:
+Which pixels belong to the object:
 
 ====================== =============================================================
 picture                object
 ====================== =============================================================
-black and white, grey  every value above 0, 8 or 16 bits (0/1 and 0/255 are the same)
-palette                every index above 0, whatever the colors
+black-white, grayscale every value above 0, 8 or 16 bits (0/1 and 0/255 are the same)
+palette                every index above 0; the colors do not matter
 RGB                    every pixel that is not black
-grey or RGB with alpha every pixel that is neither black nor fully transparent
+with alpha             every pixel that is neither black nor fully transparent
 ====================== =============================================================
 
-A picture of object ids is grey or has a palette; its values are the ids and colors say nothing.
+A picture of object ids is grayscale or has a palette; its values are the ids.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ T = TypeVar("T")
 _LOSSY = ("JPEG", "MPO")
 
 VOID = 255
-"""The id of pixels that belong to no object and are not judged, in 8-bit pictures of ids."""
+"""The id of pixels that belong to no object and are not scored, in 8-bit pictures of ids."""
 
 
 def read_mask(
@@ -65,12 +65,12 @@ def read_mask(
 
     Args:
         source: A file, or its content.
-        where: What it is called in messages.
+        where: Its name in messages.
         size: (height, width) it must have; None for any.
         fix: What to do about a file that cannot be read.
 
     Raises:
-        EvaluationError: If it is no picture, or has another size.
+        EvaluationError: If it is not a picture, or has another size.
     """
     return _read(source, _foreground, where=where, size=size, fix=fix)
 
@@ -81,23 +81,24 @@ def read_ids(
     """Read a picture of object ids, shape (H, W), with 0 for no object.
 
     Raises:
-        EvaluationError: If it is no picture, has colors instead of ids, or another size.
+        EvaluationError: If it is not a picture, has colors instead of ids, or another size.
     """
     return _read(source, lambda image: _ids(image, where), where=where, size=size, fix=fix)
 
 
 def read_written_value(source: Path | bytes, *, where: str, fix: str = "write it again") -> int:
-    """Read the highest value of a picture as grey with 8 bits; 0 for an empty mask.
+    """Read the highest value of a picture as 8-bit grayscale; 0 for an empty mask.
 
-    It is what the object's pixels are in the file, with which some released scripts calculate.
+    This is the value of the object's pixels in the file, which enters the scores of some released
+    scripts.
 
     Args:
         source: A file, or its content.
-        where: What it is called in messages.
+        where: Its name in messages.
         fix: What to do about a file that cannot be read.
 
     Raises:
-        EvaluationError: If it is no picture.
+        EvaluationError: If it is not a picture.
     """
     return _read(
         source,
@@ -120,7 +121,7 @@ def _read(
 
     try:
         with open_picture(source) as image:
-            # Before a pixel is decoded: a small file can claim to be a huge picture.
+            # Before decoding: a small file can claim to be a huge picture.
             _check_size((image.height, image.width), size, where, fix)
             if image.format in _LOSSY:
                 raise EvaluationError(
@@ -136,7 +137,7 @@ def _read(
         strerror = error.strerror if isinstance(error, OSError) else None
         reason = " ".join(str(strerror or error).split()) or type(error).__name__
         if isinstance(error, UnidentifiedImageError):
-            # Its own message has the file again, or the address of a buffer.
+            # Pillow's message repeats the file name, or has the address of a buffer.
             reason = "it is damaged, or of no known format"
         raise EvaluationError(
             f"{where} cannot be read as a picture ({shorten_text(printable(reason), 200)}); {fix}"
@@ -157,11 +158,11 @@ def _check_size(found: Size, size: Size | None, where: str, fix: str) -> None:
 
 def _ids(image: Image.Image, where: str) -> IntArray:
     if image.mode in {"1", "L", "P"} or image.mode.startswith("I"):
-        # 32 bits and a sign: what Pillow makes of 16-bit pictures differs with its version.
+        # Pillow's type for 16-bit pictures depends on its version.
         ids: IntArray = np.asarray(image).astype(np.int32)
         return ids
     raise EvaluationError(
-        f"{where} has colors (mode {image.mode}) where ids are expected; write a grey or "
+        f"{where} has colors (mode {image.mode}) where ids are expected; write a grayscale or "
         "palette PNG whose values are the object ids"
     )
 
@@ -190,29 +191,29 @@ def check_frame_names(
     if_shifted: str,
     shifts: bool = True,
 ) -> None:
-    """Check that pictures can be those of the frames of a video.
+    """Check that the names of pictures match those of a video's frames.
 
-    Frames without a picture are none of its business, nor are pictures beside those of the
-    frames: what is refused is a folder in which no picture has the name of a frame, or in which
-    the pictures are numbered as the frames are but from another number on.
+    Frames without a picture and extra pictures are accepted. Refused are folders in which no
+    picture has the name of a frame, or in which the numbers of all pictures are shifted against
+    those of the frames.
 
     Args:
-        frames: The names of all frames, without an ending.
-        found: The names of the pictures, without an ending.
-        where: What they are called in messages.
+        frames: The names of all frames, without suffix.
+        found: The names of the pictures, without suffix.
+        where: Name of the folder in messages.
         fix: What to do if no name fits.
-        if_shifted: What to do about numbers that are shifted; ``{shift}`` stands for how far.
-        shifts: Whether to look for such a shift at all.
+        if_shifted: What to do if the numbers are shifted; ``{shift}`` is replaced by the shift.
+        shifts: Whether to look for shifted numbers.
 
     Raises:
-        EvaluationError: If they cannot be; both names are told.
+        EvaluationError: If they do not match; the message has both names.
     """
     if not found or not frames:
         return
     first = min(found)
     if set(frames).isdisjoint(found):
         raise EvaluationError(
-            f"{where} has {len(found)} pictures, none of which is called as a frame is: the first "
+            f"{where} has {len(found)} pictures, none of which has the name of a frame: the first "
             f"is {shorten(first)}, the first frame {shorten(frames[0])}; {fix}"
         )
     if shifts and (shift := frame_shift(frames, found)) is not None:
@@ -224,12 +225,11 @@ def check_frame_names(
 
 
 def frame_shift(frames: Iterable[str], found: Iterable[str]) -> int | None:
-    """Return what is added to the number of each frame in the names of pictures.
+    """Return by how much the numbers in the names of pictures are shifted against the frames'.
 
     Returns:
-        How far the numbers are shifted; None if they are not, or if that cannot be told: some
-        picture has to be that of no frame, some frame has to be without a picture, and one shift
-        has to explain every picture.
+        The shift; None if there is none, or it is ambiguous: some picture must match no frame,
+        some frame must have no picture, and one shift must explain all pictures.
 
     Example:
         >>> frame_shift(["00000", "00001", "00002"], ["00001", "00002", "00003"])
@@ -250,10 +250,10 @@ def frame_shift(frames: Iterable[str], found: Iterable[str]) -> int | None:
 
 
 def shifted_name(name: str, shift: int) -> str:
-    """Return the name of a frame with another number, as many digits long.
+    """Return the name of a frame with its number shifted, of the same number of digits.
 
     Raises:
-        EvaluationError: If the name does not end with a number, or that would be negative.
+        EvaluationError: If the name does not end with a number, or the number becomes negative.
 
     Example:
         >>> shifted_name("frame_00009", 1)
@@ -271,7 +271,7 @@ def shifted_name(name: str, shift: int) -> str:
 
 
 def _numbers(names: Iterable[str]) -> Mapping[str, set[int]]:
-    """Return the numbers that names end with, by what stands before them."""
+    """Return the numbers at the end of names, by the text before them."""
     found: dict[str, set[int]] = {}
     for name in names:
         if (match := _NUMBER.fullmatch(name)) is not None:
@@ -280,14 +280,14 @@ def _numbers(names: Iterable[str]) -> Mapping[str, set[int]]:
 
 
 ANNOTATIONS_AGAIN = "download the annotations again"
-"""What to do about a true mask that cannot be read."""
+"""Remedy for a true mask that cannot be read."""
 
 
 class IdTracks:
-    """Gathers the objects of a video from its pictures of ids, one frame after another.
+    """Collects the objects of a video from its pictures of ids, frame by frame.
 
-    Where a video has no other id than 255, its pictures are masks of one object with the values
-    0 and 255, and that object gets the id 1. Otherwise 255 is void.
+    If 255 is the only id of a video, its pictures are masks of one object with the values 0 and
+    255, and the object gets the id 1. Otherwise 255 is void.
 
     Args:
         length: The number of frames.
@@ -298,10 +298,10 @@ class IdTracks:
         self._tracks: dict[int, list[Rle | None]] = {}
 
     def add(self, place: int, ids: IntArray, *, where: str) -> None:
-        """Take one picture, shape (H, W), as frame ``place``.
+        """Add one picture, shape (H, W), as frame ``place``.
 
         Raises:
-            EvaluationError: If it holds more ids than any video has objects.
+            EvaluationError: If there are more ids than a video can have objects.
         """
         for object_id in (int(one) for one in np.unique(ids)):
             if object_id == 0:
@@ -325,7 +325,7 @@ class IdTracks:
         }
 
     def void(self) -> tuple[Rle | None, ...] | None:
-        """The pixels that are not judged; None if there are none."""
+        """The pixels that are not scored; None if there are none."""
         if set(self._tracks) == {VOID} or VOID not in self._tracks:
             return None
         return tuple(self._tracks[VOID])
@@ -338,9 +338,9 @@ class IdPictureTruths:
 
     Args:
         folder: The folder with one folder for each video.
-        object_ids: For each sample's id the ids it means; None for all that there are.
-        united: Whether every pixel above 0 is the one object.
-        of_first_frame: Whether all that there are means all that the first picture shows.
+        object_ids: For each sample's id the object ids it refers to; None for all objects.
+        one_object: Whether every pixel above 0 belongs to one object.
+        of_first_frame: Whether "all objects" are those of the first picture.
     """
 
     def __init__(
@@ -348,19 +348,19 @@ class IdPictureTruths:
         folder: Path,
         object_ids: Mapping[str, Sequence[int] | None],
         *,
-        united: bool = False,
+        one_object: bool = False,
         of_first_frame: bool = False,
     ) -> None:
         self._folder = folder
         self._object_ids = object_ids
-        self._united = united
+        self._one_object = one_object
         self._of_first_frame = of_first_frame
 
     def truth(self, sample: Sample, video: SplitVideo) -> Truth:
-        """Read the pictures of a sample's video.
+        """Read the annotations of a sample's video.
 
         Raises:
-            EvaluationError: If none is there, or one cannot be read or has another size.
+            EvaluationError: If there is no picture, or one cannot be read or has another size.
         """
         truth = self.video_truth(sample.video_id, video)
         wanted = self._object_ids[sample.id]
@@ -372,10 +372,10 @@ class IdPictureTruths:
         return replace(truth, objects={one: truth.objects.get(one, absent) for one in wanted})
 
     def video_truth(self, video_id: str, video: SplitVideo) -> Truth:
-        """Read all objects of a video, whichever of them samples ask for.
+        """Read all objects of a video, including those that no sample asks for.
 
         Raises:
-            EvaluationError: If none is there, or one cannot be read or has another size.
+            EvaluationError: If there is no picture, or one cannot be read or has another size.
         """
         folder = self._folder / video_id
         frames = annotated_frames(folder, video.names)
@@ -385,8 +385,9 @@ class IdPictureTruths:
         for place, frame in enumerate(frames):
             file = folder / f"{video.names[frame]}.png"
             ids = read_ids(file, where=str(file), size=video.size, fix=ANNOTATIONS_AGAIN)
-            united = (ids > 0).astype(np.int32) if self._united else ids
-            tracks.add(place, united, where=str(file))
+            if self._one_object:
+                ids = (ids > 0).astype(np.int32)
+            tracks.add(place, ids, where=str(file))
         return Truth(
             size=video.size,
             frames=frames,
@@ -401,8 +402,8 @@ class MaskFolderTruths:
 
     Args:
         folders: For each sample's id the folder of ``<frame>.png``; None: it has no target.
-        absent: What a frame without a picture is: ``empty`` (the object is not visible), or
-            ``unannotated`` (the frame does not count).
+        absent: What a missing picture means: ``empty`` (the object is not visible), or
+            ``unannotated`` (the frame is not scored).
     """
 
     def __init__(
@@ -418,8 +419,8 @@ class MaskFolderTruths:
         """Read the pictures of a sample.
 
         Raises:
-            EvaluationError: If none is there where that matters, or one cannot be read or has
-                another size.
+            EvaluationError: If there is no picture although one is needed, or one cannot be read
+                or has another size.
         """
         folder = self._folders[sample.id]
         every = tuple(range(len(video.names)))
@@ -427,7 +428,7 @@ class MaskFolderTruths:
             return Truth(size=video.size, frames=every, objects={})
         frames = every
         if self._absent == "unannotated" or folder.is_dir():
-            # Names that do not fit are an error also where frames may be without a picture.
+            # Names that do not match are an error even if pictures may be missing.
             frames = annotated_frames(folder, video.names)
         if self._absent == "empty":
             frames = every
@@ -447,8 +448,8 @@ def annotated_frames(folder: Path, names: Sequence[str]) -> tuple[int, ...]:
     """Return the indices of the frames that have a picture in a folder.
 
     Raises:
-        EvaluationError: If the folder cannot be listed, or its pictures are not called as the
-            frames are.
+        EvaluationError: If the folder cannot be listed, or the names of its pictures do not
+            match those of the frames.
     """
     try:
         found = {entry.stem for entry in folder.iterdir() if entry.suffix == ".png"}

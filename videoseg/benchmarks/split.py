@@ -1,4 +1,4 @@
-"""Splits: opening one by its name, and the one that the readers return."""
+"""Open a benchmark's split by name, and ``LoadedSplit``, which all readers return."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def build_benchmark(
     options: Mapping[str, Any] | None = None,
     registry: Registry | None = None,
 ) -> Benchmark:
-    """Return a registered benchmark, for its splits, licence and homepage.
+    """Build a registered benchmark, for its splits, license and homepage.
 
     Raises:
-        ComponentNotFoundError: If there is none of this name; close matches are listed.
+        ComponentNotFoundError: If there is no benchmark of this name; close matches are listed.
         ConfigError: If an option is unknown or of the wrong type.
-        EvaluationError: If what is registered is no benchmark.
+        EvaluationError: If the registered component is not a benchmark.
     """
     built = (registry or default_registry()).build("benchmark", name, options)
     if not isinstance(built, Benchmark):
         raise EvaluationError(
-            f"{type(built).__name__}, registered as benchmark {name!r}, is none: it needs name, "
-            "splits, license, homepage, submission and read(root, split)"
+            f"{type(built).__name__}, registered as benchmark {name!r}, is not one: it needs "
+            "name, splits, license, homepage, submission and read(root, split)"
         )
     return built
 
@@ -64,24 +64,24 @@ def open_benchmark(
 ) -> BenchmarkSplit:
     """Read one split of a benchmark and check it.
 
-    An odd entry among good ones, such as a video without frames or a sentence without words, is
-    left out and stands in the split's ``left_out``. Where most entries are odd, the folder is
-    hardly the right one, and that is an error.
+    Single invalid entries, such as a video without frames or a sentence without words, are left
+    out and listed in ``left_out`` of the split. If most entries are invalid, the folder is
+    probably the wrong one, which is an error.
 
     Args:
         name: What the benchmark is registered as, such as ``mevis``.
         root: Its folder, laid out as published; None for a benchmark that needs none.
         split: The split; by default the benchmark's first.
-        check_pictures: Whether frames, and masks that are pictures, must be there. Without them
-            samples can be listed, and scored where the annotations hold the masks.
-        strict: Whether anything that would be left out is an error instead.
+        check_pictures: Whether frames, and masks that are pictures, must exist. Without them,
+            samples can be listed, and scored if the annotations contain the masks.
+        strict: Whether an entry that would be left out is an error instead.
         options: Options of the reader.
-        registry: Where to look; by default among everything installed.
+        registry: The registry to look in; by default everything that is installed.
 
     Raises:
         ComponentNotFoundError: If there is no benchmark of this name.
         ConfigError: If an option is unknown or of the wrong type.
-        EvaluationError: If the folder is missing or not as it should be; all problems are
+        EvaluationError: If the folder is missing or has another layout; all problems are
             listed, each with the file and what to do.
     """
     if not check_pictures:
@@ -113,7 +113,7 @@ def split_named(benchmark: Benchmark, split: str) -> str:
     """Return the split of this name; the first one for an empty name.
 
     Raises:
-        EvaluationError: If there is none; the splits are listed.
+        EvaluationError: If there is no such split; the splits are listed.
     """
     if split in benchmark.splits:
         return split
@@ -125,10 +125,10 @@ def split_named(benchmark: Benchmark, split: str) -> str:
 
 
 class TruthSource(Protocol):
-    """Where a split gets the right answers from, one sample at a time."""
+    """Source of the correct answers of a split, one sample at a time."""
 
     def truth(self, sample: Sample, video: SplitVideo) -> Truth:
-        """Read the right answer to one sample.
+        """Read the correct answer to one sample.
 
         Raises:
             EvaluationError: If it cannot be read.
@@ -157,9 +157,9 @@ class LoadedSplit:
         protocol: How predictions are scored.
         samples: Every sample, in the benchmark's order.
         videos: Every video by its id.
-        truths: Where the right answers are; None if only the benchmark's server has them.
+        truths: The source of correct answers; None if only the benchmark's server has them.
         left_out: The entries of the benchmark that are not among the samples.
-        notes: What whoever reads the scores should know about the data, in lines.
+        notes: Lines of text about the data that matter for its scores.
     """
 
     def __init__(
@@ -188,12 +188,12 @@ class LoadedSplit:
         """Open a video.
 
         Raises:
-            VideoError: If there is none of this id, or a picture cannot be read.
+            VideoError: If there is no video of this id, or a picture cannot be read.
         """
         return self._known(video_id).locate().open(video_id)
 
     def frame_names(self, video_id: str) -> tuple[str, ...]:
-        """What each frame of a video is called on disk, without an ending.
+        """The file name of each frame of a video, without suffix.
 
         Raises:
             VideoError: If there is no video of this id, or, in a split that was opened without
@@ -212,10 +212,10 @@ class LoadedSplit:
         return self._known(video_id).locate().size
 
     def truth(self, sample: Sample) -> Truth | None:
-        """Return the right answer to a sample, or None if it is not public.
+        """Return the correct answer to a sample, or None if it is not public.
 
         Raises:
-            EvaluationError: If the sample is none of this split, or a file cannot be read.
+            EvaluationError: If the sample is not of this split, or a file cannot be read.
         """
         place = self.videos.get(sample.video_id)
         if place is None:

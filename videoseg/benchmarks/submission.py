@@ -86,7 +86,7 @@ def _write(
     done: set[str] = set()
     for sample, masks in predictions:
         if sample.id not in wanted or sample.id in done:
-            reason = "comes twice" if sample.id in done else f"is no sample of {split.name}"
+            reason = "comes twice" if sample.id in done else f"is not a sample of {split.name}"
             raise EvaluationError(f"{sample.id!r} {reason}; give every sample of the split once")
         if not (is_safe_id(sample.video_id) and is_plain_name(sample.expression_id)):
             raise EvaluationError(f"{sample.id!r} would lead out of the zip; it is not written")

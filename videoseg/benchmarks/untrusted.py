@@ -1,16 +1,15 @@
-"""Untrusted files of benchmarks: names, JSON and pickles, and what is wrong with a folder.
+"""Read untrusted files of benchmarks: names, JSON and pickles, and collect their problems.
 
-A name in a file must not lead out of its folder, JSON is bounded, and a pickle holds plain
-containers, numbers and text, and nothing else. Unpickling can call any function; two benchmarks
-publish pickles all the same, with lists and dictionaries, for which nothing has to be looked up
-by name. What a pickle may cost is bounded, too: the instructions that reserve memory by a number
-in the file are refused, and containers may neither hold themselves nor share so many parts that
-reading them has no end.
+Names in a file must not lead out of its folder. JSON is bounded in size and depth. Pickles may
+contain plain containers, numbers and text only: unpickling can call any function, but two
+benchmarks publish pickles of lists and dictionaries, for which nothing is looked up by name. The
+cost of a pickle is bounded as well: instructions that allocate memory by a number in the file are
+refused, and containers may neither contain themselves nor share so many parts that iterating
+through them does not end.
 
-Problems are collected and reported together. There are two kinds. Those that affect the whole
-benchmark (a file is missing, is not JSON, names lead out of the folder) are raised. An odd entry
-among good ones is left out and reported, unless most are odd: then the folder is hardly the right
-one.
+Problems are collected and reported together. Those that affect the whole benchmark (a file is
+missing or not JSON, a name leads out of the folder) are raised. A single invalid entry is left
+out and reported, unless most entries are invalid: then the folder is probably the wrong one.
 """
 
 from __future__ import annotations
@@ -46,21 +45,21 @@ __all__ = [
 ]
 
 MAX_LISTED = 20
-"""How many problems a message lists; the others are counted."""
+"""Number of problems that a message lists; further ones are counted."""
 
 _MAX_LINE = 400
 _MOST_IN_ALL = 2 / 3
 
 
 class ProblemList(Protocol):
-    """Where functions that look at one file or folder note what is wrong with it."""
+    """Collects the problems of one file or folder."""
 
     def add(self, file: Path | str, what: str, *, fix: str) -> None:
-        """Note one problem: the file, what is wrong with it and what to do."""
+        """Add one problem: the file, what is wrong with it and what to do."""
 
 
 class Problems:
-    """Collects what is wrong with one folder, so that it is all told in one error.
+    """Collects the problems of one folder, to report them in one error.
 
     Args:
         subject: What is being read, such as ``mevis/valid_u``.
@@ -77,47 +76,46 @@ class Problems:
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
-        """The entries that have been left out, in the order in which they were found."""
+        """The entries that have been left out, in the order they were found."""
         return tuple(self._left_out)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What else is worth knowing about the data."""
+        """Notes about the data that matter for its scores."""
         return tuple(self._notes)
 
     def add(self, file: Path | str, what: str, *, fix: str) -> None:
-        """Note what closes the benchmark: the file, what is wrong with it and what to do."""
+        """Add a problem that makes the benchmark unreadable: file, reason and what to do."""
         self.count += 1
         if len(self._listed) < MAX_LISTED:
             self._listed.append(_line(self._shown(file), what, fix))
 
     def leave_out(self, file: Path | str, what: str, *, fix: str, num_samples: int = 1) -> None:
-        """Note an entry that is left out, and how many samples are missing for it."""
+        """Add an entry that is left out, and the number of samples missing because of it."""
         reason = shorten_text(printable(what), _MAX_LINE)
         self._left_out.append(LeftOut(printable(self._shown(file)), reason, num_samples, fix))
 
     def entry(self, num_samples: int = 1) -> EntryProblems:
-        """Return where to note what is wrong with one entry, which is then left out."""
+        """Return a collector for the problems of one entry, which leave it out."""
         return EntryProblems(self, num_samples)
 
     def note(self, text: str) -> None:
-        """Note what whoever reads the scores should know; nothing is left out for it."""
+        """Add a note that matters for the scores; nothing is left out."""
         if text not in self._notes and len(self._notes) < MAX_LISTED:
             self._notes.append(shorten_text(printable(text), _MAX_LINE))
 
     def raise_any(self, num_kept: int | None = None, *, most_alike: float = 0.5) -> None:
-        """Raise what has been collected, if it closes the benchmark.
+        """Raise the collected problems if they make the benchmark unreadable.
 
         Args:
-            num_kept: The samples that are left; None where nothing can be left out.
-            most_alike: The share of all samples that may be left out for want of the same
-                thing, in [0, 1]. Where more are, the folder is not the right one.
+            num_kept: The number of samples that are left; None if nothing can be left out.
+            most_alike: The share of all samples that may be left out for the same reason, in
+                [0, 1]. If more are, the folder is the wrong one.
 
         Raises:
-            EvaluationError: With one line for each problem, at most ``MAX_LISTED`` of them. If
-                nothing else closes the benchmark, what has been left out does: where no sample
-                is left, where more than ``most_alike`` are missing for want of the same thing,
-                or more than two thirds in all.
+            EvaluationError: With one line for each problem, at most ``MAX_LISTED`` of them. Also
+                raised if no sample is left, more than ``most_alike`` of the samples are left out
+                for the same reason, or more than two thirds in all.
         """
         if self.count:
             raise unreadable(self.subject, self.root, self._listed, self.count)
@@ -132,8 +130,8 @@ class Problems:
         if num_kept and worst <= most_alike * num_all and alike.total() <= most * num_all:
             return
         lines = [_line(entry.place, entry.reason, entry.remedy) for entry in self._left_out]
-        summary = f"{num_kept} of its {num_all} samples can be asked" if lines else ""
-        lines = lines or [f"{self.root}: has nothing to be asked; check the folder"]
+        summary = f"{num_kept} of its {num_all} samples can be run" if lines else ""
+        lines = lines or [f"{self.root}: has no samples; check the folder"]
         raise unreadable(self.subject, self.root, lines[:MAX_LISTED], len(lines), summary=summary)
 
     def _shown(self, file: Path | str) -> str:
@@ -142,7 +140,7 @@ class Problems:
 
 
 class EntryProblems:
-    """Collects what is wrong with one entry; its samples are counted once."""
+    """Collects the problems of one entry; its samples are counted once."""
 
     def __init__(self, problems: Problems, num_samples: int) -> None:
         self._problems = problems
@@ -155,24 +153,24 @@ class EntryProblems:
 
 
 class FirstProblem:
-    """Keeps the first problem as text, for whoever raises an error of another kind."""
+    """Keeps the text of the first problem, for errors of other types."""
 
     def __init__(self) -> None:
         self.text = ""
 
     def add(self, file: Path | str, what: str, *, fix: str) -> None:
-        """Note a problem; only the first is kept."""
+        """Add a problem; only the first is kept."""
         self.text = self.text or _line(str(file), what, fix)
 
 
 def unreadable(
     subject: str, root: Path | None, lines: Sequence[str], count: int, *, summary: str = ""
 ) -> EvaluationError:
-    """Return the error that tells why a benchmark cannot be read, a line for each problem."""
+    """Return the error of a benchmark that cannot be read, with a line for each problem."""
     number = "1 problem" if count == 1 else f"{count} problems"
-    told = f"{number}; {summary}" if summary else number
+    counted = f"{number}; {summary}" if summary else number
     place = "" if root is None else f" from {printable(str(root))}"
-    head = f"{subject} cannot be read{place} ({told}):"
+    head = f"{subject} cannot be read{place} ({counted}):"
     more = [f"- and {count - len(lines)} more"] if count > len(lines) else []
     return EvaluationError("\n".join([head, *(f"- {line}" for line in lines), *more]))
 
@@ -187,7 +185,7 @@ _MAX_LINK_BYTES = 4096
 
 
 def is_plain_name(name: object) -> bool:
-    """Return whether a name can be the name of one file or folder and lead nowhere else."""
+    """Return whether a name can be that of a single file or folder inside its folder."""
     return (
         isinstance(name, str)
         and name not in {"", ".", ".."}
@@ -202,16 +200,16 @@ def is_plain_name(name: object) -> bool:
 
 
 def is_safe_id(video_id: object) -> bool:
-    """Return whether a video's id, which may hold folders, stays inside the folder it is in."""
+    """Return whether the id of a video, which may contain folders, stays inside its folder."""
     return isinstance(video_id, str) and all(is_plain_name(part) for part in video_id.split("/"))
 
 
 def linked_folder(path: Path) -> Path:
-    """Return a folder, or the one that a text file in its place stands for.
+    """Return a folder, or the folder that a text file in its place points to.
 
-    Git writes a symbolic link as a small text file holding the relative path where links are
-    not supported. Such a file is followed if the path leads to an existing folder; an absolute
-    path is not. What is read there are pictures only, whose names are checked like any other.
+    Where symbolic links are not supported, Git writes a link as a small text file with the
+    relative path. Such a file is followed if it leads to an existing folder; absolute paths are
+    not followed. Only pictures are read there, and their names are checked as usual.
     """
     try:
         if not path.is_file() or path.stat().st_size > _MAX_LINK_BYTES:
@@ -226,13 +224,13 @@ def linked_folder(path: Path) -> Path:
 
 
 def unpacked_folder(path: Path, names: Iterable[str]) -> Path:
-    """Return a folder, or the one of the same name inside it if what is wanted is only there.
+    """Return a folder, or the folder of the same name inside it if the names are only there.
 
-    An archive that has its folder inside, unpacked into a folder of that name, ends up so.
+    This is the result of unpacking an archive with a top folder into a folder of that name.
 
     Args:
         path: The folder.
-        names: What is wanted in it.
+        names: The names to look for.
     """
     inner = path / path.name
     if inner.is_dir() and not any((path / name).exists() for name in names):
@@ -245,7 +243,7 @@ MAX_ANNOTATION_BYTES = 2**32
 
 
 def read_json(path: Path, problems: Problems) -> Any:
-    """Read a JSON file; None, with a problem noted, if that is not possible."""
+    """Read a JSON file; None, with a problem noted, if that fails."""
     try:
         return parse_json(read_bytes(path, max_bytes=MAX_ANNOTATION_BYTES))
     except FileNotFoundError:
@@ -264,7 +262,7 @@ def read_json(path: Path, problems: Problems) -> Any:
 
 
 def read_mapping(path: Path, problems: Problems) -> dict[str, Any] | None:
-    """Read a JSON file that holds an object; None, with a problem noted, if it does not."""
+    """Read a JSON file that contains an object; None, with a problem noted, if that fails."""
     before = problems.count
     value = read_json(path, problems)
     if isinstance(value, dict):
@@ -298,8 +296,8 @@ class _RefusedError(Exception):
     pass
 
 
-# The unpickler in C reserves memory by the numbers of a file; the one in Python keeps what it
-# remembers in a dictionary and tells its instructions apart in a table.
+# The unpickler in C allocates memory by numbers in the file. The one in Python keeps its memo in
+# a dictionary and looks up instructions in a table, which can be restricted.
 class _PlainUnpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> NoReturn:
         raise _RefusedError(f"asks for {module}.{name}")
@@ -329,13 +327,13 @@ _PlainUnpickler.dispatch = _plain_dispatch()
 
 
 def read_pickle(path: Path, problems: Problems) -> Any:
-    """Read a pickle of plain containers; None, with a problem noted, if that is not possible.
+    """Read a pickle of plain containers; None, with a problem noted, if that fails.
 
-    Lists, tuples, dictionaries, sets, text, bytes, numbers, booleans and None are taken. Anything
-    that would be looked up by name is refused before it is imported or called.
+    Lists, tuples, dictionaries, sets, text, bytes, numbers, booleans and None are accepted.
+    Anything looked up by name is refused before it is imported or called.
     """
     try:
-        # Text of Python 2 comes as bytes in an encoding that is not written down.
+        # Text of Python 2 is stored as bytes without its encoding.
         content = BytesIO(read_bytes(path))
         value = _PlainUnpickler(content, encoding="utf-8", errors="replace").load()
         _check_extent(value)
@@ -356,12 +354,12 @@ def read_pickle(path: Path, problems: Problems) -> Any:
             fix="do not trust this file; download it from the benchmark's own page, or convert "
             "it to JSON",
         )
-    # A damaged pickle can end in nearly any error of the machine that reads it.
+    # A damaged pickle can raise nearly any error.
     except Exception as error:
         reason = shorten_text(" ".join(str(error).split()), 100)
         problems.add(
             path,
-            f"is no readable pickle ({type(error).__name__}: {reason})",
+            f"is not a readable pickle ({type(error).__name__}: {reason})",
             fix="download it again",
         )
     else:
@@ -370,15 +368,14 @@ def read_pickle(path: Path, problems: Problems) -> Any:
 
 
 def _check_extent(value: Any) -> None:
-    """Refuse containers that hold themselves, or that are endless to whoever walks them.
+    """Refuse containers that contain themselves, or are endless to iterate through.
 
     Raises:
-        _RefusedError: If there are more than ``_MAX_VALUES`` values, those that are shared
-            counted each time, or more than ``_MAX_DEPTH`` containers in each other.
+        _RefusedError: If there are more than ``_MAX_VALUES`` values, shared ones counted each
+            time, or more than ``_MAX_DEPTH`` nested containers.
     """
     extents: dict[int, int] = {}
-    # From the outside in: a container, the parts of it that are still to be counted, and what
-    # has been counted.
+    # From the outside in: a container, its parts that have not been counted, and the count.
     path: list[tuple[Any, Any, int]] = [(None, iter([value]), 0)]
     while path:
         container, parts, extent = path.pop()
@@ -389,7 +386,7 @@ def _check_extent(value: Any) -> None:
                 extent += extents[id(part)]
             else:
                 if len(path) > _MAX_DEPTH:
-                    raise _RefusedError(f"holds more than {_MAX_DEPTH} containers in each other")
+                    raise _RefusedError(f"nests more than {_MAX_DEPTH} containers")
                 path += [(container, parts, extent), (part, _parts(part), 0)]
                 break
         else:

@@ -1,4 +1,4 @@
-"""Videos of a benchmark: their pictures, found and measured, and where each video is."""
+"""Locate the videos of a benchmark and measure their pictures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
     "VideoPlace",
     "annotated_videos",
     "locate_videos",
-    "only_located",
+    "located_videos",
     "picture_files",
     "picture_size",
     "pictures_by_name",
@@ -41,7 +41,7 @@ __all__ = [
 
 
 def pictures_by_name(folder: Path) -> dict[str, str]:
-    """Return the pictures directly inside a folder: name without ending -> file name.
+    """Return the pictures directly inside a folder: name without suffix -> file name.
 
     Raises:
         OSError: If the folder cannot be listed (missing, no permission, a loop of links).
@@ -59,7 +59,7 @@ def pictures_by_name(folder: Path) -> dict[str, str]:
 def picture_files(
     folder: Path, names: Sequence[str], problems: ProblemList
 ) -> tuple[str, ...] | None:
-    """Return the file of each named frame, or note what is missing and return None."""
+    """Return the file of each named frame; None, with a problem noted, if one is missing."""
     try:
         found = pictures_by_name(folder)
     except OSError as error:
@@ -82,9 +82,9 @@ def picture_files(
 
 
 def picture_size(path: Path, problems: ProblemList) -> Size | None:
-    """Return (height, width) of a picture from its header, or note why not and return None.
+    """Return (height, width) of a picture from its header; None, with a problem noted, if unread.
 
-    The size is that of the frame as videos show it, upright.
+    The size is that of the upright frame, as videos show it.
     """
     try:
         check_regular_file(path)
@@ -102,10 +102,10 @@ class SplitVideo:
     """One video of a split: the pictures that are its frames, or a video file.
 
     Args:
-        folder: Where the pictures are; the video file if there are none.
-        files: The picture of each frame, in the benchmark's order; exactly these are the
-            frames, whatever else lies in the folder. Empty for a video file.
-        names: What each frame is called in the benchmark, without an ending.
+        folder: The folder of the pictures; the video file if there are none.
+        files: The picture of each frame, in the benchmark's order; other files in the folder are
+            ignored. Empty for a video file.
+        names: The name of each frame in the benchmark, without suffix.
         size: (height, width).
         fps: Frames per second.
     """
@@ -142,33 +142,33 @@ class SplitVideo:
 
 
 class VideoPlace(Protocol):
-    """Where a video of a split is, or where it would be."""
+    """The location of a video of a split, which may not have been checked."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each frame is called; empty as long as nobody has looked."""
+        """The name of each frame; empty if unknown until ``locate``."""
 
     @property
     def size(self) -> Size | None:
-        """(height, width); None as long as nobody has looked."""
+        """(height, width); None if unknown until ``locate``."""
 
     def locate(self) -> SplitVideo:
-        """Look, and return the video with its frames and their size.
+        """Look for the video, and return it with its frames and their size.
 
         Raises:
-            VideoError: If frames are not there, or nothing says how large they are.
+            VideoError: If frames are missing, or their size is not known.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class UncheckedVideo:
-    """A video that nobody has looked for, since the split needs no pictures to be opened.
+    """A video that has not been looked for, since the split is opened without pictures.
 
     Args:
-        folder: Where its pictures are, if they are anywhere.
-        names: What each frame is called, in order; empty: the pictures of the folder.
-        size: (height, width), if the annotations say it.
-        masks: Folders whose pictures are as large as the frames, the first that has one counts.
+        folder: The folder of its pictures, if they exist.
+        names: The name of each frame, in order; empty: the pictures of the folder.
+        size: (height, width), if the annotations have it.
+        masks: Folders with pictures of the frames' size; the first that has one is used.
         fps: Frames per second.
     """
 
@@ -179,7 +179,7 @@ class UncheckedVideo:
     fps: float = DEFAULT_FPS
 
     def locate(self) -> SplitVideo:
-        """Look for pictures of the frames, or else of their masks; see ``VideoPlace``."""
+        """Look for pictures of the frames, else of their masks; see ``VideoPlace``."""
         found = _pictures_in(self.folder)
         names = self.names or tuple(sorted(found, key=lambda name: (natural_order(name), name)))
         if not names:
@@ -187,7 +187,7 @@ class UncheckedVideo:
                 f"{self.folder} has no pictures and nothing else says which frames this video "
                 "has; give the folder of frames, too"
             )
-        # A picture that is not there is missed when somebody asks for its pixels.
+        # A missing picture is reported when its pixels are read.
         files = tuple(found.get(name, f"{name}.jpg") for name in names)
         first = found.get(names[0])
         problem = FirstProblem()
@@ -222,15 +222,18 @@ def video_of_pictures(
     fps: float = DEFAULT_FPS,
     fix: str = "download the frames of this video again",
 ) -> SplitVideo | None:
-    """Return the video whose frames are the pictures of a folder, or note why there is none.
+    """Return the video whose frames are the pictures of a folder.
 
     Args:
         folder: The folder.
-        problems: Where what is wrong is noted.
-        names: The frames, in order and without an ending; by default all pictures in their
-            natural order.
+        problems: Where problems are noted.
+        names: The frames, in order and without suffix; by default all pictures in natural
+            order.
         fps: Frames per second.
-        fix: What is to be done about a problem.
+        fix: What to do about a problem.
+
+    Returns:
+        The video; None, with a problem noted, if a frame is missing or cannot be read.
     """
     try:
         found = pictures_by_name(folder)
@@ -260,30 +263,30 @@ def locate_videos(
     size_of: Callable[[ExpressionVideo], Size | None] = lambda _video: None,
     masks_of: Callable[[ExpressionVideo], Iterable[Path]] = lambda _video: (),
 ) -> dict[str, VideoPlace]:
-    """Find the frames of every video; videos that something is wrong with are left out.
+    """Find the frames of every video; videos with a problem are left out.
 
-    The size is that of the first frame's header; the file's own size must agree with it.
+    The size is read from the header of the first frame; the size in the file must agree.
 
     Args:
-        videos: What the file lists.
+        videos: The videos that the file lists.
         pictures: The folder with one folder of frames for each video.
-        problems: Where what is wrong is noted.
-        check_pictures: Whether the frames must be there.
-        size_of: What else says how large the frames of a video are, if they need not be there.
-        masks_of: The folders of pictures of that size, if nothing says it.
+        problems: Where problems are noted.
+        check_pictures: Whether the frames must exist.
+        size_of: The size of a video's frames, for videos whose frames need not exist.
+        masks_of: Folders of pictures of the frames' size, where the size is not known.
     """
     pictures = linked_folder(pictures)
     pictures = unpacked_folder(pictures, (video.video_id for video in videos))
     places: dict[str, VideoPlace] = {}
     if check_pictures and not pictures.is_dir():
-        _missing_folder(pictures, problems)
+        _note_missing_folder(pictures, problems)
         return places
     for video in videos:
         folder = pictures / video.video_id
         odd = problems.entry(len(video.expressions))
         place: VideoPlace | None
         if check_pictures:
-            place = _checked(folder, video, odd)
+            place = _locate(folder, video, odd)
         else:
             size = video.size or size_of(video)
             place = UncheckedVideo(folder, video.frames, size, tuple(masks_of(video)))
@@ -292,10 +295,10 @@ def locate_videos(
     return places
 
 
-def only_located(
+def located_videos(
     videos: Iterable[ExpressionVideo], places: Mapping[str, VideoPlace]
 ) -> list[ExpressionVideo]:
-    """Return the videos that have a place."""
+    """Return the videos that have been located."""
     return [video for video in videos if video.video_id in places]
 
 
@@ -310,26 +313,28 @@ def annotated_videos(
             found.append(video)
         else:
             fix = "download the annotations again, or give the right root"
-            problems.leave_out(folder, "is no folder", fix=fix, num_samples=len(video.expressions))
+            problems.leave_out(
+                folder, "is not a folder", fix=fix, num_samples=len(video.expressions)
+            )
     return found
 
 
-def _missing_folder(pictures: Path, problems: Problems) -> None:
-    """Note that the folder of all frames is missing."""
+def _note_missing_folder(pictures: Path, problems: Problems) -> None:
+    """Note that the folder of all frames is missing, and whether it has to be unpacked."""
     archive = pictures.with_name(f"{pictures.name}.tar")
     fix = "download the frames, or give the right root"
     if archive.is_file():
-        fix = f"unpack {archive.name}, which lies beside it"
-    problems.add(pictures, "is no folder", fix=fix)
+        fix = f"unpack {archive.name}, which is beside it"
+    problems.add(pictures, "is not a folder", fix=fix)
 
 
-def _checked(folder: Path, video: ExpressionVideo, odd: EntryProblems) -> SplitVideo | None:
+def _locate(folder: Path, video: ExpressionVideo, odd: EntryProblems) -> SplitVideo | None:
     files = picture_files(folder, video.frames, odd)
-    size = files and _checked_size(folder / files[0], video.size, odd)
+    size = files and _expected_size(folder / files[0], video.size, odd)
     return SplitVideo(folder, files, video.frames, size) if files and size else None
 
 
-def _checked_size(picture: Path, expected: Size | None, odd: ProblemList) -> Size | None:
+def _expected_size(picture: Path, expected: Size | None, odd: ProblemList) -> Size | None:
     size = picture_size(picture, odd)
     if size is None or expected is None or size == expected:
         return size

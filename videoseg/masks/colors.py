@@ -60,7 +60,7 @@ def _linear(channel: float) -> float:
 
 
 def _davis_palette() -> tuple[Color, ...]:
-    """The palette of PASCAL VOC, DAVIS and YouTube-VOS: the id's bits, distributed to R, G and B."""
+    """The palette of PASCAL VOC, DAVIS and YouTube-VOS: bits of the id in turn to R, G and B."""
     colors = []
     for index in range(256):
         channels = [0, 0, 0]

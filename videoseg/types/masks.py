@@ -27,7 +27,8 @@ class ObjectMask:
 
     Raises:
         ShapeError: If the mask is not two-dimensional.
-        ConfigError: If it holds other values (logits, probabilities), or the score is not a number.
+        ConfigError: If it holds other values (logits, probabilities), or the score is not a
+            number.
     """
 
     mask: BoolArray

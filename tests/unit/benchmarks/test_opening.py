@@ -62,7 +62,7 @@ def test_a_text_file_that_names_no_relative_folder_is_no_link(
     root = draw("mevis")
     shutil.rmtree(root / "valid_u/JPEGImages")
     (root / "valid_u/JPEGImages").write_text(target, encoding="utf-8")
-    with pytest.raises(EvaluationError, match="JPEGImages: is no folder"):
+    with pytest.raises(EvaluationError, match="JPEGImages: is not a folder"):
         open_drawn("mevis", root)
 
 

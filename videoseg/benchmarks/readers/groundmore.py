@@ -69,7 +69,7 @@ class GroundMoRe:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         problems = Problems(f"{self.name}/{split}", root)
@@ -108,7 +108,7 @@ class GroundMoRe:
         if not is_safe_id(video_id) or not _CLIP.search(video_id):
             problems.add(
                 path,
-                f"{place} is no usable id: it must end with MMSS_MMSS and name a folder",
+                f"{place} is not a usable id: it must end with MMSS_MMSS and name a folder",
                 fix="do not trust this file; download it from the benchmark's own page",
             )
             return None
@@ -175,7 +175,7 @@ def _question(
 ) -> _Question | None:
     where = f"video {video_id!r}, question {shorten(key)}"
     if not is_plain_name(key):
-        problems.add(path, f"{where} is no usable id", fix=_AGAIN)
+        problems.add(path, f"{where} is not a usable id", fix=_AGAIN)
         return None
     if not isinstance(value, dict):
         problems.leave_out(path, f"{where} has no content", fix=_AGAIN)

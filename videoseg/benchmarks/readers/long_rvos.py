@@ -15,7 +15,7 @@ from videoseg.benchmarks.expressions import (
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
 from videoseg.benchmarks.split import LoadedSplit, split_named
 from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
-from videoseg.benchmarks.videos import locate_videos, only_located
+from videoseg.benchmarks.videos import locate_videos, located_videos
 from videoseg.metrics.protocols import LONG_RVOS
 from videoseg.text import shorten
 
@@ -59,7 +59,7 @@ class LongRvos:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         folder = root / split
@@ -72,7 +72,7 @@ class LongRvos:
         folders = truths = None
         if annotations.is_dir() or split != "test":
             if self._check_pictures and not annotations.is_dir():
-                problems.add(annotations, "is no folder", fix="download the annotations")
+                problems.add(annotations, "is not a folder", fix="download the annotations")
             folders = _folders(meta, annotations, videos, problems)
             truths = MaskFolderTruths(folders, absent="empty")
         places = locate_videos(
@@ -82,7 +82,7 @@ class LongRvos:
             check_pictures=self._check_pictures,
             masks_of=lambda video: _mask_folders(video, folders or {}),
         )
-        videos = only_located(videos, places)
+        videos = located_videos(videos, places)
         if folders is not None and self._check_pictures:
             _check_annotated(annotations, videos, problems)
         samples = samples_of(videos, _group, folders)

@@ -64,7 +64,7 @@ class ReasonSeg:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         problems = Problems(f"{self.name}/{split}", root)

@@ -20,7 +20,7 @@ from videoseg.benchmarks.mask_pictures import MaskFolderTruths
 from videoseg.benchmarks.split import LoadedSplit, split_named
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import Problems, is_safe_id, unpacked_folder
-from videoseg.benchmarks.videos import locate_videos, only_located
+from videoseg.benchmarks.videos import locate_videos, located_videos
 from videoseg.metrics.protocols import REASONVOS
 
 __all__ = ["ReasonVos"]
@@ -53,7 +53,7 @@ class ReasonVos:
 
     name = "reasonvos"
     splits = ("test",)
-    license = "non-commercial research only; sources under their own licences"
+    license = "non-commercial research only; sources under their own licenses"
     homepage = "https://github.com/showlab/VideoLISA/blob/main/BENCHMARK.md"
     submission = None
 
@@ -64,7 +64,7 @@ class ReasonVos:
         """Read the benchmark and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         if not (root / "Annotations").is_dir() and (root / "mask_dict.json").is_file():
@@ -96,7 +96,7 @@ class ReasonVos:
                 if (key := sample_id(video, expression)) in folders
             ],
         )
-        samples = samples_of(only_located(videos, places), _group, folders)
+        samples = samples_of(located_videos(videos, places), _group, folders)
         problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,
@@ -115,7 +115,7 @@ def _usual_form(entry: Any) -> Any:
     if isinstance(expressions, list):
         items = [(_exp_id(value, place), value) for place, value in enumerate(expressions)]
         if len({key for key, _ in items}) < len(items):
-            items = [(_named_by_object(key, value), value) for key, value in items]
+            items = [(_name_by_object(key, value), value) for key, value in items]
     elif isinstance(expressions, Mapping):
         items = list(expressions.items())
     else:
@@ -138,7 +138,7 @@ def _exp_id(value: Any, place: int) -> str:
     return str(given) if isinstance(given, (str, int)) else str(place)
 
 
-def _named_by_object(key: str, value: Any) -> str:
+def _name_by_object(key: str, value: Any) -> str:
     object_id = value.get("obj_id") if isinstance(value, Mapping) else None
     return f"{object_id}_{key}" if isinstance(object_id, (str, int)) else key
 

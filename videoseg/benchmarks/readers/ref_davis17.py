@@ -27,7 +27,7 @@ from videoseg.benchmarks.mask_pictures import IdPictureTruths
 from videoseg.benchmarks.split import LoadedSplit, TruthSource, split_named
 from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.benchmarks.untrusted import Problems, read_mapping, read_pickle, unpacked_folder
-from videoseg.benchmarks.videos import VideoPlace, annotated_videos, locate_videos, only_located
+from videoseg.benchmarks.videos import VideoPlace, annotated_videos, locate_videos, located_videos
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.metrics.annotators import merge_objects
 from videoseg.metrics.protocols import REF_DAVIS17
@@ -98,7 +98,7 @@ class RefDavis17:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         problems = Problems(f"{self.name}/{split}", root)
@@ -111,7 +111,7 @@ class RefDavis17:
         if not annotations.is_dir():
             masks = _mask_dict(folder, problems, required=self._check_pictures)
         # Expressions that are left out count all the same.
-        keys = {order: _counted(document, order) for order in _ORDERS}
+        keys = {order: _mask_keys(document, order) for order in _ORDERS}
         places = locate_videos(
             videos,
             folder / "JPEGImages",
@@ -120,7 +120,7 @@ class RefDavis17:
             size_of=lambda video: _size(video, keys[self._mask_order], masks),
             masks_of=lambda video: [annotations / video.video_id],
         )
-        videos = only_located(videos, places)
+        videos = located_videos(videos, places)
         truths: TruthSource
         if masks is None:
             if self._check_pictures and not problems.count:
@@ -130,7 +130,7 @@ class RefDavis17:
             truths = IdPictureTruths(annotations, object_ids)
         else:
             chosen = keys[self._mask_order]
-            known = _sound(folder, videos, places, masks, chosen, problems)
+            known = _valid_samples(folder, videos, places, masks, chosen, problems)
             _compare_orders(videos, masks, keys, self._mask_order, problems)
             truths = MaskDictTruths(masks, {sample: (chosen[sample],) for sample in known})
         samples = samples_of(videos, no_group, known)
@@ -146,7 +146,7 @@ class RefDavis17:
         )
 
 
-def _counted(document: Mapping[str, Any], order: str) -> dict[str, str]:
+def _mask_keys(document: Mapping[str, Any], order: str) -> dict[str, str]:
     """Return the key in the mask dictionary of every expression, by the sample's id."""
     keys: dict[str, str] = {}
     for video_id in sorted(document):
@@ -165,7 +165,7 @@ def _size(
     return next((size for track in tracks if (size := first_size(track)) is not None), None)
 
 
-def _sound(
+def _valid_samples(
     folder: Path,
     videos: Sequence[ExpressionVideo],
     places: Mapping[str, VideoPlace],

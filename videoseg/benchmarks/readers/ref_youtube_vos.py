@@ -16,7 +16,7 @@ from videoseg.benchmarks.mask_pictures import IdPictureTruths
 from videoseg.benchmarks.split import LoadedSplit, split_named
 from videoseg.benchmarks.types import SubmissionFormat
 from videoseg.benchmarks.untrusted import Problems, unpacked_folder
-from videoseg.benchmarks.videos import annotated_videos, locate_videos, only_located
+from videoseg.benchmarks.videos import annotated_videos, locate_videos, located_videos
 from videoseg.metrics.protocols import REF_YOUTUBE_VOS
 
 __all__ = ["RefYoutubeVos"]
@@ -56,7 +56,7 @@ class RefYoutubeVos:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         problems = Problems(f"{self.name}/{split}", root)
@@ -80,7 +80,7 @@ class RefYoutubeVos:
             check_pictures=self._check_pictures,
             masks_of=lambda video: [annotations / video.video_id],
         )
-        videos = only_located(videos, places)
+        videos = located_videos(videos, places)
         object_ids = truths = None
         if split == "train":
             if self._check_pictures:

@@ -83,7 +83,7 @@ class Refcoco:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         name = f"{self.name}/{split}"
@@ -211,7 +211,7 @@ def read_references(
     sound = [
         reference
         for place, reference in enumerate(chosen)
-        if _is_sound(path, place, reference, images, annotations, problems)
+        if _is_valid(path, place, reference, images, annotations, problems)
     ]
     num_samples: Counter[int] = Counter()
     for reference in sound:
@@ -270,7 +270,7 @@ def read_references(
     )
 
 
-def _is_sound(
+def _is_valid(
     path: Path,
     place: int,
     reference: Mapping[str, Any],
@@ -292,7 +292,7 @@ def _is_sound(
         for one in ids:
             annotation = annotations.get(one)
             if not isinstance(annotation, dict) or annotation.get("image_id") != image_id:
-                reason = f"{where} names annotation {one}, which is none of its image"
+                reason = f"{where} names annotation {one}, which is not of its image"
     if reason is not None:
         problems.leave_out(path, reason, fix=_AGAIN, num_samples=len(sentences))
     return reason is None
