@@ -1,4 +1,4 @@
-"""Benchmarks as they are published: samples, truth, protocol, and what their servers take."""
+"""Read published benchmarks: samples, truth, scoring protocols, and submissions to servers."""
 
 from videoseg.benchmarks.folder_benchmark import FolderBenchmark
 from videoseg.benchmarks.prediction_folders import PREDICTION_LAYOUTS, PredictionFolder

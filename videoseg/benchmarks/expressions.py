@@ -1,4 +1,4 @@
-"""``meta_expressions.json``: the file that most benchmarks list videos and expressions in.
+"""Read ``meta_expressions.json``, in which most benchmarks list videos and expressions.
 
 ::
 
@@ -48,23 +48,23 @@ __all__ = [
 
 _AGAIN = "download the file again, or correct it"
 
-# Per side; more than any video has.
+# Upper bound on height and width, beyond any video.
 _MOST_PIXELS = 2**16
 
-# What an expression says and which object it means is nothing to break results down by.
+# Text, ids and targets of expressions are not attributes.
 _NO_ATTRIBUTES = {"exp", "exp_text", "exp_id", "obj_id", "anno_id"}
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One expression as the file has it.
+    """One expression of the file.
 
     Args:
         expression_id: Unique within the video.
         text: The sentence.
-        anno_ids: Keys of the masks; None where the file has none.
-        type_id: The benchmark's kind of expression, if it has any.
-        fields: Everything the file says about it.
+        anno_ids: Keys of the masks; None if the file has none.
+        type_id: The benchmark's kind of expression, if it has kinds.
+        fields: The whole entry of the file.
     """
 
     expression_id: str
@@ -85,7 +85,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class ExpressionVideo:
-    """One video as the file has it; ``size`` is None where the file does not say."""
+    """One video of the file; ``size`` is None if the file does not have it."""
 
     video_id: str
     frames: tuple[str, ...]
@@ -95,12 +95,12 @@ class ExpressionVideo:
 
 
 def sample_id(video: ExpressionVideo, expression: Expression) -> str:
-    """Return the id of the sample that asks an expression."""
+    """Return the id of the sample of an expression."""
     return f"{video.video_id}/{expression.expression_id}"
 
 
 def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
-    """Read the mapping of videos, with or without the ``videos`` around it."""
+    """Read the mapping of videos, which may be at the top level or under ``videos``."""
     document = read_mapping(path, problems)
     if document is None:
         return {}
@@ -112,7 +112,7 @@ def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
 
 
 def read_expressions(path: Path, problems: Problems) -> list[ExpressionVideo]:
-    """Read and check the file; odd entries are left out, and names that lead out close it."""
+    """Read and check the file. Invalid entries are left out; unsafe names are an error."""
     return expressions_of(path, videos_of(path, problems), problems)
 
 
@@ -128,8 +128,8 @@ def expressions_of(
     Args:
         path: The file.
         videos: The entry of each video.
-        problems: Where what is wrong is noted.
-        prepare: Brings a video's entry of another form into the usual one.
+        problems: Where problems are noted.
+        prepare: Converts a video's entry of another form into the usual one.
     """
     found = []
     for video_id, value in videos.items():
@@ -153,8 +153,8 @@ def _video(
     if not is_safe_id(video_id):
         problems.add(
             path,
-            f"{place} is not a usable id: it leads out of the folder or holds letters that file "
-            "names must not",
+            f"{place} is not a usable id: it leads out of the folder or has characters that file "
+            "names must not have",
             fix="do not trust this file; download it from the benchmark's own page",
         )
         return None
@@ -259,7 +259,7 @@ def no_group(_expression: Expression) -> str:
 
 
 def type_group(types: Mapping[int, str]) -> GroupOf:
-    """Return what puts expressions into groups by their ``type_id``; others get no group."""
+    """Return a function that groups expressions by ``type_id``; unknown ones get no group."""
 
     def group_of(expression: Expression) -> str:
         return "" if expression.type_id is None else types.get(expression.type_id, "")
@@ -275,7 +275,7 @@ def samples_of(
     Args:
         videos: The videos with their expressions.
         group_of: The group of an expression.
-        known: The ids of the samples that have a truth; None for all.
+        known: The ids of the samples that have a truth; None if all have one.
     """
     return [
         Sample(
@@ -292,7 +292,7 @@ def samples_of(
 
 
 def parsed_object_ids(value: Any) -> tuple[int, ...] | None:
-    """Return ids given as a number, text (``"1"``, ``"1, 2"``) or a list; None for others."""
+    """Return ids given as a number, text (``"1"``, ``"1, 2"``) or a list; None if invalid."""
     values = value if isinstance(value, list) else [value]
     found: list[int] = []
     for one in values:
@@ -311,7 +311,7 @@ def parsed_object_ids(value: Any) -> tuple[int, ...] | None:
 def object_ids_of(
     path: Path, videos: Iterable[ExpressionVideo], problems: Problems
 ) -> dict[str, tuple[int, ...]]:
-    """Return the object ids of every expression by the sample's id; others are left out."""
+    """Return the object ids of each expression by sample id; invalid ones are left out."""
     found: dict[str, tuple[int, ...]] = {}
     for video in videos:
         for expression in video.expressions:

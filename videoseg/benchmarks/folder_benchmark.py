@@ -1,4 +1,4 @@
-"""A benchmark of one's own: a folder of videos, a file of expressions, a folder of masks."""
+"""``FolderBenchmark``: base class for your own benchmark of videos, expressions and masks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi")
 
 
 class FolderBenchmark:
-    """Reads your own benchmark; subclass it and say what it is called.
+    """Reads your own benchmark. Subclass it, and give it a name and a protocol.
 
     ::
 
@@ -40,24 +40,24 @@ class FolderBenchmark:
 
     and with several ``splits`` the same in ``<root>/<split>/``. The file is
     ``{"videos": {<video>: {"expressions": {<id>: {"exp": <sentence>}}}}}``. A video may have
-    ``frames``, the names of the pictures that are its frames; by default all of them in natural
-    order. The frames of a video file are called ``00000``, ``00001`` and so on. An expression
-    may have ``no_target: true``: there is no such object and no mask. A frame without a mask's
-    picture is not annotated and does not count. Text under other keys becomes an attribute.
+    ``frames``, the names of the pictures that are its frames; by default all pictures in natural
+    order. The frames of a video file are named ``00000``, ``00001`` and so on. An expression may
+    have ``no_target: true``: there is no such object and no mask. A frame without a mask file is
+    not annotated and not scored. Text under other keys becomes an attribute.
 
-    A video that is missing, an expression without text or without masks is left out and told;
-    if most are, the folder cannot be read.
+    A missing video, or an expression without text or masks, is left out and reported; if most
+    are, the folder cannot be read.
 
     Args:
-        check_pictures: Whether videos and masks must be there.
+        check_pictures: Whether videos and masks must exist.
 
     Attributes:
-        name: What ``videoseg eval`` calls it.
+        name: Its name in ``videoseg eval``.
         protocol: How it is scored.
         splits: Its splits; the first is the default.
-        license: What its data may be used for.
+        license: License of the data.
         homepage: Download page.
-        submission: What its server takes, if it has one.
+        submission: Layout of a submission to its server; None if it has no server.
         group_key: The key of an expression that holds its group.
 
     Example:
@@ -130,7 +130,7 @@ class FolderBenchmark:
         return value if isinstance(value, str) else ""
 
 
-# What stands for "all frames" until the folder is looked at.
+# Placeholder for "all frames" until the folder is listed.
 _EVERY = ("*",)
 
 

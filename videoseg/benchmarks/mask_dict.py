@@ -46,11 +46,11 @@ __all__ = [
 
 
 def rle_problem(value: Any, size: Size) -> str | None:
-    """Say what is wrong with the form of an encoding, or return None. Runs are not looked at.
+    """Return what is wrong with the form of an encoding, or None. Runs are not checked.
 
     Args:
         value: None (not visible), a COCO RLE mapping, or a list of them (parts of one mask).
-        size: (height, width) it must have.
+        size: The required (height, width).
     """
     if value is None:
         return None
@@ -78,11 +78,11 @@ def rle_of(value: Any, size: Size) -> Rle | None:
     """Return an encoding as a mask; None stays None.
 
     Args:
-        value: As in ``rle_problem``, and found right by it.
+        value: A value that ``rle_problem`` accepts.
         size: (height, width).
 
     Raises:
-        ConfigError: If its runs are not those of a mask of this size.
+        ConfigError: If its runs do not fill a mask of this size.
     """
     if value is None:
         return None
@@ -95,10 +95,10 @@ def rle_of(value: Any, size: Size) -> Rle | None:
 
 
 def checked_rle(value: Any, size: Size, *, where: str) -> Rle | None:
-    """Check one encoding, form and runs, and return it as a mask.
+    """Check form and runs of one encoding, and return it as a mask.
 
     Raises:
-        EvaluationError: If it is not an encoding of this size.
+        EvaluationError: If it is not an encoding of a mask of this size.
     """
     if (problem := rle_problem(value, size)) is None:
         try:
@@ -109,15 +109,15 @@ def checked_rle(value: Any, size: Size, *, where: str) -> Rle | None:
 
 
 MASKS_AGAIN = "download the masks again; they must be those of the same release"
-"""What to do about a mask dictionary that does not fit."""
+"""Remedy for a mask dictionary that does not match the rest."""
 
 
 class MaskDictTruths:
-    """Truth from a mask dictionary. Masks stay encoded until somebody decodes them.
+    """Truth from a mask dictionary. Masks stay encoded.
 
     Args:
         masks: For each annotation id one encoding or None for each frame; already checked.
-        anno_ids: For each sample's id the annotations it means; none: no target.
+        anno_ids: For each sample's id the annotations it refers to; empty: no target.
         foreground: For each video all its annotated foreground, in the same form.
     """
 
@@ -132,7 +132,7 @@ class MaskDictTruths:
         self._foreground = foreground or {}
 
     def truth(self, sample: Sample, video: SplitVideo) -> Truth:
-        """Return the annotations a sample means, each as one object."""
+        """Return the annotations a sample refers to, each as one object."""
         foreground = self._foreground.get(sample.video_id)
         return Truth(
             size=video.size,
@@ -147,11 +147,11 @@ class MaskDictTruths:
 
 
 class MaskTrack(NamedTuple):
-    """Masks of a dictionary that are to be checked.
+    """One track of a mask dictionary, to be checked.
 
     Args:
-        key: What identifies it to whoever asks.
-        name: What it is called in messages.
+        key: Its key in the result of ``find_bad_tracks``.
+        name: Its name in messages.
         masks: One encoding or None for each frame.
         num_frames: The video's number of frames.
         size: (height, width) of its frames.
@@ -165,10 +165,10 @@ class MaskTrack(NamedTuple):
 
 
 def find_bad_tracks(tracks: Iterable[MaskTrack], problems: Problems) -> dict[Hashable, str]:
-    """Return what is wrong with each track whose length, sizes or runs do not fit its video.
+    """Return the problem of each track whose length, sizes or runs do not match its video.
 
-    Only the first masks of a track that is longer than its video count, which is noted: the
-    official scripts go through the frames and do not look further.
+    If a track is longer than its video, the masks beyond the last frame are ignored, as in the
+    official scripts, and a note is added.
     """
     checker = RunChecker()
     found: dict[Hashable, str] = {}
@@ -185,7 +185,7 @@ def find_bad_tracks(tracks: Iterable[MaskTrack], problems: Problems) -> dict[Has
 
     def report(place: tuple[MaskTrack, int], what: str) -> None:
         track, frame = place
-        # One problem for a track: the others are mostly the same.
+        # One problem for each track: further ones are mostly the same.
         found.setdefault(track.key, f"{track.name}, frame {frame}: {what}")
 
     checker.finish(report)
@@ -212,7 +212,7 @@ def _bad_form(track: MaskTrack) -> str | None:
 
 
 def first_size(track: Any) -> Size | None:
-    """Return the size that the first mask of a track claims, if there is one."""
+    """Return the size stated by the first mask of a track; None if there is none."""
     values = track if isinstance(track, list) else []
     for value in values:
         one = value[0] if isinstance(value, list) and value else value
@@ -227,7 +227,7 @@ def first_size(track: Any) -> Size | None:
 
 
 def _pixels(values: Sequence[Any], video: SplitVideo) -> tuple[int, ...] | None:
-    """Return the pixels of all parts of each mask; None if no mask has several."""
+    """Return the summed areas of the parts of each mask; None if no mask has several parts."""
     values = values[: len(video.names)]
     if not any(isinstance(value, list) and len(value) > 1 for value in values):
         return None
@@ -245,7 +245,7 @@ def _track(values: Sequence[Any], video: SplitVideo) -> tuple[Rle | None, ...]:
     return tuple(rle_of(value, video.size) for value in values[: len(video.names)])
 
 
-# Of a video whose masks are all null, nothing is ever compared with a size.
+# The size of a video whose masks are all null is never compared with anything.
 _ANY_SIZE = (1, 1)
 
 
@@ -267,19 +267,19 @@ def read_rle_split(
 
     Args:
         name: Benchmark and split.
-        root: The folder the user gave; files in messages are relative to it.
+        root: The folder that the user gave; files in messages are relative to it.
         protocol: How it is scored.
-        meta: The file of videos and expressions.
+        meta: The file that lists videos and expressions.
         pictures: The folder with one folder of frames for each video.
         masks: The mask dictionary; None if the masks are on the benchmark's server.
-        foreground: All annotated foreground for each video, ``{"masks_rle": [...]}``.
-        types: The ``type_id`` that an expression must have, and the groups; None for any.
-        group_of: The group of an expression, where there are no ``types``.
-        check_pictures: Whether the frames must be there; scoring alone needs none.
-        notes: What whoever reads the scores should know about the data.
+        foreground: The file of all annotated foreground of each video, ``{"masks_rle": [...]}``.
+        types: The allowed ``type_id`` of expressions, with their groups; None for any.
+        group_of: The group of an expression, if there are no ``types``.
+        check_pictures: Whether the frames must exist; scoring alone needs none.
+        notes: Notes about the data that matter for the scores.
 
     Raises:
-        EvaluationError: If the folder is not as it should be; all problems are listed.
+        EvaluationError: If the folder has another layout; all problems are listed.
     """
     problems = Problems(name, root)
     for note in notes:
@@ -298,12 +298,12 @@ def read_rle_split(
     )
     truths = anno_ids = None
     if masks is not None:
-        united = None
+        all_masks = None
         if foreground is not None:
-            united = _foreground(foreground, located_videos(videos, places), places, problems)
-            places = {key: place for key, place in places.items() if key in united}
+            all_masks = _foreground(foreground, located_videos(videos, places), places, problems)
+            places = {key: place for key, place in places.items() if key in all_masks}
         anno_ids = _anno_ids(meta, masks, videos, places, encoded, problems)
-        truths = MaskDictTruths(encoded, anno_ids, united)
+        truths = MaskDictTruths(encoded, anno_ids, all_masks)
     samples = samples_of(located_videos(videos, places), group_of, anno_ids)
     problems.raise_any(len(samples))
     return LoadedSplit(
@@ -320,7 +320,7 @@ def read_rle_split(
 def mask_track(
     video: ExpressionVideo, place: VideoPlace, anno_id: str, masks: Mapping[str, Any]
 ) -> MaskTrack:
-    """Return what is to be checked of an annotation of a video."""
+    """Return an annotation of a video as a track to be checked."""
     return MaskTrack(
         (video.video_id, anno_id),
         f"annotation {anno_id} (video {video.video_id!r})",
@@ -367,7 +367,7 @@ def _anno_ids(
     masks: Mapping[str, Any],
     problems: Problems,
 ) -> dict[str, tuple[str, ...]]:
-    """Return the annotations of each sample whose annotations are all there and sound."""
+    """Return the annotations of each sample whose annotations all exist and are valid."""
     bad = find_bad_tracks(
         (
             mask_track(video, places[video.video_id], anno_id, masks)
@@ -380,7 +380,7 @@ def _anno_ids(
         problems,
     )
     found: dict[str, tuple[str, ...]] = {}
-    # Samples that are left out for one annotation are told together.
+    # Samples that are left out because of one annotation are reported together.
     odd: Counter[str] = Counter()
     for video in videos:
         # The samples of a video that is left out have been counted already.

@@ -1,4 +1,4 @@
-"""What a benchmark's server takes, written exactly so."""
+"""Write the zip that a benchmark's server accepts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Masks", "write_submission"]
 Masks: TypeAlias = Mapping[int, Sequence[Rle | None]]
 """For each object one mask for each frame of the video; None where it is not visible."""
 
-# Zips are compared and cached by their bytes: a time of writing would make each one new.
+# A fixed time stamp, so that the same masks give the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -35,15 +35,15 @@ def write_submission(
     *,
     format: SubmissionFormat,  # noqa: A002
 ) -> Path:
-    """Write the zip that a benchmark's server takes.
+    """Write the zip that a benchmark's server accepts.
 
-    For every sample of the split and every frame of its video there is one 8-bit grey PNG with
-    0 and 255, of the frame's size, showing the union of the objects. Masks are encoded one frame
-    at a time. The zip appears whole or not at all.
+    For every sample of the split and every frame of its video there is one 8-bit grayscale PNG
+    with 0 and 255, of the frame's size: the union of the objects. Masks are encoded one frame at
+    a time. The zip is written completely or not at all.
 
     Args:
         split: The split that was predicted.
-        predictions: Each sample with its masks over all frames; no object: an empty answer.
+        predictions: Each sample with its masks over all frames; no object is an empty answer.
         path: The zip to write; it must not exist.
         format: The benchmark's ``submission``.
 
@@ -51,8 +51,8 @@ def write_submission(
         The path of the zip.
 
     Raises:
-        EvaluationError: If a sample is not of the split, comes twice or is missing, if masks
-            do not fit the video, or a name could lead out of the zip.
+        EvaluationError: If a sample is not of the split, comes twice or is missing, masks do not
+            match the video, or a name could lead out of the zip.
         OutputError: If the zip exists or cannot be written.
     """
     target = expand_path(path)

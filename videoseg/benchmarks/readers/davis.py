@@ -44,7 +44,7 @@ class Davis2016:
                JPEGImages/480p/<sequence>/<frame>.jpg
                Annotations/480p/<sequence>/<frame>.png   (foreground: above 0)
 
-    A line of the list is a sequence's name, or the paths of a frame and its mask. Without a
+    A line of the list is the name of a sequence, or the paths of a frame and its mask. Without a
     folder ``ImageSets`` every annotated sequence is read. Each sequence is one sample, whose
     prompt is the mask of the first frame. If the masks of another release
     have several objects, all of them are the foreground.

@@ -43,17 +43,17 @@ class GroundMoRe:
     "action_start", "action_end"}}``. Ids of videos end with the clip's begin and end in the
     source, ``MMSS_MMSS``; times of an action are minutes and seconds of the source, such as
     ``4:15`` (or ``1:04:15``), at 6 frames per second: frames ``(start - clip) * 6`` to
-    ``(end - clip) * 6 - 1`` show it. Scored are 20 frames at equal distances, as the published
-    script has it: of a clip with fewer frames some count twice. Outside the action, and where a
-    mask's file is missing, the truth is empty. Masks are looked up by the frame's index, also as
-    there: ``frame_<index>`` with six digits, or seven digits alone, whatever the frame itself is
-    called; by the frame's name only where that is of neither form. Videos without pictures are
+    ``(end - clip) * 6 - 1`` show it. Scored are 20 evenly spaced frames, as in the published
+    script: of a clip with fewer frames some count twice. Outside the action, and where a mask
+    file is missing, the truth is empty. Masks are looked up by the index of the frame, as in the
+    script: ``frame_<index>`` with six digits, or seven digits alone, whatever the name of the
+    frame; by that name only if it has neither form. Videos without pictures are
     left out (the archive of ``trainval`` lacks one). Groups by ``q_type``: Causal, Sequential,
     Counterfactual, Descriptive.
 
     Args:
-        check_pictures: Whether the pictures must be there. Nothing else says how many frames a
-            video has: without them there is no truth either.
+        check_pictures: Whether the pictures must exist. Only they give the number of frames of a
+            video: without them there is no truth either.
     """
 
     name = "groundmore"

@@ -34,14 +34,14 @@ class LongRvos:
                        Annotations/<video>/<obj_id>/<frame>.png     (above 0: the object)
 
     ``root`` may also be the folder of one split, and the file may lack the ``videos`` around it.
-    ``JPEGImages`` and ``Annotations`` may each lie in a folder of the same name, where the
-    download script of the authors leaves them. Groups by ``type``, as the file has it: static,
+    ``JPEGImages`` and ``Annotations`` may each be in a folder of the same name, as the authors'
+    download script leaves them. Groups by ``type``, as written in the file: static,
     dynamic, and hybrid or ``static+dynamic``. A frame without a picture does not show the
-    object, and an object without a folder is never seen. Every frame counts. Releases of the
+    object, and an object without a folder is never visible. Every frame is scored. Releases of the
     test set without ``Annotations`` have no truth.
 
     Args:
-        check_pictures: Whether frames and masks must be there.
+        check_pictures: Whether frames and masks must exist.
     """
 
     name = "long-rvos"
@@ -133,7 +133,7 @@ def _mask_folders(video: ExpressionVideo, folders: Mapping[str, Path]) -> list[P
 def _check_annotated(
     annotations: Path, videos: Sequence[ExpressionVideo], problems: Problems
 ) -> None:
-    """Refuse a folder with masks of hardly any video: objects without a folder count as unseen."""
+    """Refuse a folder that lacks most videos, since objects without a folder count as unseen."""
     bare = [video for video in videos if not (annotations / video.video_id).is_dir()]
     if len(bare) > len(videos) / 2:
         problems.add(

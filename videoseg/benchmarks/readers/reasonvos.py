@@ -36,19 +36,19 @@ class ReasonVos:
                Annotations/<source>_<video>_<obj_id>/<frame>.png     (above 0: the object)
 
     A video's entry has ``source`` (vipseg, burst, mose, mevis) and its ``expressions`` either by
-    id or as a list of ``{"exp_id", "exp_text", "obj_id"}``. Each object counts its expressions
-    anew: where an ``exp_id`` repeats in a video, its expressions are called
+    id or as a list of ``{"exp_id", "exp_text", "obj_id"}``. The expressions of each object are
+    numbered separately: if an ``exp_id`` repeats in a video, its expressions are named
     ``<obj_id>_<exp_id>``. Folders of vipseg have ``obj_id`` padded to nine digits.
 
-    Where there are no ``Annotations``, the form that Sa2VA's evaluation uses is read instead:
+    If there are no ``Annotations``, the form used by the evaluation of Sa2VA is read instead:
     ``meta_expressions_format.json`` (a single number as ``anno_id``) and ``mask_dict.json``.
 
     Frames without a mask's file are not annotated. Groups by ``is_sent`` of the expression, or
-    of its video: long (a sentence) and short. The published script leaves out what has no
-    prediction; here that scores 0.
+    of its video: long (a sentence) and short. The published script leaves out samples without a
+    prediction; here they score 0.
 
     Args:
-        check_pictures: Whether frames and masks must be there.
+        check_pictures: Whether frames and masks must exist.
     """
 
     name = "reasonvos"
@@ -78,7 +78,7 @@ class ReasonVos:
                 check_pictures=self._check_pictures,
                 notes=[
                     "this is the converted copy of ReasonVOS, whose converter lost expressions "
-                    "and gave others the masks of another object; numbers on it are on other truth"
+                    "and gave others the masks of another object; its scores are not comparable"
                 ],
             )
         problems = Problems(f"{self.name}/{split}", root)

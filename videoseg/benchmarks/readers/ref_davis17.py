@@ -56,20 +56,20 @@ class RefDavis17:
                {valid,train}/Annotations/<video>/<frame>.png   (ids, those of DAVIS unsupervised)
                {valid,train}/mask_dict.json or mask_dict.pkl   (instead of Annotations)
 
-    This is what the conversion script of ReferFormer makes of DAVIS-2017 and the text
+    This is the output of ReferFormer's conversion script for DAVIS-2017 and the text
     annotations. Every object has four expressions, one after another: two annotators, each for
     the first frame and for the whole video. In the mask dictionary, keys count the expressions
     over the sorted names of videos and, within one, the sorted names of expressions (as text:
     "10" before "2"). The pickle is read without running what it may hold. Others read the same
-    file with the expressions in the order of the file; nothing in it tells which was meant. A
+    file with the expressions in the order of the file; the file does not say which is correct. A
     note of the split says if expressions of one object get different masks, and whether the
-    other order mends that.
+    other order avoids that.
 
     The protocol is that of each expression by itself. For the official one, with the objects of
     each annotator merged, give the predictions to ``videoseg.benchmarks.merge_annotators``.
 
     Args:
-        check_pictures: Whether frames and masks must be there.
+        check_pictures: Whether frames and masks must exist.
         mask_order: How the mask dictionary counts the expressions of a video: ``text``, sorted
             as text, or ``file``, as in ``meta_expressions.json``.
 
@@ -110,7 +110,7 @@ class RefDavis17:
         masks = None
         if not annotations.is_dir():
             masks = _mask_dict(folder, problems, required=self._check_pictures)
-        # Expressions that are left out count all the same.
+        # Expressions that are left out are counted as well.
         keys = {order: _mask_keys(document, order) for order in _ORDERS}
         places = locate_videos(
             videos,
@@ -173,7 +173,7 @@ def _valid_samples(
     keys: Mapping[str, str],
     problems: Problems,
 ) -> dict[str, str]:
-    """Return the samples whose masks are there and fit, with their keys."""
+    """Return the samples whose masks exist and are valid, with their keys."""
     wanted = {
         sample_id(video, expression): (video, keys[sample_id(video, expression)])
         for video in videos
@@ -284,17 +284,18 @@ def merge_annotators(
 
     Expressions of a video come object by object, four for each: expression ``4 * i + k`` is
     annotator ``k``'s for the ``i``-th object. Where objects overlap, the first one gets the
-    pixel, which is what the published conversion does with masks of 0 and 1 (argmax over the
-    objects and a constant background).
+    pixel, as in the published conversion of masks of 0 and 1 (argmax over the objects and a
+    constant background).
 
-    The truth is every object of the video's annotation, described or not. Score what is yielded
-    with the protocol ``ref-davis17-official``, which counts those of the first frame; its groups
-    are the annotators, and as each has the same objects the overall mean is the mean of the four.
+    The truth is every object of the video's annotation, described or not. Score the results
+    with the protocol ``ref-davis17-official``, which counts the objects of the first frame. Its
+    groups are the annotators; as each has the same objects, the overall mean is the mean of the
+    four.
 
     Args:
         split: A split of ``ref-davis17`` that has pictures of object ids.
-        predicted: Gives the mask of an expression on each annotated frame, the union of what
-            was found; None if it has no prediction.
+        predicted: Returns the mask of an expression on each annotated frame, the union of the
+            predicted objects; None if there is no prediction.
 
     Yields:
         A sample (the video, ``annotator-0`` to ``annotator-3``), the merged objects, numbered
@@ -336,7 +337,7 @@ def described_videos(split: BenchmarkSplit) -> dict[str, list[Sample]]:
 
 
 def annotators_of(video_id: str) -> tuple[Sample, ...]:
-    """Return what is scored of a video: ``annotator-0`` to ``annotator-3``."""
+    """Return the samples that are scored for a video: ``annotator-0`` to ``annotator-3``."""
     names = [f"annotator-{number}" for number in range(NUM_ANNOTATORS)]
     return tuple(Sample(video_id, name, "", group=name) for name in names)
 
@@ -347,7 +348,7 @@ def merge_annotator(
     truth: Truth,
     predicted: Callable[[Sample], Sequence[Rle | None] | None],
 ) -> dict[int, tuple[Rle | None, ...]] | None:
-    """Return what the expressions of one annotator were answered with, merged.
+    """Return the merged predictions for the expressions of one annotator.
 
     Args:
         annotator: One of ``annotators_of`` a video.

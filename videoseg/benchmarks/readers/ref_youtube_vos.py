@@ -32,13 +32,13 @@ class RefYoutubeVos:
                train/Annotations/<video>/<frame>.png      (ids; obj_id of the expressions)
                valid/JPEGImages/<video>/<frame>.jpg
 
-    The masks of ``valid`` are on the server: its truth is None and predictions are uploaded.
-    The file of ``valid`` lists the videos of the test set, too, whose frames are not public.
-    Those that the file of ``test`` names are passed over (202 videos remain); where that file is
-    not part of the download, the videos without a folder of frames are left out.
+    The masks of ``valid`` are on the server: its truth is None, and predictions are uploaded.
+    The file of ``valid`` also lists the videos of the test set, whose frames are not public.
+    Videos listed in the file of ``test`` are skipped (202 videos remain); if that file is not part
+    of the download, videos without a folder of frames are left out.
 
     Args:
-        check_pictures: Whether frames and masks must be there.
+        check_pictures: Whether frames and masks must exist.
     """
 
     name = "ref-youtube-vos"

@@ -40,18 +40,18 @@ class Refcoco:
                refcoco/instances.json
                images/mscoco/images/train2014/COCO_train2014_<id>.jpg
 
-    ``root`` may also be the folder ``refcoco``; the images may lie in ``images/train2014`` or
+    ``root`` may also be the folder ``refcoco``; the images may be in ``images/train2014`` or
     ``train2014`` of the root or of the folder above it. An image is a video of one frame, named
     like its file; a sample is one sentence, its expression id the ``sent_id``. The pickle is
-    read without running what it may hold; the same list as JSON is taken, too.
+    read without running what it may hold; the same list as JSON is accepted as well.
 
     A sentence without text or a region that cannot be drawn is left out; an empty list of
     polygons is an empty region.
 
     Args:
-        split_by: Whose division into splits: ``unc`` (val, testA, testB, train) or ``google``
+        split_by: The division into splits: ``unc`` (val, testA, testB, train) or ``google``
             (val, test, train).
-        check_pictures: Whether the images must be there.
+        check_pictures: Whether the images must exist.
 
     Raises:
         ConfigError: If there is no such division.
@@ -116,8 +116,8 @@ class RefcocoPlus(Refcoco):
     """refCOCO+: no words for places (Yu et al., ECCV 2016). Layout as refCOCO, ``refcoco+``.
 
     Args:
-        split_by: Whose division into splits: ``unc``.
-        check_pictures: Whether the images must be there.
+        split_by: The division into splits: ``unc``.
+        check_pictures: Whether the images must exist.
     """
 
     name = "refcoco-plus"
@@ -129,9 +129,9 @@ class Refcocog(Refcoco):
     """refCOCOg: longer sentences (Mao et al., CVPR 2016). Layout as refCOCO, ``refcocog``.
 
     Args:
-        split_by: Whose division into splits: ``umd`` (val, test, train) or ``google`` (val,
+        split_by: The division into splits: ``umd`` (val, test, train) or ``google`` (val,
             train).
-        check_pictures: Whether the images must be there.
+        check_pictures: Whether the images must exist.
     """
 
     name = "refcocog"
@@ -153,8 +153,8 @@ class Grefcoco(Refcoco):
     the authors' loader does. Groups: single, multiple, no-target.
 
     Args:
-        split_by: Whose division into splits: ``unc``.
-        check_pictures: Whether the images must be there.
+        split_by: The division into splits: ``unc``.
+        check_pictures: Whether the images must exist.
     """
 
     name = "grefcoco"
@@ -186,18 +186,18 @@ def read_references(
 
     Args:
         name_of_split: Benchmark and split.
-        root: The folder the user gave.
+        root: The folder that the user gave.
         folder: The folder of ``instances.json``.
         references: A list of ``{"split", "image_id", "ann_id", "sentences": [...]}``.
-        path: The file they are from.
-        split: Which of them to take.
+        path: The file of the references.
+        split: The split whose references are used.
         protocol: How the split is scored.
-        problems: What is wrong already.
-        with_crowds: Whether annotations of crowds are part of what is meant.
-        check_pictures: Whether the images must be there.
+        problems: The problems found so far.
+        with_crowds: Whether annotations of crowds are part of a target.
+        check_pictures: Whether the images must exist.
 
     Raises:
-        EvaluationError: If the folder is not as it should be; all problems are listed.
+        EvaluationError: If the folder has another layout; all problems are listed.
     """
     instances = folder / "instances.json"
     images, annotations = read_instances(instances, problems)
@@ -250,7 +250,7 @@ def read_references(
         for sentence in reference["sentences"]:
             sample = _sample(video.names[0], sentence, len(ids))
             if sample is not None and sample.id in meant:
-                # Some releases number the sentences of each reference anew.
+                # Some releases number the sentences of each reference separately.
                 sample = replace(sample, expression_id=f"{name}-{sample.expression_id}")
             if sample is None or sample.id in meant:
                 where = f"reference {shorten(name)} has a sentence without text or id"

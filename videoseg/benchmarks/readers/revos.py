@@ -1,4 +1,4 @@
-"""ReVOS, and Ref-SAV, which has the same layout."""
+"""ReVOS and Ref-SAV: expressions and a mask dictionary, of the same layout."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Revos:
                mask_dict_foreground.json         (for R)
                JPEGImages/<video>/<frame>.jpg
 
-    Videos may also lie in the root itself, without ``JPEGImages``. Ids of videos hold slashes
+    Videos may also be in the root itself, without ``JPEGImages``. Ids of videos have slashes
     (``<source>/<video>``). The truth of an expression is the union of its ``anno_id``; where they
-    overlap a pixel counts once. Groups by ``type_id``: 0 referring, 1 reasoning, 2 no-target
+    overlap, a pixel counts once. Groups by ``type_id``: 0 referring, 1 reasoning, 2 no-target
     (no such object), which the overall score leaves out. Expressions of another type are left
     out.
 
     Args:
-        check_pictures: Whether the frames must be there; scoring alone needs none.
+        check_pictures: Whether the frames must exist; scoring alone needs none.
     """
 
     name = "revos"
@@ -77,7 +77,7 @@ class RefSav:
     any other a short one; the overall score is the plain mean of the two groups.
 
     Args:
-        check_pictures: Whether the frames must be there; scoring alone needs none.
+        check_pictures: Whether the frames must exist; scoring alone needs none.
     """
 
     name = "ref-sav"

@@ -1,4 +1,4 @@
-"""Rendered clips with exact masks, queries with answers, and reference reasoning."""
+"""Synthetic clips for videoseg, with exact masks, queries, answers and reference reasoning."""
 
 from videoseg_synthetic.benchmark import SPLIT_SEEDS, SyntheticBenchmark
 from videoseg_synthetic.clip import SyntheticClip, make_clip

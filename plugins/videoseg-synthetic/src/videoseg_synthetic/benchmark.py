@@ -33,7 +33,7 @@ PROTOCOL = EvalProtocol(
     source="videoseg-synthetic: J and F as DAVIS defines them, mean over queries",
 )
 
-# A clip is drawn once for all of its queries; more would only take memory.
+# Enough to draw a clip once for all of its queries.
 _KEPT_CLIPS = 2
 
 
@@ -134,7 +134,7 @@ class SyntheticBenchmark:
 
 
 class SyntheticSplit:
-    """A split of ``SyntheticBenchmark``. At most two clips are in memory at a time.
+    """A split of ``SyntheticBenchmark``; at most two clips are in memory at a time.
 
     Args:
         name: Benchmark and split.
@@ -164,7 +164,7 @@ class SyntheticSplit:
                 continue
             self._seeds[video_id] = seed
             queries = clip.queries_of(options.difficulty_of(seed))
-            for number, query in enumerate(_varied(queries, queries_per_video)):
+            for number, query in enumerate(_choose_varied(queries, queries_per_video)):
                 sample = Sample(
                     video_id,
                     str(number),
@@ -190,7 +190,7 @@ class SyntheticSplit:
         Raises:
             VideoError: If there is no clip of this id.
         """
-        return self._drawn(video_id).video
+        return self._draw(video_id).video
 
     def frame_names(self, video_id: str) -> tuple[str, ...]:
         """What each frame of a clip is called: ``00000``, ``00001``, ..."""
@@ -211,7 +211,7 @@ class SyntheticSplit:
         object_ids = self._object_ids.get(sample.id)
         if object_ids is None:
             raise EvaluationError(f"{self.name} has no sample {sample.id!r}")
-        clip = self._drawn(sample.video_id)
+        clip = self._draw(sample.video_id)
         return Truth(
             size=clip.size,
             frames=tuple(range(clip.num_frames)),
@@ -222,7 +222,7 @@ class SyntheticSplit:
             },
         )
 
-    def _drawn(self, video_id: str) -> SyntheticClip:
+    def _draw(self, video_id: str) -> SyntheticClip:
         seed = self._seeds.get(video_id)
         if seed is None:
             raise VideoError(
@@ -243,7 +243,7 @@ def _clip(seed: int, options: _ClipOptions) -> SyntheticClip:
     )
 
 
-def _varied(queries: Sequence[SyntheticQuery], count: int) -> Iterator[SyntheticQuery]:
+def _choose_varied(queries: Sequence[SyntheticQuery], count: int) -> Iterator[SyntheticQuery]:
     """Yield at most ``count`` queries, one of each kind before a second one of any."""
     kinds: set[str] = set()
     again: list[SyntheticQuery] = []

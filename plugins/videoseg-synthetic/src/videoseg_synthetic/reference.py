@@ -1,4 +1,4 @@
-"""The reference answer to a question: where to look, what to say, which prompts to give."""
+"""The reference answer to a question: frames to look at, reasoning, and prompts."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ __all__ = ["SyntheticQuery", "reference_query"]
 _OVERVIEW_FRAMES = 8
 _DETAIL_FRAMES = 6
 
+_NUM_KEYFRAMES = 3
+# Keyframes are at least a sixth of the evidence's window apart.
+_KEYFRAMES_PER_WINDOW = 6
+# Between frames that show the objects equally well, the one near the middle of the evidence wins.
+_MIDDLE_WEIGHT = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class SyntheticQuery:
@@ -37,15 +43,15 @@ class SyntheticQuery:
     Args:
         text: The query.
         difficulty: What it takes to answer it.
-        kind: The sort of question, such as ``color`` or ``moves-left``.
-        object_ids: The objects meant, sorted; none if nothing in the video fits.
-        keyframes: Frames good for localisation, best first; none if there is no answer.
-        window: Where the evidence lies.
+        kind: The kind of question, such as ``color`` or ``moves-left``.
+        object_ids: The objects asked for, sorted; empty if nothing in the video fits.
+        keyframes: Frames good for localization, best first; empty if there is no answer.
+        window: The frames that contain the evidence.
         selections: The frames shown in each turn of the reference reasoning.
-        moves: The reference moves: perhaps a look, then the grounding.
+        moves: The reference moves: a look where one is needed, then the grounding.
         trace: The reference reasoning, turn by turn.
-        grounding: The reference answer: for each object a box, inner points and points that
-            are not on it.
+        grounding: The reference answer: for each object a box, points inside it and points
+            beside it.
     """
 
     text: str
@@ -61,12 +67,12 @@ class SyntheticQuery:
 
     @property
     def keyframe(self) -> int | None:
-        """The best frame for localisation; None if there is no answer."""
+        """The best frame for localization; None if there is no answer."""
         return self.keyframes[0] if self.keyframes else None
 
 
 def reference_query(seen: Measurements, proposal: Proposal) -> SyntheticQuery:
-    """Work out the whole reference answer to a proposed question."""
+    """Build the complete reference answer to a proposed question."""
     whole = Window(0, seen.num_frames)
     frames = _keyframes(seen, proposal)
     keyframe = frames[0] if frames else None
@@ -124,7 +130,7 @@ def reference_query(seen: Measurements, proposal: Proposal) -> SyntheticQuery:
 
 
 def _keyframes(seen: Measurements, proposal: Proposal) -> tuple[int, ...]:
-    """Return frames that show all the objects meant, best first."""
+    """Return frames that show all objects asked for, best first."""
     if not proposal.answer:
         return ()
     targets = list(proposal.answer)
@@ -140,12 +146,15 @@ def _keyframes(seen: Measurements, proposal: Proposal) -> tuple[int, ...]:
     middle = (proposal.window.start + proposal.window.stop - 1) / 2
     shown = np.minimum(seen.fractions[targets].min(axis=0), 1.0)
     near = 1 - np.abs(window - middle) / max(1, seen.num_frames)
-    score = np.where(candidates, shown + 0.05 * near, -1.0)
+    score = np.where(candidates, shown + _MIDDLE_WEIGHT * near, -1.0)
     best: list[int] = []
     for frame in np.argsort(-score, kind="stable"):
-        if score[frame] < 0 or len(best) == 3:
+        if score[frame] < 0 or len(best) == _NUM_KEYFRAMES:
             break
-        if all(abs(int(frame) - other) >= max(1, len(proposal.window) // 6) for other in best):
+        if all(
+            abs(int(frame) - other) >= max(1, len(proposal.window) // _KEYFRAMES_PER_WINDOW)
+            for other in best
+        ):
             best.append(int(frame))
     return tuple(best)
 

@@ -20,7 +20,7 @@ NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six")
 
 
 def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
-    """Yield the questions in several steps that this scene answers without doubt."""
+    """Yield the questions in several steps that have a clear answer in this scene."""
     if len(seen.objects) < 2:
         return
     yield from _same_color(seen, rng)
