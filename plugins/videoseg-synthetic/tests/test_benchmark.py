@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,12 +15,12 @@ from videoseg.benchmarks import open_benchmark
 from videoseg.errors import ConfigError, EvaluationError, VideoError
 from videoseg.testing import BenchmarkContract
 
-SMALL = {"num_videos": 6, "size": (64, 96), "num_frames": 24}
+SMALL = {"num_videos": 6, "size": (64, 96), "num_frames": 16}
 
 
 class TestContract(BenchmarkContract):
     def make(self) -> SyntheticBenchmark:
-        return SyntheticBenchmark(**SMALL)
+        return SyntheticBenchmark(num_videos=2, size=(64, 96), num_frames=12)
 
     def root(self) -> None:
         return None
@@ -30,7 +33,6 @@ def split():
 
 def test_splits_share_no_seed_and_leave_the_first_million_free():
     for first, second in itertools.combinations(SPLIT_SEEDS.values(), 2):
-        assert not set(first[:10]) & set(second)
         assert first.stop <= second.start or second.stop <= first.start
     assert all(seeds.start >= 1_000_000 for seeds in SPLIT_SEEDS.values())
 
@@ -42,10 +44,10 @@ def test_difficulties_take_turns_and_are_groups(split):
 
 
 def test_truth_is_that_of_the_clip_of_the_seed(split):
-    for sample in split.samples:
+    for sample in split.samples[:4]:
         seed = int(sample.video_id.partition("-")[0])
         assert seed in SPLIT_SEEDS["val"]
-        clip = make_clip(seed=seed, difficulty=sample.group, size=(64, 96), num_frames=24)
+        clip = make_clip(seed=seed, difficulty=sample.group, size=(64, 96), num_frames=16)
         query = next(query for query in clip.queries if query.text == sample.query)
         truth = split.truth(sample)
         assert tuple(truth.objects) == query.object_ids
@@ -53,7 +55,7 @@ def test_truth_is_that_of_the_clip_of_the_seed(split):
             dense = [np.zeros(truth.size, bool) if m is None else m.decode() for m in masks]
             assert np.array_equal(dense, clip.masks(object_id))
         if sample.expression_id == "0":
-            assert np.array_equal(split.video(sample.video_id)[23], clip.frames[23])
+            assert np.array_equal(split.video(sample.video_id)[15], clip.frames[15])
 
 
 def test_more_videos_do_not_change_the_first_ones(split):
@@ -68,7 +70,7 @@ def test_one_difficulty_can_be_asked_for():
 
 
 def test_other_sizes_have_other_ids(split):
-    larger = SyntheticBenchmark(**{**SMALL, "size": (80, 96)}).read()
+    larger = SyntheticBenchmark(**{**SMALL, "size": (80, 96), "num_videos": 1}).read()
     assert not {one.video_id for one in larger.samples} & {one.video_id for one in split.samples}
 
 
@@ -83,7 +85,8 @@ def test_a_folder_is_refused(tmp_path):
         open_benchmark("synthetic", tmp_path, options=SMALL)
 
 
-def test_clips_too_short_for_a_difficulty_are_left_out_or_refused():
+def test_clips_too_short_for_a_difficulty_are_left_out_or_refused(monkeypatch):
+    monkeypatch.setattr("videoseg_synthetic.clip._ATTEMPTS", 4)
     with pytest.raises(EvaluationError, match="ask for longer clips"):
         SyntheticBenchmark(num_videos=1, num_frames=1, size=(64, 64), difficulty="motion").read()
     split = SyntheticBenchmark(num_videos=2, num_frames=1, size=(64, 64)).read()
@@ -91,8 +94,22 @@ def test_clips_too_short_for_a_difficulty_are_left_out_or_refused():
 
 
 def test_unknown_videos_and_samples_are_refused(split):
-    other = SyntheticBenchmark(**SMALL).read(split="test")
+    other = SyntheticBenchmark(**{**SMALL, "num_videos": 1}).read(split="test")
     with pytest.raises(VideoError, match="no video"):
         split.video(other.samples[0].video_id)
     with pytest.raises(EvaluationError, match="no sample"):
         split.truth(other.samples[0])
+
+
+def test_the_command_needs_no_root(tmp_path):
+    options = ("num_videos=1", "queries_per_video=1", "size=[64, 96]", "num_frames=8")
+    arguments = ["eval", "synthetic", "--pipeline", "attributes", "-o", str(tmp_path / "run")]
+    for option in options:
+        arguments += ["-B", option]
+    command = [sys.executable, "-m", "videoseg", *arguments, "--workers", "0", "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    results = report["results"]
+    assert results["benchmark"] == "synthetic/val"
+    assert [row["label"] for row in results["groups"]["rows"]] == ["appearance"]
+    assert "kind" in [breakdown["name"] for breakdown in results["breakdowns"]]
