@@ -20,6 +20,7 @@ __all__ = [
     "SubmissionFormat",
     "Truth",
     "left_out_of",
+    "needs_root",
     "notes_of",
 ]
 
@@ -226,6 +227,11 @@ class DrawnBenchmark(Protocol):
 def _clean(value: str) -> str:
     # Readers of plug-ins may put other types there; they are checked where they are used.
     return well_formed(value) if isinstance(value, str) else value
+
+
+def needs_root(benchmark: Benchmark) -> bool:
+    """Return whether a benchmark must be given a folder."""
+    return not isinstance(benchmark, DrawnBenchmark) or benchmark.needs_root
 
 
 def left_out_of(split: BenchmarkSplit) -> tuple[LeftOut, ...]:

@@ -128,6 +128,7 @@ def evaluate_benchmark(
     Exits with 1 if every one of them failed.
     """
     from videoseg.benchmarks import build_benchmark, open_benchmark
+    from videoseg.benchmarks.types import needs_root
     from videoseg.cli.composing import checked_pipeline, parse_options
     from videoseg.cli.eval_progress import EvaluationProgress
     from videoseg.cli.terminal import open_console, working, write_json
@@ -140,7 +141,10 @@ def evaluate_benchmark(
     pipe = checked_pipeline(
         pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
     )
-    submission = build_benchmark(benchmark, options=read_options).submission
+    built = build_benchmark(benchmark, options=read_options)
+    if root is None and needs_root(built):
+        raise click.UsageError(f"{benchmark} needs --root, the folder of its data")
+    submission = built.submission
     with working(f"reading {benchmark}", quiet=quiet):
         samples = open_benchmark(benchmark, root, split, strict=strict, options=read_options)
     if report_only:

@@ -112,4 +112,5 @@ def test_the_command_needs_no_root(tmp_path):
     results = report["results"]
     assert results["benchmark"] == "synthetic/val"
     assert [row["label"] for row in results["groups"]["rows"]] == ["appearance"]
-    assert "kind" in [breakdown["name"] for breakdown in results["breakdowns"]]
+    (sample,) = results["samples"]
+    assert sample["attributes"]["kind"]
