@@ -1,16 +1,25 @@
-"""Benchmarks as they are published: samples, truth, protocol, and what their servers take."""
+"""Read published benchmarks: samples, truth, scoring protocols, and submissions to servers."""
 
 from videoseg.benchmarks.folder_benchmark import FolderBenchmark
-from videoseg.benchmarks.opening import build_benchmark, open_benchmark
 from videoseg.benchmarks.prediction_folders import PREDICTION_LAYOUTS, PredictionFolder
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo
-from videoseg.benchmarks.submission import SubmissionFormat, write_submission
-from videoseg.benchmarks.types import Benchmark, BenchmarkSplit, LeftOut, Sample, Truth
+from videoseg.benchmarks.split import LoadedSplit, build_benchmark, open_benchmark, split_named
+from videoseg.benchmarks.submission import write_submission
+from videoseg.benchmarks.types import (
+    Benchmark,
+    BenchmarkSplit,
+    DrawnBenchmark,
+    LeftOut,
+    Sample,
+    SubmissionFormat,
+    Truth,
+)
+from videoseg.benchmarks.videos import SplitVideo
 
 __all__ = [
     "PREDICTION_LAYOUTS",
     "Benchmark",
     "BenchmarkSplit",
+    "DrawnBenchmark",
     "FolderBenchmark",
     "LeftOut",
     "LoadedSplit",
@@ -21,5 +30,6 @@ __all__ = [
     "Truth",
     "build_benchmark",
     "open_benchmark",
+    "split_named",
     "write_submission",
 ]

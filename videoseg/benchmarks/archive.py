@@ -1,4 +1,4 @@
-"""The files of a prediction: a folder, or a zip that is read without being unpacked."""
+"""The files of predictions: a folder, or a zip that is read without unpacking it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 from typing import Protocol
 
-from videoseg.benchmarks.names import is_safe_id
+from videoseg.benchmarks.untrusted import is_safe_id
 from videoseg.errors import EvaluationError
 from videoseg.files import read_bytes
 from videoseg.text import printable, shorten, shorten_text
@@ -19,15 +19,15 @@ __all__ = ["FileTree", "open_tree"]
 
 MAX_FILES = 5_000_000
 MAX_FILE_BYTES = 64 * 2**20
-# Masks are long runs: PNGs inside a zip shrink little, but raw ones may a hundredfold.
+# PNGs inside a zip hardly shrink; uncompressed masks may shrink a hundredfold.
 MAX_RATIO = 1000
-# What is listed of a zip takes memory by the length of its names.
+# Listing a zip takes memory proportional to the length of its names.
 MAX_NAME_LENGTH = 1000
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What zipfile lets through when a zip is damaged, or made to look so.
+# Errors that zipfile raises for damaged zips.
 _DAMAGES = (
     OSError,
     zipfile.BadZipFile,
@@ -46,10 +46,10 @@ class FileTree(Protocol):
 
     @property
     def name(self) -> str:
-        """What the tree is called in messages."""
+        """Name of the tree in messages."""
 
     def names(self, folder: str) -> frozenset[str]:
-        """The names of what lies directly in a folder; empty if there is no such folder."""
+        """The names directly inside a folder; empty if there is no such folder."""
 
     def read(self, path: str) -> bytes:
         """Return the content of a file.
@@ -65,7 +65,7 @@ def open_tree(path: Path) -> FileTree:
     Raises:
         EvaluationError: If it is neither, or the zip is not safe to read.
     """
-    # Unlike those of Path, these say no to what no file system can have, such as long names.
+    # Unlike the methods of Path, these return False for impossible names, such as long ones.
     if os.path.isdir(path):  # noqa: PTH112
         return _Folder(path)
     if os.path.isfile(path) and zipfile.is_zipfile(path):  # noqa: PTH113
@@ -84,7 +84,7 @@ class _Folder:
     def names(self, folder: str) -> frozenset[str]:
         try:
             return frozenset(entry.name for entry in (self._root / folder).iterdir())
-        # Missing, no folder, or a link that leads in a circle: nothing to be found there.
+        # Missing, not a folder, or a loop of links.
         except (OSError, RuntimeError):
             return frozenset()
 
@@ -105,7 +105,7 @@ class _Zip:
             self._zip = zipfile.ZipFile(path)
         except _DAMAGES as error:
             raise EvaluationError(
-                f"{path} is no readable zip ({_reason(error)}); write it again"
+                f"{path} is not a readable zip ({_reason(error)}); write it again"
             ) from error
         self._children: dict[str, set[str]] = {}
         self._members: dict[str, zipfile.ZipInfo] = {}
@@ -156,7 +156,7 @@ class _Zip:
             raise EvaluationError(f"{self.name} has no file {path!r}")
         try:
             with self._zip.open(member) as file:
-                # A zip may lie about sizes; never read more than it claims.
+                # A zip may state wrong sizes: read at most the limit.
                 content = file.read(MAX_FILE_BYTES + 1)
         except _DAMAGES as error:
             raise EvaluationError(

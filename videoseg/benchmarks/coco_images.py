@@ -1,4 +1,4 @@
-"""Images of COCO with their regions: ``instances.json`` and what refers to it."""
+"""Images and regions of COCO: ``instances.json``, the pictures, and truth made of regions."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.benchmarks.json_files import read_mapping
-from videoseg.benchmarks.names import is_plain_name
-from videoseg.benchmarks.pictures import picture_size, pictures_by_name
-from videoseg.benchmarks.problems import ProblemList, Problems
-from videoseg.benchmarks.rles import RunChecker, rle_of, rle_problem
-from videoseg.benchmarks.split import SplitVideo
+from videoseg.benchmarks.mask_dict import rle_of, rle_problem
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.untrusted import ProblemList, Problems, is_plain_name, read_mapping
+from videoseg.benchmarks.videos import SplitVideo, picture_size, pictures_by_name
 from videoseg.masks import union_of_rles
 from videoseg.text import shorten
 from videoseg.types import FloatArray, Rle, Size
+from videoseg.types.runs import RunChecker
 
 __all__ = [
     "MAX_COORDINATE",
@@ -32,20 +30,20 @@ __all__ = [
 ]
 
 MAX_COORDINATE = 2**20
-"""How far a point may be from the corner of its picture, in pixels."""
+"""Largest distance of a point from the corner of its picture, in pixels."""
 
-# What lies beside the picture is cut off, as in published code; tracing an outline takes memory
-# by its length.
+# Regions are cut off at the edge of the picture, as in published code. Tracing an outline takes
+# memory proportional to its length, in pixels.
 _MAX_OUTLINE = 2_000_000
 _AGAIN = "download the annotations again"
 
 
 class RegionTruths:
-    """Truth of images: every sample is the union of some annotated regions.
+    """Truth of images: each sample is the union of annotated regions.
 
     Args:
         regions: For each annotation id its polygons or COCO RLE; already checked.
-        annotations: For each sample's id the annotations it means; none: no target.
+        annotations: For each sample's id the annotations it refers to; empty: no target.
     """
 
     def __init__(
@@ -55,7 +53,7 @@ class RegionTruths:
         self._annotations = annotations
 
     def truth(self, sample: Sample, video: SplitVideo) -> Truth:
-        """Return the regions a sample means, each as one object on the one frame."""
+        """Return the regions a sample refers to, each as one object on the only frame."""
         wanted = self._annotations[sample.id]
         repeated = [_repeated(self._regions[one], video.size) for one in wanted]
         return Truth(
@@ -69,7 +67,7 @@ class RegionTruths:
 def read_instances(path: Path, problems: Problems) -> tuple[dict[int, Any], dict[int, Any]]:
     """Return the images and the annotations of a COCO file, each by id.
 
-    Entries without an id are passed over: what refers to them is left out.
+    Entries without an id are skipped; references to them are left out.
     """
     document = read_mapping(path, problems)
     if document is None:
@@ -81,7 +79,7 @@ def read_instances(path: Path, problems: Problems) -> tuple[dict[int, Any], dict
 
 
 def images_folder(root: Path) -> Path | None:
-    """Return the folder of the training images of COCO 2014, wherever it commonly lies."""
+    """Return the folder of the training images of COCO 2014, in one of the usual places."""
     return next((place for place in _image_folders(root) if place.is_dir()), None)
 
 
@@ -94,15 +92,15 @@ def locate_images(
     num_samples: Mapping[int, int],
     check_pictures: bool = True,
 ) -> dict[int, SplitVideo]:
-    """Find images, each a video of one frame, and check their sizes; odd ones are left out.
+    """Find images, each a video of one frame, and check their sizes; invalid ones are left out.
 
     Args:
         path: The file that lists them.
-        entries: For each id that is wanted COCO's entry: ``file_name``, ``height``, ``width``.
-        root: The folder the user gave, for ``images_folder``.
-        problems: Where what is wrong is noted.
-        num_samples: How many samples are on each image.
-        check_pictures: Whether the pictures must be there.
+        entries: COCO's entry of each wanted id: ``file_name``, ``height``, ``width``.
+        root: The folder that the user gave, for ``images_folder``.
+        problems: Where problems are noted.
+        num_samples: The number of samples of each image.
+        check_pictures: Whether the pictures must exist.
     """
     folder = images_folder(root)
     present: Collection[str] = ()
@@ -117,7 +115,7 @@ def locate_images(
         if check_pictures:
             problems.add(
                 folder,
-                "is no folder, nor is there a train2014 beside the annotations",
+                "is not a folder, and there is no train2014 beside the annotations",
                 fix="put or link the images train2014 of COCO there",
             )
     found: dict[int, SplitVideo] = {}
@@ -127,11 +125,11 @@ def locate_images(
         if not isinstance(file, str) or not is_plain_name(file):
             problems.add(
                 path,
-                f"image {image_id} has the file name {shorten(file)}, which is none",
+                f"image {image_id} has the file name {shorten(file)}, which cannot be used",
                 fix="do not trust this file; download it again",
             )
         elif problems.count:
-            # What closes the benchmark is told without a line for every image.
+            # The benchmark is unreadable anyway; a line for every image would not help.
             continue
         elif check_pictures and file not in present:
             odd.add(folder / file, "is missing", fix="download the images train2014")
@@ -175,9 +173,9 @@ def _image_folders(root: Path) -> list[Path]:
 
 
 def region_problem(value: Any, size: Size) -> str | None:
-    """Say what is wrong with a region, or return None; nothing is drawn.
+    """Return what is wrong with a region, or None; nothing is drawn.
 
-    A list without polygons is the empty region, as in published code.
+    An empty list of polygons is the empty region, as in published code.
     """
     if isinstance(value, dict):
         problem = rle_problem(value, size)
@@ -205,7 +203,7 @@ def _polygon_problem(polygon: Any) -> str | None:
 
 
 def is_coordinate(value: float) -> bool:
-    """Return whether a number can be the place of a point, in the picture or beside it."""
+    """Return whether a number can be the coordinate of a point."""
     return math.isfinite(value) and abs(value) <= MAX_COORDINATE
 
 
@@ -225,7 +223,7 @@ def _region(value: Any, size: Size) -> Rle | None:
 
 
 def _repeated(value: Any, size: Size) -> Rle | None:
-    """Return what more than one polygon of a region covers; None for nothing."""
+    """Return the pixels that more than one polygon of a region covers; None if there are none."""
     parts = [] if isinstance(value, dict) else _parts(value, size)
     if len(parts) < 2:
         return None
@@ -239,7 +237,7 @@ def _repeated(value: Any, size: Size) -> Rle | None:
 def _parts(polygons: Any, size: Size) -> list[Any]:
     from pycocotools import mask as coco
 
-    # Two points are no area; pycocotools would take four numbers for a box.
+    # Two points have no area; pycocotools would read four numbers as a box.
     drawn = [polygon for polygon in polygons if len(polygon) >= 6]
     return list(coco.frPyObjects(drawn, size[0], size[1])) if drawn else []
 

@@ -1,4 +1,4 @@
-"""``meta_expressions.json``: the file that most benchmarks list videos and expressions in.
+"""Read ``meta_expressions.json``, in which most benchmarks list videos and expressions.
 
 ::
 
@@ -15,45 +15,56 @@ Text under other keys of an expression, such as ``type``, becomes an attribute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videoseg.benchmarks.json_files import read_mapping
-from videoseg.benchmarks.names import is_plain_name, is_safe_id
-from videoseg.benchmarks.problems import ProblemList, Problems
+from videoseg.benchmarks.types import Sample
+from videoseg.benchmarks.untrusted import (
+    ProblemList,
+    Problems,
+    is_plain_name,
+    is_safe_id,
+    read_mapping,
+)
 from videoseg.text import shorten
 from videoseg.types import Size
 
 __all__ = [
     "Expression",
     "ExpressionVideo",
+    "GroupOf",
     "expressions_of",
+    "no_group",
+    "object_ids_of",
+    "parsed_object_ids",
     "read_expressions",
     "sample_id",
+    "samples_of",
+    "type_group",
     "videos_of",
 ]
 
 _AGAIN = "download the file again, or correct it"
 
-# Per side; more than any video has.
+# Upper bound on height and width, beyond any video.
 _MOST_PIXELS = 2**16
 
-# What an expression says and which object it means is nothing to break results down by.
+# Text, ids and targets of expressions are not attributes.
 _NO_ATTRIBUTES = {"exp", "exp_text", "exp_id", "obj_id", "anno_id"}
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One expression as the file has it.
+    """One expression of the file.
 
     Args:
         expression_id: Unique within the video.
         text: The sentence.
-        anno_ids: Keys of the masks; None where the file has none.
-        type_id: The benchmark's kind of expression, if it has any.
-        fields: Everything the file says about it.
+        anno_ids: Keys of the masks; None if the file has none.
+        type_id: The benchmark's kind of expression, if it has kinds.
+        fields: The whole entry of the file.
     """
 
     expression_id: str
@@ -74,7 +85,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class ExpressionVideo:
-    """One video as the file has it; ``size`` is None where the file does not say."""
+    """One video of the file; ``size`` is None if the file does not have it."""
 
     video_id: str
     frames: tuple[str, ...]
@@ -84,12 +95,12 @@ class ExpressionVideo:
 
 
 def sample_id(video: ExpressionVideo, expression: Expression) -> str:
-    """Return the id of the sample that asks an expression."""
+    """Return the id of the sample of an expression."""
     return f"{video.video_id}/{expression.expression_id}"
 
 
 def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
-    """Read the mapping of videos, with or without the ``videos`` around it."""
+    """Read the mapping of videos, which may be at the top level or under ``videos``."""
     document = read_mapping(path, problems)
     if document is None:
         return {}
@@ -101,7 +112,7 @@ def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
 
 
 def read_expressions(path: Path, problems: Problems) -> list[ExpressionVideo]:
-    """Read and check the file; odd entries are left out, and names that lead out close it."""
+    """Read and check the file. Invalid entries are left out; unsafe names are an error."""
     return expressions_of(path, videos_of(path, problems), problems)
 
 
@@ -117,8 +128,8 @@ def expressions_of(
     Args:
         path: The file.
         videos: The entry of each video.
-        problems: Where what is wrong is noted.
-        prepare: Brings a video's entry of another form into the usual one.
+        problems: Where problems are noted.
+        prepare: Converts a video's entry of another form into the usual one.
     """
     found = []
     for video_id, value in videos.items():
@@ -142,8 +153,8 @@ def _video(
     if not is_safe_id(video_id):
         problems.add(
             path,
-            f"{place} is no usable id: it leads out of the folder or holds letters that file "
-            "names must not",
+            f"{place} is not a usable id: it leads out of the folder or has characters that file "
+            "names must not have",
             fix="do not trust this file; download it from the benchmark's own page",
         )
         return None
@@ -199,7 +210,7 @@ def _expression(
     if not is_plain_name(key):
         problems.add(
             path,
-            f"{where} is no usable id: it becomes a folder's name",
+            f"{where} is not a usable id: it becomes a folder's name",
             fix="do not trust this file; download it from the benchmark's own page",
         )
         return None
@@ -237,3 +248,82 @@ def _anno_ids(value: Any) -> tuple[str, ...] | None:
     ):
         return None
     return tuple(dict.fromkeys(str(int(one)) for one in values))
+
+
+GroupOf = Callable[[Expression], str]
+
+
+def no_group(_expression: Expression) -> str:
+    """Put every expression into one group."""
+    return ""
+
+
+def type_group(types: Mapping[int, str]) -> GroupOf:
+    """Return a function that groups expressions by ``type_id``; unknown ones get no group."""
+
+    def group_of(expression: Expression) -> str:
+        return "" if expression.type_id is None else types.get(expression.type_id, "")
+
+    return group_of
+
+
+def samples_of(
+    videos: Sequence[ExpressionVideo], group_of: GroupOf, known: Container[str] | None = None
+) -> list[Sample]:
+    """Return one sample for each expression, in the file's order.
+
+    Args:
+        videos: The videos with their expressions.
+        group_of: The group of an expression.
+        known: The ids of the samples that have a truth; None if all have one.
+    """
+    return [
+        Sample(
+            video.video_id,
+            expression.expression_id,
+            expression.text,
+            group=group_of(expression),
+            attributes=expression.attributes,
+        )
+        for video in videos
+        for expression in video.expressions
+        if known is None or sample_id(video, expression) in known
+    ]
+
+
+def parsed_object_ids(value: Any) -> tuple[int, ...] | None:
+    """Return ids given as a number, text (``"1"``, ``"1, 2"``) or a list; None if invalid."""
+    values = value if isinstance(value, list) else [value]
+    found: list[int] = []
+    for one in values:
+        parts = one.split(",") if isinstance(one, str) else [one]
+        for part in parts:
+            text = part.strip() if isinstance(part, str) else part
+            if type(text) is int and text > 0:
+                found.append(text)
+            elif isinstance(text, str) and len(text) < 10 and is_decimal(text) and int(text) > 0:
+                found.append(int(text))
+            else:
+                return None
+    return tuple(dict.fromkeys(found)) or None
+
+
+def object_ids_of(
+    path: Path, videos: Iterable[ExpressionVideo], problems: Problems
+) -> dict[str, tuple[int, ...]]:
+    """Return the object ids of each expression by sample id; invalid ones are left out."""
+    found: dict[str, tuple[int, ...]] = {}
+    for video in videos:
+        for expression in video.expressions:
+            ids = parsed_object_ids(expression.fields.get("obj_id"))
+            if ids is None:
+                problems.leave_out(
+                    path,
+                    f"video {video.video_id!r}, expression {expression.expression_id!r} needs "
+                    "'obj_id', a number from 1, got "
+                    f"{shorten(expression.fields.get('obj_id'), 40)}",
+                    fix="download the file again, or correct it",
+                )
+            else:
+                found[sample_id(video, expression)] = ids
+    return found

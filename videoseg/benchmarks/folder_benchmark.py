@@ -1,4 +1,4 @@
-"""A benchmark of one's own: a folder of videos, a file of expressions, a folder of masks."""
+"""``FolderBenchmark``: base class for your own benchmark of videos, expressions and masks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from videoseg.benchmarks.expressions import Expression, expressions_of, sample_id, videos_of
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import MaskFolderTruths
-from videoseg.benchmarks.problems import FirstProblem, ProblemList, Problems
-from videoseg.benchmarks.rle_split import samples_of
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo, VideoPlace, video_of_pictures
-from videoseg.benchmarks.submission import SubmissionFormat
-from videoseg.benchmarks.video_places import only_located
+from videoseg.benchmarks.expressions import (
+    Expression,
+    expressions_of,
+    sample_id,
+    samples_of,
+    videos_of,
+)
+from videoseg.benchmarks.mask_pictures import MaskFolderTruths
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.types import SubmissionFormat
+from videoseg.benchmarks.untrusted import FirstProblem, ProblemList, Problems
+from videoseg.benchmarks.videos import SplitVideo, VideoPlace, located_videos, video_of_pictures
 from videoseg.errors import VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import Size
@@ -26,7 +30,7 @@ VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi")
 
 
 class FolderBenchmark:
-    """Reads your own benchmark; subclass it and say what it is called.
+    """Reads your own benchmark. Subclass it, and give it a name and a protocol.
 
     ::
 
@@ -36,24 +40,24 @@ class FolderBenchmark:
 
     and with several ``splits`` the same in ``<root>/<split>/``. The file is
     ``{"videos": {<video>: {"expressions": {<id>: {"exp": <sentence>}}}}}``. A video may have
-    ``frames``, the names of the pictures that are its frames; by default all of them in natural
-    order. The frames of a video file are called ``00000``, ``00001`` and so on. An expression
-    may have ``no_target: true``: there is no such object and no mask. A frame without a mask's
-    picture is not annotated and does not count. Text under other keys becomes an attribute.
+    ``frames``, the names of the pictures that are its frames; by default all pictures in natural
+    order. The frames of a video file are named ``00000``, ``00001`` and so on. An expression may
+    have ``no_target: true``: there is no such object and no mask. A frame without a mask file is
+    not annotated and not scored. Text under other keys becomes an attribute.
 
-    A video that is missing, an expression without text or without masks is left out and told;
-    if most are, the folder cannot be read.
+    A missing video, or an expression without text or masks, is left out and reported; if most
+    are, the folder cannot be read.
 
     Args:
-        check_pictures: Whether videos and masks must be there.
+        check_pictures: Whether videos and masks must exist.
 
     Attributes:
-        name: What ``videoseg eval`` calls it.
+        name: Its name in ``videoseg eval``.
         protocol: How it is scored.
         splits: Its splits; the first is the default.
-        license: What its data may be used for.
-        homepage: Where it is to be had.
-        submission: What its server takes, if it has one.
+        license: License of the data.
+        homepage: Download page.
+        submission: Layout of a submission to its server; None if it has no server.
         group_key: The key of an expression that holds its group.
 
     Example:
@@ -81,7 +85,7 @@ class FolderBenchmark:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         folder = root if len(self.splits) == 1 else root / split
@@ -108,7 +112,7 @@ class FolderBenchmark:
                     problems.leave_out(masks, "is missing", fix=fix, num_samples=count)
                     continue
                 folders[sample_id(video, expression)] = None if no_target else masks
-        samples = samples_of(only_located(videos, places), self.group, folders)
+        samples = samples_of(located_videos(videos, places), self.group, folders)
         problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,
@@ -126,7 +130,7 @@ class FolderBenchmark:
         return value if isinstance(value, str) else ""
 
 
-# What stands for "all frames" until the folder is looked at.
+# Placeholder for "all frames" until the folder is listed.
 _EVERY = ("*",)
 
 
@@ -161,7 +165,7 @@ def _place(
     if file is None:
         problems.add(
             pictures,
-            f"is no folder of pictures, nor is there {video_id}.mp4",
+            f"is not a folder of pictures, and there is no {video_id}.mp4",
             fix="put the video there",
         )
         return None

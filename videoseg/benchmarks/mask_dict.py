@@ -1,28 +1,123 @@
-"""``mask_dict.json``: masks by annotation id, one COCO RLE or null for each frame."""
+"""Encoded masks of annotations and predictions, and splits whose truth is ``mask_dict.json``.
+
+A mask dictionary has masks by annotation id, one COCO RLE or null for each frame.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rles import RunChecker, rle_of, rle_problem
-from videoseg.benchmarks.split import SplitVideo
+from videoseg.benchmarks.expressions import (
+    ExpressionVideo,
+    GroupOf,
+    no_group,
+    read_expressions,
+    sample_id,
+    samples_of,
+    type_group,
+)
+from videoseg.benchmarks.split import LoadedSplit
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.untrusted import Problems, read_mapping
+from videoseg.benchmarks.videos import SplitVideo, VideoPlace, locate_videos, located_videos
+from videoseg.errors import EvaluationError, VideosegError
+from videoseg.masks import union_of_rles
+from videoseg.metrics.protocol import EvalProtocol
+from videoseg.text import shorten
 from videoseg.types import Rle, Size
+from videoseg.types.runs import MAX_PIXELS, RunChecker
 
-__all__ = ["MASKS_AGAIN", "MaskDictTruths", "MaskTrack", "find_bad_tracks", "first_size"]
+__all__ = [
+    "MASKS_AGAIN",
+    "MaskDictTruths",
+    "MaskTrack",
+    "checked_rle",
+    "find_bad_tracks",
+    "first_size",
+    "mask_track",
+    "read_rle_split",
+    "rle_of",
+    "rle_problem",
+]
+
+
+def rle_problem(value: Any, size: Size) -> str | None:
+    """Return what is wrong with the form of an encoding, or None. Runs are not checked.
+
+    Args:
+        value: None (not visible), a COCO RLE mapping, or a list of them (parts of one mask).
+        size: The required (height, width).
+    """
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return next((p for part in value if (p := rle_problem(part, size))), None)
+    if not isinstance(value, dict) or "counts" not in value or "size" not in value:
+        return "a mask must be null or a COCO RLE with 'size' and 'counts'"
+    if not isinstance(value["counts"], (str, bytes, list)):
+        return "'counts' of an RLE must be text or a list of runs"
+    found = value["size"]
+    if not (
+        isinstance(found, (list, tuple))
+        and len(found) == 2
+        and all(type(number) is int for number in found)
+    ):
+        return f"'size' of an RLE must be [height, width], got {str(found)[:40]}"
+    if (found[0], found[1]) != (size[0], size[1]):
+        return f"the RLE is {found[0]}x{found[1]} but the frame is {size[0]}x{size[1]}"
+    if found[0] * found[1] > MAX_PIXELS:
+        return f"an RLE of {found[0]}x{found[1]} is larger than the {MAX_PIXELS} pixels allowed"
+    return None
+
+
+def rle_of(value: Any, size: Size) -> Rle | None:
+    """Return an encoding as a mask; None stays None.
+
+    Args:
+        value: A value that ``rle_problem`` accepts.
+        size: (height, width).
+
+    Raises:
+        ConfigError: If its runs do not fill a mask of this size.
+    """
+    if value is None:
+        return None
+    if isinstance(value, list):
+        parts = [rle for part in value if (rle := rle_of(part, size)) is not None]
+        if len(parts) < 2:
+            return parts[0] if parts else None
+        return union_of_rles(parts, size=size)
+    return Rle.from_coco(value)
+
+
+def checked_rle(value: Any, size: Size, *, where: str) -> Rle | None:
+    """Check form and runs of one encoding, and return it as a mask.
+
+    Raises:
+        EvaluationError: If it is not an encoding of a mask of this size.
+    """
+    if (problem := rle_problem(value, size)) is None:
+        try:
+            return rle_of(value, size)
+        except VideosegError as error:
+            problem = str(error)
+    raise EvaluationError(f"{where}: {problem}; write the mask again")
+
 
 MASKS_AGAIN = "download the masks again; they must be those of the same release"
-"""What to do about a mask dictionary that does not fit."""
+"""Remedy for a mask dictionary that does not match the rest."""
 
 
 class MaskDictTruths:
-    """Truth from a mask dictionary. Masks stay encoded until somebody decodes them.
+    """Truth from a mask dictionary. Masks stay encoded.
 
     Args:
         masks: For each annotation id one encoding or None for each frame; already checked.
-        anno_ids: For each sample's id the annotations it means; none: no target.
+        anno_ids: For each sample's id the annotations it refers to; empty: no target.
         foreground: For each video all its annotated foreground, in the same form.
     """
 
@@ -37,7 +132,7 @@ class MaskDictTruths:
         self._foreground = foreground or {}
 
     def truth(self, sample: Sample, video: SplitVideo) -> Truth:
-        """Return the annotations a sample means, each as one object."""
+        """Return the annotations a sample refers to, each as one object."""
         foreground = self._foreground.get(sample.video_id)
         return Truth(
             size=video.size,
@@ -52,11 +147,11 @@ class MaskDictTruths:
 
 
 class MaskTrack(NamedTuple):
-    """Masks of a dictionary that are to be checked.
+    """One track of a mask dictionary, to be checked.
 
     Args:
-        key: What identifies it to whoever asks.
-        name: What it is called in messages.
+        key: Its key in the result of ``find_bad_tracks``.
+        name: Its name in messages.
         masks: One encoding or None for each frame.
         num_frames: The video's number of frames.
         size: (height, width) of its frames.
@@ -70,10 +165,10 @@ class MaskTrack(NamedTuple):
 
 
 def find_bad_tracks(tracks: Iterable[MaskTrack], problems: Problems) -> dict[Hashable, str]:
-    """Return what is wrong with each track whose length, sizes or runs do not fit its video.
+    """Return the problem of each track whose length, sizes or runs do not match its video.
 
-    Only the first masks of a track that is longer than its video count, which is noted: the
-    official scripts go through the frames and do not look further.
+    If a track is longer than its video, the masks beyond the last frame are ignored, as in the
+    official scripts, and a note is added.
     """
     checker = RunChecker()
     found: dict[Hashable, str] = {}
@@ -90,7 +185,7 @@ def find_bad_tracks(tracks: Iterable[MaskTrack], problems: Problems) -> dict[Has
 
     def report(place: tuple[MaskTrack, int], what: str) -> None:
         track, frame = place
-        # One problem for a track: the others are mostly the same.
+        # One problem for each track: further ones are mostly the same.
         found.setdefault(track.key, f"{track.name}, frame {frame}: {what}")
 
     checker.finish(report)
@@ -117,7 +212,7 @@ def _bad_form(track: MaskTrack) -> str | None:
 
 
 def first_size(track: Any) -> Size | None:
-    """Return the size that the first mask of a track claims, if there is one."""
+    """Return the size stated by the first mask of a track; None if there is none."""
     values = track if isinstance(track, list) else []
     for value in values:
         one = value[0] if isinstance(value, list) and value else value
@@ -132,7 +227,7 @@ def first_size(track: Any) -> Size | None:
 
 
 def _pixels(values: Sequence[Any], video: SplitVideo) -> tuple[int, ...] | None:
-    """Return the pixels of all parts of each mask; None if no mask has several."""
+    """Return the summed areas of the parts of each mask; None if no mask has several parts."""
     values = values[: len(video.names)]
     if not any(isinstance(value, list) and len(value) > 1 for value in values):
         return None
@@ -148,3 +243,207 @@ def _pixels(values: Sequence[Any], video: SplitVideo) -> tuple[int, ...] | None:
 
 def _track(values: Sequence[Any], video: SplitVideo) -> tuple[Rle | None, ...]:
     return tuple(rle_of(value, video.size) for value in values[: len(video.names)])
+
+
+# The size of a video whose masks are all null is never compared with anything.
+_ANY_SIZE = (1, 1)
+
+
+def read_rle_split(
+    name: str,
+    root: Path,
+    *,
+    protocol: EvalProtocol,
+    meta: Path,
+    pictures: Path,
+    masks: Path | None,
+    foreground: Path | None = None,
+    types: Mapping[int, str] | None = None,
+    group_of: GroupOf = no_group,
+    check_pictures: bool = True,
+    notes: Sequence[str] = (),
+) -> LoadedSplit:
+    """Read a split and check it.
+
+    Args:
+        name: Benchmark and split.
+        root: The folder that the user gave; files in messages are relative to it.
+        protocol: How it is scored.
+        meta: The file that lists videos and expressions.
+        pictures: The folder with one folder of frames for each video.
+        masks: The mask dictionary; None if the masks are on the benchmark's server.
+        foreground: The file of all annotated foreground of each video, ``{"masks_rle": [...]}``.
+        types: The allowed ``type_id`` of expressions, with their groups; None for any.
+        group_of: The group of an expression, if there are no ``types``.
+        check_pictures: Whether the frames must exist; scoring alone needs none.
+        notes: Notes about the data that matter for the scores.
+
+    Raises:
+        EvaluationError: If the folder has another layout; all problems are listed.
+    """
+    problems = Problems(name, root)
+    for note in notes:
+        problems.note(note)
+    videos = read_expressions(meta, problems)
+    if types is not None:
+        videos = _of_types(meta, videos, types, problems)
+        group_of = type_group(types)
+    encoded = {} if masks is None else read_mapping(masks, problems) or {}
+    places = locate_videos(
+        videos,
+        pictures,
+        problems,
+        check_pictures=check_pictures,
+        size_of=lambda video: _size_of_masks(video, encoded),
+    )
+    truths = anno_ids = None
+    if masks is not None:
+        all_masks = None
+        if foreground is not None:
+            all_masks = _foreground(foreground, located_videos(videos, places), places, problems)
+            places = {key: place for key, place in places.items() if key in all_masks}
+        anno_ids = _anno_ids(meta, masks, videos, places, encoded, problems)
+        truths = MaskDictTruths(encoded, anno_ids, all_masks)
+    samples = samples_of(located_videos(videos, places), group_of, anno_ids)
+    problems.raise_any(len(samples))
+    return LoadedSplit(
+        name,
+        protocol=protocol,
+        samples=samples,
+        videos=places,
+        truths=truths,
+        left_out=problems.left_out,
+        notes=problems.notes,
+    )
+
+
+def mask_track(
+    video: ExpressionVideo, place: VideoPlace, anno_id: str, masks: Mapping[str, Any]
+) -> MaskTrack:
+    """Return an annotation of a video as a track to be checked."""
+    return MaskTrack(
+        (video.video_id, anno_id),
+        f"annotation {anno_id} (video {video.video_id!r})",
+        masks.get(anno_id),
+        len(video.frames),
+        place.size or _ANY_SIZE,
+    )
+
+
+def _of_types(
+    meta: Path, videos: Sequence[ExpressionVideo], types: Mapping[int, str], problems: Problems
+) -> list[ExpressionVideo]:
+    allowed = ", ".join(f"{number} ({group})" for number, group in types.items())
+    found = []
+    for video in videos:
+        kept = []
+        for expression in video.expressions:
+            if expression.type_id in types:
+                kept.append(expression)
+                continue
+            problems.leave_out(
+                meta,
+                f"video {video.video_id!r}, expression {expression.expression_id!r} has the "
+                f"type_id {shorten(expression.fields.get('type_id'))}; known are {allowed}",
+                fix="download the file again, or correct it",
+            )
+        found.append(replace(video, expressions=tuple(kept)))
+    return found
+
+
+def _size_of_masks(video: ExpressionVideo, masks: Mapping[str, Any]) -> Size | None:
+    for expression in video.expressions:
+        for anno_id in expression.anno_ids or ():
+            if (size := first_size(masks.get(anno_id))) is not None:
+                return size
+    return None
+
+
+def _anno_ids(
+    meta: Path,
+    path: Path,
+    videos: Sequence[ExpressionVideo],
+    places: Mapping[str, VideoPlace],
+    masks: Mapping[str, Any],
+    problems: Problems,
+) -> dict[str, tuple[str, ...]]:
+    """Return the annotations of each sample whose annotations all exist and are valid."""
+    bad = find_bad_tracks(
+        (
+            mask_track(video, places[video.video_id], anno_id, masks)
+            for video in located_videos(videos, places)
+            for anno_id in dict.fromkeys(
+                one for expression in video.expressions for one in expression.anno_ids or ()
+            )
+            if anno_id in masks
+        ),
+        problems,
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    # Samples that are left out because of one annotation are reported together.
+    odd: Counter[str] = Counter()
+    for video in videos:
+        # The samples of a video that is left out have been counted already.
+        count = int(video.video_id in places)
+        for expression in video.expressions:
+            ids = expression.anno_ids
+            if ids is None:
+                problems.leave_out(
+                    meta,
+                    f"video {video.video_id!r}, expression {expression.expression_id!r} has no "
+                    "'anno_id'",
+                    fix="this may be the file of another split, whose masks are not public",
+                    num_samples=count,
+                )
+                continue
+            reasons = (
+                bad.get((video.video_id, one))
+                if one in masks
+                else f"has no annotation {one}, which video {video.video_id!r} refers to"
+                for one in ids
+            )
+            reason = next((reason for reason in reasons if reason), None)
+            if reason is not None:
+                odd[reason] += count
+            else:
+                found[sample_id(video, expression)] = ids
+    for reason, num_samples in odd.items():
+        problems.leave_out(path, reason, fix=MASKS_AGAIN, num_samples=num_samples)
+    return found
+
+
+def _foreground(
+    path: Path,
+    videos: Sequence[ExpressionVideo],
+    places: Mapping[str, VideoPlace],
+    problems: Problems,
+) -> dict[str, Sequence[Any]]:
+    document = read_mapping(path, problems) or {}
+    found: dict[str, Sequence[Any]] = {}
+    tracks = []
+    num_samples = {video.video_id: len(video.expressions) for video in videos}
+    for video in videos:
+        entry = document.get(video.video_id)
+        if not isinstance(entry, dict) or "masks_rle" not in entry:
+            problems.leave_out(
+                path,
+                f"has no 'masks_rle' for video {video.video_id!r}",
+                fix=MASKS_AGAIN,
+                num_samples=num_samples[video.video_id],
+            )
+            continue
+        found[video.video_id] = entry["masks_rle"]
+        tracks.append(
+            MaskTrack(
+                video.video_id,
+                f"foreground of video {video.video_id!r}",
+                entry["masks_rle"],
+                len(video.frames),
+                places[video.video_id].size or _ANY_SIZE,
+            )
+        )
+    for video_id, reason in find_bad_tracks(tracks, problems).items():
+        del found[str(video_id)]
+        count = num_samples[str(video_id)]
+        problems.leave_out(path, reason, fix=MASKS_AGAIN, num_samples=count)
+    return found

@@ -1,4 +1,4 @@
-"""Predictions of any other system, read from where it wrote them.
+"""Read the predictions of other systems, from folders, zips and JSON files.
 
 ============= ==================================================== =======================
 layout        where                                                object ids
@@ -8,16 +8,16 @@ layout        where                                                object ids
 ``coco``      a JSON file with COCO RLEs, see below                1
 ============= ==================================================== =======================
 
-In pictures of ids 0 is no object and 255 is void; a video whose only id is 255 shows one object,
+In pictures of ids, 0 is no object and 255 is void; a video whose only id is 255 has one object,
 which gets the id 1.
 
-A folder or a zip holds ``masks`` or ``ids``, directly, within a folder ``Annotations``, or within
-the only folder that there is, as in a zip of a folder. In place of ``<video>/<expression>`` a
-sample's masks may be where the benchmark's own code puts them (``Sample.prediction_folders``).
+A folder or a zip contains ``masks`` or ``ids`` at its top, in a folder ``Annotations``, or in its
+only folder, as in a zip of a folder. Instead of in ``<video>/<expression>``, a sample's masks may
+be in the folder that the benchmark's own code uses (``Sample.prediction_folders``).
 
 The JSON is ``{video: {expression: masks}}``, where masks is a list with one RLE or null for each
-frame of the video, or an object with such a list as ``prediction_masks`` or ``masks`` and,
-where it is in another order, the names of the frames as ``frames``.
+frame of the video, or an object with such a list as ``prediction_masks`` or ``masks`` and, if the
+list is in another order, the names of the frames as ``frames``.
 """
 
 from __future__ import annotations
@@ -27,13 +27,17 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.benchmarks.archive import FileTree, open_tree
-from videoseg.benchmarks.frame_numbers import check_frame_names, shifted_name
-from videoseg.benchmarks.json_files import read_mapping
-from videoseg.benchmarks.mask_pictures import read_ids, read_mask, read_written_value
-from videoseg.benchmarks.picture_truth import IdTracks
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rles import checked_rle
+from videoseg.benchmarks.mask_dict import checked_rle
+from videoseg.benchmarks.mask_pictures import (
+    IdTracks,
+    check_frame_names,
+    read_ids,
+    read_mask,
+    read_written_value,
+    shifted_name,
+)
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.untrusted import Problems, read_mapping
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.files import check_regular_file, expand_path
 from videoseg.text import printable, shorten, shorten_text
@@ -44,33 +48,33 @@ __all__ = ["PREDICTION_LAYOUTS", "PredictionFolder", "PredictionLayout"]
 PredictionLayout: TypeAlias = Literal["masks", "ids", "coco"]
 
 PREDICTION_LAYOUTS: tuple[PredictionLayout, ...] = get_args(PredictionLayout)
-"""The layouts ``PredictionFolder`` reads."""
+"""The layouts that ``PredictionFolder`` reads."""
 
 _OFFSET = (
-    "give the number that is added to a frame's (--frame-offset {shift}, frame_offset={shift}), "
-    "or 0 if the names are right as they are"
+    "give the difference of the numbers (--frame-offset {shift}, frame_offset={shift}), or 0 if "
+    "the names are correct"
 )
 
 
 class PredictionFolder:
-    """Reads predictions sample by sample, so that memory does not grow with their number.
+    """Reads predictions sample by sample; memory does not grow with their number.
 
     Args:
         path: A folder, a zip, or a JSON file.
-        layout: One of ``PREDICTION_LAYOUTS``; by default it is found out for each video.
-        missing: What a missing file is: ``empty`` (no mask; it is noted in ``missing_files``)
-            or ``error``.
-        resolution: What a mask of another size than the truth is: ``error``, or ``keep`` (given
-            as it is, for a protocol that resizes).
-        frame_offset: What is added to the number of a frame in the names of its masks, such as 1
-            where frames are numbered from 0 and masks from 1. If None, the names are the same,
-            and numbers that look shifted are an error.
+        layout: One of ``PREDICTION_LAYOUTS``; by default it is detected for each video.
+        missing: What a missing file means: ``empty`` (no mask; it is listed in
+            ``missing_files``) or ``error``.
+        resolution: How to treat a mask of another size than the truth: ``error``, or ``keep``
+            (returned unchanged, for a protocol that resizes).
+        frame_offset: Difference between the number in the name of a mask and that of its frame,
+            such as 1 if frames are numbered from 0 and masks from 1. If None, the names are the
+            same, and numbers that look shifted are an error.
 
     Attributes:
-        missing_files: What was not there, in the order it was asked for.
+        missing_files: The missing files, in the order they were looked for.
 
     Raises:
-        EvaluationError: If there are no predictions at ``path`` or they are not safe to read.
+        EvaluationError: If there are no predictions at ``path``, or they are not safe to read.
         ConfigError: If the layout is unknown.
     """
 
@@ -109,7 +113,7 @@ class PredictionFolder:
 
         Args:
             sample: The sample.
-            truth: Its truth, which says what frames are wanted and how large they are.
+            truth: Its truth, for the wanted frames and their size.
             frame_names: The names of all frames of the video.
 
         Returns:
@@ -117,12 +121,12 @@ class PredictionFolder:
 
         Raises:
             EvaluationError: If a file cannot be read or has a wrong size, is missing where that
-                is an error, or the names of the masks cannot be those of the frames.
+                is an error, or the names of the masks do not match those of the frames.
         """
         if self._tree is None:
             return self._from_json(sample, truth, frame_names)
         folder, found = self._masks_of(self._tree, sample)
-        # A video's own folder holds pictures of ids, and the folders of its expressions.
+        # The folder of a video contains pictures of ids, or the folders of its expressions.
         if self._layout == "masks" or (self._layout == "auto" and found):
             names = self._files(folder, found, truth, frame_names)
             return self._masks(self._tree, folder, found, names, truth.size)
@@ -133,11 +137,11 @@ class PredictionFolder:
     def mask_values(
         self, sample: Sample, truth: Truth, frame_names: Sequence[str]
     ) -> tuple[int, ...] | None:
-        """Return what the pixels of a sample's masks are in their pictures, 1 to 255.
+        """Return the pixel value of a sample's masks in their pictures, 1 to 255.
 
         Returns:
-            The highest value of each picture, 1 where there is none, for each of
-            ``truth.frames``; None if the masks are no pictures of one object.
+            The highest value of each picture, 1 if there is no picture, for each of
+            ``truth.frames``; None if the masks are not pictures of one object.
 
         Raises:
             EvaluationError: As ``read``.
@@ -157,12 +161,12 @@ class PredictionFolder:
         return tuple(values)
 
     def was_run(self, sample: Sample) -> bool:
-        """Return False: masks do not tell what was asked without success."""
+        """Return False: masks do not show which samples were run without success."""
         del sample
         return False
 
     def describe(self, sample: Sample, frame_names: Sequence[str]) -> str:
-        """Return what is there, and where the masks of a sample are looked for."""
+        """Return the contents, and the places in which the masks of a sample are looked for."""
         if self._tree is None:
             entries = self._json or {}
             place = f"{shorten(sample.video_id)}: {{{shorten(sample.expression_id)}: [...]}}"
@@ -181,12 +185,12 @@ class PredictionFolder:
         return f"it holds {there}; the masks of {sample.id} are looked for as {places}"
 
     def _masks_of(self, tree: FileTree, sample: Sample) -> tuple[str, frozenset[str]]:
-        """Return the folder of a sample's masks and what is in it; nothing if there is none."""
+        """Return the folder of a sample's masks and the names in it; empty if there is none."""
         own = f"{sample.video_id}/{sample.expression_id}"
         return self._first_of(tree, [own, *sample.prediction_folders])
 
     def _first_of(self, tree: FileTree, places: Sequence[str]) -> tuple[str, frozenset[str]]:
-        """Return the first folder that has something in it, and what; else the first of all."""
+        """Return the first folder that is not empty and the names in it; else the first folder."""
         folders = [f"{prefix}{place}" for prefix in self._prefixes for place in places]
         for folder in folders:
             if found := tree.names(folder):
@@ -196,7 +200,7 @@ class PredictionFolder:
     def _files(
         self, folder: str, found: Collection[str], truth: Truth, frame_names: Sequence[str]
     ) -> list[str]:
-        """Return what the picture of each annotated frame is called."""
+        """Return the file name of the picture of each annotated frame."""
         pictures = {name[: -len(".png")] for name in found if name.endswith(".png")}
         names = self._checked_names(frame_names, pictures, self._where(folder))
         return [f"{names[frame]}.png" for frame in truth.frames]
@@ -204,14 +208,14 @@ class PredictionFolder:
     def _checked_names(
         self, frames: Sequence[str], found: Collection[str], where: str
     ) -> Sequence[str]:
-        """Return what each frame is called in the predictions."""
+        """Return the name of each frame in the predictions."""
         names = [shifted_name(name, self._offset or 0) for name in frames]
         check_frame_names(
             names,
             found,
             where=where,
-            fix="call each picture as its frame, or give what is added to a frame's number "
-            "(--frame-offset, frame_offset) if the numbers are as long",
+            fix="name each picture like its frame, or give the difference of the numbers "
+            "(--frame-offset, frame_offset)",
             if_shifted=_OFFSET,
             shifts=self._offset is None,
         )
@@ -317,12 +321,12 @@ class PredictionFolder:
 
 
 def _prefixes_in(tree: FileTree) -> tuple[str, ...]:
-    """Return what may stand before the folder of a video."""
+    """Return the prefixes that the folder of a video may have."""
     prefix = "Annotations/" if "Annotations" in tree.names("") else ""
     there = [name for name in tree.names(prefix.rstrip("/")) if not name.startswith((".", "__"))]
     if len(there) != 1:
         return (prefix,)
-    # It may also be the only video; then there is no other one to be found in it.
+    # It may also be the only video.
     only = f"{prefix}{there[0]}/"
     return (prefix, f"{only}Annotations/" if "Annotations" in tree.names(only[:-1]) else only)
 
@@ -331,7 +335,7 @@ def _read_document(path: Path) -> dict[str, Any] | None:
     try:
         check_regular_file(path)
     except FileNotFoundError:
-        pass  # what is missing is told below, as for a benchmark's own files
+        pass  # reported below, as for a benchmark's own files
     except (OSError, ValueError) as error:
         shown = shorten_text(printable(str(path)), 300)
         raise EvaluationError(
@@ -347,7 +351,7 @@ def _read_document(path: Path) -> dict[str, Any] | None:
 def _masks_of_entry(
     entry: Any, names: Sequence[str], where: str
 ) -> tuple[list[Any], Sequence[str]]:
-    """Return the masks of an expression and the name of the frame of each."""
+    """Return the masks of an expression, and the frame name of each."""
     given: Any = names
     values = entry
     if isinstance(entry, Mapping):
@@ -355,8 +359,8 @@ def _masks_of_entry(
         given = entry.get("frames", names)
     if not isinstance(values, list):
         raise EvaluationError(
-            f"{where} needs one mask or null for each of {len(names)} frames, got none but "
-            f"{shorten(entry)}; write a list of them, or an object that has it as 'masks'"
+            f"{where} needs one mask or null for each of {len(names)} frames, got "
+            f"{shorten(entry)}; write a list of them, or an object with the list as 'masks'"
         )
     if given is not names and not (
         isinstance(given, list)

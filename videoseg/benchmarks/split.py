@@ -1,193 +1,134 @@
-"""The split that the readers return: samples, where the videos are, and where the truth is."""
+"""Open a benchmark's split by name, and ``LoadedSplit``, which all readers return."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from videoseg.benchmarks.pictures import picture_size, pictures_by_name
-from videoseg.benchmarks.problems import FirstProblem, ProblemList
-from videoseg.benchmarks.types import LeftOut, Sample, Truth
+from videoseg.benchmarks.types import (
+    Benchmark,
+    BenchmarkSplit,
+    DrawnBenchmark,
+    LeftOut,
+    Sample,
+    Truth,
+    left_out_of,
+)
+from videoseg.benchmarks.untrusted import MAX_LISTED, unreadable
+from videoseg.benchmarks.videos import SplitVideo, VideoPlace
 from videoseg.errors import EvaluationError, VideoError
+from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
+from videoseg.plugins import default_registry
 from videoseg.types import Size
 from videoseg.video import Video
-from videoseg.video.core import VideoCore
-from videoseg.video.images import ImageReader, natural_order
-from videoseg.video.video import DEFAULT_CACHE_BYTES, DEFAULT_FPS
 
-__all__ = [
-    "LoadedSplit",
-    "SplitVideo",
-    "TruthSource",
-    "UncheckedVideo",
-    "VideoPlace",
-    "video_of_pictures",
-]
+if TYPE_CHECKING:
+    from videoseg.plugins import Registry
+
+__all__ = ["LoadedSplit", "TruthSource", "build_benchmark", "open_benchmark", "split_named"]
 
 
-@dataclass(frozen=True, slots=True)
-class SplitVideo:
-    """One video of a split: the pictures that are its frames, or a video file.
-
-    Args:
-        folder: Where the pictures are; the video file if there are none.
-        files: The picture of each frame, in the benchmark's order; exactly these are the
-            frames, whatever else lies in the folder. Empty for a video file.
-        names: What each frame is called in the benchmark, without an ending.
-        size: (height, width).
-        fps: Frames per second.
-    """
-
-    folder: Path
-    files: tuple[str, ...]
-    names: tuple[str, ...]
-    size: Size
-    fps: float = DEFAULT_FPS
-
-    def locate(self) -> SplitVideo:
-        """Return the video itself; see ``VideoPlace``."""
-        return self
-
-    def open(self, name: str) -> Video:
-        """Open the video under a name.
-
-        Raises:
-            VideoError: If it is missing or cannot be read, or pictures differ in size.
-        """
-        if not self.files:
-            return Video.open(self.folder)
-        factory = partial(ImageReader, [self.folder / file for file in self.files], fps=self.fps)
-        core = VideoCore(
-            name,
-            str(self.folder),
-            reader_name="images",
-            factory=factory,
-            reader=factory(),
-            cache_bytes=DEFAULT_CACHE_BYTES,
-            fps=self.fps,
-        )
-        return Video(core)
-
-
-class VideoPlace(Protocol):
-    """Where a video of a split is, or where it would be."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What each frame is called; empty as long as nobody has looked."""
-
-    @property
-    def size(self) -> Size | None:
-        """(height, width); None as long as nobody has looked."""
-
-    def locate(self) -> SplitVideo:
-        """Look, and return the video with its frames and their size.
-
-        Raises:
-            VideoError: If frames are not there, or nothing says how large they are.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class UncheckedVideo:
-    """A video that nobody has looked for, since the split needs no pictures to be opened.
-
-    Args:
-        folder: Where its pictures are, if they are anywhere.
-        names: What each frame is called, in order; empty: the pictures of the folder.
-        size: (height, width), if the annotations say it.
-        masks: Folders whose pictures are as large as the frames, the first that has one counts.
-        fps: Frames per second.
-    """
-
-    folder: Path
-    names: tuple[str, ...] = ()
-    size: Size | None = None
-    masks: tuple[Path, ...] = ()
-    fps: float = DEFAULT_FPS
-
-    def locate(self) -> SplitVideo:
-        """Look for pictures of the frames, or else of their masks; see ``VideoPlace``."""
-        found = _pictures_in(self.folder)
-        names = self.names or tuple(sorted(found, key=lambda name: (natural_order(name), name)))
-        if not names:
-            raise VideoError(
-                f"{self.folder} has no pictures and nothing else says which frames this video "
-                "has; give the folder of frames, too"
-            )
-        # A picture that is not there is missed when somebody asks for its pixels.
-        files = tuple(found.get(name, f"{name}.jpg") for name in names)
-        first = found.get(names[0])
-        problem = FirstProblem()
-        size = self.size
-        if size is None and first is not None:
-            size = picture_size(self.folder / first, problem)
-        for folder in self.masks if size is None else ():
-            pictures = _pictures_in(folder)
-            if pictures and (size := picture_size(folder / min(pictures.values()), problem)):
-                break
-        if size is None:
-            said = f" ({problem.text})" if problem.text else ""
-            raise VideoError(
-                f"nothing says how large the frames of {self.folder} are{said}; give the folder "
-                "of frames, too"
-            )
-        return SplitVideo(self.folder, files, names, size, self.fps)
-
-
-def _pictures_in(folder: Path) -> dict[str, str]:
-    try:
-        return pictures_by_name(folder)
-    except OSError:
-        return {}
-
-
-def video_of_pictures(
-    folder: Path,
-    problems: ProblemList,
+def build_benchmark(
+    name: str,
     *,
-    names: Sequence[str] = (),
-    fps: float = DEFAULT_FPS,
-    fix: str = "download the frames of this video again",
-) -> SplitVideo | None:
-    """Return the video whose frames are the pictures of a folder, or note why there is none.
+    options: Mapping[str, Any] | None = None,
+    registry: Registry | None = None,
+) -> Benchmark:
+    """Build a registered benchmark, for its splits, license and homepage.
+
+    Raises:
+        ComponentNotFoundError: If there is no benchmark of this name; close matches are listed.
+        ConfigError: If an option is unknown or of the wrong type.
+        EvaluationError: If the registered component is not a benchmark.
+    """
+    built = (registry or default_registry()).build("benchmark", name, options)
+    if not isinstance(built, Benchmark):
+        raise EvaluationError(
+            f"{type(built).__name__}, registered as benchmark {name!r}, is not one: it needs "
+            "name, splits, license, homepage, submission and read(root, split)"
+        )
+    return built
+
+
+def open_benchmark(
+    name: str,
+    root: str | Path | None = None,
+    split: str = "",
+    *,
+    check_pictures: bool = True,
+    strict: bool = False,
+    options: Mapping[str, Any] | None = None,
+    registry: Registry | None = None,
+) -> BenchmarkSplit:
+    """Read one split of a benchmark and check it.
+
+    Single invalid entries, such as a video without frames or a sentence without words, are left
+    out and listed in ``left_out`` of the split. If most entries are invalid, the folder is
+    probably the wrong one, which is an error.
 
     Args:
-        folder: The folder.
-        problems: Where what is wrong is noted.
-        names: The frames, in order and without an ending; by default all pictures in their
-            natural order.
-        fps: Frames per second.
-        fix: What is to be done about a problem.
+        name: What the benchmark is registered as, such as ``mevis``.
+        root: Its folder, laid out as published; None for a benchmark that needs none.
+        split: The split; by default the benchmark's first.
+        check_pictures: Whether frames, and masks that are pictures, must exist. Without them,
+            samples can be listed, and scored if the annotations contain the masks.
+        strict: Whether an entry that would be left out is an error instead.
+        options: Options of the reader.
+        registry: The registry to look in; by default everything that is installed.
+
+    Raises:
+        ComponentNotFoundError: If there is no benchmark of this name.
+        ConfigError: If an option is unknown or of the wrong type.
+        EvaluationError: If the folder is missing or has another layout; all problems are
+            listed, each with the file and what to do.
     """
-    try:
-        found = pictures_by_name(folder)
-    except OSError as error:
-        reason = f"cannot be listed ({error.strerror or error})"
-        problems.add(folder, reason, fix=fix)
-        return None
-    wanted = names or sorted(found, key=lambda name: (natural_order(name), name))
-    missing = [name for name in wanted if name not in found]
-    if missing or not wanted:
-        reason = f"lacks the frame {missing[0]}" if missing else "has no pictures"
-        problems.add(folder, reason, fix=fix)
-        return None
-    size = picture_size(folder / found[wanted[0]], problems)
-    if size is None:
-        return None
-    files = tuple(found[name] for name in wanted)
-    return SplitVideo(folder, files, tuple(wanted), size, fps=fps)
+    if not check_pictures:
+        options = {**(options or {}), "check_pictures": False}
+    benchmark = build_benchmark(name, options=options, registry=registry)
+    folder = None if root is None else expand_path(root)
+    split = split_named(benchmark, split)
+    if isinstance(benchmark, DrawnBenchmark) and not benchmark.needs_root:
+        found = benchmark.read(folder, split)
+    elif folder is None:
+        raise EvaluationError(
+            f"{name} needs the folder of its data: give root (--root); it can be downloaded from "
+            f"{benchmark.homepage}"
+        )
+    elif folder.is_dir():
+        found = benchmark.read(folder, split)
+    else:
+        raise EvaluationError(
+            f"{folder} is not a folder; give the folder of {name}, which can be downloaded from "
+            f"{benchmark.homepage}"
+        )
+    if strict and (left_out := left_out_of(found)):
+        lines = [f"{entry}; {entry.remedy}".rstrip("; ") for entry in left_out[:MAX_LISTED]]
+        raise unreadable(found.name, folder, lines, len(left_out))
+    return found
+
+
+def split_named(benchmark: Benchmark, split: str) -> str:
+    """Return the split of this name; the first one for an empty name.
+
+    Raises:
+        EvaluationError: If there is no such split; the splits are listed.
+    """
+    if split in benchmark.splits:
+        return split
+    if not split:
+        return benchmark.splits[0]
+    raise EvaluationError(
+        f"{benchmark.name} has no split {split!r}; its splits are {', '.join(benchmark.splits)}"
+    )
 
 
 class TruthSource(Protocol):
-    """Where a split gets the right answers from, one sample at a time."""
+    """Source of the correct answers of a split, one sample at a time."""
 
     def truth(self, sample: Sample, video: SplitVideo) -> Truth:
-        """Read the right answer to one sample.
+        """Read the correct answer to one sample.
 
         Raises:
             EvaluationError: If it cannot be read.
@@ -216,9 +157,9 @@ class LoadedSplit:
         protocol: How predictions are scored.
         samples: Every sample, in the benchmark's order.
         videos: Every video by its id.
-        truths: Where the right answers are; None if only the benchmark's server has them.
+        truths: The source of correct answers; None if only the benchmark's server has them.
         left_out: The entries of the benchmark that are not among the samples.
-        notes: What whoever reads the scores should know about the data, in lines.
+        notes: Lines of text about the data that matter for its scores.
     """
 
     def __init__(
@@ -247,12 +188,12 @@ class LoadedSplit:
         """Open a video.
 
         Raises:
-            VideoError: If there is none of this id, or a picture cannot be read.
+            VideoError: If there is no video of this id, or a picture cannot be read.
         """
         return self._known(video_id).locate().open(video_id)
 
     def frame_names(self, video_id: str) -> tuple[str, ...]:
-        """What each frame of a video is called on disk, without an ending.
+        """The file name of each frame of a video, without suffix.
 
         Raises:
             VideoError: If there is no video of this id, or, in a split that was opened without
@@ -271,10 +212,10 @@ class LoadedSplit:
         return self._known(video_id).locate().size
 
     def truth(self, sample: Sample) -> Truth | None:
-        """Return the right answer to a sample, or None if it is not public.
+        """Return the correct answer to a sample, or None if it is not public.
 
         Raises:
-            EvaluationError: If the sample is none of this split, or a file cannot be read.
+            EvaluationError: If the sample is not of this split, or a file cannot be read.
         """
         place = self.videos.get(sample.video_id)
         if place is None:

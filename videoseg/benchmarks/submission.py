@@ -1,4 +1,4 @@
-"""What a benchmark's server takes, written exactly so."""
+"""Write the zip that a benchmark's server accepts."""
 
 from __future__ import annotations
 
@@ -6,41 +6,26 @@ import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from videoseg.benchmarks.names import is_plain_name, is_safe_id
-from videoseg.errors import EvaluationError, OutputError
+from videoseg.benchmarks.types import BenchmarkSplit, Sample, SubmissionFormat
+from videoseg.benchmarks.untrusted import is_plain_name, is_safe_id
+from videoseg.errors import EvaluationError, OutputError, ShapeError
 from videoseg.files import expand_path
+from videoseg.masks import union_of_rles
 from videoseg.text import printable, shorten_text
-from videoseg.types import BoolArray, Rle, Size
+from videoseg.types import Rle, Size
 
-if TYPE_CHECKING:
-    from videoseg.benchmarks.types import BenchmarkSplit, Sample
-
-__all__ = ["Masks", "SubmissionFormat", "write_submission"]
+__all__ = ["Masks", "write_submission"]
 
 Masks: TypeAlias = Mapping[int, Sequence[Rle | None]]
 """For each object one mask for each frame of the video; None where it is not visible."""
 
-# Zips are compared and cached by their bytes: a time of writing would make each one new.
+# A fixed time stamp, so that the same masks give the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionFormat:
-    """How a submission is laid out: ``<video>/<expression>/<frame>.png`` in a zip.
-
-    Args:
-        top_folder: The folder that holds the videos inside the zip; empty for none.
-        server: Where it is uploaded.
-    """
-
-    top_folder: str = ""
-    server: str = ""
 
 
 def write_submission(
@@ -50,15 +35,15 @@ def write_submission(
     *,
     format: SubmissionFormat,  # noqa: A002
 ) -> Path:
-    """Write the zip that a benchmark's server takes.
+    """Write the zip that a benchmark's server accepts.
 
-    For every sample of the split and every frame of its video there is one 8-bit grey PNG with
-    0 and 255, of the frame's size, showing the union of the objects. Masks are encoded one frame
-    at a time. The zip appears whole or not at all.
+    For every sample of the split and every frame of its video there is one 8-bit grayscale PNG
+    with 0 and 255, of the frame's size: the union of the objects. Masks are encoded one frame at
+    a time. The zip is written completely or not at all.
 
     Args:
         split: The split that was predicted.
-        predictions: Each sample with its masks over all frames; no object: an empty answer.
+        predictions: Each sample with its masks over all frames; no object is an empty answer.
         path: The zip to write; it must not exist.
         format: The benchmark's ``submission``.
 
@@ -66,8 +51,8 @@ def write_submission(
         The path of the zip.
 
     Raises:
-        EvaluationError: If a sample is not of the split, comes twice or is missing, if masks
-            do not fit the video, or a name could lead out of the zip.
+        EvaluationError: If a sample is not of the split, comes twice or is missing, masks do not
+            match the video, or a name could lead out of the zip.
         OutputError: If the zip exists or cannot be written.
     """
     target = expand_path(path)
@@ -101,7 +86,7 @@ def _write(
     done: set[str] = set()
     for sample, masks in predictions:
         if sample.id not in wanted or sample.id in done:
-            reason = "comes twice" if sample.id in done else f"is no sample of {split.name}"
+            reason = "comes twice" if sample.id in done else f"is not a sample of {split.name}"
             raise EvaluationError(f"{sample.id!r} {reason}; give every sample of the split once")
         if not (is_safe_id(sample.video_id) and is_plain_name(sample.expression_id)):
             raise EvaluationError(f"{sample.id!r} would lead out of the zip; it is not written")
@@ -132,11 +117,19 @@ def _write_sample(
     for frame, name in enumerate(names):
         if not is_plain_name(name):
             raise EvaluationError(f"frame {name!r} of {sample.id!r} cannot be a file's name")
-        union = _union([track[frame] for track in masks.values()], size, sample, name)
+        rles = [track[frame] for track in masks.values()]
+        try:
+            union = union_of_rles(rles, size=size)
+        except ShapeError as error:
+            height, width = error.actual
+            raise EvaluationError(
+                f"a mask of {sample.id!r}, frame {name}, is {height}x{width} but the frame is "
+                f"{size[0]}x{size[1]}; write masks at the original size"
+            ) from error
         info = zipfile.ZipInfo("/".join([*parts, f"{name}.png"]), _DATE)
         # The permissions of a plain file; without them some tools unpack unreadable ones.
         info.external_attr = 0o644 << 16
-        archive.writestr(info, empty if union is None else mask_png(union))
+        archive.writestr(info, mask_png(union.decode()) if any(rles) else empty)
 
 
 def _size_of(split: BenchmarkSplit, sample: Sample, masks: Masks) -> Size:
@@ -146,18 +139,3 @@ def _size_of(split: BenchmarkSplit, sample: Sample, masks: Masks) -> Size:
         return (int(height), int(width))
     found = next((rle.size for track in masks.values() for rle in track if rle is not None), None)
     return found or split.video(sample.video_id).size
-
-
-def _union(rles: Sequence[Rle | None], size: Size, sample: Sample, name: str) -> BoolArray | None:
-    union: BoolArray | None = None
-    for rle in rles:
-        if rle is None:
-            continue
-        if tuple(rle.size) != tuple(size):
-            raise EvaluationError(
-                f"a mask of {sample.id!r}, frame {name}, is {rle.size[0]}x{rle.size[1]} but the "
-                f"frame is {size[0]}x{size[1]}; write masks at the original size"
-            )
-        mask = rle.decode()
-        union = mask if union is None else union | mask
-    return union

@@ -1,39 +1,47 @@
-"""What a benchmark consists of: samples, their truth, and where their videos are."""
+"""Parts of a benchmark: samples, their truth, splits, and what a server takes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import well_formed
 from videoseg.types import Prompt, Rle, Size, VideoSource, Window
 
-if TYPE_CHECKING:
-    from videoseg.benchmarks.submission import SubmissionFormat
-
-__all__ = ["Benchmark", "BenchmarkSplit", "LeftOut", "Sample", "Truth", "left_out_of", "notes_of"]
+__all__ = [
+    "Benchmark",
+    "BenchmarkSplit",
+    "DrawnBenchmark",
+    "LeftOut",
+    "Sample",
+    "SubmissionFormat",
+    "Truth",
+    "left_out_of",
+    "needs_root",
+    "notes_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One thing to be answered: a query on a video.
+    """One query on one video.
 
     Query, group and attributes become text that can be written as UTF-8: half of a surrogate
-    pair, which JSON can hold, becomes U+FFFD.
+    pair, which JSON can contain, becomes U+FFFD.
 
     Args:
         video_id: The video, as the benchmark calls it.
         expression_id: The expression, as the benchmark calls it; unique within the video.
         query: The sentence; empty where the benchmark gives prompts instead.
-        group: What the benchmark tells apart in its tables, such as ``referring``.
-        attributes: Anything else to break the results down by.
-        prompts: Given instead of a query (semi-supervised segmentation): only the propagator
+        group: The row of the benchmark's tables that the sample counts for, such as ``referring``.
+        attributes: Other properties to break the results down by.
+        prompts: Given instead of a query (semi-supervised segmentation); only the propagator
             runs.
-        prediction_folders: Where the benchmark's own code keeps its masks of this sample, beside
-            ``<video_id>/<expression_id>``, as paths whose parts are joined by ``/``.
+        prediction_folders: Folders in which the benchmark's own code writes masks of this sample,
+            besides ``<video_id>/<expression_id>``; parts are joined by ``/``.
     """
 
     video_id: str
@@ -58,22 +66,22 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What the right answer to one sample is.
+    """The correct answer to one sample.
 
     Args:
         size: (height, width) of the masks.
-        frames: The annotated frames, as indices into the video, ascending. A frame that a
-            protocol counts twice stands here twice.
+        frames: The annotated frames, as ascending indices into the video. A frame that a protocol
+            counts twice is listed twice.
         objects: For each true object one mask for each annotated frame; None where it is not
             visible. No objects: the sample has no target.
         foreground: All annotated foreground of the video on each annotated frame, for R.
         window: The true window, where the benchmark grounds queries in time.
-        ignored: Pixels of each annotated frame that are not judged; None for none.
-        foreground_pixels: How many pixels the annotations of the foreground have together on
-            each annotated frame, each counted by itself; None if they do not overlap.
-        repeated: Pixels that more than one outline of the target covers; None for none.
-        ids_of_pictures: Whether the ids of the objects are values of pictures, which count from
-            1. Official code takes one that is left out for an object that is never there.
+        ignored: Pixels of each annotated frame that are not scored; None if there are none.
+        foreground_pixels: Sum of the areas of all foreground annotations on each annotated frame,
+            overlaps counted more than once; None if they do not overlap.
+        repeated: Pixels covered by more than one outline of the target; None if there are none.
+        ids_of_pictures: Whether object ids are pixel values, which count from 1. Official code
+            treats an id that is skipped as an object that is never visible.
     """
 
     size: Size
@@ -89,13 +97,13 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An entry of a benchmark that cannot be asked or scored and is therefore not in a split.
+    """An entry of a benchmark that cannot be run or scored and is therefore not in a split.
 
     Args:
-        place: The file or folder it is about, relative to the benchmark's; or a sample's id.
+        place: The file or folder, relative to that of the benchmark; or a sample's id.
         reason: What is wrong with it.
-        num_samples: How many samples are missing for it: 0 if they are missing for another
-            entry already, 1 where they cannot be counted.
+        num_samples: How many samples are missing because of it: 0 if they are missing because of
+            another entry already, 1 where they cannot be counted.
         remedy: What to do about it.
     """
 
@@ -108,13 +116,26 @@ class LeftOut:
         return f"{self.place}: {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
+class SubmissionFormat:
+    """Layout of a submission: ``<video>/<expression>/<frame>.png`` in a zip.
+
+    Args:
+        top_folder: The folder that holds the videos inside the zip; empty for none.
+        server: Page on which it is uploaded.
+    """
+
+    top_folder: str = ""
+    server: str = ""
+
+
 @runtime_checkable
 class BenchmarkSplit(Protocol):
-    """One split of a benchmark, read from a folder. Masks and videos are read when asked for.
+    """One split of a benchmark. Masks and videos are read when they are asked for.
 
     A split may also have ``left_out``, the ``LeftOut`` entries of the benchmark that are not
-    among its samples, and ``notes``, lines of text that whoever reads its scores should know.
-    Both go into ``run.json`` and the report of an evaluation.
+    among its samples, and ``notes``, lines of text that matter for its scores. Both go into
+    ``run.json`` and the report of an evaluation.
     """
 
     @property
@@ -137,10 +158,10 @@ class BenchmarkSplit(Protocol):
         """
 
     def frame_names(self, video_id: str) -> Sequence[str]:
-        """What each frame of a video is called on disk, without an ending."""
+        """The file name of each frame of a video, without suffix."""
 
     def truth(self, sample: Sample) -> Truth | None:
-        """Return the right answer, or None if the benchmark keeps it on its server.
+        """Return the correct answer, or None if it is kept on the benchmark's server.
 
         Raises:
             EvaluationError: If it cannot be read.
@@ -153,7 +174,7 @@ class Benchmark(Protocol):
 
     @property
     def name(self) -> str:
-        """What ``videoseg eval`` calls it."""
+        """Its name in ``videoseg eval``."""
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -161,15 +182,15 @@ class Benchmark(Protocol):
 
     @property
     def license(self) -> str:
-        """What its data may be used for."""
+        """License of the data."""
 
     @property
     def homepage(self) -> str:
-        """Where it is to be had."""
+        """Page to download the data from, or where it is described."""
 
     @property
     def submission(self) -> SubmissionFormat | None:
-        """What its server takes, if it has one."""
+        """Layout of a submission to its server; None if it has no server."""
 
     def read(self, root: Path, split: str = "") -> BenchmarkSplit:
         """Read one split and check it.
@@ -179,21 +200,45 @@ class Benchmark(Protocol):
             split: One of ``splits``; empty for the first.
 
         Raises:
-            EvaluationError: If the folder is not what it should be; every problem is listed,
-                with the file and what to do.
+            EvaluationError: If the folder has another layout; every problem is listed, with the
+                file and what to do.
+        """
+
+
+@runtime_checkable
+class DrawnBenchmark(Protocol):
+    """A benchmark that makes its videos itself and needs no folder.
+
+    It has all members of ``Benchmark``, too.
+    """
+
+    @property
+    def needs_root(self) -> bool:
+        """False: ``read`` is called without a folder unless the user gives one."""
+
+    def read(self, root: Path | None = None, split: str = "") -> BenchmarkSplit:
+        """Return one split; see ``Benchmark.read``.
+
+        Raises:
+            EvaluationError: If a folder is given that cannot be read.
         """
 
 
 def _clean(value: str) -> str:
-    # Readers of others may have put something else there; that is for them to answer.
+    # Readers of plug-ins may put other types there; they are checked where they are used.
     return well_formed(value) if isinstance(value, str) else value
 
 
+def needs_root(benchmark: Benchmark) -> bool:
+    """Return whether a benchmark must be given a folder."""
+    return not isinstance(benchmark, DrawnBenchmark) or benchmark.needs_root
+
+
 def left_out_of(split: BenchmarkSplit) -> tuple[LeftOut, ...]:
-    """Return what a split has left out; nothing if its reader does not say."""
+    """Return the entries that a split has left out; empty if its reader does not say."""
     return tuple(getattr(split, "left_out", ()))
 
 
 def notes_of(split: BenchmarkSplit) -> tuple[str, ...]:
-    """Return what a split says about its data; nothing if its reader does not say."""
+    """Return the notes of a split about its data; empty if its reader has none."""
     return tuple(getattr(split, "notes", ()))

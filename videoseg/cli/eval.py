@@ -70,7 +70,7 @@ strict_option = click.option(
     """,
 )
 @click.argument("benchmark")
-@click.option("--root", type=PATH, required=True, help="The benchmark's folder, as published.")
+@click.option("--root", type=PATH, help="The benchmark's folder, as published.")
 @click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
 @pipeline_options
 @click.option("-o", "--output", type=PATH, required=True, help="The folder of this run.")
@@ -103,7 +103,7 @@ strict_option = click.option(
 def evaluate_benchmark(
     *,
     benchmark: str,
-    root: Path,
+    root: Path | None,
     split: str,
     pipeline: str,
     output: Path,
@@ -130,6 +130,7 @@ def evaluate_benchmark(
     Exits with 1 if all of them failed.
     """
     from videoseg.benchmarks import build_benchmark, open_benchmark
+    from videoseg.benchmarks.types import needs_root
     from videoseg.cli.eval_progress import EvaluationProgress
     from videoseg.cli.pipeline_options import checked_pipeline, parse_options
     from videoseg.cli.terminal import open_console, working, write_json
@@ -142,7 +143,10 @@ def evaluate_benchmark(
     pipe = checked_pipeline(
         pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
     )
-    submission = build_benchmark(benchmark, options=read_options).submission
+    built = build_benchmark(benchmark, options=read_options)
+    if root is None and needs_root(built):
+        raise click.UsageError(f"{benchmark} needs --root, the folder of its data")
+    submission = built.submission
     with working(f"reading {benchmark}", quiet=quiet):
         samples = open_benchmark(benchmark, root, split, strict=strict, options=read_options)
     if report_only:
@@ -163,7 +167,7 @@ def evaluate_benchmark(
                     seed=seed,
                     on_progress=progress,
                     command=typed_command(),
-                    root=root.absolute(),
+                    root="" if root is None else root.absolute(),
                     submission=submission,
                 )
             except (KeyboardInterrupt, SystemExit):

@@ -336,11 +336,6 @@ def reasons_of(result: Segmentation) -> list[str]:
 
 
 def _describe_thought(thought: Thought) -> list[str]:
-    parts = (
-        ("temporal", thought.temporal),
-        ("spatial", thought.spatial),
-        ("linguistic", thought.linguistic),
-    )
-    if any(text for _, text in parts):
-        return [f"{name}: {' '.join(text.split())}" for name, text in parts if text]
+    if parts := thought.dimensions:
+        return [f"{name}: {' '.join(text.split())}" for name, text in parts.items()]
     return [line.strip() for line in thought.text.splitlines() if line.strip()]

@@ -190,8 +190,11 @@ def _open_split(
     strict: bool,
     options: dict[str, Any],
 ) -> BenchmarkSplit:
-    if benchmark is None or root is None:
-        raise click.UsageError("--benchmark needs --root, the folder it is in")
-    from videoseg.benchmarks import open_benchmark
+    from videoseg.benchmarks import build_benchmark, open_benchmark
+    from videoseg.benchmarks.types import needs_root
 
+    if benchmark is None or (
+        root is None and needs_root(build_benchmark(benchmark, options=options))
+    ):
+        raise click.UsageError("--benchmark needs --root, the folder it is in")
     return open_benchmark(benchmark, root, split, strict=strict, options=options)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from videoseg.benchmarks.picture_truth import IdPictureTruths, MaskFolderTruths
-from videoseg.benchmarks.pictures import picture_size, pictures_by_name
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo
+from videoseg.benchmarks.mask_pictures import IdPictureTruths, MaskFolderTruths
+from videoseg.benchmarks.split import LoadedSplit
 from videoseg.benchmarks.types import Sample
+from videoseg.benchmarks.untrusted import Problems
+from videoseg.benchmarks.videos import SplitVideo, picture_size, pictures_by_name
 from videoseg.errors import EvaluationError
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from videoseg.benchmarks.submission import Masks, SubmissionFormat, write_submission
-from videoseg.benchmarks.types import BenchmarkSplit, Sample
+from videoseg.benchmarks.submission import Masks, write_submission
+from videoseg.benchmarks.types import BenchmarkSplit, Sample, SubmissionFormat
 from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation.records import Record, RecordFile, read_records
 from videoseg.evaluation.report import EvaluationReport, load_report, records_of, write_report

@@ -1,4 +1,4 @@
-"""Colors that tell objects apart, also for people who see fewer of them."""
+"""Colors of objects, chosen to be distinguishable with color-vision deficiencies as well."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ OBJECT_COLORS: tuple[Color, ...] = (
     (0, 40, 160),  # navy blue
     (160, 80, 40),  # sienna
 )
-"""Object colors. The first seven are those of Okabe and Ito, which stay apart under the common
-color-vision deficiencies; the rest were chosen to stay apart from them, and from one another,
+"""Object colors. The first seven are those of Okabe and Ito, which are distinct under the common
+color-vision deficiencies; the rest were chosen to be distinct from them, and from one another,
 under simulated deuteranopia, protanopia and tritanopia."""
 
 
@@ -60,7 +60,7 @@ def _linear(channel: float) -> float:
 
 
 def _davis_palette() -> tuple[Color, ...]:
-    """The palette of PASCAL VOC, DAVIS and YouTube-VOS: the id's bits, dealt to R, G and B."""
+    """The palette of PASCAL VOC, DAVIS and YouTube-VOS: bits of the id in turn to R, G and B."""
     colors = []
     for index in range(256):
         channels = [0, 0, 0]

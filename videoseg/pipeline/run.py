@@ -32,7 +32,7 @@ from videoseg.types import (
     VideoSource,
     to_dict,
 )
-from videoseg.types.serial import as_far_as_possible
+from videoseg.types.serial import to_dict_with_problems
 
 __all__ = ["MAX_QUERY_WORDS", "Run", "check_query"]
 
@@ -316,7 +316,7 @@ def _make_saveable(grounding: Grounding, trace: Trace) -> tuple[Grounding, Trace
     warnings: list[str] = []
 
     def details_of(details: Mapping[str, Any], whose: str) -> Mapping[str, Any]:
-        plain, problems = as_far_as_possible(details, depth=_DEPTH_OF_DETAILS)
+        plain, problems = to_dict_with_problems(details, depth=_DEPTH_OF_DETAILS)
         warnings.extend(f"{whose}: {problem}; only a text is kept" for problem in problems)
         return plain if problems else details
 

@@ -20,7 +20,7 @@ _BENCHMARKS = (
     ("reasonseg", "reasonseg:ReasonSeg", "ReasonSeg: reasoning queries on images."),
     ("reasonvos", "reasonvos:ReasonVos", "ReasonVOS: reasoning queries on videos."),
     ("ref-davis17", "ref_davis17:RefDavis17", "Ref-DAVIS17: four expressions for each object."),
-    ("ref-sav", "ref_sav:RefSav", "Ref-SAV: long and short expressions on SA-V."),
+    ("ref-sav", "revos:RefSav", "Ref-SAV: long and short expressions on SA-V."),
     ("ref-youtube-vos", "ref_youtube_vos:RefYoutubeVos", "Ref-YouTube-VOS."),
     ("refcoco", "refcoco:Refcoco", "refCOCO: short expressions on images."),
     ("refcoco-plus", "refcoco:RefcocoPlus", "refCOCO+: without words for places, on images."),

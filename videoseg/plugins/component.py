@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from videoseg._interruption import foreign_code
 from videoseg.errors import ConfigError
 from videoseg.text import shorten, shorten_text
-from videoseg.types.capabilities import PropagatorCapabilities
+from videoseg.types.prompts import PropagatorCapabilities
 
 __all__ = [
     "KINDS",

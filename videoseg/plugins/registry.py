@@ -42,7 +42,7 @@ from videoseg.plugins.loader import (
 )
 from videoseg.plugins.options import Option, check_options, list_options
 from videoseg.text import shorten
-from videoseg.types.capabilities import PropagatorCapabilities
+from videoseg.types.prompts import PropagatorCapabilities
 
 __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
 

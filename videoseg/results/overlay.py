@@ -10,7 +10,13 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from videoseg.errors import ConfigError, ShapeError
-from videoseg.masks import Color, contour_polygons, object_color, readable_text_color
+from videoseg.masks import (
+    Color,
+    bounding_slices,
+    contour_polygons,
+    object_color,
+    readable_text_color,
+)
 from videoseg.text import shorten_text
 from videoseg.types import (
     BoolArray,
@@ -216,10 +222,8 @@ def _line_width(drawn: Frame) -> int:
 
 
 def _fill(drawn: Frame, mask: BoolArray, color: Color, opacity: float) -> None:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    if (area := bounding_slices(mask)) is None:
         return
-    area = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     inside, pixels = mask[area], drawn[area]
     # A table per channel instead of arithmetic per pixel is three times as fast.
     levels = np.arange(256) * (1.0 - opacity)

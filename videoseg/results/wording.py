@@ -76,15 +76,7 @@ def describe_object(object_id: int, label: str) -> dict[str, Any]:
 
 def describe_thought(thought: Thought) -> dict[str, Any]:
     """Return reasoning as the ``thought`` macro takes it: ``parts`` and the ``whole`` text."""
-    parts = [
-        (name, text.strip())
-        for name, text in (
-            ("Temporal", thought.temporal),
-            ("Spatial", thought.spatial),
-            ("Linguistic", thought.linguistic),
-        )
-        if text.strip()
-    ]
+    parts = [(name.capitalize(), text.strip()) for name, text in thought.dimensions.items()]
     whole = thought.text.strip()
     if whole in {text for _, text in parts}:
         whole = ""

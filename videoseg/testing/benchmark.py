@@ -8,11 +8,11 @@ import pickle
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
-from videoseg.benchmarks import Benchmark, BenchmarkSplit, LeftOut, Sample, Truth
-from videoseg.benchmarks.names import is_plain_name, is_safe_id
+from videoseg.benchmarks import Benchmark, BenchmarkSplit, DrawnBenchmark, LeftOut, Sample, Truth
 from videoseg.benchmarks.types import left_out_of
+from videoseg.benchmarks.untrusted import is_plain_name, is_safe_id
 from videoseg.errors import EvaluationError
 from videoseg.metrics.scoring import score_sample
 from videoseg.testing.checks import check, refuses
@@ -36,8 +36,8 @@ class BenchmarkContract:
         """Return a new reader."""
         raise NotImplementedError("give your contract test a make() that returns the benchmark")
 
-    def root(self) -> Path:
-        """Return a folder with (a small piece of) the benchmark."""
+    def root(self) -> Path | None:
+        """Return a folder with (a small piece of) the benchmark; None if it needs none."""
         raise NotImplementedError("give your contract test a root() with a small benchmark")
 
     def test_says_what_it_is(self) -> None:
@@ -134,7 +134,7 @@ class BenchmarkContract:
 
     def test_refuses_an_unknown_split(self) -> None:
         with refuses(EvaluationError, "a split that is none of splits"):
-            self.make().read(self.root(), "no-such-split")
+            self._read("no-such-split")
 
     def test_refuses_an_empty_folder(self) -> None:
         with (
@@ -143,8 +143,14 @@ class BenchmarkContract:
         ):
             self.make().read(Path(folder), self.split)
 
-    def _read(self) -> BenchmarkSplit:
-        return self.make().read(self.root(), self.split)
+    def _read(self, split: str = "") -> BenchmarkSplit:
+        benchmark, root = self.make(), self.root()
+        if root is None:
+            check(
+                isinstance(benchmark, DrawnBenchmark) and not benchmark.needs_root,
+                "a benchmark without a root() must have needs_root = False",
+            )
+        return benchmark.read(cast("Path", root), split or self.split)
 
     def _samples(self, split: BenchmarkSplit) -> Sequence[Sample]:
         return split.samples[: self.max_samples]

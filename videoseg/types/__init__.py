@@ -1,14 +1,32 @@
-"""The words of the toolkit: what passes between stages."""
+"""The data that passes between stages: prompts, selections, moves, masks, videos."""
 
-from videoseg.types.arrays import BoolArray, FloatArray, Frame, IntArray, Size
-from videoseg.types.capabilities import PropagatorCapabilities
-from videoseg.types.episode import Episode, Trace, TraceTurn
+from videoseg.types.arrays import (
+    BoolArray,
+    FloatArray,
+    Frame,
+    IntArray,
+    Size,
+    as_bool,
+    as_mask,
+    as_masks,
+)
+from videoseg.types.episode import (
+    Episode,
+    FrameGroup,
+    FrameRole,
+    FrameSelection,
+    Grounding,
+    Look,
+    Move,
+    Thought,
+    Trace,
+    TraceTurn,
+)
 from videoseg.types.geometry import Box, Point, Window
-from videoseg.types.grounding import Embedding, Grounding, Look, Move, Prompt, Thought
 from videoseg.types.masks import FrameMasks, MaskTrack, ObjectMask
 from videoseg.types.messages import ChatReply, ImagePart, Message, MessagePart, TextPart
+from videoseg.types.prompts import Embedding, Prompt, PropagatorCapabilities
 from videoseg.types.rle import Rle
-from videoseg.types.selection import FrameGroup, FrameRole, FrameSelection
 from videoseg.types.serial import from_dict, to_dict
 from videoseg.types.video import VideoFacts, VideoSource
 
@@ -45,6 +63,9 @@ __all__ = [
     "VideoFacts",
     "VideoSource",
     "Window",
+    "as_bool",
+    "as_mask",
+    "as_masks",
     "from_dict",
     "to_dict",
 ]

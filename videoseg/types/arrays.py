@@ -1,4 +1,4 @@
-"""Names for the arrays that pass between stages, and what a mask may be given as."""
+"""Types of the arrays that pass between stages, and conversion of what callers give as masks."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def as_masks(masks: Any, size: Size) -> dict[int, BoolArray]:
 
     Raises:
         ShapeError: If a mask has another size.
-        ConfigError: If it is no mapping, an id is no whole number, or a mask is none.
+        ConfigError: If it is not a mapping, an id is not a whole number, or an array is not a
+            mask.
     """
     if not isinstance(masks, Mapping):
         raise ConfigError(

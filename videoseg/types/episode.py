@@ -1,16 +1,266 @@
-"""One query on one video: the selections seen and the moves made so far."""
+"""An episode: one query on one video, with the selections shown and the moves made.
+
+A sampler returns a ``FrameSelection``; a grounder returns a move, either a ``Look`` (show me
+this window) or a ``Grounding`` (the answer), each with its ``Thought``. ``Episode`` is what the
+grounder sees before its next move, ``Trace`` what a result keeps of it all.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
+from videoseg.errors import ConfigError
+from videoseg.text import shorten
 from videoseg.types.geometry import Window
-from videoseg.types.grounding import Grounding, Look, Move, Thought
-from videoseg.types.selection import FrameSelection
+from videoseg.types.prompts import Prompt
+from videoseg.types.scalars import real_number, text_of, texts_of, whole_number, whole_numbers
 from videoseg.types.video import VideoSource
 
-__all__ = ["Episode", "Trace", "TraceTurn"]
+__all__ = [
+    "Episode",
+    "FrameGroup",
+    "FrameRole",
+    "FrameSelection",
+    "Grounding",
+    "Look",
+    "Move",
+    "Thought",
+    "Trace",
+    "TraceTurn",
+]
+
+FrameRole: TypeAlias = Literal["context", "detail", "keyframe"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameGroup:
+    """Frames that are shown for one purpose, at one size.
+
+    Args:
+        role: ``context`` (many, small), ``detail`` (few, larger) or ``keyframe`` (one, largest).
+        indices: Frame indices of the source video.
+        max_pixels: Upper bound on height x width at which a model should see each frame;
+            None for no bound.
+
+    Raises:
+        ConfigError: If there is no frame, a number is not a whole number or out of range, or a
+            keyframe group holds several frames.
+    """
+
+    role: FrameRole
+    indices: tuple[int, ...]
+    max_pixels: int | None = None
+
+    def __post_init__(self) -> None:
+        indices = whole_numbers(self.indices, f"a frame index of a frame group ({self.role})")
+        object.__setattr__(self, "indices", indices)
+        if not self.indices:
+            raise ConfigError(f"a frame group ({self.role}) needs at least one frame")
+        if min(self.indices) < 0:
+            raise ConfigError(f"frame indices must not be negative, got {min(self.indices)}")
+        if self.role == "keyframe" and len(self.indices) != 1:
+            raise ConfigError(f"a keyframe group holds one frame, got {len(self.indices)}")
+        if self.max_pixels is not None:
+            max_pixels = whole_number(self.max_pixels, "max_pixels", least=1)
+            object.__setattr__(self, "max_pixels", max_pixels)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSelection:
+    """The frames a sampler chose.
+
+    Args:
+        groups: Groups of frame indices; see ``FrameGroup``.
+        window: The range of the video they come from.
+        confidence: How sure the sampler is of window and keyframe, in [0, 1]; None if it
+            does not know.
+        reason: One or two sentences a person can read.
+        details: Anything else worth keeping in the result, JSON-serializable.
+
+    Example:
+        >>> selection = FrameSelection.of([0, 8, 16], window=Window(0, 20), keyframe=8)
+        >>> selection.keyframe
+        8
+    """
+
+    groups: tuple[FrameGroup, ...]
+    window: Window
+    confidence: float | None = None
+    reason: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", tuple(self.groups))
+        if not self.groups:
+            raise ConfigError("a frame selection needs at least one group of frames")
+        if sum(group.role == "keyframe" for group in self.groups) > 1:
+            raise ConfigError("a frame selection holds at most one keyframe")
+        object.__setattr__(self, "reason", text_of(self.reason, "the reason of a frame selection"))
+        if self.confidence is not None:
+            confidence = real_number(self.confidence, "the confidence of a frame selection")
+            object.__setattr__(self, "confidence", confidence)
+
+    @staticmethod
+    def of(
+        indices: Iterable[int],
+        *,
+        window: Window,
+        keyframe: int | None = None,
+        confidence: float | None = None,
+        reason: str = "",
+    ) -> FrameSelection:
+        """Build the common selection: some context frames and, if given, a keyframe."""
+        groups = [FrameGroup("context", tuple(indices))]
+        if keyframe is not None:
+            groups.append(FrameGroup("keyframe", (keyframe,)))
+        return FrameSelection(tuple(groups), window, confidence=confidence, reason=reason)
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """All frame indices, sorted, each once."""
+        return tuple(sorted({index for group in self.groups for index in group.indices}))
+
+    @property
+    def keyframe(self) -> int | None:
+        """The keyframe, or None if the sampler leaves that choice to the grounder."""
+        return next((group.indices[0] for group in self.groups if group.role == "keyframe"), None)
+
+    def of_role(self, role: FrameRole) -> tuple[int, ...]:
+        """Return the frame indices of one role, in order."""
+        return tuple(
+            index for group in self.groups if group.role == role for index in group.indices
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """The reasoning behind one move.
+
+    Args:
+        text: The whole reasoning, as the grounder gave it.
+        temporal: The part about when, if the grounder separates it.
+        spatial: The part about where.
+        linguistic: The part about what the words mean.
+        num_tokens: Tokens generated, where a language model was asked.
+        details: Anything else worth keeping (raw answers, prompts), JSON-serializable.
+    """
+
+    text: str = ""
+    temporal: str = ""
+    spatial: str = ""
+    linguistic: str = ""
+    num_tokens: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("text", "temporal", "spatial", "linguistic"):
+            text = text_of(getattr(self, name), f"{name} of a thought")
+            object.__setattr__(self, name, text)
+        if self.num_tokens is not None:
+            number = whole_number(self.num_tokens, "num_tokens of a thought")
+            object.__setattr__(self, "num_tokens", number)
+
+    @property
+    def dimensions(self) -> dict[str, str]:
+        """What was said about each dimension, by ``temporal``, ``spatial``, ``linguistic``.
+
+        Dimensions without text are left out; empty if the reasoning is ``text`` alone.
+
+        Example:
+            >>> Thought(spatial="left of the cup").dimensions
+            {'spatial': 'left of the cup'}
+        """
+        names = ("temporal", "spatial", "linguistic")
+        return {name: text for name in names if (text := getattr(self, name)).strip()}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A grounder's move: show me this window (and this keyframe) before I answer.
+
+    Raises:
+        ConfigError: If the keyframe is not a whole number.
+    """
+
+    window: Window
+    keyframe: int | None = None
+    thought: Thought = field(default_factory=Thought)
+
+    def __post_init__(self) -> None:
+        if self.keyframe is not None:
+            keyframe = whole_number(self.keyframe, "the keyframe of a look")
+            object.__setattr__(self, "keyframe", keyframe)
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """A grounder's answer: where the queried objects are. No prompts: not in this video.
+
+    Args:
+        keyframe: The frame on which the objects were localized; None if there are none.
+        prompts: One for each object; several for one object on different frames are allowed.
+        thought: The reasoning of this last move.
+        confidence: How sure the grounder is, in [0, 1]; None if it does not know.
+        warnings: What the user should know (words that could not be judged, ...).
+
+    Raises:
+        ConfigError: If there are prompts but no keyframe, two prompts for one object on one
+            frame, or a part of another type.
+    """
+
+    keyframe: int | None
+    prompts: tuple[Prompt, ...] = ()
+    thought: Thought = field(default_factory=Thought)
+    confidence: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prompts", _all_prompts(self.prompts))
+        if self.keyframe is not None:
+            keyframe = whole_number(self.keyframe, "the keyframe of a grounding", least=0)
+            object.__setattr__(self, "keyframe", keyframe)
+        if self.confidence is not None:
+            confidence = real_number(self.confidence, "the confidence of a grounding")
+            object.__setattr__(self, "confidence", confidence)
+        warnings = texts_of(self.warnings, "the warnings of a grounding")
+        object.__setattr__(self, "warnings", warnings)
+        if self.prompts and self.keyframe is None:
+            raise ConfigError("a grounding with prompts needs a keyframe")
+        seen: set[tuple[int, int]] = set()
+        for prompt in self.prompts:
+            if (prompt.object_id, prompt.frame) in seen:
+                raise ConfigError(
+                    f"object {prompt.object_id} has two prompts on frame {prompt.frame}; "
+                    "merge them into one"
+                )
+            seen.add((prompt.object_id, prompt.frame))
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """The ids of the objects found, sorted."""
+        return tuple(sorted({prompt.object_id for prompt in self.prompts}))
+
+    @property
+    def found(self) -> bool:
+        """Whether anything in the video answers the query."""
+        return bool(self.prompts)
+
+
+Move: TypeAlias = Look | Grounding
+"""What a grounder returns from one step."""
+
+
+def _all_prompts(given: Any) -> tuple[Prompt, ...]:
+    prompts = tuple(given) if isinstance(given, Iterable) else (given,)
+    for prompt in prompts:
+        if not isinstance(prompt, Prompt):
+            raise ConfigError(
+                "the prompts of a grounding must be a sequence of Prompt: "
+                f"(Prompt(object_id, frame, box=...),); got {shorten(prompt)}"
+            )
+    return prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +306,8 @@ class Trace:
             lines.append(f"Turn {number}: frames {window.start}-{window.stop - 1}, saw {shown}")
             if turn.selection.reason:
                 lines.append(f"  selection: {turn.selection.reason}")
-            parts = (
-                ("temporal", turn.thought.temporal),
-                ("spatial", turn.thought.spatial),
-                ("linguistic", turn.thought.linguistic),
-            )
-            if any(text for _, text in parts):
-                lines += [f"  {name}: {text}" for name, text in parts if text]
+            if parts := turn.thought.dimensions:
+                lines += [f"  {name}: {text}" for name, text in parts.items()]
             elif turn.thought.text:
                 lines.append(f"  thought: {turn.thought.text}")
             if turn.look_window is not None:
@@ -80,7 +325,7 @@ class Episode:
     """One query on one video, as a grounder sees it before its next move.
 
     The pipeline owns the loop: it shows a selection, asks for a move and appends both.
-    A grounder keeps no state of its own; everything it said and saw is here.
+    A grounder keeps no state; everything it has seen and said is in the episode.
 
     Args:
         video: The video.

@@ -17,7 +17,7 @@ __all__ = ["Box", "Point", "Window"]
 class Point:
     """A point in pixels of the source frame, origin at the top-left corner.
 
-    Numbers of NumPy and of tensors are taken and kept as Python's.
+    Numbers of NumPy and of tensors are accepted and kept as Python's.
 
     Raises:
         ConfigError: If a coordinate is not a finite number.
@@ -40,7 +40,7 @@ class Point:
 class Box:
     """A box in absolute pixels of the source frame, half-open: x in [x1, x2), y in [y1, y2).
 
-    Numbers of NumPy and of tensors are taken and kept as Python's.
+    Numbers of NumPy and of tensors are accepted and kept as Python's.
 
     Raises:
         ConfigError: If a corner is not a finite number or the box has no area.

@@ -1,4 +1,4 @@
-"""Masks as they leave a propagator, and mask tracks as a result keeps them."""
+"""Masks that segmenters and propagators return, and the mask tracks of a result."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ class ObjectMask:
 
     Args:
         mask: Shape (H, W), dtype bool, of the source frame's size; numbers that are 0 and 1,
-            or 0 and 255, are taken, too.
+            or 0 and 255, are accepted as well.
         score: The segmenter's own estimate of its quality, in [0, 1]; None if it has none.
 
     Raises:
         ShapeError: If the mask is not two-dimensional.
-        ConfigError: If it holds other values (logits, probabilities), or the score is no number.
+        ConfigError: If it holds other values (logits, probabilities), or the score is not a
+            number.
     """
 
     mask: BoolArray
@@ -51,7 +52,7 @@ class FrameMasks:
 
     Raises:
         ShapeError: If a mask is not an array of bool of the frame's size.
-        ConfigError: If the frame or an object id is not a whole number, or ``masks`` is no
+        ConfigError: If the frame or an object id is not a whole number, or ``masks`` is not a
             mapping.
     """
 
@@ -148,8 +149,8 @@ class MaskTrack:
             frame: The frame index; negative ones count from the end.
 
         Raises:
-            ConfigError: If the index is no whole number.
-            FrameNotFoundError: If there is no such frame; it is an ``IndexError``, too.
+            ConfigError: If the index is not a whole number.
+            FrameNotFoundError: If there is no such frame; it is also an ``IndexError``.
         """
         frame = whole_number(frame, "the index of a frame")
         if not -len(self.masks) <= frame < len(self.masks):

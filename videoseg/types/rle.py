@@ -1,15 +1,15 @@
-"""Masks kept as COCO run-length encodings."""
+"""``Rle``: a mask as a COCO run-length encoding."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from videoseg.errors import ConfigError
+from videoseg.errors import ConfigError, ShapeError
 from videoseg.text import shorten
 from videoseg.types.arrays import BoolArray, Size, as_mask
 from videoseg.types.geometry import Box
@@ -26,7 +26,7 @@ from videoseg.types.runs import (
 )
 from videoseg.types.scalars import whole_numbers
 
-__all__ = ["Rle", "checked_size"]
+__all__ = ["Rle", "changes_of_rles", "checked_size"]
 
 # A last digit that only repeats the sign of the one before.
 _PADDED = re.compile("[P-_]0|[`-o]O")
@@ -36,17 +36,17 @@ _PADDED = re.compile("[P-_]0|[`-o]O")
 class Rle:
     """One mask as a compressed COCO run-length encoding (column-major, as pycocotools has it).
 
-    The runs are checked when an ``Rle`` is made, whoever wrote them: they are those of a mask
-    of this size. Runs without a pixel and digits that say nothing, which other programs may
-    leave, are taken out, so that two of them are equal if their masks are.
+    The runs are checked when an ``Rle`` is made: they are those of a mask of this size. Empty runs
+    and padded digits, which other programs may write, are removed, so that two encodings are
+    equal if their masks are.
 
     Args:
         size: (height, width) of the mask, each at least 1, at most 2**28 pixels.
         counts: The compressed runs, ASCII text or bytes.
 
     Raises:
-        ConfigError: If the size cannot be one, or the runs are malformed or do not add up to
-            its pixels.
+        ConfigError: If the size is not valid, or the runs are malformed or do not add up to its
+            number of pixels.
 
     Example:
         >>> import numpy as np
@@ -73,7 +73,7 @@ class Rle:
         lengths = runs.lengths
         if _PADDED.search(counts) or (len(lengths) > 1 and int(lengths[1:].min()) == 0):
             # pycocotools gets boxes and unions of such texts wrong.
-            counts = _written(lengths, size)
+            counts = _compressed(lengths, size)
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "counts", counts)
 
@@ -127,7 +127,7 @@ class Rle:
         lengths = listed_runs(counts)
         if (problem := count_problem(int(lengths.sum()), size)) is not None:
             raise ConfigError(problem)
-        return _unchecked(size, _written(lengths, size))
+        return _unchecked(size, _compressed(lengths, size))
 
     def to_coco(self) -> dict[str, Any]:
         """Return the COCO mapping, ready for JSON."""
@@ -156,6 +156,38 @@ class Rle:
 
     def _raw(self) -> dict[str, Any]:
         return {"size": [self.size[0], self.size[1]], "counts": self.counts.encode("ascii")}
+
+
+def changes_of_rles(rles: Sequence[Rle | None], size: Size) -> list[Changes]:
+    """Return where each of some masks changes, without decoding the masks.
+
+    All are read at once, which is several times faster than one by one.
+
+    Args:
+        rles: The masks; None stands for an empty one.
+        size: The (height, width) they must have.
+
+    Returns:
+        For each mask the pixels, counted column by column from the top left, at which it
+        changes: it begins empty, is set from the first of them on, empty from the second on,
+        and so on.
+
+    Raises:
+        ShapeError: If a mask has another size.
+        ConfigError: If the runs of one are not those of a mask of this size. No ``Rle`` is made
+            with such runs, but one may be unpickled.
+    """
+    present = [rle for rle in rles if rle is not None]
+    for rle in present:
+        if tuple(rle.size) != tuple(size):
+            raise ShapeError("a mask", actual=tuple(rle.size), expected=str(tuple(size)))
+    runs = read_runs([rle.counts for rle in present])
+    for total in runs.totals().tolist():
+        if (problem := count_problem(total, size)) is not None:
+            raise ConfigError(f"{problem}; encode the mask again at the size of the frame")
+    read = iter(range(len(present)))
+    nowhere: Changes = np.zeros(0, dtype=np.int64)
+    return [nowhere if rle is None else changes_of_runs(runs.of(next(read))) for rle in rles]
 
 
 def checked_size(size: Any, what: str) -> Size:
@@ -189,14 +221,14 @@ def _checked_runs(counts: str | bytes, size: Size) -> Runs:
     return runs
 
 
-def _written(lengths: Changes, size: Size) -> str:
-    """Return the text of runs that are right, without those that hold no pixel."""
+def _compressed(lengths: Changes, size: Size) -> str:
+    """Return the text of valid runs, without the empty ones."""
     changes = changes_of_runs(lengths)
     return write_runs(np.diff(changes, prepend=0, append=size[0] * size[1]), size)
 
 
 def _unchecked(size: Size, counts: str) -> Rle:
-    """Return an encoding that was made here, which need not be read to be trusted."""
+    """Return an encoding that was made here and needs no check."""
     rle = object.__new__(Rle)
     object.__setattr__(rle, "size", size)
     object.__setattr__(rle, "counts", counts)

@@ -1,10 +1,12 @@
-"""Run-length encodings, read without trusting them.
+"""Read and write COCO's compressed run-length encodings (RLE), without trusting them.
 
-The one reader of COCO's compressed runs. A text holds the lengths of runs that are empty and
-set in turn, column by column from the top left, empty first. Every number is written in groups
-of five bits from the lowest, as the character 48 + bits, plus 32 if another group follows; bit
-16 of the highest group is the sign. From the fourth on, numbers are differences to the number
-two before.
+This is the only code that reads the runs of an encoded mask, for results, benchmarks, predictions
+and metrics; ``Rle`` is the mask that is made of them.
+
+The text holds the lengths of runs that are alternately empty and set, column by column from the
+top left, empty first. Each number is written in groups of five bits, lowest first, as the
+character 48 + bits, plus 32 if another group follows; bit 16 of the highest group is the sign.
+From the fourth number on, the difference to the number two before is written.
 
 Many texts are read at once, since a benchmark has a million of them.
 """
@@ -12,7 +14,7 @@ Many texts are read at once, since a benchmark has a million of them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,6 +25,7 @@ from videoseg.errors import ConfigError
 __all__ = [
     "MAX_PIXELS",
     "Changes",
+    "RunChecker",
     "Runs",
     "changes_of_runs",
     "count_problem",
@@ -33,23 +36,26 @@ __all__ = [
 ]
 
 MAX_PIXELS = 2**28
-"""Largest mask that is taken: 16384 x 16384."""
+"""Largest mask that is accepted, in pixels: 16384 x 16384."""
 
 Changes: TypeAlias = npt.NDArray[np.int64]
-"""Where a mask changes, column by column from the top left: it begins empty, is set from the
-first of these pixels on, empty again from the second, and so on."""
+"""The pixels at which a mask changes, counted column by column from the top left: the mask begins
+empty, is set from the first of these pixels on, empty again from the second, and so on."""
+
+# Arrays of a batch fit into a processor's cache.
+_BATCH_CHARACTERS = 2**17
 
 # Six hold every run of MAX_PIXELS; one more is read, for texts that pad their numbers.
 _MAX_DIGITS = 7
 
 
 class Runs(NamedTuple):
-    """The runs of some texts.
+    """The runs of several texts.
 
     Args:
         lengths: All runs, one text after another; meaningless where a text is malformed.
         bounds: Where each text's runs begin in ``lengths``, and where the last ends.
-        malformed: For each text, whether it is no encoding.
+        malformed: For each text, whether it is not an encoding.
     """
 
     lengths: npt.NDArray[np.int64]
@@ -61,7 +67,7 @@ class Runs(NamedTuple):
         return self.lengths[self.bounds[index] : self.bounds[index + 1]]
 
     def totals(self) -> npt.NDArray[np.int64]:
-        """Return the pixels that each text covers; -1 if it is malformed."""
+        """Return the number of pixels that each text covers; -1 if it is malformed."""
         # An array as long as the runs and one more, so that a text without runs adds nothing.
         summed = np.zeros(len(self.lengths) + 1, np.int64)
         np.cumsum(np.clip(self.lengths, 0, MAX_PIXELS), out=summed[1:])
@@ -69,8 +75,8 @@ class Runs(NamedTuple):
 
 
 def read_runs(texts: Sequence[str | bytes]) -> Runs:
-    """Read compressed runs, whatever the texts hold; nothing is decoded."""
-    # Half a surrogate pair becomes bytes, too, and all bytes of what is not ASCII are refused.
+    """Read compressed runs of untrusted texts, without decoding the masks."""
+    # Half a surrogate pair becomes bytes as well; all bytes outside ASCII are refused.
     encoded = [t if isinstance(t, bytes) else t.encode("utf-8", "surrogatepass") for t in texts]
     sizes = np.fromiter(map(len, encoded), np.int64, len(encoded))
     text_stops = np.cumsum(sizes)
@@ -108,13 +114,76 @@ def read_runs(texts: Sequence[str | bytes]) -> Runs:
     return Runs(lengths, bounds, malformed)
 
 
+class RunChecker:
+    """Checks that the runs of many encodings fill their masks exactly.
+
+    Encodings are checked in batches, so memory does not grow with their number.
+    """
+
+    def __init__(self) -> None:
+        self._texts: list[str | bytes] = []
+        self._sizes: list[tuple[int, int]] = []
+        self._places: list[Any] = []
+        self._characters = 0
+        self._found: list[tuple[Any, str]] = []
+
+    def add(self, value: Any, size: tuple[int, int], place: Any) -> None:
+        """Add one encoding.
+
+        Args:
+            value: None, a COCO RLE mapping, or a list of them; its form has been checked.
+            size: (height, width) of the mask.
+            place: Passed to ``report`` of ``finish`` if the runs are wrong.
+        """
+        if value is None:
+            return
+        if isinstance(value, list):
+            for part in value:
+                self.add(part, size, place)
+            return
+        counts = value["counts"]
+        if isinstance(counts, list):
+            self._check_list(counts, size, place)
+            return
+        self._texts.append(counts)
+        self._sizes.append(size)
+        self._places.append(place)
+        self._characters += len(counts)
+        if self._characters >= _BATCH_CHARACTERS:
+            self._run()
+
+    def finish(self, report: Callable[[Any, str], None]) -> None:
+        """Check the last batch and call ``report(place, problem)`` for each bad encoding."""
+        self._run()
+        for place, what in self._found:
+            report(place, what)
+        self._found.clear()
+
+    def _check_list(self, counts: list[Any], size: tuple[int, int], place: Any) -> None:
+        try:
+            problem = count_problem(int(listed_runs(counts).sum()), size)
+        except ConfigError as error:
+            problem = str(error)
+        if problem is not None:
+            self._found.append((place, problem))
+
+    def _run(self) -> None:
+        if self._texts:
+            totals = read_runs(self._texts).totals()
+            pixels = np.asarray([height * width for height, width in self._sizes])
+            for index in np.flatnonzero(totals != pixels).tolist():
+                if (problem := count_problem(int(totals[index]), self._sizes[index])) is not None:
+                    self._found.append((self._places[index], problem))
+        self._texts, self._sizes, self._places, self._characters = [], [], [], 0
+
+
 def changes_of_runs(lengths: npt.NDArray[np.int64]) -> Changes:
-    """Return where a mask changes whose runs are known to be right."""
+    """Return where a mask changes, given runs that are known to be valid."""
     ends = np.cumsum(lengths)
     if len(lengths) < 2 or int(lengths[1:].min()) > 0:
-        # The last run ends where the frame does, which is no change.
+        # The last run ends at the end of the frame, which is not a change.
         return ends[:-1]
-    # Two changes of one pixel are none.
+    # Two changes at the same pixel cancel out.
     pixels, times = np.unique(ends[ends < ends[-1]], return_counts=True)
     odd: Changes = pixels[times % 2 == 1]
     return odd
@@ -140,7 +209,7 @@ def decode_changes(changes: Changes, size: tuple[int, int]) -> npt.NDArray[np.bo
 
 
 def write_runs(lengths: npt.NDArray[np.int64], size: tuple[int, int]) -> str:
-    """Return the compressed form of runs that are known to be right."""
+    """Return the compressed text of runs that are known to be valid."""
     from pycocotools import mask as coco
 
     height, width = size
@@ -154,7 +223,7 @@ def listed_runs(counts: Any) -> npt.NDArray[np.int64]:
     """Return uncompressed runs (a list, a tuple or an array of whole numbers) as an array.
 
     Raises:
-        ConfigError: If they are no whole numbers from 0.
+        ConfigError: If they are not whole numbers from 0.
     """
     try:
         array = np.asarray(counts)
@@ -163,18 +232,18 @@ def listed_runs(counts: Any) -> npt.NDArray[np.int64]:
     if array.shape == (0,):
         return np.zeros(0, np.int64)
     if array.dtype == object and all(type(run) is int for run in array.flat):
-        # Python's numbers know no bound.
+        # Python's integers are unbounded.
         array = np.asarray([max(-1, min(run, MAX_PIXELS + 1)) for run in array.flat])
     if array.ndim != 1 or array.dtype.kind not in "iu" or int(array.min()) < 0:
         raise ConfigError("the runs of an RLE must be whole numbers from 0")
-    # One pixel more than any mask has is as wrong as more, and adds up without overflow.
+    # Clipped to one pixel more than a mask can have: still wrong, and sums do not overflow.
     most = min(MAX_PIXELS + 1, int(np.iinfo(array.dtype).max))
     lengths: npt.NDArray[np.int64] = np.minimum(array, most).astype(np.int64)
     return lengths
 
 
 def count_problem(total: int, size: tuple[int, int]) -> str | None:
-    """Say what is wrong with runs that cover ``total`` pixels (-1: malformed), or return None."""
+    """Return what is wrong with runs that cover ``total`` pixels (-1: malformed), or None."""
     if total < 0:
         return "'counts' of an RLE is not a compressed run-length encoding"
     pixels = size[0] * size[1]
@@ -186,7 +255,7 @@ def count_problem(total: int, size: tuple[int, int]) -> str | None:
 def _texts_of(
     bounds: npt.NDArray[np.int64], chosen: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
-    """Return the texts to which some runs belong."""
+    """Return the index of the text that each chosen run belongs to."""
     found: npt.NDArray[np.int64] = np.searchsorted(bounds, np.flatnonzero(chosen), side="right")
     return found - 1
 
@@ -194,7 +263,7 @@ def _texts_of(
 def _undo_differences(
     numbers: npt.NDArray[np.int64], bounds: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:
-    """Add up the numbers 1, 3, 5, ... and 2, 4, 6, ... of each text; the first stays alone."""
+    """Sum the numbers 1, 3, 5, ... and 2, 4, 6, ... of each text; number 0 stays as it is."""
     if len(bounds) == 2:
         for start in (1, 2):
             np.cumsum(numbers[start::2], out=numbers[start::2])

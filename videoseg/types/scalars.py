@@ -1,6 +1,8 @@
-"""Numbers and text as callers have them, made what a result can hold.
+"""Checks of numbers and text in the fields of types: what a result can hold.
 
-Numbers may be Python's, NumPy's, a tensor's, or an array without dimensions.
+Callers have numbers of NumPy, tensors and arrays without dimensions; fields hold Python's ``int``,
+``float`` and ``str``. Each function returns the value in that form, or raises a ``ConfigError``
+that says what was expected.
 """
 
 from __future__ import annotations
@@ -20,13 +22,13 @@ def whole_number(value: Any, what: str, *, least: int | None = None) -> int:
     """Return a whole number as an ``int``.
 
     Args:
-        value: A whole number of any kind, also one without a fraction such as 7.0; no truth
-            value.
+        value: A whole number of any library, or a float without a fraction such as 7.0; not a
+            ``bool``.
         what: What it is, for the message.
         least: The smallest that is allowed; None for no bound.
 
     Raises:
-        ConfigError: If it is none.
+        ConfigError: If it is not a whole number, or below ``least``.
     """
     number = value if type(value) is int else _as_int(value)
     if number is None or (least is not None and number < least):
@@ -39,7 +41,7 @@ def whole_numbers(values: Any, what: str, *, least: int | None = None) -> tuple[
     """Return several whole numbers as a tuple of ``int``.
 
     Raises:
-        ConfigError: If they are no sequence, or one of them is no whole number.
+        ConfigError: If they are not a sequence, or one of them is not a whole number.
     """
     try:
         items = list(values)
@@ -51,10 +53,10 @@ def whole_numbers(values: Any, what: str, *, least: int | None = None) -> tuple[
 
 
 def real_number(value: Any, what: str, *, finite: bool = True) -> float:
-    """Return a number as an ``int`` (whole numbers of any kind) or a ``float``.
+    """Return a number as an ``int`` (for whole numbers of any library) or a ``float``.
 
     Raises:
-        ConfigError: If it is no number, a truth value, or (if ``finite``) infinite or NaN.
+        ConfigError: If it is not a number, a ``bool``, or (if ``finite``) infinite or NaN.
     """
     number = value if type(value) in (int, float) else _as_number(value)
     if number is None or (finite and not _is_finite(number)):
@@ -64,10 +66,10 @@ def real_number(value: Any, what: str, *, finite: bool = True) -> float:
 
 
 def text_of(value: Any, what: str) -> str:
-    """Return text that can be written: without halves of surrogate pairs.
+    """Return text that can be written as UTF-8: halves of surrogate pairs become U+FFFD.
 
     Raises:
-        ConfigError: If it is no text.
+        ConfigError: If it is not text.
     """
     if not isinstance(value, str):
         raise ConfigError(f"{what} must be text, got {shorten(value)}")
@@ -78,7 +80,7 @@ def texts_of(values: Any, what: str) -> tuple[str, ...]:
     """Return several texts as a tuple; see ``text_of``.
 
     Raises:
-        ConfigError: If they are no sequence of text, or a single text.
+        ConfigError: If they are not a sequence of text, or a single text.
     """
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ConfigError(f"{what} must be a sequence of text, got {shorten(values)}")
@@ -102,9 +104,9 @@ def _as_int(value: Any) -> int | None:
 
 
 def _as_number(value: Any) -> int | float | None:
-    """Return Python's number for a scalar of any library; None if it is no real number."""
-    # An array of one number may be a mistake, and text is no number even if it reads as one.
-    if _is_odd(value):
+    """Return Python's number for a scalar of any library; None if it is not a real number."""
+    # An array of one number may be a mistake; text is refused even if it reads as a number.
+    if _is_refused(value):
         return None
     for convert in (operator.index, float):
         try:
@@ -115,7 +117,7 @@ def _as_number(value: Any) -> int | float | None:
     return None
 
 
-def _is_odd(value: Any) -> bool:
+def _is_refused(value: Any) -> bool:
     kind = str(getattr(value, "dtype", ""))
     return (
         isinstance(value, bool | str | bytes | bytearray)

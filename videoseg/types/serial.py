@@ -1,4 +1,8 @@
-"""Everything between stages except pixels goes to JSON and back, unchanged."""
+"""Plain data: every type between stages except pixels goes to JSON and back, unchanged.
+
+``to_dict`` turns dataclasses into dicts, lists, numbers and text; ``from_dict`` builds them again
+and checks every field.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ import numpy as np
 from videoseg.errors import ConfigError
 from videoseg.text import printable, shorten, shorten_text
 
-__all__ = ["as_far_as_possible", "from_dict", "to_dict"]
+__all__ = ["from_dict", "to_dict", "to_dict_with_problems"]
 
 T = TypeVar("T")
 
@@ -43,20 +47,23 @@ def to_dict(value: object) -> Any:
         >>> to_dict(Window(2, 5))
         {'start': 2, 'stop': 5}
     """
-    plain, problems = as_far_as_possible(value)
+    plain, problems = to_dict_with_problems(value)
     if problems:
         raise ConfigError(problems)
     return plain
 
 
-def as_far_as_possible(value: object, *, depth: int = 0) -> tuple[Any, list[str]]:
+def to_dict_with_problems(value: object, *, depth: int = 0) -> tuple[Any, list[str]]:
     """Return a value as ``to_dict`` does, and a sentence for each part that JSON cannot hold.
 
-    Such a part is replaced by a text: the beginning of its ``repr``.
+    Such a part is replaced by text, the beginning of its ``repr``.
 
     Args:
         value: The value.
-        depth: How deep inside another value it will stand.
+        depth: How deep inside another value it will be written.
+
+    Returns:
+        (plain data, problems)
     """
     writer = _Writer()
     return writer.plain(value, type(value).__name__, depth), writer.problems
@@ -90,7 +97,7 @@ def from_dict(kind: type[T], data: object) -> T:
 
 
 class _Writer:
-    """Makes values plain, and notes those that cannot be."""
+    """Turns values into plain data and collects those that cannot be."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -98,7 +105,7 @@ class _Writer:
         self._around: set[int] = set()
 
     def plain(self, value: Any, place: str, depth: int) -> Any:
-        """Return a value as JSON has it; ``place`` is where it stands, for messages."""
+        """Return a value as plain data; ``place`` is its path in messages."""
         kind = type(value)
         if value is None or kind is bool or kind is float:
             return value
@@ -188,7 +195,7 @@ def _kind_name(value: object) -> str:
 
 
 def _array_of(value: Any) -> Any:
-    """Return a scalar or array of any library as one of NumPy; None if it is none."""
+    """Return a scalar or array of any library as a NumPy array; None for other values."""
     if not hasattr(value, "__array__") or not hasattr(value, "dtype"):
         return None
     try:

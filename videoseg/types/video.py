@@ -1,4 +1,4 @@
-"""What every stage may ask of a video, and what is recorded about one."""
+"""The interface of a video, and the facts a result records about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["VideoFacts", "VideoSource"]
 class VideoSource(Protocol):
     """A video as the stages see it: frames by index, lazily decoded.
 
-    ``videoseg.Video`` is the implementation; stages only rely on what stands here.
+    ``videoseg.Video`` is the implementation; stages rely only on these members.
     """
 
     @property
@@ -72,7 +72,7 @@ class VideoSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VideoFacts:
-    """What a result records about its video.
+    """The facts that a result records about its video.
 
     Args:
         name: Short name.
@@ -86,8 +86,8 @@ class VideoFacts:
             frame i is shown at i / fps.
 
     Raises:
-        ConfigError: If a number is none, the size cannot be that of a frame, or there is not
-            one time for every frame.
+        ConfigError: If a field is not a number, the size is not valid, or there is not one time
+            for every frame.
     """
 
     name: str

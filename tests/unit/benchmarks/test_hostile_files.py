@@ -16,8 +16,7 @@ from drawn_benchmarks import FRAMES, write_json
 
 from videoseg.benchmarks import LoadedSplit, Sample
 from videoseg.benchmarks.mask_pictures import read_ids, read_mask
-from videoseg.benchmarks.pickles import read_pickle
-from videoseg.benchmarks.problems import Problems
+from videoseg.benchmarks.untrusted import Problems, read_pickle
 from videoseg.errors import EvaluationError
 
 Draw = Callable[[str], Path]
@@ -152,15 +151,15 @@ def holds_itself() -> dict[str, Any]:
     ("data", "what"),
     [
         (pickle.dumps(shared_lists()), "holds more than 20,000,000 values"),
-        (pickle.dumps(holds_itself()), "containers in each other"),
-        (b"]" * 9000 + b"a" * 8999 + b".", "containers in each other"),
+        (pickle.dumps(holds_itself()), "nests more than 50 containers"),
+        (b"]" * 9000 + b"a" * 8999 + b".", "nests more than 50 containers"),
         # A number of bytes to reserve before any of them is there.
         (b"\x80\x05\x96" + (2**40).to_bytes(8, "little") + b".", "BYTEARRAY8"),
-        (b"\x80\x04\x8e" + (2**60).to_bytes(8, "little") + b"abc.", "no readable pickle"),
+        (b"\x80\x04\x8e" + (2**60).to_bytes(8, "little") + b"abc.", "is not a readable pickle"),
         (b"\x80\x02c__main__\nnothing\n.", "asks for __main__.nothing"),
         (b"\x80\x02\x82\x01.", "holds the instruction EXT1"),
         (b"Pthing\n.", "asks for the persistent object"),
-        (b"L" + b"9" * 100_000 + b"L\n.", "no readable pickle"),
+        (b"L" + b"9" * 100_000 + b"L\n.", "is not a readable pickle"),
     ],
 )
 @pytest.mark.parametrize("key", ["refcoco", "ref-davis17-pickle"])

@@ -98,8 +98,8 @@ TRAIN = "meta_expressions/train/meta_expressions.json"
             4,
         ),
         ("ref-youtube-vos-train", with_expression(TRAIN, obj_id=0), "needs 'obj_id'", 1),
-        ("ref-youtube-vos-train", without_frames("train/Annotations/bear"), "is no folder", 2),
-        ("ref-davis17", without_frames("valid/Annotations/cart"), "is no folder", 8),
+        ("ref-youtube-vos-train", without_frames("train/Annotations/bear"), "is not a folder", 2),
+        ("ref-davis17", without_frames("valid/Annotations/cart"), "is not a folder", 8),
         (
             "ref-davis17-pickle",
             lambda root: edit_pickle(root / "valid/mask_dict.pkl", lambda masks: masks.pop("0")),
@@ -159,7 +159,7 @@ TRAIN = "meta_expressions/train/meta_expressions.json"
             lambda root: edit_pickle(
                 root / "refcoco/refs(unc).p", lambda references: references[0].update(ann_id=5)
             ),
-            "names annotation 5, which is none of its image",
+            "names annotation 5, which is not of its image",
             2,
         ),
         (
@@ -228,7 +228,7 @@ def test_a_root_without_any_frames_is_refused(key: str, draw: Draw, open_drawn: 
     for folder in [path for path in root.rglob("*") if path.is_dir()]:
         if folder.name in {*VIDEOS, "images"} and "Annotations" not in folder.parts:
             shutil.rmtree(folder)
-    with pytest.raises(EvaluationError, match=r"0 of its \d+ samples can be asked") as caught:
+    with pytest.raises(EvaluationError, match=r"0 of its \d+ samples can be run") as caught:
         open_drawn(key, root)
     assert "download the frames" in str(caught.value)
 
@@ -240,7 +240,7 @@ def test_most_videos_missing_is_no_benchmark(draw: Draw, open_drawn: Opener) -> 
         document["videos"] |= {f"gone{n}": document["videos"]["bear"] for n in range(3)}
 
     edit(root / META, add)
-    with pytest.raises(EvaluationError, match="8 of its 20 samples can be asked"):
+    with pytest.raises(EvaluationError, match="8 of its 20 samples can be run"):
         open_drawn("mevis", root)
 
 

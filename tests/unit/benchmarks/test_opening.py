@@ -62,7 +62,7 @@ def test_a_text_file_that_names_no_relative_folder_is_no_link(
     root = draw("mevis")
     shutil.rmtree(root / "valid_u/JPEGImages")
     (root / "valid_u/JPEGImages").write_text(target, encoding="utf-8")
-    with pytest.raises(EvaluationError, match="JPEGImages: is no folder"):
+    with pytest.raises(EvaluationError, match="JPEGImages: is not a folder"):
         open_drawn("mevis", root)
 
 
@@ -150,7 +150,7 @@ def test_opening_reads_no_masks(
 def test_unknown_names_are_refused_with_what_there_is(tmp_path: Path, draw: Draw) -> None:
     with pytest.raises(ComponentNotFoundError, match="did you mean 'mevis'"):
         open_benchmark("meviss", tmp_path)
-    with pytest.raises(EvaluationError, match=r"is no folder.*github.com/henghuiding/MeViS"):
+    with pytest.raises(EvaluationError, match=r"is not a folder.*github.com/henghuiding/MeViS"):
         open_benchmark("mevis", tmp_path / "nothing")
     with pytest.raises(EvaluationError, match="valid_u, valid, train"):
         open_benchmark("mevis", draw("mevis"), "test")

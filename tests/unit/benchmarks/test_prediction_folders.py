@@ -296,7 +296,7 @@ def test_rle_json_in_another_order_is_put_in_order_by_the_names_of_frames(tmp_pa
     ("entry", "what"),
     [
         ([None] * 5, "one mask or null for each of 6 frames, got 5"),
-        ({"other": []}, "got none"),
+        ({"other": []}, "write a list of them"),
         ([{"size": [4, 4], "counts": "P1"}] * 6, "4x4 but the frame is 24x32"),
         ([{"size": list(SIZE), "counts": "P1"}] * 6, "add up"),
         (["x"] * 6, "null or a COCO RLE"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from videoseg.benchmarks.rles import checked_rle, rle_problem
+from videoseg.benchmarks.mask_dict import checked_rle, rle_problem
 from videoseg.errors import EvaluationError
 from videoseg.types import Rle
 from videoseg.types.runs import read_runs

@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(
     cases = [
         (good[:-1], "1 of 8 samples have no prediction"),
         ([*good, good[0]], "comes twice"),
-        ([(Sample("fox", "0", "x"), {}), *good], "is no sample of"),
+        ([(Sample("fox", "0", "x"), {}), *good], "is not a sample of"),
         ([(good[0][0], {1: [None] * 5}), *good[1:]], "has 5 masks but the video has 6 frames"),
         ([(good[0][0], {1: [small] * 6}), *good[1:]], "4x4 but the frame is 24x32"),
     ]

@@ -17,8 +17,7 @@ from drawn_benchmarks import FRAMES, SIZE, VIDEOS, write_json
 from pycocotools import mask as coco
 
 from videoseg.benchmarks import BenchmarkSplit, PredictionFolder, open_benchmark
-from videoseg.benchmarks.names import is_plain_name, is_safe_id
-from videoseg.benchmarks.problems import MAX_LISTED
+from videoseg.benchmarks.untrusted import MAX_LISTED, is_plain_name, is_safe_id
 from videoseg.errors import EvaluationError
 
 Draw = Callable[[str], Path]
@@ -52,7 +51,7 @@ def test_a_video_id_that_leads_out_is_refused(bad: str, draw: Draw, open_drawn: 
                 {bad: next(iter(document["videos"].values()))}
             ),
         )
-        with pytest.raises(EvaluationError, match="no usable id"):
+        with pytest.raises(EvaluationError, match="not a usable id"):
             open_drawn(key, root)
 
 
@@ -66,7 +65,7 @@ def test_an_expression_id_that_leads_out_is_refused(
         document["videos"]["bear"]["expressions"][bad] = {"exp": "x", "anno_id": []}
 
     edit(root / "valid_u/meta_expressions.json", add)
-    with pytest.raises(EvaluationError, match="no usable id"):
+    with pytest.raises(EvaluationError, match="not a usable id"):
         open_drawn("mevis", root)
 
 
@@ -239,7 +238,7 @@ def test_a_loop_of_links_ends_in_an_error(draw: Draw, open_drawn: Opener, tmp_pa
     (tmp_path / "kept").rename(frames / "bear")
     frames.rename(tmp_path / "kept")
     frames.symlink_to(frames)
-    with pytest.raises(EvaluationError, match="is no folder"):
+    with pytest.raises(EvaluationError, match="is not a folder"):
         open_drawn("mevis", root)
     davis = draw("davis-2017")
     (davis / "JPEGImages/480p/bear/loop").symlink_to(davis / "JPEGImages")

@@ -114,7 +114,7 @@ def test_a_benchmark_of_ones_own_opens_without_videos(tmp_path: Path) -> None:
     write_json(tmp_path / "meta_expressions.json", {"videos": videos})
     split = Kitchen(check_pictures=False).read(tmp_path)
     assert [sample.id for sample in split.samples] == ["bear/0", "cart/0"]
-    with pytest.raises(VideoError, match=r"nor is there bear\.mp4; put the video there"):
+    with pytest.raises(VideoError, match=r"there is no bear\.mp4; put the video there"):
         split.frame_names("bear")
 
 

@@ -19,7 +19,7 @@ from drawn_benchmarks import (
     write_mask,
 )
 
-from videoseg.benchmarks import frame_numbers
+from videoseg.benchmarks import mask_pictures
 from videoseg.cli.main import main
 from videoseg.errors import EvaluationError
 from videoseg.evaluation import read_annotations, score_predictions
@@ -139,14 +139,14 @@ def test_a_shift_is_what_explains_every_name(frames, found, shift):
     names, pictures = ([f"f_{number:04d}" for number in part] for part in (frames, found))
     if shift == -100:  # then no name fits at all, which is told before
         assert set(names).isdisjoint(pictures)
-    assert frame_numbers.frame_shift(names, pictures) == shift
+    assert mask_pictures.frame_shift(names, pictures) == shift
 
 
 def test_a_number_cannot_be_added_to_a_name_without_one():
-    assert frame_numbers.shifted_name("frame_009", 1) == "frame_010"
+    assert mask_pictures.shifted_name("frame_009", 1) == "frame_010"
     for name, shift in (("start", 1), ("000", -1)):
         with pytest.raises(EvaluationError, match="rename"):
-            frame_numbers.shifted_name(name, shift)
+            mask_pictures.shifted_name(name, shift)
 
 
 def test_masks_of_which_none_is_called_as_a_frame_are_refused(truth, tmp_path):

@@ -121,3 +121,12 @@ def test_only_the_last_turn_must_answer():
     later = Episode(video=None, query="q", max_turns=2, moves=(Look(Window(0, 1)),))
     assert later.must_answer
     assert later.grounding is None
+
+
+def test_the_dimensions_of_a_thought_are_those_with_text_in_order():
+    assert Thought("all of it").dimensions == {}
+    thought = Thought(linguistic="the red one", temporal="from frame 3", spatial=" ")
+    assert list(thought.dimensions.items()) == [
+        ("temporal", "from frame 3"),
+        ("linguistic", "the red one"),
+    ]

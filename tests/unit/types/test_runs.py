@@ -15,8 +15,9 @@ from hypothesis.extra import numpy as hnp
 from slow_runs import slow_mask, slow_runs, write_slowly
 
 from videoseg.errors import ConfigError, ShapeError, VideosegError
-from videoseg.masks import rle_iou, union_of_rles
+from videoseg.masks import union_of_rles
 from videoseg.types import MaskTrack, Rle
+from videoseg.types.rle import changes_of_rles
 from videoseg.types.runs import read_runs
 
 ALPHABET = [chr(code) for code in range(48, 112)]
@@ -103,7 +104,6 @@ def test_runs_of_no_length_and_padded_numbers_give_the_same_mask(
     box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if rows.size else None
     assert (rle.box and rle.box.as_tuple()) == box
     assert union_of_rles([rle, rle], size=size) == rle
-    assert rle_iou(rle, rle) == 1.0
 
 
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))))
@@ -248,3 +248,22 @@ def test_reading_and_writing_masks_warns_of_nothing() -> None:
         assert rle.box is not None
         assert Rle.from_coco({"size": [9, 9], "counts": [80, 1]}).area == 1
         assert union_of_rles([rle, Rle.empty((9, 9))], size=(9, 9)) == rle
+
+
+def test_changes_of_several_masks_are_those_of_each():
+    rng = np.random.default_rng(3)
+    masks = [rng.random((5, 7)) < share for share in (0.0, 0.3, 0.9, 1.0)]
+    found = changes_of_rles([None, *(Rle.encode(mask) for mask in masks)], (5, 7))
+    assert found[0].size == 0
+    for mask, changes in zip(masks, found[1:], strict=True):
+        columns = mask.T.ravel().astype(np.int8)
+        assert changes.tolist() == np.flatnonzero(np.diff(columns, prepend=0)).tolist()
+
+
+def test_changes_of_masks_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError, match="a mask"):
+        changes_of_rles([Rle.empty((2, 2))], (2, 3))
+    unpickled = Rle.empty((2, 3))
+    object.__setattr__(unpickled, "counts", "1")
+    with pytest.raises(ConfigError, match="encode the mask again"):
+        changes_of_rles([unpickled], (2, 3))

@@ -1,1 +1,1 @@
-"""One reader for each published layout."""
+"""Readers of published benchmarks, one for each layout."""

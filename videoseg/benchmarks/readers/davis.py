@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from videoseg.benchmarks.mask_pictures import read_ids
-from videoseg.benchmarks.names import is_plain_name, unpacked_folder
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import ANNOTATIONS_AGAIN, IdPictureTruths, IdTracks
-from videoseg.benchmarks.pictures import pictures_by_name
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import (
-    LoadedSplit,
+from videoseg.benchmarks.mask_pictures import (
+    ANNOTATIONS_AGAIN,
+    IdPictureTruths,
+    IdTracks,
+    read_ids,
+)
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.types import Sample
+from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
+from videoseg.benchmarks.videos import (
     UncheckedVideo,
     VideoPlace,
+    pictures_by_name,
     video_of_pictures,
 )
-from videoseg.benchmarks.types import Sample
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.files import read_bytes
 from videoseg.metrics.protocol import EvalProtocol
@@ -40,17 +42,17 @@ class Davis2016:
 
         <root>/ImageSets/2016/{val,train}.txt            (or ImageSets/480p/, as of 2016)
                JPEGImages/480p/<sequence>/<frame>.jpg
-               Annotations/480p/<sequence>/<frame>.png   (above 0: the foreground)
+               Annotations/480p/<sequence>/<frame>.png   (foreground: above 0)
 
-    A line of the list is a sequence's name, or the paths of a frame and its mask. Without a
+    A line of the list is the name of a sequence, or the paths of a frame and its mask. Without a
     folder ``ImageSets`` every annotated sequence is read. Each sequence is one sample, whose
-    prompt is the mask of the first frame. Where another release keeps several objects apart in
-    the masks, all of them are the foreground.
+    prompt is the mask of the first frame. If the masks of another release
+    have several objects, all of them are the foreground.
 
     Args:
         resolution: The folder of the resolution, such as ``480p`` or ``1080p``.
         query: Ask this instead of giving the first mask, such as ``the main moving object``.
-        check_pictures: Whether the frames must be there. Without a query the first masks must.
+        check_pictures: Whether the frames must exist. Without a query the first masks must exist.
     """
 
     name = "davis-2016"
@@ -74,7 +76,7 @@ class Davis2016:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         return _read(
@@ -89,7 +91,7 @@ class Davis2016:
             protocol=DAVIS_2016,
             query=self._query,
             check_pictures=self._check_pictures,
-            united=True,
+            one_object=True,
         )
 
 
@@ -103,16 +105,16 @@ class Davis2017:
                Annotations/480p/<sequence>/<frame>.png                (ids)
                Annotations_unsupervised/480p/<sequence>/<frame>.png   (ids; with a query)
 
-    Each sequence is one sample. Its objects are those of the first frame; what appears later
-    does not count, as in the official package. Semi-supervised, the default: the prompts are
+    Each sequence is one sample. Its objects are those of the first frame; objects that appear
+    later are not scored, as in the official package. Semi-supervised, the default: the prompts are
     these objects' masks on the first frame. With a query: no prompts, the masks of the
-    unsupervised release where it is there, and the protocol that matches what was found with
-    what is there; 255 is void. Without a folder ``ImageSets`` every annotated sequence is read.
+    unsupervised release if it exists, and the protocol that matches predicted with true
+    objects; 255 is void. Without a folder ``ImageSets`` every annotated sequence is read.
 
     Args:
         resolution: The folder of the resolution, such as ``480p`` or ``Full-Resolution``.
         query: Ask this instead of giving the first masks, such as ``the main moving objects``.
-        check_pictures: Whether the frames must be there. Without a query the first masks must.
+        check_pictures: Whether the frames must exist. Without a query the first masks must exist.
     """
 
     name = "davis-2017"
@@ -136,7 +138,7 @@ class Davis2017:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         annotations = root / "Annotations" / self._resolution
@@ -152,7 +154,7 @@ class Davis2017:
             protocol=DAVIS_2017_UNSUPERVISED if self._query else DAVIS_2017_SEMI_SUPERVISED,
             query=self._query,
             check_pictures=self._check_pictures,
-            united=False,
+            one_object=False,
         )
 
 
@@ -166,7 +168,7 @@ def _read(
     protocol: EvalProtocol,
     query: str,
     check_pictures: bool,
-    united: bool,
+    one_object: bool,
 ) -> LoadedSplit:
     problems = Problems(name, root)
     samples: list[Sample] = []
@@ -180,7 +182,7 @@ def _read(
         if check_pictures:
             video = video_of_pictures(pictures / sequence, problems.entry())
         else:
-            # Every frame is annotated, so that the masks are called like the frames.
+            # Every frame is annotated, so masks and frames have the same names.
             names = _names_in(pictures / sequence) or _names_in(masks)
             video = UncheckedVideo(pictures / sequence, names, masks=(masks,))
         if video is None:
@@ -190,7 +192,7 @@ def _read(
             first = masks / f"{video.names[0] if video.names else '00000'}.png"
             try:
                 ids = read_ids(first, where="it", size=video.size, fix=ANNOTATIONS_AGAIN)
-                prompts = _prompts(ids, united=united)
+                prompts = _prompts(ids, one_object=one_object)
             except EvaluationError as error:
                 problems.leave_out(first, str(error), fix=ANNOTATIONS_AGAIN)
                 continue
@@ -209,7 +211,7 @@ def _read(
         truths=IdPictureTruths(
             annotations,
             dict.fromkeys(sample.id for sample in samples),
-            united=united,
+            one_object=one_object,
             of_first_frame=True,
         ),
         left_out=problems.left_out,
@@ -265,9 +267,9 @@ def _sequence_of(entry: str) -> str:
     return path.parent.name if path.suffix.lower() in {".jpg", ".png"} else entry
 
 
-def _prompts(ids: IntArray, *, united: bool) -> tuple[Prompt, ...]:
+def _prompts(ids: IntArray, *, one_object: bool) -> tuple[Prompt, ...]:
     tracks = IdTracks(1)
-    tracks.add(0, (ids > 0).astype(ids.dtype) if united else ids, where="the first frame")
+    tracks.add(0, (ids > 0).astype(ids.dtype) if one_object else ids, where="the first frame")
     return tuple(
         Prompt(object_id, 0, mask=masks[0]) for object_id, masks in tracks.objects().items()
     )

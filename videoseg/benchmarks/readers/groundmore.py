@@ -11,21 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.benchmarks.expressions import is_decimal, videos_of
-from videoseg.benchmarks.mask_pictures import read_ids
-from videoseg.benchmarks.names import is_plain_name, is_safe_id
-from videoseg.benchmarks.object_ids import parsed_object_ids
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import ANNOTATIONS_AGAIN
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.split import (
-    LoadedSplit,
-    SplitVideo,
-    UncheckedVideo,
-    VideoPlace,
-    video_of_pictures,
-)
+from videoseg.benchmarks.expressions import is_decimal, parsed_object_ids, videos_of
+from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, read_ids
+from videoseg.benchmarks.split import LoadedSplit, split_named
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.untrusted import Problems, is_plain_name, is_safe_id
+from videoseg.benchmarks.videos import SplitVideo, UncheckedVideo, VideoPlace, video_of_pictures
 from videoseg.metrics.protocols import GROUNDMORE
 from videoseg.text import shorten
 from videoseg.types import Rle, Window
@@ -52,17 +43,17 @@ class GroundMoRe:
     "action_start", "action_end"}}``. Ids of videos end with the clip's begin and end in the
     source, ``MMSS_MMSS``; times of an action are minutes and seconds of the source, such as
     ``4:15`` (or ``1:04:15``), at 6 frames per second: frames ``(start - clip) * 6`` to
-    ``(end - clip) * 6 - 1`` show it. Scored are 20 frames at equal distances, as the published
-    script has it: of a clip with fewer frames some count twice. Outside the action, and where a
-    mask's file is missing, the truth is empty. Masks are looked up by the frame's index, also as
-    there: ``frame_<index>`` with six digits, or seven digits alone, whatever the frame itself is
-    called; by the frame's name only where that is of neither form. Videos without pictures are
+    ``(end - clip) * 6 - 1`` show it. Scored are 20 evenly spaced frames, as in the published
+    script: of a clip with fewer frames some count twice. Outside the action, and where a mask
+    file is missing, the truth is empty. Masks are looked up by the index of the frame, as in the
+    script: ``frame_<index>`` with six digits, or seven digits alone, whatever the name of the
+    frame; by that name only if it has neither form. Videos without pictures are
     left out (the archive of ``trainval`` lacks one). Groups by ``q_type``: Causal, Sequential,
     Counterfactual, Descriptive.
 
     Args:
-        check_pictures: Whether the pictures must be there. Nothing else says how many frames a
-            video has: without them there is no truth either.
+        check_pictures: Whether the pictures must exist. Only they give the number of frames of a
+            video: without them there is no truth either.
     """
 
     name = "groundmore"
@@ -78,7 +69,7 @@ class GroundMoRe:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         problems = Problems(f"{self.name}/{split}", root)
@@ -117,7 +108,7 @@ class GroundMoRe:
         if not is_safe_id(video_id) or not _CLIP.search(video_id):
             problems.add(
                 path,
-                f"{place} is no usable id: it must end with MMSS_MMSS and name a folder",
+                f"{place} is not a usable id: it must end with MMSS_MMSS and name a folder",
                 fix="do not trust this file; download it from the benchmark's own page",
             )
             return None
@@ -184,7 +175,7 @@ def _question(
 ) -> _Question | None:
     where = f"video {video_id!r}, question {shorten(key)}"
     if not is_plain_name(key):
-        problems.add(path, f"{where} is no usable id", fix=_AGAIN)
+        problems.add(path, f"{where} is not a usable id", fix=_AGAIN)
         return None
     if not isinstance(value, dict):
         problems.leave_out(path, f"{where} has no content", fix=_AGAIN)

@@ -10,14 +10,12 @@ from videoseg.benchmarks.expressions import (
     ExpressionVideo,
     read_expressions,
     sample_id,
+    samples_of,
 )
-from videoseg.benchmarks.names import is_plain_name, unpacked_folder
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import MaskFolderTruths
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import samples_of
-from videoseg.benchmarks.split import LoadedSplit
-from videoseg.benchmarks.video_places import locate_videos, only_located
+from videoseg.benchmarks.mask_pictures import MaskFolderTruths
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
+from videoseg.benchmarks.videos import locate_videos, located_videos
 from videoseg.metrics.protocols import LONG_RVOS
 from videoseg.text import shorten
 
@@ -36,14 +34,14 @@ class LongRvos:
                        Annotations/<video>/<obj_id>/<frame>.png     (above 0: the object)
 
     ``root`` may also be the folder of one split, and the file may lack the ``videos`` around it.
-    ``JPEGImages`` and ``Annotations`` may each lie in a folder of the same name, where the
-    download script of the authors leaves them. Groups by ``type``, as the file has it: static,
+    ``JPEGImages`` and ``Annotations`` may each be in a folder of the same name, as the authors'
+    download script leaves them. Groups by ``type``, as written in the file: static,
     dynamic, and hybrid or ``static+dynamic``. A frame without a picture does not show the
-    object, and an object without a folder is never seen. Every frame counts. Releases of the
+    object, and an object without a folder is never visible. Every frame is scored. Releases of the
     test set without ``Annotations`` have no truth.
 
     Args:
-        check_pictures: Whether frames and masks must be there.
+        check_pictures: Whether frames and masks must exist.
     """
 
     name = "long-rvos"
@@ -61,7 +59,7 @@ class LongRvos:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         folder = root / split
@@ -74,7 +72,7 @@ class LongRvos:
         folders = truths = None
         if annotations.is_dir() or split != "test":
             if self._check_pictures and not annotations.is_dir():
-                problems.add(annotations, "is no folder", fix="download the annotations")
+                problems.add(annotations, "is not a folder", fix="download the annotations")
             folders = _folders(meta, annotations, videos, problems)
             truths = MaskFolderTruths(folders, absent="empty")
         places = locate_videos(
@@ -84,7 +82,7 @@ class LongRvos:
             check_pictures=self._check_pictures,
             masks_of=lambda video: _mask_folders(video, folders or {}),
         )
-        videos = only_located(videos, places)
+        videos = located_videos(videos, places)
         if folders is not None and self._check_pictures:
             _check_annotated(annotations, videos, problems)
         samples = samples_of(videos, _group, folders)
@@ -135,7 +133,7 @@ def _mask_folders(video: ExpressionVideo, folders: Mapping[str, Path]) -> list[P
 def _check_annotated(
     annotations: Path, videos: Sequence[ExpressionVideo], problems: Problems
 ) -> None:
-    """Refuse a folder with masks of hardly any video: objects without a folder count as unseen."""
+    """Refuse a folder that lacks most videos, since objects without a folder count as unseen."""
     bare = [video for video in videos if not (annotations / video.video_id).is_dir()]
     if len(bare) > len(videos) / 2:
         problems.add(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.rle_split import read_rle_split, type_group
-from videoseg.benchmarks.split import LoadedSplit
-from videoseg.benchmarks.submission import SubmissionFormat
+from videoseg.benchmarks.expressions import type_group
+from videoseg.benchmarks.mask_dict import read_rle_split
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.types import SubmissionFormat
 from videoseg.errors import ConfigError
 from videoseg.metrics.protocols import MEVIS
 
@@ -29,25 +29,25 @@ class Mevis:
 
         <root>/<split>/meta_expressions.json          (second version: see below)
                        mask_dict.json                 (valid_u and train)
-                       mask_dict_foreground.json      (optional; as ReVOS has it)
+                       mask_dict_foreground.json      (optional; as in ReVOS)
                        JPEGImages/<video>/<frame>.jpg
 
     ``root`` may also be the folder of one split. The masks of ``valid`` are on the server:
-    its truth is None and predictions are uploaded. The truth of an expression is the union
+    its truth is None, and predictions are uploaded. The truth of an expression is the union
     of the annotations in its ``anno_id``; an empty list means that there is no such object.
-    Where expressions have a ``type_id``, as in data of the same layout, it becomes the group:
+    If expressions have a ``type_id``, as in data of the same layout, it becomes the group:
     0 referring, 1 reasoning, 2 no-target.
 
     The second version (2025) calls its file ``meta_expressions_v2.json``, in ``valid``
-    ``meta_expressions_v2_release.json``. Where both versions are there, the first is read unless
-    ``version`` says otherwise; a note of the split says which one it was.
+    ``meta_expressions_v2_release.json``. If both versions are present, the first is read unless
+    ``version`` says otherwise; a note of the split says which one was read.
 
-    ``JPEGImages`` may be a text file that holds a relative path, which is what Git leaves of
+    ``JPEGImages`` may be a text file with a relative path, which is what Git writes instead of
     a link where links are not supported.
 
     Args:
-        check_pictures: Whether the frames must be there; scoring alone needs none.
-        version: 1 or 2; by default the one that is there.
+        check_pictures: Whether the frames must exist; scoring alone needs none.
+        version: 1 or 2; by default the one that is present.
 
     Raises:
         ConfigError: If there is no such version.
@@ -69,7 +69,7 @@ class Mevis:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         folder = root / split
@@ -107,8 +107,8 @@ def _notes(meta: Path, version: int, found: Mapping[int, Path]) -> list[str]:
     if len(found) > 1:
         other = found[2].name
         return [
-            f"both versions of MeViS are there; the first, {meta.name}, is read, and {other} with "
-            "the option version=2"
+            f"both versions of MeViS are present; the first, {meta.name}, is read; set version=2 "
+            f"to read {other}"
         ]
     if version == 2:
         return [

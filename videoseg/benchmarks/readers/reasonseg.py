@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from videoseg.benchmarks.coco_images import MAX_COORDINATE, is_coordinate, is_drawable
-from videoseg.benchmarks.names import is_plain_name
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.pictures import picture_size, pictures_by_name
-from videoseg.benchmarks.problems import ProblemList, Problems
-from videoseg.benchmarks.split import LoadedSplit, SplitVideo, UncheckedVideo, VideoPlace
+from videoseg.benchmarks.split import LoadedSplit, split_named
 from videoseg.benchmarks.types import Sample, Truth
+from videoseg.benchmarks.untrusted import ProblemList, Problems, is_plain_name
+from videoseg.benchmarks.videos import (
+    SplitVideo,
+    UncheckedVideo,
+    VideoPlace,
+    picture_size,
+    pictures_by_name,
+)
 from videoseg.files import read_bytes
 from videoseg.metrics.protocols import REASONSEG
 from videoseg.text import parse_json
@@ -37,13 +41,13 @@ class ReasonSeg:
     ``root`` may also hold a folder ``ReasonSeg`` with these. A JSON has ``shapes``, polygons with
     the label ``target``, ``ignore`` or ``flag``; ``text``, a list of sentences; and
     ``is_sentence``. It is UTF-8 or Windows-1252. Polygons are filled with their outline from the
-    largest to the smallest, so that a smaller one lies on top; pixels of ``ignore`` are not
-    judged and ``flag`` means nothing. What lies outside the image is cut off. An image is a
-    video of one frame. Validation and test ask the first sentence, as LISA does, whatever the
-    others are; training asks each. Groups: short (a phrase) and long (a sentence).
+    largest to the smallest, so that a smaller one is on top; pixels of ``ignore`` are not
+    scored and ``flag`` is skipped. Polygons are cut off at the edge of the image. An image is a
+    video of one frame. Validation and test use the first sentence, as LISA does; training uses
+    all of them. Groups: short (a phrase) and long (a sentence).
 
     Args:
-        check_pictures: Whether the images must be there. They alone say how large masks are:
+        check_pictures: Whether the images must exist. Only they give the size of the masks:
             without them there is no truth either.
     """
 
@@ -60,7 +64,7 @@ class ReasonSeg:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         problems = Problems(f"{self.name}/{split}", root)
@@ -202,7 +206,7 @@ def _annotation(path: Path, odd: ProblemList) -> _Annotation | None:
         points = _points(value.get("points") if isinstance(value, dict) else None)
         if points is None:
             reason = (
-                "has a shape whose 'points' are no list of places x, y up to "
+                "has a shape whose 'points' are not a list of points x, y up to "
                 f"{MAX_COORDINATE} pixels, or too long an outline"
             )
             odd.add(path, reason, fix=_AGAIN)

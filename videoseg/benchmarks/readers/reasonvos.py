@@ -12,16 +12,15 @@ from videoseg.benchmarks.expressions import (
     ExpressionVideo,
     expressions_of,
     sample_id,
+    samples_of,
     videos_of,
 )
-from videoseg.benchmarks.names import is_safe_id, unpacked_folder
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import MaskFolderTruths
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import read_rle_split, samples_of
-from videoseg.benchmarks.split import LoadedSplit
+from videoseg.benchmarks.mask_dict import read_rle_split
+from videoseg.benchmarks.mask_pictures import MaskFolderTruths
+from videoseg.benchmarks.split import LoadedSplit, split_named
 from videoseg.benchmarks.types import Sample
-from videoseg.benchmarks.video_places import locate_videos, only_located
+from videoseg.benchmarks.untrusted import Problems, is_safe_id, unpacked_folder
+from videoseg.benchmarks.videos import locate_videos, located_videos
 from videoseg.metrics.protocols import REASONVOS
 
 __all__ = ["ReasonVos"]
@@ -37,24 +36,24 @@ class ReasonVos:
                Annotations/<source>_<video>_<obj_id>/<frame>.png     (above 0: the object)
 
     A video's entry has ``source`` (vipseg, burst, mose, mevis) and its ``expressions`` either by
-    id or as a list of ``{"exp_id", "exp_text", "obj_id"}``. Each object counts its expressions
-    anew: where an ``exp_id`` repeats in a video, its expressions are called
+    id or as a list of ``{"exp_id", "exp_text", "obj_id"}``. The expressions of each object are
+    numbered separately: if an ``exp_id`` repeats in a video, its expressions are named
     ``<obj_id>_<exp_id>``. Folders of vipseg have ``obj_id`` padded to nine digits.
 
-    Where there are no ``Annotations``, the form that Sa2VA's evaluation uses is read instead:
+    If there are no ``Annotations``, the form used by the evaluation of Sa2VA is read instead:
     ``meta_expressions_format.json`` (a single number as ``anno_id``) and ``mask_dict.json``.
 
     Frames without a mask's file are not annotated. Groups by ``is_sent`` of the expression, or
-    of its video: long (a sentence) and short. The published script leaves out what has no
-    prediction; here that scores 0.
+    of its video: long (a sentence) and short. The published script leaves out samples without a
+    prediction; here they score 0.
 
     Args:
-        check_pictures: Whether frames and masks must be there.
+        check_pictures: Whether frames and masks must exist.
     """
 
     name = "reasonvos"
     splits = ("test",)
-    license = "non-commercial research only; sources under their own licences"
+    license = "non-commercial research only; sources under their own licenses"
     homepage = "https://github.com/showlab/VideoLISA/blob/main/BENCHMARK.md"
     submission = None
 
@@ -65,7 +64,7 @@ class ReasonVos:
         """Read the benchmark and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         if not (root / "Annotations").is_dir() and (root / "mask_dict.json").is_file():
@@ -79,7 +78,7 @@ class ReasonVos:
                 check_pictures=self._check_pictures,
                 notes=[
                     "this is the converted copy of ReasonVOS, whose converter lost expressions "
-                    "and gave others the masks of another object; numbers on it are on other truth"
+                    "and gave others the masks of another object; its scores are not comparable"
                 ],
             )
         problems = Problems(f"{self.name}/{split}", root)
@@ -97,7 +96,7 @@ class ReasonVos:
                 if (key := sample_id(video, expression)) in folders
             ],
         )
-        samples = samples_of(only_located(videos, places), _group, folders)
+        samples = samples_of(located_videos(videos, places), _group, folders)
         problems.raise_any(len(samples))
         return LoadedSplit(
             problems.subject,
@@ -116,7 +115,7 @@ def _usual_form(entry: Any) -> Any:
     if isinstance(expressions, list):
         items = [(_exp_id(value, place), value) for place, value in enumerate(expressions)]
         if len({key for key, _ in items}) < len(items):
-            items = [(_named_by_object(key, value), value) for key, value in items]
+            items = [(_name_by_object(key, value), value) for key, value in items]
     elif isinstance(expressions, Mapping):
         items = list(expressions.items())
     else:
@@ -139,7 +138,7 @@ def _exp_id(value: Any, place: int) -> str:
     return str(given) if isinstance(given, (str, int)) else str(place)
 
 
-def _named_by_object(key: str, value: Any) -> str:
+def _name_by_object(key: str, value: Any) -> str:
     object_id = value.get("obj_id") if isinstance(value, Mapping) else None
     return f"{object_id}_{key}" if isinstance(object_id, (str, int)) else key
 

@@ -1,4 +1,4 @@
-"""Ref-DAVIS17."""
+"""Ref-DAVIS17, and its official protocol: four annotators, the objects of each merged."""
 
 from __future__ import annotations
 
@@ -9,31 +9,33 @@ from typing import Any
 from videoseg.benchmarks.expressions import (
     ExpressionVideo,
     expressions_of,
+    no_group,
+    object_ids_of,
+    parsed_object_ids,
     sample_id,
+    samples_of,
     videos_of,
 )
-from videoseg.benchmarks.json_files import read_mapping
 from videoseg.benchmarks.mask_dict import (
     MASKS_AGAIN,
     MaskDictTruths,
     find_bad_tracks,
     first_size,
+    mask_track,
 )
-from videoseg.benchmarks.names import unpacked_folder
-from videoseg.benchmarks.object_ids import object_ids_of, parsed_object_ids
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.pickles import read_pickle
-from videoseg.benchmarks.picture_truth import IdPictureTruths
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import mask_track, no_group, samples_of
-from videoseg.benchmarks.split import LoadedSplit, TruthSource, VideoPlace
-from videoseg.benchmarks.video_places import annotated_videos, locate_videos, only_located
+from videoseg.benchmarks.mask_pictures import IdPictureTruths
+from videoseg.benchmarks.split import LoadedSplit, TruthSource, split_named
+from videoseg.benchmarks.untrusted import Problems, read_mapping, read_pickle, unpacked_folder
+from videoseg.benchmarks.videos import VideoPlace, annotated_videos, locate_videos, located_videos
 from videoseg.errors import ConfigError
 from videoseg.metrics.protocols import REF_DAVIS17
 from videoseg.text import shorten
 from videoseg.types import Size
 
-__all__ = ["NUM_ANNOTATORS", "RefDavis17"]
+__all__ = [
+    "NUM_ANNOTATORS",
+    "RefDavis17",
+]
 
 NUM_ANNOTATORS = 4
 """Two people described every object twice: from the first frame and from the whole video."""
@@ -51,20 +53,20 @@ class RefDavis17:
                {valid,train}/Annotations/<video>/<frame>.png   (ids, those of DAVIS unsupervised)
                {valid,train}/mask_dict.json or mask_dict.pkl   (instead of Annotations)
 
-    This is what the conversion script of ReferFormer makes of DAVIS-2017 and the text
+    This is the output of ReferFormer's conversion script for DAVIS-2017 and the text
     annotations. Every object has four expressions, one after another: two annotators, each for
     the first frame and for the whole video. In the mask dictionary, keys count the expressions
     over the sorted names of videos and, within one, the sorted names of expressions (as text:
     "10" before "2"). The pickle is read without running what it may hold. Others read the same
-    file with the expressions in the order of the file; nothing in it tells which was meant. A
+    file with the expressions in the order of the file; the file does not say which is correct. A
     note of the split says if expressions of one object get different masks, and whether the
-    other order mends that.
+    other order avoids that.
 
     The protocol is that of each expression by itself. For the official one, with the objects of
     each annotator merged, give the predictions to ``videoseg.benchmarks.merge_annotators``.
 
     Args:
-        check_pictures: Whether frames and masks must be there.
+        check_pictures: Whether frames and masks must exist.
         mask_order: How the mask dictionary counts the expressions of a video: ``text``, sorted
             as text, or ``file``, as in ``meta_expressions.json``.
 
@@ -93,7 +95,7 @@ class RefDavis17:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         problems = Problems(f"{self.name}/{split}", root)
@@ -105,8 +107,8 @@ class RefDavis17:
         masks = None
         if not annotations.is_dir():
             masks = _mask_dict(folder, problems, required=self._check_pictures)
-        # Expressions that are left out count all the same.
-        keys = {order: _counted(document, order) for order in _ORDERS}
+        # Expressions that are left out are counted as well.
+        keys = {order: _mask_keys(document, order) for order in _ORDERS}
         places = locate_videos(
             videos,
             folder / "JPEGImages",
@@ -115,7 +117,7 @@ class RefDavis17:
             size_of=lambda video: _size(video, keys[self._mask_order], masks),
             masks_of=lambda video: [annotations / video.video_id],
         )
-        videos = only_located(videos, places)
+        videos = located_videos(videos, places)
         truths: TruthSource
         if masks is None:
             if self._check_pictures and not problems.count:
@@ -125,7 +127,7 @@ class RefDavis17:
             truths = IdPictureTruths(annotations, object_ids)
         else:
             chosen = keys[self._mask_order]
-            known = _sound(folder, videos, places, masks, chosen, problems)
+            known = _valid_samples(folder, videos, places, masks, chosen, problems)
             _compare_orders(videos, masks, keys, self._mask_order, problems)
             truths = MaskDictTruths(masks, {sample: (chosen[sample],) for sample in known})
         samples = samples_of(videos, no_group, known)
@@ -141,7 +143,7 @@ class RefDavis17:
         )
 
 
-def _counted(document: Mapping[str, Any], order: str) -> dict[str, str]:
+def _mask_keys(document: Mapping[str, Any], order: str) -> dict[str, str]:
     """Return the key in the mask dictionary of every expression, by the sample's id."""
     keys: dict[str, str] = {}
     for video_id in sorted(document):
@@ -160,7 +162,7 @@ def _size(
     return next((size for track in tracks if (size := first_size(track)) is not None), None)
 
 
-def _sound(
+def _valid_samples(
     folder: Path,
     videos: Sequence[ExpressionVideo],
     places: Mapping[str, VideoPlace],
@@ -168,7 +170,7 @@ def _sound(
     keys: Mapping[str, str],
     problems: Problems,
 ) -> dict[str, str]:
-    """Return the samples whose masks are there and fit, with their keys."""
+    """Return the samples whose masks exist and are valid, with their keys."""
     wanted = {
         sample_id(video, expression): (video, keys[sample_id(video, expression)])
         for video in videos

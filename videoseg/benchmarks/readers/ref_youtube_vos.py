@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import ExpressionVideo, read_expressions, videos_of
-from videoseg.benchmarks.names import unpacked_folder
-from videoseg.benchmarks.object_ids import object_ids_of
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.picture_truth import IdPictureTruths
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.rle_split import no_group, samples_of
-from videoseg.benchmarks.split import LoadedSplit
-from videoseg.benchmarks.submission import SubmissionFormat
-from videoseg.benchmarks.video_places import annotated_videos, locate_videos, only_located
+from videoseg.benchmarks.expressions import (
+    ExpressionVideo,
+    no_group,
+    object_ids_of,
+    read_expressions,
+    samples_of,
+    videos_of,
+)
+from videoseg.benchmarks.mask_pictures import IdPictureTruths
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.types import SubmissionFormat
+from videoseg.benchmarks.untrusted import Problems, unpacked_folder
+from videoseg.benchmarks.videos import annotated_videos, locate_videos, located_videos
 from videoseg.metrics.protocols import REF_YOUTUBE_VOS
 
 __all__ = ["RefYoutubeVos"]
@@ -29,13 +32,13 @@ class RefYoutubeVos:
                train/Annotations/<video>/<frame>.png      (ids; obj_id of the expressions)
                valid/JPEGImages/<video>/<frame>.jpg
 
-    The masks of ``valid`` are on the server: its truth is None and predictions are uploaded.
-    The file of ``valid`` lists the videos of the test set, too, whose frames are not public.
-    Those that the file of ``test`` names are passed over (202 videos remain); where that file is
-    not part of the download, the videos without a folder of frames are left out.
+    The masks of ``valid`` are on the server: its truth is None, and predictions are uploaded.
+    The file of ``valid`` also lists the videos of the test set, whose frames are not public.
+    Videos listed in the file of ``test`` are skipped (202 videos remain); if that file is not part
+    of the download, videos without a folder of frames are left out.
 
     Args:
-        check_pictures: Whether frames and masks must be there.
+        check_pictures: Whether frames and masks must exist.
     """
 
     name = "ref-youtube-vos"
@@ -53,7 +56,7 @@ class RefYoutubeVos:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         problems = Problems(f"{self.name}/{split}", root)
@@ -77,7 +80,7 @@ class RefYoutubeVos:
             check_pictures=self._check_pictures,
             masks_of=lambda video: [annotations / video.video_id],
         )
-        videos = only_located(videos, places)
+        videos = located_videos(videos, places)
         object_ids = truths = None
         if split == "train":
             if self._check_pictures:

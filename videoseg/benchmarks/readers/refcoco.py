@@ -1,22 +1,28 @@
-"""refCOCO, refCOCO+, refCOCOg and gRefCOCO."""
+"""refCOCO, refCOCO+, refCOCOg and gRefCOCO: references to regions of COCO images."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from videoseg.benchmarks.json_files import read_json
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.pickles import read_pickle
-from videoseg.benchmarks.problems import Problems
-from videoseg.benchmarks.refer import read_references
-from videoseg.benchmarks.split import LoadedSplit
+from videoseg.benchmarks.coco_images import (
+    RegionTruths,
+    locate_images,
+    read_instances,
+    region_problem,
+)
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.types import Sample
+from videoseg.benchmarks.untrusted import Problems, read_json, read_pickle
 from videoseg.errors import ConfigError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import GREFCOCO, REFCOCO
+from videoseg.text import shorten
 
-__all__ = ["Grefcoco", "Refcoco", "RefcocoPlus", "Refcocog"]
+__all__ = ["Grefcoco", "Refcoco", "RefcocoPlus", "Refcocog", "read_references"]
 
 _Divisions: TypeAlias = Mapping[str, tuple[str, ...]]
 
@@ -34,18 +40,18 @@ class Refcoco:
                refcoco/instances.json
                images/mscoco/images/train2014/COCO_train2014_<id>.jpg
 
-    ``root`` may also be the folder ``refcoco``; the images may lie in ``images/train2014`` or
+    ``root`` may also be the folder ``refcoco``; the images may be in ``images/train2014`` or
     ``train2014`` of the root or of the folder above it. An image is a video of one frame, named
     like its file; a sample is one sentence, its expression id the ``sent_id``. The pickle is
-    read without running what it may hold; the same list as JSON is taken, too.
+    read without running what it may hold; the same list as JSON is accepted as well.
 
     A sentence without text or a region that cannot be drawn is left out; an empty list of
     polygons is an empty region.
 
     Args:
-        split_by: Whose division into splits: ``unc`` (val, testA, testB, train) or ``google``
+        split_by: The division into splits: ``unc`` (val, testA, testB, train) or ``google``
             (val, test, train).
-        check_pictures: Whether the images must be there.
+        check_pictures: Whether the images must exist.
 
     Raises:
         ConfigError: If there is no such division.
@@ -77,7 +83,7 @@ class Refcoco:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         name = f"{self.name}/{split}"
@@ -110,8 +116,8 @@ class RefcocoPlus(Refcoco):
     """refCOCO+: no words for places (Yu et al., ECCV 2016). Layout as refCOCO, ``refcoco+``.
 
     Args:
-        split_by: Whose division into splits: ``unc``.
-        check_pictures: Whether the images must be there.
+        split_by: The division into splits: ``unc``.
+        check_pictures: Whether the images must exist.
     """
 
     name = "refcoco-plus"
@@ -123,9 +129,9 @@ class Refcocog(Refcoco):
     """refCOCOg: longer sentences (Mao et al., CVPR 2016). Layout as refCOCO, ``refcocog``.
 
     Args:
-        split_by: Whose division into splits: ``umd`` (val, test, train) or ``google`` (val,
+        split_by: The division into splits: ``umd`` (val, test, train) or ``google`` (val,
             train).
-        check_pictures: Whether the images must be there.
+        check_pictures: Whether the images must exist.
     """
 
     name = "refcocog"
@@ -147,8 +153,8 @@ class Grefcoco(Refcoco):
     the authors' loader does. Groups: single, multiple, no-target.
 
     Args:
-        split_by: Whose division into splits: ``unc``.
-        check_pictures: Whether the images must be there.
+        split_by: The division into splits: ``unc``.
+        check_pictures: Whether the images must exist.
     """
 
     name = "grefcoco"
@@ -158,3 +164,157 @@ class Grefcoco(Refcoco):
     _protocol = GREFCOCO
     _divisions: ClassVar[_Divisions] = {"unc": _UNC}
     _with_crowds = False
+
+
+_AGAIN = "download the file again, or correct it"
+
+
+def read_references(
+    name_of_split: str,
+    root: Path,
+    *,
+    folder: Path,
+    references: Any,
+    path: Path,
+    split: str,
+    protocol: EvalProtocol,
+    problems: Problems,
+    with_crowds: bool = True,
+    check_pictures: bool = True,
+) -> LoadedSplit:
+    """Build a split of references that have been read.
+
+    Args:
+        name_of_split: Benchmark and split.
+        root: The folder that the user gave.
+        folder: The folder of ``instances.json``.
+        references: A list of ``{"split", "image_id", "ann_id", "sentences": [...]}``.
+        path: The file of the references.
+        split: The split whose references are used.
+        protocol: How the split is scored.
+        problems: The problems found so far.
+        with_crowds: Whether annotations of crowds are part of a target.
+        check_pictures: Whether the images must exist.
+
+    Raises:
+        EvaluationError: If the folder has another layout; all problems are listed.
+    """
+    instances = folder / "instances.json"
+    images, annotations = read_instances(instances, problems)
+    chosen = [
+        reference
+        for reference in (references if isinstance(references, list) else [])
+        if isinstance(reference, Mapping) and reference.get("split") == split
+    ]
+    if not chosen:
+        problems.add(path, f"has no references of the split {split!r}", fix=_AGAIN)
+    sound = [
+        reference
+        for place, reference in enumerate(chosen)
+        if _is_valid(path, place, reference, images, annotations, problems)
+    ]
+    num_samples: Counter[int] = Counter()
+    for reference in sound:
+        num_samples[reference["image_id"]] += len(reference["sentences"])
+    videos = locate_images(
+        instances,
+        {image: images[image] for image in num_samples},
+        root,
+        problems,
+        num_samples=num_samples,
+        check_pictures=check_pictures,
+    )
+    samples: list[Sample] = []
+    regions: dict[int, Any] = {}
+    bad: dict[int, str] = {}
+    meant: dict[str, tuple[int, ...]] = {}
+    for place, reference in enumerate(sound):
+        if reference["image_id"] not in videos:
+            continue
+        video = videos[reference["image_id"]]
+        ids = _annotation_ids(reference.get("ann_id")) or ()
+        if not with_crowds:
+            ids = tuple(one for one in ids if not _is_crowd(annotations.get(one)))
+        for one in ids:
+            if one not in regions and one not in bad:
+                region = annotations[one].get("segmentation")
+                problem = region_problem(region, video.size)
+                if problem is not None:
+                    bad[one] = f"annotation {one}: {problem}"
+                regions[one] = region
+        if (reason := next((bad[one] for one in ids if one in bad), None)) is not None:
+            num = len(reference["sentences"])
+            problems.leave_out(instances, reason, fix=_AGAIN, num_samples=num)
+            continue
+        name = reference.get("ref_id", place)
+        for sentence in reference["sentences"]:
+            sample = _sample(video.names[0], sentence, len(ids))
+            if sample is not None and sample.id in meant:
+                # Some releases number the sentences of each reference separately.
+                sample = replace(sample, expression_id=f"{name}-{sample.expression_id}")
+            if sample is None or sample.id in meant:
+                where = f"reference {shorten(name)} has a sentence without text or id"
+                problems.leave_out(path, where, fix=_AGAIN)
+                continue
+            samples.append(sample)
+            meant[sample.id] = ids
+    problems.raise_any(len(samples))
+    return LoadedSplit(
+        name_of_split,
+        protocol=protocol,
+        samples=samples,
+        videos={video.names[0]: video for video in videos.values()},
+        truths=RegionTruths(regions, meant),
+        left_out=problems.left_out,
+        notes=problems.notes,
+    )
+
+
+def _is_valid(
+    path: Path,
+    place: int,
+    reference: Mapping[str, Any],
+    images: Mapping[int, Any],
+    annotations: Mapping[int, Any],
+    problems: Problems,
+) -> bool:
+    """Return whether a reference has sentences, an image and its annotations, or leave it out."""
+    where = f"reference {shorten(reference.get('ref_id', place))}"
+    image_id, sentences = reference.get("image_id"), reference.get("sentences")
+    ids = _annotation_ids(reference.get("ann_id"))
+    if not isinstance(sentences, list):
+        problems.leave_out(path, f"{where} has no 'sentences'", fix=_AGAIN)
+        return False
+    reason = None
+    if type(image_id) is not int or image_id not in images or ids is None:
+        reason = f"{where} names no known image and annotation"
+    else:
+        for one in ids:
+            annotation = annotations.get(one)
+            if not isinstance(annotation, dict) or annotation.get("image_id") != image_id:
+                reason = f"{where} names annotation {one}, which is not of its image"
+    if reason is not None:
+        problems.leave_out(path, reason, fix=_AGAIN, num_samples=len(sentences))
+    return reason is None
+
+
+def _annotation_ids(value: Any) -> tuple[int, ...] | None:
+    values = value if isinstance(value, list) else [value]
+    if not all(type(one) is int for one in values):
+        return None
+    # gRefCOCO writes -1 where there is no target.
+    return tuple(dict.fromkeys(one for one in values if one != -1))
+
+
+def _is_crowd(annotation: Any) -> bool:
+    return isinstance(annotation, dict) and annotation.get("iscrowd") == 1
+
+
+def _sample(video_id: str, sentence: Any, num_targets: int) -> Sample | None:
+    if not isinstance(sentence, Mapping) or type(sentence.get("sent_id")) is not int:
+        return None
+    text = sentence.get("sent") or sentence.get("raw")
+    if not isinstance(text, str) or not text.strip():
+        return None
+    group = {0: "no-target", 1: "single"}.get(num_targets, "multiple")
+    return Sample(video_id, str(sentence["sent_id"]), text.strip(), group=group)

@@ -1,15 +1,15 @@
-"""ReVOS."""
+"""ReVOS and Ref-SAV: expressions and a mask dictionary, of the same layout."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from videoseg.benchmarks.opening import split_named
-from videoseg.benchmarks.rle_split import read_rle_split
-from videoseg.benchmarks.split import LoadedSplit
-from videoseg.metrics.protocols import REVOS
+from videoseg.benchmarks.expressions import Expression
+from videoseg.benchmarks.mask_dict import read_rle_split
+from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.metrics.protocols import REF_SAV, REVOS
 
-__all__ = ["Revos"]
+__all__ = ["RefSav", "Revos"]
 
 _GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
 
@@ -24,14 +24,14 @@ class Revos:
                mask_dict_foreground.json         (for R)
                JPEGImages/<video>/<frame>.jpg
 
-    Videos may also lie in the root itself, without ``JPEGImages``. Ids of videos hold slashes
+    Videos may also be in the root itself, without ``JPEGImages``. Ids of videos have slashes
     (``<source>/<video>``). The truth of an expression is the union of its ``anno_id``; where they
-    overlap a pixel counts once. Groups by ``type_id``: 0 referring, 1 reasoning, 2 no-target
+    overlap, a pixel counts once. Groups by ``type_id``: 0 referring, 1 reasoning, 2 no-target
     (no such object), which the overall score leaves out. Expressions of another type are left
     out.
 
     Args:
-        check_pictures: Whether the frames must be there; scoring alone needs none.
+        check_pictures: Whether the frames must exist; scoring alone needs none.
     """
 
     name = "revos"
@@ -47,7 +47,7 @@ class Revos:
         """Read one split and check it.
 
         Raises:
-            EvaluationError: If the folder is not as described; all problems are listed.
+            EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
         pictures = root / "JPEGImages"
@@ -62,3 +62,51 @@ class Revos:
             types=_GROUPS,
             check_pictures=self._check_pictures,
         )
+
+
+class RefSav:
+    """Ref-SAV, the validation set (Yuan et al., Sa2VA, 2025).
+
+    ::
+
+        <root>/meta_expressions_valid.json
+               mask_dict.json
+               videos/<video>/<frame>.jpg
+
+    The frames are pictures taken from the videos of SA-V. ``type_id`` 0 is a long expression,
+    any other a short one; the overall score is the plain mean of the two groups.
+
+    Args:
+        check_pictures: Whether the frames must exist; scoring alone needs none.
+    """
+
+    name = "ref-sav"
+    splits = ("valid",)
+    license = "CC BY 4.0 (videos of SA-V); none stated for the expressions"
+    homepage = "https://github.com/bytedance/Sa2VA"
+    submission = None
+
+    def __init__(self, *, check_pictures: bool = True) -> None:
+        self._check_pictures = check_pictures
+
+    def read(self, root: Path, split: str = "") -> LoadedSplit:
+        """Read the split and check it.
+
+        Raises:
+            EvaluationError: If the folder has another layout; all problems are listed.
+        """
+        split = split_named(self, split)
+        return read_rle_split(
+            f"{self.name}/{split}",
+            root,
+            protocol=REF_SAV,
+            meta=root / "meta_expressions_valid.json",
+            pictures=root / "videos",
+            masks=root / "mask_dict.json",
+            group_of=_group,
+            check_pictures=self._check_pictures,
+        )
+
+
+def _group(expression: Expression) -> str:
+    return "long" if expression.type_id == 0 else "short"

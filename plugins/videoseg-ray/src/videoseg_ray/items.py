@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from videoseg.benchmarks.names import is_plain_name
+from videoseg.benchmarks.untrusted import is_plain_name
 from videoseg.errors import ConfigError, QueryError
 from videoseg.pipeline import check_query
 from videoseg.text import printable, shorten, shorten_text

@@ -1,5 +1,6 @@
-"""Rendered clips with exact masks, queries with answers, and reference reasoning."""
+"""Synthetic clips for videoseg, with exact masks, queries, answers and reference reasoning."""
 
+from videoseg_synthetic.benchmark import SPLIT_SEEDS, SyntheticBenchmark
 from videoseg_synthetic.clip import SyntheticClip, make_clip
 from videoseg_synthetic.demo import demo_clip
 from videoseg_synthetic.facts import ObjectFacts
@@ -9,8 +10,10 @@ from videoseg_synthetic.stream import SyntheticStream, stream_clip
 
 __all__ = [
     "DIFFICULTIES",
+    "SPLIT_SEEDS",
     "Difficulty",
     "ObjectFacts",
+    "SyntheticBenchmark",
     "SyntheticClip",
     "SyntheticQuery",
     "SyntheticStream",

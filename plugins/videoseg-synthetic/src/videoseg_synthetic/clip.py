@@ -1,4 +1,4 @@
-"""Rendered clips with exact masks, queries and reference reasoning."""
+"""``make_clip`` and the ``SyntheticClip`` that it returns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videoseg.errors import ConfigError, ObjectNotFoundError, VideosegError
-from videoseg.types.arrays import BoolArray, Frame, Size
-from videoseg.types.masks import MaskTrack
-from videoseg.types.rle import Rle
+from videoseg.types import BoolArray, Frame, MaskTrack, Rle, Size
 from videoseg_synthetic.facts import ObjectFacts, object_facts
 from videoseg_synthetic.measure import Measurements, measure
 from videoseg_synthetic.plan import Camera, SceneWishes, plan_scene, scene_is_fair
@@ -24,11 +22,18 @@ if TYPE_CHECKING:
 
     from videoseg.video import Video
 
-__all__ = ["SyntheticClip", "make_clip"]
+__all__ = ["SyntheticClip", "clip_problems", "make_clip"]
 
-_SMALLEST_SIDE = 64
+_SMALLEST_SIDE = 64  # pixels
 _MOST_OBJECTS = 12
+
 _ATTEMPTS = 60
+"""Scenes planned for a seed until one is accepted; the second half is judged leniently."""
+
+# An object must show at least this part of itself on one frame in so many (chosen by hand).
+_SHOWN_WELL = 0.6
+_SHOWN_ON_ONE_IN = 8
+_SHOWN_ON_ONE_IN_LENIENT = 12
 
 _STORIES_FOR: dict[Difficulty, tuple[Script, ...]] = {
     "appearance": ("crossing", "arrivals", "hidden", "still_life", "passing", "flock"),
@@ -43,11 +48,11 @@ _STORIES_FOR: dict[Difficulty, tuple[Script, ...]] = {
 class SyntheticClip:
     """A rendered clip with exact masks, queries and reference reasoning.
 
-    Frames are drawn when first asked for; masks and queries are there from the start.
+    Masks and queries exist from the start; frames are drawn when they are first used.
 
     Args:
         renderer: Draws the frames.
-        seen: What can be seen in them.
+        seen: Measurements of what is visible in them.
         queries: The queries.
         seed: The seed the clip was made with.
     """
@@ -79,7 +84,7 @@ class SyntheticClip:
 
     @property
     def name(self) -> str:
-        """A short name that tells clips of different seeds apart."""
+        """A short name, unique for the seed."""
         return f"synthetic-{self._seed}"
 
     @property
@@ -99,7 +104,7 @@ class SyntheticClip:
 
     @property
     def queries(self) -> tuple[SyntheticQuery, ...]:
-        """The queries, those of the difficulty asked for first."""
+        """The queries; those of the requested difficulty come first."""
         return self._queries
 
     @property
@@ -117,14 +122,14 @@ class SyntheticClip:
 
     @cached_property
     def video(self) -> Video:
-        """The frames as a video that stages take."""
+        """The frames as a video for the stages."""
         from videoseg.video import Video
 
         return Video.from_frames(self.frames, fps=self.fps, name=self.name)
 
     @cached_property
     def objects(self) -> tuple[ObjectFacts, ...]:
-        """What is true of each object, by id."""
+        """Facts about each object, by id."""
         return tuple(object_facts(self._seen, k) for k in range(len(self._seen.objects)))
 
     @cached_property
@@ -157,7 +162,7 @@ class SyntheticClip:
         return tuple(item.object_id for item in self._seen.objects)
 
     def render(self, index: int, *, noise_index: int | None = None) -> Frame:
-        """Draw one frame, shape (H, W, 3), without keeping it.
+        """Draw one frame, shape (H, W, 3), without caching it.
 
         Args:
             index: From 0 to ``num_frames - 1``.
@@ -166,7 +171,7 @@ class SyntheticClip:
         return self._renderer.render(index, noise_index=noise_index)
 
     def iter_frames(self) -> Iterator[Frame]:
-        """Yield the frames one by one without keeping them."""
+        """Yield the frames one by one without caching them."""
         for index in range(self.num_frames):
             yield self._renderer.render(index)
 
@@ -180,7 +185,7 @@ class SyntheticClip:
         return np.asarray(self.labels == object_id)
 
     def amodal_mask(self, object_id: int, frame: int) -> BoolArray:
-        """Return an object's whole extent inside the picture, hidden parts included, (H, W).
+        """Return an object's mask inside the picture including its hidden parts, shape (H, W).
 
         Raises:
             ObjectNotFoundError: If there is no such object.
@@ -220,34 +225,43 @@ def make_clip(
     static: bool = False,
     shadows: bool = True,
 ) -> SyntheticClip:
-    """Make a clip. The same arguments give the same bytes; everything derives from the seed.
+    """Make a clip. The same arguments give the same bytes.
 
     Args:
-        seed: Any whole number from 0.
+        seed: Any whole number from 0; all randomness derives from it. The benchmark
+            ``synthetic`` reserves the seeds from 1,000,000 to 3,999,999.
         num_frames: Length, at least 1.
         size: (height, width), each at least 64.
         fps: Frames per second.
         num_objects: From 1 to 12; by default 3 to 5.
-        difficulty: The clip will have at least one query of this kind, and lists these first.
+        difficulty: The clip has at least one query of this difficulty, and lists these first.
         script: The kind of story; by default one that suits the difficulty.
         camera: ``still``, ``pan`` or ``shake``; by default any of them.
-        noise: Standard deviation of the sensor noise in grey levels; by default 1.5 to 4.
-        brightness_drift: Largest relative change of brightness; by default 0 or 0.06.
-        posts: Whether static bars stand in front; by default where the story needs one.
+        noise: Standard deviation of the sensor noise in gray levels; by default 1.5 to 4.
+        brightness_drift: Maximum relative change of brightness; by default 0 or 0.06.
+        posts: Whether there are static bars in the foreground; by default if the story needs one.
         cut: Whether a second shot begins about half-way.
-        static: Nothing moves at all; only the noise changes.
-        shadows: Whether objects throw soft shadows.
+        static: Nothing moves; only the noise changes.
+        shadows: Whether objects cast soft shadows.
 
     Raises:
         ConfigError: If an argument is out of range; all problems are listed.
-        VideosegError: If no scene with these wishes has a query of the difficulty.
+        VideosegError: If no scene with these arguments has a query of the difficulty.
 
     Example:
         >>> clip = make_clip(seed=3, num_frames=12, size=(96, 128))
         >>> clip.frames.shape
         (12, 96, 128, 3)
     """
-    _check(seed, num_frames, size, fps=fps, num_objects=num_objects, difficulty=difficulty)
+    if problems := clip_problems(
+        seed=seed,
+        num_frames=num_frames,
+        size=size,
+        fps=fps,
+        num_objects=num_objects,
+        difficulty=difficulty,
+    ):
+        raise ConfigError(problems)
     for attempt in range(_ATTEMPTS):
         rng = np.random.default_rng((seed, attempt))
         stories = _STORIES_FOR[difficulty or "appearance"]
@@ -280,29 +294,31 @@ def make_clip(
         queries = tuple(reference_query(seen, proposal) for proposal in proposals)
         return SyntheticClip(renderer, seen, queries=queries, seed=seed)
     raise VideosegError(
-        f"no scene of {num_frames} frames with these wishes has a query of difficulty "
-        f"{difficulty!r}; ask for more frames or more objects, or leave more to chance"
+        f"no scene of {num_frames} frames with these arguments has a query of difficulty "
+        f"{difficulty!r}; use more frames or more objects, or leave out other arguments"
     )
 
 
 def _all_are_seen(seen: Measurements, *, lenient: bool) -> bool:
-    """Return whether each object shows well for long enough to be spoken of."""
+    """Return whether each object is well visible for long enough to ask about it."""
     if not seen.seen.any(axis=1).all():
         return False
-    best = seen.fractions >= 0.6
-    needed = max(1, seen.num_frames // (12 if lenient else 8))
+    best = seen.fractions >= _SHOWN_WELL
+    one_in = _SHOWN_ON_ONE_IN_LENIENT if lenient else _SHOWN_ON_ONE_IN
+    needed = max(1, seen.num_frames // one_in)
     return bool((best.sum(axis=1) >= needed).all())
 
 
-def _check(
-    seed: int,
+def clip_problems(
+    *,
     num_frames: int,
     size: Size,
-    *,
     fps: float,
-    num_objects: int | None,
-    difficulty: Difficulty | None,
-) -> None:
+    seed: int = 0,
+    num_objects: int | None = None,
+    difficulty: Difficulty | None = None,
+) -> list[str]:
+    """Return a sentence for each argument of ``make_clip`` that is out of range."""
     problems = []
     if seed < 0:
         problems.append(f"seed must not be negative, got {seed}")
@@ -316,5 +332,4 @@ def _check(
         problems.append(f"num_objects must be from 1 to {_MOST_OBJECTS}, got {num_objects}")
     if difficulty is not None and difficulty not in DIFFICULTIES:
         problems.append(f"difficulty must be one of {DIFFICULTIES}, got {difficulty!r}")
-    if problems:
-        raise ConfigError(problems)
+    return problems

@@ -1,14 +1,14 @@
-"""The clip of the demonstration: composed by hand, five seconds long."""
+"""``demo_clip``: a clip of five seconds that is composed by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from videoseg.types.arrays import Size
+from videoseg.types import Size
 from videoseg_synthetic.clip import SyntheticClip
 from videoseg_synthetic.measure import measure
 from videoseg_synthetic.palette import COLORS
-from videoseg_synthetic.paths import Behaviour, PathPlan, path
+from videoseg_synthetic.paths import Behavior, PathPlan, path
 from videoseg_synthetic.questions import all_questions
 from videoseg_synthetic.reference import reference_query
 from videoseg_synthetic.renderer import SceneRenderer
@@ -53,14 +53,14 @@ _FIRST_KINDS = (
 def demo_clip(
     *, size: Size = (360, 640), num_frames: int = 75, fps: float = 15.0
 ) -> SyntheticClip:
-    """Make the clip of the demonstration: four things, one hides another, one comes late.
+    """Make the clip of ``videoseg demo``: four objects, one hides another, one comes late.
 
-    A red heart passes in front of a still blue circle, a yellow star goes the other way and
-    a white hexagon comes into the picture half-way.
+    A red heart passes in front of a still blue circle, a yellow star moves the other way, and a
+    white hexagon enters the picture half-way.
 
     Args:
         size: (height, width), each at least 64.
-        num_frames: Length.
+        num_frames: Length of the clip.
         fps: Frames per second.
 
     Example:
@@ -71,7 +71,7 @@ def demo_clip(
     objects = []
     for index, (shape, color, texture, radius, depth, plan) in enumerate(_CAST):
         fractions = path(plan, num_frames)
-        turning: dict[Behaviour, float] = {"still": 0.0, "enter": 0.5}
+        turning: dict[Behavior, float] = {"still": 0.0, "enter": 0.5}
         objects.append(
             SceneObject(
                 index + 1,
@@ -81,9 +81,9 @@ def demo_clip(
                 texture,
                 radius * min(size),
                 depth,
-                plan.behaviour,
+                plan.behavior,
                 fractions * np.array([width, height], dtype=np.float64),
-                np.linspace(-0.15, -0.15 + turning.get(plan.behaviour, 0.3), num_frames),
+                np.linspace(-0.15, -0.15 + turning.get(plan.behavior, 0.3), num_frames),
                 seed=index,
             )
         )

@@ -1,4 +1,4 @@
-"""What is true of each object of a clip, for those who check answers against it."""
+"""Facts about each object of a clip, to check answers against."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray
+from videoseg.types import FloatArray
 from videoseg_synthetic.measure import Measurements
-from videoseg_synthetic.paths import Behaviour
+from videoseg_synthetic.paths import Behavior
 from videoseg_synthetic.shapes import Shape
 from videoseg_synthetic.textures import Texture
 
@@ -17,21 +17,21 @@ __all__ = ["ObjectFacts", "object_facts"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ObjectFacts:
-    """What is true of one object.
+    """Facts about one object.
 
     Args:
         object_id: 1 or greater; its label and track id.
         shape: Its outline.
         color: The name of its color.
-        rgb: The color it is painted around, 0..255.
+        rgb: Its base color, 0..255.
         texture: Its surface.
         radius: Radius in pixels of the circle of the same area.
         depth: 0 for the frontmost object, then 1, ...
-        behaviour: The kind of path it follows.
-        path: Centre of the whole object in the picture as (x, y), shape (T, 2).
+        behavior: The kind of path it follows.
+        path: Center of the whole object in the picture as (x, y), shape (T, 2).
         visible_areas: Visible pixels on each frame, shape (T,).
-        first_visible: First frame that shows any of it.
-        last_visible: Last frame that shows any of it.
+        first_visible: First frame on which any of it is visible.
+        last_visible: Last frame on which any of it is visible.
         speed: Mean speed in the picture while visible, in pixels per second.
     """
 
@@ -42,7 +42,7 @@ class ObjectFacts:
     texture: Texture
     radius: float
     depth: int
-    behaviour: Behaviour
+    behavior: Behavior
     path: FloatArray
     visible_areas: tuple[int, ...]
     first_visible: int
@@ -51,7 +51,7 @@ class ObjectFacts:
 
 
 def object_facts(seen: Measurements, index: int) -> ObjectFacts:
-    """Collect what is true of one object."""
+    """Collect the facts about one object."""
     item = seen.objects[index]
     path = seen.screen(index)
     steps = np.hypot(*np.diff(path, axis=0).T)
@@ -65,7 +65,7 @@ def object_facts(seen: Measurements, index: int) -> ObjectFacts:
         texture=item.texture,
         radius=item.radius,
         depth=item.depth,
-        behaviour=item.behaviour,
+        behavior=item.behavior,
         path=path,
         visible_areas=tuple(int(area) for area in seen.areas[index]),
         first_visible=seen.first_visible(index),

@@ -1,4 +1,9 @@
-"""What can be seen in a rendered scene, measured frame by frame from its exact labels."""
+"""Measurements of what is visible in a scene, frame by frame, from its exact labels.
+
+Questions are asked only where people would agree on the answer. The thresholds below leave a
+margin between yes and no, in which ``moves`` and ``is_still`` return None; they were chosen by
+hand. Lengths are fractions of the picture, so that they do not depend on its size.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.arrays import BoolArray, FloatArray, Frame, IntArray
-from videoseg.types.geometry import Window
+from videoseg.types import BoolArray, FloatArray, Frame, IntArray, Window
 from videoseg_synthetic.renderer import SceneRenderer
 from videoseg_synthetic.scene import Scene, SceneObject
 
@@ -19,19 +23,39 @@ Direction: TypeAlias = Literal["left", "right", "up", "down"]
 DIRECTIONS: tuple[Direction, ...] = ("left", "right", "up", "down")
 
 _SEEN = 0.15
-"""Part of an object that must show for it to count as seen."""
+"""Visible part of an object from which it counts as seen."""
+
+# Displacement as a fraction of width or height.
+_MOVES = 0.18  # at least: it clearly moves
+_MOVES_ASTRAY = 0.45  # at most this share of it sideways
+_MOVES_BACK = 0.2  # and this share of it back
+_DOES_NOT_MOVE = 0.075  # at most: it clearly does not
+
+# Extent of all positions as a fraction of the frame diagonal.
+_STILL = 0.02  # at most: it clearly stands still
+_NOT_STILL = 0.06  # at least: it clearly does not
+
+# Frames on which people judge motion: those that show at least this share of the largest area.
+_SHOWN_SHARES = (0.8, 0.95)
+
+# Events must be this far apart for their order to be visible.
+_SHORTEST_WAIT = 4  # frames, at least
+_SHORTEST_WAIT_SHARE = 0.1  # of the clip
+
+_SPEED_SPAN = 4
+"""Frames over which speed is measured, so that a shaking camera does not count as speed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """What can be seen of each object. Object ``k`` is ``scene.objects[k]``.
+    """What is visible of each object. Object ``k`` is ``scene.objects[k]``.
 
     Args:
         scene: The scene.
         labels: Object id of each pixel of each frame, shape (T, H, W).
         areas: Visible pixels, shape (N, T).
-        amodal: Pixels inside the picture if nothing were in front, shape (N, T).
-        centroids: Centre of the visible pixels as (x, y), shape (N, T, 2); NaN if none.
+        amodal: Pixels inside the picture, hidden ones included, shape (N, T).
+        centroids: Center of the visible pixels as (x, y), shape (N, T, 2); NaN if none.
         boxes: Half-open xyxy box of the visible pixels, shape (N, T, 4); zeros if none.
         covered: See ``Layout.covered``, shape (T, N + 1, N + 1).
     """
@@ -67,18 +91,18 @@ class Measurements:
 
     @property
     def seen(self) -> BoolArray:
-        """Whether enough of each object shows to speak of it, shape (N, T)."""
+        """Whether enough of each object is visible to count as seen, shape (N, T)."""
         return np.asarray(self.fractions >= _SEEN)
 
     @property
     def gone(self) -> BoolArray:
-        """Whether nothing of each object shows, shape (N, T)."""
+        """Whether nothing of each object is visible, shape (N, T)."""
         return np.asarray(self.areas == 0)
 
     @property
     def shortest_wait(self) -> int:
-        """How many frames two events must lie apart for people to see their order."""
-        return max(4, int(np.ceil(0.1 * self.num_frames)))
+        """How many frames two events must be apart for their order to be visible."""
+        return max(_SHORTEST_WAIT, int(np.ceil(_SHORTEST_WAIT_SHARE * self.num_frames)))
 
     def same_color(self, index: int) -> list[int]:
         """Return the objects of the same color, the given one included."""
@@ -86,11 +110,11 @@ class Measurements:
         return [k for k, item in enumerate(self.objects) if item.color == color]
 
     def first_visible(self, index: int) -> int:
-        """Return the first frame that shows any of an object."""
+        """Return the first frame on which any of an object is visible."""
         return int(np.flatnonzero(~self.gone[index])[0])
 
     def last_visible(self, index: int) -> int:
-        """Return the last frame that shows any of an object."""
+        """Return the last frame on which any of an object is visible."""
         return int(np.flatnonzero(~self.gone[index])[-1])
 
     def seen_window(self, index: int) -> Window:
@@ -103,24 +127,24 @@ class Measurements:
         return np.flatnonzero(self.seen[first] & self.seen[second])
 
     def screen(self, index: int) -> FloatArray:
-        """Return the centre of the whole object in the picture, shape (T, 2)."""
+        """Return the center of the whole object in the picture, shape (T, 2)."""
         return self.scene.screen_positions(self.objects[index])
 
-    def excursion(self, index: int, direction: Direction) -> float:
-        """Return how far an object goes in a direction, as a fraction of width or height.
+    def displacement(self, index: int, direction: Direction) -> float:
+        """Return how far an object moves in a direction, as a fraction of width or height.
 
-        The longest way between an earlier and a later frame on which it is seen, within one
-        shot; the smallest of what it is in the picture and against the ground, over the
-        frames that show it well and over all.
+        The largest displacement between an earlier and a later frame of one shot on which it is
+        seen. It is measured in the picture and against the ground, over all such frames and over
+        those that show it well; the smallest of these is returned.
         """
-        return min(self._excursions(index, direction))
+        return min(self._displacements(index, direction))
 
-    def longest_excursion(self, index: int, direction: Direction) -> float:
-        """Return the same as ``excursion``, but the largest of these."""
-        return max(self._excursions(index, direction))
+    def largest_displacement(self, index: int, direction: Direction) -> float:
+        """Return the same as ``displacement``, but the largest of these measurements."""
+        return max(self._displacements(index, direction))
 
-    def goes(self, index: int, direction: Direction) -> bool | None:
-        """Return whether an object moves in a direction; None if people could disagree."""
+    def moves(self, index: int, direction: Direction) -> bool | None:
+        """Return whether an object moves in a direction; None if people might disagree."""
         across: tuple[Direction, Direction]
         along: tuple[Direction, Direction]
         along, across = ("left", "right"), ("up", "down")
@@ -129,31 +153,30 @@ class Measurements:
         back = along[1] if direction == along[0] else along[0]
         height, width = self.scene.size
         ratio = height / width if direction in ("left", "right") else width / height
-        way = self.excursion(index, direction)
-        astray = max(self.longest_excursion(index, side) for side in across) * ratio
-        returned = self.longest_excursion(index, back)
-        if way >= 0.18 and astray <= 0.45 * way and returned <= 0.2 * way:
+        way = self.displacement(index, direction)
+        astray = max(self.largest_displacement(index, side) for side in across) * ratio
+        returned = self.largest_displacement(index, back)
+        if way >= _MOVES and astray <= _MOVES_ASTRAY * way and returned <= _MOVES_BACK * way:
             return True
-        if self.longest_excursion(index, direction) <= 0.075:
+        if self.largest_displacement(index, direction) <= _DOES_NOT_MOVE:
             return False
         return None
 
     def speeds(self, index: int) -> tuple[float, float]:
         """Return mean and peak speed while seen, in frame diagonals per second.
 
-        Of motion in the picture and against the ground, over the frames that show it well
-        and over all, the smallest.
+        The smallest of the measurements described in ``displacement``.
         """
         pairs = self._speeds(index)
         return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
 
     def highest_speeds(self, index: int) -> tuple[float, float]:
-        """Return the same as ``speeds``, but the largest of these."""
+        """Return the same as ``speeds``, but the largest of these measurements."""
         pairs = self._speeds(index)
         return max(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
 
-    def stays(self, index: int) -> bool | None:
-        """Return whether an object stands still; None if people could disagree."""
+    def is_still(self, index: int) -> bool | None:
+        """Return whether an object stands still; None if people might disagree."""
         diagonal = float(np.hypot(*self.scene.size))
         spans = []
         for points, shown in self._views(index):
@@ -161,12 +184,12 @@ class Measurements:
                 frames = shown & (self.scene.shots == shot)
                 if frames.any():
                     spans.append(float(np.hypot(*np.ptp(points[frames], axis=0))) / diagonal)
-        if max(spans) <= 0.02:
+        if max(spans) <= _STILL:
             return True
-        return False if min(spans) >= 0.06 else None
+        return False if min(spans) >= _NOT_STILL else None
 
     def gaps(self, index: int) -> list[Window]:
-        """Return the windows between seen frames during which nothing of an object shows."""
+        """Return the windows between seen frames in which nothing of an object is visible."""
         window = self.seen_window(index)
         hidden = self.gone[index, window.start : window.stop]
         edges = np.flatnonzero(np.diff(np.concatenate([[0], hidden.astype(np.int8), [0]])))
@@ -181,19 +204,18 @@ class Measurements:
         return float(self.fractions[index, window.start : window.stop].min())
 
     def _views(self, index: int) -> list[tuple[FloatArray, BoolArray]]:
-        """Return the ways people may judge motion: positions, and the frames they go by."""
+        """Return the ways in which people may judge motion: positions, and the frames used."""
         best = self.areas[index].max()
         return [
             (points, shown)
             for points in (self.screen(index), self.objects[index].positions)
             for shown in (
                 self.seen[index],
-                np.asarray(self.areas[index] >= 0.8 * best),
-                np.asarray(self.areas[index] >= 0.95 * best),
+                *(np.asarray(self.areas[index] >= share * best) for share in _SHOWN_SHARES),
             )
         ]
 
-    def _excursions(self, index: int, direction: Direction) -> list[float]:
+    def _displacements(self, index: int, direction: Direction) -> list[float]:
         axis = 0 if direction in ("left", "right") else 1
         sign = 1.0 if direction in ("right", "down") else -1.0
         extent = self.scene.size[1 - axis]
@@ -210,8 +232,7 @@ class Measurements:
     def _speeds(self, index: int) -> list[tuple[float, float]]:
         diagonal = float(np.hypot(*self.scene.size))
         shots = self.scene.shots
-        # Over a few frames, so that a shaking hand does not count as speed.
-        span = max(1, min(4, self.num_frames - 1))
+        span = max(1, min(_SPEED_SPAN, self.num_frames - 1))
         found = []
         for points, shown in self._views(index):
             usable = shown[span:] & shown[:-span] & (shots[span:] == shots[:-span])
@@ -248,7 +269,7 @@ def measure(renderer: SceneRenderer) -> Measurements:
                 continue
             areas[index, frame] = area
             filled_x, filled_y = np.flatnonzero(columns), np.flatnonzero(rows)
-            # The centre of a pixel lies half a pixel from its corner.
+            # The center of a pixel lies half a pixel from its corner.
             centroids[index, frame] = (
                 float(columns @ np.arange(len(columns))) / area + 0.5,
                 float(rows @ np.arange(len(rows))) / area + 0.5,

@@ -1,4 +1,4 @@
-"""Named colors that people do not mistake for one another."""
+"""Named colors, which pairs of them people may confuse, and color distance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray
+from videoseg.types import FloatArray
 
 __all__ = ["COLORS", "color_distance", "confusable", "is_color_word", "lab"]
 
@@ -25,7 +25,7 @@ COLORS: MappingProxyType[str, tuple[int, int, int]] = MappingProxyType(
         "grey": (134, 137, 141),
     }
 )
-"""Color name to the RGB value objects of that name are painted around."""
+"""Color name -> base RGB value of objects of that color."""
 
 _CONFUSABLE = frozenset(
     frozenset(pair)
@@ -45,7 +45,7 @@ _CONFUSABLE = frozenset(
 
 
 def confusable(first: str, second: str) -> bool:
-    """Return whether a person could call something of one color by the other's name.
+    """Return whether a person might name an object of one color by the other color.
 
     Example:
         >>> confusable("red", "orange"), confusable("red", "blue")

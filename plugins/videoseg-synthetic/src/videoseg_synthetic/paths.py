@@ -1,4 +1,4 @@
-"""Smooth ways for an object to go, in fractions of the frame's width and height."""
+"""Smooth paths of objects, in fractions of the frame's width and height."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray
+from videoseg.types import FloatArray
 
-__all__ = ["Behaviour", "PathPlan", "path"]
+__all__ = ["Behavior", "PathPlan", "path"]
 
-Behaviour: TypeAlias = Literal[
+Behavior: TypeAlias = Literal[
     "still", "drift", "wander", "cross", "climb", "enter", "leave", "return", "hide", "emerge"
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class PathPlan:
-    """How one object goes.
+    """The path of one object.
 
     Args:
-        behaviour: The kind of path.
-        x: Where it is (or ends, or starts, where the behaviour goes somewhere), 0 left, 1 right.
+        behavior: The kind of path.
+        x: Its position, or where its motion starts or ends; 0 left, 1 right.
         y: Likewise, 0 top, 1 bottom.
         direction: 1 for rightwards or downwards, -1 for leftwards or upwards.
-        travel: How far it goes, as a fraction of the frame's width (height for ``climb``).
-        start: When it begins to go, as a fraction of the clip.
-        stop: When it has arrived, as a fraction of the clip.
-        outside: How far beyond the border nothing of it is visible, as a fraction of the width.
-        phase: Of its speed changes, in radians.
+        travel: How far it moves, as a fraction of the frame's width (height for ``climb``).
+        start: When it starts to move, as a fraction of the clip.
+        stop: When it stops, as a fraction of the clip.
+        outside: Distance beyond the border at which nothing of it is visible, as a fraction of
+            the width.
+        phase: Phase of its speed changes, in radians.
     """
 
-    behaviour: Behaviour
+    behavior: Behavior
     x: float
     y: float
     direction: int = 1
@@ -44,24 +45,24 @@ class PathPlan:
 
 
 def path(plan: PathPlan, num_frames: int) -> FloatArray:
-    """Return where the object's centre is on each frame, shape (T, 2), as (x, y) fractions.
+    """Return where the object's center is on each frame, shape (T, 2), as (x, y) fractions.
 
-    ``hide`` and ``emerge`` are ordinary paths; the post they pass stands in the scene.
+    ``hide`` and ``emerge`` are ordinary paths; the post that they pass is part of the scene.
     """
     time = np.linspace(0.0, 1.0, num_frames)
     uneven = time + 0.05 * np.sin(2 * np.pi * time + plan.phase) - 0.05 * np.sin(plan.phase)
     keys = _key_points(plan)
-    clock = uneven if plan.behaviour in ("cross", "climb", "drift") else time
+    clock = uneven if plan.behavior in ("cross", "climb", "drift") else time
     x = np.interp(clock, [key[0] for key in keys], [key[1] for key in keys])
     y = np.interp(clock, [key[0] for key in keys], [key[2] for key in keys])
-    if plan.behaviour == "wander":
+    if plan.behavior == "wander":
         swing = 2 * np.pi * time
         x = plan.x + plan.travel / 2 * np.sin(swing + plan.phase)
         y = plan.y + plan.travel / 2 * np.sin(2 * swing + 0.7 * plan.phase)
-    elif plan.behaviour in ("cross", "enter", "leave", "return", "hide", "emerge"):
-        # A slight rise and fall, so that nothing slides along a ruler.
+    elif plan.behavior in ("cross", "enter", "leave", "return", "hide", "emerge"):
+        # A slight rise and fall, so that no path is a straight line.
         y = y + 0.02 * np.sin(2 * np.pi * 1.5 * time + plan.phase)
-    elif plan.behaviour == "climb":
+    elif plan.behavior == "climb":
         x = x + 0.02 * np.sin(2 * np.pi * 1.5 * time + plan.phase)
     return _smoothed(np.stack([x, y], axis=1), sigma=0.025 * num_frames)
 
@@ -71,17 +72,17 @@ def _key_points(plan: PathPlan) -> list[tuple[float, float, float]]:
     start, stop = plan.start, plan.stop
     behind = -plan.outside if way > 0 else 1 + plan.outside
     ahead = 1 + plan.outside if way > 0 else -plan.outside
-    if plan.behaviour in ("cross", "hide", "drift"):
+    if plan.behavior in ("cross", "hide", "drift"):
         half = plan.travel / 2
         return [(start, x - way * half, y), (stop, x + way * half, y)]
-    if plan.behaviour == "climb":
+    if plan.behavior == "climb":
         half = plan.travel / 2
         return [(start, x, y - way * half), (stop, x, y + way * half)]
-    if plan.behaviour == "enter":
+    if plan.behavior == "enter":
         return [(start, behind, y), (stop, x, y), (1.0, x + way * 0.06, y)]
-    if plan.behaviour == "leave":
+    if plan.behavior == "leave":
         return [(0.0, x - way * 0.06, y), (start, x, y), (stop, ahead, y)]
-    if plan.behaviour == "return":
+    if plan.behavior == "return":
         middle = (start + stop) / 2
         return [
             (start - 0.22, x, y),
@@ -90,13 +91,13 @@ def _key_points(plan: PathPlan) -> list[tuple[float, float, float]]:
             (stop, ahead, y),
             (stop + 0.22, x, y),
         ]
-    if plan.behaviour == "emerge":
+    if plan.behavior == "emerge":
         return [(start, x, y), (stop, x + way * plan.travel, y)]
     return [(0.0, x, y), (1.0, x, y)]
 
 
 def _smoothed(points: FloatArray, *, sigma: float) -> FloatArray:
-    """Round off corners in time; the ends keep their speed."""
+    """Smooth a path over time by a Gaussian; the ends keep their speed."""
     reach = int(np.ceil(2.5 * sigma))
     if reach < 1 or len(points) <= 2:
         return points

@@ -1,4 +1,4 @@
-"""Invents scenes: who is there, how each goes, what hides whom."""
+"""Plan scenes: objects, their paths, colors and sizes, foreground posts, camera and light."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, cast
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray, Size
+from videoseg.types import FloatArray, Size
 from videoseg_synthetic.palette import COLORS, color_distance, confusable
 from videoseg_synthetic.paths import PathPlan, path
 from videoseg_synthetic.scene import Post, Scene, SceneObject
@@ -20,26 +20,29 @@ __all__ = ["Camera", "SceneWishes", "plan_scene", "scene_is_fair"]
 Camera: TypeAlias = Literal["still", "pan", "shake"]
 
 _RADII = (0.086, 0.118, 0.158, 0.205)
-"""Radii as fractions of the shorter side; neighbours differ in area by a factor of 1.7 or more."""
+"""Radii as fractions of the shorter side; areas differ by a factor of at least 1.7."""
+
+_LEAST_CONTRAST = 24.0
+"""Distance in CIE L*a*b* of an object from the mean color of the ground; 2 is just visible."""
 
 
 @dataclass(frozen=True, slots=True)
 class SceneWishes:
-    """What the caller decided; None leaves a thing to chance.
+    """The choices of the caller; None leaves a choice to chance.
 
     Args:
         size: (height, width).
         num_frames: Length of the clip.
         fps: Frames per second.
         script: The kind of story.
-        num_objects: How many objects.
+        num_objects: The number of objects.
         camera: How the camera moves.
-        noise: Standard deviation of the sensor noise in grey levels.
-        brightness_drift: Largest relative change of brightness.
-        posts: Whether static bars stand in front.
+        noise: Standard deviation of the sensor noise in gray levels.
+        brightness_drift: Maximum relative change of brightness.
+        posts: Whether there are static bars in the foreground.
         cut: Whether a second shot begins half-way.
-        static: Nothing moves at all.
-        shadows: Whether objects throw shadows.
+        static: Nothing moves.
+        shadows: Whether objects cast shadows.
     """
 
     size: Size
@@ -57,7 +60,7 @@ class SceneWishes:
 
 
 def plan_scene(rng: np.random.Generator, wishes: SceneWishes, *, seed: int) -> Scene:
-    """Invent a scene. The same generator state and wishes give the same scene."""
+    """Plan a scene. The same generator state and wishes give the same scene."""
     count = wishes.num_objects
     if count is None:
         count = int(rng.choice([3, 4, 4, 5]))
@@ -65,10 +68,10 @@ def plan_scene(rng: np.random.Generator, wishes: SceneWishes, *, seed: int) -> S
     paths, posts = STORIES[script](rng, count)
     radii = _radii(rng, count, script)
     if script == "passing" and count >= 2:
-        # What passes in front must not swallow what it passes.
+        # The object in front must be smaller than the one it passes.
         radii[0], radii[1] = 0.118, 0.158
     if wishes.static:
-        paths = [replace(plan, behaviour="still") for plan in paths]
+        paths = [replace(plan, behavior="still") for plan in paths]
     if wishes.posts is False:
         posts = []
     elif wishes.posts is True and not posts:
@@ -132,7 +135,9 @@ def plan_scene(rng: np.random.Generator, wishes: SceneWishes, *, seed: int) -> S
 def scene_is_fair(scene: Scene, grounds: list[FloatArray]) -> bool:
     """Return whether every object stands out from the mean color of every ground."""
     return all(
-        color_distance(item.rgb, ground) >= 24 for item in scene.objects for ground in grounds
+        color_distance(item.rgb, ground) >= _LEAST_CONTRAST
+        for item in scene.objects
+        for ground in grounds
     )
 
 
@@ -149,18 +154,18 @@ def _object(
     second_shot: np.ndarray[tuple[int], np.dtype[np.bool_]],
 ) -> SceneObject:
     height, width = wishes.size
-    # Wide enough for the longest outline, its shadow and the camera's way.
+    # Far enough for the longest outline, its shadow and the camera's motion.
     plan = replace(plan, outside=1.7 * radius / width + 0.1)
     fractions = path(plan, wishes.num_frames)
-    # Another camera position: what was low is now high; left and right keep their meaning.
+    # Another camera position: flipped vertically, so that left and right keep their meaning.
     fractions[second_shot, 1] = 1 - fractions[second_shot, 1]
     positions = fractions * np.array([width, height], dtype=np.float64)
     base = np.asarray(COLORS[color], dtype=np.float64)
-    # White, grey and black get no tint.
+    # White, gray and black get hardly any tint.
     tint = 2.0 if np.ptp(base) < 12 else 8.0
     jitter = np.clip(base + rng.uniform(-6, 6) + rng.uniform(-tint, tint, 3), 0, 255)
     start = float(rng.uniform(-0.3, 0.3))
-    turning = 0.0 if plan.behaviour in ("still",) else float(rng.uniform(-0.6, 0.6))
+    turning = 0.0 if plan.behavior in ("still",) else float(rng.uniform(-0.6, 0.6))
     return SceneObject(
         object_id=object_id,
         shape=shape,
@@ -169,7 +174,7 @@ def _object(
         texture=TEXTURES[int(rng.integers(len(TEXTURES)))],
         radius=radius,
         depth=depth,
-        behaviour=plan.behaviour,
+        behavior=plan.behavior,
         positions=positions,
         angles=start + turning * np.linspace(0, 1, wishes.num_frames),
         seed=int(rng.integers(2**31)),
@@ -189,9 +194,9 @@ def _radii(rng: np.random.Generator, count: int, script: Script) -> list[float]:
 
 
 def _colors(rng: np.random.Generator, count: int, *, twins: bool, with_posts: bool) -> list[str]:
-    # A post could be taken for the brown or the grey one.
+    # A post could be mistaken for a brown or gray object.
     names = [name for name in COLORS if not (with_posts and name in ("brown", "grey"))]
-    # Black and white go with everything; unweighted, they would be in nearly every clip.
+    # Black and white can be combined with most colors; without weights, most clips have them.
     weights = np.array([0.35 if name in ("black", "white") else 1.0 for name in names])
     chosen: list[str] = []
     for k in rng.choice(len(names), len(names), replace=False, p=weights / weights.sum()):

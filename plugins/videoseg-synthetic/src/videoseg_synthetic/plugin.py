@@ -1,4 +1,4 @@
-"""Registers what videoseg-synthetic brings."""
+"""Registers the benchmark ``synthetic``."""
 
 from __future__ import annotations
 
@@ -11,5 +11,11 @@ __all__ = ["videoseg_components"]
 
 @hookimpl
 def videoseg_components() -> Iterable[Component]:
-    """Yield nothing yet."""
-    return ()
+    """Yield the benchmark of synthetic clips."""
+    yield Component(
+        "benchmark",
+        "synthetic",
+        "videoseg_synthetic.benchmark:SyntheticBenchmark",
+        summary="Synthetic clips with exact masks, drawn when asked for; needs no data.",
+        license="Apache-2.0",
+    )

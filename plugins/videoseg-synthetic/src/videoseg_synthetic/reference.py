@@ -1,4 +1,4 @@
-"""The reference answer to a question: where to look, what to say, which prompts to give."""
+"""The reference answer to a question: frames to look at, reasoning, and prompts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.types.arrays import BoolArray, Size
-from videoseg.types.episode import Trace, TraceTurn
-from videoseg.types.geometry import Box, Point, Window
-from videoseg.types.grounding import Grounding, Look, Move, Prompt, Thought
-from videoseg.types.selection import FrameSelection
+from videoseg.masks import inner_points
+from videoseg.types import (
+    Box,
+    FrameSelection,
+    Grounding,
+    Look,
+    Move,
+    Point,
+    Prompt,
+    Size,
+    Thought,
+    Trace,
+    TraceTurn,
+    Window,
+)
 from videoseg_synthetic.measure import Measurements
 from videoseg_synthetic.questions.proposal import Difficulty, Proposal, join, name, span
 
-__all__ = ["SyntheticQuery", "inner_points", "reference_query"]
+__all__ = ["SyntheticQuery", "reference_query"]
 
 _OVERVIEW_FRAMES = 8
 _DETAIL_FRAMES = 6
+
+_NUM_KEYFRAMES = 3
+# Keyframes are at least a sixth of the evidence's window apart.
+_KEYFRAMES_PER_WINDOW = 6
+# Between frames that show the objects equally well, the one near the middle of the evidence wins.
+_MIDDLE_WEIGHT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +43,15 @@ class SyntheticQuery:
     Args:
         text: The query.
         difficulty: What it takes to answer it.
-        kind: The sort of question, such as ``color`` or ``moves-left``.
-        object_ids: The objects meant, sorted; none if nothing in the video fits.
-        keyframes: Frames good for localisation, best first; none if there is no answer.
-        window: Where the evidence lies.
+        kind: The kind of question, such as ``color`` or ``moves-left``.
+        object_ids: The objects asked for, sorted; empty if nothing in the video fits.
+        keyframes: Frames good for localization, best first; empty if there is no answer.
+        window: The frames that contain the evidence.
         selections: The frames shown in each turn of the reference reasoning.
-        moves: The reference moves: perhaps a look, then the grounding.
+        moves: The reference moves: a look where one is needed, then the grounding.
         trace: The reference reasoning, turn by turn.
-        grounding: The reference answer: for each object a box, inner points and points that
-            are not on it.
+        grounding: The reference answer: for each object a box, points inside it and points
+            beside it.
     """
 
     text: str
@@ -51,12 +67,12 @@ class SyntheticQuery:
 
     @property
     def keyframe(self) -> int | None:
-        """The best frame for localisation; None if there is no answer."""
+        """The best frame for localization; None if there is no answer."""
         return self.keyframes[0] if self.keyframes else None
 
 
 def reference_query(seen: Measurements, proposal: Proposal) -> SyntheticQuery:
-    """Work out the whole reference answer to a proposed question."""
+    """Build the complete reference answer to a proposed question."""
     whole = Window(0, seen.num_frames)
     frames = _keyframes(seen, proposal)
     keyframe = frames[0] if frames else None
@@ -113,42 +129,8 @@ def reference_query(seen: Measurements, proposal: Proposal) -> SyntheticQuery:
     )
 
 
-def inner_points(mask: BoolArray, *, count: int = 2) -> tuple[Point, ...]:
-    """Return points well inside a mask: far from its border and from one another.
-
-    Args:
-        mask: Shape (H, W), not empty.
-        count: How many at most.
-
-    Returns:
-        Pixel centres, the innermost first.
-    """
-    import cv2
-
-    filled_rows, filled_columns = (
-        np.flatnonzero(mask.any(axis=1)),
-        np.flatnonzero(mask.any(axis=0)),
-    )
-    top, left = int(filled_rows[0]), int(filled_columns[0])
-    part = mask[top : int(filled_rows[-1]) + 1, left : int(filled_columns[-1]) + 1]
-    # A border of zeros: the edge of the picture is a border like any other.
-    depth = cv2.distanceTransform(np.pad(part.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    deepest = float(depth.max())
-    rows = np.arange(depth.shape[0])[:, None]
-    columns = np.arange(depth.shape[1])[None, :]
-    points: list[Point] = []
-    for _ in range(count):
-        row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
-        if depth[row, column] < max(1.0, 0.3 * deepest):
-            break
-        points.append(Point(float(left + column) + 0.5, float(top + row) + 0.5))
-        away = (rows - row) ** 2 + (columns - column) ** 2
-        depth = np.where(away < deepest**2, 0, depth)
-    return tuple(points)
-
-
 def _keyframes(seen: Measurements, proposal: Proposal) -> tuple[int, ...]:
-    """Return frames that show all the objects meant, best first."""
+    """Return frames that show all objects asked for, best first."""
     if not proposal.answer:
         return ()
     targets = list(proposal.answer)
@@ -164,12 +146,15 @@ def _keyframes(seen: Measurements, proposal: Proposal) -> tuple[int, ...]:
     middle = (proposal.window.start + proposal.window.stop - 1) / 2
     shown = np.minimum(seen.fractions[targets].min(axis=0), 1.0)
     near = 1 - np.abs(window - middle) / max(1, seen.num_frames)
-    score = np.where(candidates, shown + 0.05 * near, -1.0)
+    score = np.where(candidates, shown + _MIDDLE_WEIGHT * near, -1.0)
     best: list[int] = []
     for frame in np.argsort(-score, kind="stable"):
-        if score[frame] < 0 or len(best) == 3:
+        if score[frame] < 0 or len(best) == _NUM_KEYFRAMES:
             break
-        if all(abs(int(frame) - other) >= max(1, len(proposal.window) // 6) for other in best):
+        if all(
+            abs(int(frame) - other) >= max(1, len(proposal.window) // _KEYFRAMES_PER_WINDOW)
+            for other in best
+        ):
             best.append(int(frame))
     return tuple(best)
 
@@ -188,7 +173,7 @@ def _prompts(seen: Measurements, proposal: Proposal, keyframe: int) -> tuple[Pro
                 item.object_id,
                 frame,
                 box=Box(x1, y1, x2, y2),
-                points=inner_points(labels == item.object_id),
+                points=inner_points(labels == item.object_id, count=2, exact=False),
                 negative_points=_negative_points(seen, index, frame),
                 label=f"{item.color} {item.shape}",
                 score=1.0,
@@ -205,9 +190,9 @@ def _negative_points(seen: Measurements, index: int, frame: int) -> tuple[Point,
     others.sort(key=lambda k: float(np.hypot(*(seen.centroids[k, frame] - here))))
     points: list[Point] = []
     for other in others[:2]:
-        points += inner_points(labels == seen.objects[other].object_id, count=1)
+        points += inner_points(labels == seen.objects[other].object_id, exact=False)
     if not points:
-        points += inner_points(labels != seen.objects[index].object_id, count=1)
+        points += inner_points(labels != seen.objects[index].object_id, exact=False)
     return tuple(points)
 
 

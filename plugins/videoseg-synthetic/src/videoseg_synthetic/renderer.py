@@ -1,4 +1,4 @@
-"""Draws a scene frame by frame, and says exactly which pixel belongs to what."""
+"""``SceneRenderer``: draws a scene frame by frame, with the exact label of each pixel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.types.arrays import BoolArray, FloatArray, Frame, IntArray
+from videoseg.types import BoolArray, FloatArray, Frame, IntArray
 from videoseg_synthetic.scene import Post, Scene, SceneObject
 from videoseg_synthetic.shapes import outline, shape_alpha
 from videoseg_synthetic.textures import background, object_texture, post_texture
@@ -16,17 +16,26 @@ __all__ = ["POST_LABEL", "Layout", "SceneRenderer"]
 POST_LABEL = 255
 """Label of pixels that belong to a foreground bar."""
 
+# The light comes from the upper left. Lengths are fractions of the object's radius.
+_SHADOW_OFFSET = 0.22  # to the right
+_SHADOW_SLOPE = 1.3  # downward, relative to the offset to the right
+_SHADOW_BLUR = 0.16
+_SHADOW_DARKNESS = 0.42
+
+# Height and width, in pixels, by which the field of noise exceeds a frame.
+_NOISE_MARGIN = (61, 67)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Layout:
-    """What is where on one frame.
+    """The labels of one frame.
 
     Args:
         labels: Object id of each pixel, 0 for the ground, ``POST_LABEL`` for bars; (H, W).
-        covered: On ``covered[front, behind]`` pixels of one object's whole extent another
-            is seen instead, by id; row 0 is for bars. Shape (N + 1, N + 1).
-        amodal_areas: Pixels inside the picture that each object would have if nothing were
-            in front of it, by id, shape (N + 1,).
+        covered: ``covered[front, behind]`` is the number of pixels on which an object hides
+            another one, by id; row 0 is for bars. Shape (N + 1, N + 1).
+        amodal_areas: Pixels of each object inside the picture, hidden ones included, by id,
+            shape (N + 1,).
     """
 
     labels: Frame
@@ -43,7 +52,7 @@ class _Patch:
 
 
 class SceneRenderer:
-    """Draws any frame of a scene, in any order; the same frame always has the same bytes.
+    """Draws the frames of a scene in any order; the same frame always has the same bytes.
 
     Args:
         scene: What to draw.
@@ -103,7 +112,7 @@ class SceneRenderer:
         return frame
 
     def layout(self, index: int) -> Layout:
-        """Return what is where on one frame; an object owns a pixel it covers by half."""
+        """Return the labels of one frame; an object has the pixels that it covers by half."""
         scene = self.scene
         height, width = scene.size
         count = max((item.object_id for item in scene.objects), default=0) + 1
@@ -131,7 +140,7 @@ class SceneRenderer:
         return Layout(labels, covered, amodal)
 
     def amodal_mask(self, index: int, object_id: int) -> BoolArray:
-        """Return an object's whole extent inside the picture, as if nothing hid it."""
+        """Return an object's mask inside the picture, hidden parts included."""
         mask = np.zeros(self.scene.size, dtype=bool)
         item = next(item for item in self.scene.objects if item.object_id == object_id)
         placed = self._place(item, index, channels=self._patches[object_id].alpha)
@@ -148,7 +157,7 @@ class SceneRenderer:
         channels: Frame,
         offset: tuple[float, float] = (0.0, 0.0),
     ) -> tuple[slice, slice, Frame] | None:
-        """Turn and move a patch to where its object is; None if that is outside the picture."""
+        """Rotate a patch and move it to its object; None if that is outside the picture."""
         import cv2
 
         height, width = self.scene.size
@@ -161,7 +170,7 @@ class SceneRenderer:
         if left >= right or top >= bottom:
             return None
         cos, sin = float(np.cos(item.angles[index])), float(np.sin(item.angles[index]))
-        # Output pixel -> patch pixel. Whole numbers are pixel centres on both sides.
+        # Output pixel -> patch pixel. Whole numbers are pixel centers on both sides.
         x, y = left + 0.5 - float(center[0]), top + 0.5 - float(center[1])
         middle = (channels.shape[0] - 1) / 2
         inverse = np.array(
@@ -185,17 +194,17 @@ class SceneRenderer:
         rows, columns, patch = placed
         alpha = patch[..., 3:].astype(np.float32) * (1 / 255)
         region = frame[rows, columns]
-        # The patch fades to black where the rotation reads outside it; coverage is 0 there.
+        # Outside the rotated patch the color is black and coverage 0.
         blended = region + alpha * (patch[..., :3].astype(np.float32) - region)
         region[...] = np.rint(blended).astype(np.uint8)
 
     def _paint_shadow(self, frame: Frame, item: SceneObject, index: int) -> None:
-        reach = 0.22 * item.radius
+        reach = _SHADOW_OFFSET * item.radius
         placed = self._place(
             item,
             index,
             channels=self._patches[item.object_id].shadow,
-            offset=(reach, reach * 1.3),
+            offset=(reach, reach * _SHADOW_SLOPE),
         )
         if placed is None:
             return
@@ -214,7 +223,7 @@ class SceneRenderer:
         frame[:, left:right] = surface[: frame.shape[0], start : start + right - left]
 
     def _post_columns(self, post: Post, index: int) -> tuple[int, int]:
-        # Posts move by whole pixels, so that their edge needs no blending with what is behind.
+        # Posts move by whole pixels, so that their edges need no blending.
         left = round(post.x - float(self.scene.camera[index][0]))
         width = self.scene.size[1]
         return min(max(left, 0), width), min(max(left + round(post.width), 0), width)
@@ -225,7 +234,7 @@ class SceneRenderer:
         rng = np.random.default_rng((self.scene.seed, 2, item.seed))
         points = outline(rng, item.shape)
         reach = float(np.hypot(points[:, 0], points[:, 1]).max()) * item.radius
-        blur = max(1.0, 0.16 * item.radius)
+        blur = max(1.0, _SHADOW_BLUR * item.radius)
         half = reach + 2 * blur + 2
         side = 2 * int(np.ceil(half)) + 1
         alpha = shape_alpha(points, radius=item.radius, side=side)
@@ -234,9 +243,9 @@ class SceneRenderer:
         )
         inner = cv2.erode(alpha, np.ones((3, 3), np.uint8), iterations=1).astype(np.float32)
         rim = cv2.GaussianBlur(255 - inner, (0, 0), max(0.6, item.radius * 0.04)) / 255
-        # Small things are nearly all rim; they must keep their color.
+        # Small objects are nearly all rim; they must keep their color.
         surface[..., :3] *= (1 - min(0.35, 0.02 * item.radius) * rim)[..., None]
-        shadow = cv2.GaussianBlur(alpha, (0, 0), blur).astype(np.float32) * 0.42
+        shadow = cv2.GaussianBlur(alpha, (0, 0), blur).astype(np.float32) * _SHADOW_DARKNESS
         return _Patch(surface.astype(np.uint8), alpha, shadow.astype(np.uint8), side / 2)
 
     def _draw_post(self, post: Post) -> Frame:
@@ -244,10 +253,12 @@ class SceneRenderer:
         return post_texture(rng, (self.scene.size[0], round(post.width)))
 
     def _draw_noise(self) -> IntArray:
-        # One field, read at a random place for each frame, is as good as fresh noise.
+        # One field, cropped at a random place for each frame, instead of new noise each time.
         height, width = self.scene.size
         rng = np.random.default_rng((self.scene.seed, 4))
-        field = rng.normal(0.0, self.scene.noise, (height + 61, width + 67, 3))
+        field = rng.normal(
+            0.0, self.scene.noise, (height + _NOISE_MARGIN[0], width + _NOISE_MARGIN[1], 3)
+        )
         return np.rint(field).astype(np.int16)
 
     def _add_noise(self, frame: Frame, noise: IntArray, index: int) -> Frame:
@@ -255,7 +266,7 @@ class SceneRenderer:
 
         height, width = self.scene.size
         rng = np.random.default_rng((self.scene.seed, 5, index))
-        top, left = int(rng.integers(61)), int(rng.integers(67))
+        top, left = (int(rng.integers(margin)) for margin in _NOISE_MARGIN)
         field = np.ascontiguousarray(noise[top : top + height, left : left + width])
         noisy = cv2.add(frame, field, dtype=cv2.CV_8U)
         return np.asarray(noisy, dtype=np.uint8)

@@ -1,11 +1,11 @@
-"""What stands in a synthetic scene and how it goes; nothing is drawn here."""
+"""The description of a scene: objects, posts, camera and light. Nothing is drawn here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videoseg.types.arrays import FloatArray, IntArray, Size
-from videoseg_synthetic.paths import Behaviour
+from videoseg.types import FloatArray, IntArray, Size
+from videoseg_synthetic.paths import Behavior
 from videoseg_synthetic.shapes import Shape
 from videoseg_synthetic.textures import Texture
 
@@ -20,12 +20,12 @@ class SceneObject:
         object_id: 1 or greater.
         shape: Its outline.
         color: The name of its color.
-        rgb: The color it is painted around, 0..255.
+        rgb: Its base color, 0..255.
         texture: Its surface.
         radius: Radius in pixels of the circle of the same area.
         depth: 0 for the frontmost object, then 1, ...
-        behaviour: The kind of path it follows.
-        positions: Its centre in the world, in pixels, as (x, y), shape (T, 2). The world's
+        behavior: The kind of path it follows.
+        positions: Its center in the world, in pixels, as (x, y), shape (T, 2). The world's
             origin is the corner of the picture while the camera is at rest.
         angles: Rotation in radians on each frame, shape (T,).
         seed: Seed of its surface and outline.
@@ -38,7 +38,7 @@ class SceneObject:
     texture: Texture
     radius: float
     depth: int
-    behaviour: Behaviour
+    behavior: Behavior
     positions: FloatArray
     angles: FloatArray
     seed: int
@@ -61,20 +61,20 @@ class Post:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Scene:
-    """Everything that determines the pixels of a clip.
+    """All that determines the pixels of a clip.
 
     Args:
-        seed: The seed all randomness in drawing derives from.
+        seed: The seed of all randomness in drawing.
         size: (height, width).
         fps: Frames per second.
-        num_frames: Length of the plan; a looped scene goes back and forth over it.
+        num_frames: Length of the plan; a stream repeats it back and forth.
         objects: The objects, by id.
         posts: Static foreground bars.
         camera: The camera's position in the world as (x, y) pixels, shape (T, 2).
         shots: Index of the shot each frame belongs to, shape (T,).
-        noise: Standard deviation of the sensor noise, in grey levels.
+        noise: Standard deviation of the sensor noise, in gray levels.
         brightness: Gain on each frame, shape (T,), around 1.
-        shadows: Whether objects throw soft shadows on the ground.
+        shadows: Whether objects cast soft shadows on the ground.
         margin: How far the ground reaches beyond the picture on each side, in pixels.
     """
 
@@ -92,6 +92,6 @@ class Scene:
     margin: int
 
     def screen_positions(self, scene_object: SceneObject) -> FloatArray:
-        """Return an object's centre in the picture on each frame, shape (T, 2)."""
+        """Return an object's center in the picture on each frame, shape (T, 2)."""
         positions: FloatArray = scene_object.positions - self.camera
         return positions

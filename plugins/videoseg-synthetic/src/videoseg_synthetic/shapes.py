@@ -1,4 +1,4 @@
-"""Outlines of objects, drawn once with soft edges."""
+"""Outlines of objects, and their coverage with soft edges."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray, Frame
+from videoseg.types import FloatArray, Frame
 
 __all__ = ["SHAPES", "Shape", "outline", "shape_alpha"]
 
@@ -61,7 +61,7 @@ def outline(rng: np.random.Generator, shape: Shape) -> FloatArray:
             amount = float(rng.uniform(0.05, 0.20)) / (waves - 1) ** 0.5
             radius += amount * np.cos(waves * turn + float(rng.uniform(0, 2 * np.pi)))
         points = np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
-    return _normalised(points)
+    return _normalized(points)
 
 
 def shape_alpha(points: FloatArray, *, radius: float, side: int) -> Frame:
@@ -78,7 +78,7 @@ def shape_alpha(points: FloatArray, *, radius: float, side: int) -> Frame:
     import cv2
 
     fine = side * _OVERSAMPLING
-    # Pixel centres are at whole numbers in OpenCV, so the middle of the picture is at
+    # Pixel centers are at whole numbers in OpenCV, so the middle of the picture is at
     # (side - 1) / 2 and, oversampled, at (fine - 1) / 2.
     scaled = points * radius * _OVERSAMPLING + (fine - 1) / 2
     canvas = np.zeros((fine, fine), dtype=np.uint8)
@@ -99,7 +99,7 @@ def _signed_root(values: FloatArray) -> FloatArray:
     return root
 
 
-def _normalised(points: FloatArray) -> FloatArray:
+def _normalized(points: FloatArray) -> FloatArray:
     following = np.roll(points, -1, axis=0)
     cross = points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]
     area = cross.sum() / 2

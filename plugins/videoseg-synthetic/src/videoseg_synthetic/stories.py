@@ -1,4 +1,4 @@
-"""Stories: who comes, who goes, what passes in front of what."""
+"""Stories: sets of paths in which objects cross, arrive, hide, stand still, pass or flock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCRIPTS: tuple[Script, ...] = (
 Story: TypeAlias = Callable[
     [np.random.Generator, int], tuple[list[PathPlan], list[tuple[float, float]]]
 ]
-"""Takes a generator and how many objects; returns a path for each, and bars as (x, width)."""
+"""Takes a generator and the number of objects; returns their paths, and posts as (x, width)."""
 
 
 def _lanes(rng: np.random.Generator, count: int) -> list[float]:
@@ -207,7 +207,7 @@ def _flock(
 
 
 def _spots(rng: np.random.Generator, count: int) -> list[tuple[float, float]]:
-    """Scatter points that keep apart; apart enough for few, less for many."""
+    """Scatter points at a distance from one another; the more points, the smaller."""
     spots: list[tuple[float, float]] = []
     distance = 0.36 if count <= 5 else 0.9 / count**0.5
     for attempt in range(400):

@@ -1,4 +1,4 @@
-"""Long synthetic videos whose memory does not grow with their length."""
+"""``stream_clip``: long synthetic videos whose memory does not grow with their length."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from videoseg.errors import ConfigError, ObjectNotFoundError, VideoError
-from videoseg.types.arrays import BoolArray, FloatArray, Frame, Size
-from videoseg.types.video import VideoFacts
+from videoseg.types import BoolArray, FloatArray, Frame, Size, VideoFacts
 from videoseg_synthetic.clip import SyntheticClip, make_clip
 from videoseg_synthetic.plan import Camera
 from videoseg_synthetic.reference import SyntheticQuery
@@ -16,17 +15,17 @@ from videoseg_synthetic.reference import SyntheticQuery
 __all__ = ["SyntheticStream", "stream_clip"]
 
 _LAP = 192
-"""Frames from one end of the scene's plan to the other."""
+"""Frames of the clip that a stream repeats back and forth."""
 
 
 class SyntheticStream:
-    """A long video, drawn frame by frame: the story of a clip, back and forth.
+    """A long video, drawn frame by frame: a clip that is repeated back and forth.
 
-    It is a video source: it can be given to any stage. Nothing is kept but one lap's labels.
+    It is a ``VideoSource``, accepted by any stage. Only the labels of the clip are in memory.
 
     Args:
-        clip: The story.
-        num_frames: How many frames the stream has.
+        clip: The clip.
+        num_frames: Number of frames of the stream.
     """
 
     def __init__(self, clip: SyntheticClip, num_frames: int) -> None:
@@ -35,12 +34,12 @@ class SyntheticStream:
 
     @property
     def clip(self) -> SyntheticClip:
-        """The story that is told back and forth."""
+        """The clip that is repeated back and forth."""
         return self._clip
 
     @property
     def queries(self) -> tuple[SyntheticQuery, ...]:
-        """The clip's queries about color and size, which hold at any time."""
+        """The clip's queries about color and size, whose answers do not depend on time."""
         return tuple(
             query for query in self._clip.queries if query.kind in ("color", "largest", "smallest")
         )
@@ -79,7 +78,7 @@ class SyntheticStream:
 
     def __getitem__(self, index: int) -> Frame:
         index = self._index(index)
-        return self._clip.render(self._story_frame(index), noise_index=index)
+        return self._clip.render(self._clip_frame(index), noise_index=index)
 
     def read(self, indices: Sequence[int]) -> list[Frame]:
         """Return several frames, in the order asked for."""
@@ -111,7 +110,7 @@ class SyntheticStream:
 
     def labels_at(self, index: int) -> Frame:
         """Return the object id of each pixel of one frame, shape (H, W)."""
-        labels: Frame = self._clip.labels[self._story_frame(self._index(index))]
+        labels: Frame = self._clip.labels[self._clip_frame(self._index(index))]
         return labels
 
     def mask_at(self, index: int, object_id: int) -> BoolArray:
@@ -126,7 +125,7 @@ class SyntheticStream:
             )
         return np.asarray(self.labels_at(index) == object_id)
 
-    def _story_frame(self, index: int) -> int:
+    def _clip_frame(self, index: int) -> int:
         last = self._clip.num_frames - 1
         if last == 0:
             return 0
@@ -137,7 +136,7 @@ class SyntheticStream:
         actual = index + self._num_frames if index < 0 else index
         if not 0 <= actual < self._num_frames:
             raise VideoError(
-                f"frame {index} of a stream of {self._num_frames} frames", frame=index
+                f"there is no frame {index} in a stream of {self._num_frames} frames", frame=index
             )
         return actual
 
@@ -155,13 +154,13 @@ def stream_clip(
     """Make a long video whose memory does not grow with its length.
 
     Args:
-        num_frames: How many frames, at least 1.
+        num_frames: Number of frames, at least 1.
         seed: Any whole number from 0.
         size: (height, width), each at least 64.
         fps: Frames per second.
         num_objects: From 1 to 12; by default 3 to 5.
         camera: ``still``, ``pan`` or ``shake``; by default any of them.
-        noise: Standard deviation of the sensor noise in grey levels.
+        noise: Standard deviation of the sensor noise in gray levels.
 
     Raises:
         ConfigError: If an argument is out of range.

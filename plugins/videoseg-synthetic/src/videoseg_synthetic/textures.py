@@ -1,4 +1,4 @@
-"""Surfaces: natural-looking backgrounds and object textures around one color."""
+"""Textures of backgrounds, objects and posts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.arrays import FloatArray, Frame, Size
+from videoseg.types import FloatArray, Frame, Size
 
 __all__ = ["TEXTURES", "Texture", "background", "object_texture", "octave_noise", "post_texture"]
 
@@ -39,7 +39,7 @@ def octave_noise(
         rng: Source of randomness.
         size: (height, width).
         coarsest: Size of the largest features, in pixels.
-        octaves: How many times the feature size is halved.
+        octaves: Number of layers, each with half the feature size of the one before.
         persistence: Strength of each octave relative to the one before.
     """
     import cv2
@@ -62,14 +62,14 @@ def octave_noise(
 
 
 def background(rng: np.random.Generator, size: Size) -> Frame:
-    """Return an unsaturated landscape-like surface, shape (H, W, 3), uint8."""
+    """Return an unsaturated texture like a landscape, shape (H, W, 3), uint8."""
     import cv2
 
     height, width = size
     short = min(height, width)
     stops = np.asarray(_LANDSCAPES[int(rng.integers(len(_LANDSCAPES)))], dtype=np.float32)
     base = octave_noise(rng, size, coarsest=short * 0.6, octaves=6, persistence=0.62)
-    # Stretched across, the second layer reads as ground rather than as cloud.
+    # Stretched horizontally, the second layer looks like ground rather than clouds.
     narrow = octave_noise(rng, (height, max(2, width // 3)), coarsest=short * 0.2, octaves=4)
     streaks = np.asarray(cv2.resize(narrow, (width, height), interpolation=cv2.INTER_LINEAR))
     slope = np.linspace(0.16, -0.16, height, dtype=np.float32)[:, None]
@@ -84,7 +84,7 @@ def background(rng: np.random.Generator, size: Size) -> Frame:
 def object_texture(
     rng: np.random.Generator, texture: Texture, *, side: int, rgb: tuple[int, int, int]
 ) -> Frame:
-    """Return a square surface whose pattern only shades the given color.
+    """Return a square texture whose pattern only shades the given color.
 
     Args:
         rng: Source of randomness.
@@ -112,22 +112,22 @@ def object_texture(
     else:
         pattern = np.zeros((side, side), dtype=np.float32)
     fine = octave_noise(rng, (side, side), coarsest=max(2.0, side / 10), octaves=2) - 0.5
-    # Lit from the upper left, darker at the rim: reads as a solid thing.
+    # Lit from the upper left and darker at the rim, so that it looks solid.
     light = 1.0 - 0.10 * (x + y) - 0.10 * (x * x + y * y)
     base = np.asarray(rgb, dtype=np.float32)
-    # Shaded as much as the rest, white would be grey; black takes more to show a pattern.
+    # With the same contrast white would look gray, and black would show no pattern.
     mean = float(base.mean())
     contrast = 0.30 if mean < 60 else 0.07 if mean > 220 else 0.17
     shade = light * (1.0 + contrast * pattern + 0.10 * fine)
     surface = base * shade[..., None]
-    # A black thing has no shade to lose; lift its pattern a little instead.
+    # Black cannot get darker: its pattern is brightened a little instead.
     surface += (mean < 60) * 10.0 * np.maximum(pattern, 0)[..., None]
     smooth: Frame = cv2.GaussianBlur(np.clip(surface, 0, 255).astype(np.uint8), (3, 3), 0)
     return smooth
 
 
 def post_texture(rng: np.random.Generator, size: Size) -> Frame:
-    """Return the surface of an upright post, shape (H, W, 3), uint8."""
+    """Return the texture of an upright post, shape (H, W, 3), uint8."""
     import cv2
 
     height, width = size
@@ -135,7 +135,7 @@ def post_texture(rng: np.random.Generator, size: Size) -> Frame:
     tone = np.asarray(tones[int(rng.integers(3))], dtype=np.float32)
     squat = (max(2, height // 8), width)
     flecks = octave_noise(rng, squat, coarsest=max(2.0, width / 4), octaves=4)
-    # Stretched upwards into the grain of wood.
+    # Stretched vertically, like the grain of wood.
     grain = np.asarray(cv2.resize(flecks, (width, height), interpolation=cv2.INTER_CUBIC))
     round_light = np.cos(np.linspace(-1.25, 1.05, width, dtype=np.float32))[None, :]
     shade = (0.45 + 0.62 * round_light) * (0.82 + 0.36 * grain)

@@ -1,4 +1,4 @@
-"""Questions about synthetic scenes, unambiguous by construction."""
+"""Questions about synthetic scenes, one module for each difficulty."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ASKERS: tuple[_Asker, ...] = (
 
 
 def all_questions(seen: Measurements, rng: np.random.Generator) -> list[Proposal]:
-    """Return every question a scene answers without doubt, at most two of each kind."""
+    """Return the questions that have a clear answer in a scene, at most two of each kind."""
     proposals: list[Proposal] = []
     for ask in _ASKERS:
         found = list(ask(seen, rng))

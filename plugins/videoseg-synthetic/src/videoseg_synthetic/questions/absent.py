@@ -1,4 +1,4 @@
-"""Questions that nothing in the video fits."""
+"""Questions whose answer is that no object in the video fits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from videoseg.types.geometry import Window
+from videoseg.types import Window
 from videoseg_synthetic.measure import DIRECTIONS, Direction, Measurements
 from videoseg_synthetic.palette import COLORS, confusable
 from videoseg_synthetic.questions.motion import DIRECTION_WORDS, describe_motion
@@ -15,6 +15,9 @@ from videoseg_synthetic.questions.relations import contacts
 from videoseg_synthetic.questions.time import Timeline
 
 __all__ = ["ask"]
+
+# Largest displacement of any object, as a fraction of width or height (chosen by hand).
+_NOTHING_MOVES = 0.06
 
 _AGAINST: dict[Direction, Direction] = {
     "left": "right",
@@ -31,7 +34,7 @@ def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
     missing = [
         color
         for color in COLORS
-        # Ground and posts are brownish or greyish themselves.
+        # Ground and posts are brownish or grayish themselves.
         if color not in (*present, "brown", "grey")
         and not any(confusable(color, other) for other in present)
     ]
@@ -62,7 +65,7 @@ def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
 def _no_motion(seen: Measurements, rng: np.random.Generator, whole: Window) -> Iterator[Proposal]:
     indices = range(len(seen.objects))
     for direction in DIRECTIONS:
-        if all(seen.longest_excursion(k, direction) <= 0.06 for k in indices):
+        if all(seen.largest_displacement(k, direction) <= _NOTHING_MOVES for k in indices):
             yield Proposal(
                 f"the {choice(rng, ('one', 'object'))} {choice(rng, DIRECTION_WORDS[direction])}",
                 "absent",
@@ -76,7 +79,7 @@ def _no_motion(seen: Measurements, rng: np.random.Generator, whole: Window) -> I
         if len(seen.same_color(index)) > 1:
             continue
         for direction in DIRECTIONS:
-            if seen.goes(index, direction) and seen.goes(index, _AGAINST[direction]) is False:
+            if seen.moves(index, direction) and seen.moves(index, _AGAINST[direction]) is False:
                 wrong = _AGAINST[direction]
                 yield Proposal(
                     f"the {item.color} one {choice(rng, DIRECTION_WORDS[wrong])}",
@@ -87,7 +90,7 @@ def _no_motion(seen: Measurements, rng: np.random.Generator, whole: Window) -> I
                     describe_motion(seen, index),
                     f"The only {item.color} one goes {direction}, not {wrong}.",
                 )
-        if seen.stays(index) and not Timeline(seen).gaps[index]:
+        if seen.is_still(index) and not Timeline(seen).gaps[index]:
             yield Proposal(
                 f"the {item.color} one that moves across the picture",
                 "absent",
@@ -100,7 +103,7 @@ def _no_motion(seen: Measurements, rng: np.random.Generator, whole: Window) -> I
 
 
 def _no_event(seen: Measurements, rng: np.random.Generator, whole: Window) -> Iterator[Proposal]:
-    # The middle must be calm too: whoever is hidden for a while may seem to come late.
+    # Seen in the middle, too: an object that is hidden for a while may seem to appear late.
     if bool(seen.seen.all()):
         yield Proposal(
             choice(

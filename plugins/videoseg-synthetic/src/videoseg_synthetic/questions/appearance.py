@@ -1,4 +1,4 @@
-"""Questions one frame answers: color, size, place in the picture."""
+"""Questions that one frame answers: color, size, place in the picture."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from videoseg_synthetic.questions.proposal import Proposal, choice, name
 
 __all__ = ["ask", "extreme_in_place", "extreme_in_size"]
 
-_SIZE_RATIO = 1.5
-_PLACE_MARGIN = 0.07
+# Chosen by hand, so that people do not disagree.
+_SIZE_RATIO = 1.5  # of the areas of the largest and the next object
+_PLACE_MARGIN = 0.07  # between two objects, as a fraction of the picture's width or height
+_PLACE_FROM_MIDDLE = 0.1  # distance from the middle, in the same unit
 
 
 def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
-    """Yield the questions about appearance that this scene answers without doubt."""
+    """Yield the questions about appearance that have a clear answer in this scene."""
     count = len(seen.objects)
     for index, item in enumerate(seen.objects):
         if len(seen.same_color(index)) > 1:
@@ -86,7 +88,7 @@ def extreme_in_size(
     if len(among) < 2:
         return None
     found = set()
-    # Also by what ever shows of them, for someone who cannot guess what a bar hides.
+    # Also by the visible area, for people who cannot guess what a post hides.
     for areas in (seen.full_areas, seen.areas.max(axis=1)):
         sizes = {k: float(areas[k]) for k in among}
         order = sorted(among, key=lambda k: sizes[k], reverse=extreme == "largest")
@@ -110,8 +112,8 @@ def extreme_in_place(
     visible = np.where(seen.gone, np.inf, along)
     target = int(np.argmin(np.nanmin(visible, axis=1)))
     here = seen.seen[target]
-    # It must always be there, or somebody else is first while it is away.
-    if not here.all() or (visible[target] > middle - 0.1).any():
+    # It must always be visible, or another object has the place while it is away.
+    if not here.all() or (visible[target] > middle - _PLACE_FROM_MIDDLE).any():
         return None
     others = np.delete(visible, target, axis=0).min(axis=0)
     return target if (others - visible[target] >= _PLACE_MARGIN).all() else None

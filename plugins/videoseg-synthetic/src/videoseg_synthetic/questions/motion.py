@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from videoseg.types.geometry import Window
+from videoseg.types import Window
 from videoseg_synthetic.measure import DIRECTIONS, Direction, Measurements
 from videoseg_synthetic.questions.proposal import Proposal, choice, name, span
 
 __all__ = ["ask", "describe_motion", "fastest", "movers", "standing"]
 
-_SPEED_RATIO = 1.6
+# Chosen by hand, so that people do not disagree.
+_SPEED_RATIO = 1.6  # of the mean speeds of the fastest and any other object
+_PEAK_RATIO = 1.35  # of their peak speeds
+_FASTEST_MOVES = 0.18  # at least, as a fraction of the picture's width or height
+_STILL_SEEN = 0.6  # share of the frames on which the still object must be seen
 
 DIRECTION_WORDS: dict[Direction, tuple[str, ...]] = {
     "left": ("moving left", "that moves to the left", "going left"),
@@ -23,7 +27,7 @@ DIRECTION_WORDS: dict[Direction, tuple[str, ...]] = {
 
 
 def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
-    """Yield the questions about motion that this scene answers without doubt."""
+    """Yield the questions about motion that have a clear answer in this scene."""
     for direction in DIRECTIONS:
         group = movers(seen, direction)
         if group is not None and len(group) == 1:
@@ -70,7 +74,7 @@ def movers(
 ) -> tuple[int, ...] | None:
     """Return the objects that move in a direction, or None if that is doubtful for any."""
     indices = among if among is not None else tuple(range(len(seen.objects)))
-    verdicts = {k: seen.goes(k, direction) for k in indices}
+    verdicts = {k: seen.moves(k, direction) for k in indices}
     if any(verdict is None for verdict in verdicts.values()):
         return None
     return tuple(k for k, verdict in verdicts.items() if verdict)
@@ -83,11 +87,11 @@ def fastest(seen: Measurements) -> int | None:
     slow_side = [seen.speeds(k) for k in range(len(seen.objects))]
     fast_side = [seen.highest_speeds(k) for k in range(len(seen.objects))]
     first = int(np.argmax([mean for mean, _ in slow_side]))
-    if max(seen.excursion(first, direction) for direction in DIRECTIONS) < 0.18:
+    if max(seen.displacement(first, direction) for direction in DIRECTIONS) < _FASTEST_MOVES:
         return None
     mean, peak = slow_side[first]
     clear = all(
-        mean >= _SPEED_RATIO * fast_side[k][0] and peak >= 1.35 * fast_side[k][1]
+        mean >= _SPEED_RATIO * fast_side[k][0] and peak >= _PEAK_RATIO * fast_side[k][1]
         for k in range(len(seen.objects))
         if k != first
     )
@@ -96,16 +100,16 @@ def fastest(seen: Measurements) -> int | None:
 
 def standing(seen: Measurements) -> int | None:
     """Return the only object that stands still, or None."""
-    verdicts = [seen.stays(k) for k in range(len(seen.objects))]
+    verdicts = [seen.is_still(k) for k in range(len(seen.objects))]
     others_move = verdicts.count(False) == len(verdicts) - 1
     if len(verdicts) < 2 or verdicts.count(True) != 1 or not others_move:
         return None
     index = verdicts.index(True)
-    return index if seen.seen[index].mean() >= 0.6 else None
+    return index if seen.seen[index].mean() >= _STILL_SEEN else None
 
 
 def describe_motion(seen: Measurements, index: int) -> str:
-    """Return from where to where an object goes, with frame numbers."""
+    """Return a sentence with the first and last position of an object and their frames."""
     window = seen.seen_window(index)
     frames = np.flatnonzero(seen.seen[index])
     first, last = int(frames[0]), int(frames[-1])

@@ -1,4 +1,4 @@
-"""A question about a scene with its answer and the reasons for it."""
+"""``Proposal``: a question about a scene with its answer and the reasons for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.geometry import Window
+from videoseg.types import Window
 from videoseg_synthetic.measure import Measurements
 
 __all__ = ["DIFFICULTIES", "Difficulty", "Proposal", "choice", "join", "name", "span"]
@@ -29,18 +29,18 @@ DIFFICULTIES: tuple[Difficulty, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A question whose answer follows from what can be seen.
+    """A question whose answer follows from what is visible.
 
     Args:
         text: The query.
         difficulty: What it takes to answer it.
-        kind: The sort of question, such as ``color`` or ``moves-left``; a clip asks each once
-            or twice.
+        kind: The kind of question, such as ``color`` or ``moves-left``; a clip has at most two
+            of each.
         answer: Indices (not ids) of the objects meant; none if nothing fits.
         window: Where the evidence lies.
         temporal: What happens when.
         linguistic: What the words ask for.
-        anchors: Indices of objects the query refers to without meaning them.
+        anchors: Indices of objects that the query mentions but does not ask for.
     """
 
     text: str
@@ -59,14 +59,14 @@ def choice(rng: np.random.Generator, options: Sequence[str]) -> str:
 
 
 def name(seen: Measurements, index: int) -> str:
-    """Return how a person would call an object, such as ``the red star``."""
+    """Return a description of an object, such as ``the red star``."""
     item = seen.objects[index]
     article = "the" if len(seen.same_color(index)) == 1 else "a"
     return f"{article} {item.color} {item.shape}"
 
 
 def join(parts: Sequence[str]) -> str:
-    """Return a list in words: ``a``, ``a and b``, ``a, b and c``."""
+    """Join words to a list: ``a``, ``a and b``, ``a, b and c``."""
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,4 +1,4 @@
-"""Questions about where one thing is relative to another."""
+"""Questions about the place of one object relative to another."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types.arrays import IntArray
-from videoseg.types.geometry import Window
+from videoseg.types import IntArray, Window
 from videoseg_synthetic.measure import DIRECTIONS, Measurements
 from videoseg_synthetic.questions.appearance import extreme_in_size
 from videoseg_synthetic.questions.proposal import Proposal, choice, name, span
@@ -26,12 +25,20 @@ _SIDE_WORDS: dict[Side, tuple[str, ...]] = {
     "below": ("below", "under"),
 }
 
-_NEAR = 0.6
-_COVERED = 0.12
+# Chosen by hand, so that people do not disagree.
+_NEAR = 0.6  # distance to the nearest object relative to that of any other
+_NEAR_GAP = 0.08  # between the distances of their rims, as a fraction of the shorter side
+_NEAR_TOGETHER = 0.9  # share of the anchor's frames on which the nearest object is seen, too
+_COVERED = 0.12  # hidden share of an object from which it counts as covered
+_BESIDE = 0.12  # least distance along the side, as a fraction of the shorter side
+_BESIDE_SLOPE = 0.8  # least distance along the side relative to that across it
+_NOT_BESIDE = 0.02  # at most, as a fraction of the shorter side: clearly not on this side
+_BESIDE_TOGETHER = 0.7  # share of the anchor's frames on which both are seen
+_PASSES = 0.15  # displacement from which an object "passes"; fraction of width or height
 
 
 def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
-    """Yield the questions about relations that this scene answers without doubt."""
+    """Yield the questions about relations that have a clear answer in this scene."""
     if len(seen.objects) < 2:
         return
     for anchor, item in enumerate(seen.objects):
@@ -112,11 +119,11 @@ def beside(seen: Measurements, anchor: int, side: Side) -> int | None:
         return None
     target = targets[0]
     frames = seen.co_seen(anchor, target)
-    return target if len(frames) >= 0.7 * seen.seen[anchor].sum() else None
+    return target if len(frames) >= _BESIDE_TOGETHER * seen.seen[anchor].sum() else None
 
 
 def _on_side(seen: Measurements, anchor: int, other: int, side: Side) -> bool | None:
-    # Where anything of both shows, so that a sliver on the wrong side makes it doubtful.
+    # On all frames that show any of both, so that a sliver on the wrong side counts as doubt.
     frames = np.flatnonzero(~seen.gone[anchor] & ~seen.gone[other])
     if not len(frames):
         return False
@@ -125,11 +132,11 @@ def _on_side(seen: Measurements, anchor: int, other: int, side: Side) -> bool | 
     sign = 1.0 if side in ("right", "below") else -1.0
     along = sign * away[:, axis]
     across = np.abs(away[:, 1 - axis])
-    reach = 0.12 * min(seen.scene.size)
-    if (along >= reach).all() and (along >= 0.8 * across).all():
+    reach = _BESIDE * min(seen.scene.size)
+    if (along >= reach).all() and (along >= _BESIDE_SLOPE * across).all():
         return True
     # "Left of" is not said of what is nearly straight above, nor denied if it is a bit left.
-    return False if (along <= 0.02 * min(seen.scene.size)).all() else None
+    return False if (along <= _NOT_BESIDE * min(seen.scene.size)).all() else None
 
 
 def nearest(seen: Measurements, anchor: int) -> int | None:
@@ -144,13 +151,13 @@ def nearest(seen: Measurements, anchor: int) -> int | None:
     together = np.array([(seen.seen[k] & seen.seen[anchor]).sum() for k in range(len(radii))])
     target = min(others, key=lambda k: float(np.median(distance[k])))
     frames = seen.co_seen(anchor, target)
-    if not len(frames) or together[target] < 0.9 * seen.seen[anchor].sum():
+    if not len(frames) or together[target] < _NEAR_TOGETHER * seen.seen[anchor].sum():
         return None
-    gap = 0.08 * min(seen.scene.size)
+    gap = _NEAR_GAP * min(seen.scene.size)
     for other in others:
         if other == target:
             continue
-        # Both from middle to middle and from rim to rim: people use either.
+        # Both from center to center and from rim to rim: people use either.
         if (distance[target, frames] > _NEAR * distance[other, frames]).any():
             return None
         if (between[other, frames] - between[target, frames] < gap).any():
@@ -189,7 +196,7 @@ def _ask_covering(
         min(seen.num_frames, int(frames[-1]) + 1 + seen.num_frames // 8),
     )
     mover, rest = (other, anchor) if in_front else (anchor, other)
-    travels = max(seen.excursion(other, way) for way in DIRECTIONS) >= 0.15
+    travels = max(seen.displacement(other, way) for way in DIRECTIONS) >= _PASSES
     if in_front:
         words = [f"the one in front of {called}", f"the object that covers part of {called}"]
         words += [f"the one that passes in front of {called}"] if travels else []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from videoseg.types.geometry import Window
+from videoseg.types import Window
 from videoseg_synthetic.measure import DIRECTIONS, Measurements
 from videoseg_synthetic.questions.appearance import extreme_in_size
 from videoseg_synthetic.questions.motion import DIRECTION_WORDS, movers
@@ -20,7 +20,7 @@ NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six")
 
 
 def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
-    """Yield the questions in several steps that this scene answers without doubt."""
+    """Yield the questions in several steps that have a clear answer in this scene."""
     if len(seen.objects) < 2:
         return
     yield from _same_color(seen, rng)

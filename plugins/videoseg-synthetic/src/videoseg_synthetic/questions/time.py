@@ -1,4 +1,4 @@
-"""Questions about when things come, go, and are hidden."""
+"""Questions about when objects appear, leave and are hidden."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from itertools import pairwise
 
 import numpy as np
 
-from videoseg.types.geometry import Window
+from videoseg.types import Window
 from videoseg_synthetic.measure import Measurements
 from videoseg_synthetic.questions.proposal import Proposal, choice, name
 
 __all__ = ["Timeline", "ask"]
 
 
+# Chosen by hand, so that people do not disagree.
+_SHORTEST_GAP = 3  # frames without an object from which it counts as away
+_NEVER_HIDDEN = 0.3  # visible part that an object must always show not to count as hidden
+
+
 class Timeline:
-    """Who comes late, who leaves and who is away for a while.
+    """Which objects appear late, leave, or are away for a while.
 
     Args:
         seen: The measurements.
@@ -28,10 +33,12 @@ class Timeline:
         self.exits = {k: seen.last_visible(k) + 1 for k in indices}
         self.late = tuple(k for k in indices if self.entries[k] >= wait)
         self.leaving = tuple(k for k in indices if self.exits[k] <= last + 1 - wait)
-        self.gaps = {k: [gap for gap in seen.gaps(k) if len(gap) >= 3] for k in indices}
+        self.gaps = {
+            k: [gap for gap in seen.gaps(k) if len(gap) >= _SHORTEST_GAP] for k in indices
+        }
         self.away = tuple(k for k in indices if self.gaps[k])
         self.ever_away = any(seen.gaps(k) for k in indices)
-        # Someone is half in the picture as it begins or ends, or just misses a margin.
+        # Not clear: an object is partly in the picture at the start or end, or near a margin.
         self.start_is_clear = all(
             k in self.late or bool(seen.seen[k, : max(1, wait // 2)].any()) for k in indices
         ) and all(self.entries[k] == 0 or k in self.late for k in indices)
@@ -40,13 +47,15 @@ class Timeline:
             for k in indices
         )
         self.never_hidden = tuple(
-            k for k in indices if not seen.gaps(k) and seen.lowest_fraction_between(k) >= 0.3
+            k
+            for k in indices
+            if not seen.gaps(k) and seen.lowest_fraction_between(k) >= _NEVER_HIDDEN
         )
         self.wait = wait
 
 
 def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
-    """Yield the questions about time that this scene answers without doubt."""
+    """Yield the questions about time that have a clear answer in this scene."""
     if seen.num_frames < 12 or len(seen.objects) < 2:
         return
     timeline = Timeline(seen)
@@ -58,14 +67,14 @@ def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
 def _entering(
     seen: Measurements, timeline: Timeline, rng: np.random.Generator
 ) -> Iterator[Proposal]:
-    # Whoever is away and comes back "appears" twice.
+    # An object that is away and comes back "appears" twice.
     if timeline.ever_away or not timeline.start_is_clear or not timeline.late:
         return
     order = sorted(timeline.late, key=lambda k: timeline.entries[k])
     apart = all(
         timeline.entries[b] - timeline.entries[a] >= timeline.wait for a, b in pairwise(order)
     )
-    # What comes out from behind something was in the picture all the time.
+    # An object that emerges from behind another was in the picture all the time.
     crossing_border = all(seen.amodal[k, 0] == 0 for k in order)
     if len(order) == 1:
         index = order[0]
@@ -188,7 +197,7 @@ def _hiding(
     else:
         words += ["the one that leaves and returns", "the one that goes out and comes back"]
     if seen.covered[:, 0, 1:][:, others].any():
-        # A neighbour that only brushes the post also "goes behind" it.
+        # A neighbor that only touches the post also "goes behind" it.
         words = [word for word in words if "post" not in word]
     yield Proposal(
         choice(rng, words),

@@ -1,0 +1,404 @@
+"""Read untrusted files of benchmarks: names, JSON and pickles, and collect their problems.
+
+Names in a file must not lead out of its folder. JSON is bounded in size and depth. Pickles may
+contain plain containers, numbers and text only: unpickling can call any function, but two
+benchmarks publish pickles of lists and dictionaries, for which nothing is looked up by name. The
+cost of a pickle is bounded as well: instructions that allocate memory by a number in the file are
+refused, and containers may neither contain themselves nor share so many parts that iterating
+through them does not end.
+
+Problems are collected and reported together. Those that affect the whole benchmark (a file is
+missing or not JSON, a name leads out of the folder) are raised. A single invalid entry is left
+out and reported, unless most entries are invalid: then the folder is probably the wrong one.
+"""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from videoseg.benchmarks.types import LeftOut
+from videoseg.errors import EvaluationError
+from videoseg.files import read_bytes
+from videoseg.text import parse_json, printable, shorten_text
+
+__all__ = [
+    "MAX_ANNOTATION_BYTES",
+    "MAX_LISTED",
+    "EntryProblems",
+    "FirstProblem",
+    "ProblemList",
+    "Problems",
+    "is_plain_name",
+    "is_safe_id",
+    "linked_folder",
+    "read_json",
+    "read_mapping",
+    "read_pickle",
+    "unpacked_folder",
+    "unreadable",
+]
+
+MAX_LISTED = 20
+"""Number of problems that a message lists; further ones are counted."""
+
+_MAX_LINE = 400
+_MOST_IN_ALL = 2 / 3
+
+
+class ProblemList(Protocol):
+    """Collects the problems of one file or folder."""
+
+    def add(self, file: Path | str, what: str, *, fix: str) -> None:
+        """Add one problem: the file, what is wrong with it and what to do."""
+
+
+class Problems:
+    """Collects the problems of one folder, to report them in one error.
+
+    Args:
+        subject: What is being read, such as ``mevis/valid_u``.
+        root: Its folder; files in messages are named relative to it.
+    """
+
+    def __init__(self, subject: str, root: Path) -> None:
+        self.subject = subject
+        self.root = root
+        self.count = 0
+        self._listed: list[str] = []
+        self._left_out: list[LeftOut] = []
+        self._notes: list[str] = []
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """The entries that have been left out, in the order they were found."""
+        return tuple(self._left_out)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes about the data that matter for its scores."""
+        return tuple(self._notes)
+
+    def add(self, file: Path | str, what: str, *, fix: str) -> None:
+        """Add a problem that makes the benchmark unreadable: file, reason and what to do."""
+        self.count += 1
+        if len(self._listed) < MAX_LISTED:
+            self._listed.append(_line(self._shown(file), what, fix))
+
+    def leave_out(self, file: Path | str, what: str, *, fix: str, num_samples: int = 1) -> None:
+        """Add an entry that is left out, and the number of samples missing because of it."""
+        reason = shorten_text(printable(what), _MAX_LINE)
+        self._left_out.append(LeftOut(printable(self._shown(file)), reason, num_samples, fix))
+
+    def entry(self, num_samples: int = 1) -> EntryProblems:
+        """Return a collector for the problems of one entry, which leave it out."""
+        return EntryProblems(self, num_samples)
+
+    def note(self, text: str) -> None:
+        """Add a note that matters for the scores; nothing is left out."""
+        if text not in self._notes and len(self._notes) < MAX_LISTED:
+            self._notes.append(shorten_text(printable(text), _MAX_LINE))
+
+    def raise_any(self, num_kept: int | None = None, *, most_alike: float = 0.5) -> None:
+        """Raise the collected problems if they make the benchmark unreadable.
+
+        Args:
+            num_kept: The number of samples that are left; None if nothing can be left out.
+            most_alike: The share of all samples that may be left out for the same reason, in
+                [0, 1]. If more are, the folder is the wrong one.
+
+        Raises:
+            EvaluationError: With one line for each problem, at most ``MAX_LISTED`` of them. Also
+                raised if no sample is left, more than ``most_alike`` of the samples are left out
+                for the same reason, or more than two thirds in all.
+        """
+        if self.count:
+            raise unreadable(self.subject, self.root, self._listed, self.count)
+        if num_kept is None:
+            return
+        alike: Counter[str] = Counter()
+        for entry in self._left_out:
+            alike[entry.remedy] += entry.num_samples
+        num_all = num_kept + alike.total()
+        worst = max(alike.values(), default=0)
+        most = max(most_alike, _MOST_IN_ALL)
+        if num_kept and worst <= most_alike * num_all and alike.total() <= most * num_all:
+            return
+        lines = [_line(entry.place, entry.reason, entry.remedy) for entry in self._left_out]
+        summary = f"{num_kept} of its {num_all} samples can be run" if lines else ""
+        lines = lines or [f"{self.root}: has no samples; check the folder"]
+        raise unreadable(self.subject, self.root, lines[:MAX_LISTED], len(lines), summary=summary)
+
+    def _shown(self, file: Path | str) -> str:
+        path = Path(file)
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(file)
+
+
+class EntryProblems:
+    """Collects the problems of one entry; its samples are counted once."""
+
+    def __init__(self, problems: Problems, num_samples: int) -> None:
+        self._problems = problems
+        self._num_samples = num_samples
+
+    def add(self, file: Path | str, what: str, *, fix: str) -> None:
+        """Leave the entry out: the file, what is wrong with it and what to do."""
+        self._problems.leave_out(file, what, fix=fix, num_samples=self._num_samples)
+        self._num_samples = 0
+
+
+class FirstProblem:
+    """Keeps the text of the first problem, for errors of other types."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def add(self, file: Path | str, what: str, *, fix: str) -> None:
+        """Add a problem; only the first is kept."""
+        self.text = self.text or _line(str(file), what, fix)
+
+
+def unreadable(
+    subject: str, root: Path | None, lines: Sequence[str], count: int, *, summary: str = ""
+) -> EvaluationError:
+    """Return the error of a benchmark that cannot be read, with a line for each problem."""
+    number = "1 problem" if count == 1 else f"{count} problems"
+    counted = f"{number}; {summary}" if summary else number
+    place = "" if root is None else f" from {printable(str(root))}"
+    head = f"{subject} cannot be read{place} ({counted}):"
+    more = [f"- and {count - len(lines)} more"] if count > len(lines) else []
+    return EvaluationError("\n".join([head, *(f"- {line}" for line in lines), *more]))
+
+
+def _line(place: str, what: str, fix: str) -> str:
+    return f"{printable(place)}: {shorten_text(printable(what), _MAX_LINE)}; {fix}"
+
+
+# File systems take 255 bytes for one name, and a written frame adds an ending.
+_MAX_NAME_BYTES = 240
+_MAX_LINK_BYTES = 4096
+
+
+def is_plain_name(name: object) -> bool:
+    """Return whether a name can be that of a single file or folder inside its folder."""
+    return (
+        isinstance(name, str)
+        and name not in {"", ".", ".."}
+        and "/" not in name
+        and "\\" not in name
+        and name.isprintable()
+        and name == name.strip()
+        # A drive or a stream on Windows.
+        and ":" not in name
+        and len(name.encode("utf-8", "replace")) <= _MAX_NAME_BYTES
+    )
+
+
+def is_safe_id(video_id: object) -> bool:
+    """Return whether the id of a video, which may contain folders, stays inside its folder."""
+    return isinstance(video_id, str) and all(is_plain_name(part) for part in video_id.split("/"))
+
+
+def linked_folder(path: Path) -> Path:
+    """Return a folder, or the folder that a text file in its place points to.
+
+    Where symbolic links are not supported, Git writes a link as a small text file with the
+    relative path. Such a file is followed if it leads to an existing folder; absolute paths are
+    not followed. Only pictures are read there, and their names are checked as usual.
+    """
+    try:
+        if not path.is_file() or path.stat().st_size > _MAX_LINK_BYTES:
+            return path
+        target = Path(path.read_text(encoding="utf-8").strip())
+        if target.is_absolute() or not target.parts:
+            return path
+        folder = path.parent / target
+        return folder.resolve() if folder.is_dir() else path
+    except (OSError, ValueError, RuntimeError):
+        return path
+
+
+def unpacked_folder(path: Path, names: Iterable[str]) -> Path:
+    """Return a folder, or the folder of the same name inside it if the names are only there.
+
+    This is the result of unpacking an archive with a top folder into a folder of that name.
+
+    Args:
+        path: The folder.
+        names: The names to look for.
+    """
+    inner = path / path.name
+    if inner.is_dir() and not any((path / name).exists() for name in names):
+        return inner
+    return path
+
+
+MAX_ANNOTATION_BYTES = 2**32
+"""Largest file of annotations that is read, in bytes; masks of a training set take 1 GB."""
+
+
+def read_json(path: Path, problems: Problems) -> Any:
+    """Read a JSON file; None, with a problem noted, if that fails."""
+    try:
+        return parse_json(read_bytes(path, max_bytes=MAX_ANNOTATION_BYTES))
+    except FileNotFoundError:
+        problems.add(
+            path, "is missing", fix="give the benchmark's folder as root, with all its files"
+        )
+    except OSError as error:
+        problems.add(
+            path,
+            f"cannot be read ({error.strerror or error})",
+            fix="check that it is a file you may read",
+        )
+    except ValueError as error:
+        problems.add(path, f"is not valid JSON ({error})", fix="download it again")
+    return None
+
+
+def read_mapping(path: Path, problems: Problems) -> dict[str, Any] | None:
+    """Read a JSON file that contains an object; None, with a problem noted, if that fails."""
+    before = problems.count
+    value = read_json(path, problems)
+    if isinstance(value, dict):
+        return value
+    if problems.count > before:
+        return None
+    problems.add(
+        path,
+        f"holds a {type(value).__name__} where an object {{...}} is expected",
+        fix="check that it is the file the benchmark publishes",
+    )
+    return None
+
+
+_MAX_VALUES = 20_000_000
+_MAX_DEPTH = 50
+
+_PLAIN = {
+    *("MARK", "STOP", "POP", "POP_MARK", "DUP", "PROTO", "FRAME", "NONE"),
+    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
+    *("NEWTRUE", "NEWFALSE", "STRING", "BINSTRING", "SHORT_BINSTRING"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
+    *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+    *("EMPTY_LIST", "LIST", "APPEND", "APPENDS", "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"),
+    *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_SET", "ADDITEMS", "FROZENSET"),
+    *("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET"),
+}
+
+
+class _RefusedError(Exception):
+    pass
+
+
+# The unpickler in C allocates memory by numbers in the file. The one in Python keeps its memo in
+# a dictionary and looks up instructions in a table, which can be restricted.
+class _PlainUnpickler(pickle._Unpickler):
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise _RefusedError(f"asks for {module}.{name}")
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise _RefusedError(f"asks for the persistent object {str(pid)[:80]}")
+
+
+def _refusal(name: str) -> Any:
+    def refuse(_unpickler: Any) -> NoReturn:
+        raise _RefusedError(f"holds the instruction {name}")
+
+    return refuse
+
+
+def _plain_dispatch() -> dict[int, Any]:
+    table: dict[int, Any] = dict(pickle._Unpickler.dispatch)
+    # These end in find_class or persistent_load, whose refusals say what is asked for.
+    named = {"GLOBAL", "STACK_GLOBAL", "INST", "PERSID", "BINPERSID"}
+    for opcode in pickletools.opcodes:
+        if opcode.name not in _PLAIN | named:
+            table[ord(opcode.code)] = _refusal(opcode.name)
+    return table
+
+
+_PlainUnpickler.dispatch = _plain_dispatch()
+
+
+def read_pickle(path: Path, problems: Problems) -> Any:
+    """Read a pickle of plain containers; None, with a problem noted, if that fails.
+
+    Lists, tuples, dictionaries, sets, text, bytes, numbers, booleans and None are accepted.
+    Anything looked up by name is refused before it is imported or called.
+    """
+    try:
+        # Text of Python 2 is stored as bytes without its encoding.
+        content = BytesIO(read_bytes(path))
+        value = _PlainUnpickler(content, encoding="utf-8", errors="replace").load()
+        _check_extent(value)
+    except FileNotFoundError:
+        problems.add(
+            path, "is missing", fix="give the benchmark's folder as root, with all its files"
+        )
+    except OSError as error:
+        problems.add(
+            path,
+            f"cannot be read ({error.strerror or error})",
+            fix="check that it is a file you may read",
+        )
+    except _RefusedError as error:
+        problems.add(
+            path,
+            f"is a pickle that {error}, which plain data does not",
+            fix="do not trust this file; download it from the benchmark's own page, or convert "
+            "it to JSON",
+        )
+    # A damaged pickle can raise nearly any error.
+    except Exception as error:
+        reason = shorten_text(" ".join(str(error).split()), 100)
+        problems.add(
+            path,
+            f"is not a readable pickle ({type(error).__name__}: {reason})",
+            fix="download it again",
+        )
+    else:
+        return value
+    return None
+
+
+def _check_extent(value: Any) -> None:
+    """Refuse containers that contain themselves, or are endless to iterate through.
+
+    Raises:
+        _RefusedError: If there are more than ``_MAX_VALUES`` values, shared ones counted each
+            time, or more than ``_MAX_DEPTH`` nested containers.
+    """
+    extents: dict[int, int] = {}
+    # From the outside in: a container, its parts that have not been counted, and the count.
+    path: list[tuple[Any, Any, int]] = [(None, iter([value]), 0)]
+    while path:
+        container, parts, extent = path.pop()
+        for part in parts:
+            if not isinstance(part, (list, tuple, dict, set, frozenset)):
+                extent += 1
+            elif id(part) in extents:
+                extent += extents[id(part)]
+            else:
+                if len(path) > _MAX_DEPTH:
+                    raise _RefusedError(f"nests more than {_MAX_DEPTH} containers")
+                path += [(container, parts, extent), (part, _parts(part), 0)]
+                break
+        else:
+            extents[id(container)] = extent + 1
+            if path:
+                outer, rest, counted = path.pop()
+                path.append((outer, rest, counted + extent + 1))
+        if extent > _MAX_VALUES:
+            raise _RefusedError(f"holds more than {_MAX_VALUES:,} values")
+
+
+def _parts(container: Any) -> Any:
+    if isinstance(container, dict):
+        return (part for item in container.items() for part in item)
+    return iter(container)
