@@ -10,7 +10,8 @@ from videoseg.benchmarks.problems import ProblemList
 from videoseg.errors import VideoError
 from videoseg.files import check_regular_file
 from videoseg.types import Size
-from videoseg.video.images import IMAGE_SUFFIXES, ImageReader
+from videoseg.video import IMAGE_SUFFIXES
+from videoseg.video.images import ImageReader
 
 __all__ = ["picture_files", "picture_size", "pictures_by_name"]
 

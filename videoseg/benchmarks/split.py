@@ -14,10 +14,9 @@ from videoseg.benchmarks.types import LeftOut, Sample, Truth
 from videoseg.errors import EvaluationError, VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import Size
-from videoseg.video import Video
-from videoseg.video.core import VideoCore
-from videoseg.video.images import ImageReader, natural_order
-from videoseg.video.video import DEFAULT_CACHE_BYTES, DEFAULT_FPS
+from videoseg.video import DEFAULT_CACHE_BYTES, DEFAULT_FPS, Video, natural_order
+from videoseg.video.frame_store import FrameStore
+from videoseg.video.images import ImageReader
 
 __all__ = [
     "LoadedSplit",
@@ -61,16 +60,15 @@ class SplitVideo:
         if not self.files:
             return Video.open(self.folder)
         factory = partial(ImageReader, [self.folder / file for file in self.files], fps=self.fps)
-        core = VideoCore(
+        store = FrameStore(
             name,
             str(self.folder),
             reader_name="images",
             factory=factory,
-            reader=factory(),
             cache_bytes=DEFAULT_CACHE_BYTES,
             fps=self.fps,
         )
-        return Video(core)
+        return Video(store)
 
 
 class VideoPlace(Protocol):

@@ -14,7 +14,7 @@ from videoseg.errors import EvaluationError
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import shorten, well_formed
-from videoseg.video.images import natural_order
+from videoseg.video import natural_order
 
 __all__ = ["read_annotations"]
 

@@ -124,7 +124,7 @@ def frame_names_of(video: VideoFacts) -> list[str]:
     The pictures' names are taken if the video is a folder that still holds as many pictures
     as the video has frames.
     """
-    from videoseg.video.images import images_in
+    from videoseg.video import images_in
 
     try:
         stems = [] if video.path is None else [path.stem for path in images_in(Path(video.path))]

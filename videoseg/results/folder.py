@@ -270,7 +270,7 @@ def _write_parts(
 ) -> Iterator[int]:
     """Write the parts in one pass over the frames; yield the number of frames done."""
     from videoseg.results.report.page import render_report, report_pictures
-    from videoseg.video.writer import VideoWriter
+    from videoseg.video import VideoWriter
 
     book = PictureBook(report_pictures(segmentation) if "report" in parts else {})
     folders = {}

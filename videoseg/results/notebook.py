@@ -164,7 +164,7 @@ def _strip_figure(picture: Picture, segmentation: Segmentation, *, on_black: boo
 
 def _clip(segmentation: Segmentation, source: VideoSource | None) -> str:
     """Return a playable video element, or nothing if the file would be too large."""
-    from videoseg.video.writer import VideoWriter
+    from videoseg.video import VideoWriter
 
     facts = segmentation.video
     black = np.zeros((*facts.size, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Videos given as arrays, and the conversion of any picture array to an RGB frame."""
+"""Frames in memory: the conversion of any picture to an RGB frame, and a reader of arrays."""
 
 from __future__ import annotations
 
@@ -138,6 +138,10 @@ class ArrayReader:
             picture is a video of one frame.
         fps: Frames per second.
 
+    Attributes:
+        size: (height, width) of the frames.
+        timestamps: Times of the frames in seconds, shape (T,).
+
     Raises:
         ShapeError: If a shape does not fit or the pictures differ in size.
         VideoError: If there is no frame or the values are not uint8.
@@ -150,18 +154,18 @@ class ArrayReader:
         if len(self._frames) == 0:
             raise VideoError("a video needs at least one frame, got none")
         first = rgb_frame(self._frames[0], name="frame 0")
-        self._size: Size = (first.shape[0], first.shape[1])
+        self.size: Size = (first.shape[0], first.shape[1])
         if not isinstance(self._frames, np.ndarray):
             for index, picture in enumerate(self._frames):
                 shape = np.shape(picture)
-                if shape[:2] != self._size or len(shape) not in (2, 3):
-                    height, width = self._size
+                if shape[:2] != self.size or len(shape) not in (2, 3):
+                    height, width = self.size
                     raise ShapeError(
                         f"frame {index}",
                         actual=tuple(shape),
                         expected=f"({height}, {width}, 3) like frame 0",
                     )
-        self._timestamps = uniform_timestamps(len(self._frames), fps)
+        self.timestamps = uniform_timestamps(len(self._frames), fps)
 
     @staticmethod
     def _as_pictures(frames: npt.NDArray[Any] | Sequence[Any]) -> npt.NDArray[Any] | list[Any]:
@@ -176,16 +180,6 @@ class ArrayReader:
                 "frames", actual=frames.shape, expected="(T, H, W, 3), (T, H, W, 4) or (T, H, W)"
             )
         return frames
-
-    @property
-    def size(self) -> Size:
-        """(height, width) of the frames."""
-        return self._size
-
-    @property
-    def timestamps(self) -> FloatArray:
-        """Times of the frames in seconds, shape (T,)."""
-        return self._timestamps
 
     def read(self, index: int) -> Frame:
         """Return one frame, RGB uint8, shape (H, W, 3)."""

@@ -28,7 +28,7 @@ __all__ = [
     "open_picture",
     "pages_of",
     "picture_errors",
-    "reading",
+    "report_errors",
     "seek_first",
     "to_rgb",
     "upright_size",
@@ -94,7 +94,7 @@ def picture_errors() -> tuple[type[Exception], ...]:
 
 
 @contextlib.contextmanager
-def reading(path: Path, *, frame: int) -> Iterator[None]:
+def report_errors(path: Path, *, frame: int) -> Iterator[None]:
     """Name the file, and the frame that it is, in whatever goes wrong while it is read.
 
     Raises:
@@ -285,7 +285,7 @@ def _reason(path: Path, error: Exception) -> str:
 
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         is_link = path.is_symlink()
-        return "it is a link to a file that is not there" if is_link else "there is no such file"
+        return "it is a link to a file that does not exist" if is_link else "there is no such file"
     if isinstance(error, UnidentifiedImageError):
         if path.stat().st_size == 0:
             return "the file is empty"

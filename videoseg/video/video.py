@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import VideoError
-from videoseg.types import FloatArray, Frame, Size, VideoFacts
-from videoseg.video.arrays import uniform_timestamps
-from videoseg.video.core import GrowingReader, VideoCore
-from videoseg.video.iterators import LiveReader
-from videoseg.video.opening import DEFAULT_FPS, frames_core, iterator_core, path_core
+from videoseg.text import shorten
+from videoseg.types import FloatArray, Frame, Size, VideoFacts, VideoSource
+from videoseg.video.arrays import ArrayReader, as_array, is_pillow_image, uniform_timestamps
+from videoseg.video.frame_store import FrameStore
+from videoseg.video.iterators import IteratorReader, LiveReader, SpoolReader
+from videoseg.video.sources import DEFAULT_FPS, SourceReader, checked_fps, open_path
 
-__all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video"]
+__all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video", "as_video"]
 
 DEFAULT_CACHE_BYTES = 256 * 2**20
 """Bound on the decoded frames a video holds: 218 frames of 854x480."""
@@ -46,9 +47,9 @@ class Video:
         (10, (48, 64, 3), 0.25)
     """
 
-    def __init__(self, core: VideoCore, *, indices: range | None = None) -> None:
+    def __init__(self, store: FrameStore, *, indices: range | None = None) -> None:
         """Wrap what has been opened; use ``open`` and the ``from_`` methods instead."""
-        self._core = core
+        self._store = store
         self._indices = indices
 
     @classmethod
@@ -80,7 +81,7 @@ class Video:
             ComponentNotFoundError: If there is no reader of this name.
             ConfigError: If ``fps`` or ``cache_bytes`` is out of range.
         """
-        return cls(path_core(path, reader=reader, cache_bytes=cache_bytes, fps=fps))
+        return cls(open_path(path, reader=reader, cache_bytes=cache_bytes, fps=fps))
 
     @classmethod
     def from_frames(
@@ -102,7 +103,9 @@ class Video:
             ShapeError: If a shape does not fit or pictures differ in size.
             VideoError: If there is no frame or the values are not uint8.
         """
-        return cls(frames_core(frames, fps=fps, name=name))
+        rate = checked_fps(fps) or DEFAULT_FPS
+        reader = ArrayReader(frames, fps=rate)
+        return cls(FrameStore(name, reader_name="frames", reader=reader, fps=rate))
 
     @classmethod
     def from_iterator(
@@ -135,35 +138,33 @@ class Video:
             ShapeError: If a shape does not fit.
             VideoError: If there is no frame or the values are not uint8.
         """
-        core = iterator_core(
-            frames,
-            fps=fps,
-            name=name,
-            live=live,
-            live_buffer=live_buffer,
-            cache_bytes=cache_bytes,
-        )
-        return cls(core)
+        rate = checked_fps(fps) or DEFAULT_FPS
+        reader: IteratorReader
+        if live:
+            reader = LiveReader(frames, fps=rate, memory_bytes=cache_bytes, min_frames=live_buffer)
+        else:
+            reader = SpoolReader(frames, fps=rate, memory_bytes=cache_bytes)
+        return cls(FrameStore(name, reader_name=reader.kind, reader=reader, fps=rate))
 
     @property
     def name(self) -> str:
         """A short name for messages and result folders."""
-        return self._core.name
+        return self._store.name
 
     @property
     def path(self) -> str | None:
         """Where the video is read from; None for frames in memory and lists of files."""
-        return self._core.path
+        return self._store.path
 
     @property
     def size(self) -> Size:
         """(height, width) of every frame."""
-        return self._core.size
+        return self._store.size
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with the file although it can be read, one sentence each."""
-        return self._core.warnings()
+        return self._store.warnings
 
     @property
     def offset(self) -> int:
@@ -178,7 +179,7 @@ class Video:
     @property
     def is_live(self) -> bool:
         """Whether the video is a live source that has not ended."""
-        reader = self._core.reader()
+        reader = self._store.reader()
         return self._indices is None and isinstance(reader, LiveReader) and not reader.ended
 
     @property
@@ -189,9 +190,9 @@ class Video:
     @property
     def fps(self) -> float:
         """Average frames per second."""
-        rate = self._core.fixed_fps
+        rate = self._store.fixed_fps
         if rate is None:
-            rate = float(getattr(self._core.reader(), "fps", 0.0)) or self._measured_fps()
+            rate = float(getattr(self._store.reader(), "fps", 0.0)) or self._measured_fps()
         return rate / abs(self._indices.step) if self._indices is not None else rate
 
     @property
@@ -226,17 +227,17 @@ class Video:
             raise VideoError(
                 f"{self.name} is a live source that has not ended, its number of frames is not "
                 "known; read it with iter_frames()",
-                reader=self._core.reader_name,
+                reader=self._store.reader_name,
             )
         return len(self._range())
 
     def __repr__(self) -> str:
         height, width = self.size
-        if self._core.is_closed:
+        if self._store.is_closed:
             return f"Video({self.name!r}, {width}x{height}, closed)"
         # Showing a video must not consume what it comes from.
-        reader = self._core.reader()
-        if self._indices is None and isinstance(reader, GrowingReader):
+        reader = self._store.reader()
+        if self._indices is None and isinstance(reader, IteratorReader):
             count = f"{reader.num_frames_seen} frames so far"
         else:
             count = f"{len(self)} frames"
@@ -259,7 +260,7 @@ class Video:
         """
         if isinstance(index, slice):
             return self._view(self._sliced(index), f"[{index.start}:{index.stop}:{index.step}]")
-        return self._core.read(self._base_index(operator.index(index)))
+        return self._store.read(self._base_index(operator.index(index)))
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame in order."""
@@ -274,7 +275,7 @@ class Video:
         """
         base = [self._base_index(operator.index(index)) for index in indices]
         # In ascending order a decoder plays on instead of jumping about.
-        frames = {index: self._core.read(index) for index in sorted(set(base))}
+        frames = {index: self._store.read(index) for index in sorted(set(base))}
         return [frames[index] for index in base]
 
     def iter_frames(
@@ -292,12 +293,12 @@ class Video:
             VideoError: If a frame cannot be decoded, or a live source is to be read
                 backwards before it has ended.
         """
-        reader = self._core.reader()
+        reader = self._store.reader()
         from_the_start = start >= 0 and (stop is None or stop >= 0) and not reverse
-        if self._indices is None and isinstance(reader, GrowingReader) and from_the_start:
+        if self._indices is None and isinstance(reader, IteratorReader) and from_the_start:
             index = start
             while (stop is None or index < stop) and reader.has(index):
-                yield index, self._core.read(index)
+                yield index, self._store.read(index)
                 index += 1
             return
         indices = range(len(self))[start:stop]
@@ -307,11 +308,11 @@ class Video:
         if not base:
             return
         if base.step == 1:
-            frames = self._core.iter_forward(base.start, base.stop)
+            frames = self._store.iter_forward(base.start, base.stop)
         elif base.step == -1:
-            frames = self._core.iter_backward(base[-1], base[0] + 1)
+            frames = self._store.iter_backward(base[-1], base[0] + 1)
         else:
-            frames = (self._core.read(index) for index in base)
+            frames = (self._store.read(index) for index in base)
         yield from zip(indices, frames, strict=True)
 
     def window(self, start: int, stop: int | None = None) -> Video:
@@ -324,9 +325,9 @@ class Video:
             if stop is None or start < 0 or stop <= start:
                 raise VideoError(
                     f"a window of a live source needs 0 <= start < stop, got [{start}, {stop})",
-                    reader=self._core.reader_name,
+                    reader=self._store.reader_name,
                 )
-            return Video(self._core, indices=range(start, stop))
+            return Video(self._store, indices=range(start, stop))
         end = len(self) if stop is None else stop
         if not 0 <= start < end <= len(self):
             raise VideoError(
@@ -367,7 +368,7 @@ class Video:
         own frames, nothing changes. Pipelines call it.
         """
         if self._indices is None:
-            self._core.decode_in_order()
+            self._store.decode_in_order()
 
     def facts(self) -> VideoFacts:
         """Return what a result records about this video.
@@ -382,14 +383,14 @@ class Video:
             size=self.size,
             fps=self.fps,
             duration=self.duration,
-            reader=self._core.reader_name,
+            reader=self._store.reader_name,
             timestamps=_varying(self.timestamps, self.fps),
         )
 
     def close(self) -> None:
         """Release the decoder and the cache. Closing a view or closing twice does nothing."""
         if self._indices is None:
-            self._core.close()
+            self._store.close()
 
     def __enter__(self) -> Video:
         return self
@@ -406,14 +407,14 @@ class Video:
         """Return the indices of this video's frames in the whole video."""
         if self._indices is not None:
             return self._indices
-        return range(len(self._core.timestamps()))
+        return range(len(self._store.timestamps))
 
     def _sliced(self, part: slice) -> range:
         if self._indices is not None:
             return self._indices[part]
-        reader = self._core.reader()
+        reader = self._store.reader()
         start = 0 if part.start is None else operator.index(part.start)
-        if isinstance(reader, GrowingReader) and part.stop is not None and start >= 0:
+        if isinstance(reader, IteratorReader) and part.stop is not None and start >= 0:
             # A part with known ends needs nothing of what comes after it.
             stop = operator.index(part.stop)
             if stop > 0 and (self.is_live or reader.has(stop - 1)):
@@ -427,12 +428,12 @@ class Video:
                 "a video needs at least one",
                 path=self.path,
             )
-        return Video(self._core, indices=indices)
+        return Video(self._store, indices=indices)
 
     def _base_index(self, index: int) -> int:
         """Return the index in the whole video of one of this video's frames."""
-        reader = self._core.reader()
-        if self._indices is None and isinstance(reader, GrowingReader) and index >= 0:
+        reader = self._store.reader()
+        if self._indices is None and isinstance(reader, IteratorReader) and index >= 0:
             # The reader waits for the frame and says so itself where there is none.
             return index
         indices = self._range() if index >= 0 else range(len(self)) and self._range()
@@ -444,24 +445,79 @@ class Video:
                 f"{self.name} has no frame {index}: it has {count}, from 0 to {count - 1}",
                 path=self.path,
                 frame=index,
-                reader=self._core.reader_name,
+                reader=self._store.reader_name,
             ) from None
 
     def _base_timestamps(self) -> FloatArray:
-        times = self._core.timestamps()
-        if self._core.fixed_fps is not None:
-            return uniform_timestamps(len(times), self._core.fixed_fps)
+        times = self._store.timestamps
+        if self._store.fixed_fps is not None:
+            return uniform_timestamps(len(times), self._store.fixed_fps)
         return times
 
     def _base_time(self, index: int) -> float:
-        if self._core.fixed_fps is not None:
-            return index / self._core.fixed_fps
-        return float(self._core.timestamps()[index])
+        if self._store.fixed_fps is not None:
+            return index / self._store.fixed_fps
+        return float(self._store.timestamps[index])
 
     def _measured_fps(self) -> float:
-        times = self._core.timestamps()
+        times = self._store.timestamps
         span = float(times[-1] - times[0]) if len(times) > 1 else 0.0
         return (len(times) - 1) / span if span > 0 else DEFAULT_FPS
+
+
+def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> Video:
+    """Return a video for a path, frames, an iterator, or a video.
+
+    Args:
+        value: A path as text or ``Path`` (a video file, a folder of pictures, a picture), or
+            a list of the paths of pictures; an array or a sequence of pictures; an iterator
+            of pictures; a ``Video``, which is returned as it is; or any other ``VideoSource``.
+        fps: Frames per second of paths and pictures, replacing what a file says.
+        live_buffer: 0 to keep every frame of an iterator. Otherwise an iterator is taken
+            for a live source that may never end, of which at least this many of the latest
+            frames are held.
+
+    Raises:
+        VideoError: If it is none of these, or cannot be read.
+        ShapeError: If an array has another shape than pictures have.
+    """
+    if isinstance(value, Video):
+        return value
+    if hasattr(type(value), "iter_frames") and hasattr(type(value), "timestamps"):
+        return _video_of_source(value)
+    if isinstance(value, (str, os.PathLike)):
+        return Video.open(value, fps=fps)
+    if hasattr(value, "read") and hasattr(value, "readline"):
+        raise VideoError(
+            f"an open file ({shorten(getattr(value, 'name', type(value).__name__))}) is not a "
+            "video; give its path, or write what it holds to a file and give the path of that"
+        )
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind in "OU" and value.ndim == 1:
+            return as_video(value.tolist(), fps=fps)
+        return Video.from_frames(value, fps=fps)
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
+        frames = [value] if is_pillow_image(value) else as_array(value, name="a video")
+        return Video.from_frames(frames, fps=fps)
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        if value and all(isinstance(item, (str, os.PathLike)) for item in value):
+            return Video.open(value, fps=fps)
+        return Video.from_frames(value, fps=fps)
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
+        return Video.from_iterator(value, fps=fps, live=live_buffer > 0, live_buffer=live_buffer)
+    raise VideoError(
+        f"a value of type {type(value).__name__} is not a video; give a path, an array of shape "
+        "(T, H, W, 3), a list or iterator of pictures, or a Video"
+    )
+
+
+def _video_of_source(source: VideoSource) -> Video:
+    if source.num_frames is None:
+        frames = (frame for _, frame in source.iter_frames())
+        return Video.from_iterator(frames, fps=source.fps, name=source.name, live=True)
+    facts = source.facts()
+    reader = SourceReader(source)
+    return Video(FrameStore(source.name, facts.path, reader_name=facts.reader, reader=reader))
 
 
 def _varying(times: FloatArray, fps: float) -> tuple[float, ...]:

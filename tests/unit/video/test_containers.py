@@ -13,7 +13,7 @@ from numbered_clips import encode_streams, number_of
 
 from videoseg.errors import MissingDependencyError
 from videoseg.video import Video, VideoWriter
-from videoseg.video.orientation import Orientation, orientation_of
+from videoseg.video.scan import Orientation, orientation_of
 
 BOUND = {"bf": "2", "g": "12"}
 TWOS = range(0, 80, 2)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from videoseg.errors import ConfigError, VideoError
 from videoseg.video import Video
-from videoseg.video.cache import FrameCache
+from videoseg.video.frame_store import FrameCache
 
 
 def test_cache_holds_the_frames_used_last():
