@@ -30,7 +30,7 @@ EIGHT_BIT_MODES: dict[str, str] = {
     "La": "LA",
     "RGBa": "RGBA",
 }
-"""Modes of Pillow whose values are eight bits wide, and what each passes through towards RGB."""
+"""Modes of Pillow with values of eight bits, and the next mode on the way to RGB."""
 
 _SHAPES = "(H, W, 3), (H, W, 4), (H, W, 1) or (H, W)"
 
@@ -49,9 +49,9 @@ def is_pillow_image(value: object) -> bool:
 
 
 def pillow_array(image: Any) -> npt.NDArray[Any]:
-    """Return a picture of Pillow as an array, as RGB if it has eight bits of whatever kind.
+    """Return a picture of Pillow as an array, as RGB if its mode has eight bits.
 
-    The numbers of a palette or of CMYK would otherwise be taken for grey or RGB values.
+    Otherwise palette indices or CMYK values would be taken for grey or RGB.
     """
     while image.mode in EIGHT_BIT_MODES and image.mode != "RGB":
         image = image.convert(EIGHT_BIT_MODES[image.mode])
@@ -62,7 +62,7 @@ def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
     """Return a picture, or several, as an array; one of Pillow as RGB if it has eight bits.
 
     Raises:
-        VideoError: If no array can be made of it.
+        VideoError: If it cannot be converted to an array.
     """
     if is_pillow_image(value):
         from videoseg.video.picture_files import picture_errors
@@ -70,7 +70,7 @@ def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
         try:
             return pillow_array(value)
         except picture_errors() as error:
-            # Pillow decodes a file not before its pixels are asked for.
+            # Pillow decodes a file only when its pixels are used.
             reason = shorten_text(printable(" ".join(str(error).split())), 200)
             raise VideoError(
                 f"{name} cannot be decoded ({reason}); replace its file, or leave it out"
@@ -79,29 +79,29 @@ def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise VideoError(
-            f"no array can be made of {name}, a value of type {type(value).__name__}; give "
-            "tensor.detach().cpu() for a tensor on another device or with a gradient"
+            f"{name}, a value of type {type(value).__name__}, cannot be converted to an array; "
+            "give tensor.detach().cpu() for a tensor on another device or with a gradient"
         ) from error
 
 
 def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
     """Return a read-only RGB frame from a color, grey or RGBA picture.
 
-    An RGB array that is laid out row by row is not copied. Alpha is ignored: the color
-    that is stored counts, whatever its opacity.
+    A contiguous RGB array is not copied. Alpha is ignored: the stored color counts, whatever
+    its opacity.
 
     Args:
         array: A picture, shape (H, W, 3), (H, W, 4), (H, W, 1) or (H, W), dtype uint8, or one
             of Pillow, of any mode with eight bits.
-        name: What to call it in an error.
+        name: Its name in errors.
 
     Returns:
         RGB uint8, shape (H, W, 3), contiguous and not writeable.
 
     Raises:
-        ShapeError: If the shape is another one or has no pixels.
-        VideoError: If the values are not uint8, it is the path of a picture instead of one, or
-            no array can be made of it.
+        ShapeError: If it has another shape or no pixels.
+        VideoError: If the values are not uint8, it is a path instead of a picture, or it cannot
+            be converted to an array.
     """
     if isinstance(array, (str, os.PathLike)):
         raise VideoError(
@@ -130,7 +130,7 @@ def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
 
 
 class ArrayReader:
-    """Serves frames that are already in memory; converts each one only when asked for it.
+    """Reads frames that are already in memory; each is converted when it is read.
 
     Args:
         frames: An array of shape (T, H, W, 3), (T, H, W, 4), (T, H, W, 1) or (T, H, W), or

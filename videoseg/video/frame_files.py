@@ -57,7 +57,7 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def frames_of_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Return the pictures directly in a folder, in natural order, and what is doubtful about them.
+    """Return the pictures directly inside a folder in natural order, and warnings about them.
 
     Raises:
         VideoError: If the folder cannot be listed, has no pictures, or has two of one stem, such
@@ -94,9 +94,9 @@ def frames_of_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
 
 
 def list_warnings(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Return what in the order of a list of files speaks against its being that of the frames.
+    """Return a warning if the order of a list of files does not look like that of frames.
 
-    Lists of a folder's files come in no order from some functions (``os.listdir``, ``glob``).
+    Functions such as ``os.listdir`` and ``glob`` list a folder's files in no order.
     """
     names = [path.name for path in paths]
     is_one_row = len({(path.parent, _pattern(path.name)) for path in paths}) == 1
@@ -109,7 +109,7 @@ def list_warnings(paths: Sequence[Path]) -> tuple[str, ...]:
     return (
         f"the list of pictures is not in the order of its names: {names[at]} comes where "
         f"{ordered[at]} would; the frames are in the order of the list: if that is not "
-        "what you mean, sort it by number, or open the folder",
+        "what you want, sort it by number, or open the folder",
     )
 
 
@@ -119,7 +119,7 @@ def _pattern(name: str) -> str:
 
 
 def _folder_warnings(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
-    """Return what in the numbers of pictures speaks against their being one row of frames."""
+    """Return a warning if the names of pictures do not look like one row of frames."""
     numbers = [
         tuple(int(part) for part in re.findall("[0-9]+", Path(name).stem)) for name in names
     ]
@@ -138,13 +138,13 @@ def _folder_warnings(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
         odd = next(name for name in names if _pattern(name) != usual_pattern)
         return (
             f"the name of {odd} in {folder.name} is unlike those of the other pictures; it is "
-            "taken as a frame, too: if it is none, move it elsewhere",
+            "taken as a frame, too: if it is not one, move it elsewhere",
         )
     if len(patterns) > 1 or len({number[:-1] for number in numbers}) > 1:
         return ()
     steps = [later[-1] - earlier[-1] for earlier, later in pairwise(numbers) if later]
     usual = min(steps, default=0)
-    # Numbers that are times do not go by even steps, and nothing is missing among them.
+    # Numbers that are times have no even steps, and nothing is missing among them.
     if not usual or any(step % usual for step in steps) or 2 * steps.count(usual) < len(steps):
         return ()
     for at, step in enumerate(steps):

@@ -99,7 +99,7 @@ class FrameStore:
         self._factory = factory
         self._reader = reader
         self._cache = FrameCache(cache_bytes)
-        self._filling: Iterator[Frame] | None = None
+        # Once set, the frames below it are decoded and held.
         self._num_filled: int | None = None
         self._process = os.getpid()
         self._lock = threading.RLock()
@@ -116,7 +116,7 @@ class FrameStore:
         state = self.__dict__.copy()
         del state["_lock"]
         state["_cache"] = self._cache.max_bytes
-        state["_filling"] = state["_num_filled"] = None
+        state["_num_filled"] = None
         if self._factory is not None:
             state["_reader"] = None
         return state
@@ -170,9 +170,7 @@ class FrameStore:
         with self._lock:
             self.is_closed = True
             reader, self._reader = self._reader, None
-            filling, self._filling = self._filling, None
         self._cache.clear()
-        del filling
         if reader is not None:
             reader.close()
 
@@ -221,21 +219,24 @@ class FrameStore:
 
     def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames from stop - 1 down to start, decoding group by group."""
-        reader = self.reader()
+        reader: Any = self.reader()
+        indices = range(stop - 1, start - 1, -1)
+        if self._is_in_memory():
+            has_own_way = hasattr(reader, "iter_backward")
+            frames = (
+                reader.iter_backward(start, stop) if has_own_way else map(reader.read, indices)
+            )
+            yield from frames
+            return
         if self._num_filled is not None:
-            yield from map(self.read, range(stop - 1, start - 1, -1))
+            yield from map(self.read, indices)
             return
         while stop > start and (cached := self._cache.get(stop - 1)) is not None:
             yield cached
             stop -= 1
-        if stop == start:
-            return
         if hasattr(reader, "iter_backward"):
-            keep = self._fits(stop - start) and not self._is_in_memory()
+            keep = self._fits(stop - start)
             yield from self._decode(range(stop - 1, start - 1, -1), keep=keep)
-            return
-        if self._is_in_memory():
-            yield from map(reader.read, range(stop - 1, start - 1, -1))
             return
         most = max(1, self._cache.max_bytes // self._frame_bytes)
         while stop > start:
@@ -246,29 +247,20 @@ class FrameStore:
                 yield part.pop()
 
     def _fill_up_to(self, index: int) -> None:
-        reader = self.reader()
-        if getattr(reader, "random_access", False):
+        if getattr(self.reader(), "random_access", False):
             return
         with self._lock:
             if self._num_filled is None:
                 return
-            if self._filling is None:
-                # Frames already held from the beginning on need not be decoded again.
-                while self._cache.get(self._num_filled) is not None:
-                    self._num_filled += 1
-                frames = range(self._num_filled, len(reader.timestamps))
-                self._filling = self._decode(frames, keep=True)
+            # Frames already held from the beginning on need not be decoded again.
+            while self._cache.get(self._num_filled) is not None:
+                self._num_filled += 1
             try:
-                while self._num_filled <= index:
-                    next(self._filling)
+                for _ in self._decode(range(self._num_filled, index + 1), keep=True):
                     self._num_filled += 1
             except VideoError:
                 # Frames behind one that cannot be decoded may still be readable one by one.
-                self._filling = self._num_filled = None
-            except BaseException:
-                # An interrupted generator is finished; the next pass continues from here.
-                self._filling = None
-                raise
+                self._num_filled = None
 
     def _decode(self, indices: range, *, keep: bool) -> Iterator[Frame]:
         """Yield frames as the reader decodes them, reopening it after a fork."""
@@ -304,8 +296,6 @@ class FrameStore:
         # Locks may have been held by threads that a forked process does not have.
         self._lock = threading.RLock()
         self._cache = FrameCache(self._cache.max_bytes)
-        _never_free(self._filling)
-        self._filling = None
         if self._num_filled is not None:
             self._num_filled = 0
         if self._reader is not None and self._factory is not None:

@@ -1,4 +1,4 @@
-"""A video: frames by index, decoded when asked for."""
+"""``Video``: frames by index, decoded on demand, from any source of frames."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_CACHE_BYTES = 256 * 2**20
 
 
 class Video:
-    """A video as the stages see it: RGB frames by index, lazily decoded.
+    """A video as the stages see it: RGB frames by index, decoded lazily.
 
     Make one with ``open``, ``from_frames`` or ``from_iterator`` and close it, or use it as
     a context manager. Frames are read-only because they are shared; copy one to draw in it.
@@ -48,7 +48,7 @@ class Video:
     """
 
     def __init__(self, store: FrameStore, *, indices: range | None = None) -> None:
-        """Wrap what has been opened; use ``open`` and the ``from_`` methods instead."""
+        """Wrap an open store; use ``open`` and the ``from_`` methods instead."""
         self._store = store
         self._indices = indices
 
@@ -68,15 +68,15 @@ class Video:
                 ``2.png`` before ``10.png``. A list of files gives the pictures in its own
                 order. A file with several pictures (animated WebP or PNG, TIFF with pages)
                 is a video of them.
-            reader: How to decode a video file: ``auto`` (PyAV), ``pyav``, ``decord`` or the
-                name of a registered reader.
+            reader: How to decode a video file: ``auto`` (PyAV), ``pyav``, ``decord`` (an
+                extra, see ``videoseg[decord]``) or the name of a registered reader.
             cache_bytes: Bound on the decoded frames held in memory. A pass that goes backwards
                 holds up to 128 MiB more while it lasts.
             fps: Frames per second, replacing what the file says; pictures have 24 unless
                 it is given.
 
         Raises:
-            VideoError: If there is nothing there that can be read.
+            VideoError: If it does not exist or cannot be read.
             MissingDependencyError: If the reader needs a package that is not installed.
             ComponentNotFoundError: If there is no reader of this name.
             ConfigError: If ``fps`` or ``cache_bytes`` is out of range.
@@ -120,7 +120,7 @@ class Video:
     ) -> Video:
         """Make a video of pictures that arrive one after another.
 
-        The first picture is taken at once, the others when they are asked for.
+        The first picture is taken immediately, the others when they are needed.
 
         Args:
             frames: Yields pictures of one size, uint8: (H, W, 3), (H, W, 4) or (H, W).
@@ -128,7 +128,7 @@ class Video:
             name: A short name.
             live: False for an iterator that ends: every frame stays readable, beyond
                 ``cache_bytes`` from a temporary file, and asking for the number of frames
-                consumes the iterator. True for a source that may go on for ever: only the
+                consumes the iterator. True for a source that may never end: only the
                 latest frames are held and ``num_frames`` is None until it ends.
             live_buffer: How many of the latest frames of a live source are held, even if
                 they take more than ``cache_bytes``.
@@ -163,7 +163,7 @@ class Video:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is wrong with the file although it can be read, one sentence each."""
+        """Problems of a source that can be read in spite of them, one sentence each."""
         return self._store.warnings
 
     @property
@@ -197,7 +197,7 @@ class Video:
 
     @property
     def duration(self) -> float:
-        """Seconds from the first frame's appearance to the last one's end.
+        """Seconds from the start of the first frame to the end of the last.
 
         Raises:
             VideoError: If the source is live and has not ended.
@@ -274,7 +274,7 @@ class Video:
             VideoError: If there is no such frame or it cannot be decoded.
         """
         base = [self._base_index(operator.index(index)) for index in indices]
-        # In ascending order a decoder plays on instead of jumping about.
+        # In ascending order a decoder plays on instead of seeking.
         frames = {index: self._store.read(index) for index in sorted(set(base))}
         return [frames[index] for index in base]
 
@@ -347,25 +347,28 @@ class Video:
         return abs(time - self.time_offset)
 
     def frame_at(self, seconds: float) -> int:
-        """Return the index of the frame on show at a time: the last that has appeared by then.
+        """Return the index of the frame that is shown at a time.
 
         Args:
-            seconds: Time from the first frame. Before the first is the first, after the
-                last is the last.
+            seconds: Time from the first frame. Times before the first frame give the first,
+                times after the last give the last.
+
+        Raises:
+            VideoError: If the time is not finite.
         """
         if not math.isfinite(seconds):
             raise VideoError(f"a time in seconds must be finite, got {seconds}", path=self.path)
         times = self.timestamps
-        # Times are sums of fractions; a hair's breadth early is in time.
+        # Times are sums of fractions; a microsecond of tolerance covers their rounding.
         index = int(np.searchsorted(times, seconds + 1e-6, side="right")) - 1
         return min(max(index, 0), len(times) - 1)
 
     def decode_in_order(self) -> None:
-        """Tell that all frames will be needed, in whatever order.
+        """Announce that all frames will be needed, in any order. Pipelines call it.
 
-        If they fit into ``cache_bytes``, each is then decoded once: reading a frame decodes
-        those before it, too, and all are kept. Otherwise, and for a view, which needs only its
-        own frames, nothing changes. Pipelines call it.
+        If they fit into ``cache_bytes``, each is then decoded once: reading a frame also
+        decodes those before it, and all are kept. Otherwise, and for a view, which needs only
+        its own frames, nothing changes.
         """
         if self._indices is None:
             self._store.decode_in_order()
@@ -415,7 +418,7 @@ class Video:
         reader = self._store.reader()
         start = 0 if part.start is None else operator.index(part.start)
         if isinstance(reader, IteratorReader) and part.stop is not None and start >= 0:
-            # A part with known ends needs nothing of what comes after it.
+            # A part with known ends does not depend on the frames behind it.
             stop = operator.index(part.stop)
             if stop > 0 and (self.is_live or reader.has(stop - 1)):
                 return range(stop)[part]
@@ -434,7 +437,7 @@ class Video:
         """Return the index in the whole video of one of this video's frames."""
         reader = self._store.reader()
         if self._indices is None and isinstance(reader, IteratorReader) and index >= 0:
-            # The reader waits for the frame and says so itself where there is none.
+            # The reader waits for the frame and raises an error if there is none.
             return index
         indices = self._range() if index >= 0 else range(len(self)) and self._range()
         try:
@@ -521,9 +524,9 @@ def _video_of_source(source: VideoSource) -> Video:
 
 
 def _varying(times: FloatArray, fps: float) -> tuple[float, ...]:
-    """Return the times of a clip of variable rate; none where frame i is shown at i / fps."""
+    """Return the times of a clip of variable rate; empty if frame i is shown at i / fps."""
     steady = np.arange(len(times)) / fps
-    # Half of what is shown of a time; containers round by a millisecond at most.
+    # Half of the precision with which times are printed; containers round by 1 ms at most.
     if bool((np.abs(times - steady) <= 0.005).all()):
         return ()
     return tuple(round(float(time), 6) for time in times)
