@@ -15,6 +15,7 @@ from videoseg.text import printable, shorten, shorten_text
 from videoseg.types import FloatArray, Frame, Size
 
 __all__ = [
+    "DEFAULT_FPS",
     "EIGHT_BIT_MODES",
     "ArrayReader",
     "as_array",
@@ -31,6 +32,9 @@ EIGHT_BIT_MODES: dict[str, str] = {
     "RGBa": "RGBA",
 }
 """Modes of Pillow with values of eight bits, and the next mode on the way to RGB."""
+
+DEFAULT_FPS = 24.0
+"""Frames per second of pictures that come without a time."""
 
 _SHAPES = "(H, W, 3), (H, W, 4), (H, W, 1) or (H, W)"
 

@@ -14,6 +14,7 @@ and ``warnings`` says why. The frames are the same either way. decord comes with
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +61,7 @@ class DecordReader(PyavReader):
         super().__init__(path)
         self._decoders = DecoderPool(
             self._path,
-            lambda: _Decoder(decord, self._path),
+            functools.partial(_Decoder, decord, self._path),
             max_idle=_MAX_IDLE_DECODERS,
             reader="decord",
         )

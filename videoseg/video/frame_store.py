@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from videoseg.errors import ConfigError, VideoError
 from videoseg.stages import VideoReader
 from videoseg.types import FloatArray, Frame, Size
+from videoseg.video.arrays import DEFAULT_FPS, uniform_timestamps
 from videoseg.video.iterators import IteratorReader
 
 __all__ = ["FrameCache", "FrameStore", "ReaderFactory"]
@@ -93,7 +94,7 @@ class FrameStore:
     ) -> None:
         self.name = name
         self.path = path
-        self.fixed_fps = fps
+        self._fps = fps
         self.is_closed = False
         self._reader_name = reader_name
         self._factory = factory
@@ -133,9 +134,30 @@ class FrameStore:
         return str(getattr(self._reader, "name", self._reader_name))
 
     @property
+    def num_frames(self) -> int:
+        """The number of frames; of a live source, of those that have arrived."""
+        return len(self.reader().timestamps)
+
+    @property
     def timestamps(self) -> FloatArray:
-        """The times of all frames in seconds, shape (T,)."""
-        return self.reader().timestamps
+        """The times of all frames in seconds from the first, shape (T,)."""
+        times = self.reader().timestamps
+        return times if self._fps is None else uniform_timestamps(len(times), self._fps)
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
+        if self._fps is not None:
+            return self._fps
+        if rate := float(getattr(self.reader(), "fps", 0.0)):
+            return rate
+        times = self.reader().timestamps
+        span = float(times[-1] - times[0])
+        return (len(times) - 1) / span if span > 0 else DEFAULT_FPS
+
+    def time_of(self, index: int) -> float:
+        """Return the time of a frame in seconds from the first."""
+        return float(self.reader().timestamps[index]) if self._fps is None else index / self._fps
 
     @property
     def warnings(self) -> tuple[str, ...]:

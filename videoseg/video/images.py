@@ -65,15 +65,9 @@ class ImageReader:
         self._warnings = tuple(warnings)
         self._darkness = Darkness()
         self._num_in_file: dict[Path, int] = {}
-        self.size = self._check_header(0)
-        for index in range(1, len(self._paths)):
-            size = self._check_header(index)
-            if size != self.size:
-                raise self._error(
-                    index,
-                    f"is {size[1]}x{size[0]} pixels but the frames before it are "
-                    f"{self.size[1]}x{self.size[0]}; resize or remove it",
-                )
+        self.size: Size = (0, 0)
+        for index in range(len(self._paths)):
+            self._check_header(index)
         self.timestamps = uniform_timestamps(len(self._paths), fps)
 
     @property
@@ -96,13 +90,12 @@ class ImageReader:
         with report_errors(path, frame=index), open_picture(path) as image:
             seek_first(image)
             frame, brightest = to_rgb(image, name=show_path(path))
+            if frame.shape[:2] != self.size:
+                raise VideoError(
+                    f"{show_path(path)} was {self.size[1]}x{self.size[0]} pixels when the video "
+                    f"was opened and is {frame.shape[1]}x{frame.shape[0]} now; open it again"
+                )
         self._darkness.note(path.name, brightest)
-        if frame.shape[:2] != self.size:
-            raise self._error(
-                index,
-                f"was {self.size[1]}x{self.size[0]} pixels when the video was opened and is "
-                f"{frame.shape[1]}x{frame.shape[0]} now; open the video again",
-            )
         return frame
 
     def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
@@ -113,19 +106,20 @@ class ImageReader:
     def close(self) -> None:
         """Do nothing: no picture stays open."""
 
-    def _check_header(self, index: int) -> Size:
+    def _check_header(self, index: int) -> None:
         path = self._paths[index]
         with report_errors(path, frame=index), open_picture(path) as image:
             if (count := seek_first(image)) > 1:
                 self._num_in_file[path] = count
             depth_of(image, name=show_path(path))
-            return upright_size(image)
-
-    def _error(self, index: int, words: str) -> VideoError:
-        path = self._paths[index]
-        return VideoError(
-            f"{show_path(path)} {words}", path=str(path), frame=index, reader="images"
-        )
+            size = upright_size(image)
+            if index == 0:
+                self.size = size
+            elif size != self.size:
+                raise VideoError(
+                    f"{show_path(path)} is {size[1]}x{size[0]} pixels but the frames before it "
+                    f"are {self.size[1]}x{self.size[0]}; resize or remove it"
+                )
 
 
 def holds_several(path: Path) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -78,14 +79,15 @@ class FrameIndex:
     schedule: Schedule | None = None
     warnings: tuple[str, ...] = ()
     unusable: set[int] = field(default_factory=set, compare=False)
-    fresh_starts: frozenset[int] = field(init=False, repr=False, compare=False)
-    _seek_pts: npt.NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        pts = np.array([point.pts for point in self.seek_points], dtype=np.int64)
-        object.__setattr__(self, "_seek_pts", pts)
-        fresh = frozenset(point.pts for point in self.seek_points if point.is_fresh_start)
-        object.__setattr__(self, "fresh_starts", fresh)
+    @cached_property
+    def fresh_starts(self) -> frozenset[int]:
+        """The times of the seek points that no frame before them reaches across."""
+        return frozenset(point.pts for point in self.seek_points if point.is_fresh_start)
+
+    @cached_property
+    def _seek_pts(self) -> npt.NDArray[np.int64]:
+        return np.array([point.pts for point in self.seek_points], dtype=np.int64)
 
     @property
     def num_frames(self) -> int:

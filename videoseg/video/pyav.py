@@ -156,7 +156,7 @@ class PyavReader:
         self._lock = threading.Lock()
         self._cursors = DecoderPool(
             self._path,
-            lambda: _Cursor(self._path, self.index),
+            functools.partial(_Cursor, self._path, self.index),
             max_idle=_MAX_IDLE_CURSORS,
             reader="pyav",
         )
@@ -224,7 +224,7 @@ class PyavReader:
         self._cursors.close()
 
     def _first_in_group(self, start: int, stop: int) -> int:
-        """Return from where on decoding straight on leads to the frame before ``stop``."""
+        """Return the first frame from which decoding in order leads to the one before ``stop``."""
         first = stop - 1
         group = self.index.group_start(self._positions[first])
         while first > start and group <= self._positions[first - 1] == self._positions[first] - 1:
@@ -251,7 +251,7 @@ class PyavReader:
 
 @functools.lru_cache(maxsize=1)
 def _one_thread() -> dict[str, int]:
-    """Return what keeps the conversion of pictures from starting threads."""
+    """Return the options that keep the conversion of pictures from starting threads."""
     from av.video.frame import VideoFrame
     from av.video.reformatter import VideoReformatter
 
@@ -259,7 +259,7 @@ def _one_thread() -> dict[str, int]:
     try:
         VideoReformatter().reformat(VideoFrame(2, 2, "yuv420p"), format="rgb24", **options)
     except TypeError:
-        # Versions of PyAV that cannot be told have a conversion without threads.
+        # Older versions of PyAV do not have the option, and convert without threads.
         return {}
     return options
 
@@ -323,7 +323,7 @@ class _Cursor:
         picture: Any = self._converter.reformat(
             frame, width=width, height=height, format="rgb24", **_one_thread()
         ).to_ndarray()
-        # Rows come padded where their length is no multiple of what the processor likes.
+        # Rows are padded to a multiple of what vector instructions need.
         rgb = orientation.upright(picture)
         rgb.flags.writeable = False
         return rgb
@@ -343,7 +343,7 @@ class _Cursor:
     def _jump_before(self, index: int) -> None:
         """Place the decoder so that the next frames lead to an index."""
         point = self._index.seek_point_before(index) if self._index.can_seek else -1
-        # A first point has nothing before it that it could do without.
+        # The first point is the start of the file.
         while point > 0:
             if self._start_from(self._index.seek_points[point], index):
                 return
@@ -357,7 +357,7 @@ class _Cursor:
         from av.video.frame import PictureType
 
         self._last = self._pending = None
-        # Containers seek by one or the other; the wrong one lands a whole group off.
+        # Containers seek by one or the other; the wrong one is a whole group off.
         for timestamp in dict.fromkeys((point.pts, point.dts)):
             landing = self._land(timestamp)
             if landing is not None and landing[0].pts == point.pts:
@@ -372,8 +372,8 @@ class _Cursor:
         self._pending = next(self._frames, None)
         if self._pending is None:
             return False
-        # A stream may call a place a start where pictures mend themselves little by little,
-        # or the picture there may be damaged: what follows would depend on how one came there.
+        # A stream may mark a place as a start where pictures are refreshed gradually, or the
+        # picture there may be damaged: the frames behind it would depend on the way there.
         found, frame = self._pending
         whole = frame.pict_type in (PictureType.I, PictureType.SI, PictureType.NONE)
         self.next_index = floor
@@ -402,7 +402,7 @@ class _Cursor:
     ) -> Iterator[tuple[int, VideoFrame]]:
         """Yield (index, frame) in order of presentation, none below ``floor``.
 
-        Frames below it lean on frames before the seek point, which were not decoded.
+        Frames below it depend on frames before the seek point, which were not decoded.
         """
         from av.error import FFmpegError
 
@@ -417,9 +417,9 @@ class _Cursor:
             frames: list[VideoFrame] = []
             try:
                 if packet is not first and self._is_fresh_start(packet):
-                    # In a sound file this changes nothing. In a damaged one it keeps errors
-                    # from leaking into the next group, where a jump would not bring them.
-                    frames += self._emptied()
+                    # This changes nothing in an intact file. In a damaged one it keeps errors
+                    # out of the next group, as a jump there would.
+                    frames += self._flush()
                 frames += frames_of(packet)
             except FFmpegError as error:
                 _logger.debug("%s: a packet cannot be decoded: %s", self._path, error)
@@ -434,12 +434,12 @@ class _Cursor:
                         yield index, frame
 
     def _is_fresh_start(self, packet: Packet[VideoStream]) -> bool:
-        # What an edit list leaves out may carry the time of a frame that it shows elsewhere.
+        # A frame that an edit list leaves out may have the time of one that it shows elsewhere.
         is_start = packet.is_keyframe and not packet.is_discard
         return is_start and packet.pts in self._index.fresh_starts
 
-    def _emptied(self) -> list[VideoFrame]:
-        """Take the last pictures out of the decoder and make it forget everything."""
+    def _flush(self) -> list[VideoFrame]:
+        """Take the last pictures out of the decoder and reset it."""
         context = self._stream.codec_context
         try:
             return list(context.decode(None))

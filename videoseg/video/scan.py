@@ -149,7 +149,6 @@ class PacketScan:
         codec: FFmpeg's name of the codec.
         time_base: Seconds of one unit of time.
         header_rate: Frames per second as the header says, if it does.
-        setup: The codec's own header.
         applies_edits: Whether the file's edit list was applied.
         num_streams: How many video streams the file has, cover pictures included.
         track: The number that the file gives the stream, None where files have no edit lists.
@@ -165,7 +164,6 @@ class PacketScan:
     codec: str
     time_base: Fraction
     header_rate: Fraction | None
-    setup: bytes
     applies_edits: bool
     num_streams: int
     track: int | None
@@ -210,13 +208,13 @@ def scan_packets(path: Path, *, applies_edits: bool = True) -> PacketScan:
             codec=stream.codec_context.name,
             time_base=stream.time_base or Fraction(1, 1000),
             header_rate=_header_rate(container, stream),
-            setup=stream.codec_context.extradata or b"",
             applies_edits=applies_edits,
             num_streams=len(container.streams.video),
             track=stream.id if _has_edit_lists(container) else None,
             warnings=stream_warnings(container, path),
         )
         scan.is_trusted = scan.codec in _ONE_FRAME_A_PACKET
+        setup = stream.codec_context.extradata or b""
         num_packets = 0
         latest: int | None = None
         reaches_back = False
@@ -225,7 +223,7 @@ def scan_packets(path: Path, *, applies_edits: bool = True) -> PacketScan:
                 if packet.size == 0:
                     continue
                 num_packets += 1
-                resets = packet.is_keyframe and _resets_decoder(scan.codec, packet, scan.setup)
+                resets = packet.is_keyframe and _resets_decoder(scan.codec, packet, setup)
                 reaches_back |= packet.is_keyframe and not resets
                 if packet.is_discard:
                     # An edit list leaves the frame out: it is decoded and not shown.

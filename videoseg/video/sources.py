@@ -18,15 +18,13 @@ from videoseg.stages import VideoReader
 from videoseg.text import shorten, well_formed
 from videoseg.types import FloatArray, Frame, VideoSource
 from videoseg.types.scalars import real_number
+from videoseg.video.arrays import DEFAULT_FPS
 from videoseg.video.container import require_file
 from videoseg.video.frame_files import IMAGE_SUFFIXES, frames_of_folder, list_warnings
 from videoseg.video.frame_store import FrameStore, ReaderFactory
 from videoseg.video.images import AnimationReader, ImageReader, holds_several
 
-__all__ = ["DEFAULT_FPS", "SourceReader", "checked_fps", "open_path"]
-
-DEFAULT_FPS = 24.0
-"""Frames per second of pictures that come without a time."""
+__all__ = ["SourceReader", "checked_fps", "open_path"]
 
 
 def open_path(

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from videoseg.errors import VideoError
 from videoseg.text import shorten
 from videoseg.types import FloatArray, Frame, Size, VideoFacts, VideoSource
-from videoseg.video.arrays import ArrayReader, as_array, is_pillow_image, uniform_timestamps
+from videoseg.video.arrays import DEFAULT_FPS, ArrayReader, as_array, is_pillow_image
 from videoseg.video.frame_store import FrameStore
 from videoseg.video.iterators import IteratorReader, LiveReader, SpoolReader
-from videoseg.video.sources import DEFAULT_FPS, SourceReader, checked_fps, open_path
+from videoseg.video.sources import SourceReader, checked_fps, open_path
 
 __all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video", "as_video"]
 
@@ -174,7 +174,7 @@ class Video:
     @property
     def time_offset(self) -> float:
         """The time in the whole video of this view's first frame, in seconds."""
-        return self._base_time(self.offset)
+        return self._store.time_of(self.offset)
 
     @property
     def is_live(self) -> bool:
@@ -190,9 +190,7 @@ class Video:
     @property
     def fps(self) -> float:
         """Average frames per second."""
-        rate = self._store.fixed_fps
-        if rate is None:
-            rate = float(getattr(self._store.reader(), "fps", 0.0)) or self._measured_fps()
+        rate = self._store.fps
         return rate / abs(self._indices.step) if self._indices is not None else rate
 
     @property
@@ -210,7 +208,7 @@ class Video:
 
         Of a live source, the frames that have arrived so far.
         """
-        times = self._base_timestamps()
+        times = self._store.timestamps
         if self._indices is None:
             return times
         times = times[np.asarray(self._indices, dtype=np.int64)]
@@ -343,7 +341,7 @@ class Video:
         Raises:
             VideoError: If there is no such frame.
         """
-        time = self._base_time(self._base_index(operator.index(index)))
+        time = self._store.time_of(self._base_index(operator.index(index)))
         return abs(time - self.time_offset)
 
     def frame_at(self, seconds: float) -> int:
@@ -410,7 +408,7 @@ class Video:
         """Return the indices of this video's frames in the whole video."""
         if self._indices is not None:
             return self._indices
-        return range(len(self._store.timestamps))
+        return range(self._store.num_frames)
 
     def _sliced(self, part: slice) -> range:
         if self._indices is not None:
@@ -450,22 +448,6 @@ class Video:
                 frame=index,
                 reader=self._store.reader_name,
             ) from None
-
-    def _base_timestamps(self) -> FloatArray:
-        times = self._store.timestamps
-        if self._store.fixed_fps is not None:
-            return uniform_timestamps(len(times), self._store.fixed_fps)
-        return times
-
-    def _base_time(self, index: int) -> float:
-        if self._store.fixed_fps is not None:
-            return index / self._store.fixed_fps
-        return float(self._store.timestamps[index])
-
-    def _measured_fps(self) -> float:
-        times = self._store.timestamps
-        span = float(times[-1] - times[0]) if len(times) > 1 else 0.0
-        return (len(times) - 1) / span if span > 0 else DEFAULT_FPS
 
 
 def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> Video:
