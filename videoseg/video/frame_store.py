@@ -100,7 +100,9 @@ class FrameStore:
         self._factory = factory
         self._reader = reader
         self._cache = FrameCache(cache_bytes)
-        # Once set, the frames below it are decoded and held.
+        # In order, the frames below ``_num_filled`` are held, and one pass yields the next ones:
+        # a reader of a plug-in may need a seek for every pass.
+        self._filling: Iterator[Frame] | None = None
         self._num_filled: int | None = None
         self._process = os.getpid()
         self._lock = threading.RLock()
@@ -117,7 +119,7 @@ class FrameStore:
         state = self.__dict__.copy()
         del state["_lock"]
         state["_cache"] = self._cache.max_bytes
-        state["_num_filled"] = None
+        state["_filling"] = state["_num_filled"] = None
         if self._factory is not None:
             state["_reader"] = None
         return state
@@ -192,6 +194,7 @@ class FrameStore:
         with self._lock:
             self.is_closed = True
             reader, self._reader = self._reader, None
+            self._filling = None
         self._cache.clear()
         if reader is not None:
             reader.close()
@@ -269,20 +272,29 @@ class FrameStore:
                 yield part.pop()
 
     def _fill_up_to(self, index: int) -> None:
-        if getattr(self.reader(), "random_access", False):
+        reader = self.reader()
+        if getattr(reader, "random_access", False):
             return
         with self._lock:
             if self._num_filled is None:
                 return
-            # Frames already held from the beginning on need not be decoded again.
-            while self._cache.get(self._num_filled) is not None:
-                self._num_filled += 1
+            if self._filling is None:
+                # Frames already held from the beginning on need not be decoded again.
+                while self._cache.get(self._num_filled) is not None:
+                    self._num_filled += 1
+                frames = range(self._num_filled, len(reader.timestamps))
+                self._filling = self._decode(frames, keep=True)
             try:
-                for _ in self._decode(range(self._num_filled, index + 1), keep=True):
+                while self._num_filled <= index:
+                    next(self._filling)
                     self._num_filled += 1
             except VideoError:
                 # Frames behind one that cannot be decoded may still be readable one by one.
-                self._num_filled = None
+                self._filling = self._num_filled = None
+            except BaseException:
+                # An interrupted generator is finished; the next pass continues from here.
+                self._filling = None
+                raise
 
     def _decode(self, indices: range, *, keep: bool) -> Iterator[Frame]:
         """Yield frames as the reader decodes them, reopening it after a fork."""
@@ -318,6 +330,8 @@ class FrameStore:
         # Locks may have been held by threads that a forked process does not have.
         self._lock = threading.RLock()
         self._cache = FrameCache(self._cache.max_bytes)
+        _never_free(self._filling)
+        self._filling = None
         if self._num_filled is not None:
             self._num_filled = 0
         if self._reader is not None and self._factory is not None:
