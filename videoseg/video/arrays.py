@@ -55,7 +55,7 @@ def is_pillow_image(value: object) -> bool:
 def pillow_array(image: Any) -> npt.NDArray[Any]:
     """Return a picture of Pillow as an array, as RGB if its mode has eight bits.
 
-    Otherwise palette indices or CMYK values would be taken for grey or RGB.
+    Otherwise palette indices or CMYK values would be taken for gray or RGB.
     """
     while image.mode in EIGHT_BIT_MODES and image.mode != "RGB":
         image = image.convert(EIGHT_BIT_MODES[image.mode])
@@ -89,7 +89,7 @@ def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
 
 
 def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
-    """Return a read-only RGB frame from a color, grey or RGBA picture.
+    """Return a read-only RGB frame from a color, gray or RGBA picture.
 
     A contiguous RGB array is not copied. Alpha is ignored: the stored color counts, whatever
     its opacity.
@@ -114,8 +114,8 @@ def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
         )
     picture = as_array(array, name=name)
     shape = picture.shape
-    is_grey = picture.ndim == 2 or (picture.ndim == 3 and shape[2] == 1)
-    if not is_grey and (picture.ndim != 3 or shape[2] not in (3, 4)):
+    is_gray = picture.ndim == 2 or (picture.ndim == 3 and shape[2] == 1)
+    if not is_gray and (picture.ndim != 3 or shape[2] not in (3, 4)):
         raise ShapeError(name, actual=shape, expected=_SHAPES)
     if 0 in shape:
         raise ShapeError(name, actual=shape, expected=f"{_SHAPES} with at least one pixel")
@@ -124,7 +124,7 @@ def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
             f"{name} must hold uint8 values in 0..255, got {picture.dtype}; "
             "scale it to 0..255 and call .astype(numpy.uint8)"
         )
-    if is_grey:
+    if is_gray:
         picture = np.broadcast_to(picture.reshape(shape[0], shape[1], 1), (*shape[:2], 3))
     frame: Frame = np.ascontiguousarray(picture[:, :, :3])
     # A view, so that the caller's own array stays as writeable as it was.

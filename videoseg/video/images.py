@@ -35,7 +35,7 @@ _DEFAULT_SECONDS = 0.1
 class ImageReader:
     """Reads pictures as the frames of a video.
 
-    Grey, palette, 16-bit and transparent pictures become RGB (alpha is ignored, 16 bits keep
+    Gray, palette, 16-bit and transparent pictures become RGB (alpha is ignored, 16 bits keep
     their upper eight), and the orientation a camera wrote into EXIF is applied. The header
     of every picture is read when the video is opened, so that a picture of another size or
     with values of unknown range is found before any work starts.

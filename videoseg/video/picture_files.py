@@ -150,7 +150,7 @@ def upright_size(image: Image.Image) -> Size:
 
 @dataclass(frozen=True)
 class Depth:
-    """The meaning of the values of a grey picture with more than eight bits.
+    """The meaning of the values of a gray picture with more than eight bits.
 
     Args:
         bits: How many bits a value has, 9 to 16.

@@ -130,7 +130,7 @@ class VideoWriter:
         """Append one frame.
 
         Args:
-            frame: RGB uint8, shape (H, W, 3); grey and RGBA are taken too, without alpha.
+            frame: RGB uint8, shape (H, W, 3); gray and RGBA are taken too, without alpha.
 
         Raises:
             ShapeError: If it has no shape of a picture, or another one than the frames before.

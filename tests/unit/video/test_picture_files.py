@@ -134,7 +134,7 @@ def test_sixteen_bits_in_which_nothing_is_white_are_inverted(tmp_path):
 
 
 @pytest.mark.parametrize("maximum", [255, 4095, 65535])
-def test_grey_maps_are_scaled_to_their_maximum(tmp_path, maximum):
+def test_gray_maps_are_scaled_to_their_maximum(tmp_path, maximum):
     top = maximum.to_bytes(1 if maximum < 256 else 2, "big")
     (tmp_path / "map.pgm").write_bytes(b"P5 2 1 %d\n" % maximum + bytes(len(top)) + top)
     assert Video.open(tmp_path)[0][0, :, 0].tolist() == [0, 255]
