@@ -25,7 +25,7 @@ from videoseg_synthetic import demo_clip
 
 from videoseg import Segmentation, Video
 from videoseg.types import Frame
-from videoseg.video.writer import write_video
+from videoseg.video import write_video
 
 NUM_FRAMES = 120
 FPS = 24

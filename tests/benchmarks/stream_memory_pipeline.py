@@ -24,7 +24,7 @@ from videoseg_synthetic import stream_clip
 from videoseg_synthetic.stream import SyntheticStream
 
 import videoseg as vs
-from videoseg.video.writer import write_video
+from videoseg.video import write_video
 
 FIRST_CHECK = 1000
 LARGEST_GROWTH = 0.05

@@ -8,7 +8,7 @@ import pytest
 from command_line import install_plugin
 
 from videoseg.testing import moving_square
-from videoseg.video.writer import write_video
+from videoseg.video import write_video
 
 TOY_PLUGIN = '''
     import time

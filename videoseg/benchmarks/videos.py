@@ -21,9 +21,9 @@ from videoseg.benchmarks.untrusted import (
 from videoseg.errors import VideoError
 from videoseg.files import check_regular_file
 from videoseg.types import Size
-from videoseg.video import Video
-from videoseg.video.core import VideoCore
-from videoseg.video.images import IMAGE_SUFFIXES, ImageReader, natural_order
+from videoseg.video import IMAGE_SUFFIXES, Video, natural_order
+from videoseg.video.frame_store import FrameStore
+from videoseg.video.images import ImageReader
 from videoseg.video.video import DEFAULT_CACHE_BYTES, DEFAULT_FPS
 
 __all__ = [
@@ -129,16 +129,15 @@ class SplitVideo:
         if not self.files:
             return Video.open(self.folder)
         factory = partial(ImageReader, [self.folder / file for file in self.files], fps=self.fps)
-        core = VideoCore(
+        store = FrameStore(
             name,
             str(self.folder),
             reader_name="images",
             factory=factory,
-            reader=factory(),
             cache_bytes=DEFAULT_CACHE_BYTES,
             fps=self.fps,
         )
-        return Video(core)
+        return Video(store)
 
 
 class VideoPlace(Protocol):

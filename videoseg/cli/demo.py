@@ -50,8 +50,7 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
     from videoseg.cli.output_folder import check_output_folder, default_output_folder
     from videoseg.pipeline import Pipeline
     from videoseg.progress import ProgressBar
-    from videoseg.video import Video
-    from videoseg.video.writer import write_video
+    from videoseg.video import Video, write_video
 
     folder = output or default_output_folder("demo")
     queries = [level for level, _, _ in _LEVELS]

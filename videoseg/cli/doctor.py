@@ -184,7 +184,7 @@ def _plugins() -> Iterator[Finding]:
 
 def _decoding() -> Iterator[Finding]:
     from videoseg.plugins import default_registry
-    from videoseg.video.writer import write_video
+    from videoseg.video import write_video
 
     frames = _test_frames()
     with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import protocol_named
 from videoseg.text import shorten, well_formed
-from videoseg.video.images import natural_order
+from videoseg.video import natural_order
 
 __all__ = ["read_annotations"]
 

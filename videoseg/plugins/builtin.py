@@ -69,7 +69,7 @@ def videoseg_components() -> Iterable[Component]:
         "reader",
         "decord",
         "videoseg.video.decord:DecordReader",
-        summary="FFmpeg through decord.",
+        summary="FFmpeg through decord where that is exact, through PyAV elsewhere.",
         requires=("decord",),
         install="videoseg[decord]",
     )

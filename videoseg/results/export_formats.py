@@ -122,7 +122,7 @@ def frame_names_of(video: VideoFacts) -> list[str]:
     These are the names of the pictures if the video is a folder that still has one picture for
     each frame, else five-digit numbers.
     """
-    from videoseg.video.images import images_in
+    from videoseg.video import images_in
 
     try:
         stems = [] if video.path is None else [path.stem for path in images_in(Path(video.path))]

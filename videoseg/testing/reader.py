@@ -42,7 +42,7 @@ class ReaderContract:
 
     def write(self, path: Path, frames: list[Frame], fps: float) -> None:
         """Write a file that the reader is to open; an H.264 MP4 unless you override it."""
-        from videoseg.video.writer import write_video
+        from videoseg.video import write_video
 
         write_video(path, frames, fps=fps)
 

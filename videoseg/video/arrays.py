@@ -1,4 +1,4 @@
-"""Videos given as arrays, and the conversion of any picture array to an RGB frame."""
+"""Frames in memory: the conversion of any picture to an RGB frame, and a reader of arrays."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from videoseg.text import printable, shorten, shorten_text
 from videoseg.types import FloatArray, Frame, Size
 
 __all__ = [
+    "DEFAULT_FPS",
     "EIGHT_BIT_MODES",
     "ArrayReader",
     "as_array",
@@ -30,7 +31,10 @@ EIGHT_BIT_MODES: dict[str, str] = {
     "La": "LA",
     "RGBa": "RGBA",
 }
-"""Modes of Pillow whose values are eight bits wide, and what each passes through towards RGB."""
+"""Modes of Pillow with values of eight bits, and the next mode on the way to RGB."""
+
+DEFAULT_FPS = 24.0
+"""Frames per second of pictures that come without a time."""
 
 _SHAPES = "(H, W, 3), (H, W, 4), (H, W, 1) or (H, W)"
 
@@ -49,9 +53,9 @@ def is_pillow_image(value: object) -> bool:
 
 
 def pillow_array(image: Any) -> npt.NDArray[Any]:
-    """Return a picture of Pillow as an array, as RGB if it has eight bits of whatever kind.
+    """Return a picture of Pillow as an array, as RGB if its mode has eight bits.
 
-    The numbers of a palette or of CMYK would otherwise be taken for grey or RGB values.
+    Otherwise palette indices or CMYK values would be taken for gray or RGB.
     """
     while image.mode in EIGHT_BIT_MODES and image.mode != "RGB":
         image = image.convert(EIGHT_BIT_MODES[image.mode])
@@ -62,7 +66,7 @@ def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
     """Return a picture, or several, as an array; one of Pillow as RGB if it has eight bits.
 
     Raises:
-        VideoError: If no array can be made of it.
+        VideoError: If it cannot be converted to an array.
     """
     if is_pillow_image(value):
         from videoseg.video.picture_files import picture_errors
@@ -70,7 +74,7 @@ def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
         try:
             return pillow_array(value)
         except picture_errors() as error:
-            # Pillow decodes a file not before its pixels are asked for.
+            # Pillow decodes a file only when its pixels are used.
             reason = shorten_text(printable(" ".join(str(error).split())), 200)
             raise VideoError(
                 f"{name} cannot be decoded ({reason}); replace its file, or leave it out"
@@ -79,29 +83,29 @@ def as_array(value: Any, *, name: str) -> npt.NDArray[Any]:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise VideoError(
-            f"no array can be made of {name}, a value of type {type(value).__name__}; give "
-            "tensor.detach().cpu() for a tensor on another device or with a gradient"
+            f"{name}, a value of type {type(value).__name__}, cannot be converted to an array; "
+            "give tensor.detach().cpu() for a tensor on another device or with a gradient"
         ) from error
 
 
 def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
-    """Return a read-only RGB frame from a color, grey or RGBA picture.
+    """Return a read-only RGB frame from a color, gray or RGBA picture.
 
-    An RGB array that is laid out row by row is not copied. Alpha is ignored: the color
-    that is stored counts, whatever its opacity.
+    A contiguous RGB array is not copied. Alpha is ignored: the stored color counts, whatever
+    its opacity.
 
     Args:
         array: A picture, shape (H, W, 3), (H, W, 4), (H, W, 1) or (H, W), dtype uint8, or one
             of Pillow, of any mode with eight bits.
-        name: What to call it in an error.
+        name: Its name in errors.
 
     Returns:
         RGB uint8, shape (H, W, 3), contiguous and not writeable.
 
     Raises:
-        ShapeError: If the shape is another one or has no pixels.
-        VideoError: If the values are not uint8, it is the path of a picture instead of one, or
-            no array can be made of it.
+        ShapeError: If it has another shape or no pixels.
+        VideoError: If the values are not uint8, it is a path instead of a picture, or it cannot
+            be converted to an array.
     """
     if isinstance(array, (str, os.PathLike)):
         raise VideoError(
@@ -110,8 +114,8 @@ def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
         )
     picture = as_array(array, name=name)
     shape = picture.shape
-    is_grey = picture.ndim == 2 or (picture.ndim == 3 and shape[2] == 1)
-    if not is_grey and (picture.ndim != 3 or shape[2] not in (3, 4)):
+    is_gray = picture.ndim == 2 or (picture.ndim == 3 and shape[2] == 1)
+    if not is_gray and (picture.ndim != 3 or shape[2] not in (3, 4)):
         raise ShapeError(name, actual=shape, expected=_SHAPES)
     if 0 in shape:
         raise ShapeError(name, actual=shape, expected=f"{_SHAPES} with at least one pixel")
@@ -120,7 +124,7 @@ def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
             f"{name} must hold uint8 values in 0..255, got {picture.dtype}; "
             "scale it to 0..255 and call .astype(numpy.uint8)"
         )
-    if is_grey:
+    if is_gray:
         picture = np.broadcast_to(picture.reshape(shape[0], shape[1], 1), (*shape[:2], 3))
     frame: Frame = np.ascontiguousarray(picture[:, :, :3])
     # A view, so that the caller's own array stays as writeable as it was.
@@ -130,13 +134,17 @@ def rgb_frame(array: Any, *, name: str = "frame") -> Frame:
 
 
 class ArrayReader:
-    """Serves frames that are already in memory; converts each one only when asked for it.
+    """Reads frames that are already in memory; each is converted when it is read.
 
     Args:
         frames: An array of shape (T, H, W, 3), (T, H, W, 4), (T, H, W, 1) or (T, H, W), or
             a sequence of pictures of one size; uint8. A single (H, W, 3) or (H, W, 4)
             picture is a video of one frame.
         fps: Frames per second.
+
+    Attributes:
+        size: (height, width) of the frames.
+        timestamps: Times of the frames in seconds, shape (T,).
 
     Raises:
         ShapeError: If a shape does not fit or the pictures differ in size.
@@ -150,18 +158,18 @@ class ArrayReader:
         if len(self._frames) == 0:
             raise VideoError("a video needs at least one frame, got none")
         first = rgb_frame(self._frames[0], name="frame 0")
-        self._size: Size = (first.shape[0], first.shape[1])
+        self.size: Size = (first.shape[0], first.shape[1])
         if not isinstance(self._frames, np.ndarray):
             for index, picture in enumerate(self._frames):
                 shape = np.shape(picture)
-                if shape[:2] != self._size or len(shape) not in (2, 3):
-                    height, width = self._size
+                if shape[:2] != self.size or len(shape) not in (2, 3):
+                    height, width = self.size
                     raise ShapeError(
                         f"frame {index}",
                         actual=tuple(shape),
                         expected=f"({height}, {width}, 3) like frame 0",
                     )
-        self._timestamps = uniform_timestamps(len(self._frames), fps)
+        self.timestamps = uniform_timestamps(len(self._frames), fps)
 
     @staticmethod
     def _as_pictures(frames: npt.NDArray[Any] | Sequence[Any]) -> npt.NDArray[Any] | list[Any]:
@@ -176,16 +184,6 @@ class ArrayReader:
                 "frames", actual=frames.shape, expected="(T, H, W, 3), (T, H, W, 4) or (T, H, W)"
             )
         return frames
-
-    @property
-    def size(self) -> Size:
-        """(height, width) of the frames."""
-        return self._size
-
-    @property
-    def timestamps(self) -> FloatArray:
-        """Times of the frames in seconds, shape (T,)."""
-        return self._timestamps
 
     def read(self, index: int) -> Frame:
         """Return one frame, RGB uint8, shape (H, W, 3)."""

@@ -1,8 +1,9 @@
-"""Opening a media file with PyAV and saying plainly why one cannot be opened."""
+"""Media files opened with PyAV: the stream that counts, and why a file cannot be read."""
 
 from __future__ import annotations
 
 import errno
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,24 +16,29 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["open_container", "require_file", "require_pyav", "stream_warnings"]
+__all__ = ["missing_bytes", "open_container", "require_file", "require_pyav", "stream_warnings"]
 
-# Older ones crash on MPEG program streams and give BT.709 pictures the colors of BT.601.
+# Older versions crash on MPEG program streams and give BT.709 pictures the colors of BT.601.
 _OLDEST_PYAV = (17, 1)
 
-# From here on ``av.open`` takes text that is not UTF-8 as it is and cannot be told what to do.
+# From this version on ``av.open`` accepts metadata that is not UTF-8 and has no option for it.
 _LENIENT_PYAV = (19,)
 
 # Names that stand for several files, as shells and FFmpeg have them.
 _PATTERN = re.compile(r"[*?]|%[0-9]*d")
 
-# Demuxers that make moving pictures of what is no video: text becomes a terminal recording,
-# scripts and playlists name other files or addresses to read.
+# Demuxers that make moving pictures of files that are not videos: text becomes a terminal
+# recording, scripts and playlists name other files or addresses to read.
 _REFUSED_FORMATS = frozenset({"tty", "concat", "hls", "dash", "ffmetadata", "lavfi", "webvtt"})
+
+# How much of a file is read to find its stated length.
+_HEAD_BYTES = 4096
+
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 
 
 def require_pyav() -> None:
-    """Check that PyAV is installed, in a version that decodes without fault.
+    """Check that PyAV is installed, in a version that decodes correctly.
 
     Raises:
         MissingDependencyError: If it is not.
@@ -53,7 +59,7 @@ def require_pyav() -> None:
 
 
 def require_file(path: Path, *, reader: str) -> None:
-    """Check that a path is a regular file with something in it.
+    """Check that a path is a regular file that is not empty.
 
     Raises:
         VideoError: If it does not exist, is a folder, a pipe, a device or a socket, is empty
@@ -74,17 +80,16 @@ def require_file(path: Path, *, reader: str) -> None:
 
 
 def open_container(
-    path: Path, *, reader: str, applies_edits: bool = True
+    path: Path, *, applies_edits: bool = True
 ) -> tuple[InputContainer, VideoStream]:
     """Open a video file and choose its video stream.
 
     Only local files are read, whatever the file itself refers to. Of several video streams
-    the one is taken that players show: the default one if the file names one, else the
+    the one is chosen that players show: the default one if the file names one, else the
     largest, else the first; a single picture only where nothing moves.
 
     Args:
         path: The file.
-        reader: The name of the reader, for errors.
         applies_edits: Whether to give what the edit list of an MP4 file shows, or what is stored.
 
     Returns:
@@ -97,25 +102,24 @@ def open_container(
     require_pyav()
     from av.error import FFmpegError
 
-    require_file(path, reader=reader)
+    require_file(path, reader="pyav")
     try:
         container = _open(path, applies_edits=applies_edits)
     except (FFmpegError, OSError, ValueError) as error:
-        raise VideoError(
-            f"{show_path(path)} is not a video that can be read ({_reason(error)}); if it plays "
-            "elsewhere, convert it to MP4 with H.264, otherwise copy or download it again",
-            path=str(path),
-            reader=reader,
+        raise _error(
+            path,
+            f"is not a video that can be read ({_reason(error)}); if it plays elsewhere, convert "
+            "it to MP4 with H.264, otherwise copy or download it again",
         ) from error
     try:
-        return container, _chosen_stream(container, path, reader=reader)
+        return container, _choose_stream(container, path)
     except VideoError:
         container.close()
         raise
 
 
 def stream_warnings(container: InputContainer, path: Path) -> tuple[str, ...]:
-    """Return what is to be said of a file that does not tell which video stream counts."""
+    """Return a warning about a file that does not say which video stream counts."""
     streams = _ranked_streams(container)
     rivals = [stream for stream in streams if _rank(stream)[:2] == _rank(streams[0])[:2]]
     if len(rivals) < 2:
@@ -126,6 +130,22 @@ def stream_warnings(container: InputContainer, path: Path) -> tuple[str, ...]:
         f"{path.name} has {len(rivals)} video streams and does not say which one counts; the "
         f"{which} ({width}x{height}) is read",
     )
+
+
+def missing_bytes(path: Path) -> int:
+    """Return how many bytes a file lacks at its end; 0 also where its head does not say.
+
+    AVI and Matroska (WebM) files begin with their length. If a download or copy ended early,
+    the rest is readable and FFmpeg does not report that something is missing.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        present = os.fstat(file.fileno()).st_size
+    stated = _matroska_length(head) if head.startswith(_EBML) else _riff_length(head)
+    return max(0, stated - present)
 
 
 def _open(path: Path, *, applies_edits: bool) -> InputContainer:
@@ -146,29 +166,24 @@ def _pyav_version() -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"[0-9]+", av.__version__)[:2])
 
 
-def _chosen_stream(container: InputContainer, path: Path, *, reader: str) -> VideoStream:
-    formats = set(container.format.name.split(","))
-    if formats & _REFUSED_FORMATS:
-        raise VideoError(
-            f"{show_path(path)} is not a video but a text or playlist file "
-            f"({container.format.long_name}); give the video itself",
-            path=str(path),
-            reader=reader,
+def _choose_stream(container: InputContainer, path: Path) -> VideoStream:
+    name = container.format.long_name
+    if set(container.format.name.split(",")) & _REFUSED_FORMATS:
+        raise _error(
+            path, f"is not a video but a text or playlist file ({name}); give the video itself"
         )
     streams = _ranked_streams(container)
     if not streams:
-        raise VideoError(
-            f"{show_path(path)} has no video stream ({container.format.long_name}); "
-            "give a file with moving pictures, and a photo as JPEG or PNG",
-            path=str(path),
-            reader=reader,
+        raise _error(
+            path,
+            f"has no video stream ({name}); give a file with moving pictures, and a photo as "
+            "JPEG or PNG",
         )
     if getattr(streams[0], "codec_context", None) is None:
-        raise VideoError(
-            f"{show_path(path)} is encoded in a way that cannot be decoded here; convert it to "
-            "MP4 with H.264, or copy or download it again if it should be that",
-            path=str(path),
-            reader=reader,
+        raise _error(
+            path,
+            "is encoded in a way that cannot be decoded here; convert it to MP4 with H.264, or "
+            "copy or download it again if it should be that",
         )
     return streams[0]
 
@@ -198,13 +213,40 @@ def _dimensions(stream: VideoStream) -> tuple[int, int]:
     return (context.width, context.height) if context is not None else (0, 0)
 
 
+def _riff_length(head: bytes) -> int:
+    size = int.from_bytes(head[4:8], "little")
+    # A program that writes to a pipe cannot go back to fill in the length.
+    is_known = head[:4] == b"RIFF" and 0 < size < 0xFFFFFFFF
+    return 8 + size if is_known else 0
+
+
+def _matroska_length(head: bytes) -> int:
+    header, at = _matroska_number(head, len(_EBML))
+    at += header
+    if head[at : at + len(_SEGMENT)] != _SEGMENT:
+        return 0
+    size, begin = _matroska_number(head, at + len(_SEGMENT))
+    return begin + size if size else 0
+
+
+def _matroska_number(data: bytes, at: int) -> tuple[int, int]:
+    """Return a number of variable length, 0 if it is "unknown", and where it ends."""
+    first = data[at] if at < len(data) else 0
+    if not first:
+        return 0, at
+    length = 9 - first.bit_length()
+    most = 2 ** (7 * length) - 1
+    number = int.from_bytes(data[at : at + length], "big") & most
+    return (0 if number == most else number), at + length
+
+
 def _why_no_file(path: Path, error: Exception) -> str:
     shown = show_path(path)
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         if path.is_symlink():
             return (
-                f"{shown} is a link to a file that is not there; fetch that file or give the one "
-                "you mean"
+                f"{shown} is a link to a file that does not exist; fetch that file or give "
+                "another one"
             )
         if "://" in str(path) or str(path).startswith(("http:", "https:", "rtsp:")):
             hint = "download it first, videos are read from local files only"
@@ -230,3 +272,7 @@ def _why_no_file(path: Path, error: Exception) -> str:
 def _reason(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(str(text).split()).lower()
+
+
+def _error(path: Path, words: str) -> VideoError:
+    return VideoError(f"{show_path(path)} {words}", path=str(path), reader="pyav")

@@ -4,17 +4,18 @@ decord is fast at reading one frame after another, but it is no longer maintaine
 FFmpeg is old. Measured against frames counted out one by one it is exact for the common
 case, 8-bit 4:2:0 pictures of even size whose groups of frames stand on their own; elsewhere
 it gives other colors (odd sizes, 10 bits, MPEG-4 part 2), other frames after a jump (groups
-that lean on the one before, gradual refresh, times missing from the file), or hangs (damage).
+that depend on the one before, gradual refresh, times missing from the file), or hangs (damage).
 
 That is why ``Video.open`` decodes with PyAV unless asked otherwise, and why this reader
-looks before it leaps: it examines the file with PyAV, and where decord cannot be relied on
-PyAV decodes in its place and ``warnings`` says why. The frames are the same either way.
+examines a file with PyAV first: where decord cannot be relied on, PyAV decodes in its place
+and ``warnings`` says why. The frames are the same either way. decord comes with
+``pip install "videoseg[decord]"``.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ import numpy as np
 
 from videoseg.errors import MissingDependencyError, VideoError
 from videoseg.text import show_path
-from videoseg.types import FloatArray, Frame, Size
-from videoseg.video.pyav import PyavReader
+from videoseg.types import Frame
+from videoseg.video.pyav import DecoderPool, PyavReader
 
 __all__ = ["DecordReader"]
 
@@ -34,15 +35,21 @@ _EXACT_CODECS = frozenset({"h264", "hevc", "vp8", "vp9"})
 
 _PIXEL_FORMATS = frozenset({"yuv420p", "yuvj420p"})
 
-# Decoders kept open while no one uses them; each has threads and buffers of its own.
+# Decoders kept open while unused; each has threads and buffers of its own.
 _MAX_IDLE_DECODERS = 2
 
 
-class DecordReader:
+class DecordReader(PyavReader):
     """Reads a video file with decord where that is exact, and with PyAV where it is not.
+
+    Going backwards is always done with PyAV, which can hold pictures before their conversion,
+    in half the memory.
 
     Args:
         path: The file.
+
+    Attributes:
+        name: The name of the reader that decodes: ``decord``, or ``pyav`` in its place.
 
     Raises:
         MissingDependencyError: If decord or PyAV is not installed.
@@ -50,41 +57,26 @@ class DecordReader:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._decord = _import_decord()
-        self._path = Path(path)
-        self._pyav = PyavReader(self._path)
-        self._idle: list[_Decoder] = []
-        self._lock = threading.Lock()
-        self._closed = False
+        decord = _import_decord()
+        super().__init__(path)
+        self._decoders = DecoderPool(
+            self._path,
+            functools.partial(_Decoder, decord, self._path),
+            max_idle=_MAX_IDLE_DECODERS,
+            reader="decord",
+        )
         self._obstacle = self._first_obstacle()
-
-    @property
-    def name(self) -> str:
-        """The name of the reader that decodes: ``decord``, or ``pyav`` in its place."""
-        return "pyav" if self._obstacle else "decord"
-
-    @property
-    def size(self) -> Size:
-        """(height, width) of the frames, rotation applied."""
-        return self._pyav.size
-
-    @property
-    def fps(self) -> float:
-        """Average frames per second."""
-        return self._pyav.fps
-
-    @property
-    def timestamps(self) -> FloatArray:
-        """Presentation time of every decodable frame in seconds from the first, shape (T,)."""
-        return self._pyav.timestamps
+        self.name = "pyav" if self._obstacle else "decord"
+        if self._obstacle:
+            self._decoders.close()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with the file, and why decord does not decode it."""
         if not self._obstacle:
-            return self._pyav.warnings
+            return super().warnings
         return (
-            *self._pyav.warnings,
+            *super().warnings,
             f"{self._path.name} is decoded with PyAV instead of decord: {self._obstacle}",
         )
 
@@ -95,20 +87,19 @@ class DecordReader:
             VideoError: If it cannot be decoded or the reader is closed.
         """
         if self._obstacle:
-            return self._pyav.read(index)
+            return super().read(index)
         return next(self.iter_frames(index, index + 1))
 
     def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames [start, stop) in order, decoding each once."""
         if self._obstacle:
-            yield from self._pyav.iter_frames(start, stop)
+            yield from super().iter_frames(start, stop)
             return
-        decoder: _Decoder | None = None
         index = start
         try:
-            decoder = self._take(start)
-            for index in range(start, stop):
-                yield decoder.read(index)
+            with self._decoders.borrow(start) as decoder:
+                for index in range(start, stop):
+                    yield decoder.read(index)
         except _DecordError as error:
             raise VideoError(
                 f"decord cannot decode frame {index} of {show_path(self._path)} ({error}); "
@@ -117,31 +108,19 @@ class DecordReader:
                 frame=index,
                 reader="decord",
             ) from error
-        finally:
-            if decoder is not None:
-                self._give_back(decoder)
-
-    def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
-        """Yield the frames from stop - 1 down to start, each group decoded once.
-
-        PyAV does this: it can hold pictures before their conversion, in half the memory.
-        """
-        yield from self._pyav.iter_backward(start, stop)
 
     def close(self) -> None:
         """Release the decoders."""
-        with self._lock:
-            self._closed = True
-            self._idle.clear()
-        self._pyav.close()
+        self._decoders.close()
+        super().close()
 
     def _first_obstacle(self) -> str:
         """Return why decord cannot be relied on for this file; empty where it can."""
-        index = self._pyav.index
-        height, width = index.size
+        index = self.index
+        height, width = self.size
         if index.num_streams > 1:
             return "it has several video streams"
-        if index.orientation.is_mirror_image:
+        if index.format.orientation.is_mirror_image:
             return "its pictures are shown mirrored"
         if index.is_edited:
             return "an edit list leaves frames out"
@@ -151,50 +130,27 @@ class DecordReader:
             return "frames have no time of their own"
         if index.codec not in _EXACT_CODECS:
             return f"decoders of {index.codec} differ in their rounding"
-        if index.pixel_format not in _PIXEL_FORMATS:
-            return f"its pictures are {index.pixel_format}, not 8-bit 4:2:0"
+        if index.format.pixel_format not in _PIXEL_FORMATS:
+            return f"its pictures are {index.format.pixel_format}, not 8-bit 4:2:0"
         if height % 2 or width % 2:
             return f"a side of {width}x{height} is odd"
         if not all(point.is_fresh_start for point in index.seek_points):
-            return "groups of frames lean on the ones before them"
+            return "groups of frames depend on the ones before them"
         try:
             return self._first_difference()
         except _DecordError as error:
             return f"decord fails ({error})"
 
     def _first_difference(self) -> str:
-        index = self._pyav.index
-        decoder = _Decoder(self._decord, self._path)
-        if decoder.num_frames != index.num_frames:
-            return f"decord finds {decoder.num_frames} frames where there are {index.num_frames}"
-        last_group = index.group_start(index.num_frames - 1)
-        for position in sorted({0, min(2, index.num_frames - 1), last_group}):
-            theirs, ours = decoder.read(position), self._pyav.read(position)
-            if not np.array_equal(theirs, ours):
-                return f"decord gives another picture for frame {position}"
-        self._idle.append(decoder)
+        num_frames = self.index.num_frames
+        last_group = self.index.group_start(num_frames - 1)
+        with self._decoders.borrow(0) as decoder:
+            if decoder.num_frames != num_frames:
+                return f"decord finds {decoder.num_frames} frames where there are {num_frames}"
+            for position in sorted({0, min(2, num_frames - 1), last_group}):
+                if not np.array_equal(decoder.read(position), super().read(position)):
+                    return f"decord gives another picture for frame {position}"
         return ""
-
-    def _take(self, index: int) -> _Decoder:
-        with self._lock:
-            if self._closed:
-                raise VideoError(
-                    f"{show_path(self._path)} has been closed; open it again to read "
-                    f"frame {index}",
-                    path=str(self._path),
-                    frame=index,
-                    reader="decord",
-                )
-            if self._idle:
-                best = min(self._idle, key=lambda decoder: abs(decoder.next_index - index))
-                self._idle.remove(best)
-                return best
-        return _Decoder(self._decord, self._path)
-
-    def _give_back(self, decoder: _Decoder) -> None:
-        with self._lock:
-            if not self._closed and len(self._idle) < _MAX_IDLE_DECODERS:
-                self._idle.append(decoder)
 
 
 def _import_decord() -> Any:
@@ -204,8 +160,8 @@ def _import_decord() -> Any:
     except (ImportError, OSError) as error:
         raise MissingDependencyError(
             "the reader 'decord' needs decord, which is not installed or does not load "
-            f"here ({error}); run: python -m pip install decord, or use reader='pyav', "
-            "which gives the same frames"
+            f'here ({error}); run: python -m pip install "videoseg[decord]", or use '
+            "reader='pyav', which gives the same frames"
         ) from error
     finally:
         # Importing decord appends its folder to the search path of every program started later.
@@ -215,11 +171,11 @@ def _import_decord() -> Any:
 
 
 class _DecordError(Exception):
-    """decord gave up; the message is its own first line."""
+    """An error of decord, with the first line of its message."""
 
     def __init__(self, error: Exception) -> None:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        # The time and the place in the source that come first say nothing to a user.
+        # The line begins with a time and a place in decord's source, of no use to a user.
         super().__init__(lines[0].rpartition(": ")[2] if lines else type(error).__name__)
 
 
@@ -235,6 +191,12 @@ class _Decoder:
             raise _DecordError(error) from error
         self.next_index = 0
 
+    def can_play_on_to(self, _index: int) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._reader = None
+
     @property
     def num_frames(self) -> int:
         return len(self._reader)
@@ -245,7 +207,7 @@ class _Decoder:
         except (self._error, RuntimeError, IndexError) as error:
             raise _DecordError(error) from error
         self.next_index = index + 1
-        # What comes out depends on the bridge that someone may have set for the whole process.
+        # The type depends on the bridge, which may be set for the whole process.
         frame: Frame = np.asarray(
             picture.asnumpy() if hasattr(picture, "asnumpy") else picture, dtype=np.uint8
         )

@@ -1,9 +1,8 @@
-"""What the edit list of an MP4 file shows of the frames that are stored.
+"""The edit list of an MP4 file: which of the stored frames are shown, and when.
 
-FFmpeg applies edit lists, too, but drops frames where parts meet that lean on what is left out,
-is some frames off in their times, and takes a pause for a part of its own. Where a list does
-more than to start or delay the video, it is therefore read here and applied to an index of all
-stored frames.
+FFmpeg applies edit lists, too, but drops frames that depend on frames left out, is some frames
+off in their times, and treats a pause as a part of its own. Where a list does more than start
+or delay the video, it is therefore read here and applied to an index of all stored frames.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ _MAX_BYTES = 2**28
 
 @dataclass(frozen=True)
 class Part:
-    """A part of what is stored that is shown without a break.
+    """A part of the stored track that is shown without a break.
 
     Args:
         time: When it is shown, in seconds from the start.
-        begin: The time in the track, in its own units, with which it begins.
-        duration: How long it is, in the track's units.
+        begin: Where it begins in the track, in the track's units.
+        duration: Its length, in the track's units.
     """
 
     time: Fraction
@@ -42,11 +41,11 @@ class Part:
 
 @dataclass(frozen=True)
 class EditList:
-    """What is shown of a track.
+    """The parts of a track that are shown.
 
     Args:
         parts: The parts, in order.
-        is_plain: Whether there is one part, and no pause behind it.
+        is_plain: Whether there is one part, without a pause behind it.
     """
 
     parts: tuple[Part, ...]
@@ -58,8 +57,8 @@ class Schedule:
     """Which of the stored frames are shown, and when.
 
     Args:
-        positions: For every frame of the video the stored one it is, shape (T,).
-        times: When it is shown, in seconds from the first, shape (T,).
+        positions: The stored frame of every frame of the video, shape (T,).
+        times: When each is shown, in seconds from the first, shape (T,).
     """
 
     positions: tuple[int, ...]
@@ -75,7 +74,7 @@ def edit_list_of(path: Path, track: int, time_base: Fraction) -> EditList | None
         time_base: Seconds of one of the track's units.
 
     Returns:
-        The list; None where there is none that could be read, or one that changes the speed.
+        The list; None if there is none, or if it cannot be read or changes the speed.
     """
     try:
         movie = _movie_header(path)
@@ -85,7 +84,7 @@ def edit_list_of(path: Path, track: int, time_base: Fraction) -> EditList | None
                 entries = _body(_body(body, "edts"), "elst")
                 return _edit_list(entries, Fraction(1, rate), time_base)
     except (OSError, struct.error, LookupError, ZeroDivisionError):
-        # Half a header, or one of another version, is FFmpeg's to make something of.
+        # A damaged header, or one of another version, is left to FFmpeg.
         return None
     return None
 

@@ -1,11 +1,12 @@
-"""Folders of numbered pictures, and lists of them, as videos."""
+"""Readers of pictures as videos: one frame a file, or several frames in one file."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from videoseg.errors import VideoError
 from videoseg.text import show_path
@@ -15,53 +16,26 @@ from videoseg.video.picture_files import (
     Darkness,
     depth_of,
     open_picture,
-    reading,
+    pages_of,
+    report_errors,
     seek_first,
     to_rgb,
     upright_size,
 )
 
-__all__ = ["IMAGE_SUFFIXES", "ImageReader", "images_in", "natural_order"]
+if TYPE_CHECKING:
+    from PIL import Image
 
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
+__all__ = ["AnimationReader", "ImageReader", "holds_several"]
 
-
-def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a sort key that puts ``frame2`` before ``frame10``."""
-    parts = re.split(r"([0-9]+)", name)
-    return tuple(
-        (0, int(part), part) if part.isdecimal() else (1, 0, part.casefold())
-        for part in parts
-        if part
-    )
-
-
-def images_in(folder: Path) -> list[Path]:
-    """Return the pictures directly inside a folder in natural order, without hidden files.
-
-    What only bears a picture's name (a link to nothing, a pipe) is among them: leaving it out
-    would move every frame behind it by one. ``ImageReader`` refuses it.
-
-    Raises:
-        OSError: If the folder cannot be listed.
-    """
-    with os.scandir(folder) as entries:
-        names = [
-            entry.name
-            for entry in entries
-            if not entry.name.startswith(".")
-            and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
-            and not os.path.isdir(entry.path)  # noqa: PTH112 -- a loop of links is no folder
-        ]
-    return [folder / name for name in sorted(names, key=lambda name: (natural_order(name), name))]
+# How long browsers show a picture of an animation whose duration is 0.
+_DEFAULT_SECONDS = 0.1
 
 
 class ImageReader:
     """Reads pictures as the frames of a video.
 
-    Grey, palette, 16-bit and transparent pictures become RGB (alpha is ignored, 16 bits keep
+    Gray, palette, 16-bit and transparent pictures become RGB (alpha is ignored, 16 bits keep
     their upper eight), and the orientation a camera wrote into EXIF is applied. The header
     of every picture is read when the video is opened, so that a picture of another size or
     with values of unknown range is found before any work starts.
@@ -69,7 +43,11 @@ class ImageReader:
     Args:
         paths: The pictures in the order of the frames.
         fps: Frames per second.
-        warnings: What is known to be doubtful about them, one sentence each.
+        warnings: What is already known to be doubtful about them, one sentence each.
+
+    Attributes:
+        size: (height, width) of the frames, EXIF orientation applied.
+        timestamps: Times of the frames in seconds, shape (T,).
 
     Raises:
         VideoError: If there is no picture, one cannot be read, or sizes differ.
@@ -87,62 +65,37 @@ class ImageReader:
         self._warnings = tuple(warnings)
         self._darkness = Darkness()
         self._num_in_file: dict[Path, int] = {}
-        self._size = self._check_header(0)
-        for index in range(1, len(self._paths)):
-            size = self._check_header(index)
-            if size != self._size:
-                raise VideoError(
-                    f"{show_path(self._paths[index])} is {size[1]}x{size[0]} pixels but the "
-                    f"frames before it are {self._size[1]}x{self._size[0]}; resize or remove it",
-                    path=str(self._paths[index]),
-                    frame=index,
-                    reader="images",
-                )
-        self._timestamps = uniform_timestamps(len(self._paths), fps)
-
-    @property
-    def size(self) -> Size:
-        """(height, width) of the frames, EXIF orientation applied."""
-        return self._size
-
-    @property
-    def timestamps(self) -> FloatArray:
-        """Times of the frames in seconds, shape (T,)."""
-        return self._timestamps
+        self.size: Size = (0, 0)
+        for index in range(len(self._paths)):
+            self._check_header(index)
+        self.timestamps = uniform_timestamps(len(self._paths), fps)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is doubtful about the pictures, as far as they have been read."""
-        several = next(iter(self._num_in_file.items()), None)
-        if several is None:
-            return self._warnings + self._darkness.warnings
-        path, count = several
-        return (
-            *self._warnings,
+        several = tuple(
             f"{path.name} holds {count} pictures and only the first is a frame here; to read all "
-            "of one file, open that file by itself",
-            *self._darkness.warnings,
+            "of one file, open that file by itself"
+            for path, count in [*self._num_in_file.items()][:1]
         )
+        return self._warnings + several + self._darkness.warnings
 
     def read(self, index: int) -> Frame:
         """Return one frame, RGB uint8, shape (H, W, 3).
 
         Raises:
-            VideoError: If the picture cannot be decoded or has changed size since.
+            VideoError: If the picture cannot be decoded or its size has changed.
         """
         path = self._paths[index]
-        with reading(path, frame=index), open_picture(path) as image:
+        with report_errors(path, frame=index), open_picture(path) as image:
             seek_first(image)
             frame, brightest = to_rgb(image, name=show_path(path))
+            if frame.shape[:2] != self.size:
+                raise VideoError(
+                    f"{show_path(path)} was {self.size[1]}x{self.size[0]} pixels when the video "
+                    f"was opened and is {frame.shape[1]}x{frame.shape[0]} now; open it again"
+                )
         self._darkness.note(path.name, brightest)
-        if frame.shape[:2] != self._size:
-            raise VideoError(
-                f"{show_path(path)} was {self._size[1]}x{self._size[0]} pixels when the video "
-                f"was opened and is {frame.shape[1]}x{frame.shape[0]} now; open the video again",
-                path=str(path),
-                frame=index,
-                reader="images",
-            )
         return frame
 
     def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
@@ -153,10 +106,124 @@ class ImageReader:
     def close(self) -> None:
         """Do nothing: no picture stays open."""
 
-    def _check_header(self, index: int) -> Size:
+    def _check_header(self, index: int) -> None:
         path = self._paths[index]
-        with reading(path, frame=index), open_picture(path) as image:
+        with report_errors(path, frame=index), open_picture(path) as image:
             if (count := seek_first(image)) > 1:
                 self._num_in_file[path] = count
             depth_of(image, name=show_path(path))
-            return upright_size(image)
+            size = upright_size(image)
+            if index == 0:
+                self.size = size
+            elif size != self.size:
+                raise VideoError(
+                    f"{show_path(path)} is {size[1]}x{size[0]} pixels but the frames before it "
+                    f"are {self.size[1]}x{self.size[0]}; resize or remove it"
+                )
+
+
+def holds_several(path: Path) -> bool:
+    """Return whether a picture file holds more than one picture that is meant to be seen.
+
+    Raises:
+        VideoError: If it cannot be read.
+    """
+    with report_errors(path, frame=0), open_picture(path) as image:
+        return len(pages_of(image)) > 1
+
+
+class AnimationReader:
+    """Reads the pictures of one file as the frames of a video.
+
+    Those of an animation are shown as long as the file says, and each is what a viewer sees:
+    the parts that changed, drawn over what was there. The pages of a TIFF file have no times;
+    previews and masks among them are not frames.
+
+    Args:
+        path: The file.
+        fps: Frames per second where the file does not say how long a picture is shown.
+
+    Attributes:
+        size: (height, width) of the frames.
+        timestamps: Times of the frames in seconds, shape (T,).
+
+    Raises:
+        VideoError: If it cannot be read, or its pictures differ in size.
+    """
+
+    def __init__(self, path: Path, *, fps: float) -> None:
+        self._path = path
+        self._darkness = Darkness()
+        with report_errors(path, frame=0), open_picture(path) as image:
+            self._pages = pages_of(image)
+        self.size: Size = (0, 0)
+        seconds = []
+        for index, image in self._seek_each(0, len(self._pages)):
+            depth_of(image, name=show_path(path))
+            size = upright_size(image)
+            if index == 0:
+                self.size = size
+            elif size != self.size:
+                raise VideoError(
+                    f"picture {index} of {show_path(path)} is {size[1]}x{size[0]} pixels but "
+                    f"those before it are {self.size[1]}x{self.size[0]}; save pictures of one "
+                    "size, or the one you mean as a file of its own",
+                    path=str(path),
+                    frame=index,
+                    reader="images",
+                )
+            seconds.append(_seconds_shown(image))
+        self.timestamps = _start_times(seconds, fps)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about the pictures, as far as they have been read."""
+        return self._darkness.warnings
+
+    def read(self, index: int) -> Frame:
+        """Return one frame, RGB uint8, shape (H, W, 3); an animation is decoded up to it.
+
+        Raises:
+            VideoError: If it cannot be decoded.
+        """
+        return next(self.iter_frames(index, index + 1))
+
+    def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames [start, stop) in order, opening the file once."""
+        for index, image in self._seek_each(start, stop):
+            with report_errors(self._path, frame=index):
+                frame, brightest = to_rgb(image, name=show_path(self._path))
+            self._darkness.note(self._path.name, brightest)
+            yield frame
+
+    def close(self) -> None:
+        """Do nothing: the file does not stay open."""
+
+    def _seek_each(self, start: int, stop: int) -> Iterator[tuple[int, Image.Image]]:
+        """Yield the open file at each of its pictures in turn."""
+        with report_errors(self._path, frame=start):
+            image = open_picture(self._path)
+        with image:
+            for index in range(start, stop):
+                with report_errors(self._path, frame=index):
+                    image.seek(self._pages[index])
+                yield index, image
+
+
+def _seconds_shown(image: Image.Image) -> float | None:
+    """Return how long the current picture of an open file is shown; None if it does not say."""
+    if image.format == "TIFF":
+        return None
+    if image.format in ("WEBP", "AVIF"):
+        # The duration is only known once the picture is decoded.
+        image.load()
+    milliseconds = image.info.get("duration")
+    return None if milliseconds is None else float(milliseconds) / 1000 or _DEFAULT_SECONDS
+
+
+def _start_times(seconds: list[float | None], fps: float) -> FloatArray:
+    if any(value is None for value in seconds):
+        return uniform_timestamps(len(seconds), fps)
+    times: FloatArray = np.cumsum(np.array([0.0, *seconds[:-1]], dtype=np.float64))
+    times.flags.writeable = False
+    return times

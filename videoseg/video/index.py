@@ -1,16 +1,17 @@
-"""The list of frames a video file really has, found by walking through its packets.
+"""The list of frames that a video file really has, found by reading all of its packets.
 
-What a header says about the number of frames is never used: it may be missing or wrong.
-Walking the packets reads the file once without decoding and tells the time of each frame
-and where decoding can start. Where packets and frames need not match one to one (some
+The number of frames in a header is never used: it may be missing or wrong. Reading the
+packets goes through the file once without decoding and gives the time of each frame and the
+places where decoding can start. Where packets and frames need not match one to one (some
 codecs, missing or repeated times, damage), the file is decoded once instead, without
-converting any picture. Both take a time proportional to the file, never to a header.
+converting any picture. Both take time in proportion to the file, never to a header.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,12 +20,28 @@ import numpy.typing as npt
 
 from videoseg.errors import VideoError
 from videoseg.text import show_path
-from videoseg.types import FloatArray, Size
+from videoseg.types import FloatArray
 from videoseg.video.edit_list import Schedule, edit_list_of, schedule_of
-from videoseg.video.orientation import Orientation
-from videoseg.video.scanning import Packets, SeekPoint, decode_all, probe_agrees, walk_packets
+from videoseg.video.scan import (
+    DecodedScan,
+    FrameFormat,
+    PacketScan,
+    SeekPoint,
+    scan_decoded,
+    scan_packets,
+)
 
 __all__ = ["FrameIndex", "build_index"]
+
+# How many frames at the start are decoded to see whether packets and frames match.
+_NUM_PROBED = 8
+
+# Frames per second where neither the header nor the times of frames give a rate.
+_DEFAULT_RATE = 25.0
+
+# The header's rate is used if the measured one differs by at most this share: containers that
+# keep whole milliseconds blur it a little.
+_RATE_TOLERANCE = 0.002
 
 
 @dataclass(frozen=True)
@@ -37,20 +54,17 @@ class FrameIndex:
             shape (N,).
         time_base: Seconds of one unit.
         seek_points: Where decoding can start, in order of presentation.
-        can_seek: Whether frames can be told apart by their time; where not, they are counted
-            from the beginning.
+        can_seek: Whether frames are identified by their time; if not, they are counted from
+            the beginning.
         fps: Average frames per second.
-        size: (height, width) of the frames, upright.
-        orientation: What makes the pictures upright.
-        pixel_format: FFmpeg's name for the layout of the pictures, such as ``yuv420p``.
-        bytes_per_pixel: What a decoded picture takes before its conversion to RGB.
+        format: How the frames are stored.
         num_streams: How many video streams the file has, cover pictures included.
         is_edited: Whether an edit list leaves out frames that are stored, or repeats some.
         schedule: Which of the stored frames are those of the video, where not all are in
             order. Everything but ``timestamps`` is about the stored ones.
-        warnings: What is wrong with the file, in words.
-        unusable: Positions in ``seek_points`` of those that a decoder could not start from,
-            added as they are found out.
+        warnings: What is wrong with the file, one sentence each.
+        unusable: Positions in ``seek_points`` from which decoding turned out not to work;
+            readers add to it.
     """
 
     codec: str
@@ -59,23 +73,21 @@ class FrameIndex:
     seek_points: tuple[SeekPoint, ...]
     can_seek: bool
     fps: float
-    size: Size
-    orientation: Orientation
-    pixel_format: str
-    bytes_per_pixel: float
+    format: FrameFormat
     num_streams: int = 1
     is_edited: bool = False
     schedule: Schedule | None = None
     warnings: tuple[str, ...] = ()
     unusable: set[int] = field(default_factory=set, compare=False)
-    fresh_starts: frozenset[int] = field(init=False, repr=False, compare=False)
-    _seek_pts: npt.NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        pts = np.array([point.pts for point in self.seek_points], dtype=np.int64)
-        object.__setattr__(self, "_seek_pts", pts)
-        fresh = frozenset(point.pts for point in self.seek_points if point.is_fresh_start)
-        object.__setattr__(self, "fresh_starts", fresh)
+    @cached_property
+    def fresh_starts(self) -> frozenset[int]:
+        """The times of the seek points that no frame before them reaches across."""
+        return frozenset(point.pts for point in self.seek_points if point.is_fresh_start)
+
+    @cached_property
+    def _seek_pts(self) -> npt.NDArray[np.int64]:
+        return np.array([point.pts for point in self.seek_points], dtype=np.int64)
 
     @property
     def num_frames(self) -> int:
@@ -95,8 +107,8 @@ class FrameIndex:
         return seconds
 
     def index_of(self, pts: int) -> int | None:
-        """Return the index of the frame shown at a time, or None where there is none."""
-        index = int(np.searchsorted(self.pts, pts))
+        """Return the index of the frame shown at a time, or None if there is none."""
+        index = self.first_at(pts)
         return index if index < len(self.pts) and self.pts[index] == pts else None
 
     def first_at(self, pts: int) -> int:
@@ -120,105 +132,99 @@ class FrameIndex:
         return point
 
 
-def build_index(path: Path, *, reader: str) -> FrameIndex:
+def build_index(path: Path) -> FrameIndex:
     """Find every decodable frame of a file.
-
-    Args:
-        path: The file.
-        reader: The name of the reader, for errors.
 
     Raises:
         MissingDependencyError: If PyAV is not installed.
-        VideoError: If nothing in the file can be decoded.
+        VideoError: If the file cannot be opened, or nothing in it can be decoded.
     """
-    packets = walk_packets(path, reader=reader)
+    packets = scan_packets(path)
     edits = None
     if packets.track is not None:
         edits = edit_list_of(path, packets.track, packets.time_base)
     if edits is not None and (packets.is_edited or not edits.is_plain):
-        stored = walk_packets(path, reader=reader, applies_edits=False)
-        index = _index_of(path, stored, reader=reader, applies_edits=False)
+        stored = scan_packets(path, applies_edits=False)
+        index = _index_of(path, stored)
         schedule = schedule_of(edits.parts, index.pts, index.time_base) if index.can_seek else None
         if schedule is not None:
             fps = _average_rate(schedule.times, stored)
             return replace(index, schedule=schedule, fps=fps, is_edited=True)
-    return _index_of(path, packets, reader=reader, applies_edits=True)
+    return _index_of(path, packets)
 
 
-def _index_of(path: Path, packets: Packets, *, reader: str, applies_edits: bool) -> FrameIndex:
-    if packets.is_trusted and probe_agrees(
-        path, packets, reader=reader, applies_edits=applies_edits
-    ):
-        pts = np.array(sorted(packets.pts), dtype=np.int64)
-        can_seek = True
-        warnings = packets.warnings
-        picture = packets.picture
-    else:
-        decoded = decode_all(path, reader=reader, applies_edits=applies_edits)
-        if not decoded.pts:
-            raise VideoError(
-                f"no frame of {show_path(path)} can be decoded "
-                f"({decoded.reason or 'it has none'}); copy or download it again",
-                path=str(path),
-                reader=reader,
-            )
-        known = [value for value in decoded.pts if value is not None]
-        can_seek = len(known) == len(decoded.pts) and all(
-            earlier < later for earlier, later in pairwise(known)
-        )
-        pts = np.array(known if can_seek else range(len(decoded.pts)), dtype=np.int64)
-        warnings = packets.warnings + decoded.warnings
-        if can_seek and (packets.is_damaged or decoded.num_failed):
+def _index_of(path: Path, packets: PacketScan) -> FrameIndex:
+    decoded = None
+    if packets.is_trusted:
+        probe = scan_decoded(path, applies_edits=packets.applies_edits, most=_NUM_PROBED)
+        shown = sorted(packets.pts)
+        if not probe.num_failed and probe.pts[:_NUM_PROBED] == shown[:_NUM_PROBED]:
+            decoded = replace(probe, pts=[*shown])
+    seek_points, warnings = packets.seek_points, packets.warnings
+    if decoded is None:
+        decoded = scan_decoded(path, applies_edits=packets.applies_edits)
+        warnings += _damage_warnings(path, packets, decoded)
+        if packets.is_damaged or decoded.num_failed:
             # What decoding on across an error gives is only repeatable from a fresh start.
-            packets.seek_points = [point for point in packets.seek_points if point.is_fresh_start]
-        if packets.is_edited and len(decoded.pts) < len(packets.pts) and not decoded.num_failed:
-            warnings += (
-                f"{path.name} has been cut where its frames lean on each other: of the "
-                f"{len(packets.pts)} frames that its edit list shows, {len(decoded.pts)} can be "
-                "decoded",
-            )
-        if packets.num_missing or packets.bytes_missing:
-            missing = (
-                f"{packets.num_missing} frames"
-                if packets.num_missing
-                else f"{packets.bytes_missing} bytes"
-            )
-            warnings += (
-                f"{path.name} is cut short: its header promises {missing} more than there are; "
-                f"{len(decoded.pts)} frames can be decoded; copy or download it again",
-            )
-        picture = decoded.picture
-    if picture is None:
-        raise AssertionError("a frame was decoded, so its picture is known")
-    if picture.is_askew:
+            seek_points = [point for point in seek_points if point.is_fresh_start]
+    if decoded.format is None:
+        raise VideoError(
+            f"no frame of {show_path(path)} can be decoded ({decoded.reason or 'it has none'}); "
+            "copy or download it again",
+            path=str(path),
+            reader="pyav",
+        )
+    if decoded.format.is_askew:
         warnings += (
             f"{path.name} asks for its pictures to be turned by an angle that is no quarter "
             "turn; they are shown at the nearest one",
         )
+    known = [value for value in decoded.pts if value is not None]
+    can_seek = len(known) == len(decoded.pts) and all(
+        earlier < later for earlier, later in pairwise(known)
+    )
+    pts = np.array(known if can_seek else range(len(decoded.pts)), dtype=np.int64)
     return FrameIndex(
         codec=packets.codec,
         pts=pts,
         time_base=packets.time_base,
-        seek_points=tuple(sorted(packets.seek_points)) if can_seek else (),
+        seek_points=tuple(sorted(seek_points)) if can_seek else (),
         can_seek=can_seek,
         fps=_average_rate(pts * float(packets.time_base) if can_seek else None, packets),
-        size=picture.size,
-        orientation=picture.orientation,
-        pixel_format=picture.pixel_format,
-        bytes_per_pixel=picture.bytes_per_pixel,
+        format=decoded.format,
         num_streams=packets.num_streams,
         is_edited=packets.is_edited,
         warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
-def _average_rate(times: FloatArray | None, packets: Packets) -> float:
-    """Return frames per second: the header's where the frames bear it out, else measured."""
+def _damage_warnings(path: Path, packets: PacketScan, decoded: DecodedScan) -> tuple[str, ...]:
+    warnings = []
+    num_frames = len(decoded.pts)
+    if decoded.num_failed:
+        warnings.append(
+            f"{path.name} is damaged: {decoded.num_failed} of its packets cannot be decoded "
+            f"({decoded.reason}); {num_frames} frames can"
+        )
+    elif packets.is_edited and num_frames < len(packets.pts):
+        warnings.append(
+            f"{path.name} has been cut where its frames depend on each other: of the "
+            f"{len(packets.pts)} frames that its edit list shows, {num_frames} can be decoded"
+        )
+    if packets.missing:
+        warnings.append(
+            f"{path.name} is cut short: its header promises {packets.missing} more than there "
+            f"are; {num_frames} frames can be decoded; copy or download it again"
+        )
+    return tuple(warnings)
+
+
+def _average_rate(times: FloatArray | None, packets: PacketScan) -> float:
+    """Return frames per second: the header's where it agrees with the frames, else measured."""
     stated = float(packets.header_rate) if packets.header_rate else 0.0
     if times is None or len(times) < 2:
-        return stated if stated > 0 else 25.0
+        return stated if stated > 0 else _DEFAULT_RATE
     measured = (len(times) - 1) / float(times[-1] - times[0])
-    # Containers that keep whole milliseconds blur the rate a little.
-    if stated > 0 and abs(measured - stated) <= 0.002 * stated:
+    if stated > 0 and abs(measured - stated) <= _RATE_TOLERANCE * stated:
         return stated
     return measured

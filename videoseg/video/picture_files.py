@@ -1,4 +1,4 @@
-"""Picture files of foreign origin: opened safely, turned into RGB without guessing."""
+"""Untrusted picture files: opened safely and converted to RGB without guessing."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = [
     "open_picture",
     "pages_of",
     "picture_errors",
-    "reading",
+    "report_errors",
     "seek_first",
     "to_rgb",
     "upright_size",
 ]
 
-# What Pillow may take a file for, whatever its name ends with. It knows others, some of which
-# start external programs: PostScript is handed to Ghostscript.
+# The formats that Pillow may try, whatever the file's ending. It knows others, some of which
+# start external programs: PostScript is given to Ghostscript.
 _FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
 # Orientations 5 to 8 of the EXIF standard exchange rows and columns.
@@ -51,14 +51,14 @@ _TIFF_WHITE_IS_ZERO = 0
 _TIFF_NEW_SUBFILE_TYPE, _TIFF_SUBFILE_TYPE = 254, 255
 _TIFF_REDUCED, _TIFF_MASK, _TIFF_OLD_REDUCED = 1, 4, 2
 
-# Pictures of 16 bits below this have 12 or fewer in use.
-_DIM = 4096
+# Pictures of 16 bits whose values all lie below this use 12 bits or fewer.
+_DARK_BELOW = 4096
 
 
 def open_picture(source: str | Path | bytes) -> Image.Image:
     """Open a picture file, or its content, with Pillow; reads the header only.
 
-    Every foreign picture is opened here. Only the usual formats are tried, and only regular
+    Every untrusted picture is opened here. Only common formats are tried, and only regular
     files are opened: nothing waits for a pipe and no other program is started.
 
     Args:
@@ -68,8 +68,8 @@ def open_picture(source: str | Path | bytes) -> Image.Image:
         The picture; close it, or use it as a context manager.
 
     Raises:
-        OSError: If it cannot be read, is no regular file, or no picture of these formats. A
-            damaged header raises others of ``picture_errors``.
+        OSError: If it cannot be read, is not a regular file, or not a picture of these formats.
+            A damaged header raises others of ``picture_errors``.
     """
     from PIL import Image
 
@@ -85,7 +85,7 @@ def picture_errors() -> tuple[type[Exception], ...]:
     """Return what Pillow raises for files that are damaged or that it does not know."""
     from PIL import Image
 
-    # Its readers of TIFF, GIF and AVIF let the errors of their own arithmetic out.
+    # Its readers of TIFF, GIF and AVIF do not catch errors of their own arithmetic.
     return (
         *(OSError, EOFError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError),
         *(TypeError, LookupError, ArithmeticError, RuntimeError),
@@ -94,8 +94,8 @@ def picture_errors() -> tuple[type[Exception], ...]:
 
 
 @contextlib.contextmanager
-def reading(path: Path, *, frame: int) -> Iterator[None]:
-    """Name the file, and the frame that it is, in whatever goes wrong while it is read.
+def report_errors(path: Path, *, frame: int) -> Iterator[None]:
+    """Convert errors while a picture is read into one that names the file and the frame.
 
     Raises:
         VideoError: If it cannot be read.
@@ -115,7 +115,7 @@ def reading(path: Path, *, frame: int) -> Iterator[None]:
 
 
 def pages_of(image: Image.Image) -> list[int]:
-    """Return which of the pictures in an open file are meant to be seen, at least one.
+    """Return which pictures of an open file are meant to be seen, at least one.
 
     A photo with a preview, a depth map or a second view beside it (MPO) is one picture, and
     so is a TIFF file that has smaller copies or masks of its picture as further pages.
@@ -150,7 +150,7 @@ def upright_size(image: Image.Image) -> Size:
 
 @dataclass(frozen=True)
 class Depth:
-    """How the values of a grey picture of more than eight bits are to be read.
+    """The meaning of the values of a gray picture with more than eight bits.
 
     Args:
         bits: How many bits a value has, 9 to 16.
@@ -166,11 +166,11 @@ def depth_of(image: Image.Image, *, name: str) -> Depth | None:
 
     Args:
         image: The picture.
-        name: What it is called in messages.
+        name: Its name in messages.
 
     Raises:
-        VideoError: If it holds floats, signed or 32-bit numbers, or a color space of which no
-            range can be told.
+        VideoError: If it holds floats, signed or 32-bit numbers, or a color space whose range
+            is unknown.
     """
     tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     is_unsigned = all(kind in _TIFF_UNSIGNED for kind in tags.get(_TIFF_SAMPLE_FORMAT, (1,)))
@@ -186,12 +186,12 @@ def depth_of(image: Image.Image, *, name: str) -> Depth | None:
     kind = "floating-point numbers" if image.mode == "F" else "32-bit or signed whole numbers"
     if image.mode not in ("F", "I") and is_unsigned:
         raise VideoError(
-            f"{name} is stored as {image.mode}, of which no RGB can be made; save it as RGB with "
-            "8 bits, as PNG or TIFF",
+            f"{name} is stored as {image.mode}, which cannot be converted to RGB; save it as RGB "
+            "with 8 bits, as PNG or TIFF",
             reader="images",
         )
     raise VideoError(
-        f"{name} holds {kind}, whose range nothing tells; scale them to 0..255 and save the "
+        f"{name} holds {kind}, whose range is unknown; scale them to 0..255 and save the "
         "picture as 8-bit PNG or TIFF",
         reader="images",
     )
@@ -204,15 +204,15 @@ def to_rgb(image: Image.Image, *, name: str) -> tuple[Frame, int | None]:
 
     Args:
         image: The picture, at one of its pages.
-        name: What it is called in messages.
+        name: Its name in messages.
 
     Returns:
         RGB uint8, shape (H, W, 3), and the largest value in units of 16 bits, 0..65535, of a
-        picture with more than eight, as far as its upper eight bits tell; None for others.
+        picture with more than eight, as far as its upper eight bits show it; None for others.
 
     Raises:
-        VideoError: If its values have no range that could be told; see ``depth_of``. A damaged
-            picture raises one of ``picture_errors``.
+        VideoError: If the range of its values is unknown; see ``depth_of``. A damaged picture
+            raises one of ``picture_errors``.
     """
     from PIL import ImageOps
 
@@ -221,8 +221,8 @@ def to_rgb(image: Image.Image, *, name: str) -> tuple[Frame, int | None]:
     upright = ImageOps.exif_transpose(image) if _orientation(image) != 1 else image
     if depth is None:
         frame = rgb_frame(pillow_array(upright), name=name)
-        # Of deep colors Pillow gives the upper eight bits only. Whether those below are in use
-        # where the upper are all 0 is not known.
+        # Of deep colors Pillow gives the upper eight bits only. If these are all 0, it is
+        # unknown whether those below are used.
         return frame, (int(frame.max()) << 8 | 0xFF) if is_deep else None
     largest = 2**depth.bits - 1
     values = np.clip(np.asarray(upright).astype(np.int64), 0, largest)
@@ -240,24 +240,24 @@ def _is_whole_page(image: Image.Image, page: int) -> bool:
 
 
 class Darkness:
-    """Notices pictures of many bits of which only the lowest are used, so that all look black."""
+    """Detects 16-bit pictures that only use their lowest bits, so that every frame looks black."""
 
     def __init__(self) -> None:
         self._name = ""
         self._brightest = 0
 
     def note(self, name: str, brightest: int | None) -> None:
-        """Take in the largest value of a picture, 0..65535; None for one of eight bits."""
+        """Record the largest value of a picture, 0..65535; None for one of eight bits."""
         if brightest is not None and brightest >= self._brightest:
             self._name, self._brightest = name, brightest
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A sentence about the pictures if all that have been read are all but black."""
-        if not 0 < self._brightest < _DIM:
+        """A warning if all pictures that have been read are nearly black."""
+        if not 0 < self._brightest < _DARK_BELOW:
             return ()
         return (
-            f"{self._name} is all but black: its values reach {self._brightest} of 65535, and "
+            f"{self._name} is nearly black: its values reach {self._brightest} of 65535, and "
             "the upper eight bits are kept; scale the values to the whole range and save again",
         )
 
@@ -272,8 +272,8 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def _orientation(image: Image.Image) -> int:
-    # Asking a PNG without the chunk for its EXIF decodes the whole picture to look for it
-    # behind the pixels; a header that has none is taken at its word.
+    # Asking a PNG without an EXIF chunk in its header for EXIF decodes the whole picture to
+    # look for one behind the pixels.
     if image.format == "PNG" and "exif" not in image.info:
         return 1
     value = image.getexif().get(_EXIF_ORIENTATION, 1)
@@ -285,7 +285,7 @@ def _reason(path: Path, error: Exception) -> str:
 
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         is_link = path.is_symlink()
-        return "it is a link to a file that is not there" if is_link else "there is no such file"
+        return "it is a link to a file that does not exist" if is_link else "there is no such file"
     if isinstance(error, UnidentifiedImageError):
         if path.stat().st_size == 0:
             return "the file is empty"

@@ -1,41 +1,121 @@
 """Decoding video files with PyAV, exact to the frame.
 
-A frame is known by its presentation time, never by how many frames were decoded before it.
-Decoding therefore may start at any seek point, and frame 200 is the same picture whether it
-is reached by playing on, by jumping there or by going backwards.
+A frame is identified by its presentation time, never by how many frames were decoded before
+it. Decoding may therefore start at any seek point, and frame 200 is the same picture whether
+it is reached by playing on, by jumping there or by going backwards.
 
 Decoders run on one thread each: a decoder with threads of its own hangs in a forked process.
-Several may be open at once, so that two passes over one video do not push each other from
-place to place.
+Several may be open at once, so that two passes over one video do not move each other's place.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from videoseg.errors import VideoError
 from videoseg.text import show_path
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.container import open_container
 from videoseg.video.index import FrameIndex, build_index
-from videoseg.video.scanning import SeekPoint, frames_of
+from videoseg.video.scan import SeekPoint, frames_of
 
 if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-__all__ = ["PyavReader"]
+__all__ = ["DecoderPool", "PyavReader"]
 
 _logger = logging.getLogger(__name__)
 
-# Decoders kept open while no one uses them; each holds a file and a few reference frames.
+# Decoders kept open while unused; each holds a file and a few reference frames.
 _MAX_IDLE_CURSORS = 3
+
+
+class Decoder(Protocol):
+    """A decoder at one place in a file."""
+
+    next_index: int
+
+    def can_play_on_to(self, index: int, /) -> bool:
+        """Return whether decoding on from here is the way to a frame."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+
+_DecoderT = TypeVar("_DecoderT", bound=Decoder)
+
+
+class DecoderPool(Generic[_DecoderT]):
+    """The idle decoders of one file, lent to one pass at a time.
+
+    Args:
+        path: The file.
+        open_decoder: Opens another decoder.
+        max_idle: How many unused decoders are kept open.
+        reader: The name of the reader, for errors.
+    """
+
+    def __init__(
+        self, path: Path, open_decoder: Callable[[], _DecoderT], *, max_idle: int, reader: str
+    ) -> None:
+        self._path = path
+        self._open_decoder = open_decoder
+        self._max_idle = max_idle
+        self._reader = reader
+        self._idle: list[_DecoderT] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextlib.contextmanager
+    def borrow(self, index: int) -> Iterator[_DecoderT]:
+        """Lend the idle decoder nearest before a frame, or another one.
+
+        Raises:
+            VideoError: If the pool is closed, or no decoder can be opened.
+        """
+        decoder = self._take(index) or self._open_decoder()
+        try:
+            yield decoder
+        finally:
+            with self._lock:
+                keep = not self._closed and len(self._idle) < self._max_idle
+                if keep:
+                    self._idle.append(decoder)
+            if not keep:
+                decoder.close()
+
+    def close(self) -> None:
+        """Close the idle decoders now and lent ones when they come back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for decoder in idle:
+            decoder.close()
+
+    def _take(self, index: int) -> _DecoderT | None:
+        with self._lock:
+            if self._closed:
+                raise VideoError(
+                    f"{show_path(self._path)} has been closed; open it again to read "
+                    f"frame {index}",
+                    path=str(self._path),
+                    frame=index,
+                    reader=self._reader,
+                )
+            ready = [decoder for decoder in self._idle if decoder.can_play_on_to(index)]
+            if ready:
+                best = min(ready, key=lambda decoder: abs(decoder.next_index - index))
+                self._idle.remove(best)
+                return best
+            return self._idle.pop(0) if len(self._idle) >= self._max_idle else None
 
 
 class PyavReader:
@@ -43,7 +123,15 @@ class PyavReader:
 
     Args:
         path: The file.
-        backward_bytes: Bound on the undecoded pictures held while going backwards.
+        backward_bytes: Bound on the decoded pictures held while going backwards, before their
+            conversion to RGB.
+
+    Attributes:
+        index: Where the frames are in the file.
+        size: (height, width) of the frames, rotation applied.
+        fps: Average frames per second.
+        timestamps: Presentation time of every decodable frame in seconds from the first,
+            shape (T,).
 
     Raises:
         MissingDependencyError: If PyAV is not installed.
@@ -55,46 +143,31 @@ class PyavReader:
     def __init__(self, path: str | Path, *, backward_bytes: int = 128 * 2**20) -> None:
         self._path = Path(path)
         self._backward_bytes = backward_bytes
-        self._index = build_index(self._path, reader=self.name)
-        self._timestamps = self._index.timestamps
-        self._size = self._index.size
-        schedule = self._index.schedule
+        self.index = build_index(self._path)
+        self.size: Size = self.index.format.size
+        self.fps = self.index.fps
+        self.timestamps: FloatArray = self.index.timestamps
+        schedule = self.index.schedule
         self._positions: Sequence[int] = (
-            range(self._index.num_frames) if schedule is None else schedule.positions
+            range(self.index.num_frames) if schedule is None else schedule.positions
         )
         self._stand_ins: set[int] = set()
         self._resized: dict[int, Size] = {}
-        self._idle: list[_Cursor] = []
         self._lock = threading.Lock()
-        self._closed = False
-
-    @property
-    def size(self) -> Size:
-        """(height, width) of the frames, rotation applied."""
-        return self._size
-
-    @property
-    def index(self) -> FrameIndex:
-        """Where the frames are in the file."""
-        return self._index
-
-    @property
-    def fps(self) -> float:
-        """Average frames per second."""
-        return self._index.fps
-
-    @property
-    def timestamps(self) -> FloatArray:
-        """Presentation time of every decodable frame in seconds from the first, shape (T,)."""
-        return self._timestamps
+        self._cursors = DecoderPool(
+            self._path,
+            functools.partial(_Cursor, self._path, self.index),
+            max_idle=_MAX_IDLE_CURSORS,
+            reader="pyav",
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is wrong with the file, in words, as far as it has been read."""
+        """What is wrong with the file, as far as it has been read, one sentence each."""
         with self._lock:
             missing = sorted(self._stand_ins)
             resized = min(self._resized.items(), default=None)
-        warnings = list(self._index.warnings)
+        warnings = list(self.index.warnings)
         if missing:
             warnings.append(
                 f"{self._path.name} is damaged: {len(missing)} frames cannot be decoded and the "
@@ -104,7 +177,7 @@ class PyavReader:
             index, (height, width) = resized
             warnings.append(
                 f"{self._path.name} changes its picture size: frame {index} is {width}x{height}, "
-                f"and all are given as {self._size[1]}x{self._size[0]} like the first"
+                f"and all are given as {self.size[1]}x{self.size[0]} like the first"
             )
         return tuple(warnings)
 
@@ -114,110 +187,71 @@ class PyavReader:
         Raises:
             VideoError: If there is no such frame, it cannot be decoded, or the reader is closed.
         """
-        if not 0 <= index < len(self._timestamps):
+        if not 0 <= index < len(self.timestamps):
             raise VideoError(
-                f"{self._path.name} has no frame {index}: it has {len(self._timestamps)}",
+                f"{self._path.name} has no frame {index}: it has {len(self.timestamps)}",
                 path=str(self._path),
                 frame=index,
                 reader="pyav",
             )
-        cursor = self._take(self._positions[index])
-        try:
+        with self._cursors.borrow(self._positions[index]) as cursor:
             return cursor.to_rgb(self._decode(cursor, index))
-        finally:
-            self._give_back(cursor)
 
     def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames [start, stop) in order, decoding each once."""
         if start >= stop:
             return
-        cursor = self._take(self._positions[start])
-        try:
+        with self._cursors.borrow(self._positions[start]) as cursor:
             for index in range(start, stop):
                 yield cursor.to_rgb(self._decode(cursor, index))
-        finally:
-            self._give_back(cursor)
 
     def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames from stop - 1 down to start.
 
         Each group of frames that is decoded from one seek point is decoded once where it
-        fits in ``backward_bytes`` before conversion to RGB, and otherwise in several parts.
+        fits in ``backward_bytes``, and otherwise in several parts.
         """
-        cursor = self._take(self._positions[start])
-        try:
+        with self._cursors.borrow(self._positions[start]) as cursor:
             while stop > start:
                 part = self._backward_part(self._first_in_group(start, stop), stop)
                 held = [self._decode(cursor, index) for index in part]
                 stop -= len(held)
                 while held:
                     yield cursor.to_rgb(held.pop())
-        finally:
-            self._give_back(cursor)
 
     def close(self) -> None:
         """Release the decoders."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for cursor in idle:
-            cursor.close()
+        self._cursors.close()
 
     def _first_in_group(self, start: int, stop: int) -> int:
-        """Return from where on decoding straight on leads to the frame before ``stop``."""
+        """Return the first frame from which decoding in order leads to the one before ``stop``."""
         first = stop - 1
-        group = self._index.group_start(self._positions[first])
+        group = self.index.group_start(self._positions[first])
         while first > start and group <= self._positions[first - 1] == self._positions[first] - 1:
             first -= 1
         return first
 
     def _backward_part(self, first: int, stop: int) -> range:
-        height, width = self._size
-        frame_bytes = height * width * self._index.bytes_per_pixel
+        height, width = self.size
+        frame_bytes = height * width * self.index.format.bytes_per_pixel
         most = max(1, int(self._backward_bytes / frame_bytes))
         return range(max(first, stop - most), stop)
 
     def _decode(self, cursor: _Cursor, index: int) -> VideoFrame:
         frame, is_stand_in = cursor.advance_to(self._positions[index])
-        size = self._index.orientation.size_of((frame.height, frame.width))
-        if is_stand_in or size != self._size:
+        size = self.index.format.orientation.size_of((frame.height, frame.width))
+        if is_stand_in or size != self.size:
             with self._lock:
                 if is_stand_in:
                     self._stand_ins.add(index)
-                if size != self._size:
+                if size != self.size:
                     self._resized[index] = size
         return frame
-
-    def _take(self, index: int) -> _Cursor:
-        with self._lock:
-            if self._closed:
-                raise VideoError(
-                    f"{show_path(self._path)} has been closed; open it again to read "
-                    f"frame {index}",
-                    path=str(self._path),
-                    frame=index,
-                    reader=self.name,
-                )
-            ready = [cursor for cursor in self._idle if cursor.can_play_on_to(index)]
-            if ready:
-                best = max(ready, key=lambda cursor: cursor.next_index)
-                self._idle.remove(best)
-                return best
-            if len(self._idle) >= _MAX_IDLE_CURSORS:
-                return self._idle.pop(0)
-        return _Cursor(self._path, self._index)
-
-    def _give_back(self, cursor: _Cursor) -> None:
-        with self._lock:
-            if not self._closed and len(self._idle) < _MAX_IDLE_CURSORS:
-                self._idle.append(cursor)
-                return
-        cursor.close()
 
 
 @functools.lru_cache(maxsize=1)
 def _one_thread() -> dict[str, int]:
-    """Return what keeps the conversion of pictures from starting threads."""
+    """Return the options that keep the conversion of pictures from starting threads."""
     from av.video.frame import VideoFrame
     from av.video.reformatter import VideoReformatter
 
@@ -225,7 +259,7 @@ def _one_thread() -> dict[str, int]:
     try:
         VideoReformatter().reformat(VideoFrame(2, 2, "yuv420p"), format="rgb24", **options)
     except TypeError:
-        # Versions of PyAV that cannot be told have a conversion without threads.
+        # Older versions of PyAV do not have the option, and convert without threads.
         return {}
     return options
 
@@ -284,12 +318,12 @@ class _Cursor:
 
     def to_rgb(self, frame: VideoFrame) -> Frame:
         """Convert a decoded frame to RGB, upright."""
-        orientation = self._index.orientation
-        height, width = orientation.size_of(self._index.size)
+        orientation = self._index.format.orientation
+        height, width = orientation.size_of(self._index.format.size)
         picture: Any = self._converter.reformat(
             frame, width=width, height=height, format="rgb24", **_one_thread()
         ).to_ndarray()
-        # Rows come padded where their length is no multiple of what the processor likes.
+        # Rows are padded to a multiple of what vector instructions need.
         rgb = orientation.upright(picture)
         rgb.flags.writeable = False
         return rgb
@@ -298,7 +332,7 @@ class _Cursor:
         from av.video.reformatter import VideoReformatter
 
         self._container, self._stream = open_container(
-            self._path, reader="pyav", applies_edits=self._index.schedule is None
+            self._path, applies_edits=self._index.schedule is None
         )
         self._stream.codec_context.thread_count = 1
         self._converter = VideoReformatter()
@@ -309,7 +343,7 @@ class _Cursor:
     def _jump_before(self, index: int) -> None:
         """Place the decoder so that the next frames lead to an index."""
         point = self._index.seek_point_before(index) if self._index.can_seek else -1
-        # A first point has nothing before it that it could do without.
+        # The first point is the start of the file.
         while point > 0:
             if self._start_from(self._index.seek_points[point], index):
                 return
@@ -323,7 +357,7 @@ class _Cursor:
         from av.video.frame import PictureType
 
         self._last = self._pending = None
-        # Containers seek by one or the other; the wrong one lands a whole group off.
+        # Containers seek by one or the other; the wrong one is a whole group off.
         for timestamp in dict.fromkeys((point.pts, point.dts)):
             landing = self._land(timestamp)
             if landing is not None and landing[0].pts == point.pts:
@@ -338,8 +372,8 @@ class _Cursor:
         self._pending = next(self._frames, None)
         if self._pending is None:
             return False
-        # A stream may call a place a start where pictures mend themselves little by little,
-        # or the picture there may be damaged: what follows would depend on how one came there.
+        # A stream may mark a place as a start where pictures are refreshed gradually, or the
+        # picture there may be damaged: the frames behind it would depend on the way there.
         found, frame = self._pending
         whole = frame.pict_type in (PictureType.I, PictureType.SI, PictureType.NONE)
         self.next_index = floor
@@ -368,7 +402,7 @@ class _Cursor:
     ) -> Iterator[tuple[int, VideoFrame]]:
         """Yield (index, frame) in order of presentation, none below ``floor``.
 
-        Frames below it lean on frames before the seek point, which were not decoded.
+        Frames below it depend on frames before the seek point, which were not decoded.
         """
         from av.error import FFmpegError
 
@@ -383,9 +417,9 @@ class _Cursor:
             frames: list[VideoFrame] = []
             try:
                 if packet is not first and self._is_fresh_start(packet):
-                    # In a sound file this changes nothing. In a damaged one it keeps errors
-                    # from leaking into the next group, where a jump would not bring them.
-                    frames += self._emptied()
+                    # This changes nothing in an intact file. In a damaged one it keeps errors
+                    # out of the next group, as a jump there would.
+                    frames += self._flush()
                 frames += frames_of(packet)
             except FFmpegError as error:
                 _logger.debug("%s: a packet cannot be decoded: %s", self._path, error)
@@ -400,12 +434,12 @@ class _Cursor:
                         yield index, frame
 
     def _is_fresh_start(self, packet: Packet[VideoStream]) -> bool:
-        # What an edit list leaves out may carry the time of a frame that it shows elsewhere.
+        # A frame that an edit list leaves out may have the time of one that it shows elsewhere.
         is_start = packet.is_keyframe and not packet.is_discard
         return is_start and packet.pts in self._index.fresh_starts
 
-    def _emptied(self) -> list[VideoFrame]:
-        """Take the last pictures out of the decoder and make it forget everything."""
+    def _flush(self) -> list[VideoFrame]:
+        """Take the last pictures out of the decoder and reset it."""
         context = self._stream.codec_context
         try:
             return list(context.decode(None))

@@ -1,4 +1,4 @@
-"""A video: frames by index, decoded when asked for."""
+"""``Video``: frames by index, decoded on demand, from any source of frames."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import VideoError
-from videoseg.types import FloatArray, Frame, Size, VideoFacts
-from videoseg.video.arrays import uniform_timestamps
-from videoseg.video.core import GrowingReader, VideoCore
-from videoseg.video.iterators import LiveReader
-from videoseg.video.opening import DEFAULT_FPS, frames_core, iterator_core, path_core
+from videoseg.text import shorten
+from videoseg.types import FloatArray, Frame, Size, VideoFacts, VideoSource
+from videoseg.video.arrays import DEFAULT_FPS, ArrayReader, as_array, is_pillow_image
+from videoseg.video.frame_store import FrameStore
+from videoseg.video.iterators import IteratorReader, LiveReader, SpoolReader
+from videoseg.video.sources import SourceReader, checked_fps, open_path
 
-__all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video"]
+__all__ = ["DEFAULT_CACHE_BYTES", "DEFAULT_FPS", "Video", "as_video"]
 
 DEFAULT_CACHE_BYTES = 256 * 2**20
 """Bound on the decoded frames a video holds: 218 frames of 854x480."""
 
 
 class Video:
-    """A video as the stages see it: RGB frames by index, lazily decoded.
+    """A video as the stages see it: RGB frames by index, decoded lazily.
 
     Make one with ``open``, ``from_frames`` or ``from_iterator`` and close it, or use it as
     a context manager. Frames are read-only because they are shared; copy one to draw in it.
@@ -46,9 +47,9 @@ class Video:
         (10, (48, 64, 3), 0.25)
     """
 
-    def __init__(self, core: VideoCore, *, indices: range | None = None) -> None:
-        """Wrap what has been opened; use ``open`` and the ``from_`` methods instead."""
-        self._core = core
+    def __init__(self, store: FrameStore, *, indices: range | None = None) -> None:
+        """Wrap an open store; use ``open`` and the ``from_`` methods instead."""
+        self._store = store
         self._indices = indices
 
     @classmethod
@@ -67,20 +68,20 @@ class Video:
                 ``2.png`` before ``10.png``. A list of files gives the pictures in its own
                 order. A file with several pictures (animated WebP or PNG, TIFF with pages)
                 is a video of them.
-            reader: How to decode a video file: ``auto`` (PyAV), ``pyav``, ``decord`` or the
-                name of a registered reader.
+            reader: How to decode a video file: ``auto`` (PyAV), ``pyav``, ``decord`` (an
+                extra, see ``videoseg[decord]``) or the name of a registered reader.
             cache_bytes: Bound on the decoded frames held in memory. A pass that goes backwards
                 holds up to 128 MiB more while it lasts.
             fps: Frames per second, replacing what the file says; pictures have 24 unless
                 it is given.
 
         Raises:
-            VideoError: If there is nothing there that can be read.
+            VideoError: If it does not exist or cannot be read.
             MissingDependencyError: If the reader needs a package that is not installed.
             ComponentNotFoundError: If there is no reader of this name.
             ConfigError: If ``fps`` or ``cache_bytes`` is out of range.
         """
-        return cls(path_core(path, reader=reader, cache_bytes=cache_bytes, fps=fps))
+        return cls(open_path(path, reader=reader, cache_bytes=cache_bytes, fps=fps))
 
     @classmethod
     def from_frames(
@@ -102,7 +103,9 @@ class Video:
             ShapeError: If a shape does not fit or pictures differ in size.
             VideoError: If there is no frame or the values are not uint8.
         """
-        return cls(frames_core(frames, fps=fps, name=name))
+        rate = checked_fps(fps) or DEFAULT_FPS
+        reader = ArrayReader(frames, fps=rate)
+        return cls(FrameStore(name, reader_name="frames", reader=reader, fps=rate))
 
     @classmethod
     def from_iterator(
@@ -117,7 +120,7 @@ class Video:
     ) -> Video:
         """Make a video of pictures that arrive one after another.
 
-        The first picture is taken at once, the others when they are asked for.
+        The first picture is taken immediately, the others when they are needed.
 
         Args:
             frames: Yields pictures of one size, uint8: (H, W, 3), (H, W, 4) or (H, W).
@@ -125,7 +128,7 @@ class Video:
             name: A short name.
             live: False for an iterator that ends: every frame stays readable, beyond
                 ``cache_bytes`` from a temporary file, and asking for the number of frames
-                consumes the iterator. True for a source that may go on for ever: only the
+                consumes the iterator. True for a source that may never end: only the
                 latest frames are held and ``num_frames`` is None until it ends.
             live_buffer: How many of the latest frames of a live source are held, even if
                 they take more than ``cache_bytes``.
@@ -135,35 +138,33 @@ class Video:
             ShapeError: If a shape does not fit.
             VideoError: If there is no frame or the values are not uint8.
         """
-        core = iterator_core(
-            frames,
-            fps=fps,
-            name=name,
-            live=live,
-            live_buffer=live_buffer,
-            cache_bytes=cache_bytes,
-        )
-        return cls(core)
+        rate = checked_fps(fps) or DEFAULT_FPS
+        reader: IteratorReader
+        if live:
+            reader = LiveReader(frames, fps=rate, memory_bytes=cache_bytes, min_frames=live_buffer)
+        else:
+            reader = SpoolReader(frames, fps=rate, memory_bytes=cache_bytes)
+        return cls(FrameStore(name, reader_name=reader.kind, reader=reader, fps=rate))
 
     @property
     def name(self) -> str:
         """A short name for messages and result folders."""
-        return self._core.name
+        return self._store.name
 
     @property
     def path(self) -> str | None:
         """Where the video is read from; None for frames in memory and lists of files."""
-        return self._core.path
+        return self._store.path
 
     @property
     def size(self) -> Size:
         """(height, width) of every frame."""
-        return self._core.size
+        return self._store.size
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is wrong with the file although it can be read, one sentence each."""
-        return self._core.warnings()
+        """Problems of a source that can be read in spite of them, one sentence each."""
+        return self._store.warnings
 
     @property
     def offset(self) -> int:
@@ -173,12 +174,12 @@ class Video:
     @property
     def time_offset(self) -> float:
         """The time in the whole video of this view's first frame, in seconds."""
-        return self._base_time(self.offset)
+        return self._store.time_of(self.offset)
 
     @property
     def is_live(self) -> bool:
         """Whether the video is a live source that has not ended."""
-        reader = self._core.reader()
+        reader = self._store.reader()
         return self._indices is None and isinstance(reader, LiveReader) and not reader.ended
 
     @property
@@ -189,14 +190,12 @@ class Video:
     @property
     def fps(self) -> float:
         """Average frames per second."""
-        rate = self._core.fixed_fps
-        if rate is None:
-            rate = float(getattr(self._core.reader(), "fps", 0.0)) or self._measured_fps()
+        rate = self._store.fps
         return rate / abs(self._indices.step) if self._indices is not None else rate
 
     @property
     def duration(self) -> float:
-        """Seconds from the first frame's appearance to the last one's end.
+        """Seconds from the start of the first frame to the end of the last.
 
         Raises:
             VideoError: If the source is live and has not ended.
@@ -209,7 +208,7 @@ class Video:
 
         Of a live source, the frames that have arrived so far.
         """
-        times = self._base_timestamps()
+        times = self._store.timestamps
         if self._indices is None:
             return times
         times = times[np.asarray(self._indices, dtype=np.int64)]
@@ -226,17 +225,17 @@ class Video:
             raise VideoError(
                 f"{self.name} is a live source that has not ended, its number of frames is not "
                 "known; read it with iter_frames()",
-                reader=self._core.reader_name,
+                reader=self._store.reader_name,
             )
         return len(self._range())
 
     def __repr__(self) -> str:
         height, width = self.size
-        if self._core.is_closed:
+        if self._store.is_closed:
             return f"Video({self.name!r}, {width}x{height}, closed)"
         # Showing a video must not consume what it comes from.
-        reader = self._core.reader()
-        if self._indices is None and isinstance(reader, GrowingReader):
+        reader = self._store.reader()
+        if self._indices is None and isinstance(reader, IteratorReader):
             count = f"{reader.num_frames_seen} frames so far"
         else:
             count = f"{len(self)} frames"
@@ -259,7 +258,7 @@ class Video:
         """
         if isinstance(index, slice):
             return self._view(self._sliced(index), f"[{index.start}:{index.stop}:{index.step}]")
-        return self._core.read(self._base_index(operator.index(index)))
+        return self._store.read(self._base_index(operator.index(index)))
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame in order."""
@@ -273,8 +272,8 @@ class Video:
             VideoError: If there is no such frame or it cannot be decoded.
         """
         base = [self._base_index(operator.index(index)) for index in indices]
-        # In ascending order a decoder plays on instead of jumping about.
-        frames = {index: self._core.read(index) for index in sorted(set(base))}
+        # In ascending order a decoder plays on instead of seeking.
+        frames = {index: self._store.read(index) for index in sorted(set(base))}
         return [frames[index] for index in base]
 
     def iter_frames(
@@ -292,12 +291,12 @@ class Video:
             VideoError: If a frame cannot be decoded, or a live source is to be read
                 backwards before it has ended.
         """
-        reader = self._core.reader()
+        reader = self._store.reader()
         from_the_start = start >= 0 and (stop is None or stop >= 0) and not reverse
-        if self._indices is None and isinstance(reader, GrowingReader) and from_the_start:
+        if self._indices is None and isinstance(reader, IteratorReader) and from_the_start:
             index = start
             while (stop is None or index < stop) and reader.has(index):
-                yield index, self._core.read(index)
+                yield index, self._store.read(index)
                 index += 1
             return
         indices = range(len(self))[start:stop]
@@ -307,11 +306,11 @@ class Video:
         if not base:
             return
         if base.step == 1:
-            frames = self._core.iter_forward(base.start, base.stop)
+            frames = self._store.iter_forward(base.start, base.stop)
         elif base.step == -1:
-            frames = self._core.iter_backward(base[-1], base[0] + 1)
+            frames = self._store.iter_backward(base[-1], base[0] + 1)
         else:
-            frames = (self._core.read(index) for index in base)
+            frames = (self._store.read(index) for index in base)
         yield from zip(indices, frames, strict=True)
 
     def window(self, start: int, stop: int | None = None) -> Video:
@@ -324,9 +323,9 @@ class Video:
             if stop is None or start < 0 or stop <= start:
                 raise VideoError(
                     f"a window of a live source needs 0 <= start < stop, got [{start}, {stop})",
-                    reader=self._core.reader_name,
+                    reader=self._store.reader_name,
                 )
-            return Video(self._core, indices=range(start, stop))
+            return Video(self._store, indices=range(start, stop))
         end = len(self) if stop is None else stop
         if not 0 <= start < end <= len(self):
             raise VideoError(
@@ -342,32 +341,35 @@ class Video:
         Raises:
             VideoError: If there is no such frame.
         """
-        time = self._base_time(self._base_index(operator.index(index)))
+        time = self._store.time_of(self._base_index(operator.index(index)))
         return abs(time - self.time_offset)
 
     def frame_at(self, seconds: float) -> int:
-        """Return the index of the frame on show at a time: the last that has appeared by then.
+        """Return the index of the frame that is shown at a time.
 
         Args:
-            seconds: Time from the first frame. Before the first is the first, after the
-                last is the last.
+            seconds: Time from the first frame. Times before the first frame give the first,
+                times after the last give the last.
+
+        Raises:
+            VideoError: If the time is not finite.
         """
         if not math.isfinite(seconds):
             raise VideoError(f"a time in seconds must be finite, got {seconds}", path=self.path)
         times = self.timestamps
-        # Times are sums of fractions; a hair's breadth early is in time.
+        # Times are sums of fractions; a microsecond of tolerance covers their rounding.
         index = int(np.searchsorted(times, seconds + 1e-6, side="right")) - 1
         return min(max(index, 0), len(times) - 1)
 
     def decode_in_order(self) -> None:
-        """Tell that all frames will be needed, in whatever order.
+        """Announce that all frames will be needed, in any order. Pipelines call it.
 
-        If they fit into ``cache_bytes``, each is then decoded once: reading a frame decodes
-        those before it, too, and all are kept. Otherwise, and for a view, which needs only its
-        own frames, nothing changes. Pipelines call it.
+        If they fit into ``cache_bytes``, each is then decoded once: reading a frame also
+        decodes those before it, and all are kept. Otherwise, and for a view, which needs only
+        its own frames, nothing changes.
         """
         if self._indices is None:
-            self._core.decode_in_order()
+            self._store.decode_in_order()
 
     def facts(self) -> VideoFacts:
         """Return what a result records about this video.
@@ -382,14 +384,14 @@ class Video:
             size=self.size,
             fps=self.fps,
             duration=self.duration,
-            reader=self._core.reader_name,
+            reader=self._store.reader_name,
             timestamps=_varying(self.timestamps, self.fps),
         )
 
     def close(self) -> None:
         """Release the decoder and the cache. Closing a view or closing twice does nothing."""
         if self._indices is None:
-            self._core.close()
+            self._store.close()
 
     def __enter__(self) -> Video:
         return self
@@ -406,15 +408,15 @@ class Video:
         """Return the indices of this video's frames in the whole video."""
         if self._indices is not None:
             return self._indices
-        return range(len(self._core.timestamps()))
+        return range(self._store.num_frames)
 
     def _sliced(self, part: slice) -> range:
         if self._indices is not None:
             return self._indices[part]
-        reader = self._core.reader()
+        reader = self._store.reader()
         start = 0 if part.start is None else operator.index(part.start)
-        if isinstance(reader, GrowingReader) and part.stop is not None and start >= 0:
-            # A part with known ends needs nothing of what comes after it.
+        if isinstance(reader, IteratorReader) and part.stop is not None and start >= 0:
+            # A part with known ends does not depend on the frames behind it.
             stop = operator.index(part.stop)
             if stop > 0 and (self.is_live or reader.has(stop - 1)):
                 return range(stop)[part]
@@ -427,13 +429,13 @@ class Video:
                 "a video needs at least one",
                 path=self.path,
             )
-        return Video(self._core, indices=indices)
+        return Video(self._store, indices=indices)
 
     def _base_index(self, index: int) -> int:
         """Return the index in the whole video of one of this video's frames."""
-        reader = self._core.reader()
-        if self._indices is None and isinstance(reader, GrowingReader) and index >= 0:
-            # The reader waits for the frame and says so itself where there is none.
+        reader = self._store.reader()
+        if self._indices is None and isinstance(reader, IteratorReader) and index >= 0:
+            # The reader waits for the frame and raises an error if there is none.
             return index
         indices = self._range() if index >= 0 else range(len(self)) and self._range()
         try:
@@ -444,30 +446,69 @@ class Video:
                 f"{self.name} has no frame {index}: it has {count}, from 0 to {count - 1}",
                 path=self.path,
                 frame=index,
-                reader=self._core.reader_name,
+                reader=self._store.reader_name,
             ) from None
 
-    def _base_timestamps(self) -> FloatArray:
-        times = self._core.timestamps()
-        if self._core.fixed_fps is not None:
-            return uniform_timestamps(len(times), self._core.fixed_fps)
-        return times
 
-    def _base_time(self, index: int) -> float:
-        if self._core.fixed_fps is not None:
-            return index / self._core.fixed_fps
-        return float(self._core.timestamps()[index])
+def as_video(value: Any, *, fps: float | None = None, live_buffer: int = 0) -> Video:
+    """Return a video for a path, frames, an iterator, or a video.
 
-    def _measured_fps(self) -> float:
-        times = self._core.timestamps()
-        span = float(times[-1] - times[0]) if len(times) > 1 else 0.0
-        return (len(times) - 1) / span if span > 0 else DEFAULT_FPS
+    Args:
+        value: A path as text or ``Path`` (a video file, a folder of pictures, a picture), or
+            a list of the paths of pictures; an array or a sequence of pictures; an iterator
+            of pictures; a ``Video``, which is returned as it is; or any other ``VideoSource``.
+        fps: Frames per second of paths and pictures, replacing what a file says.
+        live_buffer: 0 to keep every frame of an iterator. Otherwise an iterator is taken
+            for a live source that may never end, of which at least this many of the latest
+            frames are held.
+
+    Raises:
+        VideoError: If it is none of these, or cannot be read.
+        ShapeError: If an array has another shape than pictures have.
+    """
+    if isinstance(value, Video):
+        return value
+    if hasattr(type(value), "iter_frames") and hasattr(type(value), "timestamps"):
+        return _video_of_source(value)
+    if isinstance(value, (str, os.PathLike)):
+        return Video.open(value, fps=fps)
+    if hasattr(value, "read") and hasattr(value, "readline"):
+        raise VideoError(
+            f"an open file ({shorten(getattr(value, 'name', type(value).__name__))}) is not a "
+            "video; give its path, or write what it holds to a file and give the path of that"
+        )
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind in "OU" and value.ndim == 1:
+            return as_video(value.tolist(), fps=fps)
+        return Video.from_frames(value, fps=fps)
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
+        frames = [value] if is_pillow_image(value) else as_array(value, name="a video")
+        return Video.from_frames(frames, fps=fps)
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        if value and all(isinstance(item, (str, os.PathLike)) for item in value):
+            return Video.open(value, fps=fps)
+        return Video.from_frames(value, fps=fps)
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray, dict)):
+        return Video.from_iterator(value, fps=fps, live=live_buffer > 0, live_buffer=live_buffer)
+    raise VideoError(
+        f"a value of type {type(value).__name__} is not a video; give a path, an array of shape "
+        "(T, H, W, 3), a list or iterator of pictures, or a Video"
+    )
+
+
+def _video_of_source(source: VideoSource) -> Video:
+    if source.num_frames is None:
+        frames = (frame for _, frame in source.iter_frames())
+        return Video.from_iterator(frames, fps=source.fps, name=source.name, live=True)
+    facts = source.facts()
+    reader = SourceReader(source)
+    return Video(FrameStore(source.name, facts.path, reader_name=facts.reader, reader=reader))
 
 
 def _varying(times: FloatArray, fps: float) -> tuple[float, ...]:
-    """Return the times of a clip of variable rate; none where frame i is shown at i / fps."""
+    """Return the times of a clip of variable rate; empty if frame i is shown at i / fps."""
     steady = np.arange(len(times)) / fps
-    # Half of what is shown of a time; containers round by a millisecond at most.
+    # Half of the precision with which times are printed; containers round by 1 ms at most.
     if bool((np.abs(times - steady) <= 0.005).all()):
         return ()
     return tuple(round(float(time), 6) for time in times)

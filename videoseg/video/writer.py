@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,7 @@ __all__ = ["VideoWriter", "write_video"]
 
 # H.264 first: every browser plays it. The others are what a PyAV without x264 may have.
 _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
-    # A keyframe every 48 frames makes jumping about in a player quick.
+    # A keyframe every 48 frames makes seeking in a player quick.
     ("libx264", {"crf": "18", "preset": "veryfast", "g": "48"}),
     ("libopenh264", {}),
     ("h264_videotoolbox", {}),
@@ -38,11 +38,11 @@ _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
 _BT601 = 6
 _LIMITED_RANGE = 1
 
-# Times are kept to this fraction of a second where frames come at no constant rate, as
-# transport streams do it.
+# Units per second in which the times of frames at a variable rate are kept, as in transport
+# streams.
 _CLOCK = 90_000
 
-# Containers that count in milliseconds blur a constant rate by that much.
+# Seconds by which containers that count in milliseconds blur a constant rate.
 _BLUR_SECONDS = 0.0015
 
 # Rates are kept as fractions of this size, so that 29.97... becomes 30000/1001 again.
@@ -60,7 +60,7 @@ class VideoWriter:
     column twice. The index stands at the front, so that a browser can start playing at once.
 
     Args:
-        path: Where to write; the folder is made if need be. The name should end in ``.mp4``.
+        path: Where to write; the folder is created if necessary. The name should end in ``.mp4``.
         fps: Frames per second. Common fractional rates such as 30000/1001 are kept exactly.
         timestamps: When each frame appears, in seconds from the first, ascending, shape (T,);
             by default every ``1 / fps``. Frames at a variable rate then stay in step with the
@@ -72,7 +72,7 @@ class VideoWriter:
     Raises:
         ConfigError: If ``fps``, ``size`` or ``quality`` is out of range, or times do not ascend.
         MissingDependencyError: If PyAV is not installed.
-        OutputError: If the file cannot be written or no H.264 encoder is at hand.
+        OutputError: If the file cannot be written or there is no H.264 encoder.
 
     Example:
         >>> import numpy as np
@@ -103,7 +103,7 @@ class VideoWriter:
             raise ConfigError(f"quality must be within 0..51, got {quality}")
         require_pyav()
         self._path = expand_path(path)
-        # The process in the name keeps two writers of one path out of each other's way.
+        # The process in the name keeps two writers of one path apart.
         self._partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         self._size = size
         self._quality = quality
@@ -113,10 +113,8 @@ class VideoWriter:
         self._is_closed = False
         if os.path.isdir(self._path):  # noqa: PTH112 -- a name may be too long to be asked about
             raise OutputError(f"{show_path(self._path)} is a folder; give the name of a file")
-        try:
+        with self._report_errors():
             self._path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._failure(error) from error
 
     @property
     def path(self) -> Path:
@@ -132,23 +130,18 @@ class VideoWriter:
         """Append one frame.
 
         Args:
-            frame: RGB uint8, shape (H, W, 3); grey and RGBA are taken too, without alpha.
+            frame: RGB uint8, shape (H, W, 3); gray and RGBA are taken too, without alpha.
 
         Raises:
-            ShapeError: If the shape is no picture's or not that of the frames before.
+            ShapeError: If it has no shape of a picture, or another one than the frames before.
             VideoError: If the values are not uint8, the writer is closed, or there are more
                 frames than timestamps.
             OutputError: If the file cannot be written.
         """
-        from av.error import FFmpegError
         from av.video.frame import VideoFrame
 
         if self._is_closed:
-            raise VideoError(
-                f"{show_path(self._path)} is finished; make a new VideoWriter to write "
-                "more frames",
-                path=str(self._path),
-            )
+            raise self._misuse("is finished; make a new VideoWriter to write more frames")
         picture = rgb_frame(frame, name=f"frame {self._num_frames}")
         height, width = picture.shape[:2]
         if self._size is None:
@@ -166,10 +159,8 @@ class VideoWriter:
         encoded = VideoFrame.from_ndarray(picture, format="rgb24")
         encoded.pts, encoded.duration = self._time_of(self._num_frames)
         encoded.time_base = self._time_base
-        try:
+        with self._report_errors():
             self._mux(encoded)
-        except (FFmpegError, OSError) as error:
-            raise self._failure(error) from error
         self._num_frames += 1
 
     def close(self) -> None:
@@ -179,34 +170,30 @@ class VideoWriter:
             VideoError: If no frame was written; there is no file then.
             OutputError: If the file cannot be written.
         """
-        from av.error import FFmpegError
-
         if self._is_closed:
             return
         if self._container is None:
             self._is_closed = True
-            raise VideoError(
-                f"{show_path(self._path)} was not written: a video needs at least one frame",
-                path=str(self._path),
-            )
+            raise self._misuse("was not written: a video needs at least one frame")
         try:
-            self._mux(None)
-            self._container.close()
-            self._partial.replace(self._path)
-        except (FFmpegError, OSError) as error:
+            with self._report_errors():
+                self._mux(None)
+                self._container.close()
+                self._partial.replace(self._path)
+        except OutputError:
             self.discard()
-            raise self._failure(error) from error
+            raise
         self._is_closed = True
 
     def discard(self) -> None:
-        """Give up: remove what was written and leave what was at the path before."""
+        """Remove what was written and leave an earlier file at the path as it was."""
         from av.error import FFmpegError
 
         if self._is_closed:
             return
         self._is_closed = True
         if self._container is not None:
-            # The half of a file that is about to be removed need not be well formed.
+            # The file is about to be removed; it need not be complete.
             with contextlib.suppress(FFmpegError, OSError):
                 self._container.close()
         self._partial.unlink(missing_ok=True)
@@ -227,22 +214,19 @@ class VideoWriter:
 
     def _open(self, size: Size) -> None:
         import av
-        from av.error import FFmpegError
 
         height, width = size
-        try:
+        with self._report_errors():
             self._container = av.open(
                 f"file:{self._partial}", "w", format="mp4", options={"movflags": "+faststart"}
             )
-        except (FFmpegError, OSError) as error:
-            raise self._failure(error) from error
         name, options = self._encoder(av.codecs_available)
         stream = self._container.add_stream(name, rate=self._rate)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.time_base = self._time_base
         stream.codec_context.time_base = self._time_base
-        # Said aloud because players guess otherwise, and differently for large pictures.
+        # Players would otherwise guess, and differently for large pictures.
         stream.codec_context.colorspace = _BT601
         stream.codec_context.color_range = _LIMITED_RANGE
         # A thread of its own for each core gains little here and does not survive a fork.
@@ -255,10 +239,9 @@ class VideoWriter:
         if self._ticks is None:
             return index, 1
         if index >= len(self._ticks):
-            raise VideoError(
-                f"{show_path(self._path)} was to have {len(self._ticks)} frames, one for each of "
-                "its timestamps; give timestamps for every frame",
-                path=str(self._path),
+            raise self._misuse(
+                f"was to have {len(self._ticks)} frames, one for each of its timestamps; give "
+                "timestamps for every frame"
             )
         if index + 1 < len(self._ticks):
             return self._ticks[index], self._ticks[index + 1] - self._ticks[index]
@@ -279,12 +262,21 @@ class VideoWriter:
         if self._stream is not None:
             self._container.mux(self._stream.encode(frame))
 
-    def _failure(self, error: Exception) -> OutputError:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return OutputError(
-            f"{show_path(self._path)} cannot be written ({reason}); check the folder, its "
-            "permissions and the free space"
-        )
+    @contextlib.contextmanager
+    def _report_errors(self) -> Iterator[None]:
+        from av.error import FFmpegError
+
+        try:
+            yield
+        except (FFmpegError, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise OutputError(
+                f"{show_path(self._path)} cannot be written ({reason}); check the folder, its "
+                "permissions and the free space"
+            ) from error
+
+    def _misuse(self, words: str) -> VideoError:
+        return VideoError(f"{show_path(self._path)} {words}", path=str(self._path))
 
 
 def write_video(
@@ -315,15 +307,13 @@ def _ticks(timestamps: FloatArray, rate: Fraction) -> list[int] | None:
 def _exact_rate(fps: float | Fraction) -> Fraction:
     number = fps if isinstance(fps, Fraction) else real_number(fps, "fps")
     rate = _nearest_rate(number) if isinstance(number, float) else Fraction(number)
-    if not 0 < rate <= 1000:
+    if rate <= 0 or number > 1000:
         raise ConfigError(f"fps must be above 0 and at most 1000, got {fps}")
     return rate
 
 
 def _nearest_rate(fps: float) -> Fraction:
-    if not 0 < fps <= 1000:
-        raise ConfigError(f"fps must be above 0 and at most 1000, got {fps}")
     simple = Fraction(fps).limit_denominator(_MAX_RATE_DENOMINATOR)
-    # 29.97 is a way of writing 30000/1001, and so on for its relatives.
+    # 29.97 is a way of writing 30000/1001, and so on for 23.976 and 59.94.
     broadcast = Fraction(round(fps * 1.001) * 1000, 1001)
     return broadcast if abs(float(broadcast) - fps) < 0.005 and simple.denominator > 2 else simple

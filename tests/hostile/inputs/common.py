@@ -82,7 +82,7 @@ def clip_file(folder: Path, *, frames: int = 12) -> Path:
     """Write the clip that inputs are about, once."""
     path = folder / "given" / "square.mp4"
     if not path.exists():
-        from videoseg.video.writer import write_video
+        from videoseg.video import write_video
 
         path.parent.mkdir(exist_ok=True)
         write_video(path, list(moving_square(frames, size=(48, 64)).video), fps=12)

@@ -94,7 +94,7 @@ def test_splits_are_folders(tmp_path: Path) -> None:
 
 
 def test_a_video_may_be_a_file(tmp_path: Path) -> None:
-    from videoseg.video.writer import VideoWriter
+    from videoseg.video import VideoWriter
 
     write(tmp_path, change={"cart": {"expressions": {"0": {"exp": "it"}}}})
     rng = np.random.default_rng(0)

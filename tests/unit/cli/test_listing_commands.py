@@ -185,7 +185,7 @@ def test_the_doctor_says_what_is_broken(run, monkeypatch):
     def broken(*_, **__):
         raise vs.OutputError("no H.264 encoder is at hand; pip install av")
 
-    monkeypatch.setattr("videoseg.video.writer.write_video", broken)
+    monkeypatch.setattr("videoseg.video.write_video", broken)
     text = run("doctor", status=1).out
     assert "broken" in text
     assert "no H.264 encoder" in text

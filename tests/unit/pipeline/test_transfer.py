@@ -17,7 +17,7 @@ from videoseg_synthetic import make_clip
 import videoseg as vs
 from videoseg import Pipeline, Registry, Video
 from videoseg.errors import ComponentNotFoundError, ConfigError
-from videoseg.video.writer import VideoWriter
+from videoseg.video import VideoWriter
 
 
 def comparable(result):

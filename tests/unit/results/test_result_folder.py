@@ -208,7 +208,7 @@ def test_overlay_of_a_video_whose_times_make_no_sense_has_its_average_rate(pause
     class Confused(Video):
         timestamps = np.zeros(14)
 
-    source = Confused(paused.source._core)
+    source = Confused(paused.source._store)
     folder = save_result(paused, tmp_path / "out", video=source, parts=["overlay"])
     with Video.open(folder / "overlay.mp4") as overlay:
         assert len(overlay) == 14

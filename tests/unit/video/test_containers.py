@@ -13,7 +13,7 @@ from numbered_clips import encode_streams, number_of
 
 from videoseg.errors import MissingDependencyError
 from videoseg.video import Video, VideoWriter
-from videoseg.video.orientation import Orientation, orientation_of
+from videoseg.video.scan import Orientation, orientation_of
 
 BOUND = {"bf": "2", "g": "12"}
 TWOS = range(0, 80, 2)
@@ -247,7 +247,7 @@ def test_version_of_pyav_that_decodes_wrongly_is_refused(clip, monkeypatch, vers
         Video.open(clip("plain.mp4"))
 
 
-class EveryFrameGrey:
+class EveryFrameGray:
     """A reader of someone else's."""
 
     def __init__(self, path):
@@ -268,12 +268,12 @@ def test_registered_reader_decodes(tmp_path, monkeypatch):
     from videoseg.plugins import Registry
 
     registry = Registry(allow=())
-    registry.add("reader", "grey", EveryFrameGrey)
+    registry.add("reader", "gray", EveryFrameGray)
     monkeypatch.setattr("videoseg.plugins.default_registry", lambda: registry)
     path = tmp_path / "clip.odd"
     path.write_bytes(b"whatever this reader likes")
-    with Video.open(path, reader="grey") as video:
-        assert (len(video), video.size, video.facts().reader) == (5, (4, 6), "grey")
+    with Video.open(path, reader="gray") as video:
+        assert (len(video), video.size, video.facts().reader) == (5, (4, 6), "gray")
         assert video.fps == pytest.approx(10)
         assert [int(frame[0, 0, 0]) for _, frame in video.iter_frames(reverse=True)] == [
             4,

@@ -48,7 +48,7 @@ def test_frames_are_read_only():
 
 
 @pytest.mark.parametrize("channels", [(3,), (4,), (1,), ()])
-def test_color_grey_and_alpha_become_rgb(channels):
+def test_color_gray_and_alpha_become_rgb(channels):
     assert [value(frame) for frame in Video.from_frames(stack(4, channels))] == [0, 1, 2, 3]
     assert [value(frame) for frame in Video.from_frames(list(stack(4, channels)))] == [0, 1, 2, 3]
     iterator = iter(stack(4, channels))

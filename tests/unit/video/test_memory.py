@@ -11,7 +11,7 @@ from PIL import Image
 
 from videoseg.errors import ConfigError, VideoError
 from videoseg.video import Video
-from videoseg.video.cache import FrameCache
+from videoseg.video.frame_store import FrameCache
 
 
 def test_cache_holds_the_frames_used_last():
@@ -94,6 +94,24 @@ def test_in_order_what_was_decoded_before_is_not_decoded_again(clip, decoded):
         video.decode_in_order()
         list(video.iter_frames())
         assert decoded == Counter(range(len(video)))
+
+
+def test_in_order_one_pass_of_the_reader_serves_all(clip, monkeypatch):
+    from videoseg.video.pyav import PyavReader
+
+    passes = []
+    iter_frames = PyavReader.iter_frames
+
+    def noted(reader, start, stop):
+        passes.append((start, stop))
+        return iter_frames(reader, start, stop)
+
+    monkeypatch.setattr(PyavReader, "iter_frames", noted)
+    with Video.open(clip("plain.mp4"), reader="pyav") as video:
+        video.decode_in_order()
+        _ = video[20], video[3]
+        list(video.iter_frames())
+        assert passes == [(0, len(video))]
 
 
 def test_a_video_that_does_not_fit_is_read_as_ever(clip, decoded):

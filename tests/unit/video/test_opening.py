@@ -157,7 +157,7 @@ def test_impossible_name_is_refused_in_a_short_line(path):
 
 def test_link_to_nothing_says_so(tmp_path):
     (tmp_path / "clip.mp4").symlink_to("/nowhere/clip.mp4")
-    assert "a link to a file that is not there" in refused(tmp_path / "clip.mp4")
+    assert "a link to a file that does not exist" in refused(tmp_path / "clip.mp4")
 
 
 @pytest.mark.parametrize("name", ["pipe.png", "pipe.tif"])
@@ -239,7 +239,7 @@ def test_what_is_no_video_is_refused(value):
 
 @pytest.mark.parametrize("value", [None, 3, b"clip.mp4", [1, 2], np.zeros((2, 8, 6, 3), np.uint8)])
 def test_what_is_no_path_is_not_opened(value):
-    with pytest.raises(VideoError, match=r"no path and no list of paths; .*from_frames"):
+    with pytest.raises(VideoError, match=r"is not a path or a list of paths; .*from_frames"):
         Video.open(value)
 
 

@@ -102,7 +102,7 @@ def test_twelve_bits_in_use_of_sixteen_are_pointed_out(tmp_path):
     with Video.open(tmp_path / "dark.png") as video:
         assert video.warnings == ()
         assert video[0].max() == 15
-        assert "all but black: its values reach 4080 of 65535" in video.warnings[0]
+        assert "nearly black: its values reach 4080 of 65535" in video.warnings[0]
     with Video.open(tmp_path) as video:
         assert [int(frame.max()) for frame in video] == [15, 255]
         assert video.warnings == ()
@@ -115,7 +115,7 @@ def test_deep_colors_with_nothing_in_their_upper_bits_are_pointed_out(tmp_path, 
         cv2.imwrite(str(tmp_path / f"{name}{suffix}"), colors * scale)
     with Video.open(tmp_path / f"dark{suffix}") as video:
         assert video[0].max() == 11
-        assert "all but black" in " ".join(video.warnings)
+        assert "nearly black" in " ".join(video.warnings)
     with Video.open(tmp_path / f"whole{suffix}") as video:
         assert video[0].max() == 254
         assert video.warnings == ()
@@ -134,7 +134,7 @@ def test_sixteen_bits_in_which_nothing_is_white_are_inverted(tmp_path):
 
 
 @pytest.mark.parametrize("maximum", [255, 4095, 65535])
-def test_grey_maps_are_scaled_to_their_maximum(tmp_path, maximum):
+def test_gray_maps_are_scaled_to_their_maximum(tmp_path, maximum):
     top = maximum.to_bytes(1 if maximum < 256 else 2, "big")
     (tmp_path / "map.pgm").write_bytes(b"P5 2 1 %d\n" % maximum + bytes(len(top)) + top)
     assert Video.open(tmp_path)[0][0, :, 0].tolist() == [0, 255]

@@ -81,7 +81,7 @@ def test_readers_are_readers(clip):
 
 def test_missing_decord_gives_the_command(clip, monkeypatch):
     monkeypatch.setitem(sys.modules, "decord", None)
-    with pytest.raises(MissingDependencyError, match="pip install decord"):
+    with pytest.raises(MissingDependencyError, match=r"pip install \"videoseg\[decord\]\""):
         Video.open(clip("plain.mp4"), reader="decord")
 
 

@@ -28,7 +28,7 @@ from videoseg.metrics.protocols import (
     DAVIS_2017_UNSUPERVISED,
 )
 from videoseg.types import IntArray, Prompt
-from videoseg.video.images import natural_order
+from videoseg.video import natural_order
 
 __all__ = ["Davis2016", "Davis2017"]
 

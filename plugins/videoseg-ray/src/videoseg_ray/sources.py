@@ -13,7 +13,7 @@ from typing import Any
 from videoseg.errors import ConfigError
 from videoseg.files import expand_path, read_text
 from videoseg.text import parse_json, printable, shorten, shorten_text
-from videoseg.video.images import IMAGE_SUFFIXES, images_in, natural_order
+from videoseg.video import IMAGE_SUFFIXES, images_in, natural_order
 from videoseg_ray.items import VideoItem, checked_items, items_for_queries, name_of
 
 __all__ = ["VIDEO_SUFFIXES", "read_items", "read_manifest", "videos_in_folder"]

@@ -1,4 +1,4 @@
-"""Which files of a folder are the frames of a video, told from their names."""
+"""Which files of a folder are the frames of a video, decided by their names."""
 
 from __future__ import annotations
 
@@ -11,19 +11,53 @@ from pathlib import Path
 
 from videoseg.errors import VideoError
 from videoseg.text import show_path
-from videoseg.video.images import IMAGE_SUFFIXES, images_in, natural_order
 
-__all__ = ["doubts_of_list", "frames_of_folder"]
+__all__ = ["IMAGE_SUFFIXES", "frames_of_folder", "images_in", "list_warnings", "natural_order"]
 
-# What the hint about a folder without pictures takes for a video; others are opened, too.
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+"""Endings of picture files, in small letters."""
+
+# Endings that the hint about a folder without pictures takes for videos; others are opened, too.
 _VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".webm"})
 
-# Names of which at least this share is alike are those of one row of frames.
-_SURE_SHARE = 0.8
+# If at least this share of the names is alike, the others are suspected to be no frames.
+_USUAL_SHARE = 0.8
+
+
+def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key that puts ``frame2`` before ``frame10``."""
+    parts = re.split(r"([0-9]+)", name)
+    return tuple(
+        (0, int(part), part) if part.isdecimal() else (1, 0, part.casefold())
+        for part in parts
+        if part
+    )
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the pictures directly inside a folder in natural order, without hidden files.
+
+    Whatever is named like a picture is included, also a broken link or a pipe: leaving it out
+    would shift every frame behind it by one. Opening the video refuses it.
+
+    Raises:
+        OSError: If the folder cannot be listed.
+    """
+    with os.scandir(folder) as entries:
+        names = [
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".")
+            and Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
+            and not os.path.isdir(entry.path)  # noqa: PTH112 -- a loop of links is not a folder
+        ]
+    return [folder / name for name in sorted(names, key=lambda name: (natural_order(name), name))]
 
 
 def frames_of_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Return the pictures directly in a folder, in natural order, and what is doubtful about them.
+    """Return the pictures directly inside a folder in natural order, and warnings about them.
 
     Raises:
         VideoError: If the folder cannot be listed, has no pictures, or has two of one stem, such
@@ -44,7 +78,7 @@ def frames_of_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
         raise _error(
             folder,
             f"lacks {len(missing)} of its {len(paths)} pictures: {missing[0].name} is a link to a "
-            "file that is not there; fetch the files that the links lead to, or remove the links",
+            "file that does not exist; fetch the linked files, or remove the links",
         )
     stems: dict[str, Path] = {}
     for path in paths:
@@ -56,13 +90,13 @@ def frames_of_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
                 "can be the frame; keep frames and masks in folders of their own, or give the "
                 "list of the files that are frames",
             )
-    return paths, _doubts(folder, [path.name for path in paths])
+    return paths, _folder_warnings(folder, [path.name for path in paths])
 
 
-def doubts_of_list(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Return what in the order of a list of files speaks against its being that of the frames.
+def list_warnings(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Return a warning if the order of a list of files does not look like that of frames.
 
-    Lists of a folder's files come in no order from some functions (``os.listdir``, ``glob``).
+    Functions such as ``os.listdir`` and ``glob`` list a folder's files in no order.
     """
     names = [path.name for path in paths]
     is_one_row = len({(path.parent, _pattern(path.name)) for path in paths}) == 1
@@ -75,7 +109,7 @@ def doubts_of_list(paths: Sequence[Path]) -> tuple[str, ...]:
     return (
         f"the list of pictures is not in the order of its names: {names[at]} comes where "
         f"{ordered[at]} would; the frames are in the order of the list: if that is not "
-        "what you mean, sort it by number, or open the folder",
+        "what you want, sort it by number, or open the folder",
     )
 
 
@@ -84,8 +118,8 @@ def _pattern(name: str) -> str:
     return re.sub("[0-9]+", "#", Path(name).stem)
 
 
-def _doubts(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
-    """Return what in the numbers of pictures speaks against their being one row of frames."""
+def _folder_warnings(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Return a warning if the names of pictures do not look like one row of frames."""
     numbers = [
         tuple(int(part) for part in re.findall("[0-9]+", Path(name).stem)) for name in names
     ]
@@ -100,17 +134,17 @@ def _doubts(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
             )
     patterns = Counter(_pattern(name) for name in names)
     usual_pattern, count = patterns.most_common(1)[0]
-    if len(names) > count >= _SURE_SHARE * len(names):
+    if len(names) > count >= _USUAL_SHARE * len(names):
         odd = next(name for name in names if _pattern(name) != usual_pattern)
         return (
             f"the name of {odd} in {folder.name} is unlike those of the other pictures; it is "
-            "taken as a frame, too: if it is none, move it elsewhere",
+            "taken as a frame, too: if it is not one, move it elsewhere",
         )
     if len(patterns) > 1 or len({number[:-1] for number in numbers}) > 1:
         return ()
     steps = [later[-1] - earlier[-1] for earlier, later in pairwise(numbers) if later]
     usual = min(steps, default=0)
-    # Numbers that are times do not go by even steps, and nothing is missing among them.
+    # Numbers that are times have no even steps, and nothing is missing among them.
     if not usual or any(step % usual for step in steps) or 2 * steps.count(usual) < len(steps):
         return ()
     for at, step in enumerate(steps):

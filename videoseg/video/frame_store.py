@@ -1,0 +1,357 @@
+"""The open reader and the decoded frames that all views of one video share."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+from videoseg.errors import ConfigError, VideoError
+from videoseg.stages import VideoReader
+from videoseg.types import FloatArray, Frame, Size
+from videoseg.video.arrays import DEFAULT_FPS, uniform_timestamps
+from videoseg.video.iterators import IteratorReader
+
+__all__ = ["FrameCache", "FrameStore", "ReaderFactory"]
+
+ReaderFactory: TypeAlias = Callable[[], VideoReader]
+"""Opens the reader of a video, possibly again in another process."""
+
+
+class FrameCache:
+    """The most recently used frames, within a number of bytes. Thread-safe.
+
+    Args:
+        max_bytes: Upper bound on the bytes of the frames held; 0 keeps nothing.
+
+    Raises:
+        ConfigError: If ``max_bytes`` is negative.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        if max_bytes < 0:
+            raise ConfigError(f"cache_bytes must be at least 0, got {max_bytes}")
+        self.max_bytes = max_bytes
+        self.num_bytes = 0
+        self._frames: OrderedDict[int, Frame] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, index: int) -> Frame | None:
+        """Return a frame and mark it as used, or None if it is not held."""
+        with self._lock:
+            frame = self._frames.get(index)
+            if frame is not None:
+                self._frames.move_to_end(index)
+            return frame
+
+    def put(self, index: int, frame: Frame) -> None:
+        """Hold a frame and drop those used longest ago. A frame above the bound is not held."""
+        if frame.nbytes > self.max_bytes:
+            return
+        with self._lock:
+            old = self._frames.pop(index, None)
+            if old is not None:
+                self.num_bytes -= old.nbytes
+            self._frames[index] = frame
+            self.num_bytes += frame.nbytes
+            while self.num_bytes > self.max_bytes:
+                _, oldest = self._frames.popitem(last=False)
+                self.num_bytes -= oldest.nbytes
+
+    def clear(self) -> None:
+        """Drop every frame."""
+        with self._lock:
+            self._frames.clear()
+            self.num_bytes = 0
+
+
+class FrameStore:
+    """Opens a reader, shares it between views, caches frames, and reopens after a fork.
+
+    Args:
+        name: Short name of the video.
+        path: The file or folder, if there is one.
+        reader_name: Name of the reader.
+        factory: Opens the reader, also in another process; None for frames in memory.
+        reader: The reader of frames in memory; by default what ``factory`` opens.
+        cache_bytes: Bound on the decoded frames held.
+        fps: Frames per second, replacing those of the source; None to keep them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: str | None = None,
+        *,
+        reader_name: str,
+        factory: ReaderFactory | None = None,
+        reader: VideoReader | None = None,
+        cache_bytes: int = 0,
+        fps: float | None = None,
+    ) -> None:
+        self.name = name
+        self.path = path
+        self._fps = fps
+        self.is_closed = False
+        self._reader_name = reader_name
+        self._factory = factory
+        self._reader = reader
+        self._cache = FrameCache(cache_bytes)
+        # In order, the frames below ``_num_filled`` are held, and one pass yields the next ones:
+        # a reader of a plug-in may need a seek for every pass.
+        self._filling: Iterator[Frame] | None = None
+        self._num_filled: int | None = None
+        self._process = os.getpid()
+        self._lock = threading.RLock()
+        self.size: Size = self.reader().size
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._factory is None and isinstance(self._reader, IteratorReader):
+            raise VideoError(
+                f"{self.name} comes from an iterator and cannot be sent to another process; "
+                "write it to a file with VideoWriter and open that there",
+                path=self.path,
+                reader=self.reader_name,
+            )
+        state = self.__dict__.copy()
+        del state["_lock"]
+        state["_cache"] = self._cache.max_bytes
+        state["_filling"] = state["_num_filled"] = None
+        if self._factory is not None:
+            state["_reader"] = None
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._cache = FrameCache(state["_cache"])
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+
+    @property
+    def reader_name(self) -> str:
+        """The name of the reader that does the decoding."""
+        return str(getattr(self._reader, "name", self._reader_name))
+
+    @property
+    def num_frames(self) -> int:
+        """The number of frames; of a live source, of those that have arrived."""
+        return len(self.reader().timestamps)
+
+    @property
+    def timestamps(self) -> FloatArray:
+        """The times of all frames in seconds from the first, shape (T,)."""
+        times = self.reader().timestamps
+        return times if self._fps is None else uniform_timestamps(len(times), self._fps)
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second."""
+        if self._fps is not None:
+            return self._fps
+        if rate := float(getattr(self.reader(), "fps", 0.0)):
+            return rate
+        times = self.reader().timestamps
+        span = float(times[-1] - times[0])
+        return (len(times) - 1) / span if span > 0 else DEFAULT_FPS
+
+    def time_of(self, index: int) -> float:
+        """Return the time of a frame in seconds from the first."""
+        return float(self.reader().timestamps[index]) if self._fps is None else index / self._fps
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The reader's warnings about the source."""
+        return tuple(getattr(self.reader(), "warnings", ()))
+
+    def reader(self) -> VideoReader:
+        """Return the open reader of this process.
+
+        Raises:
+            VideoError: If the video has been closed or cannot be opened again.
+        """
+        if self._process != os.getpid():
+            self._reset_in_child()
+        with self._lock:
+            if self.is_closed:
+                raise VideoError(
+                    f"{self.name} has been closed; open it again to read it",
+                    path=self.path,
+                    reader=self.reader_name,
+                )
+            if self._reader is None:
+                if self._factory is None:
+                    raise VideoError(f"{self.name} cannot be opened again", path=self.path)
+                self._reader = self._factory()
+            return self._reader
+
+    def close(self) -> None:
+        """Release the reader and the cache. Closing twice does nothing."""
+        if self._process != os.getpid():
+            self._reset_in_child()
+        with self._lock:
+            self.is_closed = True
+            reader, self._reader = self._reader, None
+            self._filling = None
+        self._cache.clear()
+        if reader is not None:
+            reader.close()
+
+    def decode_in_order(self) -> None:
+        """From now on, decode all frames up to a requested one and keep them.
+
+        Each frame is then decoded once. Nothing changes if the video does not fit into the
+        cache.
+        """
+        reader = self.reader()
+        if isinstance(reader, IteratorReader) or self._is_in_memory():
+            return
+        fits = self._fits(len(reader.timestamps))
+        with self._lock:
+            if fits and self._num_filled is None:
+                self._num_filled = 0
+
+    def read(self, index: int) -> Frame:
+        """Return the frame of a non-negative index that is known to exist."""
+        reader = self.reader()
+        if self._is_in_memory():
+            return reader.read(index)
+        frame = self._cache.get(index)
+        if frame is None and self._num_filled is not None:
+            self._fill_up_to(index)
+            frame = self._cache.get(index)
+        if frame is None:
+            frame = _read_only(reader.read(index))
+            self._cache.put(index, frame)
+        return frame
+
+    def iter_forward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames [start, stop), from the cache as far as it goes."""
+        if self._is_in_memory():
+            yield from self.reader().iter_frames(start, stop)
+            return
+        if self._num_filled is not None:
+            yield from map(self.read, range(start, stop))
+            return
+        # A pass longer than the cache would only push out what is worth keeping.
+        keep = self._fits(stop - start)
+        while start < stop and (cached := self._cache.get(start)) is not None:
+            yield cached
+            start += 1
+        yield from self._decode(range(start, stop), keep=keep)
+
+    def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames from stop - 1 down to start, decoding group by group."""
+        reader: Any = self.reader()
+        indices = range(stop - 1, start - 1, -1)
+        if self._is_in_memory():
+            has_own_way = hasattr(reader, "iter_backward")
+            frames = (
+                reader.iter_backward(start, stop) if has_own_way else map(reader.read, indices)
+            )
+            yield from frames
+            return
+        if self._num_filled is not None:
+            yield from map(self.read, indices)
+            return
+        while stop > start and (cached := self._cache.get(stop - 1)) is not None:
+            yield cached
+            stop -= 1
+        if hasattr(reader, "iter_backward"):
+            keep = self._fits(stop - start)
+            yield from self._decode(range(stop - 1, start - 1, -1), keep=keep)
+            return
+        most = max(1, self._cache.max_bytes // self._frame_bytes)
+        while stop > start:
+            first = max(start, stop - most)
+            part = list(self._decode(range(first, stop), keep=False))
+            stop = first
+            while part:
+                yield part.pop()
+
+    def _fill_up_to(self, index: int) -> None:
+        reader = self.reader()
+        if getattr(reader, "random_access", False):
+            return
+        with self._lock:
+            if self._num_filled is None:
+                return
+            if self._filling is None:
+                # Frames already held from the beginning on need not be decoded again.
+                while self._cache.get(self._num_filled) is not None:
+                    self._num_filled += 1
+                frames = range(self._num_filled, len(reader.timestamps))
+                self._filling = self._decode(frames, keep=True)
+            try:
+                while self._num_filled <= index:
+                    next(self._filling)
+                    self._num_filled += 1
+            except VideoError:
+                # Frames behind one that cannot be decoded may still be readable one by one.
+                self._filling = self._num_filled = None
+            except BaseException:
+                # An interrupted generator is finished; the next pass continues from here.
+                self._filling = None
+                raise
+
+    def _decode(self, indices: range, *, keep: bool) -> Iterator[Frame]:
+        """Yield frames as the reader decodes them, reopening it after a fork."""
+        frames: Iterator[Frame] | None = None
+        process = os.getpid()
+        for index in indices:
+            if frames is None or os.getpid() != process:
+                # In a forked child the parent's pass shares its position in the file.
+                _never_free(frames)
+                process = os.getpid()
+                reader: Any = self.reader()
+                if indices.step > 0:
+                    frames = iter(reader.iter_frames(index, indices.stop))
+                else:
+                    frames = iter(reader.iter_backward(indices.stop + 1, index + 1))
+            frame = _read_only(next(frames))
+            if keep:
+                self._cache.put(index, frame)
+            yield frame
+
+    def _is_in_memory(self) -> bool:
+        # Reading a frame then costs no decoding, so that caching it gains nothing.
+        return bool(getattr(self.reader(), "in_memory", False))
+
+    def _fits(self, num_frames: int) -> bool:
+        return num_frames * self._frame_bytes <= self._cache.max_bytes
+
+    @property
+    def _frame_bytes(self) -> int:
+        return self.size[0] * self.size[1] * 3
+
+    def _reset_in_child(self) -> None:
+        # Locks may have been held by threads that a forked process does not have.
+        self._lock = threading.RLock()
+        self._cache = FrameCache(self._cache.max_bytes)
+        _never_free(self._filling)
+        self._filling = None
+        if self._num_filled is not None:
+            self._num_filled = 0
+        if self._reader is not None and self._factory is not None:
+            _never_free(self._reader)
+            self._reader = None
+        self._process = os.getpid()
+
+
+def _never_free(value: object) -> None:
+    """Keep an object of the parent process alive in a forked child.
+
+    Freeing a decoder there would wait for threads that only the parent has.
+    """
+    if value is not None:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))
+
+
+def _read_only(frame: Frame) -> Frame:
+    # Frames are shared through the cache; drawing into one would change it for everyone.
+    if frame.flags.writeable:
+        frame = frame.view()
+        frame.flags.writeable = False
+    return frame
