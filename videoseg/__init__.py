@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         run_episode,
         use,
     )
-    from videoseg.plugins import Component, Registry, add, default_registry, hookimpl
+    from videoseg.plugins import Command, Component, Registry, add, default_registry, hookimpl
     from videoseg.results import Segmentation
     from videoseg.stages import (
         ChatModel,
@@ -124,7 +124,8 @@ _MODULE_OF = {
         "videoseg.pipeline",
     ),
     **dict.fromkeys(
-        ("Component", "Registry", "add", "default_registry", "hookimpl"), "videoseg.plugins"
+        ("Command", "Component", "Registry", "add", "default_registry", "hookimpl"),
+        "videoseg.plugins",
     ),
     **dict.fromkeys(
         (
@@ -179,6 +180,7 @@ __all__ = [  # noqa: RUF022 - sorted, then the version
     "Box",
     "ChatModel",
     "ChatReply",
+    "Command",
     "Component",
     "ComponentNotFoundError",
     "ConfigError",

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from videoseg.results.segmentation import Segmentation
 
 __all__ = [
+    "ChatError",
     "ComponentNotFoundError",
     "ConfigError",
+    "ContextLengthError",
     "EvaluationError",
     "FrameNotFoundError",
     "GroundingParseError",
@@ -164,6 +166,22 @@ class StageError(VideosegError):
         self.stage = stage
         self.component = component
         super().__init__(message)
+
+
+class ChatError(StageError):
+    """A chat model could not answer; the message says why and what to do.
+
+    Args:
+        message: What happened.
+        component: The name of the chat model's component.
+    """
+
+    def __init__(self, message: str, *, component: str) -> None:
+        super().__init__(message, stage="chat", component=component)
+
+
+class ContextLengthError(ChatError):
+    """A conversation has more tokens than the model accepts."""
 
 
 class ObjectNotFoundError(VideosegError, KeyError):

@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.files",),
     ("videoseg._interruption",),
     ("videoseg.types", "videoseg.devices"),
+    ("videoseg.coordinates",),
     ("videoseg.weights",),
     ("videoseg.stages",),
     ("videoseg.plugins", "videoseg.samplers"),

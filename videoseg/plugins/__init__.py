@@ -1,5 +1,6 @@
-"""How components are declared, found, checked and built."""
+"""Plug-ins: how components and commands are declared, found, checked and built."""
 
+from videoseg.plugins.command import Command, RegisteredCommand
 from videoseg.plugins.component import KINDS, Component
 from videoseg.plugins.events import FrameDone, Grounded, StageFinished, StageStarted
 from videoseg.plugins.hookspecs import hookimpl
@@ -8,10 +9,12 @@ from videoseg.plugins.registry import RegisteredComponent, Registry, add, defaul
 
 __all__ = [
     "KINDS",
+    "Command",
     "Component",
     "FrameDone",
     "Grounded",
     "PluginFailure",
+    "RegisteredCommand",
     "RegisteredComponent",
     "Registry",
     "StageFinished",

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from videoseg.plugins import Component, hookimpl
+from videoseg.plugins import Command, Component, hookimpl
 
-__all__ = ["videoseg_components"]
+__all__ = ["CORE_COMMANDS", "videoseg_commands", "videoseg_components"]
+
+CORE_COMMANDS = (
+    Command("run", "videoseg.cli.run:run", "Ask a video a question; save masks and reasoning."),
+    Command("eval", "videoseg.cli.eval:evaluate_benchmark", "Run a pipeline over a benchmark."),
+    Command("score", "videoseg.cli.score:score", "Score predictions of any other system."),
+    Command("compare", "videoseg.cli.compare:compare", "Compare evaluations, with intervals."),
+    Command("plugins", "videoseg.cli.plugins:plugins", "List what is installed and missing."),
+    Command("pipelines", "videoseg.cli.pipelines:pipelines", "List and explain pipelines."),
+    Command("config", "videoseg.cli.config:config", "Write, show and check pipeline files."),
+    Command("doctor", "videoseg.cli.doctor:doctor", "Check that everything works here."),
+)
+"""The commands that are always there, whatever a plug-in declares."""
 
 _SAMPLERS = "videoseg.samplers"
 _READERS = "videoseg.benchmarks.readers"
@@ -75,3 +87,9 @@ def videoseg_components() -> Iterable[Component]:
     )
     for name, target, summary in _BENCHMARKS:
         yield Component("benchmark", name, f"{_READERS}.{target}", summary=summary)
+
+
+@hookimpl
+def videoseg_commands() -> Iterable[Command]:
+    """Yield the commands of the core."""
+    return CORE_COMMANDS

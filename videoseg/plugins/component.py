@@ -11,7 +11,7 @@ from videoseg.errors import ConfigError
 from videoseg.text import shorten, shorten_text
 from videoseg.types.capabilities import PropagatorCapabilities
 
-__all__ = ["KINDS", "Component", "Kind"]
+__all__ = ["KINDS", "Component", "Kind", "is_kebab_name", "is_target"]
 
 Kind: TypeAlias = Literal[
     "sampler",
@@ -30,6 +30,16 @@ KINDS: tuple[str, ...] = get_args(Kind)
 _LONGEST_NAME = 100
 _NAME = re.compile(r"[a-z0-9][a-z0-9.]*(-[a-z0-9.]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def is_kebab_name(name: str) -> bool:
+    """Return whether a name is lower-case kebab, such as ``every-tenth``, and not too long."""
+    return len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None
+
+
+def is_target(text: str) -> bool:
+    """Return whether a text has the form ``package.module:name``."""
+    return _TARGET.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +86,16 @@ class Component:
         object.__setattr__(self, "uses", tuple(self.uses))
         if self.kind not in KINDS:
             problems.append(f"kind {shorten(self.kind)} is not one of {', '.join(KINDS)}")
-        if len(self.name) > _LONGEST_NAME or not _NAME.fullmatch(self.name):
+        if not is_kebab_name(self.name):
             problems.append(
                 f"name {shorten(self.name)} must be lower-case kebab, such as 'every-tenth', of "
                 f"at most {_LONGEST_NAME} characters"
             )
-        if not _TARGET.fullmatch(self.target):
+        if not is_target(self.target):
             problems.append(
                 f"target {shorten(self.target)} must have the form 'package.module:Name'"
             )
-        if self.weights and not _TARGET.fullmatch(self.weights):
+        if self.weights and not is_target(self.weights):
             problems.append(
                 f"weights {shorten(self.weights)} must have the form 'package.module:name'"
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pluggy
 
+from videoseg.plugins.command import Command
 from videoseg.plugins.component import Component
 from videoseg.plugins.events import FrameDone, Grounded, StageFinished, StageStarted
 
@@ -17,24 +18,28 @@ hookimpl = pluggy.HookimplMarker("videoseg")
 
 
 class HookSpecs:
-    """Every hook, with its exact signature. An implementation may leave arguments out."""
+    """Every hook, with its exact signature. An implementation may omit arguments."""
 
     @hookspec
     def videoseg_components(self) -> Iterable[Component]:  # type: ignore[empty-body]
-        """Yield the components this plug-in offers. Must not import anything heavy."""
+        """Yield the components this plug-in offers. Must not import them."""
+
+    @hookspec
+    def videoseg_commands(self) -> Iterable[Command]:  # type: ignore[empty-body]
+        """Yield the subcommands this plug-in adds to ``videoseg``. Must not import them."""
 
     @hookspec
     def videoseg_stage_started(self, event: StageStarted) -> None:
-        """Be told that a stage begins."""
+        """Receive the start of a stage."""
 
     @hookspec
     def videoseg_stage_finished(self, event: StageFinished) -> None:
-        """Be told that a stage ended, well or badly."""
+        """Receive the end of a stage, whether it succeeded or failed."""
 
     @hookspec
     def videoseg_grounded(self, event: Grounded) -> None:
-        """Be told the answer, before its masks are carried through the video."""
+        """Receive the grounding, before its masks are propagated."""
 
     @hookspec
     def videoseg_frame_done(self, event: FrameDone) -> None:
-        """Be told that the masks of one frame are ready."""
+        """Receive the masks of one frame, as soon as they are computed."""

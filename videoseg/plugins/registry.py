@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -20,7 +20,8 @@ from videoseg.errors import (
     PluginConflictError,
     PluginLoadError,
 )
-from videoseg.plugins.component import KINDS, Component
+from videoseg.plugins.command import Command, RegisteredCommand, command_conflict
+from videoseg.plugins.component import KINDS, Component, is_target
 from videoseg.plugins.construction import call_factory, find_problems
 from videoseg.plugins.hookspecs import HookSpecs
 from videoseg.plugins.loader import (
@@ -32,6 +33,7 @@ from videoseg.plugins.loader import (
 )
 from videoseg.plugins.options import OptionFacts, check_options, option_facts
 from videoseg.plugins.registered import RegisteredComponent, conflict_text, not_found_text
+from videoseg.text import shorten
 from videoseg.types.capabilities import PropagatorCapabilities
 
 __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
@@ -39,7 +41,9 @@ __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
 _logger = logging.getLogger(__name__)
 
 _IN_SESSION = "this session"
-_MOST_COMPONENTS = 1_000
+_MOST_DECLARED = 1_000
+
+_Declared = TypeVar("_Declared", Component, Command)
 
 
 class Registry:
@@ -62,6 +66,7 @@ class Registry:
         # Reentrant, since a plug-in may ask for something while it is loaded.
         self._loading = threading.RLock()
         self._components: dict[tuple[str, str], list[RegisteredComponent]] = {}
+        self._commands: dict[str, list[RegisteredCommand]] = {}
         self._failures: list[PluginFailure] = []
 
     # -- what is known ----------------------------------------------------------------
@@ -74,10 +79,11 @@ class Registry:
 
     @property
     def conflicts(self) -> tuple[str, ...]:
-        """One sentence for each (kind, name) that several plug-ins declare."""
+        """One sentence for each component and each command that several plug-ins declare."""
         self._load()
-        return tuple(
-            conflict_text(entries) for entries in self._components.values() if len(entries) > 1
+        return (
+            *(conflict_text(found) for found in self._components.values() if len(found) > 1),
+            *(command_conflict(found) for found in self._commands.values() if len(found) > 1),
         )
 
     def components(self, kind: str | None = None) -> tuple[RegisteredComponent, ...]:
@@ -112,6 +118,30 @@ class Registry:
             raise PluginConflictError(conflict_text(entries))
         return entries[0]
 
+    def commands(self) -> tuple[RegisteredCommand, ...]:
+        """Return the commands of the command line, those of videoseg itself first."""
+        self._load()
+        return tuple(entry for entries in self._commands.values() for entry in entries)
+
+    def load_command(self, name: str) -> Any:
+        """Import a command and return the object that was declared.
+
+        Raises:
+            ComponentNotFoundError: If no plug-in declares it.
+            PluginConflictError: If several plug-ins declare it; names their packages.
+            PluginLoadError: If it cannot be imported; names the package it is from.
+        """
+        self._load()
+        entries = self._commands.get(name, [])
+        if not entries:
+            raise ComponentNotFoundError(f"no plug-in declares a command {shorten(name)}")
+        if len(entries) > 1:
+            raise PluginConflictError(command_conflict(entries))
+        entry = entries[0]
+        return _import_target(
+            entry.command.target, f"command {name!r}", f"{entry.distribution} {entry.version}"
+        )
+
     # -- adding ------------------------------------------------------------------------
 
     def add(
@@ -140,16 +170,17 @@ class Registry:
                 f"got an instance of {type(factory).__name__}; pass instances to Pipeline directly"
             )
         module = getattr(factory, "__module__", "__main__")
-        target_name = getattr(factory, "__name__", type(factory).__name__)
-        if not target_name.isidentifier():
-            target_name = "factory"
+        target = f"{module}:{getattr(factory, '__name__', type(factory).__name__)}"
+        if not is_target(target):
+            # Lambdas, and modules loaded from files whose names are no identifiers.
+            target = "__main__:factory"
         if capabilities is None and kind == "propagator":
             declared = getattr(factory, "capabilities", None)
             capabilities = declared if isinstance(declared, PropagatorCapabilities) else None
         component = Component(
             kind,
             name,
-            f"{module}:{target_name}",
+            target,
             summary=summary,
             capabilities=capabilities,
             uses=uses,
@@ -198,15 +229,7 @@ class Registry:
             raise MissingDependencyError(
                 f"{label} needs {', '.join(missing)}, which is not installed: {entry.remedy}"
             )
-        module_name, _, attribute = component.target.partition(":")
-        try:
-            with foreign_code():
-                target = getattr(importlib.import_module(module_name), attribute)
-        except Exception as error:
-            raise PluginLoadError(
-                f"{label} of {entry.distribution} could not be imported from "
-                f"{component.target}: {describe_error(error)}"
-            ) from error
+        target = _import_target(component.target, label, entry.distribution)
         if not callable(target):
             raise PluginLoadError(f"{label}: {component.target} is not a class or function")
         result: Callable[..., Any] = target
@@ -323,43 +346,67 @@ class Registry:
         try:
             with foreign_code():
                 register_plugin(manager, plugin, name)
-                declared = self._declared(manager, name)
+                components = _read_declared(manager, name, "videoseg_components", Component)
+                commands = _read_declared(manager, name, "videoseg_commands", Command)
         except Exception as error:
             if manager.has_plugin(name):
                 manager.unregister(name=name)
             self._fail(name, distribution, version, error)
             return
-        for component in declared:
+        for component in components:
             key = (component.kind, component.name)
             self._components.setdefault(key, []).append(
                 RegisteredComponent(component, name, distribution, version)
             )
-
-    @staticmethod
-    def _declared(manager: pluggy.PluginManager, name: str) -> list[Component]:
-        declared: list[Component] = []
-        for implementation in manager.hook.videoseg_components.get_hookimpls():
-            if implementation.plugin_name != name:
-                continue
-            yielded: Iterable[object] = implementation.function() or ()  # type: ignore[assignment]
-            for component in islice(yielded, _MOST_COMPONENTS + 1):
-                if len(declared) == _MOST_COMPONENTS:
-                    raise PluginLoadError(
-                        f"videoseg_components yields more than {_MOST_COMPONENTS:,} components; "
-                        "it must come to an end"
-                    )
-                if not isinstance(component, Component):
-                    raise PluginLoadError(
-                        "videoseg_components must yield videoseg.Component objects, "
-                        f"got {type(component).__name__}"
-                    )
-                declared.append(component)
-        return declared
+        for command in commands:
+            self._commands.setdefault(command.name, []).append(
+                RegisteredCommand(command, name, distribution, version)
+            )
 
     def _fail(self, name: str, distribution: str, version: str, error: BaseException) -> None:
         failure = PluginFailure.of(name, f"{distribution} {version}".strip(), error)
         _logger.debug("plug-in %s failed to load:\n%s", name, failure.details)
         self._failures.append(failure)
+
+
+def _read_declared(
+    manager: pluggy.PluginManager, name: str, hook: str, kind: type[_Declared]
+) -> list[_Declared]:
+    """Return what one plug-in declares through one hook, checked."""
+    declared: list[_Declared] = []
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        if implementation.plugin_name != name:
+            continue
+        for found in islice(implementation.function() or (), _MOST_DECLARED + 1):
+            if len(declared) == _MOST_DECLARED:
+                raise PluginLoadError(
+                    f"{hook} yields more than {_MOST_DECLARED:,} {kind.__name__.lower()}s; "
+                    "it must come to an end"
+                )
+            if not isinstance(found, kind):
+                raise PluginLoadError(
+                    f"{hook} must yield videoseg.{kind.__name__} objects, "
+                    f"got {type(found).__name__}"
+                )
+            declared.append(found)
+    return declared
+
+
+def _import_target(target: str, label: str, distribution: str) -> Any:
+    """Import what ``package.module:name`` refers to.
+
+    Raises:
+        PluginLoadError: If that fails; names what it is and the package it is from.
+    """
+    module_name, _, attribute = target.partition(":")
+    try:
+        with foreign_code():
+            return getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:
+        raise PluginLoadError(
+            f"{label} of {distribution} could not be imported from {target}: "
+            f"{describe_error(error)}"
+        ) from error
 
 
 @lru_cache(maxsize=1)

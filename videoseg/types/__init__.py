@@ -6,7 +6,14 @@ from videoseg.types.episode import Episode, Trace, TraceTurn
 from videoseg.types.geometry import Box, Point, Window
 from videoseg.types.grounding import Embedding, Grounding, Look, Move, Prompt, Thought
 from videoseg.types.masks import FrameMasks, MaskTrack, ObjectMask
-from videoseg.types.messages import ChatReply, ImagePart, Message, MessagePart, TextPart
+from videoseg.types.messages import (
+    ChatReply,
+    ImagePart,
+    Message,
+    MessagePart,
+    TextPart,
+    time_label,
+)
 from videoseg.types.rle import Rle
 from videoseg.types.selection import FrameGroup, FrameRole, FrameSelection
 from videoseg.types.serial import from_dict, to_dict
@@ -46,5 +53,6 @@ __all__ = [
     "VideoSource",
     "Window",
     "from_dict",
+    "time_label",
     "to_dict",
 ]

@@ -13,9 +13,9 @@ from videoseg_r1 import (
 )
 from videoseg_r1.aggregation import agreement, combine_positions, combine_spans
 from videoseg_r1.localising import span_window
-from videoseg_vlm import ContextLengthError, ServerError
 
 import videoseg as vs
+from videoseg.errors import ChatError, ContextLengthError
 from videoseg.testing import SamplerContract, moving_square
 
 
@@ -295,7 +295,7 @@ def test_simpler_samplers_take_the_middle_too(video, sampler):
     [
         vs.MissingWeightsError("download them"),
         vs.VideoError("frame 3 cannot be decoded"),
-        ServerError("is down", component="openai"),
+        ChatError("is down", component="openai"),
     ],
 )
 def test_what_only_the_user_can_mend_is_not_passed_over(video, error):

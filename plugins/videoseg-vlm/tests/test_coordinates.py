@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from videoseg_vlm import FAMILIES, CoordinateSpace, family_of_model, family_of_type, fitted_size
+from videoseg_vlm import FAMILIES, family_of_model, family_of_type, fitted_size
 
 import videoseg as vs
+from videoseg.coordinates import CoordinateSpace
 
 FAMILY_OF = dict(zip(("qwen2-vl", "qwen2.5-vl", "qwen3-vl"), FAMILIES, strict=True))
 SPACES = ("pixels_of_resized", "per_mille", "square(840)", "unit")

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_server import Answer, completion, scripted_server
-from videoseg_vlm import ContextLengthError, OpenAIChat, RecordingChat, ReplayChat, ServerError
+from videoseg_vlm import OpenAIChat, RecordingChat, ReplayChat, ServerError
 from videoseg_vlm.server.bodies import clean_strings, parse
 from videoseg_vlm.server.choices import read_choices
 from videoseg_vlm.server.complaints import complaint_of, read_complaint
 
 import videoseg as vs
+from videoseg.errors import ContextLengthError
 
 QUESTION = [vs.Message("user", (vs.TextPart("Where is it?"),))]
 

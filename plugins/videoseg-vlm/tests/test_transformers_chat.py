@@ -280,10 +280,10 @@ def test_a_gpu_s_memory_is_given_back(checkpoints, ask):
 def test_the_doctor_asks_the_model_where_drawn_squares_are(checkpoints, capsys, monkeypatch):
     from videoseg.cli.main import main
 
-    monkeypatch.setattr("videoseg.cli.chat_check._LONGEST_ANSWER", 8)
+    monkeypatch.setattr("videoseg_vlm.chat_check._LONGEST_ANSWER", 8)
 
     option = f"chat.model={checkpoints['qwen3-vl']}"
-    assert main(["doctor", "--json", "--chat", "transformers", "-O", option]) == 0
+    assert main(["chat", "check", "transformers", "--json", "-O", option]) == 0
     findings = json.loads(capsys.readouterr().out)["findings"]
     said = [f["detail"] for f in findings if f["subject"] == "chat transformers"]
     assert "sees an image of 448x1120 at 320x800" in said[1]

@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch_surroundings import SURROUNDINGS, torch_state
 from videoseg_synthetic import make_clip
-from videoseg_vlm import ChatError, ContextLengthError, TransformersChat
+from videoseg_vlm import TransformersChat
 
 import videoseg as vs
+from videoseg.errors import ChatError, ContextLengthError
 
 
 def loaded(chat):

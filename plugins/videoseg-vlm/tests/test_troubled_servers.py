@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_server import Answer, completion, scripted_server
-from videoseg_vlm import ContextLengthError, OpenAIChat, ServerError
+from videoseg_vlm import OpenAIChat, ServerError
 from videoseg_vlm.server.transport import _retry_after
 
 import videoseg as vs
+from videoseg.errors import ContextLengthError
 
 
 def made(url, **options):

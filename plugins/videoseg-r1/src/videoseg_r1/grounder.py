@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from videoseg_vlm import CoordinateSpace, time_label
-
 from videoseg import (
     Box,
     ChatModel,
@@ -21,7 +19,8 @@ from videoseg import (
     TextPart,
     Thought,
 )
-from videoseg.types import MessagePart
+from videoseg.coordinates import CoordinateSpace
+from videoseg.types import MessagePart, time_label
 from videoseg_r1.answers import Answer, ObjectAnswer, parse_answer
 from videoseg_r1.budget import Difficulty, rate_difficulty, token_budget
 from videoseg_r1.doubts import doubts_about_numbers

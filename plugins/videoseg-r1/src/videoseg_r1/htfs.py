@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from videoseg_vlm import ContextLengthError
-
 from videoseg import (
     ChatModel,
     ConfigError,
@@ -16,6 +14,7 @@ from videoseg import (
     VideoSource,
     Window,
 )
+from videoseg.errors import ContextLengthError
 from videoseg.files import expand_path
 from videoseg.types import FrameRole
 from videoseg_r1.aggregation import AGGREGATES, Aggregate

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
-from videoseg_vlm import time_label
 
 from videoseg import ChatModel, ChatReply, Message, VideoSource, Window
+from videoseg.types import time_label
 from videoseg_r1.aggregation import Aggregate, agreement, combine_positions, combine_spans
 from videoseg_r1.endings import why_unread
 from videoseg_r1.prompts import PromptTemplate

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from videoseg_vlm.coordinates import CoordinateSpace
-
 from videoseg import Box, ChatReply, ConfigError, Point
+from videoseg.coordinates import CoordinateSpace
 from videoseg.types import Size
 
 __all__ = ["Placement", "has_y_first", "placement_of"]
@@ -97,7 +96,7 @@ def placement_of(
             "the chat model does not say how its coordinates are meant; give the grounder "
             "coordinates='per_mille' (Qwen2-VL, Qwen3-VL, InternVL), 'per_mille_yx' (Gemini), "
             "'pixels_of_resized' (Qwen2.5-VL), 'unit' (Kimi-VL) or 'square(n)'; "
-            "`videoseg doctor --chat` finds out which"
+            "`videoseg chat check` finds out which"
         )
     seen = reply.image_sizes[image] if reply.image_sizes else None
     return Placement(CoordinateSpace(name), source, seen)

@@ -12,6 +12,7 @@ from typing import Any
 
 from videoseg import ConfigError, MissingDependencyError, MissingWeightsError, VideosegError
 from videoseg.devices import is_out_of_memory
+from videoseg.errors import ChatError
 from videoseg_vlm.checkpoint_files import (
     damage_in_folder,
     foreign_code,
@@ -19,7 +20,6 @@ from videoseg_vlm.checkpoint_files import (
     packed_types,
 )
 from videoseg_vlm.checkpoint_options import CheckpointOptions
-from videoseg_vlm.errors import ChatError
 from videoseg_vlm.families import Family, family_of_type
 
 __all__ = [

@@ -6,21 +6,12 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from videoseg import ConfigError, ImagePart, Message, TextPart
+from videoseg.errors import ConfigError
+from videoseg.types import ImagePart, Message, TextPart, time_label
 
-__all__ = ["check_question", "images_of", "time_label", "with_times", "without_tokens"]
+__all__ = ["check_question", "images_of", "with_times", "without_tokens"]
 
 _ZERO_WIDTH_SPACE = "\u200b"
-
-
-def time_label(seconds: float) -> str:
-    """Return a time as it is written before a frame, as Qwen3-VL was trained to read it.
-
-    Example:
-        >>> time_label(3)
-        '<3.0 seconds>'
-    """
-    return f"<{seconds:.1f} seconds>"
 
 
 def images_of(messages: Iterable[Message]) -> list[ImagePart]:

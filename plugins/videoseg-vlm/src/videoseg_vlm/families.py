@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from videoseg_vlm.coordinates import CoordinateSpace
+from videoseg.coordinates import CoordinateSpace
 
 __all__ = ["FAMILIES", "Family", "family_of_model", "family_of_type"]
 

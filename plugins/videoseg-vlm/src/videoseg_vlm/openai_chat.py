@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from videoseg import ChatReply, ConfigError, ImagePart, Message, TextPart, VideosegError
+from videoseg.coordinates import CoordinateSpace
+from videoseg.errors import ContextLengthError
 from videoseg.text import printable, shorten_text
 from videoseg.types import Size
 from videoseg_vlm.conversation import check_question, images_of, with_times
-from videoseg_vlm.coordinates import CoordinateSpace
-from videoseg_vlm.errors import ContextLengthError, ServerError
+from videoseg_vlm.errors import ServerError
 from videoseg_vlm.families import family_of_model
 from videoseg_vlm.images import fitted_size, resized, stretches_to_square
 from videoseg_vlm.server.choices import read_choices

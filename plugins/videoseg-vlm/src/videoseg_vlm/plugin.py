@@ -43,3 +43,9 @@ def videoseg_components() -> Iterable[vs.Component]:
         "videoseg_vlm.replaying:ReplayChat",
         summary="The answers of an earlier run, from a file.",
     )
+
+
+@vs.hookimpl
+def videoseg_commands() -> Iterable[vs.Command]:
+    """Declare ``videoseg chat``."""
+    yield vs.Command("chat", "videoseg_vlm.chat_check:chat", "Check a chat model.")

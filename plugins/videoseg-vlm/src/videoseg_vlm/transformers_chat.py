@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from videoseg import ChatReply, ConfigError, ImagePart, Message
+from videoseg.coordinates import CoordinateSpace
 from videoseg.devices import is_out_of_memory, torch_defaults
+from videoseg.errors import ChatError, ContextLengthError
 from videoseg.text import printable
 from videoseg.types import Size
 from videoseg_vlm.checkpoint import Checkpoint, load, require_weights
 from videoseg_vlm.checkpoint_options import CheckpointOptions
 from videoseg_vlm.conversation import check_question, images_of, with_times, without_tokens
-from videoseg_vlm.coordinates import CoordinateSpace
-from videoseg_vlm.errors import ChatError, ContextLengthError
 from videoseg_vlm.generation import Sampling, generate, stop_tokens
 from videoseg_vlm.images import fitted_size, resized, stretches_to_square
 

@@ -1,15 +1,14 @@
-"""``videoseg doctor --chat``: which space a chat model's coordinates are in."""
+"""``videoseg chat check``: which space a chat model's coordinates are in."""
 
 from __future__ import annotations
 
 import json
-import re
 
 import numpy as np
 import pytest
+from videoseg_vlm.chat_check import Located, drawn_squares, read_box, score_spaces
 
 import videoseg as vs
-from videoseg.cli.chat_check import Located, drawn_squares, fits, read_box
 from videoseg.cli.main import main
 from videoseg.plugins import default_registry
 
@@ -87,7 +86,7 @@ def seeing():
 @pytest.fixture
 def examined(capsys):
     def examined(*options, status=0, chat="seeing"):
-        arguments = ["doctor", "--json", "--chat", chat]
+        arguments = ["chat", "check", chat, "--json"]
         assert main(arguments + [part for o in options for part in ("-O", f"chat.{o}")]) == status
         findings = json.loads(capsys.readouterr().out)["findings"]
         return [f for f in findings if f["subject"] == f"chat {chat}"]
@@ -135,7 +134,7 @@ def test_a_model_that_cannot_point_is_told(words, told, examined):
     ("option", "told"),
     [
         ("finish=length", "cut off at max_tokens=512"),
-        ("finish=content_filter", "withheld by its content filter"),
+        ("finish=content_filter", "content filter withheld the rest"),
         ("refusal='I cannot help with that.'", "refuses: 'I cannot help with that.'"),
     ],
 )
@@ -145,25 +144,26 @@ def test_why_a_model_gave_no_box_is_told(option, told, examined):
     assert told in coordinates["detail"]
 
 
-def test_a_model_that_does_not_answer_is_broken(examined):
-    [finding] = examined(chat="broken", status=1)
-    assert finding["verdict"] == "broken"
-    assert "on fire" in finding["detail"]
+def test_a_model_that_does_not_answer_is_an_error(capsys):
+    assert main(["chat", "check", "broken"]) == 1
+    assert capsys.readouterr().err.startswith("error: the server is on fire")
 
 
-def test_an_unknown_model_is_broken_and_the_rest_is_examined(capsys):
-    assert main(["doctor", "--chat", "seing"]) == 1
-    text = re.sub(r"\s+", " ", capsys.readouterr().out)
-    assert "did you mean 'seeing'" in text
-    assert "reader pyav" in text
+def test_an_unknown_model_is_an_error_with_the_nearest_name(capsys):
+    assert main(["chat", "check", "seing"]) == 1
+    assert "did you mean 'seeing'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "arguments", [["-O", "chat.says=x"], ["--chat", "seeing", "-O", "sampler.n=1"]]
-)
-def test_options_of_anything_else_are_usage_errors(arguments, capsys):
-    assert main(["doctor", *arguments]) == 2
-    assert "--chat NAME -O chat.option=value" in capsys.readouterr().err
+def test_options_of_other_stages_are_usage_errors(capsys):
+    assert main(["chat", "check", "seeing", "-O", "sampler.n=1"]) == 2
+    assert "chat.OPTION=VALUE, got sampler" in capsys.readouterr().err
+
+
+def test_the_check_is_listed_and_has_help(capsys):
+    assert main(["--help"]) == 0
+    assert "chat       Check a chat model." in capsys.readouterr().out
+    assert main(["chat", "check", "--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 90
 
 
 def test_each_square_is_told_from_the_others_in_every_space():
@@ -181,7 +181,7 @@ def test_each_square_is_told_from_the_others_in_every_space():
         }.items():
             scale = (x / width, y / height) * 2
             numbers = tuple(a * s for a, s in zip(box, scale, strict=True))
-            best, second, *_ = fits([Located(box, numbers, (height, width))]).items()
+            best, second, *_ = score_spaces([Located(box, numbers, (height, width))]).items()
             assert best[0] == name
             assert best[1] > 0.99
             assert second[1] < 0.75, f"{name} is easily taken for {second[0]}"
@@ -193,7 +193,7 @@ def test_boxes_with_y_first_are_told_from_those_with_x_first(declared):
     box, (height, width) = (90, 60, 230, 200), drawn_squares().shape[:2]
     scale = (extent / height, extent / width) * 2
     numbers = tuple(box[side] * s for side, s in zip((1, 0, 3, 2), scale, strict=True))
-    best, second, *_ = fits([Located(box, numbers, None)], declared).items()
+    best, second, *_ = score_spaces([Located(box, numbers, None)], declared).items()
     assert best[0] == (declared or "per_mille_yx")
     assert best[1] > 0.99
     assert second[1] < 0.75

@@ -1,21 +1,32 @@
-"""Shows a chat model drawn squares and tells in which space its coordinates are."""
+"""``videoseg chat check``: ask a chat model where drawn squares are, and in which coordinates."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from videoseg.cli.findings import Finding
+import click
+
+from videoseg.cli import (
+    Finding,
+    VideosegCommand,
+    VideosegGroup,
+    json_option,
+    open_console,
+    parse_options,
+    print_finding,
+    write_json,
+)
 from videoseg.text import printable, shorten_text
 
 if TYPE_CHECKING:
     from videoseg.stages import ChatModel
     from videoseg.types import ChatReply, Frame, Message, Size
 
-__all__ = ["chat_findings", "drawn_squares", "fits", "read_box"]
+__all__ = ["chat", "chat_findings", "drawn_squares", "read_box", "score_spaces"]
 
 Numbers = tuple[float, float, float, float]
 
@@ -28,8 +39,14 @@ _SQUARES: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int, int]]] =
     "blue": ((40, 70, 220), (420, 250, 590, 420)),
     "yellow": ((240, 210, 40), (940, 280, 1080, 420)),
 }
-_GREY = (128, 128, 128)
+"""For each name the RGB color and the box in pixels of the drawing."""
+
+_SPACES = ("per_mille", "unit", "square(840)", "pixels_of_resized", "per_mille_yx")
+"""The spaces that published models use."""
+
+_GRAY = (128, 128, 128)
 _FITS_FROM = 0.5
+_SAME_FIT = 0.05
 _LONGEST_ANSWER = 512
 
 _NUMBER = r"\s*(-?\d{1,7}(?:\.\d{1,7})?)\s*"
@@ -38,12 +55,12 @@ _FOUR = re.compile(r"[\[(]" + ",".join([_NUMBER] * 4) + r"[\])]")
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where a model says that a square is.
+    """Where a model says a square is.
 
     Args:
-        box: The square, x1, y1, x2, y2 in pixels of the drawing.
-        numbers: What the model wrote.
-        seen: The (height, width) at which it saw the drawing, if known.
+        box: The true box of the square, x1, y1, x2, y2 in pixels of the drawing.
+        numbers: The four numbers the model wrote.
+        seen: The (height, width) at which the model saw the drawing, if known.
     """
 
     box: Numbers
@@ -51,8 +68,54 @@ class Located:
     seen: Size | None
 
 
+@click.group("chat", cls=VideosegGroup)
+def chat() -> None:
+    """Check a chat model."""
+
+
+@chat.command(
+    "check",
+    cls=VideosegCommand,
+    examples="""
+    videoseg chat check transformers -O chat.model=Qwen/Qwen2.5-VL-7B-Instruct
+    videoseg chat check openai -O chat.model=my-model -O chat.base_url=http://gpu-box:8000/v1
+    """,
+)
+@click.argument("name")
+@click.option(
+    "-O",
+    "options",
+    multiple=True,
+    metavar="chat.OPTION=VALUE",
+    help="Set an option of the chat model; may be repeated.",
+)
+@json_option
+def check(*, name: str, options: tuple[str, ...], as_json: bool) -> int:
+    """Ask the chat model NAME where drawn squares are.
+
+    Reports at which size the model sees an image and in which space it writes coordinates.
+    Exits with 1 if it does not answer, or does not write the coordinates it declares.
+    """
+    chat_options = parse_options(options)
+    others = sorted(set(chat_options) - {"chat"})
+    if others:
+        raise click.BadParameter(
+            f"only options of the chat model are allowed, as chat.OPTION=VALUE, got {others[0]}",
+            param_hint="-O",
+        )
+    findings = []
+    for finding in chat_findings(name, chat_options.get("chat", {})):
+        findings.append(finding)
+        if not as_json:
+            print_finding(open_console(), finding)
+    broken = any(finding.verdict == "broken" for finding in findings)
+    if as_json:
+        write_json({"healthy": not broken, "findings": [asdict(f) for f in findings]})
+    return int(broken)
+
+
 def chat_findings(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
-    """Ask a chat model a few questions and yield what comes of it.
+    """Ask a chat model a few questions and yield what its answers show.
 
     Args:
         name: The component.
@@ -82,10 +145,10 @@ def chat_findings(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def drawn_squares() -> Frame:
-    """Return the drawing: four colored squares on grey, shape (448, 1120, 3)."""
+    """Return the drawing: four colored squares on gray, shape (448, 1120, 3)."""
     import numpy as np
 
-    image = np.full((*_SIZE, 3), _GREY, np.uint8)
+    image = np.full((*_SIZE, 3), _GRAY, np.uint8)
     for color, (x1, y1, x2, y2) in _SQUARES.values():
         image[y1:y2, x1:x2] = color
     return image
@@ -105,33 +168,21 @@ def read_box(text: str) -> Numbers | None:
     return (x1, y1, x2, y2)
 
 
-def fits(located: Sequence[Located], declared: str | None = None) -> dict[str, float]:
-    """Return for each coordinate space how well a model's answers fit it.
+def score_spaces(located: Sequence[Located], declared: str | None = None) -> dict[str, float]:
+    """Return for each coordinate space how well a model's boxes fit if it uses that space.
 
     Args:
-        located: What the model said of the squares.
-        declared: The space the model is said to use, so that ``square(n)`` is among them, and
-            with y before x if it is.
+        located: The answers of the model.
+        declared: The space the model declares, scored as well.
 
     Returns:
         Mean intersection over union of the boxes, in [0, 1], best first.
+
+    Raises:
+        ConfigError: If the declared space does not exist.
     """
-    spaces = {"per_mille": 1000.0, "unit": 1.0, "square(840)": 840.0}
-    scale = (declared or "").removesuffix("_yx")
-    if match := re.fullmatch(r"square\((\d+)\)", scale):
-        spaces[scale] = float(match[1])
-    scores = {
-        name: _mean(_iou(one, (extent, extent)) for one in located)
-        for name, extent in spaces.items()
-    }
-    scores["pixels_of_resized"] = _mean(_iou(one, _corner(one.seen)) for one in located)
-    turned = [replace(one, numbers=_turned(one.numbers)) for one in located]
-    scores["per_mille_yx"] = _mean(_iou(one, (1000.0, 1000.0)) for one in turned)
-    if declared is not None and declared not in scores:
-        corners = [
-            (spaces[scale],) * 2 if scale in spaces else _corner(one.seen) for one in turned
-        ]
-        scores[declared] = _mean(map(_iou, turned, corners))
+    spaces = dict.fromkeys([*_SPACES, declared or _SPACES[0]])
+    scores = {name: _mean([_iou(one, name) for one in located]) for name in spaces}
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
@@ -186,7 +237,7 @@ def _coordinates(
             f"gave no box for any of {len(replies)} squares, but {_shown(replies[0].text)}; "
             f"{_why_no_box(replies[0])}",
         )
-    scores = fits(located, declared)
+    scores = score_spaces(located, declared)
     best, score = next(iter(scores.items()))
     shown = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
     facts = f"boxes of {len(located)} of {len(replies)} squares; they fit {shown} (mean IoU)"
@@ -194,18 +245,17 @@ def _coordinates(
         return Finding(
             subject,
             "note",
-            f"{facts}; that is no space it was asked about: do not trust its boxes",
+            f"{facts}; none of these spaces fits: do not trust its boxes",
         )
     if declared is None:
-        return Finding(subject, "note", f"{facts}; say so with -O chat.coordinate_space='{best}'")
+        return Finding(subject, "note", f"{facts}; set -O chat.coordinate_space='{best}'")
     # Spaces that fit equally well give equally good boxes.
-    if scores[declared] >= max(_FITS_FROM, score - 0.05):
+    if scores[declared] >= max(_FITS_FROM, score - _SAME_FIT):
         return Finding(subject, "ok", f"writes coordinates in {declared}, as expected: {facts}")
     return Finding(
         subject,
         "broken",
-        f"is said to write coordinates in {declared}, but {facts}; set "
-        f"-O chat.coordinate_space='{best}'",
+        f"declares coordinates in {declared}, but {facts}; set -O chat.coordinate_space='{best}'",
     )
 
 
@@ -213,11 +263,11 @@ def _why_no_box(reply: ChatReply) -> str:
     if reply.refusal:
         return f"it refuses: {_shown(reply.refusal)}"
     if reply.finish_reason == "content_filter":
-        return "the rest was withheld by its content filter"
+        return "its content filter withheld the rest"
     if reply.finish_reason == "length":
         return (
-            f"it was cut off at max_tokens={_LONGEST_ANSWER}, as models are that think at length "
-            "before they answer: let the server turn thinking off"
+            f"it was cut off at max_tokens={_LONGEST_ANSWER}, as happens to models that think at "
+            "length before they answer: turn thinking off on the server"
         )
     return "it may not have been trained to give coordinates"
 
@@ -230,28 +280,17 @@ def _seen(reply: ChatReply) -> Size | None:
     return reply.image_sizes[0] if reply.image_sizes else None
 
 
-def _corner(seen: Size | None) -> tuple[float, float]:
-    height, width = seen or _SIZE
-    return float(width), float(height)
-
-
-def _iou(one: Located, corner: tuple[float, float]) -> float:
+def _iou(one: Located, space: str) -> float:
+    from videoseg.coordinates import CoordinateSpace
     from videoseg.types import Box
 
-    height, width = _SIZE
-    scale = (width / corner[0], height / corner[1]) * 2
-    x1, y1, x2, y2 = (number * factor for number, factor in zip(one.numbers, scale, strict=True))
+    x1, y1, x2, y2 = CoordinateSpace(space).to_source(
+        one.numbers, source=_SIZE, seen=one.seen or _SIZE
+    )
     if not (x1 < x2 and y1 < y2):
         return 0.0
-    return Box(*one.box).iou(Box(x1, y1, x2, y2))
+    return Box(*one.box).iou(Box(float(x1), float(y1), float(x2), float(y2)))
 
 
-def _turned(numbers: Numbers) -> Numbers:
-    """Return what numbers mean that have y before x."""
-    y1, x1, y2, x2 = numbers
-    return (x1, y1, x2, y2)
-
-
-def _mean(values: Iterator[float]) -> float:
-    numbers = list(values)
+def _mean(numbers: Sequence[float]) -> float:
     return sum(numbers) / len(numbers) if numbers else 0.0

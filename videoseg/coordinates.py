@@ -1,9 +1,9 @@
-"""Between the coordinates a model writes and pixels of the source frame.
+"""Conversion between the coordinates a model writes and pixels of the source frame.
 
 Vision-language models see a resized image and write numbers in a convention of their own. A
-wrong guess fails silently: the boxes are merely somewhere else. So a reply says in which space
-its numbers are (``ChatReply.coordinate_space``) and at which size the model saw each image
-(``ChatReply.image_sizes``), and the functions here turn one into the other.
+wrong convention raises no error, it only moves the boxes. So a ``ChatReply`` states the space of
+its numbers (``coordinate_space``) and the size at which the model saw each image
+(``image_sizes``), and ``CoordinateSpace`` converts between that space and source pixels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from videoseg import ConfigError
+from videoseg.errors import ConfigError
 from videoseg.text import shorten
 from videoseg.types import FloatArray, Size
 
@@ -23,7 +23,7 @@ __all__ = ["COORDINATE_SPACES", "CoordinateSpace"]
 COORDINATE_SPACES = ("pixels_of_resized", "per_mille", "square(n)", "unit")
 """The names of the spaces; ``n`` stands for a number of pixels.
 
-Behind each of them ``_yx`` says that y is written before x, as in ``per_mille_yx``.
+The suffix ``_yx`` says that y is written before x, as in ``per_mille_yx``.
 """
 
 _SQUARE = re.compile(r"square\((\d{1,9})\)")
@@ -38,7 +38,7 @@ class CoordinateSpace:
         name: ``pixels_of_resized`` for pixels of the image as the model saw it;
             ``per_mille`` for thousandths of width and height; ``square(840)`` for pixels of
             the square to which every image is stretched before the model sees it;
-            ``unit`` for shares of width and height. With ``_yx`` behind it, y is written
+            ``unit`` for fractions of width and height. With the suffix ``_yx``, y is written
             before x: ``per_mille_yx`` for Gemini's ``[ymin, xmin, ymax, xmax]``.
 
     Raises:
@@ -61,7 +61,7 @@ class CoordinateSpace:
             raise ConfigError(
                 f"there is no coordinate space {shorten(self.name)}; the spaces are "
                 f"{', '.join(COORDINATE_SPACES)}, where n is a number of pixels such as 840; with "
-                f"{_Y_FIRST} behind its name, such as per_mille{_Y_FIRST}, y comes before x"
+                f"the suffix {_Y_FIRST}, as in per_mille{_Y_FIRST}, y comes before x"
             )
 
     @property
@@ -98,8 +98,8 @@ class CoordinateSpace:
             return (float(side), float(side))
         if seen is None:
             raise ConfigError(
-                "coordinates in pixels of the resized image mean nothing without its size; the "
-                "chat model must tell it in ChatReply.image_sizes"
+                "coordinates in pixels of the resized image need the size of that image; the chat "
+                "model must give it in ChatReply.image_sizes"
             )
         height, width = seen
         return (float(width), float(height))
@@ -107,7 +107,7 @@ class CoordinateSpace:
     def to_source(
         self, numbers: ArrayLike, *, source: Size, seen: Size | None = None
     ) -> FloatArray:
-        """Turn a model's coordinates into pixels of the source frame.
+        """Convert a model's coordinates to pixels of the source frame.
 
         Nothing is rounded or clipped.
 
@@ -126,9 +126,9 @@ class CoordinateSpace:
     def from_source(
         self, numbers: ArrayLike, *, source: Size, seen: Size | None = None
     ) -> FloatArray:
-        """Turn pixels of the source frame into a model's coordinates; see ``to_source``.
+        """Convert pixels of the source frame to a model's coordinates; see ``to_source``.
 
-        The numbers given have x first; those returned are in the order of the space.
+        The input has x first; the output is in the order of the space.
         """
         pairs = self._ordered(_pairs(numbers) / self._scale(source, seen))
         return pairs.reshape(np.shape(numbers))
@@ -139,7 +139,7 @@ class CoordinateSpace:
         return np.array([width / extent_x, height / extent_y])
 
     def _ordered(self, pairs: FloatArray) -> FloatArray:
-        """Exchange x and y where y is written first."""
+        """Swap x and y if y is written first."""
         return pairs[..., ::-1] if self.y_first else pairs
 
     @property

@@ -1,4 +1,4 @@
-"""``videoseg demo``: see it work, on a clip that is drawn here and now."""
+"""``videoseg demo``: three questions about a synthetic clip, scored against its true masks."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from videoseg.cli.framework import PATH, VideosegCommand
-from videoseg.cli.terminal import json_option, open_console, print_row, working, write_json
+from videoseg.cli import (
+    PATH,
+    VideosegCommand,
+    check_output_folder,
+    default_output_folder,
+    json_option,
+    open_console,
+    print_row,
+    reasons_of,
+    working,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from videoseg_synthetic import SyntheticClip, SyntheticQuery
 
     from videoseg.results import Segmentation
+    from videoseg_synthetic import SyntheticClip, SyntheticQuery
 
 __all__ = ["demo"]
 
@@ -24,7 +34,7 @@ _LEVELS = (
     ("harder", "moves-right", "what it does over time"),
     ("hard", "in-front", "who is in front of whom"),
 )
-"""Level, kind of question in the clip, and what it takes to answer it."""
+"""(level, kind of question in the clip, what it takes to answer it)."""
 
 
 @click.command(
@@ -40,27 +50,24 @@ _LEVELS = (
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
 def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) -> None:
-    """Draw a clip of four seconds, ask three questions about it, save the answers.
+    """Render a clip of four seconds, ask three questions about it, save the answers.
 
-    Needs no weights, no downloads and no GPU. The clip's true masks are known, so that
-    each answer comes with its score.
+    Needs no weights, no downloads and no GPU. The clip's true masks are known, so each
+    answer is scored.
     """
-    from videoseg_synthetic import demo_clip
-
-    from videoseg.cli.output_place import check_output_folder, default_output_folder
     from videoseg.pipeline import Pipeline
     from videoseg.progress import ProgressBar
-    from videoseg.video import Video
-    from videoseg.video.writer import write_video
+    from videoseg.video import Video, write_video
+    from videoseg_synthetic import demo_clip
 
     folder = output or default_output_folder("demo")
     queries = [level for level, _, _ in _LEVELS]
     for level in queries:
         check_output_folder(folder / level, overwrite=overwrite)
-    # Smaller than the clip can be: an answer in seconds matters more here.
+    # Small, so that the answers take seconds.
     clip = demo_clip(size=(270, 480), num_frames=60)
     path = folder / "clip.mp4"
-    with working("drawing a clip", quiet=quiet):
+    with working("rendering a clip", quiet=quiet):
         write_video(path, clip.iter_frames(), fps=clip.fps)
     console = open_console()
     answers: list[dict[str, Any]] = []
@@ -96,7 +103,6 @@ def _answer(
 ) -> dict[str, Any]:
     import numpy as np
 
-    from videoseg.cli.answer import reasons_of
     from videoseg.metrics import region_j
 
     found = np.stack([result.mask(frame) for frame in range(result.video.num_frames)])
