@@ -15,7 +15,7 @@ PACKAGE = ROOT / "videoseg"
 # A module may import from a layer above it in this table, and from its own part. Parts in one
 # row do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("videoseg.errors", "videoseg._version", "videoseg.text"),
+    ("videoseg.errors", "videoseg._version", "videoseg._core_commands", "videoseg.text"),
     ("videoseg.files",),
     ("videoseg._interruption",),
     ("videoseg.types", "videoseg.devices"),

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 import click
 
+from videoseg._core_commands import CORE_COMMANDS
 from videoseg._version import __version__
 from videoseg.cli.framework import VideosegGroup
 from videoseg.errors import ComponentNotFoundError, PluginLoadError
 from videoseg.text import printable, shorten_text
-
-if TYPE_CHECKING:
-    from videoseg.plugins import Command
 
 __all__ = ["videoseg"]
 
@@ -37,7 +34,7 @@ class Program(VideosegGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands: the core's, then those of plug-ins, sorted."""
         del ctx
-        return [command.name for command in _known_commands()]
+        return list(_summaries())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command.
@@ -46,17 +43,15 @@ class Program(VideosegGroup):
             PluginConflictError: If several plug-ins declare it.
             PluginLoadError: If the plug-in's module cannot be imported, or holds something else.
         """
-        from videoseg.plugins import default_registry
-        from videoseg.plugins.builtin import CORE_COMMANDS
-
         del ctx
-        for command in CORE_COMMANDS:
-            if command.name == cmd_name:
-                module_name, _, attribute = command.target.partition(":")
-                found: click.Command = getattr(import_module(module_name), attribute)
-                return found
-        if all(command.name != cmd_name for command in _known_commands()):
+        if cmd_name in CORE_COMMANDS:
+            module_name, _, attribute = CORE_COMMANDS[cmd_name][0].partition(":")
+            found: click.Command = getattr(import_module(module_name), attribute)
+            return found
+        if cmd_name not in _summaries():
             return None
+        from videoseg.plugins import default_registry
+
         loaded = default_registry().load_command(cmd_name)
         if not isinstance(loaded, click.Command):
             entry = next(e for e in default_registry().commands() if e.command.name == cmd_name)
@@ -86,23 +81,22 @@ class Program(VideosegGroup):
         """Write the list of commands with their summaries."""
         del ctx
         rows = [
-            (command.name, shorten_text(printable(command.summary), _LONGEST_SUMMARY))
-            for command in _known_commands()
+            (name, shorten_text(printable(summary), _LONGEST_SUMMARY))
+            for name, summary in _summaries().items()
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
 
-def _known_commands() -> list[Command]:
-    """Return the commands, each name once."""
+def _summaries() -> dict[str, str]:
+    """Return the names of all commands and their summaries, in the order of the help."""
     from videoseg.plugins import default_registry
-    from videoseg.plugins.builtin import CORE_COMMANDS
 
-    known = {command.name: command for command in CORE_COMMANDS}
+    summaries = {name: summary for name, (_, summary) in CORE_COMMANDS.items()}
     declared = (entry.command for entry in default_registry().commands())
     for command in sorted(declared, key=lambda command: command.name):
-        known.setdefault(command.name, command)
-    return list(known.values())
+        summaries.setdefault(command.name, command.summary)
+    return summaries
 
 
 @click.group(

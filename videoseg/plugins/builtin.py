@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from videoseg._core_commands import CORE_COMMANDS
 from videoseg.plugins import Command, Component, hookimpl
 
-__all__ = ["CORE_COMMANDS", "videoseg_commands", "videoseg_components"]
-
-CORE_COMMANDS = (
-    Command("run", "videoseg.cli.run:run", "Ask a video a question; save masks and reasoning."),
-    Command("eval", "videoseg.cli.eval:evaluate_benchmark", "Run a pipeline over a benchmark."),
-    Command("score", "videoseg.cli.score:score", "Score predictions of any other system."),
-    Command("compare", "videoseg.cli.compare:compare", "Compare evaluations, with intervals."),
-    Command("plugins", "videoseg.cli.plugins:plugins", "List what is installed and missing."),
-    Command("pipelines", "videoseg.cli.pipelines:pipelines", "List and explain pipelines."),
-    Command("config", "videoseg.cli.config:config", "Write, show and check pipeline files."),
-    Command("doctor", "videoseg.cli.doctor:doctor", "Check that everything works here."),
-)
-"""The commands that are always there, whatever a plug-in declares."""
+__all__ = ["videoseg_commands", "videoseg_components"]
 
 _SAMPLERS = "videoseg.samplers"
 _READERS = "videoseg.benchmarks.readers"
@@ -91,5 +80,6 @@ def videoseg_components() -> Iterable[Component]:
 
 @hookimpl
 def videoseg_commands() -> Iterable[Command]:
-    """Yield the commands of the core."""
-    return CORE_COMMANDS
+    """Yield the commands of the core, so that a plug-in that declares one of them is noticed."""
+    for name, (target, summary) in CORE_COMMANDS.items():
+        yield Command(name, target, summary)

@@ -78,7 +78,7 @@ def chat() -> None:
     cls=VideosegCommand,
     examples="""
     videoseg chat check transformers -O chat.model=Qwen/Qwen2.5-VL-7B-Instruct
-    videoseg chat check openai -O chat.model=my-model -O chat.base_url=http://gpu-box:8000/v1
+    videoseg chat check openai -O chat.model=my-model
     """,
 )
 @click.argument("name")
