@@ -2,6 +2,7 @@
 
 from videoseg.benchmarks.annotators import merge_annotators
 from videoseg.benchmarks.folder_benchmark import FolderBenchmark
+from videoseg.benchmarks.names import is_plain_name
 from videoseg.benchmarks.opening import build_benchmark, open_benchmark
 from videoseg.benchmarks.prediction_folders import PREDICTION_LAYOUTS, PredictionFolder
 from videoseg.benchmarks.split import LoadedSplit, SplitVideo
@@ -21,6 +22,7 @@ __all__ = [
     "SubmissionFormat",
     "Truth",
     "build_benchmark",
+    "is_plain_name",
     "merge_annotators",
     "open_benchmark",
     "write_submission",

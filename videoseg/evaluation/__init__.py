@@ -8,7 +8,7 @@ report from what was kept.
 from videoseg.evaluation.annotation_folder import read_annotations
 from videoseg.evaluation.comparing import Change, Comparison, Difference, compare_evaluations
 from videoseg.evaluation.executor import SampleExecutor
-from videoseg.evaluation.progress import Progress
+from videoseg.evaluation.progress import Progress, ProgressCounter
 from videoseg.evaluation.records import (
     Record,
     RecordedError,
@@ -27,16 +27,18 @@ from videoseg.evaluation.report import (
 )
 from videoseg.evaluation.run_file import RunIdentity, RunInfo, RunSession, Shard
 from videoseg.evaluation.runner import asked_samples, evaluate
-from videoseg.evaluation.running import SampleRunner, failed_record, run_sample
+from videoseg.evaluation.running import SETUP_ERRORS, SampleRunner, failed_record, run_sample
 from videoseg.evaluation.scoring_folders import score_predictions
 
 __all__ = [
+    "SETUP_ERRORS",
     "Change",
     "Comparison",
     "Coverage",
     "Difference",
     "EvaluationReport",
     "Progress",
+    "ProgressCounter",
     "Record",
     "RecordFile",
     "RecordedError",
