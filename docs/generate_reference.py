@@ -22,14 +22,11 @@ __all__ = ["PUBLIC_MODULES", "write_pages"]
 
 PACKAGE = Path(videoseg.__file__).parent
 
-# Their contents are reached by component name or from the shell, not by importing them.
-NOT_IMPORTED_BY_USERS = {"cli"}
-
 
 def _public_modules() -> tuple[str, ...]:
     names = {path.stem for path in PACKAGE.glob("[a-z]*.py")}
     names |= {path.parent.name for path in PACKAGE.glob("[a-z]*/__init__.py")}
-    return tuple(f"videoseg.{name}" for name in sorted(names - NOT_IMPORTED_BY_USERS))
+    return tuple(f"videoseg.{name}" for name in sorted(names))
 
 
 PUBLIC_MODULES = _public_modules()

@@ -25,14 +25,11 @@ HERE = Path(__file__).resolve().parent
 SNAPSHOT = HERE / "public_api.txt"
 PACKAGE = HERE.parents[1] / "videoseg"
 
-# What these hold is reached by component name or from the shell, not by importing it.
-NOT_IMPORTED_BY_USERS = {"cli"}
-
 
 def public_modules() -> list[str]:
     names = [path.stem for path in PACKAGE.glob("[a-z]*.py")]
     names += [path.parent.name for path in PACKAGE.glob("[a-z]*/__init__.py")]
-    return [f"videoseg.{name}" for name in sorted(names) if name not in NOT_IMPORTED_BY_USERS]
+    return [f"videoseg.{name}" for name in sorted(names)]
 
 
 def described() -> list[str]:

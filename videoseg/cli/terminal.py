@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["json_option", "open_console", "print_line", "print_row", "working", "write_json"]
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
-)
-"""The option of every command that machines may read."""
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def json_option(command: _Command) -> _Command:
+    """Add the option ``--json`` to a command, as the argument ``as_json``."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
+    )(command)
 
 
 def open_console(*, stderr: bool = False) -> Console:
