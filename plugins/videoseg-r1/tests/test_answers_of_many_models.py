@@ -8,7 +8,7 @@ import json
 
 import pytest
 from videoseg_r1 import parse_answer
-from videoseg_r1.repeats import SAME_OBJECT_IOU
+from videoseg_r1.parsing.answer import SAME_OBJECT_IOU
 
 BOX = (10, 20, 40, 60)
 OTHER = (110, 120, 140, 160)

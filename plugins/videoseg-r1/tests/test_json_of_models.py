@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from videoseg_r1 import parse_answer
-from videoseg_r1.relaxed_json import read_values
+from videoseg_r1.parsing.json_text import read_values
 
 import videoseg as vs
 

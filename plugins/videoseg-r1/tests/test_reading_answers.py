@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from videoseg_r1 import Answer, parse_answer, parse_percent, parse_span
-from videoseg_r1.answers import MAX_OBJECTS
 from videoseg_r1.budget import AXES, parse_difficulty
-from videoseg_r1.relaxed_json import read_values
-from videoseg_r1.times import parse_timestamp
+from videoseg_r1.parsing.answer import MAX_OBJECTS
+from videoseg_r1.parsing.json_text import read_values
+from videoseg_r1.parsing.times import parse_timestamp
 
 import videoseg as vs
 

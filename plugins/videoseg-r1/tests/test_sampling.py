@@ -11,8 +11,7 @@ from videoseg_r1 import (
     SegmentRandomSampler,
     TimestampSampler,
 )
-from videoseg_r1.aggregation import agreement, combine_positions, combine_spans
-from videoseg_r1.localising import span_window
+from videoseg_r1.questions import agreement, combine_positions, combine_spans, span_window
 
 import videoseg as vs
 from videoseg.errors import ChatError, ContextLengthError

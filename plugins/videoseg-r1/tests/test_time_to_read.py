@@ -8,8 +8,8 @@ import time
 import pytest
 from videoseg_r1 import parse_answer, parse_percent, parse_span
 from videoseg_r1.budget import parse_difficulty
-from videoseg_r1.relaxed_json import read_values
-from videoseg_r1.times import parse_timestamp
+from videoseg_r1.parsing.json_text import read_values
+from videoseg_r1.parsing.times import parse_timestamp
 
 import videoseg as vs
 

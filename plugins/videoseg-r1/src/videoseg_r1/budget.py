@@ -10,10 +10,10 @@ from typing import Any
 
 from videoseg import ChatModel
 from videoseg.types import MessagePart
+from videoseg_r1.parsing.json_text import read_values
+from videoseg_r1.parsing.times import after_thinking
 from videoseg_r1.prompts import PromptTemplate
-from videoseg_r1.relaxed_json import read_values
-from videoseg_r1.showing import ask_about
-from videoseg_r1.times import after_thinking
+from videoseg_r1.questions import ask_about
 
 __all__ = ["AXES", "Difficulty", "parse_difficulty", "rate_difficulty", "token_budget"]
 

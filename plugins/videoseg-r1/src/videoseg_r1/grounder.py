@@ -21,13 +21,11 @@ from videoseg import (
 )
 from videoseg.coordinates import CoordinateSpace
 from videoseg.types import MessagePart, time_label
-from videoseg_r1.answers import Answer, ObjectAnswer, parse_answer
 from videoseg_r1.budget import Difficulty, rate_difficulty, token_budget
-from videoseg_r1.doubts import doubts_about_numbers
-from videoseg_r1.endings import warn_of_ending, why_unread
-from videoseg_r1.placing import Placement, has_y_first, placement_of
+from videoseg_r1.coordinates import Placement, doubts_about_numbers, has_y_first, placement_of
+from videoseg_r1.parsing.answer import Answer, ObjectAnswer, parse_answer
 from videoseg_r1.prompts import load_prompt
-from videoseg_r1.showing import ask_about, frame_parts
+from videoseg_r1.questions import ask_about, frame_parts, warn_of_ending, why_unread
 
 __all__ = ["OnParseError", "ReasoningGrounder", "ThinkingBudget"]
 

@@ -1,9 +1,16 @@
-"""Rewards for where an answer says the objects are."""
+"""Rewards of answers for reinforcement learning with verifiable rewards.
+
+Pure functions of an answer and the truth. Unless stated otherwise they follow VideoSeg-R1
+(arXiv 2511.16077) and VisionReasoner, whose rewards it adopts.
+"""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,9 +18,18 @@ import numpy as np
 from videoseg.errors import ConfigError, ShapeError
 from videoseg.metrics import best_assignment
 from videoseg.text import shorten
-from videoseg.types import BoolArray
+from videoseg.types import BoolArray, FloatArray
 
-__all__ = ["LocatedObject", "answer_format", "localisation_accuracy", "negative_distance"]
+__all__ = [
+    "LocatedObject",
+    "answer_format",
+    "group_advantages",
+    "localisation_accuracy",
+    "negative_distance",
+    "no_repetition",
+    "soft_length_penalty",
+    "think_format",
+]
 
 XY: TypeAlias = tuple[float, float]
 
@@ -189,3 +205,96 @@ def _is_number(value: object) -> bool:
         and not isinstance(number, bool)
         and abs(number) <= _LARGEST
     )
+
+
+def soft_length_penalty(
+    num_tokens: int, budget: int, *, slope: float = 0.005, floor: float = 0.0
+) -> float:
+    """Return the factor on a reward: 1 within the budget, then falling with each token.
+
+    1 - slope x (tokens - budget), as VideoSeg-R1 has it, with a budget that grows with the
+    task's difficulty. The slope is not published. As written it has no lower bound; here it
+    has, so that a long right answer is never worse than a wrong one.
+
+    Args:
+        num_tokens: Tokens of reasoning.
+        budget: How many the task is worth.
+        slope: What each token above the budget costs.
+        floor: The least factor, in [0, 1].
+
+    Raises:
+        ConfigError: If a number is out of range.
+
+    Example:
+        >>> [soft_length_penalty(tokens, 40) for tokens in (40, 60, 240, 300)]
+        [1.0, 0.9, 0.0, 0.0]
+    """
+    numbers = (num_tokens, budget, slope, floor)
+    # Written so that what is no number (NaN) is refused as well.
+    if not all(isinstance(n, Real) and 0 <= n < math.inf for n in numbers) or floor > 1:
+        raise ConfigError(
+            "a length penalty needs num_tokens, budget and slope of at least 0 and a floor in "
+            f"[0, 1], got {', '.join(map(shorten, numbers))}"
+        )
+    return float(min(1.0, max(floor, 1.0 - slope * max(0, num_tokens - budget))))
+
+
+_BETWEEN = re.compile(r"</think>\s*<answer>")
+_OPENING, _CLOSING = "<think>", "</answer>"
+_MOST_REPEATS = 1
+
+
+def think_format(text: str) -> float:
+    """Return 1 if a text is a think block, then an answer block and nothing else; else 0.
+
+    Example:
+        >>> think_format("<think>It jumps.</think> <answer>[]</answer>")
+        1.0
+    """
+    inner = text[len(_OPENING) : -len(_CLOSING)]
+    whole = text.startswith(_OPENING) and text.endswith(_CLOSING)
+    return float(whole and _BETWEEN.search(inner) is not None)
+
+
+def no_repetition(thought: str) -> float:
+    """Return 0 if sentences are repeated at least twice, else 1.
+
+    Sentences end at full stops. One sentence said three times counts, as do two said twice.
+    VisionReasoner looks at the whole text, where decimals of the answer are sentences, too;
+    give only the reasoning.
+    """
+    sentences = [sentence.strip() for sentence in thought.split(".")]
+    said = [sentence for sentence in sentences if sentence]
+    return float(len(said) - len(set(said)) <= _MOST_REPEATS)
+
+
+_SMALL = 1e-6
+
+
+def group_advantages(rewards: Sequence[float]) -> FloatArray:
+    """Return (reward - mean) / (standard deviation + 1e-6) for answers to one prompt (GRPO).
+
+    Args:
+        rewards: One for each answer.
+
+    Returns:
+        Shape (N,). The deviation is the unbiased one. A single answer keeps its reward: there
+        is nothing to compare it with.
+
+    Raises:
+        ConfigError: If there are no rewards, or one is not finite.
+
+    Example:
+        >>> group_advantages([1.0, 0.0]).round(4).tolist()
+        [0.7071, -0.7071]
+    """
+    try:
+        values = np.array(rewards, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        values = np.empty(0)
+    if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+        raise ConfigError(f"advantages need a list of finite rewards, got {shorten(rewards)}")
+    if values.size == 1:
+        return values
+    advantages: FloatArray = (values - values.mean()) / (values.std(ddof=1) + _SMALL)
+    return advantages

@@ -1,4 +1,4 @@
-"""Which part of a reply is reasoning and which is the answer."""
+"""Splits a reply into its reasoning and its answer."""
 
 # ruff: noqa: RUF001 - models write other alphabets and full-width signs, too
 

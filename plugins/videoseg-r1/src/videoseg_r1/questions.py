@@ -1,35 +1,50 @@
-"""The two questions of the hierarchical sampler: which span, and which position in it."""
+"""Questions to the chat model about times: the frames it is shown, and its combined answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
+import numpy.typing as npt
 
-from videoseg import ChatModel, ChatReply, Message, VideoSource, Window
-from videoseg.types import time_label
-from videoseg_r1.aggregation import Aggregate, agreement, combine_positions, combine_spans
-from videoseg_r1.endings import why_unread
-from videoseg_r1.prompts import PromptTemplate
-from videoseg_r1.showing import (
-    ask_about,
-    clip_duration,
-    frame_parts,
-    position_label,
-    spread,
+from videoseg import (
+    ChatModel,
+    ChatReply,
+    ConfigError,
+    ImagePart,
+    Message,
+    TextPart,
+    VideoSource,
+    Window,
 )
-from videoseg_r1.times import parse_percent, parse_span, parse_timestamp
+from videoseg.text import printable, shorten_text
+from videoseg.types import MessagePart, time_label
+from videoseg_r1.parsing.times import parse_percent, parse_span, parse_timestamp
+from videoseg_r1.prompts import PromptTemplate
 
 __all__ = [
+    "AGGREGATES",
+    "Aggregate",
     "Asking",
     "PositionAnswer",
     "SpanAnswer",
+    "agreement",
+    "ask_about",
     "ask_position",
     "ask_span",
     "ask_timestamp",
+    "clip_duration",
+    "combine_positions",
+    "combine_spans",
+    "frame_parts",
+    "is_cut_off",
+    "position_label",
     "span_window",
+    "spread",
+    "warn_of_ending",
+    "why_unread",
 ]
 
 T = TypeVar("T")
@@ -250,3 +265,165 @@ def _why_unusable(asking: Asking, replies: Sequence[ChatReply]) -> str:
 def _num_tokens(replies: Sequence[ChatReply]) -> int | None:
     counts = [reply.num_tokens for reply in replies if reply.num_tokens is not None]
     return sum(counts) if counts else None
+
+
+Aggregate: TypeAlias = Literal["mean", "median", "cluster"]
+
+AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
+"""``mean`` is the paper's. ``median`` shrugs off strays. ``cluster`` averages the largest group
+of answers that agree, for events that happen twice: a mean would lie between them."""
+
+_SAME_SPAN = 0.5
+# A hair more, so that 0.3 and 0.4 are as near as 0.2 and 0.3.
+_SAME_POSITION = 0.1 + 1e-9
+
+Array: TypeAlias = npt.NDArray[np.float64]
+
+
+def combine_spans(
+    spans: Sequence[tuple[float, float]], how: Aggregate = "mean"
+) -> tuple[float, float]:
+    """Return one (start, end): starts and ends are averaged apart.
+
+    Raises:
+        ConfigError: If there are no spans, or no such way to combine them.
+
+    Example:
+        >>> combine_spans([(2, 6), (4, 8)])
+        (3.0, 7.0)
+    """
+    values = np.array(spans, dtype=np.float64).reshape(-1, 2)
+    similar = np.array([[_span_iou(a, b) for b in values] for a in values]) >= _SAME_SPAN
+    start, end = _combined(values, similar, how)
+    return float(start), float(end)
+
+
+def combine_positions(positions: Sequence[float], how: Aggregate = "mean") -> float:
+    """Return one position.
+
+    Raises:
+        ConfigError: If there are no positions, or no such way to combine them.
+    """
+    values = np.array(positions, dtype=np.float64).reshape(-1, 1)
+    similar = np.abs(values - values.T) <= _SAME_POSITION
+    return float(_combined(values, similar, how)[0])
+
+
+def agreement(values: Sequence[float], extent: float) -> float | None:
+    """Return how far answers agree, in [0, 1]; None if there are fewer than two.
+
+    1 if all are the same, 0 if half lie at each end of the extent (the largest standard
+    deviation there is).
+    """
+    if len(values) < 2 or extent <= 0:
+        return None
+    return float(np.clip(1 - 2 * np.std(values) / extent, 0, 1))
+
+
+def _combined(values: Array, similar: npt.NDArray[np.bool_], how: str) -> Array:
+    if how not in AGGREGATES:
+        raise ConfigError(f"aggregate must be one of {', '.join(AGGREGATES)}, got {how!r}")
+    if len(values) == 0:
+        raise ConfigError("there are no answers to combine")
+    combined: Array
+    if how == "median":
+        combined = np.median(values, axis=0)
+    elif how == "cluster":
+        # The first of several equally large groups, so that the result does not depend on luck.
+        combined = values[similar[int(similar.sum(axis=1).argmax())]].mean(axis=0)
+    else:
+        combined = values.mean(axis=0)
+    return combined
+
+
+def _span_iou(a: Array, b: Array) -> float:
+    union = max(a[1], b[1]) - min(a[0], b[0])
+    return 1.0 if union <= 0 else float(max(0.0, min(a[1], b[1]) - max(a[0], b[0])) / union)
+
+
+def spread(window: Window, count: int) -> list[int]:
+    """Return up to that many evenly spaced frames of a window, both ends included."""
+    if count >= len(window):
+        return list(range(window.start, window.stop))
+    return [int(i) for i in np.linspace(window.start, window.stop - 1, count).round()]
+
+
+def clip_duration(video: VideoSource, clip: Window) -> float:
+    """Return the seconds from the first frame of a clip until its last has been shown."""
+    return video.time_of(clip.stop - 1) - video.time_of(clip.start) + 1 / video.fps
+
+
+def position_label(share: float) -> str:
+    """Return a position in a clip as the model is to read it."""
+    return f"<{100 * share:.0f}%>"
+
+
+def frame_parts(
+    video: VideoSource,
+    frames: Sequence[int],
+    label: Callable[[int], str],
+    *,
+    max_pixels: int | None,
+) -> list[MessagePart]:
+    """Return label and picture of each frame, in order. Each frame is read once."""
+    parts: list[MessagePart] = []
+    for frame, image in zip(frames, video.read(frames), strict=True):
+        shown = ImagePart(image, max_pixels=max_pixels, frame=frame, time=video.time_of(frame))
+        parts += [TextPart(label(frame)), shown]
+    return parts
+
+
+def ask_about(parts: Iterable[MessagePart], question: str) -> list[Message]:
+    """Return a conversation that shows parts and then asks."""
+    return [Message("user", (*parts, TextPart(question)))]
+
+
+_LONGEST_REFUSAL = 300
+
+
+def is_cut_off(reply: ChatReply, max_tokens: int) -> bool:
+    """Return whether an answer ended because it had as many tokens as it may have."""
+    if reply.finish_reason is not None:
+        return reply.finish_reason == "length"
+    return reply.num_tokens is not None and reply.num_tokens >= max_tokens
+
+
+def why_unread(reply: ChatReply, max_tokens: int, *, stage: str = "grounder") -> str | None:
+    """Return why an answer could not be read, and what to do; None if its end does not tell.
+
+    Args:
+        reply: The answer.
+        max_tokens: How many tokens it may have had.
+        stage: Whose option that is.
+
+    Returns:
+        A sentence that repeats the refusal, or names ``max_tokens``.
+    """
+    if reply.refusal:
+        said = shorten_text(" ".join(printable(reply.refusal).split()), _LONGEST_REFUSAL)
+        advice = "word the query otherwise, or ask another model"
+        return f"the model refused to answer: {said!r}; {advice}"
+    if reply.finish_reason == "content_filter":
+        return (
+            "the server withheld the model's answer (content_filter); word the query otherwise, "
+            "show other frames, or use another model or server"
+        )
+    if is_cut_off(reply, max_tokens):
+        return (
+            f"the model's answer was cut off at max_tokens={max_tokens}, before it said what "
+            f"was asked; raise the {stage}'s max_tokens, such as max_tokens={4 * max_tokens}, "
+            "or have the model think less" + (" (thinking_budget)" if stage == "grounder" else "")
+        )
+    return None
+
+
+def warn_of_ending(reply: ChatReply, max_tokens: int) -> list[str]:
+    """Return a warning if an answer that could be read ended too early."""
+    if reply.finish_reason == "content_filter":
+        return ["the server withheld the rest of the answer (content_filter)"]
+    if is_cut_off(reply, max_tokens):
+        return [
+            f"the answer was cut off at max_tokens={max_tokens}; objects may be missing: raise "
+            "the grounder's max_tokens if so"
+        ]
+    return []

@@ -1,8 +1,9 @@
-"""The hierarchical text-guided frame sampler of VideoSeg-R1."""
+"""The hierarchical text-guided frame sampler of VideoSeg-R1, and its ablations."""
 
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
@@ -17,12 +18,26 @@ from videoseg import (
 from videoseg.errors import ContextLengthError
 from videoseg.files import expand_path
 from videoseg.types import FrameRole
-from videoseg_r1.aggregation import AGGREGATES, Aggregate
-from videoseg_r1.localising import Asking, ask_position, ask_span
 from videoseg_r1.prompts import load_prompt
-from videoseg_r1.showing import spread
+from videoseg_r1.questions import (
+    AGGREGATES,
+    Aggregate,
+    Asking,
+    ask_position,
+    ask_span,
+    ask_timestamp,
+    spread,
+)
 
-__all__ = ["Aimed", "HierarchicalSampler", "Narrowed", "References"]
+__all__ = [
+    "Aimed",
+    "DirectSampler",
+    "HierarchicalSampler",
+    "Narrowed",
+    "References",
+    "SegmentRandomSampler",
+    "TimestampSampler",
+]
 
 References: TypeAlias = Literal["global", "local", "global-local", "none"]
 
@@ -313,3 +328,53 @@ def _check_options(*, whole: dict[str, int], shares: dict[str, float], temperatu
         problems.append(f"temperature must not be negative, got {temperature}")
     if problems:
         raise ConfigError([f"htfs: {problem}" for problem in problems])
+
+
+class DirectSampler(HierarchicalSampler):
+    """Asks for the target frame on the whole window, without a key segment (row 2).
+
+    Options as for ``htfs``; those of the coarse phase have no effect.
+    """
+
+    def _narrow(
+        self,
+        video: VideoSource,  # noqa: ARG002 - as its parent has it
+        query: str,  # noqa: ARG002
+        window: Window,
+        seed: int,  # noqa: ARG002
+    ) -> Narrowed:
+        return Narrowed(window)
+
+
+class SegmentRandomSampler(HierarchicalSampler):
+    """Asks for the key segment, then takes a frame of it at random (row 3).
+
+    Options as for ``htfs``; those of the fine phase have no effect.
+    """
+
+    def _aim(
+        self,
+        video: VideoSource,  # noqa: ARG002 - as its parent has it
+        query: str,  # noqa: ARG002
+        segment: Window,  # noqa: ARG002
+        seed: int,
+    ) -> Aimed:
+        return Aimed(random.Random(seed).random(), "drawn at random")
+
+
+class TimestampSampler(DirectSampler):
+    """Asks for the time of the target frame in one call, as Veason-R1 does.
+
+    Options as for ``htfs``; those of the coarse phase have no effect.
+    """
+
+    _aim_prompt: ClassVar[str] = "timestamp"
+
+    def _aim(self, video: VideoSource, query: str, segment: Window, seed: int) -> Aimed:
+        if len(segment) == 1:
+            return Aimed(0.0, "the only one")
+        answer = ask_timestamp(self._asking_positions, video, query, segment, seed=seed)
+        if answer.position is None:
+            warning = f"no answer named a time{answer.why_unusable}; the middle frame is taken"
+            return Aimed(0.5, "the middle", None, answer.record, (warning,))
+        return Aimed(answer.position, "at the time named", answer.confidence, answer.record)

@@ -1,4 +1,4 @@
-"""Boxes and points that stand in running text, in tags and in location tokens."""
+"""Boxes and points in running text, in tags and in location tokens."""
 
 # ruff: noqa: RUF001 - models write other alphabets and full-width signs, too
 
@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TypeAlias
 
-from videoseg_r1.objects import MAX_POINTS, ObjectAnswer, Objects, sorted_box
-from videoseg_r1.places import NUMBER, XY, box_of, sides_of, told_before
-from videoseg_r1.relaxed_json import is_talk
+from videoseg_r1.parsing.fields import NUMBER, XY, box_of, sides_of, told_before
+from videoseg_r1.parsing.json_text import is_talk
+from videoseg_r1.parsing.objects import MAX_POINTS, ObjectAnswer, Objects, sorted_box
 
 __all__ = ["boxes_in_text", "points_in_text"]
 

@@ -1,7 +1,7 @@
-"""Whether an answer says that what was asked for is not there: in JSON, or in words.
+"""Answers that say the object is not there: in JSON, or in words.
 
 The words are those of being seen, found or present, denied. A sentence that denies something
-else ("no doubt", "I cannot help") says nothing about it, nor does one that begins with "if".
+else ("no doubt", "I cannot help") does not count, nor does one that begins with "if".
 """
 
 # ruff: noqa: RUF001 - models write other alphabets and full-width signs, too

@@ -1,4 +1,4 @@
-"""What the names of numbers say: which of them are boxes, in which order, in which unit."""
+"""The names of numbers in an answer: which are boxes, in which order, in which unit."""
 
 from __future__ import annotations
 
