@@ -16,7 +16,7 @@ import zlib
 import pytest
 from scripted_server import Answer, completion, raw_server, scripted_server
 from videoseg_vlm import OpenAIChat, ReplayChat, ServerError
-from videoseg_vlm.server.bodies import MAX_BYTES
+from videoseg_vlm.server.response import MAX_BYTES
 
 import videoseg as vs
 from videoseg.chat_log import RecordingChat

@@ -9,7 +9,7 @@ import certificates
 import pytest
 from scripted_server import Answer, completion, raw_server, scripted_server
 from videoseg_vlm import OpenAIChat, ServerError
-from videoseg_vlm.server.environment import find_proxy
+from videoseg_vlm.server.connection import find_proxy
 
 import videoseg as vs
 

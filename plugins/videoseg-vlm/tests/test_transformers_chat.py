@@ -73,6 +73,7 @@ def test_a_shared_prefix_gives_what_a_reading_of_its_own_gives(family, chats, as
     assert shared == [alone] * 3
 
 
+@pytest.mark.filterwarnings("error::FutureWarning")
 def test_batches_of_samples_share_the_reading_too(checkpoints, ask):
     chat = TransformersChat(model=str(checkpoints["qwen2.5-vl"]), max_batch=2)
     encodings = []

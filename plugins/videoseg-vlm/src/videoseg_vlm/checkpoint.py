@@ -1,32 +1,144 @@
-"""Loads a checkpoint and its processor, and says what to do when that fails."""
+"""Checkpoints of vision-language models: options, files, loading."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from videoseg import ConfigError, MissingDependencyError, MissingWeightsError, VideosegError
 from videoseg.devices import is_out_of_memory
 from videoseg.errors import ChatError
-from videoseg_vlm.checkpoint_files import (
-    damage_in_folder,
-    foreign_code,
-    has_weights,
-    packed_types,
-)
-from videoseg_vlm.checkpoint_options import CheckpointOptions
+from videoseg.files import expand_path, read_bytes
+from videoseg.text import parse_json
+from videoseg.weights import code_problem, placeholder_problem, weights_problem
 from videoseg_vlm.families import Family, family_of_type
 
 __all__ = [
     "Checkpoint",
+    "CheckpointOptions",
+    "Quantization",
+    "damage_in_folder",
+    "foreign_code",
+    "has_weights",
     "load",
+    "packed_types",
     "require_weights",
 ]
+
+Quantization: TypeAlias = Literal["none", "int8", "int4"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointOptions:
+    """What to load and how; the fields are the options of ``TransformersChat``."""
+
+    model: str
+    revision: str | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    device_map: str | dict[str, Any] | None = None
+    attention: str | None = None
+    quantization: Quantization = "none"
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    download: bool = False
+
+    @property
+    def download_command(self) -> str:
+        """The command that puts the checkpoint on this machine."""
+        revision = f" --revision {shlex.quote(self.revision)}" if self.revision else ""
+        return f"hf download {shlex.quote(self.model)}{revision}"
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of a checkpoint that was given by its folder; None for a name."""
+        folder = expand_path(self.model)
+        return folder if folder.is_dir() else None
+
+    @property
+    def source(self) -> str:
+        """What ``from_pretrained`` is to be given."""
+        return str(self.folder or self.model)
+
+
+# In the order in which transformers looks for them.
+_FORMS = (("model", "safetensors"), ("pytorch_model", "bin"))
+# Numbers of one byte or less, which mean something only to who knows how they were packed.
+_PACKED = ("I8", "U8", "F8_", "F6_", "F4", "I4", "U4")
+
+
+def has_weights(folder: Path) -> bool:
+    """Return whether weights are there, with every part that their index names."""
+    for suffix in ("safetensors", "bin"):
+        if any(file.is_file() for file in folder.glob(f"*.{suffix}")):
+            indices = folder.glob(f"*.{suffix}.index.json")
+            return all((folder / part).is_file() for index in indices for part in _parts(index))
+    return False
+
+
+def damage_in_folder(folder: Path) -> str:
+    """Return which file of a folder is not what it should be, and why; empty if none shows it."""
+    try:
+        for suffix in ("json", "model", "safetensors", "bin"):
+            for file in sorted(folder.glob(f"*.{suffix}")):
+                if file.is_file() and (problem := placeholder_problem(file)):
+                    return f"{file.name!r} {problem}"
+    except OSError as error:
+        return f"{Path(error.filename).name!r} cannot be read ({error.strerror})"
+    for file in _weight_files(folder):
+        if problem := weights_problem(file):
+            return f"{file.name!r} {problem}"
+    return ""
+
+
+def foreign_code(folder: Path) -> str:
+    """Return which file of weights holds more than tensors, and what; empty if none does.
+
+    Nothing is loaded. For a checkpoint that could not be, since the words of torch for it advise
+    to load it in a way that runs what it holds.
+    """
+    for file in _weight_files(folder):
+        if file.suffix == ".bin" and (problem := code_problem(file)):
+            return f"{file.name!r} {problem}"
+    return ""
+
+
+def packed_types(folder: Path) -> list[str]:
+    """Return the types of packed numbers that files of safetensors hold, such as ``I8``."""
+    from safetensors import safe_open
+
+    found: set[str] = set()
+    for file in _weight_files(folder):
+        if file.suffix == ".safetensors":
+            with safe_open(file, framework="pt") as opened:
+                names = opened.keys()
+                found.update(opened.get_slice(name).get_dtype() for name in names)
+    return sorted(name for name in found if name.startswith(_PACKED))
+
+
+def _weight_files(folder: Path) -> Iterator[Path]:
+    for stem, suffix in _FORMS:
+        index = folder / f"{stem}.{suffix}.index.json"
+        names = [f"{stem}.{suffix}", *sorted(_parts(index))]
+        files = [folder / name for name in names if (folder / name).is_file()]
+        yield from files
+        if files:
+            return
+
+
+def _parts(index: Path) -> set[str]:
+    try:
+        named: Any = parse_json(read_bytes(index))["weight_map"].values()
+        return {str(name) for name in named}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # Loading says better what is wrong with it.
+        return set()
 
 
 @dataclass(frozen=True, slots=True)

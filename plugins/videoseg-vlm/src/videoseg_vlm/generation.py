@@ -89,7 +89,8 @@ def _from_shared_prefix(
     fewer = (
         {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
     )
-    cache = model(**prefix, use_cache=True, **fewer).past_key_values
+    name = _cache_name()
+    cache = getattr(model(**prefix, use_cache=True, **fewer), name)
     answers: list[list[int]] = []
     while (missing := count - len(answers)) > 0:
         batch = min(missing, sampling.max_batch)
@@ -99,13 +100,22 @@ def _from_shared_prefix(
         output = model.generate(
             input_ids=inputs["input_ids"].expand(batch, -1),
             attention_mask=inputs["attention_mask"].expand(batch, -1),
-            past_key_values=branch,
-            # A checkpoint's own choice of cache would be at odds with the one given.
+            **{name: branch},
+            # A checkpoint's own choice of cache would conflict with the one given.
             cache_implementation=None,
             **_keywords(sampling),
         )
         answers += _answers(model, output, length)
     return answers
+
+
+def _cache_name() -> str:
+    """Return what transformers calls the key-value cache; newer versions have renamed it."""
+    from transformers import GenerationMixin
+
+    # generate itself accepts any keyword, so its signature does not tell.
+    known = signature(GenerationMixin.prepare_inputs_for_generation).parameters
+    return "cache" if "cache" in known else "past_key_values"
 
 
 def _keywords(sampling: Sampling) -> dict[str, Any]:

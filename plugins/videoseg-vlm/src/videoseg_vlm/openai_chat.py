@@ -14,13 +14,24 @@ from videoseg.coordinates import CoordinateSpace
 from videoseg.errors import ContextLengthError
 from videoseg.text import printable, shorten_text
 from videoseg.types import Size
-from videoseg_vlm.conversation import check_question, images_of, with_times
+from videoseg_vlm.conversation import (
+    check_question,
+    fitted_size,
+    images_of,
+    resized,
+    stretches_to_square,
+    with_times,
+)
 from videoseg_vlm.errors import ServerError
 from videoseg_vlm.families import family_of_model
-from videoseg_vlm.images import fitted_size, resized, stretches_to_square
-from videoseg_vlm.server.choices import read_choices
-from videoseg_vlm.server.fields import advise, check_added, check_omitted, without_omitted
-from videoseg_vlm.server.keys import read_key
+from videoseg_vlm.server.request import (
+    advise,
+    check_added,
+    check_omitted,
+    read_key,
+    without_omitted,
+)
+from videoseg_vlm.server.response import read_choices
 from videoseg_vlm.server.transport import JsonServer, RefusedError
 
 __all__ = ["OpenAIChat"]

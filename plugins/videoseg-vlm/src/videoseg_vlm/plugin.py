@@ -40,7 +40,7 @@ def videoseg_components() -> Iterable[vs.Component]:
     yield vs.Component(
         "chat",
         "replay",
-        "videoseg_vlm.replaying:ReplayChat",
+        "videoseg_vlm.recording:ReplayChat",
         summary="The answers of an earlier run, from a file.",
     )
 

@@ -17,11 +17,17 @@ from videoseg.devices import is_out_of_memory, torch_defaults
 from videoseg.errors import ChatError, ContextLengthError
 from videoseg.text import printable
 from videoseg.types import Size
-from videoseg_vlm.checkpoint import Checkpoint, load, require_weights
-from videoseg_vlm.checkpoint_options import CheckpointOptions
-from videoseg_vlm.conversation import check_question, images_of, with_times, without_tokens
+from videoseg_vlm.checkpoint import Checkpoint, CheckpointOptions, load, require_weights
+from videoseg_vlm.conversation import (
+    check_question,
+    fitted_size,
+    images_of,
+    resized,
+    stretches_to_square,
+    with_times,
+    without_tokens,
+)
 from videoseg_vlm.generation import Sampling, generate, stop_tokens
-from videoseg_vlm.images import fitted_size, resized, stretches_to_square
 
 __all__ = ["TransformersChat"]
 
