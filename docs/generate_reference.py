@@ -72,12 +72,15 @@ def _documented_submodules(name: str) -> list[str]:
 
 
 def _names_page() -> str:
-    lines = ["# Names in `videoseg`", "", "Every name below can be used as `videoseg.<name>`."]
-    lines += ["Each is loaded when it is first used.", "", "| name | what it is | documented in |"]
+    lines = ["# Names in `videoseg`", "", "Every name below can be used as `videoseg.<name>`, and"]
+    lines += [
+        "so can every public module, as in `videoseg.types.Rle`. Each is imported when it is"
+    ]
+    lines += ["it is first used.", "", "| name | what it is | documented in |"]
     lines.append("|---|---|---|")
     for name in sorted(videoseg.__all__):
         value = getattr(videoseg, name)
-        if name == "__version__":
+        if name == "__version__" or inspect.ismodule(value):
             continue
         module = _documented_in(name)
         lines.append(f"| `{name}` | {_first_line(value)} | [{module}]({module}.md) |")
