@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect.util
+import importlib.util
+import inspect
 from pathlib import Path
 from types import ModuleType
 
