@@ -11,6 +11,7 @@ from videoseg_vlm.chat_check import Located, drawn_squares, read_box, score_spac
 import videoseg as vs
 from videoseg.cli.main import main
 from videoseg.plugins import default_registry
+from videoseg.types import ChatReply
 
 COLORS = {
     "red": (220, 30, 30),
@@ -46,9 +47,9 @@ class Seeing:
     def chat(self, messages, *, num_samples=1, temperature=0.0, max_tokens=1024, seed=0):
         *images, text = messages[0].parts
         if not images:
-            return [vs.ChatReply("ready")]
+            return [ChatReply("ready")]
         if self.words:
-            return [vs.ChatReply(self.words, finish_reason=self.finish, refusal=self.refusal)]
+            return [ChatReply(self.words, finish_reason=self.finish, refusal=self.refusal)]
         color = next(color for color in COLORS if color in text.text)
         found = (images[0].image == np.array(COLORS[color])).all(axis=2)
         rows, columns = np.flatnonzero(found.any(1)), np.flatnonzero(found.any(0))
@@ -61,7 +62,7 @@ class Seeing:
         ]
         box = ", ".join(f"{number:.3f}" for number in numbers)
         return [
-            vs.ChatReply(
+            ChatReply(
                 f'<think>it is {color}</think>```json\n[{{"bbox_2d": [{box}]}}]\n```',
                 image_sizes=(SEEN,),
                 coordinate_space=self.says or None,

@@ -20,8 +20,9 @@ from videoseg_vlm.server.response import (
 
 import videoseg as vs
 from videoseg.errors import ContextLengthError
+from videoseg.types import Message, TextPart
 
-QUESTION = [vs.Message("user", (vs.TextPart("Where is it?"),))]
+QUESTION = [Message("user", (TextPart("Where is it?"),))]
 
 
 def made(url, **options):

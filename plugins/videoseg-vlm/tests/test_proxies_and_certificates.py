@@ -12,8 +12,9 @@ from videoseg_vlm import OpenAIChat, ServerError
 from videoseg_vlm.server.connection import find_proxy
 
 import videoseg as vs
+from videoseg.types import Message, TextPart
 
-QUESTION = [vs.Message("user", (vs.TextPart("Where is it?"),))]
+QUESTION = [Message("user", (TextPart("Where is it?"),))]
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 

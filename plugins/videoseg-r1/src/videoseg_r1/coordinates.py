@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from videoseg import Box, ChatReply, ConfigError, Point
+from videoseg import Box, ConfigError, Point
 from videoseg.coordinates import CoordinateSpace
-from videoseg.types import Size
+from videoseg.types import ChatReply, Size
 from videoseg_r1.parsing.objects import ObjectAnswer
 
 __all__ = ["Placement", "doubts_about_numbers", "has_y_first", "placement_of"]

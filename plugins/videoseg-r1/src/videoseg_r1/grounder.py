@@ -6,21 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from videoseg import (
-    Box,
-    ChatModel,
-    ChatReply,
-    ConfigError,
-    Episode,
-    Grounding,
-    GroundingParseError,
-    Point,
-    Prompt,
-    TextPart,
-    Thought,
-)
+from videoseg import Box, ChatModel, ConfigError, Episode, Grounding, Point, Prompt, Thought
 from videoseg.coordinates import CoordinateSpace
-from videoseg.types import MessagePart, time_label
+from videoseg.errors import GroundingParseError
+from videoseg.types import ChatReply, MessagePart, TextPart, time_label
 from videoseg_r1.budget import Difficulty, rate_difficulty, token_budget
 from videoseg_r1.coordinates import Placement, doubts_about_numbers, has_y_first, placement_of
 from videoseg_r1.parsing.answer import Answer, ObjectAnswer, parse_answer

@@ -9,18 +9,17 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args
 import numpy as np
 import numpy.typing as npt
 
-from videoseg import (
-    ChatModel,
+from videoseg import ChatModel, ConfigError, Window
+from videoseg.text import printable, shorten_text
+from videoseg.types import (
     ChatReply,
-    ConfigError,
     ImagePart,
     Message,
+    MessagePart,
     TextPart,
     VideoSource,
-    Window,
+    time_label,
 )
-from videoseg.text import printable, shorten_text
-from videoseg.types import MessagePart, time_label
 from videoseg_r1.parsing.times import parse_percent, parse_span, parse_timestamp
 from videoseg_r1.prompts import PromptTemplate
 

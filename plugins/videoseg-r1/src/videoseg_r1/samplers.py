@@ -7,17 +7,10 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from videoseg import (
-    ChatModel,
-    ConfigError,
-    FrameGroup,
-    FrameSelection,
-    VideoSource,
-    Window,
-)
+from videoseg import ChatModel, ConfigError, FrameSelection, Window
 from videoseg.errors import ContextLengthError
 from videoseg.files import expand_path
-from videoseg.types import FrameRole
+from videoseg.types import FrameGroup, FrameRole, VideoSource
 from videoseg_r1.prompts import load_prompt
 from videoseg_r1.questions import (
     AGGREGATES,

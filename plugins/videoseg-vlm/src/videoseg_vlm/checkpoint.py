@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from videoseg import ConfigError, MissingDependencyError, MissingWeightsError, VideosegError
+from videoseg import ConfigError, MissingWeightsError, VideosegError
 from videoseg.devices import is_out_of_memory
-from videoseg.errors import ChatError
+from videoseg.errors import ChatError, MissingDependencyError
 from videoseg.files import expand_path, read_bytes
 from videoseg.text import parse_json
 from videoseg.weights import code_problem, placeholder_problem, weights_problem

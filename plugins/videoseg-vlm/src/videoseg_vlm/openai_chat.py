@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Literal
 
-from videoseg import ChatReply, ConfigError, ImagePart, Message, TextPart, VideosegError
+from videoseg import ConfigError, VideosegError
 from videoseg.coordinates import CoordinateSpace
 from videoseg.errors import ContextLengthError
 from videoseg.text import printable, shorten_text
-from videoseg.types import Size
+from videoseg.types import ChatReply, ImagePart, Message, Size, TextPart
 from videoseg_vlm.conversation import (
     check_question,
     fitted_size,

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 import videoseg.chat_log
-from videoseg import ChatModel, ChatReply, ConfigError, Message, OutputError, Use, default_registry
+from videoseg import ChatModel, ConfigError, Use, default_registry
 from videoseg.chat_log import Match, Request, read_exchanges, well_formed_reply
+from videoseg.errors import OutputError
 from videoseg.files import expand_path
 from videoseg.text import printable, shorten, shorten_text
+from videoseg.types import ChatReply, Message
 from videoseg_vlm.errors import ReplayError
 
 __all__ = ["RecordingChat", "ReplayChat"]

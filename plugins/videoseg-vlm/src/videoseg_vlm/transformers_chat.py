@@ -11,12 +11,12 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from videoseg import ChatReply, ConfigError, ImagePart, Message
+from videoseg import ConfigError
 from videoseg.coordinates import CoordinateSpace
 from videoseg.devices import is_out_of_memory, torch_defaults
 from videoseg.errors import ChatError, ContextLengthError
 from videoseg.text import printable
-from videoseg.types import Size
+from videoseg.types import ChatReply, ImagePart, Message, Size
 from videoseg_vlm.checkpoint import Checkpoint, CheckpointOptions, load, require_weights
 from videoseg_vlm.conversation import (
     check_question,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from videoseg import GroundingParseError
+from videoseg.errors import GroundingParseError
 from videoseg.text import shorten
 from videoseg_r1.parsing.boxes_in_text import boxes_in_text, points_in_text
 from videoseg_r1.parsing.denial import denies_in_words, is_conditional, is_nothing

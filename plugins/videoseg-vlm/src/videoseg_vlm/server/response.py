@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from videoseg import ChatReply
 from videoseg.text import parse_json, printable, shorten, well_formed
+from videoseg.types import ChatReply
 
 __all__ = [
     "MAX_BYTES",
