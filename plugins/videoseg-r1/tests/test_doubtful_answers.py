@@ -44,7 +44,7 @@ def test_an_answer_that_is_cut_off_before_it_says_where_names_max_tokens():
 def test_as_many_tokens_as_allowed_are_cut_off_where_nothing_else_is_known():
     with pytest.raises(GroundingParseError, match="max_tokens=8, before"):
         ground(THOUGHT, ends={"num_tokens": 8}, max_tokens=8)
-    with pytest.raises(GroundingParseError, match="names no box"):
+    with pytest.raises(GroundingParseError, match="contains no box"):
         ground(THOUGHT, ends={"num_tokens": 8, "finish_reason": "stop"}, max_tokens=8)
 
 
@@ -132,7 +132,7 @@ def test_numbers_below_zero_are_named_and_cut():
 @pytest.mark.parametrize("found", ['{"bbox_2d": [0.1, 0.2, 0.5, 0.6]}', "It is at (0.25, 0.5)."])
 def test_shares_in_a_space_of_larger_numbers_are_suspected(space, found):
     grounding, _ = ground(found, space=space)
-    [warning] = [warning for warning in grounding.warnings if "shares" in warning]
+    [warning] = [warning for warning in grounding.warnings if "fractions" in warning]
     assert space in warning
     assert "coordinates='unit'" in warning
 
@@ -227,7 +227,7 @@ def test_places_on_several_frames_are_told(first, second, is_doubtful):
 def test_one_box_sixty_times_is_prompted_once():
     grounding, _ = ground("[" + '{"bbox_2d": [250, 500, 500, 750]}, ' * 60)
     assert [prompt.box for prompt in grounding.prompts] == [SQUARE]
-    assert "they repeat: 59" in grounding.warnings[0]
+    assert "earlier ones: 59" in grounding.warnings[0]
 
 
 def test_no_dog_is_not_in_this_video_and_asked_only_once():

@@ -123,7 +123,7 @@ def test_a_point_in_running_text_is_a_prompt_without_a_box_and_a_warning():
     grounding, chat = ground("<think>Not (1, 2).</think> It is at (375, 625).")
     [prompt] = grounding.prompts
     assert (prompt.box, prompt.points) == (None, (vs.Point(24, 30),))
-    assert "no box" in grounding.warnings[0]
+    assert "no readable box" in grounding.warnings[0]
     assert len(chat.calls) == 1
 
 

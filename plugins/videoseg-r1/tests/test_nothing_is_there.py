@@ -182,7 +182,7 @@ def test_the_error_repeats_the_beginning_of_what_was_said():
 
 def test_reasoning_without_an_answer_is_told():
     for text in ("<think>It is at [10, 20, 40, 60].</think>", "<think>I look."):
-        with pytest.raises(GroundingParseError, match="all reasoning"):
+        with pytest.raises(GroundingParseError, match="all of it is reasoning"):
             parse_answer(text)
 
 

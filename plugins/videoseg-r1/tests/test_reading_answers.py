@@ -205,7 +205,7 @@ def test_points_in_running_text_are_the_very_last_resort(text):
     answer = parse_answer(text)
     [found] = answer.objects
     assert (found.box, found.points, found.negative_points) == (None, ((320, 240),), ())
-    assert "no box" in answer.warnings[0]
+    assert "no readable box" in answer.warnings[0]
 
 
 def test_each_point_in_running_text_is_an_object_with_its_own_negative_points():

@@ -11,16 +11,16 @@ from videoseg.coordinates import CoordinateSpace
 from videoseg.types import ChatReply, Size
 from videoseg_r1.parsing.objects import ObjectAnswer
 
-__all__ = ["Placement", "doubts_about_numbers", "has_y_first", "placement_of"]
+__all__ = ["Placement", "find_placement", "has_y_first", "warn_of_numbers"]
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """How the coordinates of one reply are meant.
+    """The meaning of the coordinates of one reply.
 
     Args:
-        space: The convention they are written in. Where y comes first in it, ``parse_answer``
-            has turned the numbers round: what is placed here has x first.
+        space: The space they are written in. If y comes first in it, ``parse_answer`` has
+            swapped the numbers already: those passed to the methods here have x first.
         source: (height, width) of the source frame.
         seen: (height, width) at which the model saw it, if known.
     """
@@ -30,7 +30,7 @@ class Placement:
     seen: Size | None
 
     def of(self, space: str | None) -> Placement:
-        """Return how an object is placed that names its own coordinate space, or None.
+        """Return the placement of an object whose answer names its own coordinate space, or None.
 
         ``pixels`` are those of the image as the model saw it, if that is known.
         """
@@ -40,7 +40,7 @@ class Placement:
         return self if space is None else replace(self, space=CoordinateSpace(space))
 
     def box(self, corners: tuple[float, float, float, float]) -> Box | None:
-        """Return a box on the source frame, cut at its border; None if nothing is left."""
+        """Return a box on the source frame, clipped to it; None if nothing is left."""
         x1, y1, x2, y2 = self._to_source(corners)
         height, width = self.source
         x1, x2 = max(0.0, x1), min(float(width), x2)
@@ -53,11 +53,11 @@ class Placement:
         height, width = self.source
         if not (-1 <= x <= width + 1 and -1 <= y <= height + 1):
             return None
-        # A point on the right border, which a model may well name, is the last pixel.
+        # A point on the right border counts as the last pixel.
         return Point(min(max(x, 0.0), width - 0.5), min(max(y, 0.0), height - 0.5))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a result keeps of it."""
+        """Return the facts that a trace keeps."""
         return {
             "coordinate_space": self.space.name,
             "image_size": None if self.seen is None else list(self.seen),
@@ -71,31 +71,31 @@ class Placement:
 
 
 def has_y_first(reply: ChatReply, coordinates: str) -> bool:
-    """Return whether the coordinates of a reply have y before x, unless it says otherwise."""
+    """Return whether the coordinates of a reply have y before x by default."""
     name = reply.coordinate_space if coordinates == "auto" else coordinates
     return name is not None and CoordinateSpace(name).y_first
 
 
-def placement_of(
+def find_placement(
     reply: ChatReply, coordinates: str, *, source: Size, image: int, told: str | None = None
 ) -> Placement:
-    """Return how the coordinates of a reply are meant.
+    """Return the placement for the coordinates of a reply.
 
     Args:
         reply: The reply.
-        coordinates: The name of a space, or ``auto`` for what the reply says.
-        told: The space that the answer itself names for all its objects; it counts if nothing
-            else is known.
+        coordinates: The name of a space, or ``auto`` for that of the reply.
         source: (height, width) of the frame they refer to.
-        image: Which of the images shown that frame was.
+        image: The index of that frame among the images shown.
+        told: The space that the answer itself names for all its objects; used if nothing else
+            is known.
 
     Raises:
-        ConfigError: If the space is not known, or the model does not say it.
+        ConfigError: If there is no such space, or the reply does not declare one.
     """
     name = reply.coordinate_space or told if coordinates == "auto" else coordinates
     if name is None:
         raise ConfigError(
-            "the chat model does not say how its coordinates are meant; give the grounder "
+            "the chat model does not declare its coordinate space; give the grounder "
             "coordinates='per_mille' (Qwen2-VL, Qwen3-VL, InternVL), 'per_mille_yx' (Gemini), "
             "'pixels_of_resized' (Qwen2.5-VL), 'unit' (Kimi-VL) or 'square(n)'; "
             "`videoseg chat check` finds out which"
@@ -106,19 +106,19 @@ def placement_of(
 
 _XY = tuple[float, float]
 _MOST_SHOWN = 4
-# 1.0000001 is no more than 1.
+# Rounding: 1.0000001 counts as 1.
 _TOLERANCE = 1e-6
 
 
-def doubts_about_numbers(objects: Sequence[ObjectAnswer], placement: Placement) -> list[str]:
-    """Return a warning for each way in which an answer does not fit the space it is read in.
+def warn_of_numbers(objects: Sequence[ObjectAnswer], placement: Placement) -> list[str]:
+    """Return a warning for each way in which an answer does not fit its coordinate space.
 
     Args:
         objects: The objects of an answer.
-        placement: How their coordinates are meant.
+        placement: The meaning of their coordinates.
 
     Returns:
-        Sentences that name the space, the numbers and what to set.
+        Sentences with the space, the numbers and the option to set.
     """
     doubts = []
     for space in dict.fromkeys(found.space for found in objects):
@@ -128,18 +128,18 @@ def doubts_about_numbers(objects: Sequence[ObjectAnswer], placement: Placement) 
         if space is not None and scale != placement.space.x_first.name:
             doubts.append(
                 f"the answer itself says that its numbers are in {placed.space}, not in the "
-                f"model's space {placement.space}; it is read as it says"
+                f"model's space {placement.space}; they are read as {placed.space}"
             )
         elif space == "pixels" and not scale.startswith(("pixels", "square")):
             doubts.append(
                 f"the answer says that its numbers are pixels, but they are read as "
                 f"{placed.space}; if it is right, set coordinates='pixels_of_resized'"
             )
-        doubts += [*_outside(group, placed), *_shares(group, placed)]
+        doubts += [*_warn_outside(group, placed), *_warn_of_fractions(group, placed)]
     return doubts
 
 
-def _outside(objects: Sequence[ObjectAnswer], placement: Placement) -> Iterator[str]:
+def _warn_outside(objects: Sequence[ObjectAnswer], placement: Placement) -> Iterator[str]:
     across, down = placement.space.extent(placement.seen)
     pairs = [pair for found in objects for pair in _pairs(found)]
     outside = [
@@ -149,20 +149,20 @@ def _outside(objects: Sequence[ObjectAnswer], placement: Placement) -> Iterator[
         if not 0 <= number <= most * (1 + _TOLERANCE)
     ]
     if outside:
-        advice = _other_space(pairs, placement)
+        advice = _suggest_space(pairs, placement)
         yield (
             f"numbers of the answer lie outside its coordinate space {placement.space} (0 to "
-            f"{across:g} across, 0 to {down:g} down): {_shown(outside)}; "
+            f"{across:g} across, 0 to {down:g} down): {_format_numbers(outside)}; "
             + (
                 f"if the model writes in another one, set it, such as coordinates={advice!r}"
                 if advice
-                else "what lies outside is cut off"
+                else "the parts outside are cut off"
             )
         )
 
 
-def _shares(objects: Sequence[ObjectAnswer], placement: Placement) -> Iterator[str]:
-    """Yield a warning where numbers look like shares in a space of larger numbers."""
+def _warn_of_fractions(objects: Sequence[ObjectAnswer], placement: Placement) -> Iterator[str]:
+    """Yield a warning if numbers look like fractions in a space of larger numbers."""
     if placement.space.x_first.name == "unit":
         return
     small = [
@@ -177,13 +177,14 @@ def _shares(objects: Sequence[ObjectAnswer], placement: Placement) -> Iterator[s
     ]
     if small:
         yield (
-            f"numbers of the answer are at most 1, so that nearly nothing of them is left in its "
-            f"coordinate space {placement.space}: {_shown(small[0])}; if they are shares of width "
-            f"and height, set coordinates={'unit_yx' if placement.space.y_first else 'unit'!r}"
+            f"numbers of the answer are at most 1, which is almost nothing in its "
+            f"coordinate space {placement.space}: {_format_numbers(small[0])}; if they are "
+            "fractions of width and height, set "
+            f"coordinates={'unit_yx' if placement.space.y_first else 'unit'!r}"
         )
 
 
-def _other_space(pairs: Sequence[_XY], placement: Placement) -> str | None:
+def _suggest_space(pairs: Sequence[_XY], placement: Placement) -> str | None:
     """Return the name of a space into which all numbers would fit; None if there is none."""
     if any(number < 0 for pair in pairs for number in pair):
         return None
@@ -209,7 +210,7 @@ def _pairs(found: ObjectAnswer) -> Iterator[_XY]:
     yield from found.negative_points
 
 
-def _shown(numbers: Iterable[float]) -> str:
+def _format_numbers(numbers: Iterable[float]) -> str:
     distinct = list(dict.fromkeys(numbers))
     more = ", ..." if len(distinct) > _MOST_SHOWN else ""
     return ", ".join(f"{number:g}" for number in distinct[:_MOST_SHOWN]) + more

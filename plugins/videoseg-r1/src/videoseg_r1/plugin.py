@@ -17,7 +17,7 @@ def videoseg_components() -> Iterator[vs.Component]:
         (
             "htfs",
             "samplers:HierarchicalSampler",
-            "Narrows the video to a key segment and a target frame, by asking a model.",
+            "Asks a model for a key segment, then for a target frame.",
         ),
         ("direct", "samplers:DirectSampler", "Asks for the target frame on the whole video."),
         (
@@ -32,7 +32,7 @@ def videoseg_components() -> Iterator[vs.Component]:
         "grounder",
         "r1",
         "videoseg_r1.grounder:ReasoningGrounder",
-        "Reasons aloud, then gives a box, a point and a negative point for each object.",
+        "Reasons, then gives a box, a point and a negative point for each object.",
         uses=("chat",),
     )
     for name, function, summary in (

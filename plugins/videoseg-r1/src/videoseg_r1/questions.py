@@ -37,13 +37,13 @@ __all__ = [
     "clip_duration",
     "combine_positions",
     "combine_spans",
+    "explain_unread",
     "frame_parts",
     "is_cut_off",
     "position_label",
     "span_window",
     "spread",
     "warn_of_ending",
-    "why_unread",
 ]
 
 T = TypeVar("T")
@@ -51,17 +51,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How a question is asked.
+    """The settings of a question.
 
     Args:
         chat: The model.
-        prompt: What is asked.
-        num_samples: How many answers are taken to one question.
+        prompt: The prompt.
+        num_samples: How many answers are sampled for one question.
         num_frames: How many frames of the clip are shown.
-        max_pixels: How large each is shown.
-        temperature: 0 where one answer is taken.
+        max_pixels: Upper bound on height x width of each frame.
+        temperature: Sampling temperature; a single answer is always sampled at 0.
         max_tokens: Upper bound on the tokens of an answer.
-        aggregate: How the answers are made into one.
+        aggregate: How the answers are combined.
     """
 
     chat: ChatModel
@@ -74,7 +74,7 @@ class Asking:
     aggregate: Aggregate
 
     def replies(self, messages: Sequence[Message], seed: int) -> Sequence[ChatReply]:
-        """Ask once for all answers, so that the pictures are encoded once."""
+        """Ask for all answers in one call, so that the images are encoded once."""
         return self.chat.chat(
             messages,
             num_samples=self.num_samples,
@@ -86,14 +86,14 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class SpanAnswer:
-    """What came of asking for a span.
+    """The combined answer to a question about a span.
 
     Args:
-        segment: The frames of the combined span; None if no answer could be used.
+        segment: The frames of the combined span; None if no answer was usable.
         confidence: How far the answers agree, in [0, 1]; None if there are too few.
-        record: What a result keeps of it, JSON-serialisable.
-        why_unusable: If no answer could be used and their ends tell why (cut off, refused),
-            that in brackets, for a warning.
+        record: The question and its answers for the trace, JSON-serializable.
+        why_unusable: If no answer was usable because they were cut off or refused, that reason
+            in brackets, for a warning.
     """
 
     segment: Window | None
@@ -104,7 +104,7 @@ class SpanAnswer:
 
 @dataclass(frozen=True, slots=True)
 class PositionAnswer:
-    """What came of asking for a position; as ``SpanAnswer``, with a share in [0, 1]."""
+    """The combined answer to a question about a position, a fraction of the clip in [0, 1]."""
 
     position: float | None
     confidence: float | None
@@ -115,10 +115,10 @@ class PositionAnswer:
 def ask_span(
     asking: Asking, video: VideoSource, query: str, clip: Window, *, seed: int
 ) -> SpanAnswer:
-    """Ask in which span of a clip the queried things can be identified.
+    """Ask in which span of a clip the queried objects can be identified.
 
-    The model is shown times counted from the clip's first frame, as video models count them;
-    what it answers is moved back to times of the whole video.
+    The model sees times counted from the clip's first frame, as video models are trained to;
+    its answers are converted back to times of the whole video.
     """
     offset, duration = video.time_of(clip.start), clip_duration(video, clip)
     frames = spread(clip, asking.num_frames)
@@ -130,8 +130,8 @@ def ask_span(
     )
     question = asking.prompt.fill(query=query, duration=f"{duration:.1f}")
     replies = asking.replies(ask_about(parts, question), seed)
-    given = _parsed(replies, parse_span, lambda span: span[0] <= duration)
-    # A span cannot end after the clip; unbounded, one stray answer would carry off the mean.
+    given = _parse_replies(replies, parse_span, lambda span: span[0] <= duration)
+    # Unbounded, one outlier that ends after the clip would dominate the mean.
     spans = [(offset + start, offset + min(end, duration)) for start, end in given]
     record: dict[str, Any] = {
         "clip": [clip.start, clip.stop],
@@ -141,10 +141,10 @@ def ask_span(
         "replies": [reply.text for reply in replies],
         "spans": [list(span) for span in spans],
         "num_unusable": len(replies) - len(spans),
-        "num_tokens": _num_tokens(replies),
+        "num_tokens": _count_tokens(replies),
     }
     if not spans:
-        return SpanAnswer(None, None, record, _why_unusable(asking, replies))
+        return SpanAnswer(None, None, record, _explain_unusable(asking, replies))
     start, end = combine_spans(spans, asking.aggregate)
     starts, ends = zip(*spans, strict=True)
     segment = span_window(video, start, end, clip)
@@ -161,7 +161,7 @@ def ask_span(
 def ask_position(
     asking: Asking, video: VideoSource, query: str, clip: Window, *, seed: int
 ) -> PositionAnswer:
-    """Ask at which share of a clip the queried things are seen best."""
+    """Ask at which fraction of a clip the queried objects are seen best."""
     last = max(1, len(clip) - 1)
     return _ask_share(
         asking,
@@ -177,12 +177,12 @@ def ask_position(
 def ask_timestamp(
     asking: Asking, video: VideoSource, query: str, clip: Window, *, seed: int
 ) -> PositionAnswer:
-    """Ask at which time of a clip, counted from its start, the queried things are seen best."""
+    """Ask at which time of a clip, counted from its start, the queried objects are seen best."""
     offset, duration = video.time_of(clip.start), clip_duration(video, clip)
 
     def share(text: str) -> float | None:
         time = parse_timestamp(text)
-        # The prompt names the duration to a tenth of a second.
+        # The prompt gives the duration to a tenth of a second.
         if time is None or time > duration + 0.05:
             return None
         shown = int(np.searchsorted(video.timestamps, offset + time + 1e-6, side="right")) - 1
@@ -215,7 +215,7 @@ def _ask_share(
     parts = frame_parts(video, frames, label, max_pixels=asking.max_pixels)
     question = asking.prompt.fill(query=query, duration=f"{clip_duration(video, clip):.1f}")
     replies = asking.replies(ask_about(parts, question), seed)
-    positions = _parsed(replies, parse, lambda _: True)
+    positions = _parse_replies(replies, parse, lambda _: True)
     record: dict[str, Any] = {
         "clip": [clip.start, clip.stop],
         "frames": frames,
@@ -224,10 +224,10 @@ def _ask_share(
         "replies": [reply.text for reply in replies],
         "positions": positions,
         "num_unusable": len(replies) - len(positions),
-        "num_tokens": _num_tokens(replies),
+        "num_tokens": _count_tokens(replies),
     }
     if not positions:
-        return PositionAnswer(None, None, record, _why_unusable(asking, replies))
+        return PositionAnswer(None, None, record, _explain_unusable(asking, replies))
     position = combine_positions(positions, asking.aggregate)
     record |= {"position": position, "spread": float(np.std(positions))}
     return PositionAnswer(position, agreement(positions, 1.0), record)
@@ -248,20 +248,20 @@ def span_window(video: VideoSource, start: float, end: float, clip: Window) -> W
     return Window(first, last + 1)
 
 
-def _parsed(
+def _parse_replies(
     replies: Sequence[ChatReply], parse: Callable[[str], T | None], usable: Callable[[T], bool]
 ) -> list[T]:
     values = [parse(reply.text) for reply in replies]
     return [value for value in values if value is not None and usable(value)]
 
 
-def _why_unusable(asking: Asking, replies: Sequence[ChatReply]) -> str:
-    reasons = (why_unread(reply, asking.max_tokens, stage="sampler") for reply in replies)
+def _explain_unusable(asking: Asking, replies: Sequence[ChatReply]) -> str:
+    reasons = (explain_unread(reply, asking.max_tokens, stage="sampler") for reply in replies)
     reason = next((reason for reason in reasons if reason is not None), None)
     return "" if reason is None else f" ({reason})"
 
 
-def _num_tokens(replies: Sequence[ChatReply]) -> int | None:
+def _count_tokens(replies: Sequence[ChatReply]) -> int | None:
     counts = [reply.num_tokens for reply in replies if reply.num_tokens is not None]
     return sum(counts) if counts else None
 
@@ -269,12 +269,15 @@ def _num_tokens(replies: Sequence[ChatReply]) -> int | None:
 Aggregate: TypeAlias = Literal["mean", "median", "cluster"]
 
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
-"""``mean`` is the paper's. ``median`` shrugs off strays. ``cluster`` averages the largest group
-of answers that agree, for events that happen twice: a mean would lie between them."""
+"""``mean`` is that of the paper. ``median`` is robust against outliers. ``cluster`` averages the
+largest group of similar answers, for events that happen twice, whose mean lies between them."""
 
 _SAME_SPAN = 0.5
-# A hair more, so that 0.3 and 0.4 are as near as 0.2 and 0.3.
+"""Temporal IoU from which two spans are similar."""
+
+# The small addition makes up for rounding: 0.4 - 0.3 is above 0.1.
 _SAME_POSITION = 0.1 + 1e-9
+"""Distance, as a fraction of the clip, up to which two positions are similar."""
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -282,10 +285,10 @@ Array: TypeAlias = npt.NDArray[np.float64]
 def combine_spans(
     spans: Sequence[tuple[float, float]], how: Aggregate = "mean"
 ) -> tuple[float, float]:
-    """Return one (start, end): starts and ends are averaged apart.
+    """Return one (start, end); starts and ends are combined separately.
 
     Raises:
-        ConfigError: If there are no spans, or no such way to combine them.
+        ConfigError: If there are no spans, or ``how`` is unknown.
 
     Example:
         >>> combine_spans([(2, 6), (4, 8)])
@@ -293,7 +296,7 @@ def combine_spans(
     """
     values = np.array(spans, dtype=np.float64).reshape(-1, 2)
     similar = np.array([[_span_iou(a, b) for b in values] for a in values]) >= _SAME_SPAN
-    start, end = _combined(values, similar, how)
+    start, end = _combine(values, similar, how)
     return float(start), float(end)
 
 
@@ -301,25 +304,25 @@ def combine_positions(positions: Sequence[float], how: Aggregate = "mean") -> fl
     """Return one position.
 
     Raises:
-        ConfigError: If there are no positions, or no such way to combine them.
+        ConfigError: If there are no positions, or ``how`` is unknown.
     """
     values = np.array(positions, dtype=np.float64).reshape(-1, 1)
     similar = np.abs(values - values.T) <= _SAME_POSITION
-    return float(_combined(values, similar, how)[0])
+    return float(_combine(values, similar, how)[0])
 
 
 def agreement(values: Sequence[float], extent: float) -> float | None:
     """Return how far answers agree, in [0, 1]; None if there are fewer than two.
 
-    1 if all are the same, 0 if half lie at each end of the extent (the largest standard
-    deviation there is).
+    1 if all are the same, 0 if half lie at each end of the extent, which is the largest
+    possible standard deviation.
     """
     if len(values) < 2 or extent <= 0:
         return None
     return float(np.clip(1 - 2 * np.std(values) / extent, 0, 1))
 
 
-def _combined(values: Array, similar: npt.NDArray[np.bool_], how: str) -> Array:
+def _combine(values: Array, similar: npt.NDArray[np.bool_], how: str) -> Array:
     if how not in AGGREGATES:
         raise ConfigError(f"aggregate must be one of {', '.join(AGGREGATES)}, got {how!r}")
     if len(values) == 0:
@@ -328,7 +331,7 @@ def _combined(values: Array, similar: npt.NDArray[np.bool_], how: str) -> Array:
     if how == "median":
         combined = np.median(values, axis=0)
     elif how == "cluster":
-        # The first of several equally large groups, so that the result does not depend on luck.
+        # Of several equally large groups argmax returns the first, so the result is stable.
         combined = values[similar[int(similar.sum(axis=1).argmax())]].mean(axis=0)
     else:
         combined = values.mean(axis=0)
@@ -341,19 +344,19 @@ def _span_iou(a: Array, b: Array) -> float:
 
 
 def spread(window: Window, count: int) -> list[int]:
-    """Return up to that many evenly spaced frames of a window, both ends included."""
+    """Return up to ``count`` evenly spaced frames of a window, both ends included."""
     if count >= len(window):
         return list(range(window.start, window.stop))
     return [int(i) for i in np.linspace(window.start, window.stop - 1, count).round()]
 
 
 def clip_duration(video: VideoSource, clip: Window) -> float:
-    """Return the seconds from the first frame of a clip until its last has been shown."""
+    """Return the seconds from the start of a clip's first frame to the end of its last one."""
     return video.time_of(clip.stop - 1) - video.time_of(clip.start) + 1 / video.fps
 
 
 def position_label(share: float) -> str:
-    """Return a position in a clip as the model is to read it."""
+    """Return the text that stands before a frame and gives its position in the clip."""
     return f"<{100 * share:.0f}%>"
 
 
@@ -364,7 +367,7 @@ def frame_parts(
     *,
     max_pixels: int | None,
 ) -> list[MessagePart]:
-    """Return label and picture of each frame, in order. Each frame is read once."""
+    """Return the label and the image of each frame, in order. Each frame is read once."""
     parts: list[MessagePart] = []
     for frame, image in zip(frames, video.read(frames), strict=True):
         shown = ImagePart(image, max_pixels=max_pixels, frame=frame, time=video.time_of(frame))
@@ -373,7 +376,7 @@ def frame_parts(
 
 
 def ask_about(parts: Iterable[MessagePart], question: str) -> list[Message]:
-    """Return a conversation that shows parts and then asks."""
+    """Return a conversation of one message: the parts, then the question."""
     return [Message("user", (*parts, TextPart(question)))]
 
 
@@ -381,36 +384,36 @@ _LONGEST_REFUSAL = 300
 
 
 def is_cut_off(reply: ChatReply, max_tokens: int) -> bool:
-    """Return whether an answer ended because it had as many tokens as it may have."""
+    """Return whether an answer ended because it reached ``max_tokens``."""
     if reply.finish_reason is not None:
         return reply.finish_reason == "length"
     return reply.num_tokens is not None and reply.num_tokens >= max_tokens
 
 
-def why_unread(reply: ChatReply, max_tokens: int, *, stage: str = "grounder") -> str | None:
-    """Return why an answer could not be read, and what to do; None if its end does not tell.
+def explain_unread(reply: ChatReply, max_tokens: int, *, stage: str = "grounder") -> str | None:
+    """Return why an answer could not be read, and what to do; None if its end gives no reason.
 
     Args:
         reply: The answer.
-        max_tokens: How many tokens it may have had.
-        stage: Whose option that is.
+        max_tokens: The bound on its tokens.
+        stage: The stage whose option that is.
 
     Returns:
         A sentence that repeats the refusal, or names ``max_tokens``.
     """
     if reply.refusal:
         said = shorten_text(" ".join(printable(reply.refusal).split()), _LONGEST_REFUSAL)
-        advice = "word the query otherwise, or ask another model"
+        advice = "rephrase the query, or use another model"
         return f"the model refused to answer: {said!r}; {advice}"
     if reply.finish_reason == "content_filter":
         return (
-            "the server withheld the model's answer (content_filter); word the query otherwise, "
+            "the server withheld the model's answer (content_filter); rephrase the query, "
             "show other frames, or use another model or server"
         )
     if is_cut_off(reply, max_tokens):
         return (
-            f"the model's answer was cut off at max_tokens={max_tokens}, before it said what "
-            f"was asked; raise the {stage}'s max_tokens, such as max_tokens={4 * max_tokens}, "
+            f"the model's answer was cut off at max_tokens={max_tokens}, before it answered the "
+            f"question; raise the {stage}'s max_tokens, such as max_tokens={4 * max_tokens}, "
             "or have the model think less" + (" (thinking_budget)" if stage == "grounder" else "")
         )
     return None

@@ -24,7 +24,7 @@ __all__ = [
     "LocatedObject",
     "answer_format",
     "group_advantages",
-    "localisation_accuracy",
+    "localization_accuracy",
     "negative_distance",
     "no_repetition",
     "soft_length_penalty",
@@ -35,17 +35,17 @@ XY: TypeAlias = tuple[float, float]
 
 _MOST_OBJECTS = 120
 _FULL = 3.0
-# Larger numbers, and those that are none, are no coordinates.
+# Larger numbers and NaN are not coordinates.
 _LARGEST = 1e7
 
 
 @dataclass(frozen=True, slots=True)
 class LocatedObject:
-    """Where one object is said to be, or is, in the coordinates of the training images.
+    """The predicted or true place of an object, in the coordinates of the training images.
 
     Args:
         box: (x1, y1, x2, y2).
-        point: A point on it; None if none is given.
+        point: A point on it, if one is given.
     """
 
     box: tuple[float, float, float, float]
@@ -55,13 +55,13 @@ class LocatedObject:
 def answer_format(
     items: Sequence[Mapping[str, Any]], *, negatives: bool = False, none_there: bool = False
 ) -> float:
-    """Return how many of the parts of an answer are well formed, per object.
+    """Return how many parts of an answer are well-formed, per object.
 
     Args:
-        items: The entries of an answer, as read from its JSON.
+        items: The entries of an answer, as parsed from its JSON.
         negatives: Whether ``neg_point_2d`` counts, too (VideoSeg-R1; its key is unpublished).
-        none_there: Whether there is no true object; then an empty answer is well formed, which
-            VisionReasoner's code never grants.
+        none_there: Whether there is no true object; then an empty answer is well-formed,
+            unlike in VisionReasoner's code.
 
     Returns:
         From 0 to 2, or to 3 with negatives.
@@ -77,7 +77,7 @@ def answer_format(
     return formed / len(items)
 
 
-def localisation_accuracy(
+def localization_accuracy(
     predicted: Sequence[LocatedObject],
     true: Sequence[LocatedObject],
     *,
@@ -85,24 +85,23 @@ def localisation_accuracy(
     box_tolerance: float = 10.0,
     point_tolerance: float = 30.0,
 ) -> float:
-    """Return how well the objects said match the true ones, from 0 to 3.
+    """Return how well the predicted objects match the true ones, from 0 to 3.
 
     A pair earns 1 for a box IoU above ``least_iou`` (pixels of both corners included), 1 for a
-    mean difference of the corners below ``box_tolerance``, and 1 for a point that lies in its
-    own box and nearer to the true point than ``point_tolerance``. Pairs are matched so that
-    they earn most, and the sum is divided by the larger number of objects (VisionReasoner). No
-    objects where there are none earn 3, and 0 otherwise: its code can never reward that.
+    mean difference of the corners below ``box_tolerance``, and 1 for a point inside its own box
+    and nearer to the true point than ``point_tolerance``. Pairs are matched for the largest
+    sum, which is divided by the larger number of objects (VisionReasoner). If there are no true
+    objects, no prediction earns 3 and any other 0; VisionReasoner's code never rewards that.
 
     Args:
-        predicted: What was said; the first 120 count.
-        true: What is true; the first 120 count.
+        predicted: The predicted objects; the first 120 count.
+        true: The true objects; the first 120 count.
         least_iou: IoU above which a box is right.
         box_tolerance: Pixels.
         point_tolerance: Pixels, Euclidean.
 
     Raises:
-        ConfigError: If a true object has no box or a point that is none. What is said may be
-            malformed: it earns nothing.
+        ConfigError: If a true object has no valid box or point. Malformed predictions earn 0.
     """
     said, there = list(predicted)[:_MOST_OBJECTS], list(true)[:_MOST_OBJECTS]
     for one in there:
@@ -115,7 +114,10 @@ def localisation_accuracy(
         return _FULL if not said and not there else 0.0
     earned = np.array(
         [
-            [_earned(one, other, least_iou, box_tolerance, point_tolerance) for other in there]
+            [
+                _pair_reward(one, other, least_iou, box_tolerance, point_tolerance)
+                for other in there
+            ]
             for one in said
         ]
     )
@@ -124,7 +126,7 @@ def localisation_accuracy(
 
 
 def negative_distance(points: Sequence[XY], mask: BoolArray, *, tolerance: float = 40.0) -> float:
-    """Return the share of negative points that lie just outside all true objects.
+    """Return the fraction of negative points just outside all true objects.
 
     A point is good if its city-block distance to the nearest pixel of the mask is above 0 and
     at most ``tolerance``; points outside the image are not (VideoSeg-R1).
@@ -150,7 +152,7 @@ def negative_distance(points: Sequence[XY], mask: BoolArray, *, tolerance: float
     reach = int(tolerance)
     good = 0
     for point in points:
-        # A point that is none is nowhere, and so outside.
+        # A malformed point counts as outside.
         if not _is_numbers(point, 2) or not (0 <= point[0] < width and 0 <= point[1] < height):
             continue
         x, y = point
@@ -163,7 +165,7 @@ def negative_distance(points: Sequence[XY], mask: BoolArray, *, tolerance: float
     return good / len(points) if points else 0.0
 
 
-def _earned(
+def _pair_reward(
     said: LocatedObject,
     true: LocatedObject,
     least_iou: float,
@@ -212,14 +214,14 @@ def soft_length_penalty(
 ) -> float:
     """Return the factor on a reward: 1 within the budget, then falling with each token.
 
-    1 - slope x (tokens - budget), as VideoSeg-R1 has it, with a budget that grows with the
-    task's difficulty. The slope is not published. As written it has no lower bound; here it
-    has, so that a long right answer is never worse than a wrong one.
+    1 - slope x (tokens - budget), as in VideoSeg-R1, with a budget that grows with the task's
+    difficulty. The slope is unpublished. The paper has no lower bound; here there is one, so
+    that a long correct answer is never worse than a wrong one.
 
     Args:
         num_tokens: Tokens of reasoning.
-        budget: How many the task is worth.
-        slope: What each token above the budget costs.
+        budget: The thinking budget of the task.
+        slope: The cost of each token above the budget.
         floor: The least factor, in [0, 1].
 
     Raises:
@@ -230,7 +232,7 @@ def soft_length_penalty(
         [1.0, 0.9, 0.0, 0.0]
     """
     numbers = (num_tokens, budget, slope, floor)
-    # Written so that what is no number (NaN) is refused as well.
+    # The comparison is false for NaN, which is thus refused.
     if not all(isinstance(n, Real) and 0 <= n < math.inf for n in numbers) or floor > 1:
         raise ConfigError(
             "a length penalty needs num_tokens, budget and slope of at least 0 and a floor in "
@@ -260,8 +262,8 @@ def no_repetition(thought: str) -> float:
     """Return 0 if sentences are repeated at least twice, else 1.
 
     Sentences end at full stops. One sentence said three times counts, as do two said twice.
-    VisionReasoner looks at the whole text, where decimals of the answer are sentences, too;
-    give only the reasoning.
+    VisionReasoner counts the whole text, where decimals of the answer are sentences, too;
+    pass only the reasoning.
     """
     sentences = [sentence.strip() for sentence in thought.split(".")]
     said = [sentence for sentence in sentences if sentence]
@@ -279,7 +281,7 @@ def group_advantages(rewards: Sequence[float]) -> FloatArray:
 
     Returns:
         Shape (N,). The deviation is the unbiased one. A single answer keeps its reward: there
-        is nothing to compare it with.
+        is nothing to compare it to.
 
     Raises:
         ConfigError: If there are no rewards, or one is not finite.

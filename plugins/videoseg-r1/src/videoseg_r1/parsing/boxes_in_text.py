@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TypeAlias
 
-from videoseg_r1.parsing.fields import NUMBER, XY, box_of, sides_of, told_before
+from videoseg_r1.parsing.fields import NUMBER, XY, box_of, format_before, sides_of
 from videoseg_r1.parsing.json_text import is_talk
 from videoseg_r1.parsing.objects import MAX_POINTS, ObjectAnswer, Objects, sorted_box
 
@@ -136,7 +136,7 @@ def _bracketed(text: str, objects: Objects) -> Iterator[_Found]:
             numbers = [float(part) for part in match.groups() if part is not None]
             order = None
             if pattern is _BOX:
-                _, _, order = told_before(text, match.start())
+                _, _, order = format_before(text, match.start())
             if (box := objects.box(numbers, order)) is not None:
                 if is_talk(text[end : match.start()]):
                     objects.warn_of_parts()

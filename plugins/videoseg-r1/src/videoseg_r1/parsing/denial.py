@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["denies_in_words", "is_conditional", "is_nothing"]
+__all__ = ["denies_in_text", "is_conditional", "is_nothing"]
 
 _LONG = 600
 _SENTENCE = re.compile(r"(?<=[.!?;])\s|[。！？；，\n]")
@@ -294,7 +294,7 @@ def is_nothing(value: Any) -> bool:
     return True
 
 
-def denies_in_words(text: str) -> bool:
+def denies_in_text(text: str) -> bool:
     """Return whether a text says that what was asked for is not there.
 
     Of a long text its first sentence and its last three count: between them it may weigh.

@@ -19,13 +19,13 @@ __all__ = [
     "Measured",
     "box_numbers_of",
     "box_of",
+    "format_before",
     "format_of",
     "named_order",
     "numbers_of",
     "pairs_of",
     "read_key",
     "sides_of",
-    "told_before",
 ]
 
 XY: TypeAlias = tuple[float, float]
@@ -241,7 +241,7 @@ def named_order(text: str) -> Order | None:
     return found
 
 
-def told_before(text: str, start: int) -> tuple[str, Key | None, Order | None]:
+def format_before(text: str, start: int) -> tuple[str, Key | None, Order | None]:
     """Return what stands right before a place in a text, as in ``bbox_xywh: [``.
 
     Returns:

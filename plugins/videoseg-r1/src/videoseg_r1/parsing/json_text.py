@@ -11,16 +11,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CUT_OFF", "Reading", "is_talk", "read", "read_values", "tidied"]
+__all__ = ["CUT_OFF", "Reading", "clean_text", "is_talk", "read", "read_values"]
 
 _MAX_CHARACTERS = 200_000
 _MAX_DEPTH = 32
 _MAX_ITEMS = 20_000
-# Each vain attempt to read strictly takes time that grows with where it stands in the text.
+# Each failed strict attempt takes time that grows with its position in the text.
 _MAX_VAIN_ATTEMPTS = 200
 
 _SPACE = re.compile(r"[\s,;]*")
-# "#1" and "#ff0000" are no comments.
+# "#1" and "#ff0000" are not comments.
 _COMMENT = re.compile(r"//|/\*|<!--|#(?=[A-Za-z]{0,30}[ \t])")
 _STRUCTURE = re.compile(r'["\[\]{}]')
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
@@ -62,12 +62,12 @@ _QUOTES = {
     "「": "」",
     "『": "』",
 }
-"""What a string may begin with, and what ends it then."""
+"""The opening quotes of strings, and the quotes that close them."""
 
 _APOSTROPHES = "'’‘＇"
-"""Quotes that stand inside of words as well."""
+"""Quotes that also occur inside words."""
 
-# One character for one, so that a place in one text is the same place in the other.
+# One character for one, so that positions in both texts are the same.
 _PLAIN = str.maketrans(
     {chr(n): chr(n - 0xFEE0) for n in range(0xFF01, 0xFF5F) if chr(n) not in "＂＇"}
     | {"、": ",", "﹐": ",", "【": "[", "】": "]", "〔": "[", "〕": "]", "﹕": ":", "−": "-"}
@@ -75,25 +75,25 @@ _PLAIN = str.maketrans(
 
 
 class _CutOff:
-    """Stands for a value that the text ends in the middle of."""
+    """The type of ``CUT_OFF``."""
 
     def __repr__(self) -> str:
         return "CUT_OFF"
 
 
 CUT_OFF = _CutOff()
-"""Stands for a value that the text ends in the middle of; never part of what is returned."""
+"""Marks a value that the text breaks off in; never returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read from a text.
+    """The JSON values of a text.
 
     Args:
         values: Every list and mapping at its top level.
-        cut_off: Whether the text ends in the middle of the last one.
-        starts: Where in the text each of them begins.
-        between: What stands before the first of them, between them, and behind the last.
+        cut_off: Whether the text breaks off in the last one.
+        starts: The position in the text at which each of them starts.
+        between: The text before the first of them, between them, and after the last.
     """
 
     values: list[Any]
@@ -103,11 +103,11 @@ class Reading:
 
     @property
     def prose(self) -> str:
-        """What stands outside of the values."""
+        """The text outside of the values."""
         return " ".join(self.between)
 
     def has_parts(self) -> bool:
-        """Whether values stand apart: several lists of objects, or more than a joining word."""
+        """Return whether there are several lists of objects, or text between values."""
         lists = [value for value in self.values if isinstance(value, list)]
         if sum(any(isinstance(one, dict | list) for one in value) for value in lists) > 1:
             return True
@@ -115,18 +115,18 @@ class Reading:
 
 
 def is_talk(text: str) -> bool:
-    """Return whether a text between two values says more than a joining word; tags are none."""
+    """Return whether a text between two values is more than a joining word or a tag."""
     return len(_LETTER.findall(_TAG.sub("", text[:1000]))) > _JOINING
 
 
 def read_values(text: str) -> list[Any]:
     """Return every list and mapping at the top level of a text, leniently read.
 
-    Anything between them is passed over, and so are comments inside them. Quotes may be
-    single or typographic, brackets, commas and digits full-width. A number with a unit behind
-    it (``10px``, ``10%``) becomes text. What is cut off at the end of the text is left out,
-    and what stands whole before it is kept. A mapping in which keys come again is a list of
-    mappings, if lists or mappings stand behind them. Never raises, and takes time proportional
+    Text between them and comments inside them are skipped. Quotes may be single or
+    typographic; brackets, commas and digits may be full-width. A number with a unit (``10px``,
+    ``10%``) becomes text. A value that breaks off at the end of the text is dropped, and the
+    complete ones before it are kept. A mapping with repeated keys becomes a list of mappings, if
+    their values are lists or mappings. Never raises, and takes time proportional
     to the text: nesting deeper than 32 and more than 20,000 items are not read.
 
     Args:
@@ -366,13 +366,13 @@ _SIZED_BRACKET = re.compile(r"\\(?:left|right|big|Big)(?=[\[\]()|])")
 _ESCAPED_QUOTE = re.compile(r"[{\[,]\s{0,9}\\\"")
 
 
-def tidied(text: str) -> str:
-    r"""Return a text without what stands between a reader and its numbers.
+def clean_text(text: str) -> str:
+    r"""Return a text without escapes, and with numbers in plain notation.
 
     Example:
-        >>> tidied("[np.int64(10), np.int64(20)]")
+        >>> clean_text("[np.int64(10), np.int64(20)]")
         '[10, 20]'
-        >>> tidied("[1,024, 200, 1,500, 600]")
+        >>> clean_text("[1,024, 200, 1,500, 600]")
         '[1024, 200, 1500, 600]'
     """
     if "&quot;" in text:

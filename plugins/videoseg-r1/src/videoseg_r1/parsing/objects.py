@@ -18,15 +18,15 @@ from videoseg_r1.parsing.fields import (
     Unit,
     box_numbers_of,
     box_of,
+    format_before,
     format_of,
     pairs_of,
     read_key,
     sides_of,
-    told_before,
 )
 from videoseg_r1.parsing.json_text import Reading
 
-__all__ = ["ObjectAnswer", "Objects", "items_of", "label_of", "sorted_box"]
+__all__ = ["ObjectAnswer", "Objects", "iter_items", "read_label", "sorted_box"]
 
 _Pair: TypeAlias = tuple[float, float, bool, Unit]
 
@@ -91,12 +91,12 @@ class Objects:
             text: What they were read from: before one of them it may say how it is meant.
         """
         for value, start in zip(reading.values, reading.starts, strict=True):
-            name, key, self._told_order = told_before(text, start)
+            name, key, self._told_order = format_before(text, start)
             self._warn_of_order(self._told_order, key)
             if isinstance(value, Mapping):
                 self._told_order = format_of(value) or self._told_order
             boxed = key is not None and box_numbers_of(value) is not None
-            for item in items_of([{name: value} if boxed else value]):
+            for item in iter_items([{name: value} if boxed else value]):
                 self.num_items += 1
                 found = self._listed(item) if isinstance(item, list) else self._mapped(item)
                 if found is not None:
@@ -162,7 +162,7 @@ class Objects:
             found = _in_space(found, points[0][3], [number for p in points for number in p[:2]])
         elif any(item.get(name) is False for name in _FLAGS):
             self.warn("the answer says that something is not there, and yet it gives a place")
-        label = label_of(item)
+        label = read_label(item)
         moment = next((item[name] for name in _MOMENT_KEYS if name in item), None)
         if isinstance(moment, str | int | float) or _NAMED_FRAME.fullmatch(label):
             self._moments[str(label if moment is None else moment)[:_LONGEST_MOMENT]] = None
@@ -346,7 +346,7 @@ _LONGEST_LABEL = 100
 _NUMBERED = re.compile(r"(?<!\d)\d{1,3}$")
 
 
-def items_of(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
+def iter_items(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
     """Yield what may describe an object: mappings, and lists of four numbers."""
     if depth > _MAX_DEPTH:
         return
@@ -356,7 +356,7 @@ def items_of(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
                 (value[k] for k in _OBJECT_LIST_KEYS if isinstance(value.get(k), list)), None
             )
             if inner is not None:
-                yield from items_of(inner, depth + 1)
+                yield from iter_items(inner, depth + 1)
             elif any(map(read_key, value)) or box_of(sides_of(value)[0]) is not None:
                 yield from _one_by_one(value)
             else:
@@ -365,7 +365,7 @@ def items_of(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
             if box_numbers_of(value) is not None:
                 yield value
             else:
-                yield from items_of(value, depth + 1)
+                yield from iter_items(value, depth + 1)
 
 
 def _nested(item: Mapping[Any, Any], depth: int) -> Iterator[Any]:
@@ -381,11 +381,11 @@ def _nested(item: Mapping[Any, Any], depth: int) -> Iterator[Any]:
     for key, value in inner.items():
         is_name = key not in _WRAPPERS and key not in _OBJECT_LIST_KEYS
         if is_name and isinstance(value, Mapping) and not set(_LABEL_KEYS) & set(value):
-            yield from items_of([{**value, "label": key}], depth + 1)
+            yield from iter_items([{**value, "label": key}], depth + 1)
         elif is_name and _is_named_box(key, value):
             yield {"bbox": value, "label": key}
         else:
-            yield from items_of([value], depth + 1)
+            yield from iter_items([value], depth + 1)
 
 
 def _is_named_box(key: object, value: Any) -> bool:
@@ -405,7 +405,7 @@ def _one_by_one(item: Mapping[Any, Any]) -> Iterator[Mapping[Any, Any]]:
     ]
     if len(apart) > 1 and len(apart) == len(boxes):
         # "bbox_1" and "bbox_2", or "dog_bbox" and "cat_bbox"
-        label = label_of(item)
+        label = read_label(item)
         yield from ({name: item[name], "label": label or _label_in(keys[name])} for name in apart)
         return
     listed = next((item[name] for name in boxes), None)
@@ -436,7 +436,7 @@ def _is_box(value: Any) -> bool:
     return box_numbers_of(value) is not None
 
 
-def label_of(item: Mapping[Any, Any]) -> str:
+def read_label(item: Mapping[Any, Any]) -> str:
     """Return what an item calls its object, fit to be shown; empty if it gives no name."""
     for name in _LABEL_KEYS:
         label = next((v for k, v in item.items() if str(k).lower() == name), None)

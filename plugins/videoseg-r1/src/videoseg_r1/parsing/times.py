@@ -21,14 +21,14 @@ from videoseg_r1.parsing.reasoning import split_answer
 __all__ = [
     "Kind",
     "Quantity",
-    "after_thinking",
-    "marked_or_bare",
+    "find_quantities",
+    "find_ranges",
+    "marked_quantities",
     "parse_percent",
     "parse_span",
     "parse_time",
     "parse_timestamp",
-    "quantities",
-    "ranges",
+    "strip_reasoning",
 ]
 
 _START_KEYS = ("start", "start_time", "begin", "from", "start_s", "t_start")
@@ -62,7 +62,7 @@ _OTHER_LANGUAGES = [
 ]
 
 
-def after_thinking(text: str) -> str:
+def strip_reasoning(text: str) -> str:
     """Return what a model answers: nothing of its thinking, even if it never ends."""
     return split_answer(text)[1][-_MAX_CHARACTERS:]
 
@@ -84,7 +84,7 @@ def parse_span(text: str) -> tuple[float, float] | None:
         >>> parse_span("2 dogs run from 3 to 7.5 seconds")
         (3.0, 7.5)
     """
-    text = _in_english(after_thinking(text))
+    text = _in_english(strip_reasoning(text))
     for value in _each(read_values(text)):
         if isinstance(value, Mapping):
             pair = (_first(value, _START_KEYS), _first(value, _END_KEYS))
@@ -124,7 +124,7 @@ def parse_timestamp(text: str) -> float | None:
         >>> parse_timestamp('{"keyframe_timestamp": 7}')
         7.0
     """
-    text = _in_english(after_thinking(text))
+    text = _in_english(strip_reasoning(text))
     for value in _each(read_values(text)):
         if isinstance(value, Mapping):
             found = parse_time(_first(value, _TIME_KEYS))
@@ -143,7 +143,7 @@ def parse_percent(text: str) -> float | None:
         >>> parse_percent('{"percent": 35}'), parse_percent("0.4"), parse_percent("the last 20 %")
         (0.35, 0.4, 0.8)
     """
-    text = _in_english(after_thinking(text))
+    text = _in_english(strip_reasoning(text))
     for value in _each(read_values(text)):
         if isinstance(value, Mapping):
             given = _first(value, _PERCENT_KEYS)
@@ -155,7 +155,7 @@ def parse_percent(text: str) -> float | None:
 
 
 def _in_english(text: str) -> str:
-    """Return a text with its times as in English: "2.5 s" for "2,5 Sekunden"."""
+    """Return a text with its times in English notation: "2.5 s" for "2,5 Sekunden"."""
     text = _DECIMAL_COMMA.sub(r"\1.\2", text)
     for words, english in _OTHER_LANGUAGES:
         text = words.sub(english, text)
@@ -163,24 +163,24 @@ def _in_english(text: str) -> str:
 
 
 def _span_in(text: str) -> tuple[float, float] | None:
-    found = quantities(text)
+    found = find_quantities(text)
     kind: Kind = "time" if any(quantity.kind == "time" for quantity in found) else "bare"
-    for first, second in ranges(text, found, kind):
+    for first, second in find_ranges(text, found, kind):
         return _span(first.value, second.value)
-    times = [quantity.value for quantity in marked_or_bare(text, found, "time")]
-    # Of three or more bare numbers nobody knows which two are meant.
+    times = [quantity.value for quantity in marked_quantities(text, found, "time")]
+    # Three or more bare numbers are ambiguous.
     if len(times) == 2 or (len(times) > 2 and kind == "time"):
         return _span(times[0], times[1])
     return None
 
 
 def _time_in(text: str) -> float | None:
-    named = _first_named(text, quantities(text), "time")
+    named = _first_named(text, find_quantities(text), "time")
     return sum(quantity.value for quantity in named) / len(named) if named else None
 
 
 def _position(text: str) -> float | None:
-    found = [quantity for quantity in quantities(text) if not _SURE.match(text, quantity.end)]
+    found = [quantity for quantity in find_quantities(text) if not _SURE.match(text, quantity.end)]
     named = _first_named(text, found, "percent")
     shares = [
         _share(quantity.value, fraction=quantity.kind == "bare" and not quantity.whole)
@@ -194,16 +194,16 @@ def _position(text: str) -> float | None:
 
 
 def _first_named(text: str, found: Sequence[Quantity], kind: Kind) -> list[Quantity]:
-    """Return the first number that may be of a kind; both ends, if it starts a range."""
-    first = next(iter(marked_or_bare(text, found, kind)), None)
+    """Return the first number that can be of a kind; both ends, if it starts a range."""
+    first = next(iter(marked_quantities(text, found, kind)), None)
     if first is None:
         return []
-    pairs = ranges(text, found, first.kind)
+    pairs = find_ranges(text, found, first.kind)
     return next((list(pair) for pair in pairs if pair[0] is first), [first])
 
 
 def _without_cut_off_number(text: str) -> str:
-    """Return a text without the number it ends with, if that may have lost its last digits."""
+    """Return a text without its last number, if the text breaks off there."""
     if any(text.count(opening) > text.count(closing) for opening, closing in ("{}", "[]")):
         return text.rstrip("0123456789.:")
     return text
@@ -330,47 +330,49 @@ class Quantity:
     end: int
 
 
-def quantities(text: str) -> list[Quantity]:
-    """Return the numbers of a text in order, each with what it counts; no list numbers.
+def find_quantities(text: str) -> list[Quantity]:
+    """Return the numbers of a text in order, each with its kind; list numbers are skipped.
 
     A bare number in a range takes the unit of the other end: in "from 3 to 7.5 seconds" both
     are times, in "20 to 40 %" both percentages, in "frames 12 to 40" both neither. Takes time
     proportional to the text.
 
     Example:
-        >>> [(q.kind, q.value) for q in quantities("2. It runs from 3 to 1 min 5 s, at 40%")]
+        >>> [(q.kind, q.value) for q in find_quantities("2. It runs from 3 to 1 min 5 s, at 40%")]
         [('time', 3.0), ('time', 65.0), ('percent', 40.0)]
     """
-    found = _merged(text, [_quantity(match) for match in _QUANTITY.finditer(text)])
-    # A text with one number only is no list.
+    found = _merge_parts(text, [_quantity(match) for match in _QUANTITY.finditer(text)])
+    # A text with a single number is not a list.
     if len(found) > 1:
-        found = [quantity for quantity in found if not _numbers_a_list(text, quantity)]
+        found = [quantity for quantity in found if not _is_list_number(text, quantity)]
     found = [
-        replace(quantity, kind="other") if _is_number_of_something(text, found, i) else quantity
+        replace(quantity, kind="other") if _counts_something_else(text, found, i) else quantity
         for i, quantity in enumerate(found)
     ]
-    # The end of a range says what its start is, before the start may say it of the end.
+    # The end of a range determines the kind of its start, before the start does of the end.
     for i in reversed(range(len(found) - 1)):
-        found[i] = _like(found[i], found[i + 1], text, found[i], found[i + 1])
+        found[i] = _take_unit_of(found[i], found[i + 1], text, found[i], found[i + 1])
     for i in range(1, len(found)):
-        found[i] = _like(found[i], found[i - 1], text, found[i - 1], found[i])
+        found[i] = _take_unit_of(found[i], found[i - 1], text, found[i - 1], found[i])
     return found
 
 
-def ranges(text: str, found: Sequence[Quantity], kind: Kind) -> list[tuple[Quantity, Quantity]]:
-    """Return the pairs of neighbours that the text joins to a range, as in "3 s - 7 s"."""
+def find_ranges(
+    text: str, found: Sequence[Quantity], kind: Kind
+) -> list[tuple[Quantity, Quantity]]:
+    """Return the pairs of neighbors that form a range, as in "3 s - 7 s"."""
     return [
         (first, second)
         for first, second in pairwise(found)
-        if first.kind == second.kind == kind and _joined(text, first, second)
+        if first.kind == second.kind == kind and _are_range(text, first, second)
     ]
 
 
-def marked_or_bare(text: str, found: Sequence[Quantity], kind: Kind) -> list[Quantity]:
-    """Return the numbers that say what they are; only if there are none, the bare ones.
+def marked_quantities(text: str, found: Sequence[Quantity], kind: Kind) -> list[Quantity]:
+    """Return the numbers with a unit or sign of a kind; if there are none, the bare ones.
 
-    Of the bare ones those count that a word such as "at" or "from" leads up to; if there are
-    none of these either, those that count nothing, as the first one does in "2 dogs, 7".
+    Of the bare ones, those after a word such as "at" or "from"; if there are none of these
+    either, those that count nothing, unlike the first one in "2 dogs, 7".
     """
     marked = [quantity for quantity in found if quantity.kind == kind]
     if marked:
@@ -402,8 +404,8 @@ def _quantity(match: re.Match[str]) -> Quantity:
     return Quantity(kind, number, 1.0, whole, start, end)
 
 
-def _merged(text: str, found: Sequence[Quantity]) -> list[Quantity]:
-    """Make one time of what is written in parts, as "1 min 5 s" or "1h30" is."""
+def _merge_parts(text: str, found: Sequence[Quantity]) -> list[Quantity]:
+    """Merge times that are written in parts, as "1 min 5 s" or "1h30"."""
     merged: list[Quantity] = []
     smallest = 0.0
     for quantity in found:
@@ -424,16 +426,16 @@ def _merged(text: str, found: Sequence[Quantity]) -> list[Quantity]:
     return merged
 
 
-def _numbers_a_list(text: str, quantity: Quantity) -> bool:
-    """Whether a number is that of an item in a list, as in "2. The car turns"."""
+def _is_list_number(text: str, quantity: Quantity) -> bool:
+    """Return whether a number is that of a list item, as in "2. The car turns"."""
     if quantity.kind != "bare" or not quantity.whole or quantity.value >= 100:
         return False
     before = ("\n" + text)[max(0, quantity.start - 8) : quantity.start + 1]
     return bool(_LIST_BEFORE.search(before) and _LIST_AFTER.match(text, quantity.end))
 
 
-def _is_number_of_something(text: str, found: Sequence[Quantity], index: int) -> bool:
-    """Whether a number is that of a frame or the like, a duration, or negative."""
+def _counts_something_else(text: str, found: Sequence[Quantity], index: int) -> bool:
+    """Return whether a number is a frame number or the like, a duration, or negative."""
     quantity = found[index]
     before = text[max(0, quantity.start - 40) : quantity.start]
     if quantity.kind in ("bare", "time") and before.endswith(("-", "\u2212")):
@@ -445,15 +447,15 @@ def _is_number_of_something(text: str, found: Sequence[Quantity], index: int) ->
     return quantity.kind == "bare" and _NAMED_BEFORE.search(before) is not None
 
 
-def _like(
+def _take_unit_of(
     quantity: Quantity, other: Quantity, text: str, first: Quantity, second: Quantity
 ) -> Quantity:
-    """Return a number that says nothing of itself as the other end of its range says it."""
+    """Return a bare number with the kind and unit of the other end of its range."""
     # "the 3rd to the 7th second"
     ordinal = text[quantity.end - 2 : quantity.end].lower() in ("st", "nd", "rd", "th")
     if quantity.kind != "bare" and not (ordinal and other.kind == "time"):
         return quantity
-    if other.kind == "bare" or not _joined(text, first, second):
+    if other.kind == "bare" or not _are_range(text, first, second):
         return quantity
     if other.kind != "time":
         return replace(quantity, kind=other.kind)
@@ -469,8 +471,8 @@ def _gap(text: str, first: Quantity, second: Quantity) -> re.Match[str] | None:
     return _RANGE_GAP.fullmatch(text, first.end, second.start)
 
 
-def _joined(text: str, first: Quantity, second: Quantity) -> bool:
-    """Whether two neighbours are the ends of a range."""
+def _are_range(text: str, first: Quantity, second: Quantity) -> bool:
+    """Return whether two neighbors are the ends of a range."""
     gap = _gap(text, first, second)
     if gap is None:
         return False
