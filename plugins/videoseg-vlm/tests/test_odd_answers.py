@@ -12,7 +12,7 @@ from scripted_server import Answer, completion, scripted_server
 from videoseg_vlm import OpenAIChat, RecordingChat, ReplayChat, ServerError
 from videoseg_vlm.server.response import (
     clean_strings,
-    complaint_of,
+    find_complaint,
     parse_body,
     read_choices,
     read_complaint,
@@ -156,7 +156,7 @@ def test_no_json_is_more_than_an_answer_can_be_read_from(answer, is_stream):
             parse_body(f"data: {text}\n\ndata: [DONE]" if is_stream else text), str
         )
         read_complaint(data)
-        complaint = complaint_of(data)
+        complaint = find_complaint(data)
         if complaint is None:
             for reply in read_choices(data, 2):
                 assert isinstance(reply.text, str)

@@ -1,4 +1,4 @@
-from .conversation import fitted_size as fitted_size
+from .conversation import fit_size as fit_size
 from .errors import ReplayError as ReplayError
 from .errors import ServerError as ServerError
 from .families import FAMILIES as FAMILIES

@@ -1,4 +1,4 @@
-"""Fields of a request, and the key that must not appear anywhere else."""
+"""The fields of a request, and the API key, which must not appear anywhere else."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = [
     "advise",
     "check_added",
     "check_omitted",
+    "drop_omitted",
     "keep_out_of_logs",
     "read_key",
-    "without_omitted",
 ]
 
 _MAX_TOKENS = ("max_tokens", "max_completion_tokens")
-# What is said of a field that is not wanted at all, unlike one whose value is too large.
+# Messages about an unknown field, unlike those about a value that is too large.
 _UNWANTED = re.compile(
     r"not (supported|permitted|allowed|recognized|recognised|accepted|available|implemented)"
     r"|does not support|unsupported|unknown|unrecogni[sz]ed|unexpected|extra|additional propert"
@@ -37,11 +37,11 @@ def check_omitted(omit: str | Sequence[str], max_tokens_field: str) -> frozenset
     """Return the names of the fields to leave out.
 
     Args:
-        omit: The names, or a text with commas between them.
-        max_tokens_field: What the bound on an answer's tokens is called.
+        omit: The names, or a text with names separated by commas.
+        max_tokens_field: The name of the bound on the tokens of an answer.
 
     Raises:
-        ConfigError: If a name is none of a field that can be left out.
+        ConfigError: If a name is not that of a field that can be left out.
     """
     allowed = ("model", max_tokens_field, "temperature", "top_p", "seed", "n")
     names = omit.replace(",", " ").split() if isinstance(omit, str) else list(omit)
@@ -58,7 +58,7 @@ def check_added(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields that are added to every request.
 
     Raises:
-        ConfigError: If they are not what JSON can hold.
+        ConfigError: If they cannot be written as JSON.
     """
     try:
         json.dumps(fields, allow_nan=False)
@@ -70,7 +70,7 @@ def check_added(fields: Mapping[str, Any]) -> dict[str, Any]:
     return dict(fields)
 
 
-def without_omitted(body: Mapping[str, Any], omitted: Collection[str]) -> dict[str, Any]:
+def drop_omitted(body: Mapping[str, Any], omitted: Collection[str]) -> dict[str, Any]:
     """Return a request without the fields to leave out and those set to None."""
     return {
         name: value for name, value in body.items() if name not in omitted and value is not None
@@ -81,7 +81,7 @@ def advise(words: str, body: Mapping[str, Any], extra: Collection[str]) -> str:
     """Return what to do about a refusal that names fields of the request; else nothing.
 
     Args:
-        words: What the server said.
+        words: The message of the server.
         body: The request.
         extra: The fields that the user added to it.
     """
@@ -110,16 +110,16 @@ def advise(words: str, body: Mapping[str, Any], extra: Collection[str]) -> str:
     return ", and ".join(advice)
 
 
-# Shorter keys stand in for none, such as EMPTY, and may be words or numbers of an answer.
+# Shorter keys are placeholders, such as EMPTY, which may occur in an answer.
 _SHORTEST_SECRET = 8
 
 
 def read_key(variable: str | None) -> str | None:
-    """Return the key in an environment variable; None if none is named.
+    """Return the key in an environment variable; None without a variable.
 
     Raises:
-        ConfigError: If the variable is not set, or what was given is no variable's name. The
-            message never repeats what might be a key itself.
+        ConfigError: If the variable is not set, or its name is not valid. The message never
+            repeats a value that may be a key itself.
     """
     if variable is None:
         return None
@@ -135,18 +135,18 @@ def read_key(variable: str | None) -> str | None:
             f"export {variable}=..."
         )
     if not key.isascii() or not key.isprintable():
-        raise ConfigError(f"the key in {variable} holds characters that no key has")
+        raise ConfigError(f"the key in {variable} contains characters that a key cannot have")
     return key
 
 
 class Redactor:
-    """Takes a key out of text that a server sends, since some repeat what they were sent.
+    """Removes a key from text that a server sends, since some repeat the request.
 
     Args:
         key: The key, printable ASCII; None if there is none.
 
     Attributes:
-        is_secret: Whether there is a key that is no mere placeholder.
+        is_secret: Whether there is a key that is not a placeholder.
     """
 
     def __init__(self, key: str | None) -> None:
@@ -162,13 +162,9 @@ class Redactor:
 
 
 def keep_out_of_logs(redactor: Redactor) -> None:
-    """Take a key out of what the library for HTTP logs of a server's headers, as long as it lives.
-
-    Args:
-        redactor: What takes it out.
-    """
+    """Remove a key from the headers that the HTTP library logs, while the redactor exists."""
     _IN_USE.add(redactor)
-    # Adding it again changes nothing.
+    # Adding a filter twice has no effect.
     logging.getLogger("httpcore.http11").addFilter(_WITHOUT_KEYS)
 
 
@@ -207,11 +203,11 @@ def _letter(letter: str) -> str:
 
 
 def _inside_base64(key: str) -> list[str]:
-    """Return what a key looks like within base64 text, for each place it may begin at."""
+    """Return the forms of a key inside base64 text, for each offset at which it may begin."""
     forms = []
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + key.encode()).decode().rstrip("=")
-        # Letters at both ends also depend on what stands beside the key.
+        # Letters at both ends also depend on the bytes beside the key.
         start = (0, 2, 3)[before]
         stop = len(encoded) - ((before + len(key)) % 3 > 0)
         form = re.escape(encoded[start:stop]).replace(r"\+", "[+-]").replace("/", "[/_]")

@@ -17,9 +17,9 @@ __all__ = [
     "Complaint",
     "UnreadableBodyError",
     "clean_strings",
-    "complaint_of",
     "decode_body",
-    "is_passing",
+    "find_complaint",
+    "is_transient",
     "join_body",
     "parse_body",
     "read_choices",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MAX_BYTES = 16 * 2**20
-"""Longest body that is read, before and after it is decoded; answers are far shorter."""
+"""Longest body that is read, before and after decompression; answers are far shorter."""
 
 _MOST_PARTS = 1_000_000
 """Most values in a body: each takes far more memory than its characters."""
@@ -39,11 +39,11 @@ _MOST_MEMBERS = 32
 
 
 class UnreadableBodyError(ValueError):
-    """A body that will be no better when it is asked for again."""
+    """A body that another attempt would not improve."""
 
 
 def join_body(chunks: Iterable[bytes]) -> bytes:
-    """Return the whole of a body.
+    """Join the chunks of a body.
 
     Raises:
         UnreadableBodyError: If it is longer than ``MAX_BYTES``.
@@ -61,12 +61,12 @@ def decode_body(body: bytes, encoding: str) -> str:
 
     Args:
         body: The bytes received.
-        encoding: The header ``Content-Encoding``. None but ``identity`` is asked for, and some
-            servers compress all the same.
+        encoding: The header ``Content-Encoding``. Only ``identity`` is requested, but some
+            servers compress nevertheless.
 
     Raises:
         UnreadableBodyError: If it is compressed in an unknown way, or longer than
-            ``MAX_BYTES`` after decompression, or of so many parts that it would fill the memory.
+            ``MAX_BYTES`` after decompression, or has so many values that it would fill the memory.
         ValueError: If it is damaged.
     """
     names = [name.strip().lower() for name in encoding.split(",")]
@@ -75,7 +75,7 @@ def decode_body(body: bytes, encoding: str) -> str:
         raise UnreadableBodyError(f"compressed in a way that was not asked for ({encoding})")
     for name in reversed(layers):
         body = _unpack(body, name)
-    # Unmarked, JSON is UTF-8; a damaged character need not cost an answer.
+    # JSON is UTF-8; a damaged character is no reason to drop an answer.
     is_utf_16 = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = body.decode("utf-16" if is_utf_16 else "utf-8-sig", errors="replace")
     if sum(text.count(sign) for sign in ",[{") > _MOST_PARTS:
@@ -84,9 +84,9 @@ def decode_body(body: bytes, encoding: str) -> str:
 
 
 def _is_text(body: bytes) -> bool:
-    """Whether a body is not compressed, though a gateway may have left the header that says so.
+    """Return whether a body is uncompressed, even if the header says otherwise.
 
-    Others name there what is no compression, such as ``utf-8``.
+    Gateways may leave the header in place, or put other words there, such as ``utf-8``.
     """
     try:
         body.decode()
@@ -96,11 +96,11 @@ def _is_text(body: bytes) -> bool:
 
 
 def _unpack(body: bytes, name: str) -> bytes:
-    # With the header of gzip or zlib; some servers send deflate data without any.
+    # With a gzip or zlib header; some servers send raw deflate data.
     for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
         unpacked, rest = bytearray(), body
         try:
-            # Data of gzip may come in several parts, each with its own header.
+            # gzip data may have several members, each with its own header.
             for _ in range(_MOST_MEMBERS):
                 decompressor = zlib.decompressobj(window)
                 unpacked += decompressor.decompress(rest, MAX_BYTES + 1 - len(unpacked))
@@ -119,20 +119,20 @@ def _too_long() -> UnreadableBodyError:
 
 
 def parse_body(text: str) -> Any:
-    """Return what a body says: the JSON value, or the answer that a stream of events makes up.
+    """Return the JSON value of a body, or the answer in a stream of events.
 
     Raises:
-        ValueError: If it is neither, or not whole.
+        ValueError: If it is neither, or incomplete.
     """
     return read_events(text) if _EVENTS.match(text) else parse_json(text)
 
 
 def clean_strings(data: Any, redact: Callable[[str], str]) -> Any:
-    """Return a JSON value whose strings can be shown and written anywhere.
+    """Return a JSON value with strings that are safe to print and write.
 
     Args:
         data: The value; its lists and dicts are changed in place.
-        redact: Takes secrets out of a string.
+        redact: Removes secrets from a string.
     """
 
     def clean(value: Any) -> Any:
@@ -142,7 +142,7 @@ def clean_strings(data: Any, redact: Callable[[str], str]) -> Any:
             value = printable(well_formed(value), keep="\n\t")
         return redact(value)
 
-    # A loop, since what can be parsed may be nested deeper than functions can.
+    # A loop, since a value may be nested deeper than the recursion limit.
     remaining = [data]
     while remaining:
         value = remaining.pop()
@@ -162,14 +162,14 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
 def read_events(text: str) -> Any:
-    """Return the answer that the events of a body make up together.
+    """Return the answer in the events of a body.
 
     Args:
         text: Server-sent events. The data of each is a whole answer, an error, or a chunk of an
             answer, whose choices hold a ``delta`` instead of a ``message``.
 
     Raises:
-        ValueError: If an event is no JSON, or the stream ends before the answer does.
+        ValueError: If an event is not JSON, or the stream ends before the answer does.
     """
     answer: dict[str, Any] = {}
     choices: dict[int, _Choice] = {}
@@ -197,7 +197,7 @@ def read_events(text: str) -> Any:
 
 
 def _events(text: str) -> Iterator[Any]:
-    """Yield what the events hold; ``_DONE`` for the one that ends the stream."""
+    """Yield the values of the events; ``_DONE`` for the one that ends the stream."""
     lines: list[str] = []
     # Not splitlines(), which also splits at separators that JSON leaves unescaped in text.
     for line in [*text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), ""]:
@@ -214,7 +214,7 @@ def _values(lines: list[str]) -> Iterator[Any]:
     except ValueError:
         if len(lines) == 1:
             raise
-        # Some servers leave out the empty line that should end each event.
+        # Some servers omit the empty line that should end each event.
         for line in lines:
             yield _value(line)
 
@@ -267,20 +267,20 @@ _FINISHES = {
     "safety": "content_filter",
     "content-filter": "content_filter",
 }
-"""What servers say in place of the protocol's own words, in lower case."""
+"""Reasons that servers use instead of those of the protocol, in lower case."""
 
 _LARGEST_COUNT = 2**53
 
 
 def read_choices(answer: Mapping[str, Any], most: int) -> list[ChatReply]:
-    """Return what a server answered, a reply for each choice.
+    """Return a reply for each choice of an answer.
 
     Args:
         answer: The JSON of a chat completion.
-        most: How many choices were asked for; any others are left out.
+        most: How many choices were requested; further ones are ignored.
 
     Raises:
-        ValueError: If it is none; says what is missing.
+        ValueError: If it is not a chat completion; says what is missing.
     """
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices:
@@ -316,9 +316,9 @@ def _text(message: Mapping[str, Any]) -> str:
         content = "".join(_strings(content, "text"))
     text = content if isinstance(content, str) else ""
     if not text.strip():
-        # Servers that take what looks like a call of a tool out of the text leave none.
+        # Servers that parse tool calls may leave no text.
         text = "\n".join(_called_with(message))
-    # Servers with a reasoning parser split off what the model put into these tags.
+    # Servers with a reasoning parser split off the text in these tags.
     thought = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(thought, str) and thought.strip():
         return f"<think>{thought.strip()}</think>\n{text}".strip()
@@ -351,11 +351,11 @@ def _count(value: object) -> int | None:
 
 
 _PASSING = frozenset({408, 409, 425, 429})
-# Not implemented, another HTTP version, and a network that wants a login first.
+# Not implemented, HTTP version not supported, network authentication required.
 _LASTING = frozenset({501, 505, 511})
 _WORDS = ("error", "message", "msg", "detail", "details", "errors", "error_message")
 _STATUSES = ("status", "code", "status_code", "http_status", "type")
-# Names that stand for a status, as hosted services write them.
+# Names of statuses in the errors of hosted services.
 _NAMED = (
     (re.compile(r"rate.?limit|too.?many.?requests|resource.?exhausted|throttl"), 429),
     (re.compile(r"overload|unavailable"), 503),
@@ -367,31 +367,31 @@ _MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """A complaint.
+    """The error message of a server.
 
     Args:
-        words: The server's own words, and the fields of the request they are about.
-        status: The HTTP status it stands for, if it says.
+        words: The message, with the fields of the request it is about.
+        status: The HTTP status it names, if any.
     """
 
     words: str
     status: int | None
 
 
-def is_passing(status: int | None) -> bool:
-    """Return whether a request that got this status may succeed a moment later."""
+def is_transient(status: int | None) -> bool:
+    """Return whether a request with this status may succeed if it is repeated."""
     if status is None:
         return False
     return status in _PASSING or (500 <= status < 600 and status not in _LASTING)
 
 
-def complaint_of(answer: Mapping[str, Any]) -> Complaint | None:
-    """Return what an answer with a status of success complains of; None if it is an answer."""
+def find_complaint(answer: Mapping[str, Any]) -> Complaint | None:
+    """Return the error in an answer with a status of success; None if there is none."""
     if answer.get("error"):
         return read_complaint(answer)
     choices = answer.get("choices")
     if isinstance(choices, list) and choices:
-        # Routers report so what happened to the provider behind them.
+        # Routers report errors of the provider behind them like this.
         broken = (choice for choice in choices if isinstance(choice, dict) and choice.get("error"))
         first = next(broken, None)
         return None if first is None else read_complaint(first)
@@ -401,7 +401,7 @@ def complaint_of(answer: Mapping[str, Any]) -> Complaint | None:
 
 
 def read_complaint(answer: Any) -> Complaint:
-    """Read an answer that is known to be a complaint."""
+    """Read the error message in an answer with a status of failure."""
     words = list(dict.fromkeys(_words(answer, 0)))
     return Complaint("; ".join(words) or shorten(answer, 300), _status(answer))
 
@@ -419,7 +419,7 @@ def _words(said: Any, depth: int) -> Iterator[str]:
         inner = [text for name in _WORDS for text in _words(said.get(name), depth + 1)]
         metadata = said.get("metadata")
         if isinstance(metadata, dict):
-            # A router's copy of what the provider behind it said.
+            # A router's copy of the provider's message.
             inner += _words(metadata.get("raw"), depth + 1)
         place = _place(said)
         if place and not any(place in text for text in inner):
@@ -428,7 +428,7 @@ def _words(said: Any, depth: int) -> Iterator[str]:
 
 
 def _place(said: Mapping[str, Any]) -> str:
-    """Return which part of the request a complaint is about."""
+    """Return the field of the request that a message is about."""
     steps = said.get("loc")
     if isinstance(steps, list):
         named = [str(step) for step in steps[:_MOST] if isinstance(step, (str, int))]

@@ -29,9 +29,9 @@ from videoseg_vlm.server.response import (
     Complaint,
     UnreadableBodyError,
     clean_strings,
-    complaint_of,
     decode_body,
-    is_passing,
+    find_complaint,
+    is_transient,
     join_body,
     parse_body,
     read_complaint,
@@ -53,10 +53,10 @@ _NOT_TLS = (
 
 
 class RefusedError(ServerError):
-    """The server understood the request and will not answer it (HTTP 4xx, for example).
+    """The server refuses the request (HTTP 4xx, for example).
 
     Attributes:
-        reason: The server's own words.
+        reason: The message of the server.
     """
 
     def __init__(self, message: str, *, component: str, status: int, reason: str) -> None:
@@ -70,8 +70,8 @@ class Failure:
 
     Args:
         error: The error to raise if no other attempt is made.
-        may_pass: Whether another attempt may help.
-        pause: How many seconds the server asks to wait before it.
+        may_pass: Whether another attempt may succeed.
+        pause: Seconds the server asks to wait before it.
     """
 
     error: ServerError
@@ -80,14 +80,14 @@ class Failure:
 
 
 class Failures:
-    """Describes what goes wrong with a server.
+    """Describes the failures of a server.
 
     Args:
-        address: Where it is.
-        proxy: What requests go through.
-        redactor: Takes the key out of what it says.
-        has_key: Whether it is sent a key.
-        component: What the chat model is called in messages.
+        address: Its address.
+        proxy: The proxy, if requests go through one.
+        redactor: Removes the key from its messages.
+        has_key: Whether a key is sent to it.
+        component: The name of the chat model in messages.
     """
 
     def __init__(
@@ -109,12 +109,12 @@ class Failures:
             self._name += f" (through the proxy {proxy}, which {proxy.source} names)"
 
     def shown(self, text: str, limit: int = _LONGEST_WORDS) -> str:
-        """Return foreign text as it may stand in a message."""
+        """Return text of the server in a form that is safe in a message."""
         plain = " ".join(printable(self._redactor.redact(text)).split())
         return shorten_text(plain, limit) if plain else "nothing"
 
     def error(self, text: str, status: int | None = None) -> ServerError:
-        """Return an error that says something of the server."""
+        """Return an error about the server."""
         return ServerError(f"{self._name} {text}", component=self._component, status=status)
 
     def cannot_connect(self, error: Exception) -> Failure:
@@ -129,10 +129,10 @@ class Failures:
         return Failure(self.error(f"cannot be reached ({words})"))
 
     def broken_off(self, error: Exception) -> Failure:
-        """Describe a connection that ended, or on which something else than HTTP came."""
+        """Describe a connection that ended, or that received something other than HTTP."""
         words = self.shown(str(error))
         said = f"broke off ({type(error).__name__}: {words})"
-        # The beginning of a TLS alert, where a line of HTTP is expected.
+        # The beginning of a TLS alert in place of a line of HTTP.
         if self._scheme == "http" and "\\x15\\x03" in words:
             said += "; it speaks TLS: base_url should begin with https://"
         return Failure(self.error(said))
@@ -141,17 +141,17 @@ class Failures:
         """Describe a proxy that does not connect to the server."""
         said = f"cannot be reached: the proxy says {self.shown(str(error))!r}"
         status = re.match(r"\d{3}\b", str(error))
-        if status is None or is_passing(int(status[0])):
+        if status is None or is_transient(int(status[0])):
             return Failure(self.error(said))
         advice = f"give {proxy.source} what it wants ({_LOGIN}), or {proxy.way_out}"
         return Failure(self.error(f"{said}; {advice}"), may_pass=False)
 
     def busy(self, said: str, words: str, status: int, pause: float | None) -> Failure:
-        """Describe an answer that may be another a moment later."""
+        """Describe an answer that may change if the request is repeated."""
         return Failure(self.error(f"{said}: {self.shown(words)}", status), pause=pause)
 
     def refused(self, said: str, words: str, status: int) -> Failure:
-        """Describe an answer that will stay the same."""
+        """Describe an answer that will not change."""
         advice = ""
         if status in (401, 403):
             advice = (
@@ -174,7 +174,7 @@ class Failures:
         return Failure(error, may_pass=False)
 
     def given_up(self, failure: Failure, attempts: int, seconds: float) -> ServerError:
-        """Return the error for a failure that did not pass in time."""
+        """Return the error after the last attempt."""
         status = failure.error.status
         times = "once" if attempts == 1 else f"{attempts} times in {seconds:.0f} s"
         advice = {
@@ -201,24 +201,24 @@ class _Answer:
 
 
 class JsonServer:
-    """A server that takes and gives JSON.
+    """A server that answers JSON with JSON.
 
-    Nothing that it sends takes longer than the deadline or more memory than a few times
-    ``MAX_BYTES``, and whatever text of its comes out of here, in answers as in errors,
-    holds no control characters and not the key.
+    Nothing it sends takes longer than the deadline or more memory than a few times
+    ``MAX_BYTES``. Its text, in answers and in errors, contains neither control characters nor
+    the key.
 
     Args:
-        base_url: Where it is, such as ``http://localhost:8000/v1``.
-        key: What it wants as a bearer token; it stands in no message and no ``repr``.
-        timeout: Seconds to wait for one answer, from connecting to the last byte.
-        deadline: Seconds after which no further attempt is made and none goes on.
+        base_url: Its address, such as ``http://localhost:8000/v1``.
+        key: The bearer token; it appears in no message and no ``repr``.
+        timeout: Seconds for one attempt, from connecting to the last byte.
+        deadline: Seconds after which every attempt ends.
         max_retries: How often a failed request is tried again.
-        concurrency: How many requests may be under way at once.
-        component: What the chat model is called in messages.
+        concurrency: Most concurrent requests.
+        component: The name of the chat model in messages.
 
     Raises:
-        ConfigError: If the address is not one of a server, or holds a password; if the
-            environment names a proxy or certificates for it that cannot be used.
+        ConfigError: If the address is invalid or contains a password, or the environment names
+            a proxy or certificates for it that cannot be used.
     """
 
     def __init__(
@@ -252,19 +252,19 @@ class JsonServer:
         if self._is_encrypted:
             make_tls_context()
         self._pool: tuple[BoundedBackend, httpcore.ConnectionPool] | None = None
-        # A generator of its own, so that retries change nobody's random numbers.
+        # A generator of its own, so that retries do not change the global random state.
         self._jitter = random.Random()
 
     def __repr__(self) -> str:
         return f"JsonServer({self.base_url!r})"
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Send a request and return the answer, trying again where that may help.
+        """Send a request and return the answer, with retries.
 
         Raises:
-            RefusedError: If the server will not answer this request.
-            ServerError: If it could not be reached, or did not answer properly, until the
-                retries or the deadline were used up.
+            RefusedError: If the server refuses the request.
+            ServerError: If the server could not be reached or did not follow the protocol
+                until the retries or the deadline were used up.
         """
         content = json.dumps(body).encode()
         return self._request("POST", path, content, self._deadline, self._max_retries)
@@ -309,7 +309,7 @@ class JsonServer:
     def _attempt(
         self, method: str, path: str, content: bytes | None, end: float
     ) -> dict[str, Any] | Failure:
-        """Return the answer, or why there is none."""
+        """Return the answer, or the failure."""
         import httpcore
 
         from videoseg_vlm.server.network import PROXY_ERRORS
@@ -335,7 +335,7 @@ class JsonServer:
         if 200 <= answer.status < 300:
             return self._parsed(answer)
         said, complaint = f"answered {answer.status}", self._complaint(answer)
-        if is_passing(answer.status):
+        if is_transient(answer.status):
             pause = _retry_after(answer.headers)
             return failures.busy(said, complaint.words, answer.status, pause)
         return failures.refused(said, complaint.words, answer.status)
@@ -367,7 +367,7 @@ class JsonServer:
             "Host": self._address.host_header,
             "Content-Type": "application/json",
             "Accept": "application/json",
-            # What is packed small may be of any size when it is unpacked.
+            # A small compressed body may be of any size when it is decompressed.
             "Accept-Encoding": "identity",
             "User-Agent": f"videoseg/{__version__}",
         }
@@ -398,7 +398,7 @@ class JsonServer:
             data = parse_body(answer.text)
         except ValueError as error:
             if answer.text.lstrip()[:1] == "<":
-                # That is no accident of the moment.
+                # Another attempt would fail, too.
                 said = (
                     f"answered with a web page ({failures.shown(answer.text)}); base_url should "
                     "end where /chat/completions follows, such as http://localhost:8000/v1"
@@ -407,21 +407,21 @@ class JsonServer:
             beginning, reason = failures.shown(answer.text, 120), failures.shown(str(error))
             said = f"answered with something that is no whole JSON ({beginning}): {reason}"
             return Failure(failures.error(said, status))
-        # A key that a server repeats must not get into a recording or a result.
+        # A key that a server repeats must not reach a recording or a result.
         data = clean_strings(data, self._redactor.redact if self._redactor.is_secret else str)
         if isinstance(data, list) and data and isinstance(data[0], dict) and "error" in data[0]:
             data = data[0]
         if not isinstance(data, dict):
             said = f"answered with JSON that is no object ({failures.shown(answer.text)})"
             return Failure(failures.error(said, status))
-        complaint = complaint_of(data)
+        complaint = find_complaint(data)
         if complaint is None:
             return data
         said = f"answered {status}, but with an error"
         if complaint.status is None:
             return failures.refused(said, complaint.words, status)
         said += f" ({complaint.status})"
-        if is_passing(complaint.status):
+        if is_transient(complaint.status):
             pause = _retry_after(answer.headers)
             return failures.busy(said, complaint.words, complaint.status, pause)
         return failures.refused(said, complaint.words, complaint.status)
