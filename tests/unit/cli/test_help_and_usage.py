@@ -110,7 +110,7 @@ def test_help_of_the_core_imports_next_to_nothing(arguments):
         (["zzz"], "known: run, eval"),
         (["run", "--smapler", "x", "a", "b"], "--sampler"),
         (["run", "only-a-video"], "'QUERY'"),
-        (["run", "clip.mp4", "the", "red", "car"], "(red car); put a text that has spaces"),
+        (["run", "clip.mp4", "the", "red", "car"], "(red car); put text with spaces in quotes"),
         (["config", "init"], "'FILE'"),
         (["plugins", "show", "sampler"], "'NAME'"),
     ],
