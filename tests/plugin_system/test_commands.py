@@ -180,6 +180,15 @@ def test_a_command_of_a_plugin_that_is_not_installed_says_what_to_install(
     assert package in error
 
 
+def test_a_plugin_that_failed_to_load_is_named_beside_what_to_install(
+    install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("videoseg-broken", "raise RuntimeError('no luck')")
+    monkeypatch.setenv("VIDEOSEG_PLUGINS", "videoseg-broken")
+    assert main(["demo"]) == 1
+    assert "videoseg-broken (RuntimeError: no luck)" in capsys.readouterr().err
+
+
 def test_importing_the_public_face_of_the_command_line_imports_nothing() -> None:
     code = (
         "import sys, videoseg.cli; "

@@ -72,8 +72,12 @@ class Program(VideosegGroup):
         """
         name = args[0]
         if name in _INSTALL and self.get_command(ctx, name) is None:
+            from videoseg.plugins import default_registry
+
+            failed = "; ".join(f"{f.plugin} ({f.error})" for f in default_registry().failures)
             raise ComponentNotFoundError(
                 f"`videoseg {name}` is part of a plug-in that is not installed: {_INSTALL[name]}"
+                + (f". Plug-ins that failed to load: {failed}" if failed else "")
             )
         return super().resolve_command(ctx, args)
 
