@@ -19,14 +19,11 @@ __all__ = ["PUBLIC_MODULES", "write_pages"]
 
 PACKAGE = Path(videoseg.__file__).parent
 
-# Their contents are reached by component name or from the shell, not by importing them.
-NOT_IMPORTED_BY_USERS = {"cli"}
-
 
 def _public_modules() -> tuple[str, ...]:
     names = {path.stem for path in PACKAGE.glob("[a-z]*.py")}
     names |= {path.parent.name for path in PACKAGE.glob("[a-z]*/__init__.py")}
-    return tuple(f"videoseg.{name}" for name in sorted(names - NOT_IMPORTED_BY_USERS))
+    return tuple(f"videoseg.{name}" for name in sorted(names))
 
 
 PUBLIC_MODULES = _public_modules()
@@ -72,12 +69,15 @@ def _documented_submodules(name: str) -> list[str]:
 
 
 def _names_page() -> str:
-    lines = ["# Names in `videoseg`", "", "Every name below can be used as `videoseg.<name>`."]
-    lines += ["Each is loaded when it is first used.", "", "| name | what it is | documented in |"]
+    lines = ["# Names in `videoseg`", "", "Every name below can be used as `videoseg.<name>`, and"]
+    lines += [
+        "so can every public module, as in `videoseg.types.Rle`. Each is imported when it is"
+    ]
+    lines += ["it is first used.", "", "| name | what it is | documented in |"]
     lines.append("|---|---|---|")
     for name in sorted(videoseg.__all__):
         value = getattr(videoseg, name)
-        if name == "__version__":
+        if name == "__version__" or inspect.ismodule(value):
             continue
         module = _documented_in(name)
         lines.append(f"| `{name}` | {_first_line(value)} | [{module}]({module}.md) |")

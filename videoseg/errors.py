@@ -1,20 +1,19 @@
-"""Every error videoseg raises on purpose.
+"""The errors that videoseg raises.
 
-Each message says what was given, what is allowed and what to do next, in one readable
-line; the command line prints that line and nothing else, or a line for each of several problems.
+Each message says, in one line, what was given, what is allowed and what to do. The command line
+prints that line only, or one line for each of several problems.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from videoseg.results.segmentation import Segmentation
+from typing import Any
 
 __all__ = [
+    "ChatError",
     "ComponentNotFoundError",
     "ConfigError",
+    "ContextLengthError",
     "EvaluationError",
     "FrameNotFoundError",
     "GroundingParseError",
@@ -35,43 +34,44 @@ __all__ = [
 
 
 class VideosegError(Exception):
-    """The base of every error videoseg raises on purpose.
+    """The base class of all errors of videoseg.
 
     Attributes:
-        partial: If a pipeline failed after its grounding, what had been computed until then.
+        partial: If a pipeline failed after its grounding, a ``videoseg.Segmentation`` with what
+            had been computed until then; otherwise None.
     """
 
-    partial: Segmentation | None = None
+    partial: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # An exception is otherwise rebuilt by calling its class with ``args``, which those that
-        # take keywords refuse.
+        # By default an exception is rebuilt by calling its class with ``args``, which fails for
+        # constructors that take keywords.
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
 class ComponentNotFoundError(VideosegError):
-    """No component of this kind has this name; the message lists close matches."""
+    """No component of this kind, or no command, has this name."""
 
 
 class PluginLoadError(VideosegError):
-    """A plug-in, or one component of it, could not be loaded."""
+    """A plug-in, or a component or command of it, could not be loaded."""
 
 
 class PluginConflictError(VideosegError):
-    """Two plug-ins declare a component of the same kind and name."""
+    """Two plug-ins declare a component of the same kind and name, or the same command."""
 
 
 class MissingDependencyError(VideosegError):
-    """A package that a component needs is not installed; the message has the command."""
+    """A required package is not installed; the message has the command that installs it."""
 
 
 class MissingWeightsError(VideosegError):
-    """Model weights are not on this machine; the message has the command that gets them.
+    """Model weights are not on this machine; the message has the command that downloads them.
 
     Args:
         problems: One sentence for each model; a single string is one model.
-        stages: For each of them the stages of the pipeline that need it, such as
-            ``("segmenter", "propagator")``; a pipeline fills this in.
+        stages: For each model the stages that need it, such as ``("segmenter",
+            "propagator")``; set by the pipeline.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class VideoError(VideosegError):
     Args:
         message: What is wrong and what to do.
         path: The file or folder concerned, if there is one.
-        frame: The frame index concerned, if there is one.
+        frame: The index of the frame concerned, if there is one.
         reader: The name of the reader that failed, if one was in use.
     """
 
@@ -144,7 +144,7 @@ class GroundingParseError(VideosegError):
 
 
 class PropagationError(VideosegError):
-    """A propagator session was used wrongly or could not go on."""
+    """A propagator session was used wrongly or could not continue."""
 
 
 class EvaluationError(VideosegError):
@@ -166,20 +166,36 @@ class StageError(VideosegError):
         super().__init__(message)
 
 
+class ChatError(StageError):
+    """A chat model could not answer; the message says why and what to do.
+
+    Args:
+        message: What happened.
+        component: The name of the chat model's component.
+    """
+
+    def __init__(self, message: str, *, component: str) -> None:
+        super().__init__(message, stage="chat", component=component)
+
+
+class ContextLengthError(ChatError):
+    """A conversation has more tokens than the model accepts."""
+
+
 class ObjectNotFoundError(VideosegError, KeyError):
-    """There is no object of this id; the message lists those there are. A ``KeyError``, too."""
+    """There is no object of this id; the message lists the ids. Also a ``KeyError``."""
 
     def __str__(self) -> str:
-        # KeyError would put the sentence into quotes.
+        # KeyError would quote the message.
         return str(self.args[0]) if self.args else ""
 
 
 class FrameNotFoundError(VideosegError, IndexError):
-    """Masks were asked of a frame that the video does not have. An ``IndexError``, too.
+    """The video does not have the frame whose masks were requested. Also an ``IndexError``.
 
     Args:
-        frame: The frame asked for.
-        num_frames: How many there are.
+        frame: The index that was given.
+        num_frames: The number of frames of the video.
     """
 
     def __init__(self, frame: int, num_frames: int) -> None:
@@ -195,14 +211,14 @@ class FrameNotFoundError(VideosegError, IndexError):
 
 
 class OutputError(VideosegError):
-    """A result cannot be written where it was asked to go."""
+    """Output cannot be written, or existing output cannot be read or replaced."""
 
 
 class ShapeError(VideosegError):
     """An array does not have the expected shape.
 
     Args:
-        name: What the array is.
+        name: What the array is, for the message.
         actual: Its shape.
         expected: The expected shape, in words or letters such as ``(T, H, W)``.
     """

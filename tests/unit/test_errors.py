@@ -18,6 +18,8 @@ EXAMPLES = {
     "VideoError": lambda kind: kind("broken", path="a.mp4", frame=3, reader="pyav"),
     "GroundingParseError": lambda kind: kind("no box", raw_text="<answer>"),
     "StageError": lambda kind: kind("failed", stage="grounder", component="mine"),
+    "ChatError": lambda kind: kind("failed", component="mine"),
+    "ContextLengthError": lambda kind: kind("too long", component="mine"),
     "FrameNotFoundError": lambda kind: kind(7, 5),
     "ShapeError": lambda kind: kind("the mask", actual=(2, 3), expected="(H, W)"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +15,16 @@ PACKAGE = ROOT / "videoseg"
 # A module may import from a layer above it in this table, and from its own part. Parts in one
 # row do not know each other.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("videoseg.errors", "videoseg._version", "videoseg.text"),
+    ("videoseg.errors", "videoseg._version", "videoseg._core_commands", "videoseg.text"),
     ("videoseg.files",),
     ("videoseg._interruption",),
     ("videoseg.types", "videoseg.devices"),
+    ("videoseg.coordinates",),
     ("videoseg.weights",),
     ("videoseg.stages",),
     ("videoseg.plugins", "videoseg.samplers"),
     ("videoseg.masks", "videoseg.chat_log", "videoseg.progress"),
+    ("videoseg.propagation",),
     ("videoseg.video", "videoseg.metrics"),
     ("videoseg.results",),
     ("videoseg.pipeline",),
@@ -38,7 +40,7 @@ LATE_IMPORTS: dict[tuple[str, str], str] = {}
 
 # Importing videoseg, or any module of it, must stay cheap and safe on a machine without them.
 HEAVY = {
-    *("IPython", "PIL", "av", "cv2", "datasets", "decord", "matplotlib", "pandas"),
+    *("IPython", "PIL", "av", "cv2", "datasets", "decord", "jinja2", "matplotlib", "pandas"),
     *("pycocotools", "rich", "scipy", "torch", "torchvision", "transformers"),
 }
 
@@ -49,6 +51,7 @@ class Import:
     target: str
     line: int
     late: bool
+    typing_only: bool = False
 
     def __str__(self) -> str:
         return f"{self.module}:{self.line} imports {self.target}"
@@ -67,10 +70,10 @@ def imports_of(path: Path) -> Iterator[Import]:
     module = module_name(path)
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
 
-    def visit(node: ast.AST, late: bool) -> Iterator[Import]:
+    def visit(node: ast.AST, late: bool, typing_only: bool) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(module, alias.name, node.lineno, late)
+                yield Import(module, alias.name, node.lineno, late, typing_only)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -79,16 +82,20 @@ def imports_of(path: Path) -> Iterator[Import]:
             for alias in node.names:
                 # `from videoseg.results import report` names a module, `import save` a function.
                 inner = f"{base}.{alias.name}"
-                yield Import(module, inner if is_module(inner) else base, node.lineno, late)
+                target = inner if is_module(inner) else base
+                yield Import(module, target, node.lineno, late, typing_only)
         elif is_type_checking(node):
+            for other in node.body:
+                yield from visit(other, late, typing_only=True)
             for other in node.orelse:
-                yield from visit(other, late)
+                yield from visit(other, late, typing_only)
         else:
             late = late or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
             for child in ast.iter_child_nodes(node):
-                yield from visit(child, late)
+                yield from visit(child, late, typing_only)
 
-    yield from visit(ast.parse(path.read_text(encoding="utf-8")), late=False)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from visit(tree, late=False, typing_only=False)
 
 
 def is_module(name: str) -> bool:
@@ -115,7 +122,8 @@ def goes_down(source: str, target: str) -> bool:
     return target_layer < source_layer or target_part == source_part
 
 
-ALL_IMPORTS = [found for path in sorted(PACKAGE.rglob("*.py")) for found in imports_of(path)]
+EVERY_IMPORT = [found for path in sorted(PACKAGE.rglob("*.py")) for found in imports_of(path)]
+ALL_IMPORTS = [found for found in EVERY_IMPORT if not found.typing_only]
 OWN_IMPORTS = [
     found
     for found in ALL_IMPORTS
@@ -180,6 +188,70 @@ def test_the_core_names_no_plugin() -> None:
     assert folders
     wrong = [str(found) for found in ALL_IMPORTS if found.target.split(".")[0] in folders]
     assert not wrong, "\n".join(wrong)
+
+
+# Circles of imports that are for type checkers only, by their modules, with a reason each.
+TYPING_CIRCLES: dict[frozenset[str], str] = {
+    frozenset({"videoseg.benchmarks.submission", "videoseg.benchmarks.types"}): (
+        "a benchmark names its submission format"
+    ),
+    frozenset({"videoseg.evaluation.record_checks", "videoseg.evaluation.records"}): (
+        "the checks of a record take the record"
+    ),
+}
+
+
+def circles(imports: Iterable[Import]) -> list[frozenset[str]]:
+    """Return the sets of modules that import each other in a circle (Tarjan's algorithm)."""
+    graph: dict[str, set[str]] = {}
+    for found in imports:
+        if found.target.startswith("videoseg.") and found.target != found.module:
+            graph.setdefault(found.module, set()).add(found.target)
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    result = []
+
+    def visit(module: str) -> None:
+        index[module] = low[module] = len(index)
+        stack.append(module)
+        for target in sorted(graph.get(module, ())):
+            if target not in index:
+                visit(target)
+                low[module] = min(low[module], low[target])
+            elif target in stack:
+                low[module] = min(low[module], index[target])
+        if low[module] == index[module]:
+            start = stack.index(module)
+            if len(stack) - start > 1:
+                result.append(frozenset(stack[start:]))
+            del stack[start:]
+
+    for module in sorted(graph):
+        if module not in index:
+            visit(module)
+    return result
+
+
+def shown(found: Iterable[frozenset[str]]) -> str:
+    return "\n".join(" <-> ".join(sorted(circle)) for circle in found)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    found = circles(found for found in ALL_IMPORTS if not found.late)
+    assert not found, shown(found)
+
+
+def test_imports_for_type_checkers_close_a_circle_only_where_a_reason_is_given() -> None:
+    found = circles(found for found in EVERY_IMPORT if not found.late)
+    assert len(TYPING_CIRCLES) <= 3
+    assert set(found) == set(TYPING_CIRCLES), shown(found)
+
+
+def test_a_circle_is_noticed() -> None:
+    edges = [("a", "b"), ("b", "c"), ("c", "b"), ("d", "a")]
+    imports = [Import(f"videoseg.{a}", f"videoseg.{b}", 1, late=False) for a, b in edges]
+    assert circles(imports) == [frozenset({"videoseg.b", "videoseg.c"})]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from videoseg.benchmarks.types import (
     SubmissionFormat,
     Truth,
 )
+from videoseg.benchmarks.untrusted import is_plain_name
 from videoseg.benchmarks.videos import SplitVideo
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "SubmissionFormat",
     "Truth",
     "build_benchmark",
+    "is_plain_name",
     "open_benchmark",
     "split_named",
     "write_submission",

@@ -6,25 +6,22 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from functools import partial
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from videoseg._version import __version__
-from videoseg.cli.findings import Finding, Verdict
+from videoseg.cli.findings import Finding, Verdict, print_finding
 from videoseg.cli.framework import VideosegCommand
-from videoseg.cli.terminal import json_option, open_console, print_row, write_json
+from videoseg.cli.terminal import json_option, open_console, write_json
 from videoseg.errors import VideosegError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from videoseg.types import Frame
 
 __all__ = ["Finding", "doctor", "examine"]
@@ -45,40 +42,20 @@ _OPTIONAL = ("decord",)
 _MIN_FREE_BYTES = 200 * 2**20
 
 
-@click.command(
-    "doctor",
-    cls=VideosegCommand,
-    examples="""
-    videoseg doctor
-    videoseg doctor --chat transformers -O chat.model=Qwen/Qwen2.5-VL-7B-Instruct
-    """,
-)
-@click.option(
-    "--chat",
-    metavar="NAME",
-    help="Also ask this chat model where drawn squares are, and tell in which space its "
-    "coordinates are.",
-)
-@click.option(
-    "-O",
-    "options",
-    multiple=True,
-    metavar="chat.OPTION=VALUE",
-    help="Set an option of the chat model; may be repeated.",
-)
+@click.command("doctor", cls=VideosegCommand)
 @json_option
-def doctor(*, chat: str | None, options: tuple[str, ...], as_json: bool) -> int:
+def doctor(*, as_json: bool) -> int:
     """Check versions, decoding, encoding, plug-ins, disk and GPU; a verdict for each.
 
-    Exits with 1 if something that is needed does not work.
+    Exits with 1 if something that is needed does not work. A chat model is checked by
+    `videoseg chat check NAME`, a command of videoseg-vlm.
     """
-    chat_options = _chat_options(chat, options)
     findings = []
     console = open_console()
-    for finding in examine(chat, chat_options):
+    for finding in examine():
         findings.append(finding)
         if not as_json:
-            _print_finding(console, finding)
+            print_finding(console, finding)
     broken = [finding for finding in findings if finding.verdict == "broken"]
     if as_json:
         write_json({"healthy": not broken, "findings": [asdict(f) for f in findings]})
@@ -89,15 +66,8 @@ def doctor(*, chat: str | None, options: tuple[str, ...], as_json: bool) -> int:
     return int(bool(broken))
 
 
-def examine(
-    chat: str | None = None, chat_options: Mapping[str, Any] | None = None
-) -> Iterator[Finding]:
-    """Yield one finding after another; a check that fails never stops the next.
-
-    Args:
-        chat: A chat model to ask, too.
-        chat_options: Its options.
-    """
+def examine() -> Iterator[Finding]:
+    """Yield one finding after another; a check that fails never stops the next."""
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
     yield Finding("videoseg", "ok", __version__)
     yield from _libraries()
@@ -106,24 +76,6 @@ def examine(
     yield from _guarded("disk", _disk)
     yield from _guarded("threads", _threads)
     yield from _guarded("gpu", _gpu)
-    if chat is not None:
-        from videoseg.cli.chat_check import chat_findings
-
-        asked = partial(chat_findings, chat, chat_options or {})
-        yield from _guarded(f"chat {chat}", asked)
-
-
-def _chat_options(chat: str | None, items: tuple[str, ...]) -> Mapping[str, Any]:
-    from videoseg.cli.pipeline_options import parse_options
-
-    options = parse_options(items)
-    others = sorted(set(options) - {"chat"})
-    if others or (options and chat is None):
-        raise click.BadParameter(
-            f"it examines a chat model only: --chat NAME -O chat.option=value, got {items[0]!r}",
-            param_hint="-O",
-        )
-    return options.get("chat", {})
 
 
 def _guarded(subject: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -296,9 +248,3 @@ def _gpu() -> Iterator[Finding]:
             "ok",
             f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB (torch {torch.__version__})",
         )
-
-
-def _print_finding(console: Console, finding: Finding) -> None:
-    style = {"ok": "green", "note": "yellow", "broken": "bold red"}[finding.verdict]
-    console.print(f"{finding.verdict:<7}", style=style, end="")
-    print_row(console, finding.subject, finding.detail, width=18, indent=7)

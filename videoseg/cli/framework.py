@@ -1,12 +1,10 @@
-"""What every command has in common: late loading, nearest matches, ``--debug``."""
+"""The classes of commands and groups: examples, nearest matches, ``--debug``."""
 
 from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from videoseg.text import well_formed
 
 __all__ = [
     "PATH",
-    "LazyGroup",
     "Settings",
     "VideosegCommand",
     "VideosegGroup",
@@ -29,12 +26,12 @@ __all__ = [
 
 @dataclass
 class Settings:
-    """What holds for the whole program run.
+    """Settings of one run of the program.
 
     Attributes:
-        debug: Whether errors come with their traceback.
-        notes: What is added to the error line, such as where something was kept.
-        arguments: What was typed after the name of the program.
+        debug: Whether errors are printed with their traceback.
+        notes: Sentences added to the error line, such as where partial results are.
+        arguments: The arguments of the program.
     """
 
     debug: bool = False
@@ -43,12 +40,12 @@ class Settings:
 
 
 def note(text: str) -> None:
-    """Add something to the error line, should the command end with one."""
+    """Add a sentence to the error line, if the command ends with an error."""
     _settings(click.get_current_context()).notes.append(text)
 
 
 def typed_command() -> str:
-    """Return what was typed, ready to be pasted into a shell."""
+    """Return the command line of this run, quoted for a shell."""
     context = click.get_current_context()
     program = context.find_root().info_name or "videoseg"
     return well_formed(shlex.join([program, *_settings(context).arguments]))
@@ -76,7 +73,7 @@ def _debug_option() -> click.Option:
 
 
 class _OwnOutput(click.Command):
-    """A command whose standard output holds what it prints itself and nothing else."""
+    """A command whose standard output holds only what the command itself prints."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -85,7 +82,13 @@ class _OwnOutput(click.Command):
 
 
 class VideosegCommand(_OwnOutput):
-    """A command with ``--debug`` that keeps its examples as they are written."""
+    """A command with ``--debug``, and with examples at the end of its help.
+
+    Args:
+        arguments: Those of ``click.Command``.
+        examples: Command lines, one a line, printed as they are written.
+        keywords: Those of ``click.Command``.
+    """
 
     def __init__(self, *arguments: Any, examples: str = "", **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -102,7 +105,7 @@ class VideosegCommand(_OwnOutput):
 
 
 class VideosegGroup(click.Group, _OwnOutput):
-    """A group of commands that names the nearest one when it is given an unknown one."""
+    """A group of commands with ``--debug`` that suggests the nearest name for an unknown one."""
 
     command_class = VideosegCommand
 
@@ -116,7 +119,7 @@ class VideosegGroup(click.Group, _OwnOutput):
         """Find a subcommand.
 
         Raises:
-            click.UsageError: If there is none of this name.
+            click.UsageError: If there is no command of this name.
         """
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
@@ -128,7 +131,7 @@ class VideosegGroup(click.Group, _OwnOutput):
 
 
 class _PathType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A path; a leading ``~`` that the shell has left is the home directory."""
+    """A path; a leading ``~`` is the home directory."""
 
     name = "path"
 
@@ -142,36 +145,3 @@ class _PathType(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 PATH = _PathType()
 """The type of every argument and option that is a path."""
-
-
-class LazyGroup(VideosegGroup):
-    """A group whose commands are imported when they are run, not for its own help.
-
-    Args:
-        lazy: For each command its place, ``package.module:name``, and its help line.
-    """
-
-    def __init__(
-        self, *arguments: Any, lazy: Mapping[str, tuple[str, str]], **keywords: Any
-    ) -> None:
-        super().__init__(*arguments, **keywords)
-        self._lazy = dict(lazy)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands, in the order in which they were declared."""
-        return [*self._lazy, *super().list_commands(ctx)]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command."""
-        if cmd_name not in self._lazy:
-            return super().get_command(ctx, cmd_name)
-        module_name, _, attribute = self._lazy[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module_name), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing them."""
-        del ctx
-        rows = [(name, summary) for name, (_, summary) in self._lazy.items()]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)

@@ -12,14 +12,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status.
 
     Args:
-        arguments: What was typed after ``videoseg``; by default that of this process.
+        arguments: The arguments of the command; by default those of this process.
 
     Returns:
-        0 if all went well, 1 for an error, 2 for wrong usage, 130 after Ctrl-C, 143 or 129 if
-        it was asked to end by SIGTERM or SIGHUP.
+        0 for success, 1 for an error, 2 for wrong usage, 130 after Ctrl-C, 143 or 129 after
+        SIGTERM or SIGHUP.
     """
     try:
-        # Imported here so that Ctrl-C during the imports is one line, too.
+        # Imported here, so that Ctrl-C during the imports is reported in one line, too.
         from videoseg.cli.program import run_program
 
         return run_program(sys.argv[1:] if arguments is None else arguments)

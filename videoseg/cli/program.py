@@ -1,4 +1,4 @@
-"""Runs a command, and turns errors into a line each and an exit status."""
+"""Running a command: errors become one line each, and an exit status."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _MOST_LINES = 50
 def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> int:
     """Run one command and return the exit status; an error goes to stderr.
 
-    It is one line that begins with ``error:``. Where several things are wrong at once, each has
-    a line of its own, indented below the first.
+    An error is one line that begins with ``error:``. Further problems have a line each, indented
+    below the first.
 
     Args:
-        arguments: What was typed after the name of the program.
-        program: The program, if it is another one than ``videoseg``.
+        arguments: The arguments of the program.
+        program: The program, ``videoseg`` by default.
     """
     settings = Settings(arguments=tuple(arguments))
     try:
@@ -49,39 +49,39 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
             )
         return int(status or 0)
     except click.UsageError as error:
-        return _tell_usage(error)
+        return _report_usage(error)
     except (click.Abort, KeyboardInterrupt):
-        _tell_end("interrupted", settings)
+        _report_end("interrupted", settings)
         return _INTERRUPTED
     except Terminated as error:
-        _tell_end("terminated", settings)
+        _report_end("terminated", settings)
         return 128 + error.number
     except click.ClickException as error:
-        return _tell(error.format_message(), error, settings)
+        return _report(error.format_message(), error, settings)
     except VideosegError as error:
-        return _tell(str(error), error, settings, lines=_problems(error))
+        return _report(str(error), error, settings, lines=_problems(error))
     except BrokenPipeError:
-        # The reader of a pipe such as `| head` has gone; there is nobody left to tell.
+        # The reader of a pipe, such as `| head`, has ended.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except MemoryError as error:
-        text = "the memory of this machine is used up; try a smaller or shorter video"
-        return _tell(text, error, settings)
+        text = "this machine is out of memory; try a smaller or shorter video"
+        return _report(text, error, settings)
     except BaseException as error:
-        # Not even an exit that a plug-in asks for ends the program without a word.
+        # Not even a plug-in that calls sys.exit ends the program without a message.
         text = f"unexpected {describe_error(error)}"
         if not settings.debug:
             text += " (run again with --debug for the traceback)"
-        return _tell(text, error, settings)
+        return _report(text, error, settings)
 
 
-def _tell_end(how: str, settings: Settings) -> None:
-    told = "; ".join([how, *settings.notes, "nothing was left half-written"])
-    _write_error(f"\n{_one_line(told)}\n")
+def _report_end(how: str, settings: Settings) -> None:
+    text = "; ".join([how, *settings.notes, "nothing was left half-written"])
+    _write_error(f"\n{_one_line(text)}\n")
 
 
-def _tell(
+def _report(
     text: str, error: BaseException, settings: Settings, *, lines: Sequence[str] = ()
 ) -> int:
     if settings.debug:
@@ -93,23 +93,23 @@ def _tell(
 
 
 def _problems(error: VideosegError) -> list[str]:
-    """Return what is wrong, one thing a line, with options as they are typed here."""
+    """Return the problems of an error, with options as on the command line."""
     if isinstance(error, MissingWeightsError):
         stages = error.stages or ((),) * len(error.problems)
-        return [_as_typed(text, of) for text, of in zip(error.problems, stages, strict=True)]
+        return [_as_options(text, of) for text, of in zip(error.problems, stages, strict=True)]
     return list(error.problems) if isinstance(error, ConfigError) else [str(error)]
 
 
-def _as_typed(text: str, stages: Sequence[str]) -> str:
+def _as_options(text: str, stages: Sequence[str]) -> str:
     options = " ".join(f"-O {stage}.download=true" for stage in stages)
     return text.replace("set download=True", f"pass {options}") if options else text
 
 
-def _tell_usage(error: click.UsageError) -> int:
+def _report_usage(error: click.UsageError) -> int:
     text = error.format_message().rstrip(".")
     if text.startswith("Got unexpected extra argument"):
-        # Nearly always a query without quotes, which the shell has taken apart.
-        text += "; put a text that has spaces into quotes"
+        # Nearly always a query without quotes, which the shell has split.
+        text += "; put text with spaces in quotes"
     where = error.ctx.command_path if error.ctx is not None else "videoseg"
     _error_lines([f"{text[:1].lower()}{text[1:]} (see: {where} --help)"])
     return 2
@@ -129,11 +129,11 @@ def _error_lines(problems: Sequence[str]) -> None:
 
 
 def _one_line(text: str) -> str:
-    """Return a text as one line: it may hold anything, also the codes that move a cursor."""
+    """Return a text as one line without control characters."""
     line = " ".join(printable(text).split())
     if len(line) <= _LONGEST_LINE:
         return line
-    # The end says what to do.
+    # The end of a message says what to do.
     half = _LONGEST_LINE // 2
     return f"{line[:half]} ... {line[-half:]}"
 
@@ -141,7 +141,7 @@ def _one_line(text: str) -> str:
 def _write_error(text: str) -> None:
     if sys.stderr is None:
         return
-    # A terminal that was closed takes no messages, but what follows must still be done.
+    # Writing to a closed terminal fails, but the rest of the program must go on.
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from videoseg.plugins import Component, hookimpl
+from videoseg._core_commands import CORE_COMMANDS
+from videoseg.plugins import Command, Component, hookimpl
 
-__all__ = ["videoseg_components"]
+__all__ = ["videoseg_commands", "videoseg_components"]
 
 _SAMPLERS = "videoseg.samplers"
 _READERS = "videoseg.benchmarks.readers"
@@ -75,3 +76,10 @@ def videoseg_components() -> Iterable[Component]:
     )
     for name, target, summary in _BENCHMARKS:
         yield Component("benchmark", name, f"{_READERS}.{target}", summary=summary)
+
+
+@hookimpl
+def videoseg_commands() -> Iterable[Command]:
+    """Yield the commands of the core, so that a plug-in that declares one of them is noticed."""
+    for name, (target, summary) in CORE_COMMANDS.items():
+        yield Command(name, target, summary)

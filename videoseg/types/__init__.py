@@ -24,7 +24,14 @@ from videoseg.types.episode import (
 )
 from videoseg.types.geometry import Box, Point, Window
 from videoseg.types.masks import FrameMasks, MaskTrack, ObjectMask
-from videoseg.types.messages import ChatReply, ImagePart, Message, MessagePart, TextPart
+from videoseg.types.messages import (
+    ChatReply,
+    ImagePart,
+    Message,
+    MessagePart,
+    TextPart,
+    time_label,
+)
 from videoseg.types.prompts import Embedding, Prompt, PropagatorCapabilities
 from videoseg.types.rle import Rle
 from videoseg.types.serial import from_dict, to_dict
@@ -67,5 +74,6 @@ __all__ = [
     "as_mask",
     "as_masks",
     "from_dict",
+    "time_label",
     "to_dict",
 ]

@@ -1,4 +1,4 @@
-"""What is said to a chat model, and what it says back."""
+"""Messages to a chat model, and its replies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, Literal, TypeAlias
 
 from videoseg.types.arrays import Frame, Size
 
-__all__ = ["ChatReply", "ImagePart", "Message", "MessagePart", "TextPart"]
+__all__ = ["ChatReply", "ImagePart", "Message", "MessagePart", "TextPart", "time_label"]
 
 
 @dataclass(frozen=True, slots=True)
 class TextPart:
-    """A piece of text in a message."""
+    """Text in a message."""
 
     text: str
 
@@ -25,8 +25,8 @@ class ImagePart:
     Args:
         image: RGB uint8, shape (H, W, 3).
         max_pixels: Upper bound on height x width at which the model should see it.
-        frame: The source frame it is, if it is one.
-        time: Its time in seconds, if it is a frame.
+        frame: The index of the source frame, if the image is one.
+        time: The time of that frame in seconds.
     """
 
     image: Frame
@@ -57,14 +57,11 @@ class ChatReply:
         image_sizes: The (height, width) at which the model saw each image, in order; empty if
             unknown.
         coordinate_space: The convention in which the model writes coordinates, if known:
-            ``pixels_of_resized`` (pixels of the image as the model saw it), ``per_mille``
-            (thousandths of width and height), ``square(n)`` (pixels of a square of that side)
-            or ``unit`` (shares of width and height); with ``_yx`` behind it, as in
-            ``per_mille_yx``, y is written before x.
-        details: Anything else worth keeping, JSON-serialisable.
+            a name of ``videoseg.coordinates.CoordinateSpace``, such as ``per_mille``.
+        details: Anything else worth keeping, JSON-serializable.
         finish_reason: Why the answer ends, if known: ``stop`` where the model ended it,
             ``length`` where it was cut off at ``max_tokens``, ``content_filter`` where the server
-            withheld the rest, or another word of the server's.
+            withheld the rest, or another word the server uses.
         refusal: Why the model declined to answer, in its own words; empty if it did not.
     """
 
@@ -76,3 +73,15 @@ class ChatReply:
     details: Mapping[str, Any] = field(default_factory=dict)
     finish_reason: str | None = None
     refusal: str = ""
+
+
+def time_label(seconds: float) -> str:
+    """Return the text that stands before the image of a frame and gives its time.
+
+    The format is the one Qwen3-VL was trained on.
+
+    Example:
+        >>> time_label(3)
+        '<3.0 seconds>'
+    """
+    return f"<{seconds:.1f} seconds>"

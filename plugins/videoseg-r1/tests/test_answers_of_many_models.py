@@ -8,7 +8,7 @@ import json
 
 import pytest
 from videoseg_r1 import parse_answer
-from videoseg_r1.repeats import SAME_OBJECT_IOU
+from videoseg_r1.parsing.answer import SAME_OBJECT_IOU
 
 BOX = (10, 20, 40, 60)
 OTHER = (110, 120, 140, 160)
@@ -272,7 +272,7 @@ def test_one_box_sixty_times_is_one_object_and_one_warning():
     [found] = answer.objects
     assert (found.box, found.label) == (BOX, "dog")
     [warning] = answer.warnings
-    assert "they repeat: 59" in warning
+    assert "earlier ones: 59" in warning
 
 
 def test_a_loop_that_breaks_off_is_told():
@@ -302,7 +302,7 @@ def test_boxes_that_overlap_less_than_the_bound_are_two_objects():
 def test_the_same_point_again_is_one_object():
     answer = parse_answer("(320, 240), " * 40 + "(10, 20)")
     assert [found.points for found in answer.objects] == [((320, 240),), ((10, 20),)]
-    assert "they repeat: 39" in answer.warnings[0]
+    assert "earlier ones: 39" in answer.warnings[0]
 
 
 def test_repeats_do_not_push_out_other_objects():

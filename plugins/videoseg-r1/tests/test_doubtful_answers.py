@@ -10,6 +10,7 @@ from scripted_chat import ScriptedChat
 from videoseg_r1 import ReasoningGrounder
 
 import videoseg as vs
+from videoseg.errors import GroundingParseError
 from videoseg.testing import moving_square
 
 SQUARE = vs.Box(16, 24, 32, 36)
@@ -34,22 +35,22 @@ def ground(*answers, space="per_mille", ends=None, size=(48, 64), **options):
 
 
 def test_an_answer_that_is_cut_off_before_it_says_where_names_max_tokens():
-    with pytest.raises(vs.GroundingParseError, match="max_tokens=300, before") as caught:
+    with pytest.raises(GroundingParseError, match="max_tokens=300, before") as caught:
         ground(THOUGHT, ends={"finish_reason": "length"}, max_tokens=300)
     assert caught.value.raw_text == THOUGHT
     assert "max_tokens=1200" in str(caught.value)
 
 
 def test_as_many_tokens_as_allowed_are_cut_off_where_nothing_else_is_known():
-    with pytest.raises(vs.GroundingParseError, match="max_tokens=8, before"):
+    with pytest.raises(GroundingParseError, match="max_tokens=8, before"):
         ground(THOUGHT, ends={"num_tokens": 8}, max_tokens=8)
-    with pytest.raises(vs.GroundingParseError, match="names no box"):
+    with pytest.raises(GroundingParseError, match="contains no box"):
         ground(THOUGHT, ends={"num_tokens": 8, "finish_reason": "stop"}, max_tokens=8)
 
 
 def test_an_answer_that_is_cut_off_while_it_denies_may_have_gone_on_otherwise():
     weighing = "There is no square on the left side. On the right"
-    with pytest.raises(vs.GroundingParseError, match="max_tokens"):
+    with pytest.raises(GroundingParseError, match="max_tokens"):
         ground(weighing, ends={"finish_reason": "length"})
     grounding, _ = ground(f"<answer>[]</answer> {weighing}", ends={"finish_reason": "length"})
     assert not grounding.found
@@ -66,17 +67,17 @@ def test_an_answer_that_is_cut_off_behind_its_objects_is_told():
 
 def test_a_refusal_is_repeated_without_control_characters():
     ends = {"finish_reason": "stop", "refusal": "I can\x1b[2Jnot do\nthat."}
-    with pytest.raises(vs.GroundingParseError, match=r"refused to answer: .*not do that"):
+    with pytest.raises(GroundingParseError, match=r"refused to answer: .*not do that"):
         ground("", ends=ends)
-    with pytest.raises(vs.GroundingParseError) as caught:
+    with pytest.raises(GroundingParseError) as caught:
         ground("", ends=ends)
     assert "\x1b" not in str(caught.value)
 
 
 def test_an_answer_that_was_withheld_says_so():
-    with pytest.raises(vs.GroundingParseError, match="withheld"):
+    with pytest.raises(GroundingParseError, match="withheld"):
         ground("", ends={"finish_reason": "content_filter"})
-    with pytest.raises(vs.GroundingParseError, match="withheld"):
+    with pytest.raises(GroundingParseError, match="withheld"):
         ground("There is no square.", ends={"finish_reason": "content_filter"})
     grounding, _ = ground(ANSWER, ends={"finish_reason": "content_filter"})
     assert "withheld" in grounding.warnings[0]
@@ -131,18 +132,18 @@ def test_numbers_below_zero_are_named_and_cut():
 @pytest.mark.parametrize("found", ['{"bbox_2d": [0.1, 0.2, 0.5, 0.6]}', "It is at (0.25, 0.5)."])
 def test_shares_in_a_space_of_larger_numbers_are_suspected(space, found):
     grounding, _ = ground(found, space=space)
-    [warning] = [warning for warning in grounding.warnings if "shares" in warning]
+    [warning] = [warning for warning in grounding.warnings if "fractions" in warning]
     assert space in warning
     assert "coordinates='unit'" in warning
 
 
 def test_only_objects_outside_name_the_numbers():
-    with pytest.raises(vs.GroundingParseError, match=r"1500, 1600; .*'pixels_of_resized'"):
+    with pytest.raises(GroundingParseError, match=r"1500, 1600; .*'pixels_of_resized'"):
         ground('[{"bbox_2d": [1500, 1500, 1600, 1600]}]')
 
 
 def test_objects_outside_are_not_called_cut_off():
-    with pytest.raises(vs.GroundingParseError, match="outside the frame"):
+    with pytest.raises(GroundingParseError, match="outside the frame"):
         ground('[{"bbox_2d": [1500, 1500, 1600, 1600]}]', ends={"finish_reason": "length"})
 
 
@@ -226,7 +227,7 @@ def test_places_on_several_frames_are_told(first, second, is_doubtful):
 def test_one_box_sixty_times_is_prompted_once():
     grounding, _ = ground("[" + '{"bbox_2d": [250, 500, 500, 750]}, ' * 60)
     assert [prompt.box for prompt in grounding.prompts] == [SQUARE]
-    assert "they repeat: 59" in grounding.warnings[0]
+    assert "earlier ones: 59" in grounding.warnings[0]
 
 
 def test_no_dog_is_not_in_this_video_and_asked_only_once():

@@ -11,6 +11,7 @@ from videoseg_r1 import HierarchicalSampler, ReasoningGrounder
 from videoseg_synthetic import make_clip
 
 import videoseg as vs
+from videoseg.types import to_dict
 from videoseg.video import write_video
 
 
@@ -31,7 +32,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def without_times(result: vs.Segmentation) -> dict[str, object]:
-    data = dict(vs.to_dict(result))
+    data = dict(to_dict(result))
     del data["timings"]
     for turn in data["trace"]["turns"]:
         del turn["sampler_seconds"], turn["grounder_seconds"]

@@ -9,6 +9,7 @@ from videoseg_r1 import ReasoningGrounder, load_prompt, rate_difficulty, token_b
 from videoseg_r1.budget import AXES, Difficulty, parse_difficulty
 
 import videoseg as vs
+from videoseg.errors import GroundingParseError
 from videoseg.testing import GrounderContract, moving_square
 from videoseg.types import FrameGroup
 
@@ -122,7 +123,7 @@ def test_a_point_in_running_text_is_a_prompt_without_a_box_and_a_warning():
     grounding, chat = ground("<think>Not (1, 2).</think> It is at (375, 625).")
     [prompt] = grounding.prompts
     assert (prompt.box, prompt.points) == (None, (vs.Point(24, 30),))
-    assert "no box" in grounding.warnings[0]
+    assert "no readable box" in grounding.warnings[0]
     assert len(chat.calls) == 1
 
 
@@ -149,7 +150,7 @@ def test_boxes_are_cut_at_the_border_and_what_lies_outside_is_left_out():
 
 
 def test_only_objects_outside_hint_at_another_coordinate_space():
-    with pytest.raises(vs.GroundingParseError, match="try another 'coordinates'"):
+    with pytest.raises(GroundingParseError, match="try another 'coordinates'"):
         ground('[{"bbox_2d": [1500, 1500, 1600, 1600]}]')
 
 
@@ -179,7 +180,7 @@ def test_an_unreadable_answer_is_asked_for_once_more_with_sampling():
 
 
 def test_twice_unreadable_is_an_error_with_the_raw_text():
-    with pytest.raises(vs.GroundingParseError) as caught:
+    with pytest.raises(GroundingParseError) as caught:
         ground("what?", "still what?")
     assert caught.value.raw_text == "still what?"
 

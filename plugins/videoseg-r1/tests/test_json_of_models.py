@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from videoseg_r1 import parse_answer
-from videoseg_r1.relaxed_json import read_values
+from videoseg_r1.parsing.json_text import read_values
 
-import videoseg as vs
+from videoseg.errors import GroundingParseError
 
 BOX = (10, 20, 40, 60)
 OTHER = (110, 120, 140, 160)
@@ -107,7 +107,7 @@ def test_points_in_percent_are_shares(text, points):
 def test_deep_answers_are_read_or_refused_but_never_crash(depth):
     assert boxes("[" * depth + "10, 20, 40, 60" + "]" * depth) == [BOX]
     assert parse_answer("[" * depth + "]" * depth).objects == ()
-    with pytest.raises(vs.GroundingParseError):
+    with pytest.raises(GroundingParseError):
         parse_answer('{"a":' * depth + '"b"' + "}" * depth)
 
 
@@ -196,7 +196,7 @@ def test_any_text_gives_an_answer_or_the_typed_error(text):
     for y_first in (False, True):
         try:
             answer = parse_answer(text, y_first=y_first)
-        except vs.GroundingParseError as error:
+        except GroundingParseError as error:
             assert error.raw_text == text
         else:
             assert len(answer.objects) <= 120

@@ -8,7 +8,7 @@ from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold, HoldSession
 from videoseg_synthetic import make_clip
 
 import videoseg as vs
-from videoseg.types import ObjectMask
+from videoseg.types import Message, ObjectMask, TextPart
 
 
 class Recalls(Hold):
@@ -62,7 +62,7 @@ def test_ten_answers_to_each_question_take_one_reading_of_the_frames(tmp_path):
     from videoseg_vlm import TransformersChat
 
     chat = TransformersChat(model=str(model), device="cpu")
-    chat.chat([vs.Message("user", (vs.TextPart("x"),))], max_tokens=1)
+    chat.chat([Message("user", (TextPart("x"),))], max_tokens=1)
     readings = []
     chat._loaded.model.model.visual.register_forward_hook(lambda *_: readings.append(1))
     clip = make_clip(seed=1, difficulty="motion", num_frames=60, size=(64, 96))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from videoseg_r1 import parse_answer
 
-import videoseg as vs
+from videoseg.errors import GroundingParseError
 
 BOX = (10, 20, 40, 60)
 
@@ -170,19 +170,19 @@ def test_an_answer_may_say_in_any_way_that_nothing_is_there(text):
     ],
 )
 def test_what_denies_something_else_or_nothing_is_no_answer(text):
-    with pytest.raises(vs.GroundingParseError) as caught:
+    with pytest.raises(GroundingParseError) as caught:
         parse_answer(text)
     assert caught.value.raw_text == text
 
 
 def test_the_error_repeats_the_beginning_of_what_was_said():
-    with pytest.raises(vs.GroundingParseError, match=r"none: 'I cannot help with that\.'"):
+    with pytest.raises(GroundingParseError, match=r"none: 'I cannot help with that\.'"):
         parse_answer("<answer>I cannot help with that.</answer>")
 
 
 def test_reasoning_without_an_answer_is_told():
     for text in ("<think>It is at [10, 20, 40, 60].</think>", "<think>I look."):
-        with pytest.raises(vs.GroundingParseError, match="all reasoning"):
+        with pytest.raises(GroundingParseError, match="all of it is reasoning"):
             parse_answer(text)
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from videoseg_r1 import Answer, parse_answer, parse_percent, parse_span
-from videoseg_r1.answers import MAX_OBJECTS
 from videoseg_r1.budget import AXES, parse_difficulty
-from videoseg_r1.relaxed_json import read_values
-from videoseg_r1.times import parse_timestamp
+from videoseg_r1.parsing.answer import MAX_OBJECTS
+from videoseg_r1.parsing.json_text import read_values
+from videoseg_r1.parsing.times import parse_timestamp
 
-import videoseg as vs
+from videoseg.errors import GroundingParseError
 
 # -- lists and mappings as models write them ---------------------------------------------
 
@@ -119,7 +119,7 @@ def test_the_reasoning_is_found_with_and_without_tags(text, thought):
 
 
 def test_numbers_in_the_reasoning_are_no_answer():
-    with pytest.raises(vs.GroundingParseError):
+    with pytest.raises(GroundingParseError):
         parse_answer('<think>perhaps [1, 2, 3, 4]?</think> {"bbox_2d": "unsure"}')
 
 
@@ -205,7 +205,7 @@ def test_points_in_running_text_are_the_very_last_resort(text):
     answer = parse_answer(text)
     [found] = answer.objects
     assert (found.box, found.points, found.negative_points) == (None, ((320, 240),), ())
-    assert "no box" in answer.warnings[0]
+    assert "no readable box" in answer.warnings[0]
 
 
 def test_each_point_in_running_text_is_an_object_with_its_own_negative_points():
@@ -237,7 +237,7 @@ def test_nothing_better_is_passed_over_for_a_point():
     ],
 )
 def test_points_of_the_reasoning_corners_and_sizes_are_no_answer(text):
-    with pytest.raises(vs.GroundingParseError):
+    with pytest.raises(GroundingParseError):
         parse_answer(text)
 
 
@@ -250,7 +250,7 @@ def test_a_point_is_found_wherever_it_stands_in_the_answer_and_never_in_the_reas
 @pytest.mark.parametrize("unit", ["(1,", "(1, 2", "(1 ", "( " * 9, "<think>", "</think>", "box ["])
 def test_salvaging_takes_bounded_time(unit):
     begin = time.perf_counter()
-    with contextlib.suppress(vs.GroundingParseError):
+    with contextlib.suppress(GroundingParseError):
         parse_answer(unit * 50_000)
     assert time.perf_counter() - begin < 10
 
@@ -261,7 +261,7 @@ def test_salvaging_takes_bounded_time(unit):
 )
 def test_impossible_boxes_are_refused_with_the_raw_text(box):
     text = f'[{{"bbox_2d": {box}}}]'
-    with pytest.raises(vs.GroundingParseError) as caught:
+    with pytest.raises(GroundingParseError) as caught:
         parse_answer(text)
     assert caught.value.raw_text == text
 
@@ -305,7 +305,7 @@ def test_the_answer_block_counts_and_not_what_was_thought_before():
     ],
 )
 def test_what_is_cut_off_or_unsure_does_not_mean_that_there_is_nothing(text):
-    with pytest.raises(vs.GroundingParseError):
+    with pytest.raises(GroundingParseError):
         parse_answer(text)
 
 
@@ -333,7 +333,7 @@ fragments = st.sampled_from(
 def test_any_text_gives_an_answer_or_the_typed_error(text):
     try:
         answer = parse_answer(text)
-    except vs.GroundingParseError as error:
+    except GroundingParseError as error:
         assert error.raw_text == text
     else:
         assert isinstance(answer, Answer)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from videoseg_r1 import parse_percent, parse_span
-from videoseg_r1.times import parse_time, parse_timestamp
+from videoseg_r1.parsing.times import parse_time, parse_timestamp
 
 # -- spans -------------------------------------------------------------------------------
 

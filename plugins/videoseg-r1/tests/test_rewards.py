@@ -10,7 +10,7 @@ from videoseg_r1.rewards import (
     LocatedObject,
     answer_format,
     group_advantages,
-    localisation_accuracy,
+    localization_accuracy,
     negative_distance,
     no_repetition,
     soft_length_penalty,
@@ -38,7 +38,7 @@ def item(located: LocatedObject, *, negative: bool = False) -> dict[str, list[fl
 
 def test_a_perfect_answer_earns_seven_and_nine_with_negative_points() -> None:
     worded = think_format(TEXT) + no_repetition("The dog jumps. The cat sleeps.")
-    placed = localisation_accuracy([DOG], [DOG])
+    placed = localization_accuracy([DOG], [DOG])
     assert worded + answer_format([item(DOG)]) + placed == 7
     mask = np.zeros((840, 840), bool)
     mask[100:260, 100:300] = True
@@ -49,12 +49,12 @@ def test_a_perfect_answer_earns_seven_and_nine_with_negative_points() -> None:
 
 
 def test_the_order_of_objects_does_not_matter() -> None:
-    assert localisation_accuracy([CAT, DOG], [DOG, CAT]) == 3
+    assert localization_accuracy([CAT, DOG], [DOG, CAT]) == 3
 
 
 def test_one_of_two_objects_earns_half() -> None:
-    assert localisation_accuracy([DOG], [DOG, CAT]) == 1.5
-    assert localisation_accuracy([DOG, CAT], [DOG]) == 1.5
+    assert localization_accuracy([DOG], [DOG, CAT]) == 1.5
+    assert localization_accuracy([DOG, CAT], [DOG]) == 1.5
 
 
 def test_a_sentence_said_three_times_earns_nothing() -> None:
@@ -101,23 +101,23 @@ def test_advantages_within_a_group() -> None:
 
 
 def test_saying_that_nothing_is_there_is_right_where_nothing_is() -> None:
-    assert localisation_accuracy([], []) == 3
+    assert localization_accuracy([], []) == 3
     assert answer_format([], none_there=True) == 2
-    assert localisation_accuracy([], [DOG]) == localisation_accuracy([DOG], []) == 0
+    assert localization_accuracy([], [DOG]) == localization_accuracy([DOG], []) == 0
     assert answer_format([]) == 0
 
 
 def test_a_point_must_lie_in_its_own_box() -> None:
     astray = LocatedObject(DOG.box, (305, 180))
     true = LocatedObject(DOG.box, (290, 180))
-    assert localisation_accuracy([astray], [true]) == 2
+    assert localization_accuracy([astray], [true]) == 2
 
 
 def test_a_near_miss_earns_by_parts() -> None:
     shifted = LocatedObject((110, 110, 310, 270), (210, 190))
-    assert localisation_accuracy([shifted], [DOG]) == 2  # the corners are 10 off, not less
+    assert localization_accuracy([shifted], [DOG]) == 2  # the corners are 10 off, not less
     far = LocatedObject((400, 100, 600, 260), (500, 180))
-    assert localisation_accuracy([far], [DOG]) == 0
+    assert localization_accuracy([far], [DOG]) == 0
 
 
 def test_malformed_parts_earn_nothing() -> None:
@@ -127,7 +127,7 @@ def test_malformed_parts_earn_nothing() -> None:
     assert answer_format([[1, 2, 3, 4]]) == 0  # type: ignore[list-item]
     assert answer_format([{"bbox_2d": [float("nan")] * 4, "point_2d": [1, 2]}]) == 1
     huge = LocatedObject((1, 2, 3, 10**400), (1, 10**400))
-    assert localisation_accuracy([huge], [DOG]) == 0
+    assert localization_accuracy([huge], [DOG]) == 0
 
 
 @pytest.mark.parametrize(
@@ -178,13 +178,13 @@ def test_a_negative_point_that_is_none_earns_nothing(point: Any) -> None:
 @pytest.mark.parametrize("true", [LocatedObject(None), LocatedObject((1, 2, 3, "4"))])  # type: ignore[arg-type]
 def test_a_truth_without_a_box_is_refused(true: LocatedObject) -> None:
     with pytest.raises(ConfigError, match="true object"):
-        localisation_accuracy([DOG], [true])
+        localization_accuracy([DOG], [true])
 
 
 def test_numbers_of_arrays_are_numbers() -> None:
     box = np.array(DOG.box, np.float32)
     one = LocatedObject(tuple(box), tuple(np.array(DOG.point)))  # type: ignore[arg-type]
-    assert localisation_accuracy([one], [one]) == 3
+    assert localization_accuracy([one], [one]) == 3
     mask = np.zeros((40, 200), bool)
     mask[:, :20] = True
     assert negative_distance([np.array([30, 10])], mask) == 1  # type: ignore[list-item]

@@ -11,11 +11,10 @@ from videoseg_r1 import (
     SegmentRandomSampler,
     TimestampSampler,
 )
-from videoseg_r1.aggregation import agreement, combine_positions, combine_spans
-from videoseg_r1.localising import span_window
-from videoseg_vlm import ContextLengthError, ServerError
+from videoseg_r1.questions import agreement, combine_positions, combine_spans, span_window
 
 import videoseg as vs
+from videoseg.errors import ChatError, ContextLengthError
 from videoseg.testing import SamplerContract, moving_square
 
 
@@ -295,7 +294,7 @@ def test_simpler_samplers_take_the_middle_too(video, sampler):
     [
         vs.MissingWeightsError("download them"),
         vs.VideoError("frame 3 cannot be decoded"),
-        ServerError("is down", component="openai"),
+        ChatError("is down", component="openai"),
     ],
 )
 def test_what_only_the_user_can_mend_is_not_passed_over(video, error):

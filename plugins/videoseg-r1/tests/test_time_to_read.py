@@ -8,10 +8,10 @@ import time
 import pytest
 from videoseg_r1 import parse_answer, parse_percent, parse_span
 from videoseg_r1.budget import parse_difficulty
-from videoseg_r1.relaxed_json import read_values
-from videoseg_r1.times import parse_timestamp
+from videoseg_r1.parsing.json_text import read_values
+from videoseg_r1.parsing.times import parse_timestamp
 
-import videoseg as vs
+from videoseg.errors import GroundingParseError
 
 LENGTH = 40_000
 LONGEST = 200_000
@@ -27,7 +27,7 @@ PATTERNS = [
 
 def seconds_for(parse, text: str) -> float:
     begin = time.process_time()
-    with contextlib.suppress(vs.GroundingParseError):
+    with contextlib.suppress(GroundingParseError):
         parse(text)
     return time.process_time() - begin
 

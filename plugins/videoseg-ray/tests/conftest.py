@@ -25,7 +25,8 @@ def plugin_path(tmp_path_factory: pytest.TempPathFactory) -> str:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: drawn-answers\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[videoseg]\ndrawn-answers = drawn_answers\n")
-    return os.pathsep.join([str(site), str(SUPPORT)])
+    before = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(site), str(SUPPORT), *([before] if before else [])])
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,14 @@ import sys
 import pytest
 from drawn_benchmarks import write_frame, write_frames
 from videoseg_ray import Actors, VideoItem, read_manifest, segment_videos, videos_in_folder
-from videoseg_ray.batch import _seen_from_here
-from videoseg_ray.cli import evaluate, main
-from videoseg_ray.running import _in_pieces
+from videoseg_ray.batch import check_visible
+from videoseg_ray.cli import evaluate
+from videoseg_ray.items import read_items
+from videoseg_ray.job import split_groups
 from videoseg_ray.session import ray_session
-from videoseg_ray.sources import read_items
 
-from videoseg.cli.eval import evaluate_benchmark
+from videoseg.cli import evaluate_benchmark
+from videoseg.cli.main import main
 from videoseg.errors import ConfigError, MissingDependencyError, OutputError
 from videoseg.evaluation import Record
 
@@ -134,7 +135,7 @@ def test_queries_go_with_folders_only(clips, tmp_path):
         read_items(clips, None)
     with pytest.raises(ConfigError, match=r"asked\.csv has the queries"):
         read_items(path, "the cat")
-    with pytest.raises(ConfigError, match="nothing to do"):
+    with pytest.raises(ConfigError, match="there are no items"):
         read_items([], None)
 
 
@@ -145,14 +146,14 @@ def test_a_picture_is_a_video_that_can_be_named(tmp_path):
 
 def test_a_folder_with_something_else_in_it_is_refused(clips, tmp_path):
     (tmp_path / "run.json").touch()
-    with pytest.raises(OutputError, match="holds something else"):
+    with pytest.raises(OutputError, match="contains other files"):
         segment_videos(clips, "the dog", tmp_path)
 
 
 def test_a_batch_of_another_pipeline_is_refused(clips, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "batch.json").write_text('{"format": "videoseg-batch", "schema": 1}')
-    with pytest.raises(OutputError, match="already holds a batch"):
+    with pytest.raises(OutputError, match="already contains a batch"):
         segment_videos(clips, "the dog", tmp_path / "out")
     with pytest.raises(OutputError, match="another pipeline"):
         segment_videos(clips, "the dog", tmp_path / "out", resume=True)
@@ -161,11 +162,11 @@ def test_a_batch_of_another_pipeline_is_refused(clips, tmp_path):
 def test_a_result_that_only_the_actor_sees_is_a_failure(tmp_path):
     record = Record("a", "a.mp4", "", "the dog")
     assert "choose a folder that all machines share" in (
-        _seen_from_here(record, tmp_path).error.message
+        check_visible(record, tmp_path).error.message
     )
     (tmp_path / "results" / "a").mkdir(parents=True)
     (tmp_path / "results" / "a" / "result.json").touch()
-    assert _seen_from_here(record, tmp_path) == record
+    assert check_visible(record, tmp_path) == record
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_actors_fit_where_cpus_and_gpus_are_on_one_machine(actors, fitting):
 @pytest.mark.parametrize("num_actors", [1, 2, 7])
 def test_pieces_hold_everything_once_in_order_and_keep_all_actors_busy(num_actors):
     groups = [list(range(60)), [60], list(range(61, 100))]
-    pieces = _in_pieces(groups, num_actors)
+    pieces = split_groups(groups, num_actors)
     assert [number for piece in pieces for number in piece] == list(range(100))
     assert max(map(len, pieces)) <= -(-100 // num_actors // 4) + 1
     assert all(any(set(piece) <= set(group) for group in groups) for piece in pieces)
@@ -252,9 +253,9 @@ def test_the_commands_have_the_options_of_videoseg_eval():
 
 def test_an_error_is_one_line(capsys, clips, tmp_path):
     out = str(tmp_path / "out")
-    assert main(["segment", str(clips), "-o", out]) == 1
+    assert main(["ray", "run", str(clips), "-o", out]) == 1
     assert capsys.readouterr().err.startswith("error: no query for the videos")
-    assert main(["segment", str(clips), "the dog", "-o", out, "--gpus-per-actor", "1.5"]) == 1
+    assert main(["ray", "run", str(clips), "the dog", "-o", out, "--gpus-per-actor", "1.5"]) == 1
     assert "GPUs per actor must be a whole number" in capsys.readouterr().err
-    assert main(["evall"]) == 2
+    assert main(["ray", "evall"]) == 2
     assert "did you mean 'eval'" in capsys.readouterr().err

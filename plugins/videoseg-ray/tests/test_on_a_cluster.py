@@ -64,7 +64,7 @@ def test_a_killed_program_leaves_what_another_goes_on_with(
     out = tmp_path / "out"
     slow = {"shift": 1, "seconds": 0.05}
     command = [
-        *(sys.executable, "-m", "videoseg_ray", "eval", "mevis", "--root", str(mevis)),
+        *(sys.executable, "-m", "videoseg", "ray", "eval", "mevis", "--root", str(mevis)),
         *("--pipeline", "drawn", "-O", "propagator.shift=1", "-O", "propagator.seconds=0.05"),
         *("-o", str(out), "--address", cluster, "--num-actors", "1", "--quiet"),
     ]

@@ -12,7 +12,7 @@ from tiny_vlm import save_tiny_vlm
 from torchvision_builds import declare_missing_operators
 from videoseg_vlm import TransformersChat
 
-import videoseg as vs
+from videoseg.types import ImagePart, Message, TextPart
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,17 +53,17 @@ def chats(checkpoints: dict[str, Path]) -> dict[str, TransformersChat]:
 
 
 @pytest.fixture
-def ask() -> Callable[..., list[vs.Message]]:
+def ask() -> Callable[..., list[Message]]:
     """Return a function that makes a conversation of images and a question."""
 
     def ask(
         *sizes: tuple[int, int], text: str = "What is it?", max_pixels: int | None = None
-    ) -> list[vs.Message]:
+    ) -> list[Message]:
         rng = np.random.default_rng(len(sizes))
         images = [
-            vs.ImagePart(rng.integers(0, 255, (*size, 3), np.uint8), max_pixels=max_pixels)
+            ImagePart(rng.integers(0, 255, (*size, 3), np.uint8), max_pixels=max_pixels)
             for size in sizes
         ]
-        return [vs.Message("user", (*images, vs.TextPart(text)))]
+        return [Message("user", (*images, TextPart(text)))]
 
     return ask

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from videoseg_vlm import FAMILIES, CoordinateSpace, family_of_model, family_of_type, fitted_size
+from videoseg_vlm import FAMILIES, family_of_model, family_of_type, fit_size
 
 import videoseg as vs
+from videoseg.coordinates import CoordinateSpace
 
 FAMILY_OF = dict(zip(("qwen2-vl", "qwen2.5-vl", "qwen3-vl"), FAMILIES, strict=True))
 SPACES = ("pixels_of_resized", "per_mille", "square(840)", "unit")
@@ -146,12 +147,12 @@ def test_an_image_fitted_here_is_seen_at_exactly_that_size(family, image_process
     for size in random_sizes(1000, smallest=20, largest=4000):
         if max(size) / min(size) > 100:
             continue
-        fitted = fitted_size(size, factor=factor, **bounds)
+        fitted = fit_size(size, factor=factor, **bounds)
         patches = processor.get_number_of_image_patches(*fitted, {})
         assert patches == fitted[0] * fitted[1] // processor.patch_size**2
         assert fitted[0] * fitted[1] <= bounds["max_pixels"]
     for size in random_sizes(30, smallest=20, largest=2000):
-        fitted = fitted_size(size, factor=factor, **bounds)
+        fitted = fit_size(size, factor=factor, **bounds)
         assert seen_by(processor, fitted) == fitted
 
 
@@ -159,7 +160,7 @@ def test_a_fitted_image_keeps_to_its_budget_and_nearly_its_shape():
     for size in random_sizes(1000, smallest=50, largest=4000):
         if max(size) / min(size) > 8:
             continue
-        height, width = fitted_size(size, max_pixels=200_000, factor=28)
+        height, width = fit_size(size, max_pixels=200_000, factor=28)
         assert height * width <= 200_000
         assert abs(height / width / (size[0] / size[1]) - 1) < 0.5
 
@@ -223,7 +224,7 @@ def test_numbers_that_are_no_points_or_boxes_are_refused(numbers):
 
 def test_an_image_that_is_all_length_is_refused():
     with pytest.raises(vs.ConfigError, match="crop"):
-        fitted_size((3, 900), max_pixels=1000)
+        fit_size((3, 900), max_pixels=1000)
 
 
 # -- families ------------------------------------------------------------------------------

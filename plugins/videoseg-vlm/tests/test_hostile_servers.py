@@ -16,13 +16,13 @@ import zlib
 import pytest
 from scripted_server import Answer, completion, raw_server, scripted_server
 from videoseg_vlm import OpenAIChat, ReplayChat, ServerError
-from videoseg_vlm.server.bodies import MAX_BYTES
+from videoseg_vlm.server.response import MAX_BYTES
 
-import videoseg as vs
 from videoseg.chat_log import RecordingChat
+from videoseg.types import ChatReply, Message, TextPart
 
 KEY = "sk-this-must-never-be-seen"
-QUESTION = [vs.Message("user", (vs.TextPart("Where is it?"),))]
+QUESTION = [Message("user", (TextPart("Where is it?"),))]
 
 
 def made(url, **options):
@@ -332,7 +332,7 @@ class Broken:
     """Answers with what cannot be written as UTF-8."""
 
     def chat(self, messages, *, num_samples=1, temperature=0.0, max_tokens=1024, seed=0):
-        return [vs.ChatReply("\ud800 none", refusal="\udfff")]
+        return [ChatReply("\ud800 none", refusal="\udfff")]
 
 
 def test_replies_that_cannot_be_written_are_mended_before_they_are_passed_on(tmp_path):

@@ -9,14 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_server import Answer, completion, scripted_server
-from videoseg_vlm import ContextLengthError, OpenAIChat, RecordingChat, ReplayChat, ServerError
-from videoseg_vlm.server.bodies import clean_strings, parse
-from videoseg_vlm.server.choices import read_choices
-from videoseg_vlm.server.complaints import complaint_of, read_complaint
+from videoseg_vlm import OpenAIChat, RecordingChat, ReplayChat, ServerError
+from videoseg_vlm.server.response import (
+    clean_strings,
+    find_complaint,
+    parse_body,
+    read_choices,
+    read_complaint,
+)
 
 import videoseg as vs
+from videoseg.errors import ContextLengthError
+from videoseg.types import Message, TextPart
 
-QUESTION = [vs.Message("user", (vs.TextPart("Where is it?"),))]
+QUESTION = [Message("user", (TextPart("Where is it?"),))]
 
 
 def made(url, **options):
@@ -146,9 +152,11 @@ JSON = st.recursive(
 def test_no_json_is_more_than_an_answer_can_be_read_from(answer, is_stream):
     text = json.dumps(answer)
     try:
-        data = clean_strings(parse(f"data: {text}\n\ndata: [DONE]" if is_stream else text), str)
+        data = clean_strings(
+            parse_body(f"data: {text}\n\ndata: [DONE]" if is_stream else text), str
+        )
         read_complaint(data)
-        complaint = complaint_of(data)
+        complaint = find_complaint(data)
         if complaint is None:
             for reply in read_choices(data, 2):
                 assert isinstance(reply.text, str)

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from scripted_server import Answer, completion, scripted_server
-from videoseg_vlm import OpenAIChat, RecordingChat, ServerError, fitted_size
+from videoseg_vlm import OpenAIChat, RecordingChat, ServerError, fit_size
 
 import videoseg as vs
 from videoseg.testing import ChatContract
@@ -91,7 +91,7 @@ def test_images_are_sent_at_the_size_that_is_reported(ask):
 
 def test_a_server_s_processor_takes_the_images_as_they_are_sent(ask, image_processors):
     processor = image_processors["qwen2.5-vl"]
-    size = fitted_size((123, 457), min_pixels=3136, max_pixels=200_000, factor=28)
+    size = fit_size((123, 457), min_pixels=3136, max_pixels=200_000, factor=28)
     made_of = processor(images=[np.zeros((*size, 3), np.uint8)], return_tensors="pt")
     [[_, rows, columns]] = made_of.image_grid_thw.tolist()
     assert (rows * 14, columns * 14) == size

@@ -9,11 +9,12 @@ import certificates
 import pytest
 from scripted_server import Answer, completion, raw_server, scripted_server
 from videoseg_vlm import OpenAIChat, ServerError
-from videoseg_vlm.server.environment import find_proxy
+from videoseg_vlm.server.connection import find_proxy
 
 import videoseg as vs
+from videoseg.types import Message, TextPart
 
-QUESTION = [vs.Message("user", (vs.TextPart("Where is it?"),))]
+QUESTION = [Message("user", (TextPart("Where is it?"),))]
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 

@@ -12,7 +12,9 @@ from videoseg_vlm import RecordingChat, ReplayChat, ReplayError
 
 import videoseg as vs
 from videoseg.chat_log import Exchange, Request, read_exchanges, write_line
+from videoseg.errors import ComponentNotFoundError, OutputError
 from videoseg.testing import ChatContract, moving_square
+from videoseg.types import ChatReply, ImagePart, Message, TextPart
 
 
 class Counter:
@@ -26,7 +28,7 @@ class Counter:
         if self.calls == self.fails_at:
             raise RuntimeError("the power went off")
         return [
-            vs.ChatReply(
+            ChatReply(
                 f"answer {self.calls}.{number} \u2028 <box>",
                 num_prompt_tokens=12,
                 num_tokens=3,
@@ -42,8 +44,8 @@ class Counter:
 
 
 def say(text, image=None, **more):
-    parts = () if image is None else (vs.ImagePart(image, **more),)
-    return [vs.Message("user", (*parts, vs.TextPart(text)))]
+    parts = () if image is None else (ImagePart(image, **more),)
+    return [Message("user", (*parts, TextPart(text)))]
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def image():
 
 class Repeating(Counter):
     def chat(self, messages, *, num_samples=1, temperature=0.0, max_tokens=1024, seed=0):
-        return [vs.ChatReply(f"seed {seed}, sample {i}") for i in range(num_samples)]
+        return [ChatReply(f"seed {seed}, sample {i}") for i in range(num_samples)]
 
 
 class TestRecordingContract(ChatContract):
@@ -237,7 +239,7 @@ def test_any_text_survives(text, answer, seed, tmp_path_factory):
     file = tmp_path_factory.getbasetemp() / "any_text.jsonl"
     file.unlink(missing_ok=True)
     request = Request.of(say(text), num_samples=1, temperature=0.1, max_tokens=1, seed=seed)
-    write_line(file, Exchange(request, (vs.ChatReply(answer),)))
+    write_line(file, Exchange(request, (ChatReply(answer),)))
     [exchange] = read_exchanges(file)
     assert exchange.request.key() == request.key()
     assert exchange.replies[0].text == answer
@@ -269,9 +271,9 @@ class AskingGrounder:
 
     def step(self, episode):
         keyframe = episode.selection.indices[0]
-        image = vs.ImagePart(episode.video[keyframe], frame=keyframe, time=0.0)
+        image = ImagePart(episode.video[keyframe], frame=keyframe, time=0.0)
         replies = self.chat.chat(
-            [vs.Message("user", (image, vs.TextPart(episode.query)))],
+            [Message("user", (image, TextPart(episode.query)))],
             num_samples=2,
             temperature=0.7,
             seed=episode.seed,
@@ -327,7 +329,7 @@ def test_what_is_no_model_is_refused(model, path):
 
 
 def test_an_unknown_model_is_refused_with_the_nearest(path):
-    with pytest.raises(vs.ComponentNotFoundError, match="transformers"):
+    with pytest.raises(ComponentNotFoundError, match="transformers"):
         RecordingChat(model="transformer", path=path)
 
 
@@ -358,7 +360,7 @@ def test_a_file_that_is_no_recording_is_told(line, words, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(vs.OutputError, match="another path"):
+    with pytest.raises(OutputError, match="another path"):
         RecordingChat(model=Counter(), path=str(tmp_path / "file" / "exchanges.jsonl"))
 
 

@@ -6,7 +6,7 @@ import pytest
 from served_vlm import missing_packages, served_vlm
 from videoseg_vlm import OpenAIChat, ServerError, TransformersChat
 
-import videoseg as vs
+from videoseg.types import Message, TextPart
 
 pytestmark = pytest.mark.skipif(
     bool(missing_packages()), reason="needs pip install 'transformers[serving]'"
@@ -60,5 +60,5 @@ def test_a_model_that_is_not_served_is_refused(server, ask):
 
 
 def test_a_pipeline_asks_the_server(server, remote):
-    [reply] = remote.chat([vs.Message("user", (vs.TextPart("Say yes."),))], max_tokens=4)
+    [reply] = remote.chat([Message("user", (TextPart("Say yes."),))], max_tokens=4)
     assert reply.num_tokens <= 4

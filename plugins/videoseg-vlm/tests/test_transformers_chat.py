@@ -10,6 +10,7 @@ from videoseg_vlm import TransformersChat
 
 import videoseg as vs
 from videoseg.testing import ChatContract, moving_square
+from videoseg.types import ImagePart, Message, TextPart
 
 
 class TinyContract(ChatContract):
@@ -35,7 +36,7 @@ FAMILIES = ("qwen2-vl", "qwen2.5-vl", "qwen3-vl")
 
 
 def loaded(chat):
-    chat.chat([vs.Message("user", (vs.TextPart("x"),))], max_tokens=1)
+    chat.chat([Message("user", (TextPart("x"),))], max_tokens=1)
     return chat._loaded
 
 
@@ -73,6 +74,7 @@ def test_a_shared_prefix_gives_what_a_reading_of_its_own_gives(family, chats, as
     assert shared == [alone] * 3
 
 
+@pytest.mark.filterwarnings("error::FutureWarning")
 def test_batches_of_samples_share_the_reading_too(checkpoints, ask):
     chat = TransformersChat(model=str(checkpoints["qwen2.5-vl"]), max_batch=2)
     encodings = []
@@ -138,8 +140,8 @@ def test_a_reply_says_in_which_space_its_coordinates_are(family, space, chats, a
 
 def test_each_image_has_a_budget_of_its_own(chats):
     image = moving_square(1, size=(240, 320)).video[0]
-    parts = (vs.ImagePart(image, max_pixels=8000), vs.ImagePart(image), vs.TextPart("?"))
-    [reply] = chats["qwen2.5-vl"].chat([vs.Message("user", parts)], max_tokens=1)
+    parts = (ImagePart(image, max_pixels=8000), ImagePart(image), TextPart("?"))
+    [reply] = chats["qwen2.5-vl"].chat([Message("user", parts)], max_tokens=1)
     small, large = reply.image_sizes
     assert small[0] * small[1] <= 8000
     assert large == (252, 308)
@@ -148,9 +150,9 @@ def test_each_image_has_a_budget_of_its_own(chats):
 def test_a_budget_below_the_checkpoint_s_lower_bound_is_kept(checkpoints):
     chat = TransformersChat(model=str(checkpoints["qwen3-vl"]), min_pixels=40_000)
     image = moving_square(1, size=(120, 160)).video[0]
-    parts = (vs.ImagePart(image, max_pixels=8000), vs.ImagePart(image), vs.TextPart("?"))
+    parts = (ImagePart(image, max_pixels=8000), ImagePart(image), TextPart("?"))
     for _ in range(2):
-        [reply] = chat.chat([vs.Message("user", parts)], max_tokens=1)
+        [reply] = chat.chat([Message("user", parts)], max_tokens=1)
         small, large = (height * width for height, width in reply.image_sizes)
         assert small <= 8000
         assert large >= 40_000, "the other image is enlarged as before"
@@ -175,7 +177,7 @@ def test_a_model_trained_on_squares_is_shown_squares(checkpoints, ask):
 
 def test_times_are_written_before_frames_if_asked(checkpoints, chats):
     image = moving_square(1, size=(56, 56)).video[0]
-    messages = [vs.Message("user", (vs.ImagePart(image, frame=30, time=1.25), vs.TextPart("?")))]
+    messages = [Message("user", (ImagePart(image, frame=30, time=1.25), TextPart("?")))]
     chat = TransformersChat(model=str(checkpoints["qwen3-vl"]), times=True)
     with_time = chat.chat(messages, max_tokens=1)[0].num_prompt_tokens
     without = chats["qwen3-vl"].chat(messages, max_tokens=1)[0].num_prompt_tokens
@@ -213,7 +215,7 @@ class AskingSampler:
         self.chat = chat
 
     def sample(self, video, query, *, window, keyframe=None, seed=0):
-        self.chat.chat([vs.Message("user", (vs.ImagePart(video[0]),))], max_tokens=1)
+        self.chat.chat([Message("user", (ImagePart(video[0]),))], max_tokens=1)
         return vs.FrameSelection.of([window.start], window=window, keyframe=keyframe)
 
 
@@ -224,7 +226,7 @@ class AskingGrounder:
         self.chat = chat
 
     def step(self, episode):
-        self.chat.chat([vs.Message("user", (vs.TextPart("where?"),))], max_tokens=1)
+        self.chat.chat([Message("user", (TextPart("where?"),))], max_tokens=1)
         return vs.Grounding(0, (vs.Prompt(1, 0, box=vs.Box(4, 4, 20, 20)),))
 
 
@@ -280,10 +282,10 @@ def test_a_gpu_s_memory_is_given_back(checkpoints, ask):
 def test_the_doctor_asks_the_model_where_drawn_squares_are(checkpoints, capsys, monkeypatch):
     from videoseg.cli.main import main
 
-    monkeypatch.setattr("videoseg.cli.chat_check._LONGEST_ANSWER", 8)
+    monkeypatch.setattr("videoseg_vlm.chat_check._LONGEST_ANSWER", 8)
 
     option = f"chat.model={checkpoints['qwen3-vl']}"
-    assert main(["doctor", "--json", "--chat", "transformers", "-O", option]) == 0
+    assert main(["chat", "check", "transformers", "--json", "-O", option]) == 0
     findings = json.loads(capsys.readouterr().out)["findings"]
     said = [f["detail"] for f in findings if f["subject"] == "chat transformers"]
     assert "sees an image of 448x1120 at 320x800" in said[1]

@@ -13,13 +13,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch_surroundings import SURROUNDINGS, torch_state
 from videoseg_synthetic import make_clip
-from videoseg_vlm import ChatError, ContextLengthError, TransformersChat
+from videoseg_vlm import TransformersChat
 
 import videoseg as vs
+from videoseg.errors import ChatError, ContextLengthError, MissingDependencyError
+from videoseg.types import Message, TextPart
 
 
 def loaded(chat):
-    chat.chat([vs.Message("user", (vs.TextPart("x"),))], max_tokens=1)
+    chat.chat([Message("user", (TextPart("x"),))], max_tokens=1)
     return chat._loaded
 
 
@@ -148,7 +150,7 @@ def test_a_torchvision_of_another_build_is_told_from_a_missing_one(checkpoints, 
         return real(name, *arguments)
 
     monkeypatch.setattr(importlib, "import_module", broken)
-    text = refusal(vs.MissingDependencyError, model=str(checkpoints["qwen2.5-vl"]))
+    text = refusal(MissingDependencyError, model=str(checkpoints["qwen2.5-vl"]))
     assert "nms does not exist" in text
     assert "pip install --force-reinstall torch torchvision" in text
 
@@ -160,9 +162,7 @@ def test_quantization_without_its_package_comes_with_the_command(checkpoints, mo
         "find_spec",
         lambda name, *rest: None if name == "bitsandbytes" else real(name, *rest),
     )
-    text = refusal(
-        vs.MissingDependencyError, model=str(checkpoints["qwen3-vl"]), quantization="int4"
-    )
+    text = refusal(MissingDependencyError, model=str(checkpoints["qwen3-vl"]), quantization="int4")
     assert "pip install 'videoseg-vlm[quantization]'" in text
 
 
@@ -170,7 +170,7 @@ def test_an_attention_whose_package_is_missing_comes_with_the_command(checkpoint
     if importlib.util.find_spec("flash_attn"):
         pytest.skip("it is installed here")
     model = str(checkpoints["qwen3-vl"])
-    text = refusal(vs.MissingDependencyError, model=model, attention="flash_attention_2")
+    text = refusal(MissingDependencyError, model=model, attention="flash_attention_2")
     assert "pip install flash-attn, or leave attention out" in text
 
 
@@ -188,9 +188,7 @@ def test_options_that_make_no_sense_are_refused_before_anything_loads(options, w
         TransformersChat(**options)
 
 
-@pytest.mark.parametrize(
-    "messages", [[], [vs.Message("assistant", (vs.TextPart("I have spoken."),))]]
-)
+@pytest.mark.parametrize("messages", [[], [Message("assistant", (TextPart("I have spoken."),))]])
 def test_a_conversation_with_nothing_to_answer_is_refused(messages):
     with pytest.raises(vs.ConfigError):
         TransformersChat(model="never-loaded", download=True).chat(messages)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_server import Answer, completion, scripted_server
-from videoseg_vlm import ContextLengthError, OpenAIChat, ServerError
+from videoseg_vlm import OpenAIChat, ServerError
 from videoseg_vlm.server.transport import _retry_after
 
-import videoseg as vs
+from videoseg.errors import ContextLengthError
+from videoseg.types import Message, TextPart
 
 
 def made(url, **options):
@@ -84,7 +85,7 @@ def test_whatever_json_a_server_sends_the_error_is_a_typed_one(body):
     chat = made("http://127.0.0.1:9/v1")
     chat._server.post = lambda *_: body
     with contextlib.suppress(ServerError):
-        for reply in chat.chat([vs.Message("user", (vs.TextPart("?"),))]):
+        for reply in chat.chat([Message("user", (TextPart("?"),))]):
             assert isinstance(reply.text, str)
 
 

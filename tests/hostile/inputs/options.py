@@ -73,7 +73,7 @@ def inputs(folder: Path, rng: random.Random) -> Inputs:
         "long-benchmark": ("eval", "b" * 6000, "--root", ".", "-o", "o"),
         "long-command": ("\x1b[2J" * 2000,),
         "odd-kind": ("plugins", "show", "\x1b[2J\udce9", "n" * 6000),
-        "long-chat": ("doctor", "--chat", "c" * 6000, "--json"),
+        "long-chat": ("chat", "check", "c" * 6000, "--json"),
     }
     for name, arguments in lines.items():
         yield name, lambda place, arguments=arguments: command(*arguments)

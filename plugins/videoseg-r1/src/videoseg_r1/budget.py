@@ -1,4 +1,4 @@
-"""How long to think: a rating of the task's difficulty, and the tokens it is worth."""
+"""The thinking budget: a rating of the task's difficulty, and the tokens for it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from videoseg import ChatModel
 from videoseg.types import MessagePart
+from videoseg_r1.parsing.json_text import read_values
+from videoseg_r1.parsing.times import strip_reasoning
 from videoseg_r1.prompts import PromptTemplate
-from videoseg_r1.relaxed_json import read_values
-from videoseg_r1.showing import ask_about
-from videoseg_r1.times import after_thinking
+from videoseg_r1.questions import ask_about
 
 __all__ = ["AXES", "Difficulty", "parse_difficulty", "rate_difficulty", "token_budget"]
 
@@ -24,7 +24,7 @@ AXES: tuple[str, ...] = (
     "motion_complexity",
     "linguistic_ambiguity",
 )
-"""What makes a task hard (arXiv 2511.16077, section on the length penalty)."""
+"""The axes of difficulty (arXiv 2511.16077, section on the length penalty)."""
 
 _SCALE = re.compile(r"(\d)\s{0,3}(?:/|(?:out\s)?of\b)\s{0,3}10(?:\.0)?\b(?!\.\d)", re.IGNORECASE)
 _SEPARATOR = re.compile(r"[\s_-]+")
@@ -47,12 +47,12 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Difficulty:
-    """How hard a task is.
+    """The difficulty of a task.
 
     Args:
         axes: From 1 (trivial) to 10 (extreme) for each of ``AXES``.
         rated: Whether a model rated it; if it gave no usable answer, every axis is 5.
-        replies: What the model said, word for word.
+        replies: The model's answers, verbatim.
     """
 
     axes: Mapping[str, float]
@@ -70,7 +70,7 @@ class Difficulty:
         return "easy" if self.mean <= _EASY else "hard" if self.mean >= _HARD else "medium"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a result keeps of it."""
+        """Return the facts that a trace keeps."""
         return {
             "axes": dict(self.axes),
             "mean": self.mean,
@@ -81,7 +81,7 @@ class Difficulty:
 
 
 def token_budget(difficulty: Difficulty) -> int:
-    """Return how many tokens of reasoning a task is worth: 40, 60 or 90.
+    """Return how many tokens of reasoning a task gets: 40, 60 or 90.
 
     The paper's mapping is unpublished; these fit the mean lengths in its Table 7.
     """
@@ -98,7 +98,7 @@ def rate_difficulty(
 ) -> Difficulty:
     """Ask a model three times how hard a task is, and take the median on each axis.
 
-    If none of the three answers can be used, they are asked for again, twice at most.
+    If none of the three answers is usable, the question is repeated, at most twice.
     """
     said: list[str] = []
     messages = ask_about(parts, prompt.fill(query=query))
@@ -125,7 +125,7 @@ def parse_difficulty(text: str) -> dict[str, float] | None:
     Reads JSON, else one line for each axis. A rating may be a number or a text that holds just
     one, as ``"4/10"``, ``"4 out of 10"``, ``"high: 8"`` and ``"four"`` do.
     """
-    text = _SCALE.sub(r"\1", after_thinking(text))
+    text = _SCALE.sub(r"\1", strip_reasoning(text))
     for value in (*read_values(text), _lines(text)):
         rating = _rating(value)
         if rating is not None:
@@ -147,7 +147,7 @@ def _rating(value: Any) -> dict[str, float] | None:
 def _number(value: Any) -> float | None:
     if isinstance(value, str):
         numbers = _NUMBER.findall(value[:200])
-        # A text with two numbers may rate on another scale, or not be sure.
+        # Two numbers may be another scale, or a range.
         if numbers:
             return float(numbers[0]) if len(numbers) == 1 else None
         word = _WORD.search(value[:200])
@@ -158,5 +158,5 @@ def _number(value: Any) -> float | None:
 
 
 def _lines(text: str) -> dict[str, str]:
-    """Return what a text without JSON says behind the name of each axis."""
+    """Return the text after the name of each axis, for answers without JSON."""
     return {match["axis"]: match["rating"] for match in _LINE.finditer(text)}

@@ -1,4 +1,4 @@
-"""The grounder of VideoSeg-R1: reasons aloud, then gives boxes, points and negative points."""
+"""The grounder of VideoSeg-R1: reasoning, then boxes, points and negative points."""
 
 from __future__ import annotations
 
@@ -6,29 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from videoseg_vlm import CoordinateSpace, time_label
-
-from videoseg import (
-    Box,
-    ChatModel,
-    ChatReply,
-    ConfigError,
-    Episode,
-    Grounding,
-    GroundingParseError,
-    Point,
-    Prompt,
-    TextPart,
-    Thought,
-)
-from videoseg.types import MessagePart
-from videoseg_r1.answers import Answer, ObjectAnswer, parse_answer
+from videoseg import Box, ChatModel, ConfigError, Episode, Grounding, Point, Prompt, Thought
+from videoseg.coordinates import CoordinateSpace
+from videoseg.errors import GroundingParseError
+from videoseg.types import ChatReply, MessagePart, TextPart, time_label
 from videoseg_r1.budget import Difficulty, rate_difficulty, token_budget
-from videoseg_r1.doubts import doubts_about_numbers
-from videoseg_r1.endings import warn_of_ending, why_unread
-from videoseg_r1.placing import Placement, has_y_first, placement_of
+from videoseg_r1.coordinates import Placement, find_placement, has_y_first, warn_of_numbers
+from videoseg_r1.parsing.answer import Answer, ObjectAnswer, parse_answer
 from videoseg_r1.prompts import load_prompt
-from videoseg_r1.showing import ask_about, frame_parts
+from videoseg_r1.questions import ask_about, explain_unread, frame_parts, warn_of_ending
 
 __all__ = ["OnParseError", "ReasoningGrounder", "ThinkingBudget"]
 
@@ -42,7 +28,7 @@ _DEFAULT_TARGET_PIXELS = 1000 * 28 * 28
 
 @dataclass(frozen=True, slots=True)
 class _Budget:
-    """How long the model was asked to think."""
+    """The thinking budget of one question."""
 
     tokens: int | None = None
     difficulty: Difficulty | None = None
@@ -55,7 +41,7 @@ class _Budget:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a result keeps of it."""
+        """Return the facts that a trace keeps."""
         details: dict[str, Any] = {}
         if self.tokens is not None:
             details["thinking_budget"] = self.tokens
@@ -67,33 +53,33 @@ class _Budget:
 class ReasoningGrounder:
     """Shows context frames and the target frame, and asks for the objects in the target frame.
 
-    One turn: it always answers (arXiv 2511.16077; the form of the answer is VisionReasoner's,
-    with a negative point). Context frames are shown small, each after its time; the target
-    frame comes last and is the only one that coordinates refer to. If the sampler left the
-    keyframe open, the middle one of the frames shown is the target.
+    It takes one turn and never asks for other frames (arXiv 2511.16077; the answer has the form
+    of VisionReasoner's, with a negative point). Context frames are small, each after its time;
+    the target frame comes last and is the only one that coordinates refer to. If the sampler
+    chose no keyframe, the middle one of the frames is the target.
 
-    An answer that cannot be read, or of which every object lies outside the frame, is asked for
-    once more, with sampling. So is one that says that nothing is there, but was cut off at
-    ``max_tokens``: it may have gone on otherwise. Numbers that do not fit the coordinate space
-    are read as they are, with a warning that names the space that would fit.
+    If an answer cannot be read, or every object lies outside the frame, the question is repeated
+    once, with sampling. The same holds for an answer that says nothing is there but was cut off
+    at ``max_tokens``. Numbers that do not fit the coordinate space are used unchanged, with a
+    warning that names a space that would fit.
 
     Args:
         chat: A vision-language model.
-        coordinates: How its coordinates are meant: ``auto`` (what the model's plug-in says),
+        coordinates: The space of its coordinates: ``auto`` (as the chat model declares),
             ``pixels_of_resized``, ``per_mille``, ``unit``, or ``square(n)``; checkpoints trained
-            as VisionReasoner is need ``square(840)`` and pictures stretched to that size. With
-            ``_yx`` behind it, y comes before x: ``per_mille_yx`` for Gemini. What a key of the
-            answer says of itself (``bbox_xywh``, ``ymin``) goes before it.
-        prompt: Version of the prompt, or the path of a text file with ``{query}`` in it.
+            like VisionReasoner need ``square(840)`` and images stretched to that size. With the
+            suffix ``_yx``, y comes before x: ``per_mille_yx`` for Gemini. A key of the answer
+            that names another order or unit (``bbox_xywh``, ``ymin``) takes precedence.
+        prompt: Version of the prompt, or the path of a text file that contains ``{query}``.
         max_tokens: Upper bound on the tokens of an answer.
-        thinking_budget: ``none``; a number of tokens; or ``difficulty``, which asks the model
-            first how hard the task is. It is put into the prompt, and recorded beside the
-            tokens used; nothing is cut off. A prompt of one's own needs a ``{budget}`` for it.
-        use_box: Whether prompts carry the box (Table 6 of the paper).
-        use_point: Whether they carry the point on the object; the centre of the box if the
-            model gave none. An object without a box keeps its point: it has nothing else.
-        use_negative: Whether they carry the negative point, where the model gave one.
-        on_parse_error: ``raise``, or ``empty`` for "not in this video" with a warning.
+        thinking_budget: ``none``; a number of tokens; or ``difficulty``, which first asks the
+            model how hard the task is. The budget is part of the prompt and is recorded with
+            the tokens used; nothing is cut off. A custom prompt needs a ``{budget}`` for it.
+        use_box: Whether prompts include the box (Table 6 of the paper).
+        use_point: Whether they include the point on the object, or the center of the box if
+            the model gave none. An object without a box always keeps its point.
+        use_negative: Whether they include the negative point, if the model gave one.
+        on_parse_error: ``raise``, or ``empty`` to return "not in this video" with a warning.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -153,12 +139,12 @@ class ReasoningGrounder:
         """Answer; see ``Grounder.step``.
 
         Raises:
-            GroundingParseError: If the answer cannot be read, twice, and that is not to be
-                taken for "not in this video". It repeats a refusal, and names ``max_tokens`` if
-                the answer was cut off there.
+            GroundingParseError: If the answer cannot be read twice and ``on_parse_error`` is
+                ``raise``. The message repeats a refusal, and names ``max_tokens`` if the answer
+                was cut off there.
         """
-        target = _target(episode)
-        parts = _shown(episode, target)
+        target = _target_frame(episode)
+        parts = _frame_parts(episode, target)
         budget = self._budget(parts, episode)
         question = self._prompt.fill(query=episode.query, budget=budget.wording())
         attempts: list[dict[str, Any]] = []
@@ -171,7 +157,7 @@ class ReasoningGrounder:
                 max_tokens=self._max_tokens,
                 seed=episode.seed + len(attempts),
             )[0]
-            attempts.append(_attempt(reply))
+            attempts.append(_describe_attempt(reply))
             try:
                 answer = self._answer(reply)
                 return self._grounding(episode, target, reply, answer, details)
@@ -180,16 +166,16 @@ class ReasoningGrounder:
         if self._on_parse_error == "raise":
             raise failure
         thought = Thought(reply.text, details=details)
-        warning = f"{failure}; taken for 'not in this video'"
+        warning = f"{failure}; read as 'not in this video'"
         return Grounding(None, (), thought, warnings=(*_sampler_warnings(episode), warning))
 
     def _answer(self, reply: ChatReply) -> Answer:
-        """Return what a reply says.
+        """Parse a reply.
 
         Raises:
-            GroundingParseError: If it says nothing, or was cut off before it was sure.
+            GroundingParseError: If it names nothing, or was cut off before it was complete.
         """
-        reason = why_unread(reply, self._max_tokens)
+        reason = explain_unread(reply, self._max_tokens)
         try:
             answer = parse_answer(reply.text, y_first=has_y_first(reply, self._coordinates))
         except GroundingParseError as error:
@@ -219,13 +205,13 @@ class ReasoningGrounder:
         answer: Answer,
         details: Mapping[str, Any],
     ) -> Grounding:
-        # The target frame is the last picture shown.
-        placement = placement_of(
+        # The target frame is the last image.
+        placement = find_placement(
             reply,
             self._coordinates,
             source=episode.video.size,
             image=-1,
-            told=_told_space(answer),
+            told=_named_space(answer),
         )
         prompts: list[Prompt] = []
         warnings = [*_sampler_warnings(episode), *answer.warnings]
@@ -233,10 +219,10 @@ class ReasoningGrounder:
             placed = placement.of(found.space)
             prompt = self._prompt_of(found, len(prompts) + 1, target, placed)
             if prompt is None:
-                warnings.append("an object of the answer lies outside the frame; it is left out")
+                warnings.append("an object of the answer lies outside the frame and is ignored")
             else:
                 prompts.append(prompt)
-        doubts = doubts_about_numbers(answer.objects, placement)
+        doubts = warn_of_numbers(answer.objects, placement)
         if answer.objects and not prompts:
             raise GroundingParseError(
                 f"every object of the answer lies outside the frame of "
@@ -282,8 +268,8 @@ class ReasoningGrounder:
         )
 
 
-def _attempt(reply: ChatReply) -> dict[str, Any]:
-    """Return what a result keeps of a reply."""
+def _describe_attempt(reply: ChatReply) -> dict[str, Any]:
+    """Return the facts of a reply that a trace keeps."""
     attempt: dict[str, Any] = {"raw": reply.text, "num_tokens": reply.num_tokens}
     if reply.finish_reason is not None:
         attempt["finish_reason"] = reply.finish_reason
@@ -292,21 +278,21 @@ def _attempt(reply: ChatReply) -> dict[str, Any]:
     return attempt
 
 
-def _told_space(answer: Answer) -> str | None:
+def _named_space(answer: Answer) -> str | None:
     """Return the coordinate space that an answer names for all its objects, if it does."""
     spaces = {found.space for found in answer.objects}
     return next(iter(spaces - {"pixels"}), None) if len(spaces) == 1 else None
 
 
-def _target(episode: Episode) -> int:
+def _target_frame(episode: Episode) -> int:
     selection = episode.selection
     if selection.keyframe is not None:
         return selection.keyframe
     return selection.indices[len(selection.indices) // 2]
 
 
-def _shown(episode: Episode, target: int) -> list[MessagePart]:
-    """Return context frames in order of time, each at its own size, then the target frame."""
+def _frame_parts(episode: Episode, target: int) -> list[MessagePart]:
+    """Return the context frames by time, each at its own size, then the target frame."""
     video = episode.video
     pixels: dict[int, int] = {}
     target_pixels = _DEFAULT_TARGET_PIXELS
@@ -334,7 +320,7 @@ def _sampler_warnings(episode: Episode) -> tuple[str, ...]:
 
 
 def _thinking_tokens(reply: ChatReply, thought: str) -> int | None:
-    """Return how many tokens the reasoning took: its share of the answer's characters."""
+    """Return the tokens of the reasoning, estimated from its part of the characters."""
     if reply.num_tokens is None or not reply.text:
         return None
     return round(reply.num_tokens * len(thought) / len(reply.text))

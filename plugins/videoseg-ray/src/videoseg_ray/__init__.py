@@ -1,18 +1,5 @@
-"""Many videos on many machines: evaluations and batches of videos on Ray Data."""
+"""Evaluations and batches of videos on Ray Data."""
 
-from videoseg_ray.actors import Actors
-from videoseg_ray.batch import BatchOutcome, segment_videos
-from videoseg_ray.evaluation import RayExecutor, evaluate
-from videoseg_ray.items import VideoItem
-from videoseg_ray.sources import read_manifest, videos_in_folder
+import lazy_loader
 
-__all__ = [
-    "Actors",
-    "BatchOutcome",
-    "RayExecutor",
-    "VideoItem",
-    "evaluate",
-    "read_manifest",
-    "segment_videos",
-    "videos_in_folder",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""How many actors hold a pipeline, and what each of them needs."""
+"""The pool of actors: how many there are, and what each of them needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from videoseg.errors import ConfigError
 
 __all__ = ["Actors"]
 
-# Binary fractions such as 0.1 must not cost an actor: ten of them fill one GPU.
+# Ten shares of 0.1, which binary fractions only approximate, fill one GPU.
 _SLACK = 1e-6
 
 
@@ -20,11 +20,11 @@ class Actors:
     """The pool of actors, each of which holds one pipeline.
 
     Args:
-        num: How many; by default as many as the cluster has room for. More than that are
-            started as soon as there is room for them.
-        cpus: CPUs that Ray sets aside for each. A whole number, or less than one.
-        gpus: GPUs that Ray sets aside for each and makes visible to it. A whole number, or
-            less than one: with 0.5 two actors share a GPU, and its memory.
+        num: How many; by default as many as fit into the cluster. Further ones start as soon
+            as there is room.
+        cpus: CPUs that Ray reserves for each. A whole number, or less than one.
+        gpus: GPUs that Ray reserves for each and makes visible to it. A whole number, or less
+            than one: with 0.5 two actors share a GPU and its memory.
         retries: How often a sample whose actor died is run again before it counts as failed.
 
     Raises:
@@ -50,23 +50,23 @@ class Actors:
             raise ConfigError(problems)
 
     def fitting(self, nodes: Sequence[Mapping[str, Any]]) -> int:
-        """Return how many actors fit into a cluster that does nothing else.
+        """Return how many actors fit into an idle cluster.
 
         Args:
-            nodes: What ``ray.nodes()`` returns.
+            nodes: The result of ``ray.nodes()``.
 
         Raises:
-            ConfigError: If not a single one does.
+            ConfigError: If no actor fits.
         """
-        rooms = [node["Resources"] for node in nodes if node["Alive"]]
-        fitting = sum(self._fitting_into(room) for room in rooms)
+        nodes_alive = [node["Resources"] for node in nodes if node["Alive"]]
+        fitting = sum(self._fitting_into(room) for room in nodes_alive)
         if fitting == 0:
             offered = (
                 "; ".join(
                     sorted(
                         {
                             f"{room.get('CPU', 0):g} CPUs, {room.get('GPU', 0):g} GPUs"
-                            for room in rooms
+                            for room in nodes_alive
                         }
                     )
                 )

@@ -1,4 +1,4 @@
-"""Plain inference over many videos: a result folder for each, and a record of all."""
+"""Inference over many videos: a result folder for each, and one file of records."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ from videoseg.files import expand_path, read_text, write_file
 from videoseg.results import PARTS
 from videoseg.text import parse_json, well_formed
 from videoseg_ray.actors import Actors
-from videoseg_ray.items import VideoItem
-from videoseg_ray.running import run_job
+from videoseg_ray.items import VideoItem, read_items
+from videoseg_ray.job import run_job
 from videoseg_ray.session import ray_session
-from videoseg_ray.sources import read_items
 
 if TYPE_CHECKING:
     from videoseg.pipeline import Pipeline, PipelineConfig
@@ -41,13 +40,13 @@ _FORMAT = "videoseg-batch"
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What a batch has left on the disk.
+    """The state of a batch on disk.
 
     Args:
         folder: The folder: ``results/<id>`` and ``records.jsonl``.
-        total: Items asked for.
-        done: Items that have a result.
-        failures: The records of those that failed.
+        total: How many items the batch has.
+        done: How many have a result.
+        failures: The records of the items that failed.
     """
 
     folder: Path
@@ -56,7 +55,7 @@ class BatchOutcome:
     failures: tuple[Record, ...]
 
     def result_folder(self, item_id: str) -> Path:
-        """Return where the result of an item is; ``Segmentation.load`` reads it."""
+        """Return the folder of an item's result, for ``Segmentation.load``."""
         return self.folder / _RESULTS / item_id
 
 
@@ -77,51 +76,49 @@ def segment_videos(
     retry_failed: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> BatchOutcome:
-    """Ask many videos, on a pool of actors; write one result folder for each answer.
+    """Ask questions about many videos on a pool of actors; write a result folder for each.
 
-    Each result is written by the actor that made it, as ``result.save`` does, to
-    ``<out>/results/<id>``. A line is added to ``<out>/records.jsonl`` as soon as it is there;
-    items that fail have a line with their error. On a cluster, videos and ``out`` must be
-    under the same path on every machine.
+    The actor that computed a result saves it to ``<out>/results/<id>``, as ``result.save``
+    does. Then a line is added to ``<out>/records.jsonl``; for an item that failed, the line has
+    the error. On a cluster, every machine must see videos and ``out`` under the same path.
 
     Args:
         source: A folder of videos, a manifest (``read_manifest``), a video, or items.
-        queries: What to ask each video of a folder: one sentence or several. None for a
-            manifest and for items, which have their own.
+        queries: One query or several for each video of a folder. None for a manifest and for
+            items, which have queries of their own.
         out: The folder of the batch.
         pipeline: A pipeline, its configuration, or its name; it must not hold instances.
-        num_actors: How many actors; by default as many as there is room for.
-        cpus_per_actor: CPUs set aside for each.
-        gpus_per_actor: GPUs set aside for each; with 0.5 two share one.
+        num_actors: How many actors; by default as many as fit.
+        cpus_per_actor: CPUs reserved for each.
+        gpus_per_actor: GPUs reserved for each; with 0.5 two share one.
         retries: How often an item whose actor died is run again before it counts as failed.
         address: The cluster; by default the one that is connected, or ``RAY_ADDRESS``, or
             this machine.
-        parts: What is saved beside ``result.json``: of ``masks``, ``overlay``, ``report``; all
-            by default.
+        parts: What is saved beside ``result.json``: some of ``masks``, ``overlay`` and
+            ``report``; all by default.
         seed: The seed of items that have none of their own.
-        resume: Go on with the batch that is in the folder, if one is; items may have been
-            added since.
+        resume: Continue the batch in the folder, if there is one; items may have been added.
         retry_failed: With ``resume``, run failed items again.
         on_progress: Called at the start and after every item.
 
     Raises:
-        ConfigError: If anything about the items, the pipeline or the actors is wrong; all
-            problems of the items at once. Nothing has been run then.
+        ConfigError: If anything about the items, the pipeline or the actors is wrong; raised
+            before anything runs, with all problems of the items.
         OutputError: If the folder holds another batch, or cannot be written.
-        MissingDependencyError: If Ray or something every item needs is not installed.
-        VideosegError: If something else is missing that every item needs.
+        MissingDependencyError: If Ray or a requirement of every item is not installed.
+        VideosegError: If another requirement of every item is missing.
     """
     actors = Actors(num_actors, cpus_per_actor, gpus_per_actor, retries)
-    chosen = _checked_parts(parts)
+    chosen = _check_parts(parts)
     items = [
         item if item.seed is not None else replace(item, seed=seed)
         for item in read_items(source, queries)
     ]
-    config = _config(pipeline)
+    config = _read_config(pipeline)
     folder = expand_path(out).absolute()
-    _begin(folder, config, resume=resume)
+    _begin_batch(folder, config, resume=resume)
     with RecordFile(folder / _RECORDS) as file:
-        known = _known(folder, items)
+        known = _read_done(folder, items)
         before = {
             name: record.failed
             for name, record in known.items()
@@ -133,7 +130,7 @@ def segment_videos(
         if left:
             job = _BatchJob(left, config, folder, chosen)
             _run(job, file, counter, actors=actors, address=address)
-    return _outcome(folder, items)
+    return _read_outcome(folder, items)
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,7 @@ class _BatchJob:
 
     def failed(self, number: int, error: RecordedError) -> Record:
         item = self.items[number]
-        return replace(_record_of(item), status="failed", error=error)
+        return replace(record_of(item), status="failed", error=error)
 
     def _segment(self, pipe: Pipeline, item: VideoItem) -> Record:
         from videoseg.video import Video
@@ -162,7 +159,7 @@ class _BatchJob:
                 result = pipe(video, item.query, seed=item.seed or 0)
                 seconds = {**result.timings, "total": time.perf_counter() - begin}
                 begin = time.perf_counter()
-                # What is there was left behind by a run that was killed before it said so.
+                # An earlier run may have been killed between saving and recording.
                 place = self.folder / _RESULTS / item.id
                 result.save(place, overwrite=True, parts=self.parts)
                 seconds["saving"] = time.perf_counter() - begin
@@ -172,17 +169,17 @@ class _BatchJob:
             text = " ".join(str(error).split()) or "no message"
             seconds = {"total": time.perf_counter() - begin}
             return replace(
-                _record_of(item),
+                record_of(item),
                 status="failed",
                 error=RecordedError(type(error).__name__, text),
-                timings=_rounded(seconds),
+                timings=_round_seconds(seconds),
             )
         return replace(
-            _record_of(item),
+            record_of(item),
             size=result.video.size,
             num_frames=result.video.num_frames,
             num_objects=len(result.tracks),
-            timings=_rounded(seconds),
+            timings=_round_seconds(seconds),
             versions=dict(result.versions),
             device=result.device,
             warnings=result.warnings,
@@ -197,7 +194,7 @@ def _run(
     actors: Actors,
     address: str | None,
 ) -> None:
-    # Queries on one video stay together: its frames are in the machine's memory then.
+    # Queries on one video stay together, so that its file is cached.
     videos: dict[Path, list[int]] = {}
     for number, item in enumerate(job.items):
         videos.setdefault(item.video, []).append(number)
@@ -207,13 +204,13 @@ def _run(
         records = run_job(ray, job, list(videos.values()), actors=actors, num_actors=num_actors)
         with closing(records):
             for record in records:
-                seen = _seen_from_here(record, job.folder)
+                seen = check_visible(record, job.folder)
                 file.append(seen)
                 counter.add(seen)
 
 
-def _seen_from_here(record: Record, folder: Path) -> Record:
-    """Return the record, a failed one if its result is on a disk that only the actor sees."""
+def check_visible(record: Record, folder: Path) -> Record:
+    """Return the record, as a failure if its result is on a disk that only the actor sees."""
     if record.failed or (folder / _RESULTS / record.sample / _RESULT).exists():
         return record
     error = RecordedError(
@@ -224,18 +221,18 @@ def _seen_from_here(record: Record, folder: Path) -> Record:
     return replace(record, status="failed", error=error)
 
 
-def _record_of(item: VideoItem) -> Record:
+def record_of(item: VideoItem) -> Record:
     video, query = well_formed(str(item.video)), well_formed(item.query)
     return Record(item.id, video, "", query, seed=item.seed or 0)
 
 
-def _begin(folder: Path, config: PipelineConfig, *, resume: bool) -> None:
+def _begin_batch(folder: Path, config: PipelineConfig, *, resume: bool) -> None:
     """Check that the folder is free, or holds a batch of the same pipeline."""
     path = folder / _RUN
     document = {"format": _FORMAT, "schema": 1, "pipeline": config.to_dict()}
-    # What was read from JSON is compared with what was written to it.
+    # Compared with a document that has been through JSON, too.
     document = parse_json(json.dumps(document, default=str))
-    # Unlike exists(), this does not stumble over names that no file system can have.
+    # Unlike Path.exists, this does not raise for impossible names.
     if os.path.lexists(path):
         try:
             there = parse_json(read_text(path))
@@ -244,25 +241,25 @@ def _begin(folder: Path, config: PipelineConfig, *, resume: bool) -> None:
             raise OutputError(f"{path} cannot be read: {reason}; choose another folder") from error
         if not resume:
             raise OutputError(
-                f"{folder} already holds a batch; go on with it by --resume (resume=True), or "
+                f"{folder} already contains a batch; continue it with --resume (resume=True), or "
                 "choose another folder"
             )
         if there != document:
             raise OutputError(
-                f"{folder} holds a batch of another pipeline ({path} names it); choose another "
-                "folder, or run what was run there"
+                f"{folder} contains a batch of another pipeline ({path} names it); choose another "
+                "folder, or use that pipeline"
             )
         return
     if any(os.path.lexists(folder / name) for name in (_RECORDS, "run.json")):
-        raise OutputError(f"{folder} holds something else than a batch; choose another folder")
+        raise OutputError(f"{folder} contains other files than a batch; choose another folder")
     write_file(path, well_formed(json.dumps(document, ensure_ascii=False, indent=1)) + "\n")
 
 
-def _known(folder: Path, items: Sequence[VideoItem]) -> dict[str, Record]:
+def _read_done(folder: Path, items: Sequence[VideoItem]) -> dict[str, Record]:
     """Return the records of items that are done, the last one of each.
 
     Raises:
-        OutputError: If an item asks something else now.
+        OutputError: If an item has another video, query or seed than its record.
     """
     known = {record.sample: record for record in read_records(folder / _RECORDS, problems=[])}
     found: dict[str, Record] = {}
@@ -271,39 +268,39 @@ def _known(folder: Path, items: Sequence[VideoItem]) -> dict[str, Record]:
         record = known.get(item.id)
         if record is None:
             continue
-        now = _record_of(item)
+        now = record_of(item)
         if (record.video_id, record.query, record.seed) != (now.video_id, now.query, now.seed):
             changed.append(item.id)
-        # A result that was taken away since is made again.
+        # A result that was deleted is computed again.
         elif record.failed or (folder / _RESULTS / item.id / _RESULT).exists():
             found[item.id] = record
     if changed:
         shown = ", ".join(changed[:5]) + (" ..." if len(changed) > 5 else "")
         raise OutputError(
             f"{len(changed)} items in {folder} had another video, query or seed ({shown}); give "
-            "what is asked now another id, or choose another folder"
+            "the new items other ids, or choose another folder"
         )
     return found
 
 
-def _outcome(folder: Path, items: Sequence[VideoItem]) -> BatchOutcome:
-    known = _known(folder, items)
+def _read_outcome(folder: Path, items: Sequence[VideoItem]) -> BatchOutcome:
+    known = _read_done(folder, items)
     failures = tuple(record for record in known.values() if record.failed)
     return BatchOutcome(folder, len(items), len(known) - len(failures), failures)
 
 
-def _config(pipeline: Pipeline | PipelineConfig | str) -> PipelineConfig:
+def _read_config(pipeline: Pipeline | PipelineConfig | str) -> PipelineConfig:
     from videoseg.pipeline import Pipeline, PipelineConfig
 
     if isinstance(pipeline, str):
         return Pipeline.from_name(pipeline).config
-    # Building it checks that names are known and stages fit together.
+    # Building the pipeline checks names, options and that stages fit together.
     if isinstance(pipeline, PipelineConfig):
         return Pipeline.from_config(pipeline).config
     return pipeline.config
 
 
-def _checked_parts(parts: Sequence[str] | None) -> tuple[str, ...] | None:
+def _check_parts(parts: Sequence[str] | None) -> tuple[str, ...] | None:
     if parts is None:
         return None
     unknown = [part for part in parts if part not in PARTS]
@@ -312,5 +309,5 @@ def _checked_parts(parts: Sequence[str] | None) -> tuple[str, ...] | None:
     return tuple(parts)
 
 
-def _rounded(seconds: dict[str, float]) -> dict[str, Any]:
+def _round_seconds(seconds: dict[str, float]) -> dict[str, Any]:
     return {name: round(value, 6) for name, value in seconds.items()}

@@ -1,26 +1,30 @@
-"""``videoseg-ray``: the commands of this plug-in."""
+"""``videoseg ray eval`` and ``videoseg ray run``."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from videoseg.cli.eval import evaluate_benchmark
-from videoseg.cli.framework import VideosegCommand, VideosegGroup
-from videoseg.cli.terminal import json_option
+from videoseg.cli import (
+    PATH,
+    VideosegCommand,
+    VideosegGroup,
+    evaluate_benchmark,
+    json_option,
+    print_line,
+)
 
-__all__ = ["main", "videoseg_ray"]
+__all__ = ["evaluate", "ray", "run"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _REPLACED = ("workers", "debug")
 
 
 def _pool_options(command: _Command) -> _Command:
-    """Add the options that say what the pool of actors is."""
+    """Add the options of the pool of actors."""
     for option in reversed(_POOL_OPTIONS):
         command = option(command)
     return command
@@ -30,7 +34,7 @@ _POOL_OPTIONS = (
     click.option(
         "--num-actors",
         type=click.IntRange(min=1),
-        help="Actors that each hold one pipeline; by default as many as there is room for.",
+        help="Actors that each hold one pipeline; by default as many as fit.",
     ),
     click.option(
         "--cpus-per-actor", type=float, default=1, show_default=True, help="CPUs for each."
@@ -47,32 +51,27 @@ _POOL_OPTIONS = (
         type=click.IntRange(min=0),
         default=1,
         show_default=True,
-        help="How often to try again what an actor died of.",
+        help="How often to retry a sample whose actor died.",
     ),
     click.option("--address", help="The cluster, such as auto; by default this machine."),
 )
 
 
-@click.group(
-    "videoseg-ray",
-    cls=VideosegGroup,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
-)
-@click.version_option(package_name="videoseg-ray", prog_name="videoseg-ray")
-def videoseg_ray() -> None:
-    """Ask many videos on many processors, machines and GPUs, with Ray."""
+@click.group("ray", cls=VideosegGroup)
+def ray() -> None:
+    """Evaluate and run pipelines on many processors, machines and GPUs, with Ray."""
 
 
-@videoseg_ray.command(
+@ray.command(
     "eval",
     cls=VideosegCommand,
     params=[
         parameter for parameter in evaluate_benchmark.params if parameter.name not in _REPLACED
     ],
     examples="""
-    videoseg-ray eval mevis --root data/mevis -o out/mevis
-    videoseg-ray eval mevis --root data/mevis -o out/mevis --resume
-    videoseg-ray eval revos --root /shared/revos -o /shared/out --address auto --gpus-per-actor 1
+    videoseg ray eval mevis --root data/mevis -o out/mevis
+    videoseg ray eval mevis --root data/mevis -o out/mevis --resume
+    videoseg ray eval revos --root /shared/revos -o /shared/out --address auto --gpus-per-actor 1
     """,
 )
 @_pool_options
@@ -83,34 +82,34 @@ def evaluate(
     gpus_per_actor: float,
     retries: int,
     address: str | None,
-    **asked: Any,
+    **options: Any,
 ) -> None:
     """Run a pipeline over BENCHMARK on a pool of actors.
 
-    As `videoseg eval` does, with the same files: either goes on with what the other began.
+    Writes the same files as `videoseg eval`: either resumes what the other began.
     """
     from videoseg_ray.actors import Actors
     from videoseg_ray.evaluation import RayExecutor
 
     actors = Actors(num_actors, cpus_per_actor, gpus_per_actor, retries)
     with RayExecutor(actors, address=address) as executor:
-        run = evaluate_benchmark.callback
-        assert run is not None  # it is a command made of a function
-        run(workers=0, executor=executor, **asked)
+        click.get_current_context().invoke(
+            evaluate_benchmark, workers=0, executor=executor, **options
+        )
 
 
-@videoseg_ray.command(
-    "segment",
+@ray.command(
+    "run",
     cls=VideosegCommand,
     examples="""
-    videoseg-ray segment clips/ "the dog that jumps" -o out/dogs
-    videoseg-ray segment asked.jsonl -o out/asked --resume
-    videoseg-ray segment asked.csv -o /shared/out --address auto --gpus-per-actor 1
+    videoseg ray run clips/ "the dog that jumps" -o out/dogs
+    videoseg ray run asked.jsonl -o out/asked --resume
+    videoseg ray run asked.csv -o /shared/out --address auto --gpus-per-actor 1
     """,
 )
-@click.argument("source", type=Path)
+@click.argument("source", type=PATH)
 @click.argument("query", required=False)
-@click.option("-o", "--output", type=Path, required=True, help="The folder of this batch.")
+@click.option("-o", "--output", type=PATH, required=True, help="The folder of this batch.")
 @click.option(
     "--pipeline",
     default="attributes",
@@ -131,12 +130,12 @@ def evaluate(
     metavar="PARTS",
     help="Save only some of masks,overlay,report (result.json always is).",
 )
-@click.option("--resume", is_flag=True, help="Go on with the batch that is in the folder.")
+@click.option("--resume", is_flag=True, help="Continue the batch in the folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed items again.")
 @_pool_options
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
-def segment(
+def run(
     *,
     source: Path,
     query: str | None,
@@ -152,14 +151,12 @@ def segment(
     quiet: bool,
     **pool: Any,
 ) -> None:
-    """Ask all videos of SOURCE; save one result folder for each.
+    """Ask a question about each video of SOURCE; save one result folder for each.
 
-    SOURCE is a folder of videos, and QUERY what to ask each of them; or a manifest (.jsonl,
-    .csv) with the fields video, query, and if wanted id and seed.
+    SOURCE is a folder of videos, all of which are asked QUERY; or a manifest (.jsonl, .csv)
+    with the fields video and query, and optionally id and seed.
     """
-    from videoseg.cli.eval_progress import EvaluationProgress
-    from videoseg.cli.pipeline_options import checked_pipeline, parse_options
-    from videoseg.cli.terminal import write_json
+    from videoseg.cli import EvaluationProgress, checked_pipeline, parse_options, write_json
     from videoseg_ray.batch import segment_videos
 
     if retry_failed and not resume:
@@ -195,14 +192,7 @@ def segment(
             }
         )
     elif not quiet:
-        click.echo(
+        print_line(
             f"{outcome.done} of {outcome.total} done, {len(outcome.failures)} failed; results "
             f"are in {outcome.folder / 'results'}"
         )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit status."""
-    from videoseg.cli.program import run_program
-
-    return run_program(sys.argv[1:] if arguments is None else arguments, videoseg_ray)

@@ -1,4 +1,4 @@
-"""The evaluation of ``videoseg eval`` on a cluster."""
+"""Evaluations on a Ray cluster, with the files of ``videoseg eval``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from videoseg.evaluation import (
     failed_record,
 )
 from videoseg_ray.actors import Actors
-from videoseg_ray.running import run_job
+from videoseg_ray.job import run_job
 from videoseg_ray.session import ray_session
 
 if TYPE_CHECKING:
@@ -52,37 +52,37 @@ def evaluate(
 ) -> EvaluationReport:
     """Run a pipeline over a split on a pool of actors, score it and write a report.
 
-    Records, report, resuming and shards are those of ``videoseg.evaluation.evaluate``: a run
-    that was begun by one can be resumed by the other. The folder of results is written by
-    this process alone; the videos must be where the split says on every machine.
+    Records, report, resuming and shards are those of ``videoseg.evaluation.evaluate``: either
+    resumes what the other began. Only this process writes to the folder; every machine must
+    find the videos under the paths of the split.
 
     Args:
-        split: What to run on, from ``open_benchmark``.
+        split: The samples, from ``open_benchmark``.
         pipeline: A pipeline, its configuration, or its name; it must not hold instances.
         out: The folder for records and report.
-        num_actors: How many actors; by default as many as there is room for.
-        cpus_per_actor: CPUs set aside for each.
-        gpus_per_actor: GPUs set aside for each; with 0.5 two share one.
+        num_actors: How many actors; by default as many as fit.
+        cpus_per_actor: CPUs reserved for each.
+        gpus_per_actor: GPUs reserved for each; with 0.5 two share one.
         retries: How often a sample whose actor died is run again before it counts as failed.
         address: The cluster; by default the one that is connected, or ``RAY_ADDRESS``, or
             this machine.
-        resume: Go on with the run that is in the folder, if one is.
+        resume: Continue the run in the folder, if there is one.
         retry_failed: With ``resume``, run failed samples again.
         shard: Run only this part.
         limit: Run only this many samples, the first of the split.
         seed: The seed of every sample.
         on_progress: Called at the start and after every sample.
-        command: What was typed, for the report.
-        root: Where the benchmark was read from, for the report.
-        submission: What the benchmark's server takes.
+        command: The command line, for the report.
+        root: The folder of the benchmark, for the report.
+        submission: The format of the benchmark's server.
 
     Raises:
         OutputError: If the folder holds another run, or cannot be written.
         ConfigError: If an argument is out of range, the pipeline holds instances, or the
-            cluster has no room for an actor or does not answer.
+            cluster does not answer or cannot hold an actor.
         MissingDependencyError: If Ray is not installed.
         EvaluationError: If the actors cannot work.
-        VideosegError: If something is missing that every sample needs.
+        VideosegError: If a requirement of every sample is missing.
     """
     from videoseg.evaluation import evaluate as evaluate_here
 
@@ -108,7 +108,7 @@ def evaluate(
 class RayExecutor:
     """Runs samples for ``videoseg.evaluation.evaluate`` on a pool of actors.
 
-    Connects to Ray when it is first needed; leaving the ``with`` block disconnects.
+    Connects to Ray on first use; leaving the ``with`` block disconnects.
 
     Args:
         actors: The pool.
@@ -123,7 +123,7 @@ class RayExecutor:
 
     @property
     def num_workers(self) -> int:
-        """How many actors there are, or would be with enough samples."""
+        """The number of actors, given enough samples."""
         fitting = self._actors.fitting(self._connected().nodes())
         return self._actors.num or fitting
 

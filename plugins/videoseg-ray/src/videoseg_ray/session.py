@@ -1,4 +1,4 @@
-"""A connection to Ray that leaves the process as it found it."""
+"""Connecting to Ray without leaving changes in this process."""
 
 from __future__ import annotations
 
@@ -14,31 +14,30 @@ from videoseg.errors import ConfigError, MissingDependencyError
 
 __all__ = ["quiet_data_log", "ray_session"]
 
-# For the processes that Ray starts: nothing is sent home.
+# For the processes that Ray starts: no usage statistics are sent.
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0"}
-_PATIENCE = 10.0
+_CONNECT_SECONDS = 10.0
 
 
 @contextmanager
 def ray_session(address: str | None = None) -> Iterator[Any]:
-    """Be connected to Ray within the block.
+    """Connect to Ray for the duration of a ``with`` block.
 
-    A connection that is there already is used and left open. Otherwise one is made: to the
-    cluster at ``address`` (or ``RAY_ADDRESS``), or to a cluster of this machine alone that is
-    started for the block and gone after it.
+    An existing connection is used and left open. Otherwise this connects to the cluster at
+    ``address`` (or ``RAY_ADDRESS``), or starts a cluster of this machine for the block.
 
     Args:
-        address: Where the cluster is, such as ``auto`` (the one this machine is part of) or
-            ``host:6379``; ``local`` for one of this machine alone.
+        address: The address of the cluster, such as ``auto`` (the one this machine is part of)
+            or ``host:6379``; ``local`` for a cluster of this machine.
 
     Yields:
         The module ``ray``.
 
     Raises:
-        MissingDependencyError: If Ray or what it needs for data is not installed.
+        MissingDependencyError: If Ray Data is not installed.
         ConfigError: If no cluster answers at the address.
     """
-    if (connected := _connected()) is not None:
+    if (connected := _existing_connection()) is not None:
         yield connected
         return
     before = dict(os.environ)
@@ -46,15 +45,15 @@ def ray_session(address: str | None = None) -> Iterator[Any]:
         os.environ.setdefault(name, value)
     changed = dict.fromkeys(_ENVIRONMENT)
     try:
-        ray = _initialised(address)
-        # Ray leaves variables of its own; what others change during the run is theirs.
+        ray = _initialize(address)
+        # Only what Ray has set is restored, not what others change during the run.
         changed = {name: None for name in os.environ if os.environ[name] != before.get(name)}
         try:
             yield ray
         finally:
             ray.shutdown()
     finally:
-        _put_back(changed, before)
+        _restore(changed, before)
 
 
 @contextmanager
@@ -75,12 +74,12 @@ def quiet_data_log() -> Iterator[None]:
             handler.setLevel(level)
 
 
-def _connected() -> Any | None:
+def _existing_connection() -> Any | None:
     ray = sys.modules.get("ray")
-    return _imported() if ray is not None and ray.is_initialized() else None
+    return _import_ray() if ray is not None and ray.is_initialized() else None
 
 
-def _imported() -> Any:
+def _import_ray() -> Any:
     try:
         import ray
         import ray.data
@@ -92,10 +91,10 @@ def _imported() -> Any:
     return ray
 
 
-def _initialised(address: str | None) -> Any:
-    ray = _imported()
+def _initialize(address: str | None) -> Any:
+    ray = _import_ray()
     try:
-        _knock(address or os.environ.get("RAY_ADDRESS", ""))
+        _check_reachable(address or os.environ.get("RAY_ADDRESS", ""))
         ray.init(**_arguments(address))
     except (OSError, ValueError, OverflowError, RuntimeError) as error:
         where = address or os.environ.get("RAY_ADDRESS") or "this machine"
@@ -107,24 +106,24 @@ def _initialised(address: str | None) -> Any:
     return ray
 
 
-def _knock(address: str) -> None:
-    """Raise an OSError if nobody answers at ``host:port``; Ray itself would try for minutes."""
+def _check_reachable(address: str) -> None:
+    """Raise an OSError if no server answers at ``host:port``; Ray itself tries for minutes."""
     host, colon, port = address.rpartition(":")
     if colon and port.isdecimal() and "/" not in host:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
 
 
 def _arguments(address: str | None) -> dict[str, Any]:
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if address is None and not os.environ.get("RAY_ADDRESS"):
-        # Not the cluster that happens to run here: its processors may be someone else's.
+        # Not a cluster that happens to run here, which may be someone else's.
         address = "local"
     if address == "local":
         arguments["include_dashboard"] = False
     return {**arguments, "address": address}
 
 
-def _put_back(names: Iterable[str], before: Mapping[str, str]) -> None:
+def _restore(names: Iterable[str], before: Mapping[str, str]) -> None:
     for name in names:
         if name in before:
             os.environ[name] = before[name]

@@ -1,43 +1,155 @@
-"""Loads a checkpoint and its processor, and says what to do when that fails."""
+"""Checkpoints of vision-language models: options, files, loading."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from videoseg import ConfigError, MissingDependencyError, MissingWeightsError, VideosegError
+from videoseg import ConfigError, MissingWeightsError, VideosegError
 from videoseg.devices import is_out_of_memory
-from videoseg_vlm.checkpoint_files import (
-    damage_in_folder,
-    foreign_code,
-    has_weights,
-    packed_types,
-)
-from videoseg_vlm.checkpoint_options import CheckpointOptions
-from videoseg_vlm.errors import ChatError
+from videoseg.errors import ChatError, MissingDependencyError
+from videoseg.files import expand_path, read_bytes
+from videoseg.text import parse_json
+from videoseg.weights import code_problem, placeholder_problem, weights_problem
 from videoseg_vlm.families import Family, family_of_type
 
 __all__ = [
     "Checkpoint",
+    "CheckpointOptions",
+    "Quantization",
+    "find_damage",
+    "foreign_code",
+    "has_weights",
     "load",
+    "packed_types",
     "require_weights",
 ]
+
+Quantization: TypeAlias = Literal["none", "int8", "int4"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointOptions:
+    """How a checkpoint is loaded; the fields are options of ``TransformersChat``."""
+
+    model: str
+    revision: str | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    device_map: str | dict[str, Any] | None = None
+    attention: str | None = None
+    quantization: Quantization = "none"
+    min_pixels: int | None = None
+    max_pixels: int | None = None
+    download: bool = False
+
+    @property
+    def download_command(self) -> str:
+        """The command that downloads the checkpoint."""
+        revision = f" --revision {shlex.quote(self.revision)}" if self.revision else ""
+        return f"hf download {shlex.quote(self.model)}{revision}"
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, if the checkpoint was given as one; None for a name."""
+        folder = expand_path(self.model)
+        return folder if folder.is_dir() else None
+
+    @property
+    def source(self) -> str:
+        """The first argument of ``from_pretrained``."""
+        return str(self.folder or self.model)
+
+
+# In the order in which transformers looks for them.
+_FORMS = (("model", "safetensors"), ("pytorch_model", "bin"))
+# Types of one byte or less, which only the method that packed them can read.
+_PACKED = ("I8", "U8", "F8_", "F6_", "F4", "I4", "U4")
+
+
+def has_weights(folder: Path) -> bool:
+    """Return whether a folder has weights, with every part that their index names."""
+    for suffix in ("safetensors", "bin"):
+        if any(file.is_file() for file in folder.glob(f"*.{suffix}")):
+            indices = folder.glob(f"*.{suffix}.index.json")
+            return all((folder / part).is_file() for index in indices for part in _parts(index))
+    return False
+
+
+def find_damage(folder: Path) -> str:
+    """Return which file of a folder is damaged, and why; empty if none is known to be."""
+    try:
+        for suffix in ("json", "model", "safetensors", "bin"):
+            for file in sorted(folder.glob(f"*.{suffix}")):
+                if file.is_file() and (problem := placeholder_problem(file)):
+                    return f"{file.name!r} {problem}"
+    except OSError as error:
+        return f"{Path(error.filename).name!r} cannot be read ({error.strerror})"
+    for file in _weight_files(folder):
+        if problem := weights_problem(file):
+            return f"{file.name!r} {problem}"
+    return ""
+
+
+def foreign_code(folder: Path) -> str:
+    """Return which file of weights contains more than tensors, and what; empty if none does.
+
+    Nothing is loaded. Used after a failed load, since torch's own message advises to load the
+    file in a way that runs the code in it.
+    """
+    for file in _weight_files(folder):
+        if file.suffix == ".bin" and (problem := code_problem(file)):
+            return f"{file.name!r} {problem}"
+    return ""
+
+
+def packed_types(folder: Path) -> list[str]:
+    """Return the types of packed numbers in the safetensors files of a folder, such as ``I8``."""
+    from safetensors import safe_open
+
+    found: set[str] = set()
+    for file in _weight_files(folder):
+        if file.suffix == ".safetensors":
+            with safe_open(file, framework="pt") as opened:
+                names = opened.keys()
+                found.update(opened.get_slice(name).get_dtype() for name in names)
+    return sorted(name for name in found if name.startswith(_PACKED))
+
+
+def _weight_files(folder: Path) -> Iterator[Path]:
+    for stem, suffix in _FORMS:
+        index = folder / f"{stem}.{suffix}.index.json"
+        names = [f"{stem}.{suffix}", *sorted(_parts(index))]
+        files = [folder / name for name in names if (folder / name).is_file()]
+        yield from files
+        if files:
+            return
+
+
+def _parts(index: Path) -> set[str]:
+    try:
+        named: Any = parse_json(read_bytes(index))["weight_map"].values()
+        return {str(name) for name in named}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # Loading gives a better message.
+        return set()
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A model in memory with what is known about it.
+    """A loaded model with its properties.
 
     Args:
         model: The ``transformers`` model, ready to generate.
         processor: Its processor.
         family: Its family, if its conventions are known.
-        max_context: How many tokens it takes; None if its configuration does not say.
+        max_context: Its longest conversation in tokens; None if its configuration has no bound.
     """
 
     model: Any
@@ -52,21 +164,21 @@ class Checkpoint:
 
     @property
     def patch_size(self) -> int | None:
-        """The side in pixels of a patch, as far as the processor tells."""
+        """The side of a patch in pixels, if the processor gives it."""
         side = getattr(self.processor.image_processor, "patch_size", None)
         return side if isinstance(side, int) else None
 
     @property
     def pixel_bounds(self) -> tuple[int, int] | None:
-        """The least and the greatest height x width at which the processor shows an image.
+        """The smallest and largest height x width to which the processor resizes an image.
 
-        None if its bounds are none on pixels.
+        None if it has no bounds on pixels.
         """
         return _pixel_bounds(self.processor.image_processor)
 
     @contextmanager
     def showing_small(self, budgets: Iterable[int]) -> Iterator[None]:
-        """Keep the processor from enlarging images if one of these budgets does not allow it."""
+        """Stop the processor from enlarging images beyond one of these budgets."""
         processor = self.processor.image_processor
         bounds = self.pixel_bounds
         if bounds is None or bounds[0] <= min(budgets, default=bounds[0]):
@@ -81,7 +193,7 @@ class Checkpoint:
 
     @property
     def size_factor(self) -> int:
-        """What the sides of an image become multiples of; 1 if the processor does not say."""
+        """The number of which image sides become multiples; 1 if the processor gives none."""
         merge = getattr(self.processor.image_processor, "merge_size", None)
         return (self.patch_size or 1) * merge if isinstance(merge, int) else 1
 
@@ -90,9 +202,9 @@ def load(options: CheckpointOptions) -> Checkpoint:
     """Load a checkpoint.
 
     Raises:
-        MissingWeightsError: If it is not on this machine, with the command that fetches it.
+        MissingWeightsError: If it is not on this machine; the message has the command.
         MissingDependencyError: If a package is missing or broken.
-        ConfigError: If it is no vision-language model, or has no processor for images.
+        ConfigError: If it is not a vision-language model, or has no image processor.
         ChatError: If memory runs out.
     """
     _require_dependencies(options)
@@ -133,7 +245,7 @@ def load(options: CheckpointOptions) -> Checkpoint:
 
 
 def _refuse_packed(options: CheckpointOptions, config: Any) -> None:
-    """Refuse numbers that transformers would take for weights although they only encode them."""
+    """Refuse packed numbers, which transformers would read as weights."""
     folder = options.folder or _snapshot(options)
     if folder is None or getattr(config, "quantization_config", None) is not None:
         return
@@ -148,7 +260,7 @@ def _check_parameters(options: CheckpointOptions, model: Any, report: Mapping[st
     """Refuse a model that would answer with noise."""
     missing = sorted(report.get("missing_keys", ()))
     if missing:
-        # transformers makes up for them with random numbers and goes on.
+        # transformers replaces missing weights by random numbers.
         raise ConfigError(
             f"the checkpoint {options.model!r} lacks {len(missing)} parameters of its model (such "
             f"as {missing[0]}); it is not whole, or of another architecture than its config.json "
@@ -158,7 +270,7 @@ def _check_parameters(options: CheckpointOptions, model: Any, report: Mapping[st
         is_plain = parameter.is_floating_point() and parameter.dtype.itemsize > 1
         if not is_plain or parameter.is_meta or not parameter.numel():
             continue
-        # The extremes show it without a copy of the parameter.
+        # The extremes show non-finite numbers without a copy of the parameter.
         if not all(extreme.isfinite() for extreme in parameter.detach().aminmax()):
             raise ConfigError(
                 f"the checkpoint {options.model!r} holds numbers that are not finite (in {name}), "
@@ -200,7 +312,7 @@ def _set_pixel_bounds(image_processor: Any, options: CheckpointOptions) -> None:
         return
     bounds = _pixel_bounds(image_processor)
     if bounds is None:
-        # Then the budget is kept by resizing beforehand.
+        # Images are then resized beforehand.
         return
     smallest, largest = options.min_pixels or bounds[0], options.max_pixels or bounds[1]
     if smallest > largest:
@@ -215,11 +327,11 @@ def _pixel_bounds(image_processor: Any) -> tuple[int, int] | None:
     size = getattr(image_processor, "size", None)
     names = ("shortest_edge", "longest_edge")
     smallest, largest = (
-        # Releases of transformers differ in what holds them.
+        # Releases of transformers differ in where the bounds are.
         size.get(name) if isinstance(size, Mapping) else getattr(size, name, None)
         for name in names
     )
-    # Processors that do not merge patches mean sides by these names.
+    # Processors that do not merge patches use these names for sides.
     merges = isinstance(getattr(image_processor, "merge_size", None), int)
     if not merges or smallest is None or largest is None:
         return None
@@ -236,11 +348,11 @@ def _require_dependencies(options: CheckpointOptions) -> None:
 
 
 def require_weights(options: CheckpointOptions) -> None:
-    """Check that a checkpoint is here, or may be fetched, without loading anything of it.
+    """Check that a checkpoint is on this machine or may be downloaded, without loading it.
 
     Raises:
-        MissingWeightsError: If it is not, with the command that fetches it.
-        ConfigError: If one of its files is a web page, cut short or the like.
+        MissingWeightsError: If it is not; the message has the command.
+        ConfigError: If one of its files is a web page, truncated or otherwise damaged.
     """
     looks_local = options.model.startswith((".", "/", "~", "\\")) or options.model.count("/") > 1
     folder = options.folder
@@ -262,17 +374,17 @@ def require_weights(options: CheckpointOptions) -> None:
             raise _missing(options, "configuration", "")
         if not has_weights(folder):
             raise _missing(options, "model", "")
-    if problem := damage_in_folder(folder):
+    if problem := find_damage(folder):
         raise ConfigError(f"in the checkpoint {options.model!r}, {problem}")
 
 
 def _snapshot(options: CheckpointOptions) -> Path | None:
-    """Return the folder in which the hub's cache has a checkpoint, perhaps not all of it."""
+    """Return the folder of a checkpoint in the hub's cache, which may be incomplete."""
     hub: Any = importlib.import_module("huggingface_hub")
     try:
         found = hub.try_to_load_from_cache(options.model, "config.json", revision=options.revision)
     except ValueError:
-        # Not even a name that the hub could have.
+        # Not a valid name on the hub.
         return None
     return Path(found).parent if isinstance(found, str) else None
 
@@ -325,15 +437,15 @@ def _explanation(options: CheckpointOptions, part: str, error: Exception) -> Vid
             f"loading the {part} of {options.model!r} failed: {reason}{advice}"
         )
     folder = options.folder or _snapshot(options)
-    if folder is not None and (problem := damage_in_folder(folder) or foreign_code(folder)):
+    if folder is not None and (problem := find_damage(folder) or foreign_code(folder)):
         return ConfigError(f"in the checkpoint {options.model!r}, {problem}")
     if "weights_only" in reason:
-        # torch's own words advise to load the file in a way that runs what it holds.
+        # torch's own message advises to load the file in a way that runs the code in it.
         reason = "its weights hold more than tensors"
     if "mismatched_sizes" in reason:
         reason = "its weights have other shapes than its config.json says"
     is_folder = options.folder is not None
-    # On the hub the processor may be there, and merely not yet here.
+    # The processor may be on the hub and not downloaded yet.
     if part == "processor" and (is_folder or not isinstance(error, OSError)):
         return ConfigError(
             f"model {options.model!r} has no processor that can be loaded: {reason[:300]}; a "

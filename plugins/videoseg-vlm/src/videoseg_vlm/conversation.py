@@ -1,35 +1,38 @@
-"""Core messages in the form chat templates take."""
+"""Conversations for chat templates, and the sizes of their images."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from videoseg import ConfigError, ImagePart, Message, TextPart
+from videoseg.errors import ConfigError
+from videoseg.types import Frame, ImagePart, Message, Size, TextPart, time_label
 
-__all__ = ["check_question", "images_of", "time_label", "with_times", "without_tokens"]
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = [
+    "MAX_ASPECT_RATIO",
+    "add_time_labels",
+    "check_question",
+    "escape_tokens",
+    "fit_size",
+    "list_images",
+    "resize_image",
+    "stretches_to_square",
+]
 
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
-def time_label(seconds: float) -> str:
-    """Return a time as it is written before a frame, as Qwen3-VL was trained to read it.
-
-    Example:
-        >>> time_label(3)
-        '<3.0 seconds>'
-    """
-    return f"<{seconds:.1f} seconds>"
-
-
-def images_of(messages: Iterable[Message]) -> list[ImagePart]:
+def list_images(messages: Iterable[Message]) -> list[ImagePart]:
     """Return all images of a conversation, in order."""
     return [part for message in messages for part in message.parts if isinstance(part, ImagePart)]
 
 
-def with_times(messages: Sequence[Message]) -> list[Message]:
-    """Write before each image that has a time what time it is."""
+def add_time_labels(messages: Sequence[Message]) -> list[Message]:
+    """Return messages with a time label before each image that has a time."""
     return [Message(message.role, tuple(_timed(message))) for message in messages]
 
 
@@ -40,11 +43,11 @@ def _timed(message: Message) -> Iterator[Any]:
         yield part
 
 
-def without_tokens(text: str, special_tokens: Sequence[str]) -> str:
-    """Return text in which nothing reads as a special token of the model's.
+def escape_tokens(text: str, special_tokens: Sequence[str]) -> str:
+    """Return a text in which special tokens of the model are plain text.
 
-    A query that holds the token for an image or for the end of a message would otherwise
-    change the conversation's structure.
+    A query that contains the token for an image or for the end of a message would otherwise
+    change the structure of the conversation.
     """
     for token in special_tokens:
         text = text.replace(token, token[0] + _ZERO_WIDTH_SPACE + token[1:])
@@ -54,17 +57,80 @@ def without_tokens(text: str, special_tokens: Sequence[str]) -> str:
 def check_question(
     messages: Sequence[Message], *, num_samples: int, temperature: float, max_tokens: int
 ) -> None:
-    """Raise ``ConfigError`` unless there is something to answer, in a way that can be done."""
+    """Raise ``ConfigError`` unless the conversation and the settings can be answered."""
     problems = []
     if not messages:
         problems.append("a conversation needs at least one message")
     elif messages[-1].role == "assistant":
-        problems.append("the last message must be the user's, so that there is one to answer")
+        problems.append("the last message must be the user's")
     if num_samples < 1:
         problems.append(f"num_samples must be at least 1, got {num_samples}")
     if max_tokens < 1:
         problems.append(f"max_tokens must be at least 1, got {max_tokens}")
     if not (math.isfinite(temperature) and temperature >= 0):
-        problems.append(f"temperature must be 0 or a number above, got {temperature}")
+        problems.append(f"temperature must be at least 0, got {temperature}")
     if problems:
         raise ConfigError(problems)
+
+
+MAX_ASPECT_RATIO = 200.0
+"""Longest ratio of the sides that the processors of Qwen-VL accept."""
+
+
+def fit_size(size: Size, *, max_pixels: int, min_pixels: int = 1, factor: int = 1) -> Size:
+    """Return the size at which to show an image within a budget.
+
+    Both sides are multiples of ``factor``, and the aspect ratio is kept as far as that allows.
+    The shorter side is at least ``factor``, even if that exceeds the budget.
+
+    Args:
+        size: The image's (height, width).
+        max_pixels: Upper bound on height x width.
+        min_pixels: Lower bound on height x width; smaller images are enlarged.
+        factor: The number of pixels of which both sides are multiples.
+
+    Raises:
+        ConfigError: If the bounds exclude each other, or the ratio of the sides is above
+            ``MAX_ASPECT_RATIO``.
+    """
+    height, width = size
+    if max_pixels < max(1, min_pixels):
+        raise ConfigError(
+            f"max_pixels must be at least min_pixels and 1, got {max_pixels} and {min_pixels}"
+        )
+    ratio = max(height, width) / min(height, width)
+    if ratio > MAX_ASPECT_RATIO:
+        raise ConfigError(
+            f"an image of {height}x{width} pixels is {ratio:.0f} times as long as it is wide; "
+            f"models take up to {MAX_ASPECT_RATIO:.0f} times: crop it"
+        )
+    rounded = [max(1, round(side / factor)) * factor for side in size]
+    if rounded[0] * rounded[1] > max_pixels:
+        scale = math.sqrt(max_pixels / (height * width))
+        sides = [max(1, math.floor(side * scale / factor)) * factor for side in size]
+    elif rounded[0] * rounded[1] < min_pixels:
+        scale = math.sqrt(min_pixels / (height * width))
+        sides = [max(1, math.ceil(side * scale / factor)) * factor for side in size]
+    else:
+        sides = rounded
+    return sides[0], sides[1]
+
+
+def stretches_to_square(side: int, max_pixels: int | None) -> bool:
+    """Return whether an image is stretched to the model's square.
+
+    The image on which objects are located has a budget of at least the square; frames with a
+    smaller budget are context and keep their aspect ratio.
+    """
+    return max_pixels is None or max_pixels >= side * side
+
+
+def resize_image(image: Frame, size: Size) -> Image:
+    """Resize an image, bicubically with antialiasing."""
+    from PIL import Image
+
+    picture = Image.fromarray(image)
+    height, width = size
+    if picture.size == (width, height):
+        return picture
+    return picture.resize((width, height), Image.Resampling.BICUBIC)

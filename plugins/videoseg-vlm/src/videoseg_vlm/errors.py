@@ -1,30 +1,14 @@
-"""Why a chat model did not answer."""
+"""Errors of chat models that are asked over a network or read from a recording."""
 
 from __future__ import annotations
 
-from videoseg import StageError
+from videoseg.errors import ChatError
 
-__all__ = ["ChatError", "ContextLengthError", "ReplayError", "ServerError"]
-
-
-class ChatError(StageError):
-    """A chat model could not answer; the message says why and what to do.
-
-    Args:
-        message: What happened.
-        component: The name of the chat model's component.
-    """
-
-    def __init__(self, message: str, *, component: str) -> None:
-        super().__init__(message, stage="chat", component=component)
-
-
-class ContextLengthError(ChatError):
-    """A conversation has more tokens than the model takes."""
+__all__ = ["ReplayError", "ServerError"]
 
 
 class ServerError(ChatError):
-    """A server is down, too slow, overloaded, or does not answer as agreed.
+    """A server is down, too slow, overloaded, or does not follow the protocol.
 
     Attributes:
         status: The HTTP status of the last answer, if there was one.

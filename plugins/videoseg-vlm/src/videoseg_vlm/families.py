@@ -1,11 +1,11 @@
-"""What is known of the families of vision-language models."""
+"""Families of vision-language models and their conventions."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from videoseg_vlm.coordinates import CoordinateSpace
+from videoseg.coordinates import CoordinateSpace
 
 __all__ = ["FAMILIES", "Family", "family_of_model", "family_of_type"]
 
@@ -15,10 +15,10 @@ class Family:
     """Models that share their conventions.
 
     Args:
-        name: What the family is called.
+        name: The name of the family.
         coordinate_space: How its models write coordinates.
-        size_factor: Sides of an image the model sees are multiples of this many pixels: the
-            patch's side times the number of patches merged into one token in each direction.
+        size_factor: Image sides are multiples of this many pixels: the side of a patch times the
+            number of patches merged into one token in each direction.
     """
 
     name: str
@@ -26,7 +26,7 @@ class Family:
     size_factor: int
 
     def num_image_tokens(self, height: int, width: int) -> int:
-        """Return how many tokens an image takes that the model sees at this size."""
+        """Return the number of tokens of an image of this size."""
         return (height // self.size_factor) * (width // self.size_factor)
 
 
@@ -56,14 +56,14 @@ def family_of_type(model_type: str) -> Family | None:
 
 
 def family_of_model(name: str) -> Family | None:
-    """Return the family of a model on a server, judged by what the model is called.
+    """Return the family of a model on a server, by the name of the model.
 
     Example:
         >>> family_of_model("Qwen/Qwen3-VL-8B-Instruct").name
         'Qwen3-VL'
     """
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    # The longest first: "qwen2vl" must not be found in a name that goes on.
+    # The longest first, so that "qwen2vl" does not match a longer name.
     for key, family in (("qwen25vl", QWEN2_5_VL), ("qwen3vl", QWEN3_VL), ("qwen2vl", QWEN2_VL)):
         if key in plain:
             return family

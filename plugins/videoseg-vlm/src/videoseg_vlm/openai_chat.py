@@ -9,23 +9,35 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Literal
 
-from videoseg import ChatReply, ConfigError, ImagePart, Message, TextPart, VideosegError
+from videoseg import ConfigError, VideosegError
+from videoseg.coordinates import CoordinateSpace
+from videoseg.errors import ContextLengthError
 from videoseg.text import printable, shorten_text
-from videoseg.types import Size
-from videoseg_vlm.conversation import check_question, images_of, with_times
-from videoseg_vlm.coordinates import CoordinateSpace
-from videoseg_vlm.errors import ContextLengthError, ServerError
+from videoseg.types import ChatReply, ImagePart, Message, Size, TextPart
+from videoseg_vlm.conversation import (
+    add_time_labels,
+    check_question,
+    fit_size,
+    list_images,
+    resize_image,
+    stretches_to_square,
+)
+from videoseg_vlm.errors import ServerError
 from videoseg_vlm.families import family_of_model
-from videoseg_vlm.images import fitted_size, resized, stretches_to_square
-from videoseg_vlm.server.choices import read_choices
-from videoseg_vlm.server.fields import advise, check_added, check_omitted, without_omitted
-from videoseg_vlm.server.keys import read_key
+from videoseg_vlm.server.request import (
+    advise,
+    check_added,
+    check_omitted,
+    drop_omitted,
+    read_key,
+)
+from videoseg_vlm.server.response import read_choices
 from videoseg_vlm.server.transport import JsonServer, RefusedError
 
 __all__ = ["OpenAIChat"]
 
 _COMPONENT = "openai"
-# A request refused for what it says; some servers do so with a status of success.
+# A request refused for its contents; some servers do so with a status of success.
 _REFUSALS = (200, 400, 422)
 _TOO_LONG = (
     *("context length", "context_length", "max_model_len", "maximum context", "context size"),
@@ -40,41 +52,41 @@ _FOREVER = 1_000_000
 class OpenAIChat:
     """A vision-language model behind an OpenAI-compatible server.
 
-    vLLM, SGLang, ``transformers serve`` and hosted services speak this protocol. Images are
-    resized here, to sides the model's family takes as they are, so that the size at which the
-    model sees them is known; they travel inside the request.
+    vLLM, SGLang, ``transformers serve`` and hosted services use this protocol. Images are
+    resized before they are sent, to sizes that the model's family does not resize again, so that
+    the size at which the model sees them is known.
 
     Args:
-        model: What the server calls the model.
-        base_url: Where the server is; ``/chat/completions`` follows.
-        api_key_env: The environment variable that holds the key. No key is sent if none is
-            named, and no key is ever written anywhere.
-        family: ``Qwen2-VL``, ``Qwen2.5-VL`` or ``Qwen3-VL``, whose conventions the model
-            keeps to; ``auto`` judges by its name, ``none`` assumes nothing.
-        coordinate_space: How the model writes coordinates (see ``CoordinateSpace``), if not
-            as its family does.
+        model: The name of the model on the server.
+        base_url: The address of the server, to which ``/chat/completions`` is appended.
+        api_key_env: The environment variable with the key. Without it no key is sent. The key
+            is never written anywhere.
+        family: The family whose conventions the model follows: ``Qwen2-VL``, ``Qwen2.5-VL`` or
+            ``Qwen3-VL``; ``auto`` chooses by its name, ``none`` assumes nothing.
+        coordinate_space: How the model writes coordinates (see ``CoordinateSpace``); by
+            default as its family does.
         min_pixels: Lower bound on height x width of the images sent. Must not be below the
             server's own.
         max_pixels: Upper bound; an image's own ``max_pixels`` may lower it further. Must not
             be above the server's own.
-        times: Write before each image that has a time what time it is.
+        times: Put a time label before each image that has a time.
         image_format: ``png`` keeps every pixel, ``jpeg`` sends a tenth of the bytes.
-        top_p: Share of the probability that samples are drawn from.
-        timeout: Seconds to wait for one answer, from connecting to its last byte.
+        top_p: Cumulative probability of the tokens that are sampled from.
+        timeout: Seconds for one attempt, from connecting to the last byte.
         deadline: Seconds for one request with all its retries.
         max_retries: How often a failed request is tried again, with growing pauses.
-        concurrency: How many requests may be under way at once.
-        max_tokens_field: What the server calls the bound on an answer's tokens; newer hosted
-            models want ``max_completion_tokens``.
+        concurrency: Most concurrent requests.
+        max_tokens_field: The server's name for the bound on the tokens of an answer; newer
+            hosted models use ``max_completion_tokens``.
         omit: Fields of the request to leave out, such as ``["seed", "top_p"]`` or
-            ``"seed, top_p"``, for servers that refuse what they do not know; any of ``model``,
-            the field for the bound on tokens, ``temperature``, ``top_p``, ``seed`` and ``n``.
-        extra_body: Further fields for every request, such as ``{"top_k": -1}``; one that is
-            None is left out. They stand in results, so no secrets.
+            ``"seed, top_p"``, for servers that refuse unknown fields; any of ``model``, the
+            field for the bound on tokens, ``temperature``, ``top_p``, ``seed`` and ``n``.
+        extra_body: Further fields of every request, such as ``{"top_k": -1}``; a field that is
+            None is removed. They are written to results: use no secrets.
 
     Raises:
-        ConfigError: If an option makes no sense, the key's variable is not set, or the
-            environment names a proxy or certificates that cannot be used.
+        ConfigError: If an option is invalid, the key's variable is not set, or the environment
+            names a proxy or certificates that cannot be used.
     """
 
     def __init__(
@@ -164,19 +176,19 @@ class OpenAIChat:
     ) -> Sequence[ChatReply]:
         """Answer a conversation; see ``videoseg.ChatModel.chat``.
 
-        All samples are asked for in one request, so that the server reads the conversation
-        once. A server that gives fewer is asked for the others one by one.
+        All samples are requested together, so that the server encodes the conversation once.
+        If a server returns fewer, the others are requested one by one.
 
         Raises:
-            ServerError: If the server cannot be reached or does not answer properly.
+            ServerError: If the server cannot be reached or does not follow the protocol.
             ContextLengthError: If the conversation is longer than the model takes.
         """
         check_question(
             messages, num_samples=num_samples, temperature=temperature, max_tokens=max_tokens
         )
         if self._times:
-            messages = with_times(messages)
-        sizes = tuple(self._size_shown(part) for part in images_of(messages))
+            messages = add_time_labels(messages)
+        sizes = tuple(self._size_shown(part) for part in list_images(messages))
         fields = {
             "model": self._model,
             "messages": self._wire_messages(messages, sizes),
@@ -186,10 +198,10 @@ class OpenAIChat:
             "seed": int(seed),
             **self._extra_body,
         }
-        body = without_omitted(fields, self._omitted)
-        # The most likely answer is the same however often it is asked for.
+        body = drop_omitted(fields, self._omitted)
+        # At temperature 0 all answers are the same.
         distinct = num_samples if temperature > 0 else 1
-        # Of other families nobody knows what they make of an image.
+        # How other families resize an image is unknown.
         seen = sizes if self._family else ()
         replies = [replace(reply, image_sizes=seen) for reply in self._samples(body, distinct)]
         self._check_not_shrunk(replies[0], sizes)
@@ -201,12 +213,12 @@ class OpenAIChat:
             try:
                 replies = self._ask({**body, "n": count}, count)
             except RefusedError as error:
-                # Some servers refuse the field, some leave it unread.
+                # Some servers refuse the field, some ignore it.
                 if error.status not in _REFUSALS or isinstance(error, ContextLengthError):
                     raise
             self._takes_n = len(replies) == count
         missing = range(len(replies), count)
-        # Where the server is left to seed its draws, they differ by themselves.
+        # Without a seed in the request, the samples differ anyway.
         seed = body.get("seed")
         bodies = [
             {**body, "seed": seed + number} if isinstance(seed, int) else body
@@ -248,7 +260,7 @@ class OpenAIChat:
         if side is not None and stretches_to_square(side, part.max_pixels):
             return (side, side)
         budget = min(self._max_pixels, part.max_pixels or self._max_pixels)
-        return fitted_size(
+        return fit_size(
             (part.image.shape[0], part.image.shape[1]),
             max_pixels=budget,
             min_pixels=min(self._min_pixels, budget),
@@ -278,9 +290,9 @@ class OpenAIChat:
     def _data_url(self, part: ImagePart, size: Size) -> str:
         buffer = io.BytesIO()
         if self._image_format == "png":
-            resized(part.image, size).save(buffer, "PNG", compress_level=1)
+            resize_image(part.image, size).save(buffer, "PNG", compress_level=1)
         else:
-            resized(part.image, size).save(buffer, "JPEG", quality=90)
+            resize_image(part.image, size).save(buffer, "JPEG", quality=90)
         return f"data:image/{self._image_format};base64," + base64.b64encode(
             buffer.getvalue()
         ).decode("ascii")
@@ -341,7 +353,7 @@ class OpenAIChat:
     # -- copying and sending ----------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        # Another process takes the key from its own environment, and nothing is written of it.
+        # Another process reads the key from its own environment; it is never pickled.
         return {**self.__dict__, "_server": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -356,4 +368,4 @@ class OpenAIChat:
 
 
 class _TooLongError(RefusedError, ContextLengthError):
-    """A server's word for a conversation that is too long."""
+    """The server's refusal of a conversation that is too long."""

@@ -1,7 +1,4 @@
-"""What videoseg finds through the entry point: the hooks.
-
-This module is imported whenever anyone lists the components, so it imports nothing heavy.
-"""
+"""The entry point: declares the chat models and the command. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -35,11 +32,17 @@ def videoseg_components() -> Iterable[vs.Component]:
         "chat",
         "record",
         "videoseg_vlm.recording:RecordingChat",
-        summary="Another chat model, with every exchange kept in a file.",
+        summary="Another chat model, with every exchange recorded in a file.",
     )
     yield vs.Component(
         "chat",
         "replay",
-        "videoseg_vlm.replaying:ReplayChat",
+        "videoseg_vlm.recording:ReplayChat",
         summary="The answers of an earlier run, from a file.",
     )
+
+
+@vs.hookimpl
+def videoseg_commands() -> Iterable[vs.Command]:
+    """Declare ``videoseg chat``."""
+    yield vs.Command("chat", "videoseg_vlm.chat_check:chat", "Check a chat model.")

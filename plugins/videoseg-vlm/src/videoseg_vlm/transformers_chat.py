@@ -11,17 +11,23 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from videoseg import ChatReply, ConfigError, ImagePart, Message
+from videoseg import ConfigError
+from videoseg.coordinates import CoordinateSpace
 from videoseg.devices import is_out_of_memory, torch_defaults
+from videoseg.errors import ChatError, ContextLengthError
 from videoseg.text import printable
-from videoseg.types import Size
-from videoseg_vlm.checkpoint import Checkpoint, load, require_weights
-from videoseg_vlm.checkpoint_options import CheckpointOptions
-from videoseg_vlm.conversation import check_question, images_of, with_times, without_tokens
-from videoseg_vlm.coordinates import CoordinateSpace
-from videoseg_vlm.errors import ChatError, ContextLengthError
+from videoseg.types import ChatReply, ImagePart, Message, Size
+from videoseg_vlm.checkpoint import Checkpoint, CheckpointOptions, load, require_weights
+from videoseg_vlm.conversation import (
+    add_time_labels,
+    check_question,
+    escape_tokens,
+    fit_size,
+    list_images,
+    resize_image,
+    stretches_to_square,
+)
 from videoseg_vlm.generation import Sampling, generate, stop_tokens
-from videoseg_vlm.images import fitted_size, resized, stretches_to_square
 
 __all__ = ["TransformersChat"]
 
@@ -29,34 +35,35 @@ _COMPONENT = "transformers"
 
 
 class TransformersChat:
-    """A vision-language model of the ``transformers`` library, loaded when first asked.
+    """A vision-language model of the ``transformers`` library, loaded on first use.
 
-    All answers to one call share one reading of the conversation: images are encoded once,
-    however many samples are drawn. One call is answered at a time.
+    All answers to one call share one pass over the conversation: images are encoded once for
+    any number of samples. Calls are answered one at a time.
 
     Args:
         model: The folder of a checkpoint, or its name on the Hugging Face hub.
         revision: Branch, tag or commit on the hub.
-        dtype: Precision of the weights; ``auto`` is what the checkpoint was saved in.
-        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        dtype: Precision of the weights; ``auto`` is that of the checkpoint.
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         device_map: Instead of ``device``: ``auto`` spreads the model over all GPUs; see
             accelerate for more.
         attention: ``sdpa``, ``flash_attention_2`` or ``eager``; by default the model's choice.
         quantization: ``int8`` or ``int4`` loads the weights smaller, with bitsandbytes.
-        min_pixels: Lower bound on height x width of what the model sees of an image; by
-            default the checkpoint's.
+        min_pixels: Lower bound on height x width at which the model sees an image; by default
+            that of the checkpoint.
         max_pixels: Upper bound; an image's own ``max_pixels`` may lower it further.
         coordinate_space: How the model writes coordinates (see ``CoordinateSpace``); by
-            default its family's. Set it for models trained otherwise: VisionReasoner and
+            default as its family does. Set it for models trained differently: VisionReasoner and
             Seg-Zero need ``square(840)``, which also stretches images to that square.
-        times: Write before each image that has a time what time it is.
-        top_p: Share of the probability that samples are drawn from.
-        max_batch: How many samples are generated side by side; fewer take less memory.
-        download: Fetch the checkpoint if it is not on this machine. Otherwise nothing is.
+        times: Put a time label before each image that has a time.
+        top_p: Cumulative probability of the tokens that are sampled from.
+        max_batch: How many samples are generated at once; fewer take less memory.
+        download: Download the checkpoint if it is not on this machine. By default nothing is
+            downloaded.
 
     Raises:
-        ConfigError: If an option makes no sense.
-        MissingWeightsError: If the model is not on this machine, unless it may be fetched.
+        ConfigError: If an option is invalid.
+        MissingWeightsError: If the model is not on this machine and ``download`` is false.
     """
 
     def __init__(
@@ -110,7 +117,7 @@ class TransformersChat:
         self._max_batch = max_batch
         self._loaded: Checkpoint | None = None
         self._lock = threading.Lock()
-        # A pipeline is to find out what is missing before its first stage works.
+        # So that a pipeline reports missing weights before its first stage runs.
         require_weights(self._options)
 
     # -- answering -------------------------------------------------------------------------
@@ -145,7 +152,7 @@ class TransformersChat:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                # The frames of the error hold what filled the memory.
+                # The frames of the traceback hold references to what fills the memory.
                 traceback.clear_frames(error.__traceback__)
                 self._release_memory()
                 raise self._out_of_memory(messages, sampling) from error
@@ -154,10 +161,10 @@ class TransformersChat:
         self, checkpoint: Checkpoint, messages: Sequence[Message], sampling: Sampling, begin: float
     ) -> list[ChatReply]:
         if self._times:
-            messages = with_times(messages)
+            messages = add_time_labels(messages)
         inputs = self._inputs(checkpoint, messages)
         length = inputs["input_ids"].shape[1]
-        self._check_length(checkpoint, length, len(images_of(messages)), sampling.max_tokens)
+        self._check_length(checkpoint, length, len(list_images(messages)), sampling.max_tokens)
         answers = generate(checkpoint.model, inputs, sampling)
         texts = checkpoint.processor.batch_decode(answers, skip_special_tokens=True)
         space = self._coordinate_space(checkpoint)
@@ -165,7 +172,7 @@ class TransformersChat:
         finishes = ["stop" if answer and answer[-1] in ends else "length" for answer in answers]
         return [
             ChatReply(
-                # As a served model would say it: nothing that moves a terminal's cursor.
+                # Without control characters, as from a server.
                 printable(text, keep="\n\t").strip(),
                 num_prompt_tokens=length,
                 num_tokens=len(answer),
@@ -189,13 +196,13 @@ class TransformersChat:
                 "content": [
                     {"type": "image", "image": self._shown(checkpoint, part)}
                     if isinstance(part, ImagePart)
-                    else {"type": "text", "text": without_tokens(part.text, special)}
+                    else {"type": "text", "text": escape_tokens(part.text, special)}
                     for part in message.parts
                 ],
             }
             for message in messages
         ]
-        budgets = [part.max_pixels for part in images_of(messages) if part.max_pixels]
+        budgets = [part.max_pixels for part in list_images(messages) if part.max_pixels]
         try:
             with checkpoint.showing_small(budgets):
                 made = checkpoint.processor.apply_chat_template(
@@ -221,7 +228,7 @@ class TransformersChat:
         space = self._coordinate_space(checkpoint)
         side = None if space is None else space.square_side
         if side is not None and stretches_to_square(side, part.max_pixels):
-            return resized(part.image, (side, side))
+            return resize_image(part.image, (side, side))
         budget = min(
             (bound for bound in (part.max_pixels, self._options.max_pixels) if bound), default=None
         )
@@ -229,13 +236,13 @@ class TransformersChat:
         least = least if budget is None else min(least, budget)
         if not least <= size[0] * size[1] <= (budget or math.inf):
             # Unless it is too small or too large for its own budget, the processor resizes it.
-            size = fitted_size(
+            size = fit_size(
                 size,
                 max_pixels=budget or sys.maxsize,
                 min_pixels=least,
                 factor=checkpoint.size_factor,
             )
-        return resized(part.image, size)
+        return resize_image(part.image, size)
 
     def _coordinate_space(self, checkpoint: Checkpoint) -> CoordinateSpace | None:
         if self._space is not None or checkpoint.family is None:
@@ -259,7 +266,7 @@ class TransformersChat:
     def _out_of_memory(self, messages: Sequence[Message], sampling: Sampling) -> ChatError:
         return ChatError(
             f"{self._options.model!r} ran out of memory on {self.device} while reading "
-            f"{len(images_of(messages))} images for {sampling.num_samples} answers; show fewer "
+            f"{len(list_images(messages))} images for {sampling.num_samples} answers; show fewer "
             "or smaller frames (max_pixels), lower max_batch, load it with "
             "quantization='int4', or spread it with device_map='auto'",
             component=_COMPONENT,
@@ -269,7 +276,7 @@ class TransformersChat:
 
     @property
     def device(self) -> str | None:
-        """Where the model runs; None before it is loaded."""
+        """The device of the model; None before it is loaded."""
         return None if self._loaded is None else str(self._loaded.device)
 
     def close(self) -> None:
@@ -286,7 +293,7 @@ class TransformersChat:
             torch.cuda.empty_cache()
 
     def __getstate__(self) -> dict[str, Any]:
-        # Another process loads the model for itself.
+        # Another process loads its own model.
         return {**self.__dict__, "_loaded": None, "_lock": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -298,7 +305,7 @@ class TransformersChat:
 
 
 def _sizes_seen(checkpoint: Checkpoint, inputs: dict[str, Any]) -> tuple[Size, ...]:
-    """Return the (height, width) of each image as the processor made it."""
+    """Return the (height, width) of each image after the processor."""
     grids, side = inputs.get("image_grid_thw"), checkpoint.patch_size
     if grids is None or side is None:
         return ()

@@ -1,4 +1,4 @@
-"""What is said to the model: versioned text files, so that a result can name the one used."""
+"""The prompts: versioned text files, so that a result can name the one that was used."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _PLACE = re.compile(r"\{(query|duration|budget)\}")
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplate:
-    """A prompt with places for ``{query}``, ``{duration}`` and ``{budget}``.
+    """A prompt with placeholders ``{query}``, ``{duration}`` and ``{budget}``.
 
     Args:
-        name: Which one it is, such as ``ground.v1``, or the path of a file of one's own.
-        text: The text; other braces stand for themselves.
+        name: Its name, such as ``ground.v1``, or the path of a custom file.
+        text: The text; other braces are literal.
     """
 
     name: str
     text: str
 
     def fill(self, **values: str) -> str:
-        """Return the text with its places filled; a place without a value is left out."""
-        # One pass: a query that speaks of "{budget}" must not be filled itself.
+        """Return the text with its placeholders filled; those without a value are removed."""
+        # In one pass, so that a query that contains "{budget}" is not filled itself.
         return _PLACE.sub(lambda place: values.get(place.group(1), ""), self.text)
 
 
@@ -39,11 +39,11 @@ def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
 
     Args:
         purpose: ``segment``, ``frame``, ``timestamp``, ``ground`` or ``difficulty``.
-        version: A version such as ``v1``, or the path of a text file, or of a folder with such
-            files in it, each named after its purpose, as ``segment.txt``.
+        version: A version such as ``v1``, the path of a text file, or the path of a folder of
+            text files named after their purpose, such as ``segment.txt``.
 
     Raises:
-        ConfigError: If there is no such version or file, or it has no place for the query.
+        ConfigError: If there is no such version or file, or it has no ``{query}``.
     """
     if isinstance(version, str) and re.fullmatch(r"v\d{1,9}", version):
         source = files("videoseg_r1.prompts") / f"{purpose}.{version}.txt"
@@ -59,11 +59,11 @@ def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
             shown = shorten(str(path), 300)
             name, text = str(path), read_text(path, max_bytes=_MAX_BYTES)
         except (OSError, TypeError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is no path"
+            reason = getattr(error, "strerror", None) or "it is not a path"
             raise ConfigError(
                 f"cannot read the prompt {purpose!r} from {shown}: {reason}; give a "
                 "version such as 'v1', or the path of a text file, or of a folder with such files"
             ) from error
     if "{query}" not in text:
-        raise ConfigError(f"the prompt {name!r} has no place for the query: write {{query}}")
+        raise ConfigError(f"the prompt {name!r} has no placeholder for the query: add {{query}}")
     return PromptTemplate(name, text.strip())

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpcore
 
-from videoseg_vlm.server.environment import Proxy
+from videoseg_vlm.server.connection import Proxy
 
 try:
     from socksio import SOCKSError

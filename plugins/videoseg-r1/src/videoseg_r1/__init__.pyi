@@ -1,0 +1,15 @@
+from .budget import Difficulty as Difficulty
+from .budget import rate_difficulty as rate_difficulty
+from .budget import token_budget as token_budget
+from .grounder import ReasoningGrounder as ReasoningGrounder
+from .parsing.answer import Answer as Answer
+from .parsing.answer import ObjectAnswer as ObjectAnswer
+from .parsing.answer import parse_answer as parse_answer
+from .parsing.times import parse_percent as parse_percent
+from .parsing.times import parse_span as parse_span
+from .prompts import PromptTemplate as PromptTemplate
+from .prompts import load_prompt as load_prompt
+from .samplers import DirectSampler as DirectSampler
+from .samplers import HierarchicalSampler as HierarchicalSampler
+from .samplers import SegmentRandomSampler as SegmentRandomSampler
+from .samplers import TimestampSampler as TimestampSampler

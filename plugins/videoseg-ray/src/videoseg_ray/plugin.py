@@ -1,0 +1,15 @@
+"""The entry point: declares the commands. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from videoseg.plugins import Command, hookimpl
+
+__all__ = ["videoseg_commands"]
+
+
+@hookimpl
+def videoseg_commands() -> Iterable[Command]:
+    """Declare ``videoseg ray``."""
+    yield Command("ray", "videoseg_ray.cli:ray", "Evaluate and run on a Ray cluster.")

@@ -1,0 +1,11 @@
+from .conversation import fit_size as fit_size
+from .errors import ReplayError as ReplayError
+from .errors import ServerError as ServerError
+from .families import FAMILIES as FAMILIES
+from .families import Family as Family
+from .families import family_of_model as family_of_model
+from .families import family_of_type as family_of_type
+from .openai_chat import OpenAIChat as OpenAIChat
+from .recording import RecordingChat as RecordingChat
+from .recording import ReplayChat as ReplayChat
+from .transformers_chat import TransformersChat as TransformersChat

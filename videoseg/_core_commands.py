@@ -1,0 +1,17 @@
+"""The commands of the core: a table that can be read without importing anything."""
+
+from __future__ import annotations
+
+__all__ = ["CORE_COMMANDS"]
+
+CORE_COMMANDS = {
+    "run": ("videoseg.cli.run:run", "Ask a video a question; save masks and reasoning."),
+    "eval": ("videoseg.cli.eval:evaluate_benchmark", "Run a pipeline over a benchmark."),
+    "score": ("videoseg.cli.score:score", "Score predictions of any other system."),
+    "compare": ("videoseg.cli.compare:compare", "Compare evaluations of the same samples."),
+    "plugins": ("videoseg.cli.plugins:plugins", "List what is installed and what is missing."),
+    "pipelines": ("videoseg.cli.pipelines:pipelines", "List and explain ready-made pipelines."),
+    "config": ("videoseg.cli.pipelines:config", "Write, show and check pipeline files."),
+    "doctor": ("videoseg.cli.doctor:doctor", "Check that everything works on this machine."),
+}
+"""For each command, in the order of the help, its target and its summary."""
