@@ -103,7 +103,10 @@ def test_a_mask_comes_back_as_it_was_given(propagator: Sam2Propagator) -> None:
             Prompt(1, 0, mask=vs.Rle.empty((10, 10))),
             r"mask of \(10, 10\); give one of the frame's",
         ),
-        (Prompt(1, 0, embedding=Embedding("o3", (1.0,))), "only an embedding .*not taken; give"),
+        (
+            Prompt(1, 0, embedding=Embedding("o3", (1.0,))),
+            "only an embedding of 'o3'.*; give a mask",
+        ),
     ],
 )
 def test_a_prompt_that_cannot_be_used_leaves_the_others_alone(

@@ -301,7 +301,7 @@ def test_cuda_where_there_is_none() -> None:
 def test_auto_precision_is_float32_where_bfloat16_is_emulated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from videoseg_sam2.compute import use_bfloat16
+    from videoseg_sam2.network import use_bfloat16
 
     for has, expected in (({"amx_bf16": True}, True), ({"avx512_bf16": True}, True), ({}, False)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has)

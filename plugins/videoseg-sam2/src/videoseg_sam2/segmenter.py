@@ -12,13 +12,13 @@ import numpy as np
 
 from videoseg.devices import is_out_of_memory
 from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError, VideosegError
+from videoseg.propagation import prompt_problem
 from videoseg.types import BoolArray, FloatArray, ObjectMask, Prompt, Size, VideoSource
-from videoseg_sam2.compute import Precision
 from videoseg_sam2.features import FrameFeatures, encode_frame
 from videoseg_sam2.images import image_input, to_frame_size
 from videoseg_sam2.models import DEFAULT_MODEL
-from videoseg_sam2.network import Network, NetworkChoice
-from videoseg_sam2.prompts import point_inputs, prompt_problem
+from videoseg_sam2.network import Network, NetworkChoice, Precision
+from videoseg_sam2.prompts import point_inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -274,6 +274,5 @@ def _check(prompt: Prompt, size: Size) -> None:
         raise IncompatibleStagesError(
             f"{who} has only an embedding; the segmenter 'sam2' takes boxes, points and masks"
         )
-    problem = prompt_problem(prompt, size)
-    if problem is not None:
+    if problem := prompt_problem(prompt, size):
         raise ConfigError(problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +115,6 @@ class XMemPropagator:
     @property
     def capabilities(self) -> vs.PropagatorCapabilities:
         """What this propagator takes and can do."""
-        from dataclasses import replace
-
         return replace(CAPABILITIES, max_objects_per_pass=self._max_objects)
 
     def open(self, video: vs.VideoSource, *, seed: int = 0) -> XMemSession:  # noqa: ARG002
@@ -143,10 +142,10 @@ class XMemPropagator:
                 ) from error
         return XMemSession(
             video,
-            self._network,
-            self._memory,
+            self.capabilities,
+            network=self._network,
+            memory=self._memory,
             size=self._size,
-            max_objects=self._max_objects,
         )
 
     def __getstate__(self) -> dict[str, Any]:
