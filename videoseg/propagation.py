@@ -303,13 +303,11 @@ def prompt_problem(
 ) -> str:
     """Return why a prompt cannot be meant on a video; empty if it can.
 
-    Of a prompt with a mask, only the mask is looked at: it says all that the rest could.
-
     Args:
         prompt: The prompt.
         size: (height, width) of the video's frames.
         num_frames: Number of frames; None if it is not known.
-        points: Whether points outside the frame are a problem.
+        points: Whether points outside the frame are a problem; beside a mask they are not.
 
     Returns:
         One sentence for a frame after the last one, a mask of another size or without a pixel,
@@ -327,14 +325,15 @@ def prompt_problem(
             )
         if prompt.mask.area == 0:
             return f"{who} has an empty mask; leave out objects that are not visible"
-        return ""
     if prompt.box is not None and prompt.box.clipped(size) is None:
         corners = ", ".join(f"{corner:g}" for corner in prompt.box.as_tuple())
         return (
             f"{who} has a box ({corners}) outside the {width}x{height} frame (width x height); "
             "boxes are in pixels of the source frame: x1, y1, x2, y2"
         )
-    for point in (*prompt.points, *prompt.negative_points) if points else ():
+    if prompt.mask is not None or not points:
+        return ""
+    for point in (*prompt.points, *prompt.negative_points):
         if not (0 <= point.x < width and 0 <= point.y < height):
             return (
                 f"{who} has a point ({point.x:g}, {point.y:g}) outside the {width}x{height} frame "

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from videoseg.errors import ConfigError
+from videoseg.propagation import prompt_problem
 from videoseg.types import Box, Grounding, Prompt, Size, VideoSource
 
 __all__ = ["as_grounding", "check_prompts", "inside_frame"]
@@ -29,17 +30,12 @@ def check_prompts(prompts: Sequence[Prompt], video: VideoSource) -> None:
     """Make sure that prompts are about frames of this video, before any stage works.
 
     Raises:
-        ConfigError: If one is about a frame the video does not have, if its mask has another
-            size, or if its box lies outside the frame.
+        ConfigError: If one is about a frame the video does not have, if its mask is empty or of
+            another size, or if its box lies outside the frame.
     """
-    num_frames = len(video) if prompts else 0
     for prompt in prompts:
-        if prompt.frame >= num_frames:
-            raise ConfigError(
-                f"the prompt of object {prompt.object_id} is on frame {prompt.frame}, but the "
-                f"video has {num_frames}, from 0 to {num_frames - 1}"
-            )
-        inside_frame(prompt, video.size, [])
+        if problem := prompt_problem(prompt, video.size, num_frames=len(video), points=False):
+            raise ConfigError(problem)
 
 
 def inside_frame(prompt: Prompt, size: Size, warnings: list[str]) -> Prompt:
@@ -52,22 +48,17 @@ def inside_frame(prompt: Prompt, size: Size, warnings: list[str]) -> Prompt:
             of the frame, a point outside the frame.
 
     Raises:
-        ConfigError: If the box lies outside the frame, or the mask has another size.
+        ConfigError: If the box lies outside the frame, or the mask is empty or of another size.
     """
     height, width = size
     who = f"of object {prompt.object_id} on frame {prompt.frame}"
-    if prompt.mask is not None and prompt.mask.size != (height, width):
-        raise ConfigError(
-            f"the mask {who} is {prompt.mask.size[1]}x{prompt.mask.size[0]}, but the frame is "
-            f"{width}x{height}; a mask has the size of the source frame"
-        )
+    if problem := prompt_problem(prompt, size, points=False):
+        raise ConfigError(problem)
     _look_at_points(prompt, size, who, warnings)
-    if prompt.box is None:
+    box = None if prompt.box is None else prompt.box.clipped(size)
+    if prompt.box is None or box is None:
         return prompt
     named = f"the box {_corners(prompt.box)} {who}"
-    box = prompt.box.clipped(size)
-    if box is None:
-        raise ConfigError(f"{named} lies outside the {width}x{height} frame; {_UNITS}")
     # A model's box may be a fraction of a pixel too large, which nobody needs to be told.
     corners = zip(box.as_tuple(), prompt.box.as_tuple(), strict=True)
     if any(abs(inside - given) > 1 for inside, given in corners):

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 from videoseg.errors import IncompatibleStagesError
 from videoseg.pipeline.overlap import Loss, OverlapWatch, describe_losses
+from videoseg.propagation import takes_prompt
 from videoseg.stages import Direction, Propagator, PropagatorSession
 from videoseg.types import BoolArray, FrameMasks, Prompt, Rle, Size, VideoSource
 
@@ -206,13 +207,7 @@ def require_prompt_kinds(prompts: Sequence[Prompt], propagator: Propagator, name
     """Raise ``IncompatibleStagesError`` if a prompt holds nothing the propagator takes."""
     takes = propagator.capabilities
     for prompt in prompts:
-        usable = (
-            (takes.masks and prompt.mask is not None)
-            or (takes.boxes and prompt.box is not None)
-            or (takes.points and bool(prompt.points))
-            or (prompt.embedding is not None and prompt.embedding.model in takes.embeddings)
-        )
-        if not usable:
+        if not takes_prompt(prompt, takes):
             kinds = [k for k in ("masks", "boxes", "points") if getattr(takes, k)]
             raise IncompatibleStagesError(
                 f"propagator {name!r} takes {', '.join(kinds) or 'embeddings'}, which the prompt "
