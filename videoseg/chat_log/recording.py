@@ -18,7 +18,7 @@ from videoseg.chat_log.exchange import (
 )
 from videoseg.errors import ConfigError, OutputError
 from videoseg.files import expand_path
-from videoseg.stages import ChatModel
+from videoseg.stages import ChatModel, Closable, HasDevice
 from videoseg.text import printable, shorten_text
 from videoseg.types import ChatReply, Message
 
@@ -99,9 +99,13 @@ class RecordingChat:
 
     def close(self) -> None:
         """Free the other model."""
-        close = getattr(self._model, "close", None)
-        if callable(close):
-            close()
+        if isinstance(self._model, Closable):
+            self._model.close()
+
+    @property
+    def device(self) -> object:
+        """The device of the other model; None if it does not say."""
+        return self._model.device if isinstance(self._model, HasDevice) else None
 
     def __getattr__(self, name: str) -> Any:
         # Only asked for what this class lacks; a copy being made has no model yet.

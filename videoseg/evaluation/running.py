@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from videoseg.evaluation.scoring import (
     target_facts,
 )
 from videoseg.results import Segmentation
+from videoseg.stages import Closable
 from videoseg.types import VideoSource
 
 if TYPE_CHECKING:
@@ -112,9 +112,8 @@ class SampleRunner:
         return self._video
 
     def _forget(self) -> None:
-        close: Callable[[], None] | None = getattr(self._video, "close", None)
-        if close is not None:
-            close()
+        if isinstance(self._video, Closable):
+            self._video.close()
         self._video = self._video_id = None
 
     def _answer(self, video: VideoSource, sample: Sample) -> Segmentation:

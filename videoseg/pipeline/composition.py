@@ -22,7 +22,7 @@ from videoseg.errors import (
 from videoseg.pipeline.config import STAGES, PipelineConfig, Use
 from videoseg.pipeline.transfer import check_picklable
 from videoseg.plugins import RegisteredComponent, Registry
-from videoseg.stages import ChatModel, FrameSampler, Grounder, Propagator, Segmenter
+from videoseg.stages import ChatModel, Closable, FrameSampler, Grounder, Propagator, Segmenter
 from videoseg.types import PropagatorCapabilities
 
 __all__ = ["Composition", "ExchangeFile", "Stage"]
@@ -346,9 +346,8 @@ class Composition:
                 continue
             try:
                 with foreign_code():
-                    close = getattr(built, "close", None)
-                    if callable(close):
-                        close()
+                    if isinstance(built, Closable):
+                        built.close()
             except Exception as error:
                 # Its work is done, and must not be lost because it cannot be put away.
                 _logger.warning(

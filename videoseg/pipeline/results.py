@@ -11,6 +11,7 @@ from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.saving import saveable
 from videoseg.pipeline.versions import collect_versions, device_of
 from videoseg.results import Segmentation
+from videoseg.stages import HasWarnings
 from videoseg.types import Episode, Grounding, MaskTrack, Rle, Trace, VideoSource, to_dict
 
 __all__ = ["build_result"]
@@ -41,7 +42,8 @@ def build_result(
     """
     grounding, trace, unsaved = saveable(answer_of(episode), trace)
     tracks = _mask_tracks(made, episode.video, grounding)
-    warnings = [*grounding.warnings, *getattr(episode.video, "warnings", ()), *unsaved]
+    video_warnings = episode.video.warnings if isinstance(episode.video, HasWarnings) else ()
+    warnings = [*grounding.warnings, *video_warnings, *unsaved]
     if tracks and any(not track.visible_frames for track in tracks):
         warnings.append("an object was found but has no mask in any frame")
     return Segmentation(

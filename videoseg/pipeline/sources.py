@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from videoseg.stages import DecodesInOrder
 from videoseg.types import VideoSource
 
 __all__ = ["expect_all_frames", "first_frames_of"]
@@ -10,9 +11,8 @@ __all__ = ["expect_all_frames", "first_frames_of"]
 def expect_all_frames(video: VideoSource) -> None:
     """Tell a video that all of its frames will be read."""
     # Sources of other packages need not be able to make use of it.
-    expect = getattr(video, "decode_in_order", None)
-    if callable(expect):
-        expect()
+    if isinstance(video, DecodesInOrder):
+        video.decode_in_order()
 
 
 def first_frames_of(video: VideoSource, num_frames: int) -> VideoSource:

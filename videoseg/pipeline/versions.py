@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 
 from videoseg._interruption import foreign_code
+from videoseg.stages import HasDevice
 from videoseg.text import shorten_text
 
 __all__ = ["collect_versions", "device_of"]
@@ -44,7 +45,7 @@ def device_of(stages: Iterable[object]) -> str:
 def _device(stage: object) -> str:
     try:
         with foreign_code():
-            device = getattr(stage, "device", None)
+            device = stage.device if isinstance(stage, HasDevice) else None
             return "" if device is None else shorten_text(str(device))
     except Exception as error:
         # By now the masks are made, and where they were made is the least of them.

@@ -8,6 +8,7 @@ from typing import Any
 
 from videoseg._interruption import describe_error, foreign_code
 from videoseg.errors import ConfigError, MissingWeightsError, PluginLoadError, VideosegError
+from videoseg.stages import Closable
 from videoseg.text import shorten
 
 __all__ = ["call_factory", "find_problems"]
@@ -81,9 +82,8 @@ class _StandIn:
 def _let_go(built: object) -> None:
     try:
         with foreign_code():
-            close = getattr(built, "close", None)
-            if callable(close):
-                close()
+            if isinstance(built, Closable):
+                built.close()
     except Exception:
         # It was never used; whoever uses it hears of this.
         return

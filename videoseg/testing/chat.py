@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from videoseg.stages import ChatModel
-from videoseg.testing.checks import check, global_randomness_untouched
+from videoseg.testing.checks import StageContract, check, global_randomness_untouched
 from videoseg.testing.clips import moving_square
 from videoseg.types import ChatReply, ImagePart, Message, MessagePart, Size, TextPart
 
@@ -19,7 +19,7 @@ __all__ = ["ChatContract"]
 _SPACE = re.compile(r"(?:pixels_of_resized|per_mille|unit|square\([1-9]\d*\))(?:_yx)?")
 
 
-class ChatContract:
+class ChatContract(StageContract[ChatModel]):
     """What ``videoseg.stages.ChatModel`` asks for. Subclass it and give ``make``.
 
     Attributes:
@@ -29,13 +29,10 @@ class ChatContract:
         image_sizes: Sizes of the images that are shown.
     """
 
+    stage = "chat model"
     max_tokens: ClassVar[int] = 16
     repeatable: ClassVar[bool] = True
     image_sizes: ClassVar[tuple[Size, ...]] = ((48, 64), (33, 47))
-
-    def make(self) -> ChatModel:
-        """Return a chat model."""
-        raise NotImplementedError("give your contract test a make() that returns the chat model")
 
     def test_is_a_chat_model(self) -> None:
         check(
@@ -132,12 +129,6 @@ class ChatContract:
     def test_leaves_shared_random_numbers_alone(self) -> None:
         with global_randomness_untouched("a chat model"):
             self._chat([_say("user", "A number?")], temperature=1.0)
-
-    def test_close_may_be_called_twice(self) -> None:
-        close = getattr(self.make(), "close", None)
-        if callable(close):
-            close()
-            close()
 
     def _chat(
         self,

@@ -4,20 +4,35 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
 
 from videoseg.errors import PropagationError
+from videoseg.masks import iou
 from videoseg.stages import Direction, Propagator, PropagatorSession
-from videoseg.testing.checks import check, check_mask, global_randomness_untouched, iou, refuses
-from videoseg.testing.clips import ToyClip, moving_square, passing_squares
-from videoseg.testing.propagator_memory import PropagatorMemoryTests
-from videoseg.testing.rendered import LiveSource
+from videoseg.testing.checks import (
+    StageContract,
+    check,
+    check_mask,
+    global_randomness_untouched,
+    refuses,
+)
+from videoseg.testing.clips import (
+    LiveSource,
+    RenderedSource,
+    ToyClip,
+    moving_square,
+    passing_squares,
+)
 from videoseg.types import (
     Box,
     Embedding,
+    Frame,
     FrameMasks,
     Prompt,
     PropagatorCapabilities,
@@ -31,7 +46,7 @@ __all__ = ["PropagatorContract"]
 _PROMPT_KINDS = ("mask", "box", "point")
 
 
-class PropagatorContract(PropagatorMemoryTests):
+class PropagatorContract(StageContract[Propagator]):
     """What ``videoseg.stages.Propagator`` asks for. Subclass it and give ``make``.
 
     A propagator is held to what it declares: a capability that is declared must work, one
@@ -42,11 +57,17 @@ class PropagatorContract(PropagatorMemoryTests):
         least_iou: How well a plain red square on grey must be followed from its mask, as
             the mean IoU; 0 if your propagator cannot be expected to (random weights).
         registered: The capabilities in the component's declaration, if it has one.
+        memory_frames: After how many frames memory is measured, and after how many more it is
+            measured again. A propagator with a larger memory bank needs more to fill it.
+        memory_size: The size of the frames while memory is measured.
     """
 
+    stage = "propagator"
     sizes: ClassVar[tuple[Size, ...]] = ((48, 64), (33, 47), (9, 13))
     least_iou: ClassVar[float] = 0.5
     registered: ClassVar[PropagatorCapabilities | None] = None
+    memory_frames: ClassVar[tuple[int, int]] = (40, 80)
+    memory_size: ClassVar[Size] = (48, 64)
 
     # -- form ---------------------------------------------------------------------------
 
@@ -337,7 +358,65 @@ class PropagatorContract(PropagatorMemoryTests):
         with global_randomness_untouched("a propagator"):
             self._all(self.make(), moving_square(), seed=3)
 
+    # -- memory -------------------------------------------------------------------------
+
+    def test_memory_does_not_grow_with_the_video(self) -> None:
+        filled, later = self.memory_frames
+        size = self.memory_size
+        # Imports and caches that fill once, be it late in a run, must not be taken for growth.
+        self._memory_at(RenderedSource(filled, size=size), ())
+        tracemalloc.start()
+        try:
+            source = RenderedSource(filled + later, size=size)
+            before, after = self._memory_at(source, (filled, filled + later - 1))
+        finally:
+            tracemalloc.stop()
+        growth = after - before
+        per_frame = growth / later
+        # Keeping even one mask as bits would be H * W / 8 bytes for each frame.
+        limit = size[0] * size[1] / 16
+        check(
+            per_frame < limit,
+            f"memory grew by {growth:,} bytes over {later} frames ({per_frame:,.0f} for each "
+            f"frame of {size}); a session must let go of frames and masks it has yielded",
+        )
+
+    def test_a_run_does_not_read_far_ahead(self) -> None:
+        source = _Counting(400, size=self.memory_size)
+        with self.make().open(source) as session:
+            session.prompt(self._prompt(moving_square(24, size=self.memory_size), 1, 0))
+            run = iter(session.run())
+            for _ in range(5):
+                next(run)
+            read = source.furthest
+        check(
+            read < 200,
+            f"after 5 frames the session had already read frame {read}; masks must leave a "
+            "session as soon as they are made",
+        )
+
     # -- helpers ------------------------------------------------------------------------
+
+    def _memory_at(self, source: RenderedSource, frames: tuple[int, ...]) -> list[int]:
+        """Return the memory in use, in bytes, when the run reaches each of these frames."""
+        used = []
+        clip = moving_square(24, size=source.size)
+        with self.make().open(source) as session:
+            session.prompt(self._prompt(clip, 1, 0))
+            for masks in session.run():
+                if masks.frame in frames:
+                    gc.collect()
+                    used.append(tracemalloc.get_traced_memory()[0])
+        return used
+
+    def _prompt(
+        self, clip: ToyClip, object_id: int, frame: int, *, moved_to: int | None = None
+    ) -> Prompt:
+        """Return a prompt of the first kind that the propagator takes."""
+        capabilities = self.make().capabilities
+        kind = "mask" if capabilities.masks else "box" if capabilities.boxes else "point"
+        prompt = clip.prompt(object_id, frame, kind=kind)
+        return prompt if moved_to is None else replace(prompt, frame=moved_to)
 
     def _all(self, propagator: Propagator, clip: ToyClip, *, seed: int = 0) -> list[FrameMasks]:
         with propagator.open(clip.video, seed=seed) as session:
@@ -397,3 +476,13 @@ def _same(first: Sequence[FrameMasks], second: Sequence[FrameMasks]) -> bool:
         and all(np.array_equal(a.masks[key], b.masks[key]) for key in a.masks)
         for a, b in zip(first, second, strict=True)
     )
+
+
+class _Counting(RenderedSource):
+    """Remembers the last frame that was asked for."""
+
+    furthest = 0
+
+    def _painted(self, index: int) -> Frame:
+        self.furthest = max(self.furthest, index)
+        return super()._painted(index)

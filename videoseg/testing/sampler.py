@@ -7,14 +7,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from videoseg.stages import FrameSampler
-from videoseg.testing.checks import check, check_json, global_randomness_untouched
+from videoseg.testing.checks import StageContract, check, check_json, global_randomness_untouched
 from videoseg.testing.clips import moving_square
 from videoseg.types import FrameSelection, Size, VideoSource, Window
 
 __all__ = ["SamplerContract"]
 
 
-class SamplerContract:
+class SamplerContract(StageContract[FrameSampler]):
     """What ``videoseg.stages.FrameSampler`` asks for. Subclass it and give ``make``.
 
     Attributes:
@@ -22,12 +22,9 @@ class SamplerContract:
         sizes: Frame sizes that must work.
     """
 
+    stage = "sampler"
     query: ClassVar[str] = "the red square that moves to the right near the end"
     sizes: ClassVar[tuple[Size, ...]] = ((48, 64), (33, 47), (9, 13), (2, 2))
-
-    def make(self) -> FrameSampler:
-        """Return a new sampler."""
-        raise NotImplementedError("give your contract test a make() that returns the sampler")
 
     def test_is_a_sampler(self) -> None:
         check(
@@ -95,12 +92,6 @@ class SamplerContract:
             check(
                 isinstance(selection, FrameSelection), f"no selection for the query {query[:20]!r}"
             )
-
-    def test_close_may_be_called_twice(self) -> None:
-        close = getattr(self.make(), "close", None)
-        if callable(close):
-            close()
-            close()
 
     def _sample(
         self,

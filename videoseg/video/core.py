@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from videoseg.errors import VideoError
-from videoseg.stages import VideoReader
+from videoseg.stages import (
+    HasName,
+    HasWarnings,
+    InMemory,
+    RandomAccess,
+    ReadsBackward,
+    VideoReader,
+)
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.cache import FrameCache
 
@@ -94,7 +101,7 @@ class VideoCore:
     @property
     def reader_name(self) -> str:
         """The name of the reader that does the decoding."""
-        return str(getattr(self._reader, "name", self._reader_name))
+        return str(self._reader.name) if isinstance(self._reader, HasName) else self._reader_name
 
     @property
     def cache(self) -> FrameCache:
@@ -129,7 +136,7 @@ class VideoCore:
 
     def is_in_memory(self) -> bool:
         """Whether reading a frame costs no decoding, so that caching it gains nothing."""
-        return bool(getattr(self.reader(), "in_memory", False))
+        return _is_in_memory(self.reader())
 
     def decode_in_order(self) -> None:
         """From now on, decode every frame up to the one that is asked for, and keep them all.
@@ -148,7 +155,7 @@ class VideoCore:
     def read(self, index: int) -> Frame:
         """Return the frame of a non-negative index that is known to exist."""
         reader = self.reader()
-        if getattr(reader, "in_memory", False):
+        if _is_in_memory(reader):
             return reader.read(index)
         frame = self._cache.get(index)
         if frame is None and self._num_filled is not None:
@@ -161,7 +168,7 @@ class VideoCore:
 
     def _fill_up_to(self, index: int) -> None:
         reader = self.reader()
-        if getattr(reader, "random_access", False):
+        if isinstance(reader, RandomAccess) and reader.random_access:
             return
         with self._lock:
             if self._num_filled is None:
@@ -213,7 +220,7 @@ class VideoCore:
             stop -= 1
         if stop == start:
             return
-        if hasattr(reader, "iter_backward"):
+        if isinstance(reader, ReadsBackward):
             keep = self._fits(stop - start) and not self.is_in_memory()
             yield from self._decoded(range(stop - 1, start - 1, -1), keep=keep)
             return
@@ -256,7 +263,8 @@ class VideoCore:
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the reader has to say about the file."""
-        return tuple(getattr(self.reader(), "warnings", ()))
+        reader = self.reader()
+        return tuple(reader.warnings) if isinstance(reader, HasWarnings) else ()
 
     def close(self) -> None:
         """Release the reader and the cache. Closing twice does nothing."""
@@ -290,6 +298,10 @@ class VideoCore:
             _leave_to_the_parent(self._reader)
             self._reader = None
         self._process = os.getpid()
+
+
+def _is_in_memory(reader: VideoReader) -> bool:
+    return isinstance(reader, InMemory) and reader.in_memory
 
 
 def _leave_to_the_parent(thing: object) -> None:

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from videoseg.errors import ShapeError, VideoError
+from videoseg.stages import Closable
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.arrays import rgb_frame, uniform_timestamps
 
@@ -87,9 +88,8 @@ class _Intake:
     def drop(self) -> None:
         """Let go of the iterator; what was not taken from it never will be."""
         self._ended = True
-        close = getattr(self._iterator, "close", None)
-        if close is not None and self.is_owner:
-            close()
+        if isinstance(self._iterator, Closable) and self.is_owner:
+            self._iterator.close()
         self._iterator = iter(())
 
 

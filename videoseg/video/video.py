@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import VideoError
+from videoseg.stages import HasFps
 from videoseg.types import FloatArray, Frame, Size, VideoFacts
 from videoseg.video.arrays import uniform_timestamps
 from videoseg.video.core import GrowingReader, VideoCore
@@ -191,7 +192,10 @@ class Video:
         """Average frames per second."""
         rate = self._core.fixed_fps
         if rate is None:
-            rate = float(getattr(self._core.reader(), "fps", 0.0)) or self._measured_fps()
+            reader = self._core.reader()
+            rate = (
+                float(reader.fps) if isinstance(reader, HasFps) else 0.0
+            ) or self._measured_fps()
         return rate / abs(self._indices.step) if self._indices is not None else rate
 
     @property
