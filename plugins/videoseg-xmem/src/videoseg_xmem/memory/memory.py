@@ -1,4 +1,4 @@
-"""The memory of one run: what is put in, what moves on, what is read."""
+"""The memory of one run: adding frames, reading, and consolidation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from videoseg_xmem.memory.consolidation import Prototypes, choose_prototypes
-from videoseg_xmem.memory.key_frames import KeyFrame, KeyFramePool
-from videoseg_xmem.memory.long_term import LongTermKeys
-from videoseg_xmem.memory.object_group import ObjectGroup, ValueFrame
-from videoseg_xmem.memory.similarity import query_rows, top_k_softmax
+from videoseg_xmem.memory.keys import (
+    KeyFrame,
+    KeyFramePool,
+    LongTermKeys,
+    query_rows,
+    top_k_softmax,
+)
+from videoseg_xmem.memory.values import ObjectGroup, Prototypes, ValueFrame, choose_prototypes
 from videoseg_xmem.network.network import EncodedFrame
 from videoseg_xmem.options import MemoryOptions
 
