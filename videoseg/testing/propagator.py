@@ -1,4 +1,4 @@
-"""The contract of propagators as tests."""
+"""The contract of propagators."""
 
 # ruff: noqa: D102 - each test is named for what it asks for
 
@@ -49,8 +49,8 @@ _PROMPT_KINDS = ("mask", "box", "point")
 class PropagatorContract(StageContract[Propagator]):
     """What ``videoseg.stages.Propagator`` asks for. Subclass it and give ``make``.
 
-    A propagator is held to what it declares: a capability that is declared must work, one
-    that is not must be refused with a ``PropagationError``.
+    A capability that is declared must work; what needs another one must be refused with a
+    ``PropagationError``.
 
     Attributes:
         sizes: Frame sizes that must work.
@@ -129,8 +129,7 @@ class PropagatorContract(StageContract[Propagator]):
         if not self.make().capabilities.backward:
             return
         clip = moving_square()
-        with self.make().open(clip.video) as session:
-            session.prompt(self._prompt(clip, 1, 5))
+        with self._opened(clip.video, self._prompt(clip, 1, 5)) as session:
             forward = [m.frame for m in self._run(session, clip.video)]
             backward = [m.frame for m in self._run(session, clip.video, direction="backward")]
         check(
@@ -153,8 +152,7 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_follows_a_plain_square(self) -> None:
         clip = moving_square()
-        with self.make().open(clip.video) as session:
-            session.prompt(self._prompt(clip, 1, 0))
+        with self._opened(clip.video, self._prompt(clip, 1, 0)) as session:
             scores = [
                 iou(masks.masks[1], clip.masks[1][masks.frame])
                 for masks in self._run(session, clip.video)
@@ -177,9 +175,7 @@ class PropagatorContract(StageContract[Propagator]):
             return
         alone = [1]
         for prompt_order in (prompts, prompts[::-1]):
-            with self.make().open(clip.video) as session:
-                for prompt in prompt_order:
-                    session.prompt(prompt)
+            with self._opened(clip.video, *prompt_order) as session:
                 seen = {m.frame: sorted(m.masks) for m in self._run(session, clip.video)}
             check(
                 all(ids == (alone if frame < 6 else [1, 2]) for frame, ids in seen.items()),
@@ -192,24 +188,22 @@ class PropagatorContract(StageContract[Propagator]):
             return
         clip = passing_squares()
         seen: dict[int, list[int]] = {}
-        with self.make().open(clip.video) as session:
-            session.prompt(self._prompt(clip, 1, 0))
+        with self._opened(clip.video, self._prompt(clip, 1, 0)) as session:
             for masks in self._run(session, clip.video):
                 seen[masks.frame] = sorted(masks.masks)
                 if masks.frame == 3:
                     session.prompt(self._prompt(clip, 2, 7))
         check(
             all(ids == ([1] if frame < 7 else [1, 2]) for frame, ids in seen.items()),
-            f"an object prompted for frame 7 during the run must come from there on, got {seen}",
+            f"an object prompted for frame 7 during the run must appear from there on, got {seen}",
         )
 
-    def test_objects_are_not_taken_for_one_another(self) -> None:
+    def test_objects_are_not_confused(self) -> None:
         if self.least_iou == 0 or not _holds(self.make().capabilities, 2):
             return
         clip = passing_squares()
-        with self.make().open(clip.video) as session:
-            for object_id in (1, 2):
-                session.prompt(self._prompt(clip, object_id, 0))
+        both = [self._prompt(clip, object_id, 0) for object_id in (1, 2)]
+        with self._opened(clip.video, *both) as session:
             for masks in self._run(session, clip.video):
                 for object_id, other in ((1, 2), (2, 1)):
                     own = iou(masks.masks[object_id], clip.masks[object_id][masks.frame])
@@ -234,8 +228,7 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_masks_already_yielded_do_not_change(self) -> None:
         clip = moving_square()
-        with self.make().open(clip.video) as session:
-            session.prompt(self._prompt(clip, 1, 0))
+        with self._opened(clip.video, self._prompt(clip, 1, 0)) as session:
             kept = [(m.masks[1], m.masks[1].copy()) for m in self._run(session, clip.video)]
         check(
             all(np.array_equal(mask, copy) for mask, copy in kept),
@@ -244,7 +237,7 @@ class PropagatorContract(StageContract[Propagator]):
 
     # -- prompts ------------------------------------------------------------------------
 
-    def test_takes_what_it_declares_and_refuses_the_rest(self) -> None:
+    def test_takes_the_declared_kinds_of_prompts_only(self) -> None:
         clip = moving_square()
         takes = _taken(self.make().capabilities)
         check(
@@ -261,11 +254,11 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_refuses_embeddings_of_unknown_models(self) -> None:
         clip = moving_square()
-        prompt = Prompt(1, 0, embedding=Embedding("a model nobody knows", (0.0, 1.0)))
+        prompt = Prompt(1, 0, embedding=Embedding("an unknown model", (0.0, 1.0)))
         with refuses(PropagationError, "an embedding of an unknown model"):
             self._frames(clip, [prompt])
 
-    def test_refuses_prompts_that_cannot_be_meant(self) -> None:
+    def test_refuses_prompts_that_do_not_fit_the_video(self) -> None:
         clip = moving_square()
         height, width = clip.size
         empty = Rle.encode(np.zeros(clip.size, dtype=bool))
@@ -308,36 +301,35 @@ class PropagatorContract(StageContract[Propagator]):
         if not self.make().capabilities.live:
             return
         source = LiveSource(10, period=12)
-        with self.make().open(source) as session:
-            session.prompt(self._prompt(moving_square(), 1, 0))
+        with self._opened(source, self._prompt(moving_square(), 1, 0)) as session:
             frames = [masks.frame for masks in self._run(session, source)]
-        check(frames == list(range(10)), f"a live run must go on to the end, got {frames}")
+        check(frames == list(range(10)), f"a live run must reach the end, got {frames}")
 
     # -- sessions -----------------------------------------------------------------------
 
     def test_the_same_seed_gives_the_same_masks(self) -> None:
         clip = moving_square()
-        first, second = (self._all(self.make(), clip, seed=5) for _ in range(2))
+        first, second = (self._all(clip, seed=5) for _ in range(2))
         check(_same(first, second), "seed 5 gave different masks in two sessions")
 
-    def test_sessions_do_not_disturb_one_another(self) -> None:
+    def test_sessions_are_independent(self) -> None:
         one, other = moving_square(), passing_squares()
-        alone = self._all(self.make(), one)
+        alone = self._all(one)
         shared = self.make()
         interleaved: list[FrameMasks] = []
-        with shared.open(one.video) as first, shared.open(other.video) as second:
-            first.prompt(self._prompt(one, 1, 0))
-            second.prompt(self._prompt(other, 2, 0))
+        with (
+            self._opened(one.video, self._prompt(one, 1, 0), propagator=shared) as first,
+            self._opened(other.video, self._prompt(other, 2, 0), propagator=shared) as second,
+        ):
             others = self._run(second, other.video)
             for masks in self._run(first, one.video):
                 interleaved.append(masks)
                 next(others, None)
         check(_same(alone, interleaved), "a session gave other masks because another was open")
 
-    def test_a_closed_session_refuses_to_go_on(self) -> None:
+    def test_a_closed_session_refuses_prompts_and_runs(self) -> None:
         clip = moving_square()
-        session = self.make().open(clip.video)
-        session.prompt(self._prompt(clip, 1, 0))
+        session = self._opened(clip.video, self._prompt(clip, 1, 0))
         session.close()
         session.close()
         with refuses(PropagationError, "a prompt after close()"):
@@ -347,23 +339,22 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_leaving_the_block_closes_the_session(self) -> None:
         clip = moving_square()
-        with self.make().open(clip.video) as session:
-            session.prompt(self._prompt(clip, 1, 0))
-            # A run that is given up half-way must not keep the session from closing.
+        with self._opened(clip.video, self._prompt(clip, 1, 0)) as session:
+            # A run that is left before its end must not keep the session from closing.
             next(iter(session.run()))
         with refuses(PropagationError, "a run after the block"):
             next(iter(session.run()), None)
 
     def test_leaves_shared_random_numbers_alone(self) -> None:
         with global_randomness_untouched("a propagator"):
-            self._all(self.make(), moving_square(), seed=3)
+            self._all(moving_square(), seed=3)
 
     # -- memory -------------------------------------------------------------------------
 
     def test_memory_does_not_grow_with_the_video(self) -> None:
         filled, later = self.memory_frames
         size = self.memory_size
-        # Imports and caches that fill once, be it late in a run, must not be taken for growth.
+        # Imports and caches that fill once, even late in a run, must not count as growth.
         self._memory_at(RenderedSource(filled, size=size), ())
         tracemalloc.start()
         try:
@@ -378,13 +369,14 @@ class PropagatorContract(StageContract[Propagator]):
         check(
             per_frame < limit,
             f"memory grew by {growth:,} bytes over {later} frames ({per_frame:,.0f} for each "
-            f"frame of {size}); a session must let go of frames and masks it has yielded",
+            f"frame of {size}); a session must not keep frames and masks that it has yielded",
         )
 
     def test_a_run_does_not_read_far_ahead(self) -> None:
         source = _Counting(400, size=self.memory_size)
-        with self.make().open(source) as session:
-            session.prompt(self._prompt(moving_square(24, size=self.memory_size), 1, 0))
+        with self._opened(
+            source, self._prompt(moving_square(24, size=self.memory_size), 1, 0)
+        ) as session:
             run = iter(session.run())
             for _ in range(5):
                 next(run)
@@ -401,8 +393,7 @@ class PropagatorContract(StageContract[Propagator]):
         """Return the memory in use, in bytes, when the run reaches each of these frames."""
         used = []
         clip = moving_square(24, size=source.size)
-        with self.make().open(source) as session:
-            session.prompt(self._prompt(clip, 1, 0))
+        with self._opened(source, self._prompt(clip, 1, 0)) as session:
             for masks in session.run():
                 if masks.frame in frames:
                     gc.collect()
@@ -418,9 +409,24 @@ class PropagatorContract(StageContract[Propagator]):
         prompt = clip.prompt(object_id, frame, kind=kind)
         return prompt if moved_to is None else replace(prompt, frame=moved_to)
 
-    def _all(self, propagator: Propagator, clip: ToyClip, *, seed: int = 0) -> list[FrameMasks]:
-        with propagator.open(clip.video, seed=seed) as session:
-            session.prompt(self._prompt(clip, 1, 0))
+    def _opened(
+        self,
+        video: VideoSource,
+        *prompts: Prompt,
+        propagator: Propagator | None = None,
+        seed: int = 0,
+    ) -> PropagatorSession:
+        """Return a session, of a new propagator by default, that was given these prompts."""
+        session = (propagator or self.make()).open(video, seed=seed)
+        for prompt in prompts:
+            session.prompt(prompt)
+        return session
+
+    def _all(
+        self, clip: ToyClip, *, propagator: Propagator | None = None, seed: int = 0
+    ) -> list[FrameMasks]:
+        first = self._prompt(clip, 1, 0)
+        with self._opened(clip.video, first, propagator=propagator, seed=seed) as session:
             return list(self._run(session, clip.video))
 
     def _frames(
@@ -431,9 +437,7 @@ class PropagatorContract(StageContract[Propagator]):
         direction: Direction = "forward",
         stop: int | None = None,
     ) -> list[int]:
-        with self.make().open(clip.video) as session:
-            for prompt in prompts:
-                session.prompt(prompt)
+        with self._opened(clip.video, *prompts) as session:
             run = self._run(session, clip.video, direction=direction, stop=stop)
             return [masks.frame for masks in run]
 

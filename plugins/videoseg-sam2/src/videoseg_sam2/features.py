@@ -1,4 +1,4 @@
-"""What the image encoder makes of one frame."""
+"""The image encoder's features of one frame."""
 
 from __future__ import annotations
 

@@ -66,8 +66,8 @@ def image_input(frame: Frame, side: int) -> Tensor:
 def mask_input(mask: BoolArray, side: int) -> Tensor:
     """Return a mask at the network's input size: 0 or 1, shape (1, 1, side, side), float32.
 
-    Something is left of every mask that is not empty: an object too small to survive
-    shrinking would count as not in sight.
+    A mask that is not empty keeps at least one pixel: an object too small to survive shrinking
+    would count as not visible.
     """
     import torch
     from torch.nn import functional

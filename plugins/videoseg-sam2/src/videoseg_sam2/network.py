@@ -1,4 +1,4 @@
-"""Which network, with which weights, where: checked early, loaded late and shared."""
+"""The network with its weights on a device: checked early, loaded late, and shared."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["Network", "NetworkChoice", "Precision", "extra_prompt", "use_bfloat1
 Precision: TypeAlias = Literal["float32", "bfloat16", "auto"]
 _PRECISIONS = ("float32", "bfloat16", "auto")
 
-# As the package's own predictors set them, whatever the configuration file says.
+# As the package's own predictors set them; these override the configuration file.
 _DECODER_OVERRIDES = {
     "dynamic_multimask_via_stability": True,
     "dynamic_multimask_stability_delta": 0.05,
@@ -44,7 +44,7 @@ extra_prompt: ContextVar[torch.Tensor | None] = ContextVar("extra_prompt", defau
 
 @dataclass(frozen=True, slots=True)
 class NetworkChoice:
-    """What a user asked for; see ``Sam2Propagator`` for the options.
+    """The options that choose a network; see ``Sam2Propagator``.
 
     Raises:
         ConfigError: If an option is not allowed, or the device is not there.
@@ -107,7 +107,7 @@ class NetworkChoice:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What makes two networks the same."""
+    """The key under which networks share their parameters."""
 
     config: Path
     checkpoint: Path | None
@@ -158,7 +158,7 @@ class Network:
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Call the modules in their own precision, whatever the program around has set."""
+        """Compute in the network's own precision, whatever the calling program has set."""
         import torch
 
         kind = self.device.type
@@ -170,7 +170,7 @@ class Network:
         return {**self.__dict__, "_modules": None}
 
     def close(self) -> None:
-        """Let go of the parameters; they are loaded again when next asked for."""
+        """Release the parameters; they are loaded again when next needed."""
         self._modules = None
 
 
@@ -196,7 +196,7 @@ def _load(source: _Source, name: str) -> Any:
     import torch
 
     with torch_defaults():
-        # The constructors draw random numbers, which is nobody else's business.
+        # The constructors draw random numbers; the global generator must not notice.
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which seeds GPUs, too.
             torch.default_generator.manual_seed(0)

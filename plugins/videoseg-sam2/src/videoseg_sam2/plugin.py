@@ -1,4 +1,4 @@
-"""What videoseg finds through the entry point. Declaring imports nothing heavy."""
+"""The hooks of the plug-in. Imports nothing heavy."""
 
 from __future__ import annotations
 

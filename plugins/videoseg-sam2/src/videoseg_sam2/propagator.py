@@ -127,5 +127,5 @@ class Sam2Propagator:
         )
 
     def close(self) -> None:
-        """Let go of the weights; they are read again when a session is next opened."""
+        """Release the weights; they are read again when a session is next opened."""
         self._network.close()

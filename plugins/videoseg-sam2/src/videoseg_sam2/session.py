@@ -90,7 +90,7 @@ class Sam2Session(SessionBase):
         )
         memory.prompts[prompt.frame] = KnownPrompt(prompt, self._first_run_for(prompt), refines)
         if self._position is None:
-            # Frames of an earlier run were found without this prompt.
+            # The outputs of an earlier run do not know this prompt.
             memory.passed.clear()
 
     def propagate(self, frames: FrameRun) -> Iterator[tuple[int, Mapping[int, BoolArray]]]:
@@ -188,7 +188,7 @@ class Sam2Session(SessionBase):
         if run != self._run_number:
             raise PropagationError(
                 "this run has ended because another one was begun in the same session; open a "
-                "session for each of two runs that go on at the same time"
+                "session for each of two simultaneous runs"
             )
 
     def _advance(self, frame: int, picture: Frame, *, reverse: bool) -> dict[int, Tensor]:
@@ -215,7 +215,7 @@ class Sam2Session(SessionBase):
             return self._nothing()[0, 0]
 
     def _condition(self, memories: list[ObjectMemory], frame: int, picture: Frame) -> None:
-        """Segment prompted frames that have not been yet."""
+        """Segment the prompted frames that have not been segmented yet."""
         waiting = [
             (prompted, memory)
             for memory in memories
@@ -265,7 +265,7 @@ class Sam2Session(SessionBase):
             self._lose(memory, frame, error)
             return self._nothing()
         logits = _required(output.logits)
-        # What has been yielded is not looked at again.
+        # Logits that have been yielded are not needed again.
         output.logits = None
         memory.passed[frame] = output
         return logits
@@ -278,7 +278,7 @@ class Sam2Session(SessionBase):
         return self._tracker.condition(features, prompt)
 
     def _guide(self, memory: ObjectMemory, frame: int) -> Prompt | None:
-        """Return the nearest prompt with an embedding that is taken."""
+        """Return the nearest prompt whose embedding the propagator takes."""
         guides = [known.prompt for known in memory.prompts.values() if self._guides(known.prompt)]
         return min(guides, key=lambda prompt: abs(prompt.frame - frame), default=None)
 
@@ -289,7 +289,7 @@ class Sam2Session(SessionBase):
 
     def _encoded(self, frame: int, picture: Frame) -> FrameFeatures:
         if self._features is None or self._features[0] != frame:
-            # Two frames' features are never held at once.
+            # Released first, so that the features of two frames never exist at once.
             self._features = None
             image = video_input(np.asarray(picture), self._network.modules.image_size)
             self._features = (frame, encode_frame(self._network, image))
@@ -305,13 +305,13 @@ class Sam2Session(SessionBase):
         return one.expand(1, 1, *self.video.size)
 
     def _lose(self, memory: ObjectMemory, frame: int, error: Exception) -> None:
-        """Give up one object if memory ran out; other errors go on."""
+        """Give up one object if memory ran out; raise any other error."""
         if not is_out_of_memory(error):
             raise error
         import torch
 
         if self._features is None:
-            # Not even the frame itself fits, so no object can go on.
+            # Not even the frame's features fit, so no object can be propagated.
             self._raise_out_of_memory(f"on frame {frame}", error)
         memory.lost_at = frame
         memory.passed.clear()
@@ -329,7 +329,7 @@ class Sam2Session(SessionBase):
 
     def _raise_out_of_memory(self, where: str, error: Exception | None = None) -> NoReturn:
         raise PropagationError(
-            f"memory of {self._network.device} ran out {where}. Masks already given stay valid. "
+            f"memory of {self._network.device} ran out {where}. Masks yielded so far are valid. "
             f"To need less: {_LESS_MEMORY}"
         ) from error
 

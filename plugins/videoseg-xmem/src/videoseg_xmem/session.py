@@ -105,7 +105,7 @@ def _step(
         if object_id in given:
             continue
         for other in given.values():
-            # Resizing must not give away pixels that were said to be another object's.
+            # Resizing must not take pixels from the given mask of another object.
             mask &= ~other
     return masks | given
 
