@@ -1,6 +1,6 @@
-"""The contract of chat models as tests."""
+"""The contract of chat models."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SPACE = re.compile(r"(?:pixels_of_resized|per_mille|unit|square\([1-9]\d*\))(?:
 
 
 class ChatContract(StageContract[ChatModel]):
-    """What ``videoseg.stages.ChatModel`` asks for. Subclass it and give ``make``.
+    """What ``videoseg.stages.ChatModel`` asks for. Subclass it and implement ``make``.
 
     Attributes:
         max_tokens: Upper bound on the tokens of each answer asked for; keep it small.
@@ -75,7 +75,7 @@ class ChatContract(StageContract[ChatModel]):
             check(
                 not (reply.coordinate_space or "").startswith("pixels_of_resized")
                 or len(reply.image_sizes) > 0,
-                "coordinates in pixels_of_resized need image_sizes, or nobody can use them",
+                "coordinates in pixels_of_resized cannot be used without image_sizes",
             )
 
     def test_an_image_is_not_shown_larger_than_allowed(self) -> None:

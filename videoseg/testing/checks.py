@@ -1,6 +1,6 @@
-"""Checks, and the base class of the contract tests of stages."""
+"""Checks, and the base class of contract tests."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ def square_mask(
 ) -> BoolArray:
     """Return where the square of one object is on one frame, shape (H, W).
 
-    Each object has a lane of its own and goes back and forth along it, so that a clip may be
-    of any length; even ids begin on the right.
+    Each object moves back and forth in its own lane, so that a clip may be of any length; even
+    ids begin on the right.
     """
     height, width = size
     lane = height / num_objects
@@ -111,14 +111,14 @@ def paint(index: int, *, size: Size, num_objects: int = 1, num_frames: int = 12)
 
 @lru_cache(maxsize=8)
 def _ground(size: Size) -> Frame:
-    # It has texture, so that motion can be measured, and is the same on every frame.
+    # Textured, so that motion can be measured, and the same on every frame.
     noise = np.random.default_rng(7).integers(-14, 15, size=(*size, 1))
     ground: Frame = np.clip(_GROUND + noise, 0, 255).repeat(3, axis=2).astype(np.uint8)
     return ground
 
 
 def moving_square(num_frames: int = 12, *, size: Size = (48, 64)) -> ToyClip:
-    """Return a clip of a red square that goes from left to right.
+    """Return a clip of a red square that moves from left to right.
 
     Example:
         >>> clip = moving_square(3, size=(9, 13))
@@ -131,7 +131,7 @@ def moving_square(num_frames: int = 12, *, size: Size = (48, 64)) -> ToyClip:
 def passing_squares(
     num_frames: int = 12, *, size: Size = (64, 80), num_objects: int = 2
 ) -> ToyClip:
-    """Return a clip of squares that pass each other in lanes of their own.
+    """Return a clip of squares that pass each other in separate lanes.
 
     Args:
         num_frames: Length.
@@ -167,13 +167,13 @@ def _clip(num_frames: int, size: Size, num_objects: int) -> ToyClip:
 
 
 class RenderedSource:
-    """A ``VideoSource`` that paints each frame when it is asked for and keeps none.
+    """A ``VideoSource`` that paints each frame on demand and keeps none.
 
     Args:
         num_frames: Length.
         size: (height, width).
         num_objects: From 1 to 3 squares.
-        period: In how many frames a square crosses the picture.
+        period: Number of frames in which a square crosses the picture.
     """
 
     def __init__(
@@ -256,7 +256,7 @@ class RenderedSource:
 
 
 class LiveSource(RenderedSource):
-    """A rendered source whose length nobody is told: it can only be read forward."""
+    """A rendered source of unknown length: it can only be read forward."""
 
     @property
     def num_frames(self) -> int | None:
@@ -272,15 +272,15 @@ class LiveSource(RenderedSource):
         """Yield (index, frame) from start on.
 
         Raises:
-            VideoError: If it is to be read backwards.
+            VideoError: If it is read backward.
         """
         if reverse:
-            raise VideoError("a live source cannot be read backwards")
+            raise VideoError("a live source cannot be read backward")
         yield from super().iter_frames(start, stop)
 
     @property
     def timestamps(self) -> FloatArray:
-        """Times of the frames so far; a live source cannot tell them all.
+        """Times of all frames, which a live source does not know.
 
         Raises:
             VideoError: Always.
@@ -288,7 +288,7 @@ class LiveSource(RenderedSource):
         raise VideoError("a live source has no timestamps before it has ended")
 
     def facts(self) -> VideoFacts:
-        """Refuse: the length is not known.
+        """Return what a result records, which a live source does not know.
 
         Raises:
             VideoError: Always.

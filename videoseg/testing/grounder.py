@@ -1,6 +1,6 @@
-"""The contract of grounders as tests."""
+"""The contract of grounders."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ __all__ = ["GrounderContract"]
 
 
 class GrounderContract(StageContract[Grounder]):
-    """What ``videoseg.stages.Grounder`` asks for. Subclass it and give ``make``.
+    """What ``videoseg.stages.Grounder`` asks for. Subclass it and implement ``make``.
 
     Attributes:
-        queries: What is asked of a clip with a red square, some of it not there.
+        queries: Queries for a clip with a red square, some for objects that are not there.
         sizes: Frame sizes that must work.
     """
 
@@ -124,7 +124,7 @@ class GrounderContract(StageContract[Grounder]):
         self._step(grounder, other)
         check(
             _comparable(self._step(grounder, one)) == alone,
-            "what a grounder said about one episode must not depend on another",
+            "what a grounder answers in one episode must not depend on another",
         )
 
     def test_leaves_shared_random_numbers_alone(self) -> None:

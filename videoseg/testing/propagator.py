@@ -1,6 +1,6 @@
 """The contract of propagators."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _PROMPT_KINDS = ("mask", "box", "point")
 
 
 class PropagatorContract(StageContract[Propagator]):
-    """What ``videoseg.stages.Propagator`` asks for. Subclass it and give ``make``.
+    """What ``videoseg.stages.Propagator`` asks for. Subclass it and implement ``make``.
 
     A capability that is declared must work; what needs another one must be refused with a
     ``PropagationError``.

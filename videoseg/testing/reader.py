@@ -1,6 +1,6 @@
-"""The contract of video readers as tests."""
+"""The contract of video readers."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _BITS = 6
 
 
 class ReaderContract:
-    """What ``videoseg.stages.VideoReader`` asks for. Subclass it and give ``make``.
+    """What ``videoseg.stages.VideoReader`` asks for. Subclass it and implement ``make``.
 
-    Every frame of the test clip carries its own number as black and white stripes, so that
-    a frame that comes instead of another is noticed.
+    Every frame of the test clip shows its number as black and white stripes, so that a frame
+    returned in place of another is noticed.
 
     Attributes:
         suffix: The file type that is read.
@@ -88,7 +88,7 @@ class ReaderContract:
                 count += 1
             check(count == 20, f"read() in between ended an iteration after {count} of 20 frames")
 
-    def test_an_iteration_may_be_given_up(self) -> None:
+    def test_an_iteration_may_be_left(self) -> None:
         with self._clip(20) as reader:
             next(iter(reader.iter_frames(5, 20)))
             self._check_frame(reader.read(2), 2, reader.size)
@@ -111,7 +111,7 @@ class ReaderContract:
         with self._clip(5) as reader, refuses(VideoError, "frame 5 of 5"):
             reader.read(5)
 
-    def test_refuses_what_is_no_video(self) -> None:
+    def test_refuses_files_that_are_no_videos(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             missing = Path(folder, f"missing{self.suffix}")
             empty = Path(folder, f"empty{self.suffix}")

@@ -1,6 +1,6 @@
-"""The contract of samplers as tests."""
+"""The contract of samplers."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["SamplerContract"]
 
 
 class SamplerContract(StageContract[FrameSampler]):
-    """What ``videoseg.stages.FrameSampler`` asks for. Subclass it and give ``make``.
+    """What ``videoseg.stages.FrameSampler`` asks for. Subclass it and implement ``make``.
 
     Attributes:
-        query: What is asked; change it if your sampler depends on it.
+        query: The query; change it if your sampler depends on it.
         sizes: Frame sizes that must work.
     """
 
@@ -70,7 +70,7 @@ class SamplerContract(StageContract[FrameSampler]):
         sampler = self.make()
         for seed in (0, 1, 12345):
             first = self._sample(sampler, video, Window(2, 18), seed=seed)
-            # Another call in between must leave no trace.
+            # Another call in between must not matter.
             self._sample(sampler, video, Window(0, 5), seed=seed + 1)
             again = self._sample(sampler, video, Window(2, 18), seed=seed)
             other = self._sample(self.make(), video, Window(2, 18), seed=seed)

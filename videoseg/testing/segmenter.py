@@ -1,6 +1,6 @@
-"""The contract of segmenters as tests."""
+"""The contract of segmenters."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["SegmenterContract"]
 
 
 class SegmenterContract(StageContract[Segmenter]):
-    """What ``videoseg.stages.Segmenter`` asks for. Subclass it and give ``make``.
+    """What ``videoseg.stages.Segmenter`` asks for. Subclass it and implement ``make``.
 
     Attributes:
         sizes: Frame sizes that must work.
