@@ -208,6 +208,14 @@ def swallows(self, prompt):
         self.frames.setdefault(prompt.object_id, []).append(min(prompt.frame, 11))
 
 
+class ClosesOnce(ByColor):
+    closed = False
+
+    def close(self):
+        assert not self.closed
+        self.closed = True
+
+
 _SHARED = {}
 
 
@@ -253,6 +261,7 @@ class SharesColors(ColorSession):
         (propagator(SharesColors), "test_sessions_are_independent"),
         (broken(close=stays_open), "test_a_closed_session_refuses_prompts_and_runs"),
         (broken(close=stays_open), "test_leaving_the_block_closes_the_session"),
+        (ClosesOnce, "test_close_may_be_called_twice"),
     ],
 )
 def test_broken_propagators_are_noticed(stage, noticed_by):

@@ -69,44 +69,53 @@ class ToyClip:
         return Prompt(object_id, frame, points=(box.center,))
 
 
-def square_mask(
-    index: int, *, size: Size, object_id: int = 1, num_objects: int = 1, num_frames: int = 12
-) -> BoolArray:
-    """Return where the square of one object is on one frame, shape (H, W).
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """Squares that move back and forth, each in its own lane; even ids begin on the right.
 
-    Each object moves back and forth in its own lane, so that a clip may be of any length; even
-    ids begin on the right.
+    Args:
+        size: (height, width) of the frames.
+        num_objects: Number of squares, from 1 to 3.
+        num_frames: Number of frames in which a square crosses the picture.
     """
-    height, width = size
-    lane = height / num_objects
-    side = max(1, min(round(lane * 0.6), round(width * 0.35)))
-    top = min(round(lane * (object_id - 1) + (lane - side) / 2), height - side)
-    room = width - side
-    # A step of at most a quarter of the side is easy to follow at any frame rate.
-    span = max(num_frames - 1, 1)
-    step = min(room / span, max(side / 4, 0.25)) if room else 0.0
-    way = (index * step) % (2 * room) if room else 0.0
-    left = round(way if way <= room else 2 * room - way)
-    if object_id % 2 == 0:
-        left = room - left
-    mask = np.zeros(size, dtype=bool)
-    mask[max(top, 0) : top + side, left : left + side] = True
-    return mask
 
+    size: Size
+    num_objects: int
+    num_frames: int
 
-def paint(index: int, *, size: Size, num_objects: int = 1, num_frames: int = 12) -> Frame:
-    """Return one frame of the clip that ``square_mask`` describes, shape (H, W, 3)."""
-    frame = _ground(size).copy()
-    for object_id in range(1, num_objects + 1):
-        mask = square_mask(
-            index,
-            size=size,
-            object_id=object_id,
-            num_objects=num_objects,
-            num_frames=num_frames,
-        )
-        frame[mask] = _COLORS[(object_id - 1) % len(_COLORS)]
-    return frame
+    def mask(self, index: int, object_id: int) -> BoolArray:
+        """Return where one square is on one frame, shape (H, W)."""
+        height, width = self.size
+        lane = height / self.num_objects
+        side = max(1, min(round(lane * 0.6), round(width * 0.35)))
+        top = min(round(lane * (object_id - 1) + (lane - side) / 2), height - side)
+        room = width - side
+        # A step of at most a quarter of the side is easy to follow at any frame rate.
+        step = min(room / max(self.num_frames - 1, 1), max(side / 4, 0.25)) if room else 0.0
+        way = (index * step) % (2 * room) if room else 0.0
+        left = round(way if way <= room else 2 * room - way)
+        if object_id % 2 == 0:
+            left = room - left
+        mask = np.zeros(self.size, dtype=bool)
+        mask[max(top, 0) : top + side, left : left + side] = True
+        return mask
+
+    def frame(self, index: int) -> Frame:
+        """Return one frame, shape (H, W, 3)."""
+        frame = _ground(self.size).copy()
+        for object_id in range(1, self.num_objects + 1):
+            frame[self.mask(index, object_id)] = _COLORS[(object_id - 1) % len(_COLORS)]
+        return frame
+
+    def clip(self) -> ToyClip:
+        """Return all frames as a video, with the masks."""
+        indices = range(self.num_frames)
+        masks = {
+            object_id: np.stack([self.mask(index, object_id) for index in indices])
+            for object_id in range(1, self.num_objects + 1)
+        }
+        frames = np.stack([self.frame(index) for index in indices])
+        return ToyClip(Video.from_frames(frames, fps=12, name="toy-clip"), masks)
 
 
 @lru_cache(maxsize=8)
@@ -125,7 +134,7 @@ def moving_square(num_frames: int = 12, *, size: Size = (48, 64)) -> ToyClip:
         >>> clip.num_frames, clip.size, bool(clip.masks[1].any())
         (3, (9, 13), True)
     """
-    return _clip(num_frames, size, 1)
+    return _Scene(size, 1, num_frames).clip()
 
 
 def passing_squares(
@@ -138,32 +147,7 @@ def passing_squares(
         size: (height, width).
         num_objects: From 1 to 3: red, blue, yellow.
     """
-    return _clip(num_frames, size, num_objects)
-
-
-def _clip(num_frames: int, size: Size, num_objects: int) -> ToyClip:
-    frames = np.stack(
-        [
-            paint(index, size=size, num_objects=num_objects, num_frames=num_frames)
-            for index in range(num_frames)
-        ]
-    )
-    masks = {
-        object_id: np.stack(
-            [
-                square_mask(
-                    index,
-                    size=size,
-                    object_id=object_id,
-                    num_objects=num_objects,
-                    num_frames=num_frames,
-                )
-                for index in range(num_frames)
-            ]
-        )
-        for object_id in range(1, num_objects + 1)
-    }
-    return ToyClip(Video.from_frames(frames, fps=12, name="toy-clip"), masks)
+    return _Scene(size, num_objects, num_frames).clip()
 
 
 class RenderedSource:
@@ -185,9 +169,7 @@ class RenderedSource:
         period: int = 24,
     ) -> None:
         self._num_frames = num_frames
-        self._size = size
-        self._num_objects = num_objects
-        self._period = period
+        self._scene = _Scene(size, num_objects, period)
 
     @property
     def name(self) -> str:
@@ -197,7 +179,7 @@ class RenderedSource:
     @property
     def size(self) -> Size:
         """(height, width) of every frame."""
-        return self._size
+        return self._scene.size
 
     @property
     def fps(self) -> float:
@@ -244,13 +226,11 @@ class RenderedSource:
         """Return what a result records about this video."""
         count = self._num_frames
         return VideoFacts(
-            self.name, None, count, self._size, self.fps, count / self.fps, "rendered"
+            self.name, None, count, self._scene.size, self.fps, count / self.fps, "rendered"
         )
 
     def _painted(self, index: int) -> Frame:
-        frame = paint(
-            index, size=self._size, num_objects=self._num_objects, num_frames=self._period
-        )
+        frame = self._scene.frame(index)
         frame.flags.writeable = False
         return frame
 
