@@ -124,7 +124,7 @@ class ChatContract(StageContract[ChatModel]):
             try:
                 json.dumps(dict(reply.details), allow_nan=False)
             except (TypeError, ValueError) as error:
-                raise AssertionError(f"details must be JSON-serialisable: {error}") from error
+                raise AssertionError(f"details must be JSON-serializable: {error}") from error
 
     def test_leaves_shared_random_numbers_alone(self) -> None:
         with global_randomness_untouched("a chat model"):

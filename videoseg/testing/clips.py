@@ -198,7 +198,7 @@ class RenderedSource:
         position = operator.index(index)
         if not -self._num_frames <= position < self._num_frames:
             raise VideoError(f"there is no frame {position} of {self._num_frames}", frame=position)
-        return self._painted(position % self._num_frames)
+        return self._paint(position % self._num_frames)
 
     def read(self, indices: Sequence[int]) -> list[Frame]:
         """Return several frames, in the order asked for."""
@@ -210,7 +210,7 @@ class RenderedSource:
         """Yield (index, frame) over [start, stop), or from stop - 1 down to start."""
         indices = range(self._num_frames)[start:stop]
         for index in reversed(indices) if reverse else indices:
-            yield index, self._painted(index)
+            yield index, self._paint(index)
 
     @property
     def timestamps(self) -> FloatArray:
@@ -229,7 +229,7 @@ class RenderedSource:
             self.name, None, count, self._scene.size, self.fps, count / self.fps, "rendered"
         )
 
-    def _painted(self, index: int) -> Frame:
+    def _paint(self, index: int) -> Frame:
         frame = self._scene.frame(index)
         frame.flags.writeable = False
         return frame

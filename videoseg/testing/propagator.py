@@ -54,7 +54,7 @@ class PropagatorContract(StageContract[Propagator]):
 
     Attributes:
         sizes: Frame sizes that must work.
-        least_iou: How well a plain red square on grey must be followed from its mask, as
+        least_iou: How well a plain red square on gray must be followed from its mask, as
             the mean IoU; 0 if your propagator cannot be expected to (random weights).
         registered: The capabilities in the component's declaration, if it has one.
         memory_frames: After how many frames memory is measured, and after how many more it is
@@ -129,7 +129,7 @@ class PropagatorContract(StageContract[Propagator]):
         if not self.make().capabilities.backward:
             return
         clip = moving_square()
-        with self._opened(clip.video, self._prompt(clip, 1, 5)) as session:
+        with self._open(clip.video, self._prompt(clip, 1, 5)) as session:
             forward = [m.frame for m in self._run(session, clip.video)]
             backward = [m.frame for m in self._run(session, clip.video, direction="backward")]
         check(
@@ -152,7 +152,7 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_follows_a_plain_square(self) -> None:
         clip = moving_square()
-        with self._opened(clip.video, self._prompt(clip, 1, 0)) as session:
+        with self._open(clip.video, self._prompt(clip, 1, 0)) as session:
             scores = [
                 iou(masks.masks[1], clip.masks[1][masks.frame])
                 for masks in self._run(session, clip.video)
@@ -167,7 +167,7 @@ class PropagatorContract(StageContract[Propagator]):
         capabilities = self.make().capabilities
         clip = passing_squares()
         prompts = [self._prompt(clip, 1, 0), self._prompt(clip, 2, 6)]
-        if not _holds(capabilities, 2):
+        if not _can_hold(capabilities, 2):
             return
         if not capabilities.late_objects:
             with refuses(PropagationError, "an object that comes late"):
@@ -175,7 +175,7 @@ class PropagatorContract(StageContract[Propagator]):
             return
         alone = [1]
         for prompt_order in (prompts, prompts[::-1]):
-            with self._opened(clip.video, *prompt_order) as session:
+            with self._open(clip.video, *prompt_order) as session:
                 seen = {m.frame: sorted(m.masks) for m in self._run(session, clip.video)}
             check(
                 all(ids == (alone if frame < 6 else [1, 2]) for frame, ids in seen.items()),
@@ -184,11 +184,11 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_an_object_may_be_added_while_a_run_is_under_way(self) -> None:
         capabilities = self.make().capabilities
-        if not (capabilities.late_objects and _holds(capabilities, 2)):
+        if not (capabilities.late_objects and _can_hold(capabilities, 2)):
             return
         clip = passing_squares()
         seen: dict[int, list[int]] = {}
-        with self._opened(clip.video, self._prompt(clip, 1, 0)) as session:
+        with self._open(clip.video, self._prompt(clip, 1, 0)) as session:
             for masks in self._run(session, clip.video):
                 seen[masks.frame] = sorted(masks.masks)
                 if masks.frame == 3:
@@ -199,11 +199,11 @@ class PropagatorContract(StageContract[Propagator]):
         )
 
     def test_objects_are_not_confused(self) -> None:
-        if self.least_iou == 0 or not _holds(self.make().capabilities, 2):
+        if self.least_iou == 0 or not _can_hold(self.make().capabilities, 2):
             return
         clip = passing_squares()
         both = [self._prompt(clip, object_id, 0) for object_id in (1, 2)]
-        with self._opened(clip.video, *both) as session:
+        with self._open(clip.video, *both) as session:
             for masks in self._run(session, clip.video):
                 for object_id, other in ((1, 2), (2, 1)):
                     own = iou(masks.masks[object_id], clip.masks[object_id][masks.frame])
@@ -228,7 +228,7 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_masks_already_yielded_do_not_change(self) -> None:
         clip = moving_square()
-        with self._opened(clip.video, self._prompt(clip, 1, 0)) as session:
+        with self._open(clip.video, self._prompt(clip, 1, 0)) as session:
             kept = [(m.masks[1], m.masks[1].copy()) for m in self._run(session, clip.video)]
         check(
             all(np.array_equal(mask, copy) for mask, copy in kept),
@@ -239,7 +239,7 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_takes_the_declared_kinds_of_prompts_only(self) -> None:
         clip = moving_square()
-        takes = _taken(self.make().capabilities)
+        takes = _kinds_of(self.make().capabilities)
         check(
             takes or self.make().capabilities.embeddings,
             "a propagator must take masks, boxes, points or embeddings",
@@ -264,7 +264,7 @@ class PropagatorContract(StageContract[Propagator]):
         empty = Rle.encode(np.zeros(clip.size, dtype=bool))
         small = Rle.encode(np.ones((3, 4), dtype=bool))
         outside = Box(width + 5, height + 5, width + 9, height + 9)
-        takes = _taken(self.make().capabilities)
+        takes = _kinds_of(self.make().capabilities)
         for kind, what, prompt in (
             ("", "a frame after the end", self._prompt(clip, 1, 0, moved_to=clip.num_frames)),
             ("mask", "an empty mask", Prompt(1, 0, mask=empty)),
@@ -301,7 +301,7 @@ class PropagatorContract(StageContract[Propagator]):
         if not self.make().capabilities.live:
             return
         source = LiveSource(10, period=12)
-        with self._opened(source, self._prompt(moving_square(), 1, 0)) as session:
+        with self._open(source, self._prompt(moving_square(), 1, 0)) as session:
             frames = [masks.frame for masks in self._run(session, source)]
         check(frames == list(range(10)), f"a live run must reach the end, got {frames}")
 
@@ -318,8 +318,8 @@ class PropagatorContract(StageContract[Propagator]):
         shared = self.make()
         interleaved: list[FrameMasks] = []
         with (
-            self._opened(one.video, self._prompt(one, 1, 0), propagator=shared) as first,
-            self._opened(other.video, self._prompt(other, 2, 0), propagator=shared) as second,
+            self._open(one.video, self._prompt(one, 1, 0), propagator=shared) as first,
+            self._open(other.video, self._prompt(other, 2, 0), propagator=shared) as second,
         ):
             others = self._run(second, other.video)
             for masks in self._run(first, one.video):
@@ -329,7 +329,7 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_a_closed_session_refuses_prompts_and_runs(self) -> None:
         clip = moving_square()
-        session = self._opened(clip.video, self._prompt(clip, 1, 0))
+        session = self._open(clip.video, self._prompt(clip, 1, 0))
         session.close()
         session.close()
         with refuses(PropagationError, "a prompt after close()"):
@@ -339,7 +339,7 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_leaving_the_block_closes_the_session(self) -> None:
         clip = moving_square()
-        with self._opened(clip.video, self._prompt(clip, 1, 0)) as session:
+        with self._open(clip.video, self._prompt(clip, 1, 0)) as session:
             # A run that is left before its end must not keep the session from closing.
             next(iter(session.run()))
         with refuses(PropagationError, "a run after the block"):
@@ -374,7 +374,7 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_a_run_does_not_read_far_ahead(self) -> None:
         source = _Counting(400, size=self.memory_size)
-        with self._opened(
+        with self._open(
             source, self._prompt(moving_square(24, size=self.memory_size), 1, 0)
         ) as session:
             run = iter(session.run())
@@ -393,7 +393,7 @@ class PropagatorContract(StageContract[Propagator]):
         """Return the memory in use, in bytes, when the run reaches each of these frames."""
         used = []
         clip = moving_square(24, size=source.size)
-        with self._opened(source, self._prompt(clip, 1, 0)) as session:
+        with self._open(source, self._prompt(clip, 1, 0)) as session:
             for masks in session.run():
                 if masks.frame in frames:
                     gc.collect()
@@ -409,7 +409,7 @@ class PropagatorContract(StageContract[Propagator]):
         prompt = clip.prompt(object_id, frame, kind=kind)
         return prompt if moved_to is None else replace(prompt, frame=moved_to)
 
-    def _opened(
+    def _open(
         self,
         video: VideoSource,
         *prompts: Prompt,
@@ -426,7 +426,7 @@ class PropagatorContract(StageContract[Propagator]):
         self, clip: ToyClip, *, propagator: Propagator | None = None, seed: int = 0
     ) -> list[FrameMasks]:
         first = self._prompt(clip, 1, 0)
-        with self._opened(clip.video, first, propagator=propagator, seed=seed) as session:
+        with self._open(clip.video, first, propagator=propagator, seed=seed) as session:
             return list(self._run(session, clip.video))
 
     def _frames(
@@ -437,7 +437,7 @@ class PropagatorContract(StageContract[Propagator]):
         direction: Direction = "forward",
         stop: int | None = None,
     ) -> list[int]:
-        with self._opened(clip.video, *prompts) as session:
+        with self._open(clip.video, *prompts) as session:
             run = self._run(session, clip.video, direction=direction, stop=stop)
             return [masks.frame for masks in run]
 
@@ -463,12 +463,12 @@ class PropagatorContract(StageContract[Propagator]):
             yield masks
 
 
-def _holds(capabilities: PropagatorCapabilities, num_objects: int) -> bool:
+def _can_hold(capabilities: PropagatorCapabilities, num_objects: int) -> bool:
     limit = capabilities.max_objects_per_pass
     return limit is None or limit >= num_objects
 
 
-def _taken(capabilities: PropagatorCapabilities) -> tuple[str, ...]:
+def _kinds_of(capabilities: PropagatorCapabilities) -> tuple[str, ...]:
     declared = (capabilities.masks, capabilities.boxes, capabilities.points)
     return tuple(kind for kind, takes in zip(_PROMPT_KINDS, declared, strict=True) if takes)
 
@@ -487,6 +487,6 @@ class _Counting(RenderedSource):
 
     furthest = 0
 
-    def _painted(self, index: int) -> Frame:
+    def _paint(self, index: int) -> Frame:
         self.furthest = max(self.furthest, index)
-        return super()._painted(index)
+        return super()._paint(index)

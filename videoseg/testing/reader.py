@@ -137,7 +137,7 @@ class ReaderContract:
         size = size or self.sizes[0]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"clip{self.suffix}")
-            self.write(path, [_numbered(index, size) for index in range(num_frames)], 10)
+            self.write(path, [_draw_number(index, size) for index in range(num_frames)], 10)
             reader = self.make(path)
             try:
                 yield reader
@@ -161,7 +161,7 @@ class ReaderContract:
             frame.shape == (*size, 3),
             f"frame {index} must have shape {(*size, 3)}, got {frame.shape}",
         )
-        number = _number_on(frame)
+        number = _read_number(frame)
         check(number == index, f"asked for frame {index}, got frame {number}")
         # Red above and blue below, so that channels in another order are noticed.
         height = size[0]
@@ -172,7 +172,7 @@ class ReaderContract:
         )
 
 
-def _numbered(index: int, size: Size) -> Frame:
+def _draw_number(index: int, size: Size) -> Frame:
     height, width = size
     frame = np.zeros((height, width, 3), np.uint8)
     frame[: height // 2, -8:] = (200, 30, 30)
@@ -184,7 +184,7 @@ def _numbered(index: int, size: Size) -> Frame:
     return frame
 
 
-def _number_on(frame: Frame) -> int:
+def _read_number(frame: Frame) -> int:
     height, width = frame.shape[:2]
     stripe = (width - 8) // _BITS
     number = 0

@@ -29,7 +29,7 @@ class SegmenterContract(StageContract[Segmenter]):
 
     Attributes:
         sizes: Frame sizes that must work.
-        least_iou: How well a plain red square on grey must be cut out from its box; 0 if
+        least_iou: How well a plain red square on gray must be cut out from its box; 0 if
             your segmenter cannot be expected to.
     """
 

@@ -151,7 +151,7 @@ def test_every_published_size_has_its_configuration_in_the_package() -> None:
         (144, 48, "no_mem_embed", "sam2-hiera-large"),
     ],
 )
-def test_a_checkpoint_of_another_size_is_recognised(
+def test_a_checkpoint_of_another_size_is_recognized(
     tmp_path: Path, toy_modules: Any, width: int, num_blocks: int, extra: str, model: str
 ) -> None:
     trunk = "image_encoder.trunk"

@@ -38,7 +38,7 @@ def encode_frame(network: Network, image: Tensor) -> FrameFeatures:
 
     Args:
         network: The network.
-        image: Normalised, shape (1, 3, side, side), dtype float32.
+        image: Normalized, shape (1, 3, side, side), dtype float32.
     """
     modules = network.modules
     encoded = modules.forward_image(image.to(network.device))

@@ -146,7 +146,7 @@ class Network:
         """
         if self._modules is None:
             try:
-                self._modules = _shared(self._source, self.name)
+                self._modules = _load_shared(self._source, self.name)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -183,7 +183,7 @@ _loaded: WeakValueDictionary[_Source, Any] = WeakValueDictionary()
 _loading = threading.Lock()
 
 
-def _shared(source: _Source, name: str) -> Any:
+def _load_shared(source: _Source, name: str) -> Any:
     with _loading:
         modules = _loaded.get(source)
         if modules is None:
@@ -239,14 +239,14 @@ def _build(config: Path) -> Any:
 def _import_base() -> Any:
     """Return the class ``SAM2Base``.
 
-    Importing ``sam2`` initialises hydra for the whole process, which breaks programs that
-    initialise hydra themselves later. Here its state is put back: to use the package's
+    Importing ``sam2`` initializes hydra for the whole process, which breaks programs that
+    initialize hydra themselves later. Here its state is put back: to use the package's
     own builders in the same process, call
     ``hydra.initialize_config_module("sam2", version_base="1.2")`` first.
     """
     if "sam2" in sys.modules:
         return _base()
-    with _hydra_untouched():
+    with _preserve_hydra():
         return _base()
 
 
@@ -257,7 +257,7 @@ def _base() -> Any:
 
 
 @contextmanager
-def _hydra_untouched() -> Iterator[None]:
+def _preserve_hydra() -> Iterator[None]:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.version import VersionBase
     from omegaconf import OmegaConf

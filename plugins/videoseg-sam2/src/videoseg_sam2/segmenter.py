@@ -131,7 +131,7 @@ class Sam2Segmenter:
             with self._network.computing():
                 image = image_input(np.asarray(picture), modules.image_size)
                 decoder = _FrameDecoder(self._network, encode_frame(self._network, image))
-                found = [self._found(decoder, prompt, video.size) for prompt in prompts]
+                found = [self._segment_object(decoder, prompt, video.size) for prompt in prompts]
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -144,7 +144,7 @@ class Sam2Segmenter:
             ObjectMask(mask, attempt.score) for mask, attempt in zip(masks, found, strict=True)
         ]
 
-    def _found(self, decoder: _FrameDecoder, prompt: Prompt, size: Size) -> _Attempt:
+    def _segment_object(self, decoder: _FrameDecoder, prompt: Prompt, size: Size) -> _Attempt:
         """Return the first good attempt, or the best of all."""
         attempts: list[_Attempt] = []
         for rung in _ladder(prompt):

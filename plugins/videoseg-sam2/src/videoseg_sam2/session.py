@@ -107,7 +107,7 @@ class Sam2Session(SessionBase):
             yield (
                 frame,
                 {
-                    object_id: self._given_mask(object_id, frame, one)
+                    object_id: self._mask_of(object_id, frame, one)
                     for object_id, one in logits.items()
                 },
             )
@@ -151,7 +151,7 @@ class Sam2Session(SessionBase):
         is_ahead = prompt.frame < frame if reverse else prompt.frame > frame
         return self._run_number if is_ahead else self._run_number + 1
 
-    def _given_mask(self, object_id: int, frame: int, logits: Tensor) -> BoolArray:
+    def _mask_of(self, object_id: int, frame: int, logits: Tensor) -> BoolArray:
         known = self._objects[object_id].prompts.get(frame)
         if (
             known is not None
@@ -212,7 +212,7 @@ class Sam2Session(SessionBase):
             return to_frame_size(logits, self.video.size)[0, 0]
         except Exception as error:
             self._lose(memory, frame, error)
-            return self._nothing()[0, 0]
+            return self._empty_logits()[0, 0]
 
     def _condition(self, memories: list[ObjectMemory], frame: int, picture: Frame) -> None:
         """Segment the prompted frames that have not been segmented yet."""
@@ -231,7 +231,7 @@ class Sam2Session(SessionBase):
             known = memory.prompts[prompted]
             try:
                 image = picture if prompted == frame else self.video[prompted]
-                features = self._encoded(prompted, image)
+                features = self._encode(prompted, image)
                 memory.prompted[prompted] = self._tracker.condition(features, known.prompt)
             except Exception as error:
                 self._lose(memory, frame, error)
@@ -250,27 +250,27 @@ class Sam2Session(SessionBase):
         known = memory.prompts.get(frame)
         usable = known is not None and known.since_run <= self._run_number
         if memory.lost_at is None and usable and frame in memory.prompted:
-            return _required(memory.prompted[frame].logits)
+            return _require(memory.prompted[frame].logits)
         if memory.lost_at is not None:
-            return self._nothing()
+            return self._empty_logits()
         try:
-            features = self._encoded(frame, picture)
+            features = self._encode(frame, picture)
             if known is not None and usable:
-                refined = self._refined(features, memory, known.prompt, reverse=reverse)
+                refined = self._refine(features, memory, known.prompt, reverse=reverse)
                 memory.refined[frame] = refined
-                return _required(refined.logits)
+                return _require(refined.logits)
             guide = self._guide(memory, frame) if self._guide_every_frame else None
             output = self._tracker.track(features, memory, frame, reverse=reverse, prompt=guide)
         except Exception as error:
             self._lose(memory, frame, error)
-            return self._nothing()
-        logits = _required(output.logits)
+            return self._empty_logits()
+        logits = _require(output.logits)
         # Logits that have been yielded are not needed again.
         output.logits = None
         memory.passed[frame] = output
         return logits
 
-    def _refined(
+    def _refine(
         self, features: FrameFeatures, memory: ObjectMemory, prompt: Prompt, *, reverse: bool
     ) -> Output:
         if memory.prompted or memory.refined:
@@ -287,7 +287,7 @@ class Sam2Session(SessionBase):
             prompt.embedding is not None and prompt.embedding.model in self.capabilities.embeddings
         )
 
-    def _encoded(self, frame: int, picture: Frame) -> FrameFeatures:
+    def _encode(self, frame: int, picture: Frame) -> FrameFeatures:
         if self._features is None or self._features[0] != frame:
             # Released first, so that the features of two frames never exist at once.
             self._features = None
@@ -297,7 +297,7 @@ class Sam2Session(SessionBase):
 
     # -- when memory runs out ----------------------------------------------------------------
 
-    def _nothing(self) -> Tensor:
+    def _empty_logits(self) -> Tensor:
         import torch
 
         one = torch.full((1, 1, 1, 1), -1.0, device=self._network.device)
@@ -334,7 +334,7 @@ class Sam2Session(SessionBase):
         ) from error
 
 
-def _required(logits: Tensor | None) -> Tensor:
+def _require(logits: Tensor | None) -> Tensor:
     if logits is None:
         raise PropagationError("the mask of this frame is no longer held; begin a new run")
     return logits

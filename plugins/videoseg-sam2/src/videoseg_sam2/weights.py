@@ -111,13 +111,13 @@ def load_into(network: Any, state: Mapping[str, Tensor], *, path: Path, model: s
 def _advice(state: Mapping[str, Tensor]) -> str:
     if any(name.startswith("vision_encoder.") for name in state):
         return "it was converted for transformers: take the repository's .pt file instead"
-    looks_like = _recognised(state)
+    looks_like = _recognize(state)
     if looks_like is not None:
         return f"it looks like {looks_like!r}: set model={looks_like!r}"
     return f"give a checkpoint of SAM 2; the models are {', '.join(MODELS)}"
 
 
-def _recognised(state: Mapping[str, Tensor]) -> str | None:
+def _recognize(state: Mapping[str, Tensor]) -> str | None:
     """Return which published network has parameters of this form, if one has."""
     embedding = state.get("image_encoder.trunk.pos_embed")
     if embedding is None or embedding.ndim != 4:

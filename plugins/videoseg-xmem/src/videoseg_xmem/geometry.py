@@ -18,7 +18,7 @@ _DEVIATION = (0.229, 0.224, 0.225)
 
 
 class FrameGeometry:
-    """Resizes, normalises and pads frames and masks of one video, and undoes it.
+    """Resizes, normalizes and pads frames and masks of one video, and undoes it.
 
     Args:
         source: (height, width) of the video.

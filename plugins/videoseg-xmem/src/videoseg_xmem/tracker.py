@@ -38,7 +38,7 @@ class Tracker:
         """Segment the next frame.
 
         Args:
-            image: The frame, normalised and padded, shape (1, 3, H, W).
+            image: The frame, normalized and padded, shape (1, 3, H, W).
             given: Masks of objects known on this frame, shape (H, W) each, used unchanged. The
                 first frame needs one; a new number is a new object.
             last: Whether this is the last frame, so that the memory need not be updated.
