@@ -99,7 +99,7 @@ class PropagatorContract(StageContract[Propagator]):
     def test_forward_yields_each_frame_once_in_order(self) -> None:
         clip = moving_square()
         for frame in (0, 4, clip.num_frames - 1):
-            frames = self._frames(clip, [self._prompt(clip, 1, frame)])
+            frames = self._frames(clip, self._prompt(clip, 1, frame))
             check(
                 frames == list(range(frame, clip.num_frames)),
                 f"forward from frame {frame} must yield it and all after it, got {frames}",
@@ -110,7 +110,7 @@ class PropagatorContract(StageContract[Propagator]):
             return
         clip = moving_square()
         for frame in (0, 4, clip.num_frames - 1):
-            frames = self._frames(clip, [self._prompt(clip, 1, frame)], direction="backward")
+            frames = self._frames(clip, self._prompt(clip, 1, frame), direction="backward")
             check(
                 frames == list(range(frame, -1, -1)),
                 f"backward from frame {frame} must yield it down to 0, got {frames}",
@@ -118,11 +118,11 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_stop_ends_a_run(self) -> None:
         clip = moving_square()
-        frames = self._frames(clip, [self._prompt(clip, 1, 2)], stop=7)
+        frames = self._frames(clip, self._prompt(clip, 1, 2), stop=7)
         check(frames == list(range(2, 7)), f"stop=7 must end before frame 7, got {frames}")
         if self.make().capabilities.backward:
             prompts = [self._prompt(clip, 1, 8)]
-            frames = self._frames(clip, prompts, direction="backward", stop=5)
+            frames = self._frames(clip, *prompts, direction="backward", stop=5)
             check(frames == [8, 7, 6, 5], f"backward, stop=5 must end with frame 5, got {frames}")
 
     def test_both_directions_in_one_session(self) -> None:
@@ -139,13 +139,13 @@ class PropagatorContract(StageContract[Propagator]):
 
     def test_a_video_of_one_frame(self) -> None:
         clip = moving_square(1)
-        frames = self._frames(clip, [self._prompt(clip, 1, 0)])
+        frames = self._frames(clip, self._prompt(clip, 1, 0))
         check(frames == [0], f"a video of one frame must yield frame 0, got {frames}")
 
     def test_tiny_and_odd_sizes(self) -> None:
         for size in self.sizes:
             clip = moving_square(5, size=size)
-            frames = self._frames(clip, [self._prompt(clip, 1, 1)])
+            frames = self._frames(clip, self._prompt(clip, 1, 1))
             check(frames == [1, 2, 3, 4], f"frames of size {size} gave {frames}")
 
     # -- objects ------------------------------------------------------------------------
@@ -171,7 +171,7 @@ class PropagatorContract(StageContract[Propagator]):
             return
         if not capabilities.late_objects:
             with refuses(PropagationError, "an object that comes late"):
-                self._frames(clip, prompts)
+                self._frames(clip, *prompts)
             return
         alone = [1]
         for prompt_order in (prompts, prompts[::-1]):
@@ -224,7 +224,7 @@ class PropagatorContract(StageContract[Propagator]):
             for object_id in range(1, limit + 2)
         ]
         with refuses(PropagationError, f"object {limit + 1} of {limit} in one pass"):
-            self._frames(clip, prompts)
+            self._frames(clip, *prompts)
 
     def test_masks_already_yielded_do_not_change(self) -> None:
         clip = moving_square()
@@ -247,16 +247,16 @@ class PropagatorContract(StageContract[Propagator]):
         for kind in _PROMPT_KINDS:
             prompt = clip.prompt(1, 2, kind=kind)
             if kind in takes:
-                self._frames(clip, [prompt])
+                self._frames(clip, prompt)
             else:
                 with refuses(PropagationError, f"a {kind} that is not declared"):
-                    self._frames(clip, [prompt])
+                    self._frames(clip, prompt)
 
     def test_refuses_embeddings_of_unknown_models(self) -> None:
         clip = moving_square()
         prompt = Prompt(1, 0, embedding=Embedding("an unknown model", (0.0, 1.0)))
         with refuses(PropagationError, "an embedding of an unknown model"):
-            self._frames(clip, [prompt])
+            self._frames(clip, prompt)
 
     def test_refuses_prompts_that_do_not_fit_the_video(self) -> None:
         clip = moving_square()
@@ -274,28 +274,28 @@ class PropagatorContract(StageContract[Propagator]):
         ):
             if not kind or kind in takes:
                 with refuses(PropagationError, what):
-                    self._frames(clip, [prompt])
+                    self._frames(clip, prompt)
 
     def test_refuses_two_prompts_for_one_object_on_a_frame(self) -> None:
         clip = moving_square()
         with refuses(PropagationError, "a second prompt for one object on one frame"):
-            self._frames(clip, [self._prompt(clip, 1, 2), self._prompt(clip, 1, 2)])
+            self._frames(clip, self._prompt(clip, 1, 2), self._prompt(clip, 1, 2))
 
     def test_corrections_work_or_are_refused(self) -> None:
         clip = moving_square()
         prompts = [self._prompt(clip, 1, 0), self._prompt(clip, 1, 6)]
         if self.make().capabilities.corrections:
-            frames = self._frames(clip, prompts)
+            frames = self._frames(clip, *prompts)
             check(frames == list(range(12)), f"a corrected run must be whole, got {frames}")
         else:
             with refuses(PropagationError, "a correction that is not declared"):
-                self._frames(clip, prompts)
+                self._frames(clip, *prompts)
 
     def test_refuses_backward_unless_declared(self) -> None:
         if not self.make().capabilities.backward:
             clip = moving_square()
             with refuses(PropagationError, "running backward, which is not declared"):
-                self._frames(clip, [self._prompt(clip, 1, 5)], direction="backward")
+                self._frames(clip, self._prompt(clip, 1, 5), direction="backward")
 
     def test_runs_on_a_live_source_if_declared(self) -> None:
         if not self.make().capabilities.live:
@@ -418,8 +418,12 @@ class PropagatorContract(StageContract[Propagator]):
     ) -> PropagatorSession:
         """Return a session, of a new propagator by default, that was given these prompts."""
         session = (propagator or self.make()).open(video, seed=seed)
-        for prompt in prompts:
-            session.prompt(prompt)
+        try:
+            for prompt in prompts:
+                session.prompt(prompt)
+        except BaseException:
+            session.close()
+            raise
         return session
 
     def _all(
@@ -432,8 +436,7 @@ class PropagatorContract(StageContract[Propagator]):
     def _frames(
         self,
         clip: ToyClip,
-        prompts: Sequence[Prompt],
-        *,
+        *prompts: Prompt,
         direction: Direction = "forward",
         stop: int | None = None,
     ) -> list[int]:
