@@ -12,6 +12,7 @@ from . import metrics as metrics
 from . import pipeline as pipeline
 from . import plugins as plugins
 from . import progress as progress
+from . import propagation as propagation
 from . import results as results
 from . import samplers as samplers
 from . import stages as stages

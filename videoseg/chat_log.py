@@ -17,7 +17,7 @@ import numpy as np
 
 from videoseg.errors import ConfigError, OutputError
 from videoseg.files import expand_path, read_text
-from videoseg.stages import ChatModel
+from videoseg.stages import ChatModel, Closable, HasDevice
 from videoseg.text import parse_json, printable, shorten, shorten_text, well_formed
 from videoseg.types import ChatReply, Frame, Message, TextPart, from_dict, to_dict
 
@@ -372,9 +372,13 @@ class RecordingChat:
 
     def close(self) -> None:
         """Free the other model."""
-        close = getattr(self._model, "close", None)
-        if callable(close):
-            close()
+        if isinstance(self._model, Closable):
+            self._model.close()
+
+    @property
+    def device(self) -> object:
+        """The device of the other model; None if it does not say."""
+        return self._model.device if isinstance(self._model, HasDevice) else None
 
     def __getattr__(self, name: str) -> Any:
         # Only asked for what this class lacks; a copy being made has no model yet.

@@ -1,4 +1,4 @@
-"""Where stages that run on torch compute, in which type, and what a lack of memory looks like."""
+"""Devices and precision of stages that run on torch, and their errors when memory runs out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def pick_device(name: str, *, kinds: Sequence[str] = ("cpu", "cuda")) -> torch.d
         kinds: The kinds of devices that the stage runs on, of ``cpu``, ``cuda`` and ``mps``.
 
     Raises:
-        ConfigError: If the name is unknown, the stage does not run there, or there is none.
+        ConfigError: If the name is unknown, the stage does not run there, or the device is not
+            available.
     """
     import torch
 
@@ -52,7 +53,7 @@ def pick_device(name: str, *, kinds: Sequence[str] = ("cpu", "cuda")) -> torch.d
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Return whether a device multiplies bfloat16 itself; emulation is slower than float32."""
+    """Return whether a device multiplies bfloat16 in hardware; emulation is slow."""
     import torch
 
     if device.type == "cuda":
@@ -69,23 +70,23 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    # The CPU's and Metal's allocators and CUDA's own calls have no error class for it.
-    said = str(error)
+    # The allocators of CPU and Metal and CUDA's own calls have no error class for it.
+    message = str(error)
     return isinstance(error, RuntimeError) and (
-        "DefaultCPUAllocator" in said or "out of memory" in said or "ALLOC_FAILED" in said
+        "DefaultCPUAllocator" in message or "out of memory" in message or "ALLOC_FAILED" in message
     )
 
 
 @contextmanager
 def torch_defaults() -> Iterator[None]:
-    """Let torch compute as it does by default, whatever the program around has set.
+    """Compute with torch's defaults, whatever the calling program has set.
 
-    Inside, there is no autocast, new tensors are float32 and on the CPU unless they are told
-    otherwise, and neither gradients nor inference mode are on. Afterwards everything is as it was.
-    For loading a model and for each of its steps; not to be held while a generator waits.
+    Inside, autocast, gradients and inference mode are off, and new tensors are float32 and on the
+    CPU by default. Afterwards every setting is restored. For loading a model and for each of its
+    steps; leave the block before a generator yields.
 
     torch has one default type for all threads, so if the program has set another one, its other
-    threads see float32, too, as long as a step lasts.
+    threads see float32, too, while a step runs.
     """
     import torch
 

@@ -1,14 +1,15 @@
-"""The contracts between the stages. A class with the right methods is a stage.
+"""The protocols of the stages. A class with the right methods is a stage.
 
 Nothing needs to be subclassed. The contract tests in ``videoseg.testing`` check a stage
-against what is written here.
+against what is written here. The second half of the module has the optional members: what a
+stage, a reader or a video may have beside what it must have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from videoseg.types import (
     ChatReply,
@@ -29,11 +30,21 @@ from videoseg.types.arrays import FloatArray
 
 __all__ = [
     "ChatModel",
+    "ChecksOptions",
+    "Closable",
+    "DecodesInOrder",
     "Direction",
     "FrameSampler",
     "Grounder",
+    "HasDevice",
+    "HasFps",
+    "HasName",
+    "HasWarnings",
+    "InMemory",
     "Propagator",
     "PropagatorSession",
+    "RandomAccess",
+    "ReadsBackward",
     "Segmenter",
     "VideoReader",
 ]
@@ -56,7 +67,7 @@ class FrameSampler(Protocol):
     ) -> FrameSelection:
         """Choose frames inside a window.
 
-        Called once for the whole video and again for every look of the grounder.
+        Called once for the whole video and again each time the grounder asks to look.
 
         Args:
             video: The video.
@@ -87,14 +98,17 @@ class Segmenter(Protocol):
 
         Args:
             video: The video; a segmenter may look at frames beside the prompted one.
-            prompts: Where the objects are. Prompts on one frame are told apart from one
-                another (the same pixel is not given to two of them unless they overlap).
+            prompts: Where the objects are. Masks of one frame do not share pixels, unless their
+                prompts overlap.
         """
 
 
 @runtime_checkable
 class PropagatorSession(Protocol):
-    """One propagation over one video. A context manager; its memory is bounded."""
+    """One propagation over one video. A context manager; its memory is bounded.
+
+    ``videoseg.propagation.SessionBase`` implements all but the propagation itself.
+    """
 
     def prompt(self, prompt: Prompt) -> None:
         """Say where one object is on one frame. Allowed at any time before ``close``.
@@ -129,7 +143,7 @@ class PropagatorSession(Protocol):
 
 @runtime_checkable
 class Propagator(Protocol):
-    """Carries masks through a video. Shared between videos; its sessions are not."""
+    """Propagates masks through a video. Shared between videos; its sessions are not."""
 
     @property
     def capabilities(self) -> PropagatorCapabilities:
@@ -165,7 +179,7 @@ class ChatModel(Protocol):
 
 @runtime_checkable
 class VideoReader(Protocol):
-    """Decodes one video file. Opened from a path, closed when no longer needed."""
+    """Decodes one video file. Opened with its path, closed when no longer needed."""
 
     @property
     def size(self) -> Size:
@@ -187,3 +201,102 @@ class VideoReader(Protocol):
 
     def close(self) -> None:
         """Release the decoder."""
+
+
+# -- optional members ------------------------------------------------------------------------
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A stage, a chat model or a video that holds something worth freeing."""
+
+    def close(self) -> None:
+        """Free it. Called once the work is done; the object may be used again afterwards."""
+
+
+@runtime_checkable
+class HasDevice(Protocol):
+    """A stage that knows on which device its model runs."""
+
+    @property
+    def device(self) -> object:
+        """The device, such as ``cuda:0``, as text or as a ``torch.device``; None for none.
+
+        Recorded in results.
+        """
+
+
+@runtime_checkable
+class HasWarnings(Protocol):
+    """A reader or a video that found something odd in the file."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the user should know of the file, one sentence each. Shown with the result."""
+
+
+@runtime_checkable
+class HasName(Protocol):
+    """A reader that names itself."""
+
+    @property
+    def name(self) -> str:
+        """The name that results record; by default, the one under which it was asked for."""
+
+
+@runtime_checkable
+class HasFps(Protocol):
+    """A reader that knows the frame rate from the file."""
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second; 0 if unknown, then it is computed from the timestamps."""
+
+
+@runtime_checkable
+class InMemory(Protocol):
+    """A reader whose frames may be held in memory."""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether they are, so that caching them gains nothing."""
+
+
+@runtime_checkable
+class RandomAccess(Protocol):
+    """A reader that may decode each frame by itself."""
+
+    @property
+    def random_access(self) -> bool:
+        """Whether any frame costs the same, so that reading in order gains nothing."""
+
+
+@runtime_checkable
+class ReadsBackward(Protocol):
+    """A reader that decodes backward without keeping all frames."""
+
+    def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
+        """Yield the frames from stop - 1 down to start, decoding each once."""
+
+
+@runtime_checkable
+class DecodesInOrder(Protocol):
+    """A video that reads faster if it knows that every frame will be needed."""
+
+    def decode_in_order(self) -> None:
+        """Expect every frame to be read. Called by a pipeline before it starts."""
+
+
+@runtime_checkable
+class ChecksOptions(Protocol):
+    """A component whose options are checked without building it.
+
+    For a class whose constructor does more than check and remember its options.
+    """
+
+    @staticmethod
+    def check_options(**options: Any) -> None:
+        """Raise ``ConfigError`` or ``ValueError`` for options that are not allowed.
+
+        Called with the constructor's arguments, but for those that the pipeline supplies.
+        """

@@ -130,19 +130,19 @@ def _regress(network: XMemNetwork, features: Tensor, shares: Tensor) -> None:
     weight = last.weight.detach().clone().requires_grad_()
     bias = last.bias.detach().clone().requires_grad_()
     features = features.float().contiguous(memory_format=torch.channels_last)
-    optimiser = torch.optim.LBFGS(
+    optimizer = torch.optim.LBFGS(
         [weight, bias], max_iter=50, history_size=20, line_search_fn="strong_wolfe"
     )
 
     def loss() -> Tensor:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         logits = functional.conv2d(features, weight, bias, padding=1)
         value = functional.binary_cross_entropy_with_logits(logits, shares, weight=1 + 4 * shares)
         value = value + _DECAY * weight.square().sum()
         value.backward()
         return value
 
-    optimiser.step(loss)
+    optimizer.step(loss)
     with torch.no_grad():
         last.weight.copy_(weight)
         last.bias.copy_(bias)

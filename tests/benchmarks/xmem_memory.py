@@ -44,8 +44,8 @@ def prompts(num_objects: int, height: int, width: int) -> list[Prompt]:
     for number in range(num_objects):
         mask = np.zeros((height, width), np.uint8)
         row, column = divmod(number, columns)
-        centre = (round(width * (column + 0.5) / columns), round(height * (row + 0.5) / columns))
-        cv2.circle(mask, centre, height // (3 * columns), 1, -1)
+        center = (round(width * (column + 0.5) / columns), round(height * (row + 0.5) / columns))
+        cv2.circle(mask, center, height // (3 * columns), 1, -1)
         made.append(Prompt(number + 1, 0, mask=Rle.encode(mask.astype(bool))))
     return made
 

@@ -42,7 +42,7 @@ from videoseg_xmem.network.preparation import prepare
 from videoseg_xmem.options import MemoryOptions
 from videoseg_xmem.tracker import Tracker
 from xmem_fitted import fit, quick_bfloat16
-from xmem_reference import ALL, Reference, frames_of, informative_network, normalised
+from xmem_reference import ALL, Reference, frames_of, informative_network, normalized
 
 LATE = 10
 
@@ -234,7 +234,7 @@ def main() -> None:
     size = tuple(options.size)
     folder = options.data / "davis"
     frames = frames_of(folder / "JPEGImages" / "480p" / options.sequence, options.frames)
-    images = [normalised(frame, size) for frame in frames]
+    images = [normalized(frame, size) for frame in frames]
     # Only what is given needs an annotation, unless the network is to be fitted to it.
     folder = folder / "Annotations" / "480p" / options.sequence
     annotated = {

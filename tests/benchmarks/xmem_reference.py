@@ -63,7 +63,7 @@ def frames_of(folder: Path, count: int) -> list[np.ndarray]:
     return [np.array(Image.open(path).convert("RGB")) for path in paths]
 
 
-def normalised(frame: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
+def normalized(frame: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
     """Return a frame as both implementations are given it, (3, H, W) float32."""
     image = torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 255
     if tuple(image.shape[-2:]) != size:

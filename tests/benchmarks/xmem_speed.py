@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from videoseg_xmem.options import MemoryOptions
 from xmem_parity import Ours
-from xmem_reference import Reference, boxes, frames_of, informative_network, normalised
+from xmem_reference import Reference, boxes, frames_of, informative_network, normalized
 
 PLACES = ((0.2, 0.3, 0.7, 0.6), (0.5, 0.6, 0.9, 0.9), (0.1, 0.05, 0.4, 0.25))
 
@@ -58,7 +58,7 @@ def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in both}
     processor: dict[str, list[float]] = {name: [] for name in both}
     for index, frame in enumerate(frames):
-        image = normalised(frame, size)
+        image = normalized(frame, size)
         for name, one in both.items():
             start, busy = time.perf_counter(), time.process_time()
             one.step(image, given if index == 0 else {})

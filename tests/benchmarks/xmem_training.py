@@ -30,10 +30,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from videoseg_xmem.checkpoint import load_network, random_network
-from videoseg_xmem.memory.similarity import memory_rows, query_rows
+from videoseg_xmem.memory.keys import memory_rows, query_rows
 from videoseg_xmem.network import Dimensions, EncodedFrame, XMemNetwork
 from videoseg_xmem.tracker import aggregate
-from xmem_reference import normalised
+from xmem_reference import normalized
 
 _CROP = 192
 _FRAMES = 4
@@ -103,17 +103,17 @@ class Samples:
         turn = slice(None, None, -1 if draw.random() < 0.5 else 1)
         masks = np.ascontiguousarray(masks[..., turn])
         pictures = [np.ascontiguousarray(np.array(frame)[window][:, turn]) for frame in frames]
-        images = [normalised(picture, (_CROP, _CROP))[None] for picture in pictures]
+        images = [normalized(picture, (_CROP, _CROP))[None] for picture in pictures]
         return images, torch.from_numpy(masks).float()
 
     def _corner(self, labels: np.ndarray) -> tuple[int, int]:
         """Return the upper left corner of a window about a pixel of an object."""
         draw = self._random
         rows, columns = np.nonzero(labels)
-        centre = draw.integers(len(rows)) if len(rows) else 0
+        center = draw.integers(len(rows)) if len(rows) else 0
         corner = []
         for place, side in ((rows, labels.shape[0]), (columns, labels.shape[1])):
-            wanted = int(place[centre]) if len(place) else side // 2
+            wanted = int(place[center]) if len(place) else side // 2
             wanted -= _CROP // 2 + int(draw.integers(-_CROP // 4, _CROP // 4))
             corner.append(min(max(wanted, 0), side - _CROP))
         return corner[0], corner[1]
@@ -194,7 +194,7 @@ def untrained(dimensions: Dimensions, *, seed: int) -> XMemNetwork:
 
 
 def calibrate(network: XMemNetwork, samples: Samples) -> None:
-    """Set the statistics of batch normalisation, which then stay as they are."""
+    """Set the statistics of batch normalization, which then stay as they are."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
@@ -208,21 +208,21 @@ def calibrate(network: XMemNetwork, samples: Samples) -> None:
 
 def train(network: XMemNetwork, samples: Samples, *, minutes: float, rate: float) -> None:
     """Train for some minutes, with a learning rate that ends at zero."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
     draw = np.random.default_rng(0)
     recent: list[float] = []
     begin, steps = time.monotonic(), 0
     while (share := (time.monotonic() - begin) / (60 * minutes)) < 1:
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (steps + 1) / 100) * (1 + np.cos(np.pi * share)) / 2
         images, masks = samples.draw()
         if masks.shape[1] == 0:
             continue
         loss = loss_of(network, images, masks, deep=draw.random() < _DEEP_UPDATES)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0, error_if_nonfinite=True)
-        optimiser.step()
+        optimizer.step()
         steps += 1
         recent.append(loss.item())
         if steps % 50 == 0:

@@ -527,11 +527,11 @@ class _ArrayReaderContract(ReaderContract):
         (ReadsBgr, "test_every_frame_is_the_one_asked_for"),
         (PlaysTooFar, "test_frames_in_order"),
         (SharesItsPosition, "test_reading_between_two_steps_of_an_iteration"),
-        (GivesUpOnce, "test_an_iteration_may_be_given_up"),
+        (GivesUpOnce, "test_an_iteration_may_be_left"),
         (OtherColorsInPlay, "test_both_ways_give_the_same_pixels"),
         (NeedsTwo, "test_one_frame"),
         (RaisesIndexError, "test_refuses_frames_that_do_not_exist"),
-        (LetsErrorsThrough, "test_refuses_what_is_no_video"),
+        (LetsErrorsThrough, "test_refuses_files_that_are_no_videos"),
         (ReaderClosesOnce, "test_close_may_be_called_twice"),
     ],
 )

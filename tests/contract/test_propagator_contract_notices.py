@@ -208,6 +208,14 @@ def swallows(self, prompt):
         self.frames.setdefault(prompt.object_id, []).append(min(prompt.frame, 11))
 
 
+class ClosesOnce(ByColor):
+    closed = False
+
+    def close(self):
+        assert not self.closed
+        self.closed = True
+
+
 _SHARED = {}
 
 
@@ -233,9 +241,9 @@ class SharesColors(ColorSession):
         (broken(run=fails_on_one_frame), "test_a_video_of_one_frame"),
         (broken(mask=fails_when_small), "test_tiny_and_odd_sizes"),
         (broken(mask=everything), "test_follows_a_plain_square"),
-        (broken(mask=everything), "test_objects_are_not_taken_for_one_another"),
+        (broken(mask=everything), "test_objects_are_not_confused"),
         (broken(masks=all_from_the_start), "test_late_objects_keep_the_ids_of_earlier_ones"),
-        (broken(run=renumbers), "test_objects_are_not_taken_for_one_another"),
+        (broken(run=renumbers), "test_objects_are_not_confused"),
         (
             broken(run=takes_objects_at_the_start),
             "test_an_object_may_be_added_while_a_run_is_under_way",
@@ -243,16 +251,17 @@ class SharesColors(ColorSession):
         (broken(run=one_buffer), "test_masks_already_yielded_do_not_change"),
         (broken(run=remembers_everything), "test_memory_does_not_grow_with_the_video"),
         (broken(run=collects_first), "test_a_run_does_not_read_far_ahead"),
-        (broken(prompt=swallows), "test_takes_what_it_declares_and_refuses_the_rest"),
+        (broken(prompt=swallows), "test_takes_the_declared_kinds_of_prompts_only"),
         (broken(prompt=swallows), "test_refuses_embeddings_of_unknown_models"),
-        (broken(prompt=swallows), "test_refuses_prompts_that_cannot_be_meant"),
+        (broken(prompt=swallows), "test_refuses_prompts_that_do_not_fit_the_video"),
         (broken(prompt=swallows), "test_refuses_two_prompts_for_one_object_on_a_frame"),
         (broken(prompt=swallows), "test_corrections_work_or_are_refused"),
         (broken(mask=guesses), "test_the_same_seed_gives_the_same_masks"),
         (broken(mask=shared_guesses), "test_leaves_shared_random_numbers_alone"),
-        (propagator(SharesColors), "test_sessions_do_not_disturb_one_another"),
-        (broken(close=stays_open), "test_a_closed_session_refuses_to_go_on"),
+        (propagator(SharesColors), "test_sessions_are_independent"),
+        (broken(close=stays_open), "test_a_closed_session_refuses_prompts_and_runs"),
         (broken(close=stays_open), "test_leaving_the_block_closes_the_session"),
+        (ClosesOnce, "test_close_may_be_called_twice"),
     ],
 )
 def test_broken_propagators_are_noticed(stage, noticed_by):
@@ -297,8 +306,8 @@ class CannotGoLive(ColorSession):
             "test_more_objects_than_a_pass_holds_are_refused",
         ),
         (Careless, {}, "test_corrections_work_or_are_refused"),
-        (ColorSession, {"boxes": True}, "test_takes_what_it_declares_and_refuses_the_rest"),
-        (ColorSession, {"points": True}, "test_takes_what_it_declares_and_refuses_the_rest"),
+        (ColorSession, {"boxes": True}, "test_takes_the_declared_kinds_of_prompts_only"),
+        (ColorSession, {"points": True}, "test_takes_the_declared_kinds_of_prompts_only"),
         (CannotGoLive, {}, "test_runs_on_a_live_source_if_declared"),
     ],
 )

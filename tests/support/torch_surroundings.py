@@ -1,14 +1,20 @@
-"""States of torch in which a program may call a stage, and a look at what it has set."""
+"""States of torch in which a program may call a stage, and tests of propagators inside them."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, ClassVar
 
+import pytest
 import torch
 
-__all__ = ["SURROUNDINGS", "torch_state"]
+from videoseg.stages import Propagator
+from videoseg.testing import passing_squares
+
+__all__ = ["SURROUNDINGS", "PropagatorSurroundings", "torch_state"]
 
 
 @contextmanager
@@ -57,3 +63,74 @@ def torch_state() -> tuple[object, ...]:
         torch.get_num_threads(),
         torch.get_float32_matmul_precision(),
     )
+
+
+class PropagatorSurroundings:
+    """Tests of a propagator inside each of ``SURROUNDINGS``.
+
+    A module that subclasses it has a fixture ``make``, which returns a function that makes the
+    propagator.
+
+    Attributes:
+        second_kind: Kind of the second object's prompt.
+    """
+
+    second_kind: ClassVar[str] = "mask"
+
+    @pytest.mark.parametrize("name", SURROUNDINGS)
+    def test_masks_are_those_of_a_run_by_itself(
+        self, name: str, make: Callable[[], Propagator]
+    ) -> None:
+        found = _masks(make, SURROUNDINGS[name], self.second_kind)
+        assert found == _usual_masks(make, self.second_kind)
+
+    def test_two_threads_do_not_disturb_each_other(self, make: Callable[[], Propagator]) -> None:
+        def run(name: str) -> list[bytes]:
+            return _masks(make, SURROUNDINGS[name], self.second_kind, alone=False)
+
+        usual = _usual_masks(make, self.second_kind)
+        torch.set_default_dtype(torch.float64)
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                for found in pool.map(run, ["no gradients", "autocast to bfloat16"]):
+                    assert found == usual
+            assert torch.get_default_dtype() == torch.float64
+        finally:
+            torch.set_default_dtype(torch.float32)
+
+
+@functools.lru_cache(maxsize=1)
+def _usual_masks(make: Callable[[], Propagator], second_kind: str) -> list[bytes]:
+    return _masks(make, nullcontext, second_kind)
+
+
+def _masks(
+    make: Callable[[], Propagator],
+    surroundings: Callable[[], AbstractContextManager[Any]],
+    second_kind: str,
+    *,
+    alone: bool = True,
+) -> list[bytes]:
+    """Load inside some surroundings, and run every other frame inside them.
+
+    Args:
+        make: Makes the propagator.
+        surroundings: Makes the surroundings.
+        second_kind: Kind of the second object's prompt.
+        alone: Whether no other thread runs, which would have the default type changed.
+    """
+    clip = passing_squares()
+    with surroundings():
+        before = torch_state()
+        session = make().open(clip.video)
+        session.prompt(clip.prompt(1, 0, kind="mask"))
+        session.prompt(clip.prompt(2, 1, kind=second_kind))
+        run = session.run(stop=6)
+        assert not alone or torch_state() == before
+    found: list[bytes] = []
+    for index in range(6):
+        with surroundings() if index % 2 == 0 else nullcontext():
+            before = torch_state()
+            found += [mask.tobytes() for mask in next(run).masks.values()]
+            assert not alone or torch_state() == before
+    return found

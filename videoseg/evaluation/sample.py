@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from videoseg.masks import union_of_rles
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import PredictedMasks, SampleScore, score_sample
 from videoseg.results import Segmentation
+from videoseg.stages import Closable
 from videoseg.types import MaskTrack, Rle, VideoSource, Window
 
 if TYPE_CHECKING:
@@ -123,9 +124,8 @@ class SampleRunner:
 
     def close(self) -> None:
         """Close the open video."""
-        close: Callable[[], None] | None = getattr(self._video, "close", None)
-        if close is not None:
-            close()
+        if isinstance(self._video, Closable):
+            self._video.close()
         self._video = self._video_id = None
 
     def _open(self, video_id: str) -> VideoSource:

@@ -28,7 +28,7 @@ from videoseg.pipeline.config import (
     Use,
 )
 from videoseg.plugins import RegisteredComponent, Registry
-from videoseg.stages import ChatModel, FrameSampler, Grounder, Propagator, Segmenter
+from videoseg.stages import ChatModel, Closable, FrameSampler, Grounder, Propagator, Segmenter
 from videoseg.text import shorten_text
 from videoseg.types import PropagatorCapabilities
 
@@ -363,9 +363,8 @@ class Composition:
                 continue
             try:
                 with foreign_code():
-                    close = getattr(built, "close", None)
-                    if callable(close):
-                        close()
+                    if isinstance(built, Closable):
+                        built.close()
             except Exception as error:
                 # Its work is done; a failure to free it must not lose the result.
                 _logger.warning(

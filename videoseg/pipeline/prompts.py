@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from videoseg.errors import ConfigError
+from videoseg.propagation import prompt_problem
 from videoseg.types import Box, Grounding, Prompt, Size, VideoSource
 
 __all__ = ["as_grounding", "check_prompts", "fit_to_frame"]
@@ -29,17 +30,12 @@ def check_prompts(prompts: Sequence[Prompt], video: VideoSource) -> None:
     """Check prompts against the frames of a video before any stage runs.
 
     Raises:
-        ConfigError: If one refers to a frame that the video does not have, if its mask has
-            another size, or if its box lies outside the frame.
+        ConfigError: If one refers to a frame that the video does not have, if its mask is empty
+            or of another size, or if its box lies outside the frame.
     """
-    num_frames = len(video) if prompts else 0
     for prompt in prompts:
-        if prompt.frame >= num_frames:
-            raise ConfigError(
-                f"the prompt of object {prompt.object_id} is on frame {prompt.frame}, but the "
-                f"video has {num_frames}, from 0 to {num_frames - 1}"
-            )
-        fit_to_frame(prompt, video.size)
+        if problem := prompt_problem(prompt, video.size, num_frames=len(video), points=False):
+            raise ConfigError(problem)
 
 
 def fit_to_frame(prompt: Prompt, size: Size) -> tuple[Prompt, list[str]]:
@@ -53,22 +49,17 @@ def fit_to_frame(prompt: Prompt, size: Size) -> tuple[Prompt, list[str]]:
         size: (height, width) of the frame.
 
     Raises:
-        ConfigError: If the box lies outside the frame, or the mask has another size.
+        ConfigError: If the box lies outside the frame, or the mask is empty or of another size.
     """
     height, width = size
     who = f"of object {prompt.object_id} on frame {prompt.frame}"
-    if prompt.mask is not None and prompt.mask.size != (height, width):
-        raise ConfigError(
-            f"the mask {who} is {prompt.mask.size[1]}x{prompt.mask.size[0]}, but the frame is "
-            f"{width}x{height}; a mask has the size of the source frame"
-        )
+    if problem := prompt_problem(prompt, size, points=False):
+        raise ConfigError(problem)
     warnings = _check_points(prompt, size, who)
-    if prompt.box is None:
+    box = None if prompt.box is None else prompt.box.clipped(size)
+    if prompt.box is None or box is None:
         return prompt, warnings
     named = f"the box {_corners(prompt.box)} {who}"
-    box = prompt.box.clipped(size)
-    if box is None:
-        raise ConfigError(f"{named} lies outside the {width}x{height} frame; {_UNITS}")
     hint = _fraction_hint(prompt.box)
     # A model's box may be a fraction of a pixel too large, which is not worth a warning.
     corners = zip(box.as_tuple(), prompt.box.as_tuple(), strict=True)

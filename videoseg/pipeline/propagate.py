@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from videoseg.errors import IncompatibleStagesError, StageError
 from videoseg.pipeline.overlap import OverlapWatch, describe_losses
+from videoseg.propagation import takes_prompt
 from videoseg.stages import Direction, Propagator, PropagatorSession, Segmenter
 from videoseg.text import shorten
 from videoseg.types import BoolArray, FrameMasks, ObjectMask, Prompt, Rle, Size, VideoSource
@@ -78,13 +79,7 @@ def require_prompt_kinds(prompts: Sequence[Prompt], propagator: Propagator, name
     """
     takes = propagator.capabilities
     for prompt in prompts:
-        usable = (
-            (takes.masks and prompt.mask is not None)
-            or (takes.boxes and prompt.box is not None)
-            or (takes.points and bool(prompt.points))
-            or (prompt.embedding is not None and prompt.embedding.model in takes.embeddings)
-        )
-        if not usable:
+        if not takes_prompt(prompt, takes):
             kinds = [k for k in ("masks", "boxes", "points") if getattr(takes, k)]
             raise IncompatibleStagesError(
                 f"propagator {name!r} takes {', '.join(kinds) or 'embeddings'}, which the prompt "

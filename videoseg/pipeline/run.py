@@ -18,7 +18,15 @@ from videoseg.pipeline.prompts import fit_to_frame
 from videoseg.pipeline.propagate import Propagation, add_masks, require_prompt_kinds
 from videoseg.plugins.hooks import Observation
 from videoseg.results import Segmentation
-from videoseg.stages import FrameSampler, Grounder, Propagator, Segmenter
+from videoseg.stages import (
+    DecodesInOrder,
+    FrameSampler,
+    Grounder,
+    HasDevice,
+    HasWarnings,
+    Propagator,
+    Segmenter,
+)
 from videoseg.text import shorten_text, well_formed
 from videoseg.types import (
     Episode,
@@ -135,9 +143,8 @@ class Run:
             self.composition.check_live()
         else:
             # Sources of other packages need not be able to make use of it.
-            expect = getattr(self.video, "decode_in_order", None)
-            if callable(expect):
-                expect()
+            if isinstance(self.video, DecodesInOrder):
+                self.video.decode_in_order()
         self.composition.build_all(*stages)
 
     def ground(self) -> Episode:
@@ -254,7 +261,8 @@ class Run:
         """Return what has been made so far as a result."""
         grounding, trace, unsaved = _make_saveable(self.grounding, self.trace)
         tracks = self._mask_tracks()
-        warnings = [*grounding.warnings, *getattr(self.video, "warnings", ()), *unsaved]
+        video_warnings = self.video.warnings if isinstance(self.video, HasWarnings) else ()
+        warnings = [*grounding.warnings, *video_warnings, *unsaved]
         if tracks and any(not track.visible_frames for track in tracks):
             warnings.append("an object was found but has no mask in any frame")
         return Segmentation(
@@ -365,7 +373,7 @@ def _device_of(stages: Iterable[object]) -> str:
 def _device(stage: object) -> str:
     try:
         with foreign_code():
-            device = getattr(stage, "device", None)
+            device = stage.device if isinstance(stage, HasDevice) else None
             return "" if device is None else shorten_text(str(device))
     except Exception as error:
         # The masks are made by now; an unknown device is no reason to lose them.

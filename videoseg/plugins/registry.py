@@ -41,6 +41,7 @@ from videoseg.plugins.loader import (
     register_plugin,
 )
 from videoseg.plugins.options import Option, check_options, list_options
+from videoseg.stages import Closable
 from videoseg.text import shorten
 from videoseg.types.prompts import PropagatorCapabilities
 
@@ -443,9 +444,8 @@ class _StandIn:
 def _discard(built: object) -> None:
     try:
         with foreign_code():
-            close = getattr(built, "close", None)
-            if callable(close):
-                close()
+            if isinstance(built, Closable):
+                built.close()
     except Exception:
         # It was never used; a run that uses it reports this.
         return

@@ -1,4 +1,4 @@
-"""Contract tests for stages: subclass one, say how yours is made, and let pytest run it.
+"""Contract tests for stages: subclass one, give ``make``, and let pytest run it.
 
     from videoseg.testing import SamplerContract
 
@@ -6,18 +6,23 @@
         def make(self):
             return EveryTenth()
 
-Each test says in its message what the contract asks for. Without pytest,
-``contract_failures(TestEveryTenth())`` runs them all and returns what went wrong.
+The message of a failed test says what the contract asks for. Without pytest,
+``contract_failures(TestEveryTenth())`` runs all tests and returns the messages.
 """
 
 from videoseg.testing.benchmark import BenchmarkContract
 from videoseg.testing.chat import ChatContract
 from videoseg.testing.checks import contract_failures
-from videoseg.testing.clips import ToyClip, moving_square, passing_squares
+from videoseg.testing.clips import (
+    LiveSource,
+    RenderedSource,
+    ToyClip,
+    moving_square,
+    passing_squares,
+)
 from videoseg.testing.grounder import GrounderContract
 from videoseg.testing.propagator import PropagatorContract
 from videoseg.testing.reader import ReaderContract
-from videoseg.testing.rendered import LiveSource, RenderedSource
 from videoseg.testing.sampler import SamplerContract
 from videoseg.testing.segmenter import SegmenterContract
 

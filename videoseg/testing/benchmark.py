@@ -1,6 +1,6 @@
-"""The contract of benchmarks as tests."""
+"""The contract of benchmarks."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["BenchmarkContract"]
 
 
 class BenchmarkContract:
-    """What ``videoseg.benchmarks.Benchmark`` asks for. Subclass it, give ``make`` and ``root``.
+    """What ``videoseg.benchmarks.Benchmark`` asks for. Implement ``make`` and ``root``.
 
     Attributes:
         split: The split that is tested; the first by default.
-        max_samples: How many samples are looked at closely.
+        max_samples: How many samples are checked in detail.
     """
 
     split: ClassVar[str] = ""
@@ -70,7 +70,7 @@ class BenchmarkContract:
         for sample in samples:
             check(
                 is_safe_id(sample.video_id) and is_plain_name(sample.expression_id),
-                f"{sample.id!r} leads out of the folder that results are written to",
+                f"{sample.id!r} leads out of the folder of the results",
             )
             check(
                 bool(sample.query.strip()) != bool(sample.prompts),
@@ -133,7 +133,7 @@ class BenchmarkContract:
         check(back.truth(sample) == split.truth(sample), "a split must be the same when pickled")
 
     def test_refuses_an_unknown_split(self) -> None:
-        with refuses(EvaluationError, "a split that is none of splits"):
+        with refuses(EvaluationError, "a split that is not in splits"):
             self._read("no-such-split")
 
     def test_refuses_an_empty_folder(self) -> None:

@@ -1,6 +1,6 @@
-"""The contract of chat models as tests."""
+"""The contract of chat models."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from videoseg.stages import ChatModel
-from videoseg.testing.checks import check, global_randomness_untouched
+from videoseg.testing.checks import StageContract, check, global_randomness_untouched
 from videoseg.testing.clips import moving_square
 from videoseg.types import ChatReply, ImagePart, Message, MessagePart, Size, TextPart
 
@@ -19,8 +19,8 @@ __all__ = ["ChatContract"]
 _SPACE = re.compile(r"(?:pixels_of_resized|per_mille|unit|square\([1-9]\d*\))(?:_yx)?")
 
 
-class ChatContract:
-    """What ``videoseg.stages.ChatModel`` asks for. Subclass it and give ``make``.
+class ChatContract(StageContract[ChatModel]):
+    """What ``videoseg.stages.ChatModel`` asks for. Subclass it and implement ``make``.
 
     Attributes:
         max_tokens: Upper bound on the tokens of each answer asked for; keep it small.
@@ -29,13 +29,10 @@ class ChatContract:
         image_sizes: Sizes of the images that are shown.
     """
 
+    stage = "chat model"
     max_tokens: ClassVar[int] = 16
     repeatable: ClassVar[bool] = True
     image_sizes: ClassVar[tuple[Size, ...]] = ((48, 64), (33, 47))
-
-    def make(self) -> ChatModel:
-        """Return a chat model."""
-        raise NotImplementedError("give your contract test a make() that returns the chat model")
 
     def test_is_a_chat_model(self) -> None:
         check(
@@ -78,7 +75,7 @@ class ChatContract:
             check(
                 not (reply.coordinate_space or "").startswith("pixels_of_resized")
                 or len(reply.image_sizes) > 0,
-                "coordinates in pixels_of_resized need image_sizes, or nobody can use them",
+                "coordinates in pixels_of_resized cannot be used without image_sizes",
             )
 
     def test_an_image_is_not_shown_larger_than_allowed(self) -> None:
@@ -127,17 +124,11 @@ class ChatContract:
             try:
                 json.dumps(dict(reply.details), allow_nan=False)
             except (TypeError, ValueError) as error:
-                raise AssertionError(f"details must be JSON-serialisable: {error}") from error
+                raise AssertionError(f"details must be JSON-serializable: {error}") from error
 
     def test_leaves_shared_random_numbers_alone(self) -> None:
         with global_randomness_untouched("a chat model"):
             self._chat([_say("user", "A number?")], temperature=1.0)
-
-    def test_close_may_be_called_twice(self) -> None:
-        close = getattr(self.make(), "close", None)
-        if callable(close):
-            close()
-            close()
 
     def _chat(
         self,

@@ -1,4 +1,6 @@
-"""What contract tests are made of."""
+"""Checks, and the base class of contract tests."""
+
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -6,30 +8,56 @@ import json
 import random
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from videoseg.errors import VideosegError
-from videoseg.types import BoolArray, from_dict, to_dict
+from videoseg.stages import Closable
+from videoseg.types import from_dict, to_dict
 
 __all__ = [
+    "StageContract",
     "check",
     "check_json",
     "check_mask",
     "check_score",
     "contract_failures",
     "global_randomness_untouched",
-    "iou",
     "refuses",
 ]
+
+
+_Stage = TypeVar("_Stage")
+
+
+class StageContract(Generic[_Stage]):
+    """What every stage is asked for. A subclass gives ``make``.
+
+    Attributes:
+        stage: What the stage is called in messages.
+    """
+
+    stage: ClassVar[str] = "stage"
+
+    def make(self) -> _Stage:
+        """Return a new stage."""
+        raise NotImplementedError(
+            f"give your contract test a make() that returns the {self.stage}"
+        )
+
+    def test_close_may_be_called_twice(self) -> None:
+        stage = self.make()
+        if isinstance(stage, Closable):
+            stage.close()
+            stage.close()
 
 
 def check(condition: object, message: str) -> None:
     """Raise ``AssertionError`` with a message unless a condition holds.
 
-    Unlike the statement, it tells what the contract asks for where pytest does not rewrite
-    assertions, and it survives ``python -O``.
+    Unlike the statement, it has a message where pytest does not rewrite assertions, and it
+    works under ``python -O``.
     """
     if not condition:
         raise AssertionError(message)
@@ -52,9 +80,9 @@ def refuses(kind: type[VideosegError], what: str) -> Iterator[None]:
 
 @contextmanager
 def global_randomness_untouched(who: str) -> Iterator[None]:
-    """Check that the block neither seeds nor uses the random numbers everyone shares."""
+    """Check that the block neither seeds nor uses the global random number generators."""
     kept = (random.getstate(), np.random.get_state())  # noqa: NPY002 - this is what is watched
-    # From a state that nobody can reach by seeding, so that seeding is noticed, too.
+    # From a state that no seed leads to, so that seeding is noticed, too.
     random.seed()
     np.random.seed()  # noqa: NPY002
     before = (random.getstate(), _numpy_state())
@@ -67,7 +95,7 @@ def global_randomness_untouched(who: str) -> Iterator[None]:
     check(
         after == before,
         f"{who} must use a generator of its own (numpy.random.default_rng(seed)), "
-        "not the random state that the whole process shares",
+        "not the global random state of the process",
     )
 
 
@@ -77,13 +105,15 @@ def _numpy_state() -> tuple[Any, ...]:
 
 
 def check_json(value: object, what: str) -> None:
-    """Check that a value goes to JSON text and back unchanged."""
+    """Check that a value is unchanged after a round trip through JSON."""
     try:
         text = json.dumps(to_dict(value), allow_nan=False)
     except Exception as error:
-        raise AssertionError(f"{what} must go to JSON: {type(error).__name__}: {error}") from error
+        raise AssertionError(
+            f"{what} must convert to JSON: {type(error).__name__}: {error}"
+        ) from error
     back = from_dict(type(value), json.loads(text))
-    check(back == value, f"{what} must be the same after going to JSON and back")
+    check(back == value, f"{what} must be the same after a round trip through JSON")
 
 
 def check_mask(mask: object, size: tuple[int, int], what: str) -> None:
@@ -100,14 +130,8 @@ def check_score(score: object, what: str) -> None:
     check(fits, f"{what} must be None or within 0..1, got {score!r}")
 
 
-def iou(first: BoolArray, second: BoolArray) -> float:
-    """Return the intersection over union of two masks; 1 if both are empty."""
-    union = int(np.logical_or(first, second).sum())
-    return int(np.logical_and(first, second).sum()) / union if union else 1.0
-
-
 class _Failures(dict[str, str]):
-    """What each failed test said; shown one a line, in a notebook as well."""
+    """The messages of failed tests by name, shown one a line, in a notebook as well."""
 
     def __repr__(self) -> str:
         if not self:
@@ -125,7 +149,7 @@ def contract_failures(contract: object, *, only: Collection[str] = ()) -> dict[s
         only: Names of the tests to run; all by default.
 
     Returns:
-        For each test that failed, what it said; ``print`` shows one a line. Empty if the
+        The message of each failed test by its name; ``print`` shows one a line. Empty if the
         contract is kept.
     """
     failures = _Failures()

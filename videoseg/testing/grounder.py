@@ -1,6 +1,6 @@
-"""The contract of grounders as tests."""
+"""The contract of grounders."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import ClassVar
 
 from videoseg.pipeline import run_episode
 from videoseg.stages import Grounder
-from videoseg.testing.checks import check, check_json, check_score, global_randomness_untouched
+from videoseg.testing.checks import (
+    StageContract,
+    check,
+    check_json,
+    check_score,
+    global_randomness_untouched,
+)
 from videoseg.testing.clips import moving_square, passing_squares
 from videoseg.types import (
     Episode,
@@ -27,14 +33,15 @@ from videoseg.types import (
 __all__ = ["GrounderContract"]
 
 
-class GrounderContract:
-    """What ``videoseg.stages.Grounder`` asks for. Subclass it and give ``make``.
+class GrounderContract(StageContract[Grounder]):
+    """What ``videoseg.stages.Grounder`` asks for. Subclass it and implement ``make``.
 
     Attributes:
-        queries: What is asked of a clip with a red square, some of it not there.
+        queries: Queries for a clip with a red square, some for objects that are not there.
         sizes: Frame sizes that must work.
     """
 
+    stage = "grounder"
     queries: ClassVar[tuple[str, ...]] = (
         "the red square that moves to the right",
         "the square that is there first",
@@ -42,10 +49,6 @@ class GrounderContract:
         "xyzzy",
     )
     sizes: ClassVar[tuple[Size, ...]] = ((48, 64), (33, 47), (9, 13))
-
-    def make(self) -> Grounder:
-        """Return a new grounder."""
-        raise NotImplementedError("give your contract test a make() that returns the grounder")
 
     def test_is_a_grounder(self) -> None:
         check(isinstance(self.make(), Grounder), "a grounder needs a method step(episode)")
@@ -121,7 +124,7 @@ class GrounderContract:
         self._step(grounder, other)
         check(
             _comparable(self._step(grounder, one)) == alone,
-            "what a grounder said about one episode must not depend on another",
+            "what a grounder answers in one episode must not depend on another",
         )
 
     def test_leaves_shared_random_numbers_alone(self) -> None:
@@ -133,12 +136,6 @@ class GrounderContract:
         for query in self.queries:
             move = self._step(grounder, _episode(moving_square().video, query))
             check_json(move, f"a {type(move).__name__}")
-
-    def test_close_may_be_called_twice(self) -> None:
-        close = getattr(self.make(), "close", None)
-        if callable(close):
-            close()
-            close()
 
     def _step(self, grounder: Grounder, episode: Episode) -> Move:
         move = grounder.step(episode)

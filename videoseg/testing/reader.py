@@ -1,6 +1,6 @@
-"""The contract of video readers as tests."""
+"""The contract of video readers."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _BITS = 6
 
 
 class ReaderContract:
-    """What ``videoseg.stages.VideoReader`` asks for. Subclass it and give ``make``.
+    """What ``videoseg.stages.VideoReader`` asks for. Subclass it and implement ``make``.
 
-    Every frame of the test clip carries its own number as black and white stripes, so that
-    a frame that comes instead of another is noticed.
+    Every frame of the test clip shows its number as black and white stripes, so that a frame
+    returned in place of another is noticed.
 
     Attributes:
         suffix: The file type that is read.
@@ -88,7 +88,7 @@ class ReaderContract:
                 count += 1
             check(count == 20, f"read() in between ended an iteration after {count} of 20 frames")
 
-    def test_an_iteration_may_be_given_up(self) -> None:
+    def test_an_iteration_may_be_left(self) -> None:
         with self._clip(20) as reader:
             next(iter(reader.iter_frames(5, 20)))
             self._check_frame(reader.read(2), 2, reader.size)
@@ -111,7 +111,7 @@ class ReaderContract:
         with self._clip(5) as reader, refuses(VideoError, "frame 5 of 5"):
             reader.read(5)
 
-    def test_refuses_what_is_no_video(self) -> None:
+    def test_refuses_files_that_are_no_videos(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             missing = Path(folder, f"missing{self.suffix}")
             empty = Path(folder, f"empty{self.suffix}")
@@ -137,7 +137,7 @@ class ReaderContract:
         size = size or self.sizes[0]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"clip{self.suffix}")
-            self.write(path, [_numbered(index, size) for index in range(num_frames)], 10)
+            self.write(path, [_draw_number(index, size) for index in range(num_frames)], 10)
             reader = self.make(path)
             try:
                 yield reader
@@ -161,7 +161,7 @@ class ReaderContract:
             frame.shape == (*size, 3),
             f"frame {index} must have shape {(*size, 3)}, got {frame.shape}",
         )
-        number = _number_on(frame)
+        number = _read_number(frame)
         check(number == index, f"asked for frame {index}, got frame {number}")
         # Red above and blue below, so that channels in another order are noticed.
         height = size[0]
@@ -172,7 +172,7 @@ class ReaderContract:
         )
 
 
-def _numbered(index: int, size: Size) -> Frame:
+def _draw_number(index: int, size: Size) -> Frame:
     height, width = size
     frame = np.zeros((height, width, 3), np.uint8)
     frame[: height // 2, -8:] = (200, 30, 30)
@@ -184,7 +184,7 @@ def _numbered(index: int, size: Size) -> Frame:
     return frame
 
 
-def _number_on(frame: Frame) -> int:
+def _read_number(frame: Frame) -> int:
     height, width = frame.shape[:2]
     stripe = (width - 8) // _BITS
     number = 0

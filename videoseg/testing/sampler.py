@@ -1,33 +1,30 @@
-"""The contract of samplers as tests."""
+"""The contract of samplers."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from videoseg.stages import FrameSampler
-from videoseg.testing.checks import check, check_json, global_randomness_untouched
+from videoseg.testing.checks import StageContract, check, check_json, global_randomness_untouched
 from videoseg.testing.clips import moving_square
 from videoseg.types import FrameSelection, Size, VideoSource, Window
 
 __all__ = ["SamplerContract"]
 
 
-class SamplerContract:
-    """What ``videoseg.stages.FrameSampler`` asks for. Subclass it and give ``make``.
+class SamplerContract(StageContract[FrameSampler]):
+    """What ``videoseg.stages.FrameSampler`` asks for. Subclass it and implement ``make``.
 
     Attributes:
-        query: What is asked; change it if your sampler depends on it.
+        query: The query; change it if your sampler depends on it.
         sizes: Frame sizes that must work.
     """
 
+    stage = "sampler"
     query: ClassVar[str] = "the red square that moves to the right near the end"
     sizes: ClassVar[tuple[Size, ...]] = ((48, 64), (33, 47), (9, 13), (2, 2))
-
-    def make(self) -> FrameSampler:
-        """Return a new sampler."""
-        raise NotImplementedError("give your contract test a make() that returns the sampler")
 
     def test_is_a_sampler(self) -> None:
         check(
@@ -73,7 +70,7 @@ class SamplerContract:
         sampler = self.make()
         for seed in (0, 1, 12345):
             first = self._sample(sampler, video, Window(2, 18), seed=seed)
-            # Another call in between must leave no trace.
+            # Another call in between must not matter.
             self._sample(sampler, video, Window(0, 5), seed=seed + 1)
             again = self._sample(sampler, video, Window(2, 18), seed=seed)
             other = self._sample(self.make(), video, Window(2, 18), seed=seed)
@@ -95,12 +92,6 @@ class SamplerContract:
             check(
                 isinstance(selection, FrameSelection), f"no selection for the query {query[:20]!r}"
             )
-
-    def test_close_may_be_called_twice(self) -> None:
-        close = getattr(self.make(), "close", None)
-        if callable(close):
-            close()
-            close()
 
     def _sample(
         self,

@@ -1,6 +1,6 @@
-"""The contract of segmenters as tests."""
+"""The contract of segmenters."""
 
-# ruff: noqa: D102 - each test is named for what it asks for
+# ruff: noqa: D102 - the name of a test says what it checks
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import ClassVar
 
 import numpy as np
 
+from videoseg.masks import iou
 from videoseg.stages import Segmenter
 from videoseg.testing.checks import (
+    StageContract,
     check,
     check_mask,
     check_score,
     global_randomness_untouched,
-    iou,
 )
 from videoseg.testing.clips import moving_square, passing_squares
 from videoseg.types import BoolArray, Box, ObjectMask, Point, Prompt, Size, VideoSource
@@ -23,21 +24,18 @@ from videoseg.types import BoolArray, Box, ObjectMask, Point, Prompt, Size, Vide
 __all__ = ["SegmenterContract"]
 
 
-class SegmenterContract:
-    """What ``videoseg.stages.Segmenter`` asks for. Subclass it and give ``make``.
+class SegmenterContract(StageContract[Segmenter]):
+    """What ``videoseg.stages.Segmenter`` asks for. Subclass it and implement ``make``.
 
     Attributes:
         sizes: Frame sizes that must work.
-        least_iou: How well a plain red square on grey must be cut out from its box; 0 if
+        least_iou: How well a plain red square on gray must be cut out from its box; 0 if
             your segmenter cannot be expected to.
     """
 
+    stage = "segmenter"
     sizes: ClassVar[tuple[Size, ...]] = ((48, 64), (33, 47), (9, 13))
     least_iou: ClassVar[float] = 0.5
-
-    def make(self) -> Segmenter:
-        """Return a new segmenter."""
-        raise NotImplementedError("give your contract test a make() that returns the segmenter")
 
     def test_is_a_segmenter(self) -> None:
         check(
@@ -132,12 +130,6 @@ class SegmenterContract:
         clip = moving_square()
         with global_randomness_untouched("a segmenter"):
             self._segment(self.make(), clip.video, [clip.prompt(1, 0, kind="box")])
-
-    def test_close_may_be_called_twice(self) -> None:
-        close = getattr(self.make(), "close", None)
-        if callable(close):
-            close()
-            close()
 
     def _segment(
         self, segmenter: Segmenter, video: VideoSource, prompts: Sequence[Prompt]

@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from videoseg.errors import ConfigError, VideoError
-from videoseg.stages import VideoReader
+from videoseg.stages import (
+    HasFps,
+    HasName,
+    HasWarnings,
+    InMemory,
+    RandomAccess,
+    ReadsBackward,
+    VideoReader,
+)
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.arrays import DEFAULT_FPS, uniform_timestamps
 from videoseg.video.iterators import IteratorReader
@@ -133,7 +141,7 @@ class FrameStore:
     @property
     def reader_name(self) -> str:
         """The name of the reader that does the decoding."""
-        return str(getattr(self._reader, "name", self._reader_name))
+        return str(self._reader.name) if isinstance(self._reader, HasName) else self._reader_name
 
     @property
     def num_frames(self) -> int:
@@ -151,9 +159,10 @@ class FrameStore:
         """Average frames per second."""
         if self._fps is not None:
             return self._fps
-        if rate := float(getattr(self.reader(), "fps", 0.0)):
+        reader = self.reader()
+        if isinstance(reader, HasFps) and (rate := float(reader.fps)):
             return rate
-        times = self.reader().timestamps
+        times = reader.timestamps
         span = float(times[-1] - times[0])
         return (len(times) - 1) / span if span > 0 else DEFAULT_FPS
 
@@ -164,7 +173,8 @@ class FrameStore:
     @property
     def warnings(self) -> tuple[str, ...]:
         """The reader's warnings about the source."""
-        return tuple(getattr(self.reader(), "warnings", ()))
+        reader = self.reader()
+        return tuple(reader.warnings) if isinstance(reader, HasWarnings) else ()
 
     def reader(self) -> VideoReader:
         """Return the open reader of this process.
@@ -247,7 +257,7 @@ class FrameStore:
         reader: Any = self.reader()
         indices = range(stop - 1, start - 1, -1)
         if self._is_in_memory():
-            has_own_way = hasattr(reader, "iter_backward")
+            has_own_way = isinstance(reader, ReadsBackward)
             frames = (
                 reader.iter_backward(start, stop) if has_own_way else map(reader.read, indices)
             )
@@ -259,7 +269,7 @@ class FrameStore:
         while stop > start and (cached := self._cache.get(stop - 1)) is not None:
             yield cached
             stop -= 1
-        if hasattr(reader, "iter_backward"):
+        if isinstance(reader, ReadsBackward):
             keep = self._fits(stop - start)
             yield from self._decode(range(stop - 1, start - 1, -1), keep=keep)
             return
@@ -273,7 +283,7 @@ class FrameStore:
 
     def _fill_up_to(self, index: int) -> None:
         reader = self.reader()
-        if getattr(reader, "random_access", False):
+        if isinstance(reader, RandomAccess) and reader.random_access:
             return
         with self._lock:
             if self._num_filled is None:
@@ -317,7 +327,8 @@ class FrameStore:
 
     def _is_in_memory(self) -> bool:
         # Reading a frame then costs no decoding, so that caching it gains nothing.
-        return bool(getattr(self.reader(), "in_memory", False))
+        reader = self.reader()
+        return isinstance(reader, InMemory) and reader.in_memory
 
     def _fits(self, num_frames: int) -> bool:
         return num_frames * self._frame_bytes <= self._cache.max_bytes

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from videoseg.errors import ShapeError, VideoError
+from videoseg.stages import Closable
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.arrays import rgb_frame, uniform_timestamps
 
@@ -84,9 +85,8 @@ class IteratorReader:
         """Release the iterator and every frame."""
         with self._own_lock():
             self.ended = True
-            close = getattr(self._iterator, "close", None)
-            if close is not None and os.getpid() == self._process:
-                close()
+            if isinstance(self._iterator, Closable) and os.getpid() == self._process:
+                self._iterator.close()
             self._iterator = iter(())
             self._drop_all()
 

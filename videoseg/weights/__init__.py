@@ -1,16 +1,16 @@
-"""Files of model weights: recognized, read without running what they may hold, and checked.
+"""Files of model weights: recognized, read without running code, and checked.
 
-For stages that run on torch. Anybody may have made such a file, and downloads go wrong in many
-ways, so the error for a file that cannot be used says what the file is.
+For stages that run on torch. Such files are untrusted, and downloads fail in many ways, so the
+error for a file that cannot be used says what the file is.
 """
 
-from videoseg.weights.reading import (
+from videoseg.weights.checkpoints import (
     check_weights_file,
     code_problem,
     fit_weights,
     read_weights,
 )
-from videoseg.weights.recognition import placeholder_problem, weights_problem
+from videoseg.weights.formats import placeholder_problem, weights_problem
 
 __all__ = [
     "check_weights_file",

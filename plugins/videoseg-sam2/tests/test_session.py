@@ -103,7 +103,10 @@ def test_a_mask_comes_back_as_it_was_given(propagator: Sam2Propagator) -> None:
             Prompt(1, 0, mask=vs.Rle.empty((10, 10))),
             r"mask of \(10, 10\); give one of the frame's",
         ),
-        (Prompt(1, 0, embedding=Embedding("o3", (1.0,))), "only an embedding .*not taken; give"),
+        (
+            Prompt(1, 0, embedding=Embedding("o3", (1.0,))),
+            "only an embedding of 'o3'.*; give a mask",
+        ),
     ],
 )
 def test_a_prompt_that_cannot_be_used_leaves_the_others_alone(
@@ -245,7 +248,7 @@ def test_a_device_without_room_for_the_network_is_told(monkeypatch: pytest.Monke
     def fail(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
-    monkeypatch.setattr(network, "_shared", fail)
+    monkeypatch.setattr(network, "_load_shared", fail)
     propagator = Sam2Propagator(model="toy", random_weights=True, device="cpu")
     with pytest.raises(vs.VideosegError, match=r"no room for 'toy'.*device='cpu'"):
         propagator.open(moving_square().video)
@@ -363,7 +366,7 @@ def test_small_holes_are_filled_if_asked_for(toy_modules: Any) -> None:
     logits = torch.ones(1, 1, 16, 16)
     logits[0, 0, 3:5, 3:5] = -2.0  # a hole of 4 pixels
     logits[0, 0, 9:12, 9:12] = -2.0  # one of 9
-    filled = tracker._filled(logits)[0, 0]
+    filled = tracker._fill_holes(logits)[0, 0]
     assert (filled[3:5, 3:5] == 0.1).all()
     assert (filled[9:12, 9:12] == -2.0).all()
 

@@ -151,7 +151,7 @@ def test_every_published_size_has_its_configuration_in_the_package() -> None:
         (144, 48, "no_mem_embed", "sam2-hiera-large"),
     ],
 )
-def test_a_checkpoint_of_another_size_is_recognised(
+def test_a_checkpoint_of_another_size_is_recognized(
     tmp_path: Path, toy_modules: Any, width: int, num_blocks: int, extra: str, model: str
 ) -> None:
     trunk = "image_encoder.trunk"
@@ -301,7 +301,7 @@ def test_cuda_where_there_is_none() -> None:
 def test_auto_precision_is_float32_where_bfloat16_is_emulated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from videoseg_sam2.compute import use_bfloat16
+    from videoseg_sam2.network import use_bfloat16
 
     for has, expected in (({"amx_bf16": True}, True), ({"avx512_bf16": True}, True), ({}, False)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: has)

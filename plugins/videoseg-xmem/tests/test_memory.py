@@ -4,9 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 from videoseg_xmem.memory import Memory
-from videoseg_xmem.memory.closing_up import close_up
-from videoseg_xmem.memory.long_term import LongTermKeys
-from videoseg_xmem.memory.similarity import memory_rows, query_rows, top_k_softmax
+from videoseg_xmem.memory.keys import (
+    LongTermKeys,
+    close_up,
+    memory_rows,
+    query_rows,
+    top_k_softmax,
+)
 from videoseg_xmem.network import EncodedFrame
 from videoseg_xmem.options import MemoryOptions
 

@@ -58,9 +58,15 @@ def test_points_outside_the_frame_are_warned_of(video):
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        (Prompt(1, 10, box=Box(0, 0, 2, 2)), "frame 10, but the video has 10, from 0 to 9"),
+        (
+            Prompt(1, 10, box=Box(0, 0, 2, 2)),
+            "on frame 10 lies outside the video; its frames are 0 to 9",
+        ),
         (Prompt(1, 0, box=Box(20, 0, 30, 5)), "outside the 8x6 frame"),
-        (Prompt(1, 0, mask=Rle.empty((8, 6))), "is 6x8, but the frame is 8x6"),
+        (
+            Prompt(1, 0, mask=Rle.empty((8, 6))),
+            r"mask of \(8, 6\); give one of the frame's size, \(height, width\) = \(6, 8\)",
+        ),
     ],
 )
 def test_prompts_that_do_not_fit_the_video_start_nothing(video, prompt, message):

@@ -73,7 +73,7 @@ ENTRY = {"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
         (safetensors(json.dumps(ENTRY).encode())[:30], "end inside its header"),
         (
             safetensors(json.dumps({"w": {**ENTRY["w"], "shape": [7]}}).encode(), bytes(8)),
-            "is damaged or of a kind that is not supported",
+            "is damaged or of an unsupported kind",
         ),
     ],
 )

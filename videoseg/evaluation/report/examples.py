@@ -15,6 +15,7 @@ from videoseg.evaluation.report.data import EvaluationReport, SampleRow
 from videoseg.masks import union_of_rles
 from videoseg.masks.colors import object_color
 from videoseg.metrics.task import fitted_masks
+from videoseg.stages import Closable
 from videoseg.types import BoolArray, Frame, MaskTrack, Rle, Size
 
 __all__ = [
@@ -132,9 +133,8 @@ def _pictures(record: Record, sample: Sample, split: BenchmarkSplit) -> tuple[Ex
         frames = spread(truth.frames if truth is not None else range(len(video)), _FRAMES)
         images = video.read(frames)
     finally:
-        close = getattr(video, "close", None)
-        if close is not None:
-            close()
+        if isinstance(video, Closable):
+            video.close()
     if any(len(track.masks) <= max(frames, default=0) for track in record.tracks):
         raise EvaluationError(f"the record of {record.sample} has masks of fewer frames")
     return tuple(

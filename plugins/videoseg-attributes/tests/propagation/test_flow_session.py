@@ -69,9 +69,12 @@ def _refusals() -> Iterator[tuple[Prompt, str]]:
     yield mask_prompt(1, 6, full), "frames are 0 to 5"
     yield mask_prompt(1, 0, np.ones((WIDTH, HEIGHT), bool)), "mask of"
     yield Prompt(1, 0, mask=Rle.empty((HEIGHT, WIDTH))), "empty mask"
-    yield Prompt(1, 0, box=Box(WIDTH + 5, 0, WIDTH + 50, 40)), "outside the frame"
-    yield Prompt(1, 0, box=Box(-40, -40, 0, 0)), "outside the frame"
-    yield Prompt(1, 0, points=(Point(WIDTH, 3),)), "outside the frame"
+    yield (
+        Prompt(1, 0, box=Box(WIDTH + 5, 0, WIDTH + 50, 40)),
+        f"outside the {WIDTH}x{HEIGHT} frame",
+    )
+    yield Prompt(1, 0, box=Box(-40, -40, 0, 0)), f"outside the {WIDTH}x{HEIGHT} frame"
+    yield Prompt(1, 0, points=(Point(WIDTH, 3),)), f"outside the {WIDTH}x{HEIGHT} frame"
     yield Prompt(1, 0, embedding=Embedding("some-model", (1.0,))), "some-model"
 
 

@@ -1,4 +1,4 @@
-"""Writes what happens in a run as JSON lines, one object for each event."""
+"""An observer that writes the events of a run as JSON lines."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import TypeAlias
 
-import videoseg as vs
 from videoseg.plugins import FrameDone, Grounded, StageFinished, StageStarted
+from videoseg.types import to_dict
 
 __all__ = ["Event", "EventLog"]
 
@@ -19,11 +19,11 @@ class EventLog:
     """An observer that appends every event to a file.
 
     Give it to one run, ``pipe(video, query, observers=[EventLog("run.jsonl")])``, or set the
-    environment variable ``VIDEOSEG_EVENT_LOG`` to have every run logged. A run whose log
-    cannot be written goes on; its result carries a warning.
+    environment variable ``VIDEOSEG_EVENT_LOG`` to log every run. A run whose log cannot be
+    written continues; its result has a warning.
 
     Args:
-        path: The file; made if it is not there.
+        path: The file; created if it does not exist.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -38,7 +38,7 @@ class EventLog:
         self.write(event)
 
     def videoseg_grounded(self, event: Grounded) -> None:
-        """Write what was answered and why."""
+        """Write the answer."""
         self.write(event)
 
     def videoseg_frame_done(self, event: FrameDone) -> None:
@@ -47,7 +47,7 @@ class EventLog:
 
     def write(self, event: Event) -> None:
         """Append one event, with its kind and the time in seconds since 1970."""
-        record = {"event": type(event).__name__, "time": time.time(), **vs.to_dict(event)}
-        # Opened for each event, so that the log of a run that is killed ends in a whole line.
+        record = {"event": type(event).__name__, "time": time.time(), **to_dict(event)}
+        # Opened for each event, so that the log of a killed run ends with a complete line.
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")

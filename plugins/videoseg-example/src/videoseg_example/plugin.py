@@ -1,7 +1,7 @@
-"""What videoseg finds through the entry point: the hooks.
+"""The hooks of the plug-in.
 
-This module is imported whenever anyone lists the components, so it imports nothing heavy:
-components are declared by their address and imported when somebody builds them.
+This module is imported whenever the components are listed, so it imports nothing heavy:
+components are declared by the path of their class, which is imported when one is built.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 
-import videoseg as vs
-from videoseg.types import Frame
+from videoseg.errors import ConfigError
+from videoseg.types import Frame, FrameSelection, VideoSource, Window
 
 __all__ = ["SharpestSampler", "sharpness"]
 
@@ -55,30 +55,30 @@ class SharpestSampler:
             if value < 1
         ]
         if problems:
-            raise vs.ConfigError(problems)
+            raise ConfigError(problems)
         self.num_frames = num_frames
         self.num_candidates = num_candidates
 
     def sample(
         self,
-        video: vs.VideoSource,
+        video: VideoSource,
         query: str,  # noqa: ARG002 - part of the contract
         *,
-        window: vs.Window,
+        window: Window,
         keyframe: int | None = None,
         seed: int = 0,  # noqa: ARG002
-    ) -> vs.FrameSelection:
-        """Choose the frames; see ``videoseg.FrameSampler.sample``."""
+    ) -> FrameSelection:
+        """Choose the frames; see ``videoseg.stages.FrameSampler.sample``."""
         num_parts = min(self.num_frames, len(window))
         edges = [window.start + part * len(window) // num_parts for part in range(num_parts + 1)]
         chosen = []
         for start, stop in itertools.pairwise(edges):
             candidates = _spread(start, stop, self.num_candidates)
             frames = video.read(candidates)
-            # Of equally sharp frames the first wins, so that the answer never varies.
+            # Of equally sharp frames the first is taken, so that the choice is deterministic.
             best = max(range(len(frames)), key=lambda index: (sharpness(frames[index]), -index))
             chosen.append(candidates[best])
-        return vs.FrameSelection.of(
+        return FrameSelection.of(
             chosen,
             window=window,
             keyframe=keyframe,

@@ -1,4 +1,4 @@
-"""What the image encoder makes of one frame."""
+"""The image encoder's features of one frame."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def encode_frame(network: Network, image: Tensor) -> FrameFeatures:
 
     Args:
         network: The network.
-        image: Normalised, shape (1, 3, side, side), dtype float32.
+        image: Normalized, shape (1, 3, side, side), dtype float32.
     """
     modules = network.modules
     encoded = modules.forward_image(image.to(network.device))

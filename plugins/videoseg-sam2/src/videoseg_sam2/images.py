@@ -28,7 +28,7 @@ def video_input(frame: Frame, side: int) -> Tensor:
         side: Side of the network's square input.
 
     Returns:
-        Normalised, shape (1, 3, side, side), dtype float32, on the CPU.
+        Normalized, shape (1, 3, side, side), dtype float32, on the CPU.
     """
     import torch
     from PIL import Image
@@ -37,7 +37,7 @@ def video_input(frame: Frame, side: int) -> Tensor:
     channels = np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
     # The division happens in float64, as the package does it, before the cast.
     scaled = (np.arange(256) / 255.0).astype(np.float32)[channels]
-    return _normalised(torch.from_numpy(scaled)[None])
+    return _normalize(torch.from_numpy(scaled)[None])
 
 
 def image_input(frame: Frame, side: int) -> Tensor:
@@ -50,7 +50,7 @@ def image_input(frame: Frame, side: int) -> Tensor:
         side: Side of the network's square input.
 
     Returns:
-        Normalised, shape (1, 3, side, side), dtype float32, on the CPU.
+        Normalized, shape (1, 3, side, side), dtype float32, on the CPU.
     """
     import torch
     from torch.nn import functional
@@ -60,14 +60,14 @@ def image_input(frame: Frame, side: int) -> Tensor:
     resized = functional.interpolate(
         scaled, size=(side, side), mode="bilinear", align_corners=False, antialias=True
     )
-    return _normalised(resized)
+    return _normalize(resized)
 
 
 def mask_input(mask: BoolArray, side: int) -> Tensor:
     """Return a mask at the network's input size: 0 or 1, shape (1, 1, side, side), float32.
 
-    Something is left of every mask that is not empty: an object too small to survive
-    shrinking would count as not in sight.
+    A mask that is not empty keeps at least one pixel: an object too small to survive shrinking
+    would count as not visible.
     """
     import torch
     from torch.nn import functional
@@ -93,7 +93,7 @@ def to_frame_size(logits: Tensor, size: Size) -> Tensor:
     )
 
 
-def _normalised(images: Tensor) -> Tensor:
+def _normalize(images: Tensor) -> Tensor:
     import torch
 
     images = images - torch.tensor(_MEAN, dtype=torch.float32)[:, None, None]

@@ -1,4 +1,4 @@
-"""What a session remembers of one object, and for how long."""
+"""The memory of one object, and how long outputs stay in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["KnownPrompt", "MemoryReach", "ObjectMemory", "Output"]
 
 @dataclass(slots=True)
 class Output:
-    """What the network made of one object on one frame.
+    """The network's output for one object on one frame.
 
     Args:
         features: Memory for later frames, shape (1, C_m, h, w), bfloat16; None once no frame
@@ -71,9 +71,9 @@ class KnownPrompt:
 
     Args:
         prompt: The prompt.
-        since_run: Number of the first run that heeds it.
-        refines: Whether it corrects what the object is found to be on its frame, as clicks
-            do, instead of saying anew where it is.
+        since_run: Number of the first run in which it counts.
+        refines: Whether it corrects the mask found on its frame, as clicks do, instead of
+            replacing it.
     """
 
     prompt: Prompt
@@ -111,7 +111,7 @@ class ObjectMemory:
         return any(first >= frame if reverse else first <= frame for first in usable)
 
     def begin_run(self) -> None:
-        """Forget what counted for the run before only."""
+        """Forget what belongs to the run before."""
         self.refined.clear()
         self.lost_at = None
 

@@ -37,7 +37,7 @@ class PublishedModel:
         return f"facebook/{self.name}"
 
 
-def _published() -> Mapping[str, PublishedModel]:
+def _list_published() -> Mapping[str, PublishedModel]:
     sizes = {"tiny": "t", "small": "s", "base-plus": "b+", "large": "l"}
     models = {}
     for version in ("sam2", "sam2.1"):
@@ -49,7 +49,7 @@ def _published() -> Mapping[str, PublishedModel]:
     return MappingProxyType(models)
 
 
-MODELS: Mapping[str, PublishedModel] = _published()
+MODELS: Mapping[str, PublishedModel] = _list_published()
 """Every published size of SAM 2 and SAM 2.1."""
 
 

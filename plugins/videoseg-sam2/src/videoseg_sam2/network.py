@@ -1,36 +1,37 @@
-"""Which network, with which weights, where: checked early, loaded late and shared."""
+"""The network with its weights on a device: checked early, loaded late, and shared."""
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from weakref import WeakValueDictionary
 
-from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
+from videoseg.devices import (
+    is_out_of_memory,
+    multiplies_bfloat16,
+    pick_device,
+    torch_defaults,
+)
 from videoseg.errors import ConfigError, VideosegError
 from videoseg.text import printable, shorten_text
-from videoseg_sam2.compute import (
-    PRECISIONS,
-    Precision,
-    computing,
-    use_bfloat16,
-)
 from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOY, config_path, published_model
-from videoseg_sam2.package import import_base
 from videoseg_sam2.weights import find_checkpoint, load_into, read_checkpoint
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     import torch
 
-__all__ = ["Network", "NetworkChoice", "extra_prompt"]
+__all__ = ["Network", "NetworkChoice", "Precision", "extra_prompt", "use_bfloat16"]
 
-# As the package's own predictors set them, whatever the configuration file says.
+Precision: TypeAlias = Literal["float32", "bfloat16", "auto"]
+_PRECISIONS = ("float32", "bfloat16", "auto")
+
+# As the package's own predictors set them; these override the configuration file.
 _DECODER_OVERRIDES = {
     "dynamic_multimask_via_stability": True,
     "dynamic_multimask_stability_delta": 0.05,
@@ -43,7 +44,7 @@ extra_prompt: ContextVar[torch.Tensor | None] = ContextVar("extra_prompt", defau
 
 @dataclass(frozen=True, slots=True)
 class NetworkChoice:
-    """What a user asked for; see ``Sam2Propagator`` for the options.
+    """The options that choose a network; see ``Sam2Propagator``.
 
     Raises:
         ConfigError: If an option is not allowed, or the device is not there.
@@ -60,9 +61,9 @@ class NetworkChoice:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.precision not in PRECISIONS:
+        if self.precision not in _PRECISIONS:
             problems.append(
-                f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
+                f"precision must be one of {', '.join(_PRECISIONS)}, got {self.precision!r}"
             )
         if self.random_weights and self.checkpoint is not None:
             problems.append("give either a checkpoint or random_weights=True, not both")
@@ -106,7 +107,7 @@ class NetworkChoice:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What makes two networks the same."""
+    """The key under which networks share their parameters."""
 
     config: Path
     checkpoint: Path | None
@@ -145,7 +146,7 @@ class Network:
         """
         if self._modules is None:
             try:
-                self._modules = _shared(self._source, self.name)
+                self._modules = _load_shared(self._source, self.name)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -155,24 +156,34 @@ class Network:
                 ) from error
         return self._modules
 
-    def computing(self) -> AbstractContextManager[None]:
-        """Return the context in which to call the modules and handle their tensors."""
-        return computing(self.device, bfloat16=self.bfloat16)
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Compute in the network's own precision, whatever the calling program has set."""
+        import torch
+
+        kind = self.device.type
+        with torch_defaults(), torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16):
+            yield
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process loads them for itself, and a copy shares them.
         return {**self.__dict__, "_modules": None}
 
     def close(self) -> None:
-        """Let go of the parameters; they are loaded again when next asked for."""
+        """Release the parameters; they are loaded again when next needed."""
         self._modules = None
+
+
+def use_bfloat16(precision: Precision, device: torch.device) -> bool:
+    """Return whether to compute in bfloat16; ``auto`` does where the processor is fast at it."""
+    return multiplies_bfloat16(device) if precision == "auto" else precision == "bfloat16"
 
 
 _loaded: WeakValueDictionary[_Source, Any] = WeakValueDictionary()
 _loading = threading.Lock()
 
 
-def _shared(source: _Source, name: str) -> Any:
+def _load_shared(source: _Source, name: str) -> Any:
     with _loading:
         modules = _loaded.get(source)
         if modules is None:
@@ -185,7 +196,7 @@ def _load(source: _Source, name: str) -> Any:
     import torch
 
     with torch_defaults():
-        # The constructors draw random numbers, which is nobody else's business.
+        # The constructors draw random numbers; the global generator must not notice.
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which seeds GPUs, too.
             torch.default_generator.manual_seed(0)
@@ -199,7 +210,7 @@ def _load(source: _Source, name: str) -> Any:
 
 
 def _build(config: Path) -> Any:
-    import_base()
+    _import_base()
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
@@ -223,6 +234,46 @@ def _build(config: Path) -> Any:
         return instantiate(model, _convert_="all")
     except Exception as error:
         raise ConfigError(f"SAM 2 cannot be built from {config}: {_reason(error)}") from error
+
+
+def _import_base() -> Any:
+    """Return the class ``SAM2Base``.
+
+    Importing ``sam2`` initializes hydra for the whole process, which breaks programs that
+    initialize hydra themselves later. Here its state is put back: to use the package's
+    own builders in the same process, call
+    ``hydra.initialize_config_module("sam2", version_base="1.2")`` first.
+    """
+    if "sam2" in sys.modules:
+        return _base()
+    with _preserve_hydra():
+        return _base()
+
+
+def _base() -> Any:
+    from sam2.modeling.sam2_base import SAM2Base  # type: ignore[import-untyped]
+
+    return SAM2Base
+
+
+@contextmanager
+def _preserve_hydra() -> Iterator[None]:
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.version import VersionBase
+    from omegaconf import OmegaConf
+
+    hydra_before = GlobalHydra.instance().hydra
+    version_before = VersionBase.instance().version_base
+    resolvers = ("now", "hydra", "python_version")
+    present = [name for name in resolvers if OmegaConf.has_resolver(name)]
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = hydra_before
+        VersionBase.instance().version_base = version_before
+        for name in resolvers:
+            if name not in present:
+                OmegaConf.clear_resolver(name)
 
 
 def _reason(error: Exception) -> str:

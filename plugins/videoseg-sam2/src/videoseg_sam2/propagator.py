@@ -7,17 +7,25 @@ from pathlib import Path
 
 from videoseg.errors import ConfigError
 from videoseg.types import PropagatorCapabilities, VideoSource
-from videoseg_sam2.capabilities import SAM2_CAPABILITIES
-from videoseg_sam2.compute import Precision
 from videoseg_sam2.models import DEFAULT_MODEL
-from videoseg_sam2.network import NetworkChoice
+from videoseg_sam2.network import NetworkChoice, Precision
 from videoseg_sam2.session import Sam2Session
 
-__all__ = ["Sam2Propagator"]
+__all__ = ["SAM2_CAPABILITIES", "Sam2Propagator"]
+
+SAM2_CAPABILITIES = PropagatorCapabilities(
+    boxes=True,
+    points=True,
+    masks=True,
+    late_objects=True,
+    backward=True,
+    corrections=True,
+    live=True,
+)
 
 
 class Sam2Propagator:
-    """Carries boxes, points and masks through a video with SAM 2 and its memory of past frames.
+    """Propagates boxes, points and masks through a video with SAM 2 and its memory of frames.
 
     Masks are those of the package's own ``SAM2VideoPredictor``; memory does not grow with the
     length of the video. Source: "SAM 2: Segment Anything in Images and Videos", section 4.
@@ -111,14 +119,13 @@ class Sam2Propagator:
             ConfigError: If the checkpoint cannot be read or is another network's.
         """
         return Sam2Session(
-            self._network,
             video,
-            embeddings=self._embeddings,
+            self.capabilities,
+            network=self._network,
             guide_every_frame=self._guide_every_frame,
-            max_objects=self._max_objects,
             largest_hole=self._largest_hole,
         )
 
     def close(self) -> None:
-        """Let go of the weights; they are read again when a session is next opened."""
+        """Release the weights; they are read again when a session is next opened."""
         self._network.close()

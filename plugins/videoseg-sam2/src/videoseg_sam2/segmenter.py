@@ -12,13 +12,13 @@ import numpy as np
 
 from videoseg.devices import is_out_of_memory
 from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError, VideosegError
+from videoseg.propagation import prompt_problem
 from videoseg.types import BoolArray, FloatArray, ObjectMask, Prompt, Size, VideoSource
-from videoseg_sam2.compute import Precision
 from videoseg_sam2.features import FrameFeatures, encode_frame
 from videoseg_sam2.images import image_input, to_frame_size
 from videoseg_sam2.models import DEFAULT_MODEL
-from videoseg_sam2.network import Network, NetworkChoice
-from videoseg_sam2.prompts import point_inputs, prompt_problem
+from videoseg_sam2.network import Network, NetworkChoice, Precision
+from videoseg_sam2.prompts import point_inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 class Sam2Segmenter:
     """Turns boxes, points and negative points into masks with SAM 2, one frame at a time.
 
-    Each object is segmented by itself, with its own negative points only. If its mask is empty
+    Each object is segmented alone, with its own negative points only. If its mask is empty
     or its score low, it is tried again without the negative points, and then from its box
     alone; the best of the tries is returned. Masks of objects whose boxes do not touch share no
     pixel: the one whose logit is higher keeps it.
@@ -93,7 +93,7 @@ class Sam2Segmenter:
 
         Returns:
             Masks of the source's size, with SAM 2's estimate of their IoU in [0, 1] as score.
-            A mask is empty where SAM 2 finds nothing, whatever was tried.
+            A mask is empty where no try of SAM 2 finds anything.
 
         Raises:
             ConfigError: If a box or point lies outside the frame or a given mask is empty.
@@ -118,7 +118,7 @@ class Sam2Segmenter:
         return [answers[index] for index in range(len(prompts))]
 
     def close(self) -> None:
-        """Let go of the weights; they are read again when next needed."""
+        """Release the weights; they are read again when next needed."""
         self._network.close()
 
     def _segment_frame(
@@ -131,7 +131,7 @@ class Sam2Segmenter:
             with self._network.computing():
                 image = image_input(np.asarray(picture), modules.image_size)
                 decoder = _FrameDecoder(self._network, encode_frame(self._network, image))
-                found = [self._found(decoder, prompt, video.size) for prompt in prompts]
+                found = [self._segment_object(decoder, prompt, video.size) for prompt in prompts]
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -139,12 +139,12 @@ class Sam2Segmenter:
                 f"memory of {self._network.device} ran out on frame {frame}; use "
                 "precision='bfloat16', a smaller model, or device='cpu'"
             ) from error
-        masks = _told_apart(found, prompts)
+        masks = _separate(found, prompts)
         return [
             ObjectMask(mask, attempt.score) for mask, attempt in zip(masks, found, strict=True)
         ]
 
-    def _found(self, decoder: _FrameDecoder, prompt: Prompt, size: Size) -> _Attempt:
+    def _segment_object(self, decoder: _FrameDecoder, prompt: Prompt, size: Size) -> _Attempt:
         """Return the first good attempt, or the best of all."""
         attempts: list[_Attempt] = []
         for rung in _ladder(prompt):
@@ -189,7 +189,7 @@ class _FrameDecoder:
         self._network = network
         coarse = features.maps[-1]
         if modules.directly_add_no_mem_embed:
-            # In training, frames without memory carry this embedding.
+            # In training, this embedding is added to frames without memory.
             coarse = coarse + modules.no_mem_embed
         with_embedding = replace(features, maps=[*features.maps[:-1], coarse])
         levels = len(features.maps)
@@ -235,9 +235,9 @@ def _ladder(prompt: Prompt) -> list[Prompt]:
     return rungs
 
 
-def _told_apart(found: Sequence[_Attempt], prompts: Sequence[Prompt]) -> list[BoolArray]:
+def _separate(found: Sequence[_Attempt], prompts: Sequence[Prompt]) -> list[BoolArray]:
     masks: list[BoolArray] = [attempt.logits > 0 for attempt in found]
-    told: list[BoolArray] = [mask.copy() for mask in masks]
+    separate: list[BoolArray] = [mask.copy() for mask in masks]
     for one, first in enumerate(prompts):
         for other in range(one + 1, len(prompts)):
             second = prompts[other]
@@ -249,9 +249,9 @@ def _told_apart(found: Sequence[_Attempt], prompts: Sequence[Prompt]) -> list[Bo
             if first.object_id < second.object_id:
                 # Equal logits are settled so that the order of the prompts does not matter.
                 mine |= found[one].logits == found[other].logits
-            told[one] &= ~(shared & ~mine)
-            told[other] &= ~(shared & mine)
-    return told
+            separate[one] &= ~(shared & ~mine)
+            separate[other] &= ~(shared & mine)
+    return separate
 
 
 def _overlap(first: Prompt, second: Prompt) -> bool:
@@ -274,6 +274,5 @@ def _check(prompt: Prompt, size: Size) -> None:
         raise IncompatibleStagesError(
             f"{who} has only an embedding; the segmenter 'sam2' takes boxes, points and masks"
         )
-    problem = prompt_problem(prompt, size)
-    if problem is not None:
+    if problem := prompt_problem(prompt, size):
         raise ConfigError(problem)

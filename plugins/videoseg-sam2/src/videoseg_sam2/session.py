@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from videoseg.devices import is_out_of_memory
 from videoseg.errors import PropagationError
+from videoseg.propagation import FrameRun, SessionBase
 from videoseg.stages import Direction
-from videoseg.types import BoolArray, Frame, FrameMasks, Prompt, VideoSource
+from videoseg.types import BoolArray, Frame, Prompt, PropagatorCapabilities, VideoSource
 from videoseg_sam2.features import FrameFeatures, encode_frame
 from videoseg_sam2.images import to_frame_size, video_input
 from videoseg_sam2.memory import KnownPrompt, MemoryReach, ObjectMemory, Output
 from videoseg_sam2.network import Network
-from videoseg_sam2.prompts import prompt_problem
 from videoseg_sam2.tracker import FrameTracker
 
 if TYPE_CHECKING:
@@ -33,45 +32,40 @@ _LESS_MEMORY = (
 )
 
 
-class Sam2Session:
-    """Carries objects through one video; see ``Sam2Propagator``.
+class Sam2Session(SessionBase):
+    """Propagates objects through one video; see ``Sam2Propagator``.
 
     It holds the features of one frame; for each object its prompted frames and what memory
     attention can reach of the others.
 
     Args:
-        network: The network; shared, and not changed.
         video: The video.
-        embeddings: Names of the models whose embeddings are taken.
+        capabilities: What the propagator declares.
+        network: The network; shared, and not changed.
         guide_every_frame: Whether an object's embedding guides frames without a prompt, too.
-        max_objects: How many objects there may be; None for no limit.
         largest_hole: Holes of at most this many pixels in the network's own masks are filled.
     """
 
     def __init__(
         self,
-        network: Network,
         video: VideoSource,
+        capabilities: PropagatorCapabilities,
         *,
-        embeddings: tuple[str, ...] = (),
+        network: Network,
         guide_every_frame: bool = True,
-        max_objects: int | None = None,
         largest_hole: int = 0,
     ) -> None:
+        super().__init__(video, capabilities)
         self._network = network
-        self._video = video
-        self._embeddings = embeddings
         self._guide_every_frame = guide_every_frame
-        self._max_objects = max_objects
         self._tracker = FrameTracker(
             network, size=video.size, num_frames=video.num_frames, largest_hole=largest_hole
         )
         self._reach = MemoryReach.of(network.modules)
         self._objects: dict[int, ObjectMemory] = {}
         self._features: tuple[int, FrameFeatures] | None = None
-        self._run = 0
+        self._run_number = 0
         self._position: tuple[int, bool] | None = None
-        self._closed = False
 
     # -- what the contract asks for ----------------------------------------------------------
 
@@ -79,45 +73,44 @@ class Sam2Session:
         """Say where one object is on one frame. Allowed at any time before ``close``.
 
         A prompt for a frame that a run has not reached takes effect in this run, one for a
-        frame it has passed in the next run. Points alone, for an object that has been carried
-        already, correct what the object is found to be on that frame; anything else says anew
-        where it is.
+        frame it has passed in the next run. Points alone, for an object that has been
+        propagated already, correct its mask on that frame; anything else replaces it.
 
         Raises:
-            PropagationError: If the prompt cannot be used; the session is unharmed.
+            PropagationError: If the prompt cannot be used; the session stays as it was.
         """
-        self._require_open()
-        problem = self._problem(prompt)
-        if problem is not None:
-            raise PropagationError(problem)
+        self._check_embedding(prompt)
+        super().prompt(prompt)
         memory = self._objects.setdefault(prompt.object_id, ObjectMemory(prompt.object_id))
         refines = bool(
-            self._run > 0 and memory.prompts and prompt.points and not (prompt.box or prompt.mask)
+            self._run_number > 0
+            and memory.prompts
+            and prompt.points
+            and not (prompt.box or prompt.mask)
         )
         memory.prompts[prompt.frame] = KnownPrompt(prompt, self._first_run_for(prompt), refines)
         if self._position is None:
-            # Frames of an earlier run were found without this prompt.
+            # The outputs of an earlier run do not know this prompt.
             memory.passed.clear()
 
-    def run(
-        self, direction: Direction = "forward", *, stop: int | None = None
-    ) -> Iterator[FrameMasks]:
-        """Yield masks frame by frame, releasing each as soon as it is yielded.
+    def propagate(self, frames: FrameRun) -> Iterator[tuple[int, Mapping[int, BoolArray]]]:
+        """Yield the masks of one run, frame by frame; see ``SessionBase.propagate``.
 
         A mask that was given as a prompt is returned as it was given. A second run ends the
         one before it. If memory runs out over one object, its masks are empty from there on,
-        the others are carried to the end, and then the error is raised.
-
-        Args:
-            direction: ``forward`` from the earliest prompted frame, or ``backward`` from the
-                latest.
-            stop: Forward: the frame to stop before. Backward: the last frame to yield.
+        the others are propagated to the end, and then the error is raised.
 
         Raises:
-            PropagationError: If nothing was prompted, the session is closed, direction or stop
-                is not allowed, or memory runs out.
+            PropagationError: If memory runs out, or another run has begun.
         """
-        return self._masks(self.run_logits(direction, stop=stop))
+        for frame, logits in self._propagate(frames):
+            yield (
+                frame,
+                {
+                    object_id: self._mask_of(object_id, frame, one)
+                    for object_id, one in logits.items()
+                },
+            )
 
     def run_logits(
         self, direction: Direction = "forward", *, stop: int | None = None
@@ -128,112 +121,54 @@ class Sam2Session:
             An iterator of (frame, {object id: logits}); logits have shape (H, W), dtype
             float32, are on the network's device and greater than 0 where the object is.
         """
-        self._require_open()
-        if direction not in ("forward", "backward"):
-            raise PropagationError(f"direction must be forward or backward, got {direction!r}")
-        if not self._objects:
-            raise PropagationError("nothing to propagate: prompt at least one object before run")
-        if stop is not None and stop < 0:
-            raise PropagationError(f"stop must be a frame index of at least 0, got {stop}")
-        prompted = [frame for memory in self._objects.values() for frame in memory.prompts]
-        num_frames = self._video.num_frames
-        if direction == "forward":
-            end = stop if stop is None or num_frames is None else min(stop, num_frames)
-            frames = self._video.iter_frames(min(prompted), end)
-        else:
-            frames = self._video.iter_frames(stop or 0, max(prompted) + 1, reverse=True)
-        return self._propagate(frames, reverse=direction == "backward")
+        return self._propagate(self.frames(direction, stop=stop))
 
     def close(self) -> None:
         """Free everything the session holds. Using it afterwards is a PropagationError."""
-        self._closed = True
+        super().close()
         for memory in self._objects.values():
             memory.close()
         self._objects.clear()
         self._features = None
         self._position = None
 
-    def __reduce__(self) -> NoReturn:
-        raise PropagationError(
-            "a session is bound to the process that opened it and cannot be copied or sent; send "
-            "the propagator and open one there"
-        )
-
-    def __enter__(self) -> Sam2Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     # -- prompts -----------------------------------------------------------------------------
 
-    def _require_open(self) -> None:
-        if self._closed:
-            raise PropagationError("this session is closed; open a new one on the propagator")
-
-    def _problem(self, prompt: Prompt) -> str | None:
-        num_frames = self._video.num_frames
-        who = f"the prompt of object {prompt.object_id} on frame {prompt.frame}"
-        if num_frames is not None and prompt.frame >= num_frames:
-            return f"{who} lies outside the video; its frames are 0 to {num_frames - 1}"
-        problem = prompt_problem(prompt, self._video.size, self._embeddings)
-        if problem is not None:
-            return problem
-        width = self._network.modules.hidden_dim
-        if self._guides(prompt) and len(prompt.embedding.values) != width:  # type: ignore[union-attr]
-            return (
-                f"{who} has an embedding of {len(prompt.embedding.values)} values; "  # type: ignore[union-attr]
-                f"{self._network.name!r} takes {width}"
+    def _check_embedding(self, prompt: Prompt) -> None:
+        if prompt.embedding is None or not self._guides(prompt):
+            return
+        given, width = len(prompt.embedding.values), self._network.modules.hidden_dim
+        if given != width:
+            raise PropagationError(
+                f"the prompt of object {prompt.object_id} on frame {prompt.frame} has an "
+                f"embedding of {given} values; {self._network.name!r} takes {width}"
             )
-        memory = self._objects.get(prompt.object_id)
-        if memory is not None and prompt.frame in memory.prompts:
-            return (
-                f"object {prompt.object_id} already has a prompt on frame {prompt.frame}; put "
-                "box, points and mask of one object into one prompt"
-            )
-        limit = self._max_objects
-        if memory is None and limit is not None and len(self._objects) >= limit:
-            return (
-                f"object {prompt.object_id} is one too many: this propagator was told to carry "
-                f"at most {limit} in a pass (max_objects_per_pass)"
-            )
-        return None
 
     def _first_run_for(self, prompt: Prompt) -> int:
         if self._position is None:
-            return self._run + 1
+            return self._run_number + 1
         frame, reverse = self._position
         is_ahead = prompt.frame < frame if reverse else prompt.frame > frame
-        return self._run if is_ahead else self._run + 1
+        return self._run_number if is_ahead else self._run_number + 1
 
-    def _given_mask(self, object_id: int, frame: int, logits: Tensor) -> BoolArray:
+    def _mask_of(self, object_id: int, frame: int, logits: Tensor) -> BoolArray:
         known = self._objects[object_id].prompts.get(frame)
-        if known is not None and known.prompt.mask is not None and known.since_run <= self._run:
+        if (
+            known is not None
+            and known.prompt.mask is not None
+            and known.since_run <= self._run_number
+        ):
             return known.prompt.mask.decode()
         mask: BoolArray = (logits > 0).cpu().numpy()
         return mask
 
     # -- running -----------------------------------------------------------------------------
 
-    def _masks(self, found: Iterator[tuple[int, Mapping[int, Tensor]]]) -> Iterator[FrameMasks]:
-        for frame, logits in found:
-            masks = {
-                object_id: self._given_mask(object_id, frame, one)
-                for object_id, one in logits.items()
-            }
-            yield FrameMasks(frame, masks, self._video.size)
-
-    def _propagate(
-        self, frames: Iterator[tuple[int, Frame]], *, reverse: bool
-    ) -> Iterator[tuple[int, Mapping[int, Tensor]]]:
-        self._require_open()
-        self._run += 1
-        run = self._run
+    def _propagate(self, frames: FrameRun) -> Iterator[tuple[int, Mapping[int, Tensor]]]:
+        self.require_open()
+        self._run_number += 1
+        run = self._run_number
+        reverse = frames.direction == "backward"
         for memory in self._objects.values():
             memory.begin_run()
         try:
@@ -243,17 +178,17 @@ class Sam2Session:
                 yield frame, self._advance(frame, picture, reverse=reverse)
                 self._require_current(run)
         finally:
-            if self._run == run:
+            if self._run_number == run:
                 self._position = None
                 self._features = None
         self._raise_if_lost()
 
     def _require_current(self, run: int) -> None:
-        self._require_open()
-        if run != self._run:
+        self.require_open()
+        if run != self._run_number:
             raise PropagationError(
                 "this run has ended because another one was begun in the same session; open a "
-                "session for each of two runs that go on at the same time"
+                "session for each of two simultaneous runs"
             )
 
     def _advance(self, frame: int, picture: Frame, *, reverse: bool) -> dict[int, Tensor]:
@@ -261,7 +196,7 @@ class Sam2Session:
         here = [
             memory
             for _, memory in sorted(self._objects.items())
-            if memory.has_begun(frame, self._run, reverse=reverse)
+            if memory.has_begun(frame, self._run_number, reverse=reverse)
         ]
         answers: dict[int, Tensor] = {}
         with self._network.computing():
@@ -274,29 +209,29 @@ class Sam2Session:
 
     def _at_frame_size(self, memory: ObjectMemory, frame: int, logits: Tensor) -> Tensor:
         try:
-            return to_frame_size(logits, self._video.size)[0, 0]
+            return to_frame_size(logits, self.video.size)[0, 0]
         except Exception as error:
             self._lose(memory, frame, error)
-            return self._nothing()[0, 0]
+            return self._empty_logits()[0, 0]
 
     def _condition(self, memories: list[ObjectMemory], frame: int, picture: Frame) -> None:
-        """Segment prompted frames that have not been yet."""
+        """Segment the prompted frames that have not been segmented yet."""
         waiting = [
             (prompted, memory)
             for memory in memories
             if memory.lost_at is None
-            for prompted in memory.usable_prompts(self._run)
+            for prompted in memory.usable_prompts(self._run_number)
             if prompted not in memory.prompted
             and not self._is_refined_later(memory, prompted)
             # Frames of a live source come one after another.
-            and (prompted == frame or self._video.num_frames is not None)
+            and (prompted == frame or self.video.num_frames is not None)
         ]
         # The run's own frame comes last, so that its features are at hand afterwards.
         for prompted, memory in sorted(waiting, key=lambda item: (item[0] == frame, item[0])):
             known = memory.prompts[prompted]
             try:
-                image = picture if prompted == frame else self._video[prompted]
-                features = self._encoded(prompted, image)
+                image = picture if prompted == frame else self.video[prompted]
+                features = self._encode(prompted, image)
                 memory.prompted[prompted] = self._tracker.condition(features, known.prompt)
             except Exception as error:
                 self._lose(memory, frame, error)
@@ -304,7 +239,7 @@ class Sam2Session:
     def _is_refined_later(self, memory: ObjectMemory, frame: int) -> bool:
         """Return whether a prompt waits for what the run finds on its frame."""
         others = any(
-            not memory.prompts[other].refines for other in memory.usable_prompts(self._run)
+            not memory.prompts[other].refines for other in memory.usable_prompts(self._run_number)
         )
         return memory.prompts[frame].refines and others
 
@@ -313,29 +248,29 @@ class Sam2Session:
     ) -> Tensor:
         """Return an object's logits on the run's frame, shape (1, 1, h, w)."""
         known = memory.prompts.get(frame)
-        usable = known is not None and known.since_run <= self._run
+        usable = known is not None and known.since_run <= self._run_number
         if memory.lost_at is None and usable and frame in memory.prompted:
-            return _required(memory.prompted[frame].logits)
+            return _require(memory.prompted[frame].logits)
         if memory.lost_at is not None:
-            return self._nothing()
+            return self._empty_logits()
         try:
-            features = self._encoded(frame, picture)
+            features = self._encode(frame, picture)
             if known is not None and usable:
-                refined = self._refined(features, memory, known.prompt, reverse=reverse)
+                refined = self._refine(features, memory, known.prompt, reverse=reverse)
                 memory.refined[frame] = refined
-                return _required(refined.logits)
+                return _require(refined.logits)
             guide = self._guide(memory, frame) if self._guide_every_frame else None
             output = self._tracker.track(features, memory, frame, reverse=reverse, prompt=guide)
         except Exception as error:
             self._lose(memory, frame, error)
-            return self._nothing()
-        logits = _required(output.logits)
-        # What has been yielded is not looked at again.
+            return self._empty_logits()
+        logits = _require(output.logits)
+        # Logits that have been yielded are not needed again.
         output.logits = None
         memory.passed[frame] = output
         return logits
 
-    def _refined(
+    def _refine(
         self, features: FrameFeatures, memory: ObjectMemory, prompt: Prompt, *, reverse: bool
     ) -> Output:
         if memory.prompted or memory.refined:
@@ -343,16 +278,18 @@ class Sam2Session:
         return self._tracker.condition(features, prompt)
 
     def _guide(self, memory: ObjectMemory, frame: int) -> Prompt | None:
-        """Return the nearest prompt with an embedding that is taken."""
+        """Return the nearest prompt whose embedding the propagator takes."""
         guides = [known.prompt for known in memory.prompts.values() if self._guides(known.prompt)]
         return min(guides, key=lambda prompt: abs(prompt.frame - frame), default=None)
 
     def _guides(self, prompt: Prompt) -> bool:
-        return prompt.embedding is not None and prompt.embedding.model in self._embeddings
+        return (
+            prompt.embedding is not None and prompt.embedding.model in self.capabilities.embeddings
+        )
 
-    def _encoded(self, frame: int, picture: Frame) -> FrameFeatures:
+    def _encode(self, frame: int, picture: Frame) -> FrameFeatures:
         if self._features is None or self._features[0] != frame:
-            # Two frames' features are never held at once.
+            # Released first, so that the features of two frames never exist at once.
             self._features = None
             image = video_input(np.asarray(picture), self._network.modules.image_size)
             self._features = (frame, encode_frame(self._network, image))
@@ -360,21 +297,21 @@ class Sam2Session:
 
     # -- when memory runs out ----------------------------------------------------------------
 
-    def _nothing(self) -> Tensor:
+    def _empty_logits(self) -> Tensor:
         import torch
 
         one = torch.full((1, 1, 1, 1), -1.0, device=self._network.device)
         # A view, which takes no memory.
-        return one.expand(1, 1, *self._video.size)
+        return one.expand(1, 1, *self.video.size)
 
     def _lose(self, memory: ObjectMemory, frame: int, error: Exception) -> None:
-        """Give up one object if memory ran out; other errors go on."""
+        """Give up one object if memory ran out; raise any other error."""
         if not is_out_of_memory(error):
             raise error
         import torch
 
         if self._features is None:
-            # Not even the frame itself fits, so no object can be carried on.
+            # Not even the frame's features fit, so no object can be propagated.
             self._raise_out_of_memory(f"on frame {frame}", error)
         memory.lost_at = frame
         memory.passed.clear()
@@ -392,12 +329,12 @@ class Sam2Session:
 
     def _raise_out_of_memory(self, where: str, error: Exception | None = None) -> NoReturn:
         raise PropagationError(
-            f"memory of {self._network.device} ran out {where}. Masks already given stay valid. "
+            f"memory of {self._network.device} ran out {where}. Masks yielded so far are valid. "
             f"To need less: {_LESS_MEMORY}"
         ) from error
 
 
-def _required(logits: Tensor | None) -> Tensor:
+def _require(logits: Tensor | None) -> Tensor:
     if logits is None:
         raise PropagationError("the mask of this frame is no longer held; begin a new run")
     return logits

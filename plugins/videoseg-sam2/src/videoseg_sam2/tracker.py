@@ -49,7 +49,7 @@ class FrameTracker:
         inputs = self._inputs(prompt)
         with _with_extra(self._vector(prompt)):
             step = self._step(features, prompt.frame, first=True, **inputs)
-        return self._remembered_as_prompted(features, step)
+        return self._encode_prompted(features, step)
 
     def refine(
         self, features: FrameFeatures, memory: ObjectMemory, prompt: Prompt, *, reverse: bool
@@ -58,7 +58,7 @@ class FrameTracker:
         found = self._step(
             features, prompt.frame, first=False, memory=memory, reverse=reverse, **_NO_INPUTS
         )
-        previous = self._filled(found["pred_masks"]).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT)
+        previous = self._fill_holes(found["pred_masks"]).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT)
         inputs = self._inputs(prompt)
         with _with_extra(self._vector(prompt)):
             step = self._step(
@@ -70,7 +70,7 @@ class FrameTracker:
                 previous=previous,
                 **inputs,
             )
-        return self._remembered_as_prompted(features, step)
+        return self._encode_prompted(features, step)
 
     def track(
         self,
@@ -133,11 +133,11 @@ class FrameTracker:
         )
         return step
 
-    def _remembered_as_prompted(self, features: FrameFeatures, step: dict[str, Any]) -> Output:
+    def _encode_prompted(self, features: FrameFeatures, step: dict[str, Any]) -> Output:
         from torch.nn import functional
 
         modules = self._network.modules
-        logits = self._filled(step["pred_masks"])
+        logits = self._fill_holes(step["pred_masks"])
         side = modules.image_size
         # Memory is made of exactly the mask that is shown, so from its low resolution.
         full = functional.interpolate(
@@ -171,7 +171,7 @@ class FrameTracker:
             positions=self._positions,
             pointer=step["obj_ptr"],
             object_score=step["object_score_logits"],
-            logits=logits if filled else self._filled(logits),
+            logits=logits if filled else self._fill_holes(logits),
         )
 
     def _inputs(self, prompt: Prompt) -> dict[str, Any]:
@@ -203,7 +203,7 @@ class FrameTracker:
             )
         return torch.tensor(values, dtype=torch.float32, device=self._network.device)[None, None]
 
-    def _filled(self, logits: Tensor) -> Tensor:
+    def _fill_holes(self, logits: Tensor) -> Tensor:
         if self._largest_hole == 0:
             return logits
         import cv2

@@ -1,4 +1,4 @@
-"""Finds checkpoints and reads them, without running code that may be in them."""
+"""Checkpoints: finding them, and reading them without running code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["default_weights_command", "find_checkpoint", "load_into", "read_chec
 
 
 def default_weights_command() -> str:
-    """Return the command that fetches the weights taken by default; empty if they are here."""
+    """Return the command that downloads the default weights; empty if they are on this machine."""
     from huggingface_hub import try_to_load_from_cache
 
     published = _published_file(DEFAULT_MODEL)
@@ -35,8 +35,8 @@ def find_checkpoint(checkpoint: str | Path | None, model: str, *, download: bool
         download: Fetch it if it is not in the local cache. Otherwise nothing is fetched.
 
     Raises:
-        ConfigError: If it is there but shows at once that it holds no weights, being a folder
-            or a web page, say; or if which file of a repository it is cannot be told.
+        ConfigError: If a quick look shows that the file holds no weights, such as a folder or
+            a web page; or if it is not known which file of a repository has the weights.
         MissingWeightsError: If it is not on this machine; the message has the command that
             fetches it.
     """
@@ -111,13 +111,13 @@ def load_into(network: Any, state: Mapping[str, Tensor], *, path: Path, model: s
 def _advice(state: Mapping[str, Tensor]) -> str:
     if any(name.startswith("vision_encoder.") for name in state):
         return "it was converted for transformers: take the repository's .pt file instead"
-    looks_like = _recognised(state)
+    looks_like = _recognize(state)
     if looks_like is not None:
         return f"it looks like {looks_like!r}: set model={looks_like!r}"
     return f"give a checkpoint of SAM 2; the models are {', '.join(MODELS)}"
 
 
-def _recognised(state: Mapping[str, Tensor]) -> str | None:
+def _recognize(state: Mapping[str, Tensor]) -> str | None:
     """Return which published network has parameters of this form, if one has."""
     embedding = state.get("image_encoder.trunk.pos_embed")
     if embedding is None or embedding.ndim != 4:

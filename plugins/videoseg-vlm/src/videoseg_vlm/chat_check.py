@@ -20,6 +20,7 @@ from videoseg.cli import (
     print_finding,
     write_json,
 )
+from videoseg.stages import Closable
 from videoseg.text import printable, shorten_text
 
 if TYPE_CHECKING:
@@ -132,9 +133,8 @@ def chat_findings(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
         yield _greeting(subject, chat)
         replies = {color: _ask_for(chat, color) for color in _SQUARES}
     finally:
-        close = getattr(chat, "close", None)
-        if callable(close):
-            close()
+        if isinstance(chat, Closable):
+            chat.close()
     located = [
         Located(box, numbers, _seen(replies[color]))
         for color, (_, box) in _SQUARES.items()

@@ -1,4 +1,4 @@
-"""XMem for videoseg: masks of the first frame carried through videos of any length."""
+"""XMem for videoseg: propagates masks through videos of any length in bounded memory."""
 
 from videoseg_xmem.options import MemoryOptions
 from videoseg_xmem.propagator import XMemPropagator

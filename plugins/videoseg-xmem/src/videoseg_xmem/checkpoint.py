@@ -1,4 +1,4 @@
-"""Finds, reads and checks checkpoints."""
+"""Checkpoints: finding, reading and checking them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import videoseg as vs
+from videoseg.errors import ConfigError, MissingWeightsError
 from videoseg.files import expand_path
 from videoseg.weights import check_weights_file, fit_weights, read_weights
 
@@ -43,7 +43,7 @@ def weights_folder() -> Path:
 
 
 def default_weights_command() -> str:
-    """Return the command that fetches the weights taken by default; empty if they are here."""
+    """Return the command that downloads the default weights; empty if they are on this machine."""
     path = weights_folder() / f"{DEFAULT}.pth"
     return "" if path.is_file() else _command(path, PUBLISHED[DEFAULT])
 
@@ -60,8 +60,8 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
         checkpoint: The name of a published one, or a path.
 
     Raises:
-        ConfigError: If it is there but shows at once that it holds no weights, being a folder
-            or a web page, say.
+        ConfigError: If a quick look shows that the file holds no weights, such as a folder or
+            a web page.
         MissingWeightsError: If it is not on this machine.
     """
     if str(checkpoint) in PUBLISHED:
@@ -72,11 +72,11 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
         check_weights_file(path, published=url)
         return path
     if str(checkpoint) in PUBLISHED:
-        what, target = f"the weights {str(checkpoint)!r} of XMem are not here", path
+        what, target = f"the weights {str(checkpoint)!r} of XMem are not on this machine", path
     else:
         what = f"there is no checkpoint {str(checkpoint)!r}"
         target = path if path.suffix == ".pth" else weights_folder() / f"{DEFAULT}.pth"
-    raise vs.MissingWeightsError(
+    raise MissingWeightsError(
         f"{what}; get the published weights with: {_command(target, url)} (or name another file "
         f"with checkpoint=..., or checkpoint={RANDOM!r} for random weights, which find nothing)"
     )
@@ -89,13 +89,13 @@ def load_network(path: Path) -> XMemNetwork:
         ConfigError: If the file is damaged, holds more than parameters, or is another model's;
             see ``videoseg.weights.read_weights``.
     """
-    # Checkpoints of an unfinished training hold the network under a key of its own.
+    # Checkpoints of a training in progress hold the network under this key.
     state = read_weights(path, key="network", published=PUBLISHED[DEFAULT])
     return _network(state, path)
 
 
 def random_network(dimensions: Dimensions, *, seed: int = 0) -> XMemNetwork:
-    """Return a network with random weights; the same seed gives the same ones.
+    """Return a network with random weights, the same for the same seed.
 
     Features keep their scale from layer to layer.
     """
@@ -122,7 +122,7 @@ def _random(name: str, shape: tuple[int, ...], generator: Any) -> Tensor:
     if len(shape) > 1:
         fan_in = torch.Size(shape[1:]).numel()
         weight: Tensor = torch.randn(shape, generator=generator) * (2 / fan_in) ** 0.5
-        # Inputs are rectified: without this, their common mean would drown what differs.
+        # Inputs are rectified: without this, their common mean would drown the differences.
         return weight - weight.mean(dim=tuple(range(1, len(shape))), keepdim=True)
     if name.endswith(("running_mean", "bias")):
         return torch.zeros(shape)
@@ -141,7 +141,7 @@ def _network(state: Mapping[str, Tensor], path: Path) -> XMemNetwork:
         with torch.device("meta"):
             network = XMemNetwork(dimensions)
     except (KeyError, IndexError, RuntimeError, ValueError) as error:
-        raise _foreign(path, [f"its {len(state)} parameters are not XMem's"]) from error
+        raise _other_model(path, [f"its {len(state)} parameters are not XMem's"]) from error
     expected = network.state_dict()
     # A count of training steps, which older checkpoints do not have and inference ignores.
     counters = {name for name in expected if name.endswith("num_batches_tracked")}
@@ -150,7 +150,7 @@ def _network(state: Mapping[str, Tensor], path: Path) -> XMemNetwork:
         {name: tuple(tensor.shape) for name, tensor in state.items() if name not in counters},
     )
     if problems:
-        raise _foreign(path, problems)
+        raise _other_model(path, problems)
     complete = {
         name: torch.zeros((), dtype=torch.long) if name in counters else state[name]
         for name in expected
@@ -181,8 +181,8 @@ def _differences(
     ]
 
 
-def _foreign(path: Path, problems: list[str]) -> vs.ConfigError:
-    return vs.ConfigError(
+def _other_model(path: Path, problems: list[str]) -> ConfigError:
+    return ConfigError(
         f"checkpoint {str(path)!r} is not one of XMem ({'; '.join(problems)}); use one of "
         f"XMem's, such as {PUBLISHED['XMem']}"
     )

@@ -1,4 +1,4 @@
-"""From a source's frames and masks to the network's, and back."""
+"""Conversion of frames and masks to the network's size, and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEVIATION = (0.229, 0.224, 0.225)
 
 
 class FrameGeometry:
-    """Resizes, normalises and pads frames and masks of one video, and undoes it.
+    """Resizes, normalizes and pads frames and masks of one video, and undoes it.
 
     Args:
         source: (height, width) of the video.
@@ -60,7 +60,7 @@ class FrameGeometry:
 
     def image(self, frame: Frame) -> Tensor:
         """Return a frame as the network sees it, shape (1, 3, *padded), channels-last."""
-        # A copy, since readers may hand out frames that must not be written to.
+        # A copy, since frames of readers may be read-only.
         pixels = torch.from_numpy(np.array(frame)).to(self._device)
         image = pixels.permute(2, 0, 1)[None].float() / 255
         if self.inner != self._source:
@@ -73,7 +73,7 @@ class FrameGeometry:
     def mask(self, mask: BoolArray) -> Tensor:
         """Return a mask of the source's size as the network sees it, float32, 0 or 1.
 
-        Something is left of every mask that is not empty.
+        A mask that is not empty keeps at least one pixel.
         """
         given = torch.from_numpy(np.array(mask, dtype=np.float32)).to(self._device)[None, None]
         small = given

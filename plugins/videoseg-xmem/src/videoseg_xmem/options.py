@@ -1,4 +1,4 @@
-"""How much XMem remembers, and when."""
+"""Sizes of XMem's memories, and when they are updated."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class MemoryOptions:
     """The sizes of the three memories; the defaults are the published settings.
 
     Args:
-        mem_every: Every how many frames one is put into the working memory.
-        top_k: How many remembered places each place of a new frame reads from.
+        mem_every: Number of frames from one that is added to the working memory to the next.
+        top_k: Number of places in memory that each place of a new frame reads from.
         min_working_frames: Frames that stay in the working memory when it is consolidated.
         max_working_frames: Frames at which it is consolidated.
-        prototypes: Places of the frames that leave which go on in the long-term memory.
+        prototypes: Places of the frames that leave which move to the long-term memory.
         long_term_elements: Places the long-term memory holds; 0 for none.
-        late_objects: How what is remembered of an object that came late is read after
-            consolidation: paired as in the released implementation, or each value with the
-            key of its own place. Without late objects both are the same.
+        late_objects: How values of an object that came late are read after consolidation:
+            ``released`` pairs them with keys as the released implementation does, ``aligned``
+            reads each with the key of its own place. Without late objects both are the same.
     """
 
     mem_every: int = 5

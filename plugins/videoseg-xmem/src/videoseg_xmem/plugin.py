@@ -1,4 +1,4 @@
-"""What videoseg finds through the entry point. Imports nothing heavy."""
+"""The hooks of the plug-in. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         "propagator",
         "xmem",
         "videoseg_xmem.propagator:XMemPropagator",
-        summary="XMem: masks carried by a memory of keys and values; needs its weights.",
+        summary="XMem: propagation with a memory of keys and values; needs its weights.",
         capabilities=CAPABILITIES,
         requires=("torch",),
         install="videoseg-xmem",

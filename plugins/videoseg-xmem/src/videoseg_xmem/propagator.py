@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import videoseg as vs
 from videoseg.devices import (
     is_out_of_memory,
     multiplies_bfloat16,
     pick_device,
     torch_defaults,
 )
+from videoseg.errors import ConfigError, PropagationError
+from videoseg.types import PropagatorCapabilities, VideoSource
 from videoseg_xmem.checkpoint import DEFAULT, RANDOM, find_checkpoint
 from videoseg_xmem.options import LateObjects, MemoryOptions, Precision
 
@@ -24,39 +26,40 @@ if TYPE_CHECKING:
 
 __all__ = ["CAPABILITIES", "XMemPropagator"]
 
-CAPABILITIES = vs.PropagatorCapabilities(
+CAPABILITIES = PropagatorCapabilities(
     masks=True, late_objects=True, backward=True, corrections=True, live=True
 )
 
 
 class XMemPropagator:
-    """Carries masks through a video with XMem (Cheng and Schwing, ECCV 2022).
+    """Propagates masks through a video with XMem (Cheng and Schwing, ECCV 2022).
 
-    A sensory memory follows every frame, a working memory holds some recent frames and the
-    first, and a long-term memory holds what was read most of all others. All have an upper
-    size, so memory does not grow with the video. Objects of one pass compete for every pixel.
+    A sensory memory is updated on every frame, a working memory holds the first and some recent
+    frames, and a long-term memory holds the most used places of the others. All are bounded, so
+    memory does not grow with the video. Objects of one pass compete for every pixel.
 
-    Nothing is downloaded: without the weights, ``MissingWeightsError`` has the command.
+    Nothing is downloaded: without the weights, ``MissingWeightsError`` has the command that
+    fetches them.
 
     Args:
         checkpoint: ``XMem`` or ``XMem-s012`` for the published weights, a path, or ``random``
             for random weights, which find nothing (for tests).
         size: Length of the frames' shorter side as the network sees them; -1 for the
             source's own.
-        mem_every: Every how many frames one is put into the working memory.
-        top_k: How many remembered places each place of a new frame reads from.
+        mem_every: Number of frames from one that is added to the working memory to the next.
+        top_k: Number of places in memory that each place of a new frame reads from.
         min_working_frames: Frames that stay in the working memory when it is consolidated.
         max_working_frames: Frames at which it is consolidated.
-        prototypes: Places that go on in the long-term memory then.
+        prototypes: Places that move to the long-term memory at each consolidation.
         long_term_elements: Places the long-term memory holds; 0 for none.
-        late_objects: ``released`` reads what is remembered of objects that came late as the
-            released implementation does, ``aligned`` reads each value with its own key.
+        late_objects: ``released`` reads the memory of objects that came late as the released
+            implementation does, ``aligned`` reads each value with its own key.
         precision: ``float32``, ``bfloat16``, or ``auto`` for the faster of the two on the
             device.
         device: ``cpu``, ``cuda``, ``cuda:1``, ..., or ``auto`` for a GPU if there is one.
-        max_objects_per_pass: How many objects compete in one pass; None for all.
+        max_objects_per_pass: Number of objects that compete in one pass; None for all.
         compile: Whether to compile the network (``torch.compile``), which takes a minute and
-            pays for long videos.
+            is worth it for long videos.
 
     Raises:
         ConfigError: If options are out of range or the device is not there.
@@ -78,7 +81,7 @@ class XMemPropagator:
         precision: Precision = "auto",
         device: str = "auto",
         max_objects_per_pass: int | None = None,
-        compile: bool = False,  # noqa: A002 - torch's own word
+        compile: bool = False,  # noqa: A002 - torch's name for it
     ) -> None:
         self._memory = MemoryOptions(
             mem_every=mem_every,
@@ -99,7 +102,7 @@ class XMemPropagator:
                 f"max_objects_per_pass must be at least 1 or None, got {max_objects_per_pass}"
             )
         if problems:
-            raise vs.ConfigError(problems)
+            raise ConfigError(problems)
         self._size = size
         self._max_objects = max_objects_per_pass
         self._compile = compile
@@ -112,13 +115,11 @@ class XMemPropagator:
         self._lock = threading.Lock()
 
     @property
-    def capabilities(self) -> vs.PropagatorCapabilities:
+    def capabilities(self) -> PropagatorCapabilities:
         """What this propagator takes and can do."""
-        from dataclasses import replace
-
         return replace(CAPABILITIES, max_objects_per_pass=self._max_objects)
 
-    def open(self, video: vs.VideoSource, *, seed: int = 0) -> XMemSession:  # noqa: ARG002
+    def open(self, video: VideoSource, *, seed: int = 0) -> XMemSession:  # noqa: ARG002
         """Begin a propagation over one video; the first call loads the network.
 
         Args:
@@ -137,16 +138,16 @@ class XMemPropagator:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                raise vs.PropagationError(
+                raise PropagationError(
                     f"device {self._device!r} has no room for the network; end other programs "
                     "that use its memory, or use device='cpu'"
                 ) from error
         return XMemSession(
             video,
-            self._network,
-            self._memory,
+            self.capabilities,
+            network=self._network,
+            memory=self._memory,
             size=self._size,
-            max_objects=self._max_objects,
         )
 
     def __getstate__(self) -> dict[str, Any]:

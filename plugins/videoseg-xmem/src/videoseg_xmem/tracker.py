@@ -1,4 +1,4 @@
-"""XMem frame by frame: encode, read the memory, decode, remember."""
+"""XMem frame by frame: encode, read the memory, decode, add to the memory."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Tracker:
         """Segment the next frame.
 
         Args:
-            image: The frame, normalised and padded, shape (1, 3, H, W).
-            given: Masks of objects known on this frame, (H, W) each; these are taken as they
-                are. The first frame needs one; a number not seen so far is a new object.
-            last: Whether no other frame will follow, so that nothing need be remembered.
+            image: The frame, normalized and padded, shape (1, 3, H, W).
+            given: Masks of objects known on this frame, shape (H, W) each, used unchanged. The
+                first frame needs one; a new number is a new object.
+            last: Whether this is the last frame, so that the memory need not be updated.
 
         Returns:
             Probability of the background and of each object, shape (1 + N, H, W), float32.
@@ -108,7 +108,7 @@ def aggregate(masks: Tensor) -> Tensor:
     """Let objects and background compete (soft aggregation, Oh et al., ICCV 2019).
 
     Args:
-        masks: Probability of each object by itself, shape (N, H, W).
+        masks: Probability of each object alone, shape (N, H, W).
 
     Returns:
         Probabilities of the background and each object, shape (1 + N, H, W), which sum to 1.

@@ -1,4 +1,4 @@
-"""The propagator ``flow``: masks carried by optical flow, color and motion. No weights."""
+"""The propagator ``flow``: masks follow optical flow, color and motion. No weights."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["FlowPropagator"]
 
 
 class FlowPropagator:
-    """Carries masks through a video with optical flow, color and motion, on a CPU.
+    """Propagates masks through a video with optical flow, color and motion, on a CPU.
 
     Objects and background compete for every pixel with what they look like, how they move
-    and where they were. Behaviour in the hard cases:
+    and where they were. In the hard cases:
 
     * A still object is held by its place and colors; the motion cue fades by itself.
-    * An object that is covered or leaves the frame becomes an empty mask. It is taken up
-      again where enough of its colors reappears near where it can have got to.
-    * After a cut between shots an object is carried on only where its colors are found
-      again beyond doubt; until then its mask is empty.
-    * A mask for the same object on another frame corrects it from that frame on.
+    * An object that is occluded or leaves the frame gets an empty mask. It is found again
+      where enough of its colors reappear within reach of where it was last seen.
+    * After a cut between shots an object continues only where its colors are clearly found
+      again; until then its mask is empty.
+    * A prompt for the same object on another frame corrects it from that frame on.
 
     Results are deterministic: they depend on video, prompts and options alone.
 
@@ -96,4 +96,4 @@ class FlowPropagator:
         window = self._window
         if video.num_frames is None:
             window = CueWindow(0, window.flow_scale, window.preset)
-        return FlowSession(video, window, max_objects=self._max_objects, segmenter=self._segmenter)
+        return FlowSession(video, self.capabilities, window=window, segmenter=self._segmenter)

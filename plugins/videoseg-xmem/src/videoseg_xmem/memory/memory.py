@@ -1,4 +1,4 @@
-"""The memory of one run: what is put in, what moves on, what is read."""
+"""The memory of one run: adding frames, reading, and consolidation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from videoseg_xmem.memory.consolidation import Prototypes, choose_prototypes
-from videoseg_xmem.memory.key_frames import KeyFrame, KeyFramePool
-from videoseg_xmem.memory.long_term import LongTermKeys
-from videoseg_xmem.memory.object_group import ObjectGroup, ValueFrame
-from videoseg_xmem.memory.similarity import query_rows, top_k_softmax
+from videoseg_xmem.memory.keys import (
+    KeyFrame,
+    KeyFramePool,
+    LongTermKeys,
+    query_rows,
+    top_k_softmax,
+)
+from videoseg_xmem.memory.values import ObjectGroup, Prototypes, ValueFrame, choose_prototypes
 from videoseg_xmem.network.network import EncodedFrame
 from videoseg_xmem.options import MemoryOptions
 
@@ -167,7 +170,7 @@ class Memory:
         """
         options = self._options
         num_frames = self.num_frames
-        leaving = self._leaving(self._groups[0])
+        leaving = self._frames_to_consolidate(self._groups[0])
         prototypes = None
         if options.long_term_elements:
             self._evict(options.long_term_elements - options.prototypes)
@@ -175,7 +178,7 @@ class Memory:
             self._long.add(prototypes.key, prototypes.shrinkage)
         places = len(self._key_frames[0].use)
         for group in self._groups:
-            ours = self._leaving(group)
+            ours = self._frames_to_consolidate(group)
             if prototypes is None:
                 pass
             elif not ours or not self._consolidates(group, num_frames):
@@ -187,7 +190,7 @@ class Memory:
         self._repair()
         self._release()
 
-    def _leaving(self, group: ObjectGroup) -> list[ValueFrame]:
+    def _frames_to_consolidate(self, group: ObjectGroup) -> list[ValueFrame]:
         return group.frames[1 : max(1, len(group.frames) - self._options.min_working_frames + 1)]
 
     def _consolidates(self, group: ObjectGroup, num_frames: int) -> bool:

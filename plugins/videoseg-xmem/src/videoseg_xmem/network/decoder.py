@@ -1,4 +1,4 @@
-"""What turns a reading of the memory into masks."""
+"""The decoder: from a reading of the memory to masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers a network is built from; a checkpoint's parameters tell them."""
+"""Numbers of channels of a network, read from the shapes of a checkpoint's parameters."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Dimensions:
         """Read the dimensions off a checkpoint's parameters.
 
         Raises:
-            KeyError: If a parameter that tells them is not there.
+            KeyError: If a parameter that shows them is missing.
             IndexError: If one has too few axes.
         """
         update = state.get("decoder.hidden_update.transform.weight")

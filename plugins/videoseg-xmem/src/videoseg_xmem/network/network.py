@@ -55,7 +55,7 @@ class XMemNetwork(nn.Module):
         return next(self.key_encoder.conv1.parameters()).dtype
 
     def encode_key(self, image: Tensor) -> EncodedFrame:
-        """Encode a normalised frame, shape (1, 3, H, W), H and W multiples of 16."""
+        """Encode a normalized frame, shape (1, 3, H, W), H and W multiples of 16."""
         features = self.key_encoder(image)
         key, shrinkage, selection = self.key_proj(features[0])
         return EncodedFrame(key, shrinkage, selection, features)

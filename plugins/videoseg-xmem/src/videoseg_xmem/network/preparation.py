@@ -1,4 +1,4 @@
-"""Turns a loaded network into an equal one that is faster to run."""
+"""Faster inference: a loaded network is rewritten into an equal one."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def prepare(network: XMemNetwork, *, device: torch.device, dtype: torch.dtype) -
         network: The network, in float32.
         device: Where it is to run.
         dtype: The type it is to compute in. The layers nearest to the pixels, the
-            similarities of places in memory and the probabilities are in float32 whatever it
-            is.
+            similarities of places in memory and the probabilities are always in float32.
     """
     network.eval().requires_grad_(False)
     fold_batch_norms(network)
@@ -89,7 +88,7 @@ class _Rounded(nn.Module):
 def fold_batch_norms(module: nn.Module) -> None:
     """Fold every batch norm into the convolution before it, in place.
 
-    The two are recognised by their names: ``conv1`` and ``bn1``, or following one another in
+    The two are recognized by their names: ``conv1`` and ``bn1``, or following one another in
     a sequence.
     """
     for child in module.children():

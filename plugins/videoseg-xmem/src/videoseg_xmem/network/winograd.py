@@ -77,7 +77,7 @@ class WinogradConv2d(nn.Module):
         """
         num_images, _, height, width = x.shape
         rows, columns = -(-height // _TILE), -(-width // _TILE)
-        padded = _padded(x, rows * _TILE + 2, columns * _TILE + 2, rectify=rectify)
+        padded = _pad(x, rows * _TILE + 2, columns * _TILE + 2, rectify=rectify)
         channels, out_channels = self.filters.shape[1:]
         y = padded.new_empty((num_images, rows * _TILE, columns * _TILE, out_channels))
         # A block is some rows of one image, or some whole images.
@@ -129,7 +129,7 @@ def _even_step(count: int, largest: int) -> int:
     return -(-count // -(-count // largest))
 
 
-def _padded(x: Tensor, height: int, width: int, *, rectify: bool) -> Tensor:
+def _pad(x: Tensor, height: int, width: int, *, rectify: bool) -> Tensor:
     """Return x (N, C, h, w) as (N, height, width, C), one to the lower right, zeros around."""
     images, channels, rows, columns = x.shape
     padded = x.new_empty((images, height, width, channels))

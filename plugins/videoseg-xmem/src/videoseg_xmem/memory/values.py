@@ -1,4 +1,4 @@
-"""The values of objects that came on the same frame."""
+"""The values in memory: of objects that came on the same frame, and of prototypes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from videoseg_xmem.memory.closing_up import close_up
-from videoseg_xmem.memory.key_frames import KeyFrame
+from videoseg_xmem.memory.keys import KeyFrame, close_up, query_rows
 
-__all__ = ["ObjectGroup", "ValueFrame"]
+__all__ = ["ObjectGroup", "Prototypes", "ValueFrame", "choose_prototypes"]
 
 
 @dataclass(slots=True)
@@ -134,3 +133,52 @@ class ObjectGroup:
 
     def _slot(self, slot: int) -> Tensor:
         return self.values[slot * self._places : (slot + 1) * self._places]
+
+
+@dataclass(frozen=True, slots=True)
+class Prototypes:
+    """The most used places of some frames.
+
+    Args:
+        indices: Their places among all places of the frames, shape (P,).
+        similarity: How similar all places are to each of them, shape (M, P).
+        key: Shape (P, C^k).
+        shrinkage: Shape (P,).
+    """
+
+    indices: Tensor
+    similarity: Tensor
+    key: Tensor
+    shrinkage: Tensor
+
+    def value(self, values: Tensor, first: int) -> tuple[Tensor, Tensor]:
+        """Return the prototypes' values: means of the places' values, weighted by similarity.
+
+        Args:
+            values: Values of the places from ``first`` on, shape (M - first, C).
+            first: The first place for which there are values.
+
+        Returns:
+            One value for each prototype that has one, and which have one, shape (P,).
+        """
+        known = self.indices >= first
+        weights = torch.softmax(self.similarity[first:, known], dim=0)
+        return weights.to(values.dtype).T @ values, known
+
+
+def choose_prototypes(frames: list[KeyFrame], count: int) -> Prototypes:
+    """Choose the most used places of some frames as prototypes.
+
+    Args:
+        frames: At least one.
+        count: How many to choose; all, if there are fewer places.
+    """
+    usage = torch.cat([frame.usage for frame in frames])
+    count = min(count, len(usage))
+    indices = torch.topk(usage, count).indices
+    key = torch.cat([frame.key for frame in frames])[indices]
+    selection = torch.cat([frame.selection for frame in frames])[indices]
+    similarity = torch.cat([frame.rows for frame in frames]) @ query_rows(key, selection).T
+    shrinkage = torch.cat([frame.shrinkage for frame in frames])
+    weights = torch.softmax(similarity, dim=0)
+    return Prototypes(indices, similarity, key, weights.T @ shrinkage)

@@ -1,4 +1,4 @@
-"""What pickles would import, found without running them."""
+"""The imports of pickles, found without running them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 
 __all__ = ["foreign_globals", "is_whole_pickle"]
 
-_MAX_BYTES = 64 * 2**20  # what asks for an import stands before the numbers, if these are here
+_MAX_BYTES = 64 * 2**20  # imports come before the numbers, where a pickle has both
 _MAX_STEPS = 2_000_000
-_MAX_PICKLES = 5  # as torch wrote one after another before it wrote zip archives
+_MAX_PICKLES = 5  # before zip archives, torch wrote this many one after another
 
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 
@@ -33,24 +33,24 @@ _TENSOR_GLOBALS = re.compile(
 
 
 def foreign_globals(path: Path) -> list[str]:
-    """Return what the pickles of a file would import that tensors do not need, sorted."""
+    """Return the names that the pickles of a file import beside those of tensors, sorted."""
     with path.open("rb") as file:
         names = [name for stream in _streams(file) for name in _pickle_globals(stream)]
-    # Bytes that are no pickle can look like one, but hardly name a thing in Python.
+    # Other bytes can look like a pickle, but hardly hold the name of a Python object.
     return sorted(
         {name for name in names if _NAME.fullmatch(name) and not _TENSOR_GLOBALS.fullmatch(name)}
     )
 
 
 def pickle_protocol(path: Path) -> int | None:
-    """Return the protocol of the first pickle of a file; None if it names none."""
+    """Return the protocol of the first pickle of a file; None if it does not say."""
     with path.open("rb") as file:
         heads = [stream.read(2) for stream in _streams(file)]
     return next((head[1] for head in heads if len(head) == 2 and head[0] == 0x80), None)
 
 
 def _streams(file: BinaryIO) -> Iterator[io.BytesIO]:
-    """Yield what holds pickles: members of a zip archive, or the beginning of the file."""
+    """Yield the parts with pickles: members of a zip archive, or the beginning of the file."""
     if file.read(2) != b"PK":
         yield _beginning(file)
         return
@@ -60,13 +60,13 @@ def _streams(file: BinaryIO) -> Iterator[io.BytesIO]:
                 if name == "data.pkl" or name.endswith("/data.pkl"):
                     with archive.open(name) as member:
                         yield io.BytesIO(member.read(_MAX_BYTES))
-    # A damaged archive ends in nearly any error.
+    # A damaged archive can raise nearly any error.
     except Exception:
         return
 
 
 def _pickle_globals(stream: io.BytesIO) -> Iterator[str]:
-    """Yield what the pickles at the beginning of a stream import."""
+    """Yield the names that the pickles at the beginning of a stream import."""
     for _ in range(_MAX_PICKLES):
         is_whole = yield from _globals(stream)
         if not is_whole:
@@ -84,7 +84,7 @@ def is_whole_pickle(file: BinaryIO) -> bool:
 
 
 def _beginning(file: BinaryIO) -> io.BytesIO:
-    # Bounded, since a few bytes can ask for all that follows to be read at once.
+    # Bounded, since a few bytes can make the rest be read at once.
     file.seek(0)
     return io.BytesIO(file.read(_MAX_BYTES))
 
@@ -108,7 +108,7 @@ def _globals(file: io.BytesIO) -> Generator[str, None, bool]:
                 strings = [*strings[-1:], argument]
             if number > _MAX_STEPS:
                 return False
-    # A damaged pickle ends anywhere, and what follows pickles is none.
+    # A damaged pickle may end anywhere, and what follows the pickles is not one.
     except Exception:
         return False
     return True

@@ -1,4 +1,4 @@
-"""Parameters by name out of files of safetensors and of ``torch.save``."""
+"""Reads parameters by name from files of safetensors and of ``torch.save``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from videoseg.devices import is_out_of_memory
 from videoseg.errors import ConfigError, MissingDependencyError
 from videoseg.text import printable, shorten, shorten_text
-from videoseg.weights.pickle_scan import foreign_globals, pickle_protocol
-from videoseg.weights.recognition import has_safetensors, weights_problem
+from videoseg.weights.formats import has_safetensors, weights_problem
+from videoseg.weights.pickles import foreign_globals, pickle_protocol
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,16 +30,16 @@ _PART_WRAPPERS = re.compile(
 
 
 def check_weights_file(path: str | os.PathLike[str], *, published: str = "") -> None:
-    """Refuse a file that a quick look shows not to hold weights; see ``weights_problem``.
+    """Refuse a file that clearly holds no weights; see ``weights_problem``.
 
-    For the constructor of a stage, so that a pipeline fails before its first stage works.
+    For the constructor of a stage, so that a pipeline fails before its first stage runs.
 
     Args:
         path: The file.
-        published: Where the right weights come from, such as a command; ends the message.
+        published: Where to get the published weights, such as a command; ends the message.
 
     Raises:
-        ConfigError: If it is none.
+        ConfigError: If the file clearly holds no weights.
     """
     if problem := weights_problem(path):
         raise _refusal(path, problem, published)
@@ -50,19 +50,19 @@ def read_weights(
 ) -> dict[str, Tensor]:
     """Read parameters by name, on the CPU, from a file of safetensors or of ``torch.save``.
 
-    What the file holds decides how it is read, not its suffix. Only tensors are taken: a
-    pickle that asks for anything else is refused before it runs. Parameters of a training state
-    are found under ``key``, or wherever they are if there is only one set of them; what torch's
-    own wrappers put before names (``module.``, ``_orig_mod.``) is removed.
+    The content of the file decides how it is read, not its suffix. Only tensors are read: a
+    pickle that imports anything else is refused before it runs. Parameters of a training state
+    are found under ``key``, or anywhere if there is only one set of them; the prefixes of torch's
+    own wrappers (``module.``, ``_orig_mod.``) are removed from names.
 
     Args:
         path: The file.
-        key: Under which key files of this model hold their parameters; empty for none.
-        published: Where the right weights come from, such as a command; ends every message.
+        key: The key under which files of this model hold their parameters; empty for none.
+        published: Where to get the published weights, such as a command; ends every message.
 
     Raises:
-        ConfigError: If it is no such file, is damaged, holds code, or holds what is not a
-            dense tensor of real numbers. The message says which of these.
+        ConfigError: If it is another kind of file, is damaged, holds code, or holds anything
+            but dense tensors of real numbers. The message says which.
         MissingDependencyError: If it needs ``safetensors``, which is not installed.
 
     Example:
@@ -84,7 +84,7 @@ def read_weights(
 
 
 def code_problem(path: str | os.PathLike[str]) -> str:
-    """Return what a file of ``torch.save`` holds beside tensors; empty if nothing.
+    """Return what a file of ``torch.save`` holds besides tensors; empty if nothing.
 
     For a file that could not be loaded as tensors only. Nothing of it is run.
 
@@ -92,7 +92,7 @@ def code_problem(path: str | os.PathLike[str]) -> str:
         path: The file.
 
     Returns:
-        Words that follow the name of the file and say what to do.
+        Words to put after the name of the file, which say what to do.
     """
     foreign = foreign_globals(Path(path))
     if not foreign:
@@ -153,22 +153,22 @@ def _refusal(path: str | os.PathLike[str], problem: str, published: str) -> Conf
 
 
 def _load(path: Path) -> tuple[object, str]:
-    """Return what a file holds, or what is wrong with it."""
+    """Return the content of a file, or what is wrong with it."""
     if has_safetensors(path):
         return _load_safetensors(path)
     import torch
 
     try:
         with warnings.catch_warnings():
-            # About the file's age and pickle protocol, which nobody can change.
+            # About the file's age and pickle protocol, which the user cannot change.
             warnings.simplefilter("ignore")
-            # Of an open file, torch cannot judge by the name, as newer releases do.
+            # An open file has no suffix by which newer releases of torch would judge it.
             with path.open("rb") as file:
                 return torch.load(file, map_location="cpu", weights_only=True), ""
     except OSError as error:
         return None, f"cannot be read ({error.strerror or error}); check its permissions"
-    # A damaged pickle can end in nearly any error of the machine that reads it. torch's own words
-    # are not passed on: they advise to load the file in a way that runs what it holds.
+    # A damaged pickle can raise nearly any error. torch's own message is not passed on: it
+    # advises to load the file in a way that runs code.
     except Exception as error:
         if is_out_of_memory(error):
             raise
@@ -188,7 +188,7 @@ def _load_safetensors(path: Path) -> tuple[object, str]:
         if is_out_of_memory(error):
             raise
         reason = shorten_text(printable(" ".join(str(error).split())), 120)
-        return None, f"is damaged or of a kind that is not supported ({reason})"
+        return None, f"is damaged or of an unsupported kind ({reason})"
 
 
 def _unloadable_problem(path: Path) -> str:
@@ -234,7 +234,7 @@ def _parameter_sets(
     if content and all(
         isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items()
     ):
-        # The states of random generators are tensors, too.
+        # States of random generators are tensors, too, of type uint8.
         if any(value.dtype != torch.uint8 for value in content.values()):
             yield name, content
         return
@@ -244,7 +244,7 @@ def _parameter_sets(
 
 
 def _tensor_problem(name: str, tensor: Tensor) -> str:
-    """Return what keeps a tensor from being a parameter; empty if nothing does."""
+    """Return why a tensor cannot be a parameter; empty if it can."""
     import torch
 
     if tensor.is_meta:

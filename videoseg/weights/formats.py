@@ -1,4 +1,4 @@
-"""What a file is that is given as weights, judged by how it begins and how it is built."""
+"""The format of a file given as weights, recognized by its first bytes and its structure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from videoseg.files import check_regular_file
 from videoseg.text import parse_json, printable, shorten, shorten_text
-from videoseg.weights.pickle_scan import is_whole_pickle
+from videoseg.weights.pickles import is_whole_pickle
 
 __all__ = ["has_safetensors", "placeholder_problem", "weights_problem"]
 
@@ -32,15 +32,15 @@ _OTHER_FORMATS = (
 
 
 def weights_problem(path: str | os.PathLike[str]) -> str:
-    """Return what keeps a file from being weights, as far as a quick look can tell.
+    """Return why a file cannot hold weights, as far as a quick look shows.
 
-    The file is not loaded, so an empty answer is no promise that it can be.
+    The file is not loaded: an empty answer does not guarantee that it can be.
 
     Args:
         path: The file.
 
     Returns:
-        Words that follow the name of the file, such as ``is empty (0 bytes); download it
+        Words to put after the name of the file, such as ``is empty (0 bytes); download it
         again``; empty if it looks like a file of safetensors or of ``torch.save``.
 
     Example:
@@ -62,16 +62,16 @@ def weights_problem(path: str | os.PathLike[str]) -> str:
 
 
 def placeholder_problem(path: str | os.PathLike[str]) -> str:
-    """Return what stands in the place of a file that was not fetched; empty if nothing does.
+    """Return what a placeholder for a file is; empty if the file is not one.
 
-    Told are the pointers that git-lfs and git-annex leave, and web pages. For any file of a
-    model: its configuration, say.
+    Recognizes pointers of git-lfs and git-annex, and web pages. For any file of a model, such as
+    its configuration.
 
     Args:
         path: The file.
 
     Returns:
-        Words that follow the name of the file and say what to do.
+        Words to put after the name of the file, which say what to do.
 
     Raises:
         OSError: If it cannot be read.
@@ -107,7 +107,7 @@ def _placeholder(head: bytes) -> str:
 
 
 def _document_problem(head: bytes) -> str:
-    """Return what is wrong with a file that is no model at all, judged by how it begins."""
+    """Return what is wrong with a file that is not a model, from its first bytes."""
     if not head:
         return f"is empty (0 bytes); {_DOWNLOAD_AGAIN}"
     if not head.strip(b"\0"):
@@ -128,7 +128,7 @@ def _document_problem(head: bytes) -> str:
 
 
 def _format_problem(file: BinaryIO, head: bytes) -> str:
-    """Return what is wrong with a file that may be a model, judged by its structure."""
+    """Return what is wrong with a file that may be a model, from its structure."""
     if _is_safetensors(head):
         return _safetensors_problem(file)
     if head.startswith(b"PK"):
@@ -159,7 +159,7 @@ def _zip_problem(file: BinaryIO) -> str:
         file.seek(0)
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-    # A damaged archive ends in nearly any error.
+    # A damaged archive can raise nearly any error.
     except Exception:
         return f"is cut short or damaged ({size:,} bytes); {_DOWNLOAD_AGAIN}"
     names = [member.filename for member in members]
@@ -178,12 +178,12 @@ def _zip_problem(file: BinaryIO) -> str:
 
 def _is_safetensors(head: bytes) -> bool:
     # The length of the header in 8 bytes, the least significant first, and the header, in JSON.
-    # No zip archive or pickle has these two bytes here; the first ones may be like theirs.
+    # No zip archive or pickle has these two bytes here, though its first bytes may be alike.
     return head[7:9] == b"\0{"
 
 
 def has_safetensors(path: Path) -> bool:
-    """Return whether a file is of safetensors, whatever it is called."""
+    """Return whether a file is of safetensors, judged by its content."""
     with path.open("rb") as file:
         return _is_safetensors(file.read(_HEAD_BYTES))
 
