@@ -23,7 +23,7 @@ def videoseg_components() -> Iterable[Component]:
     yield Component(
         "grounder",
         "attributes",
-        "videoseg_attributes.grounding.attributes:AttributesGrounder",
+        "videoseg_attributes.grounding.grounder:AttributesGrounder",
         summary="Judges colour, size, position, motion, time, number and relations; no nouns.",
     )
     yield Component(

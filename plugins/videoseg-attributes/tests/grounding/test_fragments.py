@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from videoseg_attributes.grounding.fragments import join_fragments
-from videoseg_attributes.grounding.tracks import measure_tracks
+from videoseg_attributes.grounding.measured_survey import join_fragments
+from videoseg_attributes.grounding.measurements import measure_tracks
 
 from videoseg.types import Window
 

@@ -1,6 +1,6 @@
 import numpy as np
-from videoseg_attributes.regions.depth import depth_order
-from videoseg_attributes.regions.linking import link_parts
+from videoseg_attributes.regions.association import link_parts
+from videoseg_attributes.regions.objects import depth_order
 from videoseg_attributes.regions.outlined_parts import OutlinedPart
 
 SIZE = (60, 80)

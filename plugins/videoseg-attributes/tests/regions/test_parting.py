@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from videoseg_attributes.regions.linking import link_parts
+from videoseg_attributes.regions.association import link_parts
 from videoseg_attributes.regions.outlined_parts import OutlinedPart
-from videoseg_attributes.regions.parting import part_touching
+from videoseg_attributes.regions.split_touching import part_touching
 
 from videoseg.types import BoolArray
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from videoseg_attributes.regions.refine import best_keyframe, refine_on_frame
+from videoseg_attributes.grounding.prompts import best_keyframe, refine_on_frame
 from videoseg_attributes.regions.survey import survey_window
 from videoseg_synthetic import make_clip
 

@@ -1,5 +1,5 @@
 """Grounding of the embedded default."""
 
-from videoseg_attributes.grounding.attributes import AttributesGrounder
+from videoseg_attributes.grounding.grounder import AttributesGrounder
 
 __all__ = ["AttributesGrounder"]

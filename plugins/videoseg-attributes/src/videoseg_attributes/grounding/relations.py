@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from videoseg.types import BoolArray, FloatArray
-from videoseg_attributes.grounding.judging import Verdict, front_value
+from videoseg_attributes.grounding.constraint_scores import Verdict, front_value
 from videoseg_attributes.grounding.language.plan import RelationKind
-from videoseg_attributes.grounding.tracks import Track, ramp
+from videoseg_attributes.grounding.measurements import Track, ramp
 
 __all__ = ["Contacts", "distance", "judge_relation"]
 

@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from videoseg.types import BoolArray, Size
-from videoseg_attributes.propagation.appearance import color_model, motion_bins, motion_model
+from videoseg_attributes.propagation.class_models import (
+    StillBackground,
+    color_model,
+    motion_bins,
+    motion_layers,
+    motion_model,
+)
 from videoseg_attributes.propagation.cues import FrameCues
-from videoseg_attributes.propagation.layers import motion_layers
 from videoseg_attributes.propagation.presence import Presence
-from videoseg_attributes.propagation.still_background import StillBackground
 from videoseg_attributes.vision.guided_filter import guided_filter
 from videoseg_attributes.vision.optical_flow import FloatImage, resize_image, warp
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.types import Frame, Size, VideoSource, Window
-from videoseg_attributes.segmentation.cues import to_lab
+from videoseg_attributes.vision.histograms import to_lab
 from videoseg_attributes.vision.motion import fit_camera_motion, residual_motion
 from videoseg_attributes.vision.optical_flow import (
     FloatImage,

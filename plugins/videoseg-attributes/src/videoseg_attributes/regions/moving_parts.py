@@ -1,4 +1,4 @@
-"""Parts of the surveyed frames that move by themselves and look unlike what is around them."""
+"""Moving parts of the surveyed frames, and which of them to track first."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.types import BoolArray, IntArray
+from videoseg.types import BoolArray, FloatArray, IntArray
 from videoseg_attributes.regions.frames import SurveyFrame
-from videoseg_attributes.segmentation.cues import HistogramCue
 from videoseg_attributes.vision.guided_filter import guided_filter
+from videoseg_attributes.vision.histograms import HistogramCue
 from videoseg_attributes.vision.optical_flow import FloatImage
 
-__all__ = ["Part", "coarse_bins", "color_distance", "motion_probability", "moving_parts"]
+__all__ = [
+    "Part",
+    "by_company",
+    "coarse_bins",
+    "color_distance",
+    "motion_probability",
+    "moving_parts",
+]
 
 _PROBABILITY_LEVELS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.93, 0.97)
 _STRENGTH_LEVELS = (0.12, 0.2, 0.35, 0.5, 0.7)
@@ -186,3 +193,37 @@ def _without_nested(position: int, scored: list[tuple[float, BoolArray]]) -> lis
         if not shared or max(shared) < _NESTED:
             kept.append(Part(position, mask, score))
     return kept
+
+
+def by_company(parts: Sequence[Sequence[Part]], cues: Sequence[HistogramCue]) -> list[Part]:
+    """Return the moving parts of all frames, the best ones to start from first.
+
+    A part counts by how much it stands out and by how well parts of its colors stand out on
+    the other frames: a ripple, or half an object in front of the lens, does so only once.
+
+    Args:
+        parts: The moving parts of each frame.
+        cues: The quantised colors of each frame.
+    """
+    every = [part for here in parts for part in here]
+    if not every:
+        return []
+    colors = np.stack([_colors(part, cues[part.position]) for part in every])
+    alike = 1 - np.sqrt(np.clip(1 - colors @ colors.T, 0, 1))
+    scores = np.array([part.score for part in every])
+    positions = np.array([part.position for part in every])
+    company = np.zeros(len(every))
+    for position in np.unique(positions):
+        there = positions == position
+        best = (alike[:, there] * scores[there]).max(axis=1)
+        company += np.where(there, 0.0, best)
+    if len(np.unique(positions)) > 1:
+        scores = scores * company
+    return [every[index] for index in np.argsort(-scores, kind="stable")]
+
+
+def _colors(part: Part, cue: HistogramCue) -> FloatArray:
+    bins, num_bins = coarse_bins(cue.bins[part.mask], cue.shape)
+    counts = np.bincount(bins, minlength=num_bins).astype(np.float64)
+    roots: FloatArray = np.sqrt(counts / max(1.0, counts.sum()))
+    return roots

@@ -1,31 +1,97 @@
-"""Finds what could be meant in a window of a video: things that move, things that stand out."""
+"""The survey of a window: which objects a query might mean, and where they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from videoseg.errors import ConfigError
-from videoseg.types import BoolArray, Rle, VideoSource, Window
-from videoseg_attributes.regions.candidate import Candidate, Survey
-from videoseg_attributes.regions.company import by_company
-from videoseg_attributes.regions.depth import depth_order
-from videoseg_attributes.regions.following import Follower, Track
+from videoseg.types import BoolArray, Rle, Size, VideoSource, Window
+from videoseg_attributes.regions.association import link_parts
 from videoseg_attributes.regions.frames import (
     SurveyFrame,
     choose_frames,
     cuts_of_window,
     read_survey_frames,
 )
-from videoseg_attributes.regions.linking import link_parts
-from videoseg_attributes.regions.moving_parts import Part, moving_parts
+from videoseg_attributes.regions.moving_parts import Part, by_company, moving_parts
+from videoseg_attributes.regions.objects import (
+    Thing,
+    depth_order,
+    disjoint_masks,
+    total_support,
+    whole_things,
+)
 from videoseg_attributes.regions.outlined_parts import outlined_parts
-from videoseg_attributes.regions.parting import part_touching
-from videoseg_attributes.regions.things import Thing, disjoint_masks, total_support, whole_things
-from videoseg_attributes.segmentation.cues import color_cue
+from videoseg_attributes.regions.split_touching import part_touching
+from videoseg_attributes.regions.tracker import Follower, Track
+from videoseg_attributes.vision.histograms import color_cue
 
-__all__ = ["survey_window"]
+__all__ = ["Candidate", "Survey", "survey_window"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Candidate:
+    """One thing that might be meant: where it is on each surveyed frame.
+
+    Args:
+        candidate_id: From 0, most salient first.
+        masks: One for each frame of the survey, at ``Survey.size``; None where not visible.
+        saliency: How much it stands out (motion, contrast, size, position), in [0, 1].
+        velocities: Camera-compensated velocity of its centre on each surveyed frame, as
+            (x, y) in frame diagonals per second; None where not visible or not measurable.
+        motion: Camera-compensated motion inside the mask on each surveyed frame, in frame
+            diagonals per second; None where not visible. Unlike the velocity it is also above
+            zero for something that moves without going anywhere (a dancer on the spot).
+        cut_by_border: For each surveyed frame, whether the mask touches the frame's border.
+        clarity: How sure its outline is on each surveyed frame, in [0, 1]; 0 where not
+            visible. Empty if the survey does not tell.
+    """
+
+    candidate_id: int
+    masks: tuple[Rle | None, ...]
+    saliency: float
+    velocities: tuple[tuple[float, float] | None, ...]
+    motion: tuple[float | None, ...]
+    cut_by_border: tuple[bool, ...]
+    clarity: tuple[float, ...] = ()
+
+    @property
+    def visible(self) -> tuple[bool, ...]:
+        """Whether it is visible on each surveyed frame."""
+        return tuple(mask is not None for mask in self.masks)
+
+    def mask(self, position: int) -> BoolArray | None:
+        """Return the mask on the surveyed frame at this position of ``Survey.frames``."""
+        rle = self.masks[position]
+        return None if rle is None else rle.decode()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Survey:
+    """What was found in a window of a video.
+
+    Args:
+        window: The window surveyed.
+        frames: The surveyed frame indices, ascending.
+        size: (height, width) of the candidates' masks (smaller than the source).
+        source_size: (height, width) of the source frames.
+        candidates: Most salient first; their masks are disjoint on each frame.
+        cuts: Frame indices at which a new shot begins.
+        depth_order: Pairs (front, behind) of candidate ids for which one was seen to
+            occlude the other.
+    """
+
+    window: Window
+    frames: tuple[int, ...]
+    size: Size
+    source_size: Size
+    candidates: tuple[Candidate, ...]
+    cuts: tuple[int, ...] = ()
+    depth_order: tuple[tuple[int, int], ...] = ()
+
 
 _LEAST_SUPPORT = 0.06  # of the best mover's: below, it is a ripple or a shadow
 _EXPLAINED = 0.5

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from videoseg.types import BoolArray, Box, Frame, Point
-from videoseg_attributes.segmentation.cues import HistogramCue, color_cue, motion_cue, to_lab
 from videoseg_attributes.segmentation.graph_cut import CERTAIN, edge_image, graph_cut
-from videoseg_attributes.segmentation.motion_evidence import MotionEvidence
+from videoseg_attributes.vision.histograms import HistogramCue, color_cue, motion_cue, to_lab
+from videoseg_attributes.vision.motion import MotionEvidence
 from videoseg_attributes.vision.optical_flow import FloatImage, resize_image
 
 __all__ = ["RegionCut", "RegionHint", "cut_region"]

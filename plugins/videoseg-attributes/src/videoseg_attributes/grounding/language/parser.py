@@ -29,8 +29,8 @@ from videoseg_attributes.grounding.language.plan import (
     SizeIs,
     When,
 )
+from videoseg_attributes.grounding.language.reader import WordReader
 from videoseg_attributes.grounding.language.tokens import Token, tokenize
-from videoseg_attributes.grounding.language.words import WordReader
 
 __all__ = ["parse_query", "spoken_span"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from videoseg.types import Prompt
 from videoseg_attributes.grounding.language import QueryPlan
-from videoseg_attributes.grounding.resolving import Aspect, Choice, Resolution
-from videoseg_attributes.grounding.surveys import MeasuredSurvey
-from videoseg_attributes.grounding.tracks import Track
+from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
+from videoseg_attributes.grounding.measurements import Track
+from videoseg_attributes.grounding.reference_resolution import Aspect, Choice, Resolution
 
 if TYPE_CHECKING:
-    from videoseg_attributes.regions.candidate import Survey
+    from videoseg_attributes.regions.survey import Survey
 
 __all__ = [
     "PLAUSIBLE",

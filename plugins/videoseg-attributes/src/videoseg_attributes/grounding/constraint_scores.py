@@ -18,7 +18,7 @@ from videoseg_attributes.grounding.language import (
     SizeIs,
 )
 from videoseg_attributes.grounding.language.plan import ColorWord, Direction, Event, Part, Place
-from videoseg_attributes.grounding.tracks import Side, Track, ramp
+from videoseg_attributes.grounding.measurements import Side, Track, ramp
 from videoseg_attributes.vision.color import color_share, describe_colors, in_good_light
 
 __all__ = [

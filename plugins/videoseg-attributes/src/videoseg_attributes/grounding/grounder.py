@@ -8,12 +8,7 @@ import numpy as np
 
 from videoseg.errors import ConfigError
 from videoseg.types import Episode, Grounding, Look, Move, Thought, Window
-from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
-from videoseg_attributes.grounding.prompting import make_prompts
-from videoseg_attributes.grounding.relations import Contacts
-from videoseg_attributes.grounding.resolving import Choice, Resolution, Resolver
-from videoseg_attributes.grounding.surveys import MeasuredSurvey, SurveyFunction, SurveyMemory
-from videoseg_attributes.grounding.telling import (
+from videoseg_attributes.grounding.explanation import (
     PLAUSIBLE,
     closer_finding,
     joined,
@@ -24,12 +19,21 @@ from videoseg_attributes.grounding.telling import (
     warnings_for,
     what_is_judged,
 )
-from videoseg_attributes.grounding.tracks import Track
+from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
+from videoseg_attributes.grounding.measured_survey import (
+    MeasuredSurvey,
+    SurveyFunction,
+    SurveyMemory,
+)
+from videoseg_attributes.grounding.measurements import Track
+from videoseg_attributes.grounding.prompts import make_prompts
+from videoseg_attributes.grounding.reference_resolution import Choice, Resolution, Resolver
+from videoseg_attributes.grounding.relations import Contacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from videoseg_attributes.regions.candidate import Survey
+    from videoseg_attributes.regions.survey import Survey
 
 __all__ = ["AttributesGrounder"]
 
@@ -352,7 +356,7 @@ def _confirmed(
 
 
 def _mean_overlap(first: Survey, one: object, second: Survey, other: object) -> float:
-    from videoseg_attributes.regions.candidate import Candidate
+    from videoseg_attributes.regions.survey import Candidate
 
     if not isinstance(one, Candidate) or not isinstance(other, Candidate):
         return 0.0

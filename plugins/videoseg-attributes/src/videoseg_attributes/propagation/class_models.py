@@ -1,4 +1,4 @@
-"""Histograms that tell objects and background apart, learnt while propagating."""
+"""Models of how objects and background look and move, learned while propagating."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from videoseg_attributes.propagation.cues import COLOR_SHAPE
-from videoseg_attributes.vision.optical_flow import FloatImage
+from videoseg_attributes.propagation.cues import COLOR_SHAPE, FrameCues
+from videoseg_attributes.vision.optical_flow import FloatImage, resize_image, warp
 
-__all__ = ["NUM_MOTION_BINS", "HistogramModel", "color_model", "motion_bins", "motion_model"]
+__all__ = [
+    "NUM_MOTION_BINS",
+    "HistogramModel",
+    "StillBackground",
+    "color_model",
+    "motion_bins",
+    "motion_layers",
+    "motion_model",
+]
 
 NUM_MOTION_BINS = 24
 # Fewer (weighted) pixels than this say nothing about a distribution of colors.
@@ -159,3 +167,131 @@ def _smooth(histogram: FloatImage, sigmas: tuple[float, ...]) -> FloatImage:
         smoothed[tuple(upper)] += neighbour * histogram[tuple(lower)]
         histogram = smoothed
     return histogram
+
+
+_MATCH = 10.0
+_RATE = 0.2
+
+
+class StillBackground:
+    """Keeps the background's colors in place while the camera moves.
+
+    It keeps masks from creeping over things that have the object's colors but do not move
+    with it: a hedge behind a dog, a shadow beside a car.
+
+    Args:
+        unit: Length of one reference pixel on the cue grid.
+    """
+
+    def __init__(self, unit: float) -> None:
+        self._still = 0.5 * max(unit, 0.1)
+        self._known: FloatImage | None = None
+        self._colors: FloatImage | None = None
+
+    def forget(self) -> None:
+        """Start over (a new scene)."""
+        self._known = None
+        self._colors = None
+
+    def evidence(self, cues: FrameCues) -> FloatImage | None:
+        """Return how surely each pixel is unchanged background, in [0, 1], (h, w).
+
+        Carries the memory on to this frame; call it once for each.
+        """
+        known, colors = self._known, self._colors
+        if known is None or colors is None or cues.flow is None or cues.residual is None:
+            self.forget()
+            return None
+        camera = cues.flow - cues.residual
+        known = warp(known, camera, outside=0.0)
+        colors = warp(colors, camera).reshape(*known.shape, 3)
+        gap = np.square(_lab(cues) - colors).sum(axis=2)
+        match = np.exp(gap * np.float32(-0.5 / _MATCH**2))
+        speed = np.square(cues.residual).sum(axis=2)
+        still = np.exp(speed * np.float32(-1.0 / self._still**2))
+        self._known, self._colors = known, colors
+        evidence: FloatImage = known * match * still
+        return evidence
+
+    def learn(self, cues: FrameCues, background: FloatImage) -> None:
+        """Take in which pixels are background on this frame, (h, w) in [0, 1]."""
+        lab = _lab(cues)
+        if self._known is None or self._colors is None:
+            self._known, self._colors = background.copy(), lab
+            return
+        self._known += np.float32(_RATE) * (background - self._known)
+        self._colors += np.float32(_RATE) * (lab - self._colors) * background[..., None]
+        # Nothing is known yet of what has just come into view.
+        fresh = self._known < 0.3
+        self._colors[fresh] = lab[fresh]
+
+
+def _lab(cues: FrameCues) -> FloatImage:
+    import cv2
+
+    small = np.ascontiguousarray(resize_image(cues.guide, cues.colors.shape))
+    lab = cv2.cvtColor(small.reshape(*cues.colors.shape, 3), cv2.COLOR_RGB2LAB)
+    return lab.astype(np.float32)
+
+
+_LIMIT = 3.0
+_MAX_SAMPLES = 1500
+
+
+def motion_layers(residual: FloatImage, confidence: FloatImage, carried: FloatImage) -> FloatImage:
+    """Score each pixel for each object by how well it fits the object's own affine motion.
+
+    Only objects are compared with one another. Object against background is left to the
+    learnt motion cue, since an affine motion fits a rigid camera much better than a body.
+
+    Args:
+        residual: Camera-free motion of each pixel, (h, w, 2).
+        confidence: How far to trust it, in [0, 1], (h, w).
+        carried: Each object's share carried from the frame before, (h, w, N).
+
+    Returns:
+        Scores in [-3, 0], (h, w, N); 0 for the object that fits best.
+    """
+    height, width, num_objects = carried.shape
+    scores = np.zeros(carried.shape, dtype=np.float32)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32) / np.float32(max(height, width))
+    for number in range(num_objects):
+        rows, columns = np.nonzero(carried[..., number] > 0.6)
+        if len(rows) < 20:
+            continue
+        step = max(1, len(rows) // _MAX_SAMPLES)
+        rows, columns = rows[::step], columns[::step]
+        centre = (float(x[rows, columns].mean()), float(y[rows, columns].mean()))
+        basis = np.stack(
+            [np.ones(len(rows)), x[rows, columns] - centre[0], y[rows, columns] - centre[1]],
+            axis=1,
+        )
+        affine, spread = _fit(basis, residual[rows, columns], confidence[rows, columns])
+        fitted = [
+            affine[0, axis] + affine[1, axis] * (x - centre[0]) + affine[2, axis] * (y - centre[1])
+            for axis in (0, 1)
+        ]
+        miss = np.hypot(residual[..., 0] - fitted[0], residual[..., 1] - fitted[1])
+        scale = 1.5 * max(0.5, spread)
+        scores[..., number] = -np.log1p(np.square(miss / scale)) - np.log(scale)
+    scores -= scores.max(axis=2, keepdims=True)
+    limited: FloatImage = np.maximum(scores, -_LIMIT) * confidence[..., None]
+    return limited
+
+
+def _fit(
+    basis: npt.NDArray[np.float64], moved: FloatImage, confidence: FloatImage
+) -> tuple[npt.NDArray[np.float64], float]:
+    """Return a robust affine motion, (3, 2), and the median miss."""
+    trust = confidence.astype(np.float64) + 0.05
+    ridge = np.diag([1e-4, 2e-3, 2e-3]) * len(basis)
+    weights = trust
+    affine = np.zeros((3, 2))
+    spread = 0.0
+    for _ in range(4):
+        weighted = basis * weights[:, None]
+        affine = np.linalg.solve(weighted.T @ basis + ridge, weighted.T @ moved)
+        miss = np.hypot(*(moved - basis @ affine).T)
+        spread = float(np.median(miss))
+        weights = trust / (1.0 + np.square(miss / (spread + 0.1)))
+    return affine, spread

@@ -10,8 +10,8 @@ import numpy as np
 from videoseg.types import BoolArray
 from videoseg_attributes.regions.frames import SurveyFrame
 from videoseg_attributes.regions.moving_parts import Part
-from videoseg_attributes.segmentation.cues import Histogram, HistogramCue
 from videoseg_attributes.vision.guided_filter import guided_filter
+from videoseg_attributes.vision.histograms import Histogram, HistogramCue
 from videoseg_attributes.vision.motion import Homography, camera_flow, fit_camera_motion
 from videoseg_attributes.vision.optical_flow import FloatImage, dense_flow, flow_confidence, warp
 

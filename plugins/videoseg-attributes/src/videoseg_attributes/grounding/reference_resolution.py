@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from videoseg.types import BoolArray
-from videoseg_attributes.grounding.judging import (
+from videoseg_attributes.grounding.constraint_scores import (
     Verdict,
     event_position,
     front_value,
@@ -35,8 +35,8 @@ from videoseg_attributes.grounding.language import (
     When,
 )
 from videoseg_attributes.grounding.language.plan import Event
+from videoseg_attributes.grounding.measurements import Track, ramp
 from videoseg_attributes.grounding.relations import Contacts, distance, judge_relation
-from videoseg_attributes.grounding.tracks import Track, ramp
 from videoseg_attributes.vision.color import color_membership
 
 __all__ = ["ACCEPTED", "Aspect", "Choice", "Finding", "Resolution", "Resolver"]

@@ -1,4 +1,4 @@
-"""From a candidate's rough mask to a precise one on a source frame, with points to prompt by."""
+"""Prompts of the chosen candidates: a keyframe, and mask, box and points on it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from videoseg.errors import ConfigError
-from videoseg.types import BoolArray, Box, FloatArray, Point, Size, VideoSource
-from videoseg_attributes.regions.candidate import Candidate, Survey
-from videoseg_attributes.segmentation.motion_evidence import MotionEvidence
+from videoseg.types import BoolArray, Box, FloatArray, Point, Prompt, Rle, Size, VideoSource
+from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
+from videoseg_attributes.grounding.reference_resolution import Choice
+from videoseg_attributes.regions.survey import Candidate, Survey
 from videoseg_attributes.segmentation.region_cut import RegionHint, cut_region
+from videoseg_attributes.vision.motion import MotionEvidence
 from videoseg_attributes.vision.optical_flow import FloatImage, resize_image
 
-__all__ = ["Refined", "best_keyframe", "refine_on_frame", "shown_on_frames"]
+__all__ = [
+    "Refined",
+    "best_keyframe",
+    "choose_positions",
+    "make_prompts",
+    "refine_on_frame",
+    "shown_on_frames",
+]
 
 _SEARCH_MARGIN = 0.08  # of the rough mask's box, on each side
 _SOFTNESS = 1.5  # pixels of the survey by which its outline is off as a rule
@@ -234,3 +243,69 @@ def _negative_points(mask: BoolArray, others: Sequence[BoolArray]) -> tuple[Poin
     reach = max(4.0, 0.25 * float(np.sqrt(mask.sum())))
     band = (away > 1) & (away <= 2 * reach)
     return (_inner_point(band),) if band.any() else ()
+
+
+_SHOWN_TOGETHER = 0.3  # of how well its own best frame shows a candidate
+
+
+def choose_positions(
+    survey: Survey, candidates: Sequence[Candidate], *, preferred_frame: int | None = None
+) -> tuple[int, ...]:
+    """Return for each candidate the surveyed frame on which it is best localised.
+
+    All share one frame where there is one that shows each of them well.
+
+    Args:
+        survey: The survey.
+        candidates: The chosen candidates, at least one.
+        preferred_frame: A frame index near which the choice should lie, other things equal.
+    """
+    shown = np.stack([shown_on_frames(candidate) for candidate in candidates])
+    together = shown.min(axis=0)
+    if preferred_frame is not None:
+        frames = np.array(survey.frames, dtype=np.float64)
+        reach = max(1.0, float(np.ptp(frames)))
+        together = together * (1 - 0.3 * np.abs(frames - preferred_frame) / reach)
+    best = int(np.argmax(together))
+    return tuple(
+        best if own[best] >= _SHOWN_TOGETHER * own.max() else int(np.argmax(own)) for own in shown
+    )
+
+
+def make_prompts(
+    video: VideoSource,
+    measured: MeasuredSurvey,
+    choices: Sequence[Choice],
+    *,
+    label: str,
+    preferred_frame: int | None = None,
+) -> tuple[Prompt, ...]:
+    """Return one prompt for each chosen candidate, ids from 1, best first.
+
+    Each candidate is cut out of its source frame at full size.
+    """
+    survey = measured.survey
+    by_id = {candidate.candidate_id: candidate for candidate in survey.candidates}
+    chosen = [by_id[choice.track.candidate_id] for choice in choices]
+    positions = choose_positions(survey, chosen, preferred_frame=preferred_frame)
+    prompts = []
+    for number, (choice, candidate, position) in enumerate(
+        zip(choices, chosen, positions, strict=True), start=1
+    ):
+        frame = survey.frames[position]
+        refined = refine_on_frame(video, survey, candidate, frame=frame)
+        if refined is None:
+            continue
+        prompts.append(
+            Prompt(
+                number,
+                frame,
+                box=refined.box,
+                points=(refined.point,),
+                negative_points=refined.negative_points,
+                mask=Rle.encode(refined.mask),
+                label=label,
+                score=float(min(1.0, max(0.0, choice.score))),
+            )
+        )
+    return tuple(prompts)

@@ -14,7 +14,7 @@ from videoseg_attributes.grounding.outlines import boundary_contrast, outline_sc
 from videoseg_attributes.vision.color import NUM_COLOR_BINS, color_histogram
 
 if TYPE_CHECKING:
-    from videoseg_attributes.regions.candidate import Candidate, Survey
+    from videoseg_attributes.regions.survey import Candidate, Survey
 
 __all__ = ["Side", "Track", "measure_tracks", "ramp"]
 

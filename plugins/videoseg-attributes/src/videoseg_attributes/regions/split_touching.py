@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from videoseg.types import BoolArray, FloatArray
-from videoseg_attributes.regions.linking import Chain, shifted
+from videoseg_attributes.regions.association import Chain, shifted
 from videoseg_attributes.regions.outlined_parts import OutlinedPart
 
 __all__ = ["part_touching"]
