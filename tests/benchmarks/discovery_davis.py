@@ -22,10 +22,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from videoseg_attributes.propagation.flow import FlowPropagator
-from videoseg_attributes.regions.survey import Candidate, Survey
 from videoseg_attributes.grounding.prompts import best_keyframe, refine_on_frame
-from videoseg_attributes.regions.survey import survey_window
+from videoseg_attributes.propagation.flow import FlowPropagator
+from videoseg_attributes.regions.survey import Candidate, Survey, survey_window
 from videoseg_synthetic import make_clip
 
 from videoseg.metrics import boundary_f, region_j

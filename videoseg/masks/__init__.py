@@ -1,6 +1,5 @@
-"""Small pure operations on masks: compare, clean, outline, merge, color."""
+"""Operations on masks: overlap and union, parts, boxes, points, outlines, colors."""
 
-from videoseg.masks.cleanup import fill_holes, largest_component, remove_specks
 from videoseg.masks.colors import (
     DAVIS_PALETTE,
     OBJECT_COLORS,
@@ -8,25 +7,27 @@ from videoseg.masks.colors import (
     object_color,
     readable_text_color,
 )
-from videoseg.masks.compare import iou, rle_iou
-from videoseg.masks.contours import contour_polygons, inner_boundary
-from videoseg.masks.merge import index_map, union_of_rles
-from videoseg.masks.points import inner_point
+from videoseg.masks.overlap import index_map, iou, union_of_rles
+from videoseg.masks.shape import (
+    bounding_box,
+    bounding_slices,
+    contour_polygons,
+    inner_points,
+    remove_specks,
+)
 
 __all__ = [
     "DAVIS_PALETTE",
     "OBJECT_COLORS",
     "Color",
+    "bounding_box",
+    "bounding_slices",
     "contour_polygons",
-    "fill_holes",
     "index_map",
-    "inner_boundary",
-    "inner_point",
+    "inner_points",
     "iou",
-    "largest_component",
     "object_color",
     "readable_text_color",
     "remove_specks",
-    "rle_iou",
     "union_of_rles",
 ]

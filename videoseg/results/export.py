@@ -27,7 +27,7 @@ from videoseg.errors import ConfigError, OutputError
 from videoseg.files import expand_path, read_text, shorten_name
 from videoseg.files.staged_file import write_file
 from videoseg.files.staged_folder import staged_folder
-from videoseg.masks.merge import index_map
+from videoseg.masks import index_map
 from videoseg.results.mask_files import MaskFolder, index_png
 from videoseg.results.segmentation import Segmentation
 from videoseg.text import parse_json, shorten

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from videoseg.errors import ConfigError, ShapeError
+from videoseg.masks import contour_polygons
 from videoseg.masks.colors import Color, object_color, readable_text_color
-from videoseg.masks.contours import contour_polygons
 from videoseg.results.tags import draw_tag, has_room_for_tags
 from videoseg.types.arrays import BoolArray, FloatArray, Frame, as_masks
 from videoseg.types.geometry import Box, Point

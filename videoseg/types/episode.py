@@ -56,13 +56,8 @@ class Trace:
             lines.append(f"Turn {number}: frames {window.start}-{window.stop - 1}, saw {shown}")
             if turn.selection.reason:
                 lines.append(f"  selection: {turn.selection.reason}")
-            parts = (
-                ("temporal", turn.thought.temporal),
-                ("spatial", turn.thought.spatial),
-                ("linguistic", turn.thought.linguistic),
-            )
-            if any(text for _, text in parts):
-                lines += [f"  {name}: {text}" for name, text in parts if text]
+            if parts := turn.thought.dimensions:
+                lines += [f"  {name}: {text}" for name, text in parts.items()]
             elif turn.thought.text:
                 lines.append(f"  thought: {turn.thought.text}")
             if turn.look_window is not None:

@@ -17,20 +17,26 @@ from videoseg_attributes.grounding.language import (
     PositionIs,
     SizeIs,
 )
-from videoseg_attributes.grounding.language.plan import ColorWord, Direction, Event, Part, Place
-from videoseg_attributes.grounding.measurements import Side, Track, ramp
-from videoseg_attributes.vision.color import color_share, describe_colors, in_good_light
+from videoseg_attributes.grounding.language.plan import (
+    ColorWord,
+    Direction,
+    Event,
+    Place,
+    VideoPart,
+)
+from videoseg_attributes.grounding.measurements import MeasuredCandidate, Side, ramp
+from videoseg_attributes.vision.color import brighten_histogram, color_share, describe_colors
 
 __all__ = [
     "Verdict",
-    "event_position",
-    "judge_color",
-    "judge_event",
-    "judge_motion",
-    "judge_phases",
-    "judge_position",
-    "judge_size",
-    "part_positions",
+    "locate_event",
+    "score_color",
+    "score_event",
+    "score_motion",
+    "score_phases",
+    "score_position",
+    "score_size",
+    "select_positions",
 ]
 
 _SIDES: tuple[Side, ...] = ("left", "right", "up", "down")
@@ -44,18 +50,18 @@ class Verdict:
 
     Args:
         score: 0 contradicts, 1 fits.
-        finding: What was measured, for people.
+        measured: What was measured, for people.
     """
 
     score: float
-    finding: str
+    measured: str
 
     def denied(self) -> Verdict:
         """Return the verdict on the opposite."""
-        return Verdict(1.0 - self.score, self.finding)
+        return Verdict(1.0 - self.score, self.measured)
 
 
-def part_positions(count: int, part: Part, *, share: float = 0.34) -> BoolArray:
+def select_positions(count: int, part: VideoPart, *, share: float = 0.34) -> BoolArray:
     """Return which of the surveyed frames lie in a part of the survey, shape (P,)."""
     place = np.linspace(0.0, 1.0, count) if count > 1 else np.array([0.5])
     if part == "start":
@@ -70,43 +76,45 @@ def part_positions(count: int, part: Part, *, share: float = 0.34) -> BoolArray:
 # -- color ----------------------------------------------------------------------------------
 
 
-def judge_color(track: Track, constraint: ColorIs) -> Verdict:
+def score_color(track: MeasuredCandidate, constraint: ColorIs) -> Verdict:
     """Judge by the share of the candidate's pixels that have the colors."""
-    shares = [_share(track, color) for color in constraint.colors]
+    shares = [_color_fraction(track, color) for color in constraint.colors]
     listed = ", ".join(
         f"{color} {share:.2f}" for color, share in zip(constraint.colors, shares, strict=True)
     )
     if constraint.part:
         scores = [ramp(share, 0.03, 0.12) for share in shares]
     elif len(shares) > 1 and not constraint.any_of:
-        scores = [_patched(shares)]
+        scores = [_score_patches(shares)]
         if all(color.name in _UNCOLORED for color in constraint.colors):
-            lit = in_good_light(track.colors)
+            lit = brighten_histogram(track.colors)
             bright = [color_share(lit, c.name, shade=c.shade) for c in constraint.colors]
-            scores = [max(scores[0], 0.95 * _patched(bright))]
+            scores = [max(scores[0], 0.95 * _score_patches(bright))]
     else:
         scores = [0.85 * ramp(share, 0.14, 0.4) + 0.15 * share for share in shares]
     score = max(scores) if constraint.any_of else min(scores)
     return Verdict(score, f"{listed} (looks {describe_colors(track.colors)})")
 
 
-def _patched(shares: Sequence[float]) -> float:
+def _score_patches(shares: Sequence[float]) -> float:
     """Score several colors together: each shows, and together they cover most of it."""
     together = 0.8 * ramp(sum(shares), 0.25, 0.6) + 0.2 * min(1.0, sum(shares))
     return min(together, *(ramp(share, 0.02, 0.1) for share in shares))
 
 
-def _share(track: Track, color: ColorWord) -> float:
+def _color_fraction(track: MeasuredCandidate, color: ColorWord) -> float:
     return color_share(track.colors, color.name, shade=color.shade)
 
 
 # -- size and place --------------------------------------------------------------------------
 
 
-def judge_size(track: Track, constraint: SizeIs, others: Sequence[Track]) -> Verdict:
+def score_size(
+    track: MeasuredCandidate, constraint: SizeIs, others: Sequence[MeasuredCandidate]
+) -> Verdict:
     """Judge large and small beside the other candidates."""
 
-    def measure(item: Track) -> float:
+    def measure(item: MeasuredCandidate) -> float:
         if constraint.dimension == "area":
             return item.size
         return item.extent(0 if constraint.dimension == "width" else 1)
@@ -121,22 +129,24 @@ def judge_size(track: Track, constraint: SizeIs, others: Sequence[Track]) -> Ver
     return Verdict(score, f"{unit}, {np.exp(ratio):.1f} times the others' median")
 
 
-def judge_position(
-    track: Track,
+def score_position(
+    track: MeasuredCandidate,
     constraint: PositionIs,
     positions: BoolArray | None,
-    others: Sequence[Track] = (),
+    others: Sequence[MeasuredCandidate] = (),
 ) -> Verdict:
     """Judge by the candidate's mean centre over some surveyed frames."""
     center = track.center(positions)
     if center is None:
         return Verdict(0.0, "not there then")
     x, y = center
-    scores = [_place_score(place, track, x, y, others) for place in constraint.places]
+    scores = [_score_place(place, track, x, y, others) for place in constraint.places]
     return Verdict(min(scores), f"centre at {x:.2f} of the width, {y:.2f} of the height")
 
 
-def _place_score(place: Place, track: Track, x: float, y: float, others: Sequence[Track]) -> float:
+def _score_place(
+    place: Place, track: MeasuredCandidate, x: float, y: float, others: Sequence[MeasuredCandidate]
+) -> float:
     match place:
         case "left":
             return ramp(0.75 - x, 0.0, 0.5)
@@ -153,14 +163,14 @@ def _place_score(place: Place, track: Track, x: float, y: float, others: Sequenc
         case "edge":
             return ramp(max(abs(x - 0.5), abs(y - 0.5)), 0.2, 0.4)
         case "front" | "back":
-            nearness = [front_value(other) for other in others if other is not track]
+            nearness = [estimate_nearness(other) for other in others if other is not track]
             if not nearness:
                 return 0.6
-            ahead = front_value(track) - float(np.median(nearness))
+            ahead = estimate_nearness(track) - float(np.median(nearness))
             return ramp(ahead if place == "front" else -ahead, -0.15, 0.15)
 
 
-def front_value(track: Track) -> float:
+def estimate_nearness(track: MeasuredCandidate) -> float:
     """Return how near the camera it seems: what is near is large and stands low."""
     bottom = float(np.nanmedian(track.boxes[track.visible, 3]))
     return 0.5 * bottom + float(np.sqrt(track.size))
@@ -169,30 +179,35 @@ def front_value(track: Track) -> float:
 # -- motion ----------------------------------------------------------------------------------
 
 
-def judge_motion(
-    track: Track, constraint: MotionIs, positions: BoolArray | None, others: Sequence[Track]
+def score_motion(
+    track: MeasuredCandidate,
+    constraint: MotionIs,
+    positions: BoolArray | None,
+    others: Sequence[MeasuredCandidate],
 ) -> Verdict:
     """Judge whether and where the candidate moves, over some surveyed frames."""
     if constraint.direction is not None and constraint.manner not in ("growing", "shrinking"):
-        return _direction(track, constraint.direction, positions)
-    roaming = track.roaming_in(positions)
+        return _score_direction(track, constraint.direction, positions)
+    displacement = track.displacement_over(positions)
     # Beside something that goes far, a little drift is standing still.
-    farthest = max((other.roaming for other in others), default=0.0)
-    going = ramp(roaming, 0.018, min(0.1, max(0.05, 0.22 * farthest)))
-    stirring = ramp(track.stirring, 0.015, 0.06)
-    finding = f"covers {roaming:.2f} diagonals at {track.speed:.2f} a second"
+    farthest = max((other.displacement for other in others), default=0.0)
+    going = ramp(displacement, 0.018, min(0.1, max(0.05, 0.22 * farthest)))
+    motion_energy = ramp(track.motion_energy, 0.015, 0.06)
+    measured = f"covers {displacement:.2f} diagonals at {track.speed:.2f} a second"
     match constraint.manner:
         case "moving":
-            return Verdict(max(going, 0.9 * stirring), finding)
+            return Verdict(max(going, 0.9 * motion_energy), measured)
         case "still":
-            return Verdict((1 - going) * (1 - 0.35 * stirring), finding)
+            return Verdict((1 - going) * (1 - 0.35 * motion_energy), measured)
         case "in place":
-            score = max(stirring, 0.8 * going)
-            return Verdict(score, f"{finding}, motion inside {track.stirring:.2f} a second")
+            score = max(motion_energy, 0.8 * going)
+            return Verdict(score, f"{measured}, motion inside {track.motion_energy:.2f} a second")
         case "fast" | "slow":
-            return _pace(track, constraint.manner == "fast", max(going, stirring), others)
+            return _score_pace(
+                track, constraint.manner == "fast", max(going, motion_energy), others
+            )
         case "turning back":
-            ways = {side: track.excursion(side, positions) for side in _SIDES}
+            ways = {side: track.path_extent(side, positions) for side in _SIDES}
             there_and_back = max(min(ways["left"], ways["right"]), min(ways["up"], ways["down"]))
             return Verdict(
                 ramp(there_and_back, 0.04, 0.12), f"goes there and back over {there_and_back:.2f}"
@@ -203,27 +218,31 @@ def judge_motion(
             return Verdict(ramp(growth, 0.05, 0.3), change)
 
 
-def _pace(track: Track, fast: bool, moving: float, others: Sequence[Track]) -> Verdict:
+def _score_pace(
+    track: MeasuredCandidate, fast: bool, moving: float, others: Sequence[MeasuredCandidate]
+) -> Verdict:
     rest = [other.speed for other in others if other is not track]
-    finding = f"{track.speed:.3f} diagonals a second"
+    measured = f"{track.speed:.3f} diagonals a second"
     if not rest:
-        return Verdict(ramp(track.speed, 0.05, 0.2) if fast else moving, finding)
+        return Verdict(ramp(track.speed, 0.05, 0.2) if fast else moving, measured)
     ratio = float(np.log((track.speed + 0.01) / (float(np.median(rest)) + 0.01)))
     relative = ramp(ratio if fast else -ratio, -0.3, 0.5)
-    return Verdict(min(moving, relative) if fast else relative, finding)
+    return Verdict(min(moving, relative) if fast else relative, measured)
 
 
-def _direction(track: Track, direction: Direction, positions: BoolArray | None) -> Verdict:
+def _score_direction(
+    track: MeasuredCandidate, direction: Direction, positions: BoolArray | None
+) -> Verdict:
     if direction == "across":
-        way = max(track.excursion(side, positions) for side in _SIDES)
+        way = max(track.path_extent(side, positions) for side in _SIDES)
         return Verdict(ramp(way, 0.06, 0.16), f"goes {way:.2f} of the picture")
     if direction in ("towards", "away"):
         growth = track.growth if direction == "towards" else -track.growth
-        moving = ramp(max(track.roaming, track.stirring), 0.015, 0.05)
+        moving = ramp(max(track.displacement, track.motion_energy), 0.015, 0.05)
         score = min(max(moving, 0.6), ramp(growth, -0.15, 0.25))
         return Verdict(score, f"size changes {np.exp(track.growth):.2f}-fold")
     along = cast(Side, direction)
-    ways = {side: track.excursion(side, positions) for side in _SIDES}
+    ways = {side: track.path_extent(side, positions) for side in _SIDES}
     way, back = ways[along], ways[_BACK[along]]
     across = [side for side in _SIDES if side not in (along, _BACK[along])]
     scale = 1 / track.aspect if direction in ("left", "right") else track.aspect
@@ -239,7 +258,9 @@ def _direction(track: Track, direction: Direction, positions: BoolArray | None) 
     return Verdict(score, f"goes {listed or 'nowhere'}{pace}")
 
 
-def judge_phases(track: Track, constraint: Phases, others: Sequence[Track]) -> Verdict:
+def score_phases(
+    track: MeasuredCandidate, constraint: Phases, others: Sequence[MeasuredCandidate]
+) -> Verdict:
     """Judge one thing after the other: the best division of its time is looked for."""
     shown = np.flatnonzero(track.visible)
     steps = constraint.steps
@@ -255,9 +276,9 @@ def judge_phases(track: Track, constraint: Phases, others: Sequence[Track]) -> V
             positions = np.zeros(len(track.visible), dtype=bool)
             positions[shown[start:stop]] = True
             verdict = (
-                judge_motion(track, step, positions, others)
+                score_motion(track, step, positions, others)
                 if isinstance(step, MotionIs)
-                else judge_position(track, step, positions, others)
+                else score_position(track, step, positions, others)
             )
             scores.append(1 - verdict.score if step.negated else verdict.score)
         if min(scores) > best:
@@ -268,7 +289,7 @@ def judge_phases(track: Track, constraint: Phases, others: Sequence[Track]) -> V
 # -- events ----------------------------------------------------------------------------------
 
 
-def event_position(track: Track, event: Event) -> float | None:
+def locate_event(track: MeasuredCandidate, event: Event) -> float | None:
     """Return where in the survey an event happens to a candidate, or None if it does not.
 
     Half positions lie between two surveyed frames.
@@ -285,7 +306,7 @@ def event_position(track: Track, event: Event) -> float | None:
         case "present":
             return float(track.first)
         case "starts" | "stops":
-            moves = track.moves_at() & track.visible
+            moves = track.find_moving() & track.visible
             if not moves.any():
                 return None
             positions = np.flatnonzero(moves)
@@ -295,14 +316,14 @@ def event_position(track: Track, event: Event) -> float | None:
             return float(last) if last < track.last else None
 
 
-def judge_event(track: Track, constraint: EventIs) -> Verdict:
+def score_event(track: MeasuredCandidate, constraint: EventIs) -> Verdict:
     """Judge whether something happens to a candidate; times are judged by the caller."""
     count = len(track.visible)
     when = constraint.when
     part = when.part if when is not None else None
     if constraint.event in ("present", "hidden") and part is not None:
-        return _presence_in(track, part, wanted=constraint.event == "present")
-    position = event_position(track, constraint.event)
+        return _score_presence(track, part, wanted=constraint.event == "present")
+    position = locate_event(track, constraint.event)
     span = f"seen on frames {int(track.frames[track.first])} to {int(track.frames[track.last])}"
     if track.gaps:
         away = ", ".join(f"{int(track.frames[a])}-{int(track.frames[b])}" for a, b in track.gaps)
@@ -313,21 +334,21 @@ def judge_event(track: Track, constraint: EventIs) -> Verdict:
         return Verdict(0.0, span)
     score = 1.0
     if constraint.event in ("returns", "hidden"):
-        score = max(track.gap_score(start, stop) for start, stop in track.gaps)
+        score = max(track.score_gap(start, stop) for start, stop in track.gaps)
     elif constraint.event in ("starts", "stops"):
-        moves = ramp(track.roaming, 0.015, 0.05)
+        moves = ramp(track.displacement, 0.015, 0.05)
         edge = position > 1 if constraint.event == "starts" else position < track.last - 1
         score = moves if edge else 0.3 * moves
     if constraint.side is not None:
-        score *= _side_score(track, constraint)
+        score *= _score_side(track, constraint)
     if part is not None:
-        score *= _timely(position / max(1, count - 1), part)
+        score *= _score_timing(position / max(1, count - 1), part)
     return Verdict(score, span)
 
 
-def _presence_in(track: Track, part: Part, *, wanted: bool) -> Verdict:
+def _score_presence(track: MeasuredCandidate, part: VideoPart, *, wanted: bool) -> Verdict:
     if part == "middle":
-        chosen = part_positions(len(track.visible), part)
+        chosen = select_positions(len(track.visible), part)
         share = float(track.visible[chosen].mean())
     else:
         share = float(track.visible[0 if part == "start" else -1])
@@ -335,7 +356,7 @@ def _presence_in(track: Track, part: Part, *, wanted: bool) -> Verdict:
     return Verdict(share if wanted else 1 - share, f"{state} at the {part}")
 
 
-def _timely(place: float, part: Part) -> float:
+def _score_timing(place: float, part: VideoPart) -> float:
     if part == "start":
         return ramp(0.75 - place, 0.0, 0.4)
     if part == "end":
@@ -343,7 +364,7 @@ def _timely(place: float, part: Part) -> float:
     return ramp(0.45 - abs(place - 0.5), 0.0, 0.25)
 
 
-def _side_score(track: Track, constraint: EventIs) -> float:
+def _score_side(track: MeasuredCandidate, constraint: EventIs) -> float:
     """How near the side it is when it happens."""
     position = {"appears": track.first, "leaves": track.last}.get(constraint.event, track.first)
     x, y = (float(value) for value in track.centers[position])

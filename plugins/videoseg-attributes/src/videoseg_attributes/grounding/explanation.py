@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from videoseg.types import Prompt
 from videoseg_attributes.grounding.language import QueryPlan
 from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
-from videoseg_attributes.grounding.measurements import Track
+from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.reference_resolution import Aspect, Choice, Resolution
 
 if TYPE_CHECKING:
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PLAUSIBLE",
-    "box_text",
-    "closer_finding",
-    "joined",
-    "label_of",
-    "placed_text",
-    "survey_text",
-    "texts_of",
-    "warnings_for",
-    "what_is_judged",
+    "describe_box",
+    "describe_closer_look",
+    "describe_placement",
+    "describe_plan",
+    "describe_survey",
+    "join_texts",
+    "make_label",
+    "make_warnings",
+    "select_texts",
 ]
 
 PLAUSIBLE = 0.5
@@ -33,7 +33,7 @@ PLAUSIBLE = 0.5
 _LABEL_LENGTH = 60
 
 
-def what_is_judged(plan: QueryPlan) -> str:
+def describe_plan(plan: QueryPlan) -> str:
     """Say which words are judged, how many are meant, and what is left out and why."""
     judged = ", ".join(f'"{words}"' for words in plan.judged_words)
     count = plan.target.number.count
@@ -46,7 +46,7 @@ def what_is_judged(plan: QueryPlan) -> str:
     return " ".join(parts)
 
 
-def warnings_for(
+def make_warnings(
     plan: QueryPlan, resolution: Resolution, measured: MeasuredSurvey
 ) -> tuple[str, ...]:
     """Return what the user should know about an answer."""
@@ -72,7 +72,7 @@ def warnings_for(
     return tuple(warnings)
 
 
-def survey_text(survey: Survey, tracks: Sequence[Track]) -> str:
+def describe_survey(survey: Survey, tracks: Sequence[MeasuredCandidate]) -> str:
     """Say which frames were surveyed and what was found there."""
     window = survey.window
     listed = "; ".join(
@@ -87,7 +87,7 @@ def survey_text(survey: Survey, tracks: Sequence[Track]) -> str:
     )
 
 
-def closer_finding(dense: MeasuredSurvey, choices: Sequence[Choice]) -> str:
+def describe_closer_look(dense: MeasuredSurvey, choices: Sequence[Choice]) -> str:
     """Say what a closer look showed of the chosen candidates."""
     window = dense.survey.window
     parts = []
@@ -100,17 +100,19 @@ def closer_finding(dense: MeasuredSurvey, choices: Sequence[Choice]) -> str:
     return f"A closer look at frames {window.start}-{window.stop - 1}: {'; '.join(parts)}."
 
 
-def texts_of(resolution: Resolution, aspect: Aspect) -> list[str]:
-    """Return the findings that belong to one kind of reasoning."""
-    return [f"{item.text}." for item in resolution.findings if item.aspect == aspect]
+def select_texts(resolution: Resolution, aspect: Aspect) -> list[str]:
+    """Return the observations that belong to one kind of reasoning."""
+    return [f"{item.text}." for item in resolution.observations if item.aspect == aspect]
 
 
-def joined(*texts: str) -> str:
+def join_texts(*texts: str) -> str:
     """Join the texts that are not empty."""
     return " ".join(text for text in texts if text)
 
 
-def placed_text(prompts: Sequence[Prompt], choices: Sequence[Choice], *, closer: bool) -> str:
+def describe_placement(
+    prompts: Sequence[Prompt], choices: Sequence[Choice], *, closer: bool
+) -> str:
     """Say where each object was localised, and which candidate it is.
 
     Args:
@@ -121,20 +123,20 @@ def placed_text(prompts: Sequence[Prompt], choices: Sequence[Choice], *, closer:
     look = " of the closer look" if closer else ""
     return " ".join(
         f"Object {prompt.object_id} is {choices[prompt.object_id - 1].track.name}{look}, on frame "
-        f"{prompt.frame}: {box_text(prompt.box.as_tuple()) if prompt.box else ''}, "
+        f"{prompt.frame}: {describe_box(prompt.box.as_tuple()) if prompt.box else ''}, "
         f"score {prompt.score:.2f}."
         for prompt in prompts
         if prompt.score is not None
     )
 
 
-def box_text(corners: tuple[float, float, float, float]) -> str:
+def describe_box(corners: tuple[float, float, float, float]) -> str:
     """Write a box for people."""
     x1, y1, x2, y2 = corners
     return f"x {x1:.0f} to {x2:.0f}, y {y1:.0f} to {y2:.0f}"
 
 
-def label_of(plan: QueryPlan) -> str:
+def make_label(plan: QueryPlan) -> str:
     """Return what the objects are called in messages and pictures."""
     words = plan.target.words or plan.text
     words = words.removeprefix("the ").removeprefix("a ").removeprefix("an ")

@@ -10,22 +10,22 @@ from videoseg.errors import ConfigError
 from videoseg.types import Episode, Grounding, Look, Move, Thought, Window
 from videoseg_attributes.grounding.explanation import (
     PLAUSIBLE,
-    closer_finding,
-    joined,
-    label_of,
-    placed_text,
-    survey_text,
-    texts_of,
-    warnings_for,
-    what_is_judged,
+    describe_closer_look,
+    describe_placement,
+    describe_plan,
+    describe_survey,
+    join_texts,
+    make_label,
+    make_warnings,
+    select_texts,
 )
 from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
 from videoseg_attributes.grounding.measured_survey import (
     MeasuredSurvey,
+    SurveyCache,
     SurveyFunction,
-    SurveyMemory,
 )
-from videoseg_attributes.grounding.measurements import Track
+from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.prompts import make_prompts
 from videoseg_attributes.grounding.reference_resolution import Choice, Resolution, Resolver
 from videoseg_attributes.grounding.relations import Contacts
@@ -79,7 +79,7 @@ class AttributesGrounder:
         self.num_frames = num_frames
         self.max_candidates = max_candidates
         self._survey = survey
-        self._memory = SurveyMemory()
+        self._memory = SurveyCache()
 
     def step(self, episode: Episode) -> Move:
         """Look at the window that decides if the sentence speaks of time, else answer.
@@ -92,7 +92,7 @@ class AttributesGrounder:
         first_turn = episode.turn == 0
         if first_turn and len(window) > _LONG_WINDOW and not episode.must_answer:
             return self._look_closer(episode, plan)
-        overview = self._measured(episode, self._overview_window(episode))
+        overview = self._measure(episode, self._overview_window(episode))
         resolution = _resolve(plan, overview)
         if first_turn and not episode.must_answer and plan.speaks_of_time:
             look = self._look_at_event(plan, overview, resolution)
@@ -111,20 +111,20 @@ class AttributesGrounder:
         usable = [window for window in windows if len(window) <= _LONG_WINDOW]
         if usable:
             return max(usable, key=len)
-        return _shortened(windows[-1], episode.selection.keyframe)
+        return _shorten(windows[-1], episode.selection.keyframe)
 
     def _look_closer(self, episode: Episode, plan: QueryPlan) -> Look:
         selection = episode.selection
         detail = selection.of_role("detail") or selection.indices
         hull = Window(min(detail), max(detail) + 1)
         keyframe = selection.keyframe
-        window = _shortened(hull, keyframe).clamped(selection.window)
+        window = _shorten(hull, keyframe).clamped(selection.window)
         text = (
             f"{len(selection.window)} frames are too many to follow anything at "
             f"{self.num_frames} frames; looking closer at frames {window.start}-"
             f"{window.stop - 1}, where the sampler saw most."
         )
-        thought = Thought(text, temporal=text, linguistic=what_is_judged(plan))
+        thought = Thought(text, temporal=text, linguistic=describe_plan(plan))
         return Look(window, keyframe if keyframe in window else None, thought)
 
     def _look_at_event(
@@ -138,7 +138,7 @@ class AttributesGrounder:
         if spacing <= 1:
             return None  # every frame has been seen already
         tracks = resolution.tracks
-        moments = [frame for track in tracks for frame in _moments(track)]
+        moments = [frame for track in tracks for frame in _event_frames(track)]
         if not moments:
             moments = [int(track.frames[track.first]) for track in tracks]
         reach = max(4, len(survey.window) // 6)
@@ -148,22 +148,22 @@ class AttributesGrounder:
         stop = min(survey.window.stop, max(*moments, keyframe - reach) + reach + 1)
         window = Window(start, max(stop, start + 1))
         if keyframe not in window:
-            keyframe = _clearest_in(best, window)
+            keyframe = _find_clearest(best, window)
         if len(window) >= 0.9 * len(survey.window):
-            window = _around(survey.window, keyframe, reach * 2)
+            window = _window_around(survey.window, keyframe, reach * 2)
         called = ", ".join(track.name for track in tracks)
         text = (
             f"{called} seem{'s' if len(tracks) == 1 else ''} to be meant; looking closer at "
             f"frames {window.start}-{window.stop - 1} to see when it happens."
         )
-        temporal = " ".join([*texts_of(resolution, "temporal"), text])
+        temporal = " ".join([*select_texts(resolution, "temporal"), text])
         return Look(
             window,
             keyframe,
             Thought(
-                joined(temporal, what_is_judged(plan)),
+                join_texts(temporal, describe_plan(plan)),
                 temporal=temporal,
-                linguistic=what_is_judged(plan),
+                linguistic=describe_plan(plan),
                 details={"candidates": [track.candidate_id for track in tracks]},
             ),
         )
@@ -177,36 +177,36 @@ class AttributesGrounder:
         overview: MeasuredSurvey,
         resolution: Resolution,
     ) -> Grounding:
-        warnings = warnings_for(plan, resolution, overview)
+        warnings = make_warnings(plan, resolution, overview)
         survey = overview.survey
         if not resolution.choices:
-            return self._nothing(plan, overview, resolution, warnings)
+            return self._answer_nothing(plan, overview, resolution, warnings)
         preferred = episode.selection.keyframe if episode.turn > 0 else None
         measured, choices = overview, resolution.choices
         closer = ""
         if episode.turn > 0 and episode.selection.window != survey.window:
-            dense = self._measured(episode, episode.selection.window)
-            found = _same_things(overview, dense, choices)
+            dense = self._measure(episode, episode.selection.window)
+            found = _match_candidates(overview, dense, choices)
             if found is not None:
-                closer = closer_finding(dense, found)
-                kept = _confirmed(plan, dense, choices, found)
+                closer = describe_closer_look(dense, found)
+                kept = _confirm_absences(plan, dense, choices, found)
                 if not kept:
                     never = Resolution(
-                        (), resolution.findings,
+                        (), resolution.observations,
                         reason="a closer look shows what seemed to be away all the time",
                     )  # fmt: skip
-                    return self._nothing(plan, overview, never, (), closer=closer)
+                    return self._answer_nothing(plan, overview, never, (), closer=closer)
                 measured, choices = dense, kept
-        label = label_of(plan)
+        label = make_label(plan)
         prompts = make_prompts(
             episode.video, measured, choices, label=label, preferred_frame=preferred
         )
         keyframe = prompts[0].frame
-        where = placed_text(prompts, choices, closer=measured is not overview)
-        seen = survey_text(survey, overview.tracks)
-        temporal = joined(seen, *texts_of(resolution, "temporal"), closer)
-        spatial = joined(*texts_of(resolution, "spatial"), where)
-        linguistic = joined(what_is_judged(plan), *texts_of(resolution, "linguistic"))
+        where = describe_placement(prompts, choices, closer=measured is not overview)
+        seen = describe_survey(survey, overview.tracks)
+        temporal = join_texts(seen, *select_texts(resolution, "temporal"), closer)
+        spatial = join_texts(*select_texts(resolution, "spatial"), where)
+        linguistic = join_texts(describe_plan(plan), *select_texts(resolution, "linguistic"))
         confidence = float(np.mean([choice.score for choice in choices]))
         if not plan.target.judged:
             confidence = 0.3 * confidence
@@ -216,7 +216,7 @@ class AttributesGrounder:
             keyframe,
             prompts,
             thought=Thought(
-                joined(linguistic, temporal, spatial),
+                join_texts(linguistic, temporal, spatial),
                 temporal=temporal,
                 spatial=spatial,
                 linguistic=linguistic,
@@ -226,7 +226,7 @@ class AttributesGrounder:
             warnings=warnings,
         )
 
-    def _nothing(
+    def _answer_nothing(
         self,
         plan: QueryPlan,
         overview: MeasuredSurvey,
@@ -237,18 +237,20 @@ class AttributesGrounder:
     ) -> Grounding:
         reason = resolution.reason or "nothing that could be meant was found"
         verdict = f"Not in this video: {reason}."
-        temporal = joined(
-            survey_text(overview.survey, overview.tracks),
-            *texts_of(resolution, "temporal"),
+        temporal = join_texts(
+            describe_survey(overview.survey, overview.tracks),
+            *select_texts(resolution, "temporal"),
             closer,
         )
-        spatial = joined(*texts_of(resolution, "spatial"))
-        linguistic = joined(what_is_judged(plan), *texts_of(resolution, "linguistic"), verdict)
+        spatial = join_texts(*select_texts(resolution, "spatial"))
+        linguistic = join_texts(
+            describe_plan(plan), *select_texts(resolution, "linguistic"), verdict
+        )
         return Grounding(
             None,
             (),
             thought=Thought(
-                joined(temporal, spatial, linguistic),
+                join_texts(temporal, spatial, linguistic),
                 temporal=temporal,
                 spatial=spatial,
                 linguistic=linguistic,
@@ -257,7 +259,7 @@ class AttributesGrounder:
             warnings=warnings,
         )
 
-    def _measured(self, episode: Episode, window: Window) -> MeasuredSurvey:
+    def _measure(self, episode: Episode, window: Window) -> MeasuredSurvey:
         survey: SurveyFunction
         if self._survey is not None:
             survey = self._survey
@@ -281,10 +283,10 @@ def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:
     tracks = [track for track in measured.tracks if track.plausibility >= PLAUSIBLE]
     if target.judged or not tracks:
         return Resolver(tracks, contacts).resolve(target)
-    return _most_salient(target, tracks)
+    return _choose_most_salient(target, tracks)
 
 
-def _most_salient(target: NounPhrase, tracks: Sequence[Track]) -> Resolution:
+def _choose_most_salient(target: NounPhrase, tracks: Sequence[MeasuredCandidate]) -> Resolution:
     """Return what stands out most, as many as are asked for."""
     ordered = sorted(tracks, key=lambda track: track.saliency, reverse=True)
     count = target.number.count
@@ -296,7 +298,7 @@ def _most_salient(target: NounPhrase, tracks: Sequence[Track]) -> Resolution:
     return Resolution(choices, enough=count is None or len(choices) >= count)
 
 
-def _same_things(
+def _match_candidates(
     overview: MeasuredSurvey, dense: MeasuredSurvey, choices: Sequence[Choice]
 ) -> tuple[Choice, ...] | None:
     """Find the chosen candidates again in a closer survey; None unless all are found."""
@@ -322,7 +324,7 @@ def _same_things(
     return tuple(found)
 
 
-def _confirmed(
+def _confirm_absences(
     plan: QueryPlan,
     dense: MeasuredSurvey,
     choices: Sequence[Choice],
@@ -378,7 +380,7 @@ def _mean_overlap(first: Survey, one: object, second: Survey, other: object) -> 
     return float(np.mean(overlaps)) if overlaps else 0.0
 
 
-def _moments(track: Track) -> list[int]:
+def _event_frames(track: MeasuredCandidate) -> list[int]:
     """Return the frames at which a track comes, goes or comes back."""
     moments = []
     if track.enters:
@@ -390,18 +392,18 @@ def _moments(track: Track) -> list[int]:
     return moments
 
 
-def _clearest_in(track: Track, window: Window) -> int:
+def _find_clearest(track: MeasuredCandidate, window: Window) -> int:
     inside = np.array([int(frame) in window for frame in track.frames]) & track.visible
     if not inside.any():
         return window.start + (len(window) - 1) // 2
     return int(track.frames[int(np.argmax(np.where(inside, track.areas, -1.0)))])
 
 
-def _around(window: Window, frame: int, reach: int) -> Window:
+def _window_around(window: Window, frame: int, reach: int) -> Window:
     return Window(max(window.start, frame - reach), min(window.stop, frame + reach + 1))
 
 
-def _shortened(window: Window, keyframe: int | None) -> Window:
+def _shorten(window: Window, keyframe: int | None) -> Window:
     """Return at most ``_LONG_WINDOW`` frames of a window, around the keyframe or its middle."""
     if len(window) <= _LONG_WINDOW:
         return window

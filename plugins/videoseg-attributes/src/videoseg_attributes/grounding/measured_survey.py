@@ -12,10 +12,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from videoseg.types import FloatArray, VideoSource, Window
-from videoseg_attributes.grounding.measurements import Track, measure_tracks
+from videoseg_attributes.grounding.measurements import MeasuredCandidate, measure_candidates
 from videoseg_attributes.regions.survey import Candidate, Survey
 
-__all__ = ["MeasuredSurvey", "SurveyFunction", "SurveyMemory", "join_fragments"]
+__all__ = ["MeasuredSurvey", "SurveyCache", "SurveyFunction", "merge_fragments"]
 
 _WINDOWS_KEPT = 4  # per video: an episode needs its whole window and one closer look
 
@@ -40,13 +40,13 @@ class MeasuredSurvey:
     """A survey with its candidates measured."""
 
     survey: Survey
-    tracks: tuple[Track, ...]
+    tracks: tuple[MeasuredCandidate, ...]
 
 
 _Key: TypeAlias = tuple[int, int, int, int, int]
 
 
-class SurveyMemory:
+class SurveyCache:
     """Surveys already made, by video and window; safe to share between threads.
 
     A video that is no longer used anywhere else is forgotten with its surveys.
@@ -58,9 +58,9 @@ class SurveyMemory:
             WeakKeyDictionary()
         )
 
-    def __reduce__(self) -> tuple[type[SurveyMemory], tuple[()]]:
+    def __reduce__(self) -> tuple[type[SurveyCache], tuple[()]]:
         # A copy, or another process, begins with nothing: what is known belongs to videos here.
-        return SurveyMemory, ()
+        return SurveyCache, ()
 
     def get(
         self,
@@ -82,10 +82,10 @@ class SurveyMemory:
                 max_candidates=max_candidates,
                 seed=seed,
             )
-            tracks = measure_tracks(video, made)
-            whole = join_fragments(made, tracks)
+            tracks = measure_candidates(video, made)
+            whole = merge_fragments(made, tracks)
             if whole is not made:
-                tracks = measure_tracks(video, whole)
+                tracks = measure_candidates(video, whole)
             return MeasuredSurvey(whole, tracks)
 
         return self._remembered(
@@ -117,17 +117,18 @@ _SAME_PLACE = 0.3  # intersection over union of the boxes where one takes over f
 _LONGEST_TURN = 2  # surveyed frames between the end of one and the start of the other
 
 
-def join_fragments(survey: Survey, tracks: Sequence[Track]) -> Survey:
-    """Return the survey with the pieces of one thing joined; the same survey if there are none.
+def merge_fragments(survey: Survey, tracks: Sequence[MeasuredCandidate]) -> Survey:
+    """Return the survey with the pieces of one thing join_texts; the same survey if there are none.
 
     Args:
         survey: The survey.
         tracks: Its measured candidates.
     """
-    groups: list[list[Track]] = []
+    groups: list[list[MeasuredCandidate]] = []
     for track in tracks:
         home = next(
-            (group for group in groups if all(_same_thing(track, other) for other in group)), None
+            (group for group in groups if all(_is_same_object(track, other) for other in group)),
+            None,
         )
         if home is None:
             groups.append([track])
@@ -146,7 +147,7 @@ def join_fragments(survey: Survey, tracks: Sequence[Track]) -> Survey:
     return replace(survey, candidates=tuple(kept), depth_order=tuple(sorted(order)))
 
 
-def _same_thing(one: Track, other: Track) -> bool:
+def _is_same_object(one: MeasuredCandidate, other: MeasuredCandidate) -> bool:
     both = int((one.visible & other.visible).sum())
     shorter = int(min(one.visible.sum(), other.visible.sum()))
     if both > _COMMON_FRAMES * shorter:
@@ -159,10 +160,10 @@ def _same_thing(one: Track, other: Track) -> bool:
     return bool(turns) and min(turns) >= _SAME_PLACE
 
 
-def _turns(one: Track, other: Track) -> list[float]:
+def _turns(one: MeasuredCandidate, other: MeasuredCandidate) -> list[float]:
     """Return how well the boxes agree at each change from one to the other."""
     overlaps = []
-    last: tuple[Track, int] | None = None
+    last: tuple[MeasuredCandidate, int] | None = None
     for position in range(len(one.visible)):
         here = one if one.visible[position] else other if other.visible[position] else None
         if here is None:

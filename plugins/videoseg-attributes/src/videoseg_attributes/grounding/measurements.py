@@ -16,7 +16,7 @@ from videoseg_attributes.vision.color import NUM_COLOR_BINS, color_histogram
 if TYPE_CHECKING:
     from videoseg_attributes.regions.survey import Candidate, Survey
 
-__all__ = ["Side", "Track", "measure_tracks", "ramp"]
+__all__ = ["MeasuredCandidate", "Side", "measure_candidates", "ramp"]
 
 Side: TypeAlias = Literal["left", "right", "up", "down"]
 
@@ -37,7 +37,7 @@ def ramp(value: float, low: float, high: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Track:
+class MeasuredCandidate:
     """One candidate, measured on the P surveyed frames.
 
     Args:
@@ -122,14 +122,14 @@ class Track:
         Integrated from camera-free velocities; where too few are known, from its place in the
         picture.
         """
-        return self._integrated(self.visible)
+        return self._integrate_path(self.visible)
 
-    def _integrated(self, chosen: BoolArray) -> FloatArray:
+    def _integrate_path(self, chosen: BoolArray) -> FloatArray:
         velocities = np.where(self.shown_whole[:, None], self.velocities, np.nan)[chosen]
         times = self.times[chosen]
         known = np.isfinite(velocities).all(axis=1)
         if known.sum() < max(2, 0.35 * len(velocities)):
-            return self.on_screen[
+            return self.screen_path[
                 np.flatnonzero(np.isin(np.flatnonzero(self.visible), np.flatnonzero(chosen)))
             ]
         filled = np.stack(
@@ -154,23 +154,23 @@ class Track:
         )
 
     @cached_property
-    def on_screen(self) -> FloatArray:
+    def screen_path(self) -> FloatArray:
         """Its place in the picture on the visible frames, in diagonals, shape (V, 2)."""
         diagonal = float(np.hypot(self.aspect, 1.0))
         scaled: FloatArray = self.centers[self.visible] * (self.aspect / diagonal, 1.0 / diagonal)
         return scaled
 
     @cached_property
-    def roaming(self) -> float:
+    def displacement(self) -> float:
         """How far apart the ends of its way over the ground lie, in diagonals."""
-        return self.roaming_in(None)
+        return self.displacement_over(None)
 
-    def roaming_in(self, positions: BoolArray | None) -> float:
+    def displacement_over(self, positions: BoolArray | None) -> float:
         """Return the same over some of the surveyed frames."""
         chosen = self.visible if positions is None else self.visible & positions
         if chosen.sum() < 2:
             return 0.0
-        return float(np.hypot(*np.ptp(self._integrated(chosen), axis=0)))
+        return float(np.hypot(*np.ptp(self._integrate_path(chosen), axis=0)))
 
     @cached_property
     def speed(self) -> float:
@@ -179,17 +179,17 @@ class Track:
         speeds = speeds[np.isfinite(speeds)]
         if len(speeds):
             return float(speeds.mean())
-        steps = np.hypot(*np.diff(self.on_screen, axis=0).T) if len(self.on_screen) > 1 else []
+        steps = np.hypot(*np.diff(self.screen_path, axis=0).T) if len(self.screen_path) > 1 else []
         spans = np.diff(self.times[self.visible])
         return float(np.sum(steps) / spans.sum()) if len(spans) and spans.sum() > 0 else 0.0
 
     @cached_property
-    def stirring(self) -> float:
+    def motion_energy(self) -> float:
         """Its usual motion in diagonals per second, also of what stays in its place."""
         known = self.motion[np.isfinite(self.motion)]
         return float(np.median(known)) if len(known) else 0.0
 
-    def excursion(self, side: Side, positions: BoolArray | None = None) -> float:
+    def path_extent(self, side: Side, positions: BoolArray | None = None) -> float:
         """Return the longest way it goes to one side, as a share of the width (or height)."""
         chosen = self.visible if positions is None else self.visible & positions
         if chosen.sum() < 2:
@@ -197,7 +197,7 @@ class Track:
         axis = 0 if side in ("left", "right") else 1
         sign = 1.0 if side in ("right", "down") else -1.0
         diagonal = float(np.hypot(self.aspect, 1.0))
-        along = sign * self._integrated(chosen)[:, axis] * diagonal
+        along = sign * self._integrate_path(chosen)[:, axis] * diagonal
         along = along / (self.aspect if axis == 0 else 1.0)
         return float((along - np.minimum.accumulate(along)).max())
 
@@ -226,7 +226,7 @@ class Track:
             return 0.0
         boxes = np.nanmedian(self.boxes[self.visible], axis=0)
         spans = max(float(boxes[2] - boxes[0]), float(boxes[3] - boxes[1]))
-        if self.roaming < 0.03 and spans > 0.93:
+        if self.displacement < 0.03 and spans > 0.93:
             return 0.1
         evidence = ramp(self.prominence, 0.05, 0.3) + ramp(self.compactness, 0.7, 1.0)
         thing = self.outline * ramp(evidence, 0.3, 0.7)
@@ -277,7 +277,7 @@ class Track:
                 start = None
         return tuple(gaps)
 
-    def gap_score(self, start: int, stop: int) -> float:
+    def score_gap(self, start: int, stop: int) -> float:
         """Return how surely it was away in a gap and not just missed by the survey.
 
         What leaves or is hidden shows less of itself before or after, or touches the border.
@@ -294,7 +294,7 @@ class Track:
         around = slice(max(0, position - 1), position + 2)
         return bool(self.cut[around].any())
 
-    def moves_at(self) -> BoolArray:
+    def find_moving(self) -> BoolArray:
         """Return on which surveyed frames it goes somewhere, shape (P,)."""
         speeds = np.hypot(*self.velocities.T)
         known = speeds[np.isfinite(speeds)]
@@ -311,21 +311,23 @@ class Track:
         return Window(int(self.frames[self.first]), int(self.frames[self.last]) + 1)
 
 
-def measure_tracks(video: VideoSource, survey: Survey) -> tuple[Track, ...]:
+def measure_candidates(video: VideoSource, survey: Survey) -> tuple[MeasuredCandidate, ...]:
     """Measure every candidate of a survey that is visible at all, reading few frames."""
     usable = [candidate for candidate in survey.candidates if any(candidate.visible)]
     times = np.array([video.time_of(frame) for frame in survey.frames])
-    looks = _looks(video, survey, usable)
+    looks = _sample_pixels(video, survey, usable)
     highest = max((candidate.saliency for candidate in usable), default=0.0)
     return tuple(
-        _track(candidate, survey, times, looks[candidate.candidate_id], highest=highest)
+        _measure_candidate(
+            candidate, survey, times, looks[candidate.candidate_id], highest=highest
+        )
         for candidate in usable
     )
 
 
-def _track(
-    candidate: Candidate, survey: Survey, times: FloatArray, look: _Look, *, highest: float
-) -> Track:
+def _measure_candidate(
+    candidate: Candidate, survey: Survey, times: FloatArray, look: _PixelSamples, *, highest: float
+) -> MeasuredCandidate:
     height, width = survey.size
     count = len(survey.frames)
     areas = np.zeros(count)
@@ -345,7 +347,7 @@ def _track(
             (rows.max() + 1) / height,
         )
     unknown = (np.nan, np.nan)
-    return Track(
+    return MeasuredCandidate(
         candidate_id=candidate.candidate_id,
         saliency=candidate.saliency,
         frames=np.array(survey.frames, dtype=np.float64),
@@ -363,14 +365,14 @@ def _track(
         clarity=_mean_clarity(candidate),
         outline=outline_score(
             float(np.mean(look.contrasts)),
-            _changes(areas),
+            _relative_changes(areas),
             at_border=bool(np.mean(np.array(candidate.cut_by_border)[areas > 0]) > 0.8),
         ),
         compactness=float(np.mean(look.solidities)),
     )
 
 
-def _changes(areas: FloatArray) -> FloatArray:
+def _relative_changes(areas: FloatArray) -> FloatArray:
     """Return the relative change of the area between neighbouring frames that show it."""
     before, after = areas[:-1], areas[1:]
     both = (before > 0) & (after > 0)
@@ -380,7 +382,7 @@ def _changes(areas: FloatArray) -> FloatArray:
 
 
 @dataclass(eq=False, slots=True)
-class _Look:
+class _PixelSamples:
     """What is gathered of a candidate's pixels, frame by frame."""
 
     colors: FloatArray
@@ -388,9 +390,9 @@ class _Look:
     solidities: list[float] = field(default_factory=list)
 
 
-def _looks(
+def _sample_pixels(
     video: VideoSource, survey: Survey, candidates: Sequence[Candidate]
-) -> dict[int, _Look]:
+) -> dict[int, _PixelSamples]:
     """Look at each candidate's pixels on frames that show much of it."""
     import cv2
 
@@ -403,7 +405,7 @@ def _looks(
         for position in shown[::step]:
             wanted.setdefault(int(position), []).append(candidate)
     height, width = survey.size
-    looks = {item.candidate_id: _Look(np.zeros(NUM_COLOR_BINS)) for item in candidates}
+    looks = {item.candidate_id: _PixelSamples(np.zeros(NUM_COLOR_BINS)) for item in candidates}
     for position, shown_there in sorted(wanted.items()):
         (frame,) = video.read([survey.frames[position]])
         resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
@@ -413,7 +415,7 @@ def _looks(
             if mask is None:
                 continue
             look = looks[candidate.candidate_id]
-            counts = color_histogram(small, _without_rim(mask))
+            counts = color_histogram(small, _erode_rim(mask))
             # Each frame counts the same, however large it is there.
             look.colors = look.colors + counts / max(1.0, float(counts.sum()))
             look.contrasts.append(boundary_contrast(small, mask))
@@ -430,7 +432,7 @@ def _mean_clarity(candidate: Candidate) -> float:
     return float(np.mean(there)) if there else 0.0
 
 
-def _without_rim(mask: BoolArray) -> BoolArray:
+def _erode_rim(mask: BoolArray) -> BoolArray:
     """Leave out the outermost pixels, which mix with the background, where enough remain."""
     import cv2
 

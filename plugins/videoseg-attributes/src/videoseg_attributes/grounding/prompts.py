@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from videoseg.errors import ConfigError
+from videoseg.masks import bounding_box, inner_points, iou
 from videoseg.types import BoolArray, Box, FloatArray, Point, Prompt, Rle, Size, VideoSource
 from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
 from videoseg_attributes.grounding.reference_resolution import Choice
@@ -133,12 +134,12 @@ def refine_on_frame(
     )
     # What motion tells is in the rough mask; at this scale its bleeding would do harm.
     precise = cut_region(image, MotionEvidence(()), hint).mask
-    agreement = _overlap(precise, rough_full)
+    agreement = iou(precise, rough_full)
     mask = precise if agreement >= _LEAST_AGREEMENT else rough_full
     return Refined(
         mask,
-        _box_of(mask),
-        _inner_point(mask),
+        bounding_box(mask),
+        inner_points(mask)[0],
         _negative_points(mask, [_enlarged(other, size) for other in others]),
         agreement,
     )
@@ -199,7 +200,7 @@ def _surely_others(others: Sequence[BoolArray], size: Size) -> BoolArray:
 
 
 def _search_box(mask: BoolArray, size: Size) -> Box:
-    box = _box_of(mask)
+    box = bounding_box(mask)
     margin = max(2.0, _SEARCH_MARGIN * max(box.width, box.height))
     wide = Box(box.x1 - margin, box.y1 - margin, box.x2 + margin, box.y2 + margin)
     return wide.clipped(size) or box
@@ -211,38 +212,19 @@ def _enlarged(mask: BoolArray, size: Size) -> BoolArray:
     return full if full.any() else np.asarray(soft >= soft.max())
 
 
-def _overlap(first: BoolArray, second: BoolArray) -> float:
-    return float((first & second).sum()) / max(1.0, float((first | second).sum()))
-
-
-def _box_of(mask: BoolArray) -> Box:
-    ys, xs = np.nonzero(mask)
-    return Box(int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
-
-
-def _inner_point(mask: BoolArray) -> Point:
-    import cv2
-
-    depth = cv2.distanceTransform(
-        np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
-    )[1:-1, 1:-1]
-    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
-    return Point(float(column) + 0.5, float(row) + 0.5)
-
-
 def _negative_points(mask: BoolArray, others: Sequence[BoolArray]) -> tuple[Point, ...]:
     import cv2
 
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
     near = sorted(others, key=lambda other: float(away[other].min()))
-    points = [_inner_point(other & ~mask) for other in near if (other & ~mask).any()]
+    points = [inner_points(other & ~mask)[0] for other in near if (other & ~mask).any()]
     points = points[:_NUM_NEGATIVE]
     if points:
         return tuple(points)
     # Nothing to confuse it with: the deepest place of the band around it.
     reach = max(4.0, 0.25 * float(np.sqrt(mask.sum())))
     band = (away > 1) & (away <= 2 * reach)
-    return (_inner_point(band),) if band.any() else ()
+    return inner_points(band)
 
 
 _SHOWN_TOGETHER = 0.3  # of how well its own best frame shows a candidate

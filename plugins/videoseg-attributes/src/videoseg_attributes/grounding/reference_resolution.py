@@ -11,15 +11,15 @@ import numpy as np
 from videoseg.types import BoolArray
 from videoseg_attributes.grounding.constraint_scores import (
     Verdict,
-    event_position,
-    front_value,
-    judge_color,
-    judge_event,
-    judge_motion,
-    judge_phases,
-    judge_position,
-    judge_size,
-    part_positions,
+    estimate_nearness,
+    locate_event,
+    score_color,
+    score_event,
+    score_motion,
+    score_phases,
+    score_position,
+    score_size,
+    select_positions,
 )
 from videoseg_attributes.grounding.language import (
     ColorIs,
@@ -35,11 +35,11 @@ from videoseg_attributes.grounding.language import (
     When,
 )
 from videoseg_attributes.grounding.language.plan import Event
-from videoseg_attributes.grounding.measurements import Track, ramp
-from videoseg_attributes.grounding.relations import Contacts, distance, judge_relation
+from videoseg_attributes.grounding.measurements import MeasuredCandidate, ramp
+from videoseg_attributes.grounding.relations import Contacts, measure_distance, score_relation
 from videoseg_attributes.vision.color import color_membership
 
-__all__ = ["ACCEPTED", "Aspect", "Choice", "Finding", "Resolution", "Resolver"]
+__all__ = ["ACCEPTED", "Aspect", "Choice", "Observation", "Resolution", "Resolver"]
 
 Aspect: TypeAlias = Literal["temporal", "spatial", "linguistic"]
 
@@ -61,12 +61,12 @@ class Choice:
         score: How well it fits, in [0, 1]: the product of its constraints' scores.
     """
 
-    track: Track
+    track: MeasuredCandidate
     score: float
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Observation:
     """One thing that was found out, and which kind of reasoning it belongs to."""
 
     aspect: Aspect
@@ -79,20 +79,20 @@ class Resolution:
 
     Args:
         choices: Those meant, best first; none if nothing fits.
-        findings: What was found, one sentence each, in order.
+        observations: What was found, one sentence each, in order.
         doubtful: Whether what was chosen fits only just.
         enough: Whether there are as many as the description asks for.
         reason: Why nothing fits, if nothing does.
     """
 
     choices: tuple[Choice, ...]
-    findings: list[Finding] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
     doubtful: bool = False
     enough: bool = True
     reason: str = ""
 
     @property
-    def tracks(self) -> tuple[Track, ...]:
+    def tracks(self) -> tuple[MeasuredCandidate, ...]:
         """The candidates meant."""
         return tuple(choice.track for choice in self.choices)
 
@@ -105,7 +105,7 @@ class Resolver:
         contacts: What was seen to hide what.
     """
 
-    def __init__(self, tracks: Sequence[Track], contacts: Contacts) -> None:
+    def __init__(self, tracks: Sequence[MeasuredCandidate], contacts: Contacts) -> None:
         self.tracks = tuple(tracks)
         self.contacts = contacts
         self._known: dict[tuple[int, frozenset[int]], Resolution] = {}
@@ -125,50 +125,57 @@ class Resolver:
         return self._known[key]
 
     def _resolve(self, phrase: NounPhrase, without: frozenset[int]) -> Resolution:
-        findings: list[Finding] = []
+        observations: list[Observation] = []
         pool = [track for track in self.tracks if track.candidate_id not in without]
         if phrase.within is not None:
             group = self.resolve(phrase.within, without=without)
-            findings += group.findings
+            observations += group.observations
             if not group.choices:
-                return Resolution((), findings, reason=group.reason)
+                return Resolution((), observations, reason=group.reason)
             pool = list(group.tracks)
-            findings.append(Finding("linguistic", f'of "{phrase.within.words}": {_names(pool)}'))
-        fitting, doubtful, reason = self._filter(phrase, pool, findings)
-        fitting = self._exclude(phrase, fitting, findings)
+            observations.append(
+                Observation("linguistic", f'of "{phrase.within.words}": {_list_names(pool)}')
+            )
+        fitting, doubtful, reason = self._filter(phrase, pool, observations)
+        fitting = self._exclude(phrase, fitting, observations)
         if not reason and not fitting:
             reason = "nothing is left once the exceptions are taken out"
-        chosen = self._rank(phrase, fitting, findings) if fitting else []
-        chosen, enough = self._count(phrase, chosen)
+        chosen = self._rank(phrase, fitting, observations) if fitting else []
+        chosen, enough = self._take_count(phrase, chosen)
         choices = list(chosen)
         for other in phrase.alternatives:
             further = self.resolve(other, without=without)
-            findings += further.findings
+            observations += further.observations
             reason = reason or further.reason
             taken = {choice.track.candidate_id for choice in choices}
             choices += [c for c in further.choices if c.track.candidate_id not in taken]
-        return Resolution(tuple(choices), findings, doubtful, enough, "" if choices else reason)
+        return Resolution(
+            tuple(choices), observations, doubtful, enough, "" if choices else reason
+        )
 
     # -- filtering ---------------------------------------------------------------------------
 
     def _filter(
-        self, phrase: NounPhrase, pool: Sequence[Track], findings: list[Finding]
+        self,
+        phrase: NounPhrase,
+        pool: Sequence[MeasuredCandidate],
+        observations: list[Observation],
     ) -> tuple[list[Choice], bool, str]:
         if not pool:
             return [], False, "there is nothing to choose from"
         scores: dict[int, list[float]] = {track.candidate_id: [] for track in pool}
         contradicted: list[str] = []
         for constraint in phrase.constraints:
-            verdicts = [self._judge(track, constraint, pool) for track in pool]
+            verdicts = [self._score(track, constraint, pool) for track in pool]
             for track, verdict in zip(pool, verdicts, strict=True):
                 scores[track.candidate_id].append(verdict.score)
             shown = [
-                f"{track.name} {verdict.score:.2f} ({verdict.finding})"
+                f"{track.name} {verdict.score:.2f} ({verdict.measured})"
                 for track, verdict in zip(pool, verdicts, strict=True)
             ]
             denied = "not " if constraint.negated else ""
             text = f'"{denied}{constraint.words}": ' + "; ".join(shown)
-            findings.append(Finding(_aspect(constraint), text))
+            observations.append(Observation(_classify(constraint), text))
             if max(verdict.score for verdict in verdicts) < _DOUBTFUL:
                 contradicted.append(f'"{denied}{constraint.words}"')
         fitting = [
@@ -188,48 +195,50 @@ class Resolver:
         )
         return [], False, why
 
-    def _judge(self, track: Track, constraint: Constraint, pool: Sequence[Track]) -> Verdict:
+    def _score(
+        self, track: MeasuredCandidate, constraint: Constraint, pool: Sequence[MeasuredCandidate]
+    ) -> Verdict:
         positions: BoolArray | None = None
         timing: Verdict | None = None
         when = constraint.when
         if when is not None and not isinstance(constraint, EventIs):
-            positions = self._positions(when, track)
+            positions = self._select_positions(when, track)
             if positions is None:
                 return Verdict(0.0, f'"{when.words}" happens to nothing here')
         elif when is not None and when.reference is not None and isinstance(constraint, EventIs):
-            timing = self._timing(track, constraint, when)
-        verdict = self._plain(track, constraint, positions, pool)
+            timing = self._score_order(track, constraint, when)
+        verdict = self._score_untimed(track, constraint, positions, pool)
         if timing is not None:
             verdict = Verdict(
-                min(verdict.score, timing.score), f"{verdict.finding}, {timing.finding}"
+                min(verdict.score, timing.score), f"{verdict.measured}, {timing.measured}"
             )
         return verdict.denied() if constraint.negated else verdict
 
-    def _plain(
+    def _score_untimed(
         self,
-        track: Track,
+        track: MeasuredCandidate,
         constraint: Constraint,
         positions: BoolArray | None,
-        pool: Sequence[Track],
+        pool: Sequence[MeasuredCandidate],
     ) -> Verdict:
         if isinstance(constraint, ColorIs):
-            return judge_color(track, constraint)
+            return score_color(track, constraint)
         if isinstance(constraint, SizeIs):
-            return judge_size(track, constraint, pool)
+            return score_size(track, constraint, pool)
         if isinstance(constraint, PositionIs):
-            return judge_position(track, constraint, positions, self.tracks)
+            return score_position(track, constraint, positions, self.tracks)
         if isinstance(constraint, MotionIs):
-            return judge_motion(track, constraint, positions, self.tracks)
+            return score_motion(track, constraint, positions, self.tracks)
         if isinstance(constraint, EventIs):
-            return judge_event(track, constraint)
+            return score_event(track, constraint)
         if isinstance(constraint, Phases):
-            return judge_phases(track, constraint, self.tracks)
-        return self._relation(track, constraint, positions)
+            return score_phases(track, constraint, self.tracks)
+        return self._score_relation(track, constraint, positions)
 
-    def _relation(
-        self, track: Track, constraint: RelationIs, positions: BoolArray | None
+    def _score_relation(
+        self, track: MeasuredCandidate, constraint: RelationIs, positions: BoolArray | None
     ) -> Verdict:
-        references: list[Track] = []
+        references: list[MeasuredCandidate] = []
         me = frozenset({track.candidate_id})
         for phrase in constraint.references:
             if phrase.rest:
@@ -242,7 +251,7 @@ class Resolver:
             if not meant.choices:
                 return Verdict(0.0, f'there is no other "{phrase.words}"')
             references += meant.tracks
-        return judge_relation(
+        return score_relation(
             track,
             constraint.relation,
             references,
@@ -253,11 +262,11 @@ class Resolver:
 
     # -- time --------------------------------------------------------------------------------
 
-    def _positions(self, when: When, track: Track) -> BoolArray | None:
+    def _select_positions(self, when: When, track: MeasuredCandidate) -> BoolArray | None:
         """Return the surveyed frames a time speaks of; None if it never comes."""
         count = len(track.visible)
         if when.part is not None:
-            return part_positions(count, when.part)
+            return select_positions(count, when.part)
         if when.reference is None or when.order is None:
             return np.ones(count, dtype=bool)
         others = self.resolve(when.reference, without=frozenset({track.candidate_id})).tracks
@@ -268,16 +277,16 @@ class Resolver:
         if when.order == "while":
             if when.event in ("starts", None):
                 during = reference.visible & (
-                    reference.moves_at() if when.event == "starts" else True
+                    reference.find_moving() if when.event == "starts" else True
                 )
                 return np.asarray(during)
             return np.asarray(reference.visible)
-        at = event_position(reference, when.event or "present")
+        at = locate_event(reference, when.event or "present")
         if at is None:
             return None
         return np.asarray(places > at if when.order == "after" else places < at)
 
-    def _timing(self, track: Track, constraint: EventIs, when: When) -> Verdict:
+    def _score_order(self, track: MeasuredCandidate, constraint: EventIs, when: When) -> Verdict:
         """Judge whether an event of a candidate comes before or after one of another."""
         if when.reference is None:
             return Verdict(1.0, "")
@@ -286,10 +295,10 @@ class Resolver:
             return Verdict(0.0, f'there is no other "{when.reference.words}"')
         reference = others[0]
         event: Event = when.event or constraint.event
-        at = event_position(reference, event)
+        at = locate_event(reference, event)
         if at is None and event == "appears":
             at = float(reference.first)
-        mine = event_position(track, constraint.event)
+        mine = locate_event(track, constraint.event)
         if at is None or mine is None:
             return Verdict(0.0, f"{reference.name} never {event}" if at is None else "never so")
         later = mine - at
@@ -306,7 +315,7 @@ class Resolver:
     # -- choosing ----------------------------------------------------------------------------
 
     def _exclude(
-        self, phrase: NounPhrase, fitting: list[Choice], findings: list[Finding]
+        self, phrase: NounPhrase, fitting: list[Choice], observations: list[Observation]
     ) -> list[Choice]:
         for other in phrase.excluded:
             within = frozenset(
@@ -317,31 +326,33 @@ class Resolver:
             meant = self.resolve(other, without=within)
             out = {track.candidate_id for track in meant.tracks}
             if meant.choices:
-                text = f'"{other.words}" is {_names(meant.tracks)}, left out'
-                findings.append(Finding("linguistic", text))
+                text = f'"{other.words}" is {_list_names(meant.tracks)}, left out'
+                observations.append(Observation("linguistic", text))
             fitting = [choice for choice in fitting if choice.track.candidate_id not in out]
         return fitting
 
     def _rank(
-        self, phrase: NounPhrase, fitting: list[Choice], findings: list[Finding]
+        self, phrase: NounPhrase, fitting: list[Choice], observations: list[Observation]
     ) -> list[Choice]:
         strongest = max(choice.track.saliency for choice in fitting) or 1.0
 
         def merit(choice: Choice) -> float:
             salient = choice.track.saliency / strongest
-            fits = choice.score * self._further(choice, fitting, phrase)
+            fits = choice.score * self._weigh_position(choice, fitting, phrase)
             return fits * (1 - _SALIENCY_WEIGHT + _SALIENCY_WEIGHT * salient)
 
         ordered = sorted(fitting, key=merit, reverse=True)
         for index, ranking in enumerate(phrase.rankings):
-            ordered = self._apply(
-                ranking, ordered, phrase, findings, is_last=index == len(phrase.rankings) - 1
+            ordered = self._apply_ranking(
+                ranking, ordered, phrase, observations, is_last=index == len(phrase.rankings) - 1
             )
             if not ordered:
                 break
         return ordered
 
-    def _further(self, choice: Choice, fitting: Sequence[Choice], phrase: NounPhrase) -> float:
+    def _weigh_position(
+        self, choice: Choice, fitting: Sequence[Choice], phrase: NounPhrase
+    ) -> float:
         """Return how little others are further to the side that a description names.
 
         Of several things in the lower half "the one at the bottom" is the lowest one.
@@ -350,7 +361,9 @@ class Resolver:
         for constraint in phrase.constraints:
             if not isinstance(constraint, PositionIs) or constraint.negated:
                 continue
-            positions = self._positions(constraint.when, choice.track) if constraint.when else None
+            positions = (
+                self._select_positions(constraint.when, choice.track) if constraint.when else None
+            )
             mine = choice.track.center(positions)
             others = [center for c in fitting if (center := c.track.center(positions)) is not None]
             for place in constraint.places:
@@ -361,17 +374,18 @@ class Resolver:
                 factor *= max(_LEAST_FURTHER, 1 - _FURTHER_WEIGHT * behind)
         return factor
 
-    def _apply(
+    def _apply_ranking(
         self,
         ranking: Ranking,
         ordered: list[Choice],
         phrase: NounPhrase,
-        findings: list[Finding],
+        observations: list[Observation],
         *,
         is_last: bool,
     ) -> list[Choice]:
         values = {
-            choice.track.candidate_id: self._value(choice.track, ranking) for choice in ordered
+            choice.track.candidate_id: self._measure_key(choice.track, ranking)
+            for choice in ordered
         }
         comparable = [c for c in ordered if np.isfinite(values[c.track.candidate_id])]
         comparable.sort(
@@ -380,14 +394,18 @@ class Resolver:
         listed = ", ".join(
             f"{c.track.name} {values[c.track.candidate_id]:.3f}" for c in comparable
         )
-        findings.append(Finding(_aspect(ranking), f'"{ranking.words}" by {ranking.key}: {listed}'))
+        observations.append(
+            Observation(_classify(ranking), f'"{ranking.words}" by {ranking.key}: {listed}')
+        )
         if ranking.negated:
             return comparable[1:]
         count = phrase.number.count if is_last and phrase.number.count else 1
         return comparable[ranking.rank - 1 : ranking.rank - 1 + count]
 
-    def _value(self, track: Track, ranking: Ranking) -> float:
-        positions = self._positions(ranking.when, track) if ranking.when is not None else None
+    def _measure_key(self, track: MeasuredCandidate, ranking: Ranking) -> float:
+        positions = (
+            self._select_positions(ranking.when, track) if ranking.when is not None else None
+        )
         center = track.center(positions)
         match ranking.key:
             case "area":
@@ -397,7 +415,7 @@ class Resolver:
             case "speed":
                 return track.speed
             case "travel":
-                return track.roaming
+                return track.displacement
             case "left" | "right":
                 x = center[0] if center is not None else np.nan
                 return 1 - x if ranking.key == "left" else x
@@ -410,7 +428,7 @@ class Resolver:
                 away = float(np.hypot(center[0] - 0.5, center[1] - 0.5))
                 return -away if ranking.key == "center" else away
             case "front":
-                return front_value(track)
+                return estimate_nearness(track)
             case "duration":
                 return float(track.visible.mean())
             case "growing":
@@ -419,32 +437,32 @@ class Resolver:
                 light = color_membership("any", shade="light")
                 return float(track.colors @ light) / max(1e-9, float(track.colors.sum()))
             case "distance":
-                return self._distance(track, ranking.reference)
+                return self._measure_distance(track, ranking.reference)
             case "appears":
                 return float(track.first)
             case "leaves" | "returns" | "starts" | "stops":
                 event: Event = ranking.key
-                position = event_position(track, event)
+                position = locate_event(track, event)
                 return np.nan if position is None else position
 
-    def _distance(self, track: Track, reference: NounPhrase | None) -> float:
+    def _measure_distance(self, track: MeasuredCandidate, reference: NounPhrase | None) -> float:
         if reference is None:
             return np.nan
         me = frozenset({track.candidate_id})
         meant = self.resolve(reference).tracks
         if track in meant:
             return np.nan  # nothing is the nearest to itself
-        gaps = [distance(track, other) for other in meant if other.candidate_id not in me]
+        gaps = [measure_distance(track, other) for other in meant if other.candidate_id not in me]
         return min(gaps, default=np.nan)
 
-    def _count(self, phrase: NounPhrase, chosen: list[Choice]) -> tuple[list[Choice], bool]:
+    def _take_count(self, phrase: NounPhrase, chosen: list[Choice]) -> tuple[list[Choice], bool]:
         count = phrase.number.count
         if count is None or not chosen:
             return chosen, True
         return chosen[:count], len(chosen) >= count
 
 
-def _aspect(item: Constraint | Ranking) -> Aspect:
+def _classify(item: Constraint | Ranking) -> Aspect:
     timed = isinstance(item, (EventIs, MotionIs, Phases)) or item.when is not None
     if isinstance(item, Ranking):
         timed = timed or item.key in (
@@ -454,5 +472,5 @@ def _aspect(item: Constraint | Ranking) -> Aspect:
     return "temporal" if timed else "spatial"
 
 
-def _names(tracks: Sequence[Track]) -> str:
+def _list_names(tracks: Sequence[MeasuredCandidate]) -> str:
     return ", ".join(track.name for track in tracks)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from videoseg.types import BoolArray, FloatArray
-from videoseg_attributes.grounding.constraint_scores import Verdict, front_value
+from videoseg_attributes.grounding.constraint_scores import Verdict, estimate_nearness
 from videoseg_attributes.grounding.language.plan import RelationKind
-from videoseg_attributes.grounding.measurements import Track, ramp
+from videoseg_attributes.grounding.measurements import MeasuredCandidate, ramp
 
-__all__ = ["Contacts", "distance", "judge_relation"]
+__all__ = ["Contacts", "measure_distance", "score_relation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +21,19 @@ class Contacts:
 
     pairs: frozenset[tuple[int, int]]
 
-    def hides(self, front: Track, behind: Track) -> bool:
+    def hides(self, front: MeasuredCandidate, behind: MeasuredCandidate) -> bool:
         """Whether one was seen in front of the other."""
         return (front.candidate_id, behind.candidate_id) in self.pairs
 
 
-def distance(track: Track, other: Track, positions: BoolArray | None = None) -> float:
+def measure_distance(
+    track: MeasuredCandidate, other: MeasuredCandidate, positions: BoolArray | None = None
+) -> float:
     """Return the usual gap between two candidates, in units of the frame's height.
 
     Half from centre to centre and half from box to box: people use either.
     """
-    both = _together(track, other, positions)
+    both = _find_shared(track, other, positions)
     if not both.any():
         return float("inf")
     offsets = (track.centers[both] - other.centers[both]) * (track.aspect, 1.0)
@@ -40,12 +42,12 @@ def distance(track: Track, other: Track, positions: BoolArray | None = None) -> 
     return float(np.median(0.5 * centers + 0.5 * gaps))
 
 
-def judge_relation(
-    track: Track,
+def score_relation(
+    track: MeasuredCandidate,
     relation: RelationKind,
-    references: Sequence[Track],
+    references: Sequence[MeasuredCandidate],
     *,
-    others: Sequence[Track],
+    others: Sequence[MeasuredCandidate],
     contacts: Contacts,
     positions: BoolArray | None = None,
 ) -> Verdict:
@@ -60,20 +62,20 @@ def judge_relation(
         positions: The surveyed frames that count, shape (P,).
     """
     if relation == "between" and len(references) >= 2:
-        return _between(track, references, positions)
+        return _score_between(track, references, positions)
     verdicts = [
-        _judge_one(track, relation, reference, others, contacts, positions)
+        _score_one(track, relation, reference, others, contacts, positions)
         for reference in references
     ]
     worst = min(verdicts, key=lambda verdict: verdict.score)
-    return Verdict(worst.score, "; ".join(verdict.finding for verdict in verdicts))
+    return Verdict(worst.score, "; ".join(verdict.measured for verdict in verdicts))
 
 
-def _judge_one(
-    track: Track,
+def _score_one(
+    track: MeasuredCandidate,
     relation: RelationKind,
-    reference: Track,
-    others: Sequence[Track],
+    reference: MeasuredCandidate,
+    others: Sequence[MeasuredCandidate],
     contacts: Contacts,
     positions: BoolArray | None,
 ) -> Verdict:
@@ -81,28 +83,31 @@ def _judge_one(
         return Verdict(0.0, f"it is {reference.name} itself")
     match relation:
         case "left of" | "right of" | "above" | "below":
-            return _side(track, relation, reference, positions)
+            return _score_side(track, relation, reference, positions)
         case "near" | "far from":
-            return _nearness(track, relation, reference, others, positions)
+            return _score_nearness(track, relation, reference, others, positions)
         case "hides" | "in front of":
-            return _depth(track, reference, contacts, strict=relation == "hides")
+            return _score_depth(track, reference, contacts, strict=relation == "hides")
         case "hidden by" | "behind":
-            return _depth(reference, track, contacts, strict=relation == "hidden by")
+            return _score_depth(reference, track, contacts, strict=relation == "hidden by")
         case "meets":
             gap = float(_gaps(track, reference, positions).min(initial=np.inf))
             return Verdict(ramp(0.06 - gap, 0.0, 0.05), f"nearest gap {gap:.2f} of the height")
         case "inside":
-            return _inside(track, reference, positions)
+            return _score_inside(track, reference, positions)
         case "approaches" | "recedes from" | "follows":
-            return _heading(track, relation, reference, positions)
+            return _score_heading(track, relation, reference, positions)
         case _:
-            return _comparison(track, relation, reference, positions)
+            return _score_comparison(track, relation, reference, positions)
 
 
-def _side(
-    track: Track, relation: RelationKind, reference: Track, positions: BoolArray | None
+def _score_side(
+    track: MeasuredCandidate,
+    relation: RelationKind,
+    reference: MeasuredCandidate,
+    positions: BoolArray | None,
 ) -> Verdict:
-    both = _together(track, reference, positions)
+    both = _find_shared(track, reference, positions)
     if not both.any():
         return Verdict(0.0, f"never seen together with {reference.name}")
     offsets = (track.centers[both] - reference.centers[both]) * (track.aspect, 1.0)
@@ -116,41 +121,47 @@ def _side(
     return Verdict(score, f"{np.median(along):+.2f} of the height {relation} {reference.name}")
 
 
-def _nearness(
-    track: Track,
+def _score_nearness(
+    track: MeasuredCandidate,
     relation: RelationKind,
-    reference: Track,
-    others: Sequence[Track],
+    reference: MeasuredCandidate,
+    others: Sequence[MeasuredCandidate],
     positions: BoolArray | None,
 ) -> Verdict:
-    mine = distance(track, reference, positions)
+    mine = measure_distance(track, reference, positions)
     if not np.isfinite(mine):
         return Verdict(0.0, f"never seen together with {reference.name}")
-    finding = f"{mine:.2f} of the height from {reference.name}"
-    known = [distance(other, reference, positions) for other in others if other is not reference]
+    measured = f"{mine:.2f} of the height from {reference.name}"
+    known = [
+        measure_distance(other, reference, positions) for other in others if other is not reference
+    ]
     known = [value for value in known if np.isfinite(value)]
     close = ramp(1.2 - mine, 0.0, 0.9)
     if relation == "far from":
-        return Verdict(1 - close, finding)
+        return Verdict(1 - close, measured)
     # "Next to" is said of the nearest, even where it is not very near.
     nearest = min(known, default=mine)
-    return Verdict(min(close, ramp((nearest + 0.02) / (mine + 0.02), 0.4, 1.0)), finding)
+    return Verdict(min(close, ramp((nearest + 0.02) / (mine + 0.02), 0.4, 1.0)), measured)
 
 
-def _depth(front: Track, behind: Track, contacts: Contacts, *, strict: bool) -> Verdict:
+def _score_depth(
+    front: MeasuredCandidate, behind: MeasuredCandidate, contacts: Contacts, *, strict: bool
+) -> Verdict:
     if contacts.hides(front, behind):
         return Verdict(1.0, f"{front.name} was seen to hide part of {behind.name}")
     if contacts.hides(behind, front):
         return Verdict(0.0, f"{behind.name} was seen to hide part of {front.name}")
     if strict:
         return Verdict(0.1, f"{front.name} and {behind.name} were not seen to overlap")
-    ahead = front_value(front) - front_value(behind)
+    ahead = estimate_nearness(front) - estimate_nearness(behind)
     return Verdict(0.75 * ramp(ahead, -0.1, 0.2), f"{front.name} seems {ahead:+.2f} nearer")
 
 
-def _between(track: Track, references: Sequence[Track], positions: BoolArray | None) -> Verdict:
+def _score_between(
+    track: MeasuredCandidate, references: Sequence[MeasuredCandidate], positions: BoolArray | None
+) -> Verdict:
     first, second = references[0], references[1]
-    both = _together(track, first, positions) & second.visible
+    both = _find_shared(track, first, positions) & second.visible
     if not both.any() or track in (first, second):
         return Verdict(0.0, f"never seen together with {first.name} and {second.name}")
     a, b = first.centers[both], second.centers[both]
@@ -163,8 +174,10 @@ def _between(track: Track, references: Sequence[Track], positions: BoolArray | N
     return Verdict(score, f"{np.median(along):.2f} of the way from {first.name} to {second.name}")
 
 
-def _inside(track: Track, reference: Track, positions: BoolArray | None) -> Verdict:
-    both = _together(track, reference, positions)
+def _score_inside(
+    track: MeasuredCandidate, reference: MeasuredCandidate, positions: BoolArray | None
+) -> Verdict:
+    both = _find_shared(track, reference, positions)
     if not both.any():
         return Verdict(0.0, f"never seen together with {reference.name}")
     boxes, center = reference.boxes[both], track.centers[both]
@@ -172,10 +185,13 @@ def _inside(track: Track, reference: Track, positions: BoolArray | None) -> Verd
     return Verdict(float(held.mean()), f"inside the box of {reference.name} {held.mean():.2f}")
 
 
-def _heading(
-    track: Track, relation: RelationKind, reference: Track, positions: BoolArray | None
+def _score_heading(
+    track: MeasuredCandidate,
+    relation: RelationKind,
+    reference: MeasuredCandidate,
+    positions: BoolArray | None,
 ) -> Verdict:
-    both = _together(track, reference, positions)
+    both = _find_shared(track, reference, positions)
     if both.sum() < 3:
         return Verdict(0.0, f"hardly seen together with {reference.name}")
     offsets = (reference.centers[both] - track.centers[both]) * (track.aspect, 1.0)
@@ -185,24 +201,27 @@ def _heading(
     velocities = np.nan_to_num(track.velocities[both])
     toward = (velocities * offsets).sum(axis=1) / np.maximum(1e-6, gaps)
     own = float(np.mean(toward))
-    finding = f"its gap to {reference.name} shrinks by {closing:.2f}, own pace {own:+.3f}"
+    measured = f"its gap to {reference.name} shrinks by {closing:.2f}, own pace {own:+.3f}"
     if relation == "recedes from":
-        return Verdict(min(ramp(-closing, 0.0, 0.15), ramp(-own, -0.005, 0.02)), finding)
+        return Verdict(min(ramp(-closing, 0.0, 0.15), ramp(-own, -0.005, 0.02)), measured)
     if relation == "approaches":
-        return Verdict(min(ramp(closing, 0.0, 0.15), ramp(own, -0.005, 0.02)), finding)
+        return Verdict(min(ramp(closing, 0.0, 0.15), ramp(own, -0.005, 0.02)), measured)
     theirs = np.nan_to_num(reference.velocities[both]).mean(axis=0)
     mine = velocities.mean(axis=0)
     speed = float(np.hypot(*mine) * np.hypot(*theirs))
     same_way = float(mine @ theirs) / speed if speed > 1e-5 else 0.0
     behind = float(offsets.mean(axis=0) @ mine)
     score = min(ramp(same_way, 0.2, 0.8), 1.0 if behind > 0 else 0.2)
-    return Verdict(score, f"goes the way of {reference.name} ({same_way:+.2f}), {finding}")
+    return Verdict(score, f"goes the way of {reference.name} ({same_way:+.2f}), {measured}")
 
 
-def _comparison(
-    track: Track, relation: RelationKind, reference: Track, positions: BoolArray | None
+def _score_comparison(
+    track: MeasuredCandidate,
+    relation: RelationKind,
+    reference: MeasuredCandidate,
+    positions: BoolArray | None,
 ) -> Verdict:
-    def center(item: Track, axis: int) -> float:
+    def center(item: MeasuredCandidate, axis: int) -> float:
         place = item.center(positions)
         return place[axis] if place is not None else 0.5
 
@@ -216,7 +235,7 @@ def _comparison(
         case "faster than" | "slower than":
             mine, theirs, what = track.speed + 0.005, reference.speed + 0.005, "speed"
         case "nearer than":
-            mine, theirs, what = front_value(track), front_value(reference), "nearness"
+            mine, theirs, what = estimate_nearness(track), estimate_nearness(reference), "nearness"
         case _:
             axis = 0 if relation in ("further left than", "further right than") else 1
             sign = 1.0 if relation in ("further right than", "lower than") else -1.0
@@ -230,17 +249,21 @@ def _comparison(
     )
 
 
-def _together(track: Track, other: Track, positions: BoolArray | None) -> BoolArray:
+def _find_shared(
+    track: MeasuredCandidate, other: MeasuredCandidate, positions: BoolArray | None
+) -> BoolArray:
     both = track.visible & other.visible
     return np.asarray(both if positions is None else both & positions)
 
 
-def _gaps(track: Track, other: Track, positions: BoolArray | None) -> FloatArray:
-    both = _together(track, other, positions)
+def _gaps(
+    track: MeasuredCandidate, other: MeasuredCandidate, positions: BoolArray | None
+) -> FloatArray:
+    both = _find_shared(track, other, positions)
     return _box_gaps(track, other, both)
 
 
-def _box_gaps(track: Track, other: Track, both: BoolArray) -> FloatArray:
+def _box_gaps(track: MeasuredCandidate, other: MeasuredCandidate, both: BoolArray) -> FloatArray:
     mine, theirs = track.boxes[both], other.boxes[both]
     apart = np.maximum(mine[:, :2] - theirs[:, 2:], theirs[:, :2] - mine[:, 2:])
     apart = np.maximum(apart, 0) * (track.aspect, 1.0)

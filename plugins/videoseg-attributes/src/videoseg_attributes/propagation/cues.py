@@ -104,7 +104,7 @@ class CueWindow:
 
 
 @dataclass(eq=False, slots=True)
-class _Look:
+class _QueuedFrame:
     """A frame in the look-ahead window."""
 
     index: int
@@ -161,40 +161,40 @@ class CueStream:
 
     def _stream(self, pool: Executor) -> Iterator[FrameCues]:
         frames = iter(self.frames)
-        looks: deque[_Look] = deque()
+        queue: deque[_QueuedFrame] = deque()
         lookahead = self.window.lookahead
         # The next frame is only read early where looking ahead is allowed at all: a live
         # source must not be waited for.
         wanted = lookahead + 2 if lookahead else 1
-        newest: _Look | None = None
+        newest: _QueuedFrame | None = None
         exhausted = False
         steady: FloatImage | None = None
         while True:
-            while len(looks) < wanted and not exhausted:
+            while len(queue) < wanted and not exhausted:
                 item = next(frames, None)
                 if item is None:
                     exhausted = True
                     break
-                look = self._look(*item)
+                look = self._queue(*item)
                 if newest is not None:
                     look.pair = pool.submit(self._measure, newest, look)
-                looks.append(look)
+                queue.append(look)
                 newest = look
-            if not looks:
+            if not queue:
                 return
-            window = list(looks)[: lookahead + 1]
+            window = list(queue)[: lookahead + 1]
             cues, steady = self._cues(window, steady)
-            looks.popleft()
+            queue.popleft()
             yield cues
 
-    def _look(self, index: int, frame: Frame) -> _Look:
+    def _queue(self, index: int, frame: Frame) -> _QueuedFrame:
         if frame.shape != (*self.size, 3):
             raise PropagationError(
                 f"frame {index} has shape {frame.shape}, but the video said "
                 f"{(*self.size, 3)}; all frames of a video must have one size"
             )
         guide = np.ascontiguousarray(resize_image(frame, self.refine_size))
-        return _Look(
+        return _QueuedFrame(
             index,
             resize_image(to_gray(frame), self._flow_size),
             thumbnail(guide),
@@ -202,7 +202,7 @@ class CueStream:
             guide,
         )
 
-    def _measure(self, before: _Look, look: _Look) -> _Pair:
+    def _measure(self, before: _QueuedFrame, look: _QueuedFrame) -> _Pair:
         preset = self.window.preset
         back, ahead = (
             resize_flow(dense_flow(first, second, scale=1.0, preset=preset), self.cue_size)
@@ -218,7 +218,7 @@ class CueStream:
         )
 
     def _cues(
-        self, window: list[_Look], steady: FloatImage | None
+        self, window: list[_QueuedFrame], steady: FloatImage | None
     ) -> tuple[FrameCues, FloatImage]:
         """Return the first frame's cues and its motion map steadied from the past."""
         look = window[0]

@@ -21,7 +21,7 @@ def masks_from_shares(competition: Competition, size: Size) -> dict[int, BoolArr
     import cv2
 
     height, width = size
-    shares = competition.shares
+    shares = competition.posteriors
     masks: dict[int, BoolArray] = {}
     background = np.ascontiguousarray(shares[..., 0])
     best = np.asarray(cv2.resize(background, (width, height), interpolation=cv2.INTER_LINEAR))

@@ -37,23 +37,23 @@ class Presence:
         self._anywhere = False
         self.visible = False
 
-    def place(self, share: FloatImage, cues: FrameCues) -> None:
+    def place(self, posterior: FloatImage, cues: FrameCues) -> None:
         """Start over from a given mask, (h, w) in [0, 1]."""
-        self._area = max(float(share.sum()), 1e-3)
-        self._centre = _centre_of(share)
-        self._velocity = _velocity_of(share, cues)
+        self._area = max(float(posterior.sum()), 1e-3)
+        self._centre = _centre_of(posterior)
+        self._velocity = _velocity_of(posterior, cues)
         self.visible = True
         self._hidden_frames = 0
         self._anywhere = False
 
-    def follow(self, share: FloatImage, cues: FrameCues) -> bool:
-        """Note the current share, (h, w); returns False if nothing is left of the object."""
-        solid = share > 0.5
+    def follow(self, posterior: FloatImage, cues: FrameCues) -> bool:
+        """Note the current posterior, (h, w); returns False if nothing is left of the object."""
+        solid = posterior > 0.5
         # Solid parts count, not the sum: a haze over the frame is not an object.
-        area = float(share[solid].sum())
+        area = float(posterior[solid].sum())
         # An object of a pixel or two on the cue grid may never be solid.
         if self._area < 4.0:
-            area = max(area, float(share.sum()))
+            area = max(area, float(posterior.sum()))
         if area < _HIDDEN_SHARE * self._area or area < 0.02:
             self.lose()
             return False
@@ -61,8 +61,8 @@ class Presence:
         # getting smaller.
         rate = 0.2 if area > self._area else 0.03
         self._area += rate * (area - self._area)
-        self._centre = _centre_of(share)
-        self._velocity = 0.7 * self._velocity + 0.3 * _velocity_of(share, cues)
+        self._centre = _centre_of(posterior)
+        self._velocity = 0.7 * self._velocity + 0.3 * _velocity_of(posterior, cues)
         return True
 
     def lose(self, *, everywhere: bool = False) -> None:
@@ -71,13 +71,13 @@ class Presence:
         self._hidden_frames = 0
         self._anywhere = self._anywhere or everywhere
 
-    def regain(self, share: FloatImage, cues: FrameCues) -> None:
-        """Count the object as visible again, at this share, (h, w)."""
+    def regain(self, posterior: FloatImage, cues: FrameCues) -> None:
+        """Count the object as visible again, at this posterior, (h, w)."""
         self.visible = True
         self._hidden_frames = 0
         self._anywhere = False
-        self._centre = _centre_of(share)
-        self._velocity = _velocity_of(share, cues)
+        self._centre = _centre_of(posterior)
+        self._velocity = _velocity_of(posterior, cues)
 
     def search(
         self,
@@ -162,18 +162,18 @@ def _coarse(histogram: FloatImage) -> FloatImage:
     return coarse
 
 
-def _centre_of(share: FloatImage) -> npt.NDArray[np.float64]:
-    total = max(float(share.sum()), 1e-6)
-    x = float((share.sum(axis=0) * np.arange(share.shape[1])).sum()) / total
-    y = float((share.sum(axis=1) * np.arange(share.shape[0])).sum()) / total
+def _centre_of(posterior: FloatImage) -> npt.NDArray[np.float64]:
+    total = max(float(posterior.sum()), 1e-6)
+    x = float((posterior.sum(axis=0) * np.arange(posterior.shape[1])).sum()) / total
+    y = float((posterior.sum(axis=1) * np.arange(posterior.shape[0])).sum()) / total
     return np.array([x, y])
 
 
-def _velocity_of(share: FloatImage, cues: FrameCues) -> npt.NDArray[np.float64]:
+def _velocity_of(posterior: FloatImage, cues: FrameCues) -> npt.NDArray[np.float64]:
     """Return the object's own motion in cue pixels a frame, (x, y)."""
     if cues.residual is None:
         return np.zeros(2)
-    weight = share[..., None]
-    total = max(float(share.sum()), 1e-6)
+    weight = posterior[..., None]
+    total = max(float(posterior.sum()), 1e-6)
     velocity: npt.NDArray[np.float64] = -(cues.residual * weight).sum(axis=(0, 1)) / total
     return velocity.astype(np.float64)

@@ -11,7 +11,7 @@ import numpy as np
 from videoseg.types import BoolArray
 from videoseg_attributes.regions.outlined_parts import OutlinedPart
 
-__all__ = ["Chain", "link_parts", "shifted"]
+__all__ = ["OutlinedTrack", "associate_parts", "shift_mask"]
 
 _COLOR_SCALE = 9.0
 _MOST_COLOR = 20.0
@@ -30,7 +30,7 @@ _DETAIL, _ALWAYS = 0.25, 0.8  # of the larger one's area; of its own frames
 
 
 @dataclass(eq=False, slots=True)
-class Chain:
+class OutlinedTrack:
     """One thing, as the parts that show it.
 
     Args:
@@ -77,13 +77,13 @@ class Chain:
                 (last.center[0] - before.center[0]) * steps,
                 (last.center[1] - before.center[1]) * steps,
             )
-        moved = _widened(shifted(last.mask, round(shift[0]), round(shift[1])), _OFF_PLACE)
+        moved = _dilate(shift_mask(last.mask, round(shift[0]), round(shift[1])), _OFF_PLACE)
         return float((moved & part.mask).sum()) > _INSIDE * part.area
 
     def add_piece(self, part: OutlinedPart) -> None:
         """Take a part as one more piece of this thing."""
         already = self.parts.get(part.position)
-        self.parts[part.position] = part if already is None else already.joined(part)
+        self.parts[part.position] = part if already is None else already.merge(part)
         known = self.pieces.get(part.position, [already] if already is not None else [])
         self.pieces[part.position] = [*known, part]
 
@@ -105,9 +105,9 @@ class Chain:
         return x + (x - before.center[0]) * ahead, y + (y - before.center[1]) * ahead
 
 
-def link_parts(
+def associate_parts(
     parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int], diagonal: float
-) -> list[Chain]:
+) -> list[OutlinedTrack]:
     """Link parts by color, place and size; a thing that was hidden is taken up again.
 
     Args:
@@ -118,36 +118,36 @@ def link_parts(
     Returns:
         The chains, those seen on most frames first.
     """
-    chains: list[Chain] = []
-    for chain in _linked(parts, shots, diagonal, whole=True):
+    chains: list[OutlinedTrack] = []
+    for chain in _associate(parts, shots, diagonal, whole=True):
         if chain.falls_apart:
             atoms = [
                 chain.pieces.get(position)
                 or ([chain.parts[position]] if position in chain.parts else [])
                 for position in range(len(parts))
             ]
-            chains += _linked(atoms, shots, diagonal, whole=False)
+            chains += _associate(atoms, shots, diagonal, whole=False)
         else:
             chains.append(chain)
     chains.sort(key=lambda chain: -len(chain.parts))
     return [chain for chain in chains if not any(_is_detail(chain, other) for other in chains)]
 
 
-def _linked(
+def _associate(
     parts: Sequence[Sequence[OutlinedPart]],
     shots: Sequence[int],
     diagonal: float,
     *,
     whole: bool,
-) -> list[Chain]:
-    """Link parts; if ``whole``, a part that is a piece of a thing is joined to it."""
-    chains: list[Chain] = []
+) -> list[OutlinedTrack]:
+    """Link parts; if ``whole``, a part that is a piece of a thing is merge to it."""
+    chains: list[OutlinedTrack] = []
     for position, here in enumerate(parts):
         costs = [
             (cost, index, number)
             for index, chain in enumerate(chains)
             for number, part in enumerate(here)
-            if (cost := _cost(chain, part, shots, diagonal)) < _MOST_COST
+            if (cost := _association_cost(chain, part, shots, diagonal)) < _MOST_COST
         ]
         linked: set[int] = set()
         used: set[int] = set()
@@ -161,13 +161,13 @@ def _linked(
                 continue
             owner = next((chain for chain in chains if whole and chain.is_piece(part)), None)
             if owner is None:
-                chains.append(Chain({position: part}))
+                chains.append(OutlinedTrack({position: part}))
             else:
                 owner.add_piece(part)
     return chains
 
 
-def shifted(mask: BoolArray, right: int, down: int) -> BoolArray:
+def shift_mask(mask: BoolArray, right: int, down: int) -> BoolArray:
     """Return a mask moved by whole pixels; what leaves the frame is gone."""
     height, width = mask.shape
     moved = np.zeros_like(mask)
@@ -178,14 +178,14 @@ def shifted(mask: BoolArray, right: int, down: int) -> BoolArray:
     return moved
 
 
-def _widened(mask: BoolArray, radius: int) -> BoolArray:
+def _dilate(mask: BoolArray, radius: int) -> BoolArray:
     import cv2
 
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
     return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
 
 
-def _is_detail(chain: Chain, other: Chain) -> bool:
+def _is_detail(chain: OutlinedTrack, other: OutlinedTrack) -> bool:
     """Return whether a thing lies within another all the time: a check, a dot, an eye."""
     import cv2
 
@@ -205,7 +205,9 @@ def _is_detail(chain: Chain, other: Chain) -> bool:
     return within > _ALWAYS * len(chain.parts)
 
 
-def _cost(chain: Chain, part: OutlinedPart, shots: Sequence[int], diagonal: float) -> float:
+def _association_cost(
+    chain: OutlinedTrack, part: OutlinedPart, shots: Sequence[int], diagonal: float
+) -> float:
     last = chain.last
     color = math.dist(last.color, part.color)
     if color > _MOST_COLOR:

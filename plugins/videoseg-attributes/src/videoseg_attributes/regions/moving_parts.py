@@ -14,12 +14,12 @@ from videoseg_attributes.vision.histograms import HistogramCue
 from videoseg_attributes.vision.optical_flow import FloatImage
 
 __all__ = [
-    "Part",
-    "by_company",
+    "MovingPart",
     "coarse_bins",
     "color_distance",
     "motion_probability",
     "moving_parts",
+    "rank_seeds",
 ]
 
 _PROBABILITY_LEVELS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.93, 0.97)
@@ -32,7 +32,7 @@ _NESTED = 0.25
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Part:
+class MovingPart:
     """A region of one surveyed frame that may be an object or a piece of one.
 
     Args:
@@ -46,7 +46,9 @@ class Part:
     score: float
 
 
-def moving_parts(frames: Sequence[SurveyFrame], cues: Sequence[HistogramCue]) -> list[list[Part]]:
+def moving_parts(
+    frames: Sequence[SurveyFrame], cues: Sequence[HistogramCue]
+) -> list[list[MovingPart]]:
     """Return for each frame the disjoint parts that move unlike the camera, best first.
 
     Motion alone bleeds over borders and marks reflections, wakes and parallax. Regions are
@@ -59,13 +61,13 @@ def moving_parts(frames: Sequence[SurveyFrame], cues: Sequence[HistogramCue]) ->
     """
     relative = [_relative_strength(frame) for frame in frames]
     probability = motion_probability(frames, cues, relative)
-    found: list[list[Part]] = []
+    found: list[list[MovingPart]] = []
     for position, frame in enumerate(frames):
         regions = _regions(probability[position], _PROBABILITY_LEVELS, frame)
         regions += _regions(relative[position], _STRENGTH_LEVELS, frame)
         rooted = np.sqrt(frame.strength)
         scored = [(_score(mask, box, rooted, cues[position]), mask) for mask, box in regions]
-        found.append(_without_nested(position, scored))
+        found.append(_drop_nested(position, scored))
     return found
 
 
@@ -96,7 +98,7 @@ def motion_probability(
     rarity = 0.5 * float(np.log(max(moving.sum(), 1e-6) / max(still.sum(), 1e-6)))
     result: list[FloatImage] = []
     for frame, cue, motion in zip(frames, cues, relative, strict=True):
-        odds = cv2.blur(cue.judge(moving, still), (3, 3)) + rarity
+        odds = cv2.blur(cue.look_up(moving, still), (3, 3)) + rarity
         odds = odds + 1.5 * np.log((motion + 0.03) / 0.3)
         sharp = (1 / (1 + np.exp(-odds))).astype(np.float32)
         guide = frame.image.astype(np.float32) / np.float32(255)
@@ -183,19 +185,21 @@ def _score(
     return float(motion * color * (area / mask.size) ** _SIZE_POWER * border)
 
 
-def _without_nested(position: int, scored: list[tuple[float, BoolArray]]) -> list[Part]:
-    kept: list[Part] = []
+def _drop_nested(position: int, scored: list[tuple[float, BoolArray]]) -> list[MovingPart]:
+    kept: list[MovingPart] = []
     for score, mask in sorted(scored, key=lambda pair: -pair[0]):
         if score <= 0:
             break
         area = mask.sum()
         shared = [int((mask & part.mask).sum()) / min(area, part.mask.sum()) for part in kept]
         if not shared or max(shared) < _NESTED:
-            kept.append(Part(position, mask, score))
+            kept.append(MovingPart(position, mask, score))
     return kept
 
 
-def by_company(parts: Sequence[Sequence[Part]], cues: Sequence[HistogramCue]) -> list[Part]:
+def rank_seeds(
+    parts: Sequence[Sequence[MovingPart]], cues: Sequence[HistogramCue]
+) -> list[MovingPart]:
     """Return the moving parts of all frames, the best ones to start from first.
 
     A part counts by how much it stands out and by how well parts of its colors stand out on
@@ -212,17 +216,17 @@ def by_company(parts: Sequence[Sequence[Part]], cues: Sequence[HistogramCue]) ->
     alike = 1 - np.sqrt(np.clip(1 - colors @ colors.T, 0, 1))
     scores = np.array([part.score for part in every])
     positions = np.array([part.position for part in every])
-    company = np.zeros(len(every))
+    recurrence = np.zeros(len(every))
     for position in np.unique(positions):
         there = positions == position
         best = (alike[:, there] * scores[there]).max(axis=1)
-        company += np.where(there, 0.0, best)
+        recurrence += np.where(there, 0.0, best)
     if len(np.unique(positions)) > 1:
-        scores = scores * company
+        scores = scores * recurrence
     return [every[index] for index in np.argsort(-scores, kind="stable")]
 
 
-def _colors(part: Part, cue: HistogramCue) -> FloatArray:
+def _colors(part: MovingPart, cue: HistogramCue) -> FloatArray:
     bins, num_bins = coarse_bins(cue.bins[part.mask], cue.shape)
     counts = np.bincount(bins, minlength=num_bins).astype(np.float64)
     roots: FloatArray = np.sqrt(counts / max(1.0, counts.sum()))

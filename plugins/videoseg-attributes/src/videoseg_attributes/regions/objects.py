@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from videoseg.types import BoolArray, FloatArray
-from videoseg_attributes.regions.association import Chain
+from videoseg_attributes.regions.association import OutlinedTrack
 from videoseg_attributes.regions.frames import SurveyFrame
-from videoseg_attributes.regions.tracker import Track
+from videoseg_attributes.regions.tracker import MovingTrack
 from videoseg_attributes.vision.optical_flow import FloatImage
 
-__all__ = ["Thing", "depth_order", "disjoint_masks", "total_support", "whole_things"]
+__all__ = ["ObjectHypothesis", "combine_tracks", "depth_order", "disjoint_masks", "total_support"]
 
 _EXPLAINED = 0.7  # of a mover by several outlined things: then it is these, seen together
 _EXPLAINED_BY_ONE = 0.75  # by one: less, and it is the bright side of something larger
@@ -32,7 +32,7 @@ _LEAST_SALIENCY = 0.02
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Thing:
+class ObjectHypothesis:
     """Something that could be meant.
 
     Args:
@@ -46,9 +46,9 @@ class Thing:
     clarity: tuple[float, ...]
 
 
-def whole_things(
-    movers: Sequence[Track], outlined: Sequence[Chain], frames: Sequence[SurveyFrame]
-) -> list[Thing]:
+def combine_tracks(
+    movers: Sequence[MovingTrack], outlined: Sequence[OutlinedTrack], frames: Sequence[SurveyFrame]
+) -> list[ObjectHypothesis]:
     """Join movers and outlined things, each pixel's owner told once; most salient first.
 
     Several outlined things that move at one place look like one mover; a jacket and a face
@@ -61,13 +61,13 @@ def whole_things(
         for chain in outlined
         if chain.outlined > _CLEAR_OUTLINE and len(chain.parts) > _STEADY * len(frames)
     ]
-    moving = [chain for chain in clear if _motion_of(chain, frames) > 0]
+    moving = [chain for chain in clear if _measure_motion(chain, frames) > 0]
     kept_movers = []
     for track in movers:
         # What is mostly elsewhere (a wall behind it, a neighbour of its color) is no piece.
-        pieces = [chain for chain in clear if _inside(chain, track) > _PIECE]
-        covered = _covered_by(track, pieces)
-        if covered > (_EXPLAINED if _several(track, pieces) else _EXPLAINED_BY_ONE):
+        pieces = [chain for chain in clear if _contained_fraction(chain, track) > _PIECE]
+        covered = _covered_fraction(track, pieces)
+        if covered > (_EXPLAINED if _covered_by_several(track, pieces) else _EXPLAINED_BY_ONE):
             continue
         # A thing with a sharp outline on its own, and the shadow that goes with it.
         sharp = [
@@ -75,9 +75,9 @@ def whole_things(
             for chain in outlined
             if chain.outlined > _SHARP_OUTLINE
             and len(chain.parts) > _STEADY_IF_SHARP * len(frames)
-            and _inside_where_met(chain, track) > _PIECE
+            and _contained_fraction_where_met(chain, track) > _PIECE
         ]
-        if _covered_by(track, sharp) > _EXPLAINED_BY_SHARP:
+        if _covered_fraction(track, sharp) > _EXPLAINED_BY_SHARP:
             continue
         if _is_shadow(track, moving, frames):
             continue
@@ -85,13 +85,13 @@ def whole_things(
     kept_chains = [
         chain
         for chain in outlined
-        if max((_inside(chain, track) for track in kept_movers), default=0.0) < _PIECE
+        if max((_contained_fraction(chain, track) for track in kept_movers), default=0.0) < _PIECE
     ]
-    strengths = [_motion_of(chain, frames) for chain in kept_chains]
+    strengths = [_measure_motion(chain, frames) for chain in kept_chains]
     fastest = max(strengths, default=0.0)
-    things = [_of_mover(track, movers, outlined, frames) for track in kept_movers]
+    things = [_from_mover(track, movers, outlined, frames) for track in kept_movers]
     things += [
-        _of_chain(chain, frames, strength, fastest, bool(kept_movers))
+        _from_outlined(chain, frames, strength, fastest, bool(kept_movers))
         for chain, strength in zip(kept_chains, strengths, strict=True)
     ]
     things = [thing for thing in things if thing.saliency > _LEAST_SALIENCY]
@@ -99,7 +99,7 @@ def whole_things(
 
 
 def disjoint_masks(
-    things: Sequence[Thing], frames: Sequence[SurveyFrame]
+    things: Sequence[ObjectHypothesis], frames: Sequence[SurveyFrame]
 ) -> list[list[BoolArray | None]]:
     """Return the masks of each thing, every pixel given to the surest."""
     masks: list[list[BoolArray | None]] = [[] for _ in things]
@@ -118,16 +118,18 @@ def disjoint_masks(
     return masks
 
 
-def total_support(track: Track) -> float:
+def total_support(track: MovingTrack) -> float:
     """Return how much a track stands out by its motion, over all frames."""
     return float(np.sum(track.support)) / max(1, len(track.support))
 
 
-def _several(track: Track, pieces: Sequence[Chain]) -> bool:
-    return sum(_covered_by(track, [piece]) > _NOTABLE for piece in pieces) > 1
+def _covered_by_several(track: MovingTrack, pieces: Sequence[OutlinedTrack]) -> bool:
+    return sum(_covered_fraction(track, [piece]) > _NOTABLE for piece in pieces) > 1
 
 
-def _is_shadow(track: Track, chains: Sequence[Chain], frames: Sequence[SurveyFrame]) -> bool:
+def _is_shadow(
+    track: MovingTrack, chains: Sequence[OutlinedTrack], frames: Sequence[SurveyFrame]
+) -> bool:
     """Return whether a mover is the ground, or its shade, beside an outlined moving thing."""
     import cv2
 
@@ -153,7 +155,7 @@ def _is_shadow(track: Track, chains: Sequence[Chain], frames: Sequence[SurveyFra
     return min(shaded, beside) > _MOSTLY * max(1, track.num_visible)
 
 
-def _covered_by(track: Track, chains: Sequence[Chain]) -> float:
+def _covered_fraction(track: MovingTrack, chains: Sequence[OutlinedTrack]) -> float:
     """Return the share of a mover's pixels that belong to outlined things."""
     covered = total = 0.0
     for position in range(len(track.probability)):
@@ -169,7 +171,7 @@ def _covered_by(track: Track, chains: Sequence[Chain]) -> float:
     return covered / total if total else 0.0
 
 
-def _inside(chain: Chain, track: Track) -> float:
+def _contained_fraction(chain: OutlinedTrack, track: MovingTrack) -> float:
     """Return the share of an outlined thing's pixels that lie in a mover."""
     shared = total = 0.0
     for position, part in chain.parts.items():
@@ -180,8 +182,8 @@ def _inside(chain: Chain, track: Track) -> float:
     return shared / total if total else 0.0
 
 
-def _inside_where_met(chain: Chain, track: Track) -> float:
-    """Return the same over the frames on which both overlap: a follower may change things."""
+def _contained_fraction_where_met(chain: OutlinedTrack, track: MovingTrack) -> float:
+    """Return the same over the frames on which both overlap: a tracker may change things."""
     shares = []
     for position, part in chain.parts.items():
         mask = track.mask(position)
@@ -191,7 +193,7 @@ def _inside_where_met(chain: Chain, track: Track) -> float:
     return float(np.median(shares)) if len(shares) > 1 else 0.0
 
 
-def _motion_of(chain: Chain, frames: Sequence[SurveyFrame]) -> float:
+def _measure_motion(chain: OutlinedTrack, frames: Sequence[SurveyFrame]) -> float:
     """Return how much an outlined thing moves by itself, beyond noise, times its size."""
     moved = [
         max(0.0, float(np.median(frames[position].strength[part.mask])) - frames[position].noise)
@@ -201,33 +203,39 @@ def _motion_of(chain: Chain, frames: Sequence[SurveyFrame]) -> float:
     return float(np.sum(moved) / len(frames) * size)
 
 
-def _of_mover(
-    track: Track, movers: Sequence[Track], outlined: Sequence[Chain], frames: Sequence[SurveyFrame]
-) -> Thing:
+def _from_mover(
+    track: MovingTrack,
+    movers: Sequence[MovingTrack],
+    outlined: Sequence[OutlinedTrack],
+    frames: Sequence[SurveyFrame],
+) -> ObjectHypothesis:
     best = max(total_support(other) for other in movers)
     saliency = total_support(track) / best if best > 0 else 0.0
     # Hardly moving, it still stands out as much as the outlined thing that it is.
     for chain in outlined:
-        if _inside(chain, track) > _PIECE and _covered_by(track, [chain]) > _PIECE:
-            saliency = max(saliency, _of_chain(chain, frames, 0.0, 0.0, True).saliency)
+        if (
+            _contained_fraction(chain, track) > _PIECE
+            and _covered_fraction(track, [chain]) > _PIECE
+        ):
+            saliency = max(saliency, _from_outlined(chain, frames, 0.0, 0.0, True).saliency)
     clearest = max(track.support) or 1.0
-    return Thing(
+    return ObjectHypothesis(
         tuple(track.probability), min(1.0, saliency), tuple(s / clearest for s in track.support)
     )
 
 
-def _of_chain(
-    chain: Chain,
+def _from_outlined(
+    chain: OutlinedTrack,
     frames: Sequence[SurveyFrame],
     strength: float,
     fastest: float,
     beside_movers: bool,
-) -> Thing:
+) -> ObjectHypothesis:
     probability: list[FloatImage | None] = [None] * len(frames)
     clarity = [0.0] * len(frames)
     usual = chain.usual_area()
     for position, part in chain.parts.items():
-        # Below what a follower is sure of: what moves in a region of one color is another.
+        # Below what a tracker is sure of: what moves in a region of one color is another.
         probability[position] = np.float32(0.6) * part.mask
         clarity[position] = part.outlined * min(1.0, part.area / usual)
     there = len(chain.parts) / len(frames)
@@ -238,7 +246,7 @@ def _of_chain(
         saliency = _STILL_SALIENCY * (0.5 * standing + 0.5 * standing * moving)
     else:
         saliency = _STILL_SALIENCY * standing + (1 - _STILL_SALIENCY) * moving
-    return Thing(tuple(probability), float(min(1.0, saliency)), tuple(clarity))
+    return ObjectHypothesis(tuple(probability), float(min(1.0, saliency)), tuple(clarity))
 
 
 _HIDDEN = 0.9  # of its usual area: below this, part of a thing is hidden
@@ -257,7 +265,7 @@ def depth_order(masks: Sequence[Sequence[BoolArray | None]]) -> tuple[tuple[int,
     areas = [
         np.array([0.0 if mask is None else float(mask.sum()) for mask in track]) for track in masks
     ]
-    shown = [_share_shown(track, area) for track, area in zip(masks, areas, strict=True)]
+    shown = [_visible_fraction(track, area) for track, area in zip(masks, areas, strict=True)]
     pairs: list[tuple[int, int]] = []
     for first in range(len(masks)):
         for second in range(first + 1, len(masks)):
@@ -269,7 +277,7 @@ def depth_order(masks: Sequence[Sequence[BoolArray | None]]) -> tuple[tuple[int,
     return tuple(pairs)
 
 
-def _share_shown(track: Sequence[BoolArray | None], areas: FloatArray) -> FloatArray:
+def _visible_fraction(track: Sequence[BoolArray | None], areas: FloatArray) -> FloatArray:
     """Return how much of a thing shows on each frame, beside its usual area at that time."""
     seen = areas[areas > 0]
     if len(seen) == 0:

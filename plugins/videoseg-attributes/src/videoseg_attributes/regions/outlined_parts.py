@@ -57,7 +57,7 @@ class OutlinedPart:
     center: tuple[float, float]
     area: float
 
-    def joined(self, other: OutlinedPart) -> OutlinedPart:
+    def merge(self, other: OutlinedPart) -> OutlinedPart:
         """Return both pieces as one part."""
         mask = self.mask | other.mask
         rows, columns = np.nonzero(mask)
@@ -184,7 +184,7 @@ def _parts_of_frame(
         )
         # Of two versions of one thing, the larger one with as clear an outline is whole.
         found.append((worth * outlined * float(len(rows)) ** 0.25, part))
-    return _disjoint(found, frame.lab)
+    return _keep_disjoint(found, frame.lab)
 
 
 def _regions(
@@ -306,7 +306,7 @@ def _is_shadow(part: OutlinedPart, lab: FloatImage) -> bool:
     return float(np.mean(lighter & same_tint)) > _SHADED_OUTLINE
 
 
-def _disjoint(found: list[tuple[float, OutlinedPart]], lab: FloatImage) -> list[OutlinedPart]:
+def _keep_disjoint(found: list[tuple[float, OutlinedPart]], lab: FloatImage) -> list[OutlinedPart]:
     kept: list[OutlinedPart] = []
     for _, part in sorted(found, key=lambda item: -item[0]):
         shared = [float((part.mask & other.mask).sum()) for other in kept]

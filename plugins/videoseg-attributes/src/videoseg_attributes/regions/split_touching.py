@@ -10,10 +10,10 @@ from typing import TypeAlias
 import numpy as np
 
 from videoseg.types import BoolArray, FloatArray
-from videoseg_attributes.regions.association import Chain, shifted
+from videoseg_attributes.regions.association import OutlinedTrack, shift_mask
 from videoseg_attributes.regions.outlined_parts import OutlinedPart
 
-__all__ = ["part_touching"]
+__all__ = ["split_touching"]
 
 _SAME_COLOR = 20.0
 _LEAST_APART, _SHARE_APART = 3, 0.2  # frames on which both must be seen apart
@@ -27,11 +27,11 @@ _LEAST_SHOWN = 0.3  # of each thing's former area; less, and it may as well be h
 _EXPLAINED = 0.8  # of where the two are, by both former shapes
 _NEAR = 2.0  # pixels a shape may be off
 
-_Place: TypeAlias = tuple[int, int]
+_Shift: TypeAlias = tuple[int, int]
 
 
-def part_touching(
-    chains: Sequence[Chain], parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int]
+def split_touching(
+    chains: Sequence[OutlinedTrack], parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int]
 ) -> None:
     """Divide parts that show two things at once, and give each chain its own.
 
@@ -50,7 +50,7 @@ def part_touching(
         for chain in chains
         if len(chain.parts) >= least
         and chain.outlined > _CLEAR_OUTLINE
-        and _shape_kept(chain) > _KEEPS_SHAPE
+        and _shape_stability(chain) > _KEEPS_SHAPE
     ]
     for whole in solid:
         for missing in solid:
@@ -63,8 +63,8 @@ def part_touching(
 
 
 def _carry(
-    whole: Chain,
-    missing: Chain,
+    whole: OutlinedTrack,
+    missing: OutlinedTrack,
     step: int,
     parts: Sequence[Sequence[OutlinedPart]],
     shots: Sequence[int],
@@ -80,18 +80,18 @@ def _carry(
             continue
         merged = whole.parts[position]
         others = [part.mask for part in parts[position] if not (part.mask & merged.mask).any()]
-        divided = _divided(
+        divided = _divide(
             merged.mask,
             (whole.parts[before].mask, missing.parts[before].mask),
-            (_expected(whole, position, step), _expected(missing, position, step)),
+            (_expected_shift(whole, position, step), _expected_shift(missing, position, step)),
             np.any(others, axis=0) if others else np.zeros_like(merged.mask),
         )
         if divided is not None:
-            whole.parts[position] = _part(merged, divided[0])
-            missing.parts[position] = _part(merged, divided[1])
+            whole.parts[position] = _replace_mask(merged, divided[0])
+            missing.parts[position] = _replace_mask(merged, divided[1])
 
 
-def _shape_kept(chain: Chain) -> float:
+def _shape_stability(chain: OutlinedTrack) -> float:
     """Return how much of its shape a thing usually keeps from one frame to the next."""
     shares = []
     for position, part in chain.parts.items():
@@ -102,13 +102,13 @@ def _shape_kept(chain: Chain) -> float:
             round(after - before)
             for before, after in zip(part.center, following.center, strict=True)
         )
-        moved = shifted(part.mask, right, down)
+        moved = shift_mask(part.mask, right, down)
         either = float((moved | following.mask).sum())
         shares.append(float((moved & following.mask).sum()) / max(1.0, either))
     return float(np.median(shares)) if shares else 0.0
 
 
-def _expected(chain: Chain, position: int, step: int) -> _Place:
+def _expected_shift(chain: OutlinedTrack, position: int, step: int) -> _Shift:
     """Return how far a thing should have moved since the frame before, going on as it did."""
     last, earlier = chain.parts[position - step], chain.parts.get(position - 2 * step)
     if earlier is None:
@@ -119,10 +119,10 @@ def _expected(chain: Chain, position: int, step: int) -> _Place:
     )
 
 
-def _divided(
+def _divide(
     merged: BoolArray,
     shapes: tuple[BoolArray, BoolArray],
-    expected: tuple[_Place, _Place],
+    expected: tuple[_Shift, _Shift],
     hidden: BoolArray,
 ) -> tuple[BoolArray, BoolArray] | None:
     """Return the two things in one region, or None if it does not show both.
@@ -135,17 +135,17 @@ def _divided(
     """
     worth = np.where(merged, np.float32(1), np.float32(-1))
     worth[hidden] = 0
-    placed = [shifted(shape, *move) for shape, move in zip(shapes, expected, strict=True)]
+    placed = [shift_mask(shape, *move) for shape, move in zip(shapes, expected, strict=True)]
     for _ in range(_ROUNDS):
         for index in (0, 1):
             # What the other one explains already counts against this one.
             left = np.where(placed[1 - index] & merged, np.float32(-_OVERLAP_COST), worth)
-            placed[index] = _best_placed(shapes[index], expected[index], left)
+            placed[index] = _place_best(shapes[index], expected[index], left)
     for shape in placed:
         visible = float((shape & ~hidden).sum())
         if float((shape & merged).sum()) < _FITTING * max(1.0, visible):
             return None
-    first, second = (_outside(shape) for shape in placed)
+    first, second = (_signed_distance(shape) for shape in placed)
     explained = np.minimum(first, second) <= _NEAR
     if float((merged & explained).sum()) < _EXPLAINED * float(merged.sum()):
         return None
@@ -157,11 +157,11 @@ def _divided(
     return mine, theirs
 
 
-def _best_placed(shape: BoolArray, expected: _Place, worth: FloatArray) -> BoolArray:
+def _place_best(shape: BoolArray, expected: _Shift, worth: FloatArray) -> BoolArray:
     """Return a shape moved to where it covers most worth, near where it is expected."""
     import cv2
 
-    moved = shifted(shape, *expected)
+    moved = shift_mask(shape, *expected)
     rows, columns = np.nonzero(moved)
     if not len(rows):
         return moved
@@ -176,10 +176,10 @@ def _best_placed(shape: BoolArray, expected: _Place, worth: FloatArray) -> BoolA
     away = np.hypot(*np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1])
     scores = scores - np.float32(0.01) * float(piece.sum()) * away
     down, right = np.unravel_index(int(scores.argmax()), scores.shape)
-    return shifted(moved, int(right) - _REACH, int(down) - _REACH)
+    return shift_mask(moved, int(right) - _REACH, int(down) - _REACH)
 
 
-def _outside(shape: BoolArray) -> FloatArray:
+def _signed_distance(shape: BoolArray) -> FloatArray:
     """Return the distance of each pixel to a shape, negative inside, in pixels."""
     import cv2
 
@@ -192,7 +192,7 @@ def _outside(shape: BoolArray) -> FloatArray:
     return np.asarray(away - depth, dtype=np.float64)
 
 
-def _part(merged: OutlinedPart, mask: BoolArray) -> OutlinedPart:
+def _replace_mask(merged: OutlinedPart, mask: BoolArray) -> OutlinedPart:
     rows, columns = np.nonzero(mask)
     return replace(
         merged,

@@ -9,24 +9,24 @@ import numpy as np
 
 from videoseg.errors import ConfigError
 from videoseg.types import BoolArray, Rle, Size, VideoSource, Window
-from videoseg_attributes.regions.association import link_parts
+from videoseg_attributes.regions.association import associate_parts
 from videoseg_attributes.regions.frames import (
     SurveyFrame,
     choose_frames,
     cuts_of_window,
     read_survey_frames,
 )
-from videoseg_attributes.regions.moving_parts import Part, by_company, moving_parts
+from videoseg_attributes.regions.moving_parts import MovingPart, moving_parts, rank_seeds
 from videoseg_attributes.regions.objects import (
-    Thing,
+    ObjectHypothesis,
+    combine_tracks,
     depth_order,
     disjoint_masks,
     total_support,
-    whole_things,
 )
 from videoseg_attributes.regions.outlined_parts import outlined_parts
-from videoseg_attributes.regions.split_touching import part_touching
-from videoseg_attributes.regions.tracker import Follower, Track
+from videoseg_attributes.regions.split_touching import split_touching
+from videoseg_attributes.regions.tracker import MovingTrack, Tracker
 from videoseg_attributes.vision.histograms import color_cue
 
 __all__ = ["Candidate", "Survey", "survey_window"]
@@ -133,17 +133,17 @@ def survey_window(
     shots = [int(np.searchsorted(cuts, index, side="right")) for index in indices]
     cues = [color_cue(frame.lab) for frame in frames]
     parts = moving_parts(frames, cues)
-    queue = by_company(parts, cues)
-    movers = _follow_movers(Follower(frames, cues, parts, shots), queue, max_candidates)
+    queue = rank_seeds(parts, cues)
+    movers = _track_movers(Tracker(frames, cues, parts, shots), queue, max_candidates)
     pieces = outlined_parts(frames)
-    chains = link_parts(pieces, shots, float(np.hypot(*frames[0].size)))
-    part_touching(chains, pieces, shots)
-    outlined = [chain for chain in chains if _lasts(len(chain.parts), len(frames))]
-    things = whole_things(movers, outlined, frames)[:max_candidates]
+    chains = associate_parts(pieces, shots, float(np.hypot(*frames[0].size)))
+    split_touching(chains, pieces, shots)
+    outlined = [chain for chain in chains if _is_lasting(len(chain.parts), len(frames))]
+    things = combine_tracks(movers, outlined, frames)[:max_candidates]
     masks = disjoint_masks(things, frames)
     rate = video.fps / float(np.hypot(*frames[0].size))
     candidates = tuple(
-        _candidate(number, thing, masks[number], frames, rate)
+        _make_candidate(number, thing, masks[number], frames, rate)
         for number, thing in enumerate(things)
     )
     return Survey(
@@ -172,35 +172,37 @@ def _check(video: VideoSource, window: Window, num_frames: int, max_candidates: 
         raise ConfigError(problems)
 
 
-def _follow_movers(follower: Follower, parts: Sequence[Part], limit: int) -> list[Track]:
-    tracks: list[Track] = []
+def _track_movers(tracker: Tracker, parts: Sequence[MovingPart], limit: int) -> list[MovingTrack]:
+    tracks: list[MovingTrack] = []
     best = 0.0
     for part in parts:
         if len(tracks) >= limit:
             break
         if part.score < _LEAST_SUPPORT * best:
             continue
-        taken = _taken(tracks, follower)
-        if _share(part.mask, taken[part.position]) > _EXPLAINED:
+        taken = _union_of_tracks(tracks, tracker)
+        if _overlap_fraction(part.mask, taken[part.position]) > _EXPLAINED:
             continue
-        for track in _one_thing_each(follower, part, taken):
-            if _is_new(track, tracks) and _lasts(track.num_visible, len(track.probability)):
+        for track in _track_pieces(tracker, part, taken):
+            if _is_new(track, tracks) and _is_lasting(track.num_visible, len(track.probability)):
                 tracks.append(track)
                 best = max(best, total_support(track))
     return tracks
 
 
-def _one_thing_each(follower: Follower, part: Part, taken: Sequence[BoolArray]) -> list[Track]:
+def _track_pieces(
+    tracker: Tracker, part: MovingPart, taken: Sequence[BoolArray]
+) -> list[MovingTrack]:
     """Follow a part; if it falls into pieces that stay apart, follow each piece instead."""
-    track = follower.follow(part, taken)
-    split = _clearest_split(track)
+    track = tracker.track(part, taken)
+    split = _find_split(track)
     if split is None:
         return [track]
     position, pieces = split
-    result: list[Track] = []
+    result: list[MovingTrack] = []
     blocked = [mask.copy() for mask in taken]
     for piece in pieces:
-        own = follower.follow(Part(position, piece, part.score), blocked)
+        own = tracker.track(MovingPart(position, piece, part.score), blocked)
         result.append(own)
         for index in range(len(blocked)):
             mask = own.mask(index)
@@ -209,13 +211,13 @@ def _one_thing_each(follower: Follower, part: Part, taken: Sequence[BoolArray]) 
     return result
 
 
-def _clearest_split(track: Track) -> tuple[int, list[BoolArray]] | None:
+def _find_split(track: MovingTrack) -> tuple[int, list[BoolArray]] | None:
     found: list[tuple[float, int, list[BoolArray]]] = []
     for position in range(len(track.probability)):
         mask = track.mask(position)
         if mask is None:
             continue
-        pieces = _pieces(mask)
+        pieces = _split_pieces(mask)
         if len(pieces) > 1:
             smaller = float(pieces[1].sum()) / float(pieces[0].sum())
             found.append((smaller, position, pieces))
@@ -225,7 +227,7 @@ def _clearest_split(track: Track) -> tuple[int, list[BoolArray]] | None:
     return position, pieces
 
 
-def _pieces(mask: BoolArray) -> list[BoolArray]:
+def _split_pieces(mask: BoolArray) -> list[BoolArray]:
     import cv2
 
     # Closing first: a thin thing in front does not make two things of the one behind.
@@ -236,8 +238,8 @@ def _pieces(mask: BoolArray) -> list[BoolArray]:
     return sorted(pieces, key=lambda piece: -int(piece.sum()))
 
 
-def _taken(tracks: Sequence[Track], follower: Follower) -> list[BoolArray]:
-    taken = [np.zeros(frame.size, dtype=bool) for frame in follower.frames]
+def _union_of_tracks(tracks: Sequence[MovingTrack], tracker: Tracker) -> list[BoolArray]:
+    taken = [np.zeros(frame.size, dtype=bool) for frame in tracker.frames]
     for track in tracks:
         for position, mask in enumerate(taken):
             own = track.mask(position)
@@ -246,14 +248,14 @@ def _taken(tracks: Sequence[Track], follower: Follower) -> list[BoolArray]:
     return taken
 
 
-def _share(mask: BoolArray, of: BoolArray) -> float:
+def _overlap_fraction(mask: BoolArray, of: BoolArray) -> float:
     return float((mask & of).sum()) / max(1.0, float(mask.sum()))
 
 
-def _is_new(track: Track, others: Sequence[Track]) -> bool:
+def _is_new(track: MovingTrack, others: Sequence[MovingTrack]) -> bool:
     for other in others:
         shared = [
-            _share(mine, theirs)
+            _overlap_fraction(mine, theirs)
             for position in range(len(track.probability))
             if (mine := track.mask(position)) is not None
             and (theirs := other.mask(position)) is not None
@@ -263,13 +265,13 @@ def _is_new(track: Track, others: Sequence[Track]) -> bool:
     return track.num_visible > 0
 
 
-def _lasts(num_visible: int, num_frames: int) -> bool:
+def _is_lasting(num_visible: int, num_frames: int) -> bool:
     return num_visible >= min(3, num_frames)
 
 
-def _candidate(
+def _make_candidate(
     number: int,
-    thing: Thing,
+    thing: ObjectHypothesis,
     masks: Sequence[BoolArray | None],
     frames: Sequence[SurveyFrame],
     rate: float,

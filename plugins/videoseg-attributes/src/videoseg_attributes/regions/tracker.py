@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from videoseg.masks import remove_specks
 from videoseg.types import BoolArray
 from videoseg_attributes.regions.frames import SurveyFrame
-from videoseg_attributes.regions.moving_parts import Part
+from videoseg_attributes.regions.moving_parts import MovingPart
 from videoseg_attributes.vision.guided_filter import guided_filter
 from videoseg_attributes.vision.histograms import Histogram, HistogramCue
 from videoseg_attributes.vision.motion import Homography, camera_flow, fit_camera_motion
 from videoseg_attributes.vision.optical_flow import FloatImage, dense_flow, flow_confidence, warp
 
-__all__ = ["Follower", "Track"]
+__all__ = ["MovingTrack", "Tracker"]
 
 _PRIOR_WEIGHT = 0.6
 _COLOR_WEIGHT = 1.2
@@ -27,11 +28,12 @@ _MODEL_RATE = 0.05
 _SMALLEST = 0.0005  # of the frame
 _SHRUNK = 0.12  # of the usual area: below this it is taken as gone
 _ALIKE = 0.6  # Hellinger distance of colors up to which a part may be the lost object
+_SMALLEST_PIECE = 0.1  # of the largest piece's area
 _LONGEST_FLOW_GAP = 15  # source frames; flow over longer gaps is not relied on
 
 
 @dataclass(eq=False, slots=True)
-class Track:
+class MovingTrack:
     """One thing on all surveyed frames.
 
     Args:
@@ -41,7 +43,7 @@ class Track:
         support: For each frame, the score of the parts of that frame that agree with it.
     """
 
-    seed: Part
+    seed: MovingPart
     probability: list[FloatImage | None]
     carried: list[FloatImage | None]
     support: list[float]
@@ -76,7 +78,7 @@ class _Gap:
 
 
 @dataclass(eq=False, slots=True)
-class Follower:
+class Tracker:
     """Follows parts through surveyed frames.
 
     Args:
@@ -88,12 +90,12 @@ class Follower:
 
     frames: Sequence[SurveyFrame]
     cues: Sequence[HistogramCue]
-    parts: Sequence[Sequence[Part]]
+    parts: Sequence[Sequence[MovingPart]]
     shots: Sequence[int]
     _gaps: dict[tuple[int, int], _Gap] = field(default_factory=dict)
     _guides: dict[int, FloatImage] = field(default_factory=dict)
 
-    def follow(self, seed: Part, taken: Sequence[BoolArray]) -> Track:
+    def track(self, seed: MovingPart, taken: Sequence[BoolArray]) -> MovingTrack:
         """Follow a part to both ends.
 
         Args:
@@ -101,7 +103,7 @@ class Follower:
             taken: For each frame, the pixels that earlier tracks hold for sure.
         """
         num = len(self.frames)
-        track = Track(seed, [None] * num, [None] * num, [0.0] * num)
+        track = MovingTrack(seed, [None] * num, [None] * num, [0.0] * num)
         start = seed.position
         probability, model = self._settle(seed, taken[start])
         if float((probability > 0.5).sum()) < _SMALLEST * probability.size:
@@ -109,10 +111,10 @@ class Follower:
         track.probability[start] = track.carried[start] = probability
         track.support[start] = seed.score
         for step in (1, -1):
-            self._one_way(track, model, step, taken)
+            self._track_one_way(track, model, step, taken)
         return track
 
-    def gap(self, first: int, second: int) -> _Gap:
+    def flow_between(self, first: int, second: int) -> _Gap:
         """Return the flow from one surveyed frame to another, computed once."""
         if (first, second) not in self._gaps:
             there = dense_flow(self.frames[first].gray, self.frames[second].gray, scale=1.0)
@@ -124,7 +126,7 @@ class Follower:
                 self._gaps[pair] = _Gap(one, flow_confidence(one, other), fit_camera_motion(one))
         return self._gaps[first, second]
 
-    def _settle(self, seed: Part, taken: BoolArray) -> tuple[FloatImage, _Model]:
+    def _settle(self, seed: MovingPart, taken: BoolArray) -> tuple[FloatImage, _Model]:
         import cv2
 
         frame, cue = self.frames[seed.position], self.cues[seed.position]
@@ -135,13 +137,13 @@ class Follower:
         probability = prior
         bins = _strength_cue(frame)
         for _ in range(_SETTLING_ROUNDS):
-            foreground, background = np.square(probability), _around(probability, near)
+            foreground, background = np.square(probability), _background_weight(probability, near)
             odds = _COLOR_WEIGHT * cue.log_ratio(foreground, background)
             odds = odds + 0.5 * bins.log_ratio(foreground, background)
             odds = odds + _logit(prior)
             odds[taken] = -6
-            probability = self._refined(seed.position, odds)
-        background = _around(probability, near)
+            probability = self._refine(seed.position, odds)
+        background = _background_weight(probability, near)
         model = _Model(
             cue.sample(probability**2),
             cue.sample(background),
@@ -151,7 +153,9 @@ class Follower:
         )
         return probability, model
 
-    def _one_way(self, track: Track, model: _Model, step: int, taken: Sequence[BoolArray]) -> None:
+    def _track_one_way(
+        self, track: MovingTrack, model: _Model, step: int, taken: Sequence[BoolArray]
+    ) -> None:
         model = _Model(
             model.color.copy(),
             model.surroundings.copy(),
@@ -166,15 +170,15 @@ class Follower:
             previous, position = position, position + step
             if current is None:
                 break
-            prior = self._carried(current, position, previous, lost)
+            prior = self._predict(current, position, previous, lost)
             track.carried[position] = prior
-            mine = self._own_parts(prior, model, position, lost, taken[position])
+            mine = self._match_parts(prior, model, position, lost, taken[position])
             if mine:
                 track.support[position] = max(part.score for part in mine)
             if prior is None and not mine:
                 lost = True
                 continue
-            seen = self._judge(prior, mine, model, position, taken[position], lost)
+            seen = self._update(prior, mine, model, position, taken[position], lost)
             if seen is None:
                 lost = True
                 current = prior if prior is not None else current
@@ -184,33 +188,33 @@ class Follower:
             track.probability[position] = seen
             self._learn(model, seen, position)
 
-    def _carried(
+    def _predict(
         self, current: FloatImage, position: int, previous: int, lost: bool
     ) -> FloatImage | None:
         import cv2
 
         if self.shots[position] != self.shots[previous]:
             return None
-        gap = self.gap(position, previous)
+        flow_between = self.flow_between(position, previous)
         far = abs(self.frames[position].index - self.frames[previous].index) > _LONGEST_FLOW_GAP
         if lost:
             # What is hidden stays where it was in the scene.
-            flow = camera_flow(gap.camera, self.frames[position].size)
+            flow = camera_flow(flow_between.camera, self.frames[position].size)
             return warp(current, flow, outside=0.0)
-        carried = warp(current, gap.flow, outside=0.0)
-        trust = gap.confidence * np.float32(0.5 if far else 1.0)
+        carried = warp(current, flow_between.flow, outside=0.0)
+        trust = flow_between.confidence * np.float32(0.5 if far else 1.0)
         wide = np.asarray(cv2.GaussianBlur(carried, (0, 0), 4.0))
         return np.asarray(trust * carried + (1 - trust) * wide, dtype=np.float32)
 
-    def _own_parts(
+    def _match_parts(
         self,
         prior: FloatImage | None,
         model: _Model,
         position: int,
         lost: bool,
         taken: BoolArray,
-    ) -> list[Part]:
-        mine: list[Part] = []
+    ) -> list[MovingPart]:
+        mine: list[MovingPart] = []
         for part in self.parts[position]:
             area = float(part.mask.sum())
             if float((part.mask & taken).sum()) > 0.5 * area:
@@ -227,10 +231,10 @@ class Follower:
                     mine.append(part)
         return mine[:1] if prior is None or lost else mine
 
-    def _judge(
+    def _update(
         self,
         prior: FloatImage | None,
-        mine: Sequence[Part],
+        mine: Sequence[MovingPart],
         model: _Model,
         position: int,
         taken: BoolArray,
@@ -243,9 +247,9 @@ class Follower:
             prior = np.asarray(cv2.GaussianBlur(mine[0].mask.astype(np.float32), (0, 0), 2.0))
         prior_odds = _logit(np.clip(prior, 0.03, 0.97))
         near = _near(prior > 0.3)
-        color = cue.judge(model.color, model.surroundings)
+        color = cue.look_up(model.color, model.surroundings)
         odds = _PRIOR_WEIGHT * prior_odds + _COLOR_WEIGHT * color
-        odds += _STRENGTH_WEIGHT * _strength_cue(frame).judge(model.strength, model.quiet)
+        odds += _STRENGTH_WEIGHT * _strength_cue(frame).look_up(model.strength, model.quiet)
         if mine:
             together = np.any([part.mask for part in mine], axis=0)
             soft = np.asarray(cv2.GaussianBlur(together.astype(np.float32), (0, 0), 1.5))
@@ -254,7 +258,7 @@ class Follower:
             near |= _near(together)
         odds[~near] = -6
         odds[taken] = -6
-        probability = self._refined(position, odds)
+        probability = self._refine(position, odds)
         mask = probability > 0.5
         area = float(mask.sum())
         if area < max(_SMALLEST * mask.size, _SHRUNK * model.area):
@@ -267,7 +271,7 @@ class Follower:
     def _learn(self, model: _Model, probability: FloatImage, position: int) -> None:
         bins, cue = _strength_cue(self.frames[position]), self.cues[position]
         foreground = probability**2
-        background = _around(probability, _near(probability > 0.5))
+        background = _background_weight(probability, _near(probability > 0.5))
         for old, new in (
             (model.color, cue.sample(foreground)),
             (model.surroundings, cue.sample(background)),
@@ -279,7 +283,7 @@ class Follower:
             old += _MODEL_RATE * scale * new
         model.area = 0.8 * model.area + 0.2 * float((probability > 0.5).sum())
 
-    def _refined(self, position: int, odds: FloatImage) -> FloatImage:
+    def _refine(self, position: int, odds: FloatImage) -> FloatImage:
         import cv2
 
         if position not in self._guides:
@@ -298,7 +302,9 @@ class Follower:
         sharp[possible[rows, columns] == 0] = 0
         result = np.zeros(odds.shape, dtype=np.float32)
         result[rows, columns] = sharp
-        return _without_crumbs(result)
+        large = result > 0.5
+        result[large & ~remove_specks(large, _SMALLEST_PIECE)] = 0
+        return result
 
 
 def _strength_cue(frame: SurveyFrame) -> HistogramCue:
@@ -316,7 +322,7 @@ def _near(mask: BoolArray) -> BoolArray:
     return near
 
 
-def _around(probability: FloatImage, near: BoolArray) -> FloatImage:
+def _background_weight(probability: FloatImage, near: BoolArray) -> FloatImage:
     weight = np.where(near, np.float32(1.0), np.float32(0.1))
     return np.asarray(weight * np.square(1 - probability), dtype=np.float32)
 
@@ -331,19 +337,6 @@ def _coarse(counts: Histogram) -> Histogram:
     a, b, c = (size // 2 for size in counts.shape)
     coarse: Histogram = counts.reshape(a, 2, b, 2, c, 2).sum(axis=(1, 3, 5))  # pairs of bins
     return coarse
-
-
-def _without_crumbs(probability: FloatImage) -> FloatImage:
-    import cv2
-
-    num, labels, stats, _ = cv2.connectedComponentsWithStats((probability > 0.5).astype(np.uint8))
-    if num > 2:
-        areas = stats[:, cv2.CC_STAT_AREA].copy()
-        areas[0] = 0
-        small = areas < 0.1 * areas.max()
-        small[0] = False
-        probability[small[labels]] = 0
-    return probability
 
 
 def _logit(probability: FloatImage) -> FloatImage:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError
+from videoseg.masks import bounding_box
 from videoseg.types import BoolArray, Box, Frame, ObjectMask, Point, Prompt, Size, VideoSource
 from videoseg_attributes.segmentation.region_cut import RegionCut, RegionHint, cut_region
 from videoseg_attributes.vision.motion import MotionEvidence, motion_around
 from videoseg_attributes.vision.optical_flow import FloatImage
 
-__all__ = ["CutSegmenter", "cut_around_points", "moving_part_at", "standing_out"]
+__all__ = ["CutSegmenter", "cut_around_points", "find_moving_part", "measure_contrast"]
 
 _CLEARLY_ANOTHERS = 0.5  # nats by which another object must explain a pixel better
 _KEPT_SHARE = 0.1
@@ -83,7 +84,7 @@ class CutSegmenter:
         for mask in given:
             if mask is not None:
                 taken |= mask
-        cuts = _told_apart(image, motion, [prompts[index] for index in wanted], taken)
+        cuts = _separate(image, motion, [prompts[index] for index in wanted], taken)
         answers: list[ObjectMask] = []
         remaining = iter(cuts)
         for mask in given:
@@ -91,7 +92,7 @@ class CutSegmenter:
         return answers
 
 
-def _told_apart(
+def _separate(
     image: Frame, motion: MotionEvidence, prompts: Sequence[Prompt], taken: BoolArray
 ) -> list[ObjectMask]:
     boxes: list[Box] = []
@@ -103,12 +104,12 @@ def _told_apart(
         boxes.append(box)
     if len(cuts) > 1:
         cuts = [
-            _without_the_others(image, motion, index, prompts, boxes, cuts, taken)
+            _recut_without_others(image, motion, index, prompts, boxes, cuts, taken)
             for index in range(len(cuts))
         ]
-    masks = _disjoint(cuts)
+    masks = _make_disjoint(cuts)
     return [
-        _answer(mask, cut, prompt, box)
+        _make_answer(mask, cut, prompt, box)
         for mask, cut, prompt, box in zip(masks, cuts, prompts, boxes, strict=True)
     ]
 
@@ -125,13 +126,13 @@ def _first_cut(
     blocked = taken if taken.any() else None
     if prompt.box is None:
         return cut_around_points(image, motion, prompt.points, negative, blocked)
-    box = _holding(prompt.box, prompt.points, size)
+    box = _extend_to_points(prompt.box, prompt.points, size)
     return cut_region(
         image, motion, RegionHint(box, prompt.points, negative, blocked=blocked)
     ), box
 
 
-def _without_the_others(
+def _recut_without_others(
     image: Frame,
     motion: MotionEvidence,
     index: int,
@@ -159,7 +160,7 @@ def _without_the_others(
     return again if again.mask.sum() >= _KEPT_SHARE * own.mask.sum() else own
 
 
-def _disjoint(cuts: Sequence[RegionCut]) -> list[BoolArray]:
+def _make_disjoint(cuts: Sequence[RegionCut]) -> list[BoolArray]:
     if len(cuts) < 2:
         return [cut.mask for cut in cuts]
     odds = np.stack([np.where(cut.mask, cut.log_odds, -np.inf) for cut in cuts])
@@ -171,17 +172,15 @@ def _disjoint(cuts: Sequence[RegionCut]) -> list[BoolArray]:
     return masks
 
 
-def _answer(mask: BoolArray, cut: RegionCut, prompt: Prompt, box: Box) -> ObjectMask:
+def _make_answer(mask: BoolArray, cut: RegionCut, prompt: Prompt, box: Box) -> ObjectMask:
     if not mask.any():
-        return ObjectMask(_ellipse(box, mask.shape, prompt.negative_points), 0.0)
-    ys, xs = np.nonzero(mask)
-    around = Box(int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
-    fit = around.iou(box) if prompt.box is not None else 0.5
+        return ObjectMask(_fill_ellipse(box, mask.shape, prompt.negative_points), 0.0)
+    fit = bounding_box(mask).iou(box) if prompt.box is not None else 0.5
     score = 0.5 * cut.certainty + 0.5 * fit
     return ObjectMask(mask, float(np.clip(score, 0.0, 1.0)))
 
 
-def _ellipse(box: Box, size: tuple[int, ...], negative: Sequence[Point]) -> BoolArray:
+def _fill_ellipse(box: Box, size: tuple[int, ...], negative: Sequence[Point]) -> BoolArray:
     x = np.arange(size[1])[None, :] + 0.5
     y = np.arange(size[0])[:, None] + 0.5
     u = (x - box.center.x) / (box.width / 2)
@@ -196,7 +195,7 @@ def _ellipse(box: Box, size: tuple[int, ...], negative: Sequence[Point]) -> Bool
     return inside
 
 
-def _holding(box: Box, points: Sequence[Point], size: Size) -> Box:
+def _extend_to_points(box: Box, points: Sequence[Point], size: Size) -> Box:
     x1, y1, x2, y2 = box.as_tuple()
     for point in points:
         x1, y1 = min(x1, np.floor(point.x)), min(y1, np.floor(point.y))
@@ -253,7 +252,7 @@ def cut_around_points(
     """
     size = (image.shape[0], image.shape[1])
     hints = []
-    moving = moving_part_at(motion, positive, size)
+    moving = find_moving_part(motion, positive, size)
     if moving is not None:
         prior, box = moving
         hints.append(RegionHint(box, positive, negative, prior, blocked=blocked))
@@ -262,7 +261,7 @@ def cut_around_points(
     best: tuple[float, RegionCut, Box] | None = None
     for hint in hints:
         cut = cut_region(image, motion, hint)
-        score = standing_out(image, cut.mask, hint.box)
+        score = measure_contrast(image, cut.mask, hint.box)
         # Near ties go to the larger extent: parts of an object stand out, too.
         if best is None or score > 0.95 * best[0]:
             best = (max(score, 1e-6), cut, hint.box)
@@ -271,7 +270,7 @@ def cut_around_points(
     return best[1], best[2]
 
 
-def moving_part_at(
+def find_moving_part(
     motion: MotionEvidence, points: tuple[Point, ...], size: Size
 ) -> tuple[FloatImage, Box] | None:
     """Return the moving part of the frame under some points: probability and box.
@@ -312,7 +311,7 @@ def moving_part_at(
     return np.asarray(0.05 + 0.9 * soft, dtype=np.float32), box
 
 
-def standing_out(image: Frame, mask: BoolArray, box: Box) -> float:
+def measure_contrast(image: Frame, mask: BoolArray, box: Box) -> float:
     """Return how unlike its surroundings a mask is, in [0, 1].
 
     The distance of the colors inside to those in a band around the mask, lowered by the
@@ -360,11 +359,11 @@ def _hint_of_reach(
     wanted = Box(min(xs) - radius, min(ys) - radius, max(xs) + radius, max(ys) + radius)
     box = wanted.clipped(size) or Box(0, 0, size[1], size[0])
     return RegionHint(
-        box, positive, negative, _near_points(size, positive, radius), blocked=blocked
+        box, positive, negative, _points_prior(size, positive, radius), blocked=blocked
     )
 
 
-def _near_points(size: Size, points: tuple[Point, ...], radius: float) -> FloatImage:
+def _points_prior(size: Size, points: tuple[Point, ...], radius: float) -> FloatImage:
     grid = (max(1, min(size[0], 120)), max(1, min(size[1], 160)))
     x = (np.arange(grid[1]) + 0.5)[None, :] * size[1] / grid[1]
     y = (np.arange(grid[0]) + 0.5)[:, None] * size[0] / grid[0]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from videoseg.masks import remove_specks
 from videoseg.types import BoolArray, Box, Frame, Point
 from videoseg_attributes.segmentation.graph_cut import CERTAIN, edge_image, graph_cut
 from videoseg_attributes.vision.histograms import HistogramCue, color_cue, motion_cue, to_lab
@@ -29,6 +30,7 @@ _POINT_ODDS = 3.0
 _POINT_COLOR = 20.0  # Lab distance at which a pixel is unlike the one under a point
 _POINT_REACH = 0.35  # of the box's longer side
 _MOVING_SHARE = 0.1  # of a box: below this the object counts as still
+_SMALLEST_PIECE = 0.05  # of the largest piece's area: smaller ones are dropped
 _NOISE = 0.3  # pixels a frame
 
 
@@ -120,9 +122,9 @@ def cut_region(image: Frame, motion: MotionEvidence, hint: RegionHint) -> Region
     evidence = _gather(lab, motion, hint, crop, (height, width))
     positive, negative = (_discs(points, crop) for points in (hint.positive, hint.negative))
     if hint.negative:
-        told = _told_by_points(lab, hint, crop)
-        evidence.start = evidence.start + told
-        evidence.fixed = evidence.fixed + told
+        from_points = _point_evidence(lab, hint, crop)
+        evidence.start = evidence.start + from_points
+        evidence.fixed = evidence.fixed + from_points
     blocked = negative
     if hint.blocked is not None:
         blocked = blocked | (crop.of(hint.blocked.astype(np.float32)) > 0.5)
@@ -141,10 +143,10 @@ def cut_region(image: Frame, motion: MotionEvidence, hint: RegionHint) -> Region
     for _ in range(_CUT_ROUNDS - 1):
         odds = _relearn(evidence, mask, possible, surroundings)
         mask = _cut(odds, edges, possible, positive)
-    mask = _without_crumbs(mask, positive)
+    mask = remove_specks(mask, _SMALLEST_PIECE, keep=positive)
     odds = np.where(possible, odds, -CERTAIN).astype(np.float32)
     certainty = float(_sigmoid(odds)[mask].mean()) if mask.any() else 0.0
-    return _at_source(mask, odds, certainty, crop, (height, width))
+    return _to_source(mask, odds, certainty, crop, (height, width))
 
 
 def _gather(
@@ -179,7 +181,7 @@ def _gather(
     return evidence
 
 
-def _told_by_points(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImage:
+def _point_evidence(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImage:
     """Return evidence against what looks like, and lies near, a negative point.
 
     The surroundings' colors alone would not do: what a negative point marks is often the one
@@ -190,7 +192,7 @@ def _told_by_points(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImag
     reach = _POINT_REACH * scale * max(hint.box.width, hint.box.height)
     x = np.arange(width, dtype=np.float32)[None, :] + np.float32(0.5)
     y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5)
-    told = np.zeros(crop.size, dtype=np.float32)
+    from_points = np.zeros(crop.size, dtype=np.float32)
     for points, weight in ((hint.negative, -2 * _POINT_ODDS), (hint.positive, _POINT_ODDS)):
         nearest = np.zeros(crop.size, dtype=np.float32)
         for point in points:
@@ -201,8 +203,8 @@ def _told_by_points(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImag
             at_y, at_x = np.argwhere(disc).mean(axis=0)
             place = (np.square(x - at_x) + np.square(y - at_y)) / max(reach, 1.0) ** 2
             nearest = np.maximum(nearest, np.exp(-0.5 * (color + place)))
-        told += np.float32(weight) * nearest
-    return told
+        from_points += np.float32(weight) * nearest
+    return from_points
 
 
 def _add_motion(evidence: _Evidence, fields: list[FloatImage], *, seeded: bool) -> None:
@@ -303,20 +305,7 @@ def _discs(points: tuple[Point, ...], crop: _Crop) -> BoolArray:
     return near
 
 
-def _without_crumbs(mask: BoolArray, positive: BoolArray) -> BoolArray:
-    import cv2
-
-    num, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if num <= 2:
-        return mask
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = areas >= 0.05 * areas.max()
-    kept[np.unique(parts[positive & mask]) - 1] = True
-    whole: BoolArray = np.concatenate([[False], kept])[parts]
-    return whole
-
-
-def _at_source(
+def _to_source(
     mask: BoolArray, odds: FloatImage, certainty: float, crop: _Crop, size: tuple[int, int]
 ) -> RegionCut:
     patch = (crop.bottom - crop.top, crop.right - crop.left)

@@ -22,11 +22,11 @@ __all__ = [
     "COLOR_NAMES",
     "NUM_COLOR_BINS",
     "Shade",
+    "brighten_histogram",
     "color_histogram",
     "color_membership",
     "color_share",
     "describe_colors",
-    "in_good_light",
 ]
 
 Shade: TypeAlias = Literal["light", "dark"]
@@ -127,7 +127,7 @@ def color_share(histogram: FloatArray, name: str, *, shade: Shade | None = None)
     return float(histogram @ color_membership(name, shade=shade)) / total if total else 0.0
 
 
-def in_good_light(histogram: FloatArray) -> FloatArray:
+def brighten_histogram(histogram: FloatArray) -> FloatArray:
     """Return the histogram as if the brightest part of the object were white.
 
     White fur in the shade is dark grey in the picture. Whether it is white is not to be told

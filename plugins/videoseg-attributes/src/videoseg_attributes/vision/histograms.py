@@ -35,7 +35,7 @@ class HistogramCue:
     limit: float
 
     def log_ratio(self, foreground: FloatImage, background: FloatImage) -> FloatImage:
-        """Learn both sides from soft samples of this image and judge its every pixel.
+        """Learn both sides from soft samples of this image and look_up its every pixel.
 
         Args:
             foreground: How far each pixel is a sample of the object, shape (H, W), >= 0.
@@ -44,7 +44,7 @@ class HistogramCue:
         Returns:
             Log ratios in nats, shape (H, W); near 0 where neither side was seen.
         """
-        return self.judge(self.sample(foreground), self.sample(background))
+        return self.look_up(self.sample(foreground), self.sample(background))
 
     def sample(self, weights: FloatImage) -> Histogram:
         """Return the weighted counts of the bins, of this cue's shape."""
@@ -52,7 +52,7 @@ class HistogramCue:
         counts = np.bincount(self.bins.ravel(), weights.ravel().astype(np.float64), num_bins)
         return counts.reshape(self.shape).astype(np.float64)
 
-    def judge(self, foreground: Histogram, background: Histogram) -> FloatImage:
+    def look_up(self, foreground: Histogram, background: Histogram) -> FloatImage:
         """Judge every pixel by counts that may come from other images.
 
         Returns:
@@ -63,7 +63,7 @@ class HistogramCue:
             return np.zeros(self.bins.shape, dtype=np.float32)
         floor = 0.5 / max(num_first, 50.0)
         first, second = (
-            _smoothed(counts) / total
+            _smooth(counts) / total
             for counts, total in ((foreground, num_first), (background, num_second))
         )
         ratio = np.log((first + floor) / (second + floor)).ravel()
@@ -101,7 +101,7 @@ def motion_cue(residual: FloatImage, noise: float, *, limit: float = 3.0) -> His
     )
 
 
-def _smoothed(counts: Histogram) -> Histogram:
+def _smooth(counts: Histogram) -> Histogram:
     for axis in range(counts.ndim):
         padding = [(1, 1) if index == axis else (0, 0) for index in range(counts.ndim)]
         padded = np.pad(counts, padding, mode="edge")

@@ -76,7 +76,7 @@ def cut_evidence(first: Thumbnail, second: Thumbnail) -> CutEvidence:
     """Compare two consecutive frames."""
     overlap = float(np.dot(first.histogram, second.histogram))
     color = float(np.sqrt(max(0.0, 1.0 - overlap)))
-    before, target = _evened(first.gray), _evened(second.gray)
+    before, target = _equalize(first.gray), _equalize(second.gray)
     flow = dense_flow(target.astype(np.uint8), before.astype(np.uint8), scale=1.0, preset="fast")
     moved = warp(before, flow)
     # Compared against the frame's own contrast; the few levels added keep noise on a flat
@@ -86,7 +86,7 @@ def cut_evidence(first: Thumbnail, second: Thumbnail) -> CutEvidence:
     return CutEvidence(color, min(1.0, unexplained))
 
 
-def _evened(gray: GrayFrame) -> FloatImage:
+def _equalize(gray: GrayFrame) -> FloatImage:
     """Give every frame the same brightness and contrast: fades and flashes are not cuts."""
     values = gray.astype(np.float32)
     gain = min(2.0, 48.0 / (float(values.std()) + 1e-3))

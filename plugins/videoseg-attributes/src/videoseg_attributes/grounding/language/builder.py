@@ -14,7 +14,6 @@ from videoseg_attributes.grounding.language.plan import (
     MotionIs,
     NounPhrase,
     Number,
-    Part,
     Phases,
     Place,
     PositionIs,
@@ -22,6 +21,7 @@ from videoseg_attributes.grounding.language.plan import (
     RankKey,
     RelationIs,
     RelationKind,
+    VideoPart,
     When,
 )
 from videoseg_attributes.vision.color import Shade
@@ -103,7 +103,7 @@ class PhraseBuilder:
         return (
             self.in_clause
             and not self.expects_predicate
-            and following not in ("thing", "relation")
+            and following not in ("generic", "relation")
             and not self.takes_direction
         )
 
@@ -201,7 +201,7 @@ class PhraseBuilder:
         if isinstance(last, EventIs) and last.event in ("starts", "stops") and last.when is None:
             self._items.pop()
             self._phases.pop()
-            part: Part = "start" if last.event == "starts" else "end"
+            part: VideoPart = "start" if last.event == "starts" else "end"
             place = replace(place, when=When(last.words, part=part))
         self.add(place)
 
@@ -346,7 +346,7 @@ class PhraseBuilder:
 
     # -- the result --------------------------------------------------------------------------
 
-    def finished(self, words: str) -> NounPhrase:
+    def finish(self, words: str) -> NounPhrase:
         """Return the description as read."""
         self._settle_ordinal()
         self._apply_leading_when()

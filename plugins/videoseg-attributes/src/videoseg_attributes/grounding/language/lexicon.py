@@ -83,7 +83,7 @@ Kind: TypeAlias = Literal[
     "det", "all", "number", "ordinal", "color", "shade", "size", "superlative", "comparative",
     "place", "motion", "direction", "event", "relation", "order", "part", "not", "without",
     "except", "who", "be", "and", "or", "comma", "of", "than", "with", "in", "preposition",
-    "thing", "rest", "modal", "then", "filler", "fold", "camera", "adverb", "ranked place",
+    "generic", "rest", "modal", "then", "filler", "fold", "camera", "adverb", "ranked place",
 ]  # fmt: skip
 
 
@@ -422,10 +422,10 @@ _WORDS: dict[Kind, dict[str, str]] = {
                "but, however, still in, while moving, yet, s, simply, clearly, same time, own, "
                "most prominent, steadily, smoothly, straight, kind, sort, type, relatively"},
 }  # fmt: skip
-_THINGS_SINGULAR = (
+_GENERIC_SINGULAR = (
     "object, thing, one, item, something, anything, what, shape, entity, target, figure"
 )
-_THINGS_PLURAL = "objects, things, ones, items, shapes, entities, targets, figures"
+_GENERIC_PLURAL = "objects, things, ones, items, shapes, entities, targets, figures"
 
 
 def _corners() -> dict[str, Entry]:
@@ -473,10 +473,10 @@ def lexicon() -> dict[str, Entry]:
                         )
     entries.update(_table("superlative", _SUPERLATIVES))
     entries.update(_table("comparative", _COMPARATIVES))
-    for word in _THINGS_SINGULAR.split(", "):
-        entries[word] = Entry("thing", "singular")
-    for word in _THINGS_PLURAL.split(", "):
-        entries[word] = Entry("thing", "plural")
+    for word in _GENERIC_SINGULAR.split(", "):
+        entries[word] = Entry("generic", "singular")
+    for word in _GENERIC_PLURAL.split(", "):
+        entries[word] = Entry("generic", "plural")
     for phrase in list(entries):
         if "center" in phrase:
             entries[phrase.replace("center", "centre")] = entries[phrase]

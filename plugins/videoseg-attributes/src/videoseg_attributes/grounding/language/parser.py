@@ -18,7 +18,6 @@ from videoseg_attributes.grounding.language.plan import (
     MotionIs,
     NounPhrase,
     Number,
-    Part,
     Place,
     PositionIs,
     QueryPlan,
@@ -27,6 +26,7 @@ from videoseg_attributes.grounding.language.plan import (
     RelationIs,
     RelationKind,
     SizeIs,
+    VideoPart,
     When,
 )
 from videoseg_attributes.grounding.language.reader import WordReader
@@ -52,7 +52,7 @@ _WEARABLE = frozenset(
 )
 _TOWARDS: dict[str, Direction] = {"left": "left", "right": "right", "top": "up", "bottom": "down"}
 _PHRASE_START = frozenset({"det", "number", "all", "color", "shade", "size", "superlative",
-                           "ordinal", "thing", "rest", None})  # fmt: skip
+                           "ordinal", "generic", "rest", None})  # fmt: skip
 
 
 def parse_query(text: str) -> QueryPlan:
@@ -81,7 +81,7 @@ def parse_query(text: str) -> QueryPlan:
     return QueryPlan(text, target, tuple(parser.unjudged), truncated)
 
 
-def spoken_span(text: str) -> Part | None:
+def spoken_span(text: str) -> VideoPart | None:
     """Return the part of the video that a sentence speaks of, or None if of no single part.
 
     Example:
@@ -91,7 +91,7 @@ def spoken_span(text: str) -> Part | None:
     tokens, _ = tokenize(text)
     for token in tokens:
         if token.entry is not None and token.entry.kind == "part":
-            return cast(Part, token.entry.value)
+            return cast(VideoPart, token.entry.value)
     if any(token.kind == "ordinal" for token in tokens):
         try:
             plan = parse_query(text)
@@ -135,7 +135,7 @@ class _Parser(WordReader):
             else:
                 self._known(builder, token, token.entry, context, depth)
         words = " ".join(token.words for token in self.tokens[first : self.position])
-        return builder.finished(words)
+        return builder.finish(words)
 
     def _closes(self, builder: PhraseBuilder, token: Token) -> bool:
         """Whether a nested description ends before this token."""
@@ -204,7 +204,7 @@ class _Parser(WordReader):
             case "order":
                 self._order(builder, token, entry, depth)
             case "part":
-                builder.add_when(When(words, part=cast(Part, entry.value)))
+                builder.add_when(When(words, part=cast(VideoPart, entry.value)))
             case "not":
                 self._negation(builder, token, depth)
             case "without":
@@ -225,7 +225,7 @@ class _Parser(WordReader):
                 self._of(builder, token, depth)
             case "preposition":
                 self._preposition(token, depth)
-            case "thing":
+            case "generic":
                 builder.set_head(plural=entry.value == "plural")
             case "rest":
                 builder.set_rest(words)
@@ -284,7 +284,7 @@ class _Parser(WordReader):
         first = self._nested("reference", depth)
         references = [first] if first is not None else []
         several = pair or (first is not None and first.judged)
-        if several and self.kind() == "and" and self.kind(1) in ("det", "color", "thing"):
+        if several and self.kind() == "and" and self.kind(1) in ("det", "color", "generic"):
             after = self.position
             self.position += 1
             second = self._nested("reference", depth)
@@ -350,7 +350,7 @@ class _Parser(WordReader):
         return event
 
     def _except(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
-        if token.words in ("but not", "and not") and self.kind() not in ("det", "thing"):
+        if token.words in ("but not", "and not") and self.kind() not in ("det", "generic"):
             builder.negate()
             return
         if token.words in ("all but", "everything but"):
@@ -425,7 +425,7 @@ class _Parser(WordReader):
             words = " ".join(item.words for item in self.tokens[self.position : self.position + 2])
             self.position += 2
             self.cannot_judge(f"{token.words} {words}", _THING)
-        elif self.kind() in ("det", None, "color", "number", "thing", "all"):
+        elif self.kind() in ("det", None, "color", "number", "generic", "all"):
             self._discard(token.words, depth, _THING)
 
     def _determiner(self, builder: PhraseBuilder, token: Token, depth: int) -> None:

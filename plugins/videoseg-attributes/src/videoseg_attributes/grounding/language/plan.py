@@ -19,7 +19,6 @@ __all__ = [
     "MotionIs",
     "NounPhrase",
     "Number",
-    "Part",
     "Phases",
     "Place",
     "PositionIs",
@@ -30,10 +29,11 @@ __all__ = [
     "RelationKind",
     "SizeIs",
     "Unjudged",
+    "VideoPart",
     "When",
 ]
 
-Part: TypeAlias = Literal["start", "middle", "end"]
+VideoPart: TypeAlias = Literal["start", "middle", "end"]
 Dimension: TypeAlias = Literal["area", "width", "height"]
 Direction: TypeAlias = Literal["left", "right", "up", "down", "towards", "away", "across"]
 Manner: TypeAlias = Literal[
@@ -79,7 +79,7 @@ class When:
     """
 
     words: str
-    part: Part | None = None
+    part: VideoPart | None = None
     order: Literal["after", "before", "while"] | None = None
     reference: NounPhrase | None = None
     event: Event | None = None

@@ -50,7 +50,7 @@ class Cursor:
         ahead = 0
         while self.kind(ahead) in ("color", "superlative", "shade", "size"):
             ahead += 1
-        return self.kind(ahead) in ("thing", None)
+        return self.kind(ahead) in ("generic", None)
 
     def list_goes_on(self) -> bool:
         """Whether a comma stands in a list such as "the red car, the blue car and the van"."""
@@ -122,7 +122,7 @@ class WordReader(Cursor):
     def _separate_description(self, ahead: int) -> bool:
         """Whether "and red ..." begins a new noun rather than a second color of this one."""
         previous = self.tokens[self.position - 2] if self.position >= 2 else None
-        return previous is not None and previous.kind == "thing" and self.kind(ahead + 1) is None
+        return previous is not None and previous.kind == "generic" and self.kind(ahead + 1) is None
 
     def shade(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
         """Read "dark" or "bright", by itself or before a color."""

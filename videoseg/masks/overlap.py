@@ -1,4 +1,4 @@
-"""Several masks made one."""
+"""Several masks together: intersection over union, union, and a picture of object ids."""
 
 from __future__ import annotations
 
@@ -8,10 +8,32 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.errors import ConfigError, ShapeError
-from videoseg.types.arrays import BoolArray, Size, as_masks
+from videoseg.types.arrays import BoolArray, Size, as_mask, as_masks
 from videoseg.types.rle import Rle
 
-__all__ = ["index_map", "union_of_rles"]
+__all__ = ["index_map", "iou", "union_of_rles"]
+
+
+def iou(first: BoolArray, second: BoolArray) -> float:
+    """Return intersection over union of two masks, in [0, 1]; 1 if both are empty.
+
+    Args:
+        first: Shape (H, W).
+        second: Shape (H, W).
+
+    Raises:
+        ShapeError: If a mask is not two-dimensional or the shapes differ.
+        ConfigError: If an array is not a mask; see ``videoseg.types.as_mask``.
+
+    Example:
+        >>> iou(np.array([[1, 1, 0]], bool), np.array([[0, 1, 1]], bool))
+        0.3333333333333333
+    """
+    first, second = as_mask(first, "the first mask"), as_mask(second, "the second mask")
+    if first.shape != second.shape:
+        raise ShapeError("the second mask", actual=second.shape, expected=str(first.shape))
+    union = int(np.count_nonzero(first | second))
+    return int(np.count_nonzero(first & second)) / union if union else 1.0
 
 
 def union_of_rles(rles: Sequence[Rle | None], *, size: Size) -> Rle:
@@ -56,7 +78,7 @@ def index_map(masks: Mapping[int, BoolArray], size: Size) -> npt.NDArray[np.uint
 
     Raises:
         ShapeError: If a mask has another size.
-        ConfigError: If an id does not fit into one byte, or a mask is none.
+        ConfigError: If an id does not fit into one byte, or an array is not a mask.
     """
     picture = np.zeros(size, np.uint8)
     checked = as_masks(masks, size)
