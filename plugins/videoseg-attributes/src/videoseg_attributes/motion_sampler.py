@@ -29,6 +29,15 @@ _SPANS: dict[Span, tuple[float, float]] = {
 }
 _PROFILE_WIDTH = 96  # pixels; enough to see something move, cheap to compare
 
+# Set by hand; not measured separately.
+_NAMED_CONFIDENCE, _SPREAD_CONFIDENCE = (
+    0.8,
+    0.4,
+)  # where the sentence says when; nothing stands out
+_CONFIDENCE_A_MEAN = 0.2  # for each time that the part moves as much as the average
+_UNIT_FLOOR = 0.25  # added to motion and sharpness in [0, 1], so that neither decides alone
+_STANDS_OUT, _SAME_ACTION = 1.5, 1.25  # times the mean motion
+
 
 class MotionSampler:
     """Context frames everywhere, detail frames where most moves, and a sharp keyframe there.
@@ -122,7 +131,7 @@ class MotionSampler:
             narrowed = Window(min(start, stop - 1), stop)
             return (
                 narrowed,
-                0.8,
+                _NAMED_CONFIDENCE,
                 f"The sentence speaks of the {span}: detail in frames {narrowed.start}-"
                 f"{narrowed.stop - 1}.",
             )
@@ -139,7 +148,7 @@ class MotionSampler:
         moved = np.array([_change(a, b) for a, b in zip(frames, following, strict=True)])
         sharp = np.array([_sharpness(frame) for frame in frames])
         # A blurred frame shows the most motion and the least detail: both are weighed.
-        score = (0.25 + _to_unit(moved)) * (0.25 + _to_unit(sharp))
+        score = (_UNIT_FLOOR + _to_unit(moved)) * (_UNIT_FLOOR + _to_unit(sharp))
         return positions[int(np.argmax(score))], "sharp, and something moves"
 
 
@@ -149,23 +158,27 @@ def _busiest_part(
     """Return the contiguous part with most motion, at least a quarter of the window."""
     count = len(profile)
     mean = float(profile.mean())
-    if count < 4 or mean <= 0 or float(profile.max()) < 1.5 * mean:
-        return window, 0.4, "Motion is spread evenly over the window: detail everywhere."
+    if count < 4 or mean <= 0 or float(profile.max()) < _STANDS_OUT * mean:
+        return (
+            window,
+            _SPREAD_CONFIDENCE,
+            "Motion is spread evenly over the window: detail everywhere.",
+        )
     length = max(count // 4, 1)
     totals = np.convolve(profile, np.ones(length), mode="valid")
     first = int(np.argmax(totals))
     last = first + length - 1
     # Neighbouring positions that move as much belong to the same action.
-    while first > 0 and profile[first - 1] > 1.25 * mean:
+    while first > 0 and profile[first - 1] > _SAME_ACTION * mean:
         first -= 1
-    while last < count - 1 and profile[last + 1] > 1.25 * mean:
+    while last < count - 1 and profile[last + 1] > _SAME_ACTION * mean:
         last += 1
     stop = positions[last + 1] if last < count - 1 else window.stop
     narrowed = Window(positions[first], max(stop, positions[first] + 1))
     inside = float(profile[first : last + 1].mean()) / mean
     return (
         narrowed,
-        float(min(1.0, 0.4 + 0.2 * inside)),
+        float(min(1.0, _SPREAD_CONFIDENCE + _CONFIDENCE_A_MEAN * inside)),
         f"Most moves in frames {narrowed.start}-{narrowed.stop - 1} "
         f"({inside:.1f} times the average of the window).",
     )

@@ -39,6 +39,13 @@ __all__ = ["AttributesGrounder"]
 
 _LONG_WINDOW = 1200  # frames; beyond, a survey is too sparse to follow anything
 
+# Set by hand on the drawn clips; not measured separately.
+_CUT_WEIGHT = 0.6  # for a frame on which the candidate touches the border
+_NEARLY_ALL = 0.9  # of the window: a closer look at this much would show nothing new
+_UNJUDGED_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
+_ABSENT_CONFIDENCE = 0.7  # of "not in this video", where candidates were found
+_SAME_CANDIDATE = 0.45  # intersection over union of a candidate in two surveys
+
 
 class AttributesGrounder:
     """Finds what a sentence describes by what can be measured, without a model.
@@ -143,13 +150,15 @@ class AttributesGrounder:
             moments = [int(track.frames[track.first]) for track in tracks]
         reach = max(4, len(survey.window) // 6)
         best = max(tracks, key=lambda track: float(track.areas.max()))
-        keyframe = int(best.frames[int(np.argmax(np.where(best.cut, 0.6, 1.0) * best.areas))])
+        keyframe = int(
+            best.frames[int(np.argmax(np.where(best.cut, _CUT_WEIGHT, 1.0) * best.areas))]
+        )
         start = max(survey.window.start, min(*moments, keyframe + reach) - reach)
         stop = min(survey.window.stop, max(*moments, keyframe - reach) + reach + 1)
         window = Window(start, max(stop, start + 1))
         if keyframe not in window:
             keyframe = _find_clearest(best, window)
-        if len(window) >= 0.9 * len(survey.window):
+        if len(window) >= _NEARLY_ALL * len(survey.window):
             window = _window_around(survey.window, keyframe, reach * 2)
         called = ", ".join(track.name for track in tracks)
         text = (
@@ -209,9 +218,9 @@ class AttributesGrounder:
         linguistic = join_texts(describe_plan(plan), *select_texts(resolution, "linguistic"))
         confidence = float(np.mean([choice.score for choice in choices]))
         if not plan.target.judged:
-            confidence = 0.3 * confidence
+            confidence = _UNJUDGED_CONFIDENCE * confidence
         elif resolution.doubtful or plan.unjudged:
-            confidence *= 0.7
+            confidence *= _DOUBTFUL_CONFIDENCE
         return Grounding(
             keyframe,
             prompts,
@@ -255,7 +264,7 @@ class AttributesGrounder:
                 spatial=spatial,
                 linguistic=linguistic,
             ),
-            confidence=0.7 if overview.tracks else 0.5,
+            confidence=_ABSENT_CONFIDENCE if overview.tracks else 0.5,
             warnings=warnings,
         )
 
@@ -307,7 +316,7 @@ def _match_candidates(
     found: list[Choice] = []
     taken: set[int] = set()
     for choice in choices:
-        best, best_overlap = None, 0.45
+        best, best_overlap = None, _SAME_CANDIDATE
         for track in dense.tracks:
             if track.candidate_id in taken:
                 continue

@@ -118,7 +118,7 @@ _LONGEST_TURN = 2  # surveyed frames between the end of one and the start of the
 
 
 def merge_fragments(survey: Survey, tracks: Sequence[MeasuredCandidate]) -> Survey:
-    """Return the survey with the pieces of one thing join_texts; the same survey if there are none.
+    """Merge candidates that are one object, seen in turns; the same survey if there are none.
 
     Args:
         survey: The survey.

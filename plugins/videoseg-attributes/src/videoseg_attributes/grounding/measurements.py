@@ -22,6 +22,28 @@ Side: TypeAlias = Literal["left", "right", "up", "down"]
 
 _COLOR_FRAMES = 8  # frames whose pixels are counted for a candidate's colors
 _LOWEST_SIZE = 0.35  # of its usual size; below, it is mostly hidden or out of the picture
+# Thresholds, set by hand while looking at drawn clips and at the seven real clips of
+# tests/benchmarks/attributes_mevis_mini.py; not measured separately. A pair is (low, high) of
+# ``ramp``. Areas are fractions of the frame.
+_KNOWN_VELOCITIES = 0.35  # of the frames: with fewer, the path is taken from the picture
+_WHOLE, _MOSTLY_WHOLE = 0.8, 0.4  # of the largest area around; of the visible frames
+_NEIGHBORS = 3  # surveyed frames to either side that count as around
+_USUAL_PERCENTILE = 75  # of areas and extents: half hidden and cut ones lie below
+_SCENERY_DISPLACEMENT, _SCENERY_SPAN = 0.03, 0.93  # diagonals; of the frame's width or height
+_SCENERY_PLAUSIBILITY, _SPECK_PLAUSIBILITY = 0.1, 0.2
+_STATIC_PROMINENCE, _STATIC_COMPACTNESS = (0.05, 0.3), (0.7, 1.0)  # of what stands still
+_STATIC_EVIDENCE = (0.3, 0.7)  # of both together
+_INSIDE = 0.3  # of the visible frames on which it may touch the border
+_SHARP_OUTLINE, _SHARP_CLARITY, _SHARP_PLAUSIBILITY = 0.95, 0.9, 0.9
+_SPECK_AREA, _SPECK_PROMINENCE = 0.003, 0.1  # clutter that shows on few frames
+_RIM_AREA, _RIM_OUTLINE, _RIM_WEIGHT = 0.01, 0.3, 0.4  # the rim of a shadow
+_SEEN, _MOVING_PROMINENCE = (0.05, 0.2), (0.1, 0.4)  # of the frames; of the best candidate
+_DWINDLED = 0.7  # of its usual size: less shows before or after it is away
+_LONG_GAP = 2  # surveyed frames
+_LIKELY_AWAY, _UNLIKELY_AWAY = 0.6, 0.25  # gaps that are short, or that nothing explains
+_LEAST_SPEED, _SPEED_SHARE, _SPEED_PERCENTILE = 0.02, 0.25, 80  # diagonals a second; of its fast
+_MOSTLY_AT_BORDER = 0.8  # of the visible frames
+_INNER_SHARE = 0.4  # of a mask that must remain without its rim
 
 
 def ramp(value: float, low: float, high: float) -> float:
@@ -88,7 +110,7 @@ class MeasuredCandidate:
         """Its usual size as a share of the frame, where it is seen whole."""
         whole = self.visible & ~self.cut
         areas = self.areas[whole if whole.sum() >= 2 else self.visible]
-        return float(np.percentile(areas, 75)) if len(areas) else 0.0
+        return float(np.percentile(areas, _USUAL_PERCENTILE)) if len(areas) else 0.0
 
     @cached_property
     def usual_area(self) -> float:
@@ -103,7 +125,7 @@ class MeasuredCandidate:
         if not len(boxes):
             return 0.0
         spans = boxes[:, 2 + axis] - boxes[:, axis]
-        return float(np.percentile(spans, 75)) * (self.aspect if axis == 0 else 1.0)
+        return float(np.percentile(spans, _USUAL_PERCENTILE)) * (self.aspect if axis == 0 else 1.0)
 
     def center(self, positions: BoolArray | None = None) -> tuple[float, float] | None:
         """Return its mean centre over some surveyed frames, or None if it is not there."""
@@ -128,7 +150,7 @@ class MeasuredCandidate:
         velocities = np.where(self.shown_whole[:, None], self.velocities, np.nan)[chosen]
         times = self.times[chosen]
         known = np.isfinite(velocities).all(axis=1)
-        if known.sum() < max(2, 0.35 * len(velocities)):
+        if known.sum() < max(2, _KNOWN_VELOCITIES * len(velocities)):
             return self.screen_path[
                 np.flatnonzero(np.isin(np.flatnonzero(self.visible), np.flatnonzero(chosen)))
             ]
@@ -145,12 +167,16 @@ class MeasuredCandidate:
 
         Where something passes in front, the centre of what shows moves although it does not.
         """
+        reach = _NEIGHBORS
         around = np.stack(
-            [np.roll(np.pad(self.areas, 3), shift)[3:-3] for shift in range(-3, 4)]
+            [
+                np.roll(np.pad(self.areas, reach), shift)[reach:-reach]
+                for shift in range(-reach, reach + 1)
+            ]
         ).max(axis=0)
-        whole = self.visible & (self.areas >= 0.8 * around)
+        whole = self.visible & (self.areas >= _WHOLE * around)
         return np.asarray(
-            whole if whole.sum() >= max(3, 0.4 * self.visible.sum()) else self.visible
+            whole if whole.sum() >= max(3, _MOSTLY_WHOLE * self.visible.sum()) else self.visible
         )
 
     @cached_property
@@ -226,22 +252,24 @@ class MeasuredCandidate:
             return 0.0
         boxes = np.nanmedian(self.boxes[self.visible], axis=0)
         spans = max(float(boxes[2] - boxes[0]), float(boxes[3] - boxes[1]))
-        if self.displacement < 0.03 and spans > 0.93:
-            return 0.1
-        evidence = ramp(self.prominence, 0.05, 0.3) + ramp(self.compactness, 0.7, 1.0)
-        thing = self.outline * ramp(evidence, 0.3, 0.7)
-        inside = float(self.cut[self.visible].mean()) < 0.3
-        if inside and self.outline > 0.95 and self.clarity > 0.9:
+        if self.displacement < _SCENERY_DISPLACEMENT and spans > _SCENERY_SPAN:
+            return _SCENERY_PLAUSIBILITY
+        evidence = ramp(self.prominence, *_STATIC_PROMINENCE)
+        evidence += ramp(self.compactness, *_STATIC_COMPACTNESS)
+        static = self.outline * ramp(evidence, *_STATIC_EVIDENCE)
+        inside = float(self.cut[self.visible].mean()) < _INSIDE
+        if inside and self.outline > _SHARP_OUTLINE and self.clarity > _SHARP_CLARITY:
             # Outlined sharply all around on every frame, whatever its shape (a star).
-            thing = max(thing, 0.9)
-        speck = self.size < 0.003 and self.prominence < 0.1 and self.visible.mean() < 0.5
-        if speck:
-            return 0.2
+            static = max(static, _SHARP_PLAUSIBILITY)
+        small = self.size < _SPECK_AREA and self.prominence < _SPECK_PROMINENCE
+        if small and self.visible.mean() < 0.5:
+            return _SPECK_PLAUSIBILITY
         # The rim of a shadow moves, too: it is small, and its outline is neither sharp nor steady.
-        rim = self.size < 0.01 and self.outline < 0.3
-        seen = ramp(float(self.visible.mean()), 0.05, 0.2)
-        mover = ramp(self.prominence, 0.1, 0.4) * seen * (0.4 if rim else 1.0)
-        return 1.0 - (1.0 - mover) * (1.0 - thing)
+        rim = self.size < _RIM_AREA and self.outline < _RIM_OUTLINE
+        seen = ramp(float(self.visible.mean()), *_SEEN)
+        mover = ramp(self.prominence, *_MOVING_PROMINENCE) * seen
+        mover *= _RIM_WEIGHT if rim else 1.0
+        return 1.0 - (1.0 - mover) * (1.0 - static)
 
     # -- when it is there --------------------------------------------------------------------
 
@@ -283,11 +311,11 @@ class MeasuredCandidate:
         What leaves or is hidden shows less of itself before or after, or touches the border.
         """
         beside = [position for position in (start - 1, stop) if 0 <= position < len(self.areas)]
-        dwindles = any(self.areas[position] < 0.7 * self.size for position in beside)
+        dwindles = any(self.areas[position] < _DWINDLED * self.size for position in beside)
         explained = dwindles or any(self.at_border(position) for position in beside)
-        if stop - start >= 2:
-            return 1.0 if explained else 0.6
-        return 0.6 if explained else 0.25
+        if stop - start >= _LONG_GAP:
+            return 1.0 if explained else _LIKELY_AWAY
+        return _LIKELY_AWAY if explained else _UNLIKELY_AWAY
 
     def at_border(self, position: int) -> bool:
         """Whether it touches the border there, or one surveyed frame beside."""
@@ -298,8 +326,8 @@ class MeasuredCandidate:
         """Return on which surveyed frames it goes somewhere, shape (P,)."""
         speeds = np.hypot(*self.velocities.T)
         known = speeds[np.isfinite(speeds)]
-        usual = float(np.percentile(known, 80)) if len(known) else 0.0
-        return np.asarray(np.nan_to_num(speeds) > max(0.02, 0.25 * usual))
+        usual = float(np.percentile(known, _SPEED_PERCENTILE)) if len(known) else 0.0
+        return np.asarray(np.nan_to_num(speeds) > max(_LEAST_SPEED, _SPEED_SHARE * usual))
 
     def nearest_position(self, frame: int) -> int:
         """Return the position of the visible surveyed frame nearest to a frame."""
@@ -366,7 +394,9 @@ def _measure_candidate(
         outline=outline_score(
             float(np.mean(look.contrasts)),
             _relative_changes(areas),
-            at_border=bool(np.mean(np.array(candidate.cut_by_border)[areas > 0]) > 0.8),
+            at_border=bool(
+                np.mean(np.array(candidate.cut_by_border)[areas > 0]) > _MOSTLY_AT_BORDER
+            ),
         ),
         compactness=float(np.mean(look.solidities)),
     )
@@ -437,4 +467,4 @@ def _erode_rim(mask: BoolArray) -> BoolArray:
     import cv2
 
     inner = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    return inner if inner.sum() >= 0.4 * mask.sum() else mask
+    return inner if inner.sum() >= _INNER_SHARE * mask.sum() else mask

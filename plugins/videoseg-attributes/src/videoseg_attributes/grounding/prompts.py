@@ -153,7 +153,9 @@ def shown_on_frames(candidate: Candidate) -> FloatArray:
     usual = float(np.median(areas[areas > 0]))
     large = float(np.percentile(areas[areas > 0], 90))
     # Far above the usual area a mask has run into its surroundings more often than grown.
-    sensible = np.minimum(areas / large, 1.0) * np.minimum(1.0, 1.6 * usual / np.maximum(areas, 1))
+    sensible = np.minimum(areas / large, 1.0) * np.minimum(
+        1.0, _RUN_OVER * usual / np.maximum(areas, 1)
+    )
     border = np.where(candidate.cut_by_border, _CUT_BY_BORDER, 1.0)
     clarity = np.array(candidate.clarity) if candidate.clarity else np.ones(len(areas))
     shown: FloatArray = sensible * border * clarity * _steadiness(areas)
@@ -222,12 +224,15 @@ def _negative_points(mask: BoolArray, others: Sequence[BoolArray]) -> tuple[Poin
     if points:
         return tuple(points)
     # Nothing to confuse it with: the deepest place of the band around it.
-    reach = max(4.0, 0.25 * float(np.sqrt(mask.sum())))
+    reach = max(_BAND_LEAST, _BAND * float(np.sqrt(mask.sum())))
     band = (away > 1) & (away <= 2 * reach)
     return inner_points(band)
 
 
 _SHOWN_TOGETHER = 0.3  # of how well its own best frame shows a candidate
+_RUN_OVER = 1.6  # of its usual area: a larger mask has run into its surroundings
+_BAND_LEAST, _BAND = 4.0, 0.25  # pixels; of the square root of the area
+_PREFERRED_COST = 0.3  # of how well a frame shows it, at the far end of the survey
 
 
 def choose_positions(
@@ -247,7 +252,7 @@ def choose_positions(
     if preferred_frame is not None:
         frames = np.array(survey.frames, dtype=np.float64)
         reach = max(1.0, float(np.ptp(frames)))
-        together = together * (1 - 0.3 * np.abs(frames - preferred_frame) / reach)
+        together = together * (1 - _PREFERRED_COST * np.abs(frames - preferred_frame) / reach)
     best = int(np.argmax(together))
     return tuple(
         best if own[best] >= _SHOWN_TOGETHER * own.max() else int(np.argmax(own)) for own in shown

@@ -50,6 +50,7 @@ _DOUBTFUL = 0.4  # the best candidate is still taken down to this, if nothing fi
 _SALIENCY_WEIGHT = 0.35  # how far saliency decides between candidates that fit alike
 _SIDES = {"left": (0, -1), "right": (0, 1), "top": (1, -1), "bottom": (1, 1)}
 _FURTHER_WEIGHT, _LEAST_FURTHER = 3.0, 0.3  # for being that share of the frame less far there
+_AFTER_FROM, _AFTER_FULLY = -0.5, 0.6  # surveyed frames between two events
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +308,7 @@ class Resolver:
             return Verdict(together, f"{reference.name} is there {together:.2f} of its time")
         ahead = later if when.order == "after" else -later
         return Verdict(
-            ramp(ahead, -0.5, 0.6),
+            ramp(ahead, _AFTER_FROM, _AFTER_FULLY),
             f"{abs(later):.1f} surveyed frames {'after' if later > 0 else 'before'} "
             f"{reference.name} {event}",
         )

@@ -14,6 +14,30 @@ from videoseg_attributes.grounding.measurements import MeasuredCandidate, ramp
 
 __all__ = ["Contacts", "measure_distance", "score_relation"]
 
+# Thresholds, set by hand like those of ``constraint_scores``. Lengths are in units of the frame's
+# height, speeds in frame diagonals per second; a pair is (low, high) of ``ramp``.
+_TINY = 1e-6  # keeps ratios finite
+_TOUCHING = 0.06  # gap above which nothing meets
+_TOUCH = (0.0, 0.05)  # how far below that
+_AHEAD_FROM, _AHEAD_OVER = 0.01, 0.1  # distance along the named side: from, and over how much
+_STRAIGHT_FROM, _STRAIGHT_OVER = 0.3, 0.5  # ... and its ratio to the distance across
+_NEAR_LIMIT = 1.2  # nothing farther away is near
+_NEAR = (0.0, 0.9)  # how far within that limit
+_NEAREST = (0.4, 1.0)  # gap of the nearest candidate over the gap of this one
+_GAP_NOISE = 0.02  # added to both gaps of that ratio
+_NEVER_OVERLAPPED = 0.1  # score of "hides" where no overlap was seen
+_SEEMS_NEARER, _SEEMS_NEARER_WEIGHT = (-0.1, 0.2), 0.75  # ``estimate_nearness`` alone is weak
+_BETWEEN_MARGIN = 0.15  # of the line between both, at either end
+_CLOSING = (0.0, 0.15)  # how much a gap shrinks (or grows) over the survey
+_OWN_SPEED = (-0.005, 0.02)  # its own speed towards (or away from) the other
+_LEAST_SPEEDS = 1e-5  # product of two speeds below which they have no common direction
+_LEAST_SHARED = 3  # surveyed frames that must show both
+_SAME_WAY = (0.2, 0.8)  # cosine between both directions
+_NOT_BEHIND = 0.2  # score of "follows" for what is ahead
+_SPEED_NOISE = 0.005  # added to both speeds that are compared
+_FURTHER = (-0.04, 0.06)  # difference of the centers, fraction of the frame
+_RATIO = (-0.15, 0.2)  # log of the ratio of two sizes, heights, widths or speeds
+
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
@@ -92,7 +116,7 @@ def _score_one(
             return _score_depth(reference, track, contacts, strict=relation == "hidden by")
         case "meets":
             gap = float(_gaps(track, reference, positions).min(initial=np.inf))
-            return Verdict(ramp(0.06 - gap, 0.0, 0.05), f"nearest gap {gap:.2f} of the height")
+            return Verdict(ramp(_TOUCHING - gap, *_TOUCH), f"nearest gap {gap:.2f} of the height")
         case "inside":
             return _score_inside(track, reference, positions)
         case "approaches" | "recedes from" | "follows":
@@ -115,8 +139,8 @@ def _score_side(
     sign = 1.0 if relation in ("right of", "below") else -1.0
     along = sign * offsets[:, axis]
     across = np.abs(offsets[:, 1 - axis])
-    ahead = np.clip((along - 0.01) / 0.1, 0, 1)
-    straight = np.clip((along / (across + 1e-6) - 0.3) / 0.5, 0, 1)
+    ahead = np.clip((along - _AHEAD_FROM) / _AHEAD_OVER, 0, 1)
+    straight = np.clip((along / (across + _TINY) - _STRAIGHT_FROM) / _STRAIGHT_OVER, 0, 1)
     score = float(np.mean(np.minimum(ahead, straight)))
     return Verdict(score, f"{np.median(along):+.2f} of the height {relation} {reference.name}")
 
@@ -136,12 +160,13 @@ def _score_nearness(
         measure_distance(other, reference, positions) for other in others if other is not reference
     ]
     known = [value for value in known if np.isfinite(value)]
-    close = ramp(1.2 - mine, 0.0, 0.9)
+    close = ramp(_NEAR_LIMIT - mine, *_NEAR)
     if relation == "far from":
         return Verdict(1 - close, measured)
     # "Next to" is said of the nearest, even where it is not very near.
     nearest = min(known, default=mine)
-    return Verdict(min(close, ramp((nearest + 0.02) / (mine + 0.02), 0.4, 1.0)), measured)
+    ratio = (nearest + _GAP_NOISE) / (mine + _GAP_NOISE)
+    return Verdict(min(close, ramp(ratio, *_NEAREST)), measured)
 
 
 def _score_depth(
@@ -152,9 +177,12 @@ def _score_depth(
     if contacts.hides(behind, front):
         return Verdict(0.0, f"{behind.name} was seen to hide part of {front.name}")
     if strict:
-        return Verdict(0.1, f"{front.name} and {behind.name} were not seen to overlap")
+        return Verdict(
+            _NEVER_OVERLAPPED, f"{front.name} and {behind.name} were not seen to overlap"
+        )
     ahead = estimate_nearness(front) - estimate_nearness(behind)
-    return Verdict(0.75 * ramp(ahead, -0.1, 0.2), f"{front.name} seems {ahead:+.2f} nearer")
+    score = _SEEMS_NEARER_WEIGHT * ramp(ahead, *_SEEMS_NEARER)
+    return Verdict(score, f"{front.name} seems {ahead:+.2f} nearer")
 
 
 def _score_between(
@@ -166,10 +194,10 @@ def _score_between(
         return Verdict(0.0, f"never seen together with {first.name} and {second.name}")
     a, b = first.centers[both], second.centers[both]
     line, off = b - a, track.centers[both] - a
-    length = np.maximum(1e-6, (line**2).sum(axis=1))
+    length = np.maximum(_TINY, (line**2).sum(axis=1))
     along = (line * off).sum(axis=1) / length
     across = np.abs(line[:, 0] * off[:, 1] - line[:, 1] * off[:, 0]) / length
-    inside = np.clip((0.5 - np.abs(along - 0.5)) / 0.15, 0, 1)
+    inside = np.clip((0.5 - np.abs(along - 0.5)) / _BETWEEN_MARGIN, 0, 1)
     score = float(np.mean(np.minimum(inside, np.clip((1.0 - across) / 0.5, 0, 1))))
     return Verdict(score, f"{np.median(along):.2f} of the way from {first.name} to {second.name}")
 
@@ -192,26 +220,26 @@ def _score_heading(
     positions: BoolArray | None,
 ) -> Verdict:
     both = _find_shared(track, reference, positions)
-    if both.sum() < 3:
+    if both.sum() < _LEAST_SHARED:
         return Verdict(0.0, f"hardly seen together with {reference.name}")
     offsets = (reference.centers[both] - track.centers[both]) * (track.aspect, 1.0)
     gaps = np.hypot(*offsets.T)
     closing = float(gaps[0] - gaps[-1])
     # Its own motion counts: a stone approaches nobody.
     velocities = np.nan_to_num(track.velocities[both])
-    toward = (velocities * offsets).sum(axis=1) / np.maximum(1e-6, gaps)
+    toward = (velocities * offsets).sum(axis=1) / np.maximum(_TINY, gaps)
     own = float(np.mean(toward))
     measured = f"its gap to {reference.name} shrinks by {closing:.2f}, own pace {own:+.3f}"
     if relation == "recedes from":
-        return Verdict(min(ramp(-closing, 0.0, 0.15), ramp(-own, -0.005, 0.02)), measured)
+        return Verdict(min(ramp(-closing, *_CLOSING), ramp(-own, *_OWN_SPEED)), measured)
     if relation == "approaches":
-        return Verdict(min(ramp(closing, 0.0, 0.15), ramp(own, -0.005, 0.02)), measured)
+        return Verdict(min(ramp(closing, *_CLOSING), ramp(own, *_OWN_SPEED)), measured)
     theirs = np.nan_to_num(reference.velocities[both]).mean(axis=0)
     mine = velocities.mean(axis=0)
     speed = float(np.hypot(*mine) * np.hypot(*theirs))
-    same_way = float(mine @ theirs) / speed if speed > 1e-5 else 0.0
+    same_way = float(mine @ theirs) / speed if speed > _LEAST_SPEEDS else 0.0
     behind = float(offsets.mean(axis=0) @ mine)
-    score = min(ramp(same_way, 0.2, 0.8), 1.0 if behind > 0 else 0.2)
+    score = min(ramp(same_way, *_SAME_WAY), 1.0 if behind > 0 else _NOT_BEHIND)
     return Verdict(score, f"goes the way of {reference.name} ({same_way:+.2f}), {measured}")
 
 
@@ -233,19 +261,20 @@ def _score_comparison(
         case "wider than":
             mine, theirs, what = track.extent(0), reference.extent(0), "width"
         case "faster than" | "slower than":
-            mine, theirs, what = track.speed + 0.005, reference.speed + 0.005, "speed"
+            mine, theirs, what = track.speed, reference.speed, "speed"
+            mine, theirs = mine + _SPEED_NOISE, theirs + _SPEED_NOISE
         case "nearer than":
             mine, theirs, what = estimate_nearness(track), estimate_nearness(reference), "nearness"
         case _:
             axis = 0 if relation in ("further left than", "further right than") else 1
             sign = 1.0 if relation in ("further right than", "lower than") else -1.0
             ahead = sign * (center(track, axis) - center(reference, axis))
-            return Verdict(ramp(ahead, -0.04, 0.06), f"{ahead:+.2f} against {reference.name}")
-    ratio = float(np.log(max(mine, 1e-6) / max(theirs, 1e-6)))
+            return Verdict(ramp(ahead, *_FURTHER), f"{ahead:+.2f} against {reference.name}")
+    ratio = float(np.log(max(mine, _TINY) / max(theirs, _TINY)))
     if relation in ("smaller than", "shorter than", "slower than"):
         ratio = -ratio
     return Verdict(
-        ramp(ratio, -0.15, 0.2), f"{what} {mine:.3f} against {theirs:.3f} of {reference.name}"
+        ramp(ratio, *_RATIO), f"{what} {mine:.3f} against {theirs:.3f} of {reference.name}"
     )
 
 

@@ -39,6 +39,9 @@ _LIGHTNESS_BINS, _HUE_BINS = 16, 32
 _HUE_REACH = 60.0
 NUM_COLORS = _LIGHTNESS_BINS * _HUE_BINS * _HUE_BINS
 COLOR_SHAPE = (_LIGHTNESS_BINS, _HUE_BINS, _HUE_BINS)
+# Motion counts less towards the rim: weight there, and the Gaussian's widths as fractions of the
+# frame's height and width. From a study on six DAVIS clips.
+_RIM_WEIGHT, _CENTER_WEIGHT, _CENTER_HEIGHT, _CENTER_WIDTH = 0.3, 0.7, 0.45, 0.42
 
 
 def grid_size(size: Size, pixels: int) -> Size:
@@ -281,5 +284,7 @@ def _centre_weight(size: Size) -> FloatImage:
     y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height - 0.5
     x = (np.arange(width, dtype=np.float32)[None, :] + 0.5) / width - 0.5
     # Parallax and lens distortion make the rim of a frame seem to move by itself.
-    weight = 0.3 + 0.7 * np.exp(-0.5 * ((y / 0.45) ** 2 + (x / 0.42) ** 2))
+    weight = _RIM_WEIGHT + _CENTER_WEIGHT * np.exp(
+        -0.5 * ((y / _CENTER_HEIGHT) ** 2 + (x / _CENTER_WIDTH) ** 2)
+    )
     return weight.astype(np.float32)

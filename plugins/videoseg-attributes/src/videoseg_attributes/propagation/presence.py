@@ -11,7 +11,7 @@ from videoseg_attributes.vision.optical_flow import FloatImage
 
 __all__ = ["Presence"]
 
-# Part of the area it used to have below which an object counts as hidden.
+# Fraction of its former area below which an object counts as hidden.
 _HIDDEN_SHARE = 0.03
 # What is found again must have at least and at most these parts of the last good area.
 _MIN_RETURN, _MAX_RETURN = 0.12, 4.0
@@ -19,6 +19,15 @@ _MIN_RETURN, _MAX_RETURN = 0.12, 4.0
 _MIN_EVIDENCE = 1.5
 _MIN_SIMILARITY = 0.45
 _MIN_SIMILARITY_ANYWHERE = 0.6
+# Set by hand on the same clips. Areas are in cue pixels.
+_TINY_AREA, _LEAST_AREA, _SMALLEST_AREA = 4.0, 0.02, 1e-3
+_GROWTH_RATE, _SHRINK_RATE = 0.2, 0.03  # a frame
+_VELOCITY_KEPT, _VELOCITY_NEW, _VELOCITY_DECAY = 0.7, 0.3, 0.9  # a frame
+_EVIDENCE_LIMIT = 4.0  # nats
+_SEARCH_BLUR = 0.12  # of the square root of the area
+# How far a hidden object may be from where it was lost: of the square root of its area, in
+# reference pixels, and in reference pixels for each hidden frame.
+_REACH_OF_SIZE, _REACH_BASE, _REACH_A_FRAME = 1.5, 6.0, 1.5
 
 
 class Presence:
@@ -39,7 +48,7 @@ class Presence:
 
     def place(self, posterior: FloatImage, cues: FrameCues) -> None:
         """Start over from a given mask, (h, w) in [0, 1]."""
-        self._area = max(float(posterior.sum()), 1e-3)
+        self._area = max(float(posterior.sum()), _SMALLEST_AREA)
         self._centre = _centre_of(posterior)
         self._velocity = _velocity_of(posterior, cues)
         self.visible = True
@@ -52,17 +61,19 @@ class Presence:
         # Solid parts count, not the sum: a haze over the frame is not an object.
         area = float(posterior[solid].sum())
         # An object of a pixel or two on the cue grid may never be solid.
-        if self._area < 4.0:
+        if self._area < _TINY_AREA:
             area = max(area, float(posterior.sum()))
-        if area < _HIDDEN_SHARE * self._area or area < 0.02:
+        if area < _HIDDEN_SHARE * self._area or area < _LEAST_AREA:
             self.lose()
             return False
         # A shrinking object is followed slowly, so that being covered is not taken for
         # getting smaller.
-        rate = 0.2 if area > self._area else 0.03
+        rate = _GROWTH_RATE if area > self._area else _SHRINK_RATE
         self._area += rate * (area - self._area)
         self._centre = _centre_of(posterior)
-        self._velocity = 0.7 * self._velocity + 0.3 * _velocity_of(posterior, cues)
+        self._velocity = _VELOCITY_KEPT * self._velocity + _VELOCITY_NEW * _velocity_of(
+            posterior, cues
+        )
         return True
 
     def lose(self, *, everywhere: bool = False) -> None:
@@ -99,11 +110,14 @@ class Presence:
         self._hidden_frames += 1
         self._drift(cues)
         ratio = np.log(object_colors / background_colors)[cues.colors]
-        evidence = np.clip(ratio, -4.0, 4.0) * free + (free - 1.0) * 4.0
+        evidence = (
+            np.clip(ratio, -_EVIDENCE_LIMIT, _EVIDENCE_LIMIT) * free
+            + (free - 1.0) * _EVIDENCE_LIMIT
+        )
         # Specks of the right color are everywhere; an object is a patch of it.
-        sigma = max(0.5, 0.12 * float(np.sqrt(self._area)))
+        sigma = max(0.5, _SEARCH_BLUR * float(np.sqrt(self._area)))
         smoothed = np.asarray(cv2.GaussianBlur(evidence, (0, 0), sigma), dtype=np.float32)
-        smoothed[~self._plausible(cues)] = -4.0
+        smoothed[~self._plausible(cues)] = -_EVIDENCE_LIMIT
         count, labels, stats, _ = cv2.connectedComponentsWithStats(
             (smoothed > 0.5).astype(np.uint8), connectivity=8
         )
@@ -131,7 +145,7 @@ class Presence:
         if cues.flow is None or cues.residual is None or self._anywhere:
             return
         camera = np.median((cues.residual - cues.flow).reshape(-1, 2), axis=0)
-        self._velocity *= 0.9
+        self._velocity *= _VELOCITY_DECAY
         self._centre = self._centre + camera + self._velocity
 
     def _plausible(self, cues: FrameCues) -> BoolArray:
@@ -140,9 +154,10 @@ class Presence:
             return np.ones((height, width), dtype=bool)
         # It may have gone on, turned back or waited, so the circle grows with time.
         reach = (
-            1.5 * float(np.sqrt(self._area))
-            + 6.0 * self._unit
-            + self._hidden_frames * (1.5 * self._unit + float(np.hypot(*self._velocity)))
+            _REACH_OF_SIZE * float(np.sqrt(self._area))
+            + _REACH_BASE * self._unit
+            + self._hidden_frames
+            * (_REACH_A_FRAME * self._unit + float(np.hypot(*self._velocity)))
         )
         x = np.arange(width) - np.clip(self._centre[0], 0, width - 1)
         y = np.arange(height)[:, None] - np.clip(self._centre[1], 0, height - 1)

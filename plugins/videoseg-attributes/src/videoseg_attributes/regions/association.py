@@ -27,6 +27,9 @@ _OFF_PLACE = 3  # pixels by which that place may be off; what shows first is a t
 _LONGEST_HIDDEN = 8  # frames
 _FALLEN_APART = 0.45  # of its frames
 _DETAIL, _ALWAYS = 0.25, 0.8  # of the larger one's area; of its own frames
+_MOST_SHRUNK = 0.04  # of the usual area
+_GAP_REACH = 0.7  # how much the reach grows with each frame of a gap
+_PLACE_WEIGHT, _GAP_COST = 1.5, 0.05  # of being as far off as the reach; of each frame of a gap
 
 
 @dataclass(eq=False, slots=True)
@@ -213,7 +216,7 @@ def _association_cost(
     if color > _MOST_COLOR:
         return np.inf
     grown = part.area / max(chain.usual_area(), 1.0)
-    if grown > _MOST_GROWN or grown < 0.04:
+    if grown > _MOST_GROWN or grown < _MOST_SHRUNK:
         return np.inf
     cost = color / _COLOR_SCALE + 0.5 * abs(float(np.log(part.area / last.area)))
     if shots[part.position] != shots[last.position]:
@@ -221,6 +224,6 @@ def _association_cost(
     gap = part.position - last.position
     x, y = chain.expected(part.position)
     away = float(np.hypot(part.center[0] - x, part.center[1] - y)) / diagonal
-    reach = min(_LARGEST_REACH, _REACH * (1 + 0.7 * (gap - 1)))
+    reach = min(_LARGEST_REACH, _REACH * (1 + _GAP_REACH * (gap - 1)))
     # Where it was a moment ago, it is likely still: a long gap costs, too.
-    return cost + 1.5 * away / reach + 0.05 * (gap - 1) if away < reach else np.inf
+    return cost + _PLACE_WEIGHT * away / reach + _GAP_COST * (gap - 1) if away < reach else np.inf

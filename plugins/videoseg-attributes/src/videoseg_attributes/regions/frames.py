@@ -24,6 +24,8 @@ __all__ = ["SurveyFrame", "choose_frames", "cuts_of_window", "read_survey_frames
 
 _LONGEST_SIDE = 320
 _DENSE_CUT_SEARCH = 600  # longer windows are searched for cuts by halving
+_STILL_NOISE, _LEAST_NOISE = 0.1, 0.05  # pixels of the survey's grid a frame
+_NOISE_OF_MEDIAN = 2.0  # more than half of a frame is background
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -123,7 +125,9 @@ def _read(video: VideoSource, index: int) -> SurveyFrame:
         fields.append((step, residual_motion(flow, fit_camera_motion(flow))))
     if not fields:
         still = np.zeros((*size, 2), dtype=np.float32)
-        return SurveyFrame(index, image, to_lab(image), gray, still, still[..., 0].copy(), 0.1)
+        return SurveyFrame(
+            index, image, to_lab(image), gray, still, still[..., 0].copy(), _STILL_NOISE
+        )
     lengths = [np.hypot(field[..., 0], field[..., 1]) for _, field in fields]
     strength = np.asarray(np.min(lengths, axis=0), dtype=np.float32)
     residual = np.mean([step * field for step, field in fields], axis=0).astype(np.float32)
@@ -131,4 +135,4 @@ def _read(video: VideoSource, index: int) -> SurveyFrame:
 
 
 def _noise_of(strength: npt.NDArray[np.float32]) -> float:
-    return max(0.05, 2.0 * float(np.median(strength)))
+    return max(_LEAST_NOISE, _NOISE_OF_MEDIAN * float(np.median(strength)))

@@ -29,6 +29,12 @@ _LOWEST = 0.25  # pixels of the survey's grid a frame: slower is not called movi
 _SIZE_POWER = 0.25
 _BORDER_COST = 0.5
 _NESTED = 0.25
+_MOTION_WEIGHT, _MOTION_FLOOR, _MOTION_EVEN = 1.5, 0.03, 0.3  # odds are even at the last
+_EDGE_EPSILON = 1e-3  # guide variance below which the guided filter sees a flat region
+_FASTEST_FLOOR = 0.15  # pixels of the survey's grid a frame
+_LEAST_PIXELS = 6.0
+_LOWEST_OF_NOISE = 1.5
+_BAND = 0.35  # width of the band around a part, of the square root of its area
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -99,10 +105,10 @@ def motion_probability(
     result: list[FloatImage] = []
     for frame, cue, motion in zip(frames, cues, relative, strict=True):
         odds = cv2.blur(cue.look_up(moving, still), (3, 3)) + rarity
-        odds = odds + 1.5 * np.log((motion + 0.03) / 0.3)
+        odds = odds + _MOTION_WEIGHT * np.log((motion + _MOTION_FLOOR) / _MOTION_EVEN)
         sharp = (1 / (1 + np.exp(-odds))).astype(np.float32)
         guide = frame.image.astype(np.float32) / np.float32(255)
-        result.append(np.clip(guided_filter(guide, sharp, radius=4, epsilon=1e-3), 0, 1))
+        result.append(np.clip(guided_filter(guide, sharp, radius=4, epsilon=_EDGE_EPSILON), 0, 1))
     return result
 
 
@@ -131,7 +137,7 @@ def _relative_strength(frame: SurveyFrame) -> FloatImage:
     strength = cv2.GaussianBlur(frame.strength, (0, 0), 1.0)
     fastest = float(np.percentile(strength, 98))
     # A floor, so that the noise of a still frame is not stretched into motion.
-    relative = np.clip(strength / max(fastest + 0.15, 4 * frame.noise), 0, 1)
+    relative = np.clip(strength / max(fastest + _FASTEST_FLOOR, 4 * frame.noise), 0, 1)
     return np.asarray(relative, dtype=np.float32)
 
 
@@ -140,8 +146,8 @@ def _regions(
 ) -> list[tuple[BoolArray, tuple[int, int, int, int]]]:
     import cv2
 
-    smallest = max(6.0, _SMALLEST * level_map.size)
-    lowest = max(_LOWEST, 1.5 * frame.noise)
+    smallest = max(_LEAST_PIXELS, _SMALLEST * level_map.size)
+    lowest = max(_LOWEST, _LOWEST_OF_NOISE * frame.noise)
     regions = []
     for level in levels:
         above = (level_map > level).astype(np.uint8)
@@ -168,7 +174,7 @@ def _score(
 
     left, top, width, height = box
     area = int(mask[top : top + height, left : left + width].sum())
-    reach = max(6, round(0.35 * np.sqrt(area)))
+    reach = max(6, round(_BAND * np.sqrt(area)))
     rows = slice(max(0, top - reach), top + height + reach)
     columns = slice(max(0, left - reach), left + width + reach)
     patch = mask[rows, columns]

@@ -29,6 +29,10 @@ _CLEAR_OUTLINE = 0.85
 _STEADY, _STEADY_IF_SHARP = 0.4, 0.2  # of the frames
 _STILL_SALIENCY = 0.3  # of what moves
 _LEAST_SALIENCY = 0.02
+_SIZE_POWER = 0.25  # large objects stand out more, but much less than in proportion
+_OUTLINED_PROBABILITY = 0.6  # below what a tracker is sure of
+_NOTABLE_SIZE = 0.02  # of the frame: larger ones stand out no more
+_LEAST_SPEED = 0.02  # of the fastest; pixels of the survey's grid a frame, times its size
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -199,7 +203,7 @@ def _measure_motion(chain: OutlinedTrack, frames: Sequence[SurveyFrame]) -> floa
         max(0.0, float(np.median(frames[position].strength[part.mask])) - frames[position].noise)
         for position, part in chain.parts.items()
     ]
-    size = (chain.usual_area() / frames[0].gray.size) ** 0.25
+    size = (chain.usual_area() / frames[0].gray.size) ** _SIZE_POWER
     return float(np.sum(moved) / len(frames) * size)
 
 
@@ -236,12 +240,12 @@ def _from_outlined(
     usual = chain.usual_area()
     for position, part in chain.parts.items():
         # Below what a tracker is sure of: what moves in a region of one color is another.
-        probability[position] = np.float32(0.6) * part.mask
+        probability[position] = np.float32(_OUTLINED_PROBABILITY) * part.mask
         clarity[position] = part.outlined * min(1.0, part.area / usual)
     there = len(chain.parts) / len(frames)
-    size = min(1.0, (usual / (0.02 * frames[0].gray.size)) ** 0.25)
+    size = min(1.0, (usual / (_NOTABLE_SIZE * frames[0].gray.size)) ** _SIZE_POWER)
     standing = there * chain.outlined * size
-    moving = strength / fastest if fastest > 0.02 else 0.0
+    moving = strength / fastest if fastest > _LEAST_SPEED else 0.0
     if beside_movers:
         saliency = _STILL_SALIENCY * (0.5 * standing + 0.5 * standing * moving)
     else:

@@ -35,6 +35,12 @@ _MOST_PARTS = 12  # on one frame
 _MOST_PAIRS = 14
 _ENCLOSED_WORTH = 0.5  # of a region of one color; that one's mask is exact
 _RIM = 3  # pixels to either side at which the colors across an outline are compared
+_LIGHTNESS, _LIGHTNESS_LOST = 0.6, 0.42  # weight of lightness for greys; what vivid colors lose
+_GREY, _GREY_TO_VIVID, _CHROMA_LIMIT = 12, 20, 45  # Lab chroma
+_SIZE_POWER = 0.25  # a larger version of an object wins, unless its outline is less clear
+_LEAST_PIXELS = 9.0
+_TINY = 1e-3  # Lab chroma
+_SHARED = 0.15  # of a part: more, and another one shows the same
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -100,9 +106,9 @@ def surface_colors(frame: SurveyFrame) -> FloatImage:
     smooth = np.ascontiguousarray(cv2.medianBlur(frame.image, 5))
     lab = cv2.cvtColor(smooth.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)
     chroma = np.hypot(lab[..., 1], lab[..., 2])
-    vivid = np.clip((chroma - 12) / 20, 0, 1)
-    lightness = lab[..., 0] * (0.6 - 0.42 * vivid)
-    squeezed = 45 * np.tanh(chroma / 45) / np.maximum(chroma, 1e-3)
+    vivid = np.clip((chroma - _GREY) / _GREY_TO_VIVID, 0, 1)
+    lightness = lab[..., 0] * (_LIGHTNESS - _LIGHTNESS_LOST * vivid)
+    squeezed = _CHROMA_LIMIT * np.tanh(chroma / _CHROMA_LIMIT) / np.maximum(chroma, _TINY)
     return np.stack(
         [lightness, lab[..., 1] * squeezed, lab[..., 2] * squeezed], axis=-1, dtype=np.float32
     )
@@ -183,7 +189,7 @@ def _parts_of_frame(
             float(len(rows)),
         )
         # Of two versions of one thing, the larger one with as clear an outline is whole.
-        found.append((worth * outlined * float(len(rows)) ** 0.25, part))
+        found.append((worth * outlined * float(len(rows)) ** _SIZE_POWER, part))
     return _keep_disjoint(found, frame.lab)
 
 
@@ -204,7 +210,7 @@ def _regions(
     num, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     areas = stats[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
-    smallest = max(9.0, _SMALLEST * binary.size)
+    smallest = max(_LEAST_PIXELS, _SMALLEST * binary.size)
     regions = []
     # Texture falls into hundreds of specks of one color; a thing is among the largest.
     for label in np.argsort(-areas)[: min(num - 1, _MOST_REGIONS)]:
@@ -310,7 +316,7 @@ def _keep_disjoint(found: list[tuple[float, OutlinedPart]], lab: FloatImage) -> 
     kept: list[OutlinedPart] = []
     for _, part in sorted(found, key=lambda item: -item[0]):
         shared = [float((part.mask & other.mask).sum()) for other in kept]
-        if (not shared or max(shared) < 0.15 * part.area) and not _is_shadow(part, lab):
+        if (not shared or max(shared) < _SHARED * part.area) and not _is_shadow(part, lab):
             kept.append(part)
         if len(kept) == _MOST_PARTS:
             break

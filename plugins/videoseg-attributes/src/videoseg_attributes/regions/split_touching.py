@@ -26,6 +26,7 @@ _FITTING = 0.7  # of each thing's former shape must lie where the two are now
 _LEAST_SHOWN = 0.3  # of each thing's former area; less, and it may as well be hidden
 _EXPLAINED = 0.8  # of where the two are, by both former shapes
 _NEAR = 2.0  # pixels a shape may be off
+_AWAY_COST = 0.01  # of a shape's area, for each pixel away from its expected place
 
 _Shift: TypeAlias = tuple[int, int]
 
@@ -174,7 +175,7 @@ def _place_best(shape: BoolArray, expected: _Shift, worth: FloatArray) -> BoolAr
     scores = np.asarray(cv2.matchTemplate(around, piece, cv2.TM_CCORR))
     # Of places that are as good, the one nearest to where it is expected.
     away = np.hypot(*np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1])
-    scores = scores - np.float32(0.01) * float(piece.sum()) * away
+    scores = scores - np.float32(_AWAY_COST) * float(piece.sum()) * away
     down, right = np.unravel_index(int(scores.argmax()), scores.shape)
     return shift_mask(moved, int(right) - _REACH, int(down) - _REACH)
 

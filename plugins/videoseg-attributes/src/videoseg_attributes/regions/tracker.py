@@ -30,6 +30,22 @@ _SHRUNK = 0.12  # of the usual area: below this it is taken as gone
 _ALIKE = 0.6  # Hellinger distance of colors up to which a part may be the lost object
 _SMALLEST_PIECE = 0.1  # of the largest piece's area
 _LONGEST_FLOW_GAP = 15  # source frames; flow over longer gaps is not relied on
+_SEED_SURE = (0.05, 0.85)  # probability of the pixels around and inside a seed
+_SEED_OUTSIDE = 0.01
+_UNTRUSTED_BLUR, _PART_BLUR = 4.0, 1.5  # pixels; where flow is not trusted, and around parts
+_PART_INSIDE, _PART_OVERLAP = 0.6, 0.3  # of a part in the prediction; intersection over union
+_PART_SIZES = (0.35, 2.8)  # of the object's area, for a part that may be the lost object
+_PRIOR_LIMITS = (0.03, 0.97)
+_NEAR_PRIOR = 0.3  # probability from which a pixel counts as near
+_COVERED_WEIGHT = 0.4  # where parts cover the prediction, what lies outside them counts less
+_LEAST_COLOR = 0.15  # mean log ratio of the colors in a mask, or it has lost its object
+_AREA_KEPT, _AREA_NEW = 0.8, 0.2  # weights of the running area
+_IMPOSSIBLE = 5.5  # log odds at and below minus this are not refined
+_EDGE_EPSILON = 1e-3  # guide variance below which the guided filter sees a flat region
+_STRENGTH_RANGE = 40.0  # times the noise: faster motion shares a bin
+_NEAR_REACH = 0.2  # of the square root of the area
+_FAR_WEIGHT = 0.1  # of far background against near background
+_CERTAIN = (0.01, 0.99)  # limits of a probability before its logarithm is taken
 
 
 @dataclass(eq=False, slots=True)
@@ -132,8 +148,8 @@ class Tracker:
         frame, cue = self.frames[seed.position], self.cues[seed.position]
         soft = np.asarray(cv2.GaussianBlur(seed.mask.astype(np.float32), (0, 0), 2.0))
         near = _near(seed.mask)
-        inside = np.clip(soft, 0.05, 0.85)
-        prior: FloatImage = np.where(near, inside, 0.01).astype(np.float32)
+        inside = np.clip(soft, _SEED_SURE[0], _SEED_SURE[1])
+        prior: FloatImage = np.where(near, inside, _SEED_OUTSIDE).astype(np.float32)
         probability = prior
         bins = _strength_cue(frame)
         for _ in range(_SETTLING_ROUNDS):
@@ -203,7 +219,7 @@ class Tracker:
             return warp(current, flow, outside=0.0)
         carried = warp(current, flow_between.flow, outside=0.0)
         trust = flow_between.confidence * np.float32(0.5 if far else 1.0)
-        wide = np.asarray(cv2.GaussianBlur(carried, (0, 0), 4.0))
+        wide = np.asarray(cv2.GaussianBlur(carried, (0, 0), _UNTRUSTED_BLUR))
         return np.asarray(trust * carried + (1 - trust) * wide, dtype=np.float32)
 
     def _match_parts(
@@ -223,9 +239,9 @@ class Tracker:
             if expected is not None and not lost and expected.any():
                 shared = float((part.mask & expected).sum())
                 union = area + float(expected.sum()) - shared
-                if shared / area > 0.6 or shared / union > 0.3:
+                if shared / area > _PART_INSIDE or shared / union > _PART_OVERLAP:
                     mine.append(part)
-            elif 0.35 < area / max(model.area, 1.0) < 2.8:
+            elif _PART_SIZES[0] < area / max(model.area, 1.0) < _PART_SIZES[1]:
                 colors = self.cues[position].sample(part.mask.astype(np.float32))
                 if _hellinger(colors, model.color) < _ALIKE:
                     mine.append(part)
@@ -245,16 +261,16 @@ class Tracker:
         frame, cue = self.frames[position], self.cues[position]
         if prior is None or (lost and mine):
             prior = np.asarray(cv2.GaussianBlur(mine[0].mask.astype(np.float32), (0, 0), 2.0))
-        prior_odds = _logit(np.clip(prior, 0.03, 0.97))
-        near = _near(prior > 0.3)
+        prior_odds = _logit(np.clip(prior, _PRIOR_LIMITS[0], _PRIOR_LIMITS[1]))
+        near = _near(prior > _NEAR_PRIOR)
         color = cue.look_up(model.color, model.surroundings)
         odds = _PRIOR_WEIGHT * prior_odds + _COLOR_WEIGHT * color
         odds += _STRENGTH_WEIGHT * _strength_cue(frame).look_up(model.strength, model.quiet)
         if mine:
             together = np.any([part.mask for part in mine], axis=0)
-            soft = np.asarray(cv2.GaussianBlur(together.astype(np.float32), (0, 0), 1.5))
+            soft = np.asarray(cv2.GaussianBlur(together.astype(np.float32), (0, 0), _PART_BLUR))
             covered = float((together & (prior > 0.5)).sum()) / max(1, int((prior > 0.5).sum()))
-            odds += _PART_WEIGHT * (soft - np.float32(0.4 * covered))
+            odds += _PART_WEIGHT * (soft - np.float32(_COVERED_WEIGHT * covered))
             near |= _near(together)
         odds[~near] = -6
         odds[taken] = -6
@@ -264,7 +280,7 @@ class Tracker:
         if area < max(_SMALLEST * mask.size, _SHRUNK * model.area):
             return None
         # Carried into surroundings of its own color, a mask lives on without an object.
-        if float(color[mask].mean()) < (0.5 if lost else 0.15):
+        if float(color[mask].mean()) < (0.5 if lost else _LEAST_COLOR):
             return None
         return probability
 
@@ -281,7 +297,7 @@ class Tracker:
             scale = old.sum() / max(new.sum(), 1e-6)
             old *= 1 - _MODEL_RATE
             old += _MODEL_RATE * scale * new
-        model.area = 0.8 * model.area + 0.2 * float((probability > 0.5).sum())
+        model.area = _AREA_KEPT * model.area + _AREA_NEW * float((probability > 0.5).sum())
 
     def _refine(self, position: int, odds: FloatImage) -> FloatImage:
         import cv2
@@ -289,14 +305,17 @@ class Tracker:
         if position not in self._guides:
             image = self.frames[position].image
             self._guides[position] = image.astype(np.float32) / np.float32(255)
-        possible = (odds > -5.5).astype(np.uint8)
+        possible = (odds > -_IMPOSSIBLE).astype(np.uint8)
         left, top, width, height = cv2.boundingRect(possible)
         if width == 0 or height == 0:
             return np.zeros(odds.shape, dtype=np.float32)
         rows, columns = slice(top, top + height), slice(left, left + width)
         soft = 1 / (1 + np.exp(-cv2.blur(odds[rows, columns], (3, 3))))
         smooth = guided_filter(
-            self._guides[position][rows, columns], soft.astype(np.float32), radius=3, epsilon=1e-3
+            self._guides[position][rows, columns],
+            soft.astype(np.float32),
+            radius=3,
+            epsilon=_EDGE_EPSILON,
         )
         sharp = 1 / (1 + np.exp(-8 * (smooth - np.float32(0.5))))
         sharp[possible[rows, columns] == 0] = 0
@@ -308,7 +327,9 @@ class Tracker:
 
 
 def _strength_cue(frame: SurveyFrame) -> HistogramCue:
-    level = np.log1p(frame.strength / np.float32(frame.noise)) / np.float32(np.log1p(40.0))
+    level = np.log1p(frame.strength / np.float32(frame.noise)) / np.float32(
+        np.log1p(_STRENGTH_RANGE)
+    )
     bins = np.clip(level * _STRENGTH_BINS, 0, _STRENGTH_BINS - 1).astype(np.intp)
     return HistogramCue(bins, (_STRENGTH_BINS,), 2.0)
 
@@ -316,14 +337,14 @@ def _strength_cue(frame: SurveyFrame) -> HistogramCue:
 def _near(mask: BoolArray) -> BoolArray:
     import cv2
 
-    radius = max(6, round(0.2 * float(np.sqrt(mask.sum()))))
+    radius = max(6, round(_NEAR_REACH * float(np.sqrt(mask.sum()))))
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
     near: BoolArray = away <= radius
     return near
 
 
 def _background_weight(probability: FloatImage, near: BoolArray) -> FloatImage:
-    weight = np.where(near, np.float32(1.0), np.float32(0.1))
+    weight = np.where(near, np.float32(1.0), np.float32(_FAR_WEIGHT))
     return np.asarray(weight * np.square(1 - probability), dtype=np.float32)
 
 
@@ -340,6 +361,6 @@ def _coarse(counts: Histogram) -> Histogram:
 
 
 def _logit(probability: FloatImage) -> FloatImage:
-    safe = np.clip(probability, 0.01, 0.99)
+    safe = np.clip(probability, _CERTAIN[0], _CERTAIN[1])
     odds: FloatImage = np.log(safe / (1 - safe)).astype(np.float32)
     return odds

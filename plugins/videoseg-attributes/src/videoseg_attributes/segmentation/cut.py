@@ -236,6 +236,15 @@ def _check(prompt: Prompt, size: Size) -> None:
 _REACHES = (0.05, 0.09, 0.15, 0.24)  # tried half sizes, in frame diagonals
 _STILL = 0.6  # source pixels a frame; slower is not taken as motion
 _WHOLE_MOTION = 0.85
+_NEAR_TIE = 0.95  # of the best contrast: then the larger extent is taken
+_MOTION_BLUR = 1.5  # pixels of the motion's grid
+_OF_MOTION_HERE = 0.35  # of the motion under the points: what moves as much belongs to it
+_LEAST_MOVING = 0.0005  # of the frame
+_BOX_MARGIN = 0.05  # of the longer side
+_PART_OUTSIDE, _PART_INSIDE = 0.05, 0.9  # probability outside a moving part; added inside
+_CONTRAST_PAD, _CONTRAST_BAND = 0.2, 0.25  # of the box's side; of the root of the area
+_POINT_OUTSIDE, _POINT_INSIDE = 0.05, 0.85  # probability far from points; added under them
+_POINT_SPREAD = 0.55  # of the tried extent
 
 
 def cut_around_points(
@@ -263,7 +272,7 @@ def cut_around_points(
         cut = cut_region(image, motion, hint)
         score = measure_contrast(image, cut.mask, hint.box)
         # Near ties go to the larger extent: parts of an object stand out, too.
-        if best is None or score > 0.95 * best[0]:
+        if best is None or score > _NEAR_TIE * best[0]:
             best = (max(score, 1e-6), cut, hint.box)
     if best is None:
         raise AssertionError("at least one extent is tried")
@@ -286,29 +295,29 @@ def find_moving_part(
     strength = motion.strength()
     height, width = strength.shape
     to_source = np.hypot(size[0], size[1]) / np.hypot(height, width)
-    strength = np.asarray(cv2.GaussianBlur(strength, (0, 0), 1.5) * to_source, np.float32)
+    strength = np.asarray(cv2.GaussianBlur(strength, (0, 0), _MOTION_BLUR) * to_source, np.float32)
     rows = [min(height - 1, int(point.y * height / size[0])) for point in points]
     columns = [min(width - 1, int(point.x * width / size[1])) for point in points]
     here = float(np.median(strength[rows, columns]))
     if here < _STILL or here < 3 * float(np.median(strength)):
         return None
-    part = (strength > max(_STILL, 0.35 * here)).astype(np.uint8)
+    part = (strength > max(_STILL, _OF_MOTION_HERE * here)).astype(np.uint8)
     _, parts = cv2.connectedComponents(part)
     wanted = [label for label in np.unique(parts[rows, columns]) if label]
     chosen = np.isin(parts, wanted)
     share = float(chosen.mean())
-    if not 0.0005 <= share <= _WHOLE_MOTION:
+    if not _LEAST_MOVING <= share <= _WHOLE_MOTION:
         return None
     ys, xs = np.nonzero(chosen)
     factor_x, factor_y = size[1] / width, size[0] / height
     x1, x2 = xs.min() * factor_x, (xs.max() + 1) * factor_x
     y1, y2 = ys.min() * factor_y, (ys.max() + 1) * factor_y
-    margin = 0.05 * max(x2 - x1, y2 - y1)
+    margin = _BOX_MARGIN * max(x2 - x1, y2 - y1)
     box = Box(x1 - margin, y1 - margin, x2 + margin, y2 + margin).clipped(size)
     if box is None:
         return None
     soft = cv2.GaussianBlur(chosen.astype(np.float32), (0, 0), 2.0)
-    return np.asarray(0.05 + 0.9 * soft, dtype=np.float32), box
+    return np.asarray(_PART_OUTSIDE + _PART_INSIDE * soft, dtype=np.float32), box
 
 
 def measure_contrast(image: Frame, mask: BoolArray, box: Box) -> float:
@@ -319,13 +328,13 @@ def measure_contrast(image: Frame, mask: BoolArray, box: Box) -> float:
     """
     import cv2
 
-    pad = max(8, int(0.2 * max(box.width, box.height)))
+    pad = max(8, int(_CONTRAST_PAD * max(box.width, box.height)))
     top, left = max(0, int(box.y1) - pad), max(0, int(box.x1) - pad)
     patch = (slice(top, int(np.ceil(box.y2)) + pad), slice(left, int(np.ceil(box.x2)) + pad))
     inside = mask[patch]
     if not inside.any():
         return 0.0
-    radius = max(2, int(0.25 * np.sqrt(inside.sum())))
+    radius = max(2, int(_CONTRAST_BAND * np.sqrt(inside.sum())))
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
     around = (cv2.dilate(inside.astype(np.uint8), kernel) > 0) & ~inside
     if not around.any():
@@ -368,7 +377,8 @@ def _points_prior(size: Size, points: tuple[Point, ...], radius: float) -> Float
     x = (np.arange(grid[1]) + 0.5)[None, :] * size[1] / grid[1]
     y = (np.arange(grid[0]) + 0.5)[:, None] * size[0] / grid[0]
     nearest = np.min([np.hypot(x - p.x, y - p.y) for p in points], axis=0)
-    near: FloatImage = (0.05 + 0.85 * np.exp(-0.5 * np.square(nearest / (0.55 * radius)))).astype(
-        np.float32
-    )
+    near: FloatImage = (
+        _POINT_OUTSIDE
+        + _POINT_INSIDE * np.exp(-0.5 * np.square(nearest / (_POINT_SPREAD * radius)))
+    ).astype(np.float32)
     return near

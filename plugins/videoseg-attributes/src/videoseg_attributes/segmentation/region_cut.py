@@ -32,6 +32,17 @@ _POINT_REACH = 0.35  # of the box's longer side
 _MOVING_SHARE = 0.1  # of a box: below this the object counts as still
 _SMALLEST_PIECE = 0.05  # of the largest piece's area: smaller ones are dropped
 _NOISE = 0.3  # pixels a frame
+_HALF_PIXEL = 0.45  # a little less than half a working pixel
+_PLACE_WEIGHT = 0.25  # of the place's log odds once colors have been learned
+_STRONG_FLOOR = 0.15  # pixels a frame, added to the strongest motion in the box
+_OTSU_WEIGHT, _OTSU_OVER = 0.8, 0.25  # of Otsu's threshold; relative motion from -1 to 1
+_NOISE_OF_MEDIAN = 1.5  # noise over the median motion outside the box
+_MASK_BLUR, _SURE_INSIDE, _SURE_OUTSIDE = 1.5, 0.7, 0.3  # pixels; of a blurred mask
+_UNCERTAIN = 0.94  # of CERTAIN: evidence alone fixes no pixel
+_LEAST_MARGIN = 12.0  # source pixels
+_PLACE_PEAK, _PLACE_FALL = 1.2, 1.3  # log odds in the middle of a box, and their fall outwards
+_DISC_LEAST, _DISC = 1.5, 0.015  # working pixels; of the crop's longer side
+_PRIOR_LIMITS = (0.02, 0.98)  # limits of a probability before its logarithm is taken
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -159,10 +170,14 @@ def _gather(
     x = np.arange(width, dtype=np.float32)[None, :] + np.float32(0.5)
     y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5)
     # A box thinner than a working pixel still holds the pixel it falls into.
-    inside = (x > min(x1, np.floor(x1) + 0.45)) & (x < max(x2, np.ceil(x2) - 0.45))
-    inside = inside & (y > min(y1, np.floor(y1) + 0.45)) & (y < max(y2, np.ceil(y2) - 0.45))
+    inside = (x > min(x1, np.floor(x1) + _HALF_PIXEL)) & (x < max(x2, np.ceil(x2) - _HALF_PIXEL))
+    inside = (
+        inside
+        & (y > min(y1, np.floor(y1) + _HALF_PIXEL))
+        & (y < max(y2, np.ceil(y2) - _HALF_PIXEL))
+    )
     place = _middle(x, y, (x1, y1, x2, y2))
-    kept_place = np.float32(0.25 * _PLACE_KEPT) * place
+    kept_place = np.float32(_PLACE_WEIGHT * _PLACE_KEPT) * place
     if hint.prior is not None:
         prior = _full_frame_crop(hint.prior, crop, size)
         prior_odds = _logit(prior)
@@ -219,16 +234,20 @@ def _add_motion(evidence: _Evidence, fields: list[FloatImage], *, seeded: bool) 
         return
     separation = float(np.clip((strong - quiet) / (strong + _NOISE), 0, 1))
     if seeded:
-        relative = np.clip(lengths / (strong + 0.15), 0, 1)
+        relative = np.clip(lengths / (strong + _STRONG_FLOOR), 0, 1)
         levels = np.round(relative[inside] * 255).astype(np.uint8).reshape(-1, 1)
         otsu, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_OTSU)
-        moving = np.clip((relative - otsu / 255 * 0.8) / 0.25, -1, 1).astype(np.float32)
+        moving = np.clip((relative - otsu / 255 * _OTSU_WEIGHT) / _OTSU_OVER, -1, 1).astype(
+            np.float32
+        )
         seed = np.float32(_SEED_STRENGTH * separation) * moving
         evidence.start = evidence.start + seed
         evidence.fixed = evidence.fixed + np.float32(_SEED_KEPT) * seed
     for residual in fields:
         outside = np.hypot(residual[..., 0], residual[..., 1])[~inside]
-        noise = max(_NOISE, 1.5 * float(np.median(outside)) if outside.size else _NOISE)
+        noise = max(
+            _NOISE, _NOISE_OF_MEDIAN * float(np.median(outside)) if outside.size else _NOISE
+        )
         evidence.cues.append((_MOTION_WEIGHT / len(fields), motion_cue(residual, noise)))
 
 
@@ -237,15 +256,15 @@ def _relearn(
 ) -> FloatImage:
     import cv2
 
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.5)
-    foreground = (soft > 0.7).astype(np.float32)
-    background = surroundings + ((soft < 0.3) & possible)
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _MASK_BLUR)
+    foreground = (soft > _SURE_INSIDE).astype(np.float32)
+    background = surroundings + ((soft < _SURE_OUTSIDE) & possible)
     odds: FloatImage = evidence.log_odds(foreground, background) + (2 * soft - 1)
     return odds
 
 
 def _cut(odds: FloatImage, edges: Frame, possible: BoolArray, positive: BoolArray) -> BoolArray:
-    limited = np.clip(odds, -CERTAIN * 0.94, CERTAIN * 0.94)
+    limited = np.clip(odds, -CERTAIN * _UNCERTAIN, CERTAIN * _UNCERTAIN)
     limited[~possible] = -CERTAIN
     limited[positive] = CERTAIN
     return graph_cut(limited, edges, smoothness=_SMOOTHNESS)
@@ -253,7 +272,7 @@ def _cut(odds: FloatImage, edges: Frame, possible: BoolArray, positive: BoolArra
 
 def _crop_around(box: Box, size: tuple[int, int]) -> _Crop:
     longest = max(box.width, box.height)
-    margin = max(12.0, _MARGIN * longest)
+    margin = max(_LEAST_MARGIN, _MARGIN * longest)
     left, top = max(0, int(box.x1 - margin)), max(0, int(box.y1 - margin))
     right = min(size[1], int(np.ceil(box.x2 + margin)))
     bottom = min(size[0], int(np.ceil(box.y2 + margin)))
@@ -287,14 +306,16 @@ def _middle(x: FloatImage, y: FloatImage, box: tuple[float, float, float, float]
     x1, y1, x2, y2 = box
     u = (x - (x1 + x2) / 2) / max((x2 - x1) / 2, 0.5)
     v = (y - (y1 + y2) / 2) / max((y2 - y1) / 2, 0.5)
-    place: FloatImage = np.clip(1.2 * (1 - 1.3 * (u * u + v * v)), -2, 2).astype(np.float32)
+    place: FloatImage = np.clip(_PLACE_PEAK * (1 - _PLACE_FALL * (u * u + v * v)), -2, 2).astype(
+        np.float32
+    )
     return place
 
 
 def _discs(points: tuple[Point, ...], crop: _Crop) -> BoolArray:
     height, width = crop.size
     near = np.zeros(crop.size, dtype=bool)
-    radius = max(1.5, 0.015 * max(crop.size))
+    radius = max(_DISC_LEAST, _DISC * max(crop.size))
     x = np.arange(width)[None, :] + 0.5
     y = np.arange(height)[:, None] + 0.5
     for point in points:
@@ -322,6 +343,6 @@ def _sigmoid(odds: FloatImage) -> FloatImage:
 
 
 def _logit(probability: FloatImage) -> FloatImage:
-    safe = np.clip(probability, 0.02, 0.98)
+    safe = np.clip(probability, _PRIOR_LIMITS[0], _PRIOR_LIMITS[1])
     odds: FloatImage = np.log(safe / (1 - safe)).astype(np.float32)
     return odds

@@ -18,6 +18,8 @@ Histogram = npt.NDArray[np.float64]
 _LIGHTNESS_BINS, _COLOR_BINS, _COLOR_RANGE = 12, 24, 60.0
 _MOTION_BINS = 17
 _MOTION_RANGE = math.log1p(30.0)
+_FEWEST_SAMPLES = 50.0  # fewer are treated as that many, so that log ratios stay small
+_NEIGHBOR = 0.25  # weight of each neighboring bin in smoothing
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,7 +63,7 @@ class HistogramCue:
         num_first, num_second = float(foreground.sum()), float(background.sum())
         if num_first <= 0 or num_second <= 0:
             return np.zeros(self.bins.shape, dtype=np.float32)
-        floor = 0.5 / max(num_first, 50.0)
+        floor = 0.5 / max(num_first, _FEWEST_SAMPLES)
         first, second = (
             _smooth(counts) / total
             for counts, total in ((foreground, num_first), (background, num_second))
@@ -109,5 +111,5 @@ def _smooth(counts: Histogram) -> Histogram:
         before, at, after = (
             np.take(padded, range(first, first + size), axis=axis) for first in (0, 1, 2)
         )
-        counts = 0.25 * before + 0.5 * at + 0.25 * after
+        counts = _NEIGHBOR * before + 0.5 * at + _NEIGHBOR * after
     return counts

@@ -23,6 +23,10 @@ _SIDE = 96
 # two different scenes lie above 0.42 and 0.5. A cut inside one scene keeps its colors, so
 # it must show more clearly in the structure.
 _CUTS = ((0.28, 0.45), (0.15, 0.75))
+_LEVELS_OF_NOISE = 4.0  # gray levels added to a frame's own contrast
+_TINY = 1e-3  # gray levels
+_MEAN, _SPREAD, _MOST_GAIN = 128.0, 48.0, 2.0  # gray levels of an equalized frame; contrast gain
+_LARGEST_VALUE = 255.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -81,7 +85,7 @@ def cut_evidence(first: Thumbnail, second: Thumbnail) -> CutEvidence:
     moved = warp(before, flow)
     # Compared against the frame's own contrast; the few levels added keep noise on a flat
     # frame from counting as structure.
-    spread = float(np.mean(np.abs(target - target.mean()))) + 4.0
+    spread = float(np.mean(np.abs(target - target.mean()))) + _LEVELS_OF_NOISE
     unexplained = float(np.mean(np.abs(target - moved))) / spread
     return CutEvidence(color, min(1.0, unexplained))
 
@@ -89,8 +93,10 @@ def cut_evidence(first: Thumbnail, second: Thumbnail) -> CutEvidence:
 def _equalize(gray: GrayFrame) -> FloatImage:
     """Give every frame the same brightness and contrast: fades and flashes are not cuts."""
     values = gray.astype(np.float32)
-    gain = min(2.0, 48.0 / (float(values.std()) + 1e-3))
-    evened: FloatImage = np.clip((values - values.mean()) * np.float32(gain) + 128.0, 0.0, 255.0)
+    gain = min(_MOST_GAIN, _SPREAD / (float(values.std()) + _TINY))
+    evened: FloatImage = np.clip(
+        (values - values.mean()) * np.float32(gain) + _MEAN, 0.0, _LARGEST_VALUE
+    )
     return evened
 
 
