@@ -168,7 +168,7 @@ def _busiest_part(
     totals = np.convolve(profile, np.ones(length), mode="valid")
     first = int(np.argmax(totals))
     last = first + length - 1
-    # Neighbouring positions that move as much belong to the same action.
+    # Neighboring positions that move as much belong to the same action.
     while first > 0 and profile[first - 1] > _SAME_ACTION * mean:
         first -= 1
     while last < count - 1 and profile[last + 1] > _SAME_ACTION * mean:

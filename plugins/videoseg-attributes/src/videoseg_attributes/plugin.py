@@ -24,7 +24,7 @@ def videoseg_components() -> Iterable[Component]:
         "grounder",
         "attributes",
         "videoseg_attributes.grounding.grounder:AttributesGrounder",
-        summary="Judges colour, size, position, motion, time, number and relations; no nouns.",
+        summary="Judges color, size, position, motion, time, number and relations; no nouns.",
     )
     yield Component(
         "segmenter",
@@ -36,7 +36,7 @@ def videoseg_components() -> Iterable[Component]:
         "propagator",
         "flow",
         "videoseg_attributes.propagation.flow:FlowPropagator",
-        summary="Optical flow, colour and motion; objects compete for pixels.",
+        summary="Optical flow, color and motion; objects compete for pixels.",
         capabilities=PropagatorCapabilities(
             boxes=True, points=True, masks=True, corrections=True, live=True
         ),

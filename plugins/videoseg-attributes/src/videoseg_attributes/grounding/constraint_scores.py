@@ -199,13 +199,13 @@ def score_position(
     positions: BoolArray | None,
     others: Sequence[MeasuredCandidate] = (),
 ) -> Verdict:
-    """Judge by the candidate's mean centre over some surveyed frames."""
+    """Judge by the candidate's mean center over some surveyed frames."""
     center = track.center(positions)
     if center is None:
         return Verdict(0.0, "not there then")
     x, y = center
     scores = [_score_place(place, track, x, y, others) for place in constraint.places]
-    return Verdict(min(scores), f"centre at {x:.2f} of the width, {y:.2f} of the height")
+    return Verdict(min(scores), f"center at {x:.2f} of the width, {y:.2f} of the height")
 
 
 def _score_place(

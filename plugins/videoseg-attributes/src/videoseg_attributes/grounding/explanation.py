@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 PLAUSIBLE = 0.5
-"""What is less plausibly a thing is taken for background."""
+"""What is less plausibly an object is taken for background."""
 
 _LABEL_LENGTH = 60
 
@@ -113,7 +113,7 @@ def join_texts(*texts: str) -> str:
 def describe_placement(
     prompts: Sequence[Prompt], choices: Sequence[Choice], *, closer: bool
 ) -> str:
-    """Say where each object was localised, and which candidate it is.
+    """Say where each object was localized, and which candidate it is.
 
     Args:
         prompts: One for each object; an id is the object's place in the choices, from 1.

@@ -18,6 +18,12 @@ from videoseg_attributes.regions.survey import Candidate, Survey
 __all__ = ["MeasuredSurvey", "SurveyCache", "SurveyFunction", "merge_fragments"]
 
 _WINDOWS_KEPT = 4  # per video: an episode needs its whole window and one closer look
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
+_COMMON_FRAMES = 0.1  # of the shorter one's; more, and they are two objects side by side
+_COMMON_COLORS = 0.6  # common part of two color histograms, in [0, 1]
+_SAME_PLACE = 0.3  # intersection over union of the boxes where one takes over from the other
+_LONGEST_TURN = 2  # surveyed frames between the end of one and the start of the other
 
 
 class SurveyFunction(Protocol):
@@ -111,12 +117,6 @@ class SurveyCache:
         return made
 
 
-_COMMON_FRAMES = 0.1  # of the shorter one's; more, and they are two things side by side
-_COMMON_COLORS = 0.6
-_SAME_PLACE = 0.3  # intersection over union of the boxes where one takes over from the other
-_LONGEST_TURN = 2  # surveyed frames between the end of one and the start of the other
-
-
 def merge_fragments(survey: Survey, tracks: Sequence[MeasuredCandidate]) -> Survey:
     """Merge candidates that are one object, seen in turns; the same survey if there are none.
 
@@ -170,7 +170,7 @@ def _turns(one: MeasuredCandidate, other: MeasuredCandidate) -> list[float]:
             continue
         if last is not None and last[0] is not here:
             if position - last[1] > _LONGEST_TURN:
-                return []  # a thing that comes long after another has gone is another thing
+                return []  # an object that comes long after another has gone is another object
             overlaps.append(_iou(last[0].boxes[last[1]], here.boxes[position]))
         last = (here, position)
     return overlaps

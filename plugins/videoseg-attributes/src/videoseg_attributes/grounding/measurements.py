@@ -23,7 +23,7 @@ Side: TypeAlias = Literal["left", "right", "up", "down"]
 _COLOR_FRAMES = 8  # frames whose pixels are counted for a candidate's colors
 _LOWEST_SIZE = 0.35  # of its usual size; below, it is mostly hidden or out of the picture
 # Thresholds, set by hand while looking at drawn clips and at the seven real clips of
-# tests/benchmarks/attributes_mevis_mini.py; not measured separately. A pair is (low, high) of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately. A pair is (low, high) of
 # ``ramp``. Areas are fractions of the frame.
 _KNOWN_VELOCITIES = 0.35  # of the frames: with fewer, the path is taken from the picture
 _WHOLE, _MOSTLY_WHOLE = 0.8, 0.4  # of the largest area around; of the visible frames
@@ -69,7 +69,7 @@ class MeasuredCandidate:
         times: Their times in seconds, shape (P,).
         visible: Whether it is there, shape (P,).
         areas: Share of the frame covered, shape (P,); 0 where not there.
-        centers: Centre as shares of width and height, shape (P, 2); NaN where not there.
+        centers: Center as shares of width and height, shape (P, 2); NaN where not there.
         boxes: xyxy as shares of width and height, shape (P, 4); NaN where not there.
         cut: Whether it touches the border, shape (P,).
         velocities: Camera-free, in diagonals per second, shape (P, 2); NaN if unknown.
@@ -128,11 +128,11 @@ class MeasuredCandidate:
         return float(np.percentile(spans, _USUAL_PERCENTILE)) * (self.aspect if axis == 0 else 1.0)
 
     def center(self, positions: BoolArray | None = None) -> tuple[float, float] | None:
-        """Return its mean centre over some surveyed frames, or None if it is not there."""
+        """Return its mean center over some surveyed frames, or None if it is not there."""
         chosen = self.visible if positions is None else self.visible & positions
         if not chosen.any():
             return None
-        # Where only a sliver shows, the centre says little of where it is.
+        # Where only a sliver shows, the center says little of where it is.
         weights = self.areas[chosen]
         x, y = np.average(self.centers[chosen], axis=0, weights=weights)
         return float(x), float(y)
@@ -165,7 +165,7 @@ class MeasuredCandidate:
     def shown_whole(self) -> BoolArray:
         """Whether as much of it shows as shortly before and after, shape (P,).
 
-        Where something passes in front, the centre of what shows moves although it does not.
+        Where something passes in front, the center of what shows moves although it does not.
         """
         reach = _NEIGHBORS
         around = np.stack(
@@ -242,11 +242,11 @@ class MeasuredCandidate:
 
     @cached_property
     def plausibility(self) -> float:
-        """How plausible it is that people would speak of it as a thing, in [0, 1].
+        """How plausible it is that people would speak of it as an object, in [0, 1].
 
-        What stands out by its motion is a thing. What stands still has to be bounded like
+        What stands out by its motion is an object. What stands still has to be bounded like
         one, with a sharp and steady outline; it has to be compact or stand out, and it does
-        not cross the whole picture: walls, lawns and the sky are as steady as things are.
+        not cross the whole picture: walls, lawns and the sky are as steady as objects are.
         """
         if not self.visible.any():
             return 0.0
@@ -403,7 +403,7 @@ def _measure_candidate(
 
 
 def _relative_changes(areas: FloatArray) -> FloatArray:
-    """Return the relative change of the area between neighbouring frames that show it."""
+    """Return the relative change of the area between neighboring frames that show it."""
     before, after = areas[:-1], areas[1:]
     both = (before > 0) & (after > 0)
     largest = np.maximum(before[both], after[both])

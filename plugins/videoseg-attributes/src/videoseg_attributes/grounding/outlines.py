@@ -1,4 +1,4 @@
-"""Whether a region is bounded like a thing: a sharp, compact, steady outline."""
+"""Whether a region is bounded like an object: a sharp, compact, steady outline."""
 
 from __future__ import annotations
 

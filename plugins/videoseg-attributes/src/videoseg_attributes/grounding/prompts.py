@@ -26,13 +26,19 @@ __all__ = [
     "shown_on_frames",
 ]
 
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
 _SEARCH_MARGIN = 0.08  # of the rough mask's box, on each side
 _SOFTNESS = 1.5  # pixels of the survey by which its outline is off as a rule
 _REACH, _REACH_SHARE = 2.5, 0.1  # outside: as far as this it may be off at all
 _TRUST = 1.5  # in the rough mask, against the colors
-_LEAST_AGREEMENT = 0.5
-_NUM_NEGATIVE = 2
-_CUT_BY_BORDER = 0.6
+_LEAST_AGREEMENT = 0.5  # intersection over union of precise and rough mask
+_NUM_NEGATIVE = 2  # points for each prompt
+_CUT_BY_BORDER = 0.6  # weight of a frame on which the candidate touches the border
+_SHOWN_TOGETHER = 0.3  # of how well its own best frame shows a candidate
+_RUN_OVER = 1.6  # of its usual area: a larger mask has run into its surroundings
+_BAND_LEAST, _BAND = 4.0, 0.25  # half the width of the band: pixels; of the root of the area
+_PREFERRED_COST = 0.3  # of how well a frame shows it, at the far end of the survey
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -229,23 +235,17 @@ def _negative_points(mask: BoolArray, others: Sequence[BoolArray]) -> tuple[Poin
     return inner_points(band)
 
 
-_SHOWN_TOGETHER = 0.3  # of how well its own best frame shows a candidate
-_RUN_OVER = 1.6  # of its usual area: a larger mask has run into its surroundings
-_BAND_LEAST, _BAND = 4.0, 0.25  # pixels; of the square root of the area
-_PREFERRED_COST = 0.3  # of how well a frame shows it, at the far end of the survey
-
-
 def choose_positions(
     survey: Survey, candidates: Sequence[Candidate], *, preferred_frame: int | None = None
 ) -> tuple[int, ...]:
-    """Return for each candidate the surveyed frame on which it is best localised.
+    """Return for each candidate the surveyed frame on which it is best localized.
 
     All share one frame where there is one that shows each of them well.
 
     Args:
         survey: The survey.
         candidates: The chosen candidates, at least one.
-        preferred_frame: A frame index near which the choice should lie, other things equal.
+        preferred_frame: A frame index near which the choice should lie, other objects equal.
     """
     shown = np.stack([shown_on_frames(candidate) for candidate in candidates])
     together = shown.min(axis=0)

@@ -55,7 +55,7 @@ def measure_distance(
 ) -> float:
     """Return the usual gap between two candidates, in units of the frame's height.
 
-    Half from centre to centre and half from box to box: people use either.
+    Half from center to center and half from box to box: people use either.
     """
     both = _find_shared(track, other, positions)
     if not both.any():

@@ -20,7 +20,7 @@ __all__ = [
     "motion_model",
 ]
 
-NUM_MOTION_BINS = 24
+NUM_MOTION_BINS = 24  # of motion strength in [0, 1]; from the study named below
 # Fewer (weighted) pixels than this say nothing about a distribution of colors.
 _ENOUGH = 4.0
 # How the appearance of a class is learned. From a study on six DAVIS clips (blackswan, camel,
@@ -35,15 +35,19 @@ _LEAST_UNIT = 0.1  # cue pixels
 _UNKNOWN = 0.3  # below this memory of the background, its color is taken anew
 _SURE = 0.6  # posterior of pixels from which an object's motion is fitted
 _MISS_SCALE, _MISS_FLOOR = 1.5, 0.1  # of the median miss; cue pixels
-_LEAST_TRUST = 0.05
+_LEAST_TRUST = 0.05  # added to the confidence of the flow
 _RIDGE = (1e-4, 2e-3, 2e-3)  # keeps the fit of a small or flat object stable
+_MATCH = 10.0  # Lab distance of an unchanged background
+_RATE = 0.2  # a frame; of the background's memory
+_LIMIT = 3.0  # nats between objects that move differently
+_MAX_SAMPLES = 1500  # pixels for one fit
 
 
 class HistogramModel:
     """One histogram for each class (0 is background): what it was prompted with, and recently.
 
     Args:
-        shape: Shape of the histogram's bins; neighbours along an axis are smoothed together.
+        shape: Shape of the histogram's bins; neighbors along an axis are smoothed together.
         sigmas: Width of that smoothing along each axis, in bins.
         anchor_share: Share of the prompted appearance against the recent one, in [0, 1].
         rate: How fast the recent appearance follows, in [0, 1].
@@ -151,7 +155,7 @@ def motion_model() -> HistogramModel:
     """Return the model of motion strength.
 
     Learning it, rather than taking motion for a score, lets it fade where motion does not
-    separate the object: a still object among still things, or one of many that move.
+    separate the object: a still object among still objects, or one of many that move.
     """
     return HistogramModel(
         (NUM_MOTION_BINS,),
@@ -171,26 +175,22 @@ def motion_bins(motion: FloatImage) -> npt.NDArray[np.int32]:
 def _smooth(histogram: FloatImage, sigmas: tuple[float, ...]) -> FloatImage:
     for axis, sigma in enumerate(sigmas):
         side = float(np.exp(-0.5 / (sigma * sigma)))
-        centre = 1.0 / (1.0 + 2.0 * side)
-        smoothed = histogram * np.float32(centre)
+        center = 1.0 / (1.0 + 2.0 * side)
+        smoothed = histogram * np.float32(center)
         lower = [slice(None)] * histogram.ndim
         upper = [slice(None)] * histogram.ndim
         lower[axis], upper[axis] = slice(None, -1), slice(1, None)
-        neighbour = np.float32(centre * side)
-        smoothed[tuple(lower)] += neighbour * histogram[tuple(upper)]
-        smoothed[tuple(upper)] += neighbour * histogram[tuple(lower)]
+        neighbor = np.float32(center * side)
+        smoothed[tuple(lower)] += neighbor * histogram[tuple(upper)]
+        smoothed[tuple(upper)] += neighbor * histogram[tuple(lower)]
         histogram = smoothed
     return histogram
-
-
-_MATCH = 10.0
-_RATE = 0.2
 
 
 class StillBackground:
     """Keeps the background's colors in place while the camera moves.
 
-    It keeps masks from creeping over things that have the object's colors but do not move
+    It keeps masks from creeping over objects that have the object's colors but do not move
     with it: a hedge behind a dog, a shadow beside a car.
 
     Args:
@@ -248,15 +248,11 @@ def _lab(cues: FrameCues) -> FloatImage:
     return lab.astype(np.float32)
 
 
-_LIMIT = 3.0
-_MAX_SAMPLES = 1500
-
-
 def motion_layers(residual: FloatImage, confidence: FloatImage, carried: FloatImage) -> FloatImage:
     """Score each pixel for each object by how well it fits the object's own affine motion.
 
     Only objects are compared with one another. Object against background is left to the
-    learnt motion cue, since an affine motion fits a rigid camera much better than a body.
+    learned motion cue, since an affine motion fits a rigid camera much better than a body.
 
     Args:
         residual: Camera-free motion of each pixel, (h, w, 2).
@@ -275,14 +271,14 @@ def motion_layers(residual: FloatImage, confidence: FloatImage, carried: FloatIm
             continue
         step = max(1, len(rows) // _MAX_SAMPLES)
         rows, columns = rows[::step], columns[::step]
-        centre = (float(x[rows, columns].mean()), float(y[rows, columns].mean()))
+        center = (float(x[rows, columns].mean()), float(y[rows, columns].mean()))
         basis = np.stack(
-            [np.ones(len(rows)), x[rows, columns] - centre[0], y[rows, columns] - centre[1]],
+            [np.ones(len(rows)), x[rows, columns] - center[0], y[rows, columns] - center[1]],
             axis=1,
         )
         affine, spread = _fit(basis, residual[rows, columns], confidence[rows, columns])
         fitted = [
-            affine[0, axis] + affine[1, axis] * (x - centre[0]) + affine[2, axis] * (y - centre[1])
+            affine[0, axis] + affine[1, axis] * (x - center[0]) + affine[2, axis] * (y - center[1])
             for axis in (0, 1)
         ]
         miss = np.hypot(residual[..., 0] - fitted[0], residual[..., 1] - fitted[1])

@@ -31,7 +31,7 @@ __all__ = ["Competition", "CueWeights"]
 _REFERENCE_PIXELS = 25_600
 # Share above which background is not refined any more.
 _CERTAIN = 0.98
-# Overlap of a correction with the track below which they are taken for different things.
+# Overlap of a correction with the track below which they are taken for different objects.
 _SAME_OBJECT = 0.2
 _ABSENT_SCORE = -30.0  # of a hidden object
 _UNTRUSTED_BLUR = 4.0  # reference pixels, where flow is not trusted

@@ -1,4 +1,4 @@
-"""What the tracker sees of each frame: color, flow to its neighbours, own motion, cuts."""
+"""What the tracker sees of each frame: color, flow to its neighbors, own motion, cuts."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ from videoseg_attributes.vision.shots import Thumbnail, cut_evidence, thumbnail
 
 __all__ = ["NUM_COLORS", "CueStream", "CueWindow", "FrameCues", "color_bins", "grid_size"]
 
-_CUE_PIXELS = 44_000
-_REFINE_PIXELS = 102_400
-_FLOW_PIXELS = 410_000
-_LIGHTNESS_BINS, _HUE_BINS = 16, 32
-_HUE_REACH = 60.0
+# Grid sizes trade accuracy against frames per second; set on the clips of flow_davis.py.
+_CUE_PIXELS = 44_000  # of the grid on which cues are compared
+_REFINE_PIXELS = 102_400  # of the grid on which masks are refined
+_FLOW_PIXELS = 410_000  # of the grid on which flow is measured: 854x480
+_LIGHTNESS_BINS, _HUE_BINS = 16, 32  # of lightness; of a* and b*
+_HUE_REACH = 60.0  # Lab units of a* and b* around gray
 NUM_COLORS = _LIGHTNESS_BINS * _HUE_BINS * _HUE_BINS
 COLOR_SHAPE = (_LIGHTNESS_BINS, _HUE_BINS, _HUE_BINS)
 # Motion counts less towards the rim: weight there, and the Gaussian's widths as fractions of the
@@ -154,7 +155,7 @@ class CueStream:
             if scale is None
             else (max(1, round(height * scale)), max(1, round(width * scale)))
         )
-        self._centre = _centre_weight(self.cue_size)
+        self._center = _center_weight(self.cue_size)
 
     def __iter__(self) -> Iterator[FrameCues]:
         # One worker measures the next pair of frames while the tracker is busy with this one.
@@ -272,14 +273,14 @@ class CueStream:
             only = before.back_residual if before is not None else None
             if after is not None:
                 only = after.ahead_residual
-            strength = motion_strength(only) if only is not None else self._centre
+            strength = motion_strength(only) if only is not None else self._center
         else:
             strength = motion_strength(before.back_residual, after.ahead_residual)
-        weighted: FloatImage = strength * self._centre
+        weighted: FloatImage = strength * self._center
         return weighted
 
 
-def _centre_weight(size: Size) -> FloatImage:
+def _center_weight(size: Size) -> FloatImage:
     height, width = size
     y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height - 0.5
     x = (np.arange(width, dtype=np.float32)[None, :] + 0.5) / width - 0.5

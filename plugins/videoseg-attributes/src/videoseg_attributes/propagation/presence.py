@@ -19,7 +19,7 @@ _MIN_RETURN, _MAX_RETURN = 0.12, 4.0
 _MIN_EVIDENCE = 1.5
 _MIN_SIMILARITY = 0.45
 _MIN_SIMILARITY_ANYWHERE = 0.6
-# Set by hand on the same clips. Areas are in cue pixels.
+# Set by hand on the clips of tests/benchmarks/flow_davis.py. Areas are in cue pixels.
 _TINY_AREA, _LEAST_AREA, _SMALLEST_AREA = 4.0, 0.02, 1e-3
 _GROWTH_RATE, _SHRINK_RATE = 0.2, 0.03  # a frame
 _VELOCITY_KEPT, _VELOCITY_NEW, _VELOCITY_DECAY = 0.7, 0.3, 0.9  # a frame
@@ -40,7 +40,7 @@ class Presence:
     def __init__(self, unit: float) -> None:
         self._unit = unit
         self._area = 1.0
-        self._centre = np.zeros(2)
+        self._center = np.zeros(2)
         self._velocity = np.zeros(2)
         self._hidden_frames = 0
         self._anywhere = False
@@ -49,7 +49,7 @@ class Presence:
     def place(self, posterior: FloatImage, cues: FrameCues) -> None:
         """Start over from a given mask, (h, w) in [0, 1]."""
         self._area = max(float(posterior.sum()), _SMALLEST_AREA)
-        self._centre = _centre_of(posterior)
+        self._center = _center_of(posterior)
         self._velocity = _velocity_of(posterior, cues)
         self.visible = True
         self._hidden_frames = 0
@@ -70,7 +70,7 @@ class Presence:
         # getting smaller.
         rate = _GROWTH_RATE if area > self._area else _SHRINK_RATE
         self._area += rate * (area - self._area)
-        self._centre = _centre_of(posterior)
+        self._center = _center_of(posterior)
         self._velocity = _VELOCITY_KEPT * self._velocity + _VELOCITY_NEW * _velocity_of(
             posterior, cues
         )
@@ -87,7 +87,7 @@ class Presence:
         self.visible = True
         self._hidden_frames = 0
         self._anywhere = False
-        self._centre = _centre_of(posterior)
+        self._center = _center_of(posterior)
         self._velocity = _velocity_of(posterior, cues)
 
     def search(
@@ -146,7 +146,7 @@ class Presence:
             return
         camera = np.median((cues.residual - cues.flow).reshape(-1, 2), axis=0)
         self._velocity *= _VELOCITY_DECAY
-        self._centre = self._centre + camera + self._velocity
+        self._center = self._center + camera + self._velocity
 
     def _plausible(self, cues: FrameCues) -> BoolArray:
         height, width = cues.colors.shape
@@ -159,8 +159,8 @@ class Presence:
             + self._hidden_frames
             * (_REACH_A_FRAME * self._unit + float(np.hypot(*self._velocity)))
         )
-        x = np.arange(width) - np.clip(self._centre[0], 0, width - 1)
-        y = np.arange(height)[:, None] - np.clip(self._centre[1], 0, height - 1)
+        x = np.arange(width) - np.clip(self._center[0], 0, width - 1)
+        y = np.arange(height)[:, None] - np.clip(self._center[1], 0, height - 1)
         plausible: BoolArray = x * x + y * y <= reach * reach
         return plausible
 
@@ -177,7 +177,7 @@ def _coarse(histogram: FloatImage) -> FloatImage:
     return coarse
 
 
-def _centre_of(posterior: FloatImage) -> npt.NDArray[np.float64]:
+def _center_of(posterior: FloatImage) -> npt.NDArray[np.float64]:
     total = max(float(posterior.sum()), 1e-6)
     x = float((posterior.sum(axis=0) * np.arange(posterior.shape[1])).sum()) / total
     y = float((posterior.sum(axis=1) * np.arange(posterior.shape[0])).sum()) / total

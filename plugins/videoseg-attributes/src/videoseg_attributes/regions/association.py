@@ -1,4 +1,4 @@
-"""Outlined parts of successive frames linked into things that keep their identity."""
+"""Outlined parts of successive frames linked into objects that keep their identity."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from videoseg_attributes.regions.outlined_parts import OutlinedPart
 
 __all__ = ["OutlinedTrack", "associate_parts", "shift_mask"]
 
-_COLOR_SCALE = 9.0
-_MOST_COLOR = 20.0
-_MOST_GROWN = 3.0
-_MOST_COST = 3.2
-_REACH = 0.16  # diagonals a thing may be off its expected place from one frame to the next
-_LARGEST_REACH = 0.6
-_WHOLE = 0.96  # of the usual area: all of a thing shows
-_MOST_TOGETHER = 1.2  # of the usual area: more than that is not one thing in pieces
-_SAME_COLOR = 20.0
-_INSIDE = 0.7  # of a piece, where the whole thing should be
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
+_COLOR_SCALE = 9.0  # distance in ``surface_colors`` that costs 1
+_MOST_COLOR = 20.0  # distance in ``surface_colors``; beyond, it is another object
+_MOST_GROWN = 3.0  # of the usual area
+_MOST_COST = 3.2  # of an association; beyond, a new track begins
+_REACH = 0.16  # frame diagonals an object may be off its expected place after one frame
+_LARGEST_REACH = 0.6  # frame diagonals, after any gap
+_WHOLE = 0.96  # of the usual area: all of an object shows
+_MOST_TOGETHER = 1.2  # of the usual area: more than that is not one object in pieces
+_SAME_COLOR = 20.0  # distance in ``surface_colors`` between a piece and the whole
+_INSIDE = 0.7  # of a piece, where the whole object should be
 _OFF_PLACE = 3  # pixels by which that place may be off; what shows first is a thin rim
-_LONGEST_HIDDEN = 8  # frames
+_LONGEST_HIDDEN = 8  # surveyed frames
 _FALLEN_APART = 0.45  # of its frames
 _DETAIL, _ALWAYS = 0.25, 0.8  # of the larger one's area; of its own frames
 _MOST_SHRUNK = 0.04  # of the usual area
@@ -34,7 +36,7 @@ _PLACE_WEIGHT, _GAP_COST = 1.5, 0.05  # of being as far off as the reach; of eac
 
 @dataclass(eq=False, slots=True)
 class OutlinedTrack:
-    """One thing, as the parts that show it.
+    """One object, as the parts that show it.
 
     Args:
         parts: By position in the survey.
@@ -60,7 +62,7 @@ class OutlinedTrack:
         return areas[(3 * (len(areas) - 1) + 2) // 4]
 
     def is_piece(self, part: OutlinedPart) -> bool:
-        """Return whether a part is what shows of this thing beside something in front of it."""
+        """Return whether a part is what shows of this object beside something in front of it."""
         known = sorted(self.parts)
         usual = self.usual_area()
         whole = [p for p in known if self.parts[p].area > _WHOLE * usual]
@@ -84,7 +86,7 @@ class OutlinedTrack:
         return float((moved & part.mask).sum()) > _INSIDE * part.area
 
     def add_piece(self, part: OutlinedPart) -> None:
-        """Take a part as one more piece of this thing."""
+        """Take a part as one more piece of this object."""
         already = self.parts.get(part.position)
         self.parts[part.position] = part if already is None else already.merge(part)
         known = self.pieces.get(part.position, [already] if already is not None else [])
@@ -92,12 +94,12 @@ class OutlinedTrack:
 
     @property
     def falls_apart(self) -> bool:
-        """Whether it shows in several pieces most of the time: then it is several things."""
+        """Whether it shows in several pieces most of the time: then it is several objects."""
         several = sum(len(pieces) > 1 for pieces in self.pieces.values())
         return several > _FALLEN_APART * len(self.parts)
 
     def expected(self, position: int) -> tuple[float, float]:
-        """Return where its centre should be, going on as it did lately."""
+        """Return where its center should be, going on as it did lately."""
         known = sorted(self.parts)
         x, y = self.parts[known[-1]].center
         if len(known) < 2 or position - known[-1] > 2:
@@ -111,7 +113,7 @@ class OutlinedTrack:
 def associate_parts(
     parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int], diagonal: float
 ) -> list[OutlinedTrack]:
-    """Link parts by color, place and size; a thing that was hidden is taken up again.
+    """Link parts by color, place and size; an object that was hidden is taken up again.
 
     Args:
         parts: The parts of each frame.
@@ -143,7 +145,7 @@ def _associate(
     *,
     whole: bool,
 ) -> list[OutlinedTrack]:
-    """Link parts; if ``whole``, a part that is a piece of a thing is merge to it."""
+    """Link parts; if ``whole``, a part that is a piece of an object is merge to it."""
     chains: list[OutlinedTrack] = []
     for position, here in enumerate(parts):
         costs = [
@@ -189,7 +191,7 @@ def _dilate(mask: BoolArray, radius: int) -> BoolArray:
 
 
 def _is_detail(chain: OutlinedTrack, other: OutlinedTrack) -> bool:
-    """Return whether a thing lies within another all the time: a check, a dot, an eye."""
+    """Return whether an object lies within another all the time: a check, a dot, an eye."""
     import cv2
 
     if other is chain or chain.usual_area() > _DETAIL * other.usual_area():

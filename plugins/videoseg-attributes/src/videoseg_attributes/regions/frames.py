@@ -22,10 +22,11 @@ from videoseg_attributes.vision.shots import Thumbnail, cut_evidence, find_cuts,
 
 __all__ = ["SurveyFrame", "choose_frames", "cuts_of_window", "read_survey_frames", "survey_size"]
 
-_LONGEST_SIDE = 320
+# Set by hand; the grid is a compromise between speed and small objects. Not measured separately.
+_LONGEST_SIDE = 320  # pixels of the survey's grid
 _DENSE_CUT_SEARCH = 600  # longer windows are searched for cuts by halving
 _STILL_NOISE, _LEAST_NOISE = 0.1, 0.05  # pixels of the survey's grid a frame
-_NOISE_OF_MEDIAN = 2.0  # more than half of a frame is background
+_NOISE_OF_MEDIAN = 2.0  # noise over the median motion: more than half of a frame is background
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -115,10 +116,10 @@ def _read(video: VideoSource, index: int) -> SurveyFrame:
     fields: list[tuple[int, FloatImage]] = []
     last = video.num_frames
     for step in (1, -1):
-        neighbour = index + step
-        if neighbour < 0 or last is None or neighbour >= last:
+        neighbor = index + step
+        if neighbor < 0 or last is None or neighbor >= last:
             continue
-        other: Frame = resize_image(video[neighbour], size)
+        other: Frame = resize_image(video[neighbor], size)
         if is_cut(image, other):
             continue
         flow = dense_flow(gray, to_gray(other), scale=1.0)

@@ -15,24 +15,29 @@ from videoseg_attributes.vision.optical_flow import FloatImage
 
 __all__ = ["ObjectHypothesis", "combine_tracks", "depth_order", "disjoint_masks", "total_support"]
 
-_EXPLAINED = 0.7  # of a mover by several outlined things: then it is these, seen together
-_EXPLAINED_BY_ONE = 0.75  # by one: less, and it is the bright side of something larger
-_EXPLAINED_BY_SHARP = 0.45
-_SHARP_OUTLINE = 0.94
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
+_EXPLAINED = 0.7  # of a mover, covered by several outlined tracks: it is these, seen together
+_EXPLAINED_BY_ONE = 0.75  # by one: less, and that is the bright side of something larger
+_EXPLAINED_BY_SHARP = 0.45  # by tracks with a sharp outline: the rest is their shadow
+_SHARP_OUTLINE = 0.94  # of an outline that is clear
 _DEEPEST, _SAME_TINT = -24.0, 7.0  # Lab: a shadow against the ground beside it
 _NO_LIGHTER = 4.0  # flow bleeds: where a shadow thins out, the ground itself seems to move
-_EVENLY = 0.75  # of the pixels: a thing has colors of its own
+_EVENLY = 0.75  # of the pixels: an object has colors of its own
 _MOSTLY = 0.6  # of the frames
-_NOTABLE = 0.15  # of a mover: the least that one of several outlined things covers
-_PIECE = 0.5  # of an outlined thing inside a mover: then it is a piece of it
-_CLEAR_OUTLINE = 0.85
+_NOTABLE = 0.15  # of a mover: the least that one of several outlined tracks covers
+_PIECE = 0.5  # of an outlined track inside a mover: then it is a piece of it
+_CLEAR_OUTLINE = 0.85  # of an outline that is clear
 _STEADY, _STEADY_IF_SHARP = 0.4, 0.2  # of the frames
-_STILL_SALIENCY = 0.3  # of what moves
-_LEAST_SALIENCY = 0.02
+_STILL_SALIENCY = 0.3  # of the saliency of what moves
+_LEAST_SALIENCY = 0.02  # in [0, 1]; below, a hypothesis is dropped
 _SIZE_POWER = 0.25  # large objects stand out more, but much less than in proportion
 _OUTLINED_PROBABILITY = 0.6  # below what a tracker is sure of
 _NOTABLE_SIZE = 0.02  # of the frame: larger ones stand out no more
-_LEAST_SPEED = 0.02  # of the fastest; pixels of the survey's grid a frame, times its size
+_LEAST_SPEED = 0.02  # motion times size of the fastest; below, nothing moves (``_measure_motion``)
+_HIDDEN = 0.9  # of its usual area: below, part of an object is hidden
+_CLEARER = 0.08  # by which the other one must show more of itself
+_LEAST_EVIDENCE = 0.25  # hidden fractions, summed over the frames
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,12 +58,12 @@ class ObjectHypothesis:
 def combine_tracks(
     movers: Sequence[MovingTrack], outlined: Sequence[OutlinedTrack], frames: Sequence[SurveyFrame]
 ) -> list[ObjectHypothesis]:
-    """Join movers and outlined things, each pixel's owner told once; most salient first.
+    """Join movers and outlined objects, each pixel's owner told once; most salient first.
 
-    Several outlined things that move at one place look like one mover; a jacket and a face
-    look like two outlined things although one person moves. What explains the other decides:
-    a mover that consists of clearly outlined things is dropped, and otherwise the outlined
-    things inside it are its pieces.
+    Several outlined objects that move at one place look like one mover; a jacket and a face
+    look like two outlined objects although one person moves. What explains the other decides:
+    a mover that consists of clearly outlined objects is dropped, and otherwise the outlined
+    objects inside it are its pieces.
     """
     clear = [
         chain
@@ -68,12 +73,12 @@ def combine_tracks(
     moving = [chain for chain in clear if _measure_motion(chain, frames) > 0]
     kept_movers = []
     for track in movers:
-        # What is mostly elsewhere (a wall behind it, a neighbour of its color) is no piece.
+        # What is mostly elsewhere (a wall behind it, a neighbor of its color) is no piece.
         pieces = [chain for chain in clear if _contained_fraction(chain, track) > _PIECE]
         covered = _covered_fraction(track, pieces)
         if covered > (_EXPLAINED if _covered_by_several(track, pieces) else _EXPLAINED_BY_ONE):
             continue
-        # A thing with a sharp outline on its own, and the shadow that goes with it.
+        # An object with a sharp outline on its own, and the shadow that goes with it.
         sharp = [
             chain
             for chain in outlined
@@ -93,22 +98,22 @@ def combine_tracks(
     ]
     strengths = [_measure_motion(chain, frames) for chain in kept_chains]
     fastest = max(strengths, default=0.0)
-    things = [_from_mover(track, movers, outlined, frames) for track in kept_movers]
-    things += [
+    objects = [_from_mover(track, movers, outlined, frames) for track in kept_movers]
+    objects += [
         _from_outlined(chain, frames, strength, fastest, bool(kept_movers))
         for chain, strength in zip(kept_chains, strengths, strict=True)
     ]
-    things = [thing for thing in things if thing.saliency > _LEAST_SALIENCY]
-    return sorted(things, key=lambda thing: -thing.saliency)
+    objects = [hypothesis for hypothesis in objects if hypothesis.saliency > _LEAST_SALIENCY]
+    return sorted(objects, key=lambda hypothesis: -hypothesis.saliency)
 
 
 def disjoint_masks(
-    things: Sequence[ObjectHypothesis], frames: Sequence[SurveyFrame]
+    objects: Sequence[ObjectHypothesis], frames: Sequence[SurveyFrame]
 ) -> list[list[BoolArray | None]]:
-    """Return the masks of each thing, every pixel given to the surest."""
-    masks: list[list[BoolArray | None]] = [[] for _ in things]
+    """Return the masks of each object, every pixel given to the surest."""
+    masks: list[list[BoolArray | None]] = [[] for _ in objects]
     for position in range(len(frames)):
-        here = [thing.probability[position] for thing in things]
+        here = [hypothesis.probability[position] for hypothesis in objects]
         known = [probability for probability in here if probability is not None]
         strongest = np.max(known, axis=0) if known else None
         taken = np.zeros(frames[position].size, dtype=bool)
@@ -134,7 +139,7 @@ def _covered_by_several(track: MovingTrack, pieces: Sequence[OutlinedTrack]) -> 
 def _is_shadow(
     track: MovingTrack, chains: Sequence[OutlinedTrack], frames: Sequence[SurveyFrame]
 ) -> bool:
-    """Return whether a mover is the ground, or its shade, beside an outlined moving thing."""
+    """Return whether a mover is the ground, or its shade, beside an outlined moving object."""
     import cv2
 
     shaded = beside = 0
@@ -143,13 +148,13 @@ def _is_shadow(
         mask = track.mask(position)
         if mask is None:
             continue
-        things = np.zeros(mask.shape, dtype=bool)
+        objects = np.zeros(mask.shape, dtype=bool)
         for chain in chains:
             if position in chain.parts:
-                things |= chain.parts[position].mask
+                objects |= chain.parts[position].mask
         near = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
-        beside += bool((near & things).any())
-        shadow, ground = mask & ~things, near & ~mask & ~things
+        beside += bool((near & objects).any())
+        shadow, ground = mask & ~objects, near & ~mask & ~objects
         if not shadow.any() or not ground.any() or shadow.sum() > largest:
             continue
         change = frame.lab[shadow] - np.median(frame.lab[ground], axis=0)
@@ -160,7 +165,7 @@ def _is_shadow(
 
 
 def _covered_fraction(track: MovingTrack, chains: Sequence[OutlinedTrack]) -> float:
-    """Return the share of a mover's pixels that belong to outlined things."""
+    """Return the share of a mover's pixels that belong to outlined objects."""
     covered = total = 0.0
     for position in range(len(track.probability)):
         mask = track.mask(position)
@@ -176,7 +181,7 @@ def _covered_fraction(track: MovingTrack, chains: Sequence[OutlinedTrack]) -> fl
 
 
 def _contained_fraction(chain: OutlinedTrack, track: MovingTrack) -> float:
-    """Return the share of an outlined thing's pixels that lie in a mover."""
+    """Return the share of an outlined object's pixels that lie in a mover."""
     shared = total = 0.0
     for position, part in chain.parts.items():
         mask = track.mask(position)
@@ -187,7 +192,7 @@ def _contained_fraction(chain: OutlinedTrack, track: MovingTrack) -> float:
 
 
 def _contained_fraction_where_met(chain: OutlinedTrack, track: MovingTrack) -> float:
-    """Return the same over the frames on which both overlap: a tracker may change things."""
+    """Return the same over the frames on which both overlap: a tracker may change objects."""
     shares = []
     for position, part in chain.parts.items():
         mask = track.mask(position)
@@ -198,7 +203,7 @@ def _contained_fraction_where_met(chain: OutlinedTrack, track: MovingTrack) -> f
 
 
 def _measure_motion(chain: OutlinedTrack, frames: Sequence[SurveyFrame]) -> float:
-    """Return how much an outlined thing moves by itself, beyond noise, times its size."""
+    """Return how much an outlined object moves by itself, beyond noise, times its size."""
     moved = [
         max(0.0, float(np.median(frames[position].strength[part.mask])) - frames[position].noise)
         for position, part in chain.parts.items()
@@ -215,7 +220,7 @@ def _from_mover(
 ) -> ObjectHypothesis:
     best = max(total_support(other) for other in movers)
     saliency = total_support(track) / best if best > 0 else 0.0
-    # Hardly moving, it still stands out as much as the outlined thing that it is.
+    # Hardly moving, it still stands out as much as the outlined object that it is.
     for chain in outlined:
         if (
             _contained_fraction(chain, track) > _PIECE
@@ -253,15 +258,10 @@ def _from_outlined(
     return ObjectHypothesis(tuple(probability), float(min(1.0, saliency)), tuple(clarity))
 
 
-_HIDDEN = 0.9  # of its usual area: below this, part of a thing is hidden
-_CLEARER = 0.08  # by which the other one must show more of itself
-_LEAST_EVIDENCE = 0.25
-
-
 def depth_order(masks: Sequence[Sequence[BoolArray | None]]) -> tuple[tuple[int, int], ...]:
     """Return pairs (front, behind) of tracks for which one was seen to hide the other.
 
-    Where two things touch, the one that shows less of its usual area is behind.
+    Where two objects touch, the one that shows less of its usual area is behind.
 
     Args:
         masks: For each track its mask on each frame, shape (h, w); None where not visible.
@@ -282,11 +282,11 @@ def depth_order(masks: Sequence[Sequence[BoolArray | None]]) -> tuple[tuple[int,
 
 
 def _visible_fraction(track: Sequence[BoolArray | None], areas: FloatArray) -> FloatArray:
-    """Return how much of a thing shows on each frame, beside its usual area at that time."""
+    """Return how much of an object shows on each frame, beside its usual area at that time."""
     seen = areas[areas > 0]
     if len(seen) == 0:
         return np.zeros(len(areas))
-    # A thing that comes nearer grows: compare with the largest areas of the frames around.
+    # An object that comes nearer grows: compare with the largest areas of the frames around.
     reach = max(2, len(areas) // 3)
     usual = np.array(
         [
@@ -296,7 +296,7 @@ def _visible_fraction(track: Sequence[BoolArray | None], areas: FloatArray) -> F
     )
     shown: FloatArray = np.minimum(areas / usual, 1.0)
     for position, mask in enumerate(track):
-        # At the border a thing is cut by the frame, not by another thing.
+        # At the border an object is cut by the frame, not by another object.
         if mask is not None and (
             mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
         ):

@@ -17,28 +17,30 @@ __all__ = ["OutlinedPart", "outlined_parts"]
 
 ByteMask: TypeAlias = npt.NDArray[np.uint8]
 
-_NUM_COLORS = 12
-_SAMPLES_PER_FRAME = 300
-_ROUNDS = 8
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
+_NUM_COLORS = 12  # clusters over all frames
+_SAMPLES_PER_FRAME = 300  # pixels
+_ROUNDS = 8  # of k-means
 _SAME_SURFACE = 17.0  # distance of two colors that may be one checked or shaded surface
 _SMALLEST, _LARGEST = 0.0012, 0.3  # of the frame
-_LEAST_SOLID = 0.4
-_STEP = 9.0  # Lab distance across an outline that the eye cannot miss
-_LEAST_OUTLINED = 0.62
+_LEAST_SOLID = 0.4  # of the convex hull
+_STEP = 9.0  # Lab distance across an outline that is clearly seen
+_LEAST_OUTLINED = 0.62  # of an outline that is clear
 _LEAST_INNER = 0.5  # of an outline: along the border there is nothing to compare with
 _SCENERY = 0.45  # of a border: a region along so much of it is ground, wall or sky
-_MOST_FILLED = 1.4
+_MOST_FILLED = 1.4  # of the area before filling: more, and most of it is a hole
 _SHADE, _SAME_TINT = (4.0, 28.0), 8.0  # Lab: the ground beside a shadow
-_SHADED_OUTLINE = 0.35
+_SHADED_OUTLINE = 0.35  # of the ground along an outline
 _MOST_REGIONS = 8  # of one color on one frame
 _MOST_PARTS = 12  # on one frame
-_MOST_PAIRS = 14
+_MOST_PAIRS = 14  # of clusters that may be one surface
 _ENCLOSED_WORTH = 0.5  # of a region of one color; that one's mask is exact
 _RIM = 3  # pixels to either side at which the colors across an outline are compared
 _LIGHTNESS, _LIGHTNESS_LOST = 0.6, 0.42  # weight of lightness for greys; what vivid colors lose
 _GREY, _GREY_TO_VIVID, _CHROMA_LIMIT = 12, 20, 45  # Lab chroma
 _SIZE_POWER = 0.25  # a larger version of an object wins, unless its outline is less clear
-_LEAST_PIXELS = 9.0
+_LEAST_PIXELS = 9.0  # pixels of the survey's grid
 _TINY = 1e-3  # Lab chroma
 _SHARED = 0.15  # of a part: more, and another one shows the same
 
@@ -80,7 +82,7 @@ class OutlinedPart:
 def outlined_parts(frames: Sequence[SurveyFrame]) -> list[list[OutlinedPart]]:
     """Return for each frame the disjoint parts of one color that are outlined all around.
 
-    Colors are clustered over all frames together, so that a thing keeps its cluster. Regions
+    Colors are clustered over all frames together, so that an object keeps its cluster. Regions
     are the connected places of one cluster, or of two near ones (a checked or shaded surface).
     A region cut out of a smooth gradient has no step at its border and is left out.
     """
@@ -116,7 +118,7 @@ def surface_colors(frame: SurveyFrame) -> FloatImage:
 
 def _cluster(images: Sequence[FloatImage]) -> FloatImage:
     samples = np.concatenate([_spread_samples(image) for image in images])
-    # Starting from colors that are far apart keeps a small vivid thing from being averaged away.
+    # Starting from colors that are far apart keeps a small vivid object from being averaged away.
     centers = [samples.mean(axis=0)]
     distance = np.full(len(samples), np.inf, dtype=np.float32)
     while len(centers) < min(_NUM_COLORS, len(samples)):
@@ -173,7 +175,7 @@ def _parts_of_frame(
         members = np.zeros(256, dtype=np.uint8)
         members[list(group)] = 1
         regions += [(1.0, *region) for region in _regions(members[labels], steps, 0)]
-    # A white thing on light ground shares its color's cluster: what steps enclose is a thing.
+    # A white object on light ground shares its color's cluster: what steps enclose is an object.
     enclosed = (steps < _STEP).astype(np.uint8)
     regions += [(_ENCLOSED_WORTH, *region) for region in _regions(enclosed, steps, _RIM)]
     for worth, piece, box, outlined in regions:
@@ -188,7 +190,7 @@ def _parts_of_frame(
             (float(columns.mean()) + box[1].start, float(rows.mean()) + box[0].start),
             float(len(rows)),
         )
-        # Of two versions of one thing, the larger one with as clear an outline is whole.
+        # Of two versions of one object, the larger one with as clear an outline is whole.
         found.append((worth * outlined * float(len(rows)) ** _SIZE_POWER, part))
     return _keep_disjoint(found, frame.lab)
 
@@ -212,7 +214,7 @@ def _regions(
     areas[0] = 0
     smallest = max(_LEAST_PIXELS, _SMALLEST * binary.size)
     regions = []
-    # Texture falls into hundreds of specks of one color; a thing is among the largest.
+    # Texture falls into hundreds of specks of one color; an object is among the largest.
     for label in np.argsort(-areas)[: min(num - 1, _MOST_REGIONS)]:
         left, top, width, height, area = (int(value) for value in stats[label])
         if not smallest <= area <= _LARGEST * binary.size:
@@ -239,7 +241,7 @@ def _regions(
         if outlined < _LEAST_OUTLINED:
             continue
         filled = np.zeros_like(piece)
-        # Holes belong to the thing (a pattern, a shine), unless most of it is a hole.
+        # Holes belong to the object (a pattern, a shine), unless most of it is a hole.
         cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
         whole = filled if cv2.countNonZero(filled) < _MOST_FILLED * area else piece
         regions.append((whole, (rows, columns), outlined))

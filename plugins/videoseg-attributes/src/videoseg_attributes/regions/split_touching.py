@@ -1,4 +1,4 @@
-"""Parts two things of one color where they touch, from how each looks while they are apart."""
+"""Parts two objects of one color where they touch, from how each looks while they are apart."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from videoseg_attributes.regions.outlined_parts import OutlinedPart
 
 __all__ = ["split_touching"]
 
-_SAME_COLOR = 20.0
+# Set by hand on drawn clips in which objects of one color touch; not measured separately.
+_SAME_COLOR = 20.0  # distance in ``surface_colors``
 _LEAST_APART, _SHARE_APART = 3, 0.2  # frames on which both must be seen apart
-_CLEAR_OUTLINE = 0.85
+_CLEAR_OUTLINE = 0.85  # of an outline that is clear
 _KEEPS_SHAPE = 0.8  # intersection over union from frame to frame, as a rule
-_REACH = 6  # pixels a thing may be off its expected place
-_OVERLAP_COST = 0.5
-_ROUNDS = 2
-_FITTING = 0.7  # of each thing's former shape must lie where the two are now
-_LEAST_SHOWN = 0.3  # of each thing's former area; less, and it may as well be hidden
+_REACH = 6  # pixels an object may be off its expected place
+_OVERLAP_COST = 0.5  # for each pixel that both objects cover
+_ROUNDS = 2  # of placing one object after the other
+_FITTING = 0.7  # of each former shape must lie where the two are now
+_LEAST_SHOWN = 0.3  # of each former area; less, and it may as well be hidden
 _EXPLAINED = 0.8  # of where the two are, by both former shapes
 _NEAR = 2.0  # pixels a shape may be off
 _AWAY_COST = 0.01  # of a shape's area, for each pixel away from its expected place
@@ -34,13 +35,13 @@ _Shift: TypeAlias = tuple[int, int]
 def split_touching(
     chains: Sequence[OutlinedTrack], parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int]
 ) -> None:
-    """Divide parts that show two things at once, and give each chain its own.
+    """Divide parts that show two objects at once, and give each chain its own.
 
-    Two things of one color that touch have one outline. If they were apart shortly before or
+    Two objects of one color that touch have one outline. If they were apart shortly before or
     will be shortly after, their shapes of then, moved on, tell where one ends.
 
     Args:
-        chains: The things, changed in place.
+        chains: The objects, changed in place.
         parts: The parts of each frame.
         shots: The number of each frame's shot; no shape is carried across a cut.
     """
@@ -93,7 +94,7 @@ def _carry(
 
 
 def _shape_stability(chain: OutlinedTrack) -> float:
-    """Return how much of its shape a thing usually keeps from one frame to the next."""
+    """Return how much of its shape an object usually keeps from one frame to the next."""
     shares = []
     for position, part in chain.parts.items():
         following = chain.parts.get(position + 1)
@@ -110,7 +111,7 @@ def _shape_stability(chain: OutlinedTrack) -> float:
 
 
 def _expected_shift(chain: OutlinedTrack, position: int, step: int) -> _Shift:
-    """Return how far a thing should have moved since the frame before, going on as it did."""
+    """Return how far an object should have moved since the frame before, going on as it did."""
     last, earlier = chain.parts[position - step], chain.parts.get(position - 2 * step)
     if earlier is None:
         return (0, 0)
@@ -126,13 +127,13 @@ def _divide(
     expected: tuple[_Shift, _Shift],
     hidden: BoolArray,
 ) -> tuple[BoolArray, BoolArray] | None:
-    """Return the two things in one region, or None if it does not show both.
+    """Return the two objects in one region, or None if it does not show both.
 
     Args:
         merged: The region, shape (h, w).
-        shapes: Both things on the frame before.
+        shapes: Both objects on the frame before.
         expected: How far each should have moved since.
-        hidden: Where other things are, which may cover these two.
+        hidden: Where other objects are, which may cover these two.
     """
     worth = np.where(merged, np.float32(1), np.float32(-1))
     worth[hidden] = 0

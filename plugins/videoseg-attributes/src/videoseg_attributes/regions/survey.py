@@ -34,13 +34,13 @@ __all__ = ["Candidate", "Survey", "survey_window"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Candidate:
-    """One thing that might be meant: where it is on each surveyed frame.
+    """One object that might be meant: where it is on each surveyed frame.
 
     Args:
         candidate_id: From 0, most salient first.
         masks: One for each frame of the survey, at ``Survey.size``; None where not visible.
         saliency: How much it stands out (motion, contrast, size, position), in [0, 1].
-        velocities: Camera-compensated velocity of its centre on each surveyed frame, as
+        velocities: Camera-compensated velocity of its center on each surveyed frame, as
             (x, y) in frame diagonals per second; None where not visible or not measurable.
         motion: Camera-compensated motion inside the mask on each surveyed frame, in frame
             diagonals per second; None where not visible. Unlike the velocity it is also above
@@ -93,10 +93,12 @@ class Survey:
     depth_order: tuple[tuple[int, int], ...] = ()
 
 
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
 _LEAST_SUPPORT = 0.06  # of the best mover's: below, it is a ripple or a shadow
-_EXPLAINED = 0.5
-_SPLIT_SHARE = 0.2  # of a track's area: a piece this large may be a thing of its own
-_SPLIT_FRAMES = 0.4
+_EXPLAINED = 0.5  # of a part or track: more in common with others, and it is the same object
+_SPLIT_SHARE = 0.2  # of a track's area: a piece this large may be an object of its own
+_SPLIT_FRAMES = 0.4  # of the visible frames
 
 
 def survey_window(
@@ -109,14 +111,14 @@ def survey_window(
 ) -> Survey:
     """Find all plausible objects in a window and follow each through it.
 
-    Moving things are found by their camera-free motion, others by their contrast to what is
-    around them; each is followed from the frame where it shows best. Nothing is recognised.
+    Moving objects are found by their camera-free motion, others by their contrast to what is
+    around them; each is followed from the frame where it shows best. Nothing is recognized.
 
     Args:
         video: The video.
         window: Where to look.
         num_frames: How many frames to look at, spread evenly.
-        max_candidates: How many things to return at most.
+        max_candidates: How many objects to return at most.
         seed: Accepted for the contract's sake; nothing here is random.
 
     Returns:
@@ -139,12 +141,12 @@ def survey_window(
     chains = associate_parts(pieces, shots, float(np.hypot(*frames[0].size)))
     split_touching(chains, pieces, shots)
     outlined = [chain for chain in chains if _is_lasting(len(chain.parts), len(frames))]
-    things = combine_tracks(movers, outlined, frames)[:max_candidates]
-    masks = disjoint_masks(things, frames)
+    objects = combine_tracks(movers, outlined, frames)[:max_candidates]
+    masks = disjoint_masks(objects, frames)
     rate = video.fps / float(np.hypot(*frames[0].size))
     candidates = tuple(
-        _make_candidate(number, thing, masks[number], frames, rate)
-        for number, thing in enumerate(things)
+        _make_candidate(number, hypothesis, masks[number], frames, rate)
+        for number, hypothesis in enumerate(objects)
     )
     return Survey(
         window,
@@ -230,7 +232,7 @@ def _find_split(track: MovingTrack) -> tuple[int, list[BoolArray]] | None:
 def _split_pieces(mask: BoolArray) -> list[BoolArray]:
     import cv2
 
-    # Closing first: a thin thing in front does not make two things of the one behind.
+    # Closing first: a thin object in front does not make two objects of the one behind.
     near = cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8))
     num, labels = cv2.connectedComponents(near)
     pieces = [mask & (labels == label) for label in range(1, num)]
@@ -271,7 +273,7 @@ def _is_lasting(num_visible: int, num_frames: int) -> bool:
 
 def _make_candidate(
     number: int,
-    thing: ObjectHypothesis,
+    hypothesis: ObjectHypothesis,
     masks: Sequence[BoolArray | None],
     frames: Sequence[SurveyFrame],
     rate: float,
@@ -292,9 +294,11 @@ def _make_candidate(
     return Candidate(
         number,
         tuple(None if mask is None else Rle.encode(mask) for mask in masks),
-        thing.saliency,
+        hypothesis.saliency,
         tuple(velocities),
         tuple(motion),
         tuple(cut),
-        tuple(0.0 if mask is None else c for mask, c in zip(masks, thing.clarity, strict=True)),
+        tuple(
+            0.0 if mask is None else c for mask, c in zip(masks, hypothesis.clarity, strict=True)
+        ),
     )

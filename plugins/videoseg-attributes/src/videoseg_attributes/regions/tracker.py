@@ -1,4 +1,4 @@
-"""One thing followed through the surveyed frames, from the frame where it shows best."""
+"""One object followed through the surveyed frames, from the frame where it shows best."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ from videoseg_attributes.vision.optical_flow import FloatImage, dense_flow, flow
 
 __all__ = ["MovingTrack", "Tracker"]
 
-_PRIOR_WEIGHT = 0.6
-_COLOR_WEIGHT = 1.2
-_STRENGTH_WEIGHT = 1.2
-_PART_WEIGHT = 2.0
-_STRENGTH_BINS = 16
-_SETTLING_ROUNDS = 3
-_MODEL_RATE = 0.05
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
+_PRIOR_WEIGHT = 0.6  # of the predicted mask, in log odds like the next three
+_COLOR_WEIGHT = 1.2  # of the colors
+_STRENGTH_WEIGHT = 1.2  # of the motion's strength
+_PART_WEIGHT = 2.0  # of moving parts that agree
+_STRENGTH_BINS = 16  # of motion strength
+_SETTLING_ROUNDS = 3  # of learning from the seed
+_MODEL_RATE = 0.05  # a surveyed frame
 _SMALLEST = 0.0005  # of the frame
-_SHRUNK = 0.12  # of the usual area: below this it is taken as gone
+_SHRUNK = 0.12  # of the usual area: below, it counts as gone
 _ALIKE = 0.6  # Hellinger distance of colors up to which a part may be the lost object
 _SMALLEST_PIECE = 0.1  # of the largest piece's area
 _LONGEST_FLOW_GAP = 15  # source frames; flow over longer gaps is not relied on
 _SEED_SURE = (0.05, 0.85)  # probability of the pixels around and inside a seed
-_SEED_OUTSIDE = 0.01
+_SEED_OUTSIDE = 0.01  # probability of all other pixels
 _UNTRUSTED_BLUR, _PART_BLUR = 4.0, 1.5  # pixels; where flow is not trusted, and around parts
 _PART_INSIDE, _PART_OVERLAP = 0.6, 0.3  # of a part in the prediction; intersection over union
 _PART_SIZES = (0.35, 2.8)  # of the object's area, for a part that may be the lost object
-_PRIOR_LIMITS = (0.03, 0.97)
+_PRIOR_LIMITS = (0.03, 0.97)  # of the predicted probability, before its logarithm is taken
 _NEAR_PRIOR = 0.3  # probability from which a pixel counts as near
 _COVERED_WEIGHT = 0.4  # where parts cover the prediction, what lies outside them counts less
 _LEAST_COLOR = 0.15  # mean log ratio of the colors in a mask, or it has lost its object
@@ -50,7 +52,7 @@ _CERTAIN = (0.01, 0.99)  # limits of a probability before its logarithm is taken
 
 @dataclass(eq=False, slots=True)
 class MovingTrack:
-    """One thing on all surveyed frames.
+    """One object on all surveyed frames.
 
     Args:
         seed: The part it was followed from.

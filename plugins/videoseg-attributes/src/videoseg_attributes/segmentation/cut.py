@@ -15,8 +15,21 @@ from videoseg_attributes.vision.optical_flow import FloatImage
 
 __all__ = ["CutSegmenter", "cut_around_points", "find_moving_part", "measure_contrast"]
 
+# Set by hand while looking at DAVIS clips and drawn ones; not measured separately.
 _CLEARLY_ANOTHERS = 0.5  # nats by which another object must explain a pixel better
-_KEPT_SHARE = 0.1
+_KEPT_SHARE = 0.1  # of an object's pixels: if less remains, objects may overlap
+_REACHES = (0.05, 0.09, 0.15, 0.24)  # tried half sizes, in frame diagonals
+_STILL = 0.6  # source pixels a frame; slower is not taken as motion
+_WHOLE_MOTION = 0.85  # of the frame: if more moves, motion does not show the object
+_NEAR_TIE = 0.95  # of the best contrast: then the larger extent is taken
+_MOTION_BLUR = 1.5  # pixels of the motion's grid
+_OF_MOTION_HERE = 0.35  # of the motion under the points: what moves as much belongs to it
+_LEAST_MOVING = 0.0005  # of the frame
+_BOX_MARGIN = 0.05  # of the longer side
+_PART_OUTSIDE, _PART_INSIDE = 0.05, 0.9  # probability outside a moving part; added inside
+_CONTRAST_PAD, _CONTRAST_BAND = 0.2, 0.25  # of the box's side; of the root of the area
+_POINT_OUTSIDE, _POINT_INSIDE = 0.05, 0.85  # probability far from points; added under them
+_POINT_SPREAD = 0.55  # of the tried extent
 
 
 class CutSegmenter:
@@ -51,7 +64,7 @@ class CutSegmenter:
             video: The video; frames beside the prompted ones are read for motion.
             prompts: Boxes, points or both. A prompt that has a mask gets this mask back.
                 Masks of one frame are disjoint, except where that would leave an object
-                next to nothing (two prompts for the same thing) and for masks given.
+                next to nothing (two prompts for the same object) and for masks given.
 
         Returns:
             Masks of the source's size, never empty, with a score in [0, 1].
@@ -189,7 +202,7 @@ def _fill_ellipse(box: Box, size: tuple[int, ...], negative: Sequence[Point]) ->
     for point in negative:
         inside[int(point.y), int(point.x)] = False
     if not inside.any():
-        # The centre of a sliver at the border is rounded onto the border.
+        # The center of a sliver at the border is rounded onto the border.
         row, column = min(int(box.center.y), size[0] - 1), min(int(box.center.x), size[1] - 1)
         inside[row, column] = True
     return inside
@@ -231,20 +244,6 @@ def _check(prompt: Prompt, size: Size) -> None:
             )
     if problems:
         raise ConfigError(problems)
-
-
-_REACHES = (0.05, 0.09, 0.15, 0.24)  # tried half sizes, in frame diagonals
-_STILL = 0.6  # source pixels a frame; slower is not taken as motion
-_WHOLE_MOTION = 0.85
-_NEAR_TIE = 0.95  # of the best contrast: then the larger extent is taken
-_MOTION_BLUR = 1.5  # pixels of the motion's grid
-_OF_MOTION_HERE = 0.35  # of the motion under the points: what moves as much belongs to it
-_LEAST_MOVING = 0.0005  # of the frame
-_BOX_MARGIN = 0.05  # of the longer side
-_PART_OUTSIDE, _PART_INSIDE = 0.05, 0.9  # probability outside a moving part; added inside
-_CONTRAST_PAD, _CONTRAST_BAND = 0.2, 0.25  # of the box's side; of the root of the area
-_POINT_OUTSIDE, _POINT_INSIDE = 0.05, 0.85  # probability far from points; added under them
-_POINT_SPREAD = 0.55  # of the tried extent
 
 
 def cut_around_points(

@@ -15,23 +15,24 @@ from videoseg_attributes.vision.optical_flow import FloatImage, resize_image
 
 __all__ = ["RegionCut", "RegionHint", "cut_region"]
 
-_CROP_SIDE = 320  # the box's longer side is worked on at no more than this
+# Set by hand while looking at DAVIS clips and drawn ones; not measured separately.
+_CROP_SIDE = 320  # working pixels of the box's longer side, at most
 _MARGIN = 0.35  # surroundings looked at, as a share of the box's longer side
-_COLOR_WEIGHT = 1.5
-_MOTION_WEIGHT = 0.3
+_COLOR_WEIGHT = 1.5  # of the colors, in log odds
+_MOTION_WEIGHT = 0.3  # of the motion, in log odds
 _SEED_STRENGTH = 3.0  # log odds a clearly moving pixel starts with
 _SEED_KEPT = 0.6  # share of them that stays once colors have been learned
-_PLACE_KEPT = 1.0
-_SMOOTHNESS = 8.0
-_LEARNING_ROUNDS = 6
-_CUT_ROUNDS = 3
+_PLACE_KEPT = 1.0  # factor of ``_PLACE_WEIGHT``
+_SMOOTHNESS = 8.0  # nats; see ``graph_cut``
+_LEARNING_ROUNDS = 6  # before the first cut
+_CUT_ROUNDS = 3  # cuts, with colors learned again between them
 _POINT_WEIGHT = 10.0  # a pixel under a point counts as so many others
-_POINT_ODDS = 3.0
+_POINT_ODDS = 3.0  # log odds at a positive point; twice as much against at a negative one
 _POINT_COLOR = 20.0  # Lab distance at which a pixel is unlike the one under a point
 _POINT_REACH = 0.35  # of the box's longer side
 _MOVING_SHARE = 0.1  # of a box: below this the object counts as still
 _SMALLEST_PIECE = 0.05  # of the largest piece's area: smaller ones are dropped
-_NOISE = 0.3  # pixels a frame
+_NOISE = 0.3  # source pixels a frame
 _HALF_PIXEL = 0.45  # a little less than half a working pixel
 _PLACE_WEIGHT = 0.25  # of the place's log odds once colors have been learned
 _STRONG_FLOOR = 0.15  # pixels a frame, added to the strongest motion in the box
@@ -200,7 +201,7 @@ def _point_evidence(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImag
     """Return evidence against what looks like, and lies near, a negative point.
 
     The surroundings' colors alone would not do: what a negative point marks is often the one
-    thing in the box that looks unlike them.
+    object in the box that looks unlike them.
     """
     height, width = crop.size
     scale = height / (crop.bottom - crop.top)
@@ -284,7 +285,7 @@ def _crop_around(box: Box, size: tuple[int, int]) -> _Crop:
 def _full_frame_crop(field: FloatImage, crop: _Crop, size: tuple[int, int]) -> FloatImage:
     import cv2
 
-    # One affine map takes the field's own grid to the working grid, pixel centres aligned.
+    # One affine map takes the field's own grid to the working grid, pixel centers aligned.
     height, width = crop.size
     to_source_x = (crop.right - crop.left) / width
     to_source_y = (crop.bottom - crop.top) / height

@@ -31,7 +31,7 @@ __all__ = [
 
 Shade: TypeAlias = Literal["light", "dark"]
 
-_LEVELS = 32  # per RGB channel: 8 grey levels a bin, finer than any color word
+_LEVELS = 32  # per RGB channel: 8 gray levels a bin, finer than any color word
 _HUE_EDGE, _CHROMA_EDGE, _LIGHTNESS_EDGE = 9.0, 6.0, 8.0  # widths of the soft edges
 # From IEC 61966-2-1 (sRGB: end of the linear part, its slope, offset and power; primaries to XYZ),
 # and CIE 15 (the white point D65; end and slope of the linear part of L*a*b*). Computed here in
@@ -53,7 +53,7 @@ class _Region:
     lightness: tuple[float, float]
 
 
-_MOST = 200.0
+_MOST = 200.0  # Lab chroma that no color exceeds
 _COLORS: dict[str, tuple[_Region, ...]] = {
     "any": (_Region(None, (0, _MOST), (0, 100)),),
     "black": (_Region(None, (0, 14), (0, 28)), _Region(None, (0, 22), (0, 20))),

@@ -15,9 +15,10 @@ __all__ = ["Histogram", "HistogramCue", "color_cue", "motion_cue", "to_lab"]
 
 Histogram = npt.NDArray[np.float64]
 
-_LIGHTNESS_BINS, _COLOR_BINS, _COLOR_RANGE = 12, 24, 60.0
-_MOTION_BINS = 17
-_MOTION_RANGE = math.log1p(30.0)
+# Set by hand; not measured separately.
+_LIGHTNESS_BINS, _COLOR_BINS, _COLOR_RANGE = 12, 24, 60.0  # the last in Lab units
+_MOTION_BINS = 17  # along each axis
+_MOTION_RANGE = math.log1p(30.0)  # motion up to 30 times the noise
 _FEWEST_SAMPLES = 50.0  # fewer are treated as that many, so that log ratios stay small
 _NEIGHBOR = 0.25  # weight of each neighboring bin in smoothing
 

@@ -89,8 +89,8 @@ def motion_strength(
     """Return how strongly each pixel moves by itself, in [0, 1], shape (H, W).
 
     Args:
-        residual: Camera-free motion from this frame to a neighbour, (H, W, 2).
-        other_residual: The same to the neighbour on the other side. The smaller of the two
+        residual: Camera-free motion from this frame to a neighbor, (H, W, 2).
+        other_residual: The same to the neighbor on the other side. The smaller of the two
             counts: what is uncovered on one side looks as if it moved, but not on both.
         floor: Pixels a frame that are taken as noise; keeps a still scene near 0.
     """
@@ -110,16 +110,16 @@ def smooth_along_flow(
     keep: float = 0.65,
     confidence: FloatImage | None = None,
 ) -> FloatImage:
-    """Steady a map over time by mixing in the neighbouring frame's, carried along the flow.
+    """Steady a map over time by mixing in the neighboring frame's, carried along the flow.
 
     Call it in either time direction; a bounded look-ahead is a short chain of calls from the
     furthest future frame back to the present.
 
     Args:
         current: This frame's map, (H, W).
-        previous: The neighbour's (already smoothed) map, (H, W).
-        flow_to_previous: Flow from this frame to the neighbour, (H, W, 2).
-        keep: Weight of the neighbour's map, in [0, 1].
+        previous: The neighbor's (already smoothed) map, (H, W).
+        flow_to_previous: Flow from this frame to the neighbor, (H, W, 2).
+        keep: Weight of the neighbor's map, in [0, 1].
         confidence: How far to trust the flow, (H, W) in [0, 1]; None trusts it everywhere.
     """
     carried = warp(previous, flow_to_previous)
@@ -130,17 +130,17 @@ def smooth_along_flow(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class MotionEvidence:
-    """How the pixels of a frame move by themselves towards its neighbours.
+    """How the pixels of a frame move by themselves towards its neighbors.
 
     Args:
-        residuals: One field for each neighbour used, shape (h, w, 2), in pixels of that
+        residuals: One field for each neighbor used, shape (h, w, 2), in pixels of that
             grid, which is a shrunk copy of the frame. None: nothing is known of motion.
     """
 
     residuals: tuple[FloatImage, ...]
 
     def strength(self) -> FloatImage:
-        """Return the smallest motion length over the neighbours, shape (h, w), pixels.
+        """Return the smallest motion length over the neighbors, shape (h, w), pixels.
 
         What is uncovered on one side seems to move there, but not on the other side.
         """
@@ -155,7 +155,7 @@ def motion_around(
     """Measure camera-free motion from one frame to the frames beside it.
 
     Args:
-        video: The video. A single frame, or a neighbour beyond a cut, gives no motion.
+        video: The video. A single frame, or a neighbor beyond a cut, gives no motion.
         frame: Frame index.
         longest_side: Size of the grid on which flow is computed.
         image: The frame itself, if it has been read already.
@@ -165,12 +165,12 @@ def motion_around(
     gray = to_gray(image)
     scale = min(1.0, longest_side / max(gray.shape))
     residuals: list[FloatImage] = []
-    for neighbour in (frame - 1, frame + 1):
-        if neighbour < 0 or (last is None and neighbour > frame):
+    for neighbor in (frame - 1, frame + 1):
+        if neighbor < 0 or (last is None and neighbor > frame):
             continue
-        if last is not None and neighbour >= last:
+        if last is not None and neighbor >= last:
             continue
-        other = video[neighbour]
+        other = video[neighbor]
         if is_cut(image, other):
             continue
         flow = dense_flow(gray, to_gray(other), scale=scale)

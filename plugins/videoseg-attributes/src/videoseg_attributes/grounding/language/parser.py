@@ -37,10 +37,10 @@ __all__ = ["parse_query", "spoken_span"]
 _Context: TypeAlias = Literal["top", "within", "reference", "clause"]
 
 _MAX_DEPTH = 5
-_NOUN = "what a thing is cannot be recognised without a model"
+_NOUN = "what a thing is cannot be recognized without a model"
 _MODAL = "speaks of what could be, not of what is seen"
 _OTHER = "not a color, size, place, motion, time or number"
-_THING = "describes something else that cannot be recognised without a model"
+_THING = "describes something else that cannot be recognized without a model"
 _WEARABLE = frozenset(
     {
         *("dress", "shirt", "tshirt", "t-shirt", "jacket", "coat", "suit", "uniform", "hat"),

@@ -211,7 +211,7 @@ class NounPhrase:
 
     Args:
         words: The words.
-        head: The noun, as said; never recognised, only kept for labels.
+        head: The noun, as said; never recognized, only kept for labels.
         constraints: What they satisfy.
         rankings: Superlatives and ordinals, applied in order to what satisfies the rest.
         number: How many are meant.
