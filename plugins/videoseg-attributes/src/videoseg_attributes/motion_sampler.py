@@ -100,9 +100,9 @@ class MotionSampler:
         if keyframe is None:
             keyframe, how = self._pick_keyframe(video, detail_window)
         elif keyframe in window:
-            how = "as asked for"
+            how = "as requested"
         else:
-            keyframe, how = window.nearest(keyframe), f"the nearest to frame {keyframe}"
+            keyframe, how = window.nearest(keyframe), f"the nearest one to frame {keyframe}"
         reason = f"{why} Keyframe {keyframe}: {how}."
         detail = evenly_spaced(detail_window, self.num_detail)
         groups = (
@@ -122,7 +122,7 @@ class MotionSampler:
         from videoseg_attributes.grounding.language import spoken_span
 
         if len(window) <= max(2, self.num_detail):
-            return window, 1.0, "The window is short enough to be seen whole."
+            return window, 1.0, "The window is short enough to show whole."
         span = spoken_span(query)
         if span is not None:
             share = _SPANS[span]
@@ -132,7 +132,7 @@ class MotionSampler:
             return (
                 narrowed,
                 _NAMED_CONFIDENCE,
-                f"The sentence speaks of the {span}: detail in frames {narrowed.start}-"
+                f"The query names the {span} of the video: detail in frames {narrowed.start} to "
                 f"{narrowed.stop - 1}.",
             )
         positions = evenly_spaced(Window(window.start, window.stop - 1), self.num_coarse)
@@ -149,7 +149,7 @@ class MotionSampler:
         sharp = np.array([_sharpness(frame) for frame in frames])
         # A blurred frame shows the most motion and the least detail: both are weighed.
         score = (_UNIT_FLOOR + _to_unit(moved)) * (_UNIT_FLOOR + _to_unit(sharp))
-        return positions[int(np.argmax(score))], "sharp, and something moves"
+        return positions[int(np.argmax(score))], "sharp and with motion"
 
 
 def _busiest_part(
@@ -179,7 +179,7 @@ def _busiest_part(
     return (
         narrowed,
         float(min(1.0, _SPREAD_CONFIDENCE + _CONFIDENCE_A_MEAN * inside)),
-        f"Most moves in frames {narrowed.start}-{narrowed.stop - 1} "
+        f"Most motion is in frames {narrowed.start} to {narrowed.stop - 1} "
         f"({inside:.1f} times the average of the window).",
     )
 

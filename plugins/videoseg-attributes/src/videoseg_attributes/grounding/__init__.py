@@ -1,4 +1,4 @@
-"""Grounding of the embedded default."""
+"""The grounder ``attributes``: measures candidates and resolves what a query refers to."""
 
 from videoseg_attributes.grounding.grounder import AttributesGrounder
 

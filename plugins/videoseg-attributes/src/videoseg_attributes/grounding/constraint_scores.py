@@ -1,4 +1,4 @@
-"""How well a candidate fits one constraint: a score in [0, 1] and what was found."""
+"""Scores a candidate on one constraint: a score in [0, 1] and what was measured."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ _NEARER: _Ramp = (-0.15, 0.15)  # ``estimate_nearness`` above the others' median
 
 # Motion: displacements in frame diagonals, speeds in diagonals per second.
 _MOVING_FROM = 0.018  # displacement up to which a candidate stands still
-_MOVING_FULLY, _MOVING_FULLY_LEAST, _MOVING_FULLY_MOST = 0.22, 0.05, 0.1  # of the farthest mover's
+# Displacement from which it moves for sure: of the farthest candidate's, at least, at most.
+_MOVING_FULLY, _MOVING_FULLY_LEAST, _MOVING_FULLY_MOST = 0.22, 0.05, 0.1
 _INNER_MOTION: _Ramp = (0.015, 0.06)  # motion energy: it moves, perhaps without going anywhere
 _INNER_IS_MOVING, _INNER_IS_NOT_STILL, _GOING_IS_IN_PLACE = 0.9, 0.35, 0.8  # weights
 _THERE_AND_BACK: _Ramp = (0.04, 0.12)  # path extent in both directions, fraction of the frame
@@ -105,18 +106,18 @@ _EVENT_SIDE: _Ramp = (0.4, 0.75)  # "from the left": place of the center when it
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How well one constraint fits.
+    """How well a candidate meets one constraint.
 
     Args:
-        score: 0 contradicts, 1 fits.
-        measured: What was measured, for people.
+        score: 0 if it contradicts the constraint, 1 if it meets it.
+        measured: What was measured, in words.
     """
 
     score: float
     measured: str
 
     def denied(self) -> Verdict:
-        """Return the verdict on the opposite."""
+        """Return the verdict on the negated constraint."""
         return Verdict(1.0 - self.score, self.measured)
 
 
@@ -135,9 +136,9 @@ def select_positions(count: int, part: VideoPart, *, share: float = _PART_LENGTH
 # -- color ----------------------------------------------------------------------------------
 
 
-def score_color(track: MeasuredCandidate, constraint: ColorIs) -> Verdict:
-    """Judge by the share of the candidate's pixels that have the colors."""
-    shares = [_color_fraction(track, color) for color in constraint.colors]
+def score_color(candidate: MeasuredCandidate, constraint: ColorIs) -> Verdict:
+    """Score by the fraction of the candidate's pixels that have the colors."""
+    shares = [_color_fraction(candidate, color) for color in constraint.colors]
     listed = ", ".join(
         f"{color} {share:.2f}" for color, share in zip(constraint.colors, shares, strict=True)
     )
@@ -146,7 +147,7 @@ def score_color(track: MeasuredCandidate, constraint: ColorIs) -> Verdict:
     elif len(shares) > 1 and not constraint.any_of:
         scores = [_score_patches(shares)]
         if all(color.name in _UNCOLORED for color in constraint.colors):
-            lit = brighten_histogram(track.colors)
+            lit = brighten_histogram(candidate.colors)
             bright = [color_share(lit, c.name, shade=c.shade) for c in constraint.colors]
             scores = [max(scores[0], _BRIGHTENED_WEIGHT * _score_patches(bright))]
     else:
@@ -155,61 +156,65 @@ def score_color(track: MeasuredCandidate, constraint: ColorIs) -> Verdict:
             for share in shares
         ]
     score = max(scores) if constraint.any_of else min(scores)
-    return Verdict(score, f"{listed} (looks {describe_colors(track.colors)})")
+    return Verdict(score, f"{listed} (mostly {describe_colors(candidate.colors)})")
 
 
 def _score_patches(shares: Sequence[float]) -> float:
-    """Score several colors together: each shows, and together they cover most of it."""
+    """Score several colors together: each is present, and together they cover most pixels."""
     covered = sum(shares)
     together = _ALL_COLORS_WEIGHT * ramp(covered, *_ALL_COLORS)
     together += _MORE_COLORS_WEIGHT * min(1.0, covered)
     return min(together, *(ramp(share, *_EACH_COLOR) for share in shares))
 
 
-def _color_fraction(track: MeasuredCandidate, color: ColorWord) -> float:
-    return color_share(track.colors, color.name, shade=color.shade)
+def _color_fraction(candidate: MeasuredCandidate, color: ColorWord) -> float:
+    return color_share(candidate.colors, color.name, shade=color.shade)
 
 
-# -- size and place --------------------------------------------------------------------------
+# -- size and position --------------------------------------------------------------------------
 
 
 def score_size(
-    track: MeasuredCandidate, constraint: SizeIs, others: Sequence[MeasuredCandidate]
+    candidate: MeasuredCandidate, constraint: SizeIs, others: Sequence[MeasuredCandidate]
 ) -> Verdict:
-    """Judge large and small beside the other candidates."""
+    """Score large and small against the other candidates."""
 
     def measure(item: MeasuredCandidate) -> float:
         if constraint.dimension == "area":
             return item.size
         return item.extent(0 if constraint.dimension == "width" else 1)
 
-    mine = measure(track)
-    rest = [measure(other) for other in others if other is not track]
+    mine = measure(candidate)
+    rest = [measure(other) for other in others if other is not candidate]
     unit = f"{constraint.dimension} {mine:.3f}"
     if not rest or mine <= 0:
-        return Verdict(_UNDECIDED, f"{unit}, nothing to compare it with")
+        return Verdict(_UNDECIDED, f"{unit}, no other candidate to compare it with")
     ratio = float(np.log(mine / max(_TINY, float(np.median(rest)))))
     score = ramp(ratio if constraint.large else -ratio, *_RELATIVE_SIZE)
     return Verdict(score, f"{unit}, {np.exp(ratio):.1f} times the others' median")
 
 
 def score_position(
-    track: MeasuredCandidate,
+    candidate: MeasuredCandidate,
     constraint: PositionIs,
     positions: BoolArray | None,
     others: Sequence[MeasuredCandidate] = (),
 ) -> Verdict:
-    """Judge by the candidate's mean center over some surveyed frames."""
-    center = track.center(positions)
+    """Score by the candidate's mean center over some surveyed frames."""
+    center = candidate.center(positions)
     if center is None:
-        return Verdict(0.0, "not there then")
+        return Verdict(0.0, "not visible then")
     x, y = center
-    scores = [_score_place(place, track, x, y, others) for place in constraint.places]
+    scores = [_score_place(place, candidate, x, y, others) for place in constraint.places]
     return Verdict(min(scores), f"center at {x:.2f} of the width, {y:.2f} of the height")
 
 
 def _score_place(
-    place: Place, track: MeasuredCandidate, x: float, y: float, others: Sequence[MeasuredCandidate]
+    place: Place,
+    candidate: MeasuredCandidate,
+    x: float,
+    y: float,
+    others: Sequence[MeasuredCandidate],
 ) -> float:
     match place:
         case "left":
@@ -228,38 +233,38 @@ def _score_place(
         case "edge":
             return ramp(max(abs(x - 0.5), abs(y - 0.5)), *_EDGE)
         case "front" | "back":
-            nearness = [estimate_nearness(other) for other in others if other is not track]
+            nearness = [estimate_nearness(other) for other in others if other is not candidate]
             if not nearness:
                 return _UNDECIDED
-            ahead = estimate_nearness(track) - float(np.median(nearness))
+            ahead = estimate_nearness(candidate) - float(np.median(nearness))
             return ramp(ahead if place == "front" else -ahead, *_NEARER)
 
 
-def estimate_nearness(track: MeasuredCandidate) -> float:
-    """Return how near the camera it seems: what is near is large and stands low."""
-    bottom = float(np.nanmedian(track.boxes[track.visible, 3]))
-    return 0.5 * bottom + float(np.sqrt(track.size))
+def estimate_nearness(candidate: MeasuredCandidate) -> float:
+    """Return how near the camera it seems: near objects are large and low in the frame."""
+    bottom = float(np.nanmedian(candidate.boxes[candidate.visible, 3]))
+    return 0.5 * bottom + float(np.sqrt(candidate.size))
 
 
 # -- motion ----------------------------------------------------------------------------------
 
 
 def score_motion(
-    track: MeasuredCandidate,
+    candidate: MeasuredCandidate,
     constraint: MotionIs,
     positions: BoolArray | None,
     others: Sequence[MeasuredCandidate],
 ) -> Verdict:
-    """Judge whether and where the candidate moves, over some surveyed frames."""
+    """Score whether and in which direction it moves, over some surveyed frames."""
     if constraint.direction is not None and constraint.manner not in ("growing", "shrinking"):
-        return _score_direction(track, constraint.direction, positions)
-    displacement = track.displacement_over(positions)
-    # Beside something that goes far, a little drift is standing still.
+        return _score_direction(candidate, constraint.direction, positions)
+    displacement = candidate.displacement_over(positions)
+    # Next to something that moves far, a small drift counts as standing still.
     farthest = max((other.displacement for other in others), default=0.0)
     far = max(_MOVING_FULLY_LEAST, _MOVING_FULLY * farthest)
     going = ramp(displacement, _MOVING_FROM, min(_MOVING_FULLY_MOST, far))
-    energy = ramp(track.motion_energy, *_INNER_MOTION)
-    measured = f"covers {displacement:.2f} diagonals at {track.speed:.2f} a second"
+    energy = ramp(candidate.motion_energy, *_INNER_MOTION)
+    measured = f"moves {displacement:.2f} frame diagonals, at {candidate.speed:.2f} per second"
     match constraint.manner:
         case "moving":
             return Verdict(max(going, _INNER_IS_MOVING * energy), measured)
@@ -267,51 +272,53 @@ def score_motion(
             return Verdict((1 - going) * (1 - _INNER_IS_NOT_STILL * energy), measured)
         case "in place":
             score = max(energy, _GOING_IS_IN_PLACE * going)
-            return Verdict(score, f"{measured}, motion inside {track.motion_energy:.2f} a second")
+            return Verdict(
+                score, f"{measured}, motion within it {candidate.motion_energy:.2f} per second"
+            )
         case "fast" | "slow":
-            return _score_pace(track, constraint.manner == "fast", max(going, energy), others)
+            return _score_pace(candidate, constraint.manner == "fast", max(going, energy), others)
         case "turning back":
-            ways = {side: track.path_extent(side, positions) for side in _SIDES}
+            ways = {side: candidate.path_extent(side, positions) for side in _SIDES}
             there_and_back = max(min(ways["left"], ways["right"]), min(ways["up"], ways["down"]))
             return Verdict(
                 ramp(there_and_back, *_THERE_AND_BACK),
-                f"goes there and back over {there_and_back:.2f}",
+                f"moves back and forth by {there_and_back:.2f}",
             )
         case "growing" | "shrinking":
-            growth = track.growth if constraint.manner == "growing" else -track.growth
-            change = f"size changes {np.exp(track.growth):.2f}-fold"
+            growth = candidate.growth if constraint.manner == "growing" else -candidate.growth
+            change = f"its size changes by a factor of {np.exp(candidate.growth):.2f}"
             return Verdict(ramp(growth, *_GROWTH), change)
 
 
 def _score_pace(
-    track: MeasuredCandidate, fast: bool, moving: float, others: Sequence[MeasuredCandidate]
+    candidate: MeasuredCandidate, fast: bool, moving: float, others: Sequence[MeasuredCandidate]
 ) -> Verdict:
-    rest = [other.speed for other in others if other is not track]
-    measured = f"{track.speed:.3f} diagonals a second"
+    rest = [other.speed for other in others if other is not candidate]
+    measured = f"{candidate.speed:.3f} frame diagonals per second"
     if not rest:
-        return Verdict(ramp(track.speed, *_FAST_ALONE) if fast else moving, measured)
+        return Verdict(ramp(candidate.speed, *_FAST_ALONE) if fast else moving, measured)
     usual = float(np.median(rest))
-    ratio = float(np.log((track.speed + _SPEED_NOISE) / (usual + _SPEED_NOISE)))
+    ratio = float(np.log((candidate.speed + _SPEED_NOISE) / (usual + _SPEED_NOISE)))
     relative = ramp(ratio if fast else -ratio, *_RELATIVE_SPEED)
     return Verdict(min(moving, relative) if fast else relative, measured)
 
 
 def _score_direction(
-    track: MeasuredCandidate, direction: Direction, positions: BoolArray | None
+    candidate: MeasuredCandidate, direction: Direction, positions: BoolArray | None
 ) -> Verdict:
     if direction == "across":
-        way = max(track.path_extent(side, positions) for side in _SIDES)
-        return Verdict(ramp(way, *_ACROSS), f"goes {way:.2f} of the picture")
+        way = max(candidate.path_extent(side, positions) for side in _SIDES)
+        return Verdict(ramp(way, *_ACROSS), f"moves {way:.2f} of the frame")
     if direction in ("towards", "away"):
-        growth = track.growth if direction == "towards" else -track.growth
-        moving = ramp(max(track.displacement, track.motion_energy), *_DEPTH_MOTION)
+        growth = candidate.growth if direction == "towards" else -candidate.growth
+        moving = ramp(max(candidate.displacement, candidate.motion_energy), *_DEPTH_MOTION)
         score = min(max(moving, _UNDECIDED), ramp(growth, *_DEPTH_GROWTH))
-        return Verdict(score, f"size changes {np.exp(track.growth):.2f}-fold")
+        return Verdict(score, f"its size changes by a factor of {np.exp(candidate.growth):.2f}")
     along = cast(Side, direction)
-    ways = {side: track.path_extent(side, positions) for side in _SIDES}
+    ways = {side: candidate.path_extent(side, positions) for side in _SIDES}
     way, back = ways[along], ways[_BACK[along]]
     across = [side for side in _SIDES if side not in (along, _BACK[along])]
-    scale = 1 / track.aspect if direction in ("left", "right") else track.aspect
+    scale = 1 / candidate.aspect if direction in ("left", "right") else candidate.aspect
     astray = max(ways[side] for side in across) * scale
     score = min(
         ramp(way, *_WAY),
@@ -321,19 +328,22 @@ def _score_direction(
     listed = ", ".join(
         f"{side} {ways[side]:.2f}" for side in _SIDES if ways[side] >= _LEAST_LISTED
     )
-    seconds = max(_TINY, float(np.ptp(track.times[track.visible])) if track.visible.any() else 0.0)
-    pace = f", {way / seconds:.2f} of the frame a second" if way >= _LEAST_LISTED else ""
-    return Verdict(score, f"goes {listed or 'nowhere'}{pace}")
+    seconds = max(
+        _TINY,
+        float(np.ptp(candidate.times[candidate.visible])) if candidate.visible.any() else 0.0,
+    )
+    pace = f", {way / seconds:.2f} of the frame per second" if way >= _LEAST_LISTED else ""
+    return Verdict(score, f"moves {listed}{pace}" if listed else "does not move")
 
 
 def score_phases(
-    track: MeasuredCandidate, constraint: Phases, others: Sequence[MeasuredCandidate]
+    candidate: MeasuredCandidate, constraint: Phases, others: Sequence[MeasuredCandidate]
 ) -> Verdict:
-    """Judge one thing after the other: the best division of its time is looked for."""
-    shown = np.flatnonzero(track.visible)
+    """Score motions or places one after the other, at the frame that divides them best."""
+    shown = np.flatnonzero(candidate.visible)
     steps = constraint.steps
     if len(shown) < 2 * len(steps):
-        return Verdict(0.0, "seen too briefly to do one thing after another")
+        return Verdict(0.0, "visible too briefly for one motion after another")
     best, where = 0.0, ""
     for split in range(2, len(shown) - 1):
         bounds = [0, split, len(shown)]
@@ -341,86 +351,89 @@ def score_phases(
             bounds = [int(b) for b in np.linspace(0, len(shown), len(steps) + 1)]
         scores = []
         for step, start, stop in zip(steps, bounds, bounds[1:], strict=False):
-            positions = np.zeros(len(track.visible), dtype=bool)
+            positions = np.zeros(len(candidate.visible), dtype=bool)
             positions[shown[start:stop]] = True
             verdict = (
-                score_motion(track, step, positions, others)
+                score_motion(candidate, step, positions, others)
                 if isinstance(step, MotionIs)
-                else score_position(track, step, positions, others)
+                else score_position(candidate, step, positions, others)
             )
             scores.append(1 - verdict.score if step.negated else verdict.score)
         if min(scores) > best:
-            best, where = min(scores), f"turns at frame {int(track.frames[shown[split]])}"
-    return Verdict(best, where or "no moment divides its time so")
+            best, where = min(scores), f"changes at frame {int(candidate.frames[shown[split]])}"
+    return Verdict(best, where or "no frame separates the two")
 
 
 # -- events ----------------------------------------------------------------------------------
 
 
-def locate_event(track: MeasuredCandidate, event: Event) -> float | None:
+def locate_event(candidate: MeasuredCandidate, event: Event) -> float | None:
     """Return where in the survey an event happens to a candidate, or None if it does not.
 
     Half positions lie between two surveyed frames.
     """
     match event:
         case "appears":
-            return track.first - 0.5 if track.enters else None
+            return candidate.first - 0.5 if candidate.enters else None
         case "leaves":
-            return track.last + 0.5 if track.exits else None
+            return candidate.last + 0.5 if candidate.exits else None
         case "returns":
-            return track.gaps[-1][1] - 0.5 if track.gaps else None
+            return candidate.gaps[-1][1] - 0.5 if candidate.gaps else None
         case "hidden":
-            return track.gaps[0][0] - 0.5 if track.gaps else None
+            return candidate.gaps[0][0] - 0.5 if candidate.gaps else None
         case "present":
-            return float(track.first)
+            return float(candidate.first)
         case "starts" | "stops":
-            moves = track.find_moving() & track.visible
+            moves = candidate.find_moving() & candidate.visible
             if not moves.any():
                 return None
             positions = np.flatnonzero(moves)
             if event == "starts":
                 return float(positions[0])
             last = int(positions[-1])
-            return float(last) if last < track.last else None
+            return float(last) if last < candidate.last else None
 
 
-def score_event(track: MeasuredCandidate, constraint: EventIs) -> Verdict:
-    """Judge whether something happens to a candidate; times are judged by the caller."""
-    count = len(track.visible)
+def score_event(candidate: MeasuredCandidate, constraint: EventIs) -> Verdict:
+    """Score whether an event happens to a candidate; the caller scores its order."""
+    count = len(candidate.visible)
     when = constraint.when
     part = when.part if when is not None else None
     if constraint.event in ("present", "hidden") and part is not None:
-        return _score_presence(track, part, wanted=constraint.event == "present")
-    position = locate_event(track, constraint.event)
-    span = f"seen on frames {int(track.frames[track.first])} to {int(track.frames[track.last])}"
-    if track.gaps:
-        away = ", ".join(f"{int(track.frames[a])}-{int(track.frames[b])}" for a, b in track.gaps)
-        span += f", away {away}"
+        return _score_presence(candidate, part, wanted=constraint.event == "present")
+    position = locate_event(candidate, constraint.event)
+    first, last = (int(candidate.frames[p]) for p in (candidate.first, candidate.last))
+    span = f"visible on frames {first} to {last}"
+    if candidate.gaps:
+        away = ", ".join(
+            f"{int(candidate.frames[a])}-{int(candidate.frames[b])}" for a, b in candidate.gaps
+        )
+        span += f", away on frames {away}"
     if constraint.event == "present" and position is not None:
         return Verdict(1.0, span)
     if position is None:
         return Verdict(0.0, span)
     score = 1.0
     if constraint.event in ("returns", "hidden"):
-        score = max(track.score_gap(start, stop) for start, stop in track.gaps)
+        score = max(candidate.score_gap(start, stop) for start, stop in candidate.gaps)
     elif constraint.event in ("starts", "stops"):
-        moves = ramp(track.displacement, *_EVENT_MOTION)
-        edge = position > 1 if constraint.event == "starts" else position < track.last - 1
+        moves = ramp(candidate.displacement, *_EVENT_MOTION)
+        edge = position > 1 if constraint.event == "starts" else position < candidate.last - 1
         score = moves if edge else _MOVES_THROUGHOUT * moves
     if constraint.side is not None:
-        score *= _score_side(track, constraint)
+        score *= _score_side(candidate, constraint)
     if part is not None:
         score *= _score_timing(position / max(1, count - 1), part)
     return Verdict(score, span)
 
 
-def _score_presence(track: MeasuredCandidate, part: VideoPart, *, wanted: bool) -> Verdict:
+def _score_presence(candidate: MeasuredCandidate, part: VideoPart, *, wanted: bool) -> Verdict:
     if part == "middle":
-        chosen = select_positions(len(track.visible), part)
-        share = float(track.visible[chosen].mean())
+        chosen = select_positions(len(candidate.visible), part)
+        share = float(candidate.visible[chosen].mean())
     else:
-        share = float(track.visible[0 if part == "start" else -1])
-    state = "there" if share > 0.5 else "not there"
+        share = float(candidate.visible[0 if part == "start" else -1])
+    state = "visible" if share > 0.5 else "not visible"
     return Verdict(share if wanted else 1 - share, f"{state} at the {part}")
 
 
@@ -432,9 +445,11 @@ def _score_timing(place: float, part: VideoPart) -> float:
     return ramp(_MIDWAY_RADIUS - abs(place - 0.5), *_MIDWAY)
 
 
-def _score_side(track: MeasuredCandidate, constraint: EventIs) -> float:
-    """How near the side it is when it happens."""
-    position = {"appears": track.first, "leaves": track.last}.get(constraint.event, track.first)
-    x, y = (float(value) for value in track.centers[position])
+def _score_side(candidate: MeasuredCandidate, constraint: EventIs) -> float:
+    """Return how near the named side it is when the event happens."""
+    position = {"appears": candidate.first, "leaves": candidate.last}.get(
+        constraint.event, candidate.first
+    )
+    x, y = (float(value) for value in candidate.centers[position])
     along = {"left": 1 - x, "right": x, "top": 1 - y, "bottom": y}.get(constraint.side or "", 0.5)
     return ramp(along, *_EVENT_SIDE)

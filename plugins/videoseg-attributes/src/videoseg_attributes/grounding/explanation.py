@@ -1,4 +1,4 @@
-"""The words in which the grounder tells what it judged and found."""
+"""The grounder's explanations: which words it used, what it measured, and its warnings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from videoseg.types import Prompt
-from videoseg_attributes.grounding.language import QueryPlan
+from videoseg_attributes.grounding.language import MAX_WORDS, QueryPlan
 from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.reference_resolution import Aspect, Choice, Resolution
@@ -28,21 +28,23 @@ __all__ = [
 ]
 
 PLAUSIBLE = 0.5
-"""What is less plausibly an object is taken for background."""
+"""Candidates that are less plausibly an object are treated as background."""
 
 _LABEL_LENGTH = 60
 
 
 def describe_plan(plan: QueryPlan) -> str:
-    """Say which words are judged, how many are meant, and what is left out and why."""
+    """Return which words were used, how many objects are wanted, and which words were ignored."""
     judged = ", ".join(f'"{words}"' for words in plan.judged_words)
     count = plan.target.number.count
-    parts = [f"Judged: {judged}." if judged else "Nothing in the sentence can be judged."]
+    parts = [f"Words used: {judged}." if judged else "No word of the query can be used."]
     if count != 1:
-        parts.append("All that fit are meant." if count is None else f"{count} are meant.")
+        parts.append(
+            "All that match are wanted." if count is None else f"{count} objects are wanted."
+        )
     if plan.unjudged:
         listed = "; ".join(f'"{item.words}" ({item.why})' for item in plan.unjudged[:6])
-        parts.append(f"Not judged: {listed}.")
+        parts.append(f"Words ignored: {listed}.")
     return " ".join(parts)
 
 
@@ -52,52 +54,53 @@ def make_warnings(
     """Return what the user should know about an answer."""
     warnings = []
     if plan.truncated:
-        warnings.append("the query is very long; only its beginning was read")
+        warnings.append(f"the query is too long; only its first {MAX_WORDS} words were read")
     if plan.unjudged:
         words = ", ".join(f'"{item.words}"' for item in plan.unjudged[:8])
-        rest = "the rest" if plan.target.judged else "no part of the query"
+        basis = (
+            "uses the rest of the query" if plan.target.judged else "is the most salient object"
+        )
         warnings.append(
-            f"words the grounder 'attributes' cannot judge: {words}; the answer rests on {rest}"
-            + ("" if plan.target.judged else " and is simply what stands out most")
+            f"the grounder 'attributes' does not understand {words}; the answer {basis}"
         )
     if resolution.choices and not resolution.enough:
         warnings.append(
             f"the query asks for {plan.target.number.count} objects, "
-            f"only {len(resolution.choices)} fit"
+            f"but only {len(resolution.choices)} match"
         )
     if resolution.doubtful:
-        warnings.append("nothing fits the query well; the nearest candidate is given")
-    if not measured.tracks:
-        warnings.append("the survey found no candidate at all")
+        warnings.append("nothing matches the query well; the closest match is returned")
+    if not measured.candidates:
+        warnings.append("no candidate objects were found")
     return tuple(warnings)
 
 
-def describe_survey(survey: Survey, tracks: Sequence[MeasuredCandidate]) -> str:
-    """Say which frames were surveyed and what was found there."""
+def describe_survey(survey: Survey, candidates: Sequence[MeasuredCandidate]) -> str:
+    """Return which frames were surveyed and which candidates were found."""
     window = survey.window
     listed = "; ".join(
-        f"{track.name} on frames {int(track.frames[track.first])}-"
-        f"{int(track.frames[track.last])}, saliency {track.saliency:.2f}"
-        + ("" if track.plausibility >= PLAUSIBLE else ", taken for background")
-        for track in tracks
+        f"{candidate.name} on frames {int(candidate.frames[candidate.first])} to "
+        f"{int(candidate.frames[candidate.last])}, saliency {candidate.saliency:.2f}"
+        + ("" if candidate.plausibility >= PLAUSIBLE else ", treated as background")
+        for candidate in candidates
     )
     return (
-        f"Surveyed {len(survey.frames)} of frames {window.start}-{window.stop - 1}: "
+        f"Surveyed {len(survey.frames)} of frames {window.start} to {window.stop - 1}: "
         f"{listed or 'no candidates'}."
     )
 
 
 def describe_closer_look(dense: MeasuredSurvey, choices: Sequence[Choice]) -> str:
-    """Say what a closer look showed of the chosen candidates."""
+    """Return what a closer look showed of the chosen candidates."""
     window = dense.survey.window
     parts = []
     for choice in choices:
-        track = choice.track
+        candidate = choice.candidate
         parts.append(
-            f"it is {track.name} there, seen on frames {int(track.frames[track.first])}-"
-            f"{int(track.frames[track.last])}"
+            f"the object is {candidate.name} there, visible on frames "
+            f"{int(candidate.frames[candidate.first])} to {int(candidate.frames[candidate.last])}"
         )
-    return f"A closer look at frames {window.start}-{window.stop - 1}: {'; '.join(parts)}."
+    return f"A closer look at frames {window.start} to {window.stop - 1}: {'; '.join(parts)}."
 
 
 def select_texts(resolution: Resolution, aspect: Aspect) -> list[str]:
@@ -113,17 +116,17 @@ def join_texts(*texts: str) -> str:
 def describe_placement(
     prompts: Sequence[Prompt], choices: Sequence[Choice], *, closer: bool
 ) -> str:
-    """Say where each object was localized, and which candidate it is.
+    """Return where each object was found, and which candidate it is.
 
     Args:
         prompts: One for each object; an id is the object's place in the choices, from 1.
         choices: What was chosen.
-        closer: Whether the candidates are those of a closer look, which counts anew.
+        closer: Whether the candidates are those of a closer look, which numbers them anew.
     """
     look = " of the closer look" if closer else ""
     return " ".join(
-        f"Object {prompt.object_id} is {choices[prompt.object_id - 1].track.name}{look}, on frame "
-        f"{prompt.frame}: {describe_box(prompt.box.as_tuple()) if prompt.box else ''}, "
+        f"Object {prompt.object_id} is {choices[prompt.object_id - 1].candidate.name}{look}, "
+        f"on frame {prompt.frame}: {describe_box(prompt.box.as_tuple()) if prompt.box else ''}, "
         f"score {prompt.score:.2f}."
         for prompt in prompts
         if prompt.score is not None
@@ -131,7 +134,7 @@ def describe_placement(
 
 
 def describe_box(corners: tuple[float, float, float, float]) -> str:
-    """Write a box for people."""
+    """Return a box in words."""
     x1, y1, x2, y2 = corners
     return f"x {x1:.0f} to {x2:.0f}, y {y1:.0f} to {y2:.0f}"
 

@@ -1,8 +1,8 @@
-"""The grounder ``attributes``: judges color, size, place, motion, time and number."""
+"""The grounder ``attributes``: finds objects by color, size, place, motion, time and number."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,17 +23,12 @@ from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPla
 from videoseg_attributes.grounding.measured_survey import (
     MeasuredSurvey,
     SurveyCache,
-    SurveyFunction,
 )
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
 from videoseg_attributes.grounding.prompts import make_prompts
 from videoseg_attributes.grounding.reference_resolution import Choice, Resolution, Resolver
 from videoseg_attributes.grounding.relations import Contacts
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from videoseg_attributes.regions.survey import Survey
+from videoseg_attributes.regions.survey import Candidate, Survey, survey_window
 
 __all__ = ["AttributesGrounder"]
 
@@ -48,17 +43,17 @@ _SAME_CANDIDATE = 0.45  # intersection over union of a candidate in two surveys
 
 
 class AttributesGrounder:
-    """Finds what a sentence describes by what can be measured, without a model.
+    """Finds the objects a query describes by measurable attributes, without a model.
 
-    It surveys the window, measures every candidate and judges the sentence piece by piece.
-    Words it cannot judge (what a thing *is*) are reported, never guessed at; the most salient
-    candidate that fits the rest is taken. If the rest contradicts every candidate, the answer
-    is that nothing in the video fits.
+    It surveys the window for candidate objects, measures each, and scores it on each part of the
+    query. Words it does not understand (nouns, above all) are reported in a warning, never
+    guessed; the most salient candidate that matches the rest is returned. If no candidate
+    matches the rest, the answer is "not in this video".
 
     Args:
         num_frames: Frames of one survey.
-        max_candidates: How many candidates a survey keeps.
-        survey: Finds candidates in a window; by default ``survey_window``.
+        max_candidates: How many candidates one survey keeps.
+        survey: Finds candidates in a window, called like ``survey_window``, which is the default.
 
     Raises:
         ConfigError: If an option is not at least 1.
@@ -73,7 +68,7 @@ class AttributesGrounder:
         *,
         num_frames: int = 24,
         max_candidates: int = 8,
-        survey: SurveyFunction | None = None,
+        survey: Callable[..., Survey] | None = None,
     ) -> None:
         problems = [
             f"{name} of the grounder 'attributes' must be a whole number of at least 1, "
@@ -85,11 +80,11 @@ class AttributesGrounder:
             raise ConfigError(problems)
         self.num_frames = num_frames
         self.max_candidates = max_candidates
-        self._survey = survey
+        self._survey = survey or survey_window
         self._memory = SurveyCache()
 
     def step(self, episode: Episode) -> Move:
-        """Look at the window that decides if the sentence speaks of time, else answer.
+        """Answer, or first ask for a closer look if the query is about time.
 
         Raises:
             QueryError: If the query has no words.
@@ -110,9 +105,9 @@ class AttributesGrounder:
     # -- looking -----------------------------------------------------------------------------
 
     def _overview_window(self, episode: Episode) -> Window:
-        """Return the window the description is judged on: what was seen before the last look.
+        """Return the window that candidates are compared in: the longest one seen.
 
-        Who comes first or last is not to be told from a narrow window around one event.
+        Which object comes first or last cannot be decided in a narrow window around one event.
         """
         windows = [selection.window for selection in episode.selections]
         usable = [window for window in windows if len(window) <= _LONG_WINDOW]
@@ -127,9 +122,9 @@ class AttributesGrounder:
         keyframe = selection.keyframe
         window = _shorten(hull, keyframe).clamped(selection.window)
         text = (
-            f"{len(selection.window)} frames are too many to follow anything at "
-            f"{self.num_frames} frames; looking closer at frames {window.start}-"
-            f"{window.stop - 1}, where the sampler saw most."
+            f"{len(selection.window)} frames are too many to candidate objects through in "
+            f"{self.num_frames} samples; taking a closer look at frames {window.start} to "
+            f"{window.stop - 1}, the sampler's detail frames."
         )
         thought = Thought(text, temporal=text, linguistic=describe_plan(plan))
         return Look(window, keyframe if keyframe in window else None, thought)
@@ -137,19 +132,19 @@ class AttributesGrounder:
     def _look_at_event(
         self, plan: QueryPlan, overview: MeasuredSurvey, resolution: Resolution
     ) -> Look | None:
-        """Return a look at what decides, or None if a closer look would show nothing new."""
+        """Return a look at the decisive moments, or None if it would show nothing new."""
         survey = overview.survey
         if not resolution.choices or len(survey.frames) < 4:
             return None
         spacing = len(survey.window) / len(survey.frames)
         if spacing <= 1:
             return None  # every frame has been seen already
-        tracks = resolution.tracks
-        moments = [frame for track in tracks for frame in _event_frames(track)]
+        candidates = resolution.candidates
+        moments = [frame for candidate in candidates for frame in _event_frames(candidate)]
         if not moments:
-            moments = [int(track.frames[track.first]) for track in tracks]
+            moments = [int(candidate.frames[candidate.first]) for candidate in candidates]
         reach = max(4, len(survey.window) // 6)
-        best = max(tracks, key=lambda track: float(track.areas.max()))
+        best = max(candidates, key=lambda candidate: float(candidate.areas.max()))
         keyframe = int(
             best.frames[int(np.argmax(np.where(best.cut, _CUT_WEIGHT, 1.0) * best.areas))]
         )
@@ -160,10 +155,10 @@ class AttributesGrounder:
             keyframe = _find_clearest(best, window)
         if len(window) >= _NEARLY_ALL * len(survey.window):
             window = _window_around(survey.window, keyframe, reach * 2)
-        called = ", ".join(track.name for track in tracks)
+        called = ", ".join(candidate.name for candidate in candidates)
         text = (
-            f"{called} seem{'s' if len(tracks) == 1 else ''} to be meant; looking closer at "
-            f"frames {window.start}-{window.stop - 1} to see when it happens."
+            f"{called} seem{'s' if len(candidates) == 1 else ''} to match; taking a closer look "
+            f"at frames {window.start} to {window.stop - 1} to see when it happens."
         )
         temporal = " ".join([*select_texts(resolution, "temporal"), text])
         return Look(
@@ -173,7 +168,7 @@ class AttributesGrounder:
                 join_texts(temporal, describe_plan(plan)),
                 temporal=temporal,
                 linguistic=describe_plan(plan),
-                details={"candidates": [track.candidate_id for track in tracks]},
+                details={"candidates": [candidate.candidate_id for candidate in candidates]},
             ),
         )
 
@@ -202,7 +197,7 @@ class AttributesGrounder:
                 if not kept:
                     never = Resolution(
                         (), resolution.observations,
-                        reason="a closer look shows what seemed to be away all the time",
+                        reason="a closer look shows that the object is never away",
                     )  # fmt: skip
                     return self._answer_nothing(plan, overview, never, (), closer=closer)
                 measured, choices = dense, kept
@@ -212,7 +207,7 @@ class AttributesGrounder:
         )
         keyframe = prompts[0].frame
         where = describe_placement(prompts, choices, closer=measured is not overview)
-        seen = describe_survey(survey, overview.tracks)
+        seen = describe_survey(survey, overview.candidates)
         temporal = join_texts(seen, *select_texts(resolution, "temporal"), closer)
         spatial = join_texts(*select_texts(resolution, "spatial"), where)
         linguistic = join_texts(describe_plan(plan), *select_texts(resolution, "linguistic"))
@@ -229,7 +224,7 @@ class AttributesGrounder:
                 temporal=temporal,
                 spatial=spatial,
                 linguistic=linguistic,
-                details={"candidates": [choice.track.candidate_id for choice in choices]},
+                details={"candidates": [choice.candidate.candidate_id for choice in choices]},
             ),
             confidence=min(1.0, max(0.0, confidence)),
             warnings=warnings,
@@ -244,10 +239,10 @@ class AttributesGrounder:
         *,
         closer: str = "",
     ) -> Grounding:
-        reason = resolution.reason or "nothing that could be meant was found"
+        reason = resolution.reason or "no candidate objects were found"
         verdict = f"Not in this video: {reason}."
         temporal = join_texts(
-            describe_survey(overview.survey, overview.tracks),
+            describe_survey(overview.survey, overview.candidates),
             *select_texts(resolution, "temporal"),
             closer,
         )
@@ -264,21 +259,14 @@ class AttributesGrounder:
                 spatial=spatial,
                 linguistic=linguistic,
             ),
-            confidence=_ABSENT_CONFIDENCE if overview.tracks else 0.5,
+            confidence=_ABSENT_CONFIDENCE if overview.candidates else 0.5,
             warnings=warnings,
         )
 
     def _measure(self, episode: Episode, window: Window) -> MeasuredSurvey:
-        survey: SurveyFunction
-        if self._survey is not None:
-            survey = self._survey
-        else:
-            from videoseg_attributes.regions.survey import survey_window
-
-            survey = survey_window
         return self._memory.get(
             episode.video,
-            survey,
+            self._survey,
             window=window,
             num_frames=self.num_frames,
             max_candidates=self.max_candidates,
@@ -289,21 +277,25 @@ class AttributesGrounder:
 def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:
     contacts = Contacts(frozenset(measured.survey.depth_order))
     target = plan.target
-    tracks = [track for track in measured.tracks if track.plausibility >= PLAUSIBLE]
-    if target.judged or not tracks:
-        return Resolver(tracks, contacts).resolve(target)
-    return _choose_most_salient(target, tracks)
+    candidates = [
+        candidate for candidate in measured.candidates if candidate.plausibility >= PLAUSIBLE
+    ]
+    if target.judged or not candidates:
+        return Resolver(candidates, contacts).resolve(target)
+    return _choose_most_salient(target, candidates)
 
 
-def _choose_most_salient(target: NounPhrase, tracks: Sequence[MeasuredCandidate]) -> Resolution:
-    """Return what stands out most, as many as are asked for."""
-    ordered = sorted(tracks, key=lambda track: track.saliency, reverse=True)
+def _choose_most_salient(
+    target: NounPhrase, candidates: Sequence[MeasuredCandidate]
+) -> Resolution:
+    """Return the most salient candidates, as many as the query asks for."""
+    ordered = sorted(candidates, key=lambda candidate: candidate.saliency, reverse=True)
     count = target.number.count
     if count is None:
         ordered = [t for t in ordered if t.saliency >= 0.5 * ordered[0].saliency]
     else:
         ordered = ordered[:count]
-    choices = tuple(Choice(track, track.saliency) for track in ordered)
+    choices = tuple(Choice(candidate, candidate.saliency) for candidate in ordered)
     return Resolution(choices, enough=count is None or len(choices) >= count)
 
 
@@ -317,15 +309,15 @@ def _match_candidates(
     taken: set[int] = set()
     for choice in choices:
         best, best_overlap = None, _SAME_CANDIDATE
-        for track in dense.tracks:
-            if track.candidate_id in taken:
+        for candidate in dense.candidates:
+            if candidate.candidate_id in taken:
                 continue
             overlap = _mean_overlap(
-                overview.survey, old[choice.track.candidate_id],
-                dense.survey, new[track.candidate_id],
+                overview.survey, old[choice.candidate.candidate_id],
+                dense.survey, new[candidate.candidate_id],
             )  # fmt: skip
             if overlap > best_overlap:
-                best, best_overlap = track, overlap
+                best, best_overlap = candidate, overlap
         if best is None:
             return None
         taken.add(best.candidate_id)
@@ -339,9 +331,9 @@ def _confirm_absences(
     choices: Sequence[Choice],
     found: Sequence[Choice],
 ) -> tuple[Choice, ...]:
-    """Keep what is away for a while in the closer survey, too, where the sentence asks for it.
+    """Keep what the closer survey confirms to be away for a while, if the query asks for that.
 
-    A sparse survey may miss something on a single frame that is there all the time.
+    A sparse survey may miss an object on a single frame although it is always visible.
     """
     asked = any(
         isinstance(item, EventIs)
@@ -355,22 +347,18 @@ def _confirm_absences(
     window = dense.survey.window
     kept = []
     for before, choice in zip(choices, found, strict=True):
-        track = before.track
+        candidate = before.candidate
         inside = [
             (start, stop)
-            for start, stop in track.gaps
-            if int(track.frames[start - 1]) in window and int(track.frames[stop]) in window
+            for start, stop in candidate.gaps
+            if int(candidate.frames[start - 1]) in window and int(candidate.frames[stop]) in window
         ]
-        if len(inside) < len(track.gaps) or choice.track.gaps:
+        if len(inside) < len(candidate.gaps) or choice.candidate.gaps:
             kept.append(choice)
     return tuple(kept)
 
 
-def _mean_overlap(first: Survey, one: object, second: Survey, other: object) -> float:
-    from videoseg_attributes.regions.survey import Candidate
-
-    if not isinstance(one, Candidate) or not isinstance(other, Candidate):
-        return 0.0
+def _mean_overlap(first: Survey, one: Candidate, second: Survey, other: Candidate) -> float:
     if first.size != second.size:
         return 0.0
     spacing = max(1.0, len(first.window) / max(1, len(first.frames))) / 2
@@ -389,23 +377,23 @@ def _mean_overlap(first: Survey, one: object, second: Survey, other: object) -> 
     return float(np.mean(overlaps)) if overlaps else 0.0
 
 
-def _event_frames(track: MeasuredCandidate) -> list[int]:
-    """Return the frames at which a track comes, goes or comes back."""
+def _event_frames(candidate: MeasuredCandidate) -> list[int]:
+    """Return the frames at which a candidate comes, goes or comes back."""
     moments = []
-    if track.enters:
-        moments.append(int(track.frames[track.first]))
-    for start, stop in track.gaps:
-        moments += [int(track.frames[start]), int(track.frames[stop])]
-    if track.exits:
-        moments.append(int(track.frames[track.last]))
+    if candidate.enters:
+        moments.append(int(candidate.frames[candidate.first]))
+    for start, stop in candidate.gaps:
+        moments += [int(candidate.frames[start]), int(candidate.frames[stop])]
+    if candidate.exits:
+        moments.append(int(candidate.frames[candidate.last]))
     return moments
 
 
-def _find_clearest(track: MeasuredCandidate, window: Window) -> int:
-    inside = np.array([int(frame) in window for frame in track.frames]) & track.visible
+def _find_clearest(candidate: MeasuredCandidate, window: Window) -> int:
+    inside = np.array([int(frame) in window for frame in candidate.frames]) & candidate.visible
     if not inside.any():
         return window.start + (len(window) - 1) // 2
-    return int(track.frames[int(np.argmax(np.where(inside, track.areas, -1.0)))])
+    return int(candidate.frames[int(np.argmax(np.where(inside, candidate.areas, -1.0)))])
 
 
 def _window_around(window: Window, frame: int, reach: int) -> Window:

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,7 +15,7 @@ from videoseg.types import FloatArray, VideoSource, Window
 from videoseg_attributes.grounding.measurements import MeasuredCandidate, measure_candidates
 from videoseg_attributes.regions.survey import Candidate, Survey
 
-__all__ = ["MeasuredSurvey", "SurveyCache", "SurveyFunction", "merge_fragments"]
+__all__ = ["MeasuredSurvey", "SurveyCache", "merge_fragments"]
 
 _WINDOWS_KEPT = 4  # per video: an episode needs its whole window and one closer look
 # Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
@@ -26,27 +26,12 @@ _SAME_PLACE = 0.3  # intersection over union of the boxes where one takes over f
 _LONGEST_TURN = 2  # surveyed frames between the end of one and the start of the other
 
 
-class SurveyFunction(Protocol):
-    """Finds candidates in a window of a video."""
-
-    def __call__(
-        self,
-        video: VideoSource,
-        *,
-        window: Window,
-        num_frames: int = 24,
-        max_candidates: int = 8,
-        seed: int = 0,
-    ) -> Survey:
-        """Survey the window."""
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class MeasuredSurvey:
     """A survey with its candidates measured."""
 
     survey: Survey
-    tracks: tuple[MeasuredCandidate, ...]
+    candidates: tuple[MeasuredCandidate, ...]
 
 
 _Key: TypeAlias = tuple[int, int, int, int, int]
@@ -71,7 +56,7 @@ class SurveyCache:
     def get(
         self,
         video: VideoSource,
-        survey: SurveyFunction,
+        make_survey: Callable[..., Survey],
         *,
         window: Window,
         num_frames: int,
@@ -81,18 +66,18 @@ class SurveyCache:
         """Return the survey of a window, making it if it is not known."""
 
         def make() -> MeasuredSurvey:
-            made = survey(
+            made = make_survey(
                 video,
                 window=window,
                 num_frames=num_frames,
                 max_candidates=max_candidates,
                 seed=seed,
             )
-            tracks = measure_candidates(video, made)
-            whole = merge_fragments(made, tracks)
+            candidates = measure_candidates(video, made)
+            whole = merge_fragments(made, candidates)
             if whole is not made:
-                tracks = measure_candidates(video, whole)
-            return MeasuredSurvey(whole, tracks)
+                candidates = measure_candidates(video, whole)
+            return MeasuredSurvey(whole, candidates)
 
         return self._remembered(
             video, (window.start, window.stop, num_frames, max_candidates, seed), make
@@ -117,28 +102,34 @@ class SurveyCache:
         return made
 
 
-def merge_fragments(survey: Survey, tracks: Sequence[MeasuredCandidate]) -> Survey:
+def merge_fragments(survey: Survey, candidates: Sequence[MeasuredCandidate]) -> Survey:
     """Merge candidates that are one object, seen in turns; the same survey if there are none.
 
     Args:
         survey: The survey.
-        tracks: Its measured candidates.
+        candidates: Its measured candidates.
     """
     groups: list[list[MeasuredCandidate]] = []
-    for track in tracks:
+    for candidate in candidates:
         home = next(
-            (group for group in groups if all(_is_same_object(track, other) for other in group)),
+            (
+                group
+                for group in groups
+                if all(_is_same_object(candidate, other) for other in group)
+            ),
             None,
         )
         if home is None:
-            groups.append([track])
+            groups.append([candidate])
         else:
-            home.append(track)
+            home.append(candidate)
     if all(len(group) == 1 for group in groups):
         return survey
     by_id = {candidate.candidate_id: candidate for candidate in survey.candidates}
-    kept = [_joined([by_id[track.candidate_id] for track in group]) for group in groups]
-    first_of = {track.candidate_id: group[0].candidate_id for group in groups for track in group}
+    kept = [_joined([by_id[candidate.candidate_id] for candidate in group]) for group in groups]
+    first_of = {
+        candidate.candidate_id: group[0].candidate_id for group in groups for candidate in group
+    }
     order = {
         (first_of[front], first_of[behind])
         for front, behind in survey.depth_order

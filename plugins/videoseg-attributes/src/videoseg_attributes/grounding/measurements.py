@@ -22,8 +22,8 @@ Side: TypeAlias = Literal["left", "right", "up", "down"]
 
 _COLOR_FRAMES = 8  # frames whose pixels are counted for a candidate's colors
 _LOWEST_SIZE = 0.35  # of its usual size; below, it is mostly hidden or out of the picture
-# Thresholds, set by hand while looking at drawn clips and at the seven real clips of
-# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately. A pair is (low, high) of
+# Set by hand while looking at drawn clips and the seven real clips of
+# tests/benchmarks/attributes_mevis_mini.py; not measured separately. A pair is (low, high) of
 # ``ramp``. Areas are fractions of the frame.
 _KNOWN_VELOCITIES = 0.35  # of the frames: with fewer, the path is taken from the picture
 _WHOLE, _MOSTLY_WHOLE = 0.8, 0.4  # of the largest area around; of the visible frames

@@ -273,7 +273,7 @@ def make_prompts(
     """
     survey = measured.survey
     by_id = {candidate.candidate_id: candidate for candidate in survey.candidates}
-    chosen = [by_id[choice.track.candidate_id] for choice in choices]
+    chosen = [by_id[choice.candidate.candidate_id] for choice in choices]
     positions = choose_positions(survey, chosen, preferred_frame=preferred_frame)
     prompts = []
     for number, (choice, candidate, position) in enumerate(

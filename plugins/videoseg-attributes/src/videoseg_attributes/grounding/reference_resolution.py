@@ -1,4 +1,4 @@
-"""Which candidates a description means: filter, rank, count, exclude, step by step."""
+"""Resolves a description to candidates: filter by constraints, exclude, rank, count."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ class Choice:
     """A candidate that a description means.
 
     Args:
-        track: The candidate.
-        score: How well it fits, in [0, 1]: the product of its constraints' scores.
+        candidate: The candidate.
+        score: How well it matches, in [0, 1]: the product of its constraints' scores.
     """
 
-    track: MeasuredCandidate
+    candidate: MeasuredCandidate
     score: float
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One thing that was found out, and which kind of reasoning it belongs to."""
+    """One statement about the candidates, and the kind of reasoning it belongs to."""
 
     aspect: Aspect
     text: str
@@ -76,14 +76,14 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a description was found to mean, and how.
+    """The candidates a description refers to, and why.
 
     Args:
-        choices: Those meant, best first; none if nothing fits.
-        observations: What was found, one sentence each, in order.
-        doubtful: Whether what was chosen fits only just.
-        enough: Whether there are as many as the description asks for.
-        reason: Why nothing fits, if nothing does.
+        choices: The candidates, best first; empty if none matches.
+        observations: What was measured, one statement each, in order.
+        doubtful: Whether the choice matches only barely.
+        enough: Whether there are as many choices as the description asks for.
+        reason: Why no candidate matches; empty if one does.
     """
 
     choices: tuple[Choice, ...]
@@ -93,31 +93,31 @@ class Resolution:
     reason: str = ""
 
     @property
-    def tracks(self) -> tuple[MeasuredCandidate, ...]:
-        """The candidates meant."""
-        return tuple(choice.track for choice in self.choices)
+    def candidates(self) -> tuple[MeasuredCandidate, ...]:
+        """The chosen candidates."""
+        return tuple(choice.candidate for choice in self.choices)
 
 
 class Resolver:
     """Resolves descriptions against the candidates of one survey.
 
     Args:
-        tracks: The measured candidates.
-        contacts: What was seen to hide what.
+        candidates: The measured candidates.
+        contacts: Which candidates cover which.
     """
 
-    def __init__(self, tracks: Sequence[MeasuredCandidate], contacts: Contacts) -> None:
-        self.tracks = tuple(tracks)
+    def __init__(self, candidates: Sequence[MeasuredCandidate], contacts: Contacts) -> None:
+        self.candidates = tuple(candidates)
         self.contacts = contacts
         self._known: dict[tuple[int, frozenset[int]], Resolution] = {}
         self._phrases: list[NounPhrase] = []  # keeps ids in the memory above from being reused
 
     def resolve(self, phrase: NounPhrase, *, without: frozenset[int] = frozenset()) -> Resolution:
-        """Return which candidates a description means.
+        """Return the candidates a description refers to.
 
         Args:
             phrase: The description.
-            without: Ids of candidates that cannot be meant.
+            without: Ids of candidates to leave out.
         """
         key = (id(phrase), without)
         if key not in self._known:
@@ -127,20 +127,24 @@ class Resolver:
 
     def _resolve(self, phrase: NounPhrase, without: frozenset[int]) -> Resolution:
         observations: list[Observation] = []
-        pool = [track for track in self.tracks if track.candidate_id not in without]
+        pool = [
+            candidate for candidate in self.candidates if candidate.candidate_id not in without
+        ]
         if phrase.within is not None:
             group = self.resolve(phrase.within, without=without)
             observations += group.observations
             if not group.choices:
                 return Resolution((), observations, reason=group.reason)
-            pool = list(group.tracks)
+            pool = list(group.candidates)
             observations.append(
-                Observation("linguistic", f'of "{phrase.within.words}": {_list_names(pool)}')
+                Observation(
+                    "linguistic", f'the group "{phrase.within.words}" is {_list_names(pool)}'
+                )
             )
         fitting, doubtful, reason = self._filter(phrase, pool, observations)
         fitting = self._exclude(phrase, fitting, observations)
         if not reason and not fitting:
-            reason = "nothing is left once the exceptions are taken out"
+            reason = "the query excludes every match"
         chosen = self._rank(phrase, fitting, observations) if fitting else []
         chosen, enough = self._take_count(phrase, chosen)
         choices = list(chosen)
@@ -148,8 +152,8 @@ class Resolver:
             further = self.resolve(other, without=without)
             observations += further.observations
             reason = reason or further.reason
-            taken = {choice.track.candidate_id for choice in choices}
-            choices += [c for c in further.choices if c.track.candidate_id not in taken]
+            taken = {choice.candidate.candidate_id for choice in choices}
+            choices += [c for c in further.choices if c.candidate.candidate_id not in taken]
         return Resolution(
             tuple(choices), observations, doubtful, enough, "" if choices else reason
         )
@@ -163,16 +167,16 @@ class Resolver:
         observations: list[Observation],
     ) -> tuple[list[Choice], bool, str]:
         if not pool:
-            return [], False, "there is nothing to choose from"
-        scores: dict[int, list[float]] = {track.candidate_id: [] for track in pool}
+            return [], False, "there are no candidates"
+        scores: dict[int, list[float]] = {candidate.candidate_id: [] for candidate in pool}
         contradicted: list[str] = []
         for constraint in phrase.constraints:
-            verdicts = [self._score(track, constraint, pool) for track in pool]
-            for track, verdict in zip(pool, verdicts, strict=True):
-                scores[track.candidate_id].append(verdict.score)
+            verdicts = [self._score(candidate, constraint, pool) for candidate in pool]
+            for candidate, verdict in zip(pool, verdicts, strict=True):
+                scores[candidate.candidate_id].append(verdict.score)
             shown = [
-                f"{track.name} {verdict.score:.2f} ({verdict.measured})"
-                for track, verdict in zip(pool, verdicts, strict=True)
+                f"{candidate.name} {verdict.score:.2f} ({verdict.measured})"
+                for candidate, verdict in zip(pool, verdicts, strict=True)
             ]
             denied = "not " if constraint.negated else ""
             text = f'"{denied}{constraint.words}": ' + "; ".join(shown)
@@ -180,35 +184,38 @@ class Resolver:
             if max(verdict.score for verdict in verdicts) < _DOUBTFUL:
                 contradicted.append(f'"{denied}{constraint.words}"')
         fitting = [
-            Choice(track, float(np.prod(scores[track.candidate_id])))
-            for track in pool
-            if min(scores[track.candidate_id], default=1.0) >= ACCEPTED
+            Choice(candidate, float(np.prod(scores[candidate.candidate_id])))
+            for candidate in pool
+            if min(scores[candidate.candidate_id], default=1.0) >= ACCEPTED
         ]
         if fitting:
             return fitting, False, ""
-        best = max(pool, key=lambda track: float(np.prod(scores[track.candidate_id])))
+        best = max(pool, key=lambda candidate: float(np.prod(scores[candidate.candidate_id])))
         if min(scores[best.candidate_id]) >= _DOUBTFUL:
             return [Choice(best, float(np.prod(scores[best.candidate_id])))], True, ""
         why = (
-            f"nothing fits {' and '.join(contradicted)}"
+            f"no candidate matches {' and '.join(contradicted)}"
             if contradicted
-            else ("no candidate fits all of it at once")
+            else "no candidate matches all parts of the query"
         )
         return [], False, why
 
     def _score(
-        self, track: MeasuredCandidate, constraint: Constraint, pool: Sequence[MeasuredCandidate]
+        self,
+        candidate: MeasuredCandidate,
+        constraint: Constraint,
+        pool: Sequence[MeasuredCandidate],
     ) -> Verdict:
         positions: BoolArray | None = None
         timing: Verdict | None = None
         when = constraint.when
         if when is not None and not isinstance(constraint, EventIs):
-            positions = self._select_positions(when, track)
+            positions = self._select_positions(when, candidate)
             if positions is None:
-                return Verdict(0.0, f'"{when.words}" happens to nothing here')
+                return Verdict(0.0, f'nothing matches "{when.words}"')
         elif when is not None and when.reference is not None and isinstance(constraint, EventIs):
-            timing = self._score_order(track, constraint, when)
-        verdict = self._score_untimed(track, constraint, positions, pool)
+            timing = self._score_order(candidate, constraint, when)
+        verdict = self._score_untimed(candidate, constraint, positions, pool)
         if timing is not None:
             verdict = Verdict(
                 min(verdict.score, timing.score), f"{verdict.measured}, {timing.measured}"
@@ -217,60 +224,62 @@ class Resolver:
 
     def _score_untimed(
         self,
-        track: MeasuredCandidate,
+        candidate: MeasuredCandidate,
         constraint: Constraint,
         positions: BoolArray | None,
         pool: Sequence[MeasuredCandidate],
     ) -> Verdict:
         if isinstance(constraint, ColorIs):
-            return score_color(track, constraint)
+            return score_color(candidate, constraint)
         if isinstance(constraint, SizeIs):
-            return score_size(track, constraint, pool)
+            return score_size(candidate, constraint, pool)
         if isinstance(constraint, PositionIs):
-            return score_position(track, constraint, positions, self.tracks)
+            return score_position(candidate, constraint, positions, self.candidates)
         if isinstance(constraint, MotionIs):
-            return score_motion(track, constraint, positions, self.tracks)
+            return score_motion(candidate, constraint, positions, self.candidates)
         if isinstance(constraint, EventIs):
-            return score_event(track, constraint)
+            return score_event(candidate, constraint)
         if isinstance(constraint, Phases):
-            return score_phases(track, constraint, self.tracks)
-        return self._score_relation(track, constraint, positions)
+            return score_phases(candidate, constraint, self.candidates)
+        return self._score_relation(candidate, constraint, positions)
 
     def _score_relation(
-        self, track: MeasuredCandidate, constraint: RelationIs, positions: BoolArray | None
+        self, candidate: MeasuredCandidate, constraint: RelationIs, positions: BoolArray | None
     ) -> Verdict:
         references: list[MeasuredCandidate] = []
-        me = frozenset({track.candidate_id})
+        me = frozenset({candidate.candidate_id})
         for phrase in constraint.references:
             if phrase.rest:
-                references += [other for other in self.tracks if other is not track]
+                references += [other for other in self.candidates if other is not candidate]
                 continue
             meant = self.resolve(phrase)
-            if track in meant.tracks:
+            if candidate in meant.candidates:
                 # "the red one left of the red one": the other red one, if there is another.
                 meant = self.resolve(phrase, without=me)
             if not meant.choices:
-                return Verdict(0.0, f'there is no other "{phrase.words}"')
-            references += meant.tracks
+                return Verdict(0.0, f'no other object matches "{phrase.words}"')
+            references += meant.candidates
         return score_relation(
-            track,
+            candidate,
             constraint.relation,
             references,
-            others=self.tracks,
+            others=self.candidates,
             contacts=self.contacts,
             positions=positions,
         )
 
     # -- time --------------------------------------------------------------------------------
 
-    def _select_positions(self, when: When, track: MeasuredCandidate) -> BoolArray | None:
+    def _select_positions(self, when: When, candidate: MeasuredCandidate) -> BoolArray | None:
         """Return the surveyed frames a time speaks of; None if it never comes."""
-        count = len(track.visible)
+        count = len(candidate.visible)
         if when.part is not None:
             return select_positions(count, when.part)
         if when.reference is None or when.order is None:
             return np.ones(count, dtype=bool)
-        others = self.resolve(when.reference, without=frozenset({track.candidate_id})).tracks
+        others = self.resolve(
+            when.reference, without=frozenset({candidate.candidate_id})
+        ).candidates
         if not others:
             return None
         reference = others[0]
@@ -287,25 +296,31 @@ class Resolver:
             return None
         return np.asarray(places > at if when.order == "after" else places < at)
 
-    def _score_order(self, track: MeasuredCandidate, constraint: EventIs, when: When) -> Verdict:
+    def _score_order(
+        self, candidate: MeasuredCandidate, constraint: EventIs, when: When
+    ) -> Verdict:
         """Judge whether an event of a candidate comes before or after one of another."""
         if when.reference is None:
             return Verdict(1.0, "")
-        others = self.resolve(when.reference, without=frozenset({track.candidate_id})).tracks
+        others = self.resolve(
+            when.reference, without=frozenset({candidate.candidate_id})
+        ).candidates
         if not others:
-            return Verdict(0.0, f'there is no other "{when.reference.words}"')
+            return Verdict(0.0, f'no other object matches "{when.reference.words}"')
         reference = others[0]
         event: Event = when.event or constraint.event
         at = locate_event(reference, event)
         if at is None and event == "appears":
             at = float(reference.first)
-        mine = locate_event(track, constraint.event)
+        mine = locate_event(candidate, constraint.event)
         if at is None or mine is None:
-            return Verdict(0.0, f"{reference.name} never {event}" if at is None else "never so")
+            return Verdict(
+                0.0, f"{reference.name} never {event}" if at is None else "it never does"
+            )
         later = mine - at
         if when.order == "while":
-            together = float(np.mean(reference.visible[track.visible]))
-            return Verdict(together, f"{reference.name} is there {together:.2f} of its time")
+            together = float(np.mean(reference.visible[candidate.visible]))
+            return Verdict(together, f"{reference.name} is visible for {together:.2f} of its time")
         ahead = later if when.order == "after" else -later
         return Verdict(
             ramp(ahead, _AFTER_FROM, _AFTER_FULLY),
@@ -320,25 +335,25 @@ class Resolver:
     ) -> list[Choice]:
         for other in phrase.excluded:
             within = frozenset(
-                track.candidate_id
-                for track in self.tracks
-                if all(track is not choice.track for choice in fitting)
+                candidate.candidate_id
+                for candidate in self.candidates
+                if all(candidate is not choice.candidate for choice in fitting)
             )
             meant = self.resolve(other, without=within)
-            out = {track.candidate_id for track in meant.tracks}
+            out = {candidate.candidate_id for candidate in meant.candidates}
             if meant.choices:
-                text = f'"{other.words}" is {_list_names(meant.tracks)}, left out'
+                text = f'excluded "{other.words}": {_list_names(meant.candidates)}'
                 observations.append(Observation("linguistic", text))
-            fitting = [choice for choice in fitting if choice.track.candidate_id not in out]
+            fitting = [choice for choice in fitting if choice.candidate.candidate_id not in out]
         return fitting
 
     def _rank(
         self, phrase: NounPhrase, fitting: list[Choice], observations: list[Observation]
     ) -> list[Choice]:
-        strongest = max(choice.track.saliency for choice in fitting) or 1.0
+        strongest = max(choice.candidate.saliency for choice in fitting) or 1.0
 
         def merit(choice: Choice) -> float:
-            salient = choice.track.saliency / strongest
+            salient = choice.candidate.saliency / strongest
             fits = choice.score * self._weigh_position(choice, fitting, phrase)
             return fits * (1 - _SALIENCY_WEIGHT + _SALIENCY_WEIGHT * salient)
 
@@ -363,10 +378,14 @@ class Resolver:
             if not isinstance(constraint, PositionIs) or constraint.negated:
                 continue
             positions = (
-                self._select_positions(constraint.when, choice.track) if constraint.when else None
+                self._select_positions(constraint.when, choice.candidate)
+                if constraint.when
+                else None
             )
-            mine = choice.track.center(positions)
-            others = [center for c in fitting if (center := c.track.center(positions)) is not None]
+            mine = choice.candidate.center(positions)
+            others = [
+                center for c in fitting if (center := c.candidate.center(positions)) is not None
+            ]
             for place in constraint.places:
                 if mine is None or place not in _SIDES:
                     continue
@@ -385,15 +404,15 @@ class Resolver:
         is_last: bool,
     ) -> list[Choice]:
         values = {
-            choice.track.candidate_id: self._measure_key(choice.track, ranking)
+            choice.candidate.candidate_id: self._measure_key(choice.candidate, ranking)
             for choice in ordered
         }
-        comparable = [c for c in ordered if np.isfinite(values[c.track.candidate_id])]
+        comparable = [c for c in ordered if np.isfinite(values[c.candidate.candidate_id])]
         comparable.sort(
-            key=lambda choice: values[choice.track.candidate_id], reverse=ranking.descending
+            key=lambda choice: values[choice.candidate.candidate_id], reverse=ranking.descending
         )
         listed = ", ".join(
-            f"{c.track.name} {values[c.track.candidate_id]:.3f}" for c in comparable
+            f"{c.candidate.name} {values[c.candidate.candidate_id]:.3f}" for c in comparable
         )
         observations.append(
             Observation(_classify(ranking), f'"{ranking.words}" by {ranking.key}: {listed}')
@@ -403,20 +422,20 @@ class Resolver:
         count = phrase.number.count if is_last and phrase.number.count else 1
         return comparable[ranking.rank - 1 : ranking.rank - 1 + count]
 
-    def _measure_key(self, track: MeasuredCandidate, ranking: Ranking) -> float:
+    def _measure_key(self, candidate: MeasuredCandidate, ranking: Ranking) -> float:
         positions = (
-            self._select_positions(ranking.when, track) if ranking.when is not None else None
+            self._select_positions(ranking.when, candidate) if ranking.when is not None else None
         )
-        center = track.center(positions)
+        center = candidate.center(positions)
         match ranking.key:
             case "area":
-                return track.size
+                return candidate.size
             case "width" | "height":
-                return track.extent(0 if ranking.key == "width" else 1)
+                return candidate.extent(0 if ranking.key == "width" else 1)
             case "speed":
-                return track.speed
+                return candidate.speed
             case "travel":
-                return track.displacement
+                return candidate.displacement
             case "left" | "right":
                 x = center[0] if center is not None else np.nan
                 return 1 - x if ranking.key == "left" else x
@@ -429,31 +448,35 @@ class Resolver:
                 away = float(np.hypot(center[0] - 0.5, center[1] - 0.5))
                 return -away if ranking.key == "center" else away
             case "front":
-                return estimate_nearness(track)
+                return estimate_nearness(candidate)
             case "duration":
-                return float(track.visible.mean())
+                return float(candidate.visible.mean())
             case "growing":
-                return track.growth
+                return candidate.growth
             case "lightness":
                 light = color_membership("any", shade="light")
-                return float(track.colors @ light) / max(1e-9, float(track.colors.sum()))
+                return float(candidate.colors @ light) / max(1e-9, float(candidate.colors.sum()))
             case "distance":
-                return self._measure_distance(track, ranking.reference)
+                return self._measure_distance(candidate, ranking.reference)
             case "appears":
-                return float(track.first)
+                return float(candidate.first)
             case "leaves" | "returns" | "starts" | "stops":
                 event: Event = ranking.key
-                position = locate_event(track, event)
+                position = locate_event(candidate, event)
                 return np.nan if position is None else position
 
-    def _measure_distance(self, track: MeasuredCandidate, reference: NounPhrase | None) -> float:
+    def _measure_distance(
+        self, candidate: MeasuredCandidate, reference: NounPhrase | None
+    ) -> float:
         if reference is None:
             return np.nan
-        me = frozenset({track.candidate_id})
-        meant = self.resolve(reference).tracks
-        if track in meant:
+        me = frozenset({candidate.candidate_id})
+        meant = self.resolve(reference).candidates
+        if candidate in meant:
             return np.nan  # nothing is the nearest to itself
-        gaps = [measure_distance(track, other) for other in meant if other.candidate_id not in me]
+        gaps = [
+            measure_distance(candidate, other) for other in meant if other.candidate_id not in me
+        ]
         return min(gaps, default=np.nan)
 
     def _take_count(self, phrase: NounPhrase, chosen: list[Choice]) -> tuple[list[Choice], bool]:
@@ -473,5 +496,5 @@ def _classify(item: Constraint | Ranking) -> Aspect:
     return "temporal" if timed else "spatial"
 
 
-def _list_names(tracks: Sequence[MeasuredCandidate]) -> str:
-    return ", ".join(track.name for track in tracks)
+def _list_names(candidates: Sequence[MeasuredCandidate]) -> str:
+    return ", ".join(candidate.name for candidate in candidates)

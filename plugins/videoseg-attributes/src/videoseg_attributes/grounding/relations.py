@@ -1,4 +1,4 @@
-"""How well a candidate stands in a relation to others: a score and what was found."""
+"""Scores a candidate on its relation to others: a score in [0, 1] and what was measured."""
 
 from __future__ import annotations
 
@@ -41,33 +41,33 @@ _RATIO = (-0.15, 0.2)  # log of the ratio of two sizes, heights, widths or speed
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """Which candidates were seen to hide which, as pairs (front, behind) of ids."""
+    """Which candidates cover which, as pairs (front, behind) of ids."""
 
     pairs: frozenset[tuple[int, int]]
 
     def hides(self, front: MeasuredCandidate, behind: MeasuredCandidate) -> bool:
-        """Whether one was seen in front of the other."""
+        """Return whether one was seen in front of the other."""
         return (front.candidate_id, behind.candidate_id) in self.pairs
 
 
 def measure_distance(
-    track: MeasuredCandidate, other: MeasuredCandidate, positions: BoolArray | None = None
+    candidate: MeasuredCandidate, other: MeasuredCandidate, positions: BoolArray | None = None
 ) -> float:
     """Return the usual gap between two candidates, in units of the frame's height.
 
     Half from center to center and half from box to box: people use either.
     """
-    both = _find_shared(track, other, positions)
+    both = _find_shared(candidate, other, positions)
     if not both.any():
         return float("inf")
-    offsets = (track.centers[both] - other.centers[both]) * (track.aspect, 1.0)
+    offsets = (candidate.centers[both] - other.centers[both]) * (candidate.aspect, 1.0)
     centers = np.hypot(*offsets.T)
-    gaps = _box_gaps(track, other, both)
+    gaps = _box_gaps(candidate, other, both)
     return float(np.median(0.5 * centers + 0.5 * gaps))
 
 
 def score_relation(
-    track: MeasuredCandidate,
+    candidate: MeasuredCandidate,
     relation: RelationKind,
     references: Sequence[MeasuredCandidate],
     *,
@@ -75,20 +75,20 @@ def score_relation(
     contacts: Contacts,
     positions: BoolArray | None = None,
 ) -> Verdict:
-    """Judge one relation to one or more references; all of them have to fit.
+    """Score one relation to one or more references; all of them must hold.
 
     Args:
-        track: The candidate judged.
+        candidate: The candidate to score.
         relation: The relation.
         references: What it is related to.
         others: Every candidate, for relations that compare ("next to").
-        contacts: What was seen to hide what.
+        contacts: Which candidates cover which.
         positions: The surveyed frames that count, shape (P,).
     """
     if relation == "between" and len(references) >= 2:
-        return _score_between(track, references, positions)
+        return _score_between(candidate, references, positions)
     verdicts = [
-        _score_one(track, relation, reference, others, contacts, positions)
+        _score_one(candidate, relation, reference, others, contacts, positions)
         for reference in references
     ]
     worst = min(verdicts, key=lambda verdict: verdict.score)
@@ -96,45 +96,47 @@ def score_relation(
 
 
 def _score_one(
-    track: MeasuredCandidate,
+    candidate: MeasuredCandidate,
     relation: RelationKind,
     reference: MeasuredCandidate,
     others: Sequence[MeasuredCandidate],
     contacts: Contacts,
     positions: BoolArray | None,
 ) -> Verdict:
-    if reference is track:
+    if reference is candidate:
         return Verdict(0.0, f"it is {reference.name} itself")
     match relation:
         case "left of" | "right of" | "above" | "below":
-            return _score_side(track, relation, reference, positions)
+            return _score_side(candidate, relation, reference, positions)
         case "near" | "far from":
-            return _score_nearness(track, relation, reference, others, positions)
+            return _score_nearness(candidate, relation, reference, others, positions)
         case "hides" | "in front of":
-            return _score_depth(track, reference, contacts, strict=relation == "hides")
+            return _score_depth(candidate, reference, contacts, strict=relation == "hides")
         case "hidden by" | "behind":
-            return _score_depth(reference, track, contacts, strict=relation == "hidden by")
+            return _score_depth(reference, candidate, contacts, strict=relation == "hidden by")
         case "meets":
-            gap = float(_gaps(track, reference, positions).min(initial=np.inf))
-            return Verdict(ramp(_TOUCHING - gap, *_TOUCH), f"nearest gap {gap:.2f} of the height")
+            gap = float(_gaps(candidate, reference, positions).min(initial=np.inf))
+            return Verdict(
+                ramp(_TOUCHING - gap, *_TOUCH), f"smallest gap {gap:.2f} of the frame height"
+            )
         case "inside":
-            return _score_inside(track, reference, positions)
+            return _score_inside(candidate, reference, positions)
         case "approaches" | "recedes from" | "follows":
-            return _score_heading(track, relation, reference, positions)
+            return _score_heading(candidate, relation, reference, positions)
         case _:
-            return _score_comparison(track, relation, reference, positions)
+            return _score_comparison(candidate, relation, reference, positions)
 
 
 def _score_side(
-    track: MeasuredCandidate,
+    candidate: MeasuredCandidate,
     relation: RelationKind,
     reference: MeasuredCandidate,
     positions: BoolArray | None,
 ) -> Verdict:
-    both = _find_shared(track, reference, positions)
+    both = _find_shared(candidate, reference, positions)
     if not both.any():
-        return Verdict(0.0, f"never seen together with {reference.name}")
-    offsets = (track.centers[both] - reference.centers[both]) * (track.aspect, 1.0)
+        return Verdict(0.0, f"never visible together with {reference.name}")
+    offsets = (candidate.centers[both] - reference.centers[both]) * (candidate.aspect, 1.0)
     axis = 0 if relation in ("left of", "right of") else 1
     sign = 1.0 if relation in ("right of", "below") else -1.0
     along = sign * offsets[:, axis]
@@ -142,20 +144,22 @@ def _score_side(
     ahead = np.clip((along - _AHEAD_FROM) / _AHEAD_OVER, 0, 1)
     straight = np.clip((along / (across + _TINY) - _STRAIGHT_FROM) / _STRAIGHT_OVER, 0, 1)
     score = float(np.mean(np.minimum(ahead, straight)))
-    return Verdict(score, f"{np.median(along):+.2f} of the height {relation} {reference.name}")
+    return Verdict(
+        score, f"{np.median(along):+.2f} of the frame height {relation} {reference.name}"
+    )
 
 
 def _score_nearness(
-    track: MeasuredCandidate,
+    candidate: MeasuredCandidate,
     relation: RelationKind,
     reference: MeasuredCandidate,
     others: Sequence[MeasuredCandidate],
     positions: BoolArray | None,
 ) -> Verdict:
-    mine = measure_distance(track, reference, positions)
+    mine = measure_distance(candidate, reference, positions)
     if not np.isfinite(mine):
-        return Verdict(0.0, f"never seen together with {reference.name}")
-    measured = f"{mine:.2f} of the height from {reference.name}"
+        return Verdict(0.0, f"never visible together with {reference.name}")
+    measured = f"{mine:.2f} of the frame height from {reference.name}"
     known = [
         measure_distance(other, reference, positions) for other in others if other is not reference
     ]
@@ -173,27 +177,27 @@ def _score_depth(
     front: MeasuredCandidate, behind: MeasuredCandidate, contacts: Contacts, *, strict: bool
 ) -> Verdict:
     if contacts.hides(front, behind):
-        return Verdict(1.0, f"{front.name} was seen to hide part of {behind.name}")
+        return Verdict(1.0, f"{front.name} covers part of {behind.name}")
     if contacts.hides(behind, front):
-        return Verdict(0.0, f"{behind.name} was seen to hide part of {front.name}")
+        return Verdict(0.0, f"{behind.name} covers part of {front.name}")
     if strict:
-        return Verdict(
-            _NEVER_OVERLAPPED, f"{front.name} and {behind.name} were not seen to overlap"
-        )
+        return Verdict(_NEVER_OVERLAPPED, f"{front.name} and {behind.name} never overlap")
     ahead = estimate_nearness(front) - estimate_nearness(behind)
     score = _SEEMS_NEARER_WEIGHT * ramp(ahead, *_SEEMS_NEARER)
     return Verdict(score, f"{front.name} seems {ahead:+.2f} nearer")
 
 
 def _score_between(
-    track: MeasuredCandidate, references: Sequence[MeasuredCandidate], positions: BoolArray | None
+    candidate: MeasuredCandidate,
+    references: Sequence[MeasuredCandidate],
+    positions: BoolArray | None,
 ) -> Verdict:
     first, second = references[0], references[1]
-    both = _find_shared(track, first, positions) & second.visible
-    if not both.any() or track in (first, second):
-        return Verdict(0.0, f"never seen together with {first.name} and {second.name}")
+    both = _find_shared(candidate, first, positions) & second.visible
+    if not both.any() or candidate in (first, second):
+        return Verdict(0.0, f"never visible together with {first.name} and {second.name}")
     a, b = first.centers[both], second.centers[both]
-    line, off = b - a, track.centers[both] - a
+    line, off = b - a, candidate.centers[both] - a
     length = np.maximum(_TINY, (line**2).sum(axis=1))
     along = (line * off).sum(axis=1) / length
     across = np.abs(line[:, 0] * off[:, 1] - line[:, 1] * off[:, 0]) / length
@@ -203,33 +207,33 @@ def _score_between(
 
 
 def _score_inside(
-    track: MeasuredCandidate, reference: MeasuredCandidate, positions: BoolArray | None
+    candidate: MeasuredCandidate, reference: MeasuredCandidate, positions: BoolArray | None
 ) -> Verdict:
-    both = _find_shared(track, reference, positions)
+    both = _find_shared(candidate, reference, positions)
     if not both.any():
-        return Verdict(0.0, f"never seen together with {reference.name}")
-    boxes, center = reference.boxes[both], track.centers[both]
+        return Verdict(0.0, f"never visible together with {reference.name}")
+    boxes, center = reference.boxes[both], candidate.centers[both]
     held = ((center >= boxes[:, :2]) & (center <= boxes[:, 2:])).all(axis=1)
     return Verdict(float(held.mean()), f"inside the box of {reference.name} {held.mean():.2f}")
 
 
 def _score_heading(
-    track: MeasuredCandidate,
+    candidate: MeasuredCandidate,
     relation: RelationKind,
     reference: MeasuredCandidate,
     positions: BoolArray | None,
 ) -> Verdict:
-    both = _find_shared(track, reference, positions)
+    both = _find_shared(candidate, reference, positions)
     if both.sum() < _LEAST_SHARED:
-        return Verdict(0.0, f"hardly seen together with {reference.name}")
-    offsets = (reference.centers[both] - track.centers[both]) * (track.aspect, 1.0)
+        return Verdict(0.0, f"rarely visible together with {reference.name}")
+    offsets = (reference.centers[both] - candidate.centers[both]) * (candidate.aspect, 1.0)
     gaps = np.hypot(*offsets.T)
     closing = float(gaps[0] - gaps[-1])
-    # Its own motion counts: a stone approaches nobody.
-    velocities = np.nan_to_num(track.velocities[both])
+    # Its own motion counts: a stone approaches nothing.
+    velocities = np.nan_to_num(candidate.velocities[both])
     toward = (velocities * offsets).sum(axis=1) / np.maximum(_TINY, gaps)
     own = float(np.mean(toward))
-    measured = f"its gap to {reference.name} shrinks by {closing:.2f}, own pace {own:+.3f}"
+    measured = f"its gap to {reference.name} shrinks by {closing:.2f}, own speed {own:+.3f}"
     if relation == "recedes from":
         return Verdict(min(ramp(-closing, *_CLOSING), ramp(-own, *_OWN_SPEED)), measured)
     if relation == "approaches":
@@ -240,11 +244,13 @@ def _score_heading(
     same_way = float(mine @ theirs) / speed if speed > _LEAST_SPEEDS else 0.0
     behind = float(offsets.mean(axis=0) @ mine)
     score = min(ramp(same_way, *_SAME_WAY), 1.0 if behind > 0 else _NOT_BEHIND)
-    return Verdict(score, f"goes the way of {reference.name} ({same_way:+.2f}), {measured}")
+    return Verdict(
+        score, f"moves in the direction of {reference.name} ({same_way:+.2f}), {measured}"
+    )
 
 
 def _score_comparison(
-    track: MeasuredCandidate,
+    candidate: MeasuredCandidate,
     relation: RelationKind,
     reference: MeasuredCandidate,
     positions: BoolArray | None,
@@ -255,20 +261,24 @@ def _score_comparison(
 
     match relation:
         case "larger than" | "smaller than":
-            mine, theirs, what = track.size, reference.size, "size"
+            mine, theirs, what = candidate.size, reference.size, "size"
         case "taller than" | "shorter than":
-            mine, theirs, what = track.extent(1), reference.extent(1), "height"
+            mine, theirs, what = candidate.extent(1), reference.extent(1), "height"
         case "wider than":
-            mine, theirs, what = track.extent(0), reference.extent(0), "width"
+            mine, theirs, what = candidate.extent(0), reference.extent(0), "width"
         case "faster than" | "slower than":
-            mine, theirs, what = track.speed, reference.speed, "speed"
+            mine, theirs, what = candidate.speed, reference.speed, "speed"
             mine, theirs = mine + _SPEED_NOISE, theirs + _SPEED_NOISE
         case "nearer than":
-            mine, theirs, what = estimate_nearness(track), estimate_nearness(reference), "nearness"
+            mine, theirs, what = (
+                estimate_nearness(candidate),
+                estimate_nearness(reference),
+                "nearness",
+            )
         case _:
             axis = 0 if relation in ("further left than", "further right than") else 1
             sign = 1.0 if relation in ("further right than", "lower than") else -1.0
-            ahead = sign * (center(track, axis) - center(reference, axis))
+            ahead = sign * (center(candidate, axis) - center(reference, axis))
             return Verdict(ramp(ahead, *_FURTHER), f"{ahead:+.2f} against {reference.name}")
     ratio = float(np.log(max(mine, _TINY) / max(theirs, _TINY)))
     if relation in ("smaller than", "shorter than", "slower than"):
@@ -279,22 +289,24 @@ def _score_comparison(
 
 
 def _find_shared(
-    track: MeasuredCandidate, other: MeasuredCandidate, positions: BoolArray | None
+    candidate: MeasuredCandidate, other: MeasuredCandidate, positions: BoolArray | None
 ) -> BoolArray:
-    both = track.visible & other.visible
+    both = candidate.visible & other.visible
     return np.asarray(both if positions is None else both & positions)
 
 
 def _gaps(
-    track: MeasuredCandidate, other: MeasuredCandidate, positions: BoolArray | None
+    candidate: MeasuredCandidate, other: MeasuredCandidate, positions: BoolArray | None
 ) -> FloatArray:
-    both = _find_shared(track, other, positions)
-    return _box_gaps(track, other, both)
+    both = _find_shared(candidate, other, positions)
+    return _box_gaps(candidate, other, both)
 
 
-def _box_gaps(track: MeasuredCandidate, other: MeasuredCandidate, both: BoolArray) -> FloatArray:
-    mine, theirs = track.boxes[both], other.boxes[both]
+def _box_gaps(
+    candidate: MeasuredCandidate, other: MeasuredCandidate, both: BoolArray
+) -> FloatArray:
+    mine, theirs = candidate.boxes[both], other.boxes[both]
     apart = np.maximum(mine[:, :2] - theirs[:, 2:], theirs[:, :2] - mine[:, 2:])
-    apart = np.maximum(apart, 0) * (track.aspect, 1.0)
+    apart = np.maximum(apart, 0) * (candidate.aspect, 1.0)
     gaps: FloatArray = np.hypot(*apart.T)
     return gaps

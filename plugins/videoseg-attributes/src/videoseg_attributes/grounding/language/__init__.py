@@ -1,4 +1,4 @@
-"""From a sentence to what can be judged of it."""
+"""A small grammar of descriptions: a query becomes a plan of constraints and rankings."""
 
 from videoseg_attributes.grounding.language.parser import parse_query, spoken_span
 from videoseg_attributes.grounding.language.plan import (
@@ -18,8 +18,10 @@ from videoseg_attributes.grounding.language.plan import (
     Unjudged,
     When,
 )
+from videoseg_attributes.grounding.language.tokens import MAX_WORDS
 
 __all__ = [
+    "MAX_WORDS",
     "ColorIs",
     "ColorWord",
     "Constraint",

@@ -1,4 +1,4 @@
-"""A small grammar of descriptions: sentence -> query plan."""
+"""The parser: from the tokens of a query to its plan."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ __all__ = ["parse_query", "spoken_span"]
 _Context: TypeAlias = Literal["top", "within", "reference", "clause"]
 
 _MAX_DEPTH = 5
-_NOUN = "what a thing is cannot be recognized without a model"
-_MODAL = "speaks of what could be, not of what is seen"
+_NOUN = "nouns are not recognized without a model"
+_MODAL = "describes what could be, not what is visible"
 _OTHER = "not a color, size, place, motion, time or number"
-_THING = "describes something else that cannot be recognized without a model"
+_OTHER_OBJECT = "refers to something that is not recognized without a model"
 _WEARABLE = frozenset(
     {
         *("dress", "shirt", "tshirt", "t-shirt", "jacket", "coat", "suit", "uniform", "hat"),
@@ -56,13 +56,13 @@ _PHRASE_START = frozenset({"det", "number", "all", "color", "shade", "size", "su
 
 
 def parse_query(text: str) -> QueryPlan:
-    """Parse a sentence into what can be judged and what cannot.
+    """Parse a query into constraints and rankings, and the words that are not understood.
 
     Args:
         text: A description or question, such as ``"the largest object that moves left"``.
 
     Raises:
-        QueryError: If the sentence has no words.
+        QueryError: If the query has no words.
 
     Example:
         >>> plan = parse_query("the red dog on the left")
@@ -82,7 +82,7 @@ def parse_query(text: str) -> QueryPlan:
 
 
 def spoken_span(text: str) -> VideoPart | None:
-    """Return the part of the video that a sentence speaks of, or None if of no single part.
+    """Return the part of the video that a query names, or None.
 
     Example:
         >>> spoken_span("the dog that enters at the end")
@@ -295,7 +295,7 @@ class _Parser(WordReader):
         if not references or not all(reference.judged for reference in references):
             del self.unjudged[known:]
             words = " and ".join([opening, *(reference.words for reference in references[:1])])
-            self.cannot_judge(words.replace(" and ", " ", 1), _THING)
+            self.cannot_judge(words.replace(" and ", " ", 1), _OTHER_OBJECT)
             return None
         return tuple(references)
 
@@ -316,7 +316,7 @@ class _Parser(WordReader):
             del self.unjudged[known:]
             text = f"{token.words} {nested.words}" if nested is not None else token.words
             if nested is not None:
-                self.skip_clause(Token(text, None), why=_THING)
+                self.skip_clause(Token(text, None), why=_OTHER_OBJECT)
             return
         event = self._reference_event()
         builder.add_when(
@@ -400,7 +400,7 @@ class _Parser(WordReader):
     ) -> None:
         colors = [item for item in nested.constraints if isinstance(item, ColorIs)]
         if not colors or not (anything or nested.head is None or nested.head in _WEARABLE):
-            self.cannot_judge(f"{opening} {nested.words}", _THING)
+            self.cannot_judge(f"{opening} {nested.words}", _OTHER_OBJECT)
             return
         for color in colors:
             part = replace(color, words=f"{opening} {color.words}", part=True)
@@ -410,7 +410,7 @@ class _Parser(WordReader):
 
     def _of(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if builder.has_noun:
-            self._discard(token.words, depth, _THING)
+            self._discard(token.words, depth, _OTHER_OBJECT)
             return
         nested = self._nested("within", depth)
         if nested is not None:
@@ -424,9 +424,9 @@ class _Parser(WordReader):
             # "on inline skates": without an article, not a subject and its verb.
             words = " ".join(item.words for item in self.tokens[self.position : self.position + 2])
             self.position += 2
-            self.cannot_judge(f"{token.words} {words}", _THING)
+            self.cannot_judge(f"{token.words} {words}", _OTHER_OBJECT)
         elif self.kind() in ("det", None, "color", "number", "generic", "all"):
-            self._discard(token.words, depth, _THING)
+            self._discard(token.words, depth, _OTHER_OBJECT)
 
     def _determiner(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if token.words in ("those", "these") and not builder.has_head:
@@ -439,7 +439,7 @@ class _Parser(WordReader):
             return  # "moves the fastest"
         # "the one the audience is looking at": a second description right after the noun.
         self.position -= 1
-        self._discard("", depth, _THING)
+        self._discard("", depth, _OTHER_OBJECT)
         if self.position < len(self.tokens) and self.kind() == "be":
             self.skip_clause(Token("", None), why=_OTHER)
 

@@ -167,7 +167,7 @@ class WordReader(Cursor):
             unit = self.tokens[self.position].words
             if unit in ("second", "seconds", "frames", "minutes"):
                 self.position += 1
-                self.cannot_judge(f"{token.words} {unit}", "times in numbers are not read")
+                self.cannot_judge(f"{token.words} {unit}", "times in numbers are not supported")
                 return
         builder.number = Number(count)
         builder.started = True
