@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from videoseg_attributes.grounding.prompts import best_keyframe, refine_on_frame
+from videoseg_attributes.grounding.prompts import choose_positions, refine_on_frame
 from videoseg_attributes.propagation.flow import FlowPropagator
 from videoseg_attributes.regions.survey import Candidate, Survey, survey_window
 from videoseg_synthetic import make_clip
@@ -70,7 +70,7 @@ def score_main_object(video: Video, truth: np.ndarray) -> dict[str, float]:
     survey = survey_window(video, window=Window(0, len(video)))
     survey_seconds = time.process_time() - started
     candidate = survey.candidates[0]
-    frame = survey.frames[best_keyframe(survey, [candidate])]
+    frame = survey.frames[choose_positions(survey, [candidate])[0]]
     refined = refine_on_frame(video, survey, candidate, frame=frame)
     assert refined is not None
     prompt = Prompt(1, frame, mask=Rle.encode(refined.mask))

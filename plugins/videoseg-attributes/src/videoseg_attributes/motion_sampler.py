@@ -1,4 +1,4 @@
-"""Hierarchical sampling without a language model: first where it moves, then finely there."""
+"""Hierarchical sampling without a language model: coarse first, fine where there is motion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["MotionSampler"]
 
 Span: TypeAlias = Literal["start", "middle", "end"]
 
-# Where each part of a video that a sentence may speak of lies, as shares of its length.
+# The parts of a video that a query may name, as fractions of its length.
 _SPANS: dict[Span, tuple[float, float]] = {
     "start": (0.0, 0.35),
     "middle": (0.3, 0.7),
@@ -40,10 +40,10 @@ _STANDS_OUT, _SAME_ACTION = 1.5, 1.25  # times the mean motion
 
 
 class MotionSampler:
-    """Context frames everywhere, detail frames where most moves, and a sharp keyframe there.
+    """Context frames everywhere, detail frames where most motion is, and a sharp keyframe there.
 
     A coarse motion profile of the window (low-resolution frame differences after the
-    camera's shift is taken out) picks a narrower window, unless the sentence names a part
+    camera's shift is removed) picks a narrower window, unless the query names a part
     of the video ("at the end"). A second profile inside it picks the keyframe. The number of
     frames read is bounded by the options, whatever the video's length.
 
@@ -204,7 +204,7 @@ def _thumbnail(frame: Frame) -> FloatArray:
 
 
 def _change(before: FloatArray, after: FloatArray) -> float:
-    """Return the mean change between two thumbnails once the camera's shift is taken out."""
+    """Return the mean change between two thumbnails after removing the camera's shift."""
     import cv2
 
     height, width = before.shape

@@ -378,7 +378,7 @@ def _mean_overlap(first: Survey, one: Candidate, second: Survey, other: Candidat
 
 
 def _event_frames(candidate: MeasuredCandidate) -> list[int]:
-    """Return the frames at which a candidate comes, goes or comes back."""
+    """Return the frames at which a candidate appears, leaves or returns."""
     moments = []
     if candidate.enters:
         moments.append(int(candidate.frames[candidate.first]))

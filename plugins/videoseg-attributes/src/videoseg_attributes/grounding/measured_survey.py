@@ -38,9 +38,9 @@ _Key: TypeAlias = tuple[int, int, int, int, int]
 
 
 class SurveyCache:
-    """Surveys already made, by video and window; safe to share between threads.
+    """A cache of surveys by video and window; thread-safe.
 
-    A video that is no longer used anywhere else is forgotten with its surveys.
+    It does not keep videos alive: the surveys of a video are dropped with it.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class SurveyCache:
         )
 
     def __reduce__(self) -> tuple[type[SurveyCache], tuple[()]]:
-        # A copy, or another process, begins with nothing: what is known belongs to videos here.
+        # A copy, or another process, starts empty: the keys are videos of this process.
         return SurveyCache, ()
 
     def get(
@@ -63,7 +63,7 @@ class SurveyCache:
         max_candidates: int,
         seed: int,
     ) -> MeasuredSurvey:
-        """Return the survey of a window, making it if it is not known."""
+        """Return the survey of a window from the cache, or make it."""
 
         def make() -> MeasuredSurvey:
             made = make_survey(
@@ -92,7 +92,7 @@ class SurveyCache:
                 if key in windows:
                     windows.move_to_end(key)
                     return windows[key]
-        except TypeError:  # a video that cannot be hashed or referenced weakly is not kept
+        except TypeError:  # not hashable or not weakly referenceable: no caching
             return make()
         made = make()
         with self._lock:
@@ -161,7 +161,7 @@ def _turns(one: MeasuredCandidate, other: MeasuredCandidate) -> list[float]:
             continue
         if last is not None and last[0] is not here:
             if position - last[1] > _LONGEST_TURN:
-                return []  # an object that comes long after another has gone is another object
+                return []  # it appears long after the other is gone: another object
             overlaps.append(_iou(last[0].boxes[last[1]], here.boxes[position]))
         last = (here, position)
     return overlaps
@@ -186,7 +186,7 @@ def _coarse_overlap(first: FloatArray, second: FloatArray) -> float:
 
 
 def _joined(pieces: Sequence[Candidate]) -> Candidate:
-    """Return one candidate that is where any of the pieces is; the first one's id is kept."""
+    """Return the union of the pieces as one candidate with the id of the first."""
     first = pieces[0]
     if len(pieces) == 1:
         return first

@@ -1,4 +1,4 @@
-"""What is measured of each candidate: size, place, colors, motion, when it is there."""
+"""Measures candidates: size, place, colors, motion, and when they are visible."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from videoseg.types import BoolArray, FloatArray, VideoSource, Window
+from videoseg.types import BoolArray, FloatArray, VideoSource
 from videoseg_attributes.grounding.outlines import boundary_contrast, outline_score, solidity
 from videoseg_attributes.vision.color import NUM_COLOR_BINS, color_histogram
 
@@ -67,18 +67,18 @@ class MeasuredCandidate:
         saliency: In [0, 1].
         frames: Surveyed frame indices, shape (P,).
         times: Their times in seconds, shape (P,).
-        visible: Whether it is there, shape (P,).
-        areas: Share of the frame covered, shape (P,); 0 where not there.
-        centers: Center as shares of width and height, shape (P, 2); NaN where not there.
-        boxes: xyxy as shares of width and height, shape (P, 4); NaN where not there.
+        visible: Whether it is visible, shape (P,).
+        areas: Fraction of the frame it covers, shape (P,); 0 where not visible.
+        centers: Center as fractions of width and height, shape (P, 2); NaN where not visible.
+        boxes: xyxy as fractions of width and height, shape (P, 4); NaN where not visible.
         cut: Whether it touches the border, shape (P,).
         velocities: Camera-free, in diagonals per second, shape (P, 2); NaN if unknown.
-        motion: Camera-free motion inside it, in diagonals per second, shape (P,); NaN if unknown.
+        motion: Camera-free motion energy, in diagonals per second, shape (P,); NaN if unknown.
         aspect: Width over height of the frame.
         colors: Histogram of its pixels.
         prominence: Its saliency over that of the most salient candidate, in [0, 1].
         outline: How sharply and steadily it is bounded, in [0, 1]; see ``outline_score``.
-        clarity: How sure the survey was of its outline where it is there, in [0, 1].
+        clarity: How reliable its outline is where it is visible, in [0, 1].
         compactness: Its usual area over that of its convex hull, in [0, 1].
     """
 
@@ -102,22 +102,15 @@ class MeasuredCandidate:
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """Its name in messages."""
         return f"candidate {self.candidate_id}"
 
     @cached_property
     def size(self) -> float:
-        """Its usual size as a share of the frame, where it is seen whole."""
+        """Its usual area as a fraction of the frame, on frames that show it whole."""
         whole = self.visible & ~self.cut
         areas = self.areas[whole if whole.sum() >= 2 else self.visible]
         return float(np.percentile(areas, _USUAL_PERCENTILE)) if len(areas) else 0.0
-
-    @cached_property
-    def usual_area(self) -> float:
-        """The median of its area where it is seen whole (or else at all)."""
-        whole = self.visible & ~self.cut
-        areas = self.areas[whole if whole.sum() >= 3 else self.visible]
-        return float(np.median(areas)) if len(areas) else 0.0
 
     def extent(self, axis: Literal[0, 1]) -> float:
         """Return its usual width (axis 0) or height (axis 1) in units of the frame's height."""
@@ -128,25 +121,20 @@ class MeasuredCandidate:
         return float(np.percentile(spans, _USUAL_PERCENTILE)) * (self.aspect if axis == 0 else 1.0)
 
     def center(self, positions: BoolArray | None = None) -> tuple[float, float] | None:
-        """Return its mean center over some surveyed frames, or None if it is not there."""
+        """Return its mean center over some surveyed frames, or None if it is not visible."""
         chosen = self.visible if positions is None else self.visible & positions
         if not chosen.any():
             return None
-        # Where only a sliver shows, the center says little of where it is.
+        # Where only a sliver is visible, the center says little about its place.
         weights = self.areas[chosen]
         x, y = np.average(self.centers[chosen], axis=0, weights=weights)
         return float(x), float(y)
 
-    @cached_property
-    def path(self) -> FloatArray:
-        """Its way over the ground on the visible frames, in diagonals, shape (V, 2).
-
-        Integrated from camera-free velocities; where too few are known, from its place in the
-        picture.
-        """
-        return self._integrate_path(self.visible)
-
     def _integrate_path(self, chosen: BoolArray) -> FloatArray:
+        """Return its path over the ground on some frames, in frame diagonals, shape (N, 2).
+
+        Integrated from camera-free velocities; where too few are known, its place in the frame.
+        """
         velocities = np.where(self.shown_whole[:, None], self.velocities, np.nan)[chosen]
         times = self.times[chosen]
         known = np.isfinite(velocities).all(axis=1)
@@ -163,9 +151,9 @@ class MeasuredCandidate:
 
     @cached_property
     def shown_whole(self) -> BoolArray:
-        """Whether as much of it shows as shortly before and after, shape (P,).
+        """Whether it is as fully visible as shortly before and after, shape (P,).
 
-        Where something passes in front, the center of what shows moves although it does not.
+        While it is partly occluded, the center of the visible part moves although it does not.
         """
         reach = _NEIGHBORS
         around = np.stack(
@@ -181,18 +169,18 @@ class MeasuredCandidate:
 
     @cached_property
     def screen_path(self) -> FloatArray:
-        """Its place in the picture on the visible frames, in diagonals, shape (V, 2)."""
+        """Its place in the frame on the visible frames, in frame diagonals, shape (V, 2)."""
         diagonal = float(np.hypot(self.aspect, 1.0))
         scaled: FloatArray = self.centers[self.visible] * (self.aspect / diagonal, 1.0 / diagonal)
         return scaled
 
     @cached_property
     def displacement(self) -> float:
-        """How far apart the ends of its way over the ground lie, in diagonals."""
+        """Extent of its path over the ground, in frame diagonals: the diagonal of its bounds."""
         return self.displacement_over(None)
 
     def displacement_over(self, positions: BoolArray | None) -> float:
-        """Return the same over some of the surveyed frames."""
+        """Return the displacement over some of the surveyed frames."""
         chosen = self.visible if positions is None else self.visible & positions
         if chosen.sum() < 2:
             return 0.0
@@ -211,12 +199,12 @@ class MeasuredCandidate:
 
     @cached_property
     def motion_energy(self) -> float:
-        """Its usual motion in diagonals per second, also of what stays in its place."""
+        """Its median motion in frame diagonals per second, also of what moves in place."""
         known = self.motion[np.isfinite(self.motion)]
         return float(np.median(known)) if len(known) else 0.0
 
     def path_extent(self, side: Side, positions: BoolArray | None = None) -> float:
-        """Return the longest way it goes to one side, as a share of the width (or height)."""
+        """Return how far it moves to one side at most, as a fraction of the width (or height)."""
         chosen = self.visible if positions is None else self.visible & positions
         if chosen.sum() < 2:
             return 0.0
@@ -229,7 +217,7 @@ class MeasuredCandidate:
 
     @cached_property
     def growth(self) -> float:
-        """Logarithm of its size late over its size early, where it is seen whole."""
+        """Logarithm of its late area over its early area, on frames that show it whole."""
         whole = np.flatnonzero(self.visible & ~self.cut)
         if len(whole) < 4:
             whole = np.flatnonzero(self.visible)
@@ -242,11 +230,11 @@ class MeasuredCandidate:
 
     @cached_property
     def plausibility(self) -> float:
-        """How plausible it is that people would speak of it as an object, in [0, 1].
+        """How plausible it is that people would call it an object, in [0, 1].
 
-        What stands out by its motion is an object. What stands still has to be bounded like
-        one, with a sharp and steady outline; it has to be compact or stand out, and it does
-        not cross the whole picture: walls, lawns and the sky are as steady as objects are.
+        What stands out by its motion is an object. What stands still needs a sharp and steady
+        outline, must be compact or salient, and must not span the whole frame: walls, lawns and
+        the sky are as steady as objects.
         """
         if not self.visible.any():
             return 0.0
@@ -259,43 +247,43 @@ class MeasuredCandidate:
         static = self.outline * ramp(evidence, *_STATIC_EVIDENCE)
         inside = float(self.cut[self.visible].mean()) < _INSIDE
         if inside and self.outline > _SHARP_OUTLINE and self.clarity > _SHARP_CLARITY:
-            # Outlined sharply all around on every frame, whatever its shape (a star).
+            # A sharp outline all around on every frame, whatever its shape (a star).
             static = max(static, _SHARP_PLAUSIBILITY)
         small = self.size < _SPECK_AREA and self.prominence < _SPECK_PROMINENCE
         if small and self.visible.mean() < 0.5:
             return _SPECK_PLAUSIBILITY
-        # The rim of a shadow moves, too: it is small, and its outline is neither sharp nor steady.
+        # The rim of a shadow moves, too; it is small and its outline neither sharp nor steady.
         rim = self.size < _RIM_AREA and self.outline < _RIM_OUTLINE
         seen = ramp(float(self.visible.mean()), *_SEEN)
         mover = ramp(self.prominence, *_MOVING_PROMINENCE) * seen
         mover *= _RIM_WEIGHT if rim else 1.0
         return 1.0 - (1.0 - mover) * (1.0 - static)
 
-    # -- when it is there --------------------------------------------------------------------
+    # -- when it is visible --------------------------------------------------------------------
 
     @cached_property
     def first(self) -> int:
-        """Position of the first surveyed frame that shows it."""
+        """Position of the first surveyed frame on which it is visible."""
         return int(np.argmax(self.visible))
 
     @cached_property
     def last(self) -> int:
-        """Position of the last surveyed frame that shows it."""
+        """Position of the last surveyed frame on which it is visible."""
         return len(self.visible) - 1 - int(np.argmax(self.visible[::-1]))
 
     @property
     def enters(self) -> bool:
-        """Whether it is not there when the survey begins."""
+        """Whether it is not visible when the survey begins."""
         return self.first > 0
 
     @property
     def exits(self) -> bool:
-        """Whether it is gone when the survey ends."""
+        """Whether it is no longer visible when the survey ends."""
         return self.last < len(self.visible) - 1
 
     @cached_property
     def gaps(self) -> tuple[tuple[int, int], ...]:
-        """Runs [start, stop) of surveyed frames between its first and last that miss it."""
+        """Runs [start, stop) of surveyed frames between first and last that do not show it."""
         gaps, start = [], None
         for position in range(self.first, self.last + 1):
             if not self.visible[position] and start is None:
@@ -306,9 +294,9 @@ class MeasuredCandidate:
         return tuple(gaps)
 
     def score_gap(self, start: int, stop: int) -> float:
-        """Return how surely it was away in a gap and not just missed by the survey.
+        """Return how likely it was away in a gap, rather than missed by the survey, in [0, 1].
 
-        What leaves or is hidden shows less of itself before or after, or touches the border.
+        An object that leaves or is hidden looks smaller before or after, or touches the border.
         """
         beside = [position for position in (start - 1, stop) if 0 <= position < len(self.areas)]
         dwindles = any(self.areas[position] < _DWINDLED * self.size for position in beside)
@@ -318,29 +306,20 @@ class MeasuredCandidate:
         return _LIKELY_AWAY if explained else _UNLIKELY_AWAY
 
     def at_border(self, position: int) -> bool:
-        """Whether it touches the border there, or one surveyed frame beside."""
+        """Return whether it touches the border there, or on a neighboring surveyed frame."""
         around = slice(max(0, position - 1), position + 2)
         return bool(self.cut[around].any())
 
     def find_moving(self) -> BoolArray:
-        """Return on which surveyed frames it goes somewhere, shape (P,)."""
+        """Return on which surveyed frames it moves over the ground, shape (P,)."""
         speeds = np.hypot(*self.velocities.T)
         known = speeds[np.isfinite(speeds)]
         usual = float(np.percentile(known, _SPEED_PERCENTILE)) if len(known) else 0.0
         return np.asarray(np.nan_to_num(speeds) > max(_LEAST_SPEED, _SPEED_SHARE * usual))
 
-    def nearest_position(self, frame: int) -> int:
-        """Return the position of the visible surveyed frame nearest to a frame."""
-        positions = np.flatnonzero(self.visible)
-        return int(positions[np.argmin(np.abs(self.frames[positions] - frame))])
-
-    def window(self) -> Window:
-        """Return the frames from its first to its last visible surveyed frame."""
-        return Window(int(self.frames[self.first]), int(self.frames[self.last]) + 1)
-
 
 def measure_candidates(video: VideoSource, survey: Survey) -> tuple[MeasuredCandidate, ...]:
-    """Measure every candidate of a survey that is visible at all, reading few frames."""
+    """Measure every candidate of a survey that is visible, reading few frames."""
     usable = [candidate for candidate in survey.candidates if any(candidate.visible)]
     times = np.array([video.time_of(frame) for frame in survey.frames])
     looks = _sample_pixels(video, survey, usable)
@@ -413,7 +392,7 @@ def _relative_changes(areas: FloatArray) -> FloatArray:
 
 @dataclass(eq=False, slots=True)
 class _PixelSamples:
-    """What is gathered of a candidate's pixels, frame by frame."""
+    """Measurements of a candidate's pixels, frame by frame."""
 
     colors: FloatArray
     contrasts: list[float] = field(default_factory=list)
@@ -423,7 +402,7 @@ class _PixelSamples:
 def _sample_pixels(
     video: VideoSource, survey: Survey, candidates: Sequence[Candidate]
 ) -> dict[int, _PixelSamples]:
-    """Look at each candidate's pixels on frames that show much of it."""
+    """Measure each candidate's pixels on frames that show much of it."""
     import cv2
 
     wanted: dict[int, list[Candidate]] = {}
@@ -463,7 +442,7 @@ def _mean_clarity(candidate: Candidate) -> float:
 
 
 def _erode_rim(mask: BoolArray) -> BoolArray:
-    """Leave out the outermost pixels, which mix with the background, where enough remain."""
+    """Drop the outermost pixels, which mix with the background, if enough remain."""
     import cv2
 
     inner = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)

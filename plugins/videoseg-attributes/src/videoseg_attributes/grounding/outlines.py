@@ -1,4 +1,4 @@
-"""Whether a region is bounded like an object: a sharp, compact, steady outline."""
+"""Measures how sharp, compact and steady the outline of a region is."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _LARGEST_VALUE = 255.0  # of an 8-bit channel
 
 
 def boundary_contrast(frame: Frame, mask: BoolArray) -> float:
-    """Return the share of a mask's outline at which the color changes, in [0, 1].
+    """Return the fraction of a mask's outline at which the color changes, in [0, 1].
 
     Args:
         frame: RGB uint8, shape (H, W, 3).
         mask: Shape (H, W). Where it touches the border, its outline is not counted.
 
     Returns:
-        The share; 0 if too little of the outline lies inside the frame.
+        The fraction; 0 if too little of the outline lies inside the frame.
     """
     import cv2
 
@@ -67,10 +67,10 @@ def outline_score(contrast: float, changes: FloatArray, *, at_border: bool) -> f
     Args:
         contrast: Its usual ``boundary_contrast``.
         changes: Relative change of its area from one surveyed frame to the next.
-        at_border: Whether it touches the border of the picture most of the time; then less
-            of its outline is seen, and that has to be the sharper.
+        at_border: Whether it touches the border of the frame most of the time. Less of its
+            outline is then visible, and that must be sharper.
     """
-    # The calmer frames count: where something passes in front, less of it shows.
+    # Only the steadier frames count: an occlusion changes the area, too.
     unrest = float(np.percentile(changes, 30)) if len(changes) else 0.0
     low, high = _SHARP_AT_BORDER if at_border else _SHARP_INSIDE
     sharp = np.clip((contrast - low) / (high - low), 0, 1)

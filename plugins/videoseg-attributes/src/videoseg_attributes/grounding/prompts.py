@@ -19,7 +19,6 @@ from videoseg_attributes.vision.optical_flow import FloatImage, resize_image
 
 __all__ = [
     "Refined",
-    "best_keyframe",
     "choose_positions",
     "make_prompts",
     "refine_on_frame",
@@ -61,33 +60,6 @@ class Refined:
     agreement: float
 
 
-def best_keyframe(survey: Survey, candidates: Sequence[Candidate]) -> int:
-    """Return the position of the surveyed frame that shows some candidates best together.
-
-    All are visible there if they ever are at once, whole rather than cut by the border or
-    half hidden, with an outline the survey was sure of.
-
-    Args:
-        survey: The survey.
-        candidates: At least one of its candidates.
-
-    Raises:
-        ConfigError: If no candidate is given, or one of another survey.
-    """
-    if not candidates:
-        raise ConfigError("a keyframe needs at least one candidate, got none")
-    if any(len(candidate.masks) != len(survey.frames) for candidate in candidates):
-        raise ConfigError(
-            f"the candidates must be of this survey, with {len(survey.frames)} masks each"
-        )
-    shown = np.stack([shown_on_frames(candidate) for candidate in candidates])
-    together = shown.min(axis=0)
-    if together.max() > 0:
-        return int(np.argmax(together))
-    # Never all at once: the frame with most of them, and of those the clearest.
-    return int(np.argmax(np.count_nonzero(shown, axis=0) + shown.mean(axis=0)))
-
-
 def refine_on_frame(
     video: VideoSource, survey: Survey, candidate: Candidate, *, frame: int
 ) -> Refined | None:
@@ -97,8 +69,8 @@ def refine_on_frame(
         video: The video that was surveyed.
         survey: The survey.
         candidate: One of its candidates.
-        frame: Frame index of the source. Best one of ``survey.frames``; between those the
-            mask of the nearest one tells only roughly where to look.
+        frame: Frame index of the source, preferably one of ``survey.frames``; between those
+            the mask of the nearest one only shows roughly where to look.
 
     Returns:
         The candidate on that frame; None if it was not visible at the nearest surveyed frame.
@@ -138,7 +110,7 @@ def refine_on_frame(
         prior_weight=_TRUST,
         blocked=far,
     )
-    # What motion tells is in the rough mask; at this scale its bleeding would do harm.
+    # The rough mask already uses motion; at full size its blur would do harm.
     precise = cut_region(image, MotionEvidence(()), hint).mask
     agreement = iou(precise, rough_full)
     mask = precise if agreement >= _LEAST_AGREEMENT else rough_full
@@ -152,13 +124,13 @@ def refine_on_frame(
 
 
 def shown_on_frames(candidate: Candidate) -> FloatArray:
-    """Return how well each surveyed frame shows a candidate, in [0, 1]; 0: not there."""
+    """Return how well each surveyed frame shows a candidate, in [0, 1]; 0 if not visible."""
     areas = np.array([0.0 if rle is None else float(rle.area) for rle in candidate.masks])
     if not areas.any():
         return areas
     usual = float(np.median(areas[areas > 0]))
     large = float(np.percentile(areas[areas > 0], 90))
-    # Far above the usual area a mask has run into its surroundings more often than grown.
+    # A mask far above the usual area has more often leaked than the object has grown.
     sensible = np.minimum(areas / large, 1.0) * np.minimum(
         1.0, _RUN_OVER * usual / np.maximum(areas, 1)
     )
@@ -169,7 +141,7 @@ def shown_on_frames(candidate: Candidate) -> FloatArray:
 
 
 def _steadiness(areas: FloatArray) -> FloatArray:
-    """Return how little the area changes against the frames beside, in [0, 1]."""
+    """Return how little the area changes from the neighboring frames, in [0, 1]."""
     seen = np.flatnonzero(areas > 0)
     steady = np.ones(len(areas))
     for place, position in enumerate(seen):
@@ -181,7 +153,7 @@ def _steadiness(areas: FloatArray) -> FloatArray:
 
 
 def _depth(mask: BoolArray) -> FloatImage:
-    """Return how deep each pixel lies inside a mask, negative outside, in its pixels."""
+    """Return the distance of each pixel to the outline, negative outside, in pixels."""
     import cv2
 
     padded = np.pad(mask.astype(np.uint8), 1, mode="edge")
@@ -229,7 +201,7 @@ def _negative_points(mask: BoolArray, others: Sequence[BoolArray]) -> tuple[Poin
     points = points[:_NUM_NEGATIVE]
     if points:
         return tuple(points)
-    # Nothing to confuse it with: the deepest place of the band around it.
+    # No other candidate nearby: the point deepest inside the band around it.
     reach = max(_BAND_LEAST, _BAND * float(np.sqrt(mask.sum())))
     band = (away > 1) & (away <= 2 * reach)
     return inner_points(band)
@@ -238,14 +210,14 @@ def _negative_points(mask: BoolArray, others: Sequence[BoolArray]) -> tuple[Poin
 def choose_positions(
     survey: Survey, candidates: Sequence[Candidate], *, preferred_frame: int | None = None
 ) -> tuple[int, ...]:
-    """Return for each candidate the surveyed frame on which it is best localized.
+    """Return for each candidate the surveyed frame that shows it best.
 
-    All share one frame where there is one that shows each of them well.
+    It is the same frame for all if one frame shows each of them well.
 
     Args:
         survey: The survey.
         candidates: The chosen candidates, at least one.
-        preferred_frame: A frame index near which the choice should lie, other objects equal.
+        preferred_frame: A frame index near which the choice should lie, other things being equal.
     """
     shown = np.stack([shown_on_frames(candidate) for candidate in candidates])
     together = shown.min(axis=0)

@@ -44,7 +44,7 @@ __all__ = ["ACCEPTED", "Aspect", "Choice", "Observation", "Resolution", "Resolve
 Aspect: TypeAlias = Literal["temporal", "spatial", "linguistic"]
 
 ACCEPTED = 0.5
-"""A candidate fits if every constraint scores at least this."""
+"""A candidate matches if it scores at least this on every constraint."""
 
 _DOUBTFUL = 0.4  # the best candidate is still taken down to this, if nothing fits better
 _SALIENCY_WEIGHT = 0.35  # how far saliency decides between candidates that fit alike
@@ -55,7 +55,7 @@ _AFTER_FROM, _AFTER_FULLY = -0.5, 0.6  # surveyed frames between two events
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A candidate that a description means.
+    """A candidate that a description refers to.
 
     Args:
         candidate: The candidate.
@@ -271,7 +271,7 @@ class Resolver:
     # -- time --------------------------------------------------------------------------------
 
     def _select_positions(self, when: When, candidate: MeasuredCandidate) -> BoolArray | None:
-        """Return the surveyed frames a time speaks of; None if it never comes."""
+        """Return the surveyed frames that a time refers to; None if it never comes."""
         count = len(candidate.visible)
         if when.part is not None:
             return select_positions(count, when.part)
@@ -299,7 +299,7 @@ class Resolver:
     def _score_order(
         self, candidate: MeasuredCandidate, constraint: EventIs, when: When
     ) -> Verdict:
-        """Judge whether an event of a candidate comes before or after one of another."""
+        """Score whether an event of a candidate comes before or after one of another."""
         if when.reference is None:
             return Verdict(1.0, "")
         others = self.resolve(
@@ -369,9 +369,9 @@ class Resolver:
     def _weigh_position(
         self, choice: Choice, fitting: Sequence[Choice], phrase: NounPhrase
     ) -> float:
-        """Return how little others are further to the side that a description names.
+        """Return a factor below 1 if another match lies further to the named side.
 
-        Of several things in the lower half "the one at the bottom" is the lowest one.
+        Of several objects in the lower half "the one at the bottom" is the lowest one.
         """
         factor = 1.0
         for constraint in phrase.constraints:

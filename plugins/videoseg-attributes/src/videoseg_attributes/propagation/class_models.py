@@ -23,8 +23,8 @@ __all__ = [
 NUM_MOTION_BINS = 24  # of motion strength in [0, 1]; from the study named below
 # Fewer (weighted) pixels than this say nothing about a distribution of colors.
 _ENOUGH = 4.0
-# How the appearance of a class is learned. From a study on six DAVIS clips (blackswan, camel,
-# car-shadow, dance-twirl, dog, rollerblade); results change little around these values.
+# From a study on six DAVIS clips (blackswan, camel, car-shadow, dance-twirl, dog, rollerblade);
+# results change little around these values.
 _COLOR_SIGMAS, _MOTION_SIGMAS = (0.5, 0.6, 0.6), (0.85,)  # bins; smoothing of the histograms
 _COLOR_ANCHOR = 0.7  # weight of the prompted colors; motion keeps none
 _LEARNING_RATE = 0.1  # a frame
@@ -44,12 +44,12 @@ _MAX_SAMPLES = 1500  # pixels for one fit
 
 
 class HistogramModel:
-    """One histogram for each class (0 is background): what it was prompted with, and recently.
+    """Two histograms for each class (0 is background): as prompted, and recent.
 
     Args:
         shape: Shape of the histogram's bins; neighbors along an axis are smoothed together.
         sigmas: Width of that smoothing along each axis, in bins.
-        anchor_share: Share of the prompted appearance against the recent one, in [0, 1].
+        anchor_share: Weight of the prompted histogram against the recent one, in [0, 1].
         rate: How fast the recent appearance follows, in [0, 1].
         floor: Probability every bin has at least.
         limit: Largest log ratio between two classes.
@@ -116,11 +116,11 @@ class HistogramModel:
             self._num_anchors[index] += 1
 
     def follow(self, histograms: FloatImage, usable: npt.NDArray[np.bool_]) -> None:
-        """Let the recent appearance of the usable classes follow what is seen now."""
+        """Update the recent histograms of the usable classes."""
         self._recent[:, usable] += self._rate * (histograms - self._recent)[:, usable]
 
     def forget(self, index: int) -> None:
-        """Drop what is known of one class (the background, after a cut)."""
+        """Drop the histograms of one class (the background, after a cut)."""
         self._anchor[:, index] = 0
         self._recent[:, index] = 0
         self._num_anchors[index] = 0
@@ -188,10 +188,10 @@ def _smooth(histogram: FloatImage, sigmas: tuple[float, ...]) -> FloatImage:
 
 
 class StillBackground:
-    """Keeps the background's colors in place while the camera moves.
+    """Remembers the colors of the background, compensating for the camera's motion.
 
-    It keeps masks from creeping over objects that have the object's colors but do not move
-    with it: a hedge behind a dog, a shadow beside a car.
+    It keeps masks from spreading to background of the object's colors: a hedge behind a dog, a
+    shadow beside a car.
 
     Args:
         unit: Length of one reference pixel on the cue grid.
@@ -208,9 +208,9 @@ class StillBackground:
         self._colors = None
 
     def evidence(self, cues: FrameCues) -> FloatImage | None:
-        """Return how surely each pixel is unchanged background, in [0, 1], (h, w).
+        """Return the probability of unchanged background at each pixel, (h, w).
 
-        Carries the memory on to this frame; call it once for each.
+        Moves the memory on to this frame; call it once for each frame.
         """
         known, colors = self._known, self._colors
         if known is None or colors is None or cues.flow is None or cues.residual is None:
@@ -228,7 +228,7 @@ class StillBackground:
         return evidence
 
     def learn(self, cues: FrameCues, background: FloatImage) -> None:
-        """Take in which pixels are background on this frame, (h, w) in [0, 1]."""
+        """Update the memory with the background of this frame, (h, w) in [0, 1]."""
         lab = _lab(cues)
         if self._known is None or self._colors is None:
             self._known, self._colors = background.copy(), lab
@@ -257,7 +257,7 @@ def motion_layers(residual: FloatImage, confidence: FloatImage, carried: FloatIm
     Args:
         residual: Camera-free motion of each pixel, (h, w, 2).
         confidence: How far to trust it, in [0, 1], (h, w).
-        carried: Each object's share carried from the frame before, (h, w, N).
+        carried: Each object's posterior warped from the last frame, (h, w, N).
 
     Returns:
         Scores in [-3, 0], (h, w, N); 0 for the object that fits best.

@@ -1,8 +1,8 @@
 """Objects and background compete for every pixel, frame after frame.
 
-Each cue adds to a score for every class, class 0 being the background; a softmax over the
-classes posteriors the pixel out. Objects tracked one by one, each against everything else, claim
-one another's pixels; here they cannot.
+Each cue adds to the score of every class, class 0 being the background; a softmax over the classes
+gives their posteriors. Objects tracked one by one, each against everything else, would claim one
+another's pixels; here they cannot.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ __all__ = ["Competition", "CueWeights"]
 
 # Lengths are given in pixels of a cue grid of this many pixels and scale with the grid.
 _REFERENCE_PIXELS = 25_600
-# Share above which background is not refined any more.
+# Posterior above which background is not refined any more.
 _CERTAIN = 0.98
-# Overlap of a correction with the track below which they are taken for different objects.
+# Overlap of a correction with the track below which the track is taken for another object.
 _SAME_OBJECT = 0.2
 _ABSENT_SCORE = -30.0  # of a hidden object
 _UNTRUSTED_BLUR = 4.0  # reference pixels, where flow is not trusted
@@ -51,12 +51,12 @@ class CueWeights:
     those clips and dogs-jump.
 
     Args:
-        prior: Where the object was, carried along the flow.
+        prior: Where the object was, warped along the flow.
         color: What colors it has.
         motion: How strongly it moves by itself.
         layers: Which object a pixel moves with, where there are several.
         still: How much unchanged background counts for the background.
-        gate: How strongly a pixel far from the carried mask is refused.
+        gate: How strongly a pixel far from the warped mask is refused.
         prior_floor: Probability below which the prior no longer counts against a class.
         gate_base: Width of the gate for an object at rest, in reference pixels.
         gate_speed: How much wider the gate is for each pixel per frame of own motion.
@@ -82,7 +82,7 @@ class CueWeights:
 
 
 class Competition:
-    """The state of one run: who has which pixel, and what everyone looks like.
+    """The state of one run: the posteriors of the classes, and their appearance.
 
     Args:
         cue_size: (height, width) of the cue grid.
@@ -107,7 +107,7 @@ class Competition:
 
     @property
     def posteriors(self) -> FloatImage:
-        """Share of each pixel that each class has, on the refinement grid, (h, w, C)."""
+        """Posterior of each class at each pixel, on the refinement grid, (h, w, C)."""
         return self._refined
 
     def visible(self, object_id: int) -> bool:
@@ -138,14 +138,14 @@ class Competition:
                 self._add(object_id)
         classes = [self.object_ids.index(object_id) + 1 for object_id in masks]
         stacked = np.stack([mask.astype(np.float32) for mask in masks.values()], axis=2)
-        # Where given masks overlap, each gets its part.
+        # Where given masks overlap, they share the pixel.
         stacked /= np.maximum(stacked.sum(axis=2, keepdims=True), 1.0)
         before = self._posteriors
         self._posteriors = _insert_given(before, stacked, classes)
         self._refined = _insert_given(self._refined, stacked, classes)
         for number in classes:
             if _overlap(before[..., number], self._posteriors[..., number]) < _SAME_OBJECT:
-                # The track had gone astray: what it looked like is not to be kept.
+                # The track was on another object, so its appearance is dropped.
                 self._color.forget(number)
                 self._motion.forget(number)
             self._presence[number - 1].place(self._posteriors[..., number], cues)
@@ -218,7 +218,7 @@ class Competition:
         return gate
 
     def _refine(self, posteriors: FloatImage, cues: FrameCues) -> None:
-        """Draw posteriors to the frame's edges, sharpen them and make them the current state."""
+        """Align posteriors with image edges, sharpen them and make them the current state."""
         weights = self._weights
         size = self._refine_size
         refined = np.zeros((*size, posteriors.shape[2]), dtype=np.float32)
@@ -263,7 +263,7 @@ class Competition:
         self._refined = _insert_given(self._refined, mask, [number])
 
     def _cross_cut(self, cues: FrameCues) -> None:
-        """Nothing carries over a cut but what the objects look like."""
+        """Start a new shot: only the appearance of the objects is kept."""
         self._still.forget()
         for number, presence in enumerate(self._presence, start=1):
             presence.lose(everywhere=True)
@@ -301,7 +301,7 @@ class Competition:
         for number in range(1, posteriors.shape[2]):
             if not weights[..., number].any():
                 weights[..., number] = np.square(posteriors[..., number])
-        # What lies near the objects is what they must be told from.
+        # Objects must be distinguished from the background near them above all.
         side = max(1, int(21 * self._unit)) | 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         objects = (posteriors[..., 0] < 0.5).astype(np.float32)

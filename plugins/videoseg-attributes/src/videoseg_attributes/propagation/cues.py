@@ -1,4 +1,4 @@
-"""What the tracker sees of each frame: color, flow to its neighbors, own motion, cuts."""
+"""Cues of each frame: color, flow to its neighbors, residual motion, shot cuts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,6 @@ class FrameCues:
         motion: How strongly each pixel moves by itself, in [0, 1], (h, w).
         flow: Flow to the frame before in run order, (h, w, 2); None after a cut and on the
             first frame.
-        flow_in: Flow from the frame before to this one, (h, w, 2), like ``flow``.
         confidence: How far to trust ``flow``, in [0, 1], (h, w).
         residual: Camera-free part of ``flow``, (h, w, 2).
         is_cut: Whether a new shot begins here, in run order.
@@ -86,7 +85,6 @@ class FrameCues:
     guide: Frame
     motion: FloatImage
     flow: FloatImage | None = None
-    flow_in: FloatImage | None = None
     confidence: FloatImage | None = None
     residual: FloatImage | None = None
     is_cut: bool = False
@@ -230,7 +228,7 @@ class CueStream:
         own = look.pair.result() if look.pair is not None else None
         later_pairs = pairs[1:] if own is not None else pairs
         joined = own is not None and not own.is_cut
-        # Nothing is carried over a cut, in either direction.
+        # Motion is not smoothed across a cut, in either direction.
         reach = next((n for n, pair in enumerate(later_pairs) if pair.is_cut), len(later_pairs))
         later_pairs = later_pairs[:reach]
         before = own if joined else None
@@ -260,7 +258,6 @@ class CueStream:
                 look.guide,
                 motion,
                 flow=own.back,
-                flow_in=own.ahead,
                 confidence=own.confidence,
                 residual=own.back_residual,
             )

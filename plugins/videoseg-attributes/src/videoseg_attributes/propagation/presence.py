@@ -1,4 +1,4 @@
-"""Whether an object is there: losing it, and knowing it again when it returns."""
+"""Whether an object is visible: its loss, and its re-identification when it returns."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Presence:
         self._anywhere = False
 
     def follow(self, posterior: FloatImage, cues: FrameCues) -> bool:
-        """Note the current posterior, (h, w); returns False if nothing is left of the object."""
+        """Update size and place from the posterior, (h, w); return whether it is visible."""
         solid = posterior > 0.5
         # Solid parts count, not the sum: a haze over the frame is not an object.
         area = float(posterior[solid].sum())
@@ -77,7 +77,7 @@ class Presence:
         return True
 
     def lose(self, *, everywhere: bool = False) -> None:
-        """Count the object as hidden; ``everywhere`` if its last place means nothing now."""
+        """Count the object as hidden; ``everywhere`` if its last place no longer counts."""
         self.visible = False
         self._hidden_frames = 0
         self._anywhere = self._anywhere or everywhere
@@ -103,7 +103,7 @@ class Presence:
             cues: The current frame.
             object_colors: Probability of each color for the object, (bins,).
             background_colors: The same for the background.
-            free: Share of each pixel that no other object has, (h, w).
+            free: Posterior of no other object at each pixel, (h, w).
         """
         import cv2
 
@@ -152,7 +152,7 @@ class Presence:
         height, width = cues.colors.shape
         if self._anywhere:
             return np.ones((height, width), dtype=bool)
-        # It may have gone on, turned back or waited, so the circle grows with time.
+        # It may have moved on, turned back or waited, so the circle grows with time.
         reach = (
             _REACH_OF_SIZE * float(np.sqrt(self._area))
             + _REACH_BASE * self._unit

@@ -1,4 +1,4 @@
-"""Outlined parts of successive frames linked into objects that keep their identity."""
+"""Associate outlined parts of successive frames: tracks of objects, also of still ones."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _PLACE_WEIGHT, _GAP_COST = 1.5, 0.05  # of being as far off as the reach; of eac
 
 @dataclass(eq=False, slots=True)
 class OutlinedTrack:
-    """One object, as the parts that show it.
+    """One object over the survey: the outlined parts that show it.
 
     Args:
-        parts: By position in the survey.
-        pieces: Where it shows in several pieces, those, by position.
+        parts: Its part on each surveyed frame, by position in the survey.
+        pieces: The pieces of a part, where the object shows in several.
     """
 
     parts: dict[int, OutlinedPart] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class OutlinedTrack:
         return areas[(3 * (len(areas) - 1) + 2) // 4]
 
     def is_piece(self, part: OutlinedPart) -> bool:
-        """Return whether a part is what shows of this object beside something in front of it."""
+        """Return whether a part is a piece of this object, which something in front divides."""
         known = sorted(self.parts)
         usual = self.usual_area()
         whole = [p for p in known if self.parts[p].area > _WHOLE * usual]
@@ -86,7 +86,7 @@ class OutlinedTrack:
         return float((moved & part.mask).sum()) > _INSIDE * part.area
 
     def add_piece(self, part: OutlinedPart) -> None:
-        """Take a part as one more piece of this object."""
+        """Add a part as one more piece of this object."""
         already = self.parts.get(part.position)
         self.parts[part.position] = part if already is None else already.merge(part)
         known = self.pieces.get(part.position, [already] if already is not None else [])
@@ -99,7 +99,7 @@ class OutlinedTrack:
         return several > _FALLEN_APART * len(self.parts)
 
     def expected(self, position: int) -> tuple[float, float]:
-        """Return where its center should be, going on as it did lately."""
+        """Return where its center should be at constant velocity, (x, y)."""
         known = sorted(self.parts)
         x, y = self.parts[known[-1]].center
         if len(known) < 2 or position - known[-1] > 2:
@@ -113,15 +113,15 @@ class OutlinedTrack:
 def associate_parts(
     parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int], diagonal: float
 ) -> list[OutlinedTrack]:
-    """Link parts by color, place and size; an object that was hidden is taken up again.
+    """Associate parts by color, place and size; a track continues after an occlusion.
 
     Args:
         parts: The parts of each frame.
-        shots: The number of each frame's shot; across a cut the place says nothing.
+        shots: The number of each frame's shot; across a cut the place does not count.
         diagonal: Length of the frame's diagonal in pixels of the survey's grid.
 
     Returns:
-        The chains, those seen on most frames first.
+        The tracks, those with most frames first.
     """
     chains: list[OutlinedTrack] = []
     for chain in _associate(parts, shots, diagonal, whole=True):
@@ -145,7 +145,7 @@ def _associate(
     *,
     whole: bool,
 ) -> list[OutlinedTrack]:
-    """Link parts; if ``whole``, a part that is a piece of an object is merge to it."""
+    """Associate parts; if ``whole``, a piece of an object is merged into its part."""
     chains: list[OutlinedTrack] = []
     for position, here in enumerate(parts):
         costs = [
@@ -173,7 +173,7 @@ def _associate(
 
 
 def shift_mask(mask: BoolArray, right: int, down: int) -> BoolArray:
-    """Return a mask moved by whole pixels; what leaves the frame is gone."""
+    """Return a mask moved by whole pixels, cropped to the frame."""
     height, width = mask.shape
     moved = np.zeros_like(mask)
     if abs(right) < width and abs(down) < height:
@@ -191,7 +191,7 @@ def _dilate(mask: BoolArray, radius: int) -> BoolArray:
 
 
 def _is_detail(chain: OutlinedTrack, other: OutlinedTrack) -> bool:
-    """Return whether an object lies within another all the time: a check, a dot, an eye."""
+    """Return whether an object always lies within another: a check, a dot, an eye."""
     import cv2
 
     if other is chain or chain.usual_area() > _DETAIL * other.usual_area():
@@ -227,5 +227,5 @@ def _association_cost(
     x, y = chain.expected(part.position)
     away = float(np.hypot(part.center[0] - x, part.center[1] - y)) / diagonal
     reach = min(_LARGEST_REACH, _REACH * (1 + _GAP_REACH * (gap - 1)))
-    # Where it was a moment ago, it is likely still: a long gap costs, too.
+    # An object is most likely still where it just was, so a long gap costs, too.
     return cost + _PLACE_WEIGHT * away / reach + _GAP_COST * (gap - 1) if away < reach else np.inf

@@ -1,4 +1,4 @@
-"""The frames of a survey: small pictures with their camera-free motion."""
+"""The frames of a survey: small images with their residual motion after the camera's."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SurveyFrame:
             this grid a frame; all zero where the video has no other frame in this shot.
         strength: Length of the camera-free motion, shape (h, w); the smaller one of both
             time directions, so that uncovered background does not count.
-        noise: Length of the motion that is not to be told from none, in the same pixels.
+        noise: Length of motion that cannot be distinguished from none, in the same pixels.
     """
 
     index: int
@@ -66,7 +66,10 @@ def survey_size(source: Size) -> Size:
 
 
 def choose_frames(window: Window, num_frames: int) -> tuple[int, ...]:
-    """Spread frames evenly over a window, both ends included, ascending, each once."""
+    """Return frames spread evenly over a window, both ends included, ascending, each once.
+
+    Unlike ``videoseg.samplers.evenly_spaced`` it rounds to the nearest frame.
+    """
     if num_frames == 1:
         return ((window.start + window.stop - 1) // 2,)
     spread = np.linspace(window.start, window.stop - 1, min(num_frames, len(window)))
@@ -74,15 +77,15 @@ def choose_frames(window: Window, num_frames: int) -> tuple[int, ...]:
 
 
 def read_survey_frames(video: VideoSource, frames: tuple[int, ...]) -> list[SurveyFrame]:
-    """Read frames and those beside them, and measure motion."""
+    """Read frames and their neighbors, and measure motion."""
     return [_read(video, index) for index in frames]
 
 
 def cuts_of_window(video: VideoSource, window: Window, frames: tuple[int, ...]) -> tuple[int, ...]:
     """Return where new shots begin in a window, ascending.
 
-    Every frame of a window up to 600 frames is looked at. In longer ones only pairs of
-    surveyed frames that do not belong together are searched, by halving.
+    Up to 600 frames, every frame is compared. In longer windows only the gaps between surveyed
+    frames of different shots are searched, by bisection.
     """
     if len(window) <= _DENSE_CUT_SEARCH:
         return find_cuts(video, window)

@@ -46,7 +46,7 @@ class MovingPart:
     Args:
         position: Position of the frame in the survey.
         mask: Shape (h, w).
-        score: How much it stands out, >= 0; comparable between parts of one kind.
+        score: How much it stands out, >= 0; comparable between moving parts.
     """
 
     position: int
@@ -60,12 +60,12 @@ def moving_parts(
     """Return for each frame the disjoint parts that move unlike the camera, best first.
 
     Motion alone bleeds over borders and marks reflections, wakes and parallax. Regions are
-    therefore cut at several levels both of the motion and of ``motion_probability``; of those
-    that overlap the one whose motion and colors differ most from a band around it is kept.
+    therefore cut at several levels of both the motion and ``motion_probability``. Of regions
+    that overlap, the one whose motion and colors differ most from a band around it is kept.
 
     Args:
         frames: The surveyed frames of one shot or of several.
-        cues: The quantised colors of each frame.
+        cues: The quantized colors of each frame.
     """
     relative = [_relative_strength(frame) for frame in frames]
     probability = motion_probability(frames, cues, relative)
@@ -84,14 +84,14 @@ def motion_probability(
     cues: Sequence[HistogramCue],
     relative: Sequence[FloatImage],
 ) -> list[FloatImage]:
-    """Sharpen motion by the colors that tend to move in these frames.
+    """Sharpen motion by the colors that move in these frames.
 
     Water beside a swan moves in some places and the same water elsewhere does not; the
     swan's colors move wherever they are seen.
 
     Args:
         frames: The surveyed frames.
-        cues: Their quantised colors.
+        cues: Their quantized colors.
         relative: Their motion relative to the frame's fastest, in [0, 1], each (h, w).
 
     Returns:
@@ -208,14 +208,14 @@ def _drop_nested(position: int, scored: list[tuple[float, BoolArray]]) -> list[M
 def rank_seeds(
     parts: Sequence[Sequence[MovingPart]], cues: Sequence[HistogramCue]
 ) -> list[MovingPart]:
-    """Return the moving parts of all frames, the best ones to start from first.
+    """Rank the moving parts of all frames as seeds for tracking, the best first.
 
-    A part counts by how much it stands out and by how well parts of its colors stand out on
-    the other frames: a ripple, or half an object in front of the lens, does so only once.
+    A part ranks by its score and by recurrence: how well parts of similar colors score on the
+    other frames. A ripple, or half an object in front of the lens, shows only once.
 
     Args:
         parts: The moving parts of each frame.
-        cues: The quantised colors of each frame.
+        cues: The quantized colors of each frame.
     """
     every = [part for here in parts for part in here]
     if not every:

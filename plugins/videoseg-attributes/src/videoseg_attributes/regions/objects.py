@@ -42,7 +42,7 @@ _LEAST_EVIDENCE = 0.25  # hidden fractions, summed over the frames
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ObjectHypothesis:
-    """Something that could be meant.
+    """Something that may be an object, by its motion or its outline.
 
     Args:
         probability: For each surveyed frame (h, w) in [0, 1]; None where not visible.
@@ -58,12 +58,12 @@ class ObjectHypothesis:
 def combine_tracks(
     movers: Sequence[MovingTrack], outlined: Sequence[OutlinedTrack], frames: Sequence[SurveyFrame]
 ) -> list[ObjectHypothesis]:
-    """Join movers and outlined objects, each pixel's owner told once; most salient first.
+    """Combine moving and outlined tracks into hypotheses, the most salient first.
 
-    Several outlined objects that move at one place look like one mover; a jacket and a face
-    look like two outlined objects although one person moves. What explains the other decides:
-    a mover that consists of clearly outlined objects is dropped, and otherwise the outlined
-    objects inside it are its pieces.
+    Both see the same objects. Several outlined objects that move at one place look like one
+    mover; a jacket and a face look like two outlined objects although one person moves. A mover
+    that consists of clearly outlined objects is dropped; otherwise the outlined tracks inside it
+    are its pieces, and these are dropped.
     """
     clear = [
         chain
@@ -73,12 +73,12 @@ def combine_tracks(
     moving = [chain for chain in clear if _measure_motion(chain, frames) > 0]
     kept_movers = []
     for track in movers:
-        # What is mostly elsewhere (a wall behind it, a neighbor of its color) is no piece.
+        # A track that lies mostly elsewhere (a wall behind, an object of its color) is no piece.
         pieces = [chain for chain in clear if _contained_fraction(chain, track) > _PIECE]
         covered = _covered_fraction(track, pieces)
         if covered > (_EXPLAINED if _covered_by_several(track, pieces) else _EXPLAINED_BY_ONE):
             continue
-        # An object with a sharp outline on its own, and the shadow that goes with it.
+        # An object with a sharp outline of its own, and the shadow that moves with it.
         sharp = [
             chain
             for chain in outlined
@@ -110,7 +110,7 @@ def combine_tracks(
 def disjoint_masks(
     objects: Sequence[ObjectHypothesis], frames: Sequence[SurveyFrame]
 ) -> list[list[BoolArray | None]]:
-    """Return the masks of each object, every pixel given to the surest."""
+    """Return the masks of each hypothesis, disjoint: the most probable one takes a pixel."""
     masks: list[list[BoolArray | None]] = [[] for _ in objects]
     for position in range(len(frames)):
         here = [hypothesis.probability[position] for hypothesis in objects]
@@ -139,7 +139,7 @@ def _covered_by_several(track: MovingTrack, pieces: Sequence[OutlinedTrack]) -> 
 def _is_shadow(
     track: MovingTrack, chains: Sequence[OutlinedTrack], frames: Sequence[SurveyFrame]
 ) -> bool:
-    """Return whether a mover is the ground, or its shade, beside an outlined moving object."""
+    """Return whether a mover is a shadow, or the ground, beside an outlined moving object."""
     import cv2
 
     shaded = beside = 0
@@ -165,7 +165,7 @@ def _is_shadow(
 
 
 def _covered_fraction(track: MovingTrack, chains: Sequence[OutlinedTrack]) -> float:
-    """Return the share of a mover's pixels that belong to outlined objects."""
+    """Return the fraction of a mover's pixels that belong to outlined objects."""
     covered = total = 0.0
     for position in range(len(track.probability)):
         mask = track.mask(position)
@@ -181,7 +181,7 @@ def _covered_fraction(track: MovingTrack, chains: Sequence[OutlinedTrack]) -> fl
 
 
 def _contained_fraction(chain: OutlinedTrack, track: MovingTrack) -> float:
-    """Return the share of an outlined object's pixels that lie in a mover."""
+    """Return the fraction of an outlined object's pixels that lie in a mover."""
     shared = total = 0.0
     for position, part in chain.parts.items():
         mask = track.mask(position)
@@ -192,7 +192,7 @@ def _contained_fraction(chain: OutlinedTrack, track: MovingTrack) -> float:
 
 
 def _contained_fraction_where_met(chain: OutlinedTrack, track: MovingTrack) -> float:
-    """Return the same over the frames on which both overlap: a tracker may change objects."""
+    """Return the same over the frames on which both overlap: a tracker may switch objects."""
     shares = []
     for position, part in chain.parts.items():
         mask = track.mask(position)
@@ -203,7 +203,7 @@ def _contained_fraction_where_met(chain: OutlinedTrack, track: MovingTrack) -> f
 
 
 def _measure_motion(chain: OutlinedTrack, frames: Sequence[SurveyFrame]) -> float:
-    """Return how much an outlined object moves by itself, beyond noise, times its size."""
+    """Return an outlined object's residual motion above the noise, times its size."""
     moved = [
         max(0.0, float(np.median(frames[position].strength[part.mask])) - frames[position].noise)
         for position, part in chain.parts.items()
@@ -220,7 +220,7 @@ def _from_mover(
 ) -> ObjectHypothesis:
     best = max(total_support(other) for other in movers)
     saliency = total_support(track) / best if best > 0 else 0.0
-    # Hardly moving, it still stands out as much as the outlined object that it is.
+    # If it hardly moves, it stands out as much as the outlined track of the same object.
     for chain in outlined:
         if (
             _contained_fraction(chain, track) > _PIECE
@@ -244,7 +244,7 @@ def _from_outlined(
     clarity = [0.0] * len(frames)
     usual = chain.usual_area()
     for position, part in chain.parts.items():
-        # Below what a tracker is sure of: what moves in a region of one color is another.
+        # Below a tracker's certainty: what moves inside a region of one color is another object.
         probability[position] = np.float32(_OUTLINED_PROBABILITY) * part.mask
         clarity[position] = part.outlined * min(1.0, part.area / usual)
     there = len(chain.parts) / len(frames)
@@ -259,12 +259,12 @@ def _from_outlined(
 
 
 def depth_order(masks: Sequence[Sequence[BoolArray | None]]) -> tuple[tuple[int, int], ...]:
-    """Return pairs (front, behind) of tracks for which one was seen to hide the other.
+    """Return pairs (front, behind) of objects of which one was seen to occlude the other.
 
     Where two objects touch, the one that shows less of its usual area is behind.
 
     Args:
-        masks: For each track its mask on each frame, shape (h, w); None where not visible.
+        masks: For each object its mask on each frame, shape (h, w); None where not visible.
     """
     areas = [
         np.array([0.0 if mask is None else float(mask.sum()) for mask in track]) for track in masks
@@ -282,11 +282,11 @@ def depth_order(masks: Sequence[Sequence[BoolArray | None]]) -> tuple[tuple[int,
 
 
 def _visible_fraction(track: Sequence[BoolArray | None], areas: FloatArray) -> FloatArray:
-    """Return how much of an object shows on each frame, beside its usual area at that time."""
+    """Return how much of an object is visible on each frame, of its usual area at that time."""
     seen = areas[areas > 0]
     if len(seen) == 0:
         return np.zeros(len(areas))
-    # An object that comes nearer grows: compare with the largest areas of the frames around.
+    # An approaching object grows: compare with the largest areas of the frames around.
     reach = max(2, len(areas) // 3)
     usual = np.array(
         [
@@ -296,7 +296,7 @@ def _visible_fraction(track: Sequence[BoolArray | None], areas: FloatArray) -> F
     )
     shown: FloatArray = np.minimum(areas / usual, 1.0)
     for position, mask in enumerate(track):
-        # At the border an object is cut by the frame, not by another object.
+        # At the border the frame cuts an object, not another object.
         if mask is not None and (
             mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
         ):
@@ -310,14 +310,14 @@ def _evidence(
     first_shown: FloatArray,
     second_shown: FloatArray,
 ) -> float:
-    """Return how far the first is seen in front (> 0) or behind (< 0)."""
+    """Return the evidence that the first is in front (> 0) or behind (< 0)."""
     evidence = 0.0
     for position, (one, other) in enumerate(zip(first, second, strict=True)):
         shares = first_shown[position], second_shown[position]
         if one is None and other is None:
             continue
         if one is None or other is None:
-            # Gone since the last frame, on which both touched: wholly covered.
+            # Hidden since the last frame, on which both touched: fully occluded.
             if position == 0 or first[position - 1] is None or second[position - 1] is None:
                 continue
             if _touch(first[position - 1], second[position - 1]):

@@ -66,7 +66,7 @@ class OutlinedPart:
     area: float
 
     def merge(self, other: OutlinedPart) -> OutlinedPart:
-        """Return both pieces as one part."""
+        """Return the union of two pieces as one part."""
         mask = self.mask | other.mask
         rows, columns = np.nonzero(mask)
         return OutlinedPart(
@@ -83,8 +83,8 @@ def outlined_parts(frames: Sequence[SurveyFrame]) -> list[list[OutlinedPart]]:
     """Return for each frame the disjoint parts of one color that are outlined all around.
 
     Colors are clustered over all frames together, so that an object keeps its cluster. Regions
-    are the connected places of one cluster, or of two near ones (a checked or shaded surface).
-    A region cut out of a smooth gradient has no step at its border and is left out.
+    are the connected components of one cluster, or of two similar ones (a checked or shaded
+    surface). A region cut out of a smooth gradient has no step at its border and is left out.
     """
     if not frames:
         return []
@@ -100,7 +100,7 @@ def outlined_parts(frames: Sequence[SurveyFrame]) -> list[list[OutlinedPart]]:
 def surface_colors(frame: SurveyFrame) -> FloatImage:
     """Return colors in which light and shade on one surface lie close, shape (h, w, 3).
 
-    Lightness counts fully for greys and little for vivid colors; the strength of a vivid
+    Lightness counts fully for grays and little for vivid colors; the strength of a vivid
     color, which shade changes too, is compressed.
     """
     import cv2
@@ -123,7 +123,7 @@ def _cluster(images: Sequence[FloatImage]) -> FloatImage:
     distance = np.full(len(samples), np.inf, dtype=np.float32)
     while len(centers) < min(_NUM_COLORS, len(samples)):
         distance = np.minimum(distance, np.sum((samples - centers[-1]) ** 2, axis=1))
-        # The far end of the ordinary, not the one odd pixel.
+        # The farthest of ordinary colors, not a single odd pixel.
         candidate = int(np.argsort(distance)[-max(1, len(samples) // 400)])
         centers.append(samples[candidate])
     found = np.stack(centers)
@@ -175,7 +175,7 @@ def _parts_of_frame(
         members = np.zeros(256, dtype=np.uint8)
         members[list(group)] = 1
         regions += [(1.0, *region) for region in _regions(members[labels], steps, 0)]
-    # A white object on light ground shares its color's cluster: what steps enclose is an object.
+    # A white object on light ground shares its cluster: what color steps enclose is an object.
     enclosed = (steps < _STEP).astype(np.uint8)
     regions += [(_ENCLOSED_WORTH, *region) for region in _regions(enclosed, steps, _RIM)]
     for worth, piece, box, outlined in regions:
@@ -190,7 +190,7 @@ def _parts_of_frame(
             (float(columns.mean()) + box[1].start, float(rows.mean()) + box[0].start),
             float(len(rows)),
         )
-        # Of two versions of one object, the larger one with as clear an outline is whole.
+        # Of two versions of one object with equally clear outlines, the larger one is whole.
         found.append((worth * outlined * float(len(rows)) ** _SIZE_POWER, part))
     return _keep_disjoint(found, frame.lab)
 
@@ -198,12 +198,12 @@ def _parts_of_frame(
 def _regions(
     binary: ByteMask, steps: FloatImage, rim: int
 ) -> list[tuple[ByteMask, tuple[slice, slice], float]]:
-    """Return compact outlined regions: their masks, where those lie, and how outlined they are.
+    """Return compact outlined regions: their masks, places and clarity of outline.
 
     Args:
         binary: 1 where the regions are, else 0, shape (h, w).
         steps: See ``_color_steps``.
-        rim: By how many pixels each region is to be widened.
+        rim: By how many pixels to widen each region.
     """
     import cv2
 
@@ -262,7 +262,7 @@ def _off_border(points: IntArray, size: Size) -> BoolArray:
 
 
 def _is_scenery(piece: ByteMask, corner: tuple[int, int], size: Size) -> bool:
-    """Return whether a region reaches over opposite borders, or takes up most of one."""
+    """Return whether a region spans opposite borders, or takes up much of one border."""
     left, top = corner
     touches_left, touches_top = left == 0, top == 0
     touches_right = left + piece.shape[1] == size[1]
@@ -295,7 +295,7 @@ def _color_steps(lab: FloatImage) -> FloatImage:
 
 
 def _is_shadow(part: OutlinedPart, lab: FloatImage) -> bool:
-    """Return whether along much of its outline the same ground goes on, only lighter."""
+    """Return whether the same ground, only lighter, borders on much of its outline."""
     import cv2
 
     mask = part.mask.astype(np.uint8)

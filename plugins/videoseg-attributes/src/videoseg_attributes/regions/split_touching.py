@@ -1,4 +1,4 @@
-"""Parts two objects of one color where they touch, from how each looks while they are apart."""
+"""Split two touching objects of one color by the shapes they have while they are apart."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ _Shift: TypeAlias = tuple[int, int]
 def split_touching(
     chains: Sequence[OutlinedTrack], parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int]
 ) -> None:
-    """Divide parts that show two objects at once, and give each chain its own.
+    """Split parts that show two objects at once, one part for each track.
 
-    Two objects of one color that touch have one outline. If they were apart shortly before or
-    will be shortly after, their shapes of then, moved on, tell where one ends.
+    Two objects of one color that touch have one outline. If they are apart shortly before or
+    after, their shapes from then, moved along, show where one ends.
 
     Args:
-        chains: The objects, changed in place.
+        chains: The tracks of the objects, changed in place.
         parts: The parts of each frame.
-        shots: The number of each frame's shot; no shape is carried across a cut.
+        shots: The number of each frame's shot; no shape is used across a cut.
     """
     least = max(_LEAST_APART, _SHARE_APART * len(parts))
-    # Cloth and water change their shape all the time: it says nothing about the next frame.
+    # Cloth and water change shape all the time, so it does not predict the next frame.
     solid = [
         chain
         for chain in chains
@@ -94,7 +94,7 @@ def _carry(
 
 
 def _shape_stability(chain: OutlinedTrack) -> float:
-    """Return how much of its shape an object usually keeps from one frame to the next."""
+    """Return the median intersection over union of its shape from frame to frame."""
     shares = []
     for position, part in chain.parts.items():
         following = chain.parts.get(position + 1)
@@ -111,7 +111,7 @@ def _shape_stability(chain: OutlinedTrack) -> float:
 
 
 def _expected_shift(chain: OutlinedTrack, position: int, step: int) -> _Shift:
-    """Return how far an object should have moved since the frame before, going on as it did."""
+    """Return how far an object should have moved since the last frame, at constant velocity."""
     last, earlier = chain.parts[position - step], chain.parts.get(position - 2 * step)
     if earlier is None:
         return (0, 0)
@@ -140,7 +140,7 @@ def _divide(
     placed = [shift_mask(shape, *move) for shape, move in zip(shapes, expected, strict=True)]
     for _ in range(_ROUNDS):
         for index in (0, 1):
-            # What the other one explains already counts against this one.
+            # Pixels that the other one explains count against this one.
             left = np.where(placed[1 - index] & merged, np.float32(-_OVERLAP_COST), worth)
             placed[index] = _place_best(shapes[index], expected[index], left)
     for shape in placed:
@@ -160,7 +160,7 @@ def _divide(
 
 
 def _place_best(shape: BoolArray, expected: _Shift, worth: FloatArray) -> BoolArray:
-    """Return a shape moved to where it covers most worth, near where it is expected."""
+    """Return a shape moved to the best-scoring place near the expected one."""
     import cv2
 
     moved = shift_mask(shape, *expected)
@@ -174,7 +174,7 @@ def _place_best(shape: BoolArray, expected: _Shift, worth: FloatArray) -> BoolAr
         top : top + piece.shape[0] + 2 * _REACH, left : left + piece.shape[1] + 2 * _REACH
     ]
     scores = np.asarray(cv2.matchTemplate(around, piece, cv2.TM_CCORR))
-    # Of places that are as good, the one nearest to where it is expected.
+    # Of equally good places, the one nearest to the expected one.
     away = np.hypot(*np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1])
     scores = scores - np.float32(_AWAY_COST) * float(piece.sum()) * away
     down, right = np.unravel_index(int(scores.argmax()), scores.shape)

@@ -1,4 +1,4 @@
-"""The survey of a window: which objects a query might mean, and where they are."""
+"""The survey of a window: candidate objects and where they are."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["Candidate", "Survey", "survey_window"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Candidate:
-    """One object that might be meant: where it is on each surveyed frame.
+    """One object that a query may refer to: where it is on each surveyed frame.
 
     Args:
         candidate_id: From 0, most salient first.
@@ -42,12 +42,12 @@ class Candidate:
         saliency: How much it stands out (motion, contrast, size, position), in [0, 1].
         velocities: Camera-compensated velocity of its center on each surveyed frame, as
             (x, y) in frame diagonals per second; None where not visible or not measurable.
-        motion: Camera-compensated motion inside the mask on each surveyed frame, in frame
-            diagonals per second; None where not visible. Unlike the velocity it is also above
-            zero for something that moves without going anywhere (a dancer on the spot).
+        motion: Motion energy: the mean camera-compensated motion inside the mask on each
+            surveyed frame, in frame diagonals per second; None where not visible. Unlike the
+            velocity it is above zero for an object that moves in place (a dancer).
         cut_by_border: For each surveyed frame, whether the mask touches the frame's border.
-        clarity: How sure its outline is on each surveyed frame, in [0, 1]; 0 where not
-            visible. Empty if the survey does not tell.
+        clarity: How reliable its outline is on each surveyed frame, in [0, 1]; 0 where not
+            visible. Empty if not known.
     """
 
     candidate_id: int
@@ -71,7 +71,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Survey:
-    """What was found in a window of a video.
+    """The candidates found in a window of a video.
 
     Args:
         window: The window surveyed.
@@ -80,8 +80,7 @@ class Survey:
         source_size: (height, width) of the source frames.
         candidates: Most salient first; their masks are disjoint on each frame.
         cuts: Frame indices at which a new shot begins.
-        depth_order: Pairs (front, behind) of candidate ids for which one was seen to
-            occlude the other.
+        depth_order: Pairs (front, behind) of candidate ids of which one occludes the other.
     """
 
     window: Window
@@ -107,19 +106,19 @@ def survey_window(
     window: Window,
     num_frames: int = 24,
     max_candidates: int = 8,
-    seed: int = 0,  # noqa: ARG001 - every survey takes one; this one draws nothing
+    seed: int = 0,  # noqa: ARG001 - a survey function takes one; this one is deterministic
 ) -> Survey:
-    """Find all plausible objects in a window and follow each through it.
+    """Find the candidate objects in a window and track each through it.
 
-    Moving objects are found by their camera-free motion, others by their contrast to what is
-    around them; each is followed from the frame where it shows best. Nothing is recognized.
+    Moving objects are found by their residual motion and tracked from the frame that shows them
+    best; others by a clear outline around one color. Nothing is recognized.
 
     Args:
         video: The video.
-        window: Where to look.
-        num_frames: How many frames to look at, spread evenly.
-        max_candidates: How many objects to return at most.
-        seed: Accepted for the contract's sake; nothing here is random.
+        window: The frames to survey.
+        num_frames: Number of frames to read, spread evenly over the window.
+        max_candidates: Largest number of candidates to return.
+        seed: Not used; nothing here is random.
 
     Returns:
         The survey; candidates with the highest saliency first.
@@ -195,7 +194,7 @@ def _track_movers(tracker: Tracker, parts: Sequence[MovingPart], limit: int) -> 
 def _track_pieces(
     tracker: Tracker, part: MovingPart, taken: Sequence[BoolArray]
 ) -> list[MovingTrack]:
-    """Follow a part; if it falls into pieces that stay apart, follow each piece instead."""
+    """Track a part; if it falls into pieces that stay apart, track each piece instead."""
     track = tracker.track(part, taken)
     split = _find_split(track)
     if split is None:
@@ -232,7 +231,7 @@ def _find_split(track: MovingTrack) -> tuple[int, list[BoolArray]] | None:
 def _split_pieces(mask: BoolArray) -> list[BoolArray]:
     import cv2
 
-    # Closing first: a thin object in front does not make two objects of the one behind.
+    # Dilated first: a thin object in front does not split the object behind it.
     near = cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8))
     num, labels = cv2.connectedComponents(near)
     pieces = [mask & (labels == label) for label in range(1, num)]

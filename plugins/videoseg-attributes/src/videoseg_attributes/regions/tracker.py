@@ -1,4 +1,4 @@
-"""One object followed through the surveyed frames, from the frame where it shows best."""
+"""Tracks one moving object through the surveyed frames, from the frame that shows it best."""
 
 from __future__ import annotations
 
@@ -52,18 +52,16 @@ _CERTAIN = (0.01, 0.99)  # limits of a probability before its logarithm is taken
 
 @dataclass(eq=False, slots=True)
 class MovingTrack:
-    """One object on all surveyed frames.
+    """One moving object on all surveyed frames.
 
     Args:
-        seed: The part it was followed from.
+        seed: The part it was tracked from.
         probability: For each frame (h, w) in [0, 1]; None where it is not visible.
-        carried: For each frame, where it would be if nothing hid it; None if not known.
         support: For each frame, the score of the parts of that frame that agree with it.
     """
 
     seed: MovingPart
     probability: list[FloatImage | None]
-    carried: list[FloatImage | None]
     support: list[float]
 
     def mask(self, position: int) -> BoolArray | None:
@@ -79,7 +77,7 @@ class MovingTrack:
 
 @dataclass(eq=False, slots=True)
 class _Model:
-    """What a track looks like, learned on the way."""
+    """Appearance of a track and its surroundings, updated along the way."""
 
     color: Histogram
     surroundings: Histogram
@@ -97,13 +95,13 @@ class _Gap:
 
 @dataclass(eq=False, slots=True)
 class Tracker:
-    """Follows parts through surveyed frames.
+    """Tracks moving parts through surveyed frames.
 
     Args:
         frames: The surveyed frames.
-        cues: The quantised colors of each.
+        cues: The quantized colors of each.
         parts: The moving parts of each.
-        shots: For each frame, the number of its shot; nothing is carried across a cut.
+        shots: For each frame, the number of its shot; no track crosses a cut.
     """
 
     frames: Sequence[SurveyFrame]
@@ -114,19 +112,19 @@ class Tracker:
     _guides: dict[int, FloatImage] = field(default_factory=dict)
 
     def track(self, seed: MovingPart, taken: Sequence[BoolArray]) -> MovingTrack:
-        """Follow a part to both ends.
+        """Track a part in both directions.
 
         Args:
             seed: The part.
-            taken: For each frame, the pixels that earlier tracks hold for sure.
+            taken: For each frame, the pixels of earlier tracks.
         """
         num = len(self.frames)
-        track = MovingTrack(seed, [None] * num, [None] * num, [0.0] * num)
+        track = MovingTrack(seed, [None] * num, [0.0] * num)
         start = seed.position
         probability, model = self._settle(seed, taken[start])
         if float((probability > 0.5).sum()) < _SMALLEST * probability.size:
             return track
-        track.probability[start] = track.carried[start] = probability
+        track.probability[start] = probability
         track.support[start] = seed.score
         for step in (1, -1):
             self._track_one_way(track, model, step, taken)
@@ -189,7 +187,6 @@ class Tracker:
             if current is None:
                 break
             prior = self._predict(current, position, previous, lost)
-            track.carried[position] = prior
             mine = self._match_parts(prior, model, position, lost, taken[position])
             if mine:
                 track.support[position] = max(part.score for part in mine)
@@ -216,7 +213,7 @@ class Tracker:
         flow_between = self.flow_between(position, previous)
         far = abs(self.frames[position].index - self.frames[previous].index) > _LONGEST_FLOW_GAP
         if lost:
-            # What is hidden stays where it was in the scene.
+            # A hidden object stays where it was in the scene.
             flow = camera_flow(flow_between.camera, self.frames[position].size)
             return warp(current, flow, outside=0.0)
         carried = warp(current, flow_between.flow, outside=0.0)
@@ -281,7 +278,7 @@ class Tracker:
         area = float(mask.sum())
         if area < max(_SMALLEST * mask.size, _SHRUNK * model.area):
             return None
-        # Carried into surroundings of its own color, a mask lives on without an object.
+        # In surroundings of its own color, a mask could live on without its object.
         if float(color[mask].mean()) < (0.5 if lost else _LEAST_COLOR):
             return None
         return probability

@@ -35,12 +35,12 @@ _POINT_SPREAD = 0.55  # of the tried extent
 class CutSegmenter:
     """Segment objects from boxes and points, without weights.
 
-    Color models of object and surroundings, the motion against the frames beside it, and a
-    minimum cut along color edges. Deterministic, and it draws no random numbers.
+    Uses color models of object and surroundings, motion against the neighboring frames, and a
+    minimum cut along color edges. Deterministic.
 
     Args:
-        use_motion: Look at the frames beside the prompted one. Without it, and for still
-            objects, an object is told from its surroundings by color and place alone.
+        use_motion: Read the frames next to the prompted one. Without motion, and for still
+            objects, only color and place separate an object from its surroundings.
 
     Example:
         >>> import numpy as np
@@ -253,7 +253,7 @@ def cut_around_points(
     negative: tuple[Point, ...],
     blocked: BoolArray | None,
 ) -> tuple[RegionCut, Box]:
-    """Cut the object that holds some points, and say within which box it was looked for.
+    """Cut the object that holds some points, and return the box it was searched in.
 
     The moving part under the points is taken if there is one; otherwise several extents are
     tried and the cut that stands out most from what is around it is kept.
@@ -270,7 +270,7 @@ def cut_around_points(
     for hint in hints:
         cut = cut_region(image, motion, hint)
         score = measure_contrast(image, cut.mask, hint.box)
-        # Near ties go to the larger extent: parts of an object stand out, too.
+        # Near ties go to the larger extent, since parts of an object stand out, too.
         if best is None or score > _NEAR_TIE * best[0]:
             best = (max(score, 1e-6), cut, hint.box)
     if best is None:

@@ -1,4 +1,4 @@
-"""One object cut out of one frame, given roughly where it is."""
+"""Cuts one object out of one frame, given its rough place."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _PRIOR_LIMITS = (0.02, 0.98)  # limits of a probability before its logarithm is 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RegionHint:
-    """Where an object is, roughly.
+    """The rough place of an object.
 
     Args:
         box: Nothing outside belongs to the object; inside the frame.
@@ -57,7 +57,7 @@ class RegionHint:
         prior: Probability of the object, shape (h, w) over the whole frame on any grid; None
             for the middle of the box.
         prior_weight: How far the prior still counts once colors have been learned.
-        blocked: Pixels that surely belong to something else, shape (H, W).
+        blocked: Pixels that belong to something else, shape (H, W).
     """
 
     box: Box
@@ -121,7 +121,7 @@ def cut_region(image: Frame, motion: MotionEvidence, hint: RegionHint) -> Region
 
     Args:
         image: The frame, shape (H, W, 3), RGB uint8.
-        motion: Camera-free motion of this frame; may know nothing.
+        motion: Camera-free motion of this frame; may be empty.
         hint: Where the object is.
 
     Returns:
@@ -198,10 +198,10 @@ def _gather(
 
 
 def _point_evidence(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImage:
-    """Return evidence against what looks like, and lies near, a negative point.
+    """Return evidence against pixels that are near a negative point and look like it.
 
-    The surroundings' colors alone would not do: what a negative point marks is often the one
-    object in the box that looks unlike them.
+    The colors of the surroundings are not enough: a negative point often marks the one object
+    in the box that looks unlike them.
     """
     height, width = crop.size
     scale = height / (crop.bottom - crop.top)

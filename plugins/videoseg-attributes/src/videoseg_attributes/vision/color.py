@@ -1,6 +1,6 @@
 """Color names: how much of an object has the color that a word means.
 
-Each name is a few soft boxes in (hue, chroma, lightness): the hue of HSV, which tells blue
+Each name is a few soft boxes in (hue, chroma, lightness): the hue of HSV, which separates blue
 from purple, and the chroma and lightness of CIE Lab, which follow the eye. The boxes overlap
 on purpose: people do not agree on where grey ends and silver begins, and light changes.
 """
@@ -139,8 +139,8 @@ def color_share(histogram: FloatArray, name: str, *, shade: Shade | None = None)
 def brighten_histogram(histogram: FloatArray) -> FloatArray:
     """Return the histogram as if the brightest part of the object were white.
 
-    White fur in the shade is dark grey in the picture. Whether it is white is not to be told
-    from its own color, but from how it stands beside the darker parts.
+    White fur in the shade is dark grey in the picture. Only the darker parts beside it
+    show that it is white.
     """
     total = float(histogram.sum())
     if not total:

@@ -1,4 +1,4 @@
-"""What tells an object from its surroundings: color and motion, as learned log ratios."""
+"""Histograms of color and motion, and the log ratios that separate an object from the rest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NEIGHBOR = 0.25  # weight of each neighboring bin in smoothing
 
 @dataclass(frozen=True, eq=False, slots=True)
 class HistogramCue:
-    """A quantised feature image from which log ratios are learned.
+    """A quantized feature image from which log ratios are learned.
 
     Args:
         bins: Bin of each pixel, shape (H, W).
@@ -38,7 +38,7 @@ class HistogramCue:
     limit: float
 
     def log_ratio(self, foreground: FloatImage, background: FloatImage) -> FloatImage:
-        """Learn both sides from soft samples of this image and look_up its every pixel.
+        """Learn both sides from soft samples of this image and return the ratio at each pixel.
 
         Args:
             foreground: How far each pixel is a sample of the object, shape (H, W), >= 0.
@@ -56,7 +56,7 @@ class HistogramCue:
         return counts.reshape(self.shape).astype(np.float64)
 
     def look_up(self, foreground: Histogram, background: Histogram) -> FloatImage:
-        """Judge every pixel by counts that may come from other images.
+        """Return the log ratio at each pixel, from counts that may come from other images.
 
         Returns:
             Log ratios in nats, shape (H, W); all 0 if a side has no samples.
@@ -83,7 +83,7 @@ def to_lab(image: Frame) -> FloatImage:
 
 
 def color_cue(lab: FloatImage, *, limit: float = 4.0) -> HistogramCue:
-    """Quantise Lab colors, shape (H, W, 3)."""
+    """Quantize Lab colors, shape (H, W, 3)."""
     chroma = (lab[..., 1:] + _COLOR_RANGE) / (2 * _COLOR_RANGE) * _COLOR_BINS
     chroma_bins = np.clip(chroma, 0, _COLOR_BINS - 1).astype(np.intp)
     lightness = np.clip(lab[..., 0] / 100 * _LIGHTNESS_BINS, 0, _LIGHTNESS_BINS - 1)
@@ -93,7 +93,7 @@ def color_cue(lab: FloatImage, *, limit: float = 4.0) -> HistogramCue:
 
 
 def motion_cue(residual: FloatImage, noise: float, *, limit: float = 3.0) -> HistogramCue:
-    """Quantise camera-free motion, shape (H, W, 2), finely near zero and coarsely beyond."""
+    """Quantize camera-free motion, shape (H, W, 2), finely near zero and coarsely beyond."""
     length = np.hypot(residual[..., 0], residual[..., 1])
     squeeze = np.log1p(length / noise) / np.maximum(length, 1e-6)
     squeezed = residual * squeeze[..., None]

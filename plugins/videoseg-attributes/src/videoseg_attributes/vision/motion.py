@@ -110,7 +110,7 @@ def smooth_along_flow(
     keep: float = 0.65,
     confidence: FloatImage | None = None,
 ) -> FloatImage:
-    """Steady a map over time by mixing in the neighboring frame's, carried along the flow.
+    """Steady a map over time by mixing in the neighboring frame's map, warped along the flow.
 
     Call it in either time direction; a bounded look-ahead is a short chain of calls from the
     furthest future frame back to the present.
@@ -122,19 +122,19 @@ def smooth_along_flow(
         keep: Weight of the neighbor's map, in [0, 1].
         confidence: How far to trust the flow, (H, W) in [0, 1]; None trusts it everywhere.
     """
-    carried = warp(previous, flow_to_previous)
+    warped = warp(previous, flow_to_previous)
     weight: FloatImage | float = keep if confidence is None else keep * confidence
-    smoothed: FloatImage = current + weight * (carried - current)
+    smoothed: FloatImage = current + weight * (warped - current)
     return smoothed
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class MotionEvidence:
-    """How the pixels of a frame move by themselves towards its neighbors.
+    """Camera-free motion of a frame's pixels towards its neighbors.
 
     Args:
         residuals: One field for each neighbor used, shape (h, w, 2), in pixels of that
-            grid, which is a shrunk copy of the frame. None: nothing is known of motion.
+            grid, which is a shrunk copy of the frame. Empty if the motion is not known.
     """
 
     residuals: tuple[FloatImage, ...]

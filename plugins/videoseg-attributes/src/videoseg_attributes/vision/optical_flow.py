@@ -1,4 +1,4 @@
-"""Dense optical flow between two frames, and carrying images along it.
+"""Dense optical flow between two frames, and warping images along it.
 
 Every flow here is a float32 array of shape (H, W, 2) holding (x, y) displacements in
 pixels of its own grid: the pixel p of the first frame is seen at p + flow[p] in the second.

@@ -1,4 +1,4 @@
-"""Cuts: where one shot ends and another begins."""
+"""Shot cuts: where one shot ends and another begins."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _LARGEST_VALUE = 255.0  # of an 8-bit channel
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Thumbnail:
-    """What cut detection keeps of a frame.
+    """The part of a frame that cut detection needs.
 
     Args:
-        gray: Shrunk luma, the longer side about 96 pixels.
+        gray: Downscaled luma, the longer side about 96 pixels.
         histogram: Square roots of a color histogram's entries, of unit length.
     """
 

@@ -1,6 +1,6 @@
-"""The words that can be judged, as data: phrase -> what it says.
+"""The lexicon: the words and phrases that are understood, and their meaning.
 
-Verbs stand in their base form; their other forms are derived. A phrase of several words wins
+Verbs are listed in their base form and inflected here. A phrase of several words takes precedence
 over its single words.
 """
 
@@ -89,7 +89,7 @@ Kind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a phrase says: its kind, one or two values, and a verb's form."""
+    """The meaning of a phrase: its kind, one or two values, and a verb's form."""
 
     kind: Kind
     value: str = ""
@@ -444,7 +444,7 @@ def _corners() -> dict[str, Entry]:
 
 @lru_cache(maxsize=1)
 def lexicon() -> dict[str, Entry]:
-    """Return every phrase that is known, with what it says."""
+    """Return every known phrase with its meaning."""
     entries: dict[str, Entry] = {}
     for table in (
         _table("direction", _DIRECTIONS),

@@ -244,7 +244,7 @@ class _Parser(WordReader):
         return phrase if phrase.words else None
 
     def _discard(self, words: str, depth: int, why: str) -> None:
-        """Read what follows as a description of something else that cannot be judged."""
+        """Skip a description of something else that is not understood."""
         known = len(self.unjudged)
         nested = self._nested("reference", depth)
         del self.unjudged[known:]
@@ -265,7 +265,7 @@ class _Parser(WordReader):
         references = self._references(depth, pair=relation == "between")
         if references is None:
             if relation == "hidden by" and not token.words.startswith("partly"):
-                # Behind what cannot be told, but that it is hidden for a while can be.
+                # Behind what is not understood, but that it is hidden for a while is.
                 builder.add_event(EventIs(token.words, "hidden"))
             builder.forget_negation()
             return
@@ -278,7 +278,7 @@ class _Parser(WordReader):
             builder.add(RelationIs(token.words, relation, references))
 
     def _references(self, depth: int, *, pair: bool = False) -> tuple[NounPhrase, ...] | None:
-        """Read what a relation refers to; None (and noted) if it cannot be judged."""
+        """Read the references of a relation; None (and noted) if they are not understood."""
         opening = self.tokens[self.position - 1].words
         known = len(self.unjudged)
         first = self._nested("reference", depth)
@@ -324,7 +324,7 @@ class _Parser(WordReader):
         )
 
     def _reference_event(self) -> Event | None:
-        """Read what happens to the thing that a time clause speaks of."""
+        """Read the event of the object in a time clause."""
         event: Event | None = None
         negated = False
         while self.kind() in ("be", "filler", "not", "fold"):
@@ -371,7 +371,7 @@ class _Parser(WordReader):
             builder.negate()
 
     def _with(self, builder: PhraseBuilder, token: Token, depth: int, *, negated: bool) -> None:
-        """Read what belongs to it: clothes and other parts, of which colors are judged."""
+        """Read clothes and other parts, of which the colors count."""
         opening = token.words
         while True:
             known = len(self.unjudged)

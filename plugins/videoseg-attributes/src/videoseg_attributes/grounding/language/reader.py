@@ -1,4 +1,4 @@
-"""Reading words of a sentence: what follows, colors, places and numbers."""
+"""Readers of words that open no description of their own: colors, places, numbers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Cursor", "WordReader"]
 
 
 class Cursor:
-    """Walks over the tokens of a sentence and notes what cannot be judged."""
+    """A position in the tokens of a query, and the words that are not understood."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self.tokens = tokens
@@ -72,7 +72,7 @@ class Cursor:
         self.cannot_judge(" ".join([token.words, *skipped]).strip(), why)
 
     def cannot_judge(self, words: str, why: str) -> None:
-        """Note words that the answer does not rest on, and why."""
+        """Note words that are not understood, and why."""
         if words and len(self.unjudged) < 40:
             self.unjudged.append(Unjudged(words[:200], why))
 
@@ -162,7 +162,7 @@ class WordReader(Cursor):
             builder.set_side(cast(Place, entry.value))
 
     def number(self, builder: PhraseBuilder, token: Token, count: int) -> None:
-        """Read how many; times in numbers are noted as not read."""
+        """Read a count; times given in numbers are noted as not supported."""
         if self.kind() is None and self.position < len(self.tokens):
             unit = self.tokens[self.position].words
             if unit in ("second", "seconds", "frames", "minutes"):
