@@ -1,8 +1,8 @@
-"""Score the grounder ``attributes`` on the MeViS-format clips beside the repository.
+"""Score the grounder ``attributes`` on the clips in the format of MeViS among the test data.
 
-Prints for every expression what was judged, what was not, the answer and the IoU of its
-keyframe box, then the share of the expressions with judged words that reach IoU 0.5, and how
-often "not in this video" is said of expressions that are contradicted and of true ones.
+Prints for every expression which words were used and ignored, the answer and the IoU of its
+keyframe box; then the fraction of expressions with understood words that reach IoU 0.5, and how
+often the answer is "not in this video" for contradicted and for true expressions.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def main() -> None:
     )
     for present, words in ((False, "contradicted"), (True, "true")):
         count, total = rejected[present]
-        print(f"'not in this video' said of {words} expressions: {count} of {total}")
+        print(f"'not in this video' for {words} expressions: {count} of {total}")
     print(f"{time.process_time() - started:.0f} s of CPU time")
 
 

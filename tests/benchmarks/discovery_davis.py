@@ -1,15 +1,15 @@
-"""Score "the main moving object" on DAVIS sequences, with nothing given.
+"""Score "the main moving object" on DAVIS sequences, without a prompt.
 
 Run from the repository root:
 
-    python tests/benchmarks/discovery_davis.py --data ../shared/data
+    python tests/benchmarks/discovery_davis.py --data DATA
 
-The most salient candidate of a survey is cut out of its best keyframe and carried both ways by
-the propagator ``flow``. Prints a Markdown table: intersection over union of box and mask on the
+The most salient candidate of a survey is cut out of its best keyframe and propagated both ways
+by ``flow``. Prints a Markdown table: intersection over union of box and mask on the
 keyframe; J and F over all frames but the first and the last, all in percent. For sequences
 with several objects, and with ``--clips`` for rendered clips, it prints how well the
 candidates cover each object: the best intersection over union of its boxes on one surveyed
-frame, and the share of the surveyed frames on which the masks overlap by at least 0.7.
+frame, and the fraction of the surveyed frames on which the masks overlap by at least 0.7.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def enlarged(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def score_main_object(video: Video, truth: np.ndarray) -> dict[str, float]:
-    """Find and follow the main moving object; truth has shape (T, H, W)."""
+    """Find and propagate the main moving object; truth has shape (T, H, W)."""
     started = time.process_time()
     survey = survey_window(video, window=Window(0, len(video)))
     survey_seconds = time.process_time() - started
@@ -98,7 +98,7 @@ def score_main_object(video: Video, truth: np.ndarray) -> dict[str, float]:
 def coverage(
     survey: Survey, true_mask: Callable[[int, int], np.ndarray], object_ids: list[int]
 ) -> dict[int, tuple[float, float]]:
-    """Return each object's best box overlap and share of frames with mask overlap >= 0.7."""
+    """Return each object's best box overlap and fraction of frames with mask overlap >= 0.7."""
     found = {}
     for object_id in object_ids:
         scores = [_cover(survey, c, true_mask, object_id) for c in survey.candidates]

@@ -318,36 +318,10 @@ class _Parser(WordReader):
             if nested is not None:
                 self.skip_clause(Token(text, None), why=_OTHER_OBJECT)
             return
-        event = self._reference_event()
+        event = self.read_event()
         builder.add_when(
             When(f"{token.words} {nested.words}", order=order, reference=nested, event=event)
         )
-
-    def _reference_event(self) -> Event | None:
-        """Read the event of the object in a time clause."""
-        event: Event | None = None
-        negated = False
-        while self.kind() in ("be", "filler", "not", "fold"):
-            negated = negated or self.kind() == "not"
-            self.position += 1
-        if self.position < len(self.tokens):
-            token = self.tokens[self.position]
-            if token.entry is not None and token.kind == "event":
-                event = cast(Event, token.entry.value)
-                if event == "present":
-                    event = "leaves" if negated else "appears"
-                elif event == "hidden":
-                    event = "leaves"
-                self.position += 1
-            elif token.entry is not None and token.kind == "motion":
-                event = "stops" if (token.entry.value == "still") != negated else "starts"
-                self.position += 1
-            elif token.words == "left":
-                event = "leaves"
-                self.position += 1
-            while self.kind() in ("direction", "ranked place", "filler", "fold", "ordinal"):
-                self.position += 1
-        return event
 
     def _except(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if token.words in ("but not", "and not") and self.kind() not in ("det", "generic"):

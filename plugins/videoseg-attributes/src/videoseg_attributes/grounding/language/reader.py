@@ -12,6 +12,7 @@ from videoseg_attributes.grounding.language.plan import (
     ColorIs,
     ColorWord,
     Direction,
+    Event,
     EventIs,
     Number,
     Place,
@@ -179,3 +180,29 @@ class WordReader(Cursor):
             return False
         ends = form == "infinitive" or token.words.endswith("s")
         return ends and builder.started and not builder.has_head and builder.number is None
+
+    def read_event(self) -> Event | None:
+        """Read the event of the object in a time clause."""
+        event: Event | None = None
+        negated = False
+        while self.kind() in ("be", "filler", "not", "fold"):
+            negated = negated or self.kind() == "not"
+            self.position += 1
+        if self.position < len(self.tokens):
+            token = self.tokens[self.position]
+            if token.entry is not None and token.kind == "event":
+                event = cast(Event, token.entry.value)
+                if event == "present":
+                    event = "leaves" if negated else "appears"
+                elif event == "hidden":
+                    event = "leaves"
+                self.position += 1
+            elif token.entry is not None and token.kind == "motion":
+                event = "stops" if (token.entry.value == "still") != negated else "starts"
+                self.position += 1
+            elif token.words == "left":
+                event = "leaves"
+                self.position += 1
+            while self.kind() in ("direction", "ranked place", "filler", "fold", "ordinal"):
+                self.position += 1
+        return event
