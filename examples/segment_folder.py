@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     if not options.folder.is_dir():
-        parser.error(f"{options.folder} is not a folder")
+        parser.error(f"there is no folder {options.folder}")
     paths = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
         parser.error(f"no videos in {options.folder}; supported are {', '.join(sorted(SUFFIXES))}")
