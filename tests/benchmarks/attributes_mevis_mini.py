@@ -87,12 +87,12 @@ def main() -> None:
                 continue
             truths = [masks[str(number)] for number in item["anno_id"]]
             present = bool(truths)
-            contradictable = present or plan.target.judged
+            contradictable = present or plan.target.understood
             if contradictable:
                 rejected[present][0] += not grounding.found
                 rejected[present][1] += 1
             iou = mean_iou(grounding, truths) if present else float(not grounding.found)
-            if plan.target.judged:
+            if plan.target.understood:
                 judged_total += 1
                 judged_right += iou >= 0.5
             answer = ", ".join(
@@ -102,8 +102,8 @@ def main() -> None:
             )
             print(f"{name:12s} {'ok ' if iou >= 0.5 else 'BAD'} IoU {iou:.2f} {item['exp']!r}")
             print(
-                f"      judged {plan.judged_words}, not judged "
-                f"{tuple(u.words for u in plan.unjudged)} -> {answer or 'not in this video'}"
+                f"      judged {plan.used_words}, not judged "
+                f"{tuple(u.words for u in plan.ignored)} -> {answer or 'not in this video'}"
             )
             if chosen.thoughts:
                 print(f"{episode.trace}")

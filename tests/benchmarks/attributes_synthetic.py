@@ -164,10 +164,10 @@ def main() -> None:
 
 def show(answer: Answer) -> None:
     """Print one answer, with the grounder's reasoning if it is wrong."""
-    unjudged = [piece.words for piece in parse_query(answer.text).unjudged]
+    ignored = [piece.words for piece in parse_query(answer.text).ignored]
     print(
         f"{'ok   ' if answer.right else 'WRONG'} seed {answer.task.seed} {answer.kind}: "
-        f"{answer.text!r} wants {answer.wanted}, unjudged {unjudged}",
+        f"{answer.text!r} wants {answer.wanted}, ignored {ignored}",
         flush=True,
     )
     if not answer.right:

@@ -35,15 +35,15 @@ _LABEL_LENGTH = 60
 
 def describe_plan(plan: QueryPlan) -> str:
     """Return which words were used, how many objects are wanted, and which words were ignored."""
-    judged = ", ".join(f'"{words}"' for words in plan.judged_words)
+    used = ", ".join(f'"{words}"' for words in plan.used_words)
     count = plan.target.number.count
-    parts = [f"Words used: {judged}." if judged else "No word of the query can be used."]
+    parts = [f"Words used: {used}." if used else "No word of the query can be used."]
     if count != 1:
         parts.append(
             "All that match are wanted." if count is None else f"{count} objects are wanted."
         )
-    if plan.unjudged:
-        listed = "; ".join(f'"{item.words}" ({item.why})' for item in plan.unjudged[:6])
+    if plan.ignored:
+        listed = "; ".join(f'"{item.words}" ({item.why})' for item in plan.ignored[:6])
         parts.append(f"Words ignored: {listed}.")
     return " ".join(parts)
 
@@ -55,10 +55,12 @@ def make_warnings(
     warnings = []
     if plan.truncated:
         warnings.append(f"the query is too long; only its first {MAX_WORDS} words were read")
-    if plan.unjudged:
-        words = ", ".join(f'"{item.words}"' for item in plan.unjudged[:8])
+    if plan.ignored:
+        words = ", ".join(f'"{item.words}"' for item in plan.ignored[:8])
         basis = (
-            "uses the rest of the query" if plan.target.judged else "is the most salient object"
+            "uses the rest of the query"
+            if plan.target.understood
+            else "is the most salient object"
         )
         warnings.append(
             f"the grounder 'attributes' does not understand {words}; the answer {basis}"

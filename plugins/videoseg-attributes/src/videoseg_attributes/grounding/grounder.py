@@ -37,7 +37,7 @@ _LONG_WINDOW = 1200  # frames; beyond, a survey is too sparse to follow anything
 # Set by hand on the drawn clips; not measured separately.
 _CUT_WEIGHT = 0.6  # for a frame on which the candidate touches the border
 _NEARLY_ALL = 0.9  # of the window: a closer look at this much would show nothing new
-_UNJUDGED_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
+_IGNORED_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
 _ABSENT_CONFIDENCE = 0.7  # of "not in this video", where candidates were found
 _SAME_CANDIDATE = 0.45  # intersection over union of a candidate in two surveys
 
@@ -212,9 +212,9 @@ class AttributesGrounder:
         spatial = join_texts(*select_texts(resolution, "spatial"), where)
         linguistic = join_texts(describe_plan(plan), *select_texts(resolution, "linguistic"))
         confidence = float(np.mean([choice.score for choice in choices]))
-        if not plan.target.judged:
-            confidence = _UNJUDGED_CONFIDENCE * confidence
-        elif resolution.doubtful or plan.unjudged:
+        if not plan.target.understood:
+            confidence = _IGNORED_CONFIDENCE * confidence
+        elif resolution.doubtful or plan.ignored:
             confidence *= _DOUBTFUL_CONFIDENCE
         return Grounding(
             keyframe,
@@ -280,7 +280,7 @@ def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:
     candidates = [
         candidate for candidate in measured.candidates if candidate.plausibility >= PLAUSIBLE
     ]
-    if target.judged or not candidates:
+    if target.understood or not candidates:
         return Resolver(candidates, contacts).resolve(target)
     return _choose_most_salient(target, candidates)
 

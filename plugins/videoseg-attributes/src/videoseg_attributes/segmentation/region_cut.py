@@ -299,7 +299,7 @@ def _full_frame_crop(field: FloatImage, crop: _Crop, size: tuple[int, int]) -> F
 
 
 def _source_pixels(field: FloatImage, size: tuple[int, int]) -> FloatImage:
-    # Motion is judged in pixels of the source: noise does not grow with the crop's zoom.
+    # Motion is compared in pixels of the source: noise does not grow with the crop's zoom.
     return np.array([size[1] / field.shape[1], size[0] / field.shape[0]], dtype=np.float32)
 
 

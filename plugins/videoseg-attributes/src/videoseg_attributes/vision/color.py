@@ -93,7 +93,7 @@ NUM_COLOR_BINS = _LEVELS**3
 """Length of a color histogram."""
 
 COLOR_NAMES: tuple[str, ...] = tuple(name for name in _COLORS if name != "any")
-"""Every name that can be judged."""
+"""Every color name that is understood."""
 
 
 def color_membership(name: str, *, shade: Shade | None = None) -> FloatArray:

@@ -6,6 +6,7 @@ from videoseg_attributes.grounding.language.plan import (
     ColorWord,
     Constraint,
     EventIs,
+    IgnoredWords,
     MotionIs,
     NounPhrase,
     Number,
@@ -15,7 +16,6 @@ from videoseg_attributes.grounding.language.plan import (
     Ranking,
     RelationIs,
     SizeIs,
-    Unjudged,
     When,
 )
 from videoseg_attributes.grounding.language.tokens import MAX_WORDS
@@ -26,6 +26,7 @@ __all__ = [
     "ColorWord",
     "Constraint",
     "EventIs",
+    "IgnoredWords",
     "MotionIs",
     "NounPhrase",
     "Number",
@@ -35,7 +36,6 @@ __all__ = [
     "Ranking",
     "RelationIs",
     "SizeIs",
-    "Unjudged",
     "When",
     "parse_query",
     "spoken_span",

@@ -68,7 +68,7 @@ def parse_query(text: str) -> QueryPlan:
         >>> plan = parse_query("the red dog on the left")
         >>> [constraint.words for constraint in plan.target.constraints]
         ['red', 'on the left']
-        >>> [item.words for item in plan.unjudged]
+        >>> [item.words for item in plan.ignored]
         ['dog']
     """
     tokens, truncated = tokenize(text)
@@ -78,7 +78,7 @@ def parse_query(text: str) -> QueryPlan:
         )
     parser = _Parser(tokens)
     target = parser.phrase("top", 0)
-    return QueryPlan(text, target, tuple(parser.unjudged), truncated)
+    return QueryPlan(text, target, tuple(parser.ignored), truncated)
 
 
 def spoken_span(text: str) -> VideoPart | None:
@@ -188,7 +188,7 @@ class _Parser(WordReader):
                 self.ranked_place(builder, token, entry)
             case "motion" if self.is_noun(builder, token):
                 builder.set_noun(words)
-                self.cannot_judge(words, _NOUN)
+                self.ignore(words, _NOUN)
             case "motion":
                 direction = cast(Direction, entry.extra) if entry.extra else None
                 builder.add_motion(
@@ -245,11 +245,11 @@ class _Parser(WordReader):
 
     def _discard(self, words: str, depth: int, why: str) -> None:
         """Skip a description of something else that is not understood."""
-        known = len(self.unjudged)
+        known = len(self.ignored)
         nested = self._nested("reference", depth)
-        del self.unjudged[known:]
+        del self.ignored[known:]
         text = f"{words} {nested.words}" if nested is not None else words
-        self.cannot_judge(text.strip(), why)
+        self.ignore(text.strip(), why)
 
     def _relation(
         self, builder: PhraseBuilder, token: Token, relation: RelationKind, depth: int
@@ -280,22 +280,22 @@ class _Parser(WordReader):
     def _references(self, depth: int, *, pair: bool = False) -> tuple[NounPhrase, ...] | None:
         """Read the references of a relation; None (and noted) if they are not understood."""
         opening = self.tokens[self.position - 1].words
-        known = len(self.unjudged)
+        known = len(self.ignored)
         first = self._nested("reference", depth)
         references = [first] if first is not None else []
-        several = pair or (first is not None and first.judged)
+        several = pair or (first is not None and first.understood)
         if several and self.kind() == "and" and self.kind(1) in ("det", "color", "generic"):
             after = self.position
             self.position += 1
             second = self._nested("reference", depth)
-            if second is not None and second.judged:
+            if second is not None and second.understood:
                 references.append(second)
             else:
                 self.position = after
-        if not references or not all(reference.judged for reference in references):
-            del self.unjudged[known:]
+        if not references or not all(reference.understood for reference in references):
+            del self.ignored[known:]
             words = " and ".join([opening, *(reference.words for reference in references[:1])])
-            self.cannot_judge(words.replace(" and ", " ", 1), _OTHER_OBJECT)
+            self.ignore(words.replace(" and ", " ", 1), _OTHER_OBJECT)
             return None
         return tuple(references)
 
@@ -310,10 +310,10 @@ class _Parser(WordReader):
                 return
             if following.kind in ("part", "direction"):
                 return
-        known = len(self.unjudged)
+        known = len(self.ignored)
         nested = self._nested("clause", depth)
-        if nested is None or nested.rest or not nested.judged:
-            del self.unjudged[known:]
+        if nested is None or nested.rest or not nested.understood:
+            del self.ignored[known:]
             text = f"{token.words} {nested.words}" if nested is not None else token.words
             if nested is not None:
                 self.skip_clause(Token(text, None), why=_OTHER_OBJECT)
@@ -348,9 +348,9 @@ class _Parser(WordReader):
         """Read clothes and other parts, of which the colors count."""
         opening = token.words
         while True:
-            known = len(self.unjudged)
+            known = len(self.ignored)
             nested = self._nested("reference", depth)
-            del self.unjudged[known:]
+            del self.ignored[known:]
             if nested is None:
                 return
             self._add_part(builder, nested, opening, anything=token.kind != "in", negated=negated)
@@ -374,13 +374,13 @@ class _Parser(WordReader):
     ) -> None:
         colors = [item for item in nested.constraints if isinstance(item, ColorIs)]
         if not colors or not (anything or nested.head is None or nested.head in _WEARABLE):
-            self.cannot_judge(f"{opening} {nested.words}", _OTHER_OBJECT)
+            self.ignore(f"{opening} {nested.words}", _OTHER_OBJECT)
             return
         for color in colors:
             part = replace(color, words=f"{opening} {color.words}", part=True)
             builder.add(replace(part, negated=color.negated != negated))
         if nested.head is not None:
-            self.cannot_judge(nested.head, _NOUN)
+            self.ignore(nested.head, _NOUN)
 
     def _of(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if builder.has_noun:
@@ -398,7 +398,7 @@ class _Parser(WordReader):
             # "on inline skates": without an article, not a subject and its verb.
             words = " ".join(item.words for item in self.tokens[self.position : self.position + 2])
             self.position += 2
-            self.cannot_judge(f"{token.words} {words}", _OTHER_OBJECT)
+            self.ignore(f"{token.words} {words}", _OTHER_OBJECT)
         elif self.kind() in ("det", None, "color", "number", "generic", "all"):
             self._discard(token.words, depth, _OTHER_OBJECT)
 
@@ -477,11 +477,11 @@ class _Parser(WordReader):
         closed = builder.in_clause or builder.noun_closed or builder.stands_for_anything
         if not closed and not verb:
             builder.set_noun(token.words)
-            self.cannot_judge(token.words, _NOUN)
+            self.ignore(token.words, _NOUN)
             return
         if verb:
             builder.noun_closed = True
         if self.kind() in ("det", "color", "number", "preposition"):
             self._discard(token.words, depth, _OTHER)
         else:
-            self.cannot_judge(token.words, _OTHER)
+            self.ignore(token.words, _OTHER)

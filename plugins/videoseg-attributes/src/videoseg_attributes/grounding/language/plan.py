@@ -15,6 +15,7 @@ __all__ = [
     "Direction",
     "Event",
     "EventIs",
+    "IgnoredWords",
     "Manner",
     "MotionIs",
     "NounPhrase",
@@ -28,7 +29,6 @@ __all__ = [
     "RelationIs",
     "RelationKind",
     "SizeIs",
-    "Unjudged",
     "VideoPart",
     "When",
 ]
@@ -59,7 +59,7 @@ RankKey: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Unjudged:
+class IgnoredWords:
     """Words that are not understood, and why."""
 
     words: str
@@ -233,15 +233,15 @@ class NounPhrase:
     rest: bool = False
 
     @property
-    def judged(self) -> bool:
+    def understood(self) -> bool:
         """Whether any part of it can be scored."""
         return bool(
             self.constraints
             or self.rankings
             or self.excluded
             or self.rest
-            or (self.within is not None and self.within.judged)
-            or any(other.judged for other in self.alternatives)
+            or (self.within is not None and self.within.understood)
+            or any(other.understood for other in self.alternatives)
         )
 
 
@@ -252,17 +252,17 @@ class QueryPlan:
     Args:
         text: The query.
         target: What it asks for.
-        unjudged: The words that are not understood, each with the reason.
+        ignored: The words that are not understood, each with the reason.
         truncated: Whether the query was longer than what is read of it.
     """
 
     text: str
     target: NounPhrase
-    unjudged: tuple[Unjudged, ...] = ()
+    ignored: tuple[IgnoredWords, ...] = ()
     truncated: bool = False
 
     @property
-    def judged_words(self) -> tuple[str, ...]:
+    def used_words(self) -> tuple[str, ...]:
         """The words the plan uses, in the order they are scored."""
         return _words_of(self.target)
 

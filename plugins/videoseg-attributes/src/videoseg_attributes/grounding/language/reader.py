@@ -14,12 +14,12 @@ from videoseg_attributes.grounding.language.plan import (
     Direction,
     Event,
     EventIs,
+    IgnoredWords,
     Number,
     Place,
     PositionIs,
     Ranking,
     RankKey,
-    Unjudged,
 )
 from videoseg_attributes.grounding.language.tokens import Token
 from videoseg_attributes.vision.color import Shade
@@ -33,7 +33,7 @@ class Cursor:
     def __init__(self, tokens: Sequence[Token]) -> None:
         self.tokens = tokens
         self.position = 0
-        self.unjudged: list[Unjudged] = []
+        self.ignored: list[IgnoredWords] = []
 
     def kind(self, ahead: int = 0) -> Kind | Literal["end"] | None:
         """Return the kind of the token that many ahead; None if unknown, ``end`` past the last."""
@@ -70,12 +70,12 @@ class Cursor:
                 break
             self.position += 1
         skipped = [item.words for item in self.tokens[first : self.position]]
-        self.cannot_judge(" ".join([token.words, *skipped]).strip(), why)
+        self.ignore(" ".join([token.words, *skipped]).strip(), why)
 
-    def cannot_judge(self, words: str, why: str) -> None:
+    def ignore(self, words: str, why: str) -> None:
         """Note words that are not understood, and why."""
-        if words and len(self.unjudged) < 40:
-            self.unjudged.append(Unjudged(words[:200], why))
+        if words and len(self.ignored) < 40:
+            self.ignored.append(IgnoredWords(words[:200], why))
 
 
 _PART_WORDS = frozenset(
@@ -168,7 +168,7 @@ class WordReader(Cursor):
             unit = self.tokens[self.position].words
             if unit in ("second", "seconds", "frames", "minutes"):
                 self.position += 1
-                self.cannot_judge(f"{token.words} {unit}", "times in numbers are not supported")
+                self.ignore(f"{token.words} {unit}", "times in numbers are not supported")
                 return
         builder.number = Number(count)
         builder.started = True
