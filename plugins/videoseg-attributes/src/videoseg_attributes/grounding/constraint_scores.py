@@ -156,7 +156,7 @@ def score_color(candidate: MeasuredCandidate, constraint: ColorIs) -> Verdict:
             for share in shares
         ]
     score = max(scores) if constraint.any_of else min(scores)
-    return Verdict(score, f"{listed} (mostly {describe_colors(candidate.colors)})")
+    return Verdict(score, f"{listed}, overall {describe_colors(candidate.colors)}")
 
 
 def _score_patches(shares: Sequence[float]) -> float:

@@ -175,7 +175,7 @@ class Resolver:
             for candidate, verdict in zip(pool, verdicts, strict=True):
                 scores[candidate.candidate_id].append(verdict.score)
             shown = [
-                f"{candidate.name} {verdict.score:.2f} ({verdict.measured})"
+                f"{candidate.name} scores {verdict.score:.2f} ({verdict.measured})"
                 for candidate, verdict in zip(pool, verdicts, strict=True)
             ]
             denied = "not " if constraint.negated else ""
