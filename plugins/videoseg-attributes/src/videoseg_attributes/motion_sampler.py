@@ -30,10 +30,8 @@ _SPANS: dict[Span, tuple[float, float]] = {
 _PROFILE_WIDTH = 96  # pixels; enough to see something move, cheap to compare
 
 # Set by hand; not measured separately.
-_NAMED_CONFIDENCE, _SPREAD_CONFIDENCE = (
-    0.8,
-    0.4,
-)  # where the sentence says when; nothing stands out
+_NAMED_CONFIDENCE = 0.8  # where the query names a part of the video
+_SPREAD_CONFIDENCE = 0.4  # where no part stands out
 _CONFIDENCE_A_MEAN = 0.2  # for each time that the part moves as much as the average
 _UNIT_FLOOR = 0.25  # added to motion and sharpness in [0, 1], so that neither decides alone
 _STANDS_OUT, _SAME_ACTION = 1.5, 1.25  # times the mean motion

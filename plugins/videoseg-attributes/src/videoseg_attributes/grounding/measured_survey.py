@@ -79,11 +79,11 @@ class SurveyCache:
                 candidates = measure_candidates(video, whole)
             return MeasuredSurvey(whole, candidates)
 
-        return self._remembered(
+        return self._look_up(
             video, (window.start, window.stop, num_frames, max_candidates, seed), make
         )
 
-    def _remembered(
+    def _look_up(
         self, video: VideoSource, key: _Key, make: Callable[[], MeasuredSurvey]
     ) -> MeasuredSurvey:
         try:
@@ -126,7 +126,7 @@ def merge_fragments(survey: Survey, candidates: Sequence[MeasuredCandidate]) -> 
     if all(len(group) == 1 for group in groups):
         return survey
     by_id = {candidate.candidate_id: candidate for candidate in survey.candidates}
-    kept = [_joined([by_id[candidate.candidate_id] for candidate in group]) for group in groups]
+    kept = [_merge([by_id[candidate.candidate_id] for candidate in group]) for group in groups]
     first_of = {
         candidate.candidate_id: group[0].candidate_id for group in groups for candidate in group
     }
@@ -147,11 +147,11 @@ def _is_same_object(one: MeasuredCandidate, other: MeasuredCandidate) -> bool:
     theirs = other.colors / max(1e-9, float(other.colors.sum()))
     if _coarse_overlap(mine, theirs) < _COMMON_COLORS:
         return False
-    turns = _turns(one, other)
+    turns = _box_overlaps_at_turns(one, other)
     return bool(turns) and min(turns) >= _SAME_PLACE
 
 
-def _turns(one: MeasuredCandidate, other: MeasuredCandidate) -> list[float]:
+def _box_overlaps_at_turns(one: MeasuredCandidate, other: MeasuredCandidate) -> list[float]:
     """Return how well the boxes agree at each change from one to the other."""
     overlaps = []
     last: tuple[MeasuredCandidate, int] | None = None
@@ -185,7 +185,7 @@ def _coarse_overlap(first: FloatArray, second: FloatArray) -> float:
     return float(np.minimum(coarse(first), coarse(second)).sum())
 
 
-def _joined(pieces: Sequence[Candidate]) -> Candidate:
+def _merge(pieces: Sequence[Candidate]) -> Candidate:
     """Return the union of the pieces as one candidate with the id of the first."""
     first = pieces[0]
     if len(pieces) == 1:

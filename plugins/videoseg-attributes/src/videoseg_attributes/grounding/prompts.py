@@ -21,8 +21,8 @@ __all__ = [
     "Refined",
     "choose_positions",
     "make_prompts",
+    "measure_visibility",
     "refine_on_frame",
-    "shown_on_frames",
 ]
 
 # Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
@@ -98,15 +98,15 @@ def refine_on_frame(
     image = video[frame]
     size = (image.shape[0], image.shape[1])
     softness = _SOFTNESS * (1 + min(3, distances[position]))
-    rough_full = _enlarged(rough, size)
-    depth = _depth(rough)
+    rough_full = _enlarge(rough, size)
+    depth = _signed_depth(rough)
     reach = max(_REACH * softness, _REACH_SHARE * float(np.sqrt(rough.sum())))
     far = np.asarray(resize_image((depth < -reach).astype(np.float32), size) > 0.5)
     if distances[position] == 0:
-        far |= _surely_others(others, size)
+        far |= _inner_area_of_others(others, size)
     hint = RegionHint(
         _search_box(rough_full, size),
-        prior=_prior(depth, softness),
+        prior=_make_prior(depth, softness),
         prior_weight=_TRUST,
         blocked=far,
     )
@@ -118,12 +118,12 @@ def refine_on_frame(
         mask,
         bounding_box(mask),
         inner_points(mask)[0],
-        _negative_points(mask, [_enlarged(other, size) for other in others]),
+        _negative_points(mask, [_enlarge(other, size) for other in others]),
         agreement,
     )
 
 
-def shown_on_frames(candidate: Candidate) -> FloatArray:
+def measure_visibility(candidate: Candidate) -> FloatArray:
     """Return how well each surveyed frame shows a candidate, in [0, 1]; 0 if not visible."""
     areas = np.array([0.0 if rle is None else float(rle.area) for rle in candidate.masks])
     if not areas.any():
@@ -136,11 +136,11 @@ def shown_on_frames(candidate: Candidate) -> FloatArray:
     )
     border = np.where(candidate.cut_by_border, _CUT_BY_BORDER, 1.0)
     clarity = np.array(candidate.clarity) if candidate.clarity else np.ones(len(areas))
-    shown: FloatArray = sensible * border * clarity * _steadiness(areas)
+    shown: FloatArray = sensible * border * clarity * _measure_steadiness(areas)
     return shown
 
 
-def _steadiness(areas: FloatArray) -> FloatArray:
+def _measure_steadiness(areas: FloatArray) -> FloatArray:
     """Return how little the area changes from the neighboring frames, in [0, 1]."""
     seen = np.flatnonzero(areas > 0)
     steady = np.ones(len(areas))
@@ -152,7 +152,7 @@ def _steadiness(areas: FloatArray) -> FloatArray:
     return steady
 
 
-def _depth(mask: BoolArray) -> FloatImage:
+def _signed_depth(mask: BoolArray) -> FloatImage:
     """Return the distance of each pixel to the outline, negative outside, in pixels."""
     import cv2
 
@@ -164,12 +164,12 @@ def _depth(mask: BoolArray) -> FloatImage:
     return np.asarray((inside - outside)[1:-1, 1:-1], dtype=np.float32)
 
 
-def _prior(depth: FloatImage, softness: float) -> FloatImage:
+def _make_prior(depth: FloatImage, softness: float) -> FloatImage:
     odds = np.clip(depth / softness, -6, 6)
     return np.asarray(1 / (1 + np.exp(-odds)), dtype=np.float32)
 
 
-def _surely_others(others: Sequence[BoolArray], size: Size) -> BoolArray:
+def _inner_area_of_others(others: Sequence[BoolArray], size: Size) -> BoolArray:
     import cv2
 
     if not others:
@@ -186,7 +186,7 @@ def _search_box(mask: BoolArray, size: Size) -> Box:
     return wide.clipped(size) or box
 
 
-def _enlarged(mask: BoolArray, size: Size) -> BoolArray:
+def _enlarge(mask: BoolArray, size: Size) -> BoolArray:
     soft = resize_image(mask.astype(np.float32), size)
     full = np.asarray(soft >= 0.5)
     return full if full.any() else np.asarray(soft >= soft.max())
@@ -219,7 +219,7 @@ def choose_positions(
         candidates: The chosen candidates, at least one.
         preferred_frame: A frame index near which the choice should lie, other things being equal.
     """
-    shown = np.stack([shown_on_frames(candidate) for candidate in candidates])
+    shown = np.stack([measure_visibility(candidate) for candidate in candidates])
     together = shown.min(axis=0)
     if preferred_frame is not None:
         frames = np.array(survey.frames, dtype=np.float64)

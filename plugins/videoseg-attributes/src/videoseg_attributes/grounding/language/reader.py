@@ -90,7 +90,7 @@ _PLACE_NOUNS = frozenset(
 class WordReader(Cursor):
     """Reads words that open no description of their own into the phrase being built."""
 
-    def color(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+    def read_color(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
         """Read one or several colors ("red and white", "blue or green")."""
         colors = [ColorWord(entry.value, builder.take_shade())]
         words = [token.words]
@@ -125,7 +125,7 @@ class WordReader(Cursor):
         previous = self.tokens[self.position - 2] if self.position >= 2 else None
         return previous is not None and previous.kind == "generic" and self.kind(ahead + 1) is None
 
-    def shade(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+    def read_shade(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
         """Read "dark" or "bright", by itself or before a color."""
         shade = cast(Shade, entry.value)
         if self.kind() == "color":
@@ -133,7 +133,7 @@ class WordReader(Cursor):
         elif token.words not in ("deep",):
             builder.add(ColorIs(token.words, (ColorWord("any", shade),)))
 
-    def place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+    def read_place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
         """Read a place in the picture, a direction, or the past tense of "leave"."""
         if token.words == "left" and builder.past_tense_possible(self.kind()):
             builder.add_event(EventIs("left", "leaves"))
@@ -153,7 +153,7 @@ class WordReader(Cursor):
             self.position += 1
         builder.add_place(PositionIs(words, places))
 
-    def ranked_place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
+    def read_ranked_place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
         """Read "from the left" and the like: a ranking, a direction or a side."""
         if builder.has_ordinal:
             builder.add_ranking(Ranking(token.words, cast(RankKey, entry.value), True))
@@ -162,7 +162,7 @@ class WordReader(Cursor):
         else:
             builder.set_side(cast(Place, entry.value))
 
-    def number(self, builder: PhraseBuilder, token: Token, count: int) -> None:
+    def read_number(self, builder: PhraseBuilder, token: Token, count: int) -> None:
         """Read a count; times given in numbers are noted as not supported."""
         if self.kind() is None and self.position < len(self.tokens):
             unit = self.tokens[self.position].words
