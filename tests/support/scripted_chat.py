@@ -104,11 +104,11 @@ def knowing(clip: SyntheticClip, query: SyntheticQuery) -> ScriptedChat:
         return json.dumps(found)
 
     def entry(mask: np.ndarray) -> dict[str, list[int]]:
-        from videoseg.masks import inner_points
+        from videoseg.masks import inner_point
 
         height, width = mask.shape
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        (inside,) = inner_points(mask)
+        inside = inner_point(mask)
         x1, y1, x2, y2 = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
 
         def per_mille(x: float, y: float) -> list[int]:

@@ -1,15 +1,6 @@
 """The words of the toolkit: what passes between stages."""
 
-from videoseg.types.arrays import (
-    BoolArray,
-    FloatArray,
-    Frame,
-    IntArray,
-    Size,
-    as_bool,
-    as_mask,
-    as_masks,
-)
+from videoseg.types.arrays import BoolArray, FloatArray, Frame, IntArray, Size
 from videoseg.types.capabilities import PropagatorCapabilities
 from videoseg.types.episode import Episode, Trace, TraceTurn
 from videoseg.types.geometry import Box, Point, Window
@@ -54,9 +45,6 @@ __all__ = [
     "VideoFacts",
     "VideoSource",
     "Window",
-    "as_bool",
-    "as_mask",
-    "as_masks",
     "from_dict",
     "to_dict",
 ]

@@ -56,8 +56,13 @@ class Trace:
             lines.append(f"Turn {number}: frames {window.start}-{window.stop - 1}, saw {shown}")
             if turn.selection.reason:
                 lines.append(f"  selection: {turn.selection.reason}")
-            if parts := turn.thought.dimensions:
-                lines += [f"  {name}: {text}" for name, text in parts.items()]
+            parts = (
+                ("temporal", turn.thought.temporal),
+                ("spatial", turn.thought.spatial),
+                ("linguistic", turn.thought.linguistic),
+            )
+            if any(text for _, text in parts):
+                lines += [f"  {name}: {text}" for name, text in parts if text]
             elif turn.thought.text:
                 lines.append(f"  thought: {turn.thought.text}")
             if turn.look_window is not None:

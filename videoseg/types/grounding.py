@@ -149,19 +149,6 @@ class Thought:
             number = whole_number(self.num_tokens, "num_tokens of a thought")
             object.__setattr__(self, "num_tokens", number)
 
-    @property
-    def dimensions(self) -> dict[str, str]:
-        """What was said about each dimension, by ``temporal``, ``spatial``, ``linguistic``.
-
-        Dimensions without text are left out; empty if the reasoning is ``text`` alone.
-
-        Example:
-            >>> Thought(spatial="left of the cup").dimensions
-            {'spatial': 'left of the cup'}
-        """
-        names = ("temporal", "spatial", "linguistic")
-        return {name: text for name in names if (text := getattr(self, name)).strip()}
-
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from videoseg.errors import ConfigError, ShapeError
+from videoseg.errors import ConfigError
 from videoseg.text import shorten
 from videoseg.types.arrays import BoolArray, Size, as_mask
 from videoseg.types.geometry import Box
@@ -26,7 +26,7 @@ from videoseg.types.runs import (
 )
 from videoseg.types.scalars import whole_numbers
 
-__all__ = ["Rle", "changes_of_rles", "checked_size"]
+__all__ = ["Rle", "checked_size"]
 
 # A last digit that only repeats the sign of the one before.
 _PADDED = re.compile("[P-_]0|[`-o]O")
@@ -156,38 +156,6 @@ class Rle:
 
     def _raw(self) -> dict[str, Any]:
         return {"size": [self.size[0], self.size[1]], "counts": self.counts.encode("ascii")}
-
-
-def changes_of_rles(rles: Sequence[Rle | None], size: Size) -> list[Changes]:
-    """Return where each of some masks changes, without decoding the masks.
-
-    All are read at once, which is several times faster than one by one.
-
-    Args:
-        rles: The masks; None stands for an empty one.
-        size: The (height, width) they must have.
-
-    Returns:
-        For each mask the pixels, counted column by column from the top left, at which it
-        changes: it begins empty, is set from the first of them on, empty from the second on,
-        and so on.
-
-    Raises:
-        ShapeError: If a mask has another size.
-        ConfigError: If the runs of one are not those of a mask of this size. No ``Rle`` is made
-            with such runs, but one may be unpickled.
-    """
-    present = [rle for rle in rles if rle is not None]
-    for rle in present:
-        if tuple(rle.size) != tuple(size):
-            raise ShapeError("a mask", actual=tuple(rle.size), expected=str(tuple(size)))
-    runs = read_runs([rle.counts for rle in present])
-    for total in runs.totals().tolist():
-        if (problem := count_problem(total, size)) is not None:
-            raise ConfigError(f"{problem}; encode the mask again at the size of the frame")
-    read = iter(range(len(present)))
-    nowhere: Changes = np.zeros(0, dtype=np.int64)
-    return [nowhere if rle is None else changes_of_runs(runs.of(next(read))) for rle in rles]
 
 
 def checked_size(size: Any, what: str) -> Size:

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 from videoseg_synthetic import DIFFICULTIES, make_clip
+from videoseg_synthetic.reference import inner_points
 
 from videoseg.types import Grounding, Look
 
@@ -35,6 +36,21 @@ def test_points_lie_inside_and_negative_points_outside(pairs):
                 assert mask[int(point.y), int(point.x)]
             for point in prompt.negative_points:
                 assert not mask[int(point.y), int(point.x)]
+
+
+def test_inner_points_keep_away_from_the_border_and_from_one_another():
+    mask = np.zeros((40, 60), dtype=bool)
+    mask[5:35, 4:50] = True
+    first, second = inner_points(mask, count=2)
+    assert mask[int(first.y) - 12 : int(first.y) + 12, int(first.x) - 12 : int(first.x) + 12].all()
+    assert np.hypot(first.x - second.x, first.y - second.y) >= 14
+
+
+def test_inner_points_of_a_single_pixel():
+    mask = np.zeros((4, 4), dtype=bool)
+    mask[3, 0] = True
+    (point,) = inner_points(mask)
+    assert (point.x, point.y) == (0.5, 3.5)
 
 
 def test_keyframes_show_what_is_meant(pairs):

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from slow_runs import slow_mask, slow_runs, write_slowly
 
 from videoseg.errors import ConfigError, ShapeError, VideosegError
-from videoseg.masks import union_of_rles
+from videoseg.masks import rle_iou, union_of_rles
 from videoseg.types import MaskTrack, Rle
 from videoseg.types.runs import read_runs
 
@@ -103,6 +103,7 @@ def test_runs_of_no_length_and_padded_numbers_give_the_same_mask(
     box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) if rows.size else None
     assert (rle.box and rle.box.as_tuple()) == box
     assert union_of_rles([rle, rle], size=size) == rle
+    assert rle_iou(rle, rle) == 1.0
 
 
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))))

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.masks import inner_points
-from videoseg.types.arrays import Size
+from videoseg.types.arrays import BoolArray, Size
 from videoseg.types.episode import Trace, TraceTurn
 from videoseg.types.geometry import Box, Point, Window
 from videoseg.types.grounding import Grounding, Look, Move, Prompt, Thought
@@ -15,7 +14,7 @@ from videoseg.types.selection import FrameSelection
 from videoseg_synthetic.measure import Measurements
 from videoseg_synthetic.questions.proposal import Difficulty, Proposal, join, name, span
 
-__all__ = ["SyntheticQuery", "reference_query"]
+__all__ = ["SyntheticQuery", "inner_points", "reference_query"]
 
 _OVERVIEW_FRAMES = 8
 _DETAIL_FRAMES = 6
@@ -114,6 +113,40 @@ def reference_query(seen: Measurements, proposal: Proposal) -> SyntheticQuery:
     )
 
 
+def inner_points(mask: BoolArray, *, count: int = 2) -> tuple[Point, ...]:
+    """Return points well inside a mask: far from its border and from one another.
+
+    Args:
+        mask: Shape (H, W), not empty.
+        count: How many at most.
+
+    Returns:
+        Pixel centres, the innermost first.
+    """
+    import cv2
+
+    filled_rows, filled_columns = (
+        np.flatnonzero(mask.any(axis=1)),
+        np.flatnonzero(mask.any(axis=0)),
+    )
+    top, left = int(filled_rows[0]), int(filled_columns[0])
+    part = mask[top : int(filled_rows[-1]) + 1, left : int(filled_columns[-1]) + 1]
+    # A border of zeros: the edge of the picture is a border like any other.
+    depth = cv2.distanceTransform(np.pad(part.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    deepest = float(depth.max())
+    rows = np.arange(depth.shape[0])[:, None]
+    columns = np.arange(depth.shape[1])[None, :]
+    points: list[Point] = []
+    for _ in range(count):
+        row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
+        if depth[row, column] < max(1.0, 0.3 * deepest):
+            break
+        points.append(Point(float(left + column) + 0.5, float(top + row) + 0.5))
+        away = (rows - row) ** 2 + (columns - column) ** 2
+        depth = np.where(away < deepest**2, 0, depth)
+    return tuple(points)
+
+
 def _keyframes(seen: Measurements, proposal: Proposal) -> tuple[int, ...]:
     """Return frames that show all the objects meant, best first."""
     if not proposal.answer:
@@ -155,7 +188,7 @@ def _prompts(seen: Measurements, proposal: Proposal, keyframe: int) -> tuple[Pro
                 item.object_id,
                 frame,
                 box=Box(x1, y1, x2, y2),
-                points=inner_points(labels == item.object_id, count=2, exact=False),
+                points=inner_points(labels == item.object_id),
                 negative_points=_negative_points(seen, index, frame),
                 label=f"{item.color} {item.shape}",
                 score=1.0,
@@ -172,9 +205,9 @@ def _negative_points(seen: Measurements, index: int, frame: int) -> tuple[Point,
     others.sort(key=lambda k: float(np.hypot(*(seen.centroids[k, frame] - here))))
     points: list[Point] = []
     for other in others[:2]:
-        points += inner_points(labels == seen.objects[other].object_id, exact=False)
+        points += inner_points(labels == seen.objects[other].object_id, count=1)
     if not points:
-        points += inner_points(labels != seen.objects[index].object_id, exact=False)
+        points += inner_points(labels != seen.objects[index].object_id, count=1)
     return tuple(points)
 
 

@@ -5,7 +5,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from videoseg.errors import ConfigError, ShapeError
-from videoseg.masks import index_map, iou, union_of_rles
+from videoseg.masks import (
+    contour_polygons,
+    fill_holes,
+    index_map,
+    inner_boundary,
+    inner_point,
+    iou,
+    largest_component,
+    remove_specks,
+    rle_iou,
+    union_of_rles,
+)
 from videoseg.types import Rle
 
 SIZE = (9, 11)
@@ -13,9 +24,10 @@ mask_of_size = hnp.arrays(np.bool_, SIZE)
 
 
 @given(mask_of_size, mask_of_size)
-def test_iou_is_symmetric(first, second):
+def test_iou_is_symmetric_and_agrees_with_the_encoded_one(first, second):
     value = iou(first, second)
     assert value == iou(second, first)
+    assert value == rle_iou(Rle.encode(first), Rle.encode(second))
     union = (first | second).sum()
     assert value == ((first & second).sum() / union if union else 1.0)
 
@@ -27,6 +39,8 @@ def test_two_empty_masks_agree_completely():
 def test_masks_of_different_size_are_refused():
     with pytest.raises(ShapeError):
         iou(np.zeros((2, 2), bool), np.zeros((2, 3), bool))
+    with pytest.raises(ShapeError):
+        rle_iou(Rle.empty((2, 2)), Rle.empty((2, 3)))
     with pytest.raises(ShapeError):
         union_of_rles([Rle.empty((2, 2))], size=(2, 3))
 
@@ -72,6 +86,12 @@ def test_what_is_no_mask_is_refused_with_what_to_write(no_mask):
         lambda: iou(good, no_mask),
         lambda: iou(no_mask, good),
         lambda: index_map({1: no_mask}, (4, 4)),
+        lambda: largest_component(no_mask),
+        lambda: remove_specks(no_mask, 2),
+        lambda: fill_holes(no_mask),
+        lambda: inner_boundary(no_mask),
+        lambda: contour_polygons(no_mask),
+        lambda: inner_point(no_mask),
     ):
         with pytest.raises(ConfigError, match=r"write mask > 0 of logits"):
             act()
