@@ -1,9 +1,9 @@
-"""Ask every video in a folder the same question.
+"""Run one query on every video in a folder.
 
     python examples/segment_folder.py clips/ "the fastest object" --output answers/
 
-Each video gets a folder with its masks, reasoning and report; a table of what was found is
-printed at the end. A video that fails does not stop the others.
+Each video gets a folder with its masks, reasoning and report, and a line of output. A video that
+fails does not stop the others.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ SUFFIXES = {".mp4", ".mov", ".mkv", ".avi", ".webm", ".gif"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the example; return 1 if any video failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("folder", type=Path, help="where the videos are")
-    parser.add_argument("query", help="which object you mean")
+    parser.add_argument("folder", type=Path, help="folder with the videos")
+    parser.add_argument("query", help="description of the objects to find")
     parser.add_argument("-o", "--output", type=Path, default=Path("answers"))
-    parser.add_argument("--pipeline", default="attributes", help="the name of a pipeline")
+    parser.add_argument("--pipeline", default="attributes", help="name of a pipeline")
     options = parser.parse_args(arguments)
 
     if not options.folder.is_dir():
         parser.error(f"there is no folder {options.folder}")
     paths = sorted(p for p in options.folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
-        parser.error(f"there are no videos in {options.folder}")
+        parser.error(f"no videos in {options.folder}; supported are {', '.join(sorted(SUFFIXES))}")
     failed = 0
-    # One pipeline for all videos: whatever its stages load, they load once.
+    # One pipeline for all videos, so that its stages load their models once.
     with vs.Pipeline.from_name(options.pipeline) as pipe:
         for path in paths:
             try:

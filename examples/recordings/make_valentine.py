@@ -1,6 +1,6 @@
-"""Writes ``valentine.jsonl``: what a model might say about the demo's clip, by hand.
+"""Write ``valentine.jsonl``: hand-written answers of a model about the demo clip.
 
-The answers were written while looking at the clip; no model gave them. The notebook
+They were written while looking at the clip; no model produced them. The notebook
 ``videoseg_r1_step_by_step.ipynb`` replays them, so that it runs without a model. To record a
 real one, give ``record`` the chat model of your choice instead of ``ByHand``.
 """
@@ -28,7 +28,7 @@ THOUGHT = (
 
 
 class ByHand:
-    """A chat model whose answers are written down above."""
+    """A chat model that returns the answers written above."""
 
     def __init__(self) -> None:
         self.num_calls = 0
@@ -42,7 +42,7 @@ class ByHand:
         max_tokens: int = 1024,
         seed: int = 0,
     ) -> list[vs.ChatReply]:
-        """Answer the questions of the strategy in their order."""
+        """Return the answers to the questions of the strategy, in order."""
         images = [p for m in messages for p in m.parts if isinstance(p, vs.ImagePart)]
         texts = [self._grounding(images[-1].frame or 0)]
         if self.num_calls < 2:

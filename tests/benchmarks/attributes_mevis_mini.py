@@ -1,8 +1,8 @@
-"""Score the grounder ``attributes`` on the MeViS-format clips beside the repository.
+"""Score the grounder ``attributes`` on the clips in the format of MeViS among the test data.
 
-Prints for every expression what was judged, what was not, the answer and the IoU of its
-keyframe box, then the share of the expressions with judged words that reach IoU 0.5, and how
-often "not in this video" is said of expressions that are contradicted and of true ones.
+Prints for every expression which words were used and ignored, the answer and the IoU of its
+keyframe box; then the fraction of expressions with understood words that reach IoU 0.5, and how
+often the answer is "not in this video" for contradicted and for true expressions.
 """
 
 from __future__ import annotations
@@ -87,12 +87,12 @@ def main() -> None:
                 continue
             truths = [masks[str(number)] for number in item["anno_id"]]
             present = bool(truths)
-            contradictable = present or plan.target.judged
+            contradictable = present or plan.target.understood
             if contradictable:
                 rejected[present][0] += not grounding.found
                 rejected[present][1] += 1
             iou = mean_iou(grounding, truths) if present else float(not grounding.found)
-            if plan.target.judged:
+            if plan.target.understood:
                 judged_total += 1
                 judged_right += iou >= 0.5
             answer = ", ".join(
@@ -102,8 +102,8 @@ def main() -> None:
             )
             print(f"{name:12s} {'ok ' if iou >= 0.5 else 'BAD'} IoU {iou:.2f} {item['exp']!r}")
             print(
-                f"      judged {plan.judged_words}, not judged "
-                f"{tuple(u.words for u in plan.unjudged)} -> {answer or 'not in this video'}"
+                f"      judged {plan.used_words}, not judged "
+                f"{tuple(u.words for u in plan.ignored)} -> {answer or 'not in this video'}"
             )
             if chosen.thoughts:
                 print(f"{episode.trace}")
@@ -115,7 +115,7 @@ def main() -> None:
     )
     for present, words in ((False, "contradicted"), (True, "true")):
         count, total = rejected[present]
-        print(f"'not in this video' said of {words} expressions: {count} of {total}")
+        print(f"'not in this video' for {words} expressions: {count} of {total}")
     print(f"{time.process_time() - started:.0f} s of CPU time")
 
 

@@ -1,8 +1,8 @@
 """Score the grounder ``attributes`` on synthetic clips: ``python attributes_synthetic.py``.
 
 Prints, for each difficulty, how many queries are answered with exactly the objects meant
-(keyframe boxes of IoU >= 0.5), and how often "not in this video" is said where it is right
-and where it is wrong.
+(keyframe boxes of IoU >= 0.5), and how often the answer "not in this video" is right and
+wrong.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ GOAL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One clip and what to ask about it."""
+    """One clip and its queries."""
 
     seed: int
     difficulty: str
@@ -47,7 +47,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one query."""
+    """The answer to one query."""
 
     task: Task
     kind: str
@@ -82,7 +82,7 @@ def is_right(clip: object, episode: Episode, object_ids: tuple[int, ...]) -> boo
 
 
 def ask(task: Task) -> tuple[list[Answer], float]:
-    """Ask all queries of one clip; return the answers and the seconds of CPU time."""
+    """Run all queries of one clip; return the answers and the seconds of CPU time."""
     started = time.process_time()
     clip = make_clip(seed=task.seed, difficulty=task.difficulty)
     survey = oracle_of_clip(clip) if task.oracle else None
@@ -117,7 +117,7 @@ def ask(task: Task) -> tuple[list[Answer], float]:
 
 
 def ask_all(tasks: Iterable[Task], workers: int) -> Iterator[tuple[list[Answer], float]]:
-    """Ask about all clips, in order."""
+    """Run the queries of all clips, in order."""
     if workers == 1:
         yield from map(ask, tasks)
         return
@@ -164,10 +164,10 @@ def main() -> None:
 
 def show(answer: Answer) -> None:
     """Print one answer, with the grounder's reasoning if it is wrong."""
-    unjudged = [piece.words for piece in parse_query(answer.text).unjudged]
+    ignored = [piece.words for piece in parse_query(answer.text).ignored]
     print(
         f"{'ok   ' if answer.right else 'WRONG'} seed {answer.task.seed} {answer.kind}: "
-        f"{answer.text!r} wants {answer.wanted}, unjudged {unjudged}",
+        f"{answer.text!r} wants {answer.wanted}, ignored {ignored}",
         flush=True,
     )
     if not answer.right:

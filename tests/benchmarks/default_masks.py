@@ -1,4 +1,4 @@
-"""Print a digest of what the default pipeline finds in real clips, to compare two versions.
+"""Print digests of the default pipeline's masks on real clips, to compare two versions.
 
     python tests/benchmarks/default_masks.py DAVIS/JPEGImages/480p/* > before.txt
 

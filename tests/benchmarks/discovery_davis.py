@@ -1,15 +1,15 @@
-"""Score "the main moving object" on DAVIS sequences, with nothing given.
+"""Score "the main moving object" on DAVIS sequences, without a prompt.
 
 Run from the repository root:
 
-    python tests/benchmarks/discovery_davis.py --data ../shared/data
+    python tests/benchmarks/discovery_davis.py --data DATA
 
-The most salient candidate of a survey is cut out of its best keyframe and carried both ways by
-the propagator ``flow``. Prints a Markdown table: intersection over union of box and mask on the
+The most salient candidate of a survey is cut out of its best keyframe and propagated both ways
+by ``flow``. Prints a Markdown table: intersection over union of box and mask on the
 keyframe; J and F over all frames but the first and the last, all in percent. For sequences
 with several objects, and with ``--clips`` for rendered clips, it prints how well the
 candidates cover each object: the best intersection over union of its boxes on one surveyed
-frame, and the share of the surveyed frames on which the masks overlap by at least 0.7.
+frame, and the fraction of the surveyed frames on which the masks overlap by at least 0.7.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from videoseg_attributes.grounding.prompts import choose_positions, refine_on_frame
 from videoseg_attributes.propagation.flow import FlowPropagator
-from videoseg_attributes.regions.candidate import Candidate, Survey
-from videoseg_attributes.regions.refine import best_keyframe, refine_on_frame
-from videoseg_attributes.regions.survey import survey_window
+from videoseg_attributes.regions.survey import Candidate, Survey, survey_window
 from videoseg_synthetic import make_clip
 
 from videoseg.metrics import boundary_f, region_j
@@ -66,12 +65,12 @@ def enlarged(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def score_main_object(video: Video, truth: np.ndarray) -> dict[str, float]:
-    """Find and follow the main moving object; truth has shape (T, H, W)."""
+    """Find and propagate the main moving object; truth has shape (T, H, W)."""
     started = time.process_time()
     survey = survey_window(video, window=Window(0, len(video)))
     survey_seconds = time.process_time() - started
     candidate = survey.candidates[0]
-    frame = survey.frames[best_keyframe(survey, [candidate])]
+    frame = survey.frames[choose_positions(survey, [candidate])[0]]
     refined = refine_on_frame(video, survey, candidate, frame=frame)
     assert refined is not None
     prompt = Prompt(1, frame, mask=Rle.encode(refined.mask))
@@ -99,7 +98,7 @@ def score_main_object(video: Video, truth: np.ndarray) -> dict[str, float]:
 def coverage(
     survey: Survey, true_mask: Callable[[int, int], np.ndarray], object_ids: list[int]
 ) -> dict[int, tuple[float, float]]:
-    """Return each object's best box overlap and share of frames with mask overlap >= 0.7."""
+    """Return each object's best box overlap and fraction of frames with mask overlap >= 0.7."""
     found = {}
     for object_id in object_ids:
         scores = [_cover(survey, c, true_mask, object_id) for c in survey.candidates]

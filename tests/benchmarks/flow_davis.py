@@ -2,7 +2,7 @@
 
 Run from the repository root:
 
-    python tests/benchmarks/flow_davis.py --data ../shared/data
+    python tests/benchmarks/flow_davis.py --data DATA
 
 Prints a Markdown table. J and F are in percent, over all frames but the first and the last
 (the DAVIS semi-supervised protocol) and averaged over a sequence's objects. Seconds include
@@ -40,13 +40,13 @@ def read_annotations(folder: Path) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Followed:
-    """A sequence's annotation, and what a propagator made of its first frame.
+    """A sequence's annotation, and the masks propagated from its first frame.
 
     Args:
         labels: Number of the object at each pixel of each frame, (T, H, W).
         masks: Of each object, (T, H, W) bool.
-        seconds: How long it took.
-        processor_seconds: How long all processors worked for it.
+        seconds: Wall time.
+        processor_seconds: CPU time of all cores.
     """
 
     labels: np.ndarray
@@ -55,7 +55,7 @@ class Followed:
     processor_seconds: float
 
     def quality(self) -> tuple[list[float], list[float]]:
-        """Return J and F of each object, as DAVIS takes them."""
+        """Return J and F of each object, as DAVIS defines them."""
         scored = slice(1, -1)
         pairs = [(masks[scored], self.labels[scored] == i) for i, masks in self.masks.items()]
         return (

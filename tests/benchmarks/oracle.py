@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from videoseg_attributes.regions.candidate import Candidate, Survey
+from videoseg_attributes.regions.survey import Candidate, Survey
 
 from videoseg.types import BoolArray, FloatArray, Rle, VideoSource, Window
 

@@ -1,11 +1,11 @@
-"""From the start of the process to the saved result: a 480p clip of five seconds.
+"""Time a whole run, from process start to saved result, on a 480p clip of five seconds.
 
 Run from the repository root:
 
-    python tests/benchmarks/run_clip.py [--davis ../shared/data/davis --sequence dog]
+    python tests/benchmarks/run_clip.py [--davis DATA/davis --sequence dog]
 
-Without DAVIS a drawn clip is used. The target is 15 seconds of wall time on two idle cores;
-CPU seconds are printed as well, since wall time depends on what else runs.
+Without DAVIS a synthetic clip is used. The target is 15 seconds of wall time on two idle cores;
+CPU seconds are printed as well, since wall time depends on other load.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TARGET_SECONDS = 15.0
 
 
 def back_and_forth(video: Video) -> Iterator[Frame]:
-    """Yield a video's frames for ever, turning round at its ends."""
+    """Yield a video's frames forever, reversing at its ends."""
     while True:
         for _, frame in video.iter_frames():
             yield frame
@@ -43,7 +43,7 @@ def back_and_forth(video: Video) -> Iterator[Frame]:
 
 
 def write_clip(path: Path, davis: Path | None, sequence: str) -> None:
-    """Write the clip to ask about."""
+    """Write the clip to run on."""
     if davis is None:
         clip = demo_clip(size=SIZE, num_frames=NUM_FRAMES, fps=FPS)
         write_video(path, clip.iter_frames(), fps=FPS)

@@ -1,4 +1,4 @@
-"""Hierarchical sampling without a language model: first where it moves, then finely there."""
+"""Hierarchical sampling without a language model: coarse first, fine where there is motion."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["MotionSampler"]
 
 Span: TypeAlias = Literal["start", "middle", "end"]
 
-# Where each part of a video that a sentence may speak of lies, as shares of its length.
+# The parts of a video that a query may name, as fractions of its length.
 _SPANS: dict[Span, tuple[float, float]] = {
     "start": (0.0, 0.35),
     "middle": (0.3, 0.7),
@@ -30,12 +30,19 @@ _SPANS: dict[Span, tuple[float, float]] = {
 }
 _PROFILE_WIDTH = 96  # pixels; enough to see something move, cheap to compare
 
+# Set by hand; not measured separately.
+_NAMED_CONFIDENCE = 0.8  # where the query names a part of the video
+_SPREAD_CONFIDENCE = 0.4  # where no part stands out
+_CONFIDENCE_A_MEAN = 0.2  # for each time that the part moves as much as the average
+_UNIT_FLOOR = 0.25  # added to motion and sharpness in [0, 1], so that neither decides alone
+_STANDS_OUT, _SAME_ACTION = 1.5, 1.25  # times the mean motion
+
 
 class MotionSampler:
-    """Context frames everywhere, detail frames where most moves, and a sharp keyframe there.
+    """Context frames everywhere, detail frames where most motion is, and a sharp keyframe there.
 
     A coarse motion profile of the window (low-resolution frame differences after the
-    camera's shift is taken out) picks a narrower window, unless the sentence names a part
+    camera's shift is removed) picks a narrower window, unless the query names a part
     of the video ("at the end"). A second profile inside it picks the keyframe. The number of
     frames read is bounded by the options, whatever the video's length.
 
@@ -84,9 +91,9 @@ class MotionSampler:
         if keyframe is None:
             keyframe, how = self._pick_keyframe(video, detail_window)
         elif keyframe in window:
-            how = "as asked for"
+            how = "as requested"
         else:
-            keyframe, how = window.nearest(keyframe), f"the nearest to frame {keyframe}"
+            keyframe, how = window.nearest(keyframe), f"the nearest one to frame {keyframe}"
         reason = f"{why} Keyframe {keyframe}: {how}."
         detail = evenly_spaced(detail_window, self.num_detail)
         groups = (
@@ -106,7 +113,7 @@ class MotionSampler:
         from videoseg_attributes.grounding.language import spoken_span
 
         if len(window) <= max(2, self.num_detail):
-            return window, 1.0, "The window is short enough to be seen whole."
+            return window, 1.0, "The window is short enough to show whole."
         span = spoken_span(query)
         if span is not None:
             share = _SPANS[span]
@@ -115,8 +122,8 @@ class MotionSampler:
             narrowed = Window(min(start, stop - 1), stop)
             return (
                 narrowed,
-                0.8,
-                f"The sentence speaks of the {span}: detail in frames {narrowed.start}-"
+                _NAMED_CONFIDENCE,
+                f"The query names the {span} of the video: detail in frames {narrowed.start} to "
                 f"{narrowed.stop - 1}.",
             )
         positions = evenly_spaced(Window(window.start, window.stop - 1), self.num_coarse)
@@ -132,8 +139,8 @@ class MotionSampler:
         moved = np.array([_change(a, b) for a, b in zip(frames, following, strict=True)])
         sharp = np.array([_sharpness(frame) for frame in frames])
         # A blurred frame shows the most motion and the least detail: both are weighed.
-        score = (0.25 + _to_unit(moved)) * (0.25 + _to_unit(sharp))
-        return positions[int(np.argmax(score))], "sharp, and something moves"
+        score = (_UNIT_FLOOR + _to_unit(moved)) * (_UNIT_FLOOR + _to_unit(sharp))
+        return positions[int(np.argmax(score))], "sharp and with motion"
 
 
 def _busiest_part(
@@ -142,24 +149,28 @@ def _busiest_part(
     """Return the contiguous part with most motion, at least a quarter of the window."""
     count = len(profile)
     mean = float(profile.mean())
-    if count < 4 or mean <= 0 or float(profile.max()) < 1.5 * mean:
-        return window, 0.4, "Motion is spread evenly over the window: detail everywhere."
+    if count < 4 or mean <= 0 or float(profile.max()) < _STANDS_OUT * mean:
+        return (
+            window,
+            _SPREAD_CONFIDENCE,
+            "Motion is spread evenly over the window: detail everywhere.",
+        )
     length = max(count // 4, 1)
     totals = np.convolve(profile, np.ones(length), mode="valid")
     first = int(np.argmax(totals))
     last = first + length - 1
-    # Neighbouring positions that move as much belong to the same action.
-    while first > 0 and profile[first - 1] > 1.25 * mean:
+    # Neighboring positions that move as much belong to the same action.
+    while first > 0 and profile[first - 1] > _SAME_ACTION * mean:
         first -= 1
-    while last < count - 1 and profile[last + 1] > 1.25 * mean:
+    while last < count - 1 and profile[last + 1] > _SAME_ACTION * mean:
         last += 1
     stop = positions[last + 1] if last < count - 1 else window.stop
     narrowed = Window(positions[first], max(stop, positions[first] + 1))
     inside = float(profile[first : last + 1].mean()) / mean
     return (
         narrowed,
-        float(min(1.0, 0.4 + 0.2 * inside)),
-        f"Most moves in frames {narrowed.start}-{narrowed.stop - 1} "
+        float(min(1.0, _SPREAD_CONFIDENCE + _CONFIDENCE_A_MEAN * inside)),
+        f"Most motion is in frames {narrowed.start} to {narrowed.stop - 1} "
         f"({inside:.1f} times the average of the window).",
     )
 
@@ -184,7 +195,7 @@ def _thumbnail(frame: Frame) -> FloatArray:
 
 
 def _change(before: FloatArray, after: FloatArray) -> float:
-    """Return the mean change between two thumbnails once the camera's shift is taken out."""
+    """Return the mean change between two thumbnails after removing the camera's shift."""
     import cv2
 
     height, width = before.shape

@@ -18,13 +18,13 @@ def videoseg_components() -> Iterable[Component]:
         "sampler",
         "motion",
         "videoseg_attributes.motion_sampler:MotionSampler",
-        summary="Coarse over the video, fine where things move or where the query points in time.",
+        summary="Coarse over the video, fine where there is motion or the query names a time.",
     )
     yield Component(
         "grounder",
         "attributes",
-        "videoseg_attributes.grounding.attributes:AttributesGrounder",
-        summary="Judges colour, size, position, motion, time, number and relations; no nouns.",
+        "videoseg_attributes.grounding.grounder:AttributesGrounder",
+        summary="Understands color, size, position, motion, time, number and relations; no nouns.",
     )
     yield Component(
         "segmenter",
@@ -36,7 +36,7 @@ def videoseg_components() -> Iterable[Component]:
         "propagator",
         "flow",
         "videoseg_attributes.propagation.flow:FlowPropagator",
-        summary="Optical flow, colour and motion; objects compete for pixels.",
+        summary="Optical flow, color and motion; objects compete for pixels.",
         capabilities=PropagatorCapabilities(
             boxes=True, points=True, masks=True, corrections=True, live=True
         ),
@@ -45,7 +45,7 @@ def videoseg_components() -> Iterable[Component]:
         "pipeline",
         "attributes",
         "videoseg_attributes.plugin:attributes",
-        summary="The embedded default: no weights, no downloads, runs on a laptop.",
+        summary="The default pipeline: no weights, no downloads, runs on a laptop.",
     )
 
 

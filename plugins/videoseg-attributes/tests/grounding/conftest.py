@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from videoseg_attributes.regions.candidate import Candidate, Survey
+from videoseg_attributes.regions.survey import Candidate, Survey
 
 from videoseg.types import Rle, VideoSource, Window
 from videoseg.video import Video

@@ -33,8 +33,8 @@ def only(text: str, kind: type) -> object:
     return item
 
 
-def unjudged(text: str) -> list[str]:
-    return [item.words for item in parse_query(text).unjudged]
+def ignored(text: str) -> list[str]:
+    return [item.words for item in parse_query(text).ignored]
 
 
 @pytest.mark.parametrize(
@@ -219,18 +219,18 @@ def test_two_descriptions_are_united() -> None:
         ("the person riding a red bike", ["person", "a red bike"]),
     ],
 )
-def test_what_cannot_be_judged_is_kept_with_a_reason(text: str, words: list[str]) -> None:
+def test_words_that_are_not_understood_are_kept_with_a_reason(text: str, words: list[str]) -> None:
     plan = parse_query(text)
-    assert [item.words for item in plan.unjudged] == words
-    assert all(item.why for item in plan.unjudged)
-    assert "red" not in plan.judged_words
+    assert [item.words for item in plan.ignored] == words
+    assert all(item.why for item in plan.ignored)
+    assert "red" not in plan.used_words
 
 
 @pytest.mark.parametrize("noun", ["dog", "car", "woman", "ball", "skateboard", "cat", "taxi"])
-def test_a_noun_is_never_judged(noun: str) -> None:
+def test_a_noun_is_never_understood(noun: str) -> None:
     plan = parse_query(f"the {noun}")
-    assert not plan.target.judged
-    assert unjudged(f"the {noun}") == [noun]
+    assert not plan.target.understood
+    assert ignored(f"the {noun}") == [noun]
     assert noun not in lexicon()
 
 
@@ -243,10 +243,10 @@ def test_a_color_of_clothes_is_a_part_but_a_color_of_the_place_is_not() -> None:
 @pytest.mark.parametrize(
     "text", ["die rote Kugel links", "赤いボール", "красный мяч", "la pelota"]
 )
-def test_other_languages_are_not_judged(text: str) -> None:
+def test_other_languages_are_not_understood(text: str) -> None:
     plan = parse_query(text)
-    assert not plan.target.judged
-    assert plan.unjudged
+    assert not plan.target.understood
+    assert plan.ignored
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "\n\t."])
@@ -285,7 +285,7 @@ def test_any_row_of_known_words_gives_a_plan(words: list[str]) -> None:
         return
     plan = parse_query(text)
     assert plan.speaks_of_time in (True, False)
-    assert isinstance(plan.judged_words, tuple)
+    assert isinstance(plan.used_words, tuple)
 
 
 @settings(max_examples=200, deadline=None)

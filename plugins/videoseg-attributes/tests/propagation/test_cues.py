@@ -4,9 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from videoseg_attributes.propagation.appearance import color_model, motion_bins, motion_model
+from videoseg_attributes.propagation.class_models import (
+    color_model,
+    motion_bins,
+    motion_layers,
+    motion_model,
+)
 from videoseg_attributes.propagation.cues import CueStream, CueWindow, color_bins, grid_size
-from videoseg_attributes.propagation.layers import motion_layers
 
 from videoseg.errors import PropagationError
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from videoseg_attributes.regions.refine import best_keyframe, refine_on_frame
+from videoseg_attributes.grounding.prompts import choose_positions, refine_on_frame
 from videoseg_attributes.regions.survey import survey_window
 from videoseg_synthetic import make_clip
 
@@ -187,19 +187,18 @@ def test_wrong_numbers_are_refused(street):
         survey_window(street[0], window=Window(0, 99))
 
 
-def test_best_keyframe_shows_all_asked_for_at_once(street, found):
+def test_one_frame_shows_all_chosen_candidates(street, found):
     wanted = [best_for(found, street[1], number) for number in (1, 2)]
-    position = best_keyframe(found, wanted)
+    position, other = choose_positions(found, wanted)
+    assert position == other
     assert all(candidate.mask(position) is not None for candidate in wanted)
     assert not any(candidate.cut_by_border[position] for candidate in wanted)
-    with pytest.raises(ConfigError):
-        best_keyframe(found, [])
 
 
 def test_refined_candidate_is_precise_with_points_on_and_off_it(street, found):
     video, masks = street
     candidate = best_for(found, masks, 1)
-    frame = found.frames[best_keyframe(found, [candidate])]
+    frame = found.frames[choose_positions(found, [candidate])[0]]
     refined = refine_on_frame(video, found, candidate, frame=frame)
     truth = masks[frame][1]
     assert refined is not None

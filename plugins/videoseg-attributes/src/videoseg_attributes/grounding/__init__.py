@@ -1,5 +1,5 @@
-"""Grounding of the embedded default."""
+"""The grounder ``attributes``: measures candidates and resolves what a query refers to."""
 
-from videoseg_attributes.grounding.attributes import AttributesGrounder
+from videoseg_attributes.grounding.grounder import AttributesGrounder
 
 __all__ = ["AttributesGrounder"]

@@ -1,1 +1,1 @@
-"""Propagation of the embedded default."""
+"""The propagator ``flow``: objects and background compete for every pixel."""

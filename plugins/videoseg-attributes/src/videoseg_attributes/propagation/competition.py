@@ -1,8 +1,8 @@
 """Objects and background compete for every pixel, frame after frame.
 
-Each cue adds to a score for every class, class 0 being the background; a softmax over the
-classes shares the pixel out. Objects tracked one by one, each against everything else, claim
-one another's pixels; here they cannot.
+Each cue adds to the score of every class, class 0 being the background; a softmax over the classes
+gives their posteriors. Objects tracked one by one, each against everything else, would claim one
+another's pixels; here they cannot.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from videoseg.types import BoolArray, Size
-from videoseg_attributes.propagation.appearance import color_model, motion_bins, motion_model
+from videoseg_attributes.propagation.class_models import (
+    StillBackground,
+    color_model,
+    motion_bins,
+    motion_layers,
+    motion_model,
+)
 from videoseg_attributes.propagation.cues import FrameCues
-from videoseg_attributes.propagation.layers import motion_layers
 from videoseg_attributes.propagation.presence import Presence
-from videoseg_attributes.propagation.still_background import StillBackground
 from videoseg_attributes.vision.guided_filter import guided_filter
 from videoseg_attributes.vision.optical_flow import FloatImage, resize_image, warp
 
@@ -25,23 +29,34 @@ __all__ = ["Competition", "CueWeights"]
 
 # Lengths are given in pixels of a cue grid of this many pixels and scale with the grid.
 _REFERENCE_PIXELS = 25_600
-# Share above which background is not refined any more.
+# Posterior above which background is not refined any more.
 _CERTAIN = 0.98
-# Overlap of a correction with the track below which they are taken for different things.
-_SAME_THING = 0.2
+# Overlap of a correction with the track below which the track is taken for another object.
+_SAME_OBJECT = 0.2
+_ABSENT_SCORE = -30.0  # of a hidden object
+_UNTRUSTED_BLUR = 4.0  # reference pixels, where flow is not trusted
+_SURE = 0.8  # posterior from which a pixel is a sample of a class
+_NEAR_BLUR = 4.0  # the width of the neighborhood over the blur of its edge
+_FAR_WEIGHT = 0.1  # of background far from objects
+_LEAST_BLUR = 0.2  # pixels; less does nothing
 
 
 @dataclass(frozen=True, slots=True)
 class CueWeights:
-    """How much each cue counts. The defaults lie on a plateau; see the design notes.
+    """How much each cue counts.
+
+    ``prior``, ``color``, ``motion``, ``gate`` and ``prior_floor`` come from a study on six DAVIS
+    clips (blackswan, camel, car-shadow, dance-twirl, dog, rollerblade), with six others in view;
+    eleven other settings gave J within 1.5 points there. The others were set by hand later, on
+    those clips and dogs-jump.
 
     Args:
-        prior: Where the object was, carried along the flow.
+        prior: Where the object was, warped along the flow.
         color: What colors it has.
         motion: How strongly it moves by itself.
         layers: Which object a pixel moves with, where there are several.
         still: How much unchanged background counts for the background.
-        gate: How strongly a pixel far from the carried mask is refused.
+        gate: How strongly a pixel far from the warped mask is refused.
         prior_floor: Probability below which the prior no longer counts against a class.
         gate_base: Width of the gate for an object at rest, in reference pixels.
         gate_speed: How much wider the gate is for each pixel per frame of own motion.
@@ -67,7 +82,7 @@ class CueWeights:
 
 
 class Competition:
-    """The state of one run: who has which pixel, and what everyone looks like.
+    """The state of one run: the posteriors of the classes, and their appearance.
 
     Args:
         cue_size: (height, width) of the cue grid.
@@ -84,15 +99,15 @@ class Competition:
         self._unit = float(np.sqrt(cue_size[0] * cue_size[1] / _REFERENCE_PIXELS))
         self._color = color_model()
         self._motion = motion_model()
-        self._shares: FloatImage = np.ones((*cue_size, 1), dtype=np.float32)
+        self._posteriors: FloatImage = np.ones((*cue_size, 1), dtype=np.float32)
         self._refined: FloatImage = np.ones((*refine_size, 1), dtype=np.float32)
         self._still = StillBackground(self._unit)
         self._presence: list[Presence] = []
         self.object_ids: list[int] = []
 
     @property
-    def shares(self) -> FloatImage:
-        """Share of each pixel that each class has, on the refinement grid, (h, w, C)."""
+    def posteriors(self) -> FloatImage:
+        """Posterior of each class at each pixel, on the refinement grid, (h, w, C)."""
         return self._refined
 
     def visible(self, object_id: int) -> bool:
@@ -106,8 +121,8 @@ class Competition:
         if cues.is_cut or cues.flow is None:
             self._cross_cut(cues)
             return
-        shares = self._share_out(cues)
-        self._settle(shares, cues)
+        posteriors = self._assign_pixels(cues)
+        self._refine(posteriors, cues)
         self._search_hidden(cues)
         self._learn(cues)
 
@@ -123,27 +138,27 @@ class Competition:
                 self._add(object_id)
         classes = [self.object_ids.index(object_id) + 1 for object_id in masks]
         stacked = np.stack([mask.astype(np.float32) for mask in masks.values()], axis=2)
-        # Where given masks overlap, each gets its part.
+        # Where given masks overlap, they share the pixel.
         stacked /= np.maximum(stacked.sum(axis=2, keepdims=True), 1.0)
-        before = self._shares
-        self._shares = _with_given(before, stacked, classes)
-        self._refined = _with_given(self._refined, stacked, classes)
+        before = self._posteriors
+        self._posteriors = _insert_given(before, stacked, classes)
+        self._refined = _insert_given(self._refined, stacked, classes)
         for number in classes:
-            if _overlap(before[..., number], self._shares[..., number]) < _SAME_THING:
-                # The track had gone astray: what it looked like is not to be kept.
+            if _overlap(before[..., number], self._posteriors[..., number]) < _SAME_OBJECT:
+                # The track was on another object, so its appearance is dropped.
                 self._color.forget(number)
                 self._motion.forget(number)
-            self._presence[number - 1].place(self._shares[..., number], cues)
+            self._presence[number - 1].place(self._posteriors[..., number], cues)
         self._anchor(cues, classes)
-        self._still.learn(cues, self._shares[..., 0])
+        self._still.learn(cues, self._posteriors[..., 0])
 
     def _add(self, object_id: int) -> None:
         self.object_ids.append(object_id)
         self._presence.append(Presence(self._unit))
         self._color.add_class()
         self._motion.add_class()
-        self._shares = _with_empty_class(self._shares)
-        self._refined = _with_empty_class(self._refined)
+        self._posteriors = _append_empty_class(self._posteriors)
+        self._refined = _append_empty_class(self._refined)
 
     def _anchor(self, cues: FrameCues, classes: list[int]) -> None:
         weights = self._sample_weights()
@@ -154,9 +169,9 @@ class Competition:
             histograms, _ = model.measure(bins, weights)
             model.anchor(histograms, [0, *classes])
 
-    def _share_out(self, cues: FrameCues) -> FloatImage:
+    def _assign_pixels(self, cues: FrameCues) -> FloatImage:
         weights = self._weights
-        carried = self._carry(cues)
+        carried = self._warp_posteriors(cues)
         logs = np.log(np.maximum(carried, np.float32(weights.prior_floor)))
         score = np.float32(weights.prior) * logs
         score += np.float32(weights.color) * self._color.log_ratios(cues.colors)
@@ -173,17 +188,17 @@ class Competition:
             if presence.visible:
                 score[..., number] += self._gate(cues, carried[..., number])
             else:
-                score[..., number] = -30.0
+                score[..., number] = _ABSENT_SCORE
         score -= np.maximum.reduce([score[..., n] for n in range(score.shape[2])])[..., None]
-        return _normalised(np.exp(score))
+        return _normalize(np.exp(score))
 
-    def _carry(self, cues: FrameCues) -> FloatImage:
-        """Carry the last frame's shares along the flow; blur them where it cannot be trusted."""
+    def _warp_posteriors(self, cues: FrameCues) -> FloatImage:
+        """Warp the last posteriors along the flow, blurred where the flow cannot be trusted."""
         assert cues.flow is not None and cues.confidence is not None  # not across a cut
-        carried = _warp_classes(self._shares, cues.flow)
-        blurred = _blur(carried, 4.0 * self._unit)
+        carried = _warp_classes(self._posteriors, cues.flow)
+        blurred = _blur(carried, _UNTRUSTED_BLUR * self._unit)
         carried = blurred + cues.confidence[..., None] * (carried - blurred)
-        return _normalised(carried)
+        return _normalize(carried)
 
     def _gate(self, cues: FrameCues, carried: FloatImage) -> FloatImage | np.float32:
         import cv2
@@ -202,31 +217,31 @@ class Competition:
         gate: FloatImage = np.float32(weights.gate) * (np.exp(-0.5 * beyond * beyond) - 1.0)
         return gate
 
-    def _settle(self, shares: FloatImage, cues: FrameCues) -> None:
-        """Draw shares to the frame's edges, sharpen them and make them the current state."""
+    def _refine(self, posteriors: FloatImage, cues: FrameCues) -> None:
+        """Align posteriors with image edges, sharpen them and make them the current state."""
         weights = self._weights
         size = self._refine_size
-        refined = np.zeros((*size, shares.shape[2]), dtype=np.float32)
+        refined = np.zeros((*size, posteriors.shape[2]), dtype=np.float32)
         refined[..., 0] = 1.0
-        rows, columns = _region(shares[..., 0] < _CERTAIN, size, margin=3 * weights.radius)
+        rows, columns = _region(posteriors[..., 0] < _CERTAIN, size, margin=3 * weights.radius)
         if rows.stop > rows.start:
             guide = cues.guide[rows, columns].astype(np.float32) * np.float32(1 / 255)
-            objects = _resize_classes(shares[..., 1:], size)[rows, columns]
+            objects = _resize_classes(posteriors[..., 1:], size)[rows, columns]
             objects = guided_filter(guide, objects, radius=weights.radius, epsilon=weights.epsilon)
             np.clip(objects, 0.0, 1.0, out=objects)
             background = np.clip(1.0 - _total(objects), 0.0, 1.0)
-            part = _normalised(np.concatenate([background[..., None], objects], axis=2))
-            refined[rows, columns] = _normalised(part**weights.sharpness)
+            part = _normalize(np.concatenate([background[..., None], objects], axis=2))
+            refined[rows, columns] = _normalize(part**weights.sharpness)
         self._refined = refined
-        self._shares = _resize_classes(refined, self._size)
+        self._posteriors = _resize_classes(refined, self._size)
         for number, presence in enumerate(self._presence, start=1):
-            if presence.visible and not presence.follow(self._shares[..., number], cues):
+            if presence.visible and not presence.follow(self._posteriors[..., number], cues):
                 self._hide(number)
 
     def _hide(self, number: int) -> None:
-        for shares in (self._shares, self._refined):
-            shares[..., 0] += shares[..., number]
-            shares[..., number] = 0.0
+        for posteriors in (self._posteriors, self._refined):
+            posteriors[..., 0] += posteriors[..., number]
+            posteriors[..., number] = 0.0
 
     def _search_hidden(self, cues: FrameCues) -> None:
         hidden = [n for n, presence in enumerate(self._presence, start=1) if not presence.visible]
@@ -235,20 +250,20 @@ class Competition:
         probabilities = self._color.probabilities()
         for number in hidden:
             presence = self._presence[number - 1]
-            free = 1.0 - _total(self._shares[..., 1:])
+            free = 1.0 - _total(self._posteriors[..., 1:])
             found = presence.search(cues, probabilities[:, number], probabilities[:, 0], free)
             if found is None:
                 continue
             self._claim(number, found)
-            presence.regain(self._shares[..., number], cues)
+            presence.regain(self._posteriors[..., number], cues)
 
     def _claim(self, number: int, found: BoolArray) -> None:
         mask = found.astype(np.float32)[..., None]
-        self._shares = _with_given(self._shares, mask, [number])
-        self._refined = _with_given(self._refined, mask, [number])
+        self._posteriors = _insert_given(self._posteriors, mask, [number])
+        self._refined = _insert_given(self._refined, mask, [number])
 
     def _cross_cut(self, cues: FrameCues) -> None:
-        """Nothing carries over a cut but what the objects look like."""
+        """Start a new shot: only the appearance of the objects is kept."""
         self._still.forget()
         for number, presence in enumerate(self._presence, start=1):
             presence.lose(everywhere=True)
@@ -265,7 +280,7 @@ class Competition:
             self._anchor(cues, [])
 
     def _learn(self, cues: FrameCues) -> None:
-        self._still.learn(cues, self._shares[..., 0])
+        self._still.learn(cues, self._posteriors[..., 0])
         weights = self._sample_weights()
         for number, presence in enumerate(self._presence, start=1):
             if not presence.visible:
@@ -281,31 +296,31 @@ class Competition:
         """Return how much each pixel says about the appearance of each class, (h, w, C)."""
         import cv2
 
-        shares = self._shares
-        weights = np.where(shares > 0.8, shares, np.float32(0.0))
-        for number in range(1, shares.shape[2]):
+        posteriors = self._posteriors
+        weights = np.where(posteriors > _SURE, posteriors, np.float32(0.0))
+        for number in range(1, posteriors.shape[2]):
             if not weights[..., number].any():
-                weights[..., number] = np.square(shares[..., number])
-        # What lies near the objects is what they must be told from.
+                weights[..., number] = np.square(posteriors[..., number])
+        # Objects must be distinguished from the background near them above all.
         side = max(1, int(21 * self._unit)) | 1
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-        objects = (shares[..., 0] < 0.5).astype(np.float32)
-        near = _blur(np.asarray(cv2.dilate(objects, kernel), dtype=np.float32), side / 4.0)
-        weights[..., 0] = (shares[..., 0] > 0.8) * (0.1 + near)
+        objects = (posteriors[..., 0] < 0.5).astype(np.float32)
+        near = _blur(np.asarray(cv2.dilate(objects, kernel), dtype=np.float32), side / _NEAR_BLUR)
+        weights[..., 0] = (posteriors[..., 0] > _SURE) * (_FAR_WEIGHT + near)
         return weights
 
 
-def _total(shares: FloatImage) -> FloatImage:
+def _total(posteriors: FloatImage) -> FloatImage:
     # Adding plane by plane is many times faster than reducing over a short last axis.
-    total: FloatImage = shares[..., 0].copy()
-    for number in range(1, shares.shape[2]):
-        total += shares[..., number]
+    total: FloatImage = posteriors[..., 0].copy()
+    for number in range(1, posteriors.shape[2]):
+        total += posteriors[..., number]
     return total
 
 
-def _normalised(shares: FloatImage) -> FloatImage:
-    shares /= np.maximum(_total(shares), np.float32(1e-6))[..., None]
-    return shares
+def _normalize(posteriors: FloatImage) -> FloatImage:
+    posteriors /= np.maximum(_total(posteriors), np.float32(1e-6))[..., None]
+    return posteriors
 
 
 def _region(wanted: BoolArray, size: Size, *, margin: int) -> tuple[slice, slice]:
@@ -330,19 +345,19 @@ def _overlap(first: FloatImage, second: FloatImage) -> float:
     return float(np.minimum(first, second).sum()) / union if union > 0 else 0.0
 
 
-def _warp_classes(shares: FloatImage, flow: FloatImage) -> FloatImage:
+def _warp_classes(posteriors: FloatImage, flow: FloatImage) -> FloatImage:
     # Four channels at most go through one remap.
     parts = [
-        warp(shares[..., start : start + 4], flow).reshape(*shares.shape[:2], -1)
-        for start in range(0, shares.shape[2], 4)
+        warp(posteriors[..., start : start + 4], flow).reshape(*posteriors.shape[:2], -1)
+        for start in range(0, posteriors.shape[2], 4)
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
-def _resize_classes(shares: FloatImage, size: Size) -> FloatImage:
+def _resize_classes(posteriors: FloatImage, size: Size) -> FloatImage:
     parts = [
-        resize_image(shares[..., start : start + 4], size).reshape(*size, -1)
-        for start in range(0, shares.shape[2], 4)
+        resize_image(posteriors[..., start : start + 4], size).reshape(*size, -1)
+        for start in range(0, posteriors.shape[2], 4)
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
@@ -350,7 +365,7 @@ def _resize_classes(shares: FloatImage, size: Size) -> FloatImage:
 def _blur(image: FloatImage, sigma: float) -> FloatImage:
     import cv2
 
-    if sigma < 0.2:
+    if sigma < _LEAST_BLUR:
         return image
     shape: tuple[Any, ...] = image.shape
     if image.ndim == 2:
@@ -363,21 +378,21 @@ def _blur(image: FloatImage, sigma: float) -> FloatImage:
     return blurred[0] if len(blurred) == 1 else np.concatenate(blurred, axis=2)
 
 
-def _with_empty_class(shares: FloatImage) -> FloatImage:
-    empty = np.zeros((*shares.shape[:2], 1), dtype=np.float32)
-    return np.concatenate([shares, empty], axis=2)
+def _append_empty_class(posteriors: FloatImage) -> FloatImage:
+    empty = np.zeros((*posteriors.shape[:2], 1), dtype=np.float32)
+    return np.concatenate([posteriors, empty], axis=2)
 
 
-def _with_given(shares: FloatImage, given: FloatImage, classes: list[int]) -> FloatImage:
-    """Return the shares with given ones, (H, W, len(classes)), put over them."""
-    size = (shares.shape[0], shares.shape[1])
+def _insert_given(posteriors: FloatImage, given: FloatImage, classes: list[int]) -> FloatImage:
+    """Return the posteriors with given ones, (H, W, len(classes)), put over them."""
+    size = (posteriors.shape[0], posteriors.shape[1])
     given = _resize_classes(given, size)
-    placed = shares.copy()
+    placed = posteriors.copy()
     placed[..., classes] = 0.0
     rest = placed.sum(axis=2, keepdims=True)
     taken = given.sum(axis=2, keepdims=True)
     placed *= (1.0 - taken) / np.maximum(rest, np.float32(1e-6))
-    # Where nothing else had a share, what is not taken is background.
+    # Where nothing else had a posterior, what is not taken is background.
     placed[..., :1] += np.where(rest > 1e-6, np.float32(0.0), 1.0 - taken)
     placed[..., classes] = given
     return placed

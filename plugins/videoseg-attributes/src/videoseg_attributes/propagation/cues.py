@@ -1,4 +1,4 @@
-"""What the tracker sees of each frame: color, flow to its neighbours, own motion, cuts."""
+"""Cues of each frame: color, flow to its neighbors, residual motion, shot cuts."""
 
 from __future__ import annotations
 
@@ -32,13 +32,17 @@ from videoseg_attributes.vision.shots import Thumbnail, cut_evidence, thumbnail
 
 __all__ = ["NUM_COLORS", "CueStream", "CueWindow", "FrameCues", "color_bins", "grid_size"]
 
-_CUE_PIXELS = 44_000
-_REFINE_PIXELS = 102_400
-_FLOW_PIXELS = 410_000
-_LIGHTNESS_BINS, _HUE_BINS = 16, 32
-_HUE_REACH = 60.0
+# Grid sizes trade accuracy against frames per second; set on the clips of flow_davis.py.
+_CUE_PIXELS = 44_000  # of the grid on which cues are compared
+_REFINE_PIXELS = 102_400  # of the grid on which masks are refined
+_FLOW_PIXELS = 410_000  # of the grid on which flow is measured: 854x480
+_LIGHTNESS_BINS, _HUE_BINS = 16, 32  # of lightness; of a* and b*
+_HUE_REACH = 60.0  # Lab units of a* and b* around gray
 NUM_COLORS = _LIGHTNESS_BINS * _HUE_BINS * _HUE_BINS
 COLOR_SHAPE = (_LIGHTNESS_BINS, _HUE_BINS, _HUE_BINS)
+# Motion counts less towards the rim: weight there, and the Gaussian's widths as fractions of the
+# frame's height and width. From a study on six DAVIS clips.
+_RIM_WEIGHT, _CENTER_WEIGHT, _CENTER_HEIGHT, _CENTER_WIDTH = 0.3, 0.7, 0.45, 0.42
 
 
 def grid_size(size: Size, pixels: int) -> Size:
@@ -71,7 +75,6 @@ class FrameCues:
         motion: How strongly each pixel moves by itself, in [0, 1], (h, w).
         flow: Flow to the frame before in run order, (h, w, 2); None after a cut and on the
             first frame.
-        flow_in: Flow from the frame before to this one, (h, w, 2), like ``flow``.
         confidence: How far to trust ``flow``, in [0, 1], (h, w).
         residual: Camera-free part of ``flow``, (h, w, 2).
         is_cut: Whether a new shot begins here, in run order.
@@ -82,7 +85,6 @@ class FrameCues:
     guide: Frame
     motion: FloatImage
     flow: FloatImage | None = None
-    flow_in: FloatImage | None = None
     confidence: FloatImage | None = None
     residual: FloatImage | None = None
     is_cut: bool = False
@@ -104,7 +106,7 @@ class CueWindow:
 
 
 @dataclass(eq=False, slots=True)
-class _Look:
+class _QueuedFrame:
     """A frame in the look-ahead window."""
 
     index: int
@@ -151,7 +153,7 @@ class CueStream:
             if scale is None
             else (max(1, round(height * scale)), max(1, round(width * scale)))
         )
-        self._centre = _centre_weight(self.cue_size)
+        self._center = _center_weight(self.cue_size)
 
     def __iter__(self) -> Iterator[FrameCues]:
         # One worker measures the next pair of frames while the tracker is busy with this one.
@@ -161,40 +163,40 @@ class CueStream:
 
     def _stream(self, pool: Executor) -> Iterator[FrameCues]:
         frames = iter(self.frames)
-        looks: deque[_Look] = deque()
+        queue: deque[_QueuedFrame] = deque()
         lookahead = self.window.lookahead
         # The next frame is only read early where looking ahead is allowed at all: a live
         # source must not be waited for.
         wanted = lookahead + 2 if lookahead else 1
-        newest: _Look | None = None
+        newest: _QueuedFrame | None = None
         exhausted = False
         steady: FloatImage | None = None
         while True:
-            while len(looks) < wanted and not exhausted:
+            while len(queue) < wanted and not exhausted:
                 item = next(frames, None)
                 if item is None:
                     exhausted = True
                     break
-                look = self._look(*item)
+                look = self._queue(*item)
                 if newest is not None:
                     look.pair = pool.submit(self._measure, newest, look)
-                looks.append(look)
+                queue.append(look)
                 newest = look
-            if not looks:
+            if not queue:
                 return
-            window = list(looks)[: lookahead + 1]
+            window = list(queue)[: lookahead + 1]
             cues, steady = self._cues(window, steady)
-            looks.popleft()
+            queue.popleft()
             yield cues
 
-    def _look(self, index: int, frame: Frame) -> _Look:
+    def _queue(self, index: int, frame: Frame) -> _QueuedFrame:
         if frame.shape != (*self.size, 3):
             raise PropagationError(
                 f"frame {index} has shape {frame.shape}, but the video said "
                 f"{(*self.size, 3)}; all frames of a video must have one size"
             )
         guide = np.ascontiguousarray(resize_image(frame, self.refine_size))
-        return _Look(
+        return _QueuedFrame(
             index,
             resize_image(to_gray(frame), self._flow_size),
             thumbnail(guide),
@@ -202,7 +204,7 @@ class CueStream:
             guide,
         )
 
-    def _measure(self, before: _Look, look: _Look) -> _Pair:
+    def _measure(self, before: _QueuedFrame, look: _QueuedFrame) -> _Pair:
         preset = self.window.preset
         back, ahead = (
             resize_flow(dense_flow(first, second, scale=1.0, preset=preset), self.cue_size)
@@ -218,7 +220,7 @@ class CueStream:
         )
 
     def _cues(
-        self, window: list[_Look], steady: FloatImage | None
+        self, window: list[_QueuedFrame], steady: FloatImage | None
     ) -> tuple[FrameCues, FloatImage]:
         """Return the first frame's cues and its motion map steadied from the past."""
         look = window[0]
@@ -226,7 +228,7 @@ class CueStream:
         own = look.pair.result() if look.pair is not None else None
         later_pairs = pairs[1:] if own is not None else pairs
         joined = own is not None and not own.is_cut
-        # Nothing is carried over a cut, in either direction.
+        # Motion is not smoothed across a cut, in either direction.
         reach = next((n for n, pair in enumerate(later_pairs) if pair.is_cut), len(later_pairs))
         later_pairs = later_pairs[:reach]
         before = own if joined else None
@@ -256,7 +258,6 @@ class CueStream:
                 look.guide,
                 motion,
                 flow=own.back,
-                flow_in=own.ahead,
                 confidence=own.confidence,
                 residual=own.back_residual,
             )
@@ -269,17 +270,19 @@ class CueStream:
             only = before.back_residual if before is not None else None
             if after is not None:
                 only = after.ahead_residual
-            strength = motion_strength(only) if only is not None else self._centre
+            strength = motion_strength(only) if only is not None else self._center
         else:
             strength = motion_strength(before.back_residual, after.ahead_residual)
-        weighted: FloatImage = strength * self._centre
+        weighted: FloatImage = strength * self._center
         return weighted
 
 
-def _centre_weight(size: Size) -> FloatImage:
+def _center_weight(size: Size) -> FloatImage:
     height, width = size
     y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height - 0.5
     x = (np.arange(width, dtype=np.float32)[None, :] + 0.5) / width - 0.5
     # Parallax and lens distortion make the rim of a frame seem to move by itself.
-    weight = 0.3 + 0.7 * np.exp(-0.5 * ((y / 0.45) ** 2 + (x / 0.42) ** 2))
+    weight = _RIM_WEIGHT + _CENTER_WEIGHT * np.exp(
+        -0.5 * ((y / _CENTER_HEIGHT) ** 2 + (x / _CENTER_WIDTH) ** 2)
+    )
     return weight.astype(np.float32)

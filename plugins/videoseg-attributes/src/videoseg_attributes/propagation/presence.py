@@ -1,4 +1,4 @@
-"""Whether an object is there: losing it, and knowing it again when it returns."""
+"""Whether an object is visible: its loss, and its re-identification when it returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from videoseg_attributes.vision.optical_flow import FloatImage
 
 __all__ = ["Presence"]
 
-# Part of the area it used to have below which an object counts as hidden.
+# Fraction of its former area below which an object counts as hidden.
 _HIDDEN_SHARE = 0.03
 # What is found again must have at least and at most these parts of the last good area.
 _MIN_RETURN, _MAX_RETURN = 0.12, 4.0
@@ -19,6 +19,15 @@ _MIN_RETURN, _MAX_RETURN = 0.12, 4.0
 _MIN_EVIDENCE = 1.5
 _MIN_SIMILARITY = 0.45
 _MIN_SIMILARITY_ANYWHERE = 0.6
+# Set by hand on the clips of tests/benchmarks/flow_davis.py. Areas are in cue pixels.
+_TINY_AREA, _LEAST_AREA, _SMALLEST_AREA = 4.0, 0.02, 1e-3
+_GROWTH_RATE, _SHRINK_RATE = 0.2, 0.03  # a frame
+_VELOCITY_KEPT, _VELOCITY_NEW, _VELOCITY_DECAY = 0.7, 0.3, 0.9  # a frame
+_EVIDENCE_LIMIT = 4.0  # nats
+_SEARCH_BLUR = 0.12  # of the square root of the area
+# How far a hidden object may be from where it was lost: of the square root of its area, in
+# reference pixels, and in reference pixels for each hidden frame.
+_REACH_OF_SIZE, _REACH_BASE, _REACH_A_FRAME = 1.5, 6.0, 1.5
 
 
 class Presence:
@@ -31,53 +40,55 @@ class Presence:
     def __init__(self, unit: float) -> None:
         self._unit = unit
         self._area = 1.0
-        self._centre = np.zeros(2)
+        self._center = np.zeros(2)
         self._velocity = np.zeros(2)
         self._hidden_frames = 0
         self._anywhere = False
         self.visible = False
 
-    def place(self, share: FloatImage, cues: FrameCues) -> None:
+    def place(self, posterior: FloatImage, cues: FrameCues) -> None:
         """Start over from a given mask, (h, w) in [0, 1]."""
-        self._area = max(float(share.sum()), 1e-3)
-        self._centre = _centre_of(share)
-        self._velocity = _velocity_of(share, cues)
+        self._area = max(float(posterior.sum()), _SMALLEST_AREA)
+        self._center = _center_of(posterior)
+        self._velocity = _velocity_of(posterior, cues)
         self.visible = True
         self._hidden_frames = 0
         self._anywhere = False
 
-    def follow(self, share: FloatImage, cues: FrameCues) -> bool:
-        """Note the current share, (h, w); returns False if nothing is left of the object."""
-        solid = share > 0.5
+    def follow(self, posterior: FloatImage, cues: FrameCues) -> bool:
+        """Update size and place from the posterior, (h, w); return whether it is visible."""
+        solid = posterior > 0.5
         # Solid parts count, not the sum: a haze over the frame is not an object.
-        area = float(share[solid].sum())
+        area = float(posterior[solid].sum())
         # An object of a pixel or two on the cue grid may never be solid.
-        if self._area < 4.0:
-            area = max(area, float(share.sum()))
-        if area < _HIDDEN_SHARE * self._area or area < 0.02:
+        if self._area < _TINY_AREA:
+            area = max(area, float(posterior.sum()))
+        if area < _HIDDEN_SHARE * self._area or area < _LEAST_AREA:
             self.lose()
             return False
         # A shrinking object is followed slowly, so that being covered is not taken for
         # getting smaller.
-        rate = 0.2 if area > self._area else 0.03
+        rate = _GROWTH_RATE if area > self._area else _SHRINK_RATE
         self._area += rate * (area - self._area)
-        self._centre = _centre_of(share)
-        self._velocity = 0.7 * self._velocity + 0.3 * _velocity_of(share, cues)
+        self._center = _center_of(posterior)
+        self._velocity = _VELOCITY_KEPT * self._velocity + _VELOCITY_NEW * _velocity_of(
+            posterior, cues
+        )
         return True
 
     def lose(self, *, everywhere: bool = False) -> None:
-        """Count the object as hidden; ``everywhere`` if its last place means nothing now."""
+        """Count the object as hidden; ``everywhere`` if its last place no longer counts."""
         self.visible = False
         self._hidden_frames = 0
         self._anywhere = self._anywhere or everywhere
 
-    def regain(self, share: FloatImage, cues: FrameCues) -> None:
-        """Count the object as visible again, at this share, (h, w)."""
+    def regain(self, posterior: FloatImage, cues: FrameCues) -> None:
+        """Count the object as visible again, at this posterior, (h, w)."""
         self.visible = True
         self._hidden_frames = 0
         self._anywhere = False
-        self._centre = _centre_of(share)
-        self._velocity = _velocity_of(share, cues)
+        self._center = _center_of(posterior)
+        self._velocity = _velocity_of(posterior, cues)
 
     def search(
         self,
@@ -92,18 +103,21 @@ class Presence:
             cues: The current frame.
             object_colors: Probability of each color for the object, (bins,).
             background_colors: The same for the background.
-            free: Share of each pixel that no other object has, (h, w).
+            free: Posterior of no other object at each pixel, (h, w).
         """
         import cv2
 
         self._hidden_frames += 1
         self._drift(cues)
         ratio = np.log(object_colors / background_colors)[cues.colors]
-        evidence = np.clip(ratio, -4.0, 4.0) * free + (free - 1.0) * 4.0
+        evidence = (
+            np.clip(ratio, -_EVIDENCE_LIMIT, _EVIDENCE_LIMIT) * free
+            + (free - 1.0) * _EVIDENCE_LIMIT
+        )
         # Specks of the right color are everywhere; an object is a patch of it.
-        sigma = max(0.5, 0.12 * float(np.sqrt(self._area)))
+        sigma = max(0.5, _SEARCH_BLUR * float(np.sqrt(self._area)))
         smoothed = np.asarray(cv2.GaussianBlur(evidence, (0, 0), sigma), dtype=np.float32)
-        smoothed[~self._plausible(cues)] = -4.0
+        smoothed[~self._plausible(cues)] = -_EVIDENCE_LIMIT
         count, labels, stats, _ = cv2.connectedComponentsWithStats(
             (smoothed > 0.5).astype(np.uint8), connectivity=8
         )
@@ -131,21 +145,22 @@ class Presence:
         if cues.flow is None or cues.residual is None or self._anywhere:
             return
         camera = np.median((cues.residual - cues.flow).reshape(-1, 2), axis=0)
-        self._velocity *= 0.9
-        self._centre = self._centre + camera + self._velocity
+        self._velocity *= _VELOCITY_DECAY
+        self._center = self._center + camera + self._velocity
 
     def _plausible(self, cues: FrameCues) -> BoolArray:
         height, width = cues.colors.shape
         if self._anywhere:
             return np.ones((height, width), dtype=bool)
-        # It may have gone on, turned back or waited, so the circle grows with time.
+        # It may have moved on, turned back or waited, so the circle grows with time.
         reach = (
-            1.5 * float(np.sqrt(self._area))
-            + 6.0 * self._unit
-            + self._hidden_frames * (1.5 * self._unit + float(np.hypot(*self._velocity)))
+            _REACH_OF_SIZE * float(np.sqrt(self._area))
+            + _REACH_BASE * self._unit
+            + self._hidden_frames
+            * (_REACH_A_FRAME * self._unit + float(np.hypot(*self._velocity)))
         )
-        x = np.arange(width) - np.clip(self._centre[0], 0, width - 1)
-        y = np.arange(height)[:, None] - np.clip(self._centre[1], 0, height - 1)
+        x = np.arange(width) - np.clip(self._center[0], 0, width - 1)
+        y = np.arange(height)[:, None] - np.clip(self._center[1], 0, height - 1)
         plausible: BoolArray = x * x + y * y <= reach * reach
         return plausible
 
@@ -162,18 +177,18 @@ def _coarse(histogram: FloatImage) -> FloatImage:
     return coarse
 
 
-def _centre_of(share: FloatImage) -> npt.NDArray[np.float64]:
-    total = max(float(share.sum()), 1e-6)
-    x = float((share.sum(axis=0) * np.arange(share.shape[1])).sum()) / total
-    y = float((share.sum(axis=1) * np.arange(share.shape[0])).sum()) / total
+def _center_of(posterior: FloatImage) -> npt.NDArray[np.float64]:
+    total = max(float(posterior.sum()), 1e-6)
+    x = float((posterior.sum(axis=0) * np.arange(posterior.shape[1])).sum()) / total
+    y = float((posterior.sum(axis=1) * np.arange(posterior.shape[0])).sum()) / total
     return np.array([x, y])
 
 
-def _velocity_of(share: FloatImage, cues: FrameCues) -> npt.NDArray[np.float64]:
+def _velocity_of(posterior: FloatImage, cues: FrameCues) -> npt.NDArray[np.float64]:
     """Return the object's own motion in cue pixels a frame, (x, y)."""
     if cues.residual is None:
         return np.zeros(2)
-    weight = share[..., None]
-    total = max(float(share.sum()), 1e-6)
+    weight = posterior[..., None]
+    total = max(float(posterior.sum()), 1e-6)
     velocity: npt.NDArray[np.float64] = -(cues.residual * weight).sum(axis=(0, 1)) / total
     return velocity.astype(np.float64)

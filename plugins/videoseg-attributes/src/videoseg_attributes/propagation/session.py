@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from videoseg.errors import PropagationError
+from videoseg.masks import remove_specks
 from videoseg.propagation import FrameRun, SessionBase
 from videoseg.stages import Segmenter
 from videoseg.types import BoolArray, Box, Prompt, PropagatorCapabilities, Size, VideoSource
@@ -128,36 +129,19 @@ def _masks_of(competition: Competition, size: Size) -> dict[int, BoolArray]:
     import cv2
 
     height, width = size
-    shares = competition.shares
+    posteriors = competition.posteriors
     masks: dict[int, BoolArray] = {}
-    background = np.ascontiguousarray(shares[..., 0])
+    background = np.ascontiguousarray(posteriors[..., 0])
     best = np.asarray(cv2.resize(background, (width, height), interpolation=cv2.INTER_LINEAR))
     for number, object_id in enumerate(competition.object_ids, start=1):
         if not competition.visible(object_id):
             masks[object_id] = np.zeros(size, dtype=bool)
             continue
-        share = np.ascontiguousarray(shares[..., number])
-        large = np.asarray(cv2.resize(share, (width, height), interpolation=cv2.INTER_LINEAR))
+        posterior = np.ascontiguousarray(posteriors[..., number])
+        large = np.asarray(cv2.resize(posterior, (width, height), interpolation=cv2.INTER_LINEAR))
         mine = large > best
         for earlier in masks.values():
             earlier &= ~mine
         best = np.maximum(best, large)
         masks[object_id] = mine
-    return {object_id: _without_specks(mask) for object_id, mask in masks.items()}
-
-
-def _without_specks(mask: BoolArray) -> BoolArray:
-    import cv2
-
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows) == 0:
-        return mask
-    inside = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        mask[inside].astype(np.uint8), connectivity=8
-    )
-    if count > 2:
-        areas = stats[1:, cv2.CC_STAT_AREA]
-        keep = np.concatenate([[False], areas >= _SMALLEST_PART * areas.max()])
-        mask[inside] = keep[labels]
-    return mask
+    return {key: remove_specks(mask, _SMALLEST_PART) for key, mask in masks.items()}

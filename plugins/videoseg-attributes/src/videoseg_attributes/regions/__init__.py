@@ -1,1 +1,1 @@
-"""Regions of the embedded default."""
+"""The survey of a window: candidate objects found by motion and by outline, with their masks."""

@@ -1,4 +1,4 @@
-"""The frames of a survey: small pictures with their camera-free motion."""
+"""The frames of a survey: small images with their residual motion after the camera's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.types import Frame, Size, VideoSource, Window
-from videoseg_attributes.segmentation.cues import to_lab
+from videoseg_attributes.vision.histograms import to_lab
 from videoseg_attributes.vision.motion import fit_camera_motion, residual_motion
 from videoseg_attributes.vision.optical_flow import (
     FloatImage,
@@ -22,8 +22,11 @@ from videoseg_attributes.vision.shots import Thumbnail, cut_evidence, find_cuts,
 
 __all__ = ["SurveyFrame", "choose_frames", "cuts_of_window", "read_survey_frames", "survey_size"]
 
-_LONGEST_SIDE = 320
+# Set by hand; the grid is a compromise between speed and small objects. Not measured separately.
+_LONGEST_SIDE = 320  # pixels of the survey's grid
 _DENSE_CUT_SEARCH = 600  # longer windows are searched for cuts by halving
+_STILL_NOISE, _LEAST_NOISE = 0.1, 0.05  # pixels of the survey's grid a frame
+_NOISE_OF_MEDIAN = 2.0  # noise over the median motion: more than half of a frame is background
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,7 +42,7 @@ class SurveyFrame:
             this grid a frame; all zero where the video has no other frame in this shot.
         strength: Length of the camera-free motion, shape (h, w); the smaller one of both
             time directions, so that uncovered background does not count.
-        noise: Length of the motion that is not to be told from none, in the same pixels.
+        noise: Length of motion that cannot be distinguished from none, in the same pixels.
     """
 
     index: int
@@ -63,7 +66,10 @@ def survey_size(source: Size) -> Size:
 
 
 def choose_frames(window: Window, num_frames: int) -> tuple[int, ...]:
-    """Spread frames evenly over a window, both ends included, ascending, each once."""
+    """Return frames spread evenly over a window, both ends included, ascending, each once.
+
+    Unlike ``videoseg.samplers.evenly_spaced`` it rounds to the nearest frame.
+    """
     if num_frames == 1:
         return ((window.start + window.stop - 1) // 2,)
     spread = np.linspace(window.start, window.stop - 1, min(num_frames, len(window)))
@@ -71,15 +77,15 @@ def choose_frames(window: Window, num_frames: int) -> tuple[int, ...]:
 
 
 def read_survey_frames(video: VideoSource, frames: tuple[int, ...]) -> list[SurveyFrame]:
-    """Read frames and those beside them, and measure motion."""
+    """Read frames and their neighbors, and measure motion."""
     return [_read(video, index) for index in frames]
 
 
 def cuts_of_window(video: VideoSource, window: Window, frames: tuple[int, ...]) -> tuple[int, ...]:
     """Return where new shots begin in a window, ascending.
 
-    Every frame of a window up to 600 frames is looked at. In longer ones only pairs of
-    surveyed frames that do not belong together are searched, by halving.
+    Up to 600 frames, every frame is compared. In longer windows only the gaps between surveyed
+    frames of different shots are searched, by bisection.
     """
     if len(window) <= _DENSE_CUT_SEARCH:
         return find_cuts(video, window)
@@ -113,17 +119,19 @@ def _read(video: VideoSource, index: int) -> SurveyFrame:
     fields: list[tuple[int, FloatImage]] = []
     last = video.num_frames
     for step in (1, -1):
-        neighbour = index + step
-        if neighbour < 0 or last is None or neighbour >= last:
+        neighbor = index + step
+        if neighbor < 0 or last is None or neighbor >= last:
             continue
-        other: Frame = resize_image(video[neighbour], size)
+        other: Frame = resize_image(video[neighbor], size)
         if is_cut(image, other):
             continue
         flow = dense_flow(gray, to_gray(other), scale=1.0)
         fields.append((step, residual_motion(flow, fit_camera_motion(flow))))
     if not fields:
         still = np.zeros((*size, 2), dtype=np.float32)
-        return SurveyFrame(index, image, to_lab(image), gray, still, still[..., 0].copy(), 0.1)
+        return SurveyFrame(
+            index, image, to_lab(image), gray, still, still[..., 0].copy(), _STILL_NOISE
+        )
     lengths = [np.hypot(field[..., 0], field[..., 1]) for _, field in fields]
     strength = np.asarray(np.min(lengths, axis=0), dtype=np.float32)
     residual = np.mean([step * field for step, field in fields], axis=0).astype(np.float32)
@@ -131,4 +139,4 @@ def _read(video: VideoSource, index: int) -> SurveyFrame:
 
 
 def _noise_of(strength: npt.NDArray[np.float32]) -> float:
-    return max(0.05, 2.0 * float(np.median(strength)))
+    return max(_LEAST_NOISE, _NOISE_OF_MEDIAN * float(np.median(strength)))

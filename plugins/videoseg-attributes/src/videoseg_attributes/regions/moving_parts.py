@@ -1,4 +1,4 @@
-"""Parts of the surveyed frames that move by themselves and look unlike what is around them."""
+"""Moving parts of the surveyed frames, and which of them to track first."""
 
 from __future__ import annotations
 
@@ -7,31 +7,46 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.types import BoolArray, IntArray
+from videoseg.types import BoolArray, FloatArray, IntArray
 from videoseg_attributes.regions.frames import SurveyFrame
-from videoseg_attributes.segmentation.cues import HistogramCue
 from videoseg_attributes.vision.guided_filter import guided_filter
+from videoseg_attributes.vision.histograms import HistogramCue
 from videoseg_attributes.vision.optical_flow import FloatImage
 
-__all__ = ["Part", "coarse_bins", "color_distance", "motion_probability", "moving_parts"]
+__all__ = [
+    "MovingPart",
+    "coarse_bins",
+    "color_distance",
+    "motion_probability",
+    "moving_parts",
+    "rank_seeds",
+]
 
-_PROBABILITY_LEVELS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.93, 0.97)
-_STRENGTH_LEVELS = (0.12, 0.2, 0.35, 0.5, 0.7)
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
+_PROBABILITY_LEVELS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.93, 0.97)  # of ``motion_probability``
+_STRENGTH_LEVELS = (0.12, 0.2, 0.35, 0.5, 0.7)  # of the fastest motion in the frame
 _SMALLEST, _LARGEST = 0.0012, 0.6  # of the frame
 _LOWEST = 0.25  # pixels of the survey's grid a frame: slower is not called moving
-_SIZE_POWER = 0.25
-_BORDER_COST = 0.5
-_NESTED = 0.25
+_SIZE_POWER = 0.25  # large parts stand out more, but much less than in proportion
+_BORDER_COST = 0.5  # for contact with the border as long as the root of the area
+_NESTED = 0.25  # of the smaller of two parts: more in common, and only the better is kept
+_MOTION_WEIGHT, _MOTION_FLOOR, _MOTION_EVEN = 1.5, 0.03, 0.3  # odds are even at the last
+_EDGE_EPSILON = 1e-3  # guide variance below which the guided filter sees a flat region
+_FASTEST_FLOOR = 0.15  # pixels of the survey's grid a frame
+_LEAST_PIXELS = 6.0  # pixels of the survey's grid
+_LOWEST_OF_NOISE = 1.5  # times the noise
+_BAND = 0.35  # width of the band around a part, of the square root of its area
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Part:
+class MovingPart:
     """A region of one surveyed frame that may be an object or a piece of one.
 
     Args:
         position: Position of the frame in the survey.
         mask: Shape (h, w).
-        score: How much it stands out, >= 0; comparable between parts of one kind.
+        score: How much it stands out, >= 0; comparable between moving parts.
     """
 
     position: int
@@ -39,26 +54,28 @@ class Part:
     score: float
 
 
-def moving_parts(frames: Sequence[SurveyFrame], cues: Sequence[HistogramCue]) -> list[list[Part]]:
+def moving_parts(
+    frames: Sequence[SurveyFrame], cues: Sequence[HistogramCue]
+) -> list[list[MovingPart]]:
     """Return for each frame the disjoint parts that move unlike the camera, best first.
 
     Motion alone bleeds over borders and marks reflections, wakes and parallax. Regions are
-    therefore cut at several levels both of the motion and of ``motion_probability``; of those
-    that overlap the one whose motion and colors differ most from a band around it is kept.
+    therefore cut at several levels of both the motion and ``motion_probability``. Of regions
+    that overlap, the one whose motion and colors differ most from a band around it is kept.
 
     Args:
         frames: The surveyed frames of one shot or of several.
-        cues: The quantised colors of each frame.
+        cues: The quantized colors of each frame.
     """
     relative = [_relative_strength(frame) for frame in frames]
     probability = motion_probability(frames, cues, relative)
-    found: list[list[Part]] = []
+    found: list[list[MovingPart]] = []
     for position, frame in enumerate(frames):
         regions = _regions(probability[position], _PROBABILITY_LEVELS, frame)
         regions += _regions(relative[position], _STRENGTH_LEVELS, frame)
         rooted = np.sqrt(frame.strength)
         scored = [(_score(mask, box, rooted, cues[position]), mask) for mask, box in regions]
-        found.append(_without_nested(position, scored))
+        found.append(_drop_nested(position, scored))
     return found
 
 
@@ -67,14 +84,14 @@ def motion_probability(
     cues: Sequence[HistogramCue],
     relative: Sequence[FloatImage],
 ) -> list[FloatImage]:
-    """Sharpen motion by the colors that tend to move in these frames.
+    """Sharpen motion by the colors that move in these frames.
 
     Water beside a swan moves in some places and the same water elsewhere does not; the
     swan's colors move wherever they are seen.
 
     Args:
         frames: The surveyed frames.
-        cues: Their quantised colors.
+        cues: Their quantized colors.
         relative: Their motion relative to the frame's fastest, in [0, 1], each (h, w).
 
     Returns:
@@ -89,11 +106,11 @@ def motion_probability(
     rarity = 0.5 * float(np.log(max(moving.sum(), 1e-6) / max(still.sum(), 1e-6)))
     result: list[FloatImage] = []
     for frame, cue, motion in zip(frames, cues, relative, strict=True):
-        odds = cv2.blur(cue.judge(moving, still), (3, 3)) + rarity
-        odds = odds + 1.5 * np.log((motion + 0.03) / 0.3)
+        odds = cv2.blur(cue.look_up(moving, still), (3, 3)) + rarity
+        odds = odds + _MOTION_WEIGHT * np.log((motion + _MOTION_FLOOR) / _MOTION_EVEN)
         sharp = (1 / (1 + np.exp(-odds))).astype(np.float32)
         guide = frame.image.astype(np.float32) / np.float32(255)
-        result.append(np.clip(guided_filter(guide, sharp, radius=4, epsilon=1e-3), 0, 1))
+        result.append(np.clip(guided_filter(guide, sharp, radius=4, epsilon=_EDGE_EPSILON), 0, 1))
     return result
 
 
@@ -109,7 +126,7 @@ def color_distance(
 
 
 def coarse_bins(bins: IntArray, shape: tuple[int, ...]) -> tuple[IntArray, int]:
-    """Join pairs of neighbouring bins along each axis; return the bins and how many there are."""
+    """Join pairs of neighboring bins along each axis; return the bins and how many there are."""
     parts = np.unravel_index(bins, shape)
     halves = tuple(-(-size // 2) for size in shape)
     joined = np.asarray(np.ravel_multi_index(tuple(part // 2 for part in parts), halves))
@@ -122,7 +139,7 @@ def _relative_strength(frame: SurveyFrame) -> FloatImage:
     strength = cv2.GaussianBlur(frame.strength, (0, 0), 1.0)
     fastest = float(np.percentile(strength, 98))
     # A floor, so that the noise of a still frame is not stretched into motion.
-    relative = np.clip(strength / max(fastest + 0.15, 4 * frame.noise), 0, 1)
+    relative = np.clip(strength / max(fastest + _FASTEST_FLOOR, 4 * frame.noise), 0, 1)
     return np.asarray(relative, dtype=np.float32)
 
 
@@ -131,8 +148,8 @@ def _regions(
 ) -> list[tuple[BoolArray, tuple[int, int, int, int]]]:
     import cv2
 
-    smallest = max(6.0, _SMALLEST * level_map.size)
-    lowest = max(_LOWEST, 1.5 * frame.noise)
+    smallest = max(_LEAST_PIXELS, _SMALLEST * level_map.size)
+    lowest = max(_LOWEST, _LOWEST_OF_NOISE * frame.noise)
     regions = []
     for level in levels:
         above = (level_map > level).astype(np.uint8)
@@ -159,7 +176,7 @@ def _score(
 
     left, top, width, height = box
     area = int(mask[top : top + height, left : left + width].sum())
-    reach = max(6, round(0.35 * np.sqrt(area)))
+    reach = max(6, round(_BAND * np.sqrt(area)))
     rows = slice(max(0, top - reach), top + height + reach)
     columns = slice(max(0, left - reach), left + width + reach)
     patch = mask[rows, columns]
@@ -176,13 +193,49 @@ def _score(
     return float(motion * color * (area / mask.size) ** _SIZE_POWER * border)
 
 
-def _without_nested(position: int, scored: list[tuple[float, BoolArray]]) -> list[Part]:
-    kept: list[Part] = []
+def _drop_nested(position: int, scored: list[tuple[float, BoolArray]]) -> list[MovingPart]:
+    kept: list[MovingPart] = []
     for score, mask in sorted(scored, key=lambda pair: -pair[0]):
         if score <= 0:
             break
         area = mask.sum()
         shared = [int((mask & part.mask).sum()) / min(area, part.mask.sum()) for part in kept]
         if not shared or max(shared) < _NESTED:
-            kept.append(Part(position, mask, score))
+            kept.append(MovingPart(position, mask, score))
     return kept
+
+
+def rank_seeds(
+    parts: Sequence[Sequence[MovingPart]], cues: Sequence[HistogramCue]
+) -> list[MovingPart]:
+    """Rank the moving parts of all frames as seeds for tracking, the best first.
+
+    A part ranks by its score and by recurrence: how well parts of similar colors score on the
+    other frames. A ripple, or half an object in front of the lens, shows only once.
+
+    Args:
+        parts: The moving parts of each frame.
+        cues: The quantized colors of each frame.
+    """
+    every = [part for here in parts for part in here]
+    if not every:
+        return []
+    colors = np.stack([_colors(part, cues[part.position]) for part in every])
+    alike = 1 - np.sqrt(np.clip(1 - colors @ colors.T, 0, 1))
+    scores = np.array([part.score for part in every])
+    positions = np.array([part.position for part in every])
+    recurrence = np.zeros(len(every))
+    for position in np.unique(positions):
+        there = positions == position
+        best = (alike[:, there] * scores[there]).max(axis=1)
+        recurrence += np.where(there, 0.0, best)
+    if len(np.unique(positions)) > 1:
+        scores = scores * recurrence
+    return [every[index] for index in np.argsort(-scores, kind="stable")]
+
+
+def _colors(part: MovingPart, cue: HistogramCue) -> FloatArray:
+    bins, num_bins = coarse_bins(cue.bins[part.mask], cue.shape)
+    counts = np.bincount(bins, minlength=num_bins).astype(np.float64)
+    roots: FloatArray = np.sqrt(counts / max(1.0, counts.sum()))
+    return roots

@@ -17,24 +17,32 @@ __all__ = ["OutlinedPart", "outlined_parts"]
 
 ByteMask: TypeAlias = npt.NDArray[np.uint8]
 
-_NUM_COLORS = 12
-_SAMPLES_PER_FRAME = 300
-_ROUNDS = 8
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
+_NUM_COLORS = 12  # clusters over all frames
+_SAMPLES_PER_FRAME = 300  # pixels
+_ROUNDS = 8  # of k-means
 _SAME_SURFACE = 17.0  # distance of two colors that may be one checked or shaded surface
 _SMALLEST, _LARGEST = 0.0012, 0.3  # of the frame
-_LEAST_SOLID = 0.4
-_STEP = 9.0  # Lab distance across an outline that the eye cannot miss
-_LEAST_OUTLINED = 0.62
+_LEAST_SOLID = 0.4  # of the convex hull
+_STEP = 9.0  # Lab distance across an outline that is clearly seen
+_LEAST_OUTLINED = 0.62  # of an outline that is clear
 _LEAST_INNER = 0.5  # of an outline: along the border there is nothing to compare with
 _SCENERY = 0.45  # of a border: a region along so much of it is ground, wall or sky
-_MOST_FILLED = 1.4
+_MOST_FILLED = 1.4  # of the area before filling: more, and most of it is a hole
 _SHADE, _SAME_TINT = (4.0, 28.0), 8.0  # Lab: the ground beside a shadow
-_SHADED_OUTLINE = 0.35
+_SHADED_OUTLINE = 0.35  # of the ground along an outline
 _MOST_REGIONS = 8  # of one color on one frame
 _MOST_PARTS = 12  # on one frame
-_MOST_PAIRS = 14
+_MOST_PAIRS = 14  # of clusters that may be one surface
 _ENCLOSED_WORTH = 0.5  # of a region of one color; that one's mask is exact
 _RIM = 3  # pixels to either side at which the colors across an outline are compared
+_LIGHTNESS, _LIGHTNESS_LOST = 0.6, 0.42  # weight of lightness for greys; what vivid colors lose
+_GREY, _GREY_TO_VIVID, _CHROMA_LIMIT = 12, 20, 45  # Lab chroma
+_SIZE_POWER = 0.25  # a larger version of an object wins, unless its outline is less clear
+_LEAST_PIXELS = 9.0  # pixels of the survey's grid
+_TINY = 1e-3  # Lab chroma
+_SHARED = 0.15  # of a part: more, and another one shows the same
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,8 +65,8 @@ class OutlinedPart:
     center: tuple[float, float]
     area: float
 
-    def joined(self, other: OutlinedPart) -> OutlinedPart:
-        """Return both pieces as one part."""
+    def merge(self, other: OutlinedPart) -> OutlinedPart:
+        """Return the union of two pieces as one part."""
         mask = self.mask | other.mask
         rows, columns = np.nonzero(mask)
         return OutlinedPart(
@@ -74,9 +82,9 @@ class OutlinedPart:
 def outlined_parts(frames: Sequence[SurveyFrame]) -> list[list[OutlinedPart]]:
     """Return for each frame the disjoint parts of one color that are outlined all around.
 
-    Colors are clustered over all frames together, so that a thing keeps its cluster. Regions
-    are the connected places of one cluster, or of two near ones (a checked or shaded surface).
-    A region cut out of a smooth gradient has no step at its border and is left out.
+    Colors are clustered over all frames together, so that an object keeps its cluster. Regions
+    are the connected components of one cluster, or of two similar ones (a checked or shaded
+    surface). A region cut out of a smooth gradient has no step at its border and is left out.
     """
     if not frames:
         return []
@@ -92,7 +100,7 @@ def outlined_parts(frames: Sequence[SurveyFrame]) -> list[list[OutlinedPart]]:
 def surface_colors(frame: SurveyFrame) -> FloatImage:
     """Return colors in which light and shade on one surface lie close, shape (h, w, 3).
 
-    Lightness counts fully for greys and little for vivid colors; the strength of a vivid
+    Lightness counts fully for grays and little for vivid colors; the strength of a vivid
     color, which shade changes too, is compressed.
     """
     import cv2
@@ -100,9 +108,9 @@ def surface_colors(frame: SurveyFrame) -> FloatImage:
     smooth = np.ascontiguousarray(cv2.medianBlur(frame.image, 5))
     lab = cv2.cvtColor(smooth.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)
     chroma = np.hypot(lab[..., 1], lab[..., 2])
-    vivid = np.clip((chroma - 12) / 20, 0, 1)
-    lightness = lab[..., 0] * (0.6 - 0.42 * vivid)
-    squeezed = 45 * np.tanh(chroma / 45) / np.maximum(chroma, 1e-3)
+    vivid = np.clip((chroma - _GREY) / _GREY_TO_VIVID, 0, 1)
+    lightness = lab[..., 0] * (_LIGHTNESS - _LIGHTNESS_LOST * vivid)
+    squeezed = _CHROMA_LIMIT * np.tanh(chroma / _CHROMA_LIMIT) / np.maximum(chroma, _TINY)
     return np.stack(
         [lightness, lab[..., 1] * squeezed, lab[..., 2] * squeezed], axis=-1, dtype=np.float32
     )
@@ -110,12 +118,12 @@ def surface_colors(frame: SurveyFrame) -> FloatImage:
 
 def _cluster(images: Sequence[FloatImage]) -> FloatImage:
     samples = np.concatenate([_spread_samples(image) for image in images])
-    # Starting from colors that are far apart keeps a small vivid thing from being averaged away.
+    # Starting from colors that are far apart keeps a small vivid object from being averaged away.
     centers = [samples.mean(axis=0)]
     distance = np.full(len(samples), np.inf, dtype=np.float32)
     while len(centers) < min(_NUM_COLORS, len(samples)):
         distance = np.minimum(distance, np.sum((samples - centers[-1]) ** 2, axis=1))
-        # The far end of the ordinary, not the one odd pixel.
+        # The farthest of ordinary colors, not a single odd pixel.
         candidate = int(np.argsort(distance)[-max(1, len(samples) // 400)])
         centers.append(samples[candidate])
     found = np.stack(centers)
@@ -167,7 +175,7 @@ def _parts_of_frame(
         members = np.zeros(256, dtype=np.uint8)
         members[list(group)] = 1
         regions += [(1.0, *region) for region in _regions(members[labels], steps, 0)]
-    # A white thing on light ground shares its color's cluster: what steps enclose is a thing.
+    # A white object on light ground shares its cluster: what color steps enclose is an object.
     enclosed = (steps < _STEP).astype(np.uint8)
     regions += [(_ENCLOSED_WORTH, *region) for region in _regions(enclosed, steps, _RIM)]
     for worth, piece, box, outlined in regions:
@@ -182,20 +190,20 @@ def _parts_of_frame(
             (float(columns.mean()) + box[1].start, float(rows.mean()) + box[0].start),
             float(len(rows)),
         )
-        # Of two versions of one thing, the larger one with as clear an outline is whole.
-        found.append((worth * outlined * float(len(rows)) ** 0.25, part))
-    return _disjoint(found, frame.lab)
+        # Of two versions of one object with equally clear outlines, the larger one is whole.
+        found.append((worth * outlined * float(len(rows)) ** _SIZE_POWER, part))
+    return _keep_disjoint(found, frame.lab)
 
 
 def _regions(
     binary: ByteMask, steps: FloatImage, rim: int
 ) -> list[tuple[ByteMask, tuple[slice, slice], float]]:
-    """Return compact outlined regions: their masks, where those lie, and how outlined they are.
+    """Return compact outlined regions: their masks, places and clarity of outline.
 
     Args:
         binary: 1 where the regions are, else 0, shape (h, w).
         steps: See ``_color_steps``.
-        rim: By how many pixels each region is to be widened.
+        rim: By how many pixels to widen each region.
     """
     import cv2
 
@@ -204,9 +212,9 @@ def _regions(
     num, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
     areas = stats[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
-    smallest = max(9.0, _SMALLEST * binary.size)
+    smallest = max(_LEAST_PIXELS, _SMALLEST * binary.size)
     regions = []
-    # Texture falls into hundreds of specks of one color; a thing is among the largest.
+    # Texture falls into hundreds of specks of one color; an object is among the largest.
     for label in np.argsort(-areas)[: min(num - 1, _MOST_REGIONS)]:
         left, top, width, height, area = (int(value) for value in stats[label])
         if not smallest <= area <= _LARGEST * binary.size:
@@ -233,7 +241,7 @@ def _regions(
         if outlined < _LEAST_OUTLINED:
             continue
         filled = np.zeros_like(piece)
-        # Holes belong to the thing (a pattern, a shine), unless most of it is a hole.
+        # Holes belong to the object (a pattern, a shine), unless most of it is a hole.
         cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
         whole = filled if cv2.countNonZero(filled) < _MOST_FILLED * area else piece
         regions.append((whole, (rows, columns), outlined))
@@ -254,7 +262,7 @@ def _off_border(points: IntArray, size: Size) -> BoolArray:
 
 
 def _is_scenery(piece: ByteMask, corner: tuple[int, int], size: Size) -> bool:
-    """Return whether a region reaches over opposite borders, or takes up most of one."""
+    """Return whether a region spans opposite borders, or takes up much of one border."""
     left, top = corner
     touches_left, touches_top = left == 0, top == 0
     touches_right = left + piece.shape[1] == size[1]
@@ -287,7 +295,7 @@ def _color_steps(lab: FloatImage) -> FloatImage:
 
 
 def _is_shadow(part: OutlinedPart, lab: FloatImage) -> bool:
-    """Return whether along much of its outline the same ground goes on, only lighter."""
+    """Return whether the same ground, only lighter, borders on much of its outline."""
     import cv2
 
     mask = part.mask.astype(np.uint8)
@@ -306,11 +314,11 @@ def _is_shadow(part: OutlinedPart, lab: FloatImage) -> bool:
     return float(np.mean(lighter & same_tint)) > _SHADED_OUTLINE
 
 
-def _disjoint(found: list[tuple[float, OutlinedPart]], lab: FloatImage) -> list[OutlinedPart]:
+def _keep_disjoint(found: list[tuple[float, OutlinedPart]], lab: FloatImage) -> list[OutlinedPart]:
     kept: list[OutlinedPart] = []
     for _, part in sorted(found, key=lambda item: -item[0]):
         shared = [float((part.mask & other.mask).sum()) for other in kept]
-        if (not shared or max(shared) < 0.15 * part.area) and not _is_shadow(part, lab):
+        if (not shared or max(shared) < _SHARED * part.area) and not _is_shadow(part, lab):
             kept.append(part)
         if len(kept) == _MOST_PARTS:
             break

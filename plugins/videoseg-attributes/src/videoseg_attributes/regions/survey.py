@@ -1,36 +1,103 @@
-"""Finds what could be meant in a window of a video: things that move, things that stand out."""
+"""The survey of a window: candidate objects and where they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from videoseg.errors import ConfigError
-from videoseg.types import BoolArray, Rle, VideoSource, Window
-from videoseg_attributes.regions.candidate import Candidate, Survey
-from videoseg_attributes.regions.company import by_company
-from videoseg_attributes.regions.depth import depth_order
-from videoseg_attributes.regions.following import Follower, Track
+from videoseg.types import BoolArray, Rle, Size, VideoSource, Window
+from videoseg_attributes.regions.association import associate_parts
 from videoseg_attributes.regions.frames import (
     SurveyFrame,
     choose_frames,
     cuts_of_window,
     read_survey_frames,
 )
-from videoseg_attributes.regions.linking import link_parts
-from videoseg_attributes.regions.moving_parts import Part, moving_parts
+from videoseg_attributes.regions.moving_parts import MovingPart, moving_parts, rank_seeds
+from videoseg_attributes.regions.objects import (
+    ObjectHypothesis,
+    combine_tracks,
+    depth_order,
+    disjoint_masks,
+    total_support,
+)
 from videoseg_attributes.regions.outlined_parts import outlined_parts
-from videoseg_attributes.regions.parting import part_touching
-from videoseg_attributes.regions.things import Thing, disjoint_masks, total_support, whole_things
-from videoseg_attributes.segmentation.cues import color_cue
+from videoseg_attributes.regions.split_touching import split_touching
+from videoseg_attributes.regions.tracker import MovingTrack, Tracker
+from videoseg_attributes.vision.histograms import color_cue
 
-__all__ = ["survey_window"]
+__all__ = ["Candidate", "Survey", "survey_window"]
 
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Candidate:
+    """One object that a query may refer to: where it is on each surveyed frame.
+
+    Args:
+        candidate_id: From 0, most salient first.
+        masks: One for each frame of the survey, at ``Survey.size``; None where not visible.
+        saliency: How much it stands out (motion, contrast, size, position), in [0, 1].
+        velocities: Camera-compensated velocity of its center on each surveyed frame, as
+            (x, y) in frame diagonals per second; None where not visible or not measurable.
+        motion: Motion energy: the mean camera-compensated motion inside the mask on each
+            surveyed frame, in frame diagonals per second; None where not visible. Unlike the
+            velocity it is above zero for an object that moves in place (a dancer).
+        cut_by_border: For each surveyed frame, whether the mask touches the frame's border.
+        clarity: How reliable its outline is on each surveyed frame, in [0, 1]; 0 where not
+            visible. Empty if not known.
+    """
+
+    candidate_id: int
+    masks: tuple[Rle | None, ...]
+    saliency: float
+    velocities: tuple[tuple[float, float] | None, ...]
+    motion: tuple[float | None, ...]
+    cut_by_border: tuple[bool, ...]
+    clarity: tuple[float, ...] = ()
+
+    @property
+    def visible(self) -> tuple[bool, ...]:
+        """Whether it is visible on each surveyed frame."""
+        return tuple(mask is not None for mask in self.masks)
+
+    def mask(self, position: int) -> BoolArray | None:
+        """Return the mask on the surveyed frame at this position of ``Survey.frames``."""
+        rle = self.masks[position]
+        return None if rle is None else rle.decode()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Survey:
+    """The candidates found in a window of a video.
+
+    Args:
+        window: The window surveyed.
+        frames: The surveyed frame indices, ascending.
+        size: (height, width) of the candidates' masks (smaller than the source).
+        source_size: (height, width) of the source frames.
+        candidates: Most salient first; their masks are disjoint on each frame.
+        cuts: Frame indices at which a new shot begins.
+        depth_order: Pairs (front, behind) of candidate ids of which one occludes the other.
+    """
+
+    window: Window
+    frames: tuple[int, ...]
+    size: Size
+    source_size: Size
+    candidates: tuple[Candidate, ...]
+    cuts: tuple[int, ...] = ()
+    depth_order: tuple[tuple[int, int], ...] = ()
+
+
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
 _LEAST_SUPPORT = 0.06  # of the best mover's: below, it is a ripple or a shadow
-_EXPLAINED = 0.5
-_SPLIT_SHARE = 0.2  # of a track's area: a piece this large may be a thing of its own
-_SPLIT_FRAMES = 0.4
+_EXPLAINED = 0.5  # of a part or track: more in common with others, and it is the same object
+_SPLIT_SHARE = 0.2  # of a track's area: a piece this large may be an object of its own
+_SPLIT_FRAMES = 0.4  # of the visible frames
 
 
 def survey_window(
@@ -39,19 +106,19 @@ def survey_window(
     window: Window,
     num_frames: int = 24,
     max_candidates: int = 8,
-    seed: int = 0,  # noqa: ARG001 - every survey takes one; this one draws nothing
+    seed: int = 0,  # noqa: ARG001 - a survey function takes one; this one is deterministic
 ) -> Survey:
-    """Find all plausible objects in a window and follow each through it.
+    """Find the candidate objects in a window and track each through it.
 
-    Moving things are found by their camera-free motion, others by their contrast to what is
-    around them; each is followed from the frame where it shows best. Nothing is recognised.
+    Moving objects are found by their residual motion and tracked from the frame that shows them
+    best; others by a clear outline around one color. Nothing is recognized.
 
     Args:
         video: The video.
-        window: Where to look.
-        num_frames: How many frames to look at, spread evenly.
-        max_candidates: How many things to return at most.
-        seed: Accepted for the contract's sake; nothing here is random.
+        window: The frames to survey.
+        num_frames: Number of frames to read, spread evenly over the window.
+        max_candidates: Largest number of candidates to return.
+        seed: Not used; nothing here is random.
 
     Returns:
         The survey; candidates with the highest saliency first.
@@ -67,18 +134,18 @@ def survey_window(
     shots = [int(np.searchsorted(cuts, index, side="right")) for index in indices]
     cues = [color_cue(frame.lab) for frame in frames]
     parts = moving_parts(frames, cues)
-    queue = by_company(parts, cues)
-    movers = _follow_movers(Follower(frames, cues, parts, shots), queue, max_candidates)
+    queue = rank_seeds(parts, cues)
+    movers = _track_movers(Tracker(frames, cues, parts, shots), queue, max_candidates)
     pieces = outlined_parts(frames)
-    chains = link_parts(pieces, shots, float(np.hypot(*frames[0].size)))
-    part_touching(chains, pieces, shots)
-    outlined = [chain for chain in chains if _lasts(len(chain.parts), len(frames))]
-    things = whole_things(movers, outlined, frames)[:max_candidates]
-    masks = disjoint_masks(things, frames)
+    chains = associate_parts(pieces, shots, float(np.hypot(*frames[0].size)))
+    split_touching(chains, pieces, shots)
+    outlined = [chain for chain in chains if _is_lasting(len(chain.parts), len(frames))]
+    objects = combine_tracks(movers, outlined, frames)[:max_candidates]
+    masks = disjoint_masks(objects, frames)
     rate = video.fps / float(np.hypot(*frames[0].size))
     candidates = tuple(
-        _candidate(number, thing, masks[number], frames, rate)
-        for number, thing in enumerate(things)
+        _make_candidate(number, hypothesis, masks[number], frames, rate)
+        for number, hypothesis in enumerate(objects)
     )
     return Survey(
         window,
@@ -106,35 +173,37 @@ def _check(video: VideoSource, window: Window, num_frames: int, max_candidates: 
         raise ConfigError(problems)
 
 
-def _follow_movers(follower: Follower, parts: Sequence[Part], limit: int) -> list[Track]:
-    tracks: list[Track] = []
+def _track_movers(tracker: Tracker, parts: Sequence[MovingPart], limit: int) -> list[MovingTrack]:
+    tracks: list[MovingTrack] = []
     best = 0.0
     for part in parts:
         if len(tracks) >= limit:
             break
         if part.score < _LEAST_SUPPORT * best:
             continue
-        taken = _taken(tracks, follower)
-        if _share(part.mask, taken[part.position]) > _EXPLAINED:
+        taken = _union_of_tracks(tracks, tracker)
+        if _overlap_fraction(part.mask, taken[part.position]) > _EXPLAINED:
             continue
-        for track in _one_thing_each(follower, part, taken):
-            if _is_new(track, tracks) and _lasts(track.num_visible, len(track.probability)):
+        for track in _track_pieces(tracker, part, taken):
+            if _is_new(track, tracks) and _is_lasting(track.num_visible, len(track.probability)):
                 tracks.append(track)
                 best = max(best, total_support(track))
     return tracks
 
 
-def _one_thing_each(follower: Follower, part: Part, taken: Sequence[BoolArray]) -> list[Track]:
-    """Follow a part; if it falls into pieces that stay apart, follow each piece instead."""
-    track = follower.follow(part, taken)
-    split = _clearest_split(track)
+def _track_pieces(
+    tracker: Tracker, part: MovingPart, taken: Sequence[BoolArray]
+) -> list[MovingTrack]:
+    """Track a part; if it falls into pieces that stay apart, track each piece instead."""
+    track = tracker.track(part, taken)
+    split = _find_split(track)
     if split is None:
         return [track]
     position, pieces = split
-    result: list[Track] = []
+    result: list[MovingTrack] = []
     blocked = [mask.copy() for mask in taken]
     for piece in pieces:
-        own = follower.follow(Part(position, piece, part.score), blocked)
+        own = tracker.track(MovingPart(position, piece, part.score), blocked)
         result.append(own)
         for index in range(len(blocked)):
             mask = own.mask(index)
@@ -143,13 +212,13 @@ def _one_thing_each(follower: Follower, part: Part, taken: Sequence[BoolArray]) 
     return result
 
 
-def _clearest_split(track: Track) -> tuple[int, list[BoolArray]] | None:
+def _find_split(track: MovingTrack) -> tuple[int, list[BoolArray]] | None:
     found: list[tuple[float, int, list[BoolArray]]] = []
     for position in range(len(track.probability)):
         mask = track.mask(position)
         if mask is None:
             continue
-        pieces = _pieces(mask)
+        pieces = _split_pieces(mask)
         if len(pieces) > 1:
             smaller = float(pieces[1].sum()) / float(pieces[0].sum())
             found.append((smaller, position, pieces))
@@ -159,10 +228,10 @@ def _clearest_split(track: Track) -> tuple[int, list[BoolArray]] | None:
     return position, pieces
 
 
-def _pieces(mask: BoolArray) -> list[BoolArray]:
+def _split_pieces(mask: BoolArray) -> list[BoolArray]:
     import cv2
 
-    # Closing first: a thin thing in front does not make two things of the one behind.
+    # Dilated first: a thin object in front does not split the object behind it.
     near = cv2.dilate(mask.astype(np.uint8), np.ones((7, 7), np.uint8))
     num, labels = cv2.connectedComponents(near)
     pieces = [mask & (labels == label) for label in range(1, num)]
@@ -170,8 +239,8 @@ def _pieces(mask: BoolArray) -> list[BoolArray]:
     return sorted(pieces, key=lambda piece: -int(piece.sum()))
 
 
-def _taken(tracks: Sequence[Track], follower: Follower) -> list[BoolArray]:
-    taken = [np.zeros(frame.size, dtype=bool) for frame in follower.frames]
+def _union_of_tracks(tracks: Sequence[MovingTrack], tracker: Tracker) -> list[BoolArray]:
+    taken = [np.zeros(frame.size, dtype=bool) for frame in tracker.frames]
     for track in tracks:
         for position, mask in enumerate(taken):
             own = track.mask(position)
@@ -180,14 +249,14 @@ def _taken(tracks: Sequence[Track], follower: Follower) -> list[BoolArray]:
     return taken
 
 
-def _share(mask: BoolArray, of: BoolArray) -> float:
+def _overlap_fraction(mask: BoolArray, of: BoolArray) -> float:
     return float((mask & of).sum()) / max(1.0, float(mask.sum()))
 
 
-def _is_new(track: Track, others: Sequence[Track]) -> bool:
+def _is_new(track: MovingTrack, others: Sequence[MovingTrack]) -> bool:
     for other in others:
         shared = [
-            _share(mine, theirs)
+            _overlap_fraction(mine, theirs)
             for position in range(len(track.probability))
             if (mine := track.mask(position)) is not None
             and (theirs := other.mask(position)) is not None
@@ -197,13 +266,13 @@ def _is_new(track: Track, others: Sequence[Track]) -> bool:
     return track.num_visible > 0
 
 
-def _lasts(num_visible: int, num_frames: int) -> bool:
+def _is_lasting(num_visible: int, num_frames: int) -> bool:
     return num_visible >= min(3, num_frames)
 
 
-def _candidate(
+def _make_candidate(
     number: int,
-    thing: Thing,
+    hypothesis: ObjectHypothesis,
     masks: Sequence[BoolArray | None],
     frames: Sequence[SurveyFrame],
     rate: float,
@@ -224,9 +293,11 @@ def _candidate(
     return Candidate(
         number,
         tuple(None if mask is None else Rle.encode(mask) for mask in masks),
-        thing.saliency,
+        hypothesis.saliency,
         tuple(velocities),
         tuple(motion),
         tuple(cut),
-        tuple(0.0 if mask is None else c for mask, c in zip(masks, thing.clarity, strict=True)),
+        tuple(
+            0.0 if mask is None else c for mask, c in zip(masks, hypothesis.clarity, strict=True)
+        ),
     )

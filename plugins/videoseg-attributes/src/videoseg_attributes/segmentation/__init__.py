@@ -1,1 +1,1 @@
-"""Segmentation of the embedded default."""
+"""The segmenter ``cut`` and the graph cut behind it."""

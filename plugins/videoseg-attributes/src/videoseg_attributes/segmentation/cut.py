@@ -1,4 +1,4 @@
-"""The embedded segmenter: boxes and points to masks by color, motion and a minimum cut."""
+"""The segmenter ``cut``: boxes and points to masks by color, motion and a minimum cut."""
 
 from __future__ import annotations
 
@@ -7,26 +7,40 @@ from collections.abc import Sequence
 import numpy as np
 
 from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError
+from videoseg.masks import bounding_box
 from videoseg.types import BoolArray, Box, Frame, ObjectMask, Point, Prompt, Size, VideoSource
-from videoseg_attributes.segmentation.motion_evidence import MotionEvidence, motion_around
-from videoseg_attributes.segmentation.point_extent import cut_around_points
 from videoseg_attributes.segmentation.region_cut import RegionCut, RegionHint, cut_region
+from videoseg_attributes.vision.motion import MotionEvidence, motion_around
+from videoseg_attributes.vision.optical_flow import FloatImage
 
-__all__ = ["CutSegmenter"]
+__all__ = ["CutSegmenter", "cut_around_points", "find_moving_part", "measure_contrast"]
 
+# Set by hand while looking at DAVIS clips and drawn ones; not measured separately.
 _CLEARLY_ANOTHERS = 0.5  # nats by which another object must explain a pixel better
-_KEPT_SHARE = 0.1
+_KEPT_SHARE = 0.1  # of an object's pixels: if less remains, objects may overlap
+_REACHES = (0.05, 0.09, 0.15, 0.24)  # tried half sizes, in frame diagonals
+_STILL = 0.6  # source pixels a frame; slower is not taken as motion
+_WHOLE_MOTION = 0.85  # of the frame: if more moves, motion does not show the object
+_NEAR_TIE = 0.95  # of the best contrast: then the larger extent is taken
+_MOTION_BLUR = 1.5  # pixels of the motion's grid
+_OF_MOTION_HERE = 0.35  # of the motion under the points: what moves as much belongs to it
+_LEAST_MOVING = 0.0005  # of the frame
+_BOX_MARGIN = 0.05  # of the longer side
+_PART_OUTSIDE, _PART_INSIDE = 0.05, 0.9  # probability outside a moving part; added inside
+_CONTRAST_PAD, _CONTRAST_BAND = 0.2, 0.25  # of the box's side; of the root of the area
+_POINT_OUTSIDE, _POINT_INSIDE = 0.05, 0.85  # probability far from points; added under them
+_POINT_SPREAD = 0.55  # of the tried extent
 
 
 class CutSegmenter:
     """Segment objects from boxes and points, without weights.
 
-    Color models of object and surroundings, the motion against the frames beside it, and a
-    minimum cut along color edges. Deterministic, and it draws no random numbers.
+    Uses color models of object and surroundings, motion against the neighboring frames, and a
+    minimum cut along color edges. Deterministic.
 
     Args:
-        use_motion: Look at the frames beside the prompted one. Without it, and for still
-            objects, an object is told from its surroundings by color and place alone.
+        use_motion: Read the frames next to the prompted one. Without motion, and for still
+            objects, only color and place separate an object from its surroundings.
 
     Example:
         >>> import numpy as np
@@ -50,7 +64,7 @@ class CutSegmenter:
             video: The video; frames beside the prompted ones are read for motion.
             prompts: Boxes, points or both. A prompt that has a mask gets this mask back.
                 Masks of one frame are disjoint, except where that would leave an object
-                next to nothing (two prompts for the same thing) and for masks given.
+                next to nothing (two prompts for the same object) and for masks given.
 
         Returns:
             Masks of the source's size, never empty, with a score in [0, 1].
@@ -83,7 +97,7 @@ class CutSegmenter:
         for mask in given:
             if mask is not None:
                 taken |= mask
-        cuts = _told_apart(image, motion, [prompts[index] for index in wanted], taken)
+        cuts = _separate(image, motion, [prompts[index] for index in wanted], taken)
         answers: list[ObjectMask] = []
         remaining = iter(cuts)
         for mask in given:
@@ -91,7 +105,7 @@ class CutSegmenter:
         return answers
 
 
-def _told_apart(
+def _separate(
     image: Frame, motion: MotionEvidence, prompts: Sequence[Prompt], taken: BoolArray
 ) -> list[ObjectMask]:
     boxes: list[Box] = []
@@ -103,12 +117,12 @@ def _told_apart(
         boxes.append(box)
     if len(cuts) > 1:
         cuts = [
-            _without_the_others(image, motion, index, prompts, boxes, cuts, taken)
+            _recut_without_others(image, motion, index, prompts, boxes, cuts, taken)
             for index in range(len(cuts))
         ]
-    masks = _disjoint(cuts)
+    masks = _make_disjoint(cuts)
     return [
-        _answer(mask, cut, prompt, box)
+        _make_answer(mask, cut, prompt, box)
         for mask, cut, prompt, box in zip(masks, cuts, prompts, boxes, strict=True)
     ]
 
@@ -125,13 +139,13 @@ def _first_cut(
     blocked = taken if taken.any() else None
     if prompt.box is None:
         return cut_around_points(image, motion, prompt.points, negative, blocked)
-    box = _holding(prompt.box, prompt.points, size)
+    box = _extend_to_points(prompt.box, prompt.points, size)
     return cut_region(
         image, motion, RegionHint(box, prompt.points, negative, blocked=blocked)
     ), box
 
 
-def _without_the_others(
+def _recut_without_others(
     image: Frame,
     motion: MotionEvidence,
     index: int,
@@ -159,7 +173,7 @@ def _without_the_others(
     return again if again.mask.sum() >= _KEPT_SHARE * own.mask.sum() else own
 
 
-def _disjoint(cuts: Sequence[RegionCut]) -> list[BoolArray]:
+def _make_disjoint(cuts: Sequence[RegionCut]) -> list[BoolArray]:
     if len(cuts) < 2:
         return [cut.mask for cut in cuts]
     odds = np.stack([np.where(cut.mask, cut.log_odds, -np.inf) for cut in cuts])
@@ -171,17 +185,15 @@ def _disjoint(cuts: Sequence[RegionCut]) -> list[BoolArray]:
     return masks
 
 
-def _answer(mask: BoolArray, cut: RegionCut, prompt: Prompt, box: Box) -> ObjectMask:
+def _make_answer(mask: BoolArray, cut: RegionCut, prompt: Prompt, box: Box) -> ObjectMask:
     if not mask.any():
-        return ObjectMask(_ellipse(box, mask.shape, prompt.negative_points), 0.0)
-    ys, xs = np.nonzero(mask)
-    around = Box(int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1)
-    fit = around.iou(box) if prompt.box is not None else 0.5
+        return ObjectMask(_fill_ellipse(box, mask.shape, prompt.negative_points), 0.0)
+    fit = bounding_box(mask).iou(box) if prompt.box is not None else 0.5
     score = 0.5 * cut.certainty + 0.5 * fit
     return ObjectMask(mask, float(np.clip(score, 0.0, 1.0)))
 
 
-def _ellipse(box: Box, size: tuple[int, ...], negative: Sequence[Point]) -> BoolArray:
+def _fill_ellipse(box: Box, size: tuple[int, ...], negative: Sequence[Point]) -> BoolArray:
     x = np.arange(size[1])[None, :] + 0.5
     y = np.arange(size[0])[:, None] + 0.5
     u = (x - box.center.x) / (box.width / 2)
@@ -190,13 +202,13 @@ def _ellipse(box: Box, size: tuple[int, ...], negative: Sequence[Point]) -> Bool
     for point in negative:
         inside[int(point.y), int(point.x)] = False
     if not inside.any():
-        # The centre of a sliver at the border is rounded onto the border.
+        # The center of a sliver at the border is rounded onto the border.
         row, column = min(int(box.center.y), size[0] - 1), min(int(box.center.x), size[1] - 1)
         inside[row, column] = True
     return inside
 
 
-def _holding(box: Box, points: Sequence[Point], size: Size) -> Box:
+def _extend_to_points(box: Box, points: Sequence[Point], size: Size) -> Box:
     x1, y1, x2, y2 = box.as_tuple()
     for point in points:
         x1, y1 = min(x1, np.floor(point.x)), min(y1, np.floor(point.y))
@@ -232,3 +244,140 @@ def _check(prompt: Prompt, size: Size) -> None:
             )
     if problems:
         raise ConfigError(problems)
+
+
+def cut_around_points(
+    image: Frame,
+    motion: MotionEvidence,
+    positive: tuple[Point, ...],
+    negative: tuple[Point, ...],
+    blocked: BoolArray | None,
+) -> tuple[RegionCut, Box]:
+    """Cut the object that holds some points, and return the box it was searched in.
+
+    The moving part under the points is taken if there is one; otherwise several extents are
+    tried and the cut that stands out most from what is around it is kept.
+    """
+    size = (image.shape[0], image.shape[1])
+    hints = []
+    moving = find_moving_part(motion, positive, size)
+    if moving is not None:
+        prior, box = moving
+        hints.append(RegionHint(box, positive, negative, prior, blocked=blocked))
+    else:
+        hints = [_hint_of_reach(size, reach, positive, negative, blocked) for reach in _REACHES]
+    best: tuple[float, RegionCut, Box] | None = None
+    for hint in hints:
+        cut = cut_region(image, motion, hint)
+        score = measure_contrast(image, cut.mask, hint.box)
+        # Near ties go to the larger extent, since parts of an object stand out, too.
+        if best is None or score > _NEAR_TIE * best[0]:
+            best = (max(score, 1e-6), cut, hint.box)
+    if best is None:
+        raise AssertionError("at least one extent is tried")
+    return best[1], best[2]
+
+
+def find_moving_part(
+    motion: MotionEvidence, points: tuple[Point, ...], size: Size
+) -> tuple[FloatImage, Box] | None:
+    """Return the moving part of the frame under some points: probability and box.
+
+    Returns:
+        Probability on the motion's own grid, (h, w), and the part's box widened a little, in
+        source pixels; None if the points do not move or nearly everything does.
+    """
+    import cv2
+
+    if not motion.residuals:
+        return None
+    strength = motion.strength()
+    height, width = strength.shape
+    to_source = np.hypot(size[0], size[1]) / np.hypot(height, width)
+    strength = np.asarray(cv2.GaussianBlur(strength, (0, 0), _MOTION_BLUR) * to_source, np.float32)
+    rows = [min(height - 1, int(point.y * height / size[0])) for point in points]
+    columns = [min(width - 1, int(point.x * width / size[1])) for point in points]
+    here = float(np.median(strength[rows, columns]))
+    if here < _STILL or here < 3 * float(np.median(strength)):
+        return None
+    part = (strength > max(_STILL, _OF_MOTION_HERE * here)).astype(np.uint8)
+    _, parts = cv2.connectedComponents(part)
+    wanted = [label for label in np.unique(parts[rows, columns]) if label]
+    chosen = np.isin(parts, wanted)
+    share = float(chosen.mean())
+    if not _LEAST_MOVING <= share <= _WHOLE_MOTION:
+        return None
+    ys, xs = np.nonzero(chosen)
+    factor_x, factor_y = size[1] / width, size[0] / height
+    x1, x2 = xs.min() * factor_x, (xs.max() + 1) * factor_x
+    y1, y2 = ys.min() * factor_y, (ys.max() + 1) * factor_y
+    margin = _BOX_MARGIN * max(x2 - x1, y2 - y1)
+    box = Box(x1 - margin, y1 - margin, x2 + margin, y2 + margin).clipped(size)
+    if box is None:
+        return None
+    soft = cv2.GaussianBlur(chosen.astype(np.float32), (0, 0), 2.0)
+    return np.asarray(_PART_OUTSIDE + _PART_INSIDE * soft, dtype=np.float32), box
+
+
+def measure_contrast(image: Frame, mask: BoolArray, box: Box) -> float:
+    """Return how unlike its surroundings a mask is, in [0, 1].
+
+    The distance of the colors inside to those in a band around the mask, lowered by the
+    share of the border that merely follows the box.
+    """
+    import cv2
+
+    pad = max(8, int(_CONTRAST_PAD * max(box.width, box.height)))
+    top, left = max(0, int(box.y1) - pad), max(0, int(box.x1) - pad)
+    patch = (slice(top, int(np.ceil(box.y2)) + pad), slice(left, int(np.ceil(box.x2)) + pad))
+    inside = mask[patch]
+    if not inside.any():
+        return 0.0
+    radius = max(2, int(_CONTRAST_BAND * np.sqrt(inside.sum())))
+    kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
+    around = (cv2.dilate(inside.astype(np.uint8), kernel) > 0) & ~inside
+    if not around.any():
+        return 0.0
+    bins = (image[patch] >> 5).astype(np.intp)
+    index = bins[..., 0] * 64 + bins[..., 1] * 8 + bins[..., 2]
+    first, second = (
+        np.bincount(index[region], minlength=512) / region.sum() for region in (inside, around)
+    )
+    distance = float(np.sqrt(max(0.0, 1.0 - float(np.sum(np.sqrt(first * second))))))
+    border = inside & (cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    ys, xs = np.nonzero(border)
+    on_box = (
+        (xs + left <= box.x1 + 1)
+        | (xs + left >= box.x2 - 2)
+        | (ys + top <= box.y1 + 1)
+        | (ys + top >= box.y2 - 2)
+    )
+    return distance * (1.0 - float(on_box.mean()) if len(xs) else 1.0) ** 2
+
+
+def _hint_of_reach(
+    size: Size,
+    reach: float,
+    positive: tuple[Point, ...],
+    negative: tuple[Point, ...],
+    blocked: BoolArray | None,
+) -> RegionHint:
+    radius = max(2.0, reach * float(np.hypot(*size)))
+    xs, ys = [point.x for point in positive], [point.y for point in positive]
+    wanted = Box(min(xs) - radius, min(ys) - radius, max(xs) + radius, max(ys) + radius)
+    box = wanted.clipped(size) or Box(0, 0, size[1], size[0])
+    return RegionHint(
+        box, positive, negative, _points_prior(size, positive, radius), blocked=blocked
+    )
+
+
+def _points_prior(size: Size, points: tuple[Point, ...], radius: float) -> FloatImage:
+    grid = (max(1, min(size[0], 120)), max(1, min(size[1], 160)))
+    x = (np.arange(grid[1]) + 0.5)[None, :] * size[1] / grid[1]
+    y = (np.arange(grid[0]) + 0.5)[:, None] * size[0] / grid[0]
+    nearest = np.min([np.hypot(x - p.x, y - p.y) for p in points], axis=0)
+    near: FloatImage = (
+        _POINT_OUTSIDE
+        + _POINT_INSIDE * np.exp(-0.5 * np.square(nearest / (_POINT_SPREAD * radius)))
+    ).astype(np.float32)
+    return near

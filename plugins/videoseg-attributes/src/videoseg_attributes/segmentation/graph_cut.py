@@ -17,7 +17,9 @@ CERTAIN = 8.0
 # Log odds travel as one 8-bit channel of the picture handed to the solver. The span is kept
 # small against the color channels so that borders follow colors more than the evidence.
 _EVIDENCE_SPAN = 32.0
-_SOLVER_SMOOTHNESS = 50.0  # OpenCV's fixed weight of an edge between equal neighbours
+_SOLVER_SMOOTHNESS = 50.0  # OpenCV's fixed weight of an edge between equal neighbors
+_MIDDLE = 128.0  # of an 8-bit channel
+_UNUSED_VARIANCE = 1e8  # of the color channels: they must not count in the models
 
 
 def graph_cut(
@@ -34,7 +36,7 @@ def graph_cut(
         log_odds: Evidence for foreground over background, shape (H, W), in nats; clipped to
             +-``CERTAIN``, where a pixel's side is fixed.
         edges: Two channels whose differences mark borders, shape (H, W, 2), uint8.
-        smoothness: Cost in nats of a border between two equal neighbours, at least 1. Where
+        smoothness: Cost in nats of a border between two equal neighbors, at least 1. Where
             the evidence itself changes a border costs less, as it does along color edges.
 
     Returns:
@@ -89,6 +91,6 @@ def _model(mean: float, variance: float) -> npt.NDArray[np.float64]:
     # Layout of OpenCV's 5-component mixtures: weights, means (x 3), covariances (x 9).
     model = np.zeros(65)
     model[0] = 1.0
-    model[5:20] = np.tile([128.0, 128.0, mean], 5)
-    model[20:65] = np.tile(np.diag([1e8, 1e8, variance]).ravel(), 5)
+    model[5:20] = np.tile([_MIDDLE, _MIDDLE, mean], 5)
+    model[20:65] = np.tile(np.diag([_UNUSED_VARIANCE, _UNUSED_VARIANCE, variance]).ravel(), 5)
     return model.reshape(1, 65)

@@ -1,4 +1,4 @@
-"""One object cut out of one frame, given roughly where it is."""
+"""Cuts one object out of one frame, given its rough place."""
 
 from __future__ import annotations
 
@@ -6,35 +6,49 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from videoseg.masks import remove_specks
 from videoseg.types import BoolArray, Box, Frame, Point
-from videoseg_attributes.segmentation.cues import HistogramCue, color_cue, motion_cue, to_lab
 from videoseg_attributes.segmentation.graph_cut import CERTAIN, edge_image, graph_cut
-from videoseg_attributes.segmentation.motion_evidence import MotionEvidence
+from videoseg_attributes.vision.histograms import HistogramCue, color_cue, motion_cue, to_lab
+from videoseg_attributes.vision.motion import MotionEvidence
 from videoseg_attributes.vision.optical_flow import FloatImage, resize_image
 
 __all__ = ["RegionCut", "RegionHint", "cut_region"]
 
-_CROP_SIDE = 320  # the box's longer side is worked on at no more than this
+# Set by hand while looking at DAVIS clips and drawn ones; not measured separately.
+_CROP_SIDE = 320  # working pixels of the box's longer side, at most
 _MARGIN = 0.35  # surroundings looked at, as a share of the box's longer side
-_COLOR_WEIGHT = 1.5
-_MOTION_WEIGHT = 0.3
+_COLOR_WEIGHT = 1.5  # of the colors, in log odds
+_MOTION_WEIGHT = 0.3  # of the motion, in log odds
 _SEED_STRENGTH = 3.0  # log odds a clearly moving pixel starts with
 _SEED_KEPT = 0.6  # share of them that stays once colors have been learned
-_PLACE_KEPT = 1.0
-_SMOOTHNESS = 8.0
-_LEARNING_ROUNDS = 6
-_CUT_ROUNDS = 3
+_PLACE_KEPT = 1.0  # factor of ``_PLACE_WEIGHT``
+_SMOOTHNESS = 8.0  # nats; see ``graph_cut``
+_LEARNING_ROUNDS = 6  # before the first cut
+_CUT_ROUNDS = 3  # cuts, with colors learned again between them
 _POINT_WEIGHT = 10.0  # a pixel under a point counts as so many others
-_POINT_ODDS = 3.0
+_POINT_ODDS = 3.0  # log odds at a positive point; twice as much against at a negative one
 _POINT_COLOR = 20.0  # Lab distance at which a pixel is unlike the one under a point
 _POINT_REACH = 0.35  # of the box's longer side
 _MOVING_SHARE = 0.1  # of a box: below this the object counts as still
-_NOISE = 0.3  # pixels a frame
+_SMALLEST_PIECE = 0.05  # of the largest piece's area: smaller ones are dropped
+_NOISE = 0.3  # source pixels a frame
+_HALF_PIXEL = 0.45  # a little less than half a working pixel
+_PLACE_WEIGHT = 0.25  # of the place's log odds once colors have been learned
+_STRONG_FLOOR = 0.15  # pixels a frame, added to the strongest motion in the box
+_OTSU_WEIGHT, _OTSU_OVER = 0.8, 0.25  # of Otsu's threshold; relative motion from -1 to 1
+_NOISE_OF_MEDIAN = 1.5  # noise over the median motion outside the box
+_MASK_BLUR, _SURE_INSIDE, _SURE_OUTSIDE = 1.5, 0.7, 0.3  # pixels; of a blurred mask
+_UNCERTAIN = 0.94  # of CERTAIN: evidence alone fixes no pixel
+_LEAST_MARGIN = 12.0  # source pixels
+_PLACE_PEAK, _PLACE_FALL = 1.2, 1.3  # log odds in the middle of a box, and their fall outwards
+_DISC_LEAST, _DISC = 1.5, 0.015  # working pixels; of the crop's longer side
+_PRIOR_LIMITS = (0.02, 0.98)  # limits of a probability before its logarithm is taken
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RegionHint:
-    """Where an object is, roughly.
+    """The rough place of an object.
 
     Args:
         box: Nothing outside belongs to the object; inside the frame.
@@ -43,7 +57,7 @@ class RegionHint:
         prior: Probability of the object, shape (h, w) over the whole frame on any grid; None
             for the middle of the box.
         prior_weight: How far the prior still counts once colors have been learned.
-        blocked: Pixels that surely belong to something else, shape (H, W).
+        blocked: Pixels that belong to something else, shape (H, W).
     """
 
     box: Box
@@ -107,7 +121,7 @@ def cut_region(image: Frame, motion: MotionEvidence, hint: RegionHint) -> Region
 
     Args:
         image: The frame, shape (H, W, 3), RGB uint8.
-        motion: Camera-free motion of this frame; may know nothing.
+        motion: Camera-free motion of this frame; may be empty.
         hint: Where the object is.
 
     Returns:
@@ -120,9 +134,9 @@ def cut_region(image: Frame, motion: MotionEvidence, hint: RegionHint) -> Region
     evidence = _gather(lab, motion, hint, crop, (height, width))
     positive, negative = (_discs(points, crop) for points in (hint.positive, hint.negative))
     if hint.negative:
-        told = _told_by_points(lab, hint, crop)
-        evidence.start = evidence.start + told
-        evidence.fixed = evidence.fixed + told
+        from_points = _point_evidence(lab, hint, crop)
+        evidence.start = evidence.start + from_points
+        evidence.fixed = evidence.fixed + from_points
     blocked = negative
     if hint.blocked is not None:
         blocked = blocked | (crop.of(hint.blocked.astype(np.float32)) > 0.5)
@@ -141,10 +155,10 @@ def cut_region(image: Frame, motion: MotionEvidence, hint: RegionHint) -> Region
     for _ in range(_CUT_ROUNDS - 1):
         odds = _relearn(evidence, mask, possible, surroundings)
         mask = _cut(odds, edges, possible, positive)
-    mask = _without_crumbs(mask, positive)
+    mask = remove_specks(mask, _SMALLEST_PIECE, keep=positive)
     odds = np.where(possible, odds, -CERTAIN).astype(np.float32)
     certainty = float(_sigmoid(odds)[mask].mean()) if mask.any() else 0.0
-    return _at_source(mask, odds, certainty, crop, (height, width))
+    return _to_source(mask, odds, certainty, crop, (height, width))
 
 
 def _gather(
@@ -157,10 +171,14 @@ def _gather(
     x = np.arange(width, dtype=np.float32)[None, :] + np.float32(0.5)
     y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5)
     # A box thinner than a working pixel still holds the pixel it falls into.
-    inside = (x > min(x1, np.floor(x1) + 0.45)) & (x < max(x2, np.ceil(x2) - 0.45))
-    inside = inside & (y > min(y1, np.floor(y1) + 0.45)) & (y < max(y2, np.ceil(y2) - 0.45))
+    inside = (x > min(x1, np.floor(x1) + _HALF_PIXEL)) & (x < max(x2, np.ceil(x2) - _HALF_PIXEL))
+    inside = (
+        inside
+        & (y > min(y1, np.floor(y1) + _HALF_PIXEL))
+        & (y < max(y2, np.ceil(y2) - _HALF_PIXEL))
+    )
     place = _middle(x, y, (x1, y1, x2, y2))
-    kept_place = np.float32(0.25 * _PLACE_KEPT) * place
+    kept_place = np.float32(_PLACE_WEIGHT * _PLACE_KEPT) * place
     if hint.prior is not None:
         prior = _full_frame_crop(hint.prior, crop, size)
         prior_odds = _logit(prior)
@@ -179,18 +197,18 @@ def _gather(
     return evidence
 
 
-def _told_by_points(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImage:
-    """Return evidence against what looks like, and lies near, a negative point.
+def _point_evidence(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImage:
+    """Return evidence against pixels that are near a negative point and look like it.
 
-    The surroundings' colors alone would not do: what a negative point marks is often the one
-    thing in the box that looks unlike them.
+    The colors of the surroundings are not enough: a negative point often marks the one object
+    in the box that looks unlike them.
     """
     height, width = crop.size
     scale = height / (crop.bottom - crop.top)
     reach = _POINT_REACH * scale * max(hint.box.width, hint.box.height)
     x = np.arange(width, dtype=np.float32)[None, :] + np.float32(0.5)
     y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5)
-    told = np.zeros(crop.size, dtype=np.float32)
+    from_points = np.zeros(crop.size, dtype=np.float32)
     for points, weight in ((hint.negative, -2 * _POINT_ODDS), (hint.positive, _POINT_ODDS)):
         nearest = np.zeros(crop.size, dtype=np.float32)
         for point in points:
@@ -201,8 +219,8 @@ def _told_by_points(lab: FloatImage, hint: RegionHint, crop: _Crop) -> FloatImag
             at_y, at_x = np.argwhere(disc).mean(axis=0)
             place = (np.square(x - at_x) + np.square(y - at_y)) / max(reach, 1.0) ** 2
             nearest = np.maximum(nearest, np.exp(-0.5 * (color + place)))
-        told += np.float32(weight) * nearest
-    return told
+        from_points += np.float32(weight) * nearest
+    return from_points
 
 
 def _add_motion(evidence: _Evidence, fields: list[FloatImage], *, seeded: bool) -> None:
@@ -217,16 +235,20 @@ def _add_motion(evidence: _Evidence, fields: list[FloatImage], *, seeded: bool) 
         return
     separation = float(np.clip((strong - quiet) / (strong + _NOISE), 0, 1))
     if seeded:
-        relative = np.clip(lengths / (strong + 0.15), 0, 1)
+        relative = np.clip(lengths / (strong + _STRONG_FLOOR), 0, 1)
         levels = np.round(relative[inside] * 255).astype(np.uint8).reshape(-1, 1)
         otsu, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_OTSU)
-        moving = np.clip((relative - otsu / 255 * 0.8) / 0.25, -1, 1).astype(np.float32)
+        moving = np.clip((relative - otsu / 255 * _OTSU_WEIGHT) / _OTSU_OVER, -1, 1).astype(
+            np.float32
+        )
         seed = np.float32(_SEED_STRENGTH * separation) * moving
         evidence.start = evidence.start + seed
         evidence.fixed = evidence.fixed + np.float32(_SEED_KEPT) * seed
     for residual in fields:
         outside = np.hypot(residual[..., 0], residual[..., 1])[~inside]
-        noise = max(_NOISE, 1.5 * float(np.median(outside)) if outside.size else _NOISE)
+        noise = max(
+            _NOISE, _NOISE_OF_MEDIAN * float(np.median(outside)) if outside.size else _NOISE
+        )
         evidence.cues.append((_MOTION_WEIGHT / len(fields), motion_cue(residual, noise)))
 
 
@@ -235,15 +257,15 @@ def _relearn(
 ) -> FloatImage:
     import cv2
 
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.5)
-    foreground = (soft > 0.7).astype(np.float32)
-    background = surroundings + ((soft < 0.3) & possible)
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _MASK_BLUR)
+    foreground = (soft > _SURE_INSIDE).astype(np.float32)
+    background = surroundings + ((soft < _SURE_OUTSIDE) & possible)
     odds: FloatImage = evidence.log_odds(foreground, background) + (2 * soft - 1)
     return odds
 
 
 def _cut(odds: FloatImage, edges: Frame, possible: BoolArray, positive: BoolArray) -> BoolArray:
-    limited = np.clip(odds, -CERTAIN * 0.94, CERTAIN * 0.94)
+    limited = np.clip(odds, -CERTAIN * _UNCERTAIN, CERTAIN * _UNCERTAIN)
     limited[~possible] = -CERTAIN
     limited[positive] = CERTAIN
     return graph_cut(limited, edges, smoothness=_SMOOTHNESS)
@@ -251,7 +273,7 @@ def _cut(odds: FloatImage, edges: Frame, possible: BoolArray, positive: BoolArra
 
 def _crop_around(box: Box, size: tuple[int, int]) -> _Crop:
     longest = max(box.width, box.height)
-    margin = max(12.0, _MARGIN * longest)
+    margin = max(_LEAST_MARGIN, _MARGIN * longest)
     left, top = max(0, int(box.x1 - margin)), max(0, int(box.y1 - margin))
     right = min(size[1], int(np.ceil(box.x2 + margin)))
     bottom = min(size[0], int(np.ceil(box.y2 + margin)))
@@ -263,7 +285,7 @@ def _crop_around(box: Box, size: tuple[int, int]) -> _Crop:
 def _full_frame_crop(field: FloatImage, crop: _Crop, size: tuple[int, int]) -> FloatImage:
     import cv2
 
-    # One affine map takes the field's own grid to the working grid, pixel centres aligned.
+    # One affine map takes the field's own grid to the working grid, pixel centers aligned.
     height, width = crop.size
     to_source_x = (crop.right - crop.left) / width
     to_source_y = (crop.bottom - crop.top) / height
@@ -277,7 +299,7 @@ def _full_frame_crop(field: FloatImage, crop: _Crop, size: tuple[int, int]) -> F
 
 
 def _source_pixels(field: FloatImage, size: tuple[int, int]) -> FloatImage:
-    # Motion is judged in pixels of the source: noise does not grow with the crop's zoom.
+    # Motion is compared in pixels of the source: noise does not grow with the crop's zoom.
     return np.array([size[1] / field.shape[1], size[0] / field.shape[0]], dtype=np.float32)
 
 
@@ -285,14 +307,16 @@ def _middle(x: FloatImage, y: FloatImage, box: tuple[float, float, float, float]
     x1, y1, x2, y2 = box
     u = (x - (x1 + x2) / 2) / max((x2 - x1) / 2, 0.5)
     v = (y - (y1 + y2) / 2) / max((y2 - y1) / 2, 0.5)
-    place: FloatImage = np.clip(1.2 * (1 - 1.3 * (u * u + v * v)), -2, 2).astype(np.float32)
+    place: FloatImage = np.clip(_PLACE_PEAK * (1 - _PLACE_FALL * (u * u + v * v)), -2, 2).astype(
+        np.float32
+    )
     return place
 
 
 def _discs(points: tuple[Point, ...], crop: _Crop) -> BoolArray:
     height, width = crop.size
     near = np.zeros(crop.size, dtype=bool)
-    radius = max(1.5, 0.015 * max(crop.size))
+    radius = max(_DISC_LEAST, _DISC * max(crop.size))
     x = np.arange(width)[None, :] + 0.5
     y = np.arange(height)[:, None] + 0.5
     for point in points:
@@ -303,20 +327,7 @@ def _discs(points: tuple[Point, ...], crop: _Crop) -> BoolArray:
     return near
 
 
-def _without_crumbs(mask: BoolArray, positive: BoolArray) -> BoolArray:
-    import cv2
-
-    num, parts, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    if num <= 2:
-        return mask
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    kept = areas >= 0.05 * areas.max()
-    kept[np.unique(parts[positive & mask]) - 1] = True
-    whole: BoolArray = np.concatenate([[False], kept])[parts]
-    return whole
-
-
-def _at_source(
+def _to_source(
     mask: BoolArray, odds: FloatImage, certainty: float, crop: _Crop, size: tuple[int, int]
 ) -> RegionCut:
     patch = (crop.bottom - crop.top, crop.right - crop.left)
@@ -333,6 +344,6 @@ def _sigmoid(odds: FloatImage) -> FloatImage:
 
 
 def _logit(probability: FloatImage) -> FloatImage:
-    safe = np.clip(probability, 0.02, 0.98)
+    safe = np.clip(probability, _PRIOR_LIMITS[0], _PRIOR_LIMITS[1])
     odds: FloatImage = np.log(safe / (1 - safe)).astype(np.float32)
     return odds

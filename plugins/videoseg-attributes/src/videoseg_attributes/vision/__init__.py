@@ -1,1 +1,1 @@
-"""Vision of the embedded default."""
+"""Optical flow, camera motion, shot cuts, color names, histograms and edge-preserving filters."""

@@ -1,6 +1,6 @@
 """Color names: how much of an object has the color that a word means.
 
-Each name is a few soft boxes in (hue, chroma, lightness): the hue of HSV, which tells blue
+Each name is a few soft boxes in (hue, chroma, lightness): the hue of HSV, which separates blue
 from purple, and the chroma and lightness of CIE Lab, which follow the eye. The boxes overlap
 on purpose: people do not agree on where grey ends and silver begins, and light changes.
 """
@@ -22,17 +22,26 @@ __all__ = [
     "COLOR_NAMES",
     "NUM_COLOR_BINS",
     "Shade",
+    "brighten_histogram",
     "color_histogram",
     "color_membership",
     "color_share",
     "describe_colors",
-    "in_good_light",
 ]
 
 Shade: TypeAlias = Literal["light", "dark"]
 
-_LEVELS = 32  # per RGB channel: 8 grey levels a bin, finer than any color word
+_LEVELS = 32  # per RGB channel: 8 gray levels a bin, finer than any color word
 _HUE_EDGE, _CHROMA_EDGE, _LIGHTNESS_EDGE = 9.0, 6.0, 8.0  # widths of the soft edges
+# From IEC 61966-2-1 (sRGB: end of the linear part, its slope, offset and power; primaries to XYZ),
+# and CIE 15 (the white point D65; end and slope of the linear part of L*a*b*). Computed here in
+# double precision, since OpenCV's conversion rounds to single.
+_SRGB = (0.04045, 12.92, 0.055, 2.4)
+_SRGB_TO_XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
+_D65 = (0.9505, 1.0, 1.089)
+_LAB_LINEAR = (0.008856, 7.787)
+# Set by hand on the white dog in the shade of one of the seven real clips.
+_BRIGHTEST, _WHITE, _MOST_GAIN = 0.92, 0.93, 3.0  # quantile taken for white; its level; gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,7 @@ class _Region:
     lightness: tuple[float, float]
 
 
-_MOST = 200.0
+_MOST = 200.0  # Lab chroma that no color exceeds
 _COLORS: dict[str, tuple[_Region, ...]] = {
     "any": (_Region(None, (0, _MOST), (0, 100)),),
     "black": (_Region(None, (0, 14), (0, 28)), _Region(None, (0, 22), (0, 20))),
@@ -84,7 +93,7 @@ NUM_COLOR_BINS = _LEVELS**3
 """Length of a color histogram."""
 
 COLOR_NAMES: tuple[str, ...] = tuple(name for name in _COLORS if name != "any")
-"""Every name that can be judged."""
+"""Every color name that is understood."""
 
 
 def color_membership(name: str, *, shade: Shade | None = None) -> FloatArray:
@@ -127,11 +136,11 @@ def color_share(histogram: FloatArray, name: str, *, shade: Shade | None = None)
     return float(histogram @ color_membership(name, shade=shade)) / total if total else 0.0
 
 
-def in_good_light(histogram: FloatArray) -> FloatArray:
+def brighten_histogram(histogram: FloatArray) -> FloatArray:
     """Return the histogram as if the brightest part of the object were white.
 
-    White fur in the shade is dark grey in the picture. Whether it is white is not to be told
-    from its own color, but from how it stands beside the darker parts.
+    White fur in the shade is dark grey in the picture. Only the darker parts beside it
+    show that it is white.
     """
     total = float(histogram.sum())
     if not total:
@@ -140,8 +149,8 @@ def in_good_light(histogram: FloatArray) -> FloatArray:
     brightest = levels.max(axis=1)
     order = np.argsort(brightest)
     rank = np.cumsum(histogram[order]) / total
-    highest = float(brightest[order][np.searchsorted(rank, 0.92)])
-    gain = max(1.0, min(0.93 / highest, 3.0))
+    highest = float(brightest[order][np.searchsorted(rank, _BRIGHTEST)])
+    gain = max(1.0, min(_WHITE / highest, _MOST_GAIN))
     scaled = np.minimum(levels * gain * _LEVELS, _LEVELS - 1).astype(np.int64)
     index = (scaled[:, 0] * _LEVELS + scaled[:, 1]) * _LEVELS + scaled[:, 2]
     return np.bincount(index, weights=histogram, minlength=_LEVELS**3).astype(np.float64)
@@ -203,13 +212,12 @@ def _color_axes() -> tuple[FloatArray, FloatArray, FloatArray]:
         [((green - blue) / safe) % 6, (blue - red) / safe + 2],
         (red - green) / safe + 4,
     )
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    # sRGB primaries to CIE XYZ under D65, each axis divided by the white point.
-    to_xyz = np.array(
-        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-    ) / np.array([[0.9505], [1.0], [1.089]])
-    xyz = linear @ to_xyz.T
-    root = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    start, slope, offset, power = _SRGB
+    curved = ((rgb + offset) / (1 + offset)) ** power
+    linear = np.where(rgb <= start, rgb / slope, curved)
+    xyz = linear @ (np.array(_SRGB_TO_XYZ) / np.array(_D65)[:, None]).T
+    threshold, linear_part = _LAB_LINEAR
+    root = np.where(xyz > threshold, np.cbrt(xyz), linear_part * xyz + 16 / 116)
     lightness = 116 * root[:, 1] - 16
     chroma = np.hypot(500 * (root[:, 0] - root[:, 1]), 200 * (root[:, 1] - root[:, 2]))
     return hue * 60, chroma, lightness

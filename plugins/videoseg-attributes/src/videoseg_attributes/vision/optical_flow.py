@@ -1,4 +1,4 @@
-"""Dense optical flow between two frames, and carrying images along it.
+"""Dense optical flow between two frames, and warping images along it.
 
 Every flow here is a float32 array of shape (H, W, 2) holding (x, y) displacements in
 pixels of its own grid: the pixel p of the first frame is seen at p + flow[p] in the second.
@@ -35,6 +35,7 @@ FLOW_PRESETS: tuple[FlowPreset, ...] = ("ultrafast", "fast", "balanced", "medium
 
 # The search works on 8-pixel patches of a pyramid; smaller frames are padded up to this.
 _MIN_SIDE = 32
+_ERROR_OF_LENGTH = 0.1  # round-trip error allowed for each pixel of displacement
 
 
 def to_gray(frame: Frame) -> GrayFrame:
@@ -171,7 +172,7 @@ def flow_confidence(there: FloatImage, back: FloatImage) -> FloatImage:
     no texture). Long displacements are allowed a proportionally larger error.
     """
     length = np.hypot(there[..., 0], there[..., 1])
-    error = round_trip_error(there, back) / (1.0 + 0.1 * length)
+    error = round_trip_error(there, back) / (1.0 + _ERROR_OF_LENGTH * length)
     confidence: FloatImage = np.exp(-np.square(error), dtype=np.float32)
     return confidence
 

@@ -1,4 +1,4 @@
-"""Cuts: where one shot ends and another begins."""
+"""Shot cuts: where one shot ends and another begins."""
 
 from __future__ import annotations
 
@@ -18,19 +18,23 @@ from videoseg_attributes.vision.optical_flow import (
 
 __all__ = ["CutEvidence", "Thumbnail", "cut_evidence", "find_cuts", "is_cut", "thumbnail"]
 
-_SIDE = 96
+_SIDE = 96  # pixels of a thumbnail's longer side
 # Consecutive frames of one shot stay below 0.12 and 0.38 on the clips measured, frames of
 # two different scenes lie above 0.42 and 0.5. A cut inside one scene keeps its colors, so
 # it must show more clearly in the structure.
 _CUTS = ((0.28, 0.45), (0.15, 0.75))
+_LEVELS_OF_NOISE = 4.0  # gray levels added to a frame's own contrast
+_TINY = 1e-3  # gray levels
+_MEAN, _SPREAD, _MOST_GAIN = 128.0, 48.0, 2.0  # gray levels of an equalized frame; contrast gain
+_LARGEST_VALUE = 255.0  # of an 8-bit channel
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Thumbnail:
-    """What cut detection keeps of a frame.
+    """The part of a frame that cut detection needs.
 
     Args:
-        gray: Shrunk luma, the longer side about 96 pixels.
+        gray: Downscaled luma, the longer side about 96 pixels.
         histogram: Square roots of a color histogram's entries, of unit length.
     """
 
@@ -76,21 +80,23 @@ def cut_evidence(first: Thumbnail, second: Thumbnail) -> CutEvidence:
     """Compare two consecutive frames."""
     overlap = float(np.dot(first.histogram, second.histogram))
     color = float(np.sqrt(max(0.0, 1.0 - overlap)))
-    before, target = _evened(first.gray), _evened(second.gray)
+    before, target = _equalize(first.gray), _equalize(second.gray)
     flow = dense_flow(target.astype(np.uint8), before.astype(np.uint8), scale=1.0, preset="fast")
     moved = warp(before, flow)
     # Compared against the frame's own contrast; the few levels added keep noise on a flat
     # frame from counting as structure.
-    spread = float(np.mean(np.abs(target - target.mean()))) + 4.0
+    spread = float(np.mean(np.abs(target - target.mean()))) + _LEVELS_OF_NOISE
     unexplained = float(np.mean(np.abs(target - moved))) / spread
     return CutEvidence(color, min(1.0, unexplained))
 
 
-def _evened(gray: GrayFrame) -> FloatImage:
+def _equalize(gray: GrayFrame) -> FloatImage:
     """Give every frame the same brightness and contrast: fades and flashes are not cuts."""
     values = gray.astype(np.float32)
-    gain = min(2.0, 48.0 / (float(values.std()) + 1e-3))
-    evened: FloatImage = np.clip((values - values.mean()) * np.float32(gain) + 128.0, 0.0, 255.0)
+    gain = min(_MOST_GAIN, _SPREAD / (float(values.std()) + _TINY))
+    evened: FloatImage = np.clip(
+        (values - values.mean()) * np.float32(gain) + _MEAN, 0.0, _LARGEST_VALUE
+    )
     return evened
 
 

@@ -1,4 +1,4 @@
-"""From a sentence to what can be judged of it."""
+"""A small grammar of descriptions: a query becomes a plan of constraints and rankings."""
 
 from videoseg_attributes.grounding.language.parser import parse_query, spoken_span
 from videoseg_attributes.grounding.language.plan import (
@@ -6,6 +6,7 @@ from videoseg_attributes.grounding.language.plan import (
     ColorWord,
     Constraint,
     EventIs,
+    IgnoredWords,
     MotionIs,
     NounPhrase,
     Number,
@@ -15,15 +16,17 @@ from videoseg_attributes.grounding.language.plan import (
     Ranking,
     RelationIs,
     SizeIs,
-    Unjudged,
     When,
 )
+from videoseg_attributes.grounding.language.tokens import MAX_WORDS
 
 __all__ = [
+    "MAX_WORDS",
     "ColorIs",
     "ColorWord",
     "Constraint",
     "EventIs",
+    "IgnoredWords",
     "MotionIs",
     "NounPhrase",
     "Number",
@@ -33,7 +36,6 @@ __all__ = [
     "Ranking",
     "RelationIs",
     "SizeIs",
-    "Unjudged",
     "When",
     "parse_query",
     "spoken_span",

@@ -1,4 +1,4 @@
-"""A description while it is being read."""
+"""Builds one description from what the parser reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from videoseg_attributes.grounding.language.plan import (
     MotionIs,
     NounPhrase,
     Number,
-    Part,
     Phases,
     Place,
     PositionIs,
@@ -22,6 +21,7 @@ from videoseg_attributes.grounding.language.plan import (
     RankKey,
     RelationIs,
     RelationKind,
+    VideoPart,
     When,
 )
 from videoseg_attributes.vision.color import Shade
@@ -37,7 +37,7 @@ _PLURALS = frozenset(
 
 
 class PhraseBuilder:
-    """Collects what has been read of one description."""
+    """Collects the parts of one description while it is read."""
 
     def __init__(self) -> None:
         self.started = False
@@ -71,12 +71,12 @@ class PhraseBuilder:
 
     @property
     def has_noun(self) -> bool:
-        """Whether the noun is a word that names a kind of thing."""
+        """Whether the noun names a kind of object ("dog")."""
         return self._head is not None and not self._generic
 
     @property
     def stands_for_anything(self) -> bool:
-        """Whether the noun is one that any thing can be called by ("object", "one")."""
+        """Whether the noun stands for any object ("object", "one")."""
         return self._generic
 
     @property
@@ -103,7 +103,7 @@ class PhraseBuilder:
         return (
             self.in_clause
             and not self.expects_predicate
-            and following not in ("thing", "relation")
+            and following not in ("generic", "relation")
             and not self.takes_direction
         )
 
@@ -120,7 +120,7 @@ class PhraseBuilder:
         self._plural = True
 
     def set_noun(self, word: str) -> None:
-        """Note a noun of a kind of thing; the last word of several is the noun."""
+        """Set the noun; of several words the last one counts."""
         self.started = True
         self._head = word
         looks_plural = word.endswith("s") and not word.endswith(("ss", "us", "is"))
@@ -133,7 +133,7 @@ class PhraseBuilder:
         self._plural = not words.endswith(("one", "object", "shape"))
 
     def open_clause(self) -> None:
-        """A relative clause begins ("that", "which")."""
+        """Begin a relative clause ("that", "which")."""
         if not self.has_head and not self._items:
             self._generic = True
         self.started = True
@@ -143,32 +143,32 @@ class PhraseBuilder:
         self._negated = False
 
     def open_predicate(self) -> None:
-        """A form of "be" has been read."""
+        """Begin a predicate, after a form of "be"."""
         self.started = True
         self.in_clause = True
         self.noun_closed = self.noun_closed or self.has_head
         self.expects_predicate = True
 
     def close_clause(self) -> None:
-        """A comma has been read."""
+        """End a clause, at a comma."""
         self._negated = False
         self.expects_predicate = True
 
     def negate(self) -> None:
-        """The next thing said is not so."""
+        """Negate the next constraint."""
         self.started = True
         self._negated = True
 
     def forget_negation(self) -> None:
-        """What was denied could not be judged."""
+        """Drop a negation whose constraint is not understood."""
         self._negated = False
 
     def repeat_negation(self) -> None:
-        """After "or" and "nor" a denial goes on."""
+        """Repeat the last negation, after "or" and "nor"."""
         self._negated = self._last_negated
 
     def exclude(self, phrases: tuple[NounPhrase, ...]) -> None:
-        """Leave these out."""
+        """Exclude other descriptions ("except the red one")."""
         self.started = True
         self._excluded += phrases
 
@@ -184,7 +184,7 @@ class PhraseBuilder:
     # -- constraints -------------------------------------------------------------------------
 
     def add(self, constraint: Constraint) -> None:
-        """Add a constraint, denied if a negation stands before it."""
+        """Add a constraint, negated if a negation stands before it."""
         self.started = True
         self.expects_predicate = False
         if self.has_head:
@@ -201,7 +201,7 @@ class PhraseBuilder:
         if isinstance(last, EventIs) and last.event in ("starts", "stops") and last.when is None:
             self._items.pop()
             self._phases.pop()
-            part: Part = "start" if last.event == "starts" else "end"
+            part: VideoPart = "start" if last.event == "starts" else "end"
             place = replace(place, when=When(last.words, part=part))
         self.add(place)
 
@@ -319,7 +319,7 @@ class PhraseBuilder:
             and not ranking.descending
             and not last.negated
         ):
-            self._items.pop()  # "moves the slowest" asks nothing more of how it moves
+            self._items.pop()  # "moves the slowest": no further constraint on its motion
             self._phases.pop()
         self._append(ranking)
 
@@ -340,13 +340,13 @@ class PhraseBuilder:
             self._append(EventIs(when.words, happening, when=when))
 
     def next_phase(self, *, earlier: bool = False) -> None:
-        """What follows comes later ("then") or, after "after", came earlier."""
+        """Begin a later phase ("then"), or an earlier one, after "after"."""
         self._phase += -1 if earlier else 1
         self._negated = False
 
     # -- the result --------------------------------------------------------------------------
 
-    def finished(self, words: str) -> NounPhrase:
+    def finish(self, words: str) -> NounPhrase:
         """Return the description as read."""
         self._settle_ordinal()
         self._apply_leading_when()

@@ -1,30 +1,95 @@
-"""The words that can be judged, as data: phrase -> what it says.
+"""The lexicon: the words and phrases that are understood, and their meaning.
 
-Verbs stand in their base form; their other forms are derived. A phrase of several words wins
+Verbs are listed in their base form and inflected here. A phrase of several words takes precedence
 over its single words.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from videoseg_attributes.grounding.language.inflection import VerbForm, verb_forms
+__all__ = ["Entry", "Kind", "VerbForm", "lexicon", "longest_phrase", "verb_forms"]
 
-__all__ = ["Entry", "Kind", "lexicon", "longest_phrase"]
+VerbForm: TypeAlias = Literal["finite", "participle", "infinitive"]
+
+_IRREGULAR = {  # base: (past, past participle)
+    "run": ("ran", "run"), "drive": ("drove", "driven"), "swim": ("swam", "swum"),
+    "fly": ("flew", "flown"), "slide": ("slid", "slid"), "ride": ("rode", "ridden"),
+    "go": ("went", "gone"), "stand": ("stood", "stood"), "sit": ("sat", "sat"),
+    "lie": ("lay", "lain"), "sleep": ("slept", "slept"), "spin": ("spun", "spun"),
+    "grow": ("grew", "grown"), "shrink": ("shrank", "shrunk"), "rise": ("rose", "risen"),
+    "fall": ("fell", "fallen"), "sink": ("sank", "sunk"), "come": ("came", "come"),
+    "leave": ("left", "left"), "begin": ("began", "begun"), "become": ("became", "become"),
+    "get": ("got", "got"), "keep": ("kept", "kept"), "hold": ("held", "held"),
+    "hide": ("hid", "hidden"), "leap": ("leapt", "leapt"), "swing": ("swung", "swung"),
+    "shake": ("shook", "shaken"), "take": ("took", "taken"), "set": ("set", "set"),
+    "show": ("showed", "shown"), "speed": ("sped", "sped"),
+}  # fmt: skip
+_NO_DOUBLING = {"enter", "wander", "appear", "disappear", "reappear", "travel", "wait", "head",
+                "speed", "leap", "float", "sleep", "reenter", "re-enter", "turn", "return",
+                "flutter", "somersault", "exit"}  # fmt: skip
+
+
+def verb_forms(phrase: str) -> dict[str, VerbForm]:
+    """Return the forms of a verb phrase whose first word is the verb in its base form."""
+    base, _, tail = phrase.partition(" ")
+    tail = f" {tail}" if tail else ""
+    final = re.fullmatch(r".*[^aeiou][aeiou][bdgklmnprt]", base)
+    doubled = base + base[-1] if final and base not in _NO_DOUBLING else base
+    if base.endswith("ie"):
+        participle = base[:-2] + "ying"
+    elif base.endswith("e") and not base.endswith("ee"):
+        participle = base[:-1] + "ing"
+    else:
+        participle = doubled + "ing"
+    if re.fullmatch(r".*(s|x|z|ch|sh|o)", base):
+        third = base + "es"
+    elif re.fullmatch(r".*[^aeiou]y", base):
+        third = base[:-1] + "ies"
+    else:
+        third = base + "s"
+    if base in _IRREGULAR:
+        past, perfect = _IRREGULAR[base]
+    elif base.endswith("e"):
+        past = perfect = base + "d"
+    elif re.fullmatch(r".*[^aeiou]y", base):
+        past = perfect = base[:-1] + "ied"
+    else:
+        past = perfect = doubled + "ed"
+    forms: dict[str, VerbForm] = {
+        perfect + tail: "finite",
+        past + tail: "finite",
+        third + tail: "finite",
+        participle + tail: "participle",
+        base + tail: "infinitive",
+    }
+    if " and " in tail:  # "leaves and returns": both verbs are inflected
+        first, second = phrase.split(" and ", 1)
+        forms.update(
+            {
+                f"{one} and {two}": form
+                for one, form in verb_forms(first).items()
+                for two, other in verb_forms(second).items()
+                if other == form
+            }
+        )
+    return forms
+
 
 Kind: TypeAlias = Literal[
     "det", "all", "number", "ordinal", "color", "shade", "size", "superlative", "comparative",
     "place", "motion", "direction", "event", "relation", "order", "part", "not", "without",
     "except", "who", "be", "and", "or", "comma", "of", "than", "with", "in", "preposition",
-    "thing", "rest", "modal", "then", "filler", "fold", "camera", "adverb", "ranked place",
+    "generic", "rest", "modal", "then", "filler", "fold", "camera", "adverb", "ranked place",
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a phrase says: its kind, one or two values, and a verb's form."""
+    """The meaning of a phrase: its kind, one or two values, and a verb's form."""
 
     kind: Kind
     value: str = ""
@@ -357,10 +422,10 @@ _WORDS: dict[Kind, dict[str, str]] = {
                "but, however, still in, while moving, yet, s, simply, clearly, same time, own, "
                "most prominent, steadily, smoothly, straight, kind, sort, type, relatively"},
 }  # fmt: skip
-_THINGS_SINGULAR = (
+_GENERIC_SINGULAR = (
     "object, thing, one, item, something, anything, what, shape, entity, target, figure"
 )
-_THINGS_PLURAL = "objects, things, ones, items, shapes, entities, targets, figures"
+_GENERIC_PLURAL = "objects, things, ones, items, shapes, entities, targets, figures"
 
 
 def _corners() -> dict[str, Entry]:
@@ -379,7 +444,7 @@ def _corners() -> dict[str, Entry]:
 
 @lru_cache(maxsize=1)
 def lexicon() -> dict[str, Entry]:
-    """Return every phrase that is known, with what it says."""
+    """Return every known phrase with its meaning."""
     entries: dict[str, Entry] = {}
     for table in (
         _table("direction", _DIRECTIONS),
@@ -408,10 +473,10 @@ def lexicon() -> dict[str, Entry]:
                         )
     entries.update(_table("superlative", _SUPERLATIVES))
     entries.update(_table("comparative", _COMPARATIVES))
-    for word in _THINGS_SINGULAR.split(", "):
-        entries[word] = Entry("thing", "singular")
-    for word in _THINGS_PLURAL.split(", "):
-        entries[word] = Entry("thing", "plural")
+    for word in _GENERIC_SINGULAR.split(", "):
+        entries[word] = Entry("generic", "singular")
+    for word in _GENERIC_PLURAL.split(", "):
+        entries[word] = Entry("generic", "plural")
     for phrase in list(entries):
         if "center" in phrase:
             entries[phrase.replace("center", "centre")] = entries[phrase]

@@ -1,4 +1,4 @@
-"""A small grammar of descriptions: sentence -> query plan."""
+"""The parser: from the tokens of a query to its plan."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from videoseg_attributes.grounding.language.plan import (
     MotionIs,
     NounPhrase,
     Number,
-    Part,
     Place,
     PositionIs,
     QueryPlan,
@@ -27,20 +26,21 @@ from videoseg_attributes.grounding.language.plan import (
     RelationIs,
     RelationKind,
     SizeIs,
+    VideoPart,
     When,
 )
+from videoseg_attributes.grounding.language.reader import WordReader
 from videoseg_attributes.grounding.language.tokens import Token, tokenize
-from videoseg_attributes.grounding.language.words import WordReader
 
 __all__ = ["parse_query", "spoken_span"]
 
 _Context: TypeAlias = Literal["top", "within", "reference", "clause"]
 
 _MAX_DEPTH = 5
-_NOUN = "what a thing is cannot be recognised without a model"
-_MODAL = "speaks of what could be, not of what is seen"
+_NOUN = "nouns are not recognized without a model"
+_MODAL = "describes what could be, not what is visible"
 _OTHER = "not a color, size, place, motion, time or number"
-_THING = "describes something else that cannot be recognised without a model"
+_OTHER_OBJECT = "refers to something that is not recognized without a model"
 _WEARABLE = frozenset(
     {
         *("dress", "shirt", "tshirt", "t-shirt", "jacket", "coat", "suit", "uniform", "hat"),
@@ -52,23 +52,23 @@ _WEARABLE = frozenset(
 )
 _TOWARDS: dict[str, Direction] = {"left": "left", "right": "right", "top": "up", "bottom": "down"}
 _PHRASE_START = frozenset({"det", "number", "all", "color", "shade", "size", "superlative",
-                           "ordinal", "thing", "rest", None})  # fmt: skip
+                           "ordinal", "generic", "rest", None})  # fmt: skip
 
 
 def parse_query(text: str) -> QueryPlan:
-    """Parse a sentence into what can be judged and what cannot.
+    """Parse a query into constraints and rankings, and the words that are not understood.
 
     Args:
         text: A description or question, such as ``"the largest object that moves left"``.
 
     Raises:
-        QueryError: If the sentence has no words.
+        QueryError: If the query has no words.
 
     Example:
         >>> plan = parse_query("the red dog on the left")
         >>> [constraint.words for constraint in plan.target.constraints]
         ['red', 'on the left']
-        >>> [item.words for item in plan.unjudged]
+        >>> [item.words for item in plan.ignored]
         ['dog']
     """
     tokens, truncated = tokenize(text)
@@ -77,12 +77,12 @@ def parse_query(text: str) -> QueryPlan:
             "the query has no words; describe what to find, such as 'the red ball on the left'"
         )
     parser = _Parser(tokens)
-    target = parser.phrase("top", 0)
-    return QueryPlan(text, target, tuple(parser.unjudged), truncated)
+    target = parser.read_phrase("top", 0)
+    return QueryPlan(text, target, tuple(parser.ignored), truncated)
 
 
-def spoken_span(text: str) -> Part | None:
-    """Return the part of the video that a sentence speaks of, or None if of no single part.
+def spoken_span(text: str) -> VideoPart | None:
+    """Return the part of the video that a query names, or None.
 
     Example:
         >>> spoken_span("the dog that enters at the end")
@@ -91,7 +91,7 @@ def spoken_span(text: str) -> Part | None:
     tokens, _ = tokenize(text)
     for token in tokens:
         if token.entry is not None and token.entry.kind == "part":
-            return cast(Part, token.entry.value)
+            return cast(VideoPart, token.entry.value)
     if any(token.kind == "ordinal" for token in tokens):
         try:
             plan = parse_query(text)
@@ -121,23 +121,23 @@ def _looks_like_verb(word: str) -> bool:
 class _Parser(WordReader):
     """Reads phrases left to right; every step takes at least one token."""
 
-    def phrase(self, context: _Context, depth: int) -> NounPhrase:
+    def read_phrase(self, context: _Context, depth: int) -> NounPhrase:
         """Read one description; nested ones are read by the words that open them."""
         builder = PhraseBuilder()
         first = self.position
         while self.position < len(self.tokens):
             token = self.tokens[self.position]
-            if context != "top" and self._closes(builder, token):
+            if context != "top" and self._ends_phrase(builder, token):
                 break
             self.position += 1
             if token.entry is None:
-                self._unknown(builder, token, depth)
+                self._read_unknown(builder, token, depth)
             else:
-                self._known(builder, token, token.entry, context, depth)
+                self._read_known(builder, token, token.entry, context, depth)
         words = " ".join(token.words for token in self.tokens[first : self.position])
-        return builder.finished(words)
+        return builder.finish(words)
 
-    def _closes(self, builder: PhraseBuilder, token: Token) -> bool:
+    def _ends_phrase(self, builder: PhraseBuilder, token: Token) -> bool:
         """Whether a nested description ends before this token."""
         if not builder.started:
             return False
@@ -159,36 +159,36 @@ class _Parser(WordReader):
             return token.words.split()[0].endswith("s") and token.words != "across"
         return kind in ("and", "or")
 
-    def _known(
+    def _read_known(
         self, builder: PhraseBuilder, token: Token, entry: Entry, context: _Context, depth: int
     ) -> None:
         words = token.words
         match entry.kind:
             case "det":
-                self._determiner(builder, token, depth)
+                self._read_determiner(builder, token, depth)
             case "all":
                 builder.number = Number(None)
             case "number":
-                self.number(builder, token, int(entry.value))
+                self.read_number(builder, token, int(entry.value))
             case "ordinal":
                 builder.note_ordinal(words, int(entry.value))
             case "color":
-                self.color(builder, token, entry)
+                self.read_color(builder, token, entry)
             case "shade":
-                self.shade(builder, token, entry)
+                self.read_shade(builder, token, entry)
             case "size":
                 builder.add(SizeIs(words, cast(Dimension, entry.value), entry.extra == "1"))
             case "superlative":
-                self._superlative(builder, token, entry, depth)
+                self._read_superlative(builder, token, entry, depth)
             case "comparative":
-                self._comparative(builder, token, entry, depth)
+                self._read_comparative(builder, token, entry, depth)
             case "place":
-                self.place(builder, token, entry)
+                self.read_place(builder, token, entry)
             case "ranked place":
-                self.ranked_place(builder, token, entry)
+                self.read_ranked_place(builder, token, entry)
             case "motion" if self.is_noun(builder, token):
                 builder.set_noun(words)
-                self.cannot_judge(words, _NOUN)
+                self.ignore(words, _NOUN)
             case "motion":
                 direction = cast(Direction, entry.extra) if entry.extra else None
                 builder.add_motion(
@@ -200,32 +200,32 @@ class _Parser(WordReader):
             case "event":
                 builder.add_event(EventIs(words, cast(Event, entry.value)))
             case "relation":
-                self._relation(builder, token, cast(RelationKind, entry.value), depth)
+                self._read_relation(builder, token, cast(RelationKind, entry.value), depth)
             case "order":
-                self._order(builder, token, entry, depth)
+                self._read_order(builder, token, entry, depth)
             case "part":
-                builder.add_when(When(words, part=cast(Part, entry.value)))
+                builder.add_when(When(words, part=cast(VideoPart, entry.value)))
             case "not":
-                self._negation(builder, token, depth)
+                self._read_negation(builder, token, depth)
             case "without":
-                self._with(builder, token, depth, negated=True)
+                self._read_with(builder, token, depth, negated=True)
             case "with" | "in":
-                self._with(builder, token, depth, negated=False)
+                self._read_with(builder, token, depth, negated=False)
             case "except":
-                self._except(builder, token, depth)
+                self._read_exception(builder, token, depth)
             case "who":
                 builder.open_clause()
             case "be":
                 builder.open_predicate()
             case "and" | "or" | "comma":
-                self._joint(builder, token, entry.kind, context, depth)
+                self._read_conjunction(builder, token, entry.kind, context, depth)
             case "then":
                 builder.next_phase()
             case "of":
-                self._of(builder, token, depth)
+                self._read_of(builder, token, depth)
             case "preposition":
-                self._preposition(token, depth)
-            case "thing":
+                self._read_preposition(token, depth)
+            case "generic":
                 builder.set_head(plural=entry.value == "plural")
             case "rest":
                 builder.set_rest(words)
@@ -234,24 +234,24 @@ class _Parser(WordReader):
             case _:  # says nothing here
                 pass
 
-    def _nested(self, context: _Context, depth: int) -> NounPhrase | None:
+    def _read_nested(self, context: _Context, depth: int) -> NounPhrase | None:
         """Read a nested description, or return None if none can begin here."""
         while self.kind() in ("filler", "fold"):
             self.position += 1
         if depth >= _MAX_DEPTH or self.kind() not in _PHRASE_START | {"not", "motion", "place"}:
             return None
-        phrase = self.phrase(context, depth + 1)
+        phrase = self.read_phrase(context, depth + 1)
         return phrase if phrase.words else None
 
     def _discard(self, words: str, depth: int, why: str) -> None:
-        """Read what follows as a description of something else that cannot be judged."""
-        known = len(self.unjudged)
-        nested = self._nested("reference", depth)
-        del self.unjudged[known:]
+        """Skip a description of something else that is not understood."""
+        known = len(self.ignored)
+        nested = self._read_nested("reference", depth)
+        del self.ignored[known:]
         text = f"{words} {nested.words}" if nested is not None else words
-        self.cannot_judge(text.strip(), why)
+        self.ignore(text.strip(), why)
 
-    def _relation(
+    def _read_relation(
         self, builder: PhraseBuilder, token: Token, relation: RelationKind, depth: int
     ) -> None:
         if self.kind() == "camera" or (self.kind() == "det" and self.kind(1) == "camera"):
@@ -262,10 +262,10 @@ class _Parser(WordReader):
             end: Place = "top" if relation == "above" else "bottom"
             builder.add(PositionIs(token.words, (end,)))
             return
-        references = self._references(depth, pair=relation == "between")
+        references = self._read_references(depth, pair=relation == "between")
         if references is None:
             if relation == "hidden by" and not token.words.startswith("partly"):
-                # Behind what cannot be told, but that it is hidden for a while can be.
+                # Behind what is not understood, but that it is hidden for a while is.
                 builder.add_event(EventIs(token.words, "hidden"))
             builder.forget_negation()
             return
@@ -277,29 +277,29 @@ class _Parser(WordReader):
         else:
             builder.add(RelationIs(token.words, relation, references))
 
-    def _references(self, depth: int, *, pair: bool = False) -> tuple[NounPhrase, ...] | None:
-        """Read what a relation refers to; None (and noted) if it cannot be judged."""
+    def _read_references(self, depth: int, *, pair: bool = False) -> tuple[NounPhrase, ...] | None:
+        """Read the references of a relation; None (and noted) if they are not understood."""
         opening = self.tokens[self.position - 1].words
-        known = len(self.unjudged)
-        first = self._nested("reference", depth)
+        known = len(self.ignored)
+        first = self._read_nested("reference", depth)
         references = [first] if first is not None else []
-        several = pair or (first is not None and first.judged)
-        if several and self.kind() == "and" and self.kind(1) in ("det", "color", "thing"):
+        several = pair or (first is not None and first.understood)
+        if several and self.kind() == "and" and self.kind(1) in ("det", "color", "generic"):
             after = self.position
             self.position += 1
-            second = self._nested("reference", depth)
-            if second is not None and second.judged:
+            second = self._read_nested("reference", depth)
+            if second is not None and second.understood:
                 references.append(second)
             else:
                 self.position = after
-        if not references or not all(reference.judged for reference in references):
-            del self.unjudged[known:]
+        if not references or not all(reference.understood for reference in references):
+            del self.ignored[known:]
             words = " and ".join([opening, *(reference.words for reference in references[:1])])
-            self.cannot_judge(words.replace(" and ", " ", 1), _THING)
+            self.ignore(words.replace(" and ", " ", 1), _OTHER_OBJECT)
             return None
         return tuple(references)
 
-    def _order(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
+    def _read_order(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
         order = cast(Literal["after", "before", "while"], entry.value)
         if token.words.startswith("right ") and builder.takes_direction:
             builder.add_direction("right", "right")  # "moving right after ..."
@@ -310,73 +310,49 @@ class _Parser(WordReader):
                 return
             if following.kind in ("part", "direction"):
                 return
-        known = len(self.unjudged)
-        nested = self._nested("clause", depth)
-        if nested is None or nested.rest or not nested.judged:
-            del self.unjudged[known:]
+        known = len(self.ignored)
+        nested = self._read_nested("clause", depth)
+        if nested is None or nested.rest or not nested.understood:
+            del self.ignored[known:]
             text = f"{token.words} {nested.words}" if nested is not None else token.words
             if nested is not None:
-                self.skip_clause(Token(text, None), why=_THING)
+                self.skip_clause(Token(text, None), why=_OTHER_OBJECT)
             return
-        event = self._reference_event()
+        event = self.read_event()
         builder.add_when(
             When(f"{token.words} {nested.words}", order=order, reference=nested, event=event)
         )
 
-    def _reference_event(self) -> Event | None:
-        """Read what happens to the thing that a time clause speaks of."""
-        event: Event | None = None
-        negated = False
-        while self.kind() in ("be", "filler", "not", "fold"):
-            negated = negated or self.kind() == "not"
-            self.position += 1
-        if self.position < len(self.tokens):
-            token = self.tokens[self.position]
-            if token.entry is not None and token.kind == "event":
-                event = cast(Event, token.entry.value)
-                if event == "present":
-                    event = "leaves" if negated else "appears"
-                elif event == "hidden":
-                    event = "leaves"
-                self.position += 1
-            elif token.entry is not None and token.kind == "motion":
-                event = "stops" if (token.entry.value == "still") != negated else "starts"
-                self.position += 1
-            elif token.words == "left":
-                event = "leaves"
-                self.position += 1
-            while self.kind() in ("direction", "ranked place", "filler", "fold", "ordinal"):
-                self.position += 1
-        return event
-
-    def _except(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
-        if token.words in ("but not", "and not") and self.kind() not in ("det", "thing"):
+    def _read_exception(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+        if token.words in ("but not", "and not") and self.kind() not in ("det", "generic"):
             builder.negate()
             return
         if token.words in ("all but", "everything but"):
             builder.number = Number(None)
-        references = self._references(depth)
+        references = self._read_references(depth)
         if references is not None:
             builder.exclude(references)
 
-    def _negation(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+    def _read_negation(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         kind = self.kind()
         if kind == "part" or token.words in ("hardly", "barely"):
             return
         if kind == "det":
-            references = self._references(depth)
+            references = self._read_references(depth)
             if references is not None:
                 builder.exclude(references)
         else:
             builder.negate()
 
-    def _with(self, builder: PhraseBuilder, token: Token, depth: int, *, negated: bool) -> None:
-        """Read what belongs to it: clothes and other parts, of which colors are judged."""
+    def _read_with(
+        self, builder: PhraseBuilder, token: Token, depth: int, *, negated: bool
+    ) -> None:
+        """Read clothes and other parts, of which the colors count."""
         opening = token.words
         while True:
-            known = len(self.unjudged)
-            nested = self._nested("reference", depth)
-            del self.unjudged[known:]
+            known = len(self.ignored)
+            nested = self._read_nested("reference", depth)
+            del self.ignored[known:]
             if nested is None:
                 return
             self._add_part(builder, nested, opening, anything=token.kind != "in", negated=negated)
@@ -400,35 +376,35 @@ class _Parser(WordReader):
     ) -> None:
         colors = [item for item in nested.constraints if isinstance(item, ColorIs)]
         if not colors or not (anything or nested.head is None or nested.head in _WEARABLE):
-            self.cannot_judge(f"{opening} {nested.words}", _THING)
+            self.ignore(f"{opening} {nested.words}", _OTHER_OBJECT)
             return
         for color in colors:
             part = replace(color, words=f"{opening} {color.words}", part=True)
             builder.add(replace(part, negated=color.negated != negated))
         if nested.head is not None:
-            self.cannot_judge(nested.head, _NOUN)
+            self.ignore(nested.head, _NOUN)
 
-    def _of(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+    def _read_of(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if builder.has_noun:
-            self._discard(token.words, depth, _THING)
+            self._discard(token.words, depth, _OTHER_OBJECT)
             return
-        nested = self._nested("within", depth)
+        nested = self._read_nested("within", depth)
         if nested is not None:
             builder.within = nested
             builder.started = True
 
-    def _preposition(self, token: Token, depth: int) -> None:
+    def _read_preposition(self, token: Token, depth: int) -> None:
         if self.kind() == "det" and self.kind(1) in ("superlative", "place", "ranked place"):
             return  # "to the far left"
         if self.kind() is None and self.kind(1) == "motion":
             # "on inline skates": without an article, not a subject and its verb.
             words = " ".join(item.words for item in self.tokens[self.position : self.position + 2])
             self.position += 2
-            self.cannot_judge(f"{token.words} {words}", _THING)
-        elif self.kind() in ("det", None, "color", "number", "thing", "all"):
-            self._discard(token.words, depth, _THING)
+            self.ignore(f"{token.words} {words}", _OTHER_OBJECT)
+        elif self.kind() in ("det", None, "color", "number", "generic", "all"):
+            self._discard(token.words, depth, _OTHER_OBJECT)
 
-    def _determiner(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+    def _read_determiner(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if token.words in ("those", "these") and not builder.has_head:
             builder.expect_plural()
         if not builder.has_head or builder.expects_predicate:
@@ -439,11 +415,11 @@ class _Parser(WordReader):
             return  # "moves the fastest"
         # "the one the audience is looking at": a second description right after the noun.
         self.position -= 1
-        self._discard("", depth, _THING)
+        self._discard("", depth, _OTHER_OBJECT)
         if self.position < len(self.tokens) and self.kind() == "be":
             self.skip_clause(Token("", None), why=_OTHER)
 
-    def _joint(
+    def _read_conjunction(
         self, builder: PhraseBuilder, token: Token, kind: str, context: _Context, depth: int
     ) -> None:
         if kind == "comma":
@@ -459,11 +435,13 @@ class _Parser(WordReader):
             self.kind() in ("color", "superlative") and self.noun_follows()
         )
         if kind == "and" and starts:
-            other = self._nested("top", depth)
+            other = self._read_nested("top", depth)
             if other is not None:
                 builder.join(other)
 
-    def _superlative(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
+    def _read_superlative(
+        self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int
+    ) -> None:
         key, descending = cast(RankKey, entry.value), entry.extra == "1"
         reference = None
         if key == "distance":
@@ -473,22 +451,24 @@ class _Parser(WordReader):
                 token.words.endswith(("to", "from", "of"))
                 or self.tokens[self.position - 1].kind == "preposition"
             ):
-                references = self._references(depth)
+                references = self._read_references(depth)
                 if references is None:
                     return
                 reference = references[0]
             elif self.kind() == "det" and builder.has_head:
-                references = self._references(depth)
+                references = self._read_references(depth)
                 reference = references[0] if references is not None else None
             if reference is None:
                 key, descending = "front", not descending
         builder.add_ranking(Ranking(token.words, key, descending, reference=reference))
 
-    def _comparative(self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int) -> None:
+    def _read_comparative(
+        self, builder: PhraseBuilder, token: Token, entry: Entry, depth: int
+    ) -> None:
         descending, _, relation = entry.extra.partition("|")
         if self.kind() == "than":
             self.position += 1
-            references = self._references(depth)
+            references = self._read_references(depth)
             if references is None:
                 return
             if not references[0].rest:
@@ -498,16 +478,16 @@ class _Parser(WordReader):
                 return
         builder.add_ranking(Ranking(token.words, cast(RankKey, entry.value), descending == "1"))
 
-    def _unknown(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
+    def _read_unknown(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         verb = builder.has_noun and _looks_like_verb(token.words)
         closed = builder.in_clause or builder.noun_closed or builder.stands_for_anything
         if not closed and not verb:
             builder.set_noun(token.words)
-            self.cannot_judge(token.words, _NOUN)
+            self.ignore(token.words, _NOUN)
             return
         if verb:
             builder.noun_closed = True
         if self.kind() in ("det", "color", "number", "preposition"):
             self._discard(token.words, depth, _OTHER)
         else:
-            self.cannot_judge(token.words, _OTHER)
+            self.ignore(token.words, _OTHER)

@@ -1,4 +1,4 @@
-"""What a sentence asks for, as a structure that can be judged piece by piece."""
+"""The plan of a query: descriptions, constraints and rankings that can be scored one by one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = [
     "Direction",
     "Event",
     "EventIs",
+    "IgnoredWords",
     "Manner",
     "MotionIs",
     "NounPhrase",
     "Number",
-    "Part",
     "Phases",
     "Place",
     "PositionIs",
@@ -29,11 +29,11 @@ __all__ = [
     "RelationIs",
     "RelationKind",
     "SizeIs",
-    "Unjudged",
+    "VideoPart",
     "When",
 ]
 
-Part: TypeAlias = Literal["start", "middle", "end"]
+VideoPart: TypeAlias = Literal["start", "middle", "end"]
 Dimension: TypeAlias = Literal["area", "width", "height"]
 Direction: TypeAlias = Literal["left", "right", "up", "down", "towards", "away", "across"]
 Manner: TypeAlias = Literal[
@@ -59,8 +59,8 @@ RankKey: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Unjudged:
-    """Words that were understood as words but cannot be judged, and why."""
+class IgnoredWords:
+    """Words that are not understood, and why."""
 
     words: str
     why: str
@@ -72,14 +72,14 @@ class When:
 
     Args:
         words: The words that say so.
-        part: A part of the video, or
-        order: how it lies to an event of something else.
-        reference: The something else.
-        event: Its event; None for its own appearing, or the same as the constraint's.
+        part: A part of the video; or
+        order: the order relative to an event of another object.
+        reference: The other object.
+        event: Its event; None for its appearance, or the same event as the constraint's.
     """
 
     words: str
-    part: Part | None = None
+    part: VideoPart | None = None
     order: Literal["after", "before", "while"] | None = None
     reference: NounPhrase | None = None
     event: Event | None = None
@@ -110,7 +110,7 @@ class ColorIs:
 
 @dataclass(frozen=True, slots=True)
 class SizeIs:
-    """It is large (or small) beside the others."""
+    """It is large (or small) compared with the others."""
 
     words: str
     dimension: Dimension
@@ -121,7 +121,7 @@ class SizeIs:
 
 @dataclass(frozen=True, slots=True)
 class PositionIs:
-    """It is in these parts of the picture, all of them ("top left")."""
+    """It is in all of these parts of the frame ("top left")."""
 
     words: str
     places: tuple[Place, ...]
@@ -153,7 +153,7 @@ class EventIs:
 
 @dataclass(frozen=True, slots=True)
 class RelationIs:
-    """It stands in this relation to something else."""
+    """It is in this relation to other objects."""
 
     words: str
     relation: RelationKind
@@ -200,7 +200,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """How many are meant: exactly ``count``, or all that fit if it is None."""
+    """How many are wanted: exactly ``count``, or all that fit if it is None."""
 
     count: int | None = 1
 
@@ -211,10 +211,10 @@ class NounPhrase:
 
     Args:
         words: The words.
-        head: The noun, as said; never recognised, only kept for labels.
+        head: The noun; not recognized, only kept for labels.
         constraints: What they satisfy.
         rankings: Superlatives and ordinals, applied in order to what satisfies the rest.
-        number: How many are meant.
+        number: How many are wanted.
         within: The larger group they are picked from ("of the ones that ...").
         excluded: What they are not ("except the red one").
         alternatives: Further descriptions joined by "and" at the top ("the red ball and the
@@ -233,42 +233,42 @@ class NounPhrase:
     rest: bool = False
 
     @property
-    def judged(self) -> bool:
-        """Whether anything in it can be judged."""
+    def understood(self) -> bool:
+        """Whether any part of it can be scored."""
         return bool(
             self.constraints
             or self.rankings
             or self.excluded
             or self.rest
-            or (self.within is not None and self.within.judged)
-            or any(other.judged for other in self.alternatives)
+            or (self.within is not None and self.within.understood)
+            or any(other.understood for other in self.alternatives)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """A parsed sentence.
+    """A parsed query.
 
     Args:
-        text: The sentence.
+        text: The query.
         target: What it asks for.
-        unjudged: The words that cannot be judged, each with the reason.
-        truncated: Whether the sentence was longer than what is read of it.
+        ignored: The words that are not understood, each with the reason.
+        truncated: Whether the query was longer than what is read of it.
     """
 
     text: str
     target: NounPhrase
-    unjudged: tuple[Unjudged, ...] = ()
+    ignored: tuple[IgnoredWords, ...] = ()
     truncated: bool = False
 
     @property
-    def judged_words(self) -> tuple[str, ...]:
-        """The words the plan rests on, in the order they are judged."""
+    def used_words(self) -> tuple[str, ...]:
+        """The words the plan uses, in the order they are scored."""
         return _words_of(self.target)
 
     @property
     def speaks_of_time(self) -> bool:
-        """Whether when something happens decides which object is meant."""
+        """Whether the query depends on when something happens."""
         return _speaks_of_time(self.target)
 
 

@@ -1,4 +1,4 @@
-"""From a sentence to the phrases of the lexicon."""
+"""Splits a query into phrases of the lexicon."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from videoseg_attributes.grounding.language.lexicon import Entry, Kind, lexicon,
 __all__ = ["MAX_WORDS", "Token", "tokenize"]
 
 MAX_WORDS = 300
-"""How many words of a sentence are read; a description needs far fewer."""
+"""Number of words of a query that are read; a description needs far fewer."""
 
 _PIECES = re.compile(r"[^\W_]+(?:['\-][^\W_]+)*|[,;.!?:()]|&")
 _PUNCTUATION = frozenset(",;.!?:()")
@@ -18,7 +18,7 @@ _PUNCTUATION = frozenset(",;.!?:()")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A phrase of the sentence and what the lexicon says of it; ``entry`` None if nothing."""
+    """A phrase of the query and its lexicon entry; None if it is unknown."""
 
     words: str
     entry: Entry | None

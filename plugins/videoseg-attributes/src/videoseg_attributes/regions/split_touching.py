@@ -1,4 +1,4 @@
-"""Parts two things of one color where they touch, from how each looks while they are apart."""
+"""Split two touching objects of one color by the shapes they have while they are apart."""
 
 from __future__ import annotations
 
@@ -10,47 +10,49 @@ from typing import TypeAlias
 import numpy as np
 
 from videoseg.types import BoolArray, FloatArray
-from videoseg_attributes.regions.linking import Chain, shifted
+from videoseg_attributes.regions.association import OutlinedTrack, shift_mask
 from videoseg_attributes.regions.outlined_parts import OutlinedPart
 
-__all__ = ["part_touching"]
+__all__ = ["split_touching"]
 
-_SAME_COLOR = 20.0
+# Set by hand on drawn clips in which objects of one color touch; not measured separately.
+_SAME_COLOR = 20.0  # distance in ``surface_colors``
 _LEAST_APART, _SHARE_APART = 3, 0.2  # frames on which both must be seen apart
-_CLEAR_OUTLINE = 0.85
+_CLEAR_OUTLINE = 0.85  # of an outline that is clear
 _KEEPS_SHAPE = 0.8  # intersection over union from frame to frame, as a rule
-_REACH = 6  # pixels a thing may be off its expected place
-_OVERLAP_COST = 0.5
-_ROUNDS = 2
-_FITTING = 0.7  # of each thing's former shape must lie where the two are now
-_LEAST_SHOWN = 0.3  # of each thing's former area; less, and it may as well be hidden
+_REACH = 6  # pixels an object may be off its expected place
+_OVERLAP_COST = 0.5  # for each pixel that both objects cover
+_ROUNDS = 2  # of placing one object after the other
+_FITTING = 0.7  # of each former shape must lie where the two are now
+_LEAST_SHOWN = 0.3  # of each former area; less, and it may as well be hidden
 _EXPLAINED = 0.8  # of where the two are, by both former shapes
 _NEAR = 2.0  # pixels a shape may be off
+_AWAY_COST = 0.01  # of a shape's area, for each pixel away from its expected place
 
-_Place: TypeAlias = tuple[int, int]
+_Shift: TypeAlias = tuple[int, int]
 
 
-def part_touching(
-    chains: Sequence[Chain], parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int]
+def split_touching(
+    chains: Sequence[OutlinedTrack], parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int]
 ) -> None:
-    """Divide parts that show two things at once, and give each chain its own.
+    """Split parts that show two objects at once, one part for each track.
 
-    Two things of one color that touch have one outline. If they were apart shortly before or
-    will be shortly after, their shapes of then, moved on, tell where one ends.
+    Two objects of one color that touch have one outline. If they are apart shortly before or
+    after, their shapes from then, moved along, show where one ends.
 
     Args:
-        chains: The things, changed in place.
+        chains: The tracks of the objects, changed in place.
         parts: The parts of each frame.
-        shots: The number of each frame's shot; no shape is carried across a cut.
+        shots: The number of each frame's shot; no shape is used across a cut.
     """
     least = max(_LEAST_APART, _SHARE_APART * len(parts))
-    # Cloth and water change their shape all the time: it says nothing about the next frame.
+    # Cloth and water change shape all the time, so it does not predict the next frame.
     solid = [
         chain
         for chain in chains
         if len(chain.parts) >= least
         and chain.outlined > _CLEAR_OUTLINE
-        and _shape_kept(chain) > _KEEPS_SHAPE
+        and _shape_stability(chain) > _KEEPS_SHAPE
     ]
     for whole in solid:
         for missing in solid:
@@ -63,8 +65,8 @@ def part_touching(
 
 
 def _carry(
-    whole: Chain,
-    missing: Chain,
+    whole: OutlinedTrack,
+    missing: OutlinedTrack,
     step: int,
     parts: Sequence[Sequence[OutlinedPart]],
     shots: Sequence[int],
@@ -80,19 +82,19 @@ def _carry(
             continue
         merged = whole.parts[position]
         others = [part.mask for part in parts[position] if not (part.mask & merged.mask).any()]
-        divided = _divided(
+        divided = _divide(
             merged.mask,
             (whole.parts[before].mask, missing.parts[before].mask),
-            (_expected(whole, position, step), _expected(missing, position, step)),
+            (_expected_shift(whole, position, step), _expected_shift(missing, position, step)),
             np.any(others, axis=0) if others else np.zeros_like(merged.mask),
         )
         if divided is not None:
-            whole.parts[position] = _part(merged, divided[0])
-            missing.parts[position] = _part(merged, divided[1])
+            whole.parts[position] = _replace_mask(merged, divided[0])
+            missing.parts[position] = _replace_mask(merged, divided[1])
 
 
-def _shape_kept(chain: Chain) -> float:
-    """Return how much of its shape a thing usually keeps from one frame to the next."""
+def _shape_stability(chain: OutlinedTrack) -> float:
+    """Return the median intersection over union of its shape from frame to frame."""
     shares = []
     for position, part in chain.parts.items():
         following = chain.parts.get(position + 1)
@@ -102,14 +104,14 @@ def _shape_kept(chain: Chain) -> float:
             round(after - before)
             for before, after in zip(part.center, following.center, strict=True)
         )
-        moved = shifted(part.mask, right, down)
+        moved = shift_mask(part.mask, right, down)
         either = float((moved | following.mask).sum())
         shares.append(float((moved & following.mask).sum()) / max(1.0, either))
     return float(np.median(shares)) if shares else 0.0
 
 
-def _expected(chain: Chain, position: int, step: int) -> _Place:
-    """Return how far a thing should have moved since the frame before, going on as it did."""
+def _expected_shift(chain: OutlinedTrack, position: int, step: int) -> _Shift:
+    """Return how far an object should have moved since the last frame, at constant velocity."""
     last, earlier = chain.parts[position - step], chain.parts.get(position - 2 * step)
     if earlier is None:
         return (0, 0)
@@ -119,33 +121,33 @@ def _expected(chain: Chain, position: int, step: int) -> _Place:
     )
 
 
-def _divided(
+def _divide(
     merged: BoolArray,
     shapes: tuple[BoolArray, BoolArray],
-    expected: tuple[_Place, _Place],
+    expected: tuple[_Shift, _Shift],
     hidden: BoolArray,
 ) -> tuple[BoolArray, BoolArray] | None:
-    """Return the two things in one region, or None if it does not show both.
+    """Return the two objects in one region, or None if it does not show both.
 
     Args:
         merged: The region, shape (h, w).
-        shapes: Both things on the frame before.
+        shapes: Both objects on the frame before.
         expected: How far each should have moved since.
-        hidden: Where other things are, which may cover these two.
+        hidden: Where other objects are, which may cover these two.
     """
     worth = np.where(merged, np.float32(1), np.float32(-1))
     worth[hidden] = 0
-    placed = [shifted(shape, *move) for shape, move in zip(shapes, expected, strict=True)]
+    placed = [shift_mask(shape, *move) for shape, move in zip(shapes, expected, strict=True)]
     for _ in range(_ROUNDS):
         for index in (0, 1):
-            # What the other one explains already counts against this one.
+            # Pixels that the other one explains count against this one.
             left = np.where(placed[1 - index] & merged, np.float32(-_OVERLAP_COST), worth)
-            placed[index] = _best_placed(shapes[index], expected[index], left)
+            placed[index] = _place_best(shapes[index], expected[index], left)
     for shape in placed:
         visible = float((shape & ~hidden).sum())
         if float((shape & merged).sum()) < _FITTING * max(1.0, visible):
             return None
-    first, second = (_outside(shape) for shape in placed)
+    first, second = (_signed_distance(shape) for shape in placed)
     explained = np.minimum(first, second) <= _NEAR
     if float((merged & explained).sum()) < _EXPLAINED * float(merged.sum()):
         return None
@@ -157,11 +159,11 @@ def _divided(
     return mine, theirs
 
 
-def _best_placed(shape: BoolArray, expected: _Place, worth: FloatArray) -> BoolArray:
-    """Return a shape moved to where it covers most worth, near where it is expected."""
+def _place_best(shape: BoolArray, expected: _Shift, worth: FloatArray) -> BoolArray:
+    """Return a shape moved to the best-scoring place near the expected one."""
     import cv2
 
-    moved = shifted(shape, *expected)
+    moved = shift_mask(shape, *expected)
     rows, columns = np.nonzero(moved)
     if not len(rows):
         return moved
@@ -172,14 +174,14 @@ def _best_placed(shape: BoolArray, expected: _Place, worth: FloatArray) -> BoolA
         top : top + piece.shape[0] + 2 * _REACH, left : left + piece.shape[1] + 2 * _REACH
     ]
     scores = np.asarray(cv2.matchTemplate(around, piece, cv2.TM_CCORR))
-    # Of places that are as good, the one nearest to where it is expected.
+    # Of equally good places, the one nearest to the expected one.
     away = np.hypot(*np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1])
-    scores = scores - np.float32(0.01) * float(piece.sum()) * away
+    scores = scores - np.float32(_AWAY_COST) * float(piece.sum()) * away
     down, right = np.unravel_index(int(scores.argmax()), scores.shape)
-    return shifted(moved, int(right) - _REACH, int(down) - _REACH)
+    return shift_mask(moved, int(right) - _REACH, int(down) - _REACH)
 
 
-def _outside(shape: BoolArray) -> FloatArray:
+def _signed_distance(shape: BoolArray) -> FloatArray:
     """Return the distance of each pixel to a shape, negative inside, in pixels."""
     import cv2
 
@@ -192,7 +194,7 @@ def _outside(shape: BoolArray) -> FloatArray:
     return np.asarray(away - depth, dtype=np.float64)
 
 
-def _part(merged: OutlinedPart, mask: BoolArray) -> OutlinedPart:
+def _replace_mask(merged: OutlinedPart, mask: BoolArray) -> OutlinedPart:
     rows, columns = np.nonzero(mask)
     return replace(
         merged,

@@ -1,4 +1,4 @@
-"""One thing followed through the surveyed frames, from the frame where it shows best."""
+"""Tracks one moving object through the surveyed frames, from the frame that shows it best."""
 
 from __future__ import annotations
 
@@ -7,43 +7,61 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from videoseg.masks import remove_specks
 from videoseg.types import BoolArray
 from videoseg_attributes.regions.frames import SurveyFrame
-from videoseg_attributes.regions.moving_parts import Part
-from videoseg_attributes.segmentation.cues import Histogram, HistogramCue
+from videoseg_attributes.regions.moving_parts import MovingPart
 from videoseg_attributes.vision.guided_filter import guided_filter
+from videoseg_attributes.vision.histograms import Histogram, HistogramCue
 from videoseg_attributes.vision.motion import Homography, camera_flow, fit_camera_motion
 from videoseg_attributes.vision.optical_flow import FloatImage, dense_flow, flow_confidence, warp
 
-__all__ = ["Follower", "Track"]
+__all__ = ["MovingTrack", "Tracker"]
 
-_PRIOR_WEIGHT = 0.6
-_COLOR_WEIGHT = 1.2
-_STRENGTH_WEIGHT = 1.2
-_PART_WEIGHT = 2.0
-_STRENGTH_BINS = 16
-_SETTLING_ROUNDS = 3
-_MODEL_RATE = 0.05
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
+_PRIOR_WEIGHT = 0.6  # of the predicted mask, in log odds like the next three
+_COLOR_WEIGHT = 1.2  # of the colors
+_STRENGTH_WEIGHT = 1.2  # of the motion's strength
+_PART_WEIGHT = 2.0  # of moving parts that agree
+_STRENGTH_BINS = 16  # of motion strength
+_SETTLING_ROUNDS = 3  # of learning from the seed
+_MODEL_RATE = 0.05  # a surveyed frame
 _SMALLEST = 0.0005  # of the frame
-_SHRUNK = 0.12  # of the usual area: below this it is taken as gone
+_SHRUNK = 0.12  # of the usual area: below, it counts as gone
 _ALIKE = 0.6  # Hellinger distance of colors up to which a part may be the lost object
+_SMALLEST_PIECE = 0.1  # of the largest piece's area
 _LONGEST_FLOW_GAP = 15  # source frames; flow over longer gaps is not relied on
+_SEED_SURE = (0.05, 0.85)  # probability of the pixels around and inside a seed
+_SEED_OUTSIDE = 0.01  # probability of all other pixels
+_UNTRUSTED_BLUR, _PART_BLUR = 4.0, 1.5  # pixels; where flow is not trusted, and around parts
+_PART_INSIDE, _PART_OVERLAP = 0.6, 0.3  # of a part in the prediction; intersection over union
+_PART_SIZES = (0.35, 2.8)  # of the object's area, for a part that may be the lost object
+_PRIOR_LIMITS = (0.03, 0.97)  # of the predicted probability, before its logarithm is taken
+_NEAR_PRIOR = 0.3  # probability from which a pixel counts as near
+_COVERED_WEIGHT = 0.4  # where parts cover the prediction, what lies outside them counts less
+_LEAST_COLOR = 0.15  # mean log ratio of the colors in a mask, or it has lost its object
+_AREA_KEPT, _AREA_NEW = 0.8, 0.2  # weights of the running area
+_IMPOSSIBLE = 5.5  # log odds at and below minus this are not refined
+_EDGE_EPSILON = 1e-3  # guide variance below which the guided filter sees a flat region
+_STRENGTH_RANGE = 40.0  # times the noise: faster motion shares a bin
+_NEAR_REACH = 0.2  # of the square root of the area
+_FAR_WEIGHT = 0.1  # of far background against near background
+_CERTAIN = (0.01, 0.99)  # limits of a probability before its logarithm is taken
 
 
 @dataclass(eq=False, slots=True)
-class Track:
-    """One thing on all surveyed frames.
+class MovingTrack:
+    """One moving object on all surveyed frames.
 
     Args:
-        seed: The part it was followed from.
+        seed: The part it was tracked from.
         probability: For each frame (h, w) in [0, 1]; None where it is not visible.
-        carried: For each frame, where it would be if nothing hid it; None if not known.
         support: For each frame, the score of the parts of that frame that agree with it.
     """
 
-    seed: Part
+    seed: MovingPart
     probability: list[FloatImage | None]
-    carried: list[FloatImage | None]
     support: list[float]
 
     def mask(self, position: int) -> BoolArray | None:
@@ -59,7 +77,7 @@ class Track:
 
 @dataclass(eq=False, slots=True)
 class _Model:
-    """What a track looks like, learned on the way."""
+    """Appearance of a track and its surroundings, updated along the way."""
 
     color: Histogram
     surroundings: Histogram
@@ -76,43 +94,43 @@ class _Gap:
 
 
 @dataclass(eq=False, slots=True)
-class Follower:
-    """Follows parts through surveyed frames.
+class Tracker:
+    """Tracks moving parts through surveyed frames.
 
     Args:
         frames: The surveyed frames.
-        cues: The quantised colors of each.
+        cues: The quantized colors of each.
         parts: The moving parts of each.
-        shots: For each frame, the number of its shot; nothing is carried across a cut.
+        shots: For each frame, the number of its shot; no track crosses a cut.
     """
 
     frames: Sequence[SurveyFrame]
     cues: Sequence[HistogramCue]
-    parts: Sequence[Sequence[Part]]
+    parts: Sequence[Sequence[MovingPart]]
     shots: Sequence[int]
     _gaps: dict[tuple[int, int], _Gap] = field(default_factory=dict)
     _guides: dict[int, FloatImage] = field(default_factory=dict)
 
-    def follow(self, seed: Part, taken: Sequence[BoolArray]) -> Track:
-        """Follow a part to both ends.
+    def track(self, seed: MovingPart, taken: Sequence[BoolArray]) -> MovingTrack:
+        """Track a part in both directions.
 
         Args:
             seed: The part.
-            taken: For each frame, the pixels that earlier tracks hold for sure.
+            taken: For each frame, the pixels of earlier tracks.
         """
         num = len(self.frames)
-        track = Track(seed, [None] * num, [None] * num, [0.0] * num)
+        track = MovingTrack(seed, [None] * num, [0.0] * num)
         start = seed.position
         probability, model = self._settle(seed, taken[start])
         if float((probability > 0.5).sum()) < _SMALLEST * probability.size:
             return track
-        track.probability[start] = track.carried[start] = probability
+        track.probability[start] = probability
         track.support[start] = seed.score
         for step in (1, -1):
-            self._one_way(track, model, step, taken)
+            self._track_one_way(track, model, step, taken)
         return track
 
-    def gap(self, first: int, second: int) -> _Gap:
+    def flow_between(self, first: int, second: int) -> _Gap:
         """Return the flow from one surveyed frame to another, computed once."""
         if (first, second) not in self._gaps:
             there = dense_flow(self.frames[first].gray, self.frames[second].gray, scale=1.0)
@@ -124,24 +142,24 @@ class Follower:
                 self._gaps[pair] = _Gap(one, flow_confidence(one, other), fit_camera_motion(one))
         return self._gaps[first, second]
 
-    def _settle(self, seed: Part, taken: BoolArray) -> tuple[FloatImage, _Model]:
+    def _settle(self, seed: MovingPart, taken: BoolArray) -> tuple[FloatImage, _Model]:
         import cv2
 
         frame, cue = self.frames[seed.position], self.cues[seed.position]
         soft = np.asarray(cv2.GaussianBlur(seed.mask.astype(np.float32), (0, 0), 2.0))
         near = _near(seed.mask)
-        inside = np.clip(soft, 0.05, 0.85)
-        prior: FloatImage = np.where(near, inside, 0.01).astype(np.float32)
+        inside = np.clip(soft, _SEED_SURE[0], _SEED_SURE[1])
+        prior: FloatImage = np.where(near, inside, _SEED_OUTSIDE).astype(np.float32)
         probability = prior
         bins = _strength_cue(frame)
         for _ in range(_SETTLING_ROUNDS):
-            foreground, background = np.square(probability), _around(probability, near)
+            foreground, background = np.square(probability), _background_weight(probability, near)
             odds = _COLOR_WEIGHT * cue.log_ratio(foreground, background)
             odds = odds + 0.5 * bins.log_ratio(foreground, background)
             odds = odds + _logit(prior)
             odds[taken] = -6
-            probability = self._refined(seed.position, odds)
-        background = _around(probability, near)
+            probability = self._refine(seed.position, odds)
+        background = _background_weight(probability, near)
         model = _Model(
             cue.sample(probability**2),
             cue.sample(background),
@@ -151,7 +169,9 @@ class Follower:
         )
         return probability, model
 
-    def _one_way(self, track: Track, model: _Model, step: int, taken: Sequence[BoolArray]) -> None:
+    def _track_one_way(
+        self, track: MovingTrack, model: _Model, step: int, taken: Sequence[BoolArray]
+    ) -> None:
         model = _Model(
             model.color.copy(),
             model.surroundings.copy(),
@@ -166,15 +186,14 @@ class Follower:
             previous, position = position, position + step
             if current is None:
                 break
-            prior = self._carried(current, position, previous, lost)
-            track.carried[position] = prior
-            mine = self._own_parts(prior, model, position, lost, taken[position])
+            prior = self._predict(current, position, previous, lost)
+            mine = self._match_parts(prior, model, position, lost, taken[position])
             if mine:
                 track.support[position] = max(part.score for part in mine)
             if prior is None and not mine:
                 lost = True
                 continue
-            seen = self._judge(prior, mine, model, position, taken[position], lost)
+            seen = self._update(prior, mine, model, position, taken[position], lost)
             if seen is None:
                 lost = True
                 current = prior if prior is not None else current
@@ -184,33 +203,33 @@ class Follower:
             track.probability[position] = seen
             self._learn(model, seen, position)
 
-    def _carried(
+    def _predict(
         self, current: FloatImage, position: int, previous: int, lost: bool
     ) -> FloatImage | None:
         import cv2
 
         if self.shots[position] != self.shots[previous]:
             return None
-        gap = self.gap(position, previous)
+        flow_between = self.flow_between(position, previous)
         far = abs(self.frames[position].index - self.frames[previous].index) > _LONGEST_FLOW_GAP
         if lost:
-            # What is hidden stays where it was in the scene.
-            flow = camera_flow(gap.camera, self.frames[position].size)
+            # A hidden object stays where it was in the scene.
+            flow = camera_flow(flow_between.camera, self.frames[position].size)
             return warp(current, flow, outside=0.0)
-        carried = warp(current, gap.flow, outside=0.0)
-        trust = gap.confidence * np.float32(0.5 if far else 1.0)
-        wide = np.asarray(cv2.GaussianBlur(carried, (0, 0), 4.0))
+        carried = warp(current, flow_between.flow, outside=0.0)
+        trust = flow_between.confidence * np.float32(0.5 if far else 1.0)
+        wide = np.asarray(cv2.GaussianBlur(carried, (0, 0), _UNTRUSTED_BLUR))
         return np.asarray(trust * carried + (1 - trust) * wide, dtype=np.float32)
 
-    def _own_parts(
+    def _match_parts(
         self,
         prior: FloatImage | None,
         model: _Model,
         position: int,
         lost: bool,
         taken: BoolArray,
-    ) -> list[Part]:
-        mine: list[Part] = []
+    ) -> list[MovingPart]:
+        mine: list[MovingPart] = []
         for part in self.parts[position]:
             area = float(part.mask.sum())
             if float((part.mask & taken).sum()) > 0.5 * area:
@@ -219,18 +238,18 @@ class Follower:
             if expected is not None and not lost and expected.any():
                 shared = float((part.mask & expected).sum())
                 union = area + float(expected.sum()) - shared
-                if shared / area > 0.6 or shared / union > 0.3:
+                if shared / area > _PART_INSIDE or shared / union > _PART_OVERLAP:
                     mine.append(part)
-            elif 0.35 < area / max(model.area, 1.0) < 2.8:
+            elif _PART_SIZES[0] < area / max(model.area, 1.0) < _PART_SIZES[1]:
                 colors = self.cues[position].sample(part.mask.astype(np.float32))
                 if _hellinger(colors, model.color) < _ALIKE:
                     mine.append(part)
         return mine[:1] if prior is None or lost else mine
 
-    def _judge(
+    def _update(
         self,
         prior: FloatImage | None,
-        mine: Sequence[Part],
+        mine: Sequence[MovingPart],
         model: _Model,
         position: int,
         taken: BoolArray,
@@ -241,33 +260,33 @@ class Follower:
         frame, cue = self.frames[position], self.cues[position]
         if prior is None or (lost and mine):
             prior = np.asarray(cv2.GaussianBlur(mine[0].mask.astype(np.float32), (0, 0), 2.0))
-        prior_odds = _logit(np.clip(prior, 0.03, 0.97))
-        near = _near(prior > 0.3)
-        color = cue.judge(model.color, model.surroundings)
+        prior_odds = _logit(np.clip(prior, _PRIOR_LIMITS[0], _PRIOR_LIMITS[1]))
+        near = _near(prior > _NEAR_PRIOR)
+        color = cue.look_up(model.color, model.surroundings)
         odds = _PRIOR_WEIGHT * prior_odds + _COLOR_WEIGHT * color
-        odds += _STRENGTH_WEIGHT * _strength_cue(frame).judge(model.strength, model.quiet)
+        odds += _STRENGTH_WEIGHT * _strength_cue(frame).look_up(model.strength, model.quiet)
         if mine:
             together = np.any([part.mask for part in mine], axis=0)
-            soft = np.asarray(cv2.GaussianBlur(together.astype(np.float32), (0, 0), 1.5))
+            soft = np.asarray(cv2.GaussianBlur(together.astype(np.float32), (0, 0), _PART_BLUR))
             covered = float((together & (prior > 0.5)).sum()) / max(1, int((prior > 0.5).sum()))
-            odds += _PART_WEIGHT * (soft - np.float32(0.4 * covered))
+            odds += _PART_WEIGHT * (soft - np.float32(_COVERED_WEIGHT * covered))
             near |= _near(together)
         odds[~near] = -6
         odds[taken] = -6
-        probability = self._refined(position, odds)
+        probability = self._refine(position, odds)
         mask = probability > 0.5
         area = float(mask.sum())
         if area < max(_SMALLEST * mask.size, _SHRUNK * model.area):
             return None
-        # Carried into surroundings of its own color, a mask lives on without an object.
-        if float(color[mask].mean()) < (0.5 if lost else 0.15):
+        # In surroundings of its own color, a mask could live on without its object.
+        if float(color[mask].mean()) < (0.5 if lost else _LEAST_COLOR):
             return None
         return probability
 
     def _learn(self, model: _Model, probability: FloatImage, position: int) -> None:
         bins, cue = _strength_cue(self.frames[position]), self.cues[position]
         foreground = probability**2
-        background = _around(probability, _near(probability > 0.5))
+        background = _background_weight(probability, _near(probability > 0.5))
         for old, new in (
             (model.color, cue.sample(foreground)),
             (model.surroundings, cue.sample(background)),
@@ -277,32 +296,39 @@ class Follower:
             scale = old.sum() / max(new.sum(), 1e-6)
             old *= 1 - _MODEL_RATE
             old += _MODEL_RATE * scale * new
-        model.area = 0.8 * model.area + 0.2 * float((probability > 0.5).sum())
+        model.area = _AREA_KEPT * model.area + _AREA_NEW * float((probability > 0.5).sum())
 
-    def _refined(self, position: int, odds: FloatImage) -> FloatImage:
+    def _refine(self, position: int, odds: FloatImage) -> FloatImage:
         import cv2
 
         if position not in self._guides:
             image = self.frames[position].image
             self._guides[position] = image.astype(np.float32) / np.float32(255)
-        possible = (odds > -5.5).astype(np.uint8)
+        possible = (odds > -_IMPOSSIBLE).astype(np.uint8)
         left, top, width, height = cv2.boundingRect(possible)
         if width == 0 or height == 0:
             return np.zeros(odds.shape, dtype=np.float32)
         rows, columns = slice(top, top + height), slice(left, left + width)
         soft = 1 / (1 + np.exp(-cv2.blur(odds[rows, columns], (3, 3))))
         smooth = guided_filter(
-            self._guides[position][rows, columns], soft.astype(np.float32), radius=3, epsilon=1e-3
+            self._guides[position][rows, columns],
+            soft.astype(np.float32),
+            radius=3,
+            epsilon=_EDGE_EPSILON,
         )
         sharp = 1 / (1 + np.exp(-8 * (smooth - np.float32(0.5))))
         sharp[possible[rows, columns] == 0] = 0
         result = np.zeros(odds.shape, dtype=np.float32)
         result[rows, columns] = sharp
-        return _without_crumbs(result)
+        large = result > 0.5
+        result[large & ~remove_specks(large, _SMALLEST_PIECE)] = 0
+        return result
 
 
 def _strength_cue(frame: SurveyFrame) -> HistogramCue:
-    level = np.log1p(frame.strength / np.float32(frame.noise)) / np.float32(np.log1p(40.0))
+    level = np.log1p(frame.strength / np.float32(frame.noise)) / np.float32(
+        np.log1p(_STRENGTH_RANGE)
+    )
     bins = np.clip(level * _STRENGTH_BINS, 0, _STRENGTH_BINS - 1).astype(np.intp)
     return HistogramCue(bins, (_STRENGTH_BINS,), 2.0)
 
@@ -310,14 +336,14 @@ def _strength_cue(frame: SurveyFrame) -> HistogramCue:
 def _near(mask: BoolArray) -> BoolArray:
     import cv2
 
-    radius = max(6, round(0.2 * float(np.sqrt(mask.sum()))))
+    radius = max(6, round(_NEAR_REACH * float(np.sqrt(mask.sum()))))
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
     near: BoolArray = away <= radius
     return near
 
 
-def _around(probability: FloatImage, near: BoolArray) -> FloatImage:
-    weight = np.where(near, np.float32(1.0), np.float32(0.1))
+def _background_weight(probability: FloatImage, near: BoolArray) -> FloatImage:
+    weight = np.where(near, np.float32(1.0), np.float32(_FAR_WEIGHT))
     return np.asarray(weight * np.square(1 - probability), dtype=np.float32)
 
 
@@ -333,20 +359,7 @@ def _coarse(counts: Histogram) -> Histogram:
     return coarse
 
 
-def _without_crumbs(probability: FloatImage) -> FloatImage:
-    import cv2
-
-    num, labels, stats, _ = cv2.connectedComponentsWithStats((probability > 0.5).astype(np.uint8))
-    if num > 2:
-        areas = stats[:, cv2.CC_STAT_AREA].copy()
-        areas[0] = 0
-        small = areas < 0.1 * areas.max()
-        small[0] = False
-        probability[small[labels]] = 0
-    return probability
-
-
 def _logit(probability: FloatImage) -> FloatImage:
-    safe = np.clip(probability, 0.01, 0.99)
+    safe = np.clip(probability, _CERTAIN[0], _CERTAIN[1])
     odds: FloatImage = np.log(safe / (1 - safe)).astype(np.float32)
     return odds

@@ -1,53 +1,59 @@
-"""The grounder ``attributes``: judges color, size, place, motion, time and number."""
+"""The grounder ``attributes``: finds objects by color, size, place, motion, time and number."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from videoseg.errors import ConfigError
 from videoseg.types import Episode, Grounding, Look, Move, Thought, Window
-from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
-from videoseg_attributes.grounding.prompting import make_prompts
-from videoseg_attributes.grounding.relations import Contacts
-from videoseg_attributes.grounding.resolving import Choice, Resolution, Resolver
-from videoseg_attributes.grounding.surveys import MeasuredSurvey, SurveyFunction, SurveyMemory
-from videoseg_attributes.grounding.telling import (
+from videoseg_attributes.grounding.explanation import (
     PLAUSIBLE,
-    closer_finding,
-    joined,
-    label_of,
-    placed_text,
-    survey_text,
-    texts_of,
-    warnings_for,
-    what_is_judged,
+    describe_closer_look,
+    describe_placement,
+    describe_plan,
+    describe_survey,
+    join_texts,
+    make_label,
+    make_warnings,
+    select_texts,
 )
-from videoseg_attributes.grounding.tracks import Track
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from videoseg_attributes.regions.candidate import Survey
+from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
+from videoseg_attributes.grounding.measured_survey import (
+    MeasuredSurvey,
+    SurveyCache,
+)
+from videoseg_attributes.grounding.measurements import MeasuredCandidate
+from videoseg_attributes.grounding.prompts import make_prompts
+from videoseg_attributes.grounding.reference_resolution import Choice, Resolution, Resolver
+from videoseg_attributes.grounding.relations import Contacts
+from videoseg_attributes.regions.survey import Candidate, Survey, survey_window
 
 __all__ = ["AttributesGrounder"]
 
 _LONG_WINDOW = 1200  # frames; beyond, a survey is too sparse to follow anything
 
+# Set by hand on the drawn clips; not measured separately.
+_CUT_WEIGHT = 0.6  # for a frame on which the candidate touches the border
+_NEARLY_ALL = 0.9  # of the window: a closer look at this much would show nothing new
+_IGNORED_CONFIDENCE, _DOUBTFUL_CONFIDENCE = 0.3, 0.7  # factors
+_ABSENT_CONFIDENCE = 0.7  # of "not in this video", where candidates were found
+_SAME_CANDIDATE = 0.45  # intersection over union of a candidate in two surveys
+
 
 class AttributesGrounder:
-    """Finds what a sentence describes by what can be measured, without a model.
+    """Finds the objects a query describes by measurable attributes, without a model.
 
-    It surveys the window, measures every candidate and judges the sentence piece by piece.
-    Words it cannot judge (what a thing *is*) are reported, never guessed at; the most salient
-    candidate that fits the rest is taken. If the rest contradicts every candidate, the answer
-    is that nothing in the video fits.
+    It surveys the window for candidate objects, measures each, and scores it on each part of the
+    query. Words it does not understand (nouns, above all) are reported in a warning, never
+    guessed; the most salient candidate that matches the rest is returned. If no candidate
+    matches the rest, the answer is "not in this video".
 
     Args:
         num_frames: Frames of one survey.
-        max_candidates: How many candidates a survey keeps.
-        survey: Finds candidates in a window; by default ``survey_window``.
+        max_candidates: How many candidates one survey keeps.
+        survey: Finds candidates in a window, called like ``survey_window``, which is the default.
 
     Raises:
         ConfigError: If an option is not at least 1.
@@ -62,7 +68,7 @@ class AttributesGrounder:
         *,
         num_frames: int = 24,
         max_candidates: int = 8,
-        survey: SurveyFunction | None = None,
+        survey: Callable[..., Survey] | None = None,
     ) -> None:
         problems = [
             f"{name} of the grounder 'attributes' must be a whole number of at least 1, "
@@ -74,11 +80,11 @@ class AttributesGrounder:
             raise ConfigError(problems)
         self.num_frames = num_frames
         self.max_candidates = max_candidates
-        self._survey = survey
-        self._memory = SurveyMemory()
+        self._survey = survey or survey_window
+        self._memory = SurveyCache()
 
     def step(self, episode: Episode) -> Move:
-        """Look at the window that decides if the sentence speaks of time, else answer.
+        """Answer, or first ask for a closer look if the query is about time.
 
         Raises:
             QueryError: If the query has no words.
@@ -88,7 +94,7 @@ class AttributesGrounder:
         first_turn = episode.turn == 0
         if first_turn and len(window) > _LONG_WINDOW and not episode.must_answer:
             return self._look_closer(episode, plan)
-        overview = self._measured(episode, self._overview_window(episode))
+        overview = self._measure(episode, self._overview_window(episode))
         resolution = _resolve(plan, overview)
         if first_turn and not episode.must_answer and plan.speaks_of_time:
             look = self._look_at_event(plan, overview, resolution)
@@ -99,68 +105,70 @@ class AttributesGrounder:
     # -- looking -----------------------------------------------------------------------------
 
     def _overview_window(self, episode: Episode) -> Window:
-        """Return the window the description is judged on: what was seen before the last look.
+        """Return the window that candidates are compared in: the longest one seen.
 
-        Who comes first or last is not to be told from a narrow window around one event.
+        Which object comes first or last cannot be decided in a narrow window around one event.
         """
         windows = [selection.window for selection in episode.selections]
         usable = [window for window in windows if len(window) <= _LONG_WINDOW]
         if usable:
             return max(usable, key=len)
-        return _shortened(windows[-1], episode.selection.keyframe)
+        return _shorten(windows[-1], episode.selection.keyframe)
 
     def _look_closer(self, episode: Episode, plan: QueryPlan) -> Look:
         selection = episode.selection
         detail = selection.of_role("detail") or selection.indices
         hull = Window(min(detail), max(detail) + 1)
         keyframe = selection.keyframe
-        window = _shortened(hull, keyframe).clamped(selection.window)
+        window = _shorten(hull, keyframe).clamped(selection.window)
         text = (
-            f"{len(selection.window)} frames are too many to follow anything at "
-            f"{self.num_frames} frames; looking closer at frames {window.start}-"
-            f"{window.stop - 1}, where the sampler saw most."
+            f"{len(selection.window)} frames are too many to candidate objects through in "
+            f"{self.num_frames} samples; taking a closer look at frames {window.start} to "
+            f"{window.stop - 1}, the sampler's detail frames."
         )
-        thought = Thought(text, temporal=text, linguistic=what_is_judged(plan))
+        thought = Thought(text, temporal=text, linguistic=describe_plan(plan))
         return Look(window, keyframe if keyframe in window else None, thought)
 
     def _look_at_event(
         self, plan: QueryPlan, overview: MeasuredSurvey, resolution: Resolution
     ) -> Look | None:
-        """Return a look at what decides, or None if a closer look would show nothing new."""
+        """Return a look at the decisive moments, or None if it would show nothing new."""
         survey = overview.survey
         if not resolution.choices or len(survey.frames) < 4:
             return None
         spacing = len(survey.window) / len(survey.frames)
         if spacing <= 1:
             return None  # every frame has been seen already
-        tracks = resolution.tracks
-        moments = [frame for track in tracks for frame in _moments(track)]
+        candidates = resolution.candidates
+        moments = [frame for candidate in candidates for frame in _event_frames(candidate)]
         if not moments:
-            moments = [int(track.frames[track.first]) for track in tracks]
+            moments = [int(candidate.frames[candidate.first]) for candidate in candidates]
         reach = max(4, len(survey.window) // 6)
-        best = max(tracks, key=lambda track: float(track.areas.max()))
-        keyframe = int(best.frames[int(np.argmax(np.where(best.cut, 0.6, 1.0) * best.areas))])
+        best = max(candidates, key=lambda candidate: float(candidate.areas.max()))
+        keyframe = int(
+            best.frames[int(np.argmax(np.where(best.cut, _CUT_WEIGHT, 1.0) * best.areas))]
+        )
         start = max(survey.window.start, min(*moments, keyframe + reach) - reach)
         stop = min(survey.window.stop, max(*moments, keyframe - reach) + reach + 1)
         window = Window(start, max(stop, start + 1))
         if keyframe not in window:
-            keyframe = _clearest_in(best, window)
-        if len(window) >= 0.9 * len(survey.window):
-            window = _around(survey.window, keyframe, reach * 2)
-        called = ", ".join(track.name for track in tracks)
+            keyframe = _find_clearest(best, window)
+        if len(window) >= _NEARLY_ALL * len(survey.window):
+            window = _window_around(survey.window, keyframe, reach * 2)
+        called = ", ".join(candidate.name for candidate in candidates)
         text = (
-            f"{called} seem{'s' if len(tracks) == 1 else ''} to be meant; looking closer at "
-            f"frames {window.start}-{window.stop - 1} to see when it happens."
+            f"{called} seem{'s' if len(candidates) == 1 else ''} to match; taking a closer look "
+            f"at frames {window.start} to {window.stop - 1} to see when it happens."
         )
-        temporal = " ".join([*texts_of(resolution, "temporal"), text])
+        temporal = " ".join([*select_texts(resolution, "temporal"), text])
         return Look(
             window,
             keyframe,
             Thought(
-                joined(temporal, what_is_judged(plan)),
+                join_texts(temporal, describe_plan(plan)),
                 temporal=temporal,
-                linguistic=what_is_judged(plan),
-                details={"candidates": [track.candidate_id for track in tracks]},
+                linguistic=describe_plan(plan),
+                details={"candidates": [candidate.candidate_id for candidate in candidates]},
             ),
         )
 
@@ -173,56 +181,56 @@ class AttributesGrounder:
         overview: MeasuredSurvey,
         resolution: Resolution,
     ) -> Grounding:
-        warnings = warnings_for(plan, resolution, overview)
+        warnings = make_warnings(plan, resolution, overview)
         survey = overview.survey
         if not resolution.choices:
-            return self._nothing(plan, overview, resolution, warnings)
+            return self._answer_nothing(plan, overview, resolution, warnings)
         preferred = episode.selection.keyframe if episode.turn > 0 else None
         measured, choices = overview, resolution.choices
         closer = ""
         if episode.turn > 0 and episode.selection.window != survey.window:
-            dense = self._measured(episode, episode.selection.window)
-            found = _same_things(overview, dense, choices)
+            dense = self._measure(episode, episode.selection.window)
+            found = _match_candidates(overview, dense, choices)
             if found is not None:
-                closer = closer_finding(dense, found)
-                kept = _confirmed(plan, dense, choices, found)
+                closer = describe_closer_look(dense, found)
+                kept = _confirm_absences(plan, dense, choices, found)
                 if not kept:
                     never = Resolution(
-                        (), resolution.findings,
-                        reason="a closer look shows what seemed to be away all the time",
+                        (), resolution.observations,
+                        reason="a closer look shows that the object is never away",
                     )  # fmt: skip
-                    return self._nothing(plan, overview, never, (), closer=closer)
+                    return self._answer_nothing(plan, overview, never, (), closer=closer)
                 measured, choices = dense, kept
-        label = label_of(plan)
+        label = make_label(plan)
         prompts = make_prompts(
             episode.video, measured, choices, label=label, preferred_frame=preferred
         )
         keyframe = prompts[0].frame
-        where = placed_text(prompts, choices, closer=measured is not overview)
-        seen = survey_text(survey, overview.tracks)
-        temporal = joined(seen, *texts_of(resolution, "temporal"), closer)
-        spatial = joined(*texts_of(resolution, "spatial"), where)
-        linguistic = joined(what_is_judged(plan), *texts_of(resolution, "linguistic"))
+        where = describe_placement(prompts, choices, closer=measured is not overview)
+        seen = describe_survey(survey, overview.candidates)
+        temporal = join_texts(seen, *select_texts(resolution, "temporal"), closer)
+        spatial = join_texts(*select_texts(resolution, "spatial"), where)
+        linguistic = join_texts(describe_plan(plan), *select_texts(resolution, "linguistic"))
         confidence = float(np.mean([choice.score for choice in choices]))
-        if not plan.target.judged:
-            confidence = 0.3 * confidence
-        elif resolution.doubtful or plan.unjudged:
-            confidence *= 0.7
+        if not plan.target.understood:
+            confidence = _IGNORED_CONFIDENCE * confidence
+        elif resolution.doubtful or plan.ignored:
+            confidence *= _DOUBTFUL_CONFIDENCE
         return Grounding(
             keyframe,
             prompts,
             thought=Thought(
-                joined(linguistic, temporal, spatial),
+                join_texts(linguistic, temporal, spatial),
                 temporal=temporal,
                 spatial=spatial,
                 linguistic=linguistic,
-                details={"candidates": [choice.track.candidate_id for choice in choices]},
+                details={"candidates": [choice.candidate.candidate_id for choice in choices]},
             ),
             confidence=min(1.0, max(0.0, confidence)),
             warnings=warnings,
         )
 
-    def _nothing(
+    def _answer_nothing(
         self,
         plan: QueryPlan,
         overview: MeasuredSurvey,
@@ -231,39 +239,34 @@ class AttributesGrounder:
         *,
         closer: str = "",
     ) -> Grounding:
-        reason = resolution.reason or "nothing that could be meant was found"
+        reason = resolution.reason or "no candidate objects were found"
         verdict = f"Not in this video: {reason}."
-        temporal = joined(
-            survey_text(overview.survey, overview.tracks),
-            *texts_of(resolution, "temporal"),
+        temporal = join_texts(
+            describe_survey(overview.survey, overview.candidates),
+            *select_texts(resolution, "temporal"),
             closer,
         )
-        spatial = joined(*texts_of(resolution, "spatial"))
-        linguistic = joined(what_is_judged(plan), *texts_of(resolution, "linguistic"), verdict)
+        spatial = join_texts(*select_texts(resolution, "spatial"))
+        linguistic = join_texts(
+            describe_plan(plan), *select_texts(resolution, "linguistic"), verdict
+        )
         return Grounding(
             None,
             (),
             thought=Thought(
-                joined(temporal, spatial, linguistic),
+                join_texts(temporal, spatial, linguistic),
                 temporal=temporal,
                 spatial=spatial,
                 linguistic=linguistic,
             ),
-            confidence=0.7 if overview.tracks else 0.5,
+            confidence=_ABSENT_CONFIDENCE if overview.candidates else 0.5,
             warnings=warnings,
         )
 
-    def _measured(self, episode: Episode, window: Window) -> MeasuredSurvey:
-        survey: SurveyFunction
-        if self._survey is not None:
-            survey = self._survey
-        else:
-            from videoseg_attributes.regions.survey import survey_window
-
-            survey = survey_window
+    def _measure(self, episode: Episode, window: Window) -> MeasuredSurvey:
         return self._memory.get(
             episode.video,
-            survey,
+            self._survey,
             window=window,
             num_frames=self.num_frames,
             max_candidates=self.max_candidates,
@@ -274,25 +277,29 @@ class AttributesGrounder:
 def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:
     contacts = Contacts(frozenset(measured.survey.depth_order))
     target = plan.target
-    tracks = [track for track in measured.tracks if track.plausibility >= PLAUSIBLE]
-    if target.judged or not tracks:
-        return Resolver(tracks, contacts).resolve(target)
-    return _most_salient(target, tracks)
+    candidates = [
+        candidate for candidate in measured.candidates if candidate.plausibility >= PLAUSIBLE
+    ]
+    if target.understood or not candidates:
+        return Resolver(candidates, contacts).resolve(target)
+    return _choose_most_salient(target, candidates)
 
 
-def _most_salient(target: NounPhrase, tracks: Sequence[Track]) -> Resolution:
-    """Return what stands out most, as many as are asked for."""
-    ordered = sorted(tracks, key=lambda track: track.saliency, reverse=True)
+def _choose_most_salient(
+    target: NounPhrase, candidates: Sequence[MeasuredCandidate]
+) -> Resolution:
+    """Return the most salient candidates, as many as the query asks for."""
+    ordered = sorted(candidates, key=lambda candidate: candidate.saliency, reverse=True)
     count = target.number.count
     if count is None:
         ordered = [t for t in ordered if t.saliency >= 0.5 * ordered[0].saliency]
     else:
         ordered = ordered[:count]
-    choices = tuple(Choice(track, track.saliency) for track in ordered)
+    choices = tuple(Choice(candidate, candidate.saliency) for candidate in ordered)
     return Resolution(choices, enough=count is None or len(choices) >= count)
 
 
-def _same_things(
+def _match_candidates(
     overview: MeasuredSurvey, dense: MeasuredSurvey, choices: Sequence[Choice]
 ) -> tuple[Choice, ...] | None:
     """Find the chosen candidates again in a closer survey; None unless all are found."""
@@ -301,16 +308,16 @@ def _same_things(
     found: list[Choice] = []
     taken: set[int] = set()
     for choice in choices:
-        best, best_overlap = None, 0.45
-        for track in dense.tracks:
-            if track.candidate_id in taken:
+        best, best_overlap = None, _SAME_CANDIDATE
+        for candidate in dense.candidates:
+            if candidate.candidate_id in taken:
                 continue
             overlap = _mean_overlap(
-                overview.survey, old[choice.track.candidate_id],
-                dense.survey, new[track.candidate_id],
+                overview.survey, old[choice.candidate.candidate_id],
+                dense.survey, new[candidate.candidate_id],
             )  # fmt: skip
             if overlap > best_overlap:
-                best, best_overlap = track, overlap
+                best, best_overlap = candidate, overlap
         if best is None:
             return None
         taken.add(best.candidate_id)
@@ -318,15 +325,15 @@ def _same_things(
     return tuple(found)
 
 
-def _confirmed(
+def _confirm_absences(
     plan: QueryPlan,
     dense: MeasuredSurvey,
     choices: Sequence[Choice],
     found: Sequence[Choice],
 ) -> tuple[Choice, ...]:
-    """Keep what is away for a while in the closer survey, too, where the sentence asks for it.
+    """Keep what the closer survey confirms to be away for a while, if the query asks for that.
 
-    A sparse survey may miss something on a single frame that is there all the time.
+    A sparse survey may miss an object on a single frame although it is always visible.
     """
     asked = any(
         isinstance(item, EventIs)
@@ -340,22 +347,18 @@ def _confirmed(
     window = dense.survey.window
     kept = []
     for before, choice in zip(choices, found, strict=True):
-        track = before.track
+        candidate = before.candidate
         inside = [
             (start, stop)
-            for start, stop in track.gaps
-            if int(track.frames[start - 1]) in window and int(track.frames[stop]) in window
+            for start, stop in candidate.gaps
+            if int(candidate.frames[start - 1]) in window and int(candidate.frames[stop]) in window
         ]
-        if len(inside) < len(track.gaps) or choice.track.gaps:
+        if len(inside) < len(candidate.gaps) or choice.candidate.gaps:
             kept.append(choice)
     return tuple(kept)
 
 
-def _mean_overlap(first: Survey, one: object, second: Survey, other: object) -> float:
-    from videoseg_attributes.regions.candidate import Candidate
-
-    if not isinstance(one, Candidate) or not isinstance(other, Candidate):
-        return 0.0
+def _mean_overlap(first: Survey, one: Candidate, second: Survey, other: Candidate) -> float:
     if first.size != second.size:
         return 0.0
     spacing = max(1.0, len(first.window) / max(1, len(first.frames))) / 2
@@ -374,30 +377,30 @@ def _mean_overlap(first: Survey, one: object, second: Survey, other: object) -> 
     return float(np.mean(overlaps)) if overlaps else 0.0
 
 
-def _moments(track: Track) -> list[int]:
-    """Return the frames at which a track comes, goes or comes back."""
+def _event_frames(candidate: MeasuredCandidate) -> list[int]:
+    """Return the frames at which a candidate appears, leaves or returns."""
     moments = []
-    if track.enters:
-        moments.append(int(track.frames[track.first]))
-    for start, stop in track.gaps:
-        moments += [int(track.frames[start]), int(track.frames[stop])]
-    if track.exits:
-        moments.append(int(track.frames[track.last]))
+    if candidate.enters:
+        moments.append(int(candidate.frames[candidate.first]))
+    for start, stop in candidate.gaps:
+        moments += [int(candidate.frames[start]), int(candidate.frames[stop])]
+    if candidate.exits:
+        moments.append(int(candidate.frames[candidate.last]))
     return moments
 
 
-def _clearest_in(track: Track, window: Window) -> int:
-    inside = np.array([int(frame) in window for frame in track.frames]) & track.visible
+def _find_clearest(candidate: MeasuredCandidate, window: Window) -> int:
+    inside = np.array([int(frame) in window for frame in candidate.frames]) & candidate.visible
     if not inside.any():
         return window.start + (len(window) - 1) // 2
-    return int(track.frames[int(np.argmax(np.where(inside, track.areas, -1.0)))])
+    return int(candidate.frames[int(np.argmax(np.where(inside, candidate.areas, -1.0)))])
 
 
-def _around(window: Window, frame: int, reach: int) -> Window:
+def _window_around(window: Window, frame: int, reach: int) -> Window:
     return Window(max(window.start, frame - reach), min(window.stop, frame + reach + 1))
 
 
-def _shortened(window: Window, keyframe: int | None) -> Window:
+def _shorten(window: Window, keyframe: int | None) -> Window:
     """Return at most ``_LONG_WINDOW`` frames of a window, around the keyframe or its middle."""
     if len(window) <= _LONG_WINDOW:
         return window

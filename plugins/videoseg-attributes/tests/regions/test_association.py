@@ -1,6 +1,6 @@
 import numpy as np
-from videoseg_attributes.regions.depth import depth_order
-from videoseg_attributes.regions.linking import link_parts
+from videoseg_attributes.regions.association import associate_parts
+from videoseg_attributes.regions.objects import depth_order
 from videoseg_attributes.regions.outlined_parts import OutlinedPart
 
 SIZE = (60, 80)
@@ -19,7 +19,7 @@ def part(position, left, top, width=12, height=12, color=RED, hidden=None):
 
 
 def linked(frames, shots=None):
-    return link_parts(frames, shots or [0] * len(frames), DIAGONAL)
+    return associate_parts(frames, shots or [0] * len(frames), DIAGONAL)
 
 
 def test_things_of_two_colors_that_cross_keep_their_own_parts():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from videoseg_attributes.regions.linking import link_parts
+from videoseg_attributes.regions.association import associate_parts
 from videoseg_attributes.regions.outlined_parts import OutlinedPart
-from videoseg_attributes.regions.parting import part_touching
+from videoseg_attributes.regions.split_touching import split_touching
 
 from videoseg.types import BoolArray
 
@@ -45,8 +45,8 @@ def test_touching_things_of_one_color_keep_their_own_masks() -> None:
     parts = _as_seen(pairs)
     merged = [position for position, here in enumerate(parts) if len(here) == 1]
     assert len(merged) >= 3
-    chains = link_parts(parts, [0] * NUM_FRAMES, DIAGONAL)
-    part_touching(chains, parts, [0] * NUM_FRAMES)
+    chains = associate_parts(parts, [0] * NUM_FRAMES, DIAGONAL)
+    split_touching(chains, parts, [0] * NUM_FRAMES)
     for index in (0, 1):
         overlaps = []
         for position in merged:
@@ -65,8 +65,8 @@ def test_a_thing_that_hides_another_of_its_color_stays_whole() -> None:
         [_part(t, mask) for mask in (one, other) if mask is not None]
         for t, (one, other) in enumerate(pairs)
     ]
-    chains = link_parts(parts, [0] * NUM_FRAMES, DIAGONAL)
-    part_touching(chains, parts, [0] * NUM_FRAMES)
+    chains = associate_parts(parts, [0] * NUM_FRAMES, DIAGONAL)
+    split_touching(chains, parts, [0] * NUM_FRAMES)
     large = max(chains, key=lambda chain: chain.usual_area())
     assert all(part.area == pairs[0][0].sum() for part in large.parts.values())
 
@@ -78,7 +78,7 @@ def test_a_shape_is_not_carried_across_a_cut() -> None:
     last_merged = max(position for position, here in enumerate(parts) if len(here) == 1)
     shots = [0] * first_merged + [1] * (last_merged - first_merged + 1)
     shots += [2] * (NUM_FRAMES - last_merged - 1)
-    chains = link_parts(parts, shots, DIAGONAL)
+    chains = associate_parts(parts, shots, DIAGONAL)
     before = [dict(chain.parts) for chain in chains]
-    part_touching(chains, parts, shots)
+    split_touching(chains, parts, shots)
     assert [chain.parts for chain in chains] == before

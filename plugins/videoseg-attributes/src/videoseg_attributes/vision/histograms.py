@@ -1,4 +1,4 @@
-"""What tells an object from its surroundings: color and motion, as learned log ratios."""
+"""Histograms of color and motion, and the log ratios that separate an object from the rest."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ __all__ = ["Histogram", "HistogramCue", "color_cue", "motion_cue", "to_lab"]
 
 Histogram = npt.NDArray[np.float64]
 
-_LIGHTNESS_BINS, _COLOR_BINS, _COLOR_RANGE = 12, 24, 60.0
-_MOTION_BINS = 17
-_MOTION_RANGE = math.log1p(30.0)
+# Set by hand; not measured separately.
+_LIGHTNESS_BINS, _COLOR_BINS, _COLOR_RANGE = 12, 24, 60.0  # the last in Lab units
+_MOTION_BINS = 17  # along each axis
+_MOTION_RANGE = math.log1p(30.0)  # motion up to 30 times the noise
+_FEWEST_SAMPLES = 50.0  # fewer are treated as that many, so that log ratios stay small
+_NEIGHBOR = 0.25  # weight of each neighboring bin in smoothing
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class HistogramCue:
-    """A quantised feature image from which log ratios are learned.
+    """A quantized feature image from which log ratios are learned.
 
     Args:
         bins: Bin of each pixel, shape (H, W).
@@ -35,7 +38,7 @@ class HistogramCue:
     limit: float
 
     def log_ratio(self, foreground: FloatImage, background: FloatImage) -> FloatImage:
-        """Learn both sides from soft samples of this image and judge its every pixel.
+        """Learn both sides from soft samples of this image and return the ratio at each pixel.
 
         Args:
             foreground: How far each pixel is a sample of the object, shape (H, W), >= 0.
@@ -44,7 +47,7 @@ class HistogramCue:
         Returns:
             Log ratios in nats, shape (H, W); near 0 where neither side was seen.
         """
-        return self.judge(self.sample(foreground), self.sample(background))
+        return self.look_up(self.sample(foreground), self.sample(background))
 
     def sample(self, weights: FloatImage) -> Histogram:
         """Return the weighted counts of the bins, of this cue's shape."""
@@ -52,8 +55,8 @@ class HistogramCue:
         counts = np.bincount(self.bins.ravel(), weights.ravel().astype(np.float64), num_bins)
         return counts.reshape(self.shape).astype(np.float64)
 
-    def judge(self, foreground: Histogram, background: Histogram) -> FloatImage:
-        """Judge every pixel by counts that may come from other images.
+    def look_up(self, foreground: Histogram, background: Histogram) -> FloatImage:
+        """Return the log ratio at each pixel, from counts that may come from other images.
 
         Returns:
             Log ratios in nats, shape (H, W); all 0 if a side has no samples.
@@ -61,9 +64,9 @@ class HistogramCue:
         num_first, num_second = float(foreground.sum()), float(background.sum())
         if num_first <= 0 or num_second <= 0:
             return np.zeros(self.bins.shape, dtype=np.float32)
-        floor = 0.5 / max(num_first, 50.0)
+        floor = 0.5 / max(num_first, _FEWEST_SAMPLES)
         first, second = (
-            _smoothed(counts) / total
+            _smooth(counts) / total
             for counts, total in ((foreground, num_first), (background, num_second))
         )
         ratio = np.log((first + floor) / (second + floor)).ravel()
@@ -80,7 +83,7 @@ def to_lab(image: Frame) -> FloatImage:
 
 
 def color_cue(lab: FloatImage, *, limit: float = 4.0) -> HistogramCue:
-    """Quantise Lab colors, shape (H, W, 3)."""
+    """Quantize Lab colors, shape (H, W, 3)."""
     chroma = (lab[..., 1:] + _COLOR_RANGE) / (2 * _COLOR_RANGE) * _COLOR_BINS
     chroma_bins = np.clip(chroma, 0, _COLOR_BINS - 1).astype(np.intp)
     lightness = np.clip(lab[..., 0] / 100 * _LIGHTNESS_BINS, 0, _LIGHTNESS_BINS - 1)
@@ -90,7 +93,7 @@ def color_cue(lab: FloatImage, *, limit: float = 4.0) -> HistogramCue:
 
 
 def motion_cue(residual: FloatImage, noise: float, *, limit: float = 3.0) -> HistogramCue:
-    """Quantise camera-free motion, shape (H, W, 2), finely near zero and coarsely beyond."""
+    """Quantize camera-free motion, shape (H, W, 2), finely near zero and coarsely beyond."""
     length = np.hypot(residual[..., 0], residual[..., 1])
     squeeze = np.log1p(length / noise) / np.maximum(length, 1e-6)
     squeezed = residual * squeeze[..., None]
@@ -101,7 +104,7 @@ def motion_cue(residual: FloatImage, noise: float, *, limit: float = 3.0) -> His
     )
 
 
-def _smoothed(counts: Histogram) -> Histogram:
+def _smooth(counts: Histogram) -> Histogram:
     for axis in range(counts.ndim):
         padding = [(1, 1) if index == axis else (0, 0) for index in range(counts.ndim)]
         padded = np.pad(counts, padding, mode="edge")
@@ -109,5 +112,5 @@ def _smoothed(counts: Histogram) -> Histogram:
         before, at, after = (
             np.take(padded, range(first, first + size), axis=axis) for first in (0, 1, 2)
         )
-        counts = 0.25 * before + 0.5 * at + 0.25 * after
+        counts = _NEIGHBOR * before + 0.5 * at + _NEIGHBOR * after
     return counts

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from videoseg_attributes.grounding.fragments import join_fragments
-from videoseg_attributes.grounding.tracks import measure_tracks
+from videoseg_attributes.grounding.measured_survey import merge_fragments
+from videoseg_attributes.grounding.measurements import measure_candidates
 
 from videoseg.types import Window
 
@@ -29,8 +29,8 @@ def split(survey, *, at: int):
 def test_pieces_that_take_turns_are_joined(swan) -> None:
     survey = swan.survey(swan.video, window=Window(0, 40))
     pieces = split(survey, at=10)
-    joined = join_fragments(pieces, measure_tracks(swan.video, pieces))
-    (candidate,) = joined.candidates
+    merged = merge_fragments(pieces, measure_candidates(swan.video, pieces))
+    (candidate,) = merged.candidates
     assert candidate.masks == survey.candidates[0].masks
 
 
@@ -42,7 +42,7 @@ def test_things_that_are_there_together_stay_apart(make_scene, thing) -> None:
         }
     )
     survey = scene.survey(scene.video, window=Window(0, 40))
-    assert join_fragments(survey, measure_tracks(scene.video, survey)) is survey
+    assert merge_fragments(survey, measure_candidates(scene.video, survey)) is survey
 
 
 def test_what_comes_long_after_is_another_thing(make_scene, thing) -> None:
@@ -53,7 +53,7 @@ def test_what_comes_long_after_is_another_thing(make_scene, thing) -> None:
         }
     )
     survey = scene.survey(scene.video, window=Window(0, 40))
-    assert join_fragments(survey, measure_tracks(scene.video, survey)) is survey
+    assert merge_fragments(survey, measure_candidates(scene.video, survey)) is survey
 
 
 def test_another_color_is_another_thing(make_scene, thing) -> None:
@@ -64,4 +64,4 @@ def test_another_color_is_another_thing(make_scene, thing) -> None:
         }
     )
     survey = scene.survey(scene.video, window=Window(0, 40))
-    assert join_fragments(survey, measure_tracks(scene.video, survey)) is survey
+    assert merge_fragments(survey, measure_candidates(scene.video, survey)) is survey

@@ -1,4 +1,4 @@
-"""Outlined parts of successive frames linked into things that keep their identity."""
+"""Associate outlined parts of successive frames: tracks of objects, also of still ones."""
 
 from __future__ import annotations
 
@@ -11,31 +11,36 @@ import numpy as np
 from videoseg.types import BoolArray
 from videoseg_attributes.regions.outlined_parts import OutlinedPart
 
-__all__ = ["Chain", "link_parts", "shifted"]
+__all__ = ["OutlinedTrack", "associate_parts", "shift_mask"]
 
-_COLOR_SCALE = 9.0
-_MOST_COLOR = 20.0
-_MOST_GROWN = 3.0
-_MOST_COST = 3.2
-_REACH = 0.16  # diagonals a thing may be off its expected place from one frame to the next
-_LARGEST_REACH = 0.6
-_WHOLE = 0.96  # of the usual area: all of a thing shows
-_MOST_TOGETHER = 1.2  # of the usual area: more than that is not one thing in pieces
-_SAME_COLOR = 20.0
-_INSIDE = 0.7  # of a piece, where the whole thing should be
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
+_COLOR_SCALE = 9.0  # distance in ``surface_colors`` that costs 1
+_MOST_COLOR = 20.0  # distance in ``surface_colors``; beyond, it is another object
+_MOST_GROWN = 3.0  # of the usual area
+_MOST_COST = 3.2  # of an association; beyond, a new track begins
+_REACH = 0.16  # frame diagonals an object may be off its expected place after one frame
+_LARGEST_REACH = 0.6  # frame diagonals, after any gap
+_WHOLE = 0.96  # of the usual area: all of an object shows
+_MOST_TOGETHER = 1.2  # of the usual area: more than that is not one object in pieces
+_SAME_COLOR = 20.0  # distance in ``surface_colors`` between a piece and the whole
+_INSIDE = 0.7  # of a piece, where the whole object should be
 _OFF_PLACE = 3  # pixels by which that place may be off; what shows first is a thin rim
-_LONGEST_HIDDEN = 8  # frames
+_LONGEST_HIDDEN = 8  # surveyed frames
 _FALLEN_APART = 0.45  # of its frames
 _DETAIL, _ALWAYS = 0.25, 0.8  # of the larger one's area; of its own frames
+_MOST_SHRUNK = 0.04  # of the usual area
+_GAP_REACH = 0.7  # how much the reach grows with each frame of a gap
+_PLACE_WEIGHT, _GAP_COST = 1.5, 0.05  # of being as far off as the reach; of each frame of a gap
 
 
 @dataclass(eq=False, slots=True)
-class Chain:
-    """One thing, as the parts that show it.
+class OutlinedTrack:
+    """One object over the survey: the outlined parts that show it.
 
     Args:
-        parts: By position in the survey.
-        pieces: Where it shows in several pieces, those, by position.
+        parts: Its part on each surveyed frame, by position in the survey.
+        pieces: The pieces of a part, where the object shows in several.
     """
 
     parts: dict[int, OutlinedPart] = field(default_factory=dict)
@@ -57,7 +62,7 @@ class Chain:
         return areas[(3 * (len(areas) - 1) + 2) // 4]
 
     def is_piece(self, part: OutlinedPart) -> bool:
-        """Return whether a part is what shows of this thing beside something in front of it."""
+        """Return whether a part is a piece of this object, which something in front divides."""
         known = sorted(self.parts)
         usual = self.usual_area()
         whole = [p for p in known if self.parts[p].area > _WHOLE * usual]
@@ -77,24 +82,24 @@ class Chain:
                 (last.center[0] - before.center[0]) * steps,
                 (last.center[1] - before.center[1]) * steps,
             )
-        moved = _widened(shifted(last.mask, round(shift[0]), round(shift[1])), _OFF_PLACE)
+        moved = _dilate(shift_mask(last.mask, round(shift[0]), round(shift[1])), _OFF_PLACE)
         return float((moved & part.mask).sum()) > _INSIDE * part.area
 
     def add_piece(self, part: OutlinedPart) -> None:
-        """Take a part as one more piece of this thing."""
+        """Add a part as one more piece of this object."""
         already = self.parts.get(part.position)
-        self.parts[part.position] = part if already is None else already.joined(part)
+        self.parts[part.position] = part if already is None else already.merge(part)
         known = self.pieces.get(part.position, [already] if already is not None else [])
         self.pieces[part.position] = [*known, part]
 
     @property
     def falls_apart(self) -> bool:
-        """Whether it shows in several pieces most of the time: then it is several things."""
+        """Whether it shows in several pieces most of the time: then it is several objects."""
         several = sum(len(pieces) > 1 for pieces in self.pieces.values())
         return several > _FALLEN_APART * len(self.parts)
 
     def expected(self, position: int) -> tuple[float, float]:
-        """Return where its centre should be, going on as it did lately."""
+        """Return where its center should be at constant velocity, (x, y)."""
         known = sorted(self.parts)
         x, y = self.parts[known[-1]].center
         if len(known) < 2 or position - known[-1] > 2:
@@ -105,49 +110,49 @@ class Chain:
         return x + (x - before.center[0]) * ahead, y + (y - before.center[1]) * ahead
 
 
-def link_parts(
+def associate_parts(
     parts: Sequence[Sequence[OutlinedPart]], shots: Sequence[int], diagonal: float
-) -> list[Chain]:
-    """Link parts by color, place and size; a thing that was hidden is taken up again.
+) -> list[OutlinedTrack]:
+    """Associate parts by color, place and size; a track continues after an occlusion.
 
     Args:
         parts: The parts of each frame.
-        shots: The number of each frame's shot; across a cut the place says nothing.
+        shots: The number of each frame's shot; across a cut the place does not count.
         diagonal: Length of the frame's diagonal in pixels of the survey's grid.
 
     Returns:
-        The chains, those seen on most frames first.
+        The tracks, those with most frames first.
     """
-    chains: list[Chain] = []
-    for chain in _linked(parts, shots, diagonal, whole=True):
+    chains: list[OutlinedTrack] = []
+    for chain in _associate(parts, shots, diagonal, whole=True):
         if chain.falls_apart:
             atoms = [
                 chain.pieces.get(position)
                 or ([chain.parts[position]] if position in chain.parts else [])
                 for position in range(len(parts))
             ]
-            chains += _linked(atoms, shots, diagonal, whole=False)
+            chains += _associate(atoms, shots, diagonal, whole=False)
         else:
             chains.append(chain)
     chains.sort(key=lambda chain: -len(chain.parts))
     return [chain for chain in chains if not any(_is_detail(chain, other) for other in chains)]
 
 
-def _linked(
+def _associate(
     parts: Sequence[Sequence[OutlinedPart]],
     shots: Sequence[int],
     diagonal: float,
     *,
     whole: bool,
-) -> list[Chain]:
-    """Link parts; if ``whole``, a part that is a piece of a thing is joined to it."""
-    chains: list[Chain] = []
+) -> list[OutlinedTrack]:
+    """Associate parts; if ``whole``, a piece of an object is merged into its part."""
+    chains: list[OutlinedTrack] = []
     for position, here in enumerate(parts):
         costs = [
             (cost, index, number)
             for index, chain in enumerate(chains)
             for number, part in enumerate(here)
-            if (cost := _cost(chain, part, shots, diagonal)) < _MOST_COST
+            if (cost := _association_cost(chain, part, shots, diagonal)) < _MOST_COST
         ]
         linked: set[int] = set()
         used: set[int] = set()
@@ -161,14 +166,14 @@ def _linked(
                 continue
             owner = next((chain for chain in chains if whole and chain.is_piece(part)), None)
             if owner is None:
-                chains.append(Chain({position: part}))
+                chains.append(OutlinedTrack({position: part}))
             else:
                 owner.add_piece(part)
     return chains
 
 
-def shifted(mask: BoolArray, right: int, down: int) -> BoolArray:
-    """Return a mask moved by whole pixels; what leaves the frame is gone."""
+def shift_mask(mask: BoolArray, right: int, down: int) -> BoolArray:
+    """Return a mask moved by whole pixels, cropped to the frame."""
     height, width = mask.shape
     moved = np.zeros_like(mask)
     if abs(right) < width and abs(down) < height:
@@ -178,15 +183,15 @@ def shifted(mask: BoolArray, right: int, down: int) -> BoolArray:
     return moved
 
 
-def _widened(mask: BoolArray, radius: int) -> BoolArray:
+def _dilate(mask: BoolArray, radius: int) -> BoolArray:
     import cv2
 
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
     return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel) > 0)
 
 
-def _is_detail(chain: Chain, other: Chain) -> bool:
-    """Return whether a thing lies within another all the time: a check, a dot, an eye."""
+def _is_detail(chain: OutlinedTrack, other: OutlinedTrack) -> bool:
+    """Return whether an object always lies within another: a check, a dot, an eye."""
     import cv2
 
     if other is chain or chain.usual_area() > _DETAIL * other.usual_area():
@@ -205,13 +210,15 @@ def _is_detail(chain: Chain, other: Chain) -> bool:
     return within > _ALWAYS * len(chain.parts)
 
 
-def _cost(chain: Chain, part: OutlinedPart, shots: Sequence[int], diagonal: float) -> float:
+def _association_cost(
+    chain: OutlinedTrack, part: OutlinedPart, shots: Sequence[int], diagonal: float
+) -> float:
     last = chain.last
     color = math.dist(last.color, part.color)
     if color > _MOST_COLOR:
         return np.inf
     grown = part.area / max(chain.usual_area(), 1.0)
-    if grown > _MOST_GROWN or grown < 0.04:
+    if grown > _MOST_GROWN or grown < _MOST_SHRUNK:
         return np.inf
     cost = color / _COLOR_SCALE + 0.5 * abs(float(np.log(part.area / last.area)))
     if shots[part.position] != shots[last.position]:
@@ -219,6 +226,6 @@ def _cost(chain: Chain, part: OutlinedPart, shots: Sequence[int], diagonal: floa
     gap = part.position - last.position
     x, y = chain.expected(part.position)
     away = float(np.hypot(part.center[0] - x, part.center[1] - y)) / diagonal
-    reach = min(_LARGEST_REACH, _REACH * (1 + 0.7 * (gap - 1)))
-    # Where it was a moment ago, it is likely still: a long gap costs, too.
-    return cost + 1.5 * away / reach + 0.05 * (gap - 1) if away < reach else np.inf
+    reach = min(_LARGEST_REACH, _REACH * (1 + _GAP_REACH * (gap - 1)))
+    # An object is most likely still where it just was, so a long gap costs, too.
+    return cost + _PLACE_WEIGHT * away / reach + _GAP_COST * (gap - 1) if away < reach else np.inf

@@ -1,0 +1,148 @@
+"""The grounder's explanations: which words it used, what it measured, and its warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from videoseg.types import Prompt
+from videoseg_attributes.grounding.language import MAX_WORDS, QueryPlan
+from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
+from videoseg_attributes.grounding.measurements import MeasuredCandidate
+from videoseg_attributes.grounding.reference_resolution import Aspect, Choice, Resolution
+
+if TYPE_CHECKING:
+    from videoseg_attributes.regions.survey import Survey
+
+__all__ = [
+    "PLAUSIBLE",
+    "describe_box",
+    "describe_closer_look",
+    "describe_placement",
+    "describe_plan",
+    "describe_survey",
+    "join_texts",
+    "make_label",
+    "make_warnings",
+    "select_texts",
+]
+
+PLAUSIBLE = 0.5
+"""Candidates that are less plausibly an object are treated as background."""
+
+_LABEL_LENGTH = 60
+
+
+def describe_plan(plan: QueryPlan) -> str:
+    """Return which words were used, how many objects are wanted, and which words were ignored."""
+    used = ", ".join(f'"{words}"' for words in plan.used_words)
+    count = plan.target.number.count
+    parts = [f"Words used: {used}." if used else "No word of the query can be used."]
+    if count != 1:
+        parts.append(
+            "All that match are wanted." if count is None else f"{count} objects are wanted."
+        )
+    if plan.ignored:
+        listed = "; ".join(f'"{item.words}" ({item.why})' for item in plan.ignored[:6])
+        parts.append(f"Words ignored: {listed}.")
+    return " ".join(parts)
+
+
+def make_warnings(
+    plan: QueryPlan, resolution: Resolution, measured: MeasuredSurvey
+) -> tuple[str, ...]:
+    """Return what the user should know about an answer."""
+    warnings = []
+    if plan.truncated:
+        warnings.append(f"the query is too long; only its first {MAX_WORDS} words were read")
+    if plan.ignored:
+        words = ", ".join(f'"{item.words}"' for item in plan.ignored[:8])
+        basis = (
+            "uses the rest of the query"
+            if plan.target.understood
+            else "is the most salient object"
+        )
+        warnings.append(
+            f"the grounder 'attributes' does not understand {words}; the answer {basis}"
+        )
+    if resolution.choices and not resolution.enough:
+        warnings.append(
+            f"the query asks for {plan.target.number.count} objects, "
+            f"but only {len(resolution.choices)} match"
+        )
+    if resolution.doubtful:
+        warnings.append("nothing matches the query well; the closest match is returned")
+    if not measured.candidates:
+        warnings.append("no candidate objects were found")
+    return tuple(warnings)
+
+
+def describe_survey(survey: Survey, candidates: Sequence[MeasuredCandidate]) -> str:
+    """Return which frames were surveyed and which candidates were found."""
+    window = survey.window
+    listed = "; ".join(
+        f"{candidate.name} on frames {int(candidate.frames[candidate.first])} to "
+        f"{int(candidate.frames[candidate.last])}, saliency {candidate.saliency:.2f}"
+        + ("" if candidate.plausibility >= PLAUSIBLE else ", treated as background")
+        for candidate in candidates
+    )
+    return (
+        f"Surveyed {len(survey.frames)} of frames {window.start} to {window.stop - 1}: "
+        f"{listed or 'no candidates'}."
+    )
+
+
+def describe_closer_look(dense: MeasuredSurvey, choices: Sequence[Choice]) -> str:
+    """Return what a closer look showed of the chosen candidates."""
+    window = dense.survey.window
+    parts = []
+    for choice in choices:
+        candidate = choice.candidate
+        parts.append(
+            f"the object is {candidate.name} there, visible on frames "
+            f"{int(candidate.frames[candidate.first])} to {int(candidate.frames[candidate.last])}"
+        )
+    return f"A closer look at frames {window.start} to {window.stop - 1}: {'; '.join(parts)}."
+
+
+def select_texts(resolution: Resolution, aspect: Aspect) -> list[str]:
+    """Return the observations that belong to one kind of reasoning."""
+    return [f"{item.text}." for item in resolution.observations if item.aspect == aspect]
+
+
+def join_texts(*texts: str) -> str:
+    """Join the texts that are not empty."""
+    return " ".join(text for text in texts if text)
+
+
+def describe_placement(
+    prompts: Sequence[Prompt], choices: Sequence[Choice], *, closer: bool
+) -> str:
+    """Return where each object was found, and which candidate it is.
+
+    Args:
+        prompts: One for each object; an id is the object's place in the choices, from 1.
+        choices: What was chosen.
+        closer: Whether the candidates are those of a closer look, which numbers them anew.
+    """
+    look = " of the closer look" if closer else ""
+    return " ".join(
+        f"Object {prompt.object_id} is {choices[prompt.object_id - 1].candidate.name}{look}, "
+        f"on frame {prompt.frame}: {describe_box(prompt.box.as_tuple()) if prompt.box else ''}, "
+        f"score {prompt.score:.2f}."
+        for prompt in prompts
+        if prompt.score is not None
+    )
+
+
+def describe_box(corners: tuple[float, float, float, float]) -> str:
+    """Return a box in words."""
+    x1, y1, x2, y2 = corners
+    return f"x {x1:.0f} to {x2:.0f}, y {y1:.0f} to {y2:.0f}"
+
+
+def make_label(plan: QueryPlan) -> str:
+    """Return what the objects are called in messages and pictures."""
+    words = plan.target.words or plan.text
+    words = words.removeprefix("the ").removeprefix("a ").removeprefix("an ")
+    return words[:_LABEL_LENGTH]

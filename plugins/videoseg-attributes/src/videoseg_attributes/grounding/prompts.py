@@ -1,0 +1,270 @@
+"""Prompts of the chosen candidates: a keyframe, and mask, box and points on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from videoseg.errors import ConfigError
+from videoseg.masks import bounding_box, inner_points, iou
+from videoseg.types import BoolArray, Box, FloatArray, Point, Prompt, Rle, Size, VideoSource
+from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
+from videoseg_attributes.grounding.reference_resolution import Choice
+from videoseg_attributes.regions.survey import Candidate, Survey
+from videoseg_attributes.segmentation.region_cut import RegionHint, cut_region
+from videoseg_attributes.vision.motion import MotionEvidence
+from videoseg_attributes.vision.optical_flow import FloatImage, resize_image
+
+__all__ = [
+    "Refined",
+    "choose_positions",
+    "make_prompts",
+    "measure_visibility",
+    "refine_on_frame",
+]
+
+# Set by hand while looking at drawn clips, the DAVIS clips of discovery_davis.py and those of
+# attributes_mevis_mini.py (both in tests/benchmarks); not measured separately.
+_SEARCH_MARGIN = 0.08  # of the rough mask's box, on each side
+_SOFTNESS = 1.5  # pixels of the survey by which its outline is off as a rule
+_REACH, _REACH_SHARE = 2.5, 0.1  # outside: as far as this it may be off at all
+_TRUST = 1.5  # in the rough mask, against the colors
+_LEAST_AGREEMENT = 0.5  # intersection over union of precise and rough mask
+_NUM_NEGATIVE = 2  # points for each prompt
+_CUT_BY_BORDER = 0.6  # weight of a frame on which the candidate touches the border
+_SHOWN_TOGETHER = 0.3  # of how well its own best frame shows a candidate
+_RUN_OVER = 1.6  # of its usual area: a larger mask has run into its surroundings
+_BAND_LEAST, _BAND = 4.0, 0.25  # half the width of the band: pixels; of the root of the area
+_PREFERRED_COST = 0.3  # of how well a frame shows it, at the far end of the survey
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Refined:
+    """A candidate on one source frame.
+
+    Args:
+        mask: Shape (H, W), of the source's size, never empty.
+        box: The tightest box around it.
+        point: A point deep inside it.
+        negative_points: Points beside it: in the nearest other candidates, else just outside.
+        agreement: Intersection over union of the precise and the rough mask, in [0, 1]. A
+            precise mask that agrees too little is not used, and the rough one returned.
+    """
+
+    mask: BoolArray
+    box: Box
+    point: Point
+    negative_points: tuple[Point, ...]
+    agreement: float
+
+
+def refine_on_frame(
+    video: VideoSource, survey: Survey, candidate: Candidate, *, frame: int
+) -> Refined | None:
+    """Cut a candidate out of one source frame at full size.
+
+    Args:
+        video: The video that was surveyed.
+        survey: The survey.
+        candidate: One of its candidates.
+        frame: Frame index of the source, preferably one of ``survey.frames``; between those
+            the mask of the nearest one only shows roughly where to look.
+
+    Returns:
+        The candidate on that frame; None if it was not visible at the nearest surveyed frame.
+
+    Raises:
+        ConfigError: If the frame lies outside the surveyed window.
+        VideoError: If the frame cannot be decoded.
+    """
+    if frame not in survey.window:
+        raise ConfigError(
+            f"frame {frame} lies outside the surveyed window "
+            f"[{survey.window.start}, {survey.window.stop})"
+        )
+    distances = [abs(index - frame) for index in survey.frames]
+    position = int(np.argmin(distances))
+    rough = candidate.mask(position)
+    if rough is None:
+        return None
+    others = [
+        mask
+        for other in survey.candidates
+        if other.candidate_id != candidate.candidate_id
+        and (mask := other.mask(position)) is not None
+    ]
+    image = video[frame]
+    size = (image.shape[0], image.shape[1])
+    softness = _SOFTNESS * (1 + min(3, distances[position]))
+    rough_full = _enlarge(rough, size)
+    depth = _signed_depth(rough)
+    reach = max(_REACH * softness, _REACH_SHARE * float(np.sqrt(rough.sum())))
+    far = np.asarray(resize_image((depth < -reach).astype(np.float32), size) > 0.5)
+    if distances[position] == 0:
+        far |= _inner_area_of_others(others, size)
+    hint = RegionHint(
+        _search_box(rough_full, size),
+        prior=_make_prior(depth, softness),
+        prior_weight=_TRUST,
+        blocked=far,
+    )
+    # The rough mask already uses motion; at full size its blur would do harm.
+    precise = cut_region(image, MotionEvidence(()), hint).mask
+    agreement = iou(precise, rough_full)
+    mask = precise if agreement >= _LEAST_AGREEMENT else rough_full
+    return Refined(
+        mask,
+        bounding_box(mask),
+        inner_points(mask)[0],
+        _negative_points(mask, [_enlarge(other, size) for other in others]),
+        agreement,
+    )
+
+
+def measure_visibility(candidate: Candidate) -> FloatArray:
+    """Return how well each surveyed frame shows a candidate, in [0, 1]; 0 if not visible."""
+    areas = np.array([0.0 if rle is None else float(rle.area) for rle in candidate.masks])
+    if not areas.any():
+        return areas
+    usual = float(np.median(areas[areas > 0]))
+    large = float(np.percentile(areas[areas > 0], 90))
+    # A mask far above the usual area has more often leaked than the object has grown.
+    sensible = np.minimum(areas / large, 1.0) * np.minimum(
+        1.0, _RUN_OVER * usual / np.maximum(areas, 1)
+    )
+    border = np.where(candidate.cut_by_border, _CUT_BY_BORDER, 1.0)
+    clarity = np.array(candidate.clarity) if candidate.clarity else np.ones(len(areas))
+    shown: FloatArray = sensible * border * clarity * _measure_steadiness(areas)
+    return shown
+
+
+def _measure_steadiness(areas: FloatArray) -> FloatArray:
+    """Return how little the area changes from the neighboring frames, in [0, 1]."""
+    seen = np.flatnonzero(areas > 0)
+    steady = np.ones(len(areas))
+    for place, position in enumerate(seen):
+        beside = [seen[p] for p in (place - 1, place + 1) if 0 <= p < len(seen)]
+        if beside:
+            ratios = np.abs(np.log(areas[position] / areas[beside]))
+            steady[position] = float(np.exp(-ratios.mean()))
+    return steady
+
+
+def _signed_depth(mask: BoolArray) -> FloatImage:
+    """Return the distance of each pixel to the outline, negative outside, in pixels."""
+    import cv2
+
+    padded = np.pad(mask.astype(np.uint8), 1, mode="edge")
+    inside, outside = (
+        cv2.distanceTransform(side, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        for side in (padded, 1 - padded)
+    )
+    return np.asarray((inside - outside)[1:-1, 1:-1], dtype=np.float32)
+
+
+def _make_prior(depth: FloatImage, softness: float) -> FloatImage:
+    odds = np.clip(depth / softness, -6, 6)
+    return np.asarray(1 / (1 + np.exp(-odds)), dtype=np.float32)
+
+
+def _inner_area_of_others(others: Sequence[BoolArray], size: Size) -> BoolArray:
+    import cv2
+
+    if not others:
+        return np.zeros(size, dtype=bool)
+    union = np.any(others, axis=0).astype(np.uint8)
+    sure = cv2.erode(union, np.ones((5, 5), np.uint8))
+    return np.asarray(resize_image(sure.astype(np.float32), size) > 0.5)
+
+
+def _search_box(mask: BoolArray, size: Size) -> Box:
+    box = bounding_box(mask)
+    margin = max(2.0, _SEARCH_MARGIN * max(box.width, box.height))
+    wide = Box(box.x1 - margin, box.y1 - margin, box.x2 + margin, box.y2 + margin)
+    return wide.clipped(size) or box
+
+
+def _enlarge(mask: BoolArray, size: Size) -> BoolArray:
+    soft = resize_image(mask.astype(np.float32), size)
+    full = np.asarray(soft >= 0.5)
+    return full if full.any() else np.asarray(soft >= soft.max())
+
+
+def _negative_points(mask: BoolArray, others: Sequence[BoolArray]) -> tuple[Point, ...]:
+    import cv2
+
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    near = sorted(others, key=lambda other: float(away[other].min()))
+    points = [inner_points(other & ~mask)[0] for other in near if (other & ~mask).any()]
+    points = points[:_NUM_NEGATIVE]
+    if points:
+        return tuple(points)
+    # No other candidate nearby: the point deepest inside the band around it.
+    reach = max(_BAND_LEAST, _BAND * float(np.sqrt(mask.sum())))
+    band = (away > 1) & (away <= 2 * reach)
+    return inner_points(band)
+
+
+def choose_positions(
+    survey: Survey, candidates: Sequence[Candidate], *, preferred_frame: int | None = None
+) -> tuple[int, ...]:
+    """Return for each candidate the surveyed frame that shows it best.
+
+    It is the same frame for all if one frame shows each of them well.
+
+    Args:
+        survey: The survey.
+        candidates: The chosen candidates, at least one.
+        preferred_frame: A frame index near which the choice should lie, other things being equal.
+    """
+    shown = np.stack([measure_visibility(candidate) for candidate in candidates])
+    together = shown.min(axis=0)
+    if preferred_frame is not None:
+        frames = np.array(survey.frames, dtype=np.float64)
+        reach = max(1.0, float(np.ptp(frames)))
+        together = together * (1 - _PREFERRED_COST * np.abs(frames - preferred_frame) / reach)
+    best = int(np.argmax(together))
+    return tuple(
+        best if own[best] >= _SHOWN_TOGETHER * own.max() else int(np.argmax(own)) for own in shown
+    )
+
+
+def make_prompts(
+    video: VideoSource,
+    measured: MeasuredSurvey,
+    choices: Sequence[Choice],
+    *,
+    label: str,
+    preferred_frame: int | None = None,
+) -> tuple[Prompt, ...]:
+    """Return one prompt for each chosen candidate, ids from 1, best first.
+
+    Each candidate is cut out of its source frame at full size.
+    """
+    survey = measured.survey
+    by_id = {candidate.candidate_id: candidate for candidate in survey.candidates}
+    chosen = [by_id[choice.candidate.candidate_id] for choice in choices]
+    positions = choose_positions(survey, chosen, preferred_frame=preferred_frame)
+    prompts = []
+    for number, (choice, candidate, position) in enumerate(
+        zip(choices, chosen, positions, strict=True), start=1
+    ):
+        frame = survey.frames[position]
+        refined = refine_on_frame(video, survey, candidate, frame=frame)
+        if refined is None:
+            continue
+        prompts.append(
+            Prompt(
+                number,
+                frame,
+                box=refined.box,
+                points=(refined.point,),
+                negative_points=refined.negative_points,
+                mask=Rle.encode(refined.mask),
+                label=label,
+                score=float(min(1.0, max(0.0, choice.score))),
+            )
+        )
+    return tuple(prompts)
