@@ -1,7 +1,7 @@
-"""Writes the reference from the code itself, so that it cannot say anything else.
+"""Generates the reference from the code.
 
-One page for each public module, one for the components that are built in, one for the
-command line. The pages go to ``reference/generated``, which is not kept in the repository.
+One page for each public module, one for the names of the package, one for the built-in
+components, one for the command line. The pages go to ``reference/generated``, which is not kept in the repository.
 """
 
 from __future__ import annotations
@@ -69,11 +69,10 @@ def _documented_submodules(name: str) -> list[str]:
 
 
 def _names_page() -> str:
-    lines = ["# Names in `videoseg`", "", "Every name below can be used as `videoseg.<name>`, and"]
-    lines += [
-        "so can every public module, as in `videoseg.types.Rle`. Each is imported when it is"
-    ]
-    lines += ["it is first used.", "", "| name | what it is | documented in |"]
+    lines = ["# Names in `videoseg`", ""]
+    lines += ["Every name below can be used as `videoseg.<name>`, and every public module as in"]
+    lines += ["`videoseg.types.Rle`. Each is imported when it is first used.", ""]
+    lines += ["| name | what it is | documented in |"]
     lines.append("|---|---|---|")
     for name in sorted(videoseg.__all__):
         value = getattr(videoseg, name)
