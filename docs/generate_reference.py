@@ -1,7 +1,8 @@
 """Generates the reference from the code.
 
 One page for each public module, one for the names of the package, one for the built-in
-components, one for the command line. The pages go to ``reference/generated``, which is not kept in the repository.
+components, one for the command line. The pages go to ``reference/generated``, which is not kept
+in the repository.
 """
 
 from __future__ import annotations
