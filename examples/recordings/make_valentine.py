@@ -14,6 +14,7 @@ from pathlib import Path
 from videoseg_synthetic import demo_clip
 
 import videoseg as vs
+from videoseg.types import ChatReply, ImagePart, Message
 
 QUERY = "the shape you would draw on a valentine, while it hides what is behind it"
 
@@ -35,15 +36,15 @@ class ByHand:
 
     def chat(
         self,
-        messages: Sequence[vs.Message],
+        messages: Sequence[Message],
         *,
         num_samples: int = 1,
         temperature: float = 0.0,
         max_tokens: int = 1024,
         seed: int = 0,
-    ) -> list[vs.ChatReply]:
+    ) -> list[ChatReply]:
         """Return the answers to the questions of the strategy, in order."""
-        images = [p for m in messages for p in m.parts if isinstance(p, vs.ImagePart)]
+        images = [p for m in messages for p in m.parts if isinstance(p, ImagePart)]
         texts = [self._grounding(images[-1].frame or 0)]
         if self.num_calls < 2:
             spans = (SPANS, NARROWER)[self.num_calls]
@@ -53,7 +54,7 @@ class ByHand:
         self.num_calls += 1
         sizes = tuple((p.image.shape[0], p.image.shape[1]) for p in images)
         return [
-            vs.ChatReply(
+            ChatReply(
                 text,
                 num_tokens=len(text) // 4,
                 image_sizes=sizes,

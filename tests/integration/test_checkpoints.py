@@ -39,7 +39,7 @@ TALKING = '''
                 time.sleep(100)
             if number == self.fails_at:
                 raise vs.VideosegError("the server does not answer")
-            return [vs.ChatReply(f"on {question}, seed {seed}")]
+            return [vs.types.ChatReply(f"on {question}, seed {seed}")]
 
 
     class Asks:
@@ -51,10 +51,10 @@ TALKING = '''
         def step(self, episode):
             said = []
             for number in (1, 2, 3):
-                message = vs.Message("user", (vs.TextPart(f"question {number}"),))
+                message = vs.types.Message("user", (vs.types.TextPart(f"question {number}"),))
                 said += [r.text for r in self.chat.chat([message], seed=episode.seed)]
             if not self.side:
-                raise vs.GroundingParseError("nobody can read that", raw_text=said[0])
+                raise vs.errors.GroundingParseError("nobody can read that", raw_text=said[0])
             box = vs.Box(4, 4, 4 + self.side, 4 + self.side)
             return vs.Grounding(0, (vs.Prompt(1, 0, box=box),), vs.Thought("\\n".join(said)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import videoseg as vs
+from videoseg.errors import PluginLoadError
 
 from .conftest import Install
 
@@ -55,9 +56,7 @@ def test_a_plugin_that_loads_badly_is_reported_in_a_line(
 def test_the_import_of_a_component_may_not_end_the_program(install: Install) -> None:
     install("videoseg-list", LISTS.format(body="yield vs.Component('sampler', 'a', 'ends:C')"))
     install("ends", "raise KeyboardInterrupt")
-    with pytest.raises(
-        vs.PluginLoadError, match="sampler 'a' of videoseg-list could not be impor"
-    ):
+    with pytest.raises(PluginLoadError, match="sampler 'a' of videoseg-list could not be impor"):
         vs.Registry(allow=("videoseg-list",)).build("sampler", "a")
 
 

@@ -9,6 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import videoseg as vs
+from videoseg.errors import (
+    ComponentNotFoundError,
+    MissingDependencyError,
+    PluginConflictError,
+    PluginLoadError,
+)
 
 from .conftest import Install
 
@@ -144,7 +150,7 @@ def test_a_hook_with_an_argument_that_does_not_exist_is_reported(install: Instal
 
 def test_a_name_that_is_not_found_tells_of_the_plugins_that_failed(install: Install) -> None:
     install("videoseg-broken", "raise RuntimeError('no luck')")
-    with pytest.raises(vs.ComponentNotFoundError) as caught:
+    with pytest.raises(ComponentNotFoundError) as caught:
         vs.Registry().find("sampler", "unifrm")
     assert "did you mean 'uniform'" in str(caught.value)
     assert "videoseg-broken (RuntimeError: no luck)" in str(caught.value)
@@ -170,7 +176,7 @@ def test_listing_components_imports_none_of_them(install: Install) -> None:
 
 def test_a_component_whose_module_is_broken_names_its_package(install: Install) -> None:
     install("videoseg-good", good("good", "videoseg_nowhere"))
-    with pytest.raises(vs.PluginLoadError, match="videoseg-good could not be imported"):
+    with pytest.raises(PluginLoadError, match="videoseg-good could not be imported"):
         vs.Registry().build("sampler", "good")
 
 
@@ -193,7 +199,7 @@ def test_a_missing_dependency_gives_the_command(install: Install) -> None:
     )
     registry = vs.Registry()
     assert registry.find("sampler", "needy").missing_modules == ("a_module_nobody_has",)
-    with pytest.raises(vs.MissingDependencyError, match=r"pip install videoseg-needy\[models\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install videoseg-needy\[models\]"):
         registry.build("sampler", "needy")
 
 
@@ -203,7 +209,7 @@ def test_a_conflict_names_both_packages_only_when_the_name_is_used(install: Inst
     registry = vs.Registry()
     assert registry.build("sampler", "uniform") is not None
     assert len(registry.conflicts) == 1
-    with pytest.raises(vs.PluginConflictError) as caught:
+    with pytest.raises(PluginConflictError) as caught:
         registry.build("sampler", "same")
     assert "videoseg-one 1.1 and videoseg-two 2.2" in str(caught.value)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import videoseg as vs
+from videoseg.errors import ComponentNotFoundError, PluginConflictError, PluginLoadError
 from videoseg.plugins.component import PACKAGES
 
 
@@ -37,7 +38,7 @@ def test_adding_again_replaces(builtin_registry: vs.Registry) -> None:
 
 
 def test_an_installed_component_is_replaced_only_if_asked(builtin_registry: vs.Registry) -> None:
-    with pytest.raises(vs.PluginConflictError, match="already provided by videoseg"):
+    with pytest.raises(PluginConflictError, match="already provided by videoseg"):
         builtin_registry.add("sampler", "uniform", FirstFrame)
     builtin_registry.add("sampler", "uniform", FirstFrame, replace=True)
     assert isinstance(builtin_registry.build("sampler", "uniform"), FirstFrame)
@@ -74,7 +75,7 @@ def test_an_unknown_kind_is_refused(builtin_registry: vs.Registry) -> None:
 def test_a_component_of_a_package_that_is_missing_says_what_to_install(
     kind: str, name: str, package: str
 ) -> None:
-    with pytest.raises(vs.ComponentNotFoundError) as caught:
+    with pytest.raises(ComponentNotFoundError) as caught:
         vs.Registry(allow=()).find(kind, name)
     assert str(caught.value) == (
         f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}"
@@ -82,7 +83,7 @@ def test_a_component_of_a_package_that_is_missing_says_what_to_install(
 
 
 def test_a_preset_of_a_package_that_is_missing_says_what_to_install() -> None:
-    with pytest.raises(vs.ComponentNotFoundError, match="pip install videoseg-attributes"):
+    with pytest.raises(ComponentNotFoundError, match="pip install videoseg-attributes"):
         vs.Pipeline.from_name("attributes", registry=vs.Registry(allow=()))
 
 
@@ -102,7 +103,7 @@ def test_a_list_of_plugins_to_load_is_mentioned_where_something_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("VIDEOSEG_PLUGINS", "")
-    with pytest.raises(vs.ComponentNotFoundError, match="VIDEOSEG_PLUGINS is set"):
+    with pytest.raises(ComponentNotFoundError, match="VIDEOSEG_PLUGINS is set"):
         vs.Registry().find("propagator", "flow")
 
 
@@ -179,7 +180,7 @@ def test_a_plugin_object_can_be_registered_and_a_bad_one_is_refused(
 
     builtin_registry.register(Good(), name="good")
     assert "object" in builtin_registry.names("sampler")
-    with pytest.raises(vs.PluginLoadError, match="videoseg_stage_begun"):
+    with pytest.raises(PluginLoadError, match="videoseg_stage_begun"):
         builtin_registry.register(Misspelt(), name="misspelt")
     assert "object" in builtin_registry.names("sampler")
     assert not builtin_registry.failures

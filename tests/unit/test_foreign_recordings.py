@@ -10,8 +10,10 @@ import pytest
 
 import videoseg as vs
 from videoseg.chat_log import RecordingChat, Request, read_exchanges
+from videoseg.errors import OutputError
+from videoseg.types import ChatReply, Message, TextPart
 
-QUESTION = [vs.Message("user", (vs.TextPart("x"),))]
+QUESTION = [Message("user", (TextPart("x"),))]
 EXCHANGE = {
     "exchange": 1,
     "request": {
@@ -38,7 +40,7 @@ def changed(*path_and_value):
 
 class Silent:
     def chat(self, messages, *, num_samples=1, temperature=0.0, max_tokens=1024, seed=0):
-        return [vs.ChatReply("none", details={"odd": self.details})]
+        return [ChatReply("none", details={"odd": self.details})]
 
     details: object = None
 
@@ -140,5 +142,5 @@ def test_a_temperature_that_is_no_number_is_refused_before_the_model_is_asked(tm
 def test_details_that_are_no_json_are_told(tmp_path):
     chat = Silent()
     chat.details = object()
-    with pytest.raises(vs.OutputError, match=r"reply of Silent .*not JSON .*details"):
+    with pytest.raises(OutputError, match=r"reply of Silent .*not JSON .*details"):
         RecordingChat(chat, tmp_path / "said.jsonl").chat(QUESTION)

@@ -6,8 +6,8 @@ import jinja2
 import pytest
 from markupsafe import Markup
 
+from videoseg._html import render
 from videoseg.evaluation.report import TableRow
-from videoseg.html import render
 
 
 def table(label: str) -> str:

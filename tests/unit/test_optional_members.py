@@ -33,6 +33,7 @@ FOREIGN = {
     *("O_BINARY", "O_NONBLOCK", "pread", "sched_getaffinity"),
     *("__module__", "__name__", "__version__", "config", "cuda", "encoding", "get_capabilities"),
     *("codec_context", "default_image", "n_frames", "tag_v2", "tile"),
+    *("metadata", "__is_annotated_types_grouped_metadata__"),
     # Of open files, of an iterator of our own, and of the splits of benchmarks.
     *("readline", "_child", "left_out", "notes"),
 }

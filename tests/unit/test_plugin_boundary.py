@@ -16,9 +16,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "videoseg"
 
-# Plug-ins that still have private imports. Each entry goes as soon as its plug-in is mended.
-NOT_YET = {"videoseg-synthetic"}
-
 
 @cache
 def public_names(module: str) -> frozenset[str] | None:
@@ -96,9 +93,6 @@ def test_a_plugin_uses_public_names_only(plugin: Path) -> None:
         for path in sorted((plugin / "src").rglob("*.py"))
         for use in private_uses(path.read_text(encoding="utf-8"))
     ]
-    if plugin.name in NOT_YET:
-        assert wrong, f"{plugin.name} uses public names only; take it out of NOT_YET"
-        pytest.xfail("; ".join(wrong))
     assert not wrong, "\n".join(wrong)
 
 

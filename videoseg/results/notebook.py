@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from videoseg._html import render
 from videoseg.errors import ConfigError, MissingDependencyError, OutputError, VideoError
-from videoseg.html import render
 from videoseg.results.overlay import clip_rate
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.thumbnails import (

@@ -12,8 +12,9 @@ from videoseg_sam2 import Sam2Segmenter
 from videoseg_sam2.segmenter import _Attempt, _FrameDecoder
 
 import videoseg as vs
+from videoseg.errors import IncompatibleStagesError, ShapeError
 from videoseg.testing import moving_square, passing_squares
-from videoseg.types import Box, Embedding, Point, Prompt
+from videoseg.types import Box, Embedding, Point, Prompt, Rle
 
 FULL = Prompt(1, 0, box=Box(4, 4, 24, 30), points=(Point(9, 9),), negative_points=(Point(50, 9),))
 
@@ -187,11 +188,11 @@ def test_a_given_mask_comes_back(segmenter: Sam2Segmenter) -> None:
     [
         (Prompt(1, 0, box=Box(70, 50, 80, 60)), vs.ConfigError, "outside the 64x48 frame"),
         (Prompt(1, 0, points=(Point(-1, 3),)), vs.ConfigError, "outside the 64x48 frame"),
-        (Prompt(1, 0, mask=vs.Rle.empty((48, 64))), vs.ConfigError, "empty mask"),
-        (Prompt(1, 0, mask=vs.Rle.empty((9, 9))), vs.ShapeError, r"got \(9, 9\)"),
+        (Prompt(1, 0, mask=Rle.empty((48, 64))), vs.ConfigError, "empty mask"),
+        (Prompt(1, 0, mask=Rle.empty((9, 9))), ShapeError, r"got \(9, 9\)"),
         (
             Prompt(1, 0, embedding=Embedding("o3", (1.0,))),
-            vs.IncompatibleStagesError,
+            IncompatibleStagesError,
             "only an embedding",
         ),
         (Prompt(1, 99, box=FULL.box), vs.VideoError, "99"),

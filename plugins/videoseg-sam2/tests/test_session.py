@@ -13,8 +13,9 @@ from videoseg_sam2 import Sam2Propagator
 from videoseg_sam2.memory import KnownPrompt, MemoryReach, ObjectMemory, Output
 
 import videoseg as vs
+from videoseg.errors import PropagationError
 from videoseg.testing import LiveSource, RenderedSource, moving_square, passing_squares
-from videoseg.types import Box, Embedding, Point, Prompt
+from videoseg.types import Box, Embedding, Point, Prompt, Rle
 
 
 @pytest.fixture
@@ -98,9 +99,9 @@ def test_a_mask_comes_back_as_it_was_given(propagator: Sam2Propagator) -> None:
             Prompt(1, 0, box=BOX.box, negative_points=(Point(3, -1),)),
             r"a point \(3, -1\) outside",
         ),
-        (Prompt(1, 0, mask=vs.Rle.empty((48, 64))), "has an empty mask; leave out"),
+        (Prompt(1, 0, mask=Rle.empty((48, 64))), "has an empty mask; leave out"),
         (
-            Prompt(1, 0, mask=vs.Rle.empty((10, 10))),
+            Prompt(1, 0, mask=Rle.empty((10, 10))),
             r"mask of \(10, 10\); give one of the frame's",
         ),
         (
@@ -115,20 +116,20 @@ def test_a_prompt_that_cannot_be_used_leaves_the_others_alone(
     clip = moving_square()
     with propagator.open(clip.video) as session:
         session.prompt(Prompt(7, 0, box=BOX.box))
-        with pytest.raises(vs.PropagationError, match=message):
+        with pytest.raises(PropagationError, match=message):
             session.prompt(prompt)
         assert [sorted(masks.masks) for masks in session.run()] == [[7]] * 12
 
 
 def test_a_run_that_cannot_begin_is_refused_at_once(propagator: Sam2Propagator) -> None:
     session = propagator.open(moving_square().video)
-    with pytest.raises(vs.PropagationError, match="nothing to propagate"):
+    with pytest.raises(PropagationError, match="nothing to propagate"):
         session.run()
     session.prompt(BOX)
-    with pytest.raises(vs.PropagationError, match="direction must be forward or backward"):
+    with pytest.raises(PropagationError, match="direction must be forward or backward"):
         session.run("sideways")  # type: ignore[arg-type]
     session.close()
-    with pytest.raises(vs.PropagationError, match="session is closed"):
+    with pytest.raises(PropagationError, match="session is closed"):
         session.run()
 
 
@@ -140,7 +141,7 @@ def test_an_object_smaller_than_a_pixel_of_the_input_is_in_sight(
     mask[7, 9] = True
     video = vs.Video.from_frames(np.zeros((2, side, side, 3), np.uint8))
     with propagator.open(video) as session:
-        session.prompt(Prompt(1, 0, mask=vs.Rle.encode(mask)))
+        session.prompt(Prompt(1, 0, mask=Rle.encode(mask)))
         list(session.run())
         assert session._objects[1].prompted[0].object_score.item() > 0
 
@@ -148,7 +149,7 @@ def test_an_object_smaller_than_a_pixel_of_the_input_is_in_sight(
 def test_a_second_prompt_for_one_object_on_a_frame(propagator: Sam2Propagator) -> None:
     with propagator.open(moving_square().video) as session:
         session.prompt(BOX)
-        with pytest.raises(vs.PropagationError, match="already has a prompt on frame 0; put"):
+        with pytest.raises(PropagationError, match="already has a prompt on frame 0; put"):
             session.prompt(Prompt(1, 0, points=(Point(5, 5),)))
 
 
@@ -158,7 +159,7 @@ def test_a_second_run_ends_the_first(propagator: Sam2Propagator) -> None:
         first = session.run()
         next(first)
         assert len(list(session.run())) == 12
-        with pytest.raises(vs.PropagationError, match="another one was begun"):
+        with pytest.raises(PropagationError, match="another one was begun"):
             next(first)
 
 
@@ -231,9 +232,7 @@ def test_running_out_of_memory_costs_one_object_only(
         session._objects[1].prompted.clear()
         session._objects[2].prompted.clear()
         found = []
-        with pytest.raises(
-            vs.PropagationError, match=r"ran out over object 2 on frame 2.*use"
-        ) as e:
+        with pytest.raises(PropagationError, match=r"ran out over object 2 on frame 2.*use") as e:
             for masks in session.run():
                 found.append(masks)
         assert "precision='bfloat16'" in str(e.value)
@@ -261,7 +260,7 @@ def test_running_out_of_memory_over_the_only_object_ends_the_run(
         session.prompt(BOX)
         out_of_memory_for(propagator, monkeypatch, failing=4)
         seen = []
-        with pytest.raises(vs.PropagationError, match="object 1 on frame 3"):
+        with pytest.raises(PropagationError, match="object 1 on frame 3"):
             for masks in session.run():
                 seen.append(masks.frame)
         assert seen == [0, 1, 2]
@@ -287,7 +286,7 @@ def test_running_out_of_memory_over_a_large_frames_mask_costs_one_object_only(
     with propagator.open(clip.video) as session:
         for object_id in (1, 2):
             session.prompt(clip.prompt(object_id, 0))
-        with pytest.raises(vs.PropagationError, match="over object 2 on frame 1"):
+        with pytest.raises(PropagationError, match="over object 2 on frame 1"):
             found.extend(session.run())
     assert len(found) == clip.num_frames
     assert all(masks.masks[2].shape == clip.size for masks in found)
@@ -302,7 +301,7 @@ def test_running_out_of_memory_over_the_frame_itself(
     with propagator.open(moving_square().video) as session:
         session.prompt(BOX)
         monkeypatch.setattr(propagator._network.modules, "forward_image", fail)
-        with pytest.raises(vs.PropagationError, match="ran out on frame 0"):
+        with pytest.raises(PropagationError, match="ran out on frame 0"):
             next(iter(session.run()))
 
 
@@ -336,9 +335,7 @@ def test_an_embedding_guides_the_frames_it_is_told_to(toy_modules: Any) -> None:
         with propagator.open(clip.video) as session:
             session.prompt(prompt)
             logits[every] = [one[1].numpy().copy() for _, one in session.run_logits()]
-            with pytest.raises(
-                vs.PropagationError, match=r"has an embedding of 2 values.*takes 32"
-            ):
+            with pytest.raises(PropagationError, match=r"has an embedding of 2 values.*takes 32"):
                 session.prompt(Prompt(2, 0, embedding=Embedding("o3", (0.0, 1.0))))
     assert np.array_equal(logits[True][0], logits[False][0])
     assert not np.allclose(logits[True][1], logits[False][1])
@@ -388,7 +385,5 @@ def test_a_propagator_that_is_sent_loads_its_network_again(propagator: Sam2Propa
 def test_a_session_says_that_it_cannot_be_sent(propagator: Sam2Propagator) -> None:
     with propagator.open(moving_square(3).video) as session:
         for attempt in (pickle.dumps, copy.deepcopy):
-            with pytest.raises(
-                vs.PropagationError, match="send the propagator and open one there"
-            ):
+            with pytest.raises(PropagationError, match="send the propagator and open one there"):
                 attempt(session)

@@ -13,7 +13,9 @@ from videoseg_xmem.session import XMemSession
 from videoseg_xmem.tracker import Tracker, aggregate
 
 import videoseg as vs
+from videoseg.errors import PropagationError
 from videoseg.testing import moving_square, passing_squares
+from videoseg.types import Rle
 
 
 @pytest.fixture
@@ -79,14 +81,14 @@ def test_a_late_object_leaves_earlier_frames_as_they_were(propagator: XMemPropag
 
 def test_a_refused_prompt_leaves_other_tracks_whole(propagator: XMemPropagator) -> None:
     clip = passing_squares()
-    empty = vs.Prompt(2, 3, mask=vs.Rle.encode(np.zeros(clip.size, dtype=bool)))
+    empty = vs.Prompt(2, 3, mask=Rle.encode(np.zeros(clip.size, dtype=bool)))
     found = []
     for refused in (False, True):
         with propagator.open(clip.video) as session:
             session.prompt(clip.prompt(1, 0, kind="mask"))
             for masks in session.run():
                 if refused and masks.frame == 2:
-                    with pytest.raises(vs.PropagationError, match="empty mask"):
+                    with pytest.raises(PropagationError, match="empty mask"):
                         session.prompt(empty)
                 found.append(masks.masks[1])
     half = len(found) // 2
@@ -97,9 +99,9 @@ def test_a_refused_prompt_leaves_other_tracks_whole(propagator: XMemPropagator) 
     ("prompt", "message"),
     [
         (vs.Prompt(1, 0, box=vs.Box(1, 1, 5, 5)), "add a segmenter"),
-        (vs.Prompt(1, 99, mask=vs.Rle.encode(np.ones((48, 64), bool))), "frames are 0 to 11"),
-        (vs.Prompt(1, 0, mask=vs.Rle.encode(np.ones((4, 6), bool))), r"\(48, 64\)"),
-        (vs.Prompt(1, 0, mask=vs.Rle.encode(np.zeros((48, 64), bool))), "empty mask"),
+        (vs.Prompt(1, 99, mask=Rle.encode(np.ones((48, 64), bool))), "frames are 0 to 11"),
+        (vs.Prompt(1, 0, mask=Rle.encode(np.ones((4, 6), bool))), r"\(48, 64\)"),
+        (vs.Prompt(1, 0, mask=Rle.encode(np.zeros((48, 64), bool))), "empty mask"),
     ],
 )
 def test_what_is_wrong_with_a_prompt_is_said(
@@ -107,7 +109,7 @@ def test_what_is_wrong_with_a_prompt_is_said(
 ) -> None:
     with (
         propagator.open(moving_square().video) as session,
-        pytest.raises(vs.PropagationError, match=message),
+        pytest.raises(PropagationError, match=message),
     ):
         session.prompt(prompt)
 
@@ -138,7 +140,7 @@ def test_running_out_of_memory_is_told_and_the_session_goes_on(
         session.prompt(clip.prompt(1, 0, kind="mask"))
         monkeypatch.setattr(Tracker, "step", failing)
         seen = []
-        with pytest.raises(vs.PropagationError, match=r"on frame 4 .* max_objects_per_pass"):
+        with pytest.raises(PropagationError, match=r"on frame 4 .* max_objects_per_pass"):
             seen.extend(masks.frame for masks in session.run())
         monkeypatch.undo()
         assert len(tracks(session)) == clip.num_frames
@@ -163,7 +165,7 @@ def test_a_device_without_room_for_the_network_is_told(monkeypatch: pytest.Monke
         raise torch.OutOfMemoryError("tried to allocate too much")
 
     monkeypatch.setattr(XMemPropagator, "_load", fail)
-    with pytest.raises(vs.PropagationError, match=r"no room for the network.*device='cpu'"):
+    with pytest.raises(PropagationError, match=r"no room for the network.*device='cpu'"):
         XMemPropagator(checkpoint="random", device="cpu").open(moving_square().video)
 
 
@@ -173,7 +175,7 @@ def test_a_pass_holds_as_many_objects_as_it_says(tiny_checkpoint: Path) -> None:
     assert propagator.capabilities.max_objects_per_pass == 1
     with propagator.open(clip.video) as session:
         session.prompt(clip.prompt(1, 0, kind="mask"))
-        with pytest.raises(vs.PropagationError, match="open another session"):
+        with pytest.raises(PropagationError, match="open another session"):
             session.prompt(clip.prompt(2, 0, kind="mask"))
 
 
@@ -248,7 +250,5 @@ def test_a_propagator_that_is_sent_loads_its_network_again(propagator: XMemPropa
 def test_a_session_says_that_it_cannot_be_sent(propagator: XMemPropagator) -> None:
     with propagator.open(moving_square(3).video) as session:
         for attempt in (pickle.dumps, copy.deepcopy):
-            with pytest.raises(
-                vs.PropagationError, match="send the propagator and open one there"
-            ):
+            with pytest.raises(PropagationError, match="send the propagator and open one there"):
                 attempt(session)

@@ -13,6 +13,7 @@ import yaml
 import videoseg as vs
 from videoseg.cli.doctor import examine
 from videoseg.cli.main import main
+from videoseg.errors import OutputError
 from videoseg.plugins import RegisteredComponent
 
 
@@ -183,7 +184,7 @@ def test_the_doctor_finds_this_machine_healthy(run):
 
 def test_the_doctor_says_what_is_broken(run, monkeypatch):
     def broken(*_, **__):
-        raise vs.OutputError("no H.264 encoder is at hand; pip install av")
+        raise OutputError("no H.264 encoder is at hand; pip install av")
 
     monkeypatch.setattr("videoseg.video.write_video", broken)
     text = run("doctor", status=1).out

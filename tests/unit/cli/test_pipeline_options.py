@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videoseg import ComponentNotFoundError, ConfigError, OutputError
+from videoseg import ConfigError
 from videoseg.cli.output_folder import check_output_folder, default_output_folder
 from videoseg.cli.pipeline_options import checked_pipeline, named_pipeline, parse_options
+from videoseg.errors import ComponentNotFoundError, OutputError
 
 
 def composed(name="attributes", *, stages=None, options=None, max_turns=None):

@@ -7,8 +7,13 @@ import pytest
 from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold
 
 import videoseg as vs
-from videoseg.errors import ComponentNotFoundError, ConfigError, IncompatibleStagesError
-from videoseg.types import PropagatorCapabilities
+from videoseg.errors import (
+    ComponentNotFoundError,
+    ConfigError,
+    IncompatibleStagesError,
+    MissingDependencyError,
+)
+from videoseg.types import ChatReply, PropagatorCapabilities
 
 
 @pytest.fixture
@@ -178,7 +183,7 @@ def test_a_stage_that_uses_a_chat_model_needs_one(registry):
 
     class Echo:
         def chat(self, messages, *, num_samples=1, temperature=0.0, max_tokens=9, seed=0):
-            return [vs.ChatReply("yes")]
+            return [ChatReply("yes")]
 
     registry.add("grounder", "asks", Asks, uses=("chat",))
     with pytest.raises(ConfigError, match=r"uses a chat model.*--chat NAME.*registered: none"):
@@ -266,7 +271,7 @@ def test_explaining_tells_what_is_missing_and_the_command(registry):
     assert pipe.explain().problems == (
         "sampler 'needy' needs a_module_nobody_has: pip install needy-package",
     )
-    with pytest.raises(vs.MissingDependencyError, match="pip install needy-package"):
+    with pytest.raises(MissingDependencyError, match="pip install needy-package"):
         pipe._composition.build("sampler")
 
 

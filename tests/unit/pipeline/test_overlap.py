@@ -7,6 +7,7 @@ import pytest
 
 import videoseg as vs
 from videoseg.pipeline.overlap import Loss, OverlapWatch, describe_losses
+from videoseg.types import Rle
 
 NUM_FRAMES = 6
 
@@ -34,7 +35,7 @@ def frames():
 
 
 def prompt(object_id, masks, frame=0, label=""):
-    return vs.Prompt(object_id, frame, mask=vs.Rle.encode(masks[frame]), label=label)
+    return vs.Prompt(object_id, frame, mask=Rle.encode(masks[frame]), label=label)
 
 
 def propagate(frames, prompts, **options):

@@ -9,7 +9,9 @@ from toy_stages import EverySecond, Hold
 
 import videoseg as vs
 from videoseg.chat_log import RecordingChat, read_exchanges
+from videoseg.errors import OutputError
 from videoseg.testing import moving_square
+from videoseg.types import ChatReply, ImagePart, Message, TextPart
 
 
 class Talks:
@@ -24,7 +26,7 @@ class Talks:
         self.asked.append(messages[0].parts[-1].text)
         if len(self.asked) == 3:
             raise vs.VideosegError("not now")
-        return [vs.ChatReply(f"{self.asked[-1]}!")] * num_samples
+        return [ChatReply(f"{self.asked[-1]}!")] * num_samples
 
     def close(self):
         self.closed += 1
@@ -38,10 +40,9 @@ class Asks:
         self.chat = chat
 
     def step(self, episode):
-        picture = vs.ImagePart(episode.video[0], frame=0, time=0.0)
+        picture = ImagePart(episode.video[0], frame=0, time=0.0)
         said = [
-            self.chat.chat([vs.Message("user", (picture, vs.TextPart(word)))])[0].text
-            for word in "abcd"
+            self.chat.chat([Message("user", (picture, TextPart(word)))])[0].text for word in "abcd"
         ]
         return vs.Grounding(0, (), vs.Thought(f"{''.join(said)} {self.chat.words()}"))
 
@@ -83,9 +84,9 @@ def test_of_two_answers_to_one_question_the_one_with_more_samples_is_taken(path)
     class Short(Talks):
         def chat(self, messages, *, num_samples=1, **how):
             super().chat(messages, num_samples=num_samples, **how)
-            return [vs.ChatReply("x")] * (2 if len(self.asked) == 1 else num_samples)
+            return [ChatReply("x")] * (2 if len(self.asked) == 1 else num_samples)
 
-    talks, question = Short(), [vs.Message("user", (vs.TextPart("who?"),))]
+    talks, question = Short(), [Message("user", (TextPart("who?"),))]
     for _ in range(3):
         RecordingChat(talks, path, resume=True).chat(question, num_samples=5)
     assert len(talks.asked) == 2
@@ -143,8 +144,8 @@ def test_a_pipeline_without_a_chat_model_records_nothing(path, video):
 def test_what_cannot_be_written_is_an_output_error(talks, tmp_path):
     (tmp_path / "file").write_text("in the way")
     chat = RecordingChat(talks, tmp_path / "file" / "exchanges.jsonl")
-    with pytest.raises(vs.OutputError, match="give another path"):
-        chat.chat([vs.Message("user", (vs.TextPart("x"),))])
+    with pytest.raises(OutputError, match="give another path"):
+        chat.chat([Message("user", (TextPart("x"),))])
 
 
 def test_a_file_of_something_else_is_refused(talks, tmp_path):

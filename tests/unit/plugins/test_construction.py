@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import videoseg as vs
+from videoseg.errors import PluginLoadError
 
 
 class Stage:
@@ -63,8 +64,8 @@ def test_the_constructor_has_the_last_word_on_options(registry):
         ("config", vs.ConfigError),
         ("value", vs.ConfigError),
         ("weights", vs.MissingWeightsError),
-        ("exit", vs.PluginLoadError),
-        ("own", vs.PluginLoadError),
+        ("exit", PluginLoadError),
+        ("own", PluginLoadError),
     ],
 )
 def test_whatever_a_constructor_raises_is_typed(registry, how, kind):

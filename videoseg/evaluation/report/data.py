@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from videoseg._html import render
 from videoseg.benchmarks.types import LeftOut
 from videoseg.evaluation.records import RecordedError, TargetFacts
 from videoseg.evaluation.run import RunInfo
-from videoseg.html import render
 from videoseg.metrics.protocol import EvalProtocol, measure_name
 from videoseg.types import to_dict
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from videoseg._html import render
 from videoseg._version import __version__
 from videoseg.evaluation.report.data import (
     EvaluationReport,
@@ -27,7 +28,6 @@ from videoseg.evaluation.report.plots import (
     plot_over_time,
     scatter,
 )
-from videoseg.html import render
 from videoseg.masks.colors import object_color
 from videoseg.metrics.protocol import measure_name
 from videoseg.text import format_count, shorten_text

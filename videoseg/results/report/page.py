@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from videoseg.html import render
+from videoseg._html import render
 from videoseg.results.overlay import ON_BLACK, draw_masks, draw_prompts
 from videoseg.results.report.timeline import describe_timeline
 from videoseg.results.segmentation import Segmentation
