@@ -1,23 +1,9 @@
-"""Synthetic clips for videoseg, with exact masks, queries, answers and reference reasoning."""
+"""Synthetic clips for videoseg, with exact masks, queries, answers and reference reasoning.
 
-from videoseg_synthetic.benchmark import SPLIT_SEEDS, SyntheticBenchmark
-from videoseg_synthetic.clip import SyntheticClip, make_clip
-from videoseg_synthetic.demo import demo_clip
-from videoseg_synthetic.facts import ObjectFacts
-from videoseg_synthetic.questions import DIFFICULTIES, Difficulty
-from videoseg_synthetic.reference import SyntheticQuery
-from videoseg_synthetic.stream import SyntheticStream, stream_clip
+The names of the package are listed in ``__init__.pyi`` and imported when they are first used,
+so that listing plug-ins stays light.
+"""
 
-__all__ = [
-    "DIFFICULTIES",
-    "SPLIT_SEEDS",
-    "Difficulty",
-    "ObjectFacts",
-    "SyntheticBenchmark",
-    "SyntheticClip",
-    "SyntheticQuery",
-    "SyntheticStream",
-    "demo_clip",
-    "make_clip",
-    "stream_clip",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
