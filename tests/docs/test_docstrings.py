@@ -9,11 +9,19 @@ from pathlib import Path
 
 import pytest
 
-import videoseg
-
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = {
+    "videoseg": ROOT / "videoseg",
+    **{
+        folder.name: folder
+        for folder in ROOT.glob("plugins/*/src/videoseg_*")
+        if (folder / "__init__.py").is_file()
+    },
+}
 MODULES = sorted(
     found.name
-    for found in pkgutil.walk_packages(videoseg.__path__, "videoseg.")
+    for package, folder in PACKAGES.items()
+    for found in pkgutil.walk_packages([str(folder)], f"{package}.")
     if not found.name.endswith("__main__")
 )
 
