@@ -1,7 +1,7 @@
 """Generates the reference from the code.
 
-One page for each public module, one for the names of the package, one for the built-in
-components, one for the command line. The pages go to ``reference/generated``, which is not kept
+One page for each public module, one for the names of the package, one for the components of the
+core, one for the command line. The pages go to ``reference/generated``, which is not kept
 in the repository.
 """
 
@@ -93,8 +93,8 @@ def _documented_in(name: str) -> str:
 
 def _components_page() -> str:
     registry = videoseg.Registry(allow=())
-    lines = ["# Built-in components", "", "What is there without any plug-in. "]
-    lines.append("`videoseg plugins` lists what is there on your machine, plug-ins included.")
+    lines = ["# Components of the core", "", "Components that need no plug-in. "]
+    lines.append("`videoseg plugins` lists all components that are installed.")
     for kind in KINDS:
         entries = registry.components(kind)
         if not entries:

@@ -73,19 +73,20 @@ class Canvas:
 
 
 def spotlight(frame: vs.types.Frame, mask: vs.types.BoolArray) -> vs.types.Frame:
-    """Return the frame with everything outside the mask in faint grey."""
+    """Return the frame with everything outside the mask in faint gray."""
     gray = frame.mean(axis=2, keepdims=True)
     faint = 0.25 * frame + 0.25 * gray + 0.5 * 205
     return np.where(mask[..., None], frame, faint).astype(np.uint8)
 
 
 def reasons(result: vs.Segmentation) -> list[tuple[str, str]]:
-    """Return, from the last turn, what was found to be true and which words were judged."""
+    """Return from the last turn the measurement that decided, and the words that were used."""
     thought = result.trace.turns[-1].thought
-    # Each part of the query scores each candidate: "candidate 2 1.00 (what was measured)".
-    true = re.findall(r"candidate \d+ 1\.00 \(([^)]+)\)", f"{thought.temporal} {thought.spatial}")
-    lines = [("because", text) for text in true[:1]]
-    return [*lines, ("words", " ".join(thought.linguistic.split()))]
+    # Each part of the query scores each candidate: "candidate 2 scores 1.00 (the measurement)".
+    text = f"{thought.temporal} {thought.spatial}"
+    true = re.findall(r"candidate \d+ scores 1\.00 \(([^)]+)\)", text)
+    words = thought.linguistic.removeprefix("Words used: ")
+    return [*(("because", reason) for reason in true[:1]), ("words", " ".join(words.split()))]
 
 
 def timeline(canvas: Canvas, result: vs.Segmentation, top: float, height: float) -> None:

@@ -183,8 +183,8 @@ def _read_back(path: Path, reader: str, frames: list[Frame]) -> Finding:
         for a, b in zip(read, frames, strict=True)
     )
     if difference > 12:
-        return Finding(subject, "broken", f"colors are off by {difference:.0f} grey levels")
-    return Finding(subject, "ok", f"{count} frames, colors within {difference:.1f} grey levels")
+        return Finding(subject, "broken", f"colors are off by {difference:.0f} gray levels")
+    return Finding(subject, "ok", f"{count} frames, colors within {difference:.1f} gray levels")
 
 
 def _test_frames() -> list[Frame]:

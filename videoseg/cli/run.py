@@ -77,7 +77,7 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
 @click.option("-o", "--output", type=PATH, help="Output folder. Default: videoseg-out/<name>.")
 @pipeline_options
 @click.option("--reader", default="auto", show_default=True, metavar="NAME", help="Video reader.")
-@click.option("--seed", type=int, show_default="0", help="Random seed.")
+@click.option("--seed", type=int, help="Random seed. Default: 0.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing result.")
 @click.option(
     "--resume",

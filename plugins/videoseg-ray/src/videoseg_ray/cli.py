@@ -114,27 +114,27 @@ def evaluate(
     "--pipeline",
     default="attributes",
     show_default=True,
-    help="A pipeline's name or a YAML file.",
+    help="Name of a pipeline, or a YAML file.",
 )
 @click.option(
     "-O",
     "options",
     multiple=True,
     metavar="STAGE.OPTION=VALUE",
-    help="Set an option of a stage; may be repeated.",
+    help="Set an option of a stage. Can be repeated.",
 )
-@click.option("--max-turns", type=click.IntRange(min=1), help="How many moves the grounder has.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
+@click.option("--max-turns", type=click.IntRange(min=1), help="Maximum number of turns.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option(
     "--only",
     metavar="PARTS",
-    help="Save only some of masks,overlay,report (result.json always is).",
+    help="Save only these of masks,overlay,report, beside result.json.",
 )
 @click.option("--resume", is_flag=True, help="Continue the batch in the folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed items again.")
 @_pool_options
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
 def run(
     *,
     source: Path,

@@ -45,12 +45,12 @@ _LEVELS = (
     videoseg demo -o here/demo --overwrite
     """,
 )
-@click.option("-o", "--output", type=PATH, help="Where to save; by default videoseg-out/demo.")
+@click.option("-o", "--output", type=PATH, help="Output folder. Default: videoseg-out/demo.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo.")
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
 def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) -> None:
-    """Render a clip of four seconds, ask three questions about it, save the answers.
+    """Render a clip of four seconds, ask three questions about it and save the answers.
 
     Needs no weights, no downloads and no GPU. The clip's true masks are known, so each
     answer is scored.

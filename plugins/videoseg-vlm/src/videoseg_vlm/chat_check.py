@@ -88,7 +88,7 @@ def chat() -> None:
     "options",
     multiple=True,
     metavar="chat.OPTION=VALUE",
-    help="Set an option of the chat model; may be repeated.",
+    help="Set an option of the chat model. Can be repeated.",
 )
 @json_option
 def check(*, name: str, options: tuple[str, ...], as_json: bool) -> int:
