@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from videoseg.errors import StageError
 from videoseg.pipeline.config import DEFAULT_MAX_TURNS, check_max_turns
+from videoseg.pipeline.observation import Observation
 from videoseg.plugins import Registry
-from videoseg.plugins.hooks import Observation
 from videoseg.stages import FrameSampler, Grounder
 from videoseg.text import shorten
 from videoseg.types import Episode, FrameSelection, Grounding, Look, VideoSource, Window

@@ -14,9 +14,9 @@ from videoseg._interruption import foreign_code
 from videoseg.errors import ConfigError, PropagationError, QueryError, VideosegError
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.episode_loop import run_episode
+from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.prompts import fit_to_frame
 from videoseg.pipeline.propagate import Propagation, add_masks, require_prompt_kinds
-from videoseg.plugins.hooks import Observation
 from videoseg.results import Segmentation
 from videoseg.stages import (
     DecodesInOrder,
