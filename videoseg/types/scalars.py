@@ -9,13 +9,36 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from videoseg.errors import ConfigError
 from videoseg.text import shorten, well_formed
 
-__all__ = ["real_number", "text_of", "texts_of", "whole_number", "whole_numbers"]
+__all__ = [
+    "optional",
+    "real_number",
+    "set_fields",
+    "text_of",
+    "texts_of",
+    "whole_number",
+    "whole_numbers",
+]
+
+_Checked = TypeVar("_Checked")
+
+
+def set_fields(instance: object, **values: object) -> None:
+    """Replace fields of a frozen dataclass by their checked values, in ``__post_init__``."""
+    for name, value in values.items():
+        object.__setattr__(instance, name, value)
+
+
+def optional(
+    check: Callable[..., _Checked], value: Any, what: str, **limits: Any
+) -> _Checked | None:
+    """Return what one of the checks below makes of a value; None stays None."""
+    return None if value is None else check(value, what, **limits)
 
 
 def whole_number(value: Any, what: str, *, least: int | None = None) -> int:
