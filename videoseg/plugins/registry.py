@@ -37,7 +37,6 @@ from videoseg.plugins.loader import (
     import_target,
     installed_entry_points,
     read_declared,
-    register_plugin,
 )
 from videoseg.plugins.options import Option, check_options, list_options
 from videoseg.stages import Closable
@@ -68,8 +67,9 @@ class Registry:
 
     def __init__(self, *, allow: Sequence[str] | None = None) -> None:
         self._allow = None if allow is None else frozenset(allow)
-        self._manager: pluggy.PluginManager | None = None
-        self._is_loaded = False
+        self._manager = pluggy.PluginManager("videoseg")
+        self._manager.add_hookspecs(HookSpecs)
+        self._is_loading = self._is_loaded = False
         # Reentrant, since a plug-in may ask for something while it is loaded.
         self._loading = threading.RLock()
         self._components: dict[tuple[str, str], list[RegisteredComponent]] = {}
@@ -307,8 +307,6 @@ class Registry:
     def observers(self, hook: str) -> Iterable[tuple[str, Callable[..., Any]]]:
         """Yield (plug-in name, function taking the event) for one observer hook."""
         self._load()
-        if self._manager is None:
-            return
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             function, takes_event = implementation.function, bool(implementation.argnames)
             yield (
@@ -322,13 +320,12 @@ class Registry:
         if self._is_loaded:
             return
         with self._loading:
-            if self._manager is None:
+            if not self._is_loading:
+                self._is_loading = True
                 self._load_plugins()
                 self._is_loaded = True
 
     def _load_plugins(self) -> None:
-        self._manager = pluggy.PluginManager("videoseg")
-        self._manager.add_hookspecs(HookSpecs)
         allow = allowed_plugins() if self._allow is None else self._allow
         for entry in installed_entry_points(allow):
             distribution, version = distribution_of(entry)
@@ -343,11 +340,11 @@ class Registry:
 
     def _register(self, plugin: object, name: str, distribution: str, version: str) -> None:
         manager = self._manager
-        if manager is None:
-            raise PluginLoadError("the registry has not been loaded")
         try:
             with foreign_code():
-                register_plugin(manager, plugin, name)
+                manager.register(plugin, name=name)
+                # Without this a misspelt hook name would silently never be called.
+                manager.check_pending()
                 components = read_declared(manager, name, "videoseg_components", Component)
                 commands = read_declared(manager, name, "videoseg_commands", Command)
         except Exception as error:

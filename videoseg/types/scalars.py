@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -82,7 +83,7 @@ def real_number(value: Any, what: str, *, finite: bool = True) -> float:
         ConfigError: If it is not a number, a ``bool``, or (if ``finite``) infinite or NaN.
     """
     number = value if type(value) in (int, float) else _as_number(value)
-    if number is None or (finite and not _is_finite(number)):
+    if number is None or (finite and not abs(number) <= sys.float_info.max):
         kind = "finite number" if finite else "number"
         raise ConfigError(f"{what} must be a {kind}, got {shorten(value)}")
     return number
@@ -108,13 +109,6 @@ def texts_of(values: Any, what: str) -> tuple[str, ...]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ConfigError(f"{what} must be a sequence of text, got {shorten(values)}")
     return tuple(text_of(value, f"each of {what}") for value in values)
-
-
-def _is_finite(number: int | float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond every float
-        return False
 
 
 def _as_int(value: Any) -> int | None:
