@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -66,7 +67,10 @@ class Request:
             raise ConfigError(f"temperature must be 0 or a number above, got {temperature}")
         return Request(
             {
-                "messages": [_message_data(message) for message in messages],
+                "messages": [
+                    {"role": message.role, "parts": [_part_data(part) for part in message.parts]}
+                    for message in messages
+                ],
                 "num_samples": int(num_samples),
                 "temperature": float(temperature),
                 "max_tokens": int(max_tokens),
@@ -203,20 +207,13 @@ def _is_cut_off(line: str) -> bool:
 def write_line(path: Path, exchange: Exchange) -> None:
     """Append an exchange; a line that was cut off before it is removed."""
     with path.open("ab+") as file:
-        _remove_cut_line(file)
+        if size := file.seek(0, os.SEEK_END):
+            file.seek(size - 1)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+        # In this mode everything is written at the end.
         file.write(exchange.to_line().encode() + b"\n")
-
-
-def _remove_cut_line(file: Any) -> None:
-    size = file.seek(0, 2)
-    if size == 0:
-        return
-    file.seek(size - 1)
-    if file.read(1) == b"\n":
-        return
-    file.seek(0)
-    file.truncate(file.read().rfind(b"\n") + 1)
-    file.seek(0, 2)
 
 
 def _check_request(request: Mapping[str, Any]) -> None:
@@ -255,18 +252,9 @@ def _is_part(part: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and _is_finite(value)
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number that no float holds
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-
-
-def _message_data(message: Message) -> dict[str, Any]:
-    return {"role": message.role, "parts": [_part_data(part) for part in message.parts]}
+    return abs(value) <= sys.float_info.max  # neither infinite nor NaN
 
 
 def _part_data(part: Any) -> dict[str, Any]:

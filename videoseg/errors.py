@@ -77,9 +77,7 @@ class MissingWeightsError(VideosegError):
     def __init__(
         self, problems: str | Sequence[str], *, stages: Sequence[tuple[str, ...]] = ()
     ) -> None:
-        self.problems: tuple[str, ...] = (
-            (problems,) if isinstance(problems, str) else tuple(problems)
-        )
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         self.stages = tuple(stages)
         super().__init__("; ".join(self.problems))
 
@@ -92,9 +90,7 @@ class ConfigError(VideosegError):
     """
 
     def __init__(self, problems: str | Sequence[str]) -> None:
-        self.problems: tuple[str, ...] = (
-            (problems,) if isinstance(problems, str) else tuple(problems)
-        )
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("; ".join(self.problems))
 
 

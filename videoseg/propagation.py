@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
-from types import TracebackType
 from typing import NoReturn, TypeVar
 
 from videoseg.errors import PropagationError
@@ -202,12 +201,7 @@ class SessionBase(ABC):
     def __enter__(self: _Session) -> _Session:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def __reduce__(self) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -23,7 +24,34 @@ __all__ = [
 ]
 
 
-class UniformSampler:
+class _IndexSampler(ABC):
+    """Chooses frames without looking at them; the query and the seed do not matter."""
+
+    # Whether the chosen frame is also the keyframe unless another is asked for.
+    _is_keyframe = False
+
+    def sample(
+        self,
+        video: VideoSource,
+        query: str,  # noqa: ARG002 - part of the contract
+        *,
+        window: Window,
+        keyframe: int | None = None,
+        seed: int = 0,  # noqa: ARG002
+    ) -> FrameSelection:
+        """Choose frames of the window; see ``FrameSampler.sample``."""
+        window = inside_video(video, window)
+        indices, reason = self._choose(window, video)
+        if keyframe is None and self._is_keyframe:
+            keyframe = indices[0]
+        return select(indices, window, keyframe=keyframe, reason=reason)
+
+    @abstractmethod
+    def _choose(self, window: Window, video: VideoSource, /) -> tuple[tuple[int, ...], str]:
+        """Return frame indices in the window, and the reason for this choice."""
+
+
+class UniformSampler(_IndexSampler):
     """Evenly spaced frames, both ends of the window included.
 
     Args:
@@ -37,23 +65,12 @@ class UniformSampler:
     def __init__(self, *, num_frames: PositiveInt = 8) -> None:
         self.num_frames = num_frames
 
-    def sample(
-        self,
-        video: VideoSource,
-        query: str,  # noqa: ARG002 - part of the contract
-        *,
-        window: Window,
-        keyframe: int | None = None,
-        seed: int = 0,  # noqa: ARG002
-    ) -> FrameSelection:
-        """Choose evenly spaced frames of the window; see ``FrameSampler.sample``."""
-        window = inside_video(video, window)
+    def _choose(self, window: Window, _video: VideoSource, /) -> tuple[tuple[int, ...], str]:
         indices = evenly_spaced(window, self.num_frames)
-        reason = f"{len(indices)} of {len(window)} frames, evenly spaced."
-        return select(indices, window, keyframe=keyframe, reason=reason)
+        return indices, f"{len(indices)} of {len(window)} frames, evenly spaced."
 
 
-class EverySampler:
+class EverySampler(_IndexSampler):
     """Each ``step``-th frame, counted from the start of the window.
 
     Args:
@@ -70,61 +87,37 @@ class EverySampler:
         self.step = step
         self.max_frames = max_frames
 
-    def sample(
-        self,
-        video: VideoSource,
-        query: str,  # noqa: ARG002 - part of the contract
-        *,
-        window: Window,
-        keyframe: int | None = None,
-        seed: int = 0,  # noqa: ARG002
-    ) -> FrameSelection:
-        """Choose each ``step``-th frame of the window; see ``FrameSampler.sample``."""
-        window = inside_video(video, window)
+    def _choose(self, window: Window, _video: VideoSource, /) -> tuple[tuple[int, ...], str]:
         step = max(self.step, -(-len(window) // self.max_frames))
         reason = f"Every {step} frames."
         if step > self.step:
             reason = f"Every {step} frames; every {self.step} would be over {self.max_frames}."
-        indices = tuple(range(window.start, window.stop, step))
-        return select(indices, window, keyframe=keyframe, reason=reason)
+        return tuple(range(window.start, window.stop, step)), reason
 
 
-class ExplicitSampler:
+class ExplicitSampler(_IndexSampler):
     """The frames the user names.
 
     Args:
         indices: Frame indices; negative ones count from the end of the video.
 
     Raises:
-        ConfigError: If no index is given or one is not a whole number.
+        ConfigError: If no index is given or one is not a whole number; when sampling, if a frame
+            is not in the video.
     """
 
     @checked_options("sampler 'explicit'")
     def __init__(self, *, indices: Annotated[Sequence[int], MinLen(1)] = (0,)) -> None:
         self.indices = tuple(indices)
 
-    def sample(
-        self,
-        video: VideoSource,
-        query: str,  # noqa: ARG002 - part of the contract
-        *,
-        window: Window,
-        keyframe: int | None = None,
-        seed: int = 0,  # noqa: ARG002
-    ) -> FrameSelection:
-        """Choose the named frames that lie in the window; see ``FrameSampler.sample``.
-
-        Raises:
-            ConfigError: If a named frame is not in the video.
-        """
-        window = inside_video(video, window)
+    def _choose(self, window: Window, video: VideoSource, /) -> tuple[tuple[int, ...], str]:
         named = self._resolved(video)
         indices = tuple(index for index in named if index in window)
         reason = "The frames named by the user."
         if not indices:
             indices = (min(window.nearest(index) for index in named),)
             reason = "None of the frames named by the user is in the window; the nearest is shown."
-        return select(indices, window, keyframe=keyframe, reason=reason)
+        return indices, reason
 
     def _resolved(self, video: VideoSource) -> tuple[int, ...]:
         if video.num_frames is None and min(self.indices) >= 0:
@@ -139,42 +132,22 @@ class ExplicitSampler:
         return tuple(sorted({index % count for index in self.indices}))
 
 
-class FirstSampler:
-    """The first frame of the window."""
+class FirstSampler(_IndexSampler):
+    """The first frame of the window, which is the keyframe unless another is asked for."""
 
-    def sample(
-        self,
-        video: VideoSource,
-        query: str,  # noqa: ARG002 - part of the contract
-        *,
-        window: Window,
-        keyframe: int | None = None,
-        seed: int = 0,  # noqa: ARG002
-    ) -> FrameSelection:
-        """Choose the first frame, which is also the keyframe unless another is asked for."""
-        window = inside_video(video, window)
-        keyframe = window.start if keyframe is None else keyframe
-        reason = "The first frame."
-        return select((window.start,), window, keyframe=keyframe, reason=reason)
+    _is_keyframe = True
+
+    def _choose(self, window: Window, _video: VideoSource, /) -> tuple[tuple[int, ...], str]:
+        return (window.start,), "The first frame."
 
 
-class MiddleSampler:
-    """The middle frame of the window."""
+class MiddleSampler(_IndexSampler):
+    """The middle frame of the window, which is the keyframe unless another is asked for."""
 
-    def sample(
-        self,
-        video: VideoSource,
-        query: str,  # noqa: ARG002 - part of the contract
-        *,
-        window: Window,
-        keyframe: int | None = None,
-        seed: int = 0,  # noqa: ARG002
-    ) -> FrameSelection:
-        """Choose the middle frame, which is also the keyframe unless another is asked for."""
-        window = inside_video(video, window)
-        (middle,) = evenly_spaced(window, 1)
-        keyframe = middle if keyframe is None else keyframe
-        return select((middle,), window, keyframe=keyframe, reason="The middle frame.")
+    _is_keyframe = True
+
+    def _choose(self, window: Window, _video: VideoSource, /) -> tuple[tuple[int, ...], str]:
+        return evenly_spaced(window, 1), "The middle frame."
 
 
 def inside_video(video: VideoSource, window: Window) -> Window:

@@ -202,11 +202,7 @@ def test_the_core_names_no_plugin() -> None:
 
 
 # Circles of imports that are for type checkers only, by their modules, with a reason each.
-TYPING_CIRCLES: dict[frozenset[str], str] = {
-    frozenset({"videoseg.plugins.hooks", "videoseg.plugins.registry"}): (
-        "whoever announces events is given the registry whose observers hear them"
-    ),
-}
+TYPING_CIRCLES: dict[frozenset[str], str] = {}
 
 
 def circles(imports: Iterable[Import]) -> list[frozenset[str]]:

@@ -146,11 +146,8 @@ class Composition:
             given = self.stages[stage]
             if given is None:
                 continue
-            data[stage] = (
-                given.to_dict()
-                if isinstance(given, Use)
-                else f"{type(given).__module__}:{type(given).__qualname__}"
-            )
+            instance = f"{type(given).__module__}:{type(given).__qualname__}"
+            data[stage] = given.to_dict() if isinstance(given, Use) else instance
         data["max_turns"] = self.max_turns
         return data
 
@@ -415,7 +412,7 @@ def _check_picklable(value: object, what: str) -> None:
     if _is_other_pickler():
         return
     try:
-        pickle.Pickler(_Nowhere(), protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+        pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     except VideosegError:
         raise
     # Pickle has no error of its own for what cannot be pickled.
@@ -435,11 +432,3 @@ def _is_other_pickler() -> bool:
         if _OTHER_PICKLERS & set(str(frame.f_globals.get("__name__")).split(".")):
             return True
     return False
-
-
-class _Nowhere:
-    """A file that discards what is written."""
-
-    def write(self, data: bytes) -> int:
-        """Take some bytes."""
-        return len(data)

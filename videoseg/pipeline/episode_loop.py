@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from videoseg.errors import StageError
 from videoseg.pipeline.config import DEFAULT_MAX_TURNS, check_max_turns
+from videoseg.pipeline.observation import Observation
 from videoseg.plugins import Registry
-from videoseg.plugins.hooks import Observation
 from videoseg.stages import FrameSampler, Grounder
 from videoseg.text import shorten
 from videoseg.types import Episode, FrameSelection, Grounding, Look, VideoSource, Window
@@ -74,7 +74,9 @@ def run_episode(
             move = grounder.step(episode)
             _check_move(move, episode, whole, grounder_name)
         if isinstance(move, Look):
-            move = _inside(move, whole)
+            inside = move.window.clamped(whole)
+            keyframe = None if move.keyframe is None else inside.nearest(move.keyframe)
+            move = replace(move, window=inside, keyframe=keyframe)
         episode = replace(
             episode,
             moves=(*episode.moves, move),
@@ -85,28 +87,15 @@ def run_episode(
         look = move
 
 
-def _inside(look: Look, whole: Window) -> Look:
-    window = look.window.clamped(whole)
-    keyframe = None if look.keyframe is None else window.nearest(look.keyframe)
-    return replace(look, window=window, keyframe=keyframe)
-
-
 def _check_selection(selection: object, window: Window, name: str) -> None:
     if not isinstance(selection, FrameSelection):
-        raise StageError(
-            f"sampler {name!r} must return a FrameSelection, got {type(selection).__name__}",
-            stage="sampler",
-            component=name,
-        )
-    outside = [index for index in selection.indices if index not in window]
-    if outside:
-        raise StageError(
-            f"sampler {name!r} chose frame {shorten(outside[0])}, outside the window "
-            f"[{window.start}, {window.stop})",
-            stage="sampler",
-            component=name,
-        )
-    if problem := _too_large(selection.reason, selection.details):
+        problem = f"must return a FrameSelection, got {type(selection).__name__}"
+    elif outside := [index for index in selection.indices if index not in window]:
+        bounds = f"[{window.start}, {window.stop})"
+        problem = f"chose frame {shorten(outside[0])}, outside the window {bounds}"
+    else:
+        problem = _too_large(selection.reason, selection.details)
+    if problem:
         raise StageError(f"sampler {name!r} {problem}", stage="sampler", component=name)
 
 

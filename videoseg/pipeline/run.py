@@ -14,9 +14,9 @@ from videoseg._interruption import foreign_code
 from videoseg.errors import ConfigError, PropagationError, QueryError, VideosegError
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.episode_loop import run_episode
+from videoseg.pipeline.observation import Observation
 from videoseg.pipeline.prompts import fit_to_frame
 from videoseg.pipeline.propagate import Propagation, add_masks, require_prompt_kinds
-from videoseg.plugins.hooks import Observation
 from videoseg.results import Segmentation
 from videoseg.stages import (
     DecodesInOrder,
@@ -30,7 +30,6 @@ from videoseg.stages import (
 from videoseg.text import shorten_text, well_formed
 from videoseg.types import (
     Episode,
-    FrameMasks,
     Grounding,
     MaskTrack,
     Prompt,
@@ -141,10 +140,9 @@ class Run:
         """Build the stages, all or those named, and announce that all frames will be read."""
         if self._is_live:
             self.composition.check_live()
-        else:
-            # Sources of other packages need not be able to make use of it.
-            if isinstance(self.video, DecodesInOrder):
-                self.video.decode_in_order()
+        # Sources of other packages need not be able to make use of it.
+        elif isinstance(self.video, DecodesInOrder):
+            self.video.decode_in_order()
         self.composition.build_all(*stages)
 
     def ground(self) -> Episode:
@@ -231,7 +229,9 @@ class Run:
             done: set[int] = set()
             try:
                 for masks in propagation.run():
-                    self._keep(masks)
+                    for object_id, mask in masks.masks.items():
+                        if mask.any():
+                            self.tracks[object_id][masks.frame] = Rle.encode(mask)
                     done.add(masks.frame)
                     self.observation.frame_done(masks.frame, len(done), total)
             finally:
@@ -244,11 +244,6 @@ class Run:
                 ) from propagation.failures[0]
             propagation.raise_failure()
 
-    def _keep(self, frame_masks: FrameMasks) -> None:
-        for object_id, mask in frame_masks.masks.items():
-            if mask.any():
-                self.tracks[object_id][frame_masks.frame] = Rle.encode(mask)
-
     def close_propagation(self, propagation: Propagation) -> None:
         """Close a propagation; its warnings and further failures become warnings of the run."""
         propagation.close()
@@ -260,7 +255,11 @@ class Run:
     def result(self) -> Segmentation:
         """Return what has been made so far as a result."""
         grounding, trace, unsaved = _make_saveable(self.grounding, self.trace)
-        tracks = self._mask_tracks()
+        labels = {prompt.object_id: prompt.label for prompt in reversed(self.grounding.prompts)}
+        tracks = tuple(
+            MaskTrack(object_id, self.video.size, tuple(masks), label=labels[object_id])
+            for object_id, masks in sorted(self.tracks.items())
+        )
         video_warnings = self.video.warnings if isinstance(self.video, HasWarnings) else ()
         warnings = [*grounding.warnings, *video_warnings, *unsaved]
         if tracks and any(not track.visible_frames for track in tracks):
@@ -278,13 +277,6 @@ class Run:
             device=_device_of(self.composition.built()),
             warnings=tuple(dict.fromkeys([*warnings, *self.observation.warnings])),
             source=self.video,
-        )
-
-    def _mask_tracks(self) -> tuple[MaskTrack, ...]:
-        labels = {prompt.object_id: prompt.label for prompt in reversed(self.grounding.prompts)}
-        return tuple(
-            MaskTrack(object_id, self.video.size, tuple(masks), label=labels[object_id])
-            for object_id, masks in sorted(self.tracks.items())
         )
 
 

@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from types import TracebackType
 from typing import Literal, NoReturn, TypeAlias
 
 from videoseg.errors import ConfigError
@@ -73,12 +72,7 @@ class MaskStream:
     def __enter__(self) -> MaskStream:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _iterate(self) -> Generator[FrameMasks, None, None]:

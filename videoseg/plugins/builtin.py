@@ -9,7 +9,13 @@ from videoseg.plugins import Command, Component, hookimpl
 
 __all__ = ["videoseg_commands", "videoseg_components"]
 
-_SAMPLERS = "videoseg.samplers"
+_SAMPLERS = (
+    ("uniform", "UniformSampler", "Evenly spaced frames."),
+    ("every", "EverySampler", "Every n-th frame."),
+    ("explicit", "ExplicitSampler", "The frames that are listed."),
+    ("first", "FirstSampler", "The first frame as the keyframe."),
+    ("middle", "MiddleSampler", "The middle frame as the keyframe."),
+)
 _READERS = "videoseg.benchmarks.readers"
 _BENCHMARKS = (
     ("davis-2016", "davis:Davis2016", "DAVIS-2016: one foreground object, from its first mask."),
@@ -33,31 +39,8 @@ _BENCHMARKS = (
 @hookimpl
 def videoseg_components() -> Iterable[Component]:
     """Yield the fixed samplers, the video readers and the published benchmarks."""
-    yield Component(
-        "sampler",
-        "uniform",
-        f"{_SAMPLERS}:UniformSampler",
-        summary="Evenly spaced frames.",
-    )
-    yield Component("sampler", "every", f"{_SAMPLERS}:EverySampler", summary="Every n-th frame.")
-    yield Component(
-        "sampler",
-        "explicit",
-        f"{_SAMPLERS}:ExplicitSampler",
-        summary="The frames that are listed.",
-    )
-    yield Component(
-        "sampler",
-        "first",
-        f"{_SAMPLERS}:FirstSampler",
-        summary="The first frame as the keyframe.",
-    )
-    yield Component(
-        "sampler",
-        "middle",
-        f"{_SAMPLERS}:MiddleSampler",
-        summary="The middle frame as the keyframe.",
-    )
+    for name, target, summary in _SAMPLERS:
+        yield Component("sampler", name, f"videoseg.samplers:{target}", summary=summary)
     yield Component(
         "reader",
         "pyav",

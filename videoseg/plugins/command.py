@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from videoseg.errors import ConfigError
 from videoseg.plugins.component import is_kebab_name, is_target
 from videoseg.text import shorten
 
-__all__ = ["Command", "RegisteredCommand", "command_conflict"]
+__all__ = ["Command", "RegisteredCommand"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +64,7 @@ class RegisteredCommand:
     distribution: str
     version: str = ""
 
-
-def command_conflict(entries: Sequence[RegisteredCommand]) -> str:
-    """Return the message for a command that several plug-ins declare."""
-    owners = " and ".join(sorted({f"{e.distribution} {e.version}".strip() for e in entries}))
-    return (
-        f"command {entries[0].command.name!r} is declared by {owners}; "
-        "uninstall one, or list the plug-ins to load in VIDEOSEG_PLUGINS"
-    )
+    @property
+    def label(self) -> str:
+        """What messages call it, such as ``command 'ray'``."""
+        return f"command {self.command.name!r}"

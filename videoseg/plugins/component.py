@@ -18,7 +18,6 @@ __all__ = [
     "Component",
     "Kind",
     "RegisteredComponent",
-    "describe_conflict",
     "describe_unknown",
     "is_kebab_name",
     "is_target",
@@ -215,6 +214,11 @@ class RegisteredComponent:
     factory: Callable[..., Any] | None = None
 
     @property
+    def label(self) -> str:
+        """What messages call it, such as ``sampler 'every'``."""
+        return f"{self.component.kind} {self.component.name!r}"
+
+    @property
     def missing_modules(self) -> tuple[str, ...]:
         """Required modules that are not installed."""
         return self.component.missing_modules()
@@ -263,13 +267,3 @@ def describe_unknown(
 def _failures_text(failures: Sequence[str]) -> str:
     shown = "; ".join(failures[:_MOST_FAILURES])
     return f". Plug-ins that failed to load: {shown}" if failures else ""
-
-
-def describe_conflict(entries: Sequence[RegisteredComponent]) -> str:
-    """Return the message for a component that several plug-ins declare."""
-    component = entries[0].component
-    owners = " and ".join(sorted({f"{e.distribution} {e.version}".strip() for e in entries}))
-    return (
-        f"{component.kind} {component.name!r} is declared by {owners}; "
-        "uninstall one, or list the plug-ins to load in VIDEOSEG_PLUGINS"
-    )

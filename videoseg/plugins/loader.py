@@ -28,7 +28,6 @@ __all__ = [
     "import_target",
     "installed_entry_points",
     "read_declared",
-    "register_plugin",
 ]
 
 ENTRY_POINT_GROUP = "videoseg"
@@ -96,21 +95,6 @@ def distribution_of(entry: EntryPoint) -> tuple[str, str]:
     if entry.dist is None:
         return ("unknown", "")
     return (entry.dist.name, entry.dist.version)
-
-
-def register_plugin(manager: pluggy.PluginManager, plugin: object, name: str) -> None:
-    """Register a plug-in, or leave the manager as it was and raise.
-
-    Raises:
-        pluggy.PluginValidationError: If a hook is misspelt or has the wrong arguments.
-    """
-    manager.register(plugin, name=name)
-    try:
-        # Without this a misspelt hook name would silently never be called.
-        manager.check_pending()
-    except pluggy.PluginValidationError:
-        manager.unregister(plugin)
-        raise
 
 
 def read_declared(

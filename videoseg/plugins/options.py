@@ -11,8 +11,7 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -28,7 +27,7 @@ from typing import (
     get_type_hints,
 )
 
-from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from annotated_types import Ge
 
 from videoseg.errors import ConfigError
 from videoseg.text import shorten
@@ -51,15 +50,28 @@ _R = TypeVar("_R")
 _MAX_DEPTH = 20
 _MAX_PROBLEMS = 20
 
-# Singular and plural, for messages.
+# Types and formats of a JSON schema, singular and plural, and its bounds, the lower ones first.
 _NOUNS: Mapping[Any, tuple[str, str]] = {
-    int: ("a whole number", "whole numbers"),
-    float: ("a number", "numbers"),
-    str: ("text", "texts"),
-    bool: ("true or false", "truth values"),
-    Path: ("a path", "paths"),
-    NoneType: ("None", "None"),
+    "integer": ("a whole number", "whole numbers"),
+    "number": ("a number", "numbers"),
+    "string": ("text", "texts"),
+    "boolean": ("true or false", "truth values"),
+    "path": ("a path", "paths"),
+    "null": ("None", "None"),
 }
+_BOUNDS: Mapping[str, str] = {
+    "minimum": "of at least {}",
+    "exclusiveMinimum": "above {}",
+    "minItems": "with at least {} items",
+    "minLength": "with at least {} items",
+    "maximum": "of at most {}",
+    "exclusiveMaximum": "below {}",
+    "maxItems": "with at most {} items",
+    "maxLength": "with at most {} items",
+}
+
+# Errors of validators, which may refuse more than a schema says.
+_OWN_ERRORS = frozenset({"value_error", "assertion_error", "predicate_failed"})
 
 
 class Option(NamedTuple):
@@ -92,12 +104,11 @@ def list_options(factory: Callable[..., Any], *, given: tuple[str, ...] = ()) ->
     for name, parameter in _parameters(factory).items():
         if name in given:
             continue
-        annotation = parameter.annotation
-        shown = "" if annotation is parameter.empty else str(annotation).removeprefix("typing.")
-        if inspect.isclass(annotation):
-            shown = annotation.__name__
         # The name of an alias does not show which values there are.
-        shown = _type_text(hints.get(name)) or shown
+        shown = _type_text(hints.get(name))
+        if not shown and (annotation := parameter.annotation) is not parameter.empty:
+            is_class = inspect.isclass(annotation)
+            shown = annotation.__name__ if is_class else str(annotation).removeprefix("typing.")
         required = parameter.default is parameter.empty
         default = "required" if required else repr(parameter.default)
         options[name] = Option(shown, default, meanings.get(name, ""))
@@ -123,9 +134,9 @@ def _meanings(factory: Callable[..., Any]) -> dict[str, str]:
 def _type_text(hint: Any) -> str:
     """Return a type with its choices and bounds; empty if the annotation says as much itself."""
     if get_origin(hint) is Annotated:
-        inner, *metadata = get_args(hint)
+        inner = get_args(hint)[0]
         name = _type_text(inner) or getattr(inner, "__name__", str(inner))
-        return f"{name} {_bounds(metadata) or ''}".rstrip()
+        return f"{name} {_bounds(_schema(hint))}".rstrip()
     if get_origin(hint) is Literal:
         return " | ".join(map(repr, get_args(hint)))
     if get_origin(hint) not in (Union, UnionType):
@@ -139,76 +150,54 @@ def _type_text(hint: Any) -> str:
     return " | ".join(_type_text(part) or name for part, name in zip(parts, names, strict=True))
 
 
-def _allowed(hint: Any) -> str:
-    """Describe the values that a type allows; empty if this cannot be said in words."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is None:
-        return _NOUNS.get(hint, ("", ""))[0]
-    if origin is Literal:
-        return _joined(map(repr, args))
-    if origin in (Union, UnionType):
-        parts = [_allowed(part) for part in args]
+def _schema(hint: Any) -> dict[str, Any]:
+    """Return the JSON schema of a type; empty if it has none."""
+    from pydantic import PydanticUserError
+
+    adapter = _adapter(hint)
+    try:
+        return {} if adapter is None else dict(adapter.json_schema())
+    except PydanticUserError:
+        return {}
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    """Describe the values that a JSON schema allows; empty if this cannot be said in words."""
+    keys = schema.keys() - {"description", "type"}
+    if keys == {"anyOf"}:
+        parts = [_allowed(part) for part in schema["anyOf"]]
         return _joined(parts) if all(parts) else ""
-    if origin in (list, tuple, Sequence):
-        return _allowed_items(args, origin is tuple)
-    if origin is Annotated:
-        inner, *metadata = args
-        noun, bounds = _allowed(inner), _bounds(metadata)
-        return f"{noun} {bounds}".rstrip() if noun and bounds is not None else ""
-    return ""
-
-
-def _allowed_items(args: tuple[Any, ...], is_tuple: bool) -> str:
-    members = set(args) - {Ellipsis}
-    if len(members) != 1 or (member := members.pop()) not in _NOUNS:
+    if keys in ({"enum"}, {"const"}):
+        return _joined(map(repr, schema.get("enum") or [schema["const"]]))
+    items = [schema["items"]] if "items" in schema else schema.get("prefixItems", [])
+    if items:
+        noun = _NOUNS.get(items[0].get("format", items[0].get("type")))
+        if noun is None or any(
+            one != items[0] or one.keys() - {"format", "type"} for one in items
+        ):
+            return ""
+        number = f"{len(items)} " if "prefixItems" in schema else ""
+        text = f"a list of {number}{noun[1]}"
+    else:
+        text = _NOUNS.get(schema.get("format", schema.get("type")), ("",))[0]
+    if not text or keys - _BOUNDS.keys() - {"format", "items", "prefixItems"}:
         return ""
-    number = f"{len(args)} " if is_tuple and Ellipsis not in args else ""
-    return f"a list of {number}{_NOUNS[member][1]}"
+    return f"{text} {_bounds(schema)}".rstrip()
 
 
-def _bounds(metadata: Sequence[Any]) -> str | None:
-    """Describe the constraints of an annotation; None if one cannot be said in words."""
-    least = most = ""
-    for constraint in _flat(metadata):
-        if isinstance(constraint, Ge):
-            least = f"of at least {_number(constraint.ge)}"
-        elif isinstance(constraint, Gt):
-            least = f"above {_number(constraint.gt)}"
-        elif isinstance(constraint, Le):
-            most = f"of at most {_number(constraint.le)}"
-        elif isinstance(constraint, Lt):
-            most = f"below {_number(constraint.lt)}"
-        elif isinstance(constraint, MinLen):
-            least = f"with at least {_items(constraint.min_length)}"
-        elif isinstance(constraint, MaxLen):
-            most = f"with at most {_items(constraint.max_length)}"
-        else:
-            return None
-    if least.startswith("of") and most.startswith("of"):
-        return f"from {least.removeprefix('of at least ')} to {most.removeprefix('of at most ')}"
-    return " and ".join(filter(None, (least, most)))
-
-
-def _flat(metadata: Iterable[Any]) -> Iterable[Any]:
-    for constraint in metadata:
-        # pydantic.Field holds a list of constraints, and an Interval consists of them.
-        inner = getattr(constraint, "metadata", None)
-        if inner is None and getattr(constraint, "__is_annotated_types_grouped_metadata__", None):
-            inner = list(constraint)
-        if inner is None:
-            yield constraint
-        else:
-            yield from _flat(inner)
+def _bounds(schema: Mapping[str, Any]) -> str:
+    """Describe the bounds in a JSON schema; empty if there are none."""
+    if "prefixItems" in schema:
+        return ""
+    found = {key: schema[key] for key in _BOUNDS if key in schema}
+    if found.keys() == {"minimum", "maximum"}:
+        return f"from {_number(found['minimum'])} to {_number(found['maximum'])}"
+    words = [_BOUNDS[key].format(_number(bound)) for key, bound in found.items()]
+    return " and ".join(text.replace(" 1 items", " 1 item") for text in words)
 
 
 def _number(bound: Any) -> str:
-    if isinstance(bound, int):
-        return f"{bound:,}"
-    return f"{bound:g}" if isinstance(bound, float) else str(bound)
-
-
-def _items(number: int) -> str:
-    return f"{number} item{'' if number == 1 else 's'}"
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
 def _joined(words: Iterable[str]) -> str:
@@ -251,14 +240,12 @@ def checked_options(label: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]
                 bound = inspect.signature(function).bind(*args, **kwargs)
             except TypeError:
                 return function(*args, **kwargs)  # which raises Python's own message
-            hints, problems = _hints(function), []
-            for name in _parameters(function):
-                if name not in hints or name not in bound.arguments:
-                    continue
-                value, problem = convert_option(bound.arguments[name], hints[name])
-                bound.arguments[name] = value
-                if problem:
-                    problems.append(f"option {name!r} of {label} {problem}")
+            names = _parameters(function)
+            typed = names.keys() & _hints(function).keys() & bound.arguments.keys()
+            options = {name: bound.arguments[name] for name in names if name in typed}
+            others = tuple(name for name in names if name not in typed)
+            converted, problems = check_options(label, function, options, others)
+            bound.arguments.update(converted)
             if problems:
                 raise ConfigError(problems)
             return function(*bound.args, **bound.kwargs)
@@ -337,14 +324,17 @@ def convert_option(value: Any, annotation: Any) -> tuple[Any, str]:
         hint = "; write null for none" if may_be_none else ""
         return value, f"{_requirement(annotation, error)}, got {shorten(value)}{hint}"
     if _is_truth_as_number(value, converted):
-        return value, f"must be {_allowed(annotation) or 'a number'}, got {shorten(value)}"
+        allowed = _allowed(_schema(annotation)) or "a number"
+        return value, f"must be {allowed}, got {shorten(value)}"
     return converted, ""
 
 
 def _requirement(annotation: Any, error: Any) -> str:
-    if allowed := _allowed(annotation):
+    found = error.errors()[:3]
+    is_own = any(item["type"] in _OWN_ERRORS for item in found)
+    if not is_own and (allowed := _allowed(_schema(annotation))):
         return f"must be {allowed}"
-    messages = dict.fromkeys(item["msg"] for item in error.errors()[:3])
+    messages = dict.fromkeys(item["msg"] for item in found)
     return "; ".join(text.replace("Input should", "must", 1) for text in messages)
 
 

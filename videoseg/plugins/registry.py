@@ -21,12 +21,11 @@ from videoseg.errors import (
     PluginLoadError,
     VideosegError,
 )
-from videoseg.plugins.command import Command, RegisteredCommand, command_conflict
+from videoseg.plugins.command import Command, RegisteredCommand
 from videoseg.plugins.component import (
     KINDS,
     Component,
     RegisteredComponent,
-    describe_conflict,
     describe_unknown,
     is_target,
 )
@@ -38,7 +37,6 @@ from videoseg.plugins.loader import (
     import_target,
     installed_entry_points,
     read_declared,
-    register_plugin,
 )
 from videoseg.plugins.options import Option, check_options, list_options
 from videoseg.stages import Closable
@@ -69,8 +67,9 @@ class Registry:
 
     def __init__(self, *, allow: Sequence[str] | None = None) -> None:
         self._allow = None if allow is None else frozenset(allow)
-        self._manager: pluggy.PluginManager | None = None
-        self._is_loaded = False
+        self._manager = pluggy.PluginManager("videoseg")
+        self._manager.add_hookspecs(HookSpecs)
+        self._is_loading = self._is_loaded = False
         # Reentrant, since a plug-in may ask for something while it is loaded.
         self._loading = threading.RLock()
         self._components: dict[tuple[str, str], list[RegisteredComponent]] = {}
@@ -89,10 +88,11 @@ class Registry:
     def conflicts(self) -> tuple[str, ...]:
         """One sentence for each component and each command that several plug-ins declare."""
         self._load()
-        return (
-            *(describe_conflict(found) for found in self._components.values() if len(found) > 1),
-            *(command_conflict(found) for found in self._commands.values() if len(found) > 1),
-        )
+        declared: list[Sequence[RegisteredComponent | RegisteredCommand]] = [
+            *self._components.values(),
+            *self._commands.values(),
+        ]
+        return tuple(_describe_conflict(entries) for entries in declared if len(entries) > 1)
 
     def components(self, kind: str | None = None) -> tuple[RegisteredComponent, ...]:
         """Return everything registered, sorted by kind and name."""
@@ -125,7 +125,7 @@ class Registry:
                 text += ". VIDEOSEG_PLUGINS is set: only the plug-ins that it lists are loaded"
             raise ComponentNotFoundError(text)
         if len(entries) > 1:
-            raise PluginConflictError(describe_conflict(entries))
+            raise PluginConflictError(_describe_conflict(entries))
         return entries[0]
 
     def commands(self) -> tuple[RegisteredCommand, ...]:
@@ -146,10 +146,10 @@ class Registry:
         if not entries:
             raise ComponentNotFoundError(f"no plug-in declares a command {shorten(name)}")
         if len(entries) > 1:
-            raise PluginConflictError(command_conflict(entries))
+            raise PluginConflictError(_describe_conflict(entries))
         entry = entries[0]
         return import_target(
-            entry.command.target, f"command {name!r}", f"{entry.distribution} {entry.version}"
+            entry.command.target, entry.label, f"{entry.distribution} {entry.version}"
         )
 
     # -- adding ------------------------------------------------------------------------
@@ -234,7 +234,7 @@ class Registry:
         component = entry.component
         if entry.factory is not None:
             return entry.factory
-        label = self._label(entry)
+        label = entry.label
         if missing := entry.missing_modules:
             raise MissingDependencyError(
                 f"{label} needs {', '.join(missing)}, which is not installed: {entry.remedy}"
@@ -260,9 +260,7 @@ class Registry:
         """
         entry = self.find(kind, name)
         converted, problems = self._checked(entry, options)
-        return problems or _find_problems(
-            self._label(entry), self.factory(entry), converted, entry.component.uses
-        )
+        return problems or _find_problems(entry, self.factory(entry), converted)
 
     def build(
         self,
@@ -297,26 +295,18 @@ class Registry:
             supplied[needed] = value
         if problems:
             raise ConfigError(problems)
-        return _call_factory(self._label(entry), self.factory(entry), {**converted, **supplied})
-
-    @staticmethod
-    def _label(entry: RegisteredComponent) -> str:
-        return f"{entry.component.kind} {entry.component.name!r}"
+        return _call_factory(entry.label, self.factory(entry), {**converted, **supplied})
 
     def _checked(
         self, entry: RegisteredComponent, options: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
-        return check_options(
-            self._label(entry), self.factory(entry), options, entry.component.uses
-        )
+        return check_options(entry.label, self.factory(entry), options, entry.component.uses)
 
     # -- observers ----------------------------------------------------------------------
 
     def observers(self, hook: str) -> Iterable[tuple[str, Callable[..., Any]]]:
         """Yield (plug-in name, function taking the event) for one observer hook."""
         self._load()
-        if self._manager is None:
-            return
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             function, takes_event = implementation.function, bool(implementation.argnames)
             yield (
@@ -330,13 +320,12 @@ class Registry:
         if self._is_loaded:
             return
         with self._loading:
-            if self._manager is None:
+            if not self._is_loading:
+                self._is_loading = True
                 self._load_plugins()
                 self._is_loaded = True
 
     def _load_plugins(self) -> None:
-        self._manager = pluggy.PluginManager("videoseg")
-        self._manager.add_hookspecs(HookSpecs)
         allow = allowed_plugins() if self._allow is None else self._allow
         for entry in installed_entry_points(allow):
             distribution, version = distribution_of(entry)
@@ -351,11 +340,11 @@ class Registry:
 
     def _register(self, plugin: object, name: str, distribution: str, version: str) -> None:
         manager = self._manager
-        if manager is None:
-            raise PluginLoadError("the registry has not been loaded")
         try:
             with foreign_code():
-                register_plugin(manager, plugin, name)
+                manager.register(plugin, name=name)
+                # Without this a misspelt hook name would silently never be called.
+                manager.check_pending()
                 components = read_declared(manager, name, "videoseg_components", Component)
                 commands = read_declared(manager, name, "videoseg_commands", Command)
         except Exception as error:
@@ -405,16 +394,16 @@ def _call_factory(label: str, factory: Callable[..., Any], arguments: Mapping[st
 
 
 def _find_problems(
-    label: str, factory: Callable[..., Any], options: Mapping[str, Any], given: tuple[str, ...]
+    entry: RegisteredComponent, factory: Callable[..., Any], options: Mapping[str, Any]
 ) -> list[str]:
     """Return the problems that a constructor finds in its options, one sentence each.
 
     Args:
-        label: What the component is called in messages.
+        entry: The component; a placeholder stands in for each stage that it uses.
         factory: The class or function that builds it.
         options: Its options, converted to their types.
-        given: Arguments that the pipeline supplies itself; a placeholder stands in for each.
     """
+    name, label = entry.component.name, entry.label
     arguments: dict[str, Any] = dict(options)
     if arguments.get(_DOWNLOAD) is True:
         arguments[_DOWNLOAD] = False
@@ -423,11 +412,12 @@ def _find_problems(
         if isinstance(check, staticmethod):
             _call_factory(label, check.__func__, arguments)
             return []
-        built = _call_factory(label, factory, {**arguments, **dict.fromkeys(given, _StandIn())})
+        stand_ins = dict.fromkeys(entry.component.uses, _StandIn())
+        built = _call_factory(label, factory, {**arguments, **stand_ins})
     except MissingWeightsError:
         return []
     except ConfigError as error:
-        return [text if _mentions(text, label) else f"{label}: {text}" for text in error.problems]
+        return [text if name in text else f"{label}: {text}" for text in error.problems]
     except VideosegError as error:
         return [str(error)]
     _discard(built)
@@ -456,10 +446,13 @@ def _list_arguments(arguments: Mapping[str, Any]) -> str:
     return ", ".join(options) or "its defaults"
 
 
-def _mentions(text: str, label: str) -> bool:
-    """Return whether a message already names the component."""
-    name = label.partition(" ")[2].strip("'")
-    return name in text
+def _describe_conflict(entries: Sequence[RegisteredComponent | RegisteredCommand]) -> str:
+    """Return the message for a component or a command that several plug-ins declare."""
+    owners = " and ".join(sorted({f"{e.distribution} {e.version}".strip() for e in entries}))
+    return (
+        f"{entries[0].label} is declared by {owners}; "
+        "uninstall one, or list the plug-ins to load in VIDEOSEG_PLUGINS"
+    )
 
 
 @lru_cache(maxsize=1)

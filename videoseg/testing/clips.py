@@ -158,6 +158,11 @@ class RenderedSource:
         size: (height, width).
         num_objects: From 1 to 3 squares.
         period: Number of frames in which a square crosses the picture.
+
+    Attributes:
+        name: A short name.
+        size: (height, width) of every frame.
+        fps: Average frames per second.
     """
 
     def __init__(
@@ -168,23 +173,11 @@ class RenderedSource:
         num_objects: int = 1,
         period: int = 24,
     ) -> None:
+        self.name = "rendered"
+        self.size = size
+        self.fps = 12.0
         self._num_frames = num_frames
         self._scene = _Scene(size, num_objects, period)
-
-    @property
-    def name(self) -> str:
-        """A short name."""
-        return "rendered"
-
-    @property
-    def size(self) -> Size:
-        """(height, width) of every frame."""
-        return self._scene.size
-
-    @property
-    def fps(self) -> float:
-        """Average frames per second."""
-        return 12.0
 
     @property
     def num_frames(self) -> int | None:
@@ -224,9 +217,9 @@ class RenderedSource:
 
     def facts(self) -> VideoFacts:
         """Return what a result records about this video."""
-        count = self._num_frames
+        count = len(self)
         return VideoFacts(
-            self.name, None, count, self._scene.size, self.fps, count / self.fps, "rendered"
+            self.name, None, count, self.size, self.fps, count / self.fps, "rendered"
         )
 
     def _paint(self, index: int) -> Frame:
@@ -266,11 +259,3 @@ class LiveSource(RenderedSource):
             VideoError: Always.
         """
         raise VideoError("a live source has no timestamps before it has ended")
-
-    def facts(self) -> VideoFacts:
-        """Return what a result records, which a live source does not know.
-
-        Raises:
-            VideoError: Always.
-        """
-        raise VideoError("a live source that has not ended has no length")

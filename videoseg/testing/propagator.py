@@ -121,8 +121,7 @@ class PropagatorContract(StageContract[Propagator]):
         frames = self._frames(clip, self._prompt(clip, 1, 2), stop=7)
         check(frames == list(range(2, 7)), f"stop=7 must end before frame 7, got {frames}")
         if self.make().capabilities.backward:
-            prompts = [self._prompt(clip, 1, 8)]
-            frames = self._frames(clip, *prompts, direction="backward", stop=5)
+            frames = self._frames(clip, self._prompt(clip, 1, 8), direction="backward", stop=5)
             check(frames == [8, 7, 6, 5], f"backward, stop=5 must end with frame 5, got {frames}")
 
     def test_both_directions_in_one_session(self) -> None:
@@ -173,12 +172,11 @@ class PropagatorContract(StageContract[Propagator]):
             with refuses(PropagationError, "an object that comes late"):
                 self._frames(clip, *prompts)
             return
-        alone = [1]
         for prompt_order in (prompts, prompts[::-1]):
             with self._open(clip.video, *prompt_order) as session:
                 seen = {m.frame: sorted(m.masks) for m in self._run(session, clip.video)}
             check(
-                all(ids == (alone if frame < 6 else [1, 2]) for frame, ids in seen.items()),
+                all(ids == ([1] if frame < 6 else [1, 2]) for frame, ids in seen.items()),
                 f"object 1 must be there from frame 0 and object 2 from frame 6, got {seen}",
             )
 
@@ -362,29 +360,26 @@ class PropagatorContract(StageContract[Propagator]):
             before, after = self._memory_at(source, (filled, filled + later - 1))
         finally:
             tracemalloc.stop()
-        growth = after - before
-        per_frame = growth / later
+        per_frame = (after - before) / later
         # Keeping even one mask as bits would be H * W / 8 bytes for each frame.
         limit = size[0] * size[1] / 16
         check(
             per_frame < limit,
-            f"memory grew by {growth:,} bytes over {later} frames ({per_frame:,.0f} for each "
-            f"frame of {size}); a session must not keep frames and masks that it has yielded",
+            f"memory grew by {after - before:,} bytes over {later} frames ({per_frame:,.0f} for "
+            f"each frame of {size}); a session must not keep frames and masks that it has yielded",
         )
 
     def test_a_run_does_not_read_far_ahead(self) -> None:
         source = _Counting(400, size=self.memory_size)
-        with self._open(
-            source, self._prompt(moving_square(24, size=self.memory_size), 1, 0)
-        ) as session:
+        clip = moving_square(24, size=source.size)
+        with self._open(source, self._prompt(clip, 1, 0)) as session:
             run = iter(session.run())
             for _ in range(5):
                 next(run)
-            read = source.furthest
         check(
-            read < 200,
-            f"after 5 frames the session had already read frame {read}; masks must leave a "
-            "session as soon as they are made",
+            source.furthest < 200,
+            f"after 5 frames the session had already read frame {source.furthest}; masks must "
+            "leave a session as soon as they are made",
         )
 
     # -- helpers ------------------------------------------------------------------------
@@ -426,11 +421,8 @@ class PropagatorContract(StageContract[Propagator]):
             raise
         return session
 
-    def _all(
-        self, clip: ToyClip, *, propagator: Propagator | None = None, seed: int = 0
-    ) -> list[FrameMasks]:
-        first = self._prompt(clip, 1, 0)
-        with self._open(clip.video, first, propagator=propagator, seed=seed) as session:
+    def _all(self, clip: ToyClip, *, seed: int = 0) -> list[FrameMasks]:
+        with self._open(clip.video, self._prompt(clip, 1, 0), seed=seed) as session:
             return list(self._run(session, clip.video))
 
     def _frames(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -123,8 +123,9 @@ class ReaderContract:
                 ("an empty file", empty),
                 ("a file of random bytes", noise),
             ):
-                with refuses(VideoError, what):
-                    self._read_all(path)
+                with refuses(VideoError, what), closing(self.make(path)) as reader:
+                    for index in range(len(reader.timestamps)):
+                        reader.read(index)
 
     def test_close_may_be_called_twice(self) -> None:
         with self._clip(3) as reader:
@@ -138,19 +139,8 @@ class ReaderContract:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"clip{self.suffix}")
             self.write(path, [_draw_number(index, size) for index in range(num_frames)], 10)
-            reader = self.make(path)
-            try:
+            with closing(self.make(path)) as reader:
                 yield reader
-            finally:
-                reader.close()
-
-    def _read_all(self, path: Path) -> None:
-        reader = self.make(path)
-        try:
-            for index in range(len(reader.timestamps)):
-                reader.read(index)
-        finally:
-            reader.close()
 
     def _check_frame(self, frame: Frame, index: int, size: Size) -> None:
         check(

@@ -15,7 +15,15 @@ from videoseg.errors import ConfigError
 from videoseg.text import shorten
 from videoseg.types.geometry import Window
 from videoseg.types.prompts import Prompt
-from videoseg.types.scalars import real_number, text_of, texts_of, whole_number, whole_numbers
+from videoseg.types.scalars import (
+    optional,
+    real_number,
+    set_fields,
+    text_of,
+    texts_of,
+    whole_number,
+    whole_numbers,
+)
 from videoseg.types.video import VideoSource
 
 __all__ = [
@@ -55,16 +63,15 @@ class FrameGroup:
 
     def __post_init__(self) -> None:
         indices = whole_numbers(self.indices, f"a frame index of a frame group ({self.role})")
-        object.__setattr__(self, "indices", indices)
+        set_fields(self, indices=indices)
         if not self.indices:
             raise ConfigError(f"a frame group ({self.role}) needs at least one frame")
         if min(self.indices) < 0:
             raise ConfigError(f"frame indices must not be negative, got {min(self.indices)}")
         if self.role == "keyframe" and len(self.indices) != 1:
             raise ConfigError(f"a keyframe group holds one frame, got {len(self.indices)}")
-        if self.max_pixels is not None:
-            max_pixels = whole_number(self.max_pixels, "max_pixels", least=1)
-            object.__setattr__(self, "max_pixels", max_pixels)
+        max_pixels = optional(whole_number, self.max_pixels, "max_pixels", least=1)
+        set_fields(self, max_pixels=max_pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +99,17 @@ class FrameSelection:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "groups", tuple(self.groups))
+        set_fields(self, groups=tuple(self.groups))
         if not self.groups:
             raise ConfigError("a frame selection needs at least one group of frames")
         if sum(group.role == "keyframe" for group in self.groups) > 1:
             raise ConfigError("a frame selection holds at most one keyframe")
-        object.__setattr__(self, "reason", text_of(self.reason, "the reason of a frame selection"))
-        if self.confidence is not None:
-            confidence = real_number(self.confidence, "the confidence of a frame selection")
-            object.__setattr__(self, "confidence", confidence)
+        what = "of a frame selection"
+        set_fields(
+            self,
+            reason=text_of(self.reason, f"the reason {what}"),
+            confidence=optional(real_number, self.confidence, f"the confidence {what}"),
+        )
 
     @staticmethod
     def of(
@@ -155,12 +164,10 @@ class Thought:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("text", "temporal", "spatial", "linguistic"):
-            text = text_of(getattr(self, name), f"{name} of a thought")
-            object.__setattr__(self, name, text)
-        if self.num_tokens is not None:
-            number = whole_number(self.num_tokens, "num_tokens of a thought")
-            object.__setattr__(self, "num_tokens", number)
+        names = ("text", "temporal", "spatial", "linguistic")
+        texts = {name: text_of(getattr(self, name), f"{name} of a thought") for name in names}
+        num_tokens = optional(whole_number, self.num_tokens, "num_tokens of a thought")
+        set_fields(self, **texts, num_tokens=num_tokens)
 
     @property
     def dimensions(self) -> dict[str, str]:
@@ -189,9 +196,8 @@ class Look:
     thought: Thought = field(default_factory=Thought)
 
     def __post_init__(self) -> None:
-        if self.keyframe is not None:
-            keyframe = whole_number(self.keyframe, "the keyframe of a look")
-            object.__setattr__(self, "keyframe", keyframe)
+        keyframe = optional(whole_number, self.keyframe, "the keyframe of a look")
+        set_fields(self, keyframe=keyframe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +223,14 @@ class Grounding:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "prompts", _all_prompts(self.prompts))
-        if self.keyframe is not None:
-            keyframe = whole_number(self.keyframe, "the keyframe of a grounding", least=0)
-            object.__setattr__(self, "keyframe", keyframe)
-        if self.confidence is not None:
-            confidence = real_number(self.confidence, "the confidence of a grounding")
-            object.__setattr__(self, "confidence", confidence)
-        warnings = texts_of(self.warnings, "the warnings of a grounding")
-        object.__setattr__(self, "warnings", warnings)
+        what = "of a grounding"
+        set_fields(
+            self,
+            prompts=_all_prompts(self.prompts),
+            keyframe=optional(whole_number, self.keyframe, f"the keyframe {what}", least=0),
+            confidence=optional(real_number, self.confidence, f"the confidence {what}"),
+            warnings=texts_of(self.warnings, f"the warnings {what}"),
+        )
         if self.prompts and self.keyframe is None:
             raise ConfigError("a grounding with prompts needs a keyframe")
         seen: set[tuple[int, int]] = set()

@@ -8,7 +8,7 @@ from numbers import Integral
 
 from videoseg.errors import ConfigError
 from videoseg.types.arrays import Size
-from videoseg.types.scalars import real_number, whole_number
+from videoseg.types.scalars import real_number, set_fields, whole_number
 
 __all__ = ["Box", "Point", "Window"]
 
@@ -31,9 +31,8 @@ class Point:
     y: float
 
     def __post_init__(self) -> None:
-        for name in ("x", "y"):
-            number = real_number(getattr(self, name), "a coordinate of a point")
-            object.__setattr__(self, name, number)
+        what = "a coordinate of a point"
+        set_fields(self, x=real_number(self.x, what), y=real_number(self.y, what))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,7 @@ class Box:
 
     def __post_init__(self) -> None:
         for name in ("x1", "y1", "x2", "y2"):
-            number = real_number(getattr(self, name), "a coordinate of a box")
-            object.__setattr__(self, name, number)
+            set_fields(self, **{name: real_number(getattr(self, name), "a coordinate of a box")})
         if self.x2 <= self.x1 or self.y2 <= self.y1:
             raise ConfigError(f"a box needs x1 < x2 and y1 < y2, got {self.as_tuple()}")
 
@@ -124,9 +122,8 @@ class Window:
     stop: int
 
     def __post_init__(self) -> None:
-        for name in ("start", "stop"):
-            number = whole_number(getattr(self, name), "a bound of a window")
-            object.__setattr__(self, name, number)
+        what = "a bound of a window"
+        set_fields(self, start=whole_number(self.start, what), stop=whole_number(self.stop, what))
         if self.start < 0 or self.stop <= self.start:
             raise ConfigError(f"a window needs 0 <= start < stop, got [{self.start}, {self.stop})")
 

@@ -11,7 +11,7 @@ from videoseg.errors import ConfigError, FrameNotFoundError, ShapeError
 from videoseg.text import shorten
 from videoseg.types.arrays import BoolArray, Size, as_mask
 from videoseg.types.rle import Rle, checked_size
-from videoseg.types.scalars import real_number, text_of, whole_number
+from videoseg.types.scalars import optional, real_number, set_fields, text_of, whole_number
 
 __all__ = ["FrameMasks", "MaskTrack", "ObjectMask"]
 
@@ -36,8 +36,7 @@ class ObjectMask:
 
     def __post_init__(self) -> None:
         as_mask(self.mask, "the mask of a segmenter")
-        if self.score is not None:
-            object.__setattr__(self, "score", real_number(self.score, "the score of a mask"))
+        set_fields(self, score=optional(real_number, self.score, "the score of a mask"))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,7 +60,7 @@ class FrameMasks:
     size: Size
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "frame", whole_number(self.frame, "the frame of masks"))
+        set_fields(self, frame=whole_number(self.frame, "the frame of masks"))
         if not isinstance(self.masks, Mapping):
             raise ConfigError(
                 f"the masks of frame {self.frame} must be a mapping of object ids to masks, such "
@@ -69,7 +68,7 @@ class FrameMasks:
             )
         if any(type(object_id) is not int for object_id in self.masks):
             masks = {whole_number(key, "object_id"): mask for key, mask in self.masks.items()}
-            object.__setattr__(self, "masks", masks)
+            set_fields(self, masks=masks)
         for object_id, mask in self.masks.items():
             kind = str(getattr(mask, "dtype", type(mask).__name__))
             if np.shape(mask) != tuple(self.size) or kind != "bool":
@@ -110,17 +109,15 @@ class MaskTrack:
 
     def __post_init__(self) -> None:
         object_id = whole_number(self.object_id, "object_id", least=1)
-        object.__setattr__(self, "object_id", object_id)
         size = checked_size(self.size, f"the size of the track of object {object_id}")
-        object.__setattr__(self, "size", size)
         if not isinstance(self.masks, Iterable):
             raise ConfigError(
                 f"the masks of object {object_id} must be a sequence with an Rle or None for "
                 f"every frame, got {shorten(self.masks)}"
             )
-        object.__setattr__(self, "masks", tuple(self.masks))
+        masks = tuple(self.masks)
         label = text_of(self.label, f"the label of the track of object {object_id}")
-        object.__setattr__(self, "label", label)
+        set_fields(self, object_id=object_id, size=size, masks=masks, label=label)
         for rle in self.masks:
             if not isinstance(rle, Rle | None):
                 raise ConfigError(

@@ -8,7 +8,7 @@ from videoseg.errors import ConfigError
 from videoseg.text import shorten
 from videoseg.types.geometry import Box, Point
 from videoseg.types.rle import Rle
-from videoseg.types.scalars import real_number, text_of, whole_number
+from videoseg.types.scalars import optional, real_number, set_fields, text_of, whole_number
 
 __all__ = ["Embedding", "Prompt", "PropagatorCapabilities"]
 
@@ -35,8 +35,8 @@ class Embedding:
             raise ConfigError(
                 f"the values of an embedding must be numbers, got {shorten(self.values)}"
             ) from error
-        object.__setattr__(self, "model", text_of(self.model, "the model of an embedding"))
-        object.__setattr__(self, "values", tuple(values))
+        model = text_of(self.model, "the model of an embedding")
+        set_fields(self, model=model, values=tuple(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,50 +73,40 @@ class Prompt:
 
     def __post_init__(self) -> None:
         object_id = whole_number(self.object_id, "object_id", least=1)
-        object.__setattr__(self, "object_id", object_id)
         frame = whole_number(self.frame, "a prompt's frame", least=0)
-        object.__setattr__(self, "frame", frame)
         who = f"the prompt of object {object_id}"
-        object.__setattr__(self, "label", text_of(self.label, f"the label of {who}"))
-        if self.score is not None:
-            object.__setattr__(self, "score", real_number(self.score, f"the score of {who}"))
-        if wrong := self._wrong_types():
-            raise ConfigError(wrong)
-        object.__setattr__(self, "points", tuple(self.points))
-        object.__setattr__(self, "negative_points", tuple(self.negative_points))
+        label = text_of(self.label, f"the label of {who}")
+        score = optional(real_number, self.score, f"the score of {who}")
+        problems = [
+            f"{name} of {who} must be {allowed}; got a value of type {type(given).__name__}"
+            for name, allowed, given in self._wrong_parts()
+        ]
+        if problems:
+            raise ConfigError(problems)
+        points, negative_points = tuple(self.points), tuple(self.negative_points)
+        set_fields(self, object_id=object_id, frame=frame, label=label, score=score)
+        set_fields(self, points=points, negative_points=negative_points)
         if not (self.box or self.points or self.mask or self.embedding):
-            raise ConfigError(
-                f"the prompt of object {self.object_id} needs a box, points, a mask "
-                "or an embedding"
-            )
+            raise ConfigError(f"{who} needs a box, points, a mask or an embedding")
 
-    def _wrong_types(self) -> list[str]:
-        """Return a sentence for each part of the wrong type."""
-        wrong = []
-        if not isinstance(self.box, Box | None):
-            wrong.append(_wrong_part("box", self, self.box, "a Box: Box(x1, y1, x2, y2)"))
-        if not isinstance(self.embedding, Embedding | None):
-            allowed = "an Embedding: Embedding(model, values)"
-            wrong.append(_wrong_part("embedding", self, self.embedding, allowed))
-        if not isinstance(self.mask, Rle | None):
-            wrong.append(_wrong_part("mask", self, self.mask, "an Rle: Rle.encode(mask)"))
-        for name, points in (("points", self.points), ("negative_points", self.negative_points)):
-            if not isinstance(points, tuple | list):
-                wrong.append(_wrong_part(name, self, points, "a tuple of Point: (Point(x, y),)"))
-                continue
-            wrong += [
-                _wrong_part(name, self, point, "a tuple of Point: (Point(x, y),)")
-                for point in points
-                if not isinstance(point, Point)
-            ][:1]
+    def _wrong_parts(self) -> list[tuple[str, str, object]]:
+        """Return name, allowed form and value of each part of the wrong type."""
+        wrong: list[tuple[str, str, object]] = []
+        for name, kind, allowed in (
+            ("box", Box, "a Box: Box(x1, y1, x2, y2)"),
+            ("embedding", Embedding, "an Embedding: Embedding(model, values)"),
+            ("mask", Rle, "an Rle: Rle.encode(mask)"),
+        ):
+            if not isinstance(given := getattr(self, name), kind | None):
+                wrong.append((name, allowed, given))
+        for name in ("points", "negative_points"):
+            given, allowed = getattr(self, name), "a tuple of Point: (Point(x, y),)"
+            if isinstance(given, tuple | list):
+                others = [point for point in given if not isinstance(point, Point)]
+                wrong += [(name, allowed, point) for point in others[:1]]
+            else:
+                wrong.append((name, allowed, given))
         return wrong
-
-
-def _wrong_part(name: str, prompt: Prompt, given: object, allowed: str) -> str:
-    return (
-        f"{name} of the prompt of object {prompt.object_id} must be {allowed}; "
-        f"got a value of type {type(given).__name__}"
-    )
 
 
 @dataclass(frozen=True, slots=True)

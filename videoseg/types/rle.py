@@ -144,18 +144,15 @@ class Rle:
         """Number of pixels set."""
         from pycocotools import mask as coco
 
-        return int(coco.area(self._raw()))
+        return int(coco.area(self.to_coco()))
 
     @property
     def box(self) -> Box | None:
         """The tightest box around the mask, or None if it is empty."""
         from pycocotools import mask as coco
 
-        x, y, width, height = (float(value) for value in coco.toBbox(self._raw()))
+        x, y, width, height = (float(value) for value in coco.toBbox(self.to_coco()))
         return Box(x, y, x + width, y + height) if width > 0 and height > 0 else None
-
-    def _raw(self) -> dict[str, Any]:
-        return {"size": [self.size[0], self.size[1]], "counts": self.counts.encode("ascii")}
 
 
 def changes_of_rles(rles: Sequence[Rle | None], size: Size) -> list[Changes]:

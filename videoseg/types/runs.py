@@ -121,9 +121,8 @@ class RunChecker:
     """
 
     def __init__(self) -> None:
-        self._texts: list[str | bytes] = []
-        self._sizes: list[tuple[int, int]] = []
-        self._places: list[Any] = []
+        # (text, size, place) of each encoding of this batch.
+        self._batch: list[tuple[str | bytes, tuple[int, int], Any]] = []
         self._characters = 0
         self._found: list[tuple[Any, str]] = []
 
@@ -145,9 +144,7 @@ class RunChecker:
         if isinstance(counts, list):
             self._check_list(counts, size, place)
             return
-        self._texts.append(counts)
-        self._sizes.append(size)
-        self._places.append(place)
+        self._batch.append((counts, size, place))
         self._characters += len(counts)
         if self._characters >= _BATCH_CHARACTERS:
             self._run()
@@ -168,13 +165,11 @@ class RunChecker:
             self._found.append((place, problem))
 
     def _run(self) -> None:
-        if self._texts:
-            totals = read_runs(self._texts).totals()
-            pixels = np.asarray([height * width for height, width in self._sizes])
-            for index in np.flatnonzero(totals != pixels).tolist():
-                if (problem := count_problem(int(totals[index]), self._sizes[index])) is not None:
-                    self._found.append((self._places[index], problem))
-        self._texts, self._sizes, self._places, self._characters = [], [], [], 0
+        totals = read_runs([text for text, _, _ in self._batch]).totals()
+        for total, (_, size, place) in zip(totals.tolist(), self._batch, strict=True):
+            if (problem := count_problem(total, size)) is not None:
+                self._found.append((place, problem))
+        self._batch, self._characters = [], 0
 
 
 def changes_of_runs(lengths: npt.NDArray[np.int64]) -> Changes:

@@ -9,13 +9,37 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from videoseg.errors import ConfigError
 from videoseg.text import shorten, well_formed
 
-__all__ = ["real_number", "text_of", "texts_of", "whole_number", "whole_numbers"]
+__all__ = [
+    "optional",
+    "real_number",
+    "set_fields",
+    "text_of",
+    "texts_of",
+    "whole_number",
+    "whole_numbers",
+]
+
+_Checked = TypeVar("_Checked")
+
+
+def set_fields(instance: object, **values: object) -> None:
+    """Replace fields of a frozen dataclass by their checked values, in ``__post_init__``."""
+    for name, value in values.items():
+        object.__setattr__(instance, name, value)
+
+
+def optional(
+    check: Callable[..., _Checked], value: Any, what: str, **limits: Any
+) -> _Checked | None:
+    """Return what one of the checks below makes of a value; None stays None."""
+    return None if value is None else check(value, what, **limits)
 
 
 def whole_number(value: Any, what: str, *, least: int | None = None) -> int:
@@ -59,7 +83,7 @@ def real_number(value: Any, what: str, *, finite: bool = True) -> float:
         ConfigError: If it is not a number, a ``bool``, or (if ``finite``) infinite or NaN.
     """
     number = value if type(value) in (int, float) else _as_number(value)
-    if number is None or (finite and not _is_finite(number)):
+    if number is None or (finite and not abs(number) <= sys.float_info.max):
         kind = "finite number" if finite else "number"
         raise ConfigError(f"{what} must be a {kind}, got {shorten(value)}")
     return number
@@ -85,13 +109,6 @@ def texts_of(values: Any, what: str) -> tuple[str, ...]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ConfigError(f"{what} must be a sequence of text, got {shorten(values)}")
     return tuple(text_of(value, f"each of {what}") for value in values)
-
-
-def _is_finite(number: int | float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond every float
-        return False
 
 
 def _as_int(value: Any) -> int | None:

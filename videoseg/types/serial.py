@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -83,7 +84,7 @@ def from_dict(kind: type[T], data: object) -> T:
     from pydantic import ValidationError
 
     try:
-        result: T = _adapter(kind).validate_python(data)
+        result: T = _adapter(kind).validate_python(data)  # type: ignore[arg-type]
     except ValidationError as error:
         raise ConfigError(
             [
@@ -130,7 +131,7 @@ class _Writer:
             self._around.discard(id(value))
 
     def _parts(self, value: Any, place: str, depth: int) -> Any:
-        if (names := _field_names(type(value))) is not None:
+        if (names := _field_names(type(value))) is not None:  # type: ignore[arg-type]
             return {
                 name: self.plain(getattr(value, name), f"{place}.{name}", depth + 1)
                 for name in names
@@ -205,28 +206,20 @@ def _array_of(value: Any) -> Any:
     return array if array.dtype.kind in "biufU" else None
 
 
+@cache
 def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
-    if kind not in _FIELDS:
-        names = None
-        if dataclasses.is_dataclass(kind):
-            fields = dataclasses.fields(kind)
-            names = tuple(one.name for one in fields if one.metadata.get("saved", True))
-        _FIELDS[kind] = names
-    return _FIELDS[kind]
+    if not dataclasses.is_dataclass(kind):
+        return None
+    return tuple(f.name for f in dataclasses.fields(kind) if f.metadata.get("saved", True))
 
 
 def _place(parts: tuple[int | str, ...]) -> str:
     return shorten_text(printable(".".join(str(part) for part in parts)), 120)
 
 
+# Building an adapter is slow, and results are read and written by the thousand.
+@cache
 def _adapter(kind: type[Any]) -> Any:
     from pydantic import TypeAdapter
 
-    # Building an adapter is slow, and results are read and written by the thousand.
-    if kind not in _ADAPTERS:
-        _ADAPTERS[kind] = TypeAdapter(kind)
-    return _ADAPTERS[kind]
-
-
-_ADAPTERS: dict[type[Any], Any] = {}
-_FIELDS: dict[type[Any], tuple[str, ...] | None] = {}
+    return TypeAdapter(kind)

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from videoseg.errors import ConfigError
 from videoseg.types.arrays import FloatArray, Frame, Size
 from videoseg.types.rle import checked_size
-from videoseg.types.scalars import real_number, text_of, whole_number
+from videoseg.types.scalars import real_number, set_fields, text_of, whole_number
 
 __all__ = ["VideoFacts", "VideoSource"]
 
@@ -100,21 +100,21 @@ class VideoFacts:
     timestamps: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", text_of(self.name, "the name of a video"))
-        number = whole_number(self.num_frames, "num_frames of a video", least=0)
-        object.__setattr__(self, "num_frames", number)
-        size = checked_size(self.size, "the size of a video")
-        object.__setattr__(self, "size", size)
-        for name in ("fps", "duration"):
-            value = real_number(getattr(self, name), f"{name} of a video", finite=False)
-            object.__setattr__(self, name, value)
+        set_fields(
+            self,
+            name=text_of(self.name, "the name of a video"),
+            num_frames=whole_number(self.num_frames, "num_frames of a video", least=0),
+            size=checked_size(self.size, "the size of a video"),
+            fps=real_number(self.fps, "fps of a video", finite=False),
+            duration=real_number(self.duration, "duration of a video", finite=False),
+        )
         times = tuple(real_number(time, "a time of a video") for time in self.timestamps)
         if times and len(times) != self.num_frames:
             raise ConfigError(
                 f"a video of {self.num_frames} frames has {len(times)} times; give one for every "
                 "frame, or none"
             )
-        object.__setattr__(self, "timestamps", times)
+        set_fields(self, timestamps=times)
 
     def time_of(self, frame: int) -> float:
         """Return when a frame is shown, in seconds from the first."""

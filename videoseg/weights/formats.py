@@ -154,7 +154,7 @@ def _shown_text(head: bytes) -> str:
 
 
 def _zip_problem(file: BinaryIO) -> str:
-    size = _size(file)
+    size = file.seek(0, os.SEEK_END)
     try:
         file.seek(0)
         with zipfile.ZipFile(file) as archive:
@@ -189,7 +189,7 @@ def has_safetensors(path: Path) -> bool:
 
 
 def _safetensors_problem(file: BinaryIO) -> str:
-    size = _size(file)
+    size = file.seek(0, os.SEEK_END)
     length, header = _safetensors_header(file)
     if size < 8 or (8 + length > size and length <= _MAX_HEADER_BYTES):
         return f"is cut short: its {size:,} bytes end inside its header; {_DOWNLOAD_AGAIN}"
@@ -237,7 +237,3 @@ def _is_entry(entry: object) -> bool:
         and len(offsets) == 2
         and all(type(offset) is int and offset >= 0 for offset in offsets)
     )
-
-
-def _size(file: BinaryIO) -> int:
-    return file.seek(0, os.SEEK_END)

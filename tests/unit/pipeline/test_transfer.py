@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import multiprocessing
 import pickle
+import subprocess
+import sys
 import threading
 import types
-from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -31,15 +31,39 @@ def frames():
     return np.stack(list(clip.video))
 
 
+# Run by a fresh interpreter: a forked process lacks the threads of OpenCV's pool, and would wait
+# for them forever if an earlier test had started that pool.
+IN_A_POOL = """
+import multiprocessing, pathlib, pickle, sys
+from concurrent.futures import ProcessPoolExecutor
+
+import cv2
+import numpy as np
+from videoseg import Pipeline
+
+method, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+cv2.setNumThreads(1)
+frames = np.load(folder / "frames.npy")
+pipe = Pipeline.from_name("attributes")
+here = pipe(frames, "the largest object")
+# A second call, with what the first one built still in memory.
+context = multiprocessing.get_context(method)
+with ProcessPoolExecutor(1, mp_context=context) as pool:
+    there = pool.submit(pipe, frames, "the largest object").result(timeout=120)
+(folder / "results.pickle").write_bytes(pickle.dumps((here, there)))
+"""
+
+
 @pytest.mark.parametrize("method", ["spawn", "fork"])
 def test_a_pool_of_processes_gives_what_this_process_gives(method, frames, tmp_path):
-    pipe = Pipeline.from_name("attributes")
-    here = pipe(frames, "the largest object")
-    # A second call, with what the first one built still in memory.
-    context = multiprocessing.get_context(method)
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        there = pool.submit(pipe, frames, "the largest object").result(timeout=120)
+    np.save(tmp_path / "frames.npy", frames)
+    command = [sys.executable, "-c", IN_A_POOL, method, str(tmp_path)]
+    subprocess.run(command, check=True, timeout=240)
+    here, there = pickle.loads((tmp_path / "results.pickle").read_bytes())
     assert comparable(there) == comparable(here)
+    assert comparable(there) == comparable(
+        Pipeline.from_name("attributes")(frames, "the largest object")
+    )
     there.save(tmp_path / "result", video=Video.from_frames(frames), parts=["masks"])
 
 

@@ -1,0 +1,120 @@
+"""Observers of one run: calls them with its events, and times its stages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from videoseg._interruption import describe_error, foreign_code, is_from_user
+from videoseg.errors import StageError, VideosegError
+from videoseg.plugins import FrameDone, Grounded, Registry, StageFinished, StageStarted
+from videoseg.types import Grounding, Trace
+
+__all__ = ["Observation"]
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Observation:
+    """The observers of one run: plug-ins' hooks, and objects given by the caller.
+
+    An observer is any object with methods named like the hooks, each taking the event. One
+    that fails is reported once in ``warnings`` and not called again.
+
+    Args:
+        registry: Where plug-ins' observer hooks are found.
+        observers: Objects given for this run.
+        warnings: What the user should know.
+        timings: Seconds that each stage took in all.
+        last_seconds: Seconds that the stage took that ended last.
+    """
+
+    registry: Registry
+    observers: Sequence[object] = ()
+    warnings: list[str] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    last_seconds: float = 0.0
+    _silenced: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def stage(
+        self,
+        stage: str,
+        component: str,
+        *,
+        turn: int | None = None,
+        total: int | None = None,
+        streams: bool = False,
+    ) -> Iterator[None]:
+        """Time a stage, announce it, and turn foreign errors into ``StageError``.
+
+        Args:
+            stage: As in ``StageStarted``.
+            component: As in ``StageStarted``.
+            turn: As in ``StageStarted``.
+            total: As in ``StageStarted``.
+            streams: Whether the block is part of a generator, which may be closed.
+
+        Raises:
+            StageError: If the stage fails with an error that is not a videoseg error, or leaves
+                the interpreter without having been asked to.
+        """
+        self._notify("videoseg_stage_started", StageStarted(stage, component, turn, total))
+        begin = time.perf_counter()
+        problem: str | None = None
+        try:
+            yield
+        except VideosegError as error:
+            problem = str(error)
+            raise
+        except BaseException as error:
+            is_closed = streams and isinstance(error, GeneratorExit)
+            if is_closed or isinstance(error, MemoryError) or is_from_user(error):
+                problem = "interrupted"
+                raise
+            problem = f"{stage} {component!r} failed: {describe_error(error)}"
+            raise StageError(problem, stage=stage, component=component) from error
+        finally:
+            self.last_seconds = time.perf_counter() - begin
+            self.timings[stage] = self.timings.get(stage, 0.0) + self.last_seconds
+            self._notify(
+                "videoseg_stage_finished",
+                StageFinished(stage, component, turn, self.last_seconds, problem),
+            )
+
+    def grounded(self, query: str, grounding: Grounding, trace: Trace) -> None:
+        """Announce the answer."""
+        self._notify("videoseg_grounded", Grounded(query, grounding, trace))
+
+    def frame_done(self, frame: int, done: int, total: int | None) -> None:
+        """Announce that the masks of one frame are ready."""
+        self._notify("videoseg_frame_done", FrameDone(frame, done, total))
+
+    def failed(self, errors: Sequence[Exception]) -> None:
+        """Warn of each different error after the first, which is raised itself."""
+        texts = dict.fromkeys(describe_error(error) for error in errors)
+        for text in [*texts][1:]:
+            self.warnings.append(f"another pass of the propagator also failed: {text}")
+
+    def _notify(self, hook: str, event: object) -> None:
+        own = [
+            (type(observer).__name__, getattr(observer, hook))
+            for observer in self.observers
+            if hasattr(observer, hook)
+        ]
+        for name, call in [*self.registry.observers(hook), *own]:
+            if name in self._silenced:
+                continue
+            try:
+                with foreign_code():
+                    call(event)
+            except Exception as error:
+                # A failing progress bar or logger must not cost the result.
+                self._silenced.add(name)
+                self.warnings.append(f"observer {name} failed: {describe_error(error)}")
+                _logger.warning("observer %s failed: %s", name, describe_error(error))
+                _logger.debug("where observer %s failed", name, exc_info=error)
