@@ -26,7 +26,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from videoseg.errors import ConfigError, OutputError
 from videoseg.files import expand_path, read_text, shorten_name, staged_folder, write_file
 from videoseg.masks import index_map
-from videoseg.results.mask_files import MaskFolder, index_png
+from videoseg.results.mask_files import index_png, write_mask
 from videoseg.results.segmentation import Segmentation
 from videoseg.text import parse_json, shorten
 from videoseg.types import VideoFacts
@@ -140,10 +140,11 @@ def frame_names_of(video: VideoFacts) -> list[str]:
 
 
 def _write_pngs(segmentation: Segmentation, stage: Path, names: Sequence[str]) -> Iterator[int]:
-    folders = [MaskFolder(stage / str(track.object_id)) for track in segmentation.tracks]
+    for track in segmentation.tracks:
+        (stage / str(track.object_id)).mkdir()
     for frame, name in enumerate(names):
-        for folder, track in zip(folders, segmentation.tracks, strict=True):
-            folder.write(name, track.mask(frame))
+        for track in segmentation.tracks:
+            write_mask(stage / str(track.object_id) / f"{name}.png", track.mask(frame))
         yield frame + 1
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
 from videoseg.files import expand_path, read_text, recover_folder, staged_folder
-from videoseg.results.mask_files import MaskFolder
+from videoseg.results.mask_files import write_mask
 from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, clip_rate, draw_masks
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.thumbnails import PictureBook
@@ -260,10 +260,11 @@ def _write_parts(
     from videoseg.video import VideoWriter
 
     book = PictureBook(report_pictures(segmentation) if "report" in parts else {})
-    folders = {}
+    folders = {key: stage / _MASKS / str(key) for key in segmentation.object_ids}
     if "masks" in parts:
         (stage / _MASKS).mkdir()
-        folders = {key: MaskFolder(stage / _MASKS / str(key)) for key in segmentation.object_ids}
+        for folder in folders.values():
+            folder.mkdir()
     labels = {track.object_id: track.label for track in segmentation.tracks}
     opacity = ON_BLACK if video is None else FILL_OPACITY
     with contextlib.ExitStack() as stack:
@@ -273,8 +274,9 @@ def _write_parts(
             writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps, timestamps=times))
         for index, frame in _needed_frames(segmentation, video, parts, book):
             masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
-            for object_id, folder in folders.items():
-                folder.write(f"{index:05d}", masks[object_id])
+            if "masks" in parts:
+                for object_id, mask in masks.items():
+                    write_mask(folders[object_id] / f"{index:05d}.png", mask)
             if writer is not None:
                 writer.write(draw_masks(frame, masks, labels=labels, opacity=opacity))
             book.add(index, frame, masks)

@@ -16,24 +16,12 @@ from videoseg.types import BoolArray
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MaskFolder", "index_png", "mask_png"]
+__all__ = ["index_png", "mask_png", "write_mask"]
 
 
-class MaskFolder:
-    """Writes one object's masks as ``<frame:05d>.png``, 0 and 255, one for every frame.
-
-    Args:
-        folder: Where to write; created with its parents.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-
-    def write(self, stem: str, mask: BoolArray) -> None:
-        """Write one mask, shape (H, W), as ``<stem>.png``."""
-        data = mask_png(mask) if mask.any() else _empty_png(mask.shape)
-        (self._folder / f"{stem}.png").write_bytes(data)
+def write_mask(path: Path, mask: BoolArray) -> None:
+    """Write a mask, shape (H, W), as an 8-bit gray PNG with the values 0 and 255."""
+    path.write_bytes(mask_png(mask) if mask.any() else _empty_png(mask.shape))
 
 
 def mask_png(mask: BoolArray) -> bytes:
