@@ -260,11 +260,10 @@ def _write_parts(
     from videoseg.video import VideoWriter
 
     book = PictureBook(report_pictures(segmentation) if "report" in parts else {})
-    folders = {key: stage / _MASKS / str(key) for key in segmentation.object_ids}
     if "masks" in parts:
         (stage / _MASKS).mkdir()
-        for folder in folders.values():
-            folder.mkdir()
+        for object_id in segmentation.object_ids:
+            (stage / _MASKS / str(object_id)).mkdir()
     labels = {track.object_id: track.label for track in segmentation.tracks}
     opacity = ON_BLACK if video is None else FILL_OPACITY
     with contextlib.ExitStack() as stack:
@@ -276,7 +275,7 @@ def _write_parts(
             masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
             if "masks" in parts:
                 for object_id, mask in masks.items():
-                    write_mask(folders[object_id] / f"{index:05d}.png", mask)
+                    write_mask(stage / _MASKS / str(object_id) / f"{index:05d}.png", mask)
             if writer is not None:
                 writer.write(draw_masks(frame, masks, labels=labels, opacity=opacity))
             book.add(index, frame, masks)
