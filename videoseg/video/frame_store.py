@@ -347,7 +347,7 @@ def _never_free(value: object) -> None:
 
 
 def _read_only(frame: Frame) -> Frame:
-    # Frames are shared through the cache; drawing into one would change it for everyone.
+    # Frames are shared through the cache; drawing into one would change it for every reader.
     if frame.flags.writeable:
         frame = frame.view()
         frame.flags.writeable = False

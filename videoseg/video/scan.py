@@ -38,8 +38,8 @@ _ONE_FRAME_A_PACKET = frozenset(
     {"av1", "dnxhd", "ffv1", "h264", "hevc", "mjpeg", "mpeg4", "prores", "rawvideo", "vp9"}
 )
 
-# A display matrix holds numbers with 16 bits behind the point. Rounding and a hair's breadth of
-# shear, up to this share of its largest number, are no turn by an odd angle.
+# A display matrix holds numbers with 16 bits behind the point. Entries up to this
+# share of its largest number are rounding or slight shear, not a turn by another angle.
 _NEGLIGIBLE = 0.02
 
 # For a codec: where its header says how many bytes give the length of a unit; how far the type of

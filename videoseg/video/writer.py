@@ -103,7 +103,7 @@ class VideoWriter:
             raise ConfigError(f"quality must be within 0..51, got {quality}")
         require_pyav()
         self._path = expand_path(path)
-        # The process in the name keeps two writers of one path apart.
+        # With the process in the name, two writers of one path use different files.
         self._partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         self._size = size
         self._quality = quality
@@ -240,8 +240,7 @@ class VideoWriter:
             return index, 1
         if index >= len(self._ticks):
             raise self._misuse(
-                f"was to have {len(self._ticks)} frames, one for each of its timestamps; give "
-                "timestamps for every frame"
+                f"has timestamps for {len(self._ticks)} frames only; give one for every frame"
             )
         if index + 1 < len(self._ticks):
             return self._ticks[index], self._ticks[index + 1] - self._ticks[index]
