@@ -305,14 +305,13 @@ def _ticks(timestamps: FloatArray, rate: Fraction) -> list[int] | None:
 
 def _exact_rate(fps: float | Fraction) -> Fraction:
     number = fps if isinstance(fps, Fraction) else real_number(fps, "fps")
-    rate = _nearest_rate(number) if isinstance(number, float) else Fraction(number)
+    rate = Fraction(number)
+    if isinstance(number, float):
+        rate = rate.limit_denominator(_MAX_RATE_DENOMINATOR)
+        # 29.97 is a way of writing 30000/1001, and so on for 23.976 and 59.94.
+        broadcast = Fraction(round(number * 1.001) * 1000, 1001)
+        if abs(float(broadcast) - number) < 0.005 and rate.denominator > 2:
+            rate = broadcast
     if rate <= 0 or number > 1000:
         raise ConfigError(f"fps must be above 0 and at most 1000, got {fps}")
     return rate
-
-
-def _nearest_rate(fps: float) -> Fraction:
-    simple = Fraction(fps).limit_denominator(_MAX_RATE_DENOMINATOR)
-    # 29.97 is a way of writing 30000/1001, and so on for 23.976 and 59.94.
-    broadcast = Fraction(round(fps * 1.001) * 1000, 1001)
-    return broadcast if abs(float(broadcast) - fps) < 0.005 and simple.denominator > 2 else simple
