@@ -253,7 +253,7 @@ def test_one_run_at_a_time_writes_into_a_folder(run, command, plugins, tmp_path)
     kill_when(others_were_refused, command("-O", "chat.hangs_at=2"), tmp_path, plugins)
     for done in tried:
         assert done.returncode == 1
-        assert "another run into the same folder is still going" in error_line(done)
+        assert "another run is still writing to the same folder" in error_line(done)
         assert "saved" not in error_line(done), "what the other one found is not this one's"
     assert run("--resume").returncode == 0, "a killed run keeps nobody out"
     assert asked(tmp_path) == [1, 2, 2, 3]

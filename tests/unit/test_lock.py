@@ -57,7 +57,7 @@ def test_a_file_system_without_locks_can_still_be_used(tmp_path, monkeypatch):
 
 def test_a_folder_is_held_by_one_at_a_time(tmp_path):
     first, second = FolderLock(tmp_path / "place"), FolderLock(tmp_path / "place")
-    with first.acquired(), pytest.raises(OutputError, match="still going"), second.acquired():
+    with first.acquired(), pytest.raises(OutputError, match="still writing"), second.acquired():
         pass
     first.release()
     with second.acquired():
@@ -116,7 +116,7 @@ def test_a_folder_that_is_removed_while_it_is_taken_is_made_again(tmp_path, monk
     first, second = FolderLock(place), FolderLock(place)
     with first.acquired():
         assert place.is_dir()
-        with pytest.raises(OutputError, match="still going"), second.acquired():
+        with pytest.raises(OutputError, match="still writing"), second.acquired():
             pass
     first.release()
 

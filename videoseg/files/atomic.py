@@ -109,7 +109,8 @@ def staged_folder(
         recover_folder(target)
         _check_free(target, overwrite=overwrite, what=what, replaceable=replaceable)
         make_folder(target.parent)
-        _remove_leftovers(target)
+        for folder in _find_leftovers(target, "partial") + _find_leftovers(target, "replaced"):
+            shutil.rmtree(folder, ignore_errors=True)
         stage = target.parent / f"{_prefix(target, 'partial')}{os.getpid()}-{next(_counter)}"
         stage.mkdir()
     except OSError as error:
@@ -123,7 +124,7 @@ def staged_folder(
             _put_in_place(stage, target, overwrite=overwrite)
         except Exception as error:
             # Encoders wrap the system's error when the disk is full.
-            system = error if isinstance(error, OSError) else _find_system_error(error)
+            system = _find_system_error(error)
             if system is None or (system is not error and system.errno not in _FULL):
                 raise
             share = progress() if progress else 0.0
@@ -144,13 +145,6 @@ def recover_folder(target: Path) -> None:
         folder.replace(target)
 
 
-def _remove_leftovers(target: Path) -> None:
-    """Remove what dead processes of this machine left beside the target."""
-    for kind in ("partial", "replaced"):
-        for folder in _find_leftovers(target, kind):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def _resolve(target: Path) -> Path:
     try:
         return Path(os.path.realpath(target))
@@ -167,6 +161,7 @@ def _prefix(target: Path, kind: str) -> str:
 
 
 def _find_leftovers(target: Path, kind: str) -> list[Path]:
+    """Return what dead processes of this machine left beside the target."""
     prefix = _prefix(target, kind)
     found = []
     for entry in sorted(target.parent.iterdir()):
@@ -186,7 +181,7 @@ def _is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True
 
 
@@ -229,10 +224,8 @@ def _put_in_place(stage: Path, target: Path, *, overwrite: bool) -> None:
         if os.name != "posix" and target.exists():
             target.rmdir()
         stage.rename(target)
-    elif _exchange(stage, target):
-        # The old folder is now at the stage's path, which the caller removes.
-        pass
-    else:
+    # After an exchange the old folder is at the stage's path, which the caller removes.
+    elif not _exchange(stage, target):
         old = target.parent / f"{_prefix(target, 'replaced')}{os.getpid()}-{next(_counter)}"
         target.rename(old)
         try:
@@ -256,14 +249,8 @@ def _exchange(first: Path, second: Path) -> bool:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
         return False
-    done = renameat2(
-        ctypes.c_int(_AT_FDCWD),
-        ctypes.c_char_p(os.fsencode(first)),
-        ctypes.c_int(_AT_FDCWD),
-        ctypes.c_char_p(os.fsencode(second)),
-        ctypes.c_uint(_RENAME_EXCHANGE),
-    )
-    if done == 0:
+    names = os.fsencode(first), os.fsencode(second)
+    if renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0:
         return True
     number = ctypes.get_errno()
     if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
@@ -307,35 +294,32 @@ def _find_system_error(error: BaseException | None) -> OSError | None:
 def _explain(
     error: OSError, target: Path, what: str, *, stage: Path | None = None, share: float = 0.0
 ) -> OutputError:
-    start = f"cannot write {what} to {show_path(target)}"
+    place = _nearest_existing(target.parent)
     if error.errno == errno.ENAMETOOLONG:
-        return OutputError(f"{start}: the name is too long for this disk; choose a shorter one")
-    if error.errno in _FULL:
-        return OutputError(f"{start}: {_space_report(error, target, stage, share)}")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputError(
-            f"{start}: {_nearest_existing(target.parent)} is read-only for this user; "
-            "choose another folder or change its permissions"
+        reason = "the name is too long for this disk; choose a shorter one"
+    elif error.errno in _FULL:
+        reason = _space_report(error, place, stage, share)
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        reason = (
+            f"{place} is read-only for this user; choose another folder or change its permissions"
         )
-    if (in_the_way := _nearest_existing(target.parent)).is_file():
-        return OutputError(f"{start}: {in_the_way} is a file, not a folder; choose another folder")
-    if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-        return OutputError(
-            f"{start}: another process has just written there; choose another folder"
-        )
-    return OutputError(f"{start}: {error.strerror or error}; check the disk and the folder")
+    elif place.is_file():
+        reason = f"{place} is a file, not a folder; choose another folder"
+    elif error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+        reason = "another process has just written there; choose another folder"
+    else:
+        reason = f"{error.strerror or error}; check the disk and the folder"
+    return OutputError(f"cannot write {what} to {show_path(target)}: {reason}")
 
 
-def _space_report(error: OSError, target: Path, stage: Path | None, share: float) -> str:
+def _space_report(error: OSError, place: Path, stage: Path | None, share: float) -> str:
     written = 0 if stage is None else sum(f.stat().st_size for f in stage.rglob("*.*"))
     # The partial files will be removed, so their space counts as free.
-    left = written + shutil.disk_usage(_nearest_existing(target.parent)).free
-    if error.errno == errno.EFBIG:
-        problem = "a file grew larger than this system allows"
-    elif error.errno == errno.EDQUOT:
-        problem = "the disk quota of this user is used up"
-    else:
-        problem = "the disk is full"
+    left = written + shutil.disk_usage(place).free
+    problem = {
+        errno.EFBIG: "a file grew larger than this system allows",
+        errno.EDQUOT: "the disk quota of this user is used up",
+    }.get(error.errno or 0, "the disk is full")
     needed = f"about {_megabytes(written / share)}" if share > 0 else "more than that"
     return (
         f"{problem}: it needs {needed} and {_megabytes(left)} are left; free some space, "

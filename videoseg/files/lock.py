@@ -1,4 +1,4 @@
-"""Locks that keep a file or a folder to one process at a time.
+"""Locks that give one process at a time a file or a folder.
 
 A lock is a file of its own, removed when the lock is released. When a process dies, the system
 releases its lock; the file left behind locks nothing, and the next process takes it over.
@@ -55,7 +55,7 @@ class FileLock:
         return True
 
     def release(self) -> None:
-        """Give the lock up and remove its file. Releasing twice does nothing."""
+        """Release the lock and remove its file. Releasing twice does nothing."""
         from filelock import unlock_descriptor
 
         if self._descriptor is None:
@@ -77,7 +77,7 @@ class FileLock:
 
 
 class FolderLock:
-    """Keeps other processes off a folder until it is released, or this process has ended.
+    """A lock on a folder, held until it is released or this process ends.
 
     Args:
         folder: The folder; ``acquired`` makes it.
@@ -90,7 +90,7 @@ class FolderLock:
 
     @contextmanager
     def acquired(self) -> Iterator[None]:
-        """Make and take the folder, and release it only if the block fails.
+        """Create and lock the folder; release it only if the block fails.
 
         Raises:
             OutputError: If another process holds it, or it cannot be made or opened.
@@ -103,7 +103,7 @@ class FolderLock:
             raise
 
     def release(self) -> None:
-        """Let others have the folder."""
+        """Release the lock on the folder. Releasing twice does nothing."""
         self._lock.release()
 
     def remove(self) -> None:
@@ -139,14 +139,14 @@ class FolderLock:
                 ) from error
             if not taken:
                 raise OutputError(
-                    "another run into the same folder is still going and keeps what it finds in "
+                    "another run is still writing to the same folder and keeps its checkpoint in "
                     f"{self._folder}; wait for it, or choose another -o"
                 )
 
     def _make(self) -> None:
         if self._folder.is_symlink() or (self._folder.exists() and not self._folder.is_dir()):
             raise OutputError(
-                f"{self._folder}, where a run keeps what it has found so far, is not a folder; "
+                f"{self._folder}, the place of the run's checkpoint, is not a folder; "
                 "choose another -o, or move it away"
             )
         self._new_parents += [p for p in self._folder.parents if not p.exists()]

@@ -23,12 +23,12 @@ __all__ = [
 MAX_BYTES = 2**30
 """Largest file that ``read_bytes`` reads by default, in bytes."""
 
-_KINDS = (
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISSOCK, "a socket"),
-)
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 def expand_path(path: str | os.PathLike[str]) -> Path:
@@ -111,6 +111,5 @@ def read_text(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> st
 def _check_mode(mode: int, path: str | os.PathLike[str]) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder, not a file", os.fspath(path))
-    for is_kind, name in _KINDS:
-        if is_kind(mode):
-            raise OSError(errno.EINVAL, f"is {name}, not a regular file", os.fspath(path))
+    if kind := _KINDS.get(stat.S_IFMT(mode)):
+        raise OSError(errno.EINVAL, f"is {kind}, not a regular file", os.fspath(path))

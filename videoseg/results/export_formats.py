@@ -26,7 +26,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from videoseg.errors import ConfigError, OutputError
 from videoseg.files import expand_path, read_text, shorten_name, staged_folder, write_file
 from videoseg.masks import index_map
-from videoseg.results.mask_files import MaskFolder, index_png
+from videoseg.results.mask_files import index_png, write_mask
 from videoseg.results.segmentation import Segmentation
 from videoseg.text import parse_json, shorten
 from videoseg.types import VideoFacts
@@ -79,13 +79,10 @@ def export(
     _check_lengths(segmentation)
     if format == "coco":
         return _export_coco(segmentation, root / f"{name}.json", name, names, overwrite=overwrite)
-    if format == "png":
-        folder = root / name
-        write = _write_pngs
-    else:
+    if format != "png":
         _check_ids(segmentation)
-        folder = root / "Annotations" / name
-        write = _write_index_pngs
+    parent, write = _PICTURE_WRITERS[format]
+    folder = root / parent / name
     # Read before writing, so that an invalid meta.json stops the export at once.
     meta = _read_meta(root / "meta.json") if format == "youtube-vos" else {}
     share = 0.0
@@ -99,7 +96,15 @@ def export(
         for done in write(segmentation, stage, names):
             share = done / len(names)
     if format == "youtube-vos":
-        meta["videos"][name] = {"objects": _meta_objects(segmentation, names)}
+        meta["videos"][name] = {
+            "objects": {
+                str(track.object_id): {
+                    "category": track.label or "object",
+                    "frames": [names[frame] for frame in track.visible_frames],
+                }
+                for track in segmentation.tracks
+            }
+        }
         write_file(root / "meta.json", json.dumps(meta, ensure_ascii=False, indent=1))
     return folder
 
@@ -135,10 +140,11 @@ def frame_names_of(video: VideoFacts) -> list[str]:
 
 
 def _write_pngs(segmentation: Segmentation, stage: Path, names: Sequence[str]) -> Iterator[int]:
-    folders = [MaskFolder(stage / str(track.object_id)) for track in segmentation.tracks]
+    for track in segmentation.tracks:
+        (stage / str(track.object_id)).mkdir()
     for frame, name in enumerate(names):
-        for folder, track in zip(folders, segmentation.tracks, strict=True):
-            folder.write(name, track.mask(frame))
+        for track in segmentation.tracks:
+            write_mask(stage / str(track.object_id) / f"{name}.png", track.mask(frame))
         yield frame + 1
 
 
@@ -156,17 +162,21 @@ def _write_index_pngs(
         yield frame + 1
 
 
+# The folder of the sequences, and the function that writes one.
+_PICTURE_WRITERS = {
+    "png": ("", _write_pngs),
+    "davis": ("Annotations", _write_index_pngs),
+    "youtube-vos": ("Annotations", _write_index_pngs),
+}
+
+
 def _export_coco(
-    segmentation: Segmentation,
-    path: Path,
-    name: str,
-    names: Sequence[str],
-    *,
-    overwrite: bool,
+    segmentation: Segmentation, path: Path, name: str, names: Sequence[str], *, overwrite: bool
 ) -> Path:
     if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path} exists already; choose another folder or pass overwrite=True")
     facts = segmentation.video
+    shape = {"width": facts.size[1], "height": facts.size[0], "length": facts.num_frames}
     labels = sorted({track.label or "object" for track in segmentation.tracks})
     scores = {prompt.object_id: prompt.score for prompt in segmentation.grounding.prompts}
     annotations = []
@@ -179,9 +189,7 @@ def _export_coco(
                 "category_id": labels.index(track.label or "object") + 1,
                 "iscrowd": 0,
                 "score": scores.get(track.object_id),
-                "width": facts.size[1],
-                "height": facts.size[0],
-                "length": facts.num_frames,
+                **shape,
                 "segmentations": [None if rle is None else rle.to_coco() for rle in track.masks],
                 "bboxes": [box and [box.x1, box.y1, box.width, box.height] for box in boxes],
                 "areas": [None if rle is None else rle.area for rle in track.masks],
@@ -189,17 +197,7 @@ def _export_coco(
         )
     document: dict[str, Any] = {
         "info": {"description": segmentation.query, "contributor": "videoseg"},
-        "videos": [
-            {
-                "id": 1,
-                "name": name,
-                "width": facts.size[1],
-                "height": facts.size[0],
-                "length": facts.num_frames,
-                "fps": facts.fps,
-                "file_names": list(names),
-            }
-        ],
+        "videos": [{"id": 1, "name": name, **shape, "fps": facts.fps, "file_names": list(names)}],
         "categories": [{"id": place, "name": text} for place, text in enumerate(labels, 1)],
         "annotations": annotations,
     }
@@ -223,16 +221,6 @@ def _read_meta(path: Path) -> dict[str, Any]:
     return meta
 
 
-def _meta_objects(segmentation: Segmentation, names: Sequence[str]) -> dict[str, Any]:
-    return {
-        str(track.object_id): {
-            "category": track.label or "object",
-            "frames": [names[frame] for frame in track.visible_frames],
-        }
-        for track in segmentation.tracks
-    }
-
-
 def _why_not_pictures(folder: Path) -> str | None:
     """Return why a folder is not an earlier export that may be replaced, or None if it is one."""
     for entry in sorted(folder.iterdir()):
@@ -248,11 +236,7 @@ def _choose_sequence(video: VideoFacts, sequence: str | None) -> str:
         # The name of a video is untrusted; the folder must not lead out of the root.
         cleaned = "".join("_" if letter in '/\\:*?"<>|\0' else letter for letter in video.name)
         return shorten_name(cleaned.strip(". "), _MAX_NAME_BYTES) or "video"
-    if not _is_plain_name(sequence):
-        raise ConfigError(
-            f"the sequence {shorten(sequence)} is used as a folder name: it must be text, not "
-            "empty or too long, and not start with a dot or contain a slash"
-        )
+    _check_plain(sequence, f"the sequence {shorten(sequence)} is used as a folder name")
     return sequence
 
 
@@ -265,22 +249,21 @@ def _choose_names(video: VideoFacts, names: Sequence[str] | None) -> list[str]:
             f"frame_names needs {video.num_frames} distinct names, one for each frame, "
             f"got {len(names)} with {len(set(names))} distinct ones"
         )
-    if bad := [name for name in names if not _is_plain_name(name)]:
-        raise ConfigError(
-            f"the frame name {shorten(bad[0])} is used as a file name: it must be text, not empty "
-            "or too long, and not start with a dot or contain a slash"
-        )
+    for name in names:
+        _check_plain(name, f"the frame name {shorten(name)} is used as a file name")
     return names
 
 
-def _is_plain_name(name: object) -> bool:
-    if not isinstance(name, str):
-        return False
+def _check_plain(name: object, use: str) -> None:
     try:
-        fits = 0 < len(os.fsencode(name)) <= _MAX_NAME_BYTES
+        fits = isinstance(name, str) and 0 < len(os.fsencode(name)) <= _MAX_NAME_BYTES
     except UnicodeEncodeError:
-        return False
-    return fits and not name.startswith(".") and not set(name) & set("/\\\0")
+        fits = False
+    if not fits or str(name).startswith(".") or set(str(name)) & set("/\\\0"):
+        raise ConfigError(
+            f"{use}: it must be text, not empty or too long, and not start with a dot or "
+            "contain a slash"
+        )
 
 
 def _check_lengths(segmentation: Segmentation) -> None:

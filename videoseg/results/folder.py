@@ -12,14 +12,14 @@ import numpy as np
 
 from videoseg.errors import ConfigError, OutputError, VideoError, VideosegError
 from videoseg.files import expand_path, read_text, recover_folder, staged_folder
-from videoseg.results.mask_files import MaskFolder
+from videoseg.results.mask_files import write_mask
 from videoseg.results.overlay import FILL_OPACITY, ON_BLACK, clip_rate, draw_masks
 from videoseg.results.segmentation import Segmentation
 from videoseg.results.thumbnails import PictureBook
 from videoseg.text import format_list, parse_json, shorten, shorten_text, show_path, well_formed
 from videoseg.types import Frame, VideoSource, from_dict, to_dict
 
-__all__ = ["PARTS", "SCHEMA_VERSION", "load_result", "save_result", "usable_video"]
+__all__ = ["PARTS", "SCHEMA_VERSION", "load_result", "save_result", "why_not_replaceable"]
 
 SCHEMA_VERSION = 1
 """The version of ``result.json`` that this release writes, and the newest it reads."""
@@ -73,11 +73,10 @@ def save_result(
         True
     """
     chosen = _check_parts(parts)
-    frames = usable_video(segmentation, video) if chosen - {"masks"} else None
+    frames = _usable_video(segmentation, video) if chosen - {"masks"} else None
     _check_tracks(segmentation)
     document = _document(segmentation)
     share = 0.0
-
     target = expand_path(directory)
     with staged_folder(
         target,
@@ -127,7 +126,7 @@ def load_result(directory: str | Path) -> Segmentation:
         ) from error
 
 
-def usable_video(segmentation: Segmentation, video: VideoSource | None) -> VideoSource | None:
+def _usable_video(segmentation: Segmentation, video: VideoSource | None) -> VideoSource | None:
     """Return the video with the frames of a result: the given one, or that of the run.
 
     Returns:
@@ -254,21 +253,17 @@ def _summarize_problems(error: VideosegError) -> str:
 
 
 def _write_parts(
-    stage: Path,
-    segmentation: Segmentation,
-    video: VideoSource | None,
-    parts: frozenset[str],
+    stage: Path, segmentation: Segmentation, video: VideoSource | None, parts: frozenset[str]
 ) -> Iterator[int]:
     """Write the parts in one pass over the frames; yield the number of frames done."""
     from videoseg.results.report.page import render_report, report_pictures
     from videoseg.video import VideoWriter
 
     book = PictureBook(report_pictures(segmentation) if "report" in parts else {})
-    folders = {}
     if "masks" in parts:
         (stage / _MASKS).mkdir()
-        for track in segmentation.tracks:
-            folders[track.object_id] = MaskFolder(stage / _MASKS / str(track.object_id))
+        for object_id in segmentation.object_ids:
+            (stage / _MASKS / str(object_id)).mkdir()
     labels = {track.object_id: track.label for track in segmentation.tracks}
     opacity = ON_BLACK if video is None else FILL_OPACITY
     with contextlib.ExitStack() as stack:
@@ -278,8 +273,9 @@ def _write_parts(
             writer = stack.enter_context(VideoWriter(stage / _OVERLAY, fps, timestamps=times))
         for index, frame in _needed_frames(segmentation, video, parts, book):
             masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
-            for object_id, folder in folders.items():
-                folder.write(f"{index:05d}", masks[object_id])
+            if "masks" in parts:
+                for object_id, mask in masks.items():
+                    write_mask(stage / _MASKS / str(object_id) / f"{index:05d}.png", mask)
             if writer is not None:
                 writer.write(draw_masks(frame, masks, labels=labels, opacity=opacity))
             book.add(index, frame, masks)
@@ -295,12 +291,12 @@ def _needed_frames(
     parts: frozenset[str],
     book: PictureBook,
 ) -> Iterator[tuple[int, Frame]]:
-    height, width = segmentation.video.size
-    black: Frame = np.zeros((height, width, 3), np.uint8)
-    every = range(segmentation.video.num_frames) if parts & {"masks", "overlay"} else book.indices
+    num_frames = segmentation.video.num_frames
     if video is not None and "overlay" in parts:
-        yield from video.iter_frames(0, segmentation.video.num_frames)
+        yield from video.iter_frames(0, num_frames)
         return
+    black: Frame = np.zeros((*segmentation.video.size, 3), np.uint8)
+    every = range(num_frames) if parts & {"masks", "overlay"} else book.indices
     for index in every:
         # Masks need no pixels; without an overlay only the frames of the report are decoded.
         yield index, black if video is None or index not in book else video[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,38 +16,25 @@ from videoseg.types import BoolArray
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["MaskFolder", "index_png", "mask_png"]
+__all__ = ["index_png", "mask_png", "write_mask"]
 
 
-class MaskFolder:
-    """Writes one object's masks as ``<frame:05d>.png``, 0 and 255, one for every frame.
-
-    Args:
-        folder: Where to write; created with its parents.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._empty: dict[tuple[int, ...], bytes] = {}
-
-    def write(self, stem: str, mask: BoolArray) -> None:
-        """Write one mask, shape (H, W), as ``<stem>.png``."""
-        if mask.any():
-            data = mask_png(mask)
-        else:
-            # Most frames of a long video do not show the object; encode an empty mask once.
-            if mask.shape not in self._empty:
-                self._empty[mask.shape] = mask_png(mask)
-            data = self._empty[mask.shape]
-        (self._folder / f"{stem}.png").write_bytes(data)
+def write_mask(path: Path, mask: BoolArray) -> None:
+    """Write a mask, shape (H, W), as an 8-bit gray PNG with the values 0 and 255."""
+    path.write_bytes(mask_png(mask) if mask.any() else _empty_png(mask.shape))
 
 
 def mask_png(mask: BoolArray) -> bytes:
-    """Return a mask of shape (H, W) as an 8-bit grey PNG with the values 0 and 255."""
+    """Return a mask of shape (H, W) as an 8-bit gray PNG with the values 0 and 255."""
     from PIL.Image import fromarray
 
     return _png(fromarray(np.where(mask, np.uint8(255), np.uint8(0))))
+
+
+@lru_cache(maxsize=4)
+def _empty_png(shape: tuple[int, ...]) -> bytes:
+    # Most frames of a long video do not show the object.
+    return mask_png(np.zeros(shape, dtype=bool))
 
 
 def index_png(picture: npt.NDArray[np.uint8]) -> bytes:

@@ -15,13 +15,7 @@ from videoseg._html import render
 from videoseg.errors import ConfigError, MissingDependencyError, OutputError, VideoError
 from videoseg.results.overlay import clip_rate
 from videoseg.results.segmentation import Segmentation
-from videoseg.results.thumbnails import (
-    Picture,
-    PictureBook,
-    embed_jpeg,
-    include_frame,
-    spread,
-)
+from videoseg.results.thumbnails import Picture, PictureBook, embed_jpeg, include_frame, spread
 from videoseg.results.wording import (
     collect_warnings,
     describe_answer,
@@ -29,6 +23,7 @@ from videoseg.results.wording import (
     describe_thought,
     describe_untraced_thought,
     describe_video,
+    find_visible_frames,
     format_frame,
     format_frames,
 )
@@ -65,21 +60,6 @@ class SegmentationView:
         return self.text
 
 
-def segmentation_html(segmentation: Segmentation, *, max_frames: int = _CARD_FRAMES) -> str:
-    """Return a compact card: query, answer, overlay pictures and reasoning.
-
-    Without the video the masks are drawn on black, and the card says so.
-
-    Args:
-        segmentation: The result.
-        max_frames: How many overlay pictures, at least 1.
-
-    Raises:
-        ConfigError: If ``max_frames`` is below 1.
-    """
-    return _card(segmentation, max_frames=max_frames, with_clip=False)
-
-
 def show_segmentation(segmentation: Segmentation, *, max_frames: int = 8) -> SegmentationView:
     """Return a view with a playable overlay, or pictures alone if its file would be large.
 
@@ -90,12 +70,26 @@ def show_segmentation(segmentation: Segmentation, *, max_frames: int = 8) -> Seg
     Raises:
         ConfigError: If ``max_frames`` is below 1.
     """
-    html = _card(segmentation, max_frames=max_frames, with_clip=True)
+    html = segmentation_html(segmentation, max_frames=max_frames, with_clip=True)
     text = f"{shorten_text(segmentation.query, 80)!r}: {describe_answer(segmentation)}"
     return SegmentationView(html, text)
 
 
-def _card(segmentation: Segmentation, *, max_frames: int, with_clip: bool) -> str:
+def segmentation_html(
+    segmentation: Segmentation, *, max_frames: int = _CARD_FRAMES, with_clip: bool = False
+) -> str:
+    """Return a compact card: query, answer, overlay pictures and reasoning.
+
+    Without the video the masks are drawn on black, and the card says so.
+
+    Args:
+        segmentation: The result.
+        max_frames: How many overlay pictures, at least 1.
+        with_clip: Whether to include a playable overlay, if its file is not large.
+
+    Raises:
+        ConfigError: If ``max_frames`` is below 1.
+    """
     if max_frames < 1:
         raise ConfigError(f"max_frames must be at least 1, got {max_frames}")
     problems = []
@@ -140,8 +134,7 @@ def _card(segmentation: Segmentation, *, max_frames: int, with_clip: bool) -> st
 
 def _choose_frames(segmentation: Segmentation, count: int) -> list[int]:
     total = segmentation.video.num_frames
-    visible = sorted({f for track in segmentation.tracks for f in track.visible_frames})
-    frames = spread(visible or range(total), count)
+    frames = spread(find_visible_frames(segmentation) or range(total), count)
     keyframe = segmentation.grounding.keyframe
     if keyframe is not None and keyframe < total:
         frames = include_frame(frames, keyframe)
@@ -202,11 +195,7 @@ def _describe_turns(segmentation: Segmentation) -> list[dict[str, Any]]:
         selection = turn.selection
         window = format_frames(segmentation.video, selection.window.start, selection.window.stop)
         action = "answered" if turn.action == "answer" else "asked to see more"
-        turns.append(
-            {
-                "number": number,
-                "summary": f"saw {len(selection.indices)} of {window}, {action}",
-                "thought": describe_thought(turn.thought),
-            }
-        )
+        summary = f"saw {len(selection.indices)} of {window}, {action}"
+        thought = describe_thought(turn.thought)
+        turns.append({"number": number, "summary": summary, "thought": thought})
     return turns

@@ -25,7 +25,6 @@ from videoseg.types import (
     Frame,
     Point,
     Prompt,
-    Size,
     VideoFacts,
     VideoSource,
 )
@@ -133,15 +132,15 @@ def draw_masks(
         _fill(drawn, masks[object_id], object_color(object_id), opacity)
     for object_id in order:
         _outline(drawn, masks[object_id], object_color(object_id))
-    if tags and _has_room_for_tags(frame.shape[:2]):
+    if tags:
         names = _distinct_names(labels or {})
-        taken: list[_Area] = []
-        for object_id in sorted(order):
-            anchor = _top_of(masks[object_id])
-            text = names.get(object_id) or object_name(object_id)
-            taken.append(
-                draw_tag(drawn, text, anchor, object_color(object_id), object_id, avoid=taken)
-            )
+        _draw_tags(
+            drawn,
+            [
+                (key, names.get(key) or object_name(key), _top_of(masks[key]))
+                for key in sorted(order)
+            ],
+        )
     return drawn
 
 
@@ -185,14 +184,16 @@ def draw_prompts(frame: Frame, prompts: Iterable[Prompt], *, tags: bool = True) 
     for prompt in prompts:
         for point in prompt.points:
             _point(drawn, point, object_color(prompt.object_id), positive=True)
-    if tags and _has_room_for_tags(frame.shape[:2]):
+    if tags:
         names = _distinct_names({prompt.object_id: prompt.label for prompt in prompts})
-        taken: list[_Area] = []
-        for prompt in prompts:
-            if (anchor := _anchor_of(prompt, _point_radius(drawn))) is not None:
-                name = names[prompt.object_id]
-                color = object_color(prompt.object_id)
-                taken.append(draw_tag(drawn, name, anchor, color, prompt.object_id, avoid=taken))
+        _draw_tags(
+            drawn,
+            [
+                (prompt.object_id, names[prompt.object_id], anchor)
+                for prompt in prompts
+                if (anchor := _anchor_of(prompt, _point_radius(drawn))) is not None
+            ],
+        )
     return drawn
 
 
@@ -213,12 +214,8 @@ def _copy_of(frame: Frame) -> Frame:
     return np.array(frame, order="C")
 
 
-def _short_side(drawn: Frame) -> int:
-    return int(min(drawn.shape[:2]))
-
-
 def _line_width(drawn: Frame) -> int:
-    return max(1, round(_short_side(drawn) / 260))
+    return max(1, round(int(min(drawn.shape[:2])) / 260))
 
 
 def _fill(drawn: Frame, mask: BoolArray, color: Color, opacity: float) -> None:
@@ -260,20 +257,15 @@ def _point(drawn: Frame, point: Point, color: Color, *, positive: bool) -> None:
     scale = 1 << _SHIFT
     # A point at x = 3.5 is the middle of pixel 3, which OpenCV draws at 3.0.
     center = _round((point.x - 0.5) * scale), _round((point.y - 0.5) * scale)
-    rings = (
-        ((_BLACK, 3), (_WHITE, 2), (color, 0))
-        if positive
-        else ((_BLACK, 3), (_NEGATIVE, 2), (_WHITE, 0))
-    )
-    for ring_color, extra in rings:
+    edge, ink = (_WHITE, _BLACK) if positive else (_NEGATIVE, _NEGATIVE)
+    for ring_color, extra in ((_BLACK, 3), (edge, 2), (color, 0)):
         cv2.circle(drawn, center, (radius + extra) * scale, ring_color, -1, cv2.LINE_AA, _SHIFT)
-    stroke = _BLACK if positive else _NEGATIVE
     arm = round(radius * 0.6) * scale
     width = max(1, round(radius / 3))
     x, y = center
-    cv2.line(drawn, (x - arm, y), (x + arm, y), stroke, width, cv2.LINE_AA, _SHIFT)
+    cv2.line(drawn, (x - arm, y), (x + arm, y), ink, width, cv2.LINE_AA, _SHIFT)
     if positive:
-        cv2.line(drawn, (x, y - arm), (x, y + arm), stroke, width, cv2.LINE_AA, _SHIFT)
+        cv2.line(drawn, (x, y - arm), (x, y + arm), ink, width, cv2.LINE_AA, _SHIFT)
 
 
 def _round(value: float) -> int:
@@ -282,7 +274,7 @@ def _round(value: float) -> int:
 
 
 def _point_radius(drawn: Frame) -> int:
-    return max(3, round(_short_side(drawn) / 70))
+    return max(3, round(int(min(drawn.shape[:2])) / 70))
 
 
 def _top_of(mask: BoolArray) -> tuple[int, int]:
@@ -305,14 +297,14 @@ def _anchor_of(prompt: Prompt, point_radius: int) -> tuple[int, int] | None:
 # -- name tags -------------------------------------------------------------------------------
 
 
-def _text_height(size: Size) -> int:
-    """Return the font size in pixels that suits a frame of this (height, width)."""
-    return int(min(max(min(size) / 24, 11), 44))
-
-
-def _has_room_for_tags(size: Size) -> bool:
-    """Return whether a frame of this (height, width) is large enough for text."""
-    return min(size) >= 100
+def _draw_tags(drawn: Frame, tags: Iterable[tuple[int, str, tuple[int, int]]]) -> None:
+    """Draw a tag for each object id, name and anchor, if the frame is large enough for text."""
+    if min(drawn.shape[:2]) < 100:
+        return
+    taken: list[_Area] = []
+    for object_id, name, anchor in tags:
+        color = object_color(object_id)
+        taken.append(draw_tag(drawn, name, anchor, color, object_id, avoid=taken))
 
 
 def draw_tag(
@@ -338,7 +330,8 @@ def draw_tag(
         The area of the new tag.
     """
     height, width = drawn.shape[:2]
-    alpha = _text_alpha(_printable_name(text, object_id), _text_height((height, width)))
+    font_size = int(min(max(min(height, width) / 24, 11), 44))
+    alpha = _text_alpha(_printable_name(text, object_id), font_size)
     padding_x, padding_y = alpha.shape[0] // 3, max(2, alpha.shape[0] // 8)
     tag_height = min(alpha.shape[0] + 2 * padding_y, height)
     tag_width = min(alpha.shape[1] + 2 * padding_x, width)
@@ -379,11 +372,8 @@ def _find_free_area(area: _Area, frame_height: int, avoid: Sequence[_Area]) -> _
 
 
 def _overlap(first: _Area, second: _Area) -> bool:
-    return (
-        first[0] < second[2]
-        and second[0] < first[2]
-        and first[1] < second[3]
-        and second[1] < first[3]
+    return all(
+        first[axis] < second[axis + 2] and second[axis] < first[axis + 2] for axis in (0, 1)
     )
 
 

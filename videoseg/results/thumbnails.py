@@ -68,11 +68,13 @@ class Picture:
         )
 
     def _scaled(self, factor: float) -> Picture:
+        import cv2
+
         height, width = self.image.shape[:2]
         size = max(1, round(height * factor)), max(1, round(width * factor))
         return Picture(
             self.frame,
-            _resized(self.image, size),
+            _resized(self.image, size, cv2.INTER_CUBIC),
             {key: _resized_mask(mask, size) for key, mask in self.masks.items()},
         )
 
@@ -187,29 +189,20 @@ def embed_jpeg(image: Frame, max_bytes: int, alt: str) -> dict[str, Any]:
         alt: Description for readers who do not see the picture.
     """
     height, width = image.shape[:2]
-    return {
-        "uri": jpeg_data_uri(image, max_bytes),
-        "width": int(width),
-        "height": int(height),
-        "alt": alt,
-    }
+    return {"uri": jpeg_data_uri(image, max_bytes), "width": width, "height": height, "alt": alt}
 
 
-def _resized(image: Frame, size: Size) -> Frame:
+def _resized(image: Frame, size: Size, enlarging: int) -> Frame:
     import cv2
 
-    # Average when shrinking; interpolate smoothly when enlarging.
-    how = cv2.INTER_AREA if size[0] <= image.shape[0] else cv2.INTER_CUBIC
+    how = cv2.INTER_AREA if size[0] <= image.shape[0] else enlarging
     return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=how), np.uint8)
 
 
 def _resized_mask(mask: BoolArray, size: Size) -> BoolArray:
     import cv2
 
-    how = cv2.INTER_AREA if size[0] <= mask.shape[0] else cv2.INTER_LINEAR
-    share = np.asarray(
-        cv2.resize(mask.astype(np.uint8) * 255, (size[1], size[0]), interpolation=how)
-    )
+    share = _resized(mask.astype(np.uint8) * 255, size, cv2.INTER_LINEAR)
     small: BoolArray = share >= 128
     if not small.any() and mask.any():
         # An object smaller than half a pixel must stay visible.

@@ -17,6 +17,7 @@ __all__ = [
     "describe_thought",
     "describe_untraced_thought",
     "describe_video",
+    "find_visible_frames",
     "find_visible_ranges",
     "format_frame",
     "format_frames",
@@ -34,9 +35,7 @@ def describe_answer(segmentation: Segmentation) -> str:
     if not tracks:
         return "Not in this video."
     total = segmentation.video.num_frames
-    seen: set[int] = set()
-    for track in tracks:
-        seen.update(track.visible_frames)
+    seen = find_visible_frames(segmentation)
     sentence = f"{format_count(len(tracks), 'object')} found"
     if total == 1:
         return f"{sentence}."
@@ -137,6 +136,11 @@ def format_frames(facts: VideoFacts, start: int, stop: int) -> str:
     if not has_times(facts):
         return text
     return f"{text} ({facts.time_of(start):.1f}–{facts.time_of(stop - 1):.1f} s)"  # noqa: RUF001
+
+
+def find_visible_frames(segmentation: Segmentation) -> list[int]:
+    """Return the frames in which any object is visible, sorted."""
+    return sorted({frame for track in segmentation.tracks for frame in track.visible_frames})
 
 
 def find_visible_ranges(track: MaskTrack) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Media files opened with PyAV: the stream that counts, and why a file cannot be read."""
+"""Media files opened with PyAV: the choice of the stream, and why a file cannot be read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OLDEST_PYAV = (17, 1)
 # From this version on ``av.open`` accepts metadata that is not UTF-8 and has no option for it.
 _LENIENT_PYAV = (19,)
 
-# Names that stand for several files, as shells and FFmpeg have them.
+# Names that match several files in shells and in FFmpeg.
 _PATTERN = re.compile(r"[*?]|%[0-9]*d")
 
 # Demuxers that make moving pictures of files that are not videos: text becomes a terminal

@@ -99,8 +99,8 @@ def list_warnings(paths: Sequence[Path]) -> tuple[str, ...]:
     Functions such as ``os.listdir`` and ``glob`` list a folder's files in no order.
     """
     names = [path.name for path in paths]
-    is_one_row = len({(path.parent, _pattern(path.name)) for path in paths}) == 1
-    if not is_one_row or len(set(names)) < len(names):
+    is_one_sequence = len({(path.parent, _pattern(path.name)) for path in paths}) == 1
+    if not is_one_sequence or len(set(names)) < len(names):
         return ()
     ordered = sorted(names, key=natural_order)
     if names in (ordered, ordered[::-1]):
@@ -119,7 +119,7 @@ def _pattern(name: str) -> str:
 
 
 def _folder_warnings(folder: Path, names: Sequence[str]) -> tuple[str, ...]:
-    """Return a warning if the names of pictures do not look like one row of frames."""
+    """Return a warning if the names of pictures do not look like one sequence of frames."""
     numbers = [
         tuple(int(part) for part in re.findall("[0-9]+", Path(name).stem)) for name in names
     ]

@@ -237,47 +237,31 @@ class FrameStore:
             self._cache.put(index, frame)
         return frame
 
-    def iter_forward(self, start: int, stop: int) -> Iterator[Frame]:
-        """Yield the frames [start, stop), from the cache as far as it goes."""
-        if self._is_in_memory():
-            yield from self.reader().iter_frames(start, stop)
-            return
-        if self._num_filled is not None:
-            yield from map(self.read, range(start, stop))
-            return
-        # A pass longer than the cache would only push out what is worth keeping.
-        keep = self._fits(stop - start)
-        while start < stop and (cached := self._cache.get(start)) is not None:
-            yield cached
-            start += 1
-        yield from self._decode(range(start, stop), keep=keep)
+    def iterate(self, indices: range) -> Iterator[Frame]:
+        """Yield the frames of a range of step 1 or -1, from the cache as far as it goes.
 
-    def iter_backward(self, start: int, stop: int) -> Iterator[Frame]:
-        """Yield the frames from stop - 1 down to start, decoding group by group."""
-        reader: Any = self.reader()
-        indices = range(stop - 1, start - 1, -1)
+        The others are decoded in one pass, or group by group if the reader cannot go backwards.
+        """
+        reader = self.reader()
+        in_one_pass = indices.step > 0 or isinstance(reader, ReadsBackward)
         if self._is_in_memory():
-            has_own_way = isinstance(reader, ReadsBackward)
-            frames = (
-                reader.iter_backward(start, stop) if has_own_way else map(reader.read, indices)
-            )
-            yield from frames
+            yield from _start_pass(reader, indices) if in_one_pass else map(reader.read, indices)
             return
         if self._num_filled is not None:
             yield from map(self.read, indices)
             return
-        while stop > start and (cached := self._cache.get(stop - 1)) is not None:
+        # A pass longer than the cache would only push out what is worth keeping.
+        keep = self._fits(len(indices))
+        while indices and (cached := self._cache.get(indices[0])) is not None:
             yield cached
-            stop -= 1
-        if isinstance(reader, ReadsBackward):
-            keep = self._fits(stop - start)
-            yield from self._decode(range(stop - 1, start - 1, -1), keep=keep)
+            indices = indices[1:]
+        if in_one_pass:
+            yield from self._decode(indices, keep=keep)
             return
         most = max(1, self._cache.max_bytes // self._frame_bytes)
-        while stop > start:
-            first = max(start, stop - most)
-            part = list(self._decode(range(first, stop), keep=False))
-            stop = first
+        while indices:
+            part = list(self._decode(indices[:most][::-1], keep=False))
+            indices = indices[most:]
             while part:
                 yield part.pop()
 
@@ -310,16 +294,12 @@ class FrameStore:
         """Yield frames as the reader decodes them, reopening it after a fork."""
         frames: Iterator[Frame] | None = None
         process = os.getpid()
-        for index in indices:
+        for place, index in enumerate(indices):
             if frames is None or os.getpid() != process:
                 # In a forked child the parent's pass shares its position in the file.
                 _never_free(frames)
                 process = os.getpid()
-                reader: Any = self.reader()
-                if indices.step > 0:
-                    frames = iter(reader.iter_frames(index, indices.stop))
-                else:
-                    frames = iter(reader.iter_backward(indices.stop + 1, index + 1))
+                frames = _start_pass(self.reader(), indices[place:])
             frame = _read_only(next(frames))
             if keep:
                 self._cache.put(index, frame)
@@ -351,6 +331,12 @@ class FrameStore:
         self._process = os.getpid()
 
 
+def _start_pass(reader: Any, indices: range) -> Iterator[Frame]:
+    if indices.step > 0:
+        return iter(reader.iter_frames(indices.start, indices.stop))
+    return iter(reader.iter_backward(indices.stop + 1, indices.start + 1))
+
+
 def _never_free(value: object) -> None:
     """Keep an object of the parent process alive in a forked child.
 
@@ -361,7 +347,7 @@ def _never_free(value: object) -> None:
 
 
 def _read_only(frame: Frame) -> Frame:
-    # Frames are shared through the cache; drawing into one would change it for everyone.
+    # Frames are shared through the cache; drawing into one would change it for every reader.
     if frame.flags.writeable:
         frame = frame.view()
         frame.flags.writeable = False

@@ -13,7 +13,6 @@ from videoseg.text import show_path
 from videoseg.types import FloatArray, Frame, Size
 from videoseg.video.arrays import uniform_timestamps
 from videoseg.video.picture_files import (
-    Darkness,
     depth_of,
     open_picture,
     pages_of,
@@ -31,8 +30,46 @@ __all__ = ["AnimationReader", "ImageReader", "holds_several"]
 # How long browsers show a picture of an animation whose duration is 0.
 _DEFAULT_SECONDS = 0.1
 
+# Pictures of 16 bits whose values all lie below this use 12 bits or fewer.
+_DARK_BELOW = 4096
 
-class ImageReader:
+
+class _PictureReader:
+    """The size of the frames, and whether 16-bit pictures only use their lowest bits."""
+
+    def __init__(self) -> None:
+        self.size: Size = (0, 0)
+        self._darkness = (0, "")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is doubtful about the pictures, as far as they have been read."""
+        brightest, name = self._darkness
+        if not 0 < brightest < _DARK_BELOW:
+            return ()
+        return (
+            f"{name} is nearly black: its values reach {brightest} of 65535, and "
+            "the upper eight bits are kept; scale the values to the whole range and save again",
+        )
+
+    def close(self) -> None:
+        """Do nothing: no picture stays open."""
+
+    def _check_header(self, image: Image.Image, path: Path, index: int) -> Size:
+        """Return the size of an open picture; that of the first is the size of the frames."""
+        depth_of(image, name=show_path(path))
+        size = upright_size(image)
+        if index == 0:
+            self.size = size
+        return size
+
+    def _note(self, path: Path, brightest: int | None) -> None:
+        """Record the largest value of a picture, 0..65535; None for one of eight bits."""
+        if brightest is not None and brightest >= self._darkness[0]:
+            self._darkness = (brightest, path.name)
+
+
+class ImageReader(_PictureReader):
     """Reads pictures as the frames of a video.
 
     Gray, palette, 16-bit and transparent pictures become RGB (alpha is ignored, 16 bits keep
@@ -62,12 +99,19 @@ class ImageReader:
         self._paths = [Path(path) for path in paths]
         if not self._paths:
             raise VideoError("a video needs at least one picture, got none")
+        super().__init__()
         self._warnings = tuple(warnings)
-        self._darkness = Darkness()
         self._num_in_file: dict[Path, int] = {}
-        self.size: Size = (0, 0)
-        for index in range(len(self._paths)):
-            self._check_header(index)
+        for index, path in enumerate(self._paths):
+            with report_errors(path, frame=index), open_picture(path) as image:
+                if (count := seek_first(image)) > 1:
+                    self._num_in_file[path] = count
+                size = self._check_header(image, path, index)
+                if size != self.size:
+                    raise VideoError(
+                        f"{show_path(path)} is {size[1]}x{size[0]} pixels but the frames before "
+                        f"it are {self.size[1]}x{self.size[0]}; resize or remove it"
+                    )
         self.timestamps = uniform_timestamps(len(self._paths), fps)
 
     @property
@@ -78,7 +122,7 @@ class ImageReader:
             "of one file, open that file by itself"
             for path, count in [*self._num_in_file.items()][:1]
         )
-        return self._warnings + several + self._darkness.warnings
+        return self._warnings + several + super().warnings
 
     def read(self, index: int) -> Frame:
         """Return one frame, RGB uint8, shape (H, W, 3).
@@ -95,31 +139,13 @@ class ImageReader:
                     f"{show_path(path)} was {self.size[1]}x{self.size[0]} pixels when the video "
                     f"was opened and is {frame.shape[1]}x{frame.shape[0]} now; open it again"
                 )
-        self._darkness.note(path.name, brightest)
+        self._note(path, brightest)
         return frame
 
     def iter_frames(self, start: int, stop: int) -> Iterator[Frame]:
         """Yield the frames [start, stop) in order."""
         for index in range(start, stop):
             yield self.read(index)
-
-    def close(self) -> None:
-        """Do nothing: no picture stays open."""
-
-    def _check_header(self, index: int) -> None:
-        path = self._paths[index]
-        with report_errors(path, frame=index), open_picture(path) as image:
-            if (count := seek_first(image)) > 1:
-                self._num_in_file[path] = count
-            depth_of(image, name=show_path(path))
-            size = upright_size(image)
-            if index == 0:
-                self.size = size
-            elif size != self.size:
-                raise VideoError(
-                    f"{show_path(path)} is {size[1]}x{size[0]} pixels but the frames before it "
-                    f"are {self.size[1]}x{self.size[0]}; resize or remove it"
-                )
 
 
 def holds_several(path: Path) -> bool:
@@ -132,7 +158,7 @@ def holds_several(path: Path) -> bool:
         return len(pages_of(image)) > 1
 
 
-class AnimationReader:
+class AnimationReader(_PictureReader):
     """Reads the pictures of one file as the frames of a video.
 
     Those of an animation are shown as long as the file says, and each is what a viewer sees:
@@ -152,18 +178,14 @@ class AnimationReader:
     """
 
     def __init__(self, path: Path, *, fps: float) -> None:
+        super().__init__()
         self._path = path
-        self._darkness = Darkness()
         with report_errors(path, frame=0), open_picture(path) as image:
             self._pages = pages_of(image)
-        self.size: Size = (0, 0)
         seconds = []
         for index, image in self._seek_each(0, len(self._pages)):
-            depth_of(image, name=show_path(path))
-            size = upright_size(image)
-            if index == 0:
-                self.size = size
-            elif size != self.size:
+            size = self._check_header(image, path, index)
+            if size != self.size:
                 raise VideoError(
                     f"picture {index} of {show_path(path)} is {size[1]}x{size[0]} pixels but "
                     f"those before it are {self.size[1]}x{self.size[0]}; save pictures of one "
@@ -174,11 +196,6 @@ class AnimationReader:
                 )
             seconds.append(_seconds_shown(image))
         self.timestamps = _start_times(seconds, fps)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What is doubtful about the pictures, as far as they have been read."""
-        return self._darkness.warnings
 
     def read(self, index: int) -> Frame:
         """Return one frame, RGB uint8, shape (H, W, 3); an animation is decoded up to it.
@@ -193,11 +210,8 @@ class AnimationReader:
         for index, image in self._seek_each(start, stop):
             with report_errors(self._path, frame=index):
                 frame, brightest = to_rgb(image, name=show_path(self._path))
-            self._darkness.note(self._path.name, brightest)
+            self._note(self._path, brightest)
             yield frame
-
-    def close(self) -> None:
-        """Do nothing: the file does not stay open."""
 
     def _seek_each(self, start: int, stop: int) -> Iterator[tuple[int, Image.Image]]:
         """Yield the open file at each of its pictures in turn."""

@@ -1,4 +1,4 @@
-"""The list of frames that a video file really has, found by reading all of its packets.
+"""Index of the frames that a video file contains, built by reading all of its packets.
 
 The number of frames in a header is never used: it may be missing or wrong. Reading the
 packets goes through the file once without decoding and gives the time of each frame and the

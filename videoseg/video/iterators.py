@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
@@ -245,14 +244,13 @@ class LiveReader(IteratorReader):
     ) -> None:
         self._min_frames = max(1, min_frames)
         self._memory_bytes = memory_bytes
-        self._frames: OrderedDict[int, Frame] = OrderedDict()
+        self._frames: dict[int, Frame] = {}
         super().__init__(frames, fps=fps)
 
     def _keep(self, index: int, frame: Frame) -> None:
         self._frames[index] = frame
         most = max(self._min_frames, self._memory_bytes // frame.nbytes)
-        while len(self._frames) > most:
-            self._frames.popitem(last=False)
+        self._frames.pop(index - most, None)
 
     def _kept(self, index: int) -> Frame:
         frame = self._frames.get(index)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = [
-    "Darkness",
     "Depth",
     "depth_of",
     "open_picture",
@@ -50,9 +49,6 @@ _TIFF_WHITE_IS_ZERO = 0
 # A TIFF page of these kinds is another picture made smaller, or a mask of one.
 _TIFF_NEW_SUBFILE_TYPE, _TIFF_SUBFILE_TYPE = 254, 255
 _TIFF_REDUCED, _TIFF_MASK, _TIFF_OLD_REDUCED = 1, 4, 2
-
-# Pictures of 16 bits whose values all lie below this use 12 bits or fewer.
-_DARK_BELOW = 4096
 
 
 def open_picture(source: str | Path | bytes) -> Image.Image:
@@ -237,29 +233,6 @@ def _is_whole_page(image: Image.Image, page: int) -> bool:
     tags = image.tag_v2  # type: ignore[attr-defined]
     is_part = bool(tags.get(_TIFF_NEW_SUBFILE_TYPE, 0) & (_TIFF_REDUCED | _TIFF_MASK))
     return not is_part and tags.get(_TIFF_SUBFILE_TYPE) != _TIFF_OLD_REDUCED
-
-
-class Darkness:
-    """Detects 16-bit pictures that only use their lowest bits, so that every frame looks black."""
-
-    def __init__(self) -> None:
-        self._name = ""
-        self._brightest = 0
-
-    def note(self, name: str, brightest: int | None) -> None:
-        """Record the largest value of a picture, 0..65535; None for one of eight bits."""
-        if brightest is not None and brightest >= self._brightest:
-            self._name, self._brightest = name, brightest
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """A warning if all pictures that have been read are nearly black."""
-        if not 0 < self._brightest < _DARK_BELOW:
-            return ()
-        return (
-            f"{self._name} is nearly black: its values reach {self._brightest} of 65535, and "
-            "the upper eight bits are kept; scale the values to the whole range and save again",
-        )
 
 
 def _raw_mode(image: Image.Image) -> str:

@@ -213,8 +213,7 @@ class PyavReader:
         """
         with self._cursors.borrow(self._positions[start]) as cursor:
             while stop > start:
-                part = self._backward_part(self._first_in_group(start, stop), stop)
-                held = [self._decode(cursor, index) for index in part]
+                held = [self._decode(cursor, index) for index in self._backward_part(start, stop)]
                 stop -= len(held)
                 while held:
                     yield cursor.to_rgb(held.pop())
@@ -223,15 +222,12 @@ class PyavReader:
         """Release the decoders."""
         self._cursors.close()
 
-    def _first_in_group(self, start: int, stop: int) -> int:
-        """Return the first frame from which decoding in order leads to the one before ``stop``."""
+    def _backward_part(self, start: int, stop: int) -> range:
+        """Return the frames before ``stop`` that one pass from their seek point decodes."""
         first = stop - 1
         group = self.index.group_start(self._positions[first])
         while first > start and group <= self._positions[first - 1] == self._positions[first] - 1:
             first -= 1
-        return first
-
-    def _backward_part(self, first: int, stop: int) -> range:
         height, width = self.size
         frame_bytes = height * width * self.index.format.bytes_per_pixel
         most = max(1, int(self._backward_bytes / frame_bytes))
@@ -247,21 +243,6 @@ class PyavReader:
                 if size != self.size:
                     self._resized[index] = size
         return frame
-
-
-@functools.lru_cache(maxsize=1)
-def _one_thread() -> dict[str, int]:
-    """Return the options that keep the conversion of pictures from starting threads."""
-    from av.video.frame import VideoFrame
-    from av.video.reformatter import VideoReformatter
-
-    options = {"threads": 1}
-    try:
-        VideoReformatter().reformat(VideoFrame(2, 2, "yuv420p"), format="rgb24", **options)
-    except TypeError:
-        # Older versions of PyAV do not have the option, and convert without threads.
-        return {}
-    return options
 
 
 class _Cursor:
@@ -321,7 +302,7 @@ class _Cursor:
         orientation = self._index.format.orientation
         height, width = orientation.size_of(self._index.format.size)
         picture: Any = self._converter.reformat(
-            frame, width=width, height=height, format="rgb24", **_one_thread()
+            frame, width=width, height=height, format="rgb24", threads=1
         ).to_ndarray()
         # Rows are padded to a multiple of what vector instructions need.
         rgb = orientation.upright(picture)

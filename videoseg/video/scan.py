@@ -38,13 +38,16 @@ _ONE_FRAME_A_PACKET = frozenset(
     {"av1", "dnxhd", "ffv1", "h264", "hevc", "mjpeg", "mpeg4", "prores", "rawvideo", "vp9"}
 )
 
-# A display matrix holds numbers with 16 bits behind the point. Rounding and a hair's breadth of
-# shear, up to this share of its largest number, are no turn by an odd angle.
+# A display matrix holds numbers with 16 bits behind the point. Entries up to this
+# share of its largest number are rounding or slight shear, not a turn by another angle.
 _NEGLIGIBLE = 0.02
 
-# Types of the units in a packet that make it an instantaneous decoder refresh.
-_H264_REFRESH = frozenset({5})
-_HEVC_REFRESH = frozenset({19, 20})
+# For a codec: where its header says how many bytes give the length of a unit; how far the type of
+# a unit is shifted in its first byte, and its mask; and the types of an instantaneous refresh.
+_REFRESH_UNITS = {
+    "h264": (4, 0, 31, frozenset({5})),
+    "hevc": (21, 1, 63, frozenset({19, 20})),
+}
 
 _START_CODE = b"\x00\x00\x01"
 
@@ -331,14 +334,11 @@ def _resets_decoder(codec: str, packet: Buffer, setup: bytes) -> bool:
 
     H.264 and HEVC also mark pictures as keyframes that later ones may reach across.
     """
-    # A codec's header of this form says how many bytes give the length of each unit.
-    if codec == "h264":
-        width = (setup[4] & 3) + 1 if len(setup) > 4 and setup[0] == 1 else 0
-        return any(head & 31 in _H264_REFRESH for head in _unit_heads(bytes(packet), width))
-    if codec == "hevc":
-        width = (setup[21] & 3) + 1 if len(setup) > 21 and setup[0] == 1 else 0
-        return any((head >> 1) & 63 in _HEVC_REFRESH for head in _unit_heads(bytes(packet), width))
-    return True
+    if codec not in _REFRESH_UNITS:
+        return True
+    at, shift, mask, refreshes = _REFRESH_UNITS[codec]
+    width = (setup[at] & 3) + 1 if len(setup) > at and setup[0] == 1 else 0
+    return any((head >> shift) & mask in refreshes for head in _unit_heads(bytes(packet), width))
 
 
 def _unit_heads(data: bytes, length_width: int) -> Iterator[int]:

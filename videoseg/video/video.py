@@ -305,12 +305,8 @@ class Video:
             indices, base = indices[::-1], base[::-1]
         if not base:
             return
-        if base.step == 1:
-            frames = self._store.iter_forward(base.start, base.stop)
-        elif base.step == -1:
-            frames = self._store.iter_backward(base[-1], base[0] + 1)
-        else:
-            frames = (self._store.read(index) for index in base)
+        in_turn = base.step in (1, -1)
+        frames = self._store.iterate(base) if in_turn else map(self._store.read, base)
         yield from zip(indices, frames, strict=True)
 
     def window(self, start: int, stop: int | None = None) -> Video:

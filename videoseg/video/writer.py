@@ -103,7 +103,7 @@ class VideoWriter:
             raise ConfigError(f"quality must be within 0..51, got {quality}")
         require_pyav()
         self._path = expand_path(path)
-        # The process in the name keeps two writers of one path apart.
+        # With the process in the name, two writers of one path use different files.
         self._partial = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         self._size = size
         self._quality = quality
@@ -240,8 +240,7 @@ class VideoWriter:
             return index, 1
         if index >= len(self._ticks):
             raise self._misuse(
-                f"was to have {len(self._ticks)} frames, one for each of its timestamps; give "
-                "timestamps for every frame"
+                f"has timestamps for {len(self._ticks)} frames only; give one for every frame"
             )
         if index + 1 < len(self._ticks):
             return self._ticks[index], self._ticks[index + 1] - self._ticks[index]
@@ -306,14 +305,13 @@ def _ticks(timestamps: FloatArray, rate: Fraction) -> list[int] | None:
 
 def _exact_rate(fps: float | Fraction) -> Fraction:
     number = fps if isinstance(fps, Fraction) else real_number(fps, "fps")
-    rate = _nearest_rate(number) if isinstance(number, float) else Fraction(number)
+    rate = Fraction(number)
+    if isinstance(number, float):
+        rate = rate.limit_denominator(_MAX_RATE_DENOMINATOR)
+        # 29.97 is a way of writing 30000/1001, and so on for 23.976 and 59.94.
+        broadcast = Fraction(round(number * 1.001) * 1000, 1001)
+        if abs(float(broadcast) - number) < 0.005 and rate.denominator > 2:
+            rate = broadcast
     if rate <= 0 or number > 1000:
         raise ConfigError(f"fps must be above 0 and at most 1000, got {fps}")
     return rate
-
-
-def _nearest_rate(fps: float) -> Fraction:
-    simple = Fraction(fps).limit_denominator(_MAX_RATE_DENOMINATOR)
-    # 29.97 is a way of writing 30000/1001, and so on for 23.976 and 59.94.
-    broadcast = Fraction(round(fps * 1.001) * 1000, 1001)
-    return broadcast if abs(float(broadcast) - fps) < 0.005 and simple.denominator > 2 else simple

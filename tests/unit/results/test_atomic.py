@@ -19,7 +19,7 @@ import pytest
 from videoseg.errors import OutputError
 from videoseg.files import atomic, staged_folder, write_file
 from videoseg.results import Segmentation, load_result, save_result
-from videoseg.results.mask_files import MaskFolder
+from videoseg.results import folder as result_folder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs fork and signals")
 
@@ -165,14 +165,14 @@ def test_a_read_only_parent_is_explained(result, tmp_path):
 
 
 def test_a_full_disk_is_explained_with_the_space_needed_and_left(result, tmp_path, monkeypatch):
-    write = MaskFolder.write
+    write = result_folder.write_mask
 
-    def fills_up(self, stem, mask):
-        if stem == "00007":
+    def fills_up(path, mask):
+        if path.stem == "00007":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(self, stem, mask)
+        write(path, mask)
 
-    monkeypatch.setattr(MaskFolder, "write", fills_up)
+    monkeypatch.setattr(result_folder, "write_mask", fills_up)
     with _only_lines(r"disk is full: it needs about \d+\.\d MB and \d+\.\d MB are left"):
         result.save(tmp_path / "out")
     assert not list(tmp_path.iterdir())
@@ -224,10 +224,10 @@ def test_a_disk_that_is_really_full_keeps_the_old_result(result, tmp_path):
 
 
 def test_ctrl_c_leaves_nothing(result, tmp_path, monkeypatch):
-    def interrupt(self, stem, mask):
+    def interrupt(path, mask):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(MaskFolder, "write", interrupt)
+    monkeypatch.setattr(result_folder, "write_mask", interrupt)
     with pytest.raises(KeyboardInterrupt):
         result.save(tmp_path / "new" / "out")
     assert not list((tmp_path / "new").iterdir())

@@ -27,6 +27,7 @@ from videoseg.results.wording import (
     describe_thought,
     describe_untraced_thought,
     describe_video,
+    find_visible_frames,
     find_visible_ranges,
     format_frame,
     format_frames,
@@ -63,10 +64,7 @@ def report_pictures(segmentation: Segmentation) -> dict[int, int]:
     for frames, side in (
         (_choose_sheet(segmentation), _SHEET_SIDE),
         (_prompted_frames(segmentation), _KEYFRAME_SIDE),
-        (
-            [index for shown in _choose_thumbnails(segmentation) for index in shown],
-            _THUMBNAIL_SIDE,
-        ),
+        *((shown, _THUMBNAIL_SIDE) for shown in _choose_thumbnails(segmentation)),
     ):
         for frame in frames:
             sides[frame] = max(side, sides.get(frame, 0))
@@ -87,7 +85,7 @@ def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bo
     tracks = segmentation.tracks
     warnings = collect_warnings(segmentation, on_black=on_black)
     keyframes = _describe_keyframes(segmentation, book)
-    num_more_turns = len(segmentation.trace.turns) - _TURNS
+    num_keyframes = len({prompt.frame for prompt in segmentation.grounding.prompts})
     return render(
         "report.html",
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -110,10 +108,10 @@ def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bo
         table=[_table_row(segmentation, track) for track in tracks[:_TABLE_ROWS]],
         more_rows=max(0, len(tracks) - _TABLE_ROWS),
         turns=_describe_turns(segmentation, book, on_black),
-        more_turns=format_count(num_more_turns, "more turn") if num_more_turns > 0 else "",
+        more_turns=_count_more(len(segmentation.trace.turns) - _TURNS, "turn"),
         thought=describe_untraced_thought(segmentation),
         keyframes=keyframes,
-        more_keyframes=_count_other_keyframes(segmentation, len(keyframes)),
+        more_keyframes=_count_more(num_keyframes - len(keyframes), "frame"),
         timings=_describe_timings(segmentation.timings),
         facts=_describe_run(segmentation),
         pipeline=_pipeline_yaml(segmentation.pipeline),
@@ -126,7 +124,7 @@ def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bo
 def _choose_sheet(segmentation: Segmentation) -> list[int]:
     """Return evenly spread frames, half of them where objects are visible, and keyframes."""
     total = segmentation.video.num_frames
-    visible = sorted({f for track in segmentation.tracks for f in track.visible_frames})
+    visible = find_visible_frames(segmentation)
     if not visible or len(visible) > total // 2:
         chosen = spread(range(total), _SHEET_FRAMES)
     else:
@@ -180,11 +178,8 @@ def _sheet(segmentation: Segmentation, book: PictureBook, on_black: bool) -> lis
     for frame in _choose_sheet(segmentation):
         if (picture := book.get(frame)) is None:
             continue
-        image = (
-            picture.fitted(_SHEET_SIDE)
-            .enlarged(_MIN_SIDE)
-            .draw(segmentation.object_ids, on_black=on_black)
-        )
+        picture = picture.fitted(_SHEET_SIDE).enlarged(_MIN_SIDE)
+        image = picture.draw(segmentation.object_ids, on_black=on_black)
         caption = format_frame(segmentation.video, frame)
         caption += " · keyframe" if frame == keyframe else ""
         alt = f"{caption}, with the masks of {names}" if names else caption
@@ -199,22 +194,21 @@ def _sheet(segmentation: Segmentation, book: PictureBook, on_black: bool) -> lis
 
 
 def _table_row(segmentation: Segmentation, track: MaskTrack) -> dict[str, Any]:
-    scores = {
-        prompt.object_id: prompt.score
+    scores = [
+        prompt.score
         for prompt in segmentation.grounding.prompts
-        if prompt.score is not None
-    }
+        if prompt.object_id == track.object_id and prompt.score is not None
+    ]
     areas = track.areas
-    largest = max(range(len(areas)), key=areas.__getitem__, default=0)
-    share = 100 * areas[largest] / (track.size[0] * track.size[1]) if areas else 0.0
+    largest = max(areas, default=0)
+    share = 100 * largest / (track.size[0] * track.size[1])
     ranges = [format_frames(segmentation.video, *one) for one in find_visible_ranges(track)]
-    score = scores.get(track.object_id)
     return {
         "object": describe_object(track.object_id, track.label),
         "cells": [
             format_list(ranges, 3) or "never",
-            f"{share:.2g} % of frame {largest}" if share else "–",  # noqa: RUF001
-            "–" if score is None else f"{score:.2f}",  # noqa: RUF001
+            f"{share:.2g} % of frame {areas.index(largest)}" if share else "–",  # noqa: RUF001
+            f"{scores[-1]:.2f}" if scores else "–",  # noqa: RUF001
         ],
     }
 
@@ -233,9 +227,7 @@ def _describe_turns(
                 for frame in frames
                 if (figure := _thumbnail(segmentation, turn, number, frame, book, on_black))
             ],
-            "more_frames": format_count(more, "more frame")
-            if (more := len(turn.selection.indices) - len(frames)) > 0
-            else "",
+            "more_frames": _count_more(len(turn.selection.indices) - len(frames), "frame"),
             "thought": describe_thought(turn.thought),
             "effort": _describe_effort(turn),
         }
@@ -293,14 +285,8 @@ def _describe_action(segmentation: Segmentation, turn: TraceTurn) -> str:
 
 
 def _describe_effort(turn: TraceTurn) -> str:
-    parts = [
-        f"{stage} {format_seconds(seconds)}"
-        for stage, seconds in (
-            ("sampler", turn.sampler_seconds),
-            ("grounder", turn.grounder_seconds),
-        )
-        if seconds > 0
-    ]
+    stages = ("sampler", turn.sampler_seconds), ("grounder", turn.grounder_seconds)
+    parts = [f"{name} {format_seconds(seconds)}" for name, seconds in stages if seconds > 0]
     if turn.thought.num_tokens is not None:
         parts.append(format_count(turn.thought.num_tokens, "token"))
     return " · ".join(parts)
@@ -313,17 +299,12 @@ def _describe_keyframes(segmentation: Segmentation, book: PictureBook) -> list[d
         if (picture := book.get(frame)) is None:
             continue
         picture = picture.enlarged(_MIN_SIDE)
-        size = (int(picture.image.shape[0]), int(picture.image.shape[1]))
+        height, width = picture.image.shape[:2]
         prompts = [prompt for prompt in segmentation.grounding.prompts if prompt.frame == frame]
+        scaled = [scale_prompt(p, segmentation.video.size, (height, width)) for p in prompts]
         image = draw_prompts(
             picture.image,
-            [
-                replace(
-                    scale_prompt(prompt, segmentation.video.size, size),
-                    label=str(prompt.object_id),
-                )
-                for prompt in prompts
-            ],
+            [replace(prompt, label=str(prompt.object_id)) for prompt in scaled],
             tags=len(segmentation.grounding.object_ids) > 1,
         )
         caption = f"Prompts of {format_count(len(prompts), 'object')} on "
@@ -344,9 +325,8 @@ def _describe_keyframes(segmentation: Segmentation, book: PictureBook) -> list[d
     return figures
 
 
-def _count_other_keyframes(segmentation: Segmentation, num_shown: int) -> str:
-    others = len({prompt.frame for prompt in segmentation.grounding.prompts}) - num_shown
-    return format_count(others, "more frame") if others > 0 else ""
+def _count_more(number: int, noun: str) -> str:
+    return format_count(number, f"more {noun}") if number > 0 else ""
 
 
 def _describe_prompt(prompt: Prompt) -> str:

@@ -59,12 +59,11 @@ def describe_timeline(segmentation: Segmentation, *, max_turns: int) -> dict[str
 def _describe_turn(segmentation: Segmentation, number: int) -> dict[str, Any]:
     selection = segmentation.trace.turns[number - 1].selection
     window, total = selection.window, segmentation.video.num_frames
-    start, stop = _WIDTH * window.start / total, _WIDTH * min(window.stop, total) / total
     seen = format_frames(segmentation.video, window.start, window.stop)
     return {
         "name": f"Turn {number}",
         "description": f"Turn {number} looked at {seen}",
-        "window": {"x": f"{start:.1f}", "width": f"{stop - start:.1f}"},
+        "window": _strip(window.start, min(window.stop, total), total),
         "ticks": [f"{_middle(index, total):.1f}" for index in selection.indices[:_MAX_COLUMNS]],
     }
 
@@ -80,13 +79,14 @@ def _describe_track(segmentation: Segmentation, track: MaskTrack) -> dict[str, A
         "note": f"up to {100 * max(areas, default=0) / pixels:.2g} %",
         "description": f"{name} is visible in {visible or 'no frame'}{later}",
         "path": _area_path(areas),
-        "strips": [
-            {
-                "x": f"{_WIDTH * start / total:.1f}",
-                "width": f"{_WIDTH * (stop - start) / total:.1f}",
-            }
-            for start, stop in _merge_ranges(ranges, total)
-        ],
+        "strips": [_strip(*one, total) for one in _merge_ranges(ranges, total)],
+    }
+
+
+def _strip(start: int, stop: int, total: int) -> dict[str, str]:
+    return {
+        "x": f"{_WIDTH * start / total:.1f}",
+        "width": f"{_WIDTH * (stop - start) / total:.1f}",
     }
 
 
