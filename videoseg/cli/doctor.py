@@ -7,24 +7,29 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import click
 
 from videoseg._version import __version__
-from videoseg.cli.findings import Finding, Verdict, print_finding
 from videoseg.cli.framework import VideosegCommand
-from videoseg.cli.terminal import json_option, open_console, write_json
+from videoseg.cli.terminal import json_option, open_console, print_row, write_json
 from videoseg.errors import VideosegError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from videoseg.types import Frame
 
-__all__ = ["Finding", "doctor", "examine"]
+__all__ = ["Finding", "Verdict", "doctor", "examine", "print_finding"]
+
+Verdict: TypeAlias = Literal["ok", "note", "broken"]
+
+_STYLES = {"ok": "green", "note": "yellow", "broken": "bold red"}
 
 _LIBRARIES = (
     "numpy",
@@ -40,6 +45,28 @@ _LIBRARIES = (
 )
 _OPTIONAL = ("decord",)
 _MIN_FREE_BYTES = 200 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of an examination.
+
+    Args:
+        subject: What was examined.
+        verdict: ``ok``; ``note`` for something worth knowing; ``broken`` for something
+            needed that does not work.
+        detail: What was found, and what to do.
+    """
+
+    subject: str
+    verdict: Verdict
+    detail: str
+
+
+def print_finding(console: Console, finding: Finding) -> None:
+    """Print the verdict, the subject and the detail of a finding."""
+    console.print(f"{finding.verdict:<7}", style=_STYLES[finding.verdict], end="")
+    print_row(console, finding.subject, finding.detail, width=18, indent=7)
 
 
 @click.command("doctor", cls=VideosegCommand)
