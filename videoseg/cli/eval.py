@@ -274,7 +274,7 @@ def _print_report(console: Console, report: EvaluationReport, folder: Path | Non
 
 def _headline(report: EvaluationReport) -> Iterator[str]:
     """Yield the lines of the first table: its head, overall, and each group."""
-    from videoseg.evaluation.report import percent
+    from videoseg.evaluation.report.data import percent
     from videoseg.metrics import measure_name
 
     rows = report.headline_rows

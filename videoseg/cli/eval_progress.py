@@ -82,7 +82,7 @@ def _describe(progress: Progress) -> str:
 
 
 def _score(record: Record) -> str:
-    from videoseg.evaluation.report import percent
+    from videoseg.evaluation.report.data import percent
     from videoseg.metrics import measure_name
 
     values = record.score.values if record.score is not None else {}

@@ -11,7 +11,7 @@ import numpy as np
 
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.evaluation.records import Record
-from videoseg.evaluation.report import load_report, records_of
+from videoseg.evaluation.report.write import load_report, records_of
 from videoseg.evaluation.run import files_of_runs
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol

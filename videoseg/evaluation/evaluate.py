@@ -15,7 +15,8 @@ from videoseg.benchmarks.submission import Masks, write_submission
 from videoseg.benchmarks.types import BenchmarkSplit, Sample, SubmissionFormat
 from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation.records import Record, RecordFile, read_records
-from videoseg.evaluation.report import EvaluationReport, load_report, records_of, write_report
+from videoseg.evaluation.report.data import EvaluationReport
+from videoseg.evaluation.report.write import load_report, records_of, write_report
 from videoseg.evaluation.run import (
     RunFiles,
     RunIdentity,
@@ -38,7 +39,6 @@ __all__ = [
     "ProgressCounter",
     "SampleExecutor",
     "evaluate",
-    "select_samples",
     "write_outcome",
 ]
 
@@ -190,7 +190,8 @@ def evaluate(
     pipe, owned = _pipeline(pipeline)
     try:
         identity = RunIdentity.of(split, _description(pipe), seed)
-        samples = select_samples(split.samples, limit=limit, shard=shard)
+        samples = tuple(split.samples[:limit])
+        samples = samples if shard is None else shard.of(samples)
         out = expand_path(out)
         files = RunFiles.of(out, shard)
         info = _check_folder(files, identity, resume=resume)
@@ -214,14 +215,6 @@ def evaluate(
         if owned:
             pipe.close()
     return write_outcome(out, split, submission)
-
-
-def select_samples(
-    samples: Sequence[Sample], *, limit: int | None = None, shard: Shard | None = None
-) -> tuple[Sample, ...]:
-    """Return the samples of a split that a run, or one shard of it, covers."""
-    selected = tuple(samples[:limit])
-    return selected if shard is None else shard.of(selected)
 
 
 def write_outcome(

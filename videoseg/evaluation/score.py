@@ -21,7 +21,9 @@ from videoseg.evaluation.evaluate import Progress, ProgressCounter
 from videoseg.evaluation.predictions import PredictionReader, open_predictions
 from videoseg.evaluation.records import Record, RecordedError, RecordFile
 from videoseg.evaluation.ref_davis17 import MergedAnnotators
-from videoseg.evaluation.report import EvaluationReport, build_report, write_report
+from videoseg.evaluation.report.build import build_report
+from videoseg.evaluation.report.data import EvaluationReport
+from videoseg.evaluation.report.write import write_report
 from videoseg.evaluation.run import (
     RunFiles,
     RunIdentity,

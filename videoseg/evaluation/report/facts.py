@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from videoseg.metrics.protocol import MEASURES, EvalProtocol, measure_name
@@ -17,63 +17,76 @@ __all__ = ["cost_facts", "left_out_line", "pipeline_yaml", "protocol_facts", "ru
 
 _MOST_LEFT_OUT = 3
 
-_RULES = {
-    "frames": {"all": "all annotated frames", "inner": "all but the first and the last"},
-    "start": {
-        "first-frame": "from the first frame on",
-        "first-appearance": "from where ground truth or prediction first show the object",
-    },
-    "objects": {"united": "the union of all", "apart": "per object"},
-    "true_objects": {
-        "all": "every annotated one",
-        "first-frame": "ids up to the highest of the first annotated frame",
-    },
-    "overlaps": {
-        "once": "their union",
-        "dropped": "pixels in several outlines of one target do not belong to it",
-        "added": "A and R are computed from 8-bit sums",
-    },
-    "void": {"ignored": "do not count", "background": "are background"},
-    "matching": {"id": "by id", "best": "the assignment with the highest mean"},
-    "extra_objects": {"ignore": "are ignored", "error": "are an error"},
-    "missing": {
-        "zero": "0 in every measure",
-        "empty": "scored as an empty answer",
-        "left-out": "left out of every mean",
-        "error": "an error",
-    },
-    "resolution": {"error": "another size is an error", "nearest": "resized by nearest neighbor"},
-    "overall": {
-        "samples": "the mean over samples",
-        "objects": "the mean over all objects of all samples",
-        "groups": "the mean of the group means",
-    },
+_RULES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "frames": (
+        "Frames that count",
+        {"all": "all annotated frames", "inner": "all but the first and the last"},
+    ),
+    "start": (
+        "An object counts",
+        {
+            "first-frame": "from the first frame on",
+            "first-appearance": "from where ground truth or prediction first show the object",
+        },
+    ),
+    "objects": ("Objects", {"united": "the union of all", "apart": "per object"}),
+    "true_objects": (
+        "Objects that count",
+        {
+            "all": "every annotated one",
+            "first-frame": "ids up to the highest of the first annotated frame",
+        },
+    ),
+    "overlaps": (
+        "Annotations that overlap",
+        {
+            "once": "their union",
+            "dropped": "pixels in several outlines of one target do not belong to it",
+            "added": "A and R are computed from 8-bit sums",
+        },
+    ),
+    "void": ("Void pixels", {"ignored": "do not count", "background": "are background"}),
+    "matching": (
+        "Matching of objects",
+        {"id": "by id", "best": "the assignment with the highest mean"},
+    ),
+    "extra_objects": ("Extra objects", {"ignore": "are ignored", "error": "are an error"}),
+    "missing": (
+        "A missing prediction",
+        {
+            "zero": "0 in every measure",
+            "empty": "scored as an empty answer",
+            "left-out": "left out of every mean",
+            "error": "an error",
+        },
+    ),
+    "resolution": (
+        "Resolution",
+        {"error": "another size is an error", "nearest": "resized by nearest neighbor"},
+    ),
+    "overall": (
+        "Overall",
+        {
+            "samples": "the mean over samples",
+            "objects": "the mean over all objects of all samples",
+            "groups": "the mean of the group means",
+        },
+    ),
 }
+"""For each rule of a protocol its title, and its values in words."""
+
 _IF_PER_OBJECT = {"true_objects", "matching", "extra_objects"}
 _IF_UNION = {"overlaps"}
-_TITLES = {
-    "frames": "Frames that count",
-    "start": "An object counts",
-    "objects": "Objects",
-    "true_objects": "Objects that count",
-    "overlaps": "Annotations that overlap",
-    "void": "Void pixels",
-    "matching": "Matching of objects",
-    "extra_objects": "Extra objects",
-    "missing": "A missing prediction",
-    "resolution": "Resolution",
-    "overall": "Overall",
-}
 
 
 def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
     """Return the rules of a protocol in words."""
     facts = {"Name": protocol.name, "Source": protocol.source}
-    for name, words in _RULES.items():
-        value = getattr(protocol, name)
-        applies = name not in (_IF_UNION if protocol.objects == "apart" else _IF_PER_OBJECT)
-        if applies:
-            facts[_TITLES[name]] = words.get(value, str(value))
+    without = _IF_UNION if protocol.objects == "apart" else _IF_PER_OBJECT
+    for name, (title, words) in _RULES.items():
+        if name not in without:
+            value = getattr(protocol, name)
+            facts[title] = words.get(value, str(value))
     if protocol.groups:
         facts["Groups in the mean"] = ", ".join(protocol.groups)
     facts["Boundary tolerance"] = f"{protocol.tolerance:g} of the diagonal"
@@ -136,8 +149,8 @@ def run_facts(report: EvaluationReport) -> dict[str, str]:
         facts["Started"] = sessions[0].started + (
             f", and {times - 1} more time{'s' * (times > 2)}" if times > 1 else ""
         )
-        workers = sorted({session.workers for session in sessions})
-        facts["Worker processes"] = ", ".join(str(number) for number in workers if number) or ""
+        workers = sorted({session.workers for session in sessions if session.workers})
+        facts["Worker processes"] = ", ".join(map(str, workers))
         for name in sessions[-1].machine:
             values = dict.fromkeys(session.machine.get(name, "") for session in sessions)
             facts["GPUs" if name == "gpus" else name.capitalize()] = "; ".join(
