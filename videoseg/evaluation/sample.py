@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -348,8 +349,11 @@ class MemoryWatch:
 
     def peak_bytes(self) -> int | None:
         """Return the peak of main memory in bytes; None if the system does not report it."""
-        if self._was_reset and (peak := _high_water_mark()) is not None:
-            return peak
+        if self._was_reset:
+            with contextlib.suppress(OSError, StopIteration, ValueError, IndexError):
+                lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+                mark = next(line for line in lines if line.startswith("VmHWM:"))
+                return int(mark.split()[1]) * 1024
         try:
             import resource
         except ImportError:  # Windows
@@ -366,16 +370,6 @@ class MemoryWatch:
             int(torch.cuda.max_memory_allocated(index))
             for index in range(torch.cuda.device_count())
         )
-
-
-def _high_water_mark() -> int | None:
-    try:
-        for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        return None
-    return None
 
 
 def _torch_with_devices() -> Any:

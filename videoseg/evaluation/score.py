@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -135,19 +135,11 @@ def score_predictions(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is scored.
-
-    Args:
-        split: The ground truth.
-        reader: The predictions.
-        protocol: The rules.
-        source: Where the predictions are, for messages.
-    """
-
     split: BenchmarkSplit
     reader: PredictionReader
     protocol: EvalProtocol
     source: str
+    """Where the predictions are, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,8 +308,7 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
             f"the truth of {job.split.name} is not public; upload the predictions to its server"
         )
     names = job.split.frame_names(sample.video_id)
-    problem = ""
-    found = True
+    problem, found = "", True
     predicted: Mapping[int, Sequence[Rle | None]] | None = None
     values: Sequence[int] | None = None
     try:
@@ -337,15 +328,13 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
     missing = tuple(job.reader.missing_files[num_missing:])
     # A sample without any prediction is reported as such, not file by file.
     missing = () if record.failed else missing
-    unknown = _has_only_unknown_ids(predicted or {}, truth, job.protocol)
+    unknown = (
+        job.protocol.objects == "apart"
+        and job.protocol.matching == "id"
+        and bool(predicted and truth.objects)
+        and set(truth.objects).isdisjoint(predicted or ())
+    )
     return _Scored(record, problem, missing, found, max(values or (1,)), unknown)
-
-
-def _has_only_unknown_ids(
-    predicted: Collection[int], truth: Truth, protocol: EvalProtocol
-) -> bool:
-    by_id = protocol.objects == "apart" and protocol.matching == "id"
-    return by_id and bool(predicted and truth.objects) and set(truth.objects).isdisjoint(predicted)
 
 
 def _record(
@@ -359,31 +348,32 @@ def _record(
     if predicted is None:
         error = RecordedError("MissingPrediction", f"there is none in {job.source}")
         return replace(_failed(job, sample, truth, error), score=score)
+    num_frames = max(truth.frames, default=-1) + 1
+    tracks = []
+    for object_id in sorted(predicted):
+        masks: list[Rle | None] = [None] * num_frames
+        # Other sizes get here only where the protocol resizes them.
+        fitted = fitted_masks(predicted[object_id], truth.size)
+        for frame, rle in zip(truth.frames, fitted, strict=True):
+            masks[frame] = rle
+        tracks.append(MaskTrack(object_id, truth.size, tuple(masks)))
     return replace(
-        _bare(sample, truth),
-        num_frames=_num_frames(truth),
+        Record.of(sample),
+        size=truth.size,
+        target=target_facts(truth),
+        num_frames=num_frames,
         num_objects=len(predicted),
-        tracks=tuple(_track(key, predicted[key], truth) for key in sorted(predicted)),
+        tracks=tuple(tracks),
         score=score,
     )
 
 
 def _failed(job: _Job, sample: Sample, truth: Truth, error: RecordedError) -> Record:
-    score = failed_score(truth, job.protocol)
-    return replace(_bare(sample, truth), status="failed", error=error, score=score)
-
-
-def _bare(sample: Sample, truth: Truth) -> Record:
-    return replace(Record.of(sample), size=truth.size, target=target_facts(truth))
-
-
-def _num_frames(truth: Truth) -> int:
-    return max(truth.frames, default=-1) + 1
-
-
-def _track(object_id: int, masks: Sequence[Rle | None], truth: Truth) -> MaskTrack:
-    spread: list[Rle | None] = [None] * _num_frames(truth)
-    # Other sizes get here only where the protocol resizes them.
-    for frame, rle in zip(truth.frames, fitted_masks(masks, truth.size), strict=True):
-        spread[frame] = rle
-    return MaskTrack(object_id, truth.size, tuple(spread))
+    return replace(
+        Record.of(sample),
+        size=truth.size,
+        target=target_facts(truth),
+        status="failed",
+        error=error,
+        score=failed_score(truth, job.protocol),
+    )
