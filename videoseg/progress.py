@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable
 from html import escape
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from videoseg.plugins import FrameDone, StageFinished, StageStarted, hookimpl
@@ -55,12 +54,7 @@ class ProgressObserver:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _open(self) -> ProgressDisplay:

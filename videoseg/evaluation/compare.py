@@ -12,7 +12,7 @@ import numpy as np
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.evaluation.records import Record
 from videoseg.evaluation.report.write import load_report, records_of
-from videoseg.evaluation.run import files_of_runs
+from videoseg.evaluation.run import files_of_runs, read_run
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
@@ -246,7 +246,7 @@ class _Scores:
             for name, record in records.items()
             if report.scored
         }
-        identity = files_of_runs(folder)[0].read().identity
+        identity = read_run(files_of_runs(folder)[0].run).identity
         return _Scores(report.benchmark, identity.samples, report.protocol, records, scores)
 
     def differences(self, other: _Scores, left_out: int) -> list[str]:

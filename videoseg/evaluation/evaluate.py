@@ -24,6 +24,7 @@ from videoseg.evaluation.run import (
     Shard,
     files_of_runs,
     new_session,
+    read_run,
     write_run,
 )
 from videoseg.evaluation.sample import SampleRunner
@@ -187,26 +188,25 @@ def evaluate(
         VideosegError: If something is missing that every sample needs.
     """
     _check_numbers(limit, workers, executor)
+    executor = WorkerPool(workers) if workers else executor
     pipe, owned = _pipeline(pipeline)
     try:
         identity = RunIdentity.of(split, _description(pipe), seed)
         samples = tuple(split.samples[:limit])
         samples = samples if shard is None else shard.of(samples)
         out = expand_path(out)
-        files = RunFiles.of(out, shard)
+        files = RunFiles(out, "" if shard is None else shard.suffix)
         info = _check_folder(files, identity, resume=resume)
         with RecordFile(files.records) as file:
             known = _known_samples(files.records)
-            num_workers = workers if executor is None else executor.num_workers
-            session = new_session(command, num_workers)
+            session = new_session(command, 0 if executor is None else executor.num_workers)
             info = info.resumed(session, limit=limit, root=str(root), shard=shard)
             write_run(files.run, info.reading(split))
             skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
             left = [sample for sample in samples if sample.id not in skip]
             before = {sample.id: known[sample.id] for sample in samples if sample.id in skip}
             counter = ProgressCounter(len(samples), before, on_progress)
-            records = _run(pipe, split, left, workers=workers, executor=executor, seed=seed)
-            with closing(records):
+            with closing(_run(pipe, split, left, executor, seed=seed)) as records:
                 counter.report()
                 for record in records:
                     file.append(record)
@@ -247,22 +247,15 @@ def _run(
     pipe: Pipeline,
     split: BenchmarkSplit,
     samples: Sequence[Sample],
-    *,
-    workers: int,
     executor: SampleExecutor | None,
+    *,
     seed: int,
 ) -> Generator[Record, None, None]:
-    if not samples:
-        return
-    if executor is not None:
+    if samples and executor is not None:
         yield from executor.run(split, pipe.config, samples, seed=seed)
-    elif workers == 0:
+    elif samples:
         with closing(SampleRunner(pipe, split, seed=seed)) as run:
-            for sample in samples:
-                yield run(sample)
-    else:
-        with closing(WorkerPool(split, pipe.config, num_workers=workers, seed=seed)) as pool:
-            yield from pool.run(samples)
+            yield from map(run, samples)
 
 
 def _check_folder(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
@@ -280,7 +273,7 @@ def _check_folder(files: RunFiles, identity: RunIdentity, *, resume: bool) -> Ru
                 f"{files.folder} holds a run {'without' if sharded else 'in'} shards; choose "
                 "another folder"
             )
-        info = other.read()
+        info = read_run(other.run)
         if differences := info.identity.differences(identity):
             raise OutputError(
                 f"{files.folder} holds another run: {'; '.join(differences)}; choose another "

@@ -308,11 +308,6 @@ class RunFiles:
     folder: Path
     suffix: str = ""
 
-    @staticmethod
-    def of(folder: Path, shard: Shard | None) -> RunFiles:
-        """Return the files of a run or of a shard."""
-        return RunFiles(folder, "" if shard is None else shard.suffix)
-
     @property
     def records(self) -> Path:
         """The records: one JSON line for each sample that is done."""
@@ -322,14 +317,6 @@ class RunFiles:
     def run(self) -> Path:
         """The ``run.json`` of the run or shard."""
         return self.folder / f"run{self.suffix}.json"
-
-    def read(self) -> RunInfo:
-        """Read ``run.json``.
-
-        Raises:
-            OutputError: If it cannot be read.
-        """
-        return read_run(self.run)
 
 
 def files_of_runs(folder: str | Path) -> list[RunFiles]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from videoseg.metrics.protocol import MEASURES, EvalProtocol, measure_name
@@ -17,76 +17,63 @@ __all__ = ["cost_facts", "left_out_line", "pipeline_yaml", "protocol_facts", "ru
 
 _MOST_LEFT_OUT = 3
 
-_RULES: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "frames": (
-        "Frames that count",
-        {"all": "all annotated frames", "inner": "all but the first and the last"},
-    ),
-    "start": (
-        "An object counts",
-        {
-            "first-frame": "from the first frame on",
-            "first-appearance": "from where ground truth or prediction first show the object",
-        },
-    ),
-    "objects": ("Objects", {"united": "the union of all", "apart": "per object"}),
-    "true_objects": (
-        "Objects that count",
-        {
-            "all": "every annotated one",
-            "first-frame": "ids up to the highest of the first annotated frame",
-        },
-    ),
-    "overlaps": (
-        "Annotations that overlap",
-        {
-            "once": "their union",
-            "dropped": "pixels in several outlines of one target do not belong to it",
-            "added": "A and R are computed from 8-bit sums",
-        },
-    ),
-    "void": ("Void pixels", {"ignored": "do not count", "background": "are background"}),
-    "matching": (
-        "Matching of objects",
-        {"id": "by id", "best": "the assignment with the highest mean"},
-    ),
-    "extra_objects": ("Extra objects", {"ignore": "are ignored", "error": "are an error"}),
-    "missing": (
-        "A missing prediction",
-        {
-            "zero": "0 in every measure",
-            "empty": "scored as an empty answer",
-            "left-out": "left out of every mean",
-            "error": "an error",
-        },
-    ),
-    "resolution": (
-        "Resolution",
-        {"error": "another size is an error", "nearest": "resized by nearest neighbor"},
-    ),
-    "overall": (
-        "Overall",
-        {
-            "samples": "the mean over samples",
-            "objects": "the mean over all objects of all samples",
-            "groups": "the mean of the group means",
-        },
-    ),
+_RULES = {
+    "frames": {"all": "all annotated frames", "inner": "all but the first and the last"},
+    "start": {
+        "first-frame": "from the first frame on",
+        "first-appearance": "from where ground truth or prediction first show the object",
+    },
+    "objects": {"united": "the union of all", "apart": "per object"},
+    "true_objects": {
+        "all": "every annotated one",
+        "first-frame": "ids up to the highest of the first annotated frame",
+    },
+    "overlaps": {
+        "once": "their union",
+        "dropped": "pixels in several outlines of one target do not belong to it",
+        "added": "A and R are computed from 8-bit sums",
+    },
+    "void": {"ignored": "do not count", "background": "are background"},
+    "matching": {"id": "by id", "best": "the assignment with the highest mean"},
+    "extra_objects": {"ignore": "are ignored", "error": "are an error"},
+    "missing": {
+        "zero": "0 in every measure",
+        "empty": "scored as an empty answer",
+        "left-out": "left out of every mean",
+        "error": "an error",
+    },
+    "resolution": {"error": "another size is an error", "nearest": "resized by nearest neighbor"},
+    "overall": {
+        "samples": "the mean over samples",
+        "objects": "the mean over all objects of all samples",
+        "groups": "the mean of the group means",
+    },
 }
-"""For each rule of a protocol its title, and its values in words."""
-
 _IF_PER_OBJECT = {"true_objects", "matching", "extra_objects"}
 _IF_UNION = {"overlaps"}
+_TITLES = {
+    "frames": "Frames that count",
+    "start": "An object counts",
+    "objects": "Objects",
+    "true_objects": "Objects that count",
+    "overlaps": "Annotations that overlap",
+    "void": "Void pixels",
+    "matching": "Matching of objects",
+    "extra_objects": "Extra objects",
+    "missing": "A missing prediction",
+    "resolution": "Resolution",
+    "overall": "Overall",
+}
 
 
 def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
     """Return the rules of a protocol in words."""
     facts = {"Name": protocol.name, "Source": protocol.source}
     without = _IF_UNION if protocol.objects == "apart" else _IF_PER_OBJECT
-    for name, (title, words) in _RULES.items():
+    for name, words in _RULES.items():
         if name not in without:
             value = getattr(protocol, name)
-            facts[title] = words.get(value, str(value))
+            facts[_TITLES[name]] = words.get(value, str(value))
     if protocol.groups:
         facts["Groups in the mean"] = ", ".join(protocol.groups)
     facts["Boundary tolerance"] = f"{protocol.tolerance:g} of the diagonal"

@@ -14,7 +14,7 @@ from videoseg.evaluation.report.build import build_report
 from videoseg.evaluation.report.data import EvaluationReport
 from videoseg.evaluation.report.examples import choose, illustrate
 from videoseg.evaluation.report.pages import render_html, render_markdown
-from videoseg.evaluation.run import RunInfo, files_of_runs
+from videoseg.evaluation.run import RunInfo, files_of_runs, read_run
 from videoseg.files import expand_path, write_file
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import format_count, well_formed
@@ -117,7 +117,7 @@ def _runs(folder: Path) -> list[RunInfo]:
     files = files_of_runs(folder)
     if not files:
         raise OutputError(f"{folder} holds no evaluation; give the output folder of one")
-    runs = [each.read() for each in files]
+    runs = [read_run(each.run) for each in files]
     for other, place in zip(runs[1:], files[1:], strict=True):
         if differences := runs[0].identity.differences(other.identity):
             raise OutputError(
