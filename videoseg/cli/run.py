@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from videoseg.cli.checkpoint import Checkpoint
     from videoseg.pipeline import Pipeline
     from videoseg.results import ExportFormat, Segmentation
-    from videoseg.types import Grounding, MaskTrack, Thought, Trace
+    from videoseg.types import Grounding, MaskTrack, Trace
     from videoseg.video import Video
 
 __all__ = ["reasons_of", "run"]
@@ -330,14 +330,13 @@ def _print_fact(console: Console, label: str, text: str, *, style: str = "") -> 
 def reasons_of(result: Segmentation) -> list[str]:
     """Return the reasoning of all turns as lines."""
     lines: list[str] = []
-    for number, turn in enumerate(result.trace.turns, start=1):
-        thoughts = _describe_thought(turn.thought)
-        prefix = f"turn {number}: " if len(result.trace.turns) > 1 else ""
-        lines += [f"{prefix}{line}" for line in thoughts]
+    turns = result.trace.turns
+    for number, turn in enumerate(turns, start=1):
+        thought = turn.thought
+        if parts := thought.dimensions:
+            reasons = [f"{name}: {' '.join(text.split())}" for name, text in parts.items()]
+        else:
+            reasons = [line.strip() for line in thought.text.splitlines() if line.strip()]
+        prefix = f"turn {number}: " if len(turns) > 1 else ""
+        lines += [prefix + reason for reason in reasons]
     return lines
-
-
-def _describe_thought(thought: Thought) -> list[str]:
-    if parts := thought.dimensions:
-        return [f"{name}: {' '.join(text.split())}" for name, text in parts.items()]
-    return [line.strip() for line in thought.text.splitlines() if line.strip()]

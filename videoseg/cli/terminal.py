@@ -195,7 +195,10 @@ def own_output() -> Iterator[None]:
     own = sys.stdout
     _own.append(own)
     sys.stdout = sys.stderr
-    kept = _redirect_stdout() if isinstance(own, _Output) else None
+    kept = None
+    if isinstance(own, _Output):
+        kept = os.dup(_STDOUT)
+        os.dup2(_STDERR, _STDOUT)
     try:
         yield
         own.flush()
@@ -263,13 +266,6 @@ def _is_standard(stream: Any) -> bool:
         return stream is sys.__stdout__ and stream is not None and stream.fileno() == _STDOUT
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _redirect_stdout() -> int:
-    """Point descriptor 1 to standard error; return a copy of the original."""
-    kept = os.dup(_STDOUT)
-    os.dup2(_STDERR, _STDOUT)
-    return kept
 
 
 def _occupy_closed_descriptors() -> None:

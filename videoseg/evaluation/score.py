@@ -115,21 +115,24 @@ def score_predictions(
         sessions=(new_session(command, workers),),
     ).reading(split)
     counter = ProgressCounter(len(scored_split.samples), {}, on_progress)
-    outcome = _Outcome()
+    done: list[_Scored] = []
     with _record_file(out, info) as file:
         counter.report()
         for scored in _score_all(job, workers):
             if file is not None:
                 file.append(scored.record)
-            outcome.add(scored)
+            done.append(replace(scored, record=scored.record.without_masks()))
             counter.add(scored.record)
-        if (problem := outcome.error(job, on_error)) is not None:
+        if (problem := _problem_of(done, job, on_error)) is not None:
             raise EvaluationError(problem)
-    notes = outcome.notes()
     if out is not None:
-        return write_report(out, scored_split, problems=notes)
+        return write_report(out, scored_split, problems=_notes(done))
     return build_report(
-        outcome.records, [info], protocol=rules, samples=scored_split.samples, problems=notes
+        [scored.record for scored in done],
+        [info],
+        protocol=rules,
+        samples=scored_split.samples,
+        problems=_notes(done),
     )
 
 
@@ -164,70 +167,45 @@ class _Scored:
     only_unknown_ids: bool = False
 
 
-class _Outcome:
-    """Collects scored samples."""
+def _problem_of(done: Sequence[_Scored], job: _Job, on_error: str) -> str | None:
+    """Return why the scores are meaningless; None if they are not."""
+    total = len(job.split.samples)
+    unreadable = [scored.record for scored in done if scored.record.left_out]
+    if len(unreadable) > total / 2:
+        why = [f"{one.sample}: {one.error.message}" for one in unreadable if one.error]
+        return f"the truth of {len(unreadable)} of {total} samples cannot be read: {_some(why)}"
+    problems = [scored.problem for scored in done if scored.problem]
+    if problems and on_error == "raise":
+        return f"{len(problems)} of {total} predictions cannot be used: {_some(problems)}"
+    # A prediction that cannot be used was found, at least.
+    if total and not problems and not any(scored.found for scored in done):
+        first = job.split.samples[0]
+        there = job.reader.describe(first, job.split.frame_names(first.video_id))
+        return (
+            f"{job.source} has a prediction for none of the {total} samples of "
+            f"{job.split.name}: {there}; give predictions in this layout, or rename them"
+        )
+    return None
 
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self._problems: list[str] = []
-        self._missing: list[str] = []
-        self._num_found = 0
-        self._mask_values: Counter[int] = Counter()
-        self._only_unknown_ids: list[str] = []
 
-    def add(self, scored: _Scored) -> None:
-        """Add a sample."""
-        self.records.append(scored.record.without_masks())
-        self._problems += [scored.problem] if scored.problem else []
-        self._missing += scored.missing_files
-        self._num_found += scored.found
-        self._only_unknown_ids += [scored.record.sample] if scored.only_unknown_ids else []
-        if scored.mask_value != 1:
-            self._mask_values[scored.mask_value] += 1
-
-    def error(self, job: _Job, on_error: str) -> str | None:
-        """Return why the scores are meaningless; None if they are not."""
-        total = len(job.split.samples)
-        unreadable = [record for record in self.records if record.left_out]
-        if len(unreadable) > total / 2:
-            why = [f"{one.sample}: {one.error.message}" for one in unreadable if one.error]
-            return (
-                f"the truth of {len(unreadable)} of {total} samples cannot be read: {_some(why)}"
-            )
-        if self._problems and on_error == "raise":
-            return f"{len(self._problems)} of {total} predictions cannot be used: " + _some(
-                self._problems
-            )
-        # A prediction that cannot be used was found, at least.
-        if total and not self._num_found and not self._problems:
-            first = job.split.samples[0]
-            there = job.reader.describe(first, job.split.frame_names(first.video_id))
-            return (
-                f"{job.source} has a prediction for none of the {total} samples of "
-                f"{job.split.name}: {there}; give predictions in this layout, or rename them"
-            )
-        return None
-
-    def notes(self) -> list[str]:
-        """Return notes for the reader of the scores."""
-        notes = []
-        if self._missing:
-            notes.append(
-                f"{format_count(len(self._missing), 'mask')} not found, counted as empty: "
-                f"{_some(self._missing)}"
-            )
-        if self._only_unknown_ids:
-            number = format_count(len(self._only_unknown_ids), "sample")
-            notes.append(
-                f"in {number}, such as {self._only_unknown_ids[0]}, no predicted object has the "
-                "id of a true one; this protocol matches objects by id"
-            )
-        notes += [
-            f"predicted pixels have the value {value} in {format_count(count, 'sample')}, and "
-            "count with it in R and A, as in the released script"
-            for value, count in sorted(self._mask_values.items())
-        ]
-        return notes
+def _notes(done: Sequence[_Scored]) -> list[str]:
+    """Return notes for the reader of the scores."""
+    notes = []
+    if missing := [file for scored in done for file in scored.missing_files]:
+        number = format_count(len(missing), "mask")
+        notes.append(f"{number} not found, counted as empty: {_some(missing)}")
+    if unknown := [scored.record.sample for scored in done if scored.only_unknown_ids]:
+        notes.append(
+            f"in {format_count(len(unknown), 'sample')}, such as {unknown[0]}, no predicted "
+            "object has the id of a true one; this protocol matches objects by id"
+        )
+    values = Counter(scored.mask_value for scored in done if scored.mask_value != 1)
+    notes += [
+        f"predicted pixels have the value {value} in {format_count(count, 'sample')}, and "
+        "count with it in R and A, as in the released script"
+        for value, count in sorted(values.items())
+    ]
+    return notes
 
 
 @contextmanager

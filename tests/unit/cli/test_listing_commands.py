@@ -103,7 +103,7 @@ def test_one_component_with_its_options(run):
     assert "int of at least 1, default 8" in text
     document = json.loads(run("plugins", "show", "sampler", "uniform", "--json").out)
     facts = document["options"]["num_frames"]
-    assert (facts["type"], facts["default"]) == ("int", "8")
+    assert (facts["type"], facts["default"]) == ("int of at least 1", "8")
     assert facts["meaning"] and facts["meaning"] in " ".join(text.split())
     assert "takes" not in text
     assert "boxes" in run("plugins", "show", "propagator", "flow").out
