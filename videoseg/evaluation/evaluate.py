@@ -7,12 +7,18 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from videoseg.benchmarks.submission import Masks, write_submission
-from videoseg.benchmarks.types import BenchmarkSplit, Sample, SubmissionFormat
+from videoseg.benchmarks.types import (
+    BenchmarkSplit,
+    Sample,
+    SubmissionFormat,
+    left_out_of,
+    notes_of,
+)
 from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation.records import Record, RecordFile, read_records
 from videoseg.evaluation.report.data import EvaluationReport
@@ -200,8 +206,16 @@ def evaluate(
         with RecordFile(files.records) as file:
             known = _known_samples(files.records)
             session = new_session(command, 0 if executor is None else executor.num_workers)
-            info = info.resumed(session, limit=limit, root=str(root), shard=shard)
-            write_run(files.run, info.reading(split))
+            info = replace(
+                info,
+                root=str(root),
+                limit=limit,
+                shard=shard,
+                sessions=(*info.sessions, session),
+                left_out=left_out_of(split),
+                notes=notes_of(split),
+            )
+            write_run(files.run, info)
             skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
             left = [sample for sample in samples if sample.id not in skip]
             before = {sample.id: known[sample.id] for sample in samples if sample.id in skip}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from videoseg._version import __version__
-from videoseg.benchmarks.types import BenchmarkSplit, LeftOut, Sample, left_out_of, notes_of
+from videoseg.benchmarks.types import BenchmarkSplit, LeftOut, Sample
 from videoseg.errors import ConfigError, OutputError
 from videoseg.files import expand_path, read_text, write_file
 from videoseg.metrics.protocol import EvalProtocol
@@ -199,18 +199,6 @@ class RunInfo:
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     schema: int = _SCHEMA
-
-    def resumed(
-        self, session: RunSession, *, limit: int | None, shard: Shard | None, root: str
-    ) -> RunInfo:
-        """Return the content of the file after another start."""
-        return replace(
-            self, limit=limit, shard=shard, root=root, sessions=(*self.sessions, session)
-        )
-
-    def reading(self, split: BenchmarkSplit) -> RunInfo:
-        """Return it with the left-out entries and the notes of a split's reader."""
-        return replace(self, left_out=left_out_of(split), notes=notes_of(split))
 
 
 def new_session(command: str, workers: int) -> RunSession:

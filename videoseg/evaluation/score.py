@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
+from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth, left_out_of, notes_of
 from videoseg.errors import ConfigError, EvaluationError, OutputError
 from videoseg.evaluation.evaluate import Progress, ProgressCounter
 from videoseg.evaluation.predictions import PredictionReader, open_predictions
@@ -113,7 +113,9 @@ def score_predictions(
         RunIdentity.of(scored_split, {}, 0, protocol=rules),
         root=str(expand_path(predictions).absolute()),
         sessions=(new_session(command, workers),),
-    ).reading(split)
+        left_out=left_out_of(split),
+        notes=notes_of(split),
+    )
     counter = ProgressCounter(len(scored_split.samples), {}, on_progress)
     done: list[_Scored] = []
     with _record_file(out, info) as file:

@@ -169,18 +169,14 @@ def _warnings(report: EvaluationReport, submission: str) -> list[str]:
     coverage = report.coverage
     found = []
     if coverage.failed:
-        found.append(
-            f"{format_count(coverage.failed, 'sample')} failed and count as zero; see Failures."
-        )
+        number = format_count(coverage.failed, "sample")
+        found.append(f"{number} failed and count as zero; see Failures.")
     if coverage.uncounted:
-        found.append(
-            f"{format_count(coverage.uncounted, 'sample')} without a prediction and in no mean."
-        )
+        number = format_count(coverage.uncounted, "sample")
+        found.append(f"{number} without a prediction and in no mean.")
     if coverage.done < coverage.asked:
-        found.append(
-            f"{format_count(coverage.asked - coverage.done, 'sample')} have not been run yet; "
-            "these numbers do not include them."
-        )
+        number = format_count(coverage.asked - coverage.done, "sample")
+        found.append(f"{number} have not been run yet; these numbers do not include them.")
     if coverage.asked < coverage.in_split:
         found.append(
             f"Only {coverage.asked} of the {coverage.in_split} samples of the split were asked "
