@@ -125,7 +125,7 @@ def _components_page() -> str:
 
 
 def _command_line_page() -> str:
-    from videoseg.cli.commands import videoseg as program
+    from videoseg.cli.program import videoseg as program
 
     lines = ["# Command line", "", "The same text as `--help` gives."]
     context = click.Context(program, info_name="videoseg", max_content_width=88)

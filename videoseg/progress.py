@@ -11,13 +11,15 @@ import sys
 import time
 from collections.abc import Callable
 from html import escape
-from types import TracebackType
-from typing import Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from videoseg.plugins import FrameDone, StageFinished, StageStarted, hookimpl
 from videoseg.text import format_seconds, printable
 
-__all__ = ["ProgressBar", "ProgressDisplay", "open_display"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["ProgressBar", "ProgressDisplay", "ProgressObserver", "open_display"]
 
 _LOG_INTERVAL = 10.0
 """Seconds between two lines of a log."""
@@ -28,7 +30,40 @@ _NOTEBOOK_INTERVAL = 0.25
 _NOTEBOOK_LINES = 12
 
 
-class ProgressBar:
+class ProgressObserver:
+    """Opens a display when there is something to show, and closes it at the end.
+
+    Args:
+        stream: Where to write; standard error by default.
+        clock: Returns seconds that only increase; for tests.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._display: ProgressDisplay | None = None
+
+    def close(self) -> None:
+        """Restore the terminal. Closing twice does nothing."""
+        if self._display is not None:
+            self._display.close()
+            self._display = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _open(self) -> ProgressDisplay:
+        if self._display is None:
+            self._display = open_display(self._stream, clock=self._clock)
+        return self._display
+
+
+class ProgressBar(ProgressObserver):
     """Shows the current stage of a pipeline, the frames done and the time left.
 
     A terminal shows a bar, a notebook one line below the cell that is updated, and anything
@@ -55,9 +90,7 @@ class ProgressBar:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._stream = stream
-        self._clock = clock
-        self._display: ProgressDisplay | None = None
+        super().__init__(stream, clock=clock)
         self._started = 0.0
         self._total: int | None = None
 
@@ -84,28 +117,6 @@ class ProgressBar:
         """Show the time a stage took, or its error."""
         outcome = f"failed: {event.error}" if event.error else format_seconds(event.seconds)
         self._open().end(f"{_stage_name(event)}: {outcome}")
-
-    def close(self) -> None:
-        """Restore the terminal. Closing twice does nothing."""
-        if self._display is not None:
-            self._display.close()
-            self._display = None
-
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _open(self) -> ProgressDisplay:
-        if self._display is None:
-            self._display = open_display(self._stream, clock=self._clock)
-        return self._display
 
 
 def _stage_name(event: StageStarted | StageFinished) -> str:

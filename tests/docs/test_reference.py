@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 import videoseg as vs
-from videoseg.cli.commands import videoseg as program
+from videoseg.cli.program import videoseg as program
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

@@ -204,7 +204,7 @@ def test_scores_and_comparisons_from_the_shell(root, tmp_path, plugins):
     for arguments_, said in (
         (("--pred", wrong), "give the truth as --gt"),
         (("--pred", wrong, "--gt", root), "--gt needs --protocol"),
-        (("--pred", wrong, "--benchmark", "mevis"), "--benchmark needs --root"),
+        (("--pred", wrong, "--benchmark", "mevis"), "mevis needs --root"),
     ):
         refused = videoseg("score", *arguments_, folder=tmp_path, plugins=plugins)
         assert refused.returncode == 2 and said in error_line(refused)

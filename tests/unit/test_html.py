@@ -7,7 +7,7 @@ import pytest
 from markupsafe import Markup
 
 from videoseg._html import render
-from videoseg.evaluation.report import TableRow
+from videoseg.evaluation.report.data import TableRow
 
 
 def table(label: str) -> str:

@@ -1,7 +1,7 @@
+from .doctor import Finding as Finding
+from .doctor import print_finding as print_finding
 from .eval import evaluate_benchmark as evaluate_benchmark
 from .eval_progress import EvaluationProgress as EvaluationProgress
-from .findings import Finding as Finding
-from .findings import print_finding as print_finding
 from .framework import PATH as PATH
 from .framework import VideosegCommand as VideosegCommand
 from .framework import VideosegGroup as VideosegGroup

@@ -18,8 +18,6 @@ from videoseg.files.lock import FolderLock
 from videoseg.text import parse_json, shorten, shorten_text
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from videoseg.plugins import Grounded
     from videoseg.results import Segmentation
     from videoseg.types import Grounding, Trace
@@ -52,6 +50,7 @@ class Checkpoint:
         seed: The seed; None for 0, or for the seed of the run that is resumed.
 
     Attributes:
+        exchanges: The file for exchanges with a chat model.
         seed: The seed to use.
         result: The finished result, once there is one. It is saved in the checkpoint if it
             cannot be saved to its folder.
@@ -66,11 +65,14 @@ class Checkpoint:
         pipeline: Mapping[str, Any],
         seed: int | None,
     ) -> None:
-        whole = folder.absolute()
         self._folder = folder
+        whole = folder.absolute()
         name = shorten_name(whole.name, _MAX_NAME_BYTES)
         self._place = whole.with_name(f"{name}.unfinished")
         self._lock = FolderLock(self._place)
+        self._record = self._place / "run.json"
+        self._masks = self._place / "masks"
+        self.exchanges = self._place / "exchanges.jsonl"
         self._query = query
         self._video = video
         self._pipeline = pipeline
@@ -78,11 +80,6 @@ class Checkpoint:
         self.seed = seed or 0
         self._answer: tuple[Grounding, Trace] | None = None
         self.result: Segmentation | None = None
-
-    @property
-    def exchanges(self) -> Path:
-        """The file for exchanges with a chat model."""
-        return self._place / "exchanges.jsonl"
 
     # -- starting ----------------------------------------------------------------------------
 
@@ -141,10 +138,13 @@ class Checkpoint:
 
     def _read(self) -> tuple[Grounding, Trace] | None:
         from videoseg.chat_log import read_exchanges
+        from videoseg.types import Grounding, Trace, from_dict
 
+        answer: tuple[Grounding, Trace] | None = None
         try:
             document = self._document()
-            answer = _parse_answer(document)
+            if (data := document["answer"]) is not None:
+                answer = from_dict(Grounding, data["grounding"]), from_dict(Trace, data["trace"])
             problems = self._differences(document)
             answered = answer is not None
             if answered or self.exchanges.exists():
@@ -228,12 +228,7 @@ class Checkpoint:
     def __enter__(self) -> Checkpoint:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         """Remove the checkpoint after a success; otherwise say how to resume."""
         try:
             if error is None:
@@ -270,32 +265,22 @@ class Checkpoint:
         folder = shlex.quote(str(self._folder))
         note(f"to continue, repeat the command with -o {folder} --resume")
 
-    @property
-    def _masks(self) -> Path:
-        return self._place / "masks"
-
-    @property
-    def _record(self) -> Path:
-        return self._place / "run.json"
-
     def _write(self, answer: tuple[Grounding, Trace] | None) -> None:
         from videoseg.chat_log import pixels_digest
         from videoseg.types import to_dict
 
-        grounding, trace = answer or (None, None)
+        saved = None
+        if answer is not None:
+            grounding, trace = answer
+            picture = pixels_digest(self._video[grounding.keyframe or 0])
+            saved = {"grounding": to_dict(grounding), "trace": to_dict(trace), "picture": picture}
         document = {
             "format": _FORMAT,
             "query": self._query,
             "video": to_dict(self._video.facts()),
             "pipeline": dict(self._pipeline),
             "seed": self.seed,
-            "answer": None
-            if grounding is None
-            else {
-                "grounding": to_dict(grounding),
-                "trace": to_dict(trace),
-                "picture": pixels_digest(self._video[grounding.keyframe or 0]),
-            },
+            "answer": saved,
         }
         write_file(self._record, json.dumps(document, indent=1) + "\n")
 
@@ -312,15 +297,6 @@ def _parse_seed(document: Mapping[str, Any]) -> int:
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise ValueError(f"its seed must be a whole number, got {shorten(seed)}")
     return seed
-
-
-def _parse_answer(document: Mapping[str, Any]) -> tuple[Grounding, Trace] | None:
-    from videoseg.types import Grounding, Trace, from_dict
-
-    data = document["answer"]
-    if data is None:
-        return None
-    return from_dict(Grounding, data["grounding"]), from_dict(Trace, data["trace"])
 
 
 def _changed_stages(

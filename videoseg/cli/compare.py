@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from videoseg.cli.framework import PATH, VideosegCommand
-from videoseg.cli.terminal import json_option
+from videoseg.cli.terminal import json_option, open_console, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from videoseg.evaluation import Change, Comparison, Difference
+    from videoseg.evaluation import Comparison
 
 __all__ = ["compare"]
 
@@ -39,6 +39,7 @@ __all__ = ["compare"]
 )
 @click.option(
     "--resamples",
+    "num_resamples",
     type=click.IntRange(min=100, max=1_000_000),
     default=10_000,
     show_default=True,
@@ -71,34 +72,14 @@ __all__ = ["compare"]
     help="Compare what both have even if protocols or samples differ.",
 )
 @json_option
-def compare(
-    *,
-    first: Path,
-    second: Path,
-    resample: str,
-    resamples: int,
-    confidence: float,
-    seed: int,
-    top: int,
-    allow_different: bool,
-    as_json: bool,
-) -> None:
+def compare(*, first: Path, second: Path, top: int, as_json: bool, **options: Any) -> None:
     """Compare two evaluations sample by sample; differences are SECOND minus FIRST.
 
     FIRST and SECOND are output folders of eval or score, of the same benchmark.
     """
-    from videoseg.cli.terminal import open_console, write_json
     from videoseg.evaluation import compare_evaluations
 
-    comparison = compare_evaluations(
-        first,
-        second,
-        resample=cast("Literal['samples', 'videos']", resample),
-        num_resamples=resamples,
-        confidence=confidence,
-        seed=seed,
-        allow_different=allow_different,
-    )
+    comparison = compare_evaluations(first, second, **options)
     if as_json:
         write_json(comparison.to_dict())
     else:
@@ -109,42 +90,41 @@ def _print(console: Console, comparison: Comparison, top: int) -> None:
     from videoseg.metrics import measure_name
     from videoseg.text import format_count
 
-    head = (
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, soft_wrap=True)
+
+    line(
         f"{comparison.benchmark}: {format_count(comparison.num_samples, 'sample')} on "
-        f"{format_count(comparison.num_videos, 'video')}, protocol {comparison.protocol.name}"
+        f"{format_count(comparison.num_videos, 'video')}, protocol {comparison.protocol.name}",
+        "bold",
     )
-    console.print(head, style="bold", soft_wrap=True)
     if comparison.left_out:
-        text = f"  only in one of them, left out: {format_count(comparison.left_out, 'sample')}"
-        console.print(text, style="yellow", soft_wrap=True)
+        left_out = format_count(comparison.left_out, "sample")
+        line(f"  only in one of them, left out: {left_out}", "yellow")
     interval = f"{100 * comparison.confidence:g} % interval"
-    console.print(f"  {'':<16}   first  second  difference  {interval}", soft_wrap=True)
+    line(f"  {'':<16}   first  second  difference  {interval}")
     for row in comparison.differences:
-        style = ("green" if row.difference > 0 else "red") if row.clear else ""
-        console.print(
+        interval = "none"
+        if row.low is not None and row.high is not None:
+            interval = f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
+        line(
             f"  {measure_name(row.measure):<16}  {100 * row.first:6.1f}  {100 * row.second:6.1f}"
-            f"  {100 * row.difference:+10.1f}  {_interval(row)}",
-            style=style,
-            soft_wrap=True,
+            f"  {100 * row.difference:+10.1f}  {interval}",
+            ("green" if row.difference > 0 else "red") if row.clear else "",
         )
     same = comparison.num_samples - comparison.better - comparison.worse
-    console.print(
+    line(
         f"  {comparison.better} better, {comparison.worse} worse, {same} the same; "
-        f"{_bootstrap(comparison)}",
-        soft_wrap=True,
+        f"{_bootstrap(comparison)}"
     )
     changed = [change for change in comparison.changes if change.difference][:top]
     if changed:
-        name = measure_name(comparison.main_measure)
-        console.print(f"\nlargest changes, {name}:", style="bold")
+        line(f"\nlargest changes, {measure_name(comparison.main_measure)}:", "bold")
     for change in changed:
-        console.print(f"  {_change_line(change)}", soft_wrap=True)
-
-
-def _interval(row: Difference) -> str:
-    if row.low is None or row.high is None:
-        return "none"
-    return f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
+        line(
+            f"  {100 * change.difference:+6.1f}  {100 * change.first:5.1f} to "
+            f"{100 * change.second:5.1f}  {change.sample}  {' '.join(change.query.split())}"
+        )
 
 
 def _bootstrap(comparison: Comparison) -> str:
@@ -158,12 +138,4 @@ def _bootstrap(comparison: Comparison) -> str:
     return (
         f"bootstrap over {comparison.resampled}, {comparison.num_resamples} draws, "
         f"seed {comparison.seed}"
-    )
-
-
-def _change_line(change: Change) -> str:
-    query = " ".join(change.query.split())
-    return (
-        f"{100 * change.difference:+6.1f}  {100 * change.first:5.1f} to "
-        f"{100 * change.second:5.1f}  {change.sample}  {query}"
     )

@@ -7,24 +7,29 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import click
 
 from videoseg._version import __version__
-from videoseg.cli.findings import Finding, Verdict, print_finding
 from videoseg.cli.framework import VideosegCommand
-from videoseg.cli.terminal import json_option, open_console, write_json
+from videoseg.cli.terminal import json_option, open_console, print_row, write_json
 from videoseg.errors import VideosegError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from videoseg.types import Frame
 
-__all__ = ["Finding", "doctor", "examine"]
+__all__ = ["Finding", "Verdict", "doctor", "examine", "print_finding"]
+
+Verdict: TypeAlias = Literal["ok", "note", "broken"]
+
+_STYLES = {"ok": "green", "note": "yellow", "broken": "bold red"}
 
 _LIBRARIES = (
     "numpy",
@@ -40,6 +45,28 @@ _LIBRARIES = (
 )
 _OPTIONAL = ("decord",)
 _MIN_FREE_BYTES = 200 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of an examination.
+
+    Args:
+        subject: What was examined.
+        verdict: ``ok``; ``note`` for something worth knowing; ``broken`` for something
+            needed that does not work.
+        detail: What was found, and what to do.
+    """
+
+    subject: str
+    verdict: Verdict
+    detail: str
+
+
+def print_finding(console: Console, finding: Finding) -> None:
+    """Print the verdict, the subject and the detail of a finding."""
+    console.print(f"{finding.verdict:<7}", style=_STYLES[finding.verdict], end="")
+    print_row(console, finding.subject, finding.detail, width=18, indent=7)
 
 
 @click.command("doctor", cls=VideosegCommand)
@@ -108,30 +135,22 @@ def _plugins() -> Iterator[Finding]:
 
     registry = default_registry()
     for failure in registry.failures:
-        yield Finding(
-            "plug-in",
-            "broken",
-            f"{failure.plugin} ({failure.distribution}) failed to load: {failure.error}",
-        )
+        text = f"{failure.plugin} ({failure.distribution}) failed to load: {failure.error}"
+        yield Finding("plug-in", "broken", text)
     for conflict in registry.conflicts:
         yield Finding("plug-in", "broken", conflict)
     entries = registry.components()
     if not entries:
         # The core's own components come from a plug-in, found through the installed metadata.
-        yield Finding(
-            "plug-ins", "broken", "no component is registered: run pip install videoseg again"
-        )
+        text = "no component is registered: run pip install videoseg again"
+        yield Finding("plug-ins", "broken", text)
         return
-    missing = [entry for entry in entries if entry.missing_modules]
     plugins = len({entry.plugin for entry in entries})
     yield Finding("plug-ins", "ok", f"{plugins} loaded, {len(entries)} components")
-    for entry in missing:
-        component = entry.component
-        yield Finding(
-            "plug-ins",
-            "note",
-            f"{component.kind} {component.name} cannot be used yet: {entry.remedy}",
-        )
+    for entry in entries:
+        if entry.missing_modules:
+            name = f"{entry.component.kind} {entry.component.name}"
+            yield Finding("plug-ins", "note", f"{name} cannot be used yet: {entry.remedy}")
 
 
 def _decoding() -> Iterator[Finding]:
@@ -147,20 +166,19 @@ def _decoding() -> Iterator[Finding]:
             yield Finding("writing", "broken", str(error))
             return
         yield Finding("writing", "ok", f"H.264 MP4, {path.stat().st_size / 1000:.1f} kB")
-        works = 0
-        unread = []
-        for entry in default_registry().components("reader"):
-            if entry.missing_modules:
-                continue
-            finding = _read_back(path, entry.component.name, frames)
-            works += finding.verdict == "ok"
-            unread += [finding] if finding.verdict != "ok" else []
-            if finding.verdict == "ok":
-                yield finding
-        for finding in unread:
-            # One working reader is enough.
-            yield Finding(finding.subject, "note" if works else "broken", finding.detail)
-        if not works and not unread:
+        readers = default_registry().components("reader")
+        findings = [
+            _read_back(path, entry.component.name, frames)
+            for entry in readers
+            if not entry.missing_modules
+        ]
+        works = [finding for finding in findings if finding.verdict == "ok"]
+        yield from works
+        for finding in findings:
+            if finding.verdict != "ok":
+                # One working reader is enough.
+                yield replace(finding, verdict="note" if works else "broken")
+        if not findings:
             yield Finding("reading", "broken", "no reader is installed: pip install av")
 
 
@@ -208,16 +226,11 @@ def _disk() -> Iterator[Finding]:
         except OSError as error:
             # Results can be saved elsewhere with -o, but the temporary folder is always needed.
             verdict: Verdict = "broken" if subject == "temporary" else "note"
-            yield Finding(
-                f"{subject} folder", verdict, f"{folder} cannot be written: {error.strerror}"
-            )
-            continue
-        enough = free >= _MIN_FREE_BYTES
-        yield Finding(
-            f"{subject} folder",
-            "ok" if enough else "note",
-            text + ("" if enough else ", too little"),
-        )
+            text = f"{folder} cannot be written: {error.strerror}"
+        else:
+            verdict = "ok" if free >= _MIN_FREE_BYTES else "note"
+            text += "" if verdict == "ok" else ", too little"
+        yield Finding(f"{subject} folder", verdict, text)
 
 
 def _threads() -> Iterator[Finding]:
@@ -237,14 +250,10 @@ def _gpu() -> Iterator[Finding]:
     # Imported only here, because it takes seconds.
     torch = import_module("torch")
     if not torch.cuda.is_available():
-        yield Finding(
-            "gpu", "note", f"torch {torch.__version__} finds no GPU; models run on the CPU"
-        )
+        text = f"torch {torch.__version__} finds no GPU; models run on the CPU"
+        yield Finding("gpu", "note", text)
         return
     for index in range(torch.cuda.device_count()):
-        facts = torch.cuda.get_device_properties(index)
-        yield Finding(
-            "gpu",
-            "ok",
-            f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB (torch {torch.__version__})",
-        )
+        gpu = torch.cuda.get_device_properties(index)
+        memory = f"{gpu.total_memory / 2**30:.0f} GiB"
+        yield Finding("gpu", "ok", f"{gpu.name}, {memory} (torch {torch.__version__})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,22 +10,32 @@ import click
 
 from videoseg.cli.framework import PATH, VideosegCommand, typed_command
 from videoseg.cli.pipeline_options import parse_value, pipeline_options
-from videoseg.cli.terminal import json_option
+from videoseg.cli.terminal import (
+    json_option,
+    open_console,
+    print_files,
+    quiet_option,
+    working,
+    write_json,
+)
 from videoseg.text import printable, shorten, shorten_text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from videoseg.benchmarks import BenchmarkSplit
     from videoseg.evaluation import EvaluationReport, SampleExecutor, Shard
-    from videoseg.evaluation.report import TableRow
 
 __all__ = [
     "SUMMARY_FAILURES",
     "benchmark_options",
     "evaluate_benchmark",
-    "print_report",
+    "open_split",
+    "reader_option",
+    "root_option",
+    "show_report",
+    "split_option",
     "strict_option",
-    "warn_of_problems",
 ]
 
 SUMMARY_FAILURES = 5
@@ -52,6 +62,18 @@ def _read_shard(
         raise click.BadParameter(str(error)) from error
 
 
+root_option = click.option("--root", type=PATH, help="The benchmark's folder, as published.")
+split_option = click.option(
+    "--split", default="", metavar="NAME", help="By default the benchmark's first."
+)
+reader_option = click.option(
+    "-B",
+    "--benchmark-option",
+    "reader_options",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="Set an option of the benchmark's reader. Can be repeated.",
+)
 strict_option = click.option(
     "--strict",
     is_flag=True,
@@ -70,8 +92,8 @@ strict_option = click.option(
     """,
 )
 @click.argument("benchmark")
-@click.option("--root", type=PATH, help="The benchmark's folder, as published.")
-@click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
+@root_option
+@split_option
 @pipeline_options
 @click.option("-o", "--output", type=PATH, required=True, help="The folder of this run.")
 @click.option("--resume", is_flag=True, help="Continue the run in the folder.")
@@ -86,20 +108,13 @@ strict_option = click.option(
     help="Processes with one pipeline each; 0 runs in this one.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
-@click.option(
-    "-B",
-    "--benchmark-option",
-    "reader_options",
-    multiple=True,
-    metavar="OPTION=VALUE",
-    help="Set an option of the benchmark's reader; may be repeated.",
-)
+@reader_option
 @strict_option
 @click.option(
     "--report-only", is_flag=True, help="Write the report again without running anything."
 )
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@quiet_option
 def evaluate_benchmark(
     *,
     benchmark: str,
@@ -129,11 +144,9 @@ def evaluate_benchmark(
     --resume continues. Samples that fail are recorded with their error and count as zero.
     Exits with 1 if all of them failed.
     """
-    from videoseg.benchmarks import build_benchmark, open_benchmark
-    from videoseg.benchmarks.types import needs_root
+    from videoseg.benchmarks import build_benchmark
     from videoseg.cli.eval_progress import EvaluationProgress
     from videoseg.cli.pipeline_options import checked_pipeline, parse_options
-    from videoseg.cli.terminal import open_console, working, write_json
     from videoseg.evaluation import evaluate
     from videoseg.evaluation.evaluate import write_outcome
 
@@ -143,12 +156,9 @@ def evaluate_benchmark(
     pipe = checked_pipeline(
         pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
     )
-    built = build_benchmark(benchmark, options=read_options)
-    if root is None and needs_root(built):
-        raise click.UsageError(f"{benchmark} needs --root, the folder of its data")
-    submission = built.submission
+    submission = build_benchmark(benchmark, options=read_options).submission
     with working(f"reading {benchmark}", quiet=quiet):
-        samples = open_benchmark(benchmark, root, split, strict=strict, options=read_options)
+        samples = open_split(benchmark, root, split, strict=strict, options=read_options)
     if report_only:
         report = write_outcome(output, samples, submission)
     else:
@@ -173,15 +183,13 @@ def evaluate_benchmark(
             except (KeyboardInterrupt, SystemExit):
                 progress.close()
                 if progress.latest is not None:
-                    hint = _resume_hint(progress.latest.done, output)
+                    hint = (
+                        f"\n{progress.latest.done} samples are saved in {output}; add --resume to "
+                        "the command to continue"
+                    )
                     click.echo(printable(hint, keep="\n"), err=True)
                 raise
-    if as_json:
-        write_json(report.to_dict())
-    elif not quiet:
-        print_report(open_console(), report, output)
-    else:
-        warn_of_problems(report)
+    show_report(report, output, as_json=as_json, quiet=quiet)
     # A run without any answer is a failure, even if all its samples have records.
     coverage = report.coverage
     asked = report.samples or coverage.unusable
@@ -209,59 +217,74 @@ def benchmark_options(items: Sequence[str]) -> dict[str, Any]:
     return options
 
 
-def warn_of_problems(report: EvaluationReport) -> None:
-    """Print the problems of a report to standard error, where the report is not printed."""
-    for problem in report.problems[:_PROBLEMS]:
-        click.echo(f"warning: {printable(problem)}", err=True)
+def open_split(
+    benchmark: str, root: Path | None, split: str, *, strict: bool, options: dict[str, Any]
+) -> BenchmarkSplit:
+    """Read a split of a benchmark.
+
+    Raises:
+        click.UsageError: If the benchmark needs a folder and ``root`` is None.
+        VideosegError: If the benchmark does not exist or cannot be read.
+    """
+    from videoseg.benchmarks import build_benchmark, open_benchmark
+    from videoseg.benchmarks.types import needs_root
+
+    if root is None and needs_root(build_benchmark(benchmark, options=options)):
+        raise click.UsageError(f"{benchmark} needs --root, the folder of its data")
+    return open_benchmark(benchmark, root, split, strict=strict, options=options)
 
 
-def print_report(console: Console, report: EvaluationReport, folder: Path | None) -> None:
+def show_report(
+    report: EvaluationReport, folder: Path | None, *, as_json: bool, quiet: bool
+) -> None:
+    """Print a report as JSON or as a summary; with ``quiet`` only its problems, as warnings."""
+    if as_json:
+        write_json(report.to_dict())
+    elif not quiet:
+        _print_report(open_console(), report, folder)
+    else:
+        for problem in report.problems[:_PROBLEMS]:
+            click.echo(f"warning: {printable(problem)}", err=True)
+
+
+def _print_report(console: Console, report: EvaluationReport, folder: Path | None) -> None:
     """Print the headline table, the coverage and the paths of the files."""
-    from videoseg.metrics import measure_name
 
-    console.print(f"{report.benchmark}: {report.coverage}", style="bold", soft_wrap=True)
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, soft_wrap=True)
+
+    line(f"{report.benchmark}: {report.coverage}", "bold")
     if report.scored:
-        names = [measure_name(name) for name in report.measures]
-        rows = report.headline_rows
-        width = max(len(row.label) for row in rows)
-        widths = [max(len(name), 5) for name in names]
-        head = "  ".join(f"{n:>{w}}" for n, w in zip(names, widths, strict=True))
-        console.print(f"  {'':<{width}}  samples  {head}", soft_wrap=True)
-        for place, row in enumerate(rows):
-            style = "bold" if place == 0 else ""
-            cells = _cells(row, report.measures, widths)
-            line = f"  {row.label:<{width}}  {row.count:>7}  {cells}"
-            console.print(line, style=style, soft_wrap=True)
+        for place, text in enumerate(_headline(report)):
+            line(f"  {text}", "bold" if place == 1 else "")
     for failure in report.failures[:SUMMARY_FAILURES]:
-        if failure.error is not None:
-            error = failure.error
-            said = printable(f"{failure.sample}: {error.type}: {error.message}")
-            text = f"  failed: {shorten_text(said, 2000)}"
-            console.print(text, style="yellow", soft_wrap=True)
+        if (error := failure.error) is not None:
+            text = printable(f"{failure.sample}: {error.type}: {error.message}")
+            line(f"  failed: {shorten_text(text, 2000)}", "yellow")
     if (more := len(report.failures) - SUMMARY_FAILURES) > 0:
         where = "the report lists them" if folder is not None else "with -o a report lists them"
-        console.print(f"  and {more} more failed; {where}", style="yellow", soft_wrap=True)
+        line(f"  and {more} more failed; {where}", "yellow")
     for problem in report.problems[:_PROBLEMS]:
-        console.print(f"  {printable(problem)}", style="yellow", soft_wrap=True)
-    console.print(f"  protocol {report.protocol}", soft_wrap=True)
-    if folder is None:
-        return
-    console.print()
-    files = [(folder / name, text) for name, text in _FILES if (folder / name).exists()]
-    longest = max((len(str(path)) for path, _ in files), default=0)
-    for path, purpose in files:
-        console.print(f"{path!s:<{longest}}  {purpose}", soft_wrap=True)
+        line(f"  {printable(problem)}", "yellow")
+    line(f"  protocol {report.protocol}")
+    if folder is not None:
+        files = [(folder / name, text) for name, text in _FILES]
+        print_files(console, [(path, text) for path, text in files if path.exists()])
 
 
-def _cells(row: TableRow, measures: Sequence[str], widths: Sequence[int]) -> str:
-    from videoseg.evaluation.report import percent
+def _headline(report: EvaluationReport) -> Iterator[str]:
+    """Yield the lines of the first table: its head, overall, and each group."""
+    from videoseg.evaluation.report.data import percent
+    from videoseg.metrics import measure_name
 
-    values: Mapping[str, float] = row.values
-    return "  ".join(
-        f"{percent(values.get(name)):>{width}}"
-        for name, width in zip(measures, widths, strict=True)
-    )
-
-
-def _resume_hint(done: int, folder: Path) -> str:
-    return f"\n{done} samples are saved in {folder}; add --resume to the command to continue"
+    rows = report.headline_rows
+    width = max(len(row.label) for row in rows)
+    columns = [(name, measure_name(name)) for name in report.measures]
+    widths = [max(len(title), 5) for _, title in columns]
+    table = [("", "samples", [title for _, title in columns])]
+    for row in rows:
+        cells = [percent(row.values.get(name)) for name, _ in columns]
+        table.append((row.label, str(row.count), cells))
+    for label, count, cells in table:
+        right = "  ".join(f"{cell:>{w}}" for cell, w in zip(cells, widths, strict=True))
+        yield f"{label:<{width}}  {count:>7}  {right}"

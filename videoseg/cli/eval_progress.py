@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from videoseg.progress import ProgressDisplay, open_display
+from videoseg.progress import ProgressObserver
 from videoseg.text import format_seconds, shorten_text
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ __all__ = ["EvaluationProgress"]
 _MEASURES = ("j_and_f", "j", "giou")
 
 
-class EvaluationProgress:
+class EvaluationProgress(ProgressObserver):
     """Shows the ``on_progress`` calls of ``evaluate``. Close it when the run is over.
 
     Args:
@@ -37,18 +36,16 @@ class EvaluationProgress:
         max_failures: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._stream = stream
-        self._clock = clock
+        super().__init__(stream, clock=clock)
         self._quiet = quiet
         self._max_failures = max_failures
         self._num_failures = 0
-        self._display: ProgressDisplay | None = None
         self.latest: Progress | None = None
 
     def __call__(self, progress: Progress) -> None:
         """Show a step."""
         self.latest = progress
-        display = self._open(progress.total)
+        display = self._open()
         record = progress.record
         if record is not None and record.error is not None:
             self._num_failures += 1
@@ -65,30 +62,11 @@ class EvaluationProgress:
 
     def close(self) -> None:
         """Restore the terminal."""
-        if self._display is None:
-            return
-        if self._max_failures and self._num_failures > self._max_failures:
-            self._display.write(f"and {self._num_failures - self._max_failures} more failed")
-        self._display.close()
-        self._display = None
-
-    def __enter__(self) -> EvaluationProgress:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _open(self, total: int) -> ProgressDisplay:
-        if self._display is None:
-            self._display = open_display(self._stream, clock=self._clock)
-            if not self._quiet:
-                self._display.begin("", total)
-        return self._display
+        if self._display is not None and self._max_failures:
+            more = self._num_failures - self._max_failures
+            if more > 0:
+                self._display.write(f"and {more} more failed")
+        super().close()
 
 
 def _describe(progress: Progress) -> str:
@@ -104,7 +82,7 @@ def _describe(progress: Progress) -> str:
 
 
 def _score(record: Record) -> str:
-    from videoseg.evaluation.report import percent
+    from videoseg.evaluation.report.data import percent
     from videoseg.metrics import measure_name
 
     values = record.score.values if record.score is not None else {}

@@ -36,7 +36,13 @@ def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
 
     registry = default_registry()
     if as_json:
-        write_json(_document(registry))
+        write_json(
+            {
+                "components": _components(registry),
+                "failures": [asdict(failure) for failure in registry.failures],
+                "conflicts": list(registry.conflicts),
+            }
+        )
     else:
         _print_list(open_console(), registry)
     return int(check and bool(registry.failures or registry.conflicts))
@@ -75,12 +81,6 @@ def show(kind: str, name: str, *, as_json: bool) -> None:
         _print_component(open_console(), document)
 
 
-def _state(missing: list[str], *, conflicting: bool) -> str:
-    if conflicting:
-        return "conflict"
-    return "missing" if missing else "usable"
-
-
 def _missing(entry: RegisteredComponent) -> tuple[list[str], str]:
     """Return what a component lacks, and the command to install it."""
     if entry.missing_modules:
@@ -100,7 +100,7 @@ def _component(entry: RegisteredComponent, *, conflicting: bool) -> dict[str, An
     document: dict[str, Any] = {
         "kind": component.kind,
         "name": component.name,
-        "state": _state(missing, conflicting=conflicting),
+        "state": "conflict" if conflicting else "missing" if missing else "usable",
         "summary": component.summary,
         "plugin": entry.plugin,
         "distribution": entry.distribution,
@@ -116,7 +116,7 @@ def _component(entry: RegisteredComponent, *, conflicting: bool) -> dict[str, An
     return document
 
 
-def _documents(registry: Registry) -> list[dict[str, Any]]:
+def _components(registry: Registry) -> list[dict[str, Any]]:
     entries = registry.components()
     keys = [(entry.component.kind, entry.component.name) for entry in entries]
     return [
@@ -125,16 +125,8 @@ def _documents(registry: Registry) -> list[dict[str, Any]]:
     ]
 
 
-def _document(registry: Registry) -> dict[str, Any]:
-    return {
-        "components": _documents(registry),
-        "failures": [asdict(failure) for failure in registry.failures],
-        "conflicts": list(registry.conflicts),
-    }
-
-
 def _print_list(console: Console, registry: Registry) -> None:
-    documents = _documents(registry)
+    documents = _components(registry)
     width = max((len(document["name"]) for document in documents), default=0) + 2
     kind = None
     for document in documents:
@@ -143,30 +135,22 @@ def _print_list(console: Console, registry: Registry) -> None:
                 console.print()
             console.print(document["kind"], style="bold")
             kind = document["kind"]
-        text, style = _row(document)
+        text, style = f"usable: {document['summary']}", ""
+        if document["state"] == "conflict":
+            text = "conflict: also declared by another package (this one: {distribution})"
+            text, style = text.format_map(document), "red"
+        elif document["state"] == "missing":
+            text = f"missing {', '.join(document['missing'])}: {document['remedy']}"
+            style = "yellow"
         print_row(console, document["name"], text, width=width, style=style)
-    for failure in registry.failures:
-        console.print()
-        console.print(
-            f"plug-in {failure.plugin} of {failure.distribution} failed to load", style="red"
-        )
-        print_row(console, "", failure.error, width=0)
-    for conflict in registry.conflicts:
-        console.print()
-        console.print("conflict", style="red")
-        print_row(console, "", conflict, width=0)
-
-
-def _row(document: dict[str, Any]) -> tuple[str, str]:
-    if document["state"] == "conflict":
-        return (
-            f"conflict: also declared by another package (this one: {document['distribution']})",
-            "red",
-        )
-    if document["state"] == "missing":
-        missing = ", ".join(document["missing"])
-        return f"missing {missing}: {document['remedy']}", "yellow"
-    return f"usable: {document['summary']}", ""
+    problems = [
+        (f"plug-in {failure.plugin} of {failure.distribution} failed to load", failure.error)
+        for failure in registry.failures
+    ]
+    problems += [("conflict", conflict) for conflict in registry.conflicts]
+    for title, text in problems:
+        console.print(f"\n{title}", style="red")
+        print_row(console, "", text, width=0)
 
 
 def _print_component(console: Console, document: dict[str, Any]) -> None:
@@ -195,12 +179,10 @@ def _print_component(console: Console, document: dict[str, Any]) -> None:
             console.print("  none")
         width = max((len(option) for option in document["options"]), default=0) + 2
         for option, facts_of_option in document["options"].items():
-            type_name, default = facts_of_option["type"], facts_of_option["default"]
-            text = "required" if default == "required" else f"default {default}"
-            text = f"{type_name or 'any'}, {text}"
-            print_row(
-                console, option, f"{text}\n{facts_of_option['meaning']}".strip(), width=width
-            )
+            default = facts_of_option["default"]
+            text = default if default == "required" else f"default {default}"
+            text = f"{facts_of_option['type'] or 'any'}, {text}\n{facts_of_option['meaning']}"
+            print_row(console, option, text.strip(), width=width)
 
 
 def _plain(value: object) -> str:

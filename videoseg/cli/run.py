@@ -13,7 +13,15 @@ import click
 
 from videoseg.cli.framework import PATH, VideosegCommand
 from videoseg.cli.pipeline_options import pipeline_options
-from videoseg.cli.terminal import json_option, open_console, print_row, working, write_json
+from videoseg.cli.terminal import (
+    json_option,
+    open_console,
+    print_files,
+    print_row,
+    quiet_option,
+    working,
+    write_json,
+)
 from videoseg.errors import OutputError
 
 if TYPE_CHECKING:
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from videoseg.cli.checkpoint import Checkpoint
     from videoseg.pipeline import Pipeline
     from videoseg.results import ExportFormat, Segmentation
-    from videoseg.types import Grounding, MaskTrack, Thought, Trace
+    from videoseg.types import Grounding, MaskTrack, Trace
     from videoseg.video import Video
 
 __all__ = ["reasons_of", "run"]
@@ -99,7 +107,7 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
     help=f"Save only these of {','.join(_PARTS)}, beside result.json.",
 )
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
+@quiet_option
 def run(
     *,
     video: str,
@@ -195,8 +203,6 @@ def _run_pipeline(
 
 
 def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> None:
-    if not formats:
-        return
     from videoseg.cli.output_folder import check_path_length
     from videoseg.results import check_format
 
@@ -211,14 +217,17 @@ def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> 
 def _export(
     result: Segmentation, formats: Sequence[str], folder: Path, *, overwrite: bool
 ) -> dict[str, Path]:
-    exported: dict[str, Path] = {}
-    for name in formats:
-        from videoseg.results import export
+    from videoseg.results import export
 
-        place = _export_folder(folder, name)
-        format_name = cast("ExportFormat", name)
-        exported[name] = export(result, place, format=format_name, overwrite=overwrite)
-    return exported
+    return {
+        name: export(
+            result,
+            _export_folder(folder, name),
+            format=cast("ExportFormat", name),
+            overwrite=overwrite,
+        )
+        for name in formats
+    }
 
 
 def _export_folder(folder: Path, name: str) -> Path:
@@ -267,7 +276,8 @@ def _print_answer(
         _print_object(console, _object(result, track), result.video.num_frames)
     grounding = result.grounding
     if grounding.keyframe is not None:
-        _print_fact(console, "keyframe", _frame_text(result, grounding.keyframe))
+        seconds = result.video.time_of(grounding.keyframe)
+        _print_fact(console, "keyframe", f"frame {grounding.keyframe}, at {seconds:.2f} s")
     if result.trace.turns:
         window = result.trace.turns[-1].selection.window
         _print_fact(console, "window", f"frames {window.start} to {window.stop - 1}")
@@ -276,12 +286,8 @@ def _print_answer(
     for warning in result.warnings:
         _print_fact(console, "warning", warning, style="yellow")
     _print_fact(console, "time", f"{result.timings.get('total', 0.0):.1f} seconds")
-    console.print()
-    files = [*_files(folder), *((path, f"exported as {name}") for name, path in exported.items())]
-    longest = max((len(str(path)) for path, _ in files), default=0)
-    for path, purpose in files:
-        # Keep paths on one line so they can be copied.
-        console.print(f"{path!s:<{longest}}  {purpose}", soft_wrap=True)
+    exports = [(path, f"exported as {name}") for name, path in exported.items()]
+    print_files(console, [*_files(folder), *exports])
 
 
 def _files(folder: Path) -> list[tuple[Path, str]]:
@@ -321,21 +327,16 @@ def _print_fact(console: Console, label: str, text: str, *, style: str = "") -> 
     print_row(console, label, text, width=10, style=style, label_style="bold")
 
 
-def _frame_text(result: Segmentation, frame: int) -> str:
-    return f"frame {frame}, at {result.video.time_of(frame):.2f} s"
-
-
 def reasons_of(result: Segmentation) -> list[str]:
     """Return the reasoning of all turns as lines."""
     lines: list[str] = []
-    for number, turn in enumerate(result.trace.turns, start=1):
-        thoughts = _describe_thought(turn.thought)
-        prefix = f"turn {number}: " if len(result.trace.turns) > 1 else ""
-        lines += [f"{prefix}{line}" for line in thoughts]
+    turns = result.trace.turns
+    for number, turn in enumerate(turns, start=1):
+        thought = turn.thought
+        if parts := thought.dimensions:
+            reasons = [f"{name}: {' '.join(text.split())}" for name, text in parts.items()]
+        else:
+            reasons = [line.strip() for line in thought.text.splitlines() if line.strip()]
+        prefix = f"turn {number}: " if len(turns) > 1 else ""
+        lines += [prefix + reason for reason in reasons]
     return lines
-
-
-def _describe_thought(thought: Thought) -> list[str]:
-    if parts := thought.dimensions:
-        return [f"{name}: {' '.join(text.split())}" for name, text in parts.items()]
-    return [line.strip() for line in thought.text.splitlines() if line.strip()]

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from videoseg.cli.eval import (
     SUMMARY_FAILURES,
     benchmark_options,
-    print_report,
+    open_split,
+    reader_option,
+    root_option,
+    show_report,
+    split_option,
     strict_option,
-    warn_of_problems,
 )
 from videoseg.cli.framework import PATH, VideosegCommand, typed_command
-from videoseg.cli.terminal import json_option
+from videoseg.cli.terminal import json_option, quiet_option
 from videoseg.files import expand_path, read_text
 
 if TYPE_CHECKING:
@@ -50,16 +53,9 @@ __all__ = ["score"]
     help="With --gt: the videos that count, separated by commas or lines of a file.",
 )
 @click.option("--benchmark", metavar="NAME", help="Instead of --gt: a benchmark.")
-@click.option("--root", type=PATH, help="The benchmark's folder, as published.")
-@click.option("--split", default="", metavar="NAME", help="By default the benchmark's first.")
-@click.option(
-    "-B",
-    "--benchmark-option",
-    "reader_options",
-    multiple=True,
-    metavar="OPTION=VALUE",
-    help="Set an option of the benchmark's reader; may be repeated.",
-)
+@root_option
+@split_option
+@reader_option
 @strict_option
 @click.option("--protocol", "rules", metavar="NAME", help="By default the benchmark's own.")
 @click.option(
@@ -90,7 +86,7 @@ __all__ = ["score"]
     help="Processes that share the work; 0 scores in this one.",
 )
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@quiet_option
 def score(
     *,
     pred: Path,
@@ -103,38 +99,31 @@ def score(
     reader_options: tuple[str, ...],
     strict: bool,
     rules: str | None,
-    resize: bool,
-    on_error: str,
-    frame_offset: int | None,
     output: Path | None,
-    workers: int,
     as_json: bool,
     quiet: bool,
+    **scoring: Any,
 ) -> None:
     """Score predictions of any system by the rules of a benchmark.
 
     The truth is a plain folder of masks (--gt) or a benchmark (--benchmark and --root).
     """
     from videoseg.cli.eval_progress import EvaluationProgress
-    from videoseg.cli.terminal import open_console, write_json
     from videoseg.evaluation import read_annotations, score_predictions
 
-    if (gt is None) == (benchmark is None):
-        raise click.UsageError("give the truth as --gt, or as --benchmark with --root")
-    if gt is not None and rules is None:
-        raise click.UsageError("--gt needs --protocol, such as davis-2017-semi-supervised")
-    if gt is None:
-        _refuse("--gt", {"--frames": frames, "--videos": videos})
-    else:
+    if gt is not None and benchmark is None:
+        if rules is None:
+            raise click.UsageError("--gt needs --protocol, such as davis-2017-semi-supervised")
         of_benchmarks = {"--root": root, "--split": split, "-B": reader_options}
         _refuse("--benchmark", {**of_benchmarks, "--strict": strict})
-    if gt is not None and rules is not None:
         chosen = None if videos is None else _names(videos)
         truth: BenchmarkSplit = read_annotations(gt, rules, frames=frames, videos=chosen)
+    elif benchmark is not None and gt is None:
+        _refuse("--gt", {"--frames": frames, "--videos": videos})
+        options = benchmark_options(reader_options)
+        truth = open_split(benchmark, root, split, strict=strict, options=options)
     else:
-        truth = _open_split(
-            benchmark, root, split, strict=strict, options=benchmark_options(reader_options)
-        )
+        raise click.UsageError("give the truth as --gt, or as --benchmark with --root")
     # A summary lists the failures, so they are not shown before it as well.
     shown = SUMMARY_FAILURES if quiet or as_json else 0
     with EvaluationProgress(quiet=quiet, max_failures=shown) as progress:
@@ -142,20 +131,12 @@ def score(
             truth,
             pred,
             protocol=rules,
-            resize=resize,
             out=output,
-            on_error=cast("Literal['raise', 'zero']", on_error),
-            frame_offset=frame_offset,
-            workers=workers,
             on_progress=progress,
             command=typed_command(),
+            **scoring,
         )
-    if as_json:
-        write_json(report.to_dict())
-    elif not quiet:
-        print_report(open_console(), report, output)
-    else:
-        warn_of_problems(report)
+    show_report(report, output, as_json=as_json, quiet=quiet)
 
 
 def _refuse(needed: str, options: Mapping[str, object]) -> None:
@@ -180,21 +161,3 @@ def _names(text: str) -> list[str]:
                 param_hint="--videos",
             ) from error
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _open_split(
-    benchmark: str | None,
-    root: Path | None,
-    split: str,
-    *,
-    strict: bool,
-    options: dict[str, Any],
-) -> BenchmarkSplit:
-    from videoseg.benchmarks import build_benchmark, open_benchmark
-    from videoseg.benchmarks.types import needs_root
-
-    if benchmark is None or (
-        root is None and needs_root(build_benchmark(benchmark, options=options))
-    ):
-        raise click.UsageError("--benchmark needs --root, the folder it is in")
-    return open_benchmark(benchmark, root, split, strict=strict, options=options)

@@ -8,8 +8,9 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
@@ -25,8 +26,10 @@ __all__ = [
     "json_option",
     "open_console",
     "own_output",
+    "print_files",
     "print_line",
     "print_row",
+    "quiet_option",
     "standard_streams",
     "working",
     "write_json",
@@ -40,6 +43,10 @@ def json_option(command: _Command) -> _Command:
     return click.option(
         "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
     )(command)
+
+
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
+"""The option ``--quiet``."""
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -127,6 +134,15 @@ def print_row(
         console.print(line, style=style, soft_wrap=True)
 
 
+def print_files(console: Console, files: Sequence[tuple[Path, str]]) -> None:
+    """Print the paths of written files, each with its purpose, below an empty line."""
+    console.print()
+    longest = max((len(str(path)) for path, _ in files), default=0)
+    for path, purpose in files:
+        # Keep paths on one line so they can be copied.
+        console.print(f"{path!s:<{longest}}  {purpose}", soft_wrap=True)
+
+
 def _shown(item: object) -> object:
     return printable(item, keep="\n") if isinstance(item, str) else item
 
@@ -179,7 +195,10 @@ def own_output() -> Iterator[None]:
     own = sys.stdout
     _own.append(own)
     sys.stdout = sys.stderr
-    kept = _redirect_stdout() if isinstance(own, _Output) else None
+    kept = None
+    if isinstance(own, _Output):
+        kept = os.dup(_STDOUT)
+        os.dup2(_STDERR, _STDOUT)
     try:
         yield
         own.flush()
@@ -247,13 +266,6 @@ def _is_standard(stream: Any) -> bool:
         return stream is sys.__stdout__ and stream is not None and stream.fileno() == _STDOUT
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _redirect_stdout() -> int:
-    """Point descriptor 1 to standard error; return a copy of the original."""
-    kept = os.dup(_STDOUT)
-    os.dup2(_STDERR, _STDOUT)
-    return kept
 
 
 def _occupy_closed_descriptors() -> None:

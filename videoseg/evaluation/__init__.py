@@ -12,7 +12,6 @@ from videoseg.evaluation.evaluate import (
     ProgressCounter,
     SampleExecutor,
     evaluate,
-    select_samples,
 )
 from videoseg.evaluation.records import (
     Record,
@@ -21,17 +20,11 @@ from videoseg.evaluation.records import (
     TargetFacts,
     read_records,
 )
-from videoseg.evaluation.report import (
-    Coverage,
-    EvaluationReport,
-    SampleRow,
-    build_report,
-    load_report,
-    records_of,
-    write_report,
-)
+from videoseg.evaluation.report.build import build_report
+from videoseg.evaluation.report.data import Coverage, EvaluationReport, SampleRow
+from videoseg.evaluation.report.write import load_report, records_of, write_report
 from videoseg.evaluation.run import RunIdentity, RunInfo, RunSession, Shard
-from videoseg.evaluation.sample import SETUP_ERRORS, SampleRunner, failed_record, run_sample
+from videoseg.evaluation.sample import SETUP_ERRORS, SampleRunner, failed_record
 from videoseg.evaluation.score import score_predictions
 
 __all__ = [
@@ -62,8 +55,6 @@ __all__ = [
     "read_annotations",
     "read_records",
     "records_of",
-    "run_sample",
     "score_predictions",
-    "select_samples",
     "write_report",
 ]

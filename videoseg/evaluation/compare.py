@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,24 +11,30 @@ import numpy as np
 
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.evaluation.records import Record
-from videoseg.evaluation.report import load_report, records_of
-from videoseg.evaluation.run import files_of_runs
+from videoseg.evaluation.report.write import load_report, records_of
+from videoseg.evaluation.run import files_of_runs, read_run
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.scoring import SampleScore
 from videoseg.text import format_count, shorten
-from videoseg.types import FloatArray, IntArray, to_dict
+from videoseg.types import FloatArray, to_dict
 
 __all__ = [
-    "MAX_RESAMPLES",
-    "MIN_UNITS",
     "Change",
     "Comparison",
     "Difference",
-    "Resamples",
     "compare_evaluations",
-    "interval",
 ]
+
+_MAX_RESAMPLES = 1_000_000
+"""No interval needs more draws than this."""
+
+_MIN_UNITS = 5
+"""Fewest samples or videos an interval needs. With fewer, many draws repeat one unit, and the
+interval ends at the values of single units; with one unit it has no width."""
+
+_CHUNK = 4_000_000
+"""Drawn units held in memory at a time, about 32 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +188,6 @@ def compare_evaluations(
     records = [ours.records[name] for name in shared]
     pairs = [(ours.scores[name], theirs.scores[name]) for name in shared]
     protocol = ours.protocol
-    draws = Resamples(
-        [record.video_id if resample == "videos" else record.sample for record in records],
-        num_resamples,
-        seed,
-    )
-    measures = [name for name in protocol.measures if name in theirs.protocol.measures]
-    differences = _differences(measures, records, pairs, protocol, draws, confidence)
     main = _main_measure(protocol, pairs)
     changes = sorted(
         (
@@ -207,11 +206,19 @@ def compare_evaluations(
         num_videos=len({record.video_id for record in records}),
         left_out=left_out,
         resampled=resample,
-        min_units=MIN_UNITS,
+        min_units=_MIN_UNITS,
         confidence=confidence,
         num_resamples=num_resamples,
         seed=seed,
-        differences=tuple(differences),
+        differences=tuple(
+            _differences(
+                _tables(theirs.protocol.measures, records, pairs, protocol),
+                [one.video_id if resample == "videos" else one.sample for one in records],
+                num_resamples=num_resamples,
+                confidence=confidence,
+                seed=seed,
+            )
+        ),
         main_measure=main,
         better=sum(change.difference > 0 for change in changes),
         worse=sum(change.difference < 0 for change in changes),
@@ -239,7 +246,7 @@ class _Scores:
             for name, record in records.items()
             if report.scored
         }
-        identity = files_of_runs(folder)[0].read().identity
+        identity = read_run(files_of_runs(folder)[0].run).identity
         return _Scores(report.benchmark, identity.samples, report.protocol, records, scores)
 
     def differences(self, other: _Scores, left_out: int) -> list[str]:
@@ -264,61 +271,62 @@ class _Scores:
 
 # -- measures as ratios of sums ----------------------------------------------------------
 
-_Part = tuple[float, float]
-"""Contribution of a sample to the numerator and the denominator of a measure."""
-
 
 def _differences(
-    measures: Sequence[str],
-    records: Sequence[Record],
-    pairs: Sequence[tuple[SampleScore, SampleScore]],
-    protocol: EvalProtocol,
-    draws: Resamples,
+    tables: Mapping[str, FloatArray],
+    units: Sequence[str],
+    *,
+    num_resamples: int,
     confidence: float,
-) -> list[Difference]:
-    tables = {
-        measure: table
-        for measure in measures
-        if (table := _table(measure, records, pairs, protocol)) is not None
-    }
-    if not tables:
-        return []
-    enough = draws.num_units >= MIN_UNITS
-    # All measures share the same draws, which are the expensive part.
-    sums = draws.sums(np.concatenate(list(tables.values()), axis=1)) if enough else None
-    found, start = [], 0
+    seed: int,
+) -> Iterator[Difference]:
+    sums = None
+    if tables and len(set(units)) >= _MIN_UNITS:
+        # All measures share the same draws, which are the expensive part.
+        columns = np.concatenate(list(tables.values()), axis=1)
+        sums = _bootstrap_sums(columns, units, num_resamples, seed)
+    start = 0
     for measure, table in tables.items():
         first, second = (float(values[0]) for values in _values(table.sum(axis=0)[None]))
         low, high = None, None
         if sums is not None:
             drawn_first, drawn_second = _values(sums[:, start : start + table.shape[1]])
-            low, high = interval(drawn_second - drawn_first, confidence)
-        found.append(Difference(measure, first, second, second - first, low, high))
+            low, high = _interval(drawn_second - drawn_first, confidence)
+        yield Difference(measure, first, second, second - first, low, high)
         start += table.shape[1]
-    return found
 
 
-def _table(
-    measure: str,
+def _tables(
+    measures: Collection[str],
     records: Sequence[Record],
     pairs: Sequence[tuple[SampleScore, SampleScore]],
     protocol: EvalProtocol,
-) -> FloatArray | None:
-    """Return the parts of each sample, shape (samples, 4 x groups); None if all are zero."""
+) -> dict[str, FloatArray]:
+    """Return the parts of each sample by measure, shape (samples, 4 x groups).
+
+    The parts of both evaluations are contributions to the numerator and the denominator of the
+    measure. Measures whose denominator is zero, or that only one evaluation has, are left out.
+    """
     groups: Sequence[str | None] = protocol.groups if protocol.overall == "groups" else (None,)
-    columns = []
-    for group in groups:
-        parts = [
-            (*_part(measure, a, protocol), *_part(measure, b, protocol))
-            if group is None or record.group == group
-            else (0.0, 0.0, 0.0, 0.0)
-            for record, (a, b) in zip(records, pairs, strict=True)
-        ]
-        column = np.array(parts, dtype=np.float64)
-        # A group without samples is left out of the mean, as in the summary.
-        if column[:, 1].sum() > 0 and column[:, 3].sum() > 0:
-            columns.append(column)
-    return np.concatenate(columns, axis=1) if columns else None
+    tables: dict[str, FloatArray] = {}
+    for measure in protocol.measures:
+        if measure not in measures:
+            continue
+        columns = []
+        for group in groups:
+            parts = [
+                (*_part(measure, a, protocol), *_part(measure, b, protocol))
+                if group is None or record.group == group
+                else (0.0, 0.0, 0.0, 0.0)
+                for record, (a, b) in zip(records, pairs, strict=True)
+            ]
+            column = np.array(parts, dtype=np.float64)
+            # A group without samples is left out of the mean, as in the summary.
+            if column[:, 1].sum() > 0 and column[:, 3].sum() > 0:
+                columns.append(column)
+        if columns:
+            tables[measure] = np.concatenate(columns, axis=1)
+    return tables
 
 
 def _values(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -330,7 +338,7 @@ def _values(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
     return first.mean(axis=1), second.mean(axis=1)
 
 
-def _part(measure: str, score: SampleScore, protocol: EvalProtocol) -> _Part:
+def _part(measure: str, score: SampleScore, protocol: EvalProtocol) -> tuple[float, float]:
     if measure == "ciou":
         return float(score.intersection), float(score.union)
     if protocol.overall == "objects":
@@ -341,91 +349,60 @@ def _part(measure: str, score: SampleScore, protocol: EvalProtocol) -> _Part:
 
 
 def _main_measure(protocol: EvalProtocol, pairs: Sequence[tuple[SampleScore, SampleScore]]) -> str:
-    def given(measure: str) -> bool:
-        return any(measure in score.values for pair in pairs for score in pair)
-
-    wanted = [name for name in ("j_and_f", "j", "giou", *protocol.measures) if given(name)]
-    return wanted[0] if wanted else ""
+    given = {measure for pair in pairs for score in pair for measure in score.values}
+    wanted = ("j_and_f", "j", "giou", *protocol.measures)
+    return next((name for name in wanted if name in given), "")
 
 
 def _check_arguments(resample: str, num_resamples: int, confidence: float, seed: int) -> None:
-    checks: list[tuple[bool, Callable[[], str]]] = [
-        (
-            resample in ("samples", "videos"),
-            lambda: f"resample must be 'samples' or 'videos', got {resample!r}",
-        ),
-        (
-            100 <= num_resamples <= MAX_RESAMPLES,
-            lambda: (
-                f"num_resamples must be from 100 to {MAX_RESAMPLES:,}, got "
-                f"{shorten(num_resamples)}"
-            ),
-        ),
-        (seed >= 0, lambda: f"seed must be >= 0, got {seed}"),
-        (0 < confidence < 1, lambda: f"confidence must lie in (0, 1), got {confidence}"),
-    ]
-    if problems := [text() for fine, text in checks if not fine]:
+    problems = []
+    if resample not in ("samples", "videos"):
+        problems.append(f"resample must be 'samples' or 'videos', got {resample!r}")
+    if not 100 <= num_resamples <= _MAX_RESAMPLES:
+        problems.append(
+            f"num_resamples must be from 100 to {_MAX_RESAMPLES:,}, got {shorten(num_resamples)}"
+        )
+    if seed < 0:
+        problems.append(f"seed must be >= 0, got {seed}")
+    if not 0 < confidence < 1:
+        problems.append(f"confidence must lie in (0, 1), got {confidence}")
+    if problems:
         raise ConfigError(problems)
 
 
-MAX_RESAMPLES = 1_000_000
-"""No interval needs more draws than this."""
-
-MIN_UNITS = 5
-"""Fewest samples or videos an interval needs. With fewer, many draws repeat one unit, and the
-interval ends at the values of single units; with one unit it has no width."""
-
-_CHUNK = 4_000_000
-"""Drawn units held in memory at a time, about 32 MB."""
-
-
-class Resamples:
-    """Bootstrap draws of units, each with all its samples.
+def _bootstrap_sums(
+    columns: FloatArray, units: Sequence[str], num_resamples: int, seed: int
+) -> FloatArray:
+    """Return the sum of each column over the samples of each bootstrap draw of units.
 
     Args:
-        units: The unit of each sample: its own name, or its video.
+        columns: Shape (samples, columns).
+        units: The unit of each sample, drawn with all its samples: its own name, or its video.
         num_resamples: Number of draws.
         seed: The seed; the same seed gives the same draws.
+
+    Returns:
+        Shape (draws, columns).
     """
-
-    def __init__(self, units: Sequence[str], num_resamples: int, seed: int) -> None:
-        names = sorted(set(units))
-        place = {name: index for index, name in enumerate(names)}
-        self._unit_of: IntArray = np.array([place[unit] for unit in units])
-        self._num_units = len(names)
-        self._num_resamples = num_resamples
-        self._seed = seed
-
-    @property
-    def num_units(self) -> int:
-        """Number of different units."""
-        return self._num_units
-
-    def sums(self, columns: FloatArray) -> FloatArray:
-        """Return the sum of each column over the samples of each draw.
-
-        Args:
-            columns: Shape (samples, columns).
-
-        Returns:
-            Shape (draws, columns).
-        """
-        by_unit = np.zeros((self._num_units, columns.shape[1]))
-        np.add.at(by_unit, self._unit_of, columns)
-        rng = np.random.default_rng(self._seed)
-        rows = max(1, _CHUNK // self._num_units)
-        parts = []
-        for begin in range(0, self._num_resamples, rows):
-            count = min(rows, self._num_resamples - begin)
-            drawn = rng.integers(self._num_units, size=(count, self._num_units))
-            # How often each unit was drawn; one bincount for all rows is much faster.
-            drawn += self._num_units * np.arange(count)[:, None]
-            times = np.bincount(drawn.ravel(), minlength=count * self._num_units)
-            parts.append(times.reshape(count, self._num_units) @ by_unit)
-        return np.concatenate(parts)
+    place = {name: index for index, name in enumerate(sorted(set(units)))}
+    unit_of = np.array([place[unit] for unit in units])
+    num_units = len(place)
+    by_unit = np.zeros((num_units, columns.shape[1]))
+    np.add.at(by_unit, unit_of, columns)
+    rng = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // num_units)
+    parts = []
+    for begin in range(0, num_resamples, rows):
+        count = min(rows, num_resamples - begin)
+        drawn = rng.integers(num_units, size=(count, num_units))
+        # How often each unit was drawn; one bincount for all rows is much faster.
+        drawn += num_units * np.arange(count)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=count * num_units)
+        parts.append(times.reshape(count, num_units) @ by_unit)
+    return np.concatenate(parts)
 
 
-def interval(drawn: FloatArray, confidence: float) -> tuple[float, float] | tuple[None, None]:
+def _interval(drawn: FloatArray, confidence: float) -> tuple[float, float] | tuple[None, None]:
     """Return the percentile interval of drawn values; (None, None) if none is finite."""
     finite = drawn[np.isfinite(drawn)]
     if not len(finite):

@@ -7,15 +7,22 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from videoseg.benchmarks.submission import Masks, write_submission
-from videoseg.benchmarks.types import BenchmarkSplit, Sample, SubmissionFormat
+from videoseg.benchmarks.types import (
+    BenchmarkSplit,
+    Sample,
+    SubmissionFormat,
+    left_out_of,
+    notes_of,
+)
 from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation.records import Record, RecordFile, read_records
-from videoseg.evaluation.report import EvaluationReport, load_report, records_of, write_report
+from videoseg.evaluation.report.data import EvaluationReport
+from videoseg.evaluation.report.write import load_report, records_of, write_report
 from videoseg.evaluation.run import (
     RunFiles,
     RunIdentity,
@@ -23,6 +30,7 @@ from videoseg.evaluation.run import (
     Shard,
     files_of_runs,
     new_session,
+    read_run,
     write_run,
 )
 from videoseg.evaluation.sample import SampleRunner
@@ -38,7 +46,6 @@ __all__ = [
     "ProgressCounter",
     "SampleExecutor",
     "evaluate",
-    "select_samples",
     "write_outcome",
 ]
 
@@ -187,25 +194,33 @@ def evaluate(
         VideosegError: If something is missing that every sample needs.
     """
     _check_numbers(limit, workers, executor)
+    executor = WorkerPool(workers) if workers else executor
     pipe, owned = _pipeline(pipeline)
     try:
         identity = RunIdentity.of(split, _description(pipe), seed)
-        samples = select_samples(split.samples, limit=limit, shard=shard)
+        samples = tuple(split.samples[:limit])
+        samples = samples if shard is None else shard.of(samples)
         out = expand_path(out)
-        files = RunFiles.of(out, shard)
+        files = RunFiles(out, "" if shard is None else shard.suffix)
         info = _check_folder(files, identity, resume=resume)
         with RecordFile(files.records) as file:
             known = _known_samples(files.records)
-            num_workers = workers if executor is None else executor.num_workers
-            session = new_session(command, num_workers)
-            info = info.resumed(session, limit=limit, root=str(root), shard=shard)
-            write_run(files.run, info.reading(split))
+            session = new_session(command, 0 if executor is None else executor.num_workers)
+            info = replace(
+                info,
+                root=str(root),
+                limit=limit,
+                shard=shard,
+                sessions=(*info.sessions, session),
+                left_out=left_out_of(split),
+                notes=notes_of(split),
+            )
+            write_run(files.run, info)
             skip = {sample for sample, failed in known.items() if not (failed and retry_failed)}
             left = [sample for sample in samples if sample.id not in skip]
             before = {sample.id: known[sample.id] for sample in samples if sample.id in skip}
             counter = ProgressCounter(len(samples), before, on_progress)
-            records = _run(pipe, split, left, workers=workers, executor=executor, seed=seed)
-            with closing(records):
+            with closing(_run(pipe, split, left, executor, seed=seed)) as records:
                 counter.report()
                 for record in records:
                     file.append(record)
@@ -214,14 +229,6 @@ def evaluate(
         if owned:
             pipe.close()
     return write_outcome(out, split, submission)
-
-
-def select_samples(
-    samples: Sequence[Sample], *, limit: int | None = None, shard: Shard | None = None
-) -> tuple[Sample, ...]:
-    """Return the samples of a split that a run, or one shard of it, covers."""
-    selected = tuple(samples[:limit])
-    return selected if shard is None else shard.of(selected)
 
 
 def write_outcome(
@@ -254,22 +261,15 @@ def _run(
     pipe: Pipeline,
     split: BenchmarkSplit,
     samples: Sequence[Sample],
-    *,
-    workers: int,
     executor: SampleExecutor | None,
+    *,
     seed: int,
 ) -> Generator[Record, None, None]:
-    if not samples:
-        return
-    if executor is not None:
+    if samples and executor is not None:
         yield from executor.run(split, pipe.config, samples, seed=seed)
-    elif workers == 0:
+    elif samples:
         with closing(SampleRunner(pipe, split, seed=seed)) as run:
-            for sample in samples:
-                yield run(sample)
-    else:
-        with closing(WorkerPool(split, pipe.config, num_workers=workers, seed=seed)) as pool:
-            yield from pool.run(samples)
+            yield from map(run, samples)
 
 
 def _check_folder(files: RunFiles, identity: RunIdentity, *, resume: bool) -> RunInfo:
@@ -287,7 +287,7 @@ def _check_folder(files: RunFiles, identity: RunIdentity, *, resume: bool) -> Ru
                 f"{files.folder} holds a run {'without' if sharded else 'in'} shards; choose "
                 "another folder"
             )
-        info = other.read()
+        info = read_run(other.run)
         if differences := info.identity.differences(identity):
             raise OutputError(
                 f"{files.folder} holds another run: {'; '.join(differences)}; choose another "

@@ -14,7 +14,7 @@ from videoseg.evaluation.records import record_at, record_offsets
 from videoseg.evaluation.run import files_of_runs
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
-from videoseg.text import shorten
+from videoseg.text import format_list, shorten
 from videoseg.types import Rle
 
 __all__ = ["PredictionReader", "RecordedPredictions", "open_predictions"]
@@ -108,9 +108,8 @@ class RecordedPredictions:
     def describe(self, sample: Sample, frame_names: Sequence[str]) -> str:
         """Return which samples were run instead of this one."""
         del frame_names
-        shown = ", ".join(shorten(name) for name in list(self._places)[:3]) or "nothing"
-        more = f" and {len(self._places) - 3} more" if len(self._places) > 3 else ""
-        return f"it is a run of {shown}{more}, without {sample.id}"
+        shown = format_list([shorten(name) for name in self._places], 3) or "nothing"
+        return f"it is a run of {shown}, without {sample.id}"
 
     def was_run(self, sample: Sample) -> bool:
         """Return whether a sample has a record."""

@@ -21,7 +21,7 @@ from videoseg.masks import union_of_rles
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import REF_DAVIS17
 from videoseg.metrics.task import MaskSequence, fitted_masks
-from videoseg.types import Rle, VideoSource
+from videoseg.types import BoolArray, Rle, VideoSource
 
 __all__ = ["MergedAnnotators", "merge_objects"]
 
@@ -150,10 +150,20 @@ def merge_objects(masks: Mapping[int, MaskSequence]) -> dict[int, list[Rle | Non
     if len(lengths) > 1:
         raise ShapeError("the masks of objects", actual=tuple(sorted(lengths)), expected="(T,)")
     merged: dict[int, list[Rle | None]] = {key: [] for key in masks}
-    for index in range(next(iter(lengths), 0)):
-        frame = _without_overlap([masks[key][index] for key in merged])
+    for frame in zip(*masks.values(), strict=True):
+        taken: BoolArray | None = None
         for sequence, rle in zip(merged.values(), frame, strict=True):
-            sequence.append(rle)
+            if rle is None:
+                sequence.append(None)
+                continue
+            mask = rle.decode()
+            if taken is None:
+                taken = np.zeros_like(mask)
+            elif mask.shape != taken.shape:
+                raise ShapeError("a mask", actual=mask.shape, expected=str(taken.shape))
+            mask &= ~taken
+            taken |= mask
+            sequence.append(Rle.encode(mask) if mask.any() else None)
     return merged
 
 
@@ -168,19 +178,3 @@ def _expressions_by_video(split: BenchmarkSplit) -> dict[str, list[Sample]]:
                 f"{NUM_ANNOTATORS} for each object, object by object"
             )
     return by_video
-
-
-def _without_overlap(rles: Sequence[Rle | None]) -> list[Rle | None]:
-    present = [rle for rle in rles if rle is not None]
-    if len(present) < 2:
-        return list(rles)
-    taken = np.zeros(present[0].size, dtype=bool)
-    free: list[Rle | None] = []
-    for rle in rles:
-        mask = np.zeros_like(taken) if rle is None else rle.decode()
-        if mask.shape != taken.shape:
-            raise ShapeError("a mask", actual=mask.shape, expected=str(taken.shape))
-        mask &= ~taken
-        taken |= mask
-        free.append(Rle.encode(mask) if mask.any() else None)
-    return free

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from videoseg._version import __version__
-from videoseg.benchmarks.types import BenchmarkSplit, LeftOut, Sample, left_out_of, notes_of
+from videoseg.benchmarks.types import BenchmarkSplit, LeftOut, Sample
 from videoseg.errors import ConfigError, OutputError
 from videoseg.files import expand_path, read_text, write_file
 from videoseg.metrics.protocol import EvalProtocol
@@ -141,8 +142,10 @@ class RunIdentity:
             ours, theirs = getattr(self, name), getattr(other, name)
             if isinstance(ours, Mapping):
                 found += [
-                    f"{name}.{key} was {_short(a)} and is now {_short(b)}"
-                    for key, a, b in _changes(ours, theirs)
+                    f"{name}.{key} was {_short(ours.get(key))} and is now "
+                    f"{_short(theirs.get(key))}"
+                    for key in sorted({*ours, *theirs})
+                    if ours.get(key) != theirs.get(key)
                 ]
             elif ours != theirs:
                 found.append(f"{name} was {_short(ours)} and is now {_short(theirs)}")
@@ -196,18 +199,6 @@ class RunInfo:
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     schema: int = _SCHEMA
-
-    def resumed(
-        self, session: RunSession, *, limit: int | None, shard: Shard | None, root: str
-    ) -> RunInfo:
-        """Return the content of the file after another start."""
-        return replace(
-            self, limit=limit, shard=shard, root=root, sessions=(*self.sessions, session)
-        )
-
-    def reading(self, split: BenchmarkSplit) -> RunInfo:
-        """Return it with the left-out entries and the notes of a split's reader."""
-        return replace(self, left_out=left_out_of(split), notes=notes_of(split))
 
 
 def new_session(command: str, workers: int) -> RunSession:
@@ -285,15 +276,6 @@ def _depth(data: Any) -> int:
     return depth
 
 
-def _changes(
-    ours: Mapping[str, Any], theirs: Mapping[str, Any]
-) -> list[tuple[str, object, object]]:
-    keys = sorted({*ours, *theirs})
-    return [
-        (key, ours.get(key), theirs.get(key)) for key in keys if ours.get(key) != theirs.get(key)
-    ]
-
-
 def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 120 else f"{text[:117]}..."
@@ -314,11 +296,6 @@ class RunFiles:
     folder: Path
     suffix: str = ""
 
-    @staticmethod
-    def of(folder: Path, shard: Shard | None) -> RunFiles:
-        """Return the files of a run or of a shard."""
-        return RunFiles(folder, "" if shard is None else shard.suffix)
-
     @property
     def records(self) -> Path:
         """The records: one JSON line for each sample that is done."""
@@ -328,14 +305,6 @@ class RunFiles:
     def run(self) -> Path:
         """The ``run.json`` of the run or shard."""
         return self.folder / f"run{self.suffix}.json"
-
-    def read(self) -> RunInfo:
-        """Read ``run.json``.
-
-        Raises:
-            OutputError: If it cannot be read.
-        """
-        return read_run(self.run)
 
 
 def files_of_runs(folder: str | Path) -> list[RunFiles]:
@@ -367,46 +336,25 @@ def describe_machine() -> dict[str, str]:
         >>> sorted(describe_machine())[:2]
         ['cores', 'gpus']
     """
+    cores = getattr(os, "sched_getaffinity", None)
+    memory = _system_values("/proc/meminfo", "MemTotal")
+    # As the driver lists them, without starting CUDA.
+    drivers = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    gpus = [model for path in drivers for model in _system_values(path, "Model")]
+    processors = _system_values("/proc/cpuinfo", "model name")
     return {
-        "processor": _processor(),
-        "cores": str(_cores()),
-        "memory": _memory(),
-        "gpus": ", ".join(_gpus()) or "none seen",
+        "processor": next(processors, "") or platform.processor() or platform.machine(),
+        "cores": str(len(cores(0)) if cores is not None else os.cpu_count() or 1),
+        "memory": next((f"{int(kib.split()[0]) / 2**20:.0f} GiB" for kib in memory), "unknown"),
+        "gpus": ", ".join(gpus) or "none seen",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
 
 
-def _cores() -> int:
-    usable = getattr(os, "sched_getaffinity", None)
-    return len(usable(0)) if usable is not None else os.cpu_count() or 1
-
-
-def _processor() -> str:
-    for line in _lines("/proc/cpuinfo"):
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _memory() -> str:
-    for line in _lines("/proc/meminfo"):
-        if line.startswith("MemTotal:"):
-            return f"{int(line.split()[1]) / 2**20:.0f} GiB"
-    return "unknown"
-
-
-def _gpus() -> list[str]:
-    """Return the models of NVIDIA GPUs as the driver lists them, without starting CUDA."""
-    found = []
-    for place in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
-        for line in _lines(str(place)):
-            if line.startswith("Model:"):
-                found.append(line.partition(":")[2].strip())
-    return found
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
+def _system_values(path: str | Path, name: str) -> Iterator[str]:
+    """Yield the values of lines such as ``name: value`` in a file of Linux."""
+    with contextlib.suppress(OSError):
+        for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == name:
+                yield value.strip()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,6 @@ __all__ = [
     "failed_record",
     "failed_score",
     "left_out_record",
-    "run_sample",
     "score_masks",
     "score_tracks",
     "target_facts",
@@ -150,30 +150,6 @@ class SampleRunner:
             target = target_facts(truth)
         record = Record.of(sample)
         return replace(record, score=score, target=target, **_result_fields(result))
-
-
-def run_sample(
-    pipeline: Pipeline, split: BenchmarkSplit, sample: Sample, *, seed: int = 0
-) -> Record:
-    """Run one sample through a pipeline, score it and return its record.
-
-    For many samples use one ``SampleRunner``, which keeps a video open for all its expressions.
-
-    Args:
-        pipeline: The pipeline.
-        split: Where the sample is from.
-        sample: A query, or prompts (then only the propagator runs).
-        seed: The seed.
-
-    Raises:
-        VideosegError: If something is missing that every sample needs; errors of this sample
-            alone are in its record.
-    """
-    runner = SampleRunner(pipeline, split, seed=seed)
-    try:
-        return runner(sample)
-    finally:
-        runner.close()
 
 
 def failed_record(
@@ -323,9 +299,11 @@ def failed_score(truth: Truth, protocol: EvalProtocol) -> SampleScore:
 def target_facts(truth: Truth) -> TargetFacts:
     """Return the facts about the target by which results are broken down."""
     pixels = truth.size[0] * truth.size[1]
-    areas = [
-        area for index in range(len(truth.frames)) if (area := _area(truth.objects, index, truth))
-    ]
+    unions = (
+        union_of_rles([masks[index] for masks in truth.objects.values()], size=truth.size)
+        for index in range(len(truth.frames))
+    )
+    areas = [union.area for union in unions if union.area]
     return TargetFacts(
         num_objects=len(truth.objects),
         num_frames=len(truth.frames),
@@ -347,10 +325,6 @@ def answered_window(result: Segmentation) -> Window | None:
             return turn.look_window
     frames = [frame for track in result.tracks for frame in track.visible_frames]
     return Window(min(frames), max(frames) + 1) if frames else None
-
-
-def _area(objects: Mapping[int, Sequence[Rle | None]], index: int, truth: Truth) -> int:
-    return union_of_rles([masks[index] for masks in objects.values()], size=truth.size).area
 
 
 # -- memory ------------------------------------------------------------------------------
@@ -375,8 +349,11 @@ class MemoryWatch:
 
     def peak_bytes(self) -> int | None:
         """Return the peak of main memory in bytes; None if the system does not report it."""
-        if self._was_reset and (peak := _high_water_mark()) is not None:
-            return peak
+        if self._was_reset:
+            with contextlib.suppress(OSError, StopIteration, ValueError, IndexError):
+                lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
+                mark = next(line for line in lines if line.startswith("VmHWM:"))
+                return int(mark.split()[1]) * 1024
         try:
             import resource
         except ImportError:  # Windows
@@ -393,16 +370,6 @@ class MemoryWatch:
             int(torch.cuda.max_memory_allocated(index))
             for index in range(torch.cuda.device_count())
         )
-
-
-def _high_water_mark() -> int | None:
-    try:
-        for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        return None
-    return None
 
 
 def _torch_with_devices() -> Any:

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
+from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth, left_out_of, notes_of
 from videoseg.errors import ConfigError, EvaluationError, OutputError
 from videoseg.evaluation.evaluate import Progress, ProgressCounter
 from videoseg.evaluation.predictions import PredictionReader, open_predictions
 from videoseg.evaluation.records import Record, RecordedError, RecordFile
 from videoseg.evaluation.ref_davis17 import MergedAnnotators
-from videoseg.evaluation.report import EvaluationReport, build_report, write_report
+from videoseg.evaluation.report.build import build_report
+from videoseg.evaluation.report.data import EvaluationReport
+from videoseg.evaluation.report.write import write_report
 from videoseg.evaluation.run import (
     RunFiles,
     RunIdentity,
@@ -111,41 +113,38 @@ def score_predictions(
         RunIdentity.of(scored_split, {}, 0, protocol=rules),
         root=str(expand_path(predictions).absolute()),
         sessions=(new_session(command, workers),),
-    ).reading(split)
+        left_out=left_out_of(split),
+        notes=notes_of(split),
+    )
     counter = ProgressCounter(len(scored_split.samples), {}, on_progress)
-    outcome = _Outcome()
+    done: list[_Scored] = []
     with _record_file(out, info) as file:
         counter.report()
         for scored in _score_all(job, workers):
             if file is not None:
                 file.append(scored.record)
-            outcome.add(scored)
+            done.append(replace(scored, record=scored.record.without_masks()))
             counter.add(scored.record)
-        if (problem := outcome.error(job, on_error)) is not None:
+        if (problem := _problem_of(done, job, on_error)) is not None:
             raise EvaluationError(problem)
-    notes = outcome.notes()
     if out is not None:
-        return write_report(out, scored_split, problems=notes)
+        return write_report(out, scored_split, problems=_notes(done))
     return build_report(
-        outcome.records, [info], protocol=rules, samples=scored_split.samples, problems=notes
+        [scored.record for scored in done],
+        [info],
+        protocol=rules,
+        samples=scored_split.samples,
+        problems=_notes(done),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is scored.
-
-    Args:
-        split: The ground truth.
-        reader: The predictions.
-        protocol: The rules.
-        source: Where the predictions are, for messages.
-    """
-
     split: BenchmarkSplit
     reader: PredictionReader
     protocol: EvalProtocol
     source: str
+    """Where the predictions are, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,70 +169,45 @@ class _Scored:
     only_unknown_ids: bool = False
 
 
-class _Outcome:
-    """Collects scored samples."""
+def _problem_of(done: Sequence[_Scored], job: _Job, on_error: str) -> str | None:
+    """Return why the scores are meaningless; None if they are not."""
+    total = len(job.split.samples)
+    unreadable = [scored.record for scored in done if scored.record.left_out]
+    if len(unreadable) > total / 2:
+        why = [f"{one.sample}: {one.error.message}" for one in unreadable if one.error]
+        return f"the truth of {len(unreadable)} of {total} samples cannot be read: {_some(why)}"
+    problems = [scored.problem for scored in done if scored.problem]
+    if problems and on_error == "raise":
+        return f"{len(problems)} of {total} predictions cannot be used: {_some(problems)}"
+    # A prediction that cannot be used was found, at least.
+    if total and not problems and not any(scored.found for scored in done):
+        first = job.split.samples[0]
+        there = job.reader.describe(first, job.split.frame_names(first.video_id))
+        return (
+            f"{job.source} has a prediction for none of the {total} samples of "
+            f"{job.split.name}: {there}; give predictions in this layout, or rename them"
+        )
+    return None
 
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self._problems: list[str] = []
-        self._missing: list[str] = []
-        self._num_found = 0
-        self._mask_values: Counter[int] = Counter()
-        self._only_unknown_ids: list[str] = []
 
-    def add(self, scored: _Scored) -> None:
-        """Add a sample."""
-        self.records.append(scored.record.without_masks())
-        self._problems += [scored.problem] if scored.problem else []
-        self._missing += scored.missing_files
-        self._num_found += scored.found
-        self._only_unknown_ids += [scored.record.sample] if scored.only_unknown_ids else []
-        if scored.mask_value != 1:
-            self._mask_values[scored.mask_value] += 1
-
-    def error(self, job: _Job, on_error: str) -> str | None:
-        """Return why the scores are meaningless; None if they are not."""
-        total = len(job.split.samples)
-        unreadable = [record for record in self.records if record.left_out]
-        if len(unreadable) > total / 2:
-            why = [f"{one.sample}: {one.error.message}" for one in unreadable if one.error]
-            return (
-                f"the truth of {len(unreadable)} of {total} samples cannot be read: {_some(why)}"
-            )
-        if self._problems and on_error == "raise":
-            return f"{len(self._problems)} of {total} predictions cannot be used: " + _some(
-                self._problems
-            )
-        # A prediction that cannot be used was found, at least.
-        if total and not self._num_found and not self._problems:
-            first = job.split.samples[0]
-            there = job.reader.describe(first, job.split.frame_names(first.video_id))
-            return (
-                f"{job.source} has a prediction for none of the {total} samples of "
-                f"{job.split.name}: {there}; give predictions in this layout, or rename them"
-            )
-        return None
-
-    def notes(self) -> list[str]:
-        """Return notes for the reader of the scores."""
-        notes = []
-        if self._missing:
-            notes.append(
-                f"{format_count(len(self._missing), 'mask')} not found, counted as empty: "
-                f"{_some(self._missing)}"
-            )
-        if self._only_unknown_ids:
-            number = format_count(len(self._only_unknown_ids), "sample")
-            notes.append(
-                f"in {number}, such as {self._only_unknown_ids[0]}, no predicted object has the "
-                "id of a true one; this protocol matches objects by id"
-            )
-        notes += [
-            f"predicted pixels have the value {value} in {format_count(count, 'sample')}, and "
-            "count with it in R and A, as in the released script"
-            for value, count in sorted(self._mask_values.items())
-        ]
-        return notes
+def _notes(done: Sequence[_Scored]) -> list[str]:
+    """Return notes for the reader of the scores."""
+    notes = []
+    if missing := [file for scored in done for file in scored.missing_files]:
+        number = format_count(len(missing), "mask")
+        notes.append(f"{number} not found, counted as empty: {_some(missing)}")
+    if unknown := [scored.record.sample for scored in done if scored.only_unknown_ids]:
+        notes.append(
+            f"in {format_count(len(unknown), 'sample')}, such as {unknown[0]}, no predicted "
+            "object has the id of a true one; this protocol matches objects by id"
+        )
+    values = Counter(scored.mask_value for scored in done if scored.mask_value != 1)
+    notes += [
+        f"predicted pixels have the value {value} in {format_count(count, 'sample')}, and "
+        "count with it in R and A, as in the released script"
+        for value, count in sorted(values.items())
+    ]
+    return notes
 
 
 @contextmanager
@@ -314,8 +288,7 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
             f"the truth of {job.split.name} is not public; upload the predictions to its server"
         )
     names = job.split.frame_names(sample.video_id)
-    problem = ""
-    found = True
+    problem, found = "", True
     predicted: Mapping[int, Sequence[Rle | None]] | None = None
     values: Sequence[int] | None = None
     try:
@@ -335,15 +308,13 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
     missing = tuple(job.reader.missing_files[num_missing:])
     # A sample without any prediction is reported as such, not file by file.
     missing = () if record.failed else missing
-    unknown = _has_only_unknown_ids(predicted or {}, truth, job.protocol)
+    unknown = (
+        job.protocol.objects == "apart"
+        and job.protocol.matching == "id"
+        and bool(predicted and truth.objects)
+        and set(truth.objects).isdisjoint(predicted or ())
+    )
     return _Scored(record, problem, missing, found, max(values or (1,)), unknown)
-
-
-def _has_only_unknown_ids(
-    predicted: Collection[int], truth: Truth, protocol: EvalProtocol
-) -> bool:
-    by_id = protocol.objects == "apart" and protocol.matching == "id"
-    return by_id and bool(predicted and truth.objects) and set(truth.objects).isdisjoint(predicted)
 
 
 def _record(
@@ -357,31 +328,32 @@ def _record(
     if predicted is None:
         error = RecordedError("MissingPrediction", f"there is none in {job.source}")
         return replace(_failed(job, sample, truth, error), score=score)
+    num_frames = max(truth.frames, default=-1) + 1
+    tracks = []
+    for object_id in sorted(predicted):
+        masks: list[Rle | None] = [None] * num_frames
+        # Other sizes get here only where the protocol resizes them.
+        fitted = fitted_masks(predicted[object_id], truth.size)
+        for frame, rle in zip(truth.frames, fitted, strict=True):
+            masks[frame] = rle
+        tracks.append(MaskTrack(object_id, truth.size, tuple(masks)))
     return replace(
-        _bare(sample, truth),
-        num_frames=_num_frames(truth),
+        Record.of(sample),
+        size=truth.size,
+        target=target_facts(truth),
+        num_frames=num_frames,
         num_objects=len(predicted),
-        tracks=tuple(_track(key, predicted[key], truth) for key in sorted(predicted)),
+        tracks=tuple(tracks),
         score=score,
     )
 
 
 def _failed(job: _Job, sample: Sample, truth: Truth, error: RecordedError) -> Record:
-    score = failed_score(truth, job.protocol)
-    return replace(_bare(sample, truth), status="failed", error=error, score=score)
-
-
-def _bare(sample: Sample, truth: Truth) -> Record:
-    return replace(Record.of(sample), size=truth.size, target=target_facts(truth))
-
-
-def _num_frames(truth: Truth) -> int:
-    return max(truth.frames, default=-1) + 1
-
-
-def _track(object_id: int, masks: Sequence[Rle | None], truth: Truth) -> MaskTrack:
-    spread: list[Rle | None] = [None] * _num_frames(truth)
-    # Other sizes get here only where the protocol resizes them.
-    for frame, rle in zip(truth.frames, fitted_masks(masks, truth.size), strict=True):
-        spread[frame] = rle
-    return MaskTrack(object_id, truth.size, tuple(spread))
+    return replace(
+        Record.of(sample),
+        size=truth.size,
+        target=target_facts(truth),
+        status="failed",
+        error=error,
+        score=failed_score(truth, job.protocol),
+    )

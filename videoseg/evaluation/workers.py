@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -36,52 +35,54 @@ class _Job:
 
 
 class WorkerPool:
-    """Runs samples in worker processes.
+    """Runs samples in worker processes; a ``SampleExecutor``.
 
     When a process crashes or is killed, its sample becomes a failed record and a new process
     takes its place. Where possible, the samples of one video go to one process, which keeps the
     video open.
 
     Args:
-        split: Where the samples are from; it is sent to every process.
-        config: The pipeline that every process builds.
         num_workers: Number of processes.
-        seed: The seed of every sample.
-
-    Raises:
-        EvaluationError: If the split or the configuration cannot be sent to a process.
     """
 
-    def __init__(
-        self, split: BenchmarkSplit, config: PipelineConfig, *, num_workers: int, seed: int
-    ) -> None:
-        self._job = _Job(split, config, seed)
-        self._num_workers = num_workers
+    def __init__(self, num_workers: int) -> None:
+        self.num_workers = num_workers
         self._workers: list[_Worker] = []
 
-    def run(self, samples: Sequence[Sample]) -> Iterator[Record]:
+    def run(
+        self,
+        split: BenchmarkSplit,
+        config: PipelineConfig,
+        samples: Sequence[Sample],
+        *,
+        seed: int,
+    ) -> Iterator[Record]:
         """Yield the records of the samples as they finish, in any order.
 
+        Args:
+            split: Where the samples are from; it is sent to every process.
+            config: The pipeline that every process builds.
+            samples: The samples.
+            seed: The seed of every sample.
+
         Raises:
+            EvaluationError: If the split or the configuration cannot be sent to a process.
             VideosegError: If a process cannot be started, or has an error that affects every
                 sample.
         """
+        job = _Job(split, config, seed)
         queue = _VideoQueue(samples)
         try:
-            for _ in range(min(self._num_workers, len(samples))):
-                self._workers.append(_Worker(self._job))
+            for _ in range(min(self.num_workers, len(samples))):
+                self._workers.append(_Worker(job))
             while queue or any(worker.sample for worker in self._workers):
-                yield from self._step(queue)
+                yield from self._step(job, queue)
         finally:
-            self.close()
+            for worker in self._workers:
+                worker.end()
+            self._workers.clear()
 
-    def close(self) -> None:
-        """End all processes, even busy ones."""
-        for worker in self._workers:
-            worker.end()
-        self._workers.clear()
-
-    def _step(self, queue: _VideoQueue) -> Iterator[Record]:
+    def _step(self, job: _Job, queue: _VideoQueue) -> Iterator[Record]:
         for worker in self._workers:
             if worker.ready and worker.sample is None and queue:
                 worker.send(queue.next(worker.video_id))
@@ -95,9 +96,9 @@ class WorkerPool:
             if isinstance(message, Record):
                 yield message
             elif message is None and not worker.process.is_alive():
-                yield from self._replace(worker, queue)
+                yield from self._replace(worker, job, queue)
 
-    def _replace(self, worker: _Worker, queue: _VideoQueue) -> Iterator[Record]:
+    def _replace(self, worker: _Worker, job: _Job, queue: _VideoQueue) -> Iterator[Record]:
         end = _exit_text(worker.process)
         sample = worker.sample
         if not worker.ready:
@@ -107,20 +108,20 @@ class WorkerPool:
         worker.end()
         self._workers.remove(worker)
         if queue:
-            self._workers.append(_Worker(self._job))
+            self._workers.append(_Worker(job))
         if sample is not None:
             error = RecordedError(
                 "WorkerDied",
                 f"the process that ran this sample {end}; if memory ran out, use fewer workers",
             )
-            yield failed_record(sample, self._job.split, error, seed=self._job.seed)
+            yield failed_record(sample, job.split, error, seed=job.seed)
 
 
 class _VideoQueue:
     """Samples left to run, grouped by video."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
-        self._videos: OrderedDict[str, list[Sample]] = OrderedDict()
+        self._videos: dict[str, list[Sample]] = {}
         for sample in samples:
             self._videos.setdefault(sample.video_id, []).append(sample)
         self._started: set[str] = set()
@@ -132,16 +133,13 @@ class _VideoQueue:
         """Take a sample of this video; else of a new video, or of the one with most left."""
         if video_id is None or video_id not in self._videos:
             fresh = [name for name in self._videos if name not in self._started]
-            video_id = fresh[0] if fresh else max(self._videos, key=self._num_left)
+            video_id = fresh[0] if fresh else max(self._videos, key=lambda n: len(self._videos[n]))
         self._started.add(video_id)
         samples = self._videos[video_id]
         sample = samples.pop(0)
         if not samples:
             del self._videos[video_id]
         return sample
-
-    def _num_left(self, video_id: str) -> int:
-        return len(self._videos[video_id])
 
 
 class _Worker:

@@ -11,11 +11,11 @@ import pytest
 import videoseg as vs
 from videoseg.errors import ConfigError, MissingWeightsError, OutputError
 from videoseg.evaluation import (
+    SampleRunner,
     Shard,
     evaluate,
     load_report,
     read_records,
-    run_sample,
     write_report,
 )
 
@@ -33,7 +33,7 @@ def test_perfect_answers_score_exactly_one(run, drawn):
 
 def test_a_record_holds_all_there_is_to_know(drawn, pipeline):
     sample = drawn().samples[2]
-    record = run_sample(pipeline(), drawn(), sample, seed=3)
+    record = SampleRunner(pipeline(), drawn(), seed=3)(sample)
     assert record.sample == sample.id and record.query == "expression 2"
     assert record.num_objects == 2 and len(record.tracks[0].masks) == record.num_frames == 6
     assert record.grounding.thought.text == "known by heart"

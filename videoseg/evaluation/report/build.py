@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -60,7 +60,14 @@ def build_report(
     every = sorted(latest.values(), key=lambda r: (order.get(r.sample, len(order)), r.sample))
     ordered = [record for record in every if not record.left_out]
     # All shards of a run have read the same benchmark.
-    left_out = (*runs[0].left_out, *(_left_out(record) for record in every if record.left_out))
+    left_out = (
+        *runs[0].left_out,
+        *(
+            LeftOut(record.sample, "" if record.error is None else record.error.message)
+            for record in every
+            if record.left_out
+        ),
+    )
     scored = any(record.score is not None for record in ordered)
     # A sample without any value is in no mean, and is not counted as a sample of it.
     scores = [
@@ -69,7 +76,7 @@ def build_report(
         if (score := record.score_or_zero(protocol)).values
     ]
     summary = summarize(((record.group, score) for record, score in scores), protocol)
-    identity = runs[0].identity
+    identity, versions = runs[0].identity, _versions(ordered)
     return EvaluationReport(
         benchmark=identity.benchmark,
         protocol=protocol,
@@ -92,20 +99,20 @@ def build_report(
         left_out=left_out,
         costs=_costs(ordered),
         runs=tuple(runs),
-        versions=_versions(ordered),
+        versions=versions,
         devices=tuple(sorted({record.device for record in ordered if record.device})),
         problems=(
             *left_out_line(left_out),
             *runs[0].notes,
             *(_gaps(summary, protocol) if scored else ()),
             *problems,
-            *_mixed(ordered),
+            *(
+                f"these records were made with several versions of {name}: {several}"
+                for name, several in versions.items()
+                if "," in several
+            ),
         ),
     )
-
-
-def _left_out(record: Record) -> LeftOut:
-    return LeftOut(record.sample, "" if record.error is None else record.error.message)
 
 
 def _gaps(summary: Summary, protocol: EvalProtocol) -> list[str]:
@@ -124,15 +131,6 @@ def _gaps(summary: Summary, protocol: EvalProtocol) -> list[str]:
             f"belongs to {', '.join(absent)}"
         ]
     return []
-
-
-def _mixed(records: Sequence[Record]) -> list[str]:
-    """Return which packages had several versions, such as after an upgrade."""
-    return [
-        f"these records were made with several versions of {name}: {versions}"
-        for name, versions in _versions(records).items()
-        if "," in versions
-    ]
 
 
 def _row(record: Record, protocol: EvalProtocol, *, scored: bool) -> SampleRow:
@@ -187,22 +185,15 @@ _Scored = tuple[Record, SampleScore]
 
 
 def _breakdowns(scores: Sequence[_Scored], protocol: EvalProtocol) -> tuple[Breakdown, ...]:
-    if not scores:
-        return ()
     names = sorted({name for record, _ in scores for name in record.attributes})
-    found = [_breakdown(name, scores, protocol, partial(_attribute, name)) for name in names]
-    found += [
-        _breakdown("length of the video", scores, protocol, _length, _labels(_LENGTHS, "longer")),
-        _breakdown(
-            "size of the target",
-            scores,
-            protocol,
-            _area,
-            (*_labels(_AREAS, "20 % or more"), "no target"),
-        ),
-        _breakdown(
-            "number of true objects", scores, protocol, _objects, ("0", "1", "2", "3 or more")
-        ),
+    lengths = (*(label for _, label in _LENGTHS), "longer")
+    areas = (*(label for _, label in _AREAS), "20 % or more", "no target")
+    numbers = ("0", "1", "2", "3 or more")
+    found = [
+        *(_breakdown(name, scores, protocol, partial(_attribute, name)) for name in names),
+        _breakdown("length of the video", scores, protocol, _length, lengths),
+        _breakdown("size of the target", scores, protocol, _area, areas),
+        _breakdown("number of true objects", scores, protocol, _objects, numbers),
     ]
     return tuple(breakdown for breakdown in found if len(breakdown.rows) > 1)
 
@@ -235,10 +226,6 @@ def _breakdown(
 
 def _attribute(name: str, record: Record) -> str | None:
     return record.attributes.get(name)
-
-
-def _labels(steps: Sequence[tuple[float, str]], beyond: str) -> tuple[str, ...]:
-    return (*(label for _, label in steps), beyond)
 
 
 def _length(record: Record) -> str | None:
@@ -288,7 +275,7 @@ def _costs(records: Sequence[Record]) -> Costs:
         return Costs()
     totals = sorted(record.timings["total"] for record in done)
     frames = sum(record.num_frames or 0 for record in done)
-    stages: Mapping[str, float] = {
+    stages = {
         name: math.fsum(record.timings.get(name, 0.0) for record in done) / len(done)
         for name in dict.fromkeys(name for record in done for name in record.timings)
     }

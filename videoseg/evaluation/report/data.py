@@ -237,29 +237,16 @@ class EvaluationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON: ``results``, which is reproducible, and ``run``."""
+        results: dict[str, Any] = to_dict(self)
+        del results["measures"]
+        results["coverage"]["answered"] = self.coverage.answered
+        names = ("costs", "runs", "versions", "devices", "problems")
+        run = {name: results.pop(name) for name in names}
         return {
             "format": "videoseg-evaluation",
             "schema": _SCHEMA,
-            "results": {
-                "benchmark": self.benchmark,
-                "protocol": to_dict(self.protocol),
-                "pipeline": dict(self.pipeline),
-                "seed": self.seed,
-                "coverage": {**to_dict(self.coverage), "answered": self.coverage.answered},
-                "overall": dict(self.overall),
-                "groups": to_dict(self.groups),
-                "breakdowns": [to_dict(breakdown) for breakdown in self.breakdowns],
-                "course": list(self.course),
-                "samples": [to_dict(sample) for sample in self.samples],
-                "left_out": [to_dict(entry) for entry in self.left_out],
-            },
-            "run": {
-                "costs": to_dict(self.costs),
-                "runs": [to_dict(run) for run in self.runs],
-                "versions": dict(self.versions),
-                "devices": list(self.devices),
-                "problems": list(self.problems),
-            },
+            "results": results,
+            "run": run,
         }
 
     def _repr_html_(self) -> str:

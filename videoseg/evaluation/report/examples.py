@@ -23,7 +23,6 @@ __all__ = [
     "HIT",
     "MISSED",
     "MOST_OF_ONE_VIDEO",
-    "Example",
     "ExamplePicture",
     "choose",
     "illustrate",
@@ -57,14 +56,6 @@ class ExamplePicture:
     height: int
     alt: str
     j: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A sample with its pictures; without any if its video cannot be read."""
-
-    row: SampleRow
-    pictures: tuple[ExamplePicture, ...]
 
 
 def choose(report: EvaluationReport, count: int = 6) -> tuple[list[SampleRow], list[SampleRow]]:
@@ -101,26 +92,26 @@ def _first(rows: Sequence[SampleRow], count: int) -> list[SampleRow]:
 
 def illustrate(
     rows: Sequence[SampleRow], records: Iterable[Record], split: BenchmarkSplit
-) -> dict[str, Example]:
-    """Draw pictures of some samples.
+) -> dict[str, tuple[ExamplePicture, ...]]:
+    """Draw pictures of some samples, by the id of the sample; none if a video cannot be read.
 
     Args:
         rows: The samples.
         records: Their records with masks; other records are ignored.
         split: Where videos and ground truth are.
     """
-    wanted = {row.sample: row for row in rows}
+    wanted = {row.sample for row in rows}
     samples = {sample.id: sample for sample in split.samples if sample.id in wanted}
-    found: dict[str, Example] = {}
+    found: dict[str, tuple[ExamplePicture, ...]] = {}
     for record in records:
-        row, sample = wanted.get(record.sample), samples.get(record.sample)
-        if row is None or sample is None or record.failed:
+        sample = samples.get(record.sample)
+        if sample is None or record.failed:
             continue
         try:
-            found[record.sample] = Example(row, _pictures(record, sample, split))
+            found[record.sample] = _pictures(record, sample, split)
         except VideosegError:
             # The report is about scores: if a video is gone, only its pictures are missing.
-            found[record.sample] = Example(row, ())
+            found[record.sample] = ()
     return found
 
 

@@ -69,10 +69,10 @@ _TITLES = {
 def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
     """Return the rules of a protocol in words."""
     facts = {"Name": protocol.name, "Source": protocol.source}
+    without = _IF_UNION if protocol.objects == "apart" else _IF_PER_OBJECT
     for name, words in _RULES.items():
-        value = getattr(protocol, name)
-        applies = name not in (_IF_UNION if protocol.objects == "apart" else _IF_PER_OBJECT)
-        if applies:
+        if name not in without:
+            value = getattr(protocol, name)
             facts[_TITLES[name]] = words.get(value, str(value))
     if protocol.groups:
         facts["Groups in the mean"] = ", ".join(protocol.groups)
@@ -136,8 +136,8 @@ def run_facts(report: EvaluationReport) -> dict[str, str]:
         facts["Started"] = sessions[0].started + (
             f", and {times - 1} more time{'s' * (times > 2)}" if times > 1 else ""
         )
-        workers = sorted({session.workers for session in sessions})
-        facts["Worker processes"] = ", ".join(str(number) for number in workers if number) or ""
+        workers = sorted({session.workers for session in sessions if session.workers})
+        facts["Worker processes"] = ", ".join(map(str, workers))
         for name in sessions[-1].machine:
             values = dict.fromkeys(session.machine.get(name, "") for session in sessions)
             facts["GPUs" if name == "gpus" else name.capitalize()] = "; ".join(

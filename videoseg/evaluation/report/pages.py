@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from videoseg._html import render
 from videoseg._version import __version__
@@ -17,7 +18,7 @@ from videoseg.evaluation.report.examples import (
     HIT,
     MISSED,
     MOST_OF_ONE_VIDEO,
-    Example,
+    ExamplePicture,
 )
 from videoseg.evaluation.report.facts import cost_facts, pipeline_yaml, protocol_facts, run_facts
 from videoseg.evaluation.report.plots import (
@@ -41,8 +42,9 @@ _MAX_PROBLEMS = 20
 
 def render_html(
     report: EvaluationReport,
-    best: Sequence[Example] = (),
-    worst: Sequence[Example] = (),
+    best: Sequence[SampleRow] = (),
+    worst: Sequence[SampleRow] = (),
+    pictures: Mapping[str, Sequence[ExamplePicture]] = MappingProxyType({}),
     *,
     submission: str = "",
 ) -> str:
@@ -50,13 +52,15 @@ def render_html(
 
     Args:
         report: The report.
-        best: The best samples with their pictures.
+        best: The best samples.
         worst: The worst ones.
+        pictures: For each of these samples its pictures.
         submission: The file to upload, where a server does the scoring.
     """
     main = report.main_measure
     shown = report.samples[:_MAX_ROWS]
-    groups = _groups(report)
+    groups = sorted({row.group for row in report.samples if main in row.values})
+    others = [name for name in report.measures if name != main]
     return render(
         "evaluation.html",
         version=__version__,
@@ -64,7 +68,7 @@ def render_html(
         subtitle=_subtitle(report),
         warnings=_warnings(report, submission),
         mean_of=_mean_of(report),
-        breakdown_measures=_main_first(report)[:3],
+        breakdown_measures=[main, *others][:3] if main else others[:3],
         groups=[
             {"name": name or "no group", "color": group_color(index)}
             for index, name in enumerate(groups)
@@ -72,6 +76,7 @@ def render_html(
         plots=list(_plots(report, main, groups)),
         best=best,
         worst=worst,
+        pictures=pictures,
         most_of_one_video=MOST_OF_ONE_VIDEO,
         example_keys=_example_keys(report),
         example_facts=_example_facts,
@@ -154,10 +159,9 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _subtitle(report: EvaluationReport) -> str:
-    name = report.pipeline.get("name")
-    system = f"Pipeline {name}" if name else "Predictions of another system"
-    if report.pipeline and not name:
-        system = "Pipeline without a name"
+    system = "Predictions of another system"
+    if report.pipeline:
+        system = f"Pipeline {report.pipeline.get('name') or 'without a name'}"
     return f"{system} · protocol {report.protocol.name} · seed {report.seed}"
 
 
@@ -165,18 +169,14 @@ def _warnings(report: EvaluationReport, submission: str) -> list[str]:
     coverage = report.coverage
     found = []
     if coverage.failed:
-        found.append(
-            f"{format_count(coverage.failed, 'sample')} failed and count as zero; see Failures."
-        )
+        number = format_count(coverage.failed, "sample")
+        found.append(f"{number} failed and count as zero; see Failures.")
     if coverage.uncounted:
-        found.append(
-            f"{format_count(coverage.uncounted, 'sample')} without a prediction and in no mean."
-        )
+        number = format_count(coverage.uncounted, "sample")
+        found.append(f"{number} without a prediction and in no mean.")
     if coverage.done < coverage.asked:
-        found.append(
-            f"{format_count(coverage.asked - coverage.done, 'sample')} have not been run yet; "
-            "these numbers do not include them."
-        )
+        number = format_count(coverage.asked - coverage.done, "sample")
+        found.append(f"{number} have not been run yet; these numbers do not include them.")
     if coverage.asked < coverage.in_split:
         found.append(
             f"Only {coverage.asked} of the {coverage.in_split} samples of the split were asked "
@@ -197,15 +197,6 @@ def _mean_of(report: EvaluationReport) -> str:
     return f"Overall is the mean over all {what}."
 
 
-def _main_first(report: EvaluationReport) -> list[str]:
-    main = report.main_measure
-    return [*([main] if main else []), *(name for name in report.measures if name != main)]
-
-
-def _groups(report: EvaluationReport) -> list[str]:
-    return sorted({row.group for row in report.samples if report.main_measure in row.values})
-
-
 def _plots(report: EvaluationReport, measure: str, groups: Sequence[str]) -> Iterator[Plot]:
     rows = [row for row in report.samples if measure and measure in row.values]
     if not rows:
@@ -216,35 +207,24 @@ def _plots(report: EvaluationReport, measure: str, groups: Sequence[str]) -> Ite
         values[groups.index(row.group)].append(row.values[measure])
     yield histogram(values, title=f"Distribution of {name}", label=name)
     if report.course:
-        title = "J over time"
-        yield plot_over_time(report.course, title=title, y_label="J")
+        yield plot_over_time(report.course, title="J over time", y_label="J")
 
-    def point(row: SampleRow, x: float) -> Point:
-        value = row.values[measure]
-        text = f"{row.sample}: {shorten_text(row.query, 80)} ({percent(value)})"
-        return Point(x, value, groups.index(row.group), text)
+    lengths = [(row, row.num_frames) for row in rows if row.num_frames]
+    areas = [(row, row.target.area_share) for row in rows if row.target and row.target.area_share]
+    for x_values, of, x_label, is_share in (
+        (lengths, "length", "frames of the video", False),
+        (areas, "size of the target", "size of the target in percent of the frame", True),
+    ):
+        points = [_point(row, x, measure, groups) for row, x in x_values]
+        if len({point.x for point in points}) > 1:
+            title = f"{name} by {of}"
+            yield scatter(points, title=title, x_label=x_label, y_label=name, percent=is_share)
 
-    lengths = [point(row, row.num_frames) for row in rows if row.num_frames]
-    if len({each.x for each in lengths}) > 1:
-        yield scatter(
-            lengths,
-            title=f"{name} by length",
-            x_label="frames of the video",
-            y_label=name,
-        )
-    areas = [
-        point(row, row.target.area_share)
-        for row in rows
-        if row.target is not None and row.target.area_share > 0
-    ]
-    if len({each.x for each in areas}) > 1:
-        yield scatter(
-            areas,
-            title=f"{name} by size of the target",
-            x_label="size of the target in percent of the frame",
-            y_label=name,
-            percent=True,
-        )
+
+def _point(row: SampleRow, x: float, measure: str, groups: Sequence[str]) -> Point:
+    value = row.values[measure]
+    text = f"{row.sample}: {shorten_text(row.query, 80)} ({percent(value)})"
+    return Point(x, value, groups.index(row.group), text)
 
 
 def _example_keys(report: EvaluationReport) -> list[dict[str, str]]:

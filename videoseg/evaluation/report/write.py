@@ -12,15 +12,15 @@ from videoseg.errors import OutputError
 from videoseg.evaluation.records import Record, read_records
 from videoseg.evaluation.report.build import build_report
 from videoseg.evaluation.report.data import EvaluationReport
-from videoseg.evaluation.report.examples import Example, choose, illustrate
+from videoseg.evaluation.report.examples import choose, illustrate
 from videoseg.evaluation.report.pages import render_html, render_markdown
-from videoseg.evaluation.run import RunFiles, RunInfo, files_of_runs
+from videoseg.evaluation.run import RunInfo, files_of_runs, read_run
 from videoseg.files import expand_path, write_file
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import format_count, well_formed
 from videoseg.types import from_dict
 
-__all__ = ["load_report", "records_of", "save_report", "write_report"]
+__all__ = ["load_report", "records_of", "write_report"]
 
 
 def write_report(
@@ -51,16 +51,15 @@ def write_report(
     report = load_report(folder, split)
     report = replace(report, problems=(*report.problems, *problems))
     best, worst = choose(report)
-    pictures: dict[str, Example] = {}
-    if split is not None:
-        pictures = illustrate([*best, *worst], records_of(folder), split)
-    save_report(
-        report,
-        folder,
-        [pictures.get(row.sample, Example(row, ())) for row in best],
-        [pictures.get(row.sample, Example(row, ())) for row in worst],
-        submission=submission,
-    )
+    pictures = {} if split is None else illustrate([*best, *worst], records_of(folder), split)
+    document = json.dumps(report.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
+    pages = {
+        "report.json": document + "\n",
+        "report.md": render_markdown(report, best, worst, submission=submission),
+        "report.html": render_html(report, best, worst, pictures, submission=submission),
+    }
+    for name, text in pages.items():
+        write_file(folder / name, well_formed(text))
     return report
 
 
@@ -114,36 +113,11 @@ def records_of(
             )
 
 
-def save_report(
-    report: EvaluationReport,
-    folder: str | Path,
-    best: list[Example],
-    worst: list[Example],
-    *,
-    submission: str = "",
-) -> None:
-    """Write ``report.html``, ``report.md`` and ``report.json``, each in one step.
-
-    Raises:
-        OutputError: If they cannot be written.
-    """
-    folder = Path(folder)
-    document = json.dumps(report.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
-    rows = [example.row for example in best], [example.row for example in worst]
-    pages = {
-        "report.json": document + "\n",
-        "report.md": render_markdown(report, *rows, submission=submission),
-        "report.html": render_html(report, best, worst, submission=submission),
-    }
-    for name, text in pages.items():
-        write_file(folder / name, well_formed(text))
-
-
 def _runs(folder: Path) -> list[RunInfo]:
-    files: list[RunFiles] = files_of_runs(folder)
+    files = files_of_runs(folder)
     if not files:
         raise OutputError(f"{folder} holds no evaluation; give the output folder of one")
-    runs = [each.read() for each in files]
+    runs = [read_run(each.run) for each in files]
     for other, place in zip(runs[1:], files[1:], strict=True):
         if differences := runs[0].identity.differences(other.identity):
             raise OutputError(
