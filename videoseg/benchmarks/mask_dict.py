@@ -250,8 +250,7 @@ _ANY_SIZE = (1, 1)
 
 
 def read_rle_split(
-    name: str,
-    root: Path,
+    problems: Problems,
     *,
     protocol: EvalProtocol,
     meta: Path,
@@ -261,13 +260,11 @@ def read_rle_split(
     types: Mapping[int, str] | None = None,
     group_of: GroupOf = no_group,
     check_pictures: bool = True,
-    notes: Sequence[str] = (),
 ) -> LoadedSplit:
     """Read a split and check it.
 
     Args:
-        name: Benchmark and split.
-        root: The folder that the user gave; files in messages are relative to it.
+        problems: What is read, and where problems are noted.
         protocol: How it is scored.
         meta: The file that lists videos and expressions.
         pictures: The folder with one folder of frames for each video.
@@ -276,14 +273,10 @@ def read_rle_split(
         types: The allowed ``type_id`` of expressions, with their groups; None for any.
         group_of: The group of an expression, if there are no ``types``.
         check_pictures: Whether the frames must exist; scoring alone needs none.
-        notes: Notes about the data that matter for the scores.
 
     Raises:
         EvaluationError: If the folder has another layout; all problems are listed.
     """
-    problems = Problems(name, root)
-    for note in notes:
-        problems.note(note)
     videos = read_expressions(meta, problems)
     if types is not None:
         videos = _of_types(meta, videos, types, problems)
@@ -305,15 +298,8 @@ def read_rle_split(
         anno_ids = _anno_ids(meta, masks, videos, places, encoded, problems)
         truths = MaskDictTruths(encoded, anno_ids, all_masks)
     samples = samples_of(located_videos(videos, places), group_of, anno_ids)
-    problems.raise_any(len(samples))
-    return LoadedSplit(
-        name,
-        protocol=protocol,
-        samples=samples,
-        videos=places,
-        truths=truths,
-        left_out=problems.left_out,
-        notes=problems.notes,
+    return LoadedSplit.checked(
+        problems, protocol=protocol, samples=samples, videos=places, truths=truths
     )
 
 

@@ -12,10 +12,11 @@ from videoseg.benchmarks.types import (
     DrawnBenchmark,
     LeftOut,
     Sample,
+    SubmissionFormat,
     Truth,
     left_out_of,
 )
-from videoseg.benchmarks.untrusted import MAX_LISTED, unreadable
+from videoseg.benchmarks.untrusted import MAX_LISTED, Problems, unreadable
 from videoseg.benchmarks.videos import SplitVideo, VideoPlace
 from videoseg.errors import EvaluationError, VideoError
 from videoseg.files import expand_path
@@ -27,7 +28,14 @@ from videoseg.video import Video
 if TYPE_CHECKING:
     from videoseg.plugins import Registry
 
-__all__ = ["LoadedSplit", "TruthSource", "build_benchmark", "open_benchmark", "split_named"]
+__all__ = [
+    "LoadedSplit",
+    "SplitReader",
+    "TruthSource",
+    "build_benchmark",
+    "open_benchmark",
+    "split_named",
+]
 
 
 def build_benchmark(
@@ -181,6 +189,33 @@ class LoadedSplit:
         self.notes = tuple(notes)
         self._truths = truths
 
+    @staticmethod
+    def checked(
+        problems: Problems,
+        *,
+        protocol: EvalProtocol,
+        samples: Sequence[Sample],
+        videos: Mapping[str, VideoPlace],
+        truths: TruthSource | None,
+        most_alike: float = 0.5,
+    ) -> LoadedSplit:
+        """Return the split that ``problems`` is about, with its notes and what is left out.
+
+        Raises:
+            EvaluationError: If the problems make the benchmark unreadable; see
+                ``Problems.raise_any``, also for ``most_alike``.
+        """
+        problems.raise_any(len(samples), most_alike=most_alike)
+        return LoadedSplit(
+            problems.subject,
+            protocol=protocol,
+            samples=samples,
+            videos=videos,
+            truths=truths,
+            left_out=problems.left_out,
+            notes=problems.notes,
+        )
+
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.samples)} samples on {len(self.videos)} videos>"
 
@@ -253,3 +288,36 @@ class LoadedSplit:
                 "the samples' video_id"
             )
         return place
+
+
+class SplitReader:
+    """Base of the readers in this package; subclasses say what they read and define ``_load``.
+
+    Args:
+        check_pictures: Whether frames and masks must exist.
+    """
+
+    name: str
+    splits: tuple[str, ...]
+    license: str = "not stated"
+    homepage: str = "not stated"
+    submission: SubmissionFormat | None = None
+
+    # Subclasses need not call __init__.
+    _check_pictures = True
+
+    def __init__(self, *, check_pictures: bool = True) -> None:
+        self._check_pictures = check_pictures
+
+    def read(self, root: Path, split: str = "") -> LoadedSplit:
+        """Read one split and check it.
+
+        Raises:
+            EvaluationError: If the folder has another layout; all problems are listed.
+        """
+        split = split_named(self, split)
+        return self._load(root, split, Problems(f"{self.name}/{split}", root))
+
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read one of ``splits``; see ``LoadedSplit.checked``."""
+        raise NotImplementedError

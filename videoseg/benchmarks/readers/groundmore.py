@@ -13,7 +13,7 @@ import numpy as np
 
 from videoseg.benchmarks.expressions import is_decimal, parsed_object_ids, videos_of
 from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, read_ids
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.benchmarks.untrusted import Problems, is_plain_name, is_safe_id
 from videoseg.benchmarks.videos import SplitVideo, UncheckedVideo, VideoPlace, video_of_pictures
@@ -30,7 +30,7 @@ _CLIP = re.compile(r"([0-9]{2})([0-9]{2})_([0-9]{2})([0-9]{2})$")
 _INDEXED = re.compile(r"frame_[0-9]{6}|[0-9]{7}")
 
 
-class GroundMoRe:
+class GroundMoRe(SplitReader):
     """GroundMoRe: motion-grounded video reasoning (Deng et al., CVPR 2025).
 
     ::
@@ -60,19 +60,8 @@ class GroundMoRe:
     splits = ("test", "trainval")
     license = "none stated where it is published; ask its owners"
     homepage = "https://groundmore.github.io"
-    submission = None
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
-        problems = Problems(f"{self.name}/{split}", root)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         path = root / f"{split}_v2.json"
         if not path.is_file() and (root / f"{split}.json").is_file():
             path = root / f"{split}.json"
@@ -90,15 +79,12 @@ class GroundMoRe:
                     sample = Sample(video_id, key, question.text, group=question.kind)
                     samples.append(sample)
                     questions[sample.id] = question
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
+        return LoadedSplit.checked(
+            problems,
             protocol=GROUNDMORE,
             samples=samples,
             videos=videos,
             truths=_Truths(root / "annotations", questions),
-            left_out=problems.left_out,
-            notes=problems.notes,
         )
 
     def _video(

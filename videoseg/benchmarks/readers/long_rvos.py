@@ -13,7 +13,7 @@ from videoseg.benchmarks.expressions import (
     samples_of,
 )
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
 from videoseg.benchmarks.videos import locate_videos, located_videos
 from videoseg.metrics.protocols import LONG_RVOS
@@ -24,7 +24,7 @@ __all__ = ["LongRvos"]
 _AGAIN = "download the file again, or correct it"
 
 
-class LongRvos:
+class LongRvos(SplitReader):
     """Long-RVOS: referring expressions on videos of a minute (Liang et al., 2025).
 
     ::
@@ -50,22 +50,11 @@ class LongRvos:
         "Apache-2.0 (data) or MIT (repository), as stated there; videos under their own terms"
     )
     homepage = "https://github.com/iSEE-Laboratory/Long_RVOS"
-    submission = None
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         folder = root / split
         if not folder.is_dir() and (root / "meta_expressions.json").is_file():
             folder = root
-        problems = Problems(f"{self.name}/{split}", root)
         meta = folder / "meta_expressions.json"
         videos = read_expressions(meta, problems)
         annotations = unpacked_folder(folder / "Annotations", (video.video_id for video in videos))
@@ -86,15 +75,12 @@ class LongRvos:
         if folders is not None and self._check_pictures:
             _check_annotated(annotations, videos, problems)
         samples = samples_of(videos, _group, folders)
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
+        return LoadedSplit.checked(
+            problems,
             protocol=LONG_RVOS,
             samples=samples,
             videos=places,
             truths=truths,
-            left_out=problems.left_out,
-            notes=problems.notes,
         )
 
 

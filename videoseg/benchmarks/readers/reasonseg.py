@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from videoseg.benchmarks.coco_images import MAX_COORDINATE, is_coordinate, is_drawable
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.benchmarks.untrusted import ProblemList, Problems, is_plain_name
 from videoseg.benchmarks.videos import (
@@ -30,7 +30,7 @@ __all__ = ["ReasonSeg"]
 _AGAIN = "download the file again, or correct it"
 
 
-class ReasonSeg:
+class ReasonSeg(SplitReader):
     """ReasonSeg: reasoning queries on images (Lai et al., LISA, CVPR 2024).
 
     ::
@@ -55,19 +55,8 @@ class ReasonSeg:
     splits = ("val", "test", "train")
     license = "none stated where it is published; ask its owners"
     homepage = "https://github.com/dvlab-research/LISA"
-    submission = None
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
-        problems = Problems(f"{self.name}/{split}", root)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         folder = root / split
         if not folder.is_dir():
             folder = root / "ReasonSeg" / split
@@ -96,15 +85,12 @@ class ReasonSeg:
                     problems.leave_out(
                         folder / f"{name}.json", f"sentence {number} has no text", fix=_AGAIN
                     )
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
+        return LoadedSplit.checked(
+            problems,
             protocol=REASONSEG,
             samples=samples,
             videos=videos,
             truths=_PolygonTruths(shapes),
-            left_out=problems.left_out,
-            notes=problems.notes,
         )
 
 

@@ -17,7 +17,7 @@ from videoseg.benchmarks.expressions import (
 )
 from videoseg.benchmarks.mask_dict import read_rle_split
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import Problems, is_safe_id, unpacked_folder
 from videoseg.benchmarks.videos import locate_videos, located_videos
@@ -26,7 +26,7 @@ from videoseg.metrics.protocols import REASONVOS
 __all__ = ["ReasonVos"]
 
 
-class ReasonVos:
+class ReasonVos(SplitReader):
     """ReasonVOS: reasoning queries (Bai et al., VideoLISA, NeurIPS 2024). Test only.
 
     ::
@@ -55,33 +55,22 @@ class ReasonVos:
     splits = ("test",)
     license = "non-commercial research only; sources under their own licenses"
     homepage = "https://github.com/showlab/VideoLISA/blob/main/BENCHMARK.md"
-    submission = None
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read the benchmark and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        del split  # there is only one
         if not (root / "Annotations").is_dir() and (root / "mask_dict.json").is_file():
+            problems.note(
+                "this is the converted copy of ReasonVOS, whose converter lost expressions "
+                "and gave others the masks of another object; its scores are not comparable"
+            )
             return read_rle_split(
-                f"{self.name}/{split}",
-                root,
+                problems,
                 protocol=REASONVOS,
                 meta=root / "meta_expressions_format.json",
                 pictures=root / "JPEGImages",
                 masks=root / "mask_dict.json",
                 check_pictures=self._check_pictures,
-                notes=[
-                    "this is the converted copy of ReasonVOS, whose converter lost expressions "
-                    "and gave others the masks of another object; its scores are not comparable"
-                ],
             )
-        problems = Problems(f"{self.name}/{split}", root)
         meta = root / "meta_expressions.json"
         videos = expressions_of(meta, videos_of(meta, problems), problems, prepare=_usual_form)
         folders = _folders(root, meta, videos, problems, required=self._check_pictures)
@@ -97,15 +86,12 @@ class ReasonVos:
             ],
         )
         samples = samples_of(located_videos(videos, places), _group, folders)
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
+        return LoadedSplit.checked(
+            problems,
             protocol=REASONVOS,
             samples=_with_prediction_folders(samples, videos),
             videos=places,
             truths=MaskFolderTruths(folders, absent="unannotated"),
-            left_out=problems.left_out,
-            notes=problems.notes,
         )
 
 

@@ -24,7 +24,7 @@ from videoseg.benchmarks.mask_dict import (
     mask_track,
 )
 from videoseg.benchmarks.mask_pictures import IdPictureTruths
-from videoseg.benchmarks.split import LoadedSplit, TruthSource, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, TruthSource
 from videoseg.benchmarks.untrusted import Problems, read_mapping, read_pickle, unpacked_folder
 from videoseg.benchmarks.videos import VideoPlace, annotated_videos, locate_videos, located_videos
 from videoseg.errors import ConfigError
@@ -43,7 +43,7 @@ NUM_ANNOTATORS = 4
 _ORDERS = ("text", "file")
 
 
-class RefDavis17:
+class RefDavis17(SplitReader):
     """Ref-DAVIS17 (Khoreva et al., ACCV 2018), in the form of Ref-YouTube-VOS.
 
     ::
@@ -81,24 +81,16 @@ class RefDavis17:
         "https://www.mpi-inf.mpg.de/departments/computer-vision-and-machine-learning/research/"
         "video-segmentation/video-object-segmentation-with-language-referring-expressions"
     )
-    submission = None
 
     def __init__(self, *, check_pictures: bool = True, mask_order: str = "text") -> None:
         if mask_order not in _ORDERS:
             raise ConfigError(
                 f"mask_order must be one of {', '.join(_ORDERS)}, got {mask_order!r}"
             )
-        self._check_pictures = check_pictures
+        super().__init__(check_pictures=check_pictures)
         self._mask_order = mask_order
 
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
-        problems = Problems(f"{self.name}/{split}", root)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         meta = root / "meta_expressions" / split / "meta_expressions.json"
         document = videos_of(meta, problems)
         videos = expressions_of(meta, document, problems)
@@ -131,15 +123,12 @@ class RefDavis17:
             _compare_orders(videos, masks, keys, self._mask_order, problems)
             truths = MaskDictTruths(masks, {sample: (chosen[sample],) for sample in known})
         samples = samples_of(videos, no_group, known)
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
+        return LoadedSplit.checked(
+            problems,
             protocol=REF_DAVIS17,
             samples=samples,
             videos=places,
             truths=truths,
-            left_out=problems.left_out,
-            notes=problems.notes,
         )
 
 

@@ -14,7 +14,7 @@ from videoseg.benchmarks.coco_images import (
     read_instances,
     region_problem,
 )
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import Problems, read_json, read_pickle
 from videoseg.errors import ConfigError
@@ -22,16 +22,17 @@ from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import GREFCOCO, REFCOCO
 from videoseg.text import shorten
 
-__all__ = ["Grefcoco", "Refcoco", "RefcocoPlus", "Refcocog", "read_references"]
+__all__ = ["Grefcoco", "Refcoco", "RefcocoPlus", "Refcocog"]
 
 _Divisions: TypeAlias = Mapping[str, tuple[str, ...]]
 
-_UNC = ("val", "testA", "testB", "train")
-_WITH_TEST = ("val", "test", "train")
+_UNC: tuple[str, ...] = ("val", "testA", "testB", "train")
+_WITH_TEST: tuple[str, ...] = ("val", "test", "train")
+_AGAIN = "download the file again, or correct it"
 _LICENSE = "images under the terms of COCO and Flickr; none stated for the expressions"
 
 
-class Refcoco:
+class Refcoco(SplitReader):
     """refCOCO (Yu et al., ECCV 2016), in the layout of the REFER toolkit.
 
     ::
@@ -57,11 +58,10 @@ class Refcoco:
         ConfigError: If there is no such division.
     """
 
-    name: str = "refcoco"
-    splits: tuple[str, ...] = _UNC
-    license: str = _LICENSE
-    homepage: str = "https://github.com/lichengunc/refer"
-    submission = None
+    name = "refcoco"
+    splits = _UNC
+    license = _LICENSE
+    homepage = "https://github.com/lichengunc/refer"
     _folder = "refcoco"
     _file = "refs"
     _protocol: EvalProtocol = REFCOCO
@@ -77,17 +77,9 @@ class Refcoco:
             )
         self._split_by = split_by or next(iter(self._divisions))
         self.splits = self._divisions[self._split_by]
-        self._check_pictures = check_pictures
+        super().__init__(check_pictures=check_pictures)
 
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
-        name = f"{self.name}/{split}"
-        problems = Problems(name, root)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         folder = root / self._folder
         if not folder.is_dir() and (root / "instances.json").is_file():
             folder = root
@@ -98,17 +90,71 @@ class Refcoco:
             references = read_json(path, problems)
         else:
             path, references = pickled, read_pickle(pickled, problems)
-        return read_references(
-            name,
+        instances = folder / "instances.json"
+        images, annotations = read_instances(instances, problems)
+        chosen = [
+            reference
+            for reference in (references if isinstance(references, list) else [])
+            if isinstance(reference, Mapping) and reference.get("split") == split
+        ]
+        if not chosen:
+            problems.add(path, f"has no references of the split {split!r}", fix=_AGAIN)
+        sound = [
+            reference
+            for place, reference in enumerate(chosen)
+            if _is_valid(path, place, reference, images, annotations, problems)
+        ]
+        num_samples: Counter[int] = Counter()
+        for reference in sound:
+            num_samples[reference["image_id"]] += len(reference["sentences"])
+        videos = locate_images(
+            instances,
+            {image: images[image] for image in num_samples},
             root,
-            folder=folder,
-            references=references,
-            path=path,
-            split=split,
-            protocol=self._protocol,
-            problems=problems,
-            with_crowds=self._with_crowds,
+            problems,
+            num_samples=num_samples,
             check_pictures=self._check_pictures,
+        )
+        samples: list[Sample] = []
+        regions: dict[int, Any] = {}
+        bad: dict[int, str] = {}
+        meant: dict[str, tuple[int, ...]] = {}
+        for place, reference in enumerate(sound):
+            if reference["image_id"] not in videos:
+                continue
+            video = videos[reference["image_id"]]
+            ids = _annotation_ids(reference.get("ann_id")) or ()
+            if not self._with_crowds:
+                ids = tuple(one for one in ids if not _is_crowd(annotations.get(one)))
+            for one in ids:
+                if one not in regions and one not in bad:
+                    region = annotations[one].get("segmentation")
+                    problem = region_problem(region, video.size)
+                    if problem is not None:
+                        bad[one] = f"annotation {one}: {problem}"
+                    regions[one] = region
+            if (reason := next((bad[one] for one in ids if one in bad), None)) is not None:
+                num = len(reference["sentences"])
+                problems.leave_out(instances, reason, fix=_AGAIN, num_samples=num)
+                continue
+            name = reference.get("ref_id", place)
+            for sentence in reference["sentences"]:
+                sample = _sample(video.names[0], sentence, len(ids))
+                if sample is not None and sample.id in meant:
+                    # Some releases number the sentences of each reference separately.
+                    sample = replace(sample, expression_id=f"{name}-{sample.expression_id}")
+                if sample is None or sample.id in meant:
+                    where = f"reference {shorten(name)} has a sentence without text or id"
+                    problems.leave_out(path, where, fix=_AGAIN)
+                    continue
+                samples.append(sample)
+                meant[sample.id] = ids
+        return LoadedSplit.checked(
+            problems,
+            protocol=self._protocol,
+            samples=samples,
+            videos={video.names[0]: video for video in videos.values()},
+            truths=RegionTruths(regions, meant),
         )
 
 
@@ -164,110 +210,6 @@ class Grefcoco(Refcoco):
     _protocol = GREFCOCO
     _divisions: ClassVar[_Divisions] = {"unc": _UNC}
     _with_crowds = False
-
-
-_AGAIN = "download the file again, or correct it"
-
-
-def read_references(
-    name_of_split: str,
-    root: Path,
-    *,
-    folder: Path,
-    references: Any,
-    path: Path,
-    split: str,
-    protocol: EvalProtocol,
-    problems: Problems,
-    with_crowds: bool = True,
-    check_pictures: bool = True,
-) -> LoadedSplit:
-    """Build a split of references that have been read.
-
-    Args:
-        name_of_split: Benchmark and split.
-        root: The folder that the user gave.
-        folder: The folder of ``instances.json``.
-        references: A list of ``{"split", "image_id", "ann_id", "sentences": [...]}``.
-        path: The file of the references.
-        split: The split whose references are used.
-        protocol: How the split is scored.
-        problems: The problems found so far.
-        with_crowds: Whether annotations of crowds are part of a target.
-        check_pictures: Whether the images must exist.
-
-    Raises:
-        EvaluationError: If the folder has another layout; all problems are listed.
-    """
-    instances = folder / "instances.json"
-    images, annotations = read_instances(instances, problems)
-    chosen = [
-        reference
-        for reference in (references if isinstance(references, list) else [])
-        if isinstance(reference, Mapping) and reference.get("split") == split
-    ]
-    if not chosen:
-        problems.add(path, f"has no references of the split {split!r}", fix=_AGAIN)
-    sound = [
-        reference
-        for place, reference in enumerate(chosen)
-        if _is_valid(path, place, reference, images, annotations, problems)
-    ]
-    num_samples: Counter[int] = Counter()
-    for reference in sound:
-        num_samples[reference["image_id"]] += len(reference["sentences"])
-    videos = locate_images(
-        instances,
-        {image: images[image] for image in num_samples},
-        root,
-        problems,
-        num_samples=num_samples,
-        check_pictures=check_pictures,
-    )
-    samples: list[Sample] = []
-    regions: dict[int, Any] = {}
-    bad: dict[int, str] = {}
-    meant: dict[str, tuple[int, ...]] = {}
-    for place, reference in enumerate(sound):
-        if reference["image_id"] not in videos:
-            continue
-        video = videos[reference["image_id"]]
-        ids = _annotation_ids(reference.get("ann_id")) or ()
-        if not with_crowds:
-            ids = tuple(one for one in ids if not _is_crowd(annotations.get(one)))
-        for one in ids:
-            if one not in regions and one not in bad:
-                region = annotations[one].get("segmentation")
-                problem = region_problem(region, video.size)
-                if problem is not None:
-                    bad[one] = f"annotation {one}: {problem}"
-                regions[one] = region
-        if (reason := next((bad[one] for one in ids if one in bad), None)) is not None:
-            num = len(reference["sentences"])
-            problems.leave_out(instances, reason, fix=_AGAIN, num_samples=num)
-            continue
-        name = reference.get("ref_id", place)
-        for sentence in reference["sentences"]:
-            sample = _sample(video.names[0], sentence, len(ids))
-            if sample is not None and sample.id in meant:
-                # Some releases number the sentences of each reference separately.
-                sample = replace(sample, expression_id=f"{name}-{sample.expression_id}")
-            if sample is None or sample.id in meant:
-                where = f"reference {shorten(name)} has a sentence without text or id"
-                problems.leave_out(path, where, fix=_AGAIN)
-                continue
-            samples.append(sample)
-            meant[sample.id] = ids
-    problems.raise_any(len(samples))
-    return LoadedSplit(
-        name_of_split,
-        protocol=protocol,
-        samples=samples,
-        videos={video.names[0]: video for video in videos.values()},
-        truths=RegionTruths(regions, meant),
-        left_out=problems.left_out,
-        notes=problems.notes,
-    )
 
 
 def _is_valid(
