@@ -32,6 +32,7 @@ from videoseg.text import shorten
 from videoseg.types import Size
 
 __all__ = [
+    "GROUPS",
     "Expression",
     "ExpressionVideo",
     "GroupOf",
@@ -250,6 +251,9 @@ def _anno_ids(value: Any) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(str(int(one)) for one in values))
 
 
+GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
+"""The ``type_id`` of MeViS and ReVOS."""
+
 GroupOf = Callable[[Expression], str]
 
 
@@ -322,7 +326,7 @@ def object_ids_of(
                     f"video {video.video_id!r}, expression {expression.expression_id!r} needs "
                     "'obj_id', a number from 1, got "
                     f"{shorten(expression.fields.get('obj_id'), 40)}",
-                    fix="download the file again, or correct it",
+                    fix=_AGAIN,
                 )
             else:
                 found[sample_id(video, expression)] = ids

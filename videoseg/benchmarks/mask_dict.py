@@ -42,7 +42,17 @@ __all__ = [
     "read_rle_split",
     "rle_of",
     "rle_problem",
+    "stated_size",
 ]
+
+
+def stated_size(value: Any) -> Size | None:
+    """Return the (height, width) that an encoding states, unchecked; None if it states none."""
+    size = value.get("size") if isinstance(value, dict) else None
+    if isinstance(size, (list, tuple)) and len(size) == 2:
+        height, width = size
+        return (height, width) if type(height) is type(width) is int else None
+    return None
 
 
 def rle_problem(value: Any, size: Size) -> str | None:
@@ -60,14 +70,10 @@ def rle_problem(value: Any, size: Size) -> str | None:
         return "a mask must be null or a COCO RLE with 'size' and 'counts'"
     if not isinstance(value["counts"], (str, bytes, list)):
         return "'counts' of an RLE must be text or a list of runs"
-    found = value["size"]
-    if not (
-        isinstance(found, (list, tuple))
-        and len(found) == 2
-        and all(type(number) is int for number in found)
-    ):
-        return f"'size' of an RLE must be [height, width], got {str(found)[:40]}"
-    if (found[0], found[1]) != (size[0], size[1]):
+    found = stated_size(value)
+    if found is None:
+        return f"'size' of an RLE must be [height, width], got {str(value['size'])[:40]}"
+    if found != tuple(size):
         return f"the RLE is {found[0]}x{found[1]} but the frame is {size[0]}x{size[1]}"
     if found[0] * found[1] > MAX_PIXELS:
         return f"an RLE of {found[0]}x{found[1]} is larger than the {MAX_PIXELS} pixels allowed"
@@ -215,14 +221,9 @@ def first_size(track: Any) -> Size | None:
     """Return the size stated by the first mask of a track; None if there is none."""
     values = track if isinstance(track, list) else []
     for value in values:
-        one = value[0] if isinstance(value, list) and value else value
-        size = one.get("size") if isinstance(one, dict) else None
-        if (
-            isinstance(size, (list, tuple))
-            and len(size) == 2
-            and all(type(length) is int and length > 0 for length in size)
-        ):
-            return (size[0], size[1])
+        size = stated_size(value[0] if isinstance(value, list) and value else value)
+        if size is not None and min(size) > 0:
+            return size
     return None
 
 

@@ -16,7 +16,8 @@ from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_fold
 from videoseg.benchmarks.videos import (
     UncheckedVideo,
     VideoPlace,
-    pictures_by_name,
+    find_pictures,
+    sorted_names,
     video_of_pictures,
 )
 from videoseg.errors import ConfigError, EvaluationError
@@ -28,7 +29,6 @@ from videoseg.metrics.protocols import (
     DAVIS_2017_UNSUPERVISED,
 )
 from videoseg.types import IntArray, Prompt
-from videoseg.video import natural_order
 
 __all__ = ["Davis2016", "Davis2017"]
 
@@ -70,8 +70,8 @@ class _Davis(SplitReader):
                 video = video_of_pictures(pictures / sequence, problems.entry())
             else:
                 # Every frame is annotated, so masks and frames have the same names.
-                names = _names_in(pictures / sequence) or _names_in(masks)
-                video = UncheckedVideo(pictures / sequence, names, masks=(masks,))
+                shown = find_pictures(pictures / sequence) or find_pictures(masks)
+                video = UncheckedVideo(pictures / sequence, sorted_names(shown), masks=(masks,))
             if video is None:
                 continue
             prompts: tuple[Prompt, ...] = ()
@@ -180,14 +180,6 @@ class Davis2017(_Davis):
             protocol=DAVIS_2017_UNSUPERVISED if self._query else DAVIS_2017_SEMI_SUPERVISED,
             one_object=False,
         )
-
-
-def _names_in(folder: Path) -> tuple[str, ...]:
-    try:
-        found = pictures_by_name(folder)
-    except OSError:
-        return ()
-    return tuple(sorted(found, key=lambda name: (natural_order(name), name)))
 
 
 def _sequences(root: Path, lists: list[Path], annotations: Path, problems: Problems) -> list[str]:

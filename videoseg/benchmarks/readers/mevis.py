@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import type_group
+from videoseg.benchmarks.expressions import GROUPS, type_group
 from videoseg.benchmarks.mask_dict import read_rle_split
 from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.types import SubmissionFormat
@@ -14,8 +14,6 @@ from videoseg.errors import ConfigError
 from videoseg.metrics.protocols import MEVIS
 
 __all__ = ["Mevis"]
-
-_GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
 
 _FILES = {
     1: ("meta_expressions.json",),
@@ -91,7 +89,7 @@ class Mevis(SplitReader):
             pictures=folder / "JPEGImages",
             masks=None if split == "valid" else folder / "mask_dict.json",
             foreground=foreground if foreground.is_file() else None,
-            group_of=type_group(_GROUPS),
+            group_of=type_group(GROUPS),
             check_pictures=self._check_pictures,
         )
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import Expression
+from videoseg.benchmarks.expressions import GROUPS, Expression
 from videoseg.benchmarks.mask_dict import read_rle_split
 from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.untrusted import Problems
 from videoseg.metrics.protocols import REF_SAV, REVOS
 
 __all__ = ["RefSav", "Revos"]
-
-_GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
 
 
 class Revos(SplitReader):
@@ -49,7 +47,7 @@ class Revos(SplitReader):
             pictures=pictures if pictures.exists() else root,
             masks=root / "mask_dict.json",
             foreground=root / "mask_dict_foreground.json",
-            types=_GROUPS,
+            types=GROUPS,
             check_pictures=self._check_pictures,
         )
 
