@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from videoseg.benchmarks.mask_dict import rle_of, rle_problem
+from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.benchmarks.untrusted import ProblemList, Problems, is_plain_name, read_mapping
 from videoseg.benchmarks.videos import SplitVideo, matching_size, pictures_by_name
@@ -34,7 +35,6 @@ MAX_COORDINATE = 2**20
 # Regions are cut off at the edge of the picture, as in published code. Tracing an outline takes
 # memory proportional to its length, in pixels.
 _MAX_OUTLINE = 2_000_000
-_AGAIN = "download the annotations again"
 
 
 class RegionTruths:
@@ -142,7 +142,7 @@ def _image_size(
 ) -> Size | None:
     size = (entry.get("height"), entry.get("width"))
     if not all(type(length) is int and 0 < length < 2**16 for length in size):
-        odd.add(path, f"image {image_id} has the size {shorten(size)}", fix=_AGAIN)
+        odd.add(path, f"image {image_id} has the size {shorten(size)}", fix=ANNOTATIONS_AGAIN)
         return None
     expected: Size = (int(entry["height"]), int(entry["width"]))
     if picture is None:
@@ -232,7 +232,7 @@ def _parts(polygons: Any, size: Size) -> list[Any]:
 
 def _by_id(path: Path, values: Any, what: str, problems: Problems) -> dict[int, Any]:
     if not isinstance(values, list):
-        problems.add(path, f"has no list {what!r}", fix=_AGAIN)
+        problems.add(path, f"has no list {what!r}", fix=ANNOTATIONS_AGAIN)
         return {}
     return {
         value["id"]: value

@@ -22,6 +22,8 @@ from typing import Any
 
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import (
+    DO_NOT_TRUST,
+    FILE_AGAIN,
     ProblemList,
     Problems,
     is_plain_name,
@@ -47,7 +49,6 @@ __all__ = [
     "videos_of",
 ]
 
-_AGAIN = "download the file again, or correct it"
 
 # Upper bound on height and width, beyond any video.
 _MOST_PIXELS = 2**16
@@ -156,7 +157,7 @@ def _video(
             path,
             f"{place} is not a usable id: it leads out of the folder or has characters that file "
             "names must not have",
-            fix="do not trust this file; download it from the benchmark's own page",
+            fix=DO_NOT_TRUST,
         )
         return None
     if isinstance(entry, dict) and "objects" in entry and "expressions" not in entry:
@@ -169,7 +170,7 @@ def _video(
         )
         return None
     if not isinstance(entry, dict) or not isinstance(entry.get("expressions"), dict):
-        odd.add(path, f"{place} needs 'frames' and 'expressions'", fix=_AGAIN)
+        odd.add(path, f"{place} needs 'frames' and 'expressions'", fix=FILE_AGAIN)
         return None
     frames = _frames(path, place, entry.get("frames"), problems, odd)
     if frames is None:
@@ -178,7 +179,7 @@ def _video(
     if "height" in entry and "width" in entry:
         size = (entry["height"], entry["width"])
         if not all(type(length) is int and 0 < length < _MOST_PIXELS for length in size):
-            odd.add(path, f"{place} has the size {shorten(size)}", fix=_AGAIN)
+            odd.add(path, f"{place} has the size {shorten(size)}", fix=FILE_AGAIN)
             return None
     expressions = tuple(
         expression
@@ -192,14 +193,14 @@ def _frames(
     path: Path, place: str, names: Any, problems: Problems, odd: ProblemList
 ) -> tuple[str, ...] | None:
     if not isinstance(names, list) or not names:
-        odd.add(path, f"{place} has no list of 'frames'", fix=_AGAIN)
+        odd.add(path, f"{place} has no list of 'frames'", fix=FILE_AGAIN)
         return None
     bad = next((name for name in names if not is_plain_name(name)), None)
     if bad is not None or None in names:
-        problems.add(path, f"{place} has the frame name {shorten(bad)}", fix=_AGAIN)
+        problems.add(path, f"{place} has the frame name {shorten(bad)}", fix=FILE_AGAIN)
         return None
     if len(set(names)) != len(names):
-        odd.add(path, f"{place} lists a frame twice", fix=_AGAIN)
+        odd.add(path, f"{place} lists a frame twice", fix=FILE_AGAIN)
         return None
     return tuple(names)
 
@@ -212,14 +213,14 @@ def _expression(
         problems.add(
             path,
             f"{where} is not a usable id: it becomes a folder's name",
-            fix="do not trust this file; download it from the benchmark's own page",
+            fix=DO_NOT_TRUST,
         )
         return None
     if not isinstance(value, dict) or not isinstance(value.get("exp"), str):
-        problems.leave_out(path, f"{where} has no text 'exp'", fix=_AGAIN)
+        problems.leave_out(path, f"{where} has no text 'exp'", fix=FILE_AGAIN)
         return None
     if not value["exp"].strip():
-        problems.leave_out(path, f"{where} is empty", fix=_AGAIN)
+        problems.leave_out(path, f"{where} is empty", fix=FILE_AGAIN)
         return None
     anno_ids = _anno_ids(value.get("anno_id"))
     if anno_ids is None and "anno_id" in value:
@@ -227,7 +228,7 @@ def _expression(
             path,
             f"{where}: 'anno_id' must be a number or a list of them, got "
             f"{shorten(value['anno_id'])}",
-            fix=_AGAIN,
+            fix=FILE_AGAIN,
         )
         return None
     type_id = value.get("type_id")
@@ -326,7 +327,7 @@ def object_ids_of(
                     f"video {video.video_id!r}, expression {expression.expression_id!r} needs "
                     "'obj_id', a number from 1, got "
                     f"{shorten(expression.fields.get('obj_id'), 40)}",
-                    fix=_AGAIN,
+                    fix=FILE_AGAIN,
                 )
             else:
                 found[sample_id(video, expression)] = ids

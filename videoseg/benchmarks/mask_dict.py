@@ -22,7 +22,7 @@ from videoseg.benchmarks.expressions import (
 )
 from videoseg.benchmarks.split import LoadedSplit
 from videoseg.benchmarks.types import Sample, Truth
-from videoseg.benchmarks.untrusted import Problems, read_mapping
+from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, read_mapping
 from videoseg.benchmarks.videos import SplitVideo, VideoPlace, locate_videos, located_videos
 from videoseg.errors import EvaluationError, VideosegError
 from videoseg.masks import union_of_rles
@@ -332,7 +332,7 @@ def _of_types(
                 meta,
                 f"video {video.video_id!r}, expression {expression.expression_id!r} has the "
                 f"type_id {shorten(expression.fields.get('type_id'))}; known are {allowed}",
-                fix="download the file again, or correct it",
+                fix=FILE_AGAIN,
             )
         found.append(replace(video, expressions=tuple(kept)))
     return found

@@ -252,16 +252,11 @@ class LoadedSplit:
         Raises:
             EvaluationError: If the sample is not of this split, or a file cannot be read.
         """
-        place = self.videos.get(sample.video_id)
-        if place is None:
+        if sample.video_id not in self.videos:
             raise EvaluationError(f"{self.name} has no sample {sample.id!r}")
         if self._truths is None:
             return None
-        try:
-            video = place.locate()
-        except VideoError as error:
-            raise EvaluationError(str(error)) from error
-        return self._truths.truth(sample, video)
+        return self._truths.truth(sample, self._locate(sample.video_id))
 
     def video_truth(self, video_id: str) -> Truth:
         """Return all annotated objects of a video, whichever of them samples ask for.
@@ -274,11 +269,13 @@ class LoadedSplit:
                 f"{self.name} has only the masks that its samples ask for, and not all annotated "
                 "objects of a video; get the pictures of object ids (Annotations)"
             )
+        return self._truths.video_truth(video_id, self._locate(video_id))
+
+    def _locate(self, video_id: str) -> SplitVideo:
         try:
-            video = self._known(video_id).locate()
+            return self._known(video_id).locate()
         except VideoError as error:
             raise EvaluationError(str(error)) from error
-        return self._truths.video_truth(video_id, video)
 
     def _known(self, video_id: str) -> VideoPlace:
         place = self.videos.get(video_id)

@@ -29,6 +29,8 @@ from videoseg.files.reading import MAX_BYTES
 from videoseg.text import parse_json, printable, shorten_text
 
 __all__ = [
+    "DO_NOT_TRUST",
+    "FILE_AGAIN",
     "MAX_ANNOTATION_BYTES",
     "MAX_LISTED",
     "EntryProblems",
@@ -44,6 +46,12 @@ __all__ = [
     "unpacked_folder",
     "unreadable",
 ]
+
+FILE_AGAIN = "download the file again, or correct it"
+"""Remedy for an invalid entry of a file."""
+
+DO_NOT_TRUST = "do not trust this file; download it from the benchmark's own page"
+"""Remedy for a file with names that lead out of its folder."""
 
 MAX_LISTED = 20
 """Number of problems that a message lists; further ones are counted."""

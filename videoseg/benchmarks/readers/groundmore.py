@@ -15,7 +15,13 @@ from videoseg.benchmarks.expressions import is_decimal, parsed_object_ids, video
 from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, read_ids
 from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.types import Sample, Truth
-from videoseg.benchmarks.untrusted import Problems, is_plain_name, is_safe_id
+from videoseg.benchmarks.untrusted import (
+    DO_NOT_TRUST,
+    FILE_AGAIN,
+    Problems,
+    is_plain_name,
+    is_safe_id,
+)
 from videoseg.benchmarks.videos import SplitVideo, UncheckedVideo, VideoPlace, video_of_pictures
 from videoseg.metrics.protocols import GROUNDMORE
 from videoseg.text import shorten
@@ -25,7 +31,6 @@ __all__ = ["GroundMoRe"]
 
 FPS = 6
 NUM_SCORED_FRAMES = 20
-_AGAIN = "download the file again, or correct it"
 _CLIP = re.compile(r"([0-9]{2})([0-9]{2})_([0-9]{2})([0-9]{2})$")
 _INDEXED = re.compile(r"frame_[0-9]{6}|[0-9]{7}")
 
@@ -95,11 +100,11 @@ class GroundMoRe(SplitReader):
             problems.add(
                 path,
                 f"{place} is not a usable id: it must end with MMSS_MMSS and name a folder",
-                fix="do not trust this file; download it from the benchmark's own page",
+                fix=DO_NOT_TRUST,
             )
             return None
         if not isinstance(entry, dict) or not isinstance(entry.get("questions"), dict):
-            problems.leave_out(path, f"{place} needs 'questions'", fix=_AGAIN)
+            problems.leave_out(path, f"{place} needs 'questions'", fix=FILE_AGAIN)
             return None
         folder = root / "annotations" / video_id / "images"
         if not self._check_pictures:
@@ -161,23 +166,23 @@ def _question(
 ) -> _Question | None:
     where = f"video {video_id!r}, question {shorten(key)}"
     if not is_plain_name(key):
-        problems.add(path, f"{where} is not a usable id", fix=_AGAIN)
+        problems.add(path, f"{where} is not a usable id", fix=FILE_AGAIN)
         return None
     if not isinstance(value, dict):
-        problems.leave_out(path, f"{where} has no content", fix=_AGAIN)
+        problems.leave_out(path, f"{where} has no content", fix=FILE_AGAIN)
         return None
     text = value.get("question")
     ids = parsed_object_ids(value.get("obj_id"))
     start, end = _seconds(value.get("action_start")), _seconds(value.get("action_end"))
     if not isinstance(text, str) or not text.strip() or ids is None:
-        problems.leave_out(path, f"{where} needs 'question' and 'obj_id' from 1", fix=_AGAIN)
+        problems.leave_out(path, f"{where} needs 'question' and 'obj_id' from 1", fix=FILE_AGAIN)
         return None
     if start is None or end is None:
         times = shorten((value.get("action_start"), value.get("action_end")))
         problems.leave_out(
             path,
             f"{where} needs 'action_start' and 'action_end' as times such as 4:15, got {times}",
-            fix=_AGAIN,
+            fix=FILE_AGAIN,
         )
         return None
     clip = _CLIP.search(video_id)

@@ -14,14 +14,12 @@ from videoseg.benchmarks.expressions import (
 )
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
 from videoseg.benchmarks.split import LoadedSplit, SplitReader
-from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
+from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, is_plain_name, unpacked_folder
 from videoseg.benchmarks.videos import locate_videos, located_videos
 from videoseg.metrics.protocols import LONG_RVOS
 from videoseg.text import shorten
 
 __all__ = ["LongRvos"]
-
-_AGAIN = "download the file again, or correct it"
 
 
 class LongRvos(SplitReader):
@@ -102,9 +100,9 @@ def _folders(
                 f"'obj_id' {shorten(value, 40)}"
             )
             if not isinstance(one, (str, int)):
-                problems.leave_out(meta, where, fix=_AGAIN)
+                problems.leave_out(meta, where, fix=FILE_AGAIN)
             elif not is_plain_name(str(one)):
-                problems.add(meta, where, fix=_AGAIN)
+                problems.add(meta, where, fix=FILE_AGAIN)
             else:
                 folder = annotations / video.video_id / str(one)
                 found[sample_id(video, expression)] = folder

@@ -16,10 +16,10 @@ from videoseg.benchmarks.expressions import (
     videos_of,
 )
 from videoseg.benchmarks.mask_dict import read_rle_split
-from videoseg.benchmarks.mask_pictures import MaskFolderTruths
+from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, MaskFolderTruths
 from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.types import Sample
-from videoseg.benchmarks.untrusted import Problems, is_safe_id, unpacked_folder
+from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, is_safe_id, unpacked_folder
 from videoseg.benchmarks.videos import locate_videos, located_videos
 from videoseg.metrics.protocols import REASONVOS
 
@@ -177,7 +177,7 @@ def _folders(
             problems.leave_out(
                 meta,
                 f"{sample} needs 'source' and 'obj_id', which name the folder of its masks",
-                fix="download the file again, or correct it",
+                fix=FILE_AGAIN,
             )
             continue
         folders = [annotations / name for name in names]
@@ -186,7 +186,7 @@ def _folders(
             problems.leave_out(
                 folders[0],
                 f"there are no masks of {sample}",
-                fix="download the annotations again",
+                fix=ANNOTATIONS_AGAIN,
             )
         else:
             found[sample] = folder or folders[0]

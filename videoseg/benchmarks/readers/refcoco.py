@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
@@ -16,7 +16,7 @@ from videoseg.benchmarks.coco_images import (
 )
 from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.types import Sample
-from videoseg.benchmarks.untrusted import Problems, read_json, read_pickle
+from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, read_json, read_pickle
 from videoseg.errors import ConfigError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import GREFCOCO, REFCOCO
@@ -28,7 +28,6 @@ _Divisions: TypeAlias = Mapping[str, tuple[str, ...]]
 
 _UNC: tuple[str, ...] = ("val", "testA", "testB", "train")
 _WITH_TEST: tuple[str, ...] = ("val", "test", "train")
-_AGAIN = "download the file again, or correct it"
 _LICENSE = "images under the terms of COCO and Flickr; none stated for the expressions"
 
 
@@ -83,13 +82,7 @@ class Refcoco(SplitReader):
         folder = root / self._folder
         if not folder.is_dir() and (root / "instances.json").is_file():
             folder = root
-        path = folder / f"{self._file}({self._split_by}).json"
-        pickled = path.with_suffix(".p")
-        references: Any
-        if path.is_file() or not pickled.is_file():
-            references = read_json(path, problems)
-        else:
-            path, references = pickled, read_pickle(pickled, problems)
+        path, references = self._read_references(folder, problems)
         instances = folder / "instances.json"
         images, annotations = read_instances(instances, problems)
         chosen = [
@@ -98,12 +91,8 @@ class Refcoco(SplitReader):
             if isinstance(reference, Mapping) and reference.get("split") == split
         ]
         if not chosen:
-            problems.add(path, f"has no references of the split {split!r}", fix=_AGAIN)
-        sound = [
-            reference
-            for place, reference in enumerate(chosen)
-            if _is_valid(path, place, reference, images, annotations, problems)
-        ]
+            problems.add(path, f"has no references of the split {split!r}", fix=FILE_AGAIN)
+        sound = _valid_references(path, chosen, images, annotations, problems)
         num_samples: Counter[int] = Counter()
         for reference in sound:
             num_samples[reference["image_id"]] += len(reference["sentences"])
@@ -127,15 +116,13 @@ class Refcoco(SplitReader):
             if not self._with_crowds:
                 ids = tuple(one for one in ids if not _is_crowd(annotations.get(one)))
             for one in ids:
-                if one not in regions and one not in bad:
-                    region = annotations[one].get("segmentation")
-                    problem = region_problem(region, video.size)
-                    if problem is not None:
+                if one not in regions:
+                    regions[one] = annotations[one].get("segmentation")
+                    if (problem := region_problem(regions[one], video.size)) is not None:
                         bad[one] = f"annotation {one}: {problem}"
-                    regions[one] = region
             if (reason := next((bad[one] for one in ids if one in bad), None)) is not None:
                 num = len(reference["sentences"])
-                problems.leave_out(instances, reason, fix=_AGAIN, num_samples=num)
+                problems.leave_out(instances, reason, fix=FILE_AGAIN, num_samples=num)
                 continue
             name = reference.get("ref_id", place)
             for sentence in reference["sentences"]:
@@ -145,7 +132,7 @@ class Refcoco(SplitReader):
                     sample = replace(sample, expression_id=f"{name}-{sample.expression_id}")
                 if sample is None or sample.id in meant:
                     where = f"reference {shorten(name)} has a sentence without text or id"
-                    problems.leave_out(path, where, fix=_AGAIN)
+                    problems.leave_out(path, where, fix=FILE_AGAIN)
                     continue
                 samples.append(sample)
                 meant[sample.id] = ids
@@ -156,6 +143,14 @@ class Refcoco(SplitReader):
             videos={video.names[0]: video for video in videos.values()},
             truths=RegionTruths(regions, meant),
         )
+
+    def _read_references(self, folder: Path, problems: Problems) -> tuple[Path, Any]:
+        """Return the file of the references, JSON or else a pickle, and its content."""
+        path = folder / f"{self._file}({self._split_by}).json"
+        pickled = path.with_suffix(".p")
+        if path.is_file() or not pickled.is_file():
+            return path, read_json(path, problems)
+        return pickled, read_pickle(pickled, problems)
 
 
 class RefcocoPlus(Refcoco):
@@ -212,32 +207,36 @@ class Grefcoco(Refcoco):
     _with_crowds = False
 
 
-def _is_valid(
+def _valid_references(
     path: Path,
-    place: int,
-    reference: Mapping[str, Any],
+    references: Sequence[Mapping[str, Any]],
     images: Mapping[int, Any],
     annotations: Mapping[int, Any],
     problems: Problems,
-) -> bool:
-    """Return whether a reference has sentences, an image and its annotations, or leave it out."""
-    where = f"reference {shorten(reference.get('ref_id', place))}"
-    image_id, sentences = reference.get("image_id"), reference.get("sentences")
-    ids = _annotation_ids(reference.get("ann_id"))
-    if not isinstance(sentences, list):
-        problems.leave_out(path, f"{where} has no 'sentences'", fix=_AGAIN)
-        return False
-    reason = None
-    if type(image_id) is not int or image_id not in images or ids is None:
-        reason = f"{where} names no known image and annotation"
-    else:
-        for one in ids:
-            annotation = annotations.get(one)
-            if not isinstance(annotation, dict) or annotation.get("image_id") != image_id:
-                reason = f"{where} names annotation {one}, which is not of its image"
-    if reason is not None:
-        problems.leave_out(path, reason, fix=_AGAIN, num_samples=len(sentences))
-    return reason is None
+) -> list[Mapping[str, Any]]:
+    """Return the references with sentences, an image and its annotations; others are left out."""
+    found = []
+    for place, reference in enumerate(references):
+        where = f"reference {shorten(reference.get('ref_id', place))}"
+        image_id, sentences = reference.get("image_id"), reference.get("sentences")
+        ids = _annotation_ids(reference.get("ann_id"))
+        if not isinstance(sentences, list):
+            problems.leave_out(path, f"{where} has no 'sentences'", fix=FILE_AGAIN)
+            continue
+        reason = None
+        if type(image_id) is not int or image_id not in images or ids is None:
+            reason = f"{where} names no known image and annotation"
+        else:
+            for one in ids:
+                annotation = annotations.get(one)
+                if not isinstance(annotation, dict) or annotation.get("image_id") != image_id:
+                    reason = f"{where} names annotation {one}, which is not of its image"
+        if reason is None:
+            found.append(reference)
+        else:
+            num = len(sentences)
+            problems.leave_out(path, reason, fix=FILE_AGAIN, num_samples=num)
+    return found
 
 
 def _annotation_ids(value: Any) -> tuple[int, ...] | None:
