@@ -43,7 +43,6 @@ __all__ = [
     "object_ids_of",
     "parsed_object_ids",
     "read_expressions",
-    "sample_id",
     "samples_of",
     "type_group",
     "videos_of",
@@ -62,6 +61,7 @@ class Expression:
     """One expression of the file.
 
     Args:
+        sample_id: The id of its sample, ``video/expression``.
         expression_id: Unique within the video.
         text: The sentence.
         anno_ids: Keys of the masks; None if the file has none.
@@ -69,6 +69,7 @@ class Expression:
         fields: The whole entry of the file.
     """
 
+    sample_id: str
     expression_id: str
     text: str
     anno_ids: tuple[str, ...] | None
@@ -94,11 +95,6 @@ class ExpressionVideo:
     size: Size | None
     expressions: tuple[Expression, ...]
     fields: Mapping[str, Any]
-
-
-def sample_id(video: ExpressionVideo, expression: Expression) -> str:
-    """Return the id of the sample of an expression."""
-    return f"{video.video_id}/{expression.expression_id}"
 
 
 def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
@@ -184,7 +180,7 @@ def _video(
     expressions = tuple(
         expression
         for key, value in entry["expressions"].items()
-        if (expression := _expression(path, place, key, value, problems)) is not None
+        if (expression := _expression(path, video_id, key, value, problems)) is not None
     )
     return ExpressionVideo(video_id, frames, size, expressions, entry)
 
@@ -206,9 +202,9 @@ def _frames(
 
 
 def _expression(
-    path: Path, place: str, key: str, value: Any, problems: Problems
+    path: Path, video_id: str, key: str, value: Any, problems: Problems
 ) -> Expression | None:
-    where = f"{place}, expression {shorten(key)}"
+    where = f"video {shorten(video_id)}, expression {shorten(key)}"
     if not is_plain_name(key):
         problems.add(
             path,
@@ -233,7 +229,12 @@ def _expression(
         return None
     type_id = value.get("type_id")
     return Expression(
-        key, value["exp"].strip(), anno_ids, type_id if type(type_id) is int else None, value
+        f"{video_id}/{key}",
+        key,
+        value["exp"].strip(),
+        anno_ids,
+        type_id if type(type_id) is int else None,
+        value,
     )
 
 
@@ -292,7 +293,7 @@ def samples_of(
         )
         for video in videos
         for expression in video.expressions
-        if known is None or sample_id(video, expression) in known
+        if known is None or expression.sample_id in known
     ]
 
 
@@ -330,5 +331,5 @@ def object_ids_of(
                     fix=FILE_AGAIN,
                 )
             else:
-                found[sample_id(video, expression)] = ids
+                found[expression.sample_id] = ids
     return found

@@ -10,7 +10,6 @@ from typing import Any
 from videoseg.benchmarks.expressions import (
     Expression,
     expressions_of,
-    sample_id,
     samples_of,
     videos_of,
 )
@@ -93,7 +92,7 @@ class FolderBenchmark(SplitReader):
                     count = 0 if place is None else 1
                     problems.leave_out(masks, "is missing", fix=fix, num_samples=count)
                     continue
-                folders[sample_id(video, expression)] = None if no_target else masks
+                folders[expression.sample_id] = None if no_target else masks
         samples = samples_of(located_videos(videos, places), self.group, folders)
         return LoadedSplit.checked(
             problems,

@@ -16,7 +16,6 @@ from videoseg.benchmarks.expressions import (
     GroupOf,
     no_group,
     read_expressions,
-    sample_id,
     samples_of,
     type_group,
 )
@@ -393,7 +392,7 @@ def _anno_ids(
             if reason is not None:
                 odd[reason] += count
             else:
-                found[sample_id(video, expression)] = ids
+                found[expression.sample_id] = ids
     for reason, num_samples in odd.items():
         problems.leave_out(path, reason, fix=MASKS_AGAIN, num_samples=num_samples)
     return found

@@ -9,7 +9,6 @@ from videoseg.benchmarks.expressions import (
     Expression,
     ExpressionVideo,
     read_expressions,
-    sample_id,
     samples_of,
 )
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
@@ -105,12 +104,12 @@ def _folders(
                 problems.add(meta, where, fix=FILE_AGAIN)
             else:
                 folder = annotations / video.video_id / str(one)
-                found[sample_id(video, expression)] = folder
+                found[expression.sample_id] = folder
     return found
 
 
 def _mask_folders(video: ExpressionVideo, folders: Mapping[str, Path]) -> list[Path]:
-    keys = (sample_id(video, expression) for expression in video.expressions)
+    keys = (expression.sample_id for expression in video.expressions)
     return list(dict.fromkeys(folders[key] for key in keys if key in folders))
 
 

@@ -11,7 +11,6 @@ from videoseg.benchmarks.expressions import (
     Expression,
     ExpressionVideo,
     expressions_of,
-    sample_id,
     samples_of,
     videos_of,
 )
@@ -82,7 +81,7 @@ class ReasonVos(SplitReader):
             masks_of=lambda video: [
                 folders[key]
                 for expression in video.expressions
-                if (key := sample_id(video, expression)) in folders
+                if (key := expression.sample_id) in folders
             ],
         )
         samples = samples_of(located_videos(videos, places), _group, folders)
@@ -141,7 +140,7 @@ def _with_prediction_folders(
 ) -> list[Sample]:
     """Add where VideoLISA writes and scores masks: in a folder named as that of the truth."""
     asked = {
-        sample_id(video, expression): (video, expression)
+        expression.sample_id: (video, expression)
         for video in videos
         for expression in video.expressions
     }
@@ -165,7 +164,7 @@ def _folders(
 ) -> dict[str, Path]:
     """Return the folder of masks of every sample that has one."""
     named = {
-        sample_id(video, expression): _names(video, expression)
+        expression.sample_id: _names(video, expression)
         for video in videos
         for expression in video.expressions
     }

@@ -12,7 +12,6 @@ from videoseg.benchmarks.expressions import (
     no_group,
     object_ids_of,
     parsed_object_ids,
-    sample_id,
     samples_of,
     videos_of,
 )
@@ -147,7 +146,7 @@ def _mask_keys(document: Mapping[str, Any], order: str) -> dict[str, str]:
 def _size(
     video: ExpressionVideo, keys: Mapping[str, str], masks: Mapping[str, Any] | None
 ) -> Size | None:
-    tracks = ((masks or {}).get(keys[sample_id(video, one)]) for one in video.expressions)
+    tracks = ((masks or {}).get(keys[one.sample_id]) for one in video.expressions)
     return next((size for track in tracks if (size := first_size(track)) is not None), None)
 
 
@@ -161,7 +160,7 @@ def _valid_samples(
 ) -> dict[str, str]:
     """Return the samples whose masks exist and are valid, with their keys."""
     wanted = {
-        sample_id(video, expression): (video, keys[sample_id(video, expression)])
+        expression.sample_id: (video, keys[expression.sample_id])
         for video in videos
         for expression in video.expressions
     }
@@ -214,7 +213,7 @@ def _torn_objects(
         firsts: dict[object, set[str]] = {}
         for place, expression in enumerate(video.expressions):
             ids = parsed_object_ids(expression.fields.get("obj_id"))
-            key = keys[sample_id(video, expression)]
+            key = keys[expression.sample_id]
             track = masks.get(key)
             if isinstance(track, list) and track:
                 # Expressions without 'obj_id' are counted, four for each object.
