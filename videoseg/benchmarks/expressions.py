@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import (
@@ -45,9 +45,12 @@ __all__ = [
     "read_expressions",
     "samples_of",
     "type_group",
+    "values_of_video",
     "videos_of",
 ]
 
+
+T = TypeVar("T")
 
 # Upper bound on height and width, beyond any video.
 _MOST_PIXELS = 2**16
@@ -295,6 +298,12 @@ def samples_of(
         for expression in video.expressions
         if known is None or expression.sample_id in known
     ]
+
+
+def values_of_video(video: ExpressionVideo, by_sample: Mapping[str, T]) -> list[T]:
+    """Return each distinct value that a mapping by sample id has for a video's expressions."""
+    keys = (expression.sample_id for expression in video.expressions)
+    return list(dict.fromkeys(by_sample[key] for key in keys if key in by_sample))
 
 
 def parsed_object_ids(value: Any) -> tuple[int, ...] | None:

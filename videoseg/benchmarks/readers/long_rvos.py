@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from videoseg.benchmarks.expressions import (
@@ -10,6 +10,7 @@ from videoseg.benchmarks.expressions import (
     ExpressionVideo,
     read_expressions,
     samples_of,
+    values_of_video,
 )
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
 from videoseg.benchmarks.split import LoadedSplit, SplitReader
@@ -66,18 +67,14 @@ class LongRvos(SplitReader):
             folder / "JPEGImages",
             problems,
             check_pictures=self._check_pictures,
-            masks_of=lambda video: _mask_folders(video, folders or {}),
+            masks_of=lambda video: values_of_video(video, folders or {}),
         )
         videos = located_videos(videos, places)
         if folders is not None and self._check_pictures:
             _check_annotated(annotations, videos, problems)
         samples = samples_of(videos, _group, folders)
         return LoadedSplit.checked(
-            problems,
-            protocol=LONG_RVOS,
-            samples=samples,
-            videos=places,
-            truths=truths,
+            problems, protocol=LONG_RVOS, samples=samples, videos=places, truths=truths
         )
 
 
@@ -106,11 +103,6 @@ def _folders(
                 folder = annotations / video.video_id / str(one)
                 found[expression.sample_id] = folder
     return found
-
-
-def _mask_folders(video: ExpressionVideo, folders: Mapping[str, Path]) -> list[Path]:
-    keys = (expression.sample_id for expression in video.expressions)
-    return list(dict.fromkeys(folders[key] for key in keys if key in folders))
 
 
 def _check_annotated(

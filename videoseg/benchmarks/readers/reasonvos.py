@@ -12,6 +12,7 @@ from videoseg.benchmarks.expressions import (
     ExpressionVideo,
     expressions_of,
     samples_of,
+    values_of_video,
     videos_of,
 )
 from videoseg.benchmarks.mask_dict import read_rle_split
@@ -78,11 +79,7 @@ class ReasonVos(SplitReader):
             root / "JPEGImages",
             problems,
             check_pictures=self._check_pictures,
-            masks_of=lambda video: [
-                folders[key]
-                for expression in video.expressions
-                if (key := expression.sample_id) in folders
-            ],
+            masks_of=lambda video: values_of_video(video, folders),
         )
         samples = samples_of(located_videos(videos, places), _group, folders)
         return LoadedSplit.checked(

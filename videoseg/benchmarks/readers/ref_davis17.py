@@ -123,11 +123,7 @@ class RefDavis17(SplitReader):
             truths = MaskDictTruths(masks, {sample: (chosen[sample],) for sample in known})
         samples = samples_of(videos, no_group, known)
         return LoadedSplit.checked(
-            problems,
-            protocol=REF_DAVIS17,
-            samples=samples,
-            videos=places,
-            truths=truths,
+            problems, protocol=REF_DAVIS17, samples=samples, videos=places, truths=truths
         )
 
 
@@ -192,7 +188,7 @@ def _compare_orders(
     problems: Problems,
 ) -> None:
     """Note where expressions of one object have different masks."""
-    odd = {order: _torn_objects(videos, masks, keys[order]) for order in _ORDERS}
+    odd = {order: _inconsistent_objects(videos, masks, keys[order]) for order in _ORDERS}
     if not odd[chosen]:
         return
     other = next(order for order in _ORDERS if order != chosen)
@@ -205,7 +201,7 @@ def _compare_orders(
     )
 
 
-def _torn_objects(
+def _inconsistent_objects(
     videos: Sequence[ExpressionVideo], masks: Mapping[str, Any], keys: Mapping[str, str]
 ) -> list[str]:
     found = []

@@ -92,9 +92,9 @@ class Refcoco(SplitReader):
         ]
         if not chosen:
             problems.add(path, f"has no references of the split {split!r}", fix=FILE_AGAIN)
-        sound = _valid_references(path, chosen, images, annotations, problems)
+        valid = _valid_references(path, chosen, images, annotations, problems)
         num_samples: Counter[int] = Counter()
-        for reference in sound:
+        for reference in valid:
             num_samples[reference["image_id"]] += len(reference["sentences"])
         videos = locate_images(
             instances,
@@ -107,8 +107,8 @@ class Refcoco(SplitReader):
         samples: list[Sample] = []
         regions: dict[int, Any] = {}
         bad: dict[int, str] = {}
-        meant: dict[str, tuple[int, ...]] = {}
-        for place, reference in enumerate(sound):
+        annotations_of: dict[str, tuple[int, ...]] = {}
+        for place, reference in enumerate(valid):
             if reference["image_id"] not in videos:
                 continue
             video = videos[reference["image_id"]]
@@ -127,21 +127,21 @@ class Refcoco(SplitReader):
             name = reference.get("ref_id", place)
             for sentence in reference["sentences"]:
                 sample = _sample(video.names[0], sentence, len(ids))
-                if sample is not None and sample.id in meant:
+                if sample is not None and sample.id in annotations_of:
                     # Some releases number the sentences of each reference separately.
                     sample = replace(sample, expression_id=f"{name}-{sample.expression_id}")
-                if sample is None or sample.id in meant:
+                if sample is None or sample.id in annotations_of:
                     where = f"reference {shorten(name)} has a sentence without text or id"
                     problems.leave_out(path, where, fix=FILE_AGAIN)
                     continue
                 samples.append(sample)
-                meant[sample.id] = ids
+                annotations_of[sample.id] = ids
         return LoadedSplit.checked(
             problems,
             protocol=self._protocol,
             samples=samples,
             videos={video.names[0]: video for video in videos.values()},
-            truths=RegionTruths(regions, meant),
+            truths=RegionTruths(regions, annotations_of),
         )
 
     def _read_references(self, folder: Path, problems: Problems) -> tuple[Path, Any]:
