@@ -14,7 +14,7 @@ from videoseg.benchmarks.expressions import (
     videos_of,
 )
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
-from videoseg.benchmarks.split import LoadedSplit, SplitReader
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.untrusted import FirstProblem, ProblemList, Problems
 from videoseg.benchmarks.videos import SplitVideo, VideoPlace, located_videos, video_of_pictures
 from videoseg.errors import VideoError
@@ -94,7 +94,7 @@ class FolderBenchmark(SplitReader):
                     continue
                 folders[expression.sample_id] = None if no_target else masks
         samples = samples_of(located_videos(videos, places), self.group, folders)
-        return LoadedSplit.checked(
+        return make_split(
             problems,
             protocol=self.protocol,
             samples=samples,

@@ -19,7 +19,7 @@ from videoseg.benchmarks.expressions import (
     samples_of,
     type_group,
 )
-from videoseg.benchmarks.split import LoadedSplit
+from videoseg.benchmarks.split import LoadedSplit, make_split
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, read_mapping
 from videoseg.benchmarks.videos import SplitVideo, VideoPlace, locate_videos, located_videos
@@ -298,9 +298,7 @@ def read_rle_split(
         anno_ids = _anno_ids(meta, masks, videos, places, encoded, problems)
         truths = MaskDictTruths(encoded, anno_ids, all_masks)
     samples = samples_of(located_videos(videos, places), group_of, anno_ids)
-    return LoadedSplit.checked(
-        problems, protocol=protocol, samples=samples, videos=places, truths=truths
-    )
+    return make_split(problems, protocol=protocol, samples=samples, videos=places, truths=truths)
 
 
 def mask_track(

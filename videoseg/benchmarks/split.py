@@ -33,6 +33,7 @@ __all__ = [
     "SplitReader",
     "TruthSource",
     "build_benchmark",
+    "make_split",
     "open_benchmark",
     "split_named",
 ]
@@ -189,33 +190,6 @@ class LoadedSplit:
         self.notes = tuple(notes)
         self._truths = truths
 
-    @staticmethod
-    def checked(
-        problems: Problems,
-        *,
-        protocol: EvalProtocol,
-        samples: Sequence[Sample],
-        videos: Mapping[str, VideoPlace],
-        truths: TruthSource | None,
-        most_alike: float = 0.5,
-    ) -> LoadedSplit:
-        """Return the split that ``problems`` is about, with its notes and what is left out.
-
-        Raises:
-            EvaluationError: If the problems make the benchmark unreadable; see
-                ``Problems.raise_any``, also for ``most_alike``.
-        """
-        problems.raise_any(len(samples), most_alike=most_alike)
-        return LoadedSplit(
-            problems.subject,
-            protocol=protocol,
-            samples=samples,
-            videos=videos,
-            truths=truths,
-            left_out=problems.left_out,
-            notes=problems.notes,
-        )
-
     def __repr__(self) -> str:
         return f"<{self.name}: {len(self.samples)} samples on {len(self.videos)} videos>"
 
@@ -287,6 +261,33 @@ class LoadedSplit:
         return place
 
 
+def make_split(
+    problems: Problems,
+    *,
+    protocol: EvalProtocol,
+    samples: Sequence[Sample],
+    videos: Mapping[str, VideoPlace],
+    truths: TruthSource | None,
+    most_alike: float = 0.5,
+) -> LoadedSplit:
+    """Return the split that ``problems`` is about, with its notes and what is left out.
+
+    Raises:
+        EvaluationError: If the problems make the benchmark unreadable; see
+            ``Problems.raise_any``, also for ``most_alike``.
+    """
+    problems.raise_any(len(samples), most_alike=most_alike)
+    return LoadedSplit(
+        problems.subject,
+        protocol=protocol,
+        samples=samples,
+        videos=videos,
+        truths=truths,
+        left_out=problems.left_out,
+        notes=problems.notes,
+    )
+
+
 class SplitReader:
     """Base of the readers in this package; subclasses say what they read and define ``_load``.
 
@@ -316,5 +317,5 @@ class SplitReader:
         return self._load(root, split, Problems(f"{self.name}/{split}", root))
 
     def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
-        """Read one of ``splits``; see ``LoadedSplit.checked``."""
+        """Read one of ``splits``; see ``make_split``."""
         raise NotImplementedError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from videoseg.errors import ConfigError
 from videoseg.metrics.measures import (
@@ -152,6 +153,9 @@ class ProtocolMetrics:
         return summarize(self._scores, self.protocol)
 
 
+_Kind = TypeVar("_Kind", bound="_Averages")
+
+
 class _Averages:
     def __init__(self, protocol: EvalProtocol) -> None:
         self._metrics = ProtocolMetrics(protocol)
@@ -159,7 +163,7 @@ class _Averages:
     def __len__(self) -> int:
         return len(self._metrics)
 
-    def merge(self, other: _Averages) -> None:
+    def merge(self: _Kind, other: _Kind) -> None:
         """Add the samples of another one.
 
         Raises:

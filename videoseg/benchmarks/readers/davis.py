@@ -10,7 +10,7 @@ from videoseg.benchmarks.mask_pictures import (
     IdTracks,
     read_ids,
 )
-from videoseg.benchmarks.split import LoadedSplit, SplitReader
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
 from videoseg.benchmarks.videos import (
@@ -91,7 +91,7 @@ class _Davis(SplitReader):
                 samples.append(Sample(sequence, "query", self._query))
             else:
                 samples.append(Sample(sequence, "objects", "", prompts=prompts))
-        return LoadedSplit.checked(
+        return make_split(
             problems,
             protocol=protocol,
             samples=samples,

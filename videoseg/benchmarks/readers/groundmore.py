@@ -13,7 +13,7 @@ import numpy as np
 
 from videoseg.benchmarks.expressions import is_decimal, parsed_object_ids, videos_of
 from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, read_ids
-from videoseg.benchmarks.split import LoadedSplit, SplitReader
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.benchmarks.untrusted import (
     DO_NOT_TRUST,
@@ -84,7 +84,7 @@ class GroundMoRe(SplitReader):
                     sample = Sample(video_id, key, question.text, group=question.kind)
                     samples.append(sample)
                     questions[sample.id] = question
-        return LoadedSplit.checked(
+        return make_split(
             problems,
             protocol=GROUNDMORE,
             samples=samples,

@@ -13,7 +13,7 @@ from videoseg.benchmarks.expressions import (
     values_of_video,
 )
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
-from videoseg.benchmarks.split import LoadedSplit, SplitReader
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, is_plain_name, unpacked_folder
 from videoseg.benchmarks.videos import locate_videos, located_videos
 from videoseg.metrics.protocols import LONG_RVOS
@@ -73,7 +73,7 @@ class LongRvos(SplitReader):
         if folders is not None and self._check_pictures:
             _check_annotated(annotations, videos, problems)
         samples = samples_of(videos, _group, folders)
-        return LoadedSplit.checked(
+        return make_split(
             problems, protocol=LONG_RVOS, samples=samples, videos=places, truths=truths
         )
 

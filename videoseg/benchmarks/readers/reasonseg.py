@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from videoseg.benchmarks.coco_images import MAX_COORDINATE, is_coordinate, is_drawable
-from videoseg.benchmarks.split import LoadedSplit, SplitReader
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.benchmarks.untrusted import FILE_AGAIN, ProblemList, Problems, is_plain_name
 from videoseg.benchmarks.videos import (
@@ -83,7 +83,7 @@ class ReasonSeg(SplitReader):
                     problems.leave_out(
                         folder / f"{name}.json", f"sentence {number} has no text", fix=FILE_AGAIN
                     )
-        return LoadedSplit.checked(
+        return make_split(
             problems,
             protocol=REASONSEG,
             samples=samples,

@@ -17,7 +17,7 @@ from videoseg.benchmarks.expressions import (
 )
 from videoseg.benchmarks.mask_dict import read_rle_split
 from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, MaskFolderTruths
-from videoseg.benchmarks.split import LoadedSplit, SplitReader
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, is_safe_id, unpacked_folder
 from videoseg.benchmarks.videos import locate_videos, located_videos
@@ -82,7 +82,7 @@ class ReasonVos(SplitReader):
             masks_of=lambda video: values_of_video(video, folders),
         )
         samples = samples_of(located_videos(videos, places), _group, folders)
-        return LoadedSplit.checked(
+        return make_split(
             problems,
             protocol=REASONVOS,
             samples=_with_prediction_folders(samples, videos),

@@ -23,7 +23,7 @@ from videoseg.benchmarks.mask_dict import (
     mask_track,
 )
 from videoseg.benchmarks.mask_pictures import IdPictureTruths
-from videoseg.benchmarks.split import LoadedSplit, SplitReader, TruthSource
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, TruthSource, make_split
 from videoseg.benchmarks.untrusted import Problems, read_mapping, read_pickle, unpacked_folder
 from videoseg.benchmarks.videos import VideoPlace, annotated_videos, locate_videos, located_videos
 from videoseg.errors import ConfigError
@@ -122,7 +122,7 @@ class RefDavis17(SplitReader):
             _compare_orders(videos, masks, keys, self._mask_order, problems)
             truths = MaskDictTruths(masks, {sample: (chosen[sample],) for sample in known})
         samples = samples_of(videos, no_group, known)
-        return LoadedSplit.checked(
+        return make_split(
             problems, protocol=REF_DAVIS17, samples=samples, videos=places, truths=truths
         )
 

@@ -13,7 +13,7 @@ from videoseg.benchmarks.expressions import (
     videos_of,
 )
 from videoseg.benchmarks.mask_pictures import IdPictureTruths
-from videoseg.benchmarks.split import LoadedSplit, SplitReader
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import SubmissionFormat
 from videoseg.benchmarks.untrusted import Problems, unpacked_folder
 from videoseg.benchmarks.videos import annotated_videos, locate_videos, located_videos
@@ -78,7 +78,7 @@ class RefYoutubeVos(SplitReader):
             object_ids = object_ids_of(meta, videos, problems)
             truths = IdPictureTruths(annotations, object_ids)
         samples = samples_of(videos, no_group, object_ids)
-        return LoadedSplit.checked(
+        return make_split(
             problems,
             protocol=REF_YOUTUBE_VOS,
             samples=samples,

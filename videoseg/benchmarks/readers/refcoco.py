@@ -14,7 +14,7 @@ from videoseg.benchmarks.coco_images import (
     read_instances,
     region_problem,
 )
-from videoseg.benchmarks.split import LoadedSplit, SplitReader
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, read_json, read_pickle
 from videoseg.errors import ConfigError
@@ -136,7 +136,7 @@ class Refcoco(SplitReader):
                     continue
                 samples.append(sample)
                 annotations_of[sample.id] = ids
-        return LoadedSplit.checked(
+        return make_split(
             problems,
             protocol=self._protocol,
             samples=samples,
