@@ -183,7 +183,7 @@ def _video(
     expressions = tuple(
         expression
         for key, value in entry["expressions"].items()
-        if (expression := _expression(path, video_id, key, value, problems)) is not None
+        if (expression := _expression(path, video_id, place, key, value, problems)) is not None
     )
     return ExpressionVideo(video_id, frames, size, expressions, entry)
 
@@ -205,9 +205,9 @@ def _frames(
 
 
 def _expression(
-    path: Path, video_id: str, key: str, value: Any, problems: Problems
+    path: Path, video_id: str, place: str, key: str, value: Any, problems: Problems
 ) -> Expression | None:
-    where = f"video {shorten(video_id)}, expression {shorten(key)}"
+    where = f"{place}, expression {shorten(key)}"
     if not is_plain_name(key):
         problems.add(
             path,
