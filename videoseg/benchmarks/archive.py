@@ -44,10 +44,6 @@ _DAMAGES = (
 class FileTree(Protocol):
     """Files by their path within a tree, parts joined by ``/``."""
 
-    @property
-    def name(self) -> str:
-        """Name of the tree in messages."""
-
     def names(self, folder: str) -> frozenset[str]:
         """The names directly inside a folder; empty if there is no such folder."""
 
@@ -78,7 +74,6 @@ def open_tree(path: Path) -> FileTree:
 
 class _Folder:
     def __init__(self, root: Path) -> None:
-        self.name = str(root)
         self._root = root
 
     def names(self, folder: str) -> frozenset[str]:
@@ -100,7 +95,7 @@ class _Folder:
 
 class _Zip:
     def __init__(self, path: Path) -> None:
-        self.name = str(path)
+        self._name = str(path)
         try:
             self._zip = zipfile.ZipFile(path)
         except _DAMAGES as error:
@@ -122,20 +117,20 @@ class _Zip:
             return
         if path is None or len(path) > MAX_NAME_LENGTH or not is_safe_id(path):
             raise EvaluationError(
-                f"{self.name} holds {shorten(member.filename)}, a name that leads out of it or "
+                f"{self._name} holds {shorten(member.filename)}, a name that leads out of it or "
                 "cannot be a file's; do not trust this zip"
             )
         if member.compress_type not in _METHODS:
             # Of others zipfile unpacks a whole chunk at once, however large it gets.
             raise EvaluationError(
-                f"{self.name} holds {shorten(member.filename)}, packed by the method "
+                f"{self._name} holds {shorten(member.filename)}, packed by the method "
                 f"{member.compress_type}; pack the zip again, with deflate, the usual method"
             )
         if member.file_size > MAX_FILE_BYTES or (
             member.file_size > 2**20 and member.file_size > MAX_RATIO * member.compress_size
         ):
             raise EvaluationError(
-                f"{self.name} holds {shorten(member.filename)}, which unpacks to "
+                f"{self._name} holds {shorten(member.filename)}, which unpacks to "
                 f"{member.file_size} bytes; masks do not, so this zip is not read"
             )
         self._members[path] = member
@@ -153,17 +148,17 @@ class _Zip:
     def read(self, path: str) -> bytes:
         member = self._members.get(path)
         if member is None:
-            raise EvaluationError(f"{self.name} has no file {path!r}")
+            raise EvaluationError(f"{self._name} has no file {path!r}")
         try:
             with self._zip.open(member) as file:
                 # A zip may state wrong sizes: read at most the limit.
                 content = file.read(MAX_FILE_BYTES + 1)
         except _DAMAGES as error:
             raise EvaluationError(
-                f"{path!r} in {self.name} cannot be read ({_reason(error)}); write the zip again"
+                f"{path!r} in {self._name} cannot be read ({_reason(error)}); write the zip again"
             ) from error
         if len(content) > MAX_FILE_BYTES:
-            raise EvaluationError(f"{path!r} in {self.name} is too large to be a mask")
+            raise EvaluationError(f"{path!r} in {self._name} is too large to be a mask")
         return content
 
 

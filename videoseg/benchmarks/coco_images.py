@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from videoseg.benchmarks.mask_dict import rle_of, rle_problem
+from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN
 from videoseg.benchmarks.types import Sample, Truth
 from videoseg.benchmarks.untrusted import ProblemList, Problems, is_plain_name, read_mapping
-from videoseg.benchmarks.videos import SplitVideo, picture_size, pictures_by_name
+from videoseg.benchmarks.videos import SplitVideo, matching_size, pictures_by_name
 from videoseg.masks import union_of_rles
 from videoseg.text import shorten
 from videoseg.types import FloatArray, Rle, Size
@@ -21,7 +22,6 @@ from videoseg.types.runs import RunChecker
 __all__ = [
     "MAX_COORDINATE",
     "RegionTruths",
-    "images_folder",
     "is_coordinate",
     "is_drawable",
     "locate_images",
@@ -35,7 +35,6 @@ MAX_COORDINATE = 2**20
 # Regions are cut off at the edge of the picture, as in published code. Tracing an outline takes
 # memory proportional to its length, in pixels.
 _MAX_OUTLINE = 2_000_000
-_AGAIN = "download the annotations again"
 
 
 class RegionTruths:
@@ -78,11 +77,6 @@ def read_instances(path: Path, problems: Problems) -> tuple[dict[int, Any], dict
     )
 
 
-def images_folder(root: Path) -> Path | None:
-    """Return the folder of the training images of COCO 2014, in one of the usual places."""
-    return next((place for place in _image_folders(root) if place.is_dir()), None)
-
-
 def locate_images(
     path: Path,
     entries: Mapping[int, Any],
@@ -97,12 +91,13 @@ def locate_images(
     Args:
         path: The file that lists them.
         entries: COCO's entry of each wanted id: ``file_name``, ``height``, ``width``.
-        root: The folder that the user gave, for ``images_folder``.
+        root: The folder that the user gave; the images train2014 of COCO are in or beside it.
         problems: Where problems are noted.
         num_samples: The number of samples of each image.
         check_pictures: Whether the pictures must exist.
     """
-    folder = images_folder(root)
+    usual = _image_folders(root)
+    folder = next((place for place in usual if place.is_dir()), None)
     present: Collection[str] = ()
     try:
         present = set() if folder is None else set(pictures_by_name(folder).values())
@@ -111,7 +106,7 @@ def locate_images(
             reason = f"cannot be listed ({error.strerror or error})"
             problems.add(folder or root, reason, fix="check it")
     if folder is None:
-        folder = _image_folders(root)[0]
+        folder = usual[0]
         if check_pictures:
             problems.add(
                 folder,
@@ -147,23 +142,16 @@ def _image_size(
 ) -> Size | None:
     size = (entry.get("height"), entry.get("width"))
     if not all(type(length) is int and 0 < length < 2**16 for length in size):
-        odd.add(path, f"image {image_id} has the size {shorten(size)}", fix=_AGAIN)
+        odd.add(path, f"image {image_id} has the size {shorten(size)}", fix=ANNOTATIONS_AGAIN)
         return None
     expected: Size = (int(entry["height"]), int(entry["width"]))
     if picture is None:
         return expected
-    actual = picture_size(picture, odd)
-    if actual is not None and actual != expected:
-        odd.add(
-            picture,
-            f"is {actual[0]}x{actual[1]} but {path.name} says {expected[0]}x{expected[1]}",
-            fix="use the original images, not resized",
-        )
-        return None
-    return actual
+    return matching_size(picture, expected, odd, source=path.name, originals="original images")
 
 
 def _image_folders(root: Path) -> list[Path]:
+    """Return the usual places of the training images of COCO 2014."""
     places = [
         base / inner
         for base in (root, root.parent)
@@ -244,7 +232,7 @@ def _parts(polygons: Any, size: Size) -> list[Any]:
 
 def _by_id(path: Path, values: Any, what: str, problems: Problems) -> dict[int, Any]:
     if not isinstance(values, list):
-        problems.add(path, f"has no list {what!r}", fix=_AGAIN)
+        problems.add(path, f"has no list {what!r}", fix=ANNOTATIONS_AGAIN)
         return {}
     return {
         value["id"]: value

@@ -18,10 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import (
+    DO_NOT_TRUST,
+    FILE_AGAIN,
     ProblemList,
     Problems,
     is_plain_name,
@@ -32,6 +34,7 @@ from videoseg.text import shorten
 from videoseg.types import Size
 
 __all__ = [
+    "GROUPS",
     "Expression",
     "ExpressionVideo",
     "GroupOf",
@@ -40,13 +43,14 @@ __all__ = [
     "object_ids_of",
     "parsed_object_ids",
     "read_expressions",
-    "sample_id",
     "samples_of",
     "type_group",
+    "values_of_video",
     "videos_of",
 ]
 
-_AGAIN = "download the file again, or correct it"
+
+T = TypeVar("T")
 
 # Upper bound on height and width, beyond any video.
 _MOST_PIXELS = 2**16
@@ -60,6 +64,7 @@ class Expression:
     """One expression of the file.
 
     Args:
+        sample_id: The id of its sample, ``video/expression``.
         expression_id: Unique within the video.
         text: The sentence.
         anno_ids: Keys of the masks; None if the file has none.
@@ -67,6 +72,7 @@ class Expression:
         fields: The whole entry of the file.
     """
 
+    sample_id: str
     expression_id: str
     text: str
     anno_ids: tuple[str, ...] | None
@@ -92,11 +98,6 @@ class ExpressionVideo:
     size: Size | None
     expressions: tuple[Expression, ...]
     fields: Mapping[str, Any]
-
-
-def sample_id(video: ExpressionVideo, expression: Expression) -> str:
-    """Return the id of the sample of an expression."""
-    return f"{video.video_id}/{expression.expression_id}"
 
 
 def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def _video(
             path,
             f"{place} is not a usable id: it leads out of the folder or has characters that file "
             "names must not have",
-            fix="do not trust this file; download it from the benchmark's own page",
+            fix=DO_NOT_TRUST,
         )
         return None
     if isinstance(entry, dict) and "objects" in entry and "expressions" not in entry:
@@ -168,7 +169,7 @@ def _video(
         )
         return None
     if not isinstance(entry, dict) or not isinstance(entry.get("expressions"), dict):
-        odd.add(path, f"{place} needs 'frames' and 'expressions'", fix=_AGAIN)
+        odd.add(path, f"{place} needs 'frames' and 'expressions'", fix=FILE_AGAIN)
         return None
     frames = _frames(path, place, entry.get("frames"), problems, odd)
     if frames is None:
@@ -177,12 +178,12 @@ def _video(
     if "height" in entry and "width" in entry:
         size = (entry["height"], entry["width"])
         if not all(type(length) is int and 0 < length < _MOST_PIXELS for length in size):
-            odd.add(path, f"{place} has the size {shorten(size)}", fix=_AGAIN)
+            odd.add(path, f"{place} has the size {shorten(size)}", fix=FILE_AGAIN)
             return None
     expressions = tuple(
         expression
         for key, value in entry["expressions"].items()
-        if (expression := _expression(path, place, key, value, problems)) is not None
+        if (expression := _expression(path, video_id, place, key, value, problems)) is not None
     )
     return ExpressionVideo(video_id, frames, size, expressions, entry)
 
@@ -191,34 +192,34 @@ def _frames(
     path: Path, place: str, names: Any, problems: Problems, odd: ProblemList
 ) -> tuple[str, ...] | None:
     if not isinstance(names, list) or not names:
-        odd.add(path, f"{place} has no list of 'frames'", fix=_AGAIN)
+        odd.add(path, f"{place} has no list of 'frames'", fix=FILE_AGAIN)
         return None
     bad = next((name for name in names if not is_plain_name(name)), None)
     if bad is not None or None in names:
-        problems.add(path, f"{place} has the frame name {shorten(bad)}", fix=_AGAIN)
+        problems.add(path, f"{place} has the frame name {shorten(bad)}", fix=FILE_AGAIN)
         return None
     if len(set(names)) != len(names):
-        odd.add(path, f"{place} lists a frame twice", fix=_AGAIN)
+        odd.add(path, f"{place} lists a frame twice", fix=FILE_AGAIN)
         return None
     return tuple(names)
 
 
 def _expression(
-    path: Path, place: str, key: str, value: Any, problems: Problems
+    path: Path, video_id: str, place: str, key: str, value: Any, problems: Problems
 ) -> Expression | None:
     where = f"{place}, expression {shorten(key)}"
     if not is_plain_name(key):
         problems.add(
             path,
             f"{where} is not a usable id: it becomes a folder's name",
-            fix="do not trust this file; download it from the benchmark's own page",
+            fix=DO_NOT_TRUST,
         )
         return None
     if not isinstance(value, dict) or not isinstance(value.get("exp"), str):
-        problems.leave_out(path, f"{where} has no text 'exp'", fix=_AGAIN)
+        problems.leave_out(path, f"{where} has no text 'exp'", fix=FILE_AGAIN)
         return None
     if not value["exp"].strip():
-        problems.leave_out(path, f"{where} is empty", fix=_AGAIN)
+        problems.leave_out(path, f"{where} is empty", fix=FILE_AGAIN)
         return None
     anno_ids = _anno_ids(value.get("anno_id"))
     if anno_ids is None and "anno_id" in value:
@@ -226,12 +227,17 @@ def _expression(
             path,
             f"{where}: 'anno_id' must be a number or a list of them, got "
             f"{shorten(value['anno_id'])}",
-            fix=_AGAIN,
+            fix=FILE_AGAIN,
         )
         return None
     type_id = value.get("type_id")
     return Expression(
-        key, value["exp"].strip(), anno_ids, type_id if type(type_id) is int else None, value
+        f"{video_id}/{key}",
+        key,
+        value["exp"].strip(),
+        anno_ids,
+        type_id if type(type_id) is int else None,
+        value,
     )
 
 
@@ -249,6 +255,9 @@ def _anno_ids(value: Any) -> tuple[str, ...] | None:
         return None
     return tuple(dict.fromkeys(str(int(one)) for one in values))
 
+
+GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
+"""The ``type_id`` of MeViS and ReVOS."""
 
 GroupOf = Callable[[Expression], str]
 
@@ -287,8 +296,14 @@ def samples_of(
         )
         for video in videos
         for expression in video.expressions
-        if known is None or sample_id(video, expression) in known
+        if known is None or expression.sample_id in known
     ]
+
+
+def values_of_video(video: ExpressionVideo, by_sample: Mapping[str, T]) -> list[T]:
+    """Return each distinct value that a mapping by sample id has for a video's expressions."""
+    keys = (expression.sample_id for expression in video.expressions)
+    return list(dict.fromkeys(by_sample[key] for key in keys if key in by_sample))
 
 
 def parsed_object_ids(value: Any) -> tuple[int, ...] | None:
@@ -322,8 +337,8 @@ def object_ids_of(
                     f"video {video.video_id!r}, expression {expression.expression_id!r} needs "
                     "'obj_id', a number from 1, got "
                     f"{shorten(expression.fields.get('obj_id'), 40)}",
-                    fix="download the file again, or correct it",
+                    fix=FILE_AGAIN,
                 )
             else:
-                found[sample_id(video, expression)] = ids
+                found[expression.sample_id] = ids
     return found

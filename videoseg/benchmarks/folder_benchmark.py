@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from videoseg.benchmarks.expressions import (
     Expression,
     expressions_of,
-    sample_id,
     samples_of,
     videos_of,
 )
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
-from videoseg.benchmarks.split import LoadedSplit, split_named
-from videoseg.benchmarks.types import SubmissionFormat
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.untrusted import FirstProblem, ProblemList, Problems
 from videoseg.benchmarks.videos import SplitVideo, VideoPlace, located_videos, video_of_pictures
 from videoseg.errors import VideoError
@@ -29,7 +27,7 @@ __all__ = ["FolderBenchmark"]
 VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv", ".mov", ".avi")
 
 
-class FolderBenchmark:
+class FolderBenchmark(SplitReader):
     """Reads your own benchmark. Subclass it, and give it a name and a protocol.
 
     ::
@@ -67,29 +65,12 @@ class FolderBenchmark:
         ...     protocol = EvalProtocol("kitchen", ("j_and_f", "j", "f"))
     """
 
-    name: ClassVar[str]
-    protocol: ClassVar[EvalProtocol]
-    splits: ClassVar[tuple[str, ...]] = ("all",)
-    license: ClassVar[str] = "not stated"
-    homepage: ClassVar[str] = "not stated"
-    submission: ClassVar[SubmissionFormat | None] = None
-    group_key: ClassVar[str] = "group"
+    protocol: EvalProtocol
+    splits = ("all",)
+    group_key = "group"
 
-    # Subclasses need not call __init__.
-    _check_pictures = True
-
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         folder = root if len(self.splits) == 1 else root / split
-        problems = Problems(f"{self.name}/{split}", root)
         meta = folder / "meta_expressions.json"
         places: dict[str, VideoPlace] = {}
         folders: dict[str, Path | None] = {}
@@ -111,17 +92,14 @@ class FolderBenchmark:
                     count = 0 if place is None else 1
                     problems.leave_out(masks, "is missing", fix=fix, num_samples=count)
                     continue
-                folders[sample_id(video, expression)] = None if no_target else masks
+                folders[expression.sample_id] = None if no_target else masks
         samples = samples_of(located_videos(videos, places), self.group, folders)
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
+        return make_split(
+            problems,
             protocol=self.protocol,
             samples=samples,
             videos=places,
             truths=MaskFolderTruths(folders, absent="unannotated"),
-            left_out=problems.left_out,
-            notes=problems.notes,
         )
 
     def group(self, expression: Expression) -> str:

@@ -16,13 +16,12 @@ from videoseg.benchmarks.expressions import (
     GroupOf,
     no_group,
     read_expressions,
-    sample_id,
     samples_of,
     type_group,
 )
-from videoseg.benchmarks.split import LoadedSplit
+from videoseg.benchmarks.split import LoadedSplit, make_split
 from videoseg.benchmarks.types import Sample, Truth
-from videoseg.benchmarks.untrusted import Problems, read_mapping
+from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, read_mapping
 from videoseg.benchmarks.videos import SplitVideo, VideoPlace, locate_videos, located_videos
 from videoseg.errors import EvaluationError, VideosegError
 from videoseg.masks import union_of_rles
@@ -42,7 +41,17 @@ __all__ = [
     "read_rle_split",
     "rle_of",
     "rle_problem",
+    "stated_size",
 ]
+
+
+def stated_size(value: Any) -> Size | None:
+    """Return the (height, width) that an encoding states, unchecked; None if it states none."""
+    size = value.get("size") if isinstance(value, dict) else None
+    if isinstance(size, (list, tuple)) and len(size) == 2:
+        height, width = size
+        return (height, width) if type(height) is type(width) is int else None
+    return None
 
 
 def rle_problem(value: Any, size: Size) -> str | None:
@@ -60,14 +69,10 @@ def rle_problem(value: Any, size: Size) -> str | None:
         return "a mask must be null or a COCO RLE with 'size' and 'counts'"
     if not isinstance(value["counts"], (str, bytes, list)):
         return "'counts' of an RLE must be text or a list of runs"
-    found = value["size"]
-    if not (
-        isinstance(found, (list, tuple))
-        and len(found) == 2
-        and all(type(number) is int for number in found)
-    ):
-        return f"'size' of an RLE must be [height, width], got {str(found)[:40]}"
-    if (found[0], found[1]) != (size[0], size[1]):
+    found = stated_size(value)
+    if found is None:
+        return f"'size' of an RLE must be [height, width], got {str(value['size'])[:40]}"
+    if found != tuple(size):
         return f"the RLE is {found[0]}x{found[1]} but the frame is {size[0]}x{size[1]}"
     if found[0] * found[1] > MAX_PIXELS:
         return f"an RLE of {found[0]}x{found[1]} is larger than the {MAX_PIXELS} pixels allowed"
@@ -215,14 +220,9 @@ def first_size(track: Any) -> Size | None:
     """Return the size stated by the first mask of a track; None if there is none."""
     values = track if isinstance(track, list) else []
     for value in values:
-        one = value[0] if isinstance(value, list) and value else value
-        size = one.get("size") if isinstance(one, dict) else None
-        if (
-            isinstance(size, (list, tuple))
-            and len(size) == 2
-            and all(type(length) is int and length > 0 for length in size)
-        ):
-            return (size[0], size[1])
+        size = stated_size(value[0] if isinstance(value, list) and value else value)
+        if size is not None and min(size) > 0:
+            return size
     return None
 
 
@@ -250,8 +250,7 @@ _ANY_SIZE = (1, 1)
 
 
 def read_rle_split(
-    name: str,
-    root: Path,
+    problems: Problems,
     *,
     protocol: EvalProtocol,
     meta: Path,
@@ -261,13 +260,11 @@ def read_rle_split(
     types: Mapping[int, str] | None = None,
     group_of: GroupOf = no_group,
     check_pictures: bool = True,
-    notes: Sequence[str] = (),
 ) -> LoadedSplit:
     """Read a split and check it.
 
     Args:
-        name: Benchmark and split.
-        root: The folder that the user gave; files in messages are relative to it.
+        problems: What is read, and where problems are noted.
         protocol: How it is scored.
         meta: The file that lists videos and expressions.
         pictures: The folder with one folder of frames for each video.
@@ -276,14 +273,10 @@ def read_rle_split(
         types: The allowed ``type_id`` of expressions, with their groups; None for any.
         group_of: The group of an expression, if there are no ``types``.
         check_pictures: Whether the frames must exist; scoring alone needs none.
-        notes: Notes about the data that matter for the scores.
 
     Raises:
         EvaluationError: If the folder has another layout; all problems are listed.
     """
-    problems = Problems(name, root)
-    for note in notes:
-        problems.note(note)
     videos = read_expressions(meta, problems)
     if types is not None:
         videos = _of_types(meta, videos, types, problems)
@@ -305,16 +298,7 @@ def read_rle_split(
         anno_ids = _anno_ids(meta, masks, videos, places, encoded, problems)
         truths = MaskDictTruths(encoded, anno_ids, all_masks)
     samples = samples_of(located_videos(videos, places), group_of, anno_ids)
-    problems.raise_any(len(samples))
-    return LoadedSplit(
-        name,
-        protocol=protocol,
-        samples=samples,
-        videos=places,
-        truths=truths,
-        left_out=problems.left_out,
-        notes=problems.notes,
-    )
+    return make_split(problems, protocol=protocol, samples=samples, videos=places, truths=truths)
 
 
 def mask_track(
@@ -345,7 +329,7 @@ def _of_types(
                 meta,
                 f"video {video.video_id!r}, expression {expression.expression_id!r} has the "
                 f"type_id {shorten(expression.fields.get('type_id'))}; known are {allowed}",
-                fix="download the file again, or correct it",
+                fix=FILE_AGAIN,
             )
         found.append(replace(video, expressions=tuple(kept)))
     return found
@@ -406,7 +390,7 @@ def _anno_ids(
             if reason is not None:
                 odd[reason] += count
             else:
-                found[sample_id(video, expression)] = ids
+                found[expression.sample_id] = ids
     for reason, num_samples in odd.items():
         problems.leave_out(path, reason, fix=MASKS_AGAIN, num_samples=num_samples)
     return found

@@ -86,7 +86,7 @@ def read_ids(
     return _read(source, lambda image: _ids(image, where), where=where, size=size, fix=fix)
 
 
-def read_written_value(source: Path | bytes, *, where: str, fix: str = "write it again") -> int:
+def read_written_value(source: Path | bytes, *, where: str) -> int:
     """Read the highest value of a picture as 8-bit grayscale; 0 for an empty mask.
 
     This is the value of the object's pixels in the file, which enters the scores of some released
@@ -95,18 +95,11 @@ def read_written_value(source: Path | bytes, *, where: str, fix: str = "write it
     Args:
         source: A file, or its content.
         where: Its name in messages.
-        fix: What to do about a file that cannot be read.
 
     Raises:
         EvaluationError: If it is not a picture.
     """
-    return _read(
-        source,
-        lambda image: int(np.asarray(image.convert("L")).max()),
-        where=where,
-        size=None,
-        fix=fix,
-    )
+    return _read(source, lambda image: int(np.asarray(image.convert("L")).max()), where=where)
 
 
 def _read(
@@ -114,8 +107,8 @@ def _read(
     take: Callable[[Image.Image], T],
     *,
     where: str,
-    size: Size | None,
-    fix: str,
+    size: Size | None = None,
+    fix: str = "write it again",
 ) -> T:
     from PIL import UnidentifiedImageError
 

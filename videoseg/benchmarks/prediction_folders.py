@@ -22,12 +22,12 @@ list is in another order, the names of the frames as ``frames``.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.benchmarks.archive import FileTree, open_tree
-from videoseg.benchmarks.mask_dict import checked_rle
+from videoseg.benchmarks.mask_dict import checked_rle, stated_size
 from videoseg.benchmarks.mask_pictures import (
     IdTracks,
     check_frame_names,
@@ -129,10 +129,10 @@ class PredictionFolder:
         # The folder of a video contains pictures of ids, or the folders of its expressions.
         if self._layout == "masks" or (self._layout == "auto" and found):
             names = self._files(folder, found, truth, frame_names)
-            return self._masks(self._tree, folder, found, names, truth.size)
+            return self._masks(folder, found, names, truth.size)
         folder, found = self._first_of(self._tree, [sample.video_id])
         names = self._files(folder, found, truth, frame_names)
-        return self._ids(self._tree, folder, found, names, truth.size)
+        return self._ids(folder, found, names, truth.size)
 
     def mask_values(
         self, sample: Sample, truth: Truth, frame_names: Sequence[str]
@@ -221,48 +221,39 @@ class PredictionFolder:
         )
         return names
 
+    def _pictures(
+        self, folder: str, found: frozenset[str], names: Sequence[str]
+    ) -> Iterator[tuple[int, bytes, str]]:
+        """Yield place, content and full name of each picture; missing ones are noted."""
+        for place, name in enumerate(names):
+            file = f"{folder}/{name}"
+            if self._tree is not None and name in found:
+                yield place, self._tree.read(file), self._where(file)
+            else:
+                self._note(file)
+
     def _masks(
-        self,
-        tree: FileTree,
-        folder: str,
-        found: frozenset[str],
-        names: Sequence[str],
-        size: Size,
+        self, folder: str, found: frozenset[str], names: Sequence[str], size: Size
     ) -> dict[int, tuple[Rle | None, ...]] | None:
         if not found:
             self._note(folder)
             return None
-        masks: list[Rle | None] = []
-        for name in names:
-            file = f"{folder}/{name}"
-            if name not in found:
-                self._note(file)
-                masks.append(None)
-                continue
-            mask = read_mask(tree.read(file), where=self._where(file), size=self._expected(size))
-            masks.append(Rle.encode(mask) if mask.any() else None)
+        masks: list[Rle | None] = [None] * len(names)
+        for place, content, where in self._pictures(folder, found, names):
+            mask = read_mask(content, where=where, size=self._expected(size))
+            masks[place] = Rle.encode(mask) if mask.any() else None
         return {1: tuple(masks)}
 
     def _ids(
-        self,
-        tree: FileTree,
-        folder: str,
-        found: frozenset[str],
-        names: Sequence[str],
-        size: Size,
+        self, folder: str, found: frozenset[str], names: Sequence[str], size: Size
     ) -> dict[int, tuple[Rle | None, ...]] | None:
         if found.isdisjoint(names):
             self._note(folder)
             return None
         tracks = IdTracks(len(names))
-        for index, name in enumerate(names):
-            file = f"{folder}/{name}"
-            if name not in found:
-                self._note(file)
-                continue
-            where = self._where(file)
-            ids = read_ids(tree.read(file), where=where, size=self._expected(size))
-            tracks.add(index, ids, where=where)
+        for place, content, where in self._pictures(folder, found, names):
+            ids = read_ids(content, where=where, size=self._expected(size))
+            tracks.add(place, ids, where=where)
         return tracks.objects()
 
     def _from_json(
@@ -302,7 +293,7 @@ class PredictionFolder:
                     f"{where}, frame {name}: a mask must be null, an RLE or a list of RLEs; write "
                     "it again"
                 )
-            size = self._expected(truth.size) or _claimed(value) or truth.size
+            size = self._expected(truth.size) or stated_size(value) or truth.size
             masks.append(checked_rle(value, size, where=f"{where}, frame {name}"))
         return {1: tuple(masks)}
 
@@ -372,13 +363,6 @@ def _masks_of_entry(
             "write it again"
         )
     return values, given
-
-
-def _claimed(value: Any) -> Size | None:
-    size = value.get("size") if isinstance(value, dict) else None
-    if isinstance(size, list) and len(size) == 2 and all(type(one) is int for one in size):
-        return (size[0], size[1])
-    return None
 
 
 def _listed(names: Collection[str]) -> str:

@@ -12,10 +12,11 @@ from videoseg.benchmarks.types import (
     DrawnBenchmark,
     LeftOut,
     Sample,
+    SubmissionFormat,
     Truth,
     left_out_of,
 )
-from videoseg.benchmarks.untrusted import MAX_LISTED, unreadable
+from videoseg.benchmarks.untrusted import MAX_LISTED, Problems, unreadable
 from videoseg.benchmarks.videos import SplitVideo, VideoPlace
 from videoseg.errors import EvaluationError, VideoError
 from videoseg.files import expand_path
@@ -27,7 +28,15 @@ from videoseg.video import Video
 if TYPE_CHECKING:
     from videoseg.plugins import Registry
 
-__all__ = ["LoadedSplit", "TruthSource", "build_benchmark", "open_benchmark", "split_named"]
+__all__ = [
+    "LoadedSplit",
+    "SplitReader",
+    "TruthSource",
+    "build_benchmark",
+    "make_split",
+    "open_benchmark",
+    "split_named",
+]
 
 
 def build_benchmark(
@@ -217,16 +226,11 @@ class LoadedSplit:
         Raises:
             EvaluationError: If the sample is not of this split, or a file cannot be read.
         """
-        place = self.videos.get(sample.video_id)
-        if place is None:
+        if sample.video_id not in self.videos:
             raise EvaluationError(f"{self.name} has no sample {sample.id!r}")
         if self._truths is None:
             return None
-        try:
-            video = place.locate()
-        except VideoError as error:
-            raise EvaluationError(str(error)) from error
-        return self._truths.truth(sample, video)
+        return self._truths.truth(sample, self._locate(sample.video_id))
 
     def video_truth(self, video_id: str) -> Truth:
         """Return all annotated objects of a video, whichever of them samples ask for.
@@ -239,11 +243,13 @@ class LoadedSplit:
                 f"{self.name} has only the masks that its samples ask for, and not all annotated "
                 "objects of a video; get the pictures of object ids (Annotations)"
             )
+        return self._truths.video_truth(video_id, self._locate(video_id))
+
+    def _locate(self, video_id: str) -> SplitVideo:
         try:
-            video = self._known(video_id).locate()
+            return self._known(video_id).locate()
         except VideoError as error:
             raise EvaluationError(str(error)) from error
-        return self._truths.video_truth(video_id, video)
 
     def _known(self, video_id: str) -> VideoPlace:
         place = self.videos.get(video_id)
@@ -253,3 +259,63 @@ class LoadedSplit:
                 "the samples' video_id"
             )
         return place
+
+
+def make_split(
+    problems: Problems,
+    *,
+    protocol: EvalProtocol,
+    samples: Sequence[Sample],
+    videos: Mapping[str, VideoPlace],
+    truths: TruthSource | None,
+    most_alike: float = 0.5,
+) -> LoadedSplit:
+    """Return the split that ``problems`` is about, with its notes and what is left out.
+
+    Raises:
+        EvaluationError: If the problems make the benchmark unreadable; see
+            ``Problems.raise_any``, also for ``most_alike``.
+    """
+    problems.raise_any(len(samples), most_alike=most_alike)
+    return LoadedSplit(
+        problems.subject,
+        protocol=protocol,
+        samples=samples,
+        videos=videos,
+        truths=truths,
+        left_out=problems.left_out,
+        notes=problems.notes,
+    )
+
+
+class SplitReader:
+    """Base of the readers in this package; subclasses say what they read and define ``_load``.
+
+    Args:
+        check_pictures: Whether frames and masks must exist.
+    """
+
+    name: str
+    splits: tuple[str, ...]
+    license: str = "not stated"
+    homepage: str = "not stated"
+    submission: SubmissionFormat | None = None
+
+    # Subclasses need not call __init__.
+    _check_pictures = True
+
+    def __init__(self, *, check_pictures: bool = True) -> None:
+        self._check_pictures = check_pictures
+
+    def read(self, root: Path, split: str = "") -> LoadedSplit:
+        """Read one split and check it.
+
+        Raises:
+            EvaluationError: If the folder has another layout; all problems are listed.
+        """
+        split = split_named(self, split)
+        return self._load(root, split, Problems(f"{self.name}/{split}", root))
+
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read one of ``splits``; see ``make_split``."""
+        raise NotImplementedError

@@ -25,9 +25,12 @@ from typing import Any, NoReturn, Protocol
 from videoseg.benchmarks.types import LeftOut
 from videoseg.errors import EvaluationError
 from videoseg.files import read_bytes
+from videoseg.files.reading import MAX_BYTES
 from videoseg.text import parse_json, printable, shorten_text
 
 __all__ = [
+    "DO_NOT_TRUST",
+    "FILE_AGAIN",
     "MAX_ANNOTATION_BYTES",
     "MAX_LISTED",
     "EntryProblems",
@@ -43,6 +46,12 @@ __all__ = [
     "unpacked_folder",
     "unreadable",
 ]
+
+FILE_AGAIN = "download the file again, or correct it"
+"""Remedy for an invalid entry of a file."""
+
+DO_NOT_TRUST = "do not trust this file; download it from the benchmark's own page"
+"""Remedy for a file with names that lead out of its folder."""
 
 MAX_LISTED = 20
 """Number of problems that a message lists; further ones are counted."""
@@ -242,10 +251,10 @@ MAX_ANNOTATION_BYTES = 2**32
 """Largest file of annotations that is read, in bytes; masks of a training set take 1 GB."""
 
 
-def read_json(path: Path, problems: Problems) -> Any:
-    """Read a JSON file; None, with a problem noted, if that fails."""
+def _content(path: Path, problems: Problems, *, max_bytes: int = MAX_BYTES) -> bytes | None:
+    """Return the content of a file; None, with a problem noted, if it cannot be read."""
     try:
-        return parse_json(read_bytes(path, max_bytes=MAX_ANNOTATION_BYTES))
+        return read_bytes(path, max_bytes=max_bytes)
     except FileNotFoundError:
         problems.add(
             path, "is missing", fix="give the benchmark's folder as root, with all its files"
@@ -256,6 +265,14 @@ def read_json(path: Path, problems: Problems) -> Any:
             f"cannot be read ({error.strerror or error})",
             fix="check that it is a file you may read",
         )
+    return None
+
+
+def read_json(path: Path, problems: Problems) -> Any:
+    """Read a JSON file; None, with a problem noted, if that fails."""
+    try:
+        content = _content(path, problems, max_bytes=MAX_ANNOTATION_BYTES)
+        return None if content is None else parse_json(content)
     except ValueError as error:
         problems.add(path, f"is not valid JSON ({error})", fix="download it again")
     return None
@@ -333,20 +350,13 @@ def read_pickle(path: Path, problems: Problems) -> Any:
     Anything looked up by name is refused before it is imported or called.
     """
     try:
+        content = _content(path, problems)
+        if content is None:
+            return None
         # Text of Python 2 is stored as bytes without its encoding.
-        content = BytesIO(read_bytes(path))
-        value = _PlainUnpickler(content, encoding="utf-8", errors="replace").load()
+        reader = _PlainUnpickler(BytesIO(content), encoding="utf-8", errors="replace")
+        value = reader.load()
         _check_extent(value)
-    except FileNotFoundError:
-        problems.add(
-            path, "is missing", fix="give the benchmark's folder as root, with all its files"
-        )
-    except OSError as error:
-        problems.add(
-            path,
-            f"cannot be read ({error.strerror or error})",
-            fix="check that it is a file you may read",
-        )
     except _RefusedError as error:
         problems.add(
             path,

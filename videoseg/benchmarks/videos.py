@@ -31,11 +31,13 @@ __all__ = [
     "UncheckedVideo",
     "VideoPlace",
     "annotated_videos",
+    "find_pictures",
     "locate_videos",
     "located_videos",
-    "picture_files",
+    "matching_size",
     "picture_size",
     "pictures_by_name",
+    "sorted_names",
     "video_of_pictures",
 ]
 
@@ -56,29 +58,17 @@ def pictures_by_name(folder: Path) -> dict[str, str]:
     return found
 
 
-def picture_files(
-    folder: Path, names: Sequence[str], problems: ProblemList
-) -> tuple[str, ...] | None:
-    """Return the file of each named frame; None, with a problem noted, if one is missing."""
+def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of frames in natural order."""
+    return tuple(sorted(names, key=lambda each: (natural_order(each), each)))
+
+
+def find_pictures(folder: Path) -> dict[str, str]:
+    """Return ``pictures_by_name``; empty if the folder cannot be listed."""
     try:
-        found = pictures_by_name(folder)
-    except OSError as error:
-        problems.add(
-            folder,
-            f"the folder of frames cannot be listed ({error.strerror or error})",
-            fix="download the frames of this video again, or give the right --root",
-        )
-        return None
-    missing = [name for name in names if name not in found]
-    if missing:
-        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
-        problems.add(
-            folder,
-            f"{len(missing)} of {len(names)} frames have no picture ({shown})",
-            fix="download the frames of this video again",
-        )
-        return None
-    return tuple(found[name] for name in names)
+        return pictures_by_name(folder)
+    except OSError:
+        return {}
 
 
 def picture_size(path: Path, problems: ProblemList) -> Size | None:
@@ -95,6 +85,29 @@ def picture_size(path: Path, problems: ProblemList) -> Size | None:
     except VideoError as error:
         problems.add(path, str(error), fix="download it again")
         return None
+
+
+def matching_size(
+    path: Path, expected: Size | None, problems: ProblemList, *, source: str, originals: str
+) -> Size | None:
+    """Return ``picture_size``; None, with a problem noted, if it is not the expected one.
+
+    Args:
+        path: The picture.
+        expected: (height, width); None for any.
+        problems: Where problems are noted.
+        source: Where the expected size is from.
+        originals: The pictures of the expected size.
+    """
+    size = picture_size(path, problems)
+    if size is None or expected is None or size == expected:
+        return size
+    problems.add(
+        path,
+        f"is {size[0]}x{size[1]} but {source} says {expected[0]}x{expected[1]}",
+        fix=f"use the {originals}, not resized",
+    )
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +192,8 @@ class UncheckedVideo:
 
     def locate(self) -> SplitVideo:
         """Look for pictures of the frames, else of their masks; see ``VideoPlace``."""
-        found = _pictures_in(self.folder)
-        names = self.names or tuple(sorted(found, key=lambda name: (natural_order(name), name)))
+        found = find_pictures(self.folder)
+        names = self.names or sorted_names(found)
         if not names:
             raise VideoError(
                 f"{self.folder} has no pictures and nothing else says which frames this video "
@@ -194,7 +207,7 @@ class UncheckedVideo:
         if size is None and first is not None:
             size = picture_size(self.folder / first, problem)
         for folder in self.masks if size is None else ():
-            pictures = _pictures_in(folder)
+            pictures = find_pictures(folder)
             if pictures and (size := picture_size(folder / min(pictures.values()), problem)):
                 break
         if size is None:
@@ -204,13 +217,6 @@ class UncheckedVideo:
                 "of frames, too"
             )
         return SplitVideo(self.folder, files, names, size, self.fps)
-
-
-def _pictures_in(folder: Path) -> dict[str, str]:
-    try:
-        return pictures_by_name(folder)
-    except OSError:
-        return {}
 
 
 def video_of_pictures(
@@ -240,7 +246,7 @@ def video_of_pictures(
         reason = f"cannot be listed ({error.strerror or error})"
         problems.add(folder, reason, fix=fix)
         return None
-    wanted = names or sorted(found, key=lambda name: (natural_order(name), name))
+    wanted = tuple(names) or sorted_names(found)
     missing = [name for name in wanted if name not in found]
     if missing or not wanted:
         reason = f"lacks the frame {missing[0]}" if missing else "has no pictures"
@@ -250,7 +256,7 @@ def video_of_pictures(
     if size is None:
         return None
     files = tuple(found[name] for name in wanted)
-    return SplitVideo(folder, files, tuple(wanted), size, fps=fps)
+    return SplitVideo(folder, files, wanted, size, fps=fps)
 
 
 def locate_videos(
@@ -278,7 +284,11 @@ def locate_videos(
     pictures = unpacked_folder(pictures, (video.video_id for video in videos))
     places: dict[str, VideoPlace] = {}
     if check_pictures and not pictures.is_dir():
-        _note_missing_folder(pictures, problems)
+        archive = pictures.with_name(f"{pictures.name}.tar")
+        fix = "download the frames, or give the right root"
+        if archive.is_file():
+            fix = f"unpack {archive.name}, which is beside it"
+        problems.add(pictures, "is not a folder", fix=fix)
         return places
     for video in videos:
         folder = pictures / video.video_id
@@ -318,28 +328,26 @@ def annotated_videos(
     return found
 
 
-def _note_missing_folder(pictures: Path, problems: Problems) -> None:
-    """Note that the folder of all frames is missing, and whether it has to be unpacked."""
-    archive = pictures.with_name(f"{pictures.name}.tar")
-    fix = "download the frames, or give the right root"
-    if archive.is_file():
-        fix = f"unpack {archive.name}, which is beside it"
-    problems.add(pictures, "is not a folder", fix=fix)
-
-
 def _locate(folder: Path, video: ExpressionVideo, odd: EntryProblems) -> SplitVideo | None:
-    files = picture_files(folder, video.frames, odd)
-    size = files and _expected_size(folder / files[0], video.size, odd)
-    return SplitVideo(folder, files, video.frames, size) if files and size else None
-
-
-def _expected_size(picture: Path, expected: Size | None, odd: ProblemList) -> Size | None:
-    size = picture_size(picture, odd)
-    if size is None or expected is None or size == expected:
-        return size
-    odd.add(
-        picture,
-        f"is {size[0]}x{size[1]} but the benchmark says {expected[0]}x{expected[1]}",
-        fix="use the frames of the benchmark, not resized",
+    again = "download the frames of this video again"
+    try:
+        found = pictures_by_name(folder)
+    except OSError as error:
+        reason = f"the folder of frames cannot be listed ({error.strerror or error})"
+        odd.add(folder, reason, fix=f"{again}, or give the right --root")
+        return None
+    missing = [name for name in video.frames if name not in found]
+    if missing:
+        shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        reason = f"{len(missing)} of {len(video.frames)} frames have no picture ({shown})"
+        odd.add(folder, reason, fix=again)
+        return None
+    files = tuple(found[name] for name in video.frames)
+    size = matching_size(
+        folder / files[0],
+        video.size,
+        odd,
+        source="the benchmark",
+        originals="frames of the benchmark",
     )
-    return None
+    return SplitVideo(folder, files, video.frames, size) if size else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,13 +17,10 @@ __all__ = [
     "match_objects",
 ]
 
-_Tallies = Mapping[int, FrameTally]
-_Partners = Mapping[int, int | None]
-
 
 def match_objects(
     task: ScoringTask, tally: Callable[[MaskSequence, MaskSequence], FrameTally]
-) -> tuple[_Tallies, _Partners]:
+) -> tuple[dict[int, FrameTally], dict[int, int | None]]:
     """Return the tally and the predicted id of each true object.
 
     Objects are matched by id, or by the assignment with the highest mean of J and F (DAVIS

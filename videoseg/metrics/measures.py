@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from videoseg.types import FloatArray, Window
 __all__ = [
     "BOUNDARY_MEASURES",
     "WINDOW_MEASURES",
+    "average_rows",
     "decay",
     "mask_measures",
     "mean",
@@ -77,6 +78,15 @@ def decay(scores: FloatArray) -> float:
     values = _checked(scores)
     edges = (np.round(np.linspace(1, len(values), 5) + 1e-10) - 1).astype(np.int64)
     return mean(values[edges[0] : edges[1] + 1]) - mean(values[edges[3] : edges[4] + 1])
+
+
+def average_rows(rows: Sequence[Mapping[str, float]], measures: Sequence[str]) -> dict[str, float]:
+    """Return the mean of each measure over the rows that have it; without those no row has.
+
+    Sums are exact before they are rounded, so the order of the rows does not matter.
+    """
+    found = {name: [row[name] for row in rows if name in row] for name in measures}
+    return {name: math.fsum(values) / len(values) for name, values in found.items() if values}
 
 
 def _checked(scores: FloatArray) -> FloatArray:

@@ -10,18 +10,17 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from videoseg.errors import EvaluationError, ShapeError
+from videoseg.errors import ConfigError, EvaluationError, ShapeError
 from videoseg.metrics.bands import BandLayout, ByteArray, count_bits
 from videoseg.types import BoolArray, FloatArray, Rle, Size
 from videoseg.types.arrays import as_bool
-from videoseg.types.runs import Changes, changes_of_runs, count_problem, read_runs
+from videoseg.types.rle import changes_of_rles
+from videoseg.types.runs import Changes
 
 __all__ = [
-    "Changes",
     "Counts",
     "FrameTally",
     "boundary_radius",
-    "changes_of",
     "tally_arrays",
     "tally_rles",
 ]
@@ -178,7 +177,10 @@ def _changes_by_frame(
         raise ShapeError("pred", actual=(len(pred),), expected=f"({len(target)},)")
     for start in range(0, len(target), _FRAMES_READ):
         parts = [list(sequence[start : start + _FRAMES_READ]) for sequence in sequences]
-        changes = iter(changes_of([rle for part in parts for rle in part], size))
+        try:
+            changes = iter(changes_of_rles([rle for part in parts for rle in part], size))
+        except ConfigError as error:
+            raise EvaluationError(str(error)) from error
         read = [[next(changes) for _ in part] for part in parts]
         for p, t, skip in zip(*read, strict=True):
             yield _box_of_changes(p, t, size), (p, t, skip)
@@ -315,28 +317,3 @@ def _box(pred: BoolArray, target: BoolArray) -> _Box | None:
     shown = np.flatnonzero(columns)
     left, right = int(shown[0]), int(shown[-1]) + 1
     return _Box(max(0, top - 1), min(height, bottom + 1), max(0, left - 1), min(width, right + 1))
-
-
-def changes_of(rles: Sequence[Rle | None], size: Size) -> list[Changes]:
-    """Return where each mask changes; nowhere for None.
-
-    Args:
-        rles: The masks.
-        size: The (height, width) they must have.
-
-    Raises:
-        ShapeError: If one has another size.
-        EvaluationError: If the runs of one do not add up to this size.
-    """
-    present = [rle for rle in rles if rle is not None]
-    for rle in present:
-        if tuple(rle.size) != tuple(size):
-            raise ShapeError("a mask", actual=tuple(rle.size), expected=str(tuple(size)))
-    runs = read_runs([rle.counts for rle in present])
-    for total in runs.totals().tolist():
-        # Rle refuses such runs, but an unpickled one may have them.
-        if (problem := count_problem(total, size)) is not None:
-            raise EvaluationError(f"{problem}; encode the mask again at the size of the frame")
-    read = iter(range(len(present)))
-    nowhere: Changes = np.zeros(0, dtype=np.int64)
-    return [nowhere if rle is None else changes_of_runs(runs.of(next(read))) for rle in rles]

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 from videoseg.errors import ConfigError
 from videoseg.text import shorten
 
-__all__ = ["MEASURES", "MEASURE_NAMES", "EvalProtocol", "Measure", "measure_name"]
+__all__ = ["MEASURES", "EvalProtocol", "Measure", "measure_name"]
 
 Measure: TypeAlias = Literal[
     "j",
@@ -35,53 +35,37 @@ Measure: TypeAlias = Literal[
     "target_accuracy",
 ]
 
-MEASURES: dict[str, str] = {
-    "j": "region similarity J: mean IoU of the frames",
-    "f": "boundary accuracy F: mean over the frames",
-    "j_and_f": "J&F: the mean of J and F",
-    "j_recall": "share of frames with J above 0.5",
-    "f_recall": "share of frames with F above 0.5",
-    "j_decay": "mean J of the first quarter of the frames minus that of the last",
-    "f_decay": "mean F of the first quarter of the frames minus that of the last",
-    "robustness": "R: 1 minus false positives relative to all annotated foreground",
-    "accuracy": "A: share of correctly labeled pixels",
-    "tiou": "overlap in time: IoU of the frames that show the object",
-    "viou": "IoU in space summed over the frames both show, divided by the frames either shows",
-    "giou": "mean IoU of the samples",
-    "ciou": "summed intersection divided by summed union",
-    "precision_at_50": "share of samples with IoU of at least 0.5",
-    "window_iou": "mIoU: mean IoU of predicted and true window",
-    "window_recall_at_30": "R@0.3: share of windows with IoU of at least 0.3",
-    "window_recall_at_50": "R@0.5: share of windows with IoU of at least 0.5",
-    "window_recall_at_70": "R@0.7: share of windows with IoU of at least 0.7",
-    "no_target_accuracy": "share of samples without a target that were answered with no mask",
-    "target_accuracy": "share of samples with a target that were answered with a mask",
+_NAMES_AND_DEFINITIONS: dict[str, tuple[str, str]] = {
+    "j": ("J", "region similarity J: mean IoU of the frames"),
+    "f": ("F", "boundary accuracy F: mean over the frames"),
+    "j_and_f": ("J&F", "J&F: the mean of J and F"),
+    "j_recall": ("J recall", "share of frames with J above 0.5"),
+    "f_recall": ("F recall", "share of frames with F above 0.5"),
+    "j_decay": ("J decay", "mean J of the first quarter of the frames minus that of the last"),
+    "f_decay": ("F decay", "mean F of the first quarter of the frames minus that of the last"),
+    "robustness": ("R", "R: 1 minus false positives relative to all annotated foreground"),
+    "accuracy": ("A", "A: share of correctly labeled pixels"),
+    "tiou": ("tIoU", "overlap in time: IoU of the frames that show the object"),
+    "viou": (
+        "vIoU",
+        "IoU in space summed over the frames both show, divided by the frames either shows",
+    ),
+    "giou": ("gIoU", "mean IoU of the samples"),
+    "ciou": ("cIoU", "summed intersection divided by summed union"),
+    "precision_at_50": ("P@0.5", "share of samples with IoU of at least 0.5"),
+    "window_iou": ("mIoU of windows", "mIoU: mean IoU of predicted and true window"),
+    "window_recall_at_30": ("R@0.3", "R@0.3: share of windows with IoU of at least 0.3"),
+    "window_recall_at_50": ("R@0.5", "R@0.5: share of windows with IoU of at least 0.5"),
+    "window_recall_at_70": ("R@0.7", "R@0.7: share of windows with IoU of at least 0.7"),
+    "no_target_accuracy": (
+        "N-acc",
+        "share of samples without a target that were answered with no mask",
+    ),
+    "target_accuracy": ("T-acc", "share of samples with a target that were answered with a mask"),
 }
-"""Every measure a protocol can report, and its definition."""
 
-MEASURE_NAMES: dict[str, str] = {
-    "j_and_f": "J&F",
-    "j": "J",
-    "f": "F",
-    "j_recall": "J recall",
-    "f_recall": "F recall",
-    "j_decay": "J decay",
-    "f_decay": "F decay",
-    "robustness": "R",
-    "accuracy": "A",
-    "tiou": "tIoU",
-    "viou": "vIoU",
-    "giou": "gIoU",
-    "ciou": "cIoU",
-    "precision_at_50": "P@0.5",
-    "window_iou": "mIoU of windows",
-    "window_recall_at_30": "R@0.3",
-    "window_recall_at_50": "R@0.5",
-    "window_recall_at_70": "R@0.7",
-    "no_target_accuracy": "N-acc",
-    "target_accuracy": "T-acc",
-}
-"""Names of the measures in tables, as papers have them."""
+MEASURES: dict[str, str] = {key: text for key, (_, text) in _NAMES_AND_DEFINITIONS.items()}
+"""Every measure a protocol can report, and its definition."""
 
 _PRINTED = ("frames", "start", "objects", "matching", "missing", "resolution", "overall")
 # Rules that few protocols set.
@@ -190,13 +174,13 @@ class EvalProtocol:
 
 
 def measure_name(measure: str) -> str:
-    """Return the name of a measure in tables.
+    """Return the name of a measure in tables, as papers have it.
 
     Example:
         >>> measure_name("j_and_f")
         'J&F'
     """
-    return MEASURE_NAMES.get(measure, measure)
+    return _NAMES_AND_DEFINITIONS.get(measure, (measure,))[0]
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from videoseg.errors import ConfigError
-from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics.protocol import EvalProtocol, Measure
 
 __all__ = [
     "DAVIS_2016",
@@ -35,9 +35,14 @@ __all__ = [
     "protocol_named",
 ]
 
+_DAVIS_MEASURES: tuple[Measure, ...] = (
+    *("j_and_f", "j", "j_recall", "j_decay"),
+    *("f", "f_recall", "f_decay"),
+)
+
 DAVIS_2016 = EvalProtocol(
     "davis-2016",
-    ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
+    _DAVIS_MEASURES,
     frames="inner",
     objects="united",
     source="Perazzi et al., CVPR 2016: one foreground, first and last frame not counted",
@@ -45,7 +50,7 @@ DAVIS_2016 = EvalProtocol(
 
 DAVIS_2017_SEMI_SUPERVISED = EvalProtocol(
     "davis-2017-semi-supervised",
-    ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
+    _DAVIS_MEASURES,
     frames="inner",
     objects="apart",
     true_objects="first-frame",
@@ -57,7 +62,7 @@ DAVIS_2017_SEMI_SUPERVISED = EvalProtocol(
 
 DAVIS_2017_UNSUPERVISED = EvalProtocol(
     "davis-2017-unsupervised",
-    ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
+    _DAVIS_MEASURES,
     objects="apart",
     true_objects="first-frame",
     matching="best",
@@ -100,14 +105,9 @@ REF_DAVIS17 = EvalProtocol(
     source="each expression by itself, as in the code of VISA; not the official protocol",
 )
 
-REF_DAVIS17_OFFICIAL = EvalProtocol(
-    "ref-davis17-official",
-    ("j_and_f", "j", "j_recall", "j_decay", "f", "f_recall", "f_decay"),
-    objects="apart",
-    true_objects="first-frame",
-    matching="best",
-    max_proposals=20,
-    overall="objects",
+REF_DAVIS17_OFFICIAL = replace(
+    DAVIS_2017_UNSUPERVISED,
+    name="ref-davis17-official",
     source="Khoreva et al., ACCV 2018: objects merged for each of four annotators, scored by "
     "davis2017-evaluation (task unsupervised, as in the code of ReferFormer), averaged",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +14,7 @@ from videoseg.metrics.matching import match_objects
 from videoseg.metrics.measures import (
     BOUNDARY_MEASURES,
     WINDOW_MEASURES,
+    average_rows,
     mask_measures,
     mean,
     window_measures,
@@ -137,17 +137,18 @@ def score_sample(
         )
     scored: list[_Scored] = []
     if not WINDOW_MEASURES.issuperset(protocol.measures):
-        task = prepare(
+        given = ScoringTask(
+            size,
+            protocol,
             predicted or {},
             truth_objects,
-            size=size,
-            protocol=protocol,
             foreground=foreground,
             foreground_pixels=foreground_pixels,
             ignored=ignored,
             repeated=repeated,
             mask_values=mask_values,
         )
+        task = prepare(given)
         # The official package averages over objects, so a sample without any adds nothing.
         scored = _score_objects(task) if task.truth or not truth_objects else []
     windows = window_measures(predicted_window, true_window, protocol.measures)
@@ -216,11 +217,10 @@ def _score_object(
 def _combine(
     scored: Sequence[_Scored], windows: Mapping[str, float], protocol: EvalProtocol
 ) -> SampleScore:
-    values = dict(windows)
-    for name in protocol.measures:
-        found = [score.values[name] for score, _ in scored if name in score.values]
-        if found:
-            values[name] = math.fsum(found) / len(found)
+    values = {
+        **windows,
+        **average_rows([score.values for score, _ in scored], protocol.measures),
+    }
     tallies = [tally for _, tally in scored]
     return SampleScore(
         {name: values[name] for name in protocol.measures if name in values},
@@ -323,5 +323,4 @@ def _foreground(task: ScoringTask, tally: FrameTally) -> npt.NDArray[np.int64]:
         return np.asarray(task.foreground_pixels, np.int64)
     if task.foreground is None:
         return tally.target
-    areas = [0 if rle is None else rle.area for rle in task.foreground]
-    return np.asarray(areas, np.int64)
+    return np.array([_area(rle) for rle in task.foreground], np.int64)

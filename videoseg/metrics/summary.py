@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from videoseg.errors import ConfigError
 from videoseg.metrics.measures import (
     BOUNDARY_MEASURES,
     WINDOW_MEASURES,
+    average_rows,
     mask_measures,
     window_measures,
 )
 from videoseg.metrics.protocol import EvalProtocol, Measure
+from videoseg.metrics.protocols import TEMPORAL_GROUNDING
 from videoseg.metrics.scoring import SampleScore
 from videoseg.metrics.video import Masks, tally
 from videoseg.types import Window
@@ -71,7 +73,8 @@ def summarize(scores: Iterable[tuple[str, SampleScore]], protocol: EvalProtocol)
     groups = {name: _table(by_group[name], protocol) for name in sorted(by_group)}
     everything = [score for each in by_group.values() for score in each]
     if protocol.overall == "groups":
-        overall = _mean_of_groups(groups, protocol)
+        rows = [groups[name] for name in protocol.groups if name in groups]
+        overall = average_rows(rows, protocol.measures)
     else:
         overall = _table(everything, protocol)
     return Summary(
@@ -84,46 +87,21 @@ def summarize(scores: Iterable[tuple[str, SampleScore]], protocol: EvalProtocol)
 
 
 def _table(scores: Sequence[SampleScore], protocol: EvalProtocol) -> dict[str, float]:
-    table: dict[str, float] = {}
-    for name in protocol.measures:
-        if name == "ciou":
-            union = sum(score.union for score in scores)
-            if scores:
-                table[name] = sum(score.intersection for score in scores) / union if union else 1.0
-            continue
-        values = _values(scores, name, by_object=protocol.overall == "objects")
-        if values:
-            table[name] = math.fsum(values) / len(values)
-    return table
+    rows = [score.values for score in scores]
+    if protocol.overall == "objects":
+        rows = [row for score in scores for row in _object_rows(score)]
+    table = average_rows(rows, protocol.measures)
+    if "ciou" in protocol.measures and scores:
+        union = sum(score.union for score in scores)
+        table["ciou"] = sum(score.intersection for score in scores) / union if union else 1.0
+    return {name: table[name] for name in protocol.measures if name in table}
 
 
-def _values(scores: Sequence[SampleScore], name: str, *, by_object: bool) -> list[float]:
-    rows: Iterable[Mapping[str, float]] = (score.values for score in scores)
-    if by_object:
-        # Measures of a whole sample, such as those of windows, have no objects to average.
-        rows = (
-            row
-            for score in scores
-            for row in (
-                [each.values for each in score.objects if name in each.values] or [score.values]
-            )
-        )
-    return [row[name] for row in rows if name in row]
-
-
-def _mean_of_groups(
-    groups: Mapping[str, Mapping[str, float]], protocol: EvalProtocol
-) -> dict[str, float]:
-    table: dict[str, float] = {}
-    for name in protocol.measures:
-        values = [
-            groups[group][name]
-            for group in protocol.groups
-            if group in groups and name in groups[group]
-        ]
-        if values:
-            table[name] = math.fsum(values) / len(values)
-    return table
+def _object_rows(score: SampleScore) -> list[Mapping[str, float]]:
+    """Return the values of each object, and those of the whole sample that no object has."""
+    rows = [each.values for each in score.objects]
+    of_objects = {name for row in rows for name in row}
+    return [*rows, {name: score.values[name] for name in score.values.keys() - of_objects}]
 
 
 class ProtocolMetrics:
@@ -175,7 +153,30 @@ class ProtocolMetrics:
         return summarize(self._scores, self.protocol)
 
 
-class MaskMetrics:
+_Kind = TypeVar("_Kind", bound="_Averages")
+
+
+class _Averages:
+    def __init__(self, protocol: EvalProtocol) -> None:
+        self._metrics = ProtocolMetrics(protocol)
+
+    def __len__(self) -> int:
+        return len(self._metrics)
+
+    def merge(self: _Kind, other: _Kind) -> None:
+        """Add the samples of another one.
+
+        Raises:
+            ConfigError: If it computes other measures, or with another tolerance.
+        """
+        self._metrics.merge(other._metrics)
+
+    def compute(self) -> Mapping[str, float]:
+        """Return each measure, averaged over the samples it applies to."""
+        return self._metrics.compute().overall
+
+
+class MaskMetrics(_Averages):
     """Measures of masks, averaged over videos or images.
 
     Args:
@@ -199,11 +200,7 @@ class MaskMetrics:
         of_windows = [name for name in measures if name in WINDOW_MEASURES]
         if of_windows:
             raise ConfigError(f"{of_windows} are measures of windows; use WindowMetrics")
-        protocol = EvalProtocol("measures of masks", tuple(measures), tolerance=tolerance)
-        self._metrics = ProtocolMetrics(protocol)
-
-    def __len__(self) -> int:
-        return len(self._metrics)
+        super().__init__(EvalProtocol("measures of masks", tuple(measures), tolerance=tolerance))
 
     def update(self, pred: Masks, target: Masks, *, foreground: Masks | None = None) -> None:
         """Add one video, or an image as a video of one frame.
@@ -231,20 +228,8 @@ class MaskMetrics:
             )
         )
 
-    def merge(self, other: MaskMetrics) -> None:
-        """Add the samples of another one.
 
-        Raises:
-            ConfigError: If it computes other measures, or with another tolerance.
-        """
-        self._metrics.merge(other._metrics)
-
-    def compute(self) -> Mapping[str, float]:
-        """Return each measure, averaged over the samples it applies to."""
-        return self._metrics.compute().overall
-
-
-class WindowMetrics:
+class WindowMetrics(_Averages):
     """Temporal grounding: R@0.3, R@0.5, R@0.7 and mIoU over queries.
 
     Example:
@@ -256,27 +241,9 @@ class WindowMetrics:
     """
 
     def __init__(self) -> None:
-        self._metrics = ProtocolMetrics(EvalProtocol("measures of windows", _WINDOW_ORDER))
-
-    def __len__(self) -> int:
-        return len(self._metrics)
+        super().__init__(EvalProtocol("measures of windows", TEMPORAL_GROUNDING.measures))
 
     def update(self, pred: Window | None, target: Window) -> None:
         """Add one query; a missing prediction counts as IoU 0."""
-        self._metrics.update(SampleScore(window_measures(pred, target, _WINDOW_ORDER)))
-
-    def merge(self, other: WindowMetrics) -> None:
-        """Add the samples of another one."""
-        self._metrics.merge(other._metrics)
-
-    def compute(self) -> Mapping[str, float]:
-        """Return each measure, averaged over the queries."""
-        return self._metrics.compute().overall
-
-
-_WINDOW_ORDER: tuple[Measure, ...] = (
-    "window_recall_at_30",
-    "window_recall_at_50",
-    "window_recall_at_70",
-    "window_iou",
-)
+        values = window_measures(pred, target, TEMPORAL_GROUNDING.measures)
+        self._metrics.update(SampleScore(values))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ __all__ = [
     "resized_nearest",
 ]
 
+_T = TypeVar("_T")
+
 MaskSequence: TypeAlias = Sequence[Rle | None]
 """One mask for each frame; None where there is nothing."""
 
@@ -30,76 +32,71 @@ PredictedMasks: TypeAlias = Mapping[int, MaskSequence]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoringTask:
-    """A sample ready to be scored: the frames that count, with masks of one size."""
+    """A sample as given to ``score_sample``; after ``prepare`` only the frames that count."""
 
     size: Size
     protocol: EvalProtocol
-    num_frames: int
-    predicted: Mapping[int, MaskSequence]
-    truth: Mapping[int, MaskSequence]
+    predicted: PredictedMasks
+    truth: PredictedMasks
     foreground: MaskSequence | None = None
     foreground_pixels: Sequence[int] | None = None
     ignored: MaskSequence | None = None
     repeated: MaskSequence | None = None
     mask_values: Sequence[int] | None = None
+    num_frames: int = 0
 
 
-def prepare(
-    predicted: PredictedMasks,
-    truth: PredictedMasks,
-    *,
-    size: Size,
-    protocol: EvalProtocol,
-    foreground: MaskSequence | None = None,
-    foreground_pixels: Sequence[int] | None = None,
-    ignored: MaskSequence | None = None,
-    repeated: MaskSequence | None = None,
-    mask_values: Sequence[int] | None = None,
-) -> ScoringTask:
-    """Check a sample against a protocol and cut it to the frames that count.
+def prepare(task: ScoringTask) -> ScoringTask:
+    """Check a sample against its protocol and cut it to the frames that count, of one size.
 
     Raises:
         EvaluationError: If something does not fit; every problem is listed.
     """
-    named = {
-        **{f"predicted object {key}": masks for key, masks in predicted.items()},
-        **{f"true object {key}": masks for key, masks in truth.items()},
-        **({} if foreground is None else {"the foreground": foreground}),
-        **({} if ignored is None else {"the ignored pixels": ignored}),
-        **({} if repeated is None else {"the repeated pixels": repeated}),
+    size, protocol = task.size, task.protocol
+    given = {
+        **{f"predicted object {key}": masks for key, masks in task.predicted.items()},
+        **{f"true object {key}": masks for key, masks in task.truth.items()},
+        "the foreground": task.foreground,
+        "the ignored pixels": task.ignored,
+        "the repeated pixels": task.repeated,
     }
+    named = {name: masks for name, masks in given.items() if masks is not None}
     lengths = [len(masks) for name, masks in named.items() if not name.startswith("predicted")]
     lengths = lengths or [len(masks) for masks in named.values()]
     # With neither prediction nor target, one empty frame gives the same score as any number.
     num_frames = lengths[0] if lengths else 1
     counted = _counted(num_frames, protocol) if lengths else range(1)
-    problems = [*_object_problems(predicted, truth, protocol)]
+    problems = _object_problems(task.predicted, task.truth, protocol)
     if not counted:
         problems.append(f"of {num_frames} annotated frames none counts ({protocol})")
     for name, masks in named.items():
         resizable = name.startswith("predicted") and protocol.resolution == "nearest"
         problems += _mask_problems(name, masks, num_frames, None if resizable else size)
-    for what, numbers in (("foreground pixels", foreground_pixels), ("mask values", mask_values)):
+    for what, numbers in (
+        ("foreground pixels", task.foreground_pixels),
+        ("mask values", task.mask_values),
+    ):
         if numbers is not None and len(numbers) != num_frames:
             problems.append(f"{len(numbers)} {what} for {num_frames} annotated frames")
     if problems:
         raise EvaluationError("; ".join(problems))
     part = slice(counted.start, counted.stop)
-    return ScoringTask(
-        size,
-        protocol,
-        len(counted),
-        {
-            key: fitted_masks(masks[part], size)
-            for key, masks in _proposals(predicted, protocol).items()
-        },
-        {key: masks[part] for key, masks in _true_objects(truth, protocol).items()},
-        None if foreground is None else foreground[part],
-        None if foreground_pixels is None else foreground_pixels[part],
-        None if ignored is None or protocol.void == "background" else ignored[part],
-        None if repeated is None else repeated[part],
-        None if mask_values is None else mask_values[part],
+    proposals, truth = _proposals(task.predicted, protocol), _true_objects(task.truth, protocol)
+    return replace(
+        task,
+        num_frames=len(counted),
+        predicted={key: fitted_masks(masks[part], size) for key, masks in proposals.items()},
+        truth={key: masks[part] for key, masks in truth.items()},
+        foreground=_cut(task.foreground, part),
+        foreground_pixels=_cut(task.foreground_pixels, part),
+        ignored=None if protocol.void == "background" else _cut(task.ignored, part),
+        repeated=_cut(task.repeated, part),
+        mask_values=_cut(task.mask_values, part),
     )
+
+
+def _cut(values: Sequence[_T] | None, part: slice) -> Sequence[_T] | None:
+    return None if values is None else values[part]
 
 
 def _true_objects(truth: PredictedMasks, protocol: EvalProtocol) -> PredictedMasks:

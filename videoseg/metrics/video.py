@@ -1,4 +1,8 @@
-"""Measures of one video from dense or encoded masks."""
+"""Measures of one video from dense or encoded masks.
+
+All take predicted and true masks in one form, see ``Masks``, and raise ``ShapeError`` if they
+differ in shape or in form.
+"""
 
 from __future__ import annotations
 
@@ -123,18 +127,7 @@ def robustness(pred: Masks, target: Masks, foreground: Masks) -> FloatArray:
 
 
 def pixel_accuracy(pred: Masks, target: Masks) -> FloatArray:
-    """Return A of each frame: the share of correctly labeled pixels.
-
-    Args:
-        pred: Predicted masks, shape (T, H, W), or T encoded ones.
-        target: True masks, in the same form.
-
-    Returns:
-        Scores in [0, 1], shape (T,).
-
-    Raises:
-        ShapeError: If the two differ in shape, or in form.
-    """
+    """Return A of each frame, shape (T,): the share of correctly labeled pixels, in [0, 1]."""
     return pixel_accuracy_of(tally(pred, target))
 
 
@@ -142,13 +135,6 @@ def temporal_iou(pred: Masks, target: Masks) -> float:
     """Return tIoU: frames on which both masks are not empty, by frames on which either is not.
 
     If both are always empty it is 1 (the code of Long-RVOS).
-
-    Args:
-        pred: Predicted masks, shape (T, H, W), or T encoded ones.
-        target: True masks, in the same form.
-
-    Raises:
-        ShapeError: If the two differ in shape, or in form.
     """
     return temporal_iou_of(tally(pred, target))
 
@@ -157,12 +143,5 @@ def spatiotemporal_iou(pred: Masks, target: Masks) -> float:
     """Return vIoU: J summed over frames with both masks, by frames with either.
 
     If both are always empty it is 1 (the code of Long-RVOS).
-
-    Args:
-        pred: Predicted masks, shape (T, H, W), or T encoded ones.
-        target: True masks, in the same form.
-
-    Raises:
-        ShapeError: If the two differ in shape, or in form.
     """
     return spatiotemporal_iou_of(tally(pred, target))

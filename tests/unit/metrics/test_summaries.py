@@ -23,6 +23,7 @@ from videoseg.metrics import (
     summarize,
     window_iou,
 )
+from videoseg.metrics.measures import average_rows
 from videoseg.types import Window
 
 
@@ -177,3 +178,13 @@ def test_windows_are_counted_at_three_thresholds():
     found = metrics.compute()
     assert [found[f"window_recall_at_{each}"] for each in (30, 50, 70)] == [0.6, 0.4, 0.2]
     assert found["window_iou"] == pytest.approx(math.fsum([1, 0.6, 0.4, 0.2]) / 5)
+
+
+def test_each_measure_is_averaged_over_the_rows_that_have_it():
+    rows = [{"j": 0.5}, {"j": 1.0, "f": 0.25}]
+    assert average_rows(rows, ("f", "j", "ciou")) == {"f": 0.25, "j": 0.75}
+
+
+def test_measures_of_masks_and_of_windows_are_not_merged():
+    with pytest.raises(ConfigError, match="cannot be merged"):
+        MaskMetrics(("giou",)).merge(WindowMetrics())

@@ -10,13 +10,14 @@ from videoseg.benchmarks.mask_pictures import (
     IdTracks,
     read_ids,
 )
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
 from videoseg.benchmarks.videos import (
     UncheckedVideo,
     VideoPlace,
-    pictures_by_name,
+    find_pictures,
+    sorted_names,
     video_of_pictures,
 )
 from videoseg.errors import ConfigError, EvaluationError
@@ -28,14 +29,83 @@ from videoseg.metrics.protocols import (
     DAVIS_2017_UNSUPERVISED,
 )
 from videoseg.types import IntArray, Prompt
-from videoseg.video import natural_order
 
 __all__ = ["Davis2016", "Davis2017"]
 
-_LICENSE = "CC BY-NC 4.0"
+
+class _Davis(SplitReader):
+    splits = ("val", "train")
+    license = "CC BY-NC 4.0"
+
+    def __init__(
+        self, *, resolution: str = "480p", query: str = "", check_pictures: bool = True
+    ) -> None:
+        if not is_plain_name(resolution):
+            raise ConfigError(
+                f"resolution must be the name of a folder such as 480p, got {resolution!r}"
+            )
+        super().__init__(check_pictures=check_pictures)
+        self._resolution = resolution
+        self._query = query.strip()
+
+    def _load_sequences(
+        self,
+        root: Path,
+        problems: Problems,
+        *,
+        lists: list[Path],
+        annotations: Path,
+        protocol: EvalProtocol,
+        one_object: bool,
+    ) -> LoadedSplit:
+        samples: list[Sample] = []
+        videos: dict[str, VideoPlace] = {}
+        sequences = _sequences(root, lists, annotations, problems)
+        pictures = unpacked_folder(root / "JPEGImages" / self._resolution, sequences)
+        annotations = unpacked_folder(annotations, sequences)
+        for sequence in sequences:
+            masks = annotations / sequence
+            video: VideoPlace | None
+            if self._check_pictures:
+                video = video_of_pictures(pictures / sequence, problems.entry())
+            else:
+                # Every frame is annotated, so masks and frames have the same names.
+                shown = find_pictures(pictures / sequence) or find_pictures(masks)
+                video = UncheckedVideo(pictures / sequence, sorted_names(shown), masks=(masks,))
+            if video is None:
+                continue
+            prompts: tuple[Prompt, ...] = ()
+            if self._check_pictures or not self._query:
+                first = masks / f"{video.names[0] if video.names else '00000'}.png"
+                try:
+                    ids = read_ids(first, where="it", size=video.size, fix=ANNOTATIONS_AGAIN)
+                    prompts = _prompts(ids, one_object=one_object)
+                except EvaluationError as error:
+                    problems.leave_out(first, str(error), fix=ANNOTATIONS_AGAIN)
+                    continue
+                if not prompts:
+                    problems.leave_out(first, "shows no object to follow", fix=ANNOTATIONS_AGAIN)
+                    continue
+            videos[sequence] = video
+            if self._query:
+                samples.append(Sample(sequence, "query", self._query))
+            else:
+                samples.append(Sample(sequence, "objects", "", prompts=prompts))
+        return make_split(
+            problems,
+            protocol=protocol,
+            samples=samples,
+            videos=videos,
+            truths=IdPictureTruths(
+                annotations,
+                dict.fromkeys(sample.id for sample in samples),
+                one_object=one_object,
+                of_first_frame=True,
+            ),
+        )
 
 
-class Davis2016:
+class Davis2016(_Davis):
     """DAVIS-2016: one foreground object (Perazzi et al., CVPR 2016).
 
     ::
@@ -56,46 +126,23 @@ class Davis2016:
     """
 
     name = "davis-2016"
-    splits: tuple[str, ...] = ("val", "train")
-    license = _LICENSE
     homepage = "https://davischallenge.org/davis2016/code.html"
-    submission = None
 
-    def __init__(
-        self, *, resolution: str = "480p", query: str = "", check_pictures: bool = True
-    ) -> None:
-        if not is_plain_name(resolution):
-            raise ConfigError(
-                f"resolution must be the name of a folder such as 480p, got {resolution!r}"
-            )
-        self._resolution = resolution
-        self._query = query.strip()
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
-        return _read(
-            f"{self.name}/{split}",
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        return self._load_sequences(
             root,
+            problems,
             lists=[
                 root / "ImageSets" / folder / f"{split}.txt"
                 for folder in ("2016", self._resolution)
             ],
-            pictures=root / "JPEGImages" / self._resolution,
             annotations=root / "Annotations" / self._resolution,
             protocol=DAVIS_2016,
-            query=self._query,
-            check_pictures=self._check_pictures,
             one_object=True,
         )
 
 
-class Davis2017:
+class Davis2017(_Davis):
     """DAVIS-2017: several objects (Pont-Tuset et al., 2017).
 
     ::
@@ -118,113 +165,21 @@ class Davis2017:
     """
 
     name = "davis-2017"
-    splits: tuple[str, ...] = ("val", "train")
-    license = _LICENSE
     homepage = "https://davischallenge.org/davis2017/code.html"
-    submission = None
 
-    def __init__(
-        self, *, resolution: str = "480p", query: str = "", check_pictures: bool = True
-    ) -> None:
-        if not is_plain_name(resolution):
-            raise ConfigError(
-                f"resolution must be the name of a folder such as 480p, got {resolution!r}"
-            )
-        self._resolution = resolution
-        self._query = query.strip()
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         annotations = root / "Annotations" / self._resolution
         unsupervised = root / "Annotations_unsupervised" / self._resolution
         if self._query and unsupervised.is_dir():
             annotations = unsupervised
-        return _read(
-            f"{self.name}/{split}",
+        return self._load_sequences(
             root,
+            problems,
             lists=[root / "ImageSets" / "2017" / f"{split}.txt"],
-            pictures=root / "JPEGImages" / self._resolution,
             annotations=annotations,
             protocol=DAVIS_2017_UNSUPERVISED if self._query else DAVIS_2017_SEMI_SUPERVISED,
-            query=self._query,
-            check_pictures=self._check_pictures,
             one_object=False,
         )
-
-
-def _read(
-    name: str,
-    root: Path,
-    *,
-    lists: list[Path],
-    pictures: Path,
-    annotations: Path,
-    protocol: EvalProtocol,
-    query: str,
-    check_pictures: bool,
-    one_object: bool,
-) -> LoadedSplit:
-    problems = Problems(name, root)
-    samples: list[Sample] = []
-    videos: dict[str, VideoPlace] = {}
-    sequences = _sequences(root, lists, annotations, problems)
-    pictures = unpacked_folder(pictures, sequences)
-    annotations = unpacked_folder(annotations, sequences)
-    for sequence in sequences:
-        masks = annotations / sequence
-        video: VideoPlace | None
-        if check_pictures:
-            video = video_of_pictures(pictures / sequence, problems.entry())
-        else:
-            # Every frame is annotated, so masks and frames have the same names.
-            names = _names_in(pictures / sequence) or _names_in(masks)
-            video = UncheckedVideo(pictures / sequence, names, masks=(masks,))
-        if video is None:
-            continue
-        prompts: tuple[Prompt, ...] = ()
-        if check_pictures or not query:
-            first = masks / f"{video.names[0] if video.names else '00000'}.png"
-            try:
-                ids = read_ids(first, where="it", size=video.size, fix=ANNOTATIONS_AGAIN)
-                prompts = _prompts(ids, one_object=one_object)
-            except EvaluationError as error:
-                problems.leave_out(first, str(error), fix=ANNOTATIONS_AGAIN)
-                continue
-            if not prompts:
-                problems.leave_out(first, "shows no object to follow", fix=ANNOTATIONS_AGAIN)
-                continue
-        videos[sequence] = video
-        expression = "query" if query else "objects"
-        samples.append(Sample(sequence, expression, query, prompts=() if query else prompts))
-    problems.raise_any(len(samples))
-    return LoadedSplit(
-        name,
-        protocol=protocol,
-        samples=samples,
-        videos=videos,
-        truths=IdPictureTruths(
-            annotations,
-            dict.fromkeys(sample.id for sample in samples),
-            one_object=one_object,
-            of_first_frame=True,
-        ),
-        left_out=problems.left_out,
-        notes=problems.notes,
-    )
-
-
-def _names_in(folder: Path) -> tuple[str, ...]:
-    try:
-        found = pictures_by_name(folder)
-    except OSError:
-        return ()
-    return tuple(sorted(found, key=lambda name: (natural_order(name), name)))
 
 
 def _sequences(root: Path, lists: list[Path], annotations: Path, problems: Problems) -> list[str]:

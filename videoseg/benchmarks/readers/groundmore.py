@@ -13,9 +13,15 @@ import numpy as np
 
 from videoseg.benchmarks.expressions import is_decimal, parsed_object_ids, videos_of
 from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, read_ids
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import Sample, Truth
-from videoseg.benchmarks.untrusted import Problems, is_plain_name, is_safe_id
+from videoseg.benchmarks.untrusted import (
+    DO_NOT_TRUST,
+    FILE_AGAIN,
+    Problems,
+    is_plain_name,
+    is_safe_id,
+)
 from videoseg.benchmarks.videos import SplitVideo, UncheckedVideo, VideoPlace, video_of_pictures
 from videoseg.metrics.protocols import GROUNDMORE
 from videoseg.text import shorten
@@ -25,12 +31,11 @@ __all__ = ["GroundMoRe"]
 
 FPS = 6
 NUM_SCORED_FRAMES = 20
-_AGAIN = "download the file again, or correct it"
 _CLIP = re.compile(r"([0-9]{2})([0-9]{2})_([0-9]{2})([0-9]{2})$")
 _INDEXED = re.compile(r"frame_[0-9]{6}|[0-9]{7}")
 
 
-class GroundMoRe:
+class GroundMoRe(SplitReader):
     """GroundMoRe: motion-grounded video reasoning (Deng et al., CVPR 2025).
 
     ::
@@ -60,19 +65,8 @@ class GroundMoRe:
     splits = ("test", "trainval")
     license = "none stated where it is published; ask its owners"
     homepage = "https://groundmore.github.io"
-    submission = None
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
-        problems = Problems(f"{self.name}/{split}", root)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         path = root / f"{split}_v2.json"
         if not path.is_file() and (root / f"{split}.json").is_file():
             path = root / f"{split}.json"
@@ -90,15 +84,12 @@ class GroundMoRe:
                     sample = Sample(video_id, key, question.text, group=question.kind)
                     samples.append(sample)
                     questions[sample.id] = question
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
+        return make_split(
+            problems,
             protocol=GROUNDMORE,
             samples=samples,
             videos=videos,
             truths=_Truths(root / "annotations", questions),
-            left_out=problems.left_out,
-            notes=problems.notes,
         )
 
     def _video(
@@ -109,11 +100,11 @@ class GroundMoRe:
             problems.add(
                 path,
                 f"{place} is not a usable id: it must end with MMSS_MMSS and name a folder",
-                fix="do not trust this file; download it from the benchmark's own page",
+                fix=DO_NOT_TRUST,
             )
             return None
         if not isinstance(entry, dict) or not isinstance(entry.get("questions"), dict):
-            problems.leave_out(path, f"{place} needs 'questions'", fix=_AGAIN)
+            problems.leave_out(path, f"{place} needs 'questions'", fix=FILE_AGAIN)
             return None
         folder = root / "annotations" / video_id / "images"
         if not self._check_pictures:
@@ -175,23 +166,23 @@ def _question(
 ) -> _Question | None:
     where = f"video {video_id!r}, question {shorten(key)}"
     if not is_plain_name(key):
-        problems.add(path, f"{where} is not a usable id", fix=_AGAIN)
+        problems.add(path, f"{where} is not a usable id", fix=FILE_AGAIN)
         return None
     if not isinstance(value, dict):
-        problems.leave_out(path, f"{where} has no content", fix=_AGAIN)
+        problems.leave_out(path, f"{where} has no content", fix=FILE_AGAIN)
         return None
     text = value.get("question")
     ids = parsed_object_ids(value.get("obj_id"))
     start, end = _seconds(value.get("action_start")), _seconds(value.get("action_end"))
     if not isinstance(text, str) or not text.strip() or ids is None:
-        problems.leave_out(path, f"{where} needs 'question' and 'obj_id' from 1", fix=_AGAIN)
+        problems.leave_out(path, f"{where} needs 'question' and 'obj_id' from 1", fix=FILE_AGAIN)
         return None
     if start is None or end is None:
         times = shorten((value.get("action_start"), value.get("action_end")))
         problems.leave_out(
             path,
             f"{where} needs 'action_start' and 'action_end' as times such as 4:15, got {times}",
-            fix=_AGAIN,
+            fix=FILE_AGAIN,
         )
         return None
     clip = _CLIP.search(video_id)

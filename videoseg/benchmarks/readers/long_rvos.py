@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from videoseg.benchmarks.expressions import (
     Expression,
     ExpressionVideo,
     read_expressions,
-    sample_id,
     samples_of,
+    values_of_video,
 )
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
-from videoseg.benchmarks.split import LoadedSplit, split_named
-from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
+from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, is_plain_name, unpacked_folder
 from videoseg.benchmarks.videos import locate_videos, located_videos
 from videoseg.metrics.protocols import LONG_RVOS
 from videoseg.text import shorten
 
 __all__ = ["LongRvos"]
 
-_AGAIN = "download the file again, or correct it"
 
-
-class LongRvos:
+class LongRvos(SplitReader):
     """Long-RVOS: referring expressions on videos of a minute (Liang et al., 2025).
 
     ::
@@ -50,22 +48,11 @@ class LongRvos:
         "Apache-2.0 (data) or MIT (repository), as stated there; videos under their own terms"
     )
     homepage = "https://github.com/iSEE-Laboratory/Long_RVOS"
-    submission = None
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         folder = root / split
         if not folder.is_dir() and (root / "meta_expressions.json").is_file():
             folder = root
-        problems = Problems(f"{self.name}/{split}", root)
         meta = folder / "meta_expressions.json"
         videos = read_expressions(meta, problems)
         annotations = unpacked_folder(folder / "Annotations", (video.video_id for video in videos))
@@ -80,21 +67,14 @@ class LongRvos:
             folder / "JPEGImages",
             problems,
             check_pictures=self._check_pictures,
-            masks_of=lambda video: _mask_folders(video, folders or {}),
+            masks_of=lambda video: values_of_video(video, folders or {}),
         )
         videos = located_videos(videos, places)
         if folders is not None and self._check_pictures:
             _check_annotated(annotations, videos, problems)
         samples = samples_of(videos, _group, folders)
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
-            protocol=LONG_RVOS,
-            samples=samples,
-            videos=places,
-            truths=truths,
-            left_out=problems.left_out,
-            notes=problems.notes,
+        return make_split(
+            problems, protocol=LONG_RVOS, samples=samples, videos=places, truths=truths
         )
 
 
@@ -116,18 +96,13 @@ def _folders(
                 f"'obj_id' {shorten(value, 40)}"
             )
             if not isinstance(one, (str, int)):
-                problems.leave_out(meta, where, fix=_AGAIN)
+                problems.leave_out(meta, where, fix=FILE_AGAIN)
             elif not is_plain_name(str(one)):
-                problems.add(meta, where, fix=_AGAIN)
+                problems.add(meta, where, fix=FILE_AGAIN)
             else:
                 folder = annotations / video.video_id / str(one)
-                found[sample_id(video, expression)] = folder
+                found[expression.sample_id] = folder
     return found
-
-
-def _mask_folders(video: ExpressionVideo, folders: Mapping[str, Path]) -> list[Path]:
-    keys = (sample_id(video, expression) for expression in video.expressions)
-    return list(dict.fromkeys(folders[key] for key in keys if key in folders))
 
 
 def _check_annotated(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import type_group
+from videoseg.benchmarks.expressions import GROUPS, type_group
 from videoseg.benchmarks.mask_dict import read_rle_split
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader
 from videoseg.benchmarks.types import SubmissionFormat
+from videoseg.benchmarks.untrusted import Problems
 from videoseg.errors import ConfigError
 from videoseg.metrics.protocols import MEVIS
 
 __all__ = ["Mevis"]
-
-_GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
 
 _FILES = {
     1: ("meta_expressions.json",),
@@ -22,7 +21,7 @@ _FILES = {
 }
 
 
-class Mevis:
+class Mevis(SplitReader):
     """MeViS: motion expressions (Ding et al., ICCV 2023).
 
     ::
@@ -62,34 +61,36 @@ class Mevis:
     def __init__(self, *, check_pictures: bool = True, version: int | None = None) -> None:
         if version is not None and version not in _FILES:
             raise ConfigError(f"MeViS has the versions 1 and 2, got version={version!r}")
-        self._check_pictures = check_pictures
+        super().__init__(check_pictures=check_pictures)
         self._versions = tuple(_FILES) if version is None else (version,)
 
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         folder = root / split
         if not folder.is_dir() and _files_in(root, self._versions):
             folder = root
         found = _files_in(folder, self._versions)
         version = min(found, default=self._versions[0])
         meta = found.get(version, folder / _FILES[version][0])
+        if len(found) > 1:
+            problems.note(
+                f"both versions of MeViS are present; the first, {meta.name}, is read; set "
+                f"version=2 to read {found[2].name}"
+            )
+        elif version == 2:
+            problems.note(
+                f"this is the second version of MeViS ({meta.name}); numbers on the first cannot "
+                "be compared with it"
+            )
         foreground = folder / "mask_dict_foreground.json"
         return read_rle_split(
-            f"{self.name}/{split}",
-            root,
+            problems,
             protocol=MEVIS,
             meta=meta,
             pictures=folder / "JPEGImages",
             masks=None if split == "valid" else folder / "mask_dict.json",
             foreground=foreground if foreground.is_file() else None,
-            group_of=type_group(_GROUPS),
+            group_of=type_group(GROUPS),
             check_pictures=self._check_pictures,
-            notes=_notes(meta, version, found),
         )
 
 
@@ -101,18 +102,3 @@ def _files_in(folder: Path, versions: Sequence[int]) -> dict[int, Path]:
         if file is not None:
             found[version] = file
     return found
-
-
-def _notes(meta: Path, version: int, found: Mapping[int, Path]) -> list[str]:
-    if len(found) > 1:
-        other = found[2].name
-        return [
-            f"both versions of MeViS are present; the first, {meta.name}, is read; set version=2 "
-            f"to read {other}"
-        ]
-    if version == 2:
-        return [
-            f"this is the second version of MeViS ({meta.name}); numbers on the first cannot be "
-            "compared with it"
-        ]
-    return []

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from videoseg.benchmarks.coco_images import MAX_COORDINATE, is_coordinate, is_drawable
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import Sample, Truth
-from videoseg.benchmarks.untrusted import ProblemList, Problems, is_plain_name
+from videoseg.benchmarks.untrusted import FILE_AGAIN, ProblemList, Problems, is_plain_name
 from videoseg.benchmarks.videos import (
     SplitVideo,
     UncheckedVideo,
@@ -27,10 +27,8 @@ from videoseg.types import Rle
 
 __all__ = ["ReasonSeg"]
 
-_AGAIN = "download the file again, or correct it"
 
-
-class ReasonSeg:
+class ReasonSeg(SplitReader):
     """ReasonSeg: reasoning queries on images (Lai et al., LISA, CVPR 2024).
 
     ::
@@ -55,19 +53,8 @@ class ReasonSeg:
     splits = ("val", "test", "train")
     license = "none stated where it is published; ask its owners"
     homepage = "https://github.com/dvlab-research/LISA"
-    submission = None
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
-        problems = Problems(f"{self.name}/{split}", root)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         folder = root / split
         if not folder.is_dir():
             folder = root / "ReasonSeg" / split
@@ -94,17 +81,14 @@ class ReasonSeg:
                     samples.append(Sample(name, str(number), text.strip(), group=group))
                 else:
                     problems.leave_out(
-                        folder / f"{name}.json", f"sentence {number} has no text", fix=_AGAIN
+                        folder / f"{name}.json", f"sentence {number} has no text", fix=FILE_AGAIN
                     )
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
+        return make_split(
+            problems,
             protocol=REASONSEG,
             samples=samples,
             videos=videos,
             truths=_PolygonTruths(shapes),
-            left_out=problems.left_out,
-            notes=problems.notes,
         )
 
 
@@ -177,7 +161,7 @@ def _annotation(path: Path, odd: ProblemList) -> _Annotation | None:
     try:
         data = read_bytes(path)
     except OSError as error:
-        odd.add(path, f"cannot be read ({error.strerror or error})", fix=_AGAIN)
+        odd.add(path, f"cannot be read ({error.strerror or error})", fix=FILE_AGAIN)
         return None
     try:
         text = data.decode("utf-8-sig")
@@ -186,16 +170,16 @@ def _annotation(path: Path, odd: ProblemList) -> _Annotation | None:
     try:
         document = parse_json(text)
     except ValueError as error:
-        odd.add(path, f"is not valid JSON ({error})", fix=_AGAIN)
+        odd.add(path, f"is not valid JSON ({error})", fix=FILE_AGAIN)
         return None
     texts = document.get("text") if isinstance(document, dict) else None
     texts = [texts] if isinstance(texts, str) else texts
     if not isinstance(texts, list) or not texts:
-        odd.add(path, "needs 'text', a list of sentences", fix=_AGAIN)
+        odd.add(path, "needs 'text', a list of sentences", fix=FILE_AGAIN)
         return None
     values = document.get("shapes")
     if not isinstance(values, list):
-        odd.add(path, "needs 'shapes', a list of polygons", fix=_AGAIN)
+        odd.add(path, "needs 'shapes', a list of polygons", fix=FILE_AGAIN)
         return None
     shapes: list[_Shape] = []
     for value in values:
@@ -209,7 +193,7 @@ def _annotation(path: Path, odd: ProblemList) -> _Annotation | None:
                 "has a shape whose 'points' are not a list of points x, y up to "
                 f"{MAX_COORDINATE} pixels, or too long an outline"
             )
-            odd.add(path, reason, fix=_AGAIN)
+            odd.add(path, reason, fix=FILE_AGAIN)
             return None
         shapes.append(_Shape(points, ignored="ignore" in label))
     return _Annotation(tuple(texts), bool(document.get("is_sentence")), tuple(shapes))

@@ -11,22 +11,22 @@ from videoseg.benchmarks.expressions import (
     Expression,
     ExpressionVideo,
     expressions_of,
-    sample_id,
     samples_of,
+    values_of_video,
     videos_of,
 )
 from videoseg.benchmarks.mask_dict import read_rle_split
-from videoseg.benchmarks.mask_pictures import MaskFolderTruths
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, MaskFolderTruths
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import Sample
-from videoseg.benchmarks.untrusted import Problems, is_safe_id, unpacked_folder
+from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, is_safe_id, unpacked_folder
 from videoseg.benchmarks.videos import locate_videos, located_videos
 from videoseg.metrics.protocols import REASONVOS
 
 __all__ = ["ReasonVos"]
 
 
-class ReasonVos:
+class ReasonVos(SplitReader):
     """ReasonVOS: reasoning queries (Bai et al., VideoLISA, NeurIPS 2024). Test only.
 
     ::
@@ -55,33 +55,22 @@ class ReasonVos:
     splits = ("test",)
     license = "non-commercial research only; sources under their own licenses"
     homepage = "https://github.com/showlab/VideoLISA/blob/main/BENCHMARK.md"
-    submission = None
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read the benchmark and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        del split  # there is only one
         if not (root / "Annotations").is_dir() and (root / "mask_dict.json").is_file():
+            problems.note(
+                "this is the converted copy of ReasonVOS, whose converter lost expressions "
+                "and gave others the masks of another object; its scores are not comparable"
+            )
             return read_rle_split(
-                f"{self.name}/{split}",
-                root,
+                problems,
                 protocol=REASONVOS,
                 meta=root / "meta_expressions_format.json",
                 pictures=root / "JPEGImages",
                 masks=root / "mask_dict.json",
                 check_pictures=self._check_pictures,
-                notes=[
-                    "this is the converted copy of ReasonVOS, whose converter lost expressions "
-                    "and gave others the masks of another object; its scores are not comparable"
-                ],
             )
-        problems = Problems(f"{self.name}/{split}", root)
         meta = root / "meta_expressions.json"
         videos = expressions_of(meta, videos_of(meta, problems), problems, prepare=_usual_form)
         folders = _folders(root, meta, videos, problems, required=self._check_pictures)
@@ -90,22 +79,15 @@ class ReasonVos:
             root / "JPEGImages",
             problems,
             check_pictures=self._check_pictures,
-            masks_of=lambda video: [
-                folders[key]
-                for expression in video.expressions
-                if (key := sample_id(video, expression)) in folders
-            ],
+            masks_of=lambda video: values_of_video(video, folders),
         )
         samples = samples_of(located_videos(videos, places), _group, folders)
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
+        return make_split(
+            problems,
             protocol=REASONVOS,
             samples=_with_prediction_folders(samples, videos),
             videos=places,
             truths=MaskFolderTruths(folders, absent="unannotated"),
-            left_out=problems.left_out,
-            notes=problems.notes,
         )
 
 
@@ -155,7 +137,7 @@ def _with_prediction_folders(
 ) -> list[Sample]:
     """Add where VideoLISA writes and scores masks: in a folder named as that of the truth."""
     asked = {
-        sample_id(video, expression): (video, expression)
+        expression.sample_id: (video, expression)
         for video in videos
         for expression in video.expressions
     }
@@ -179,7 +161,7 @@ def _folders(
 ) -> dict[str, Path]:
     """Return the folder of masks of every sample that has one."""
     named = {
-        sample_id(video, expression): _names(video, expression)
+        expression.sample_id: _names(video, expression)
         for video in videos
         for expression in video.expressions
     }
@@ -191,7 +173,7 @@ def _folders(
             problems.leave_out(
                 meta,
                 f"{sample} needs 'source' and 'obj_id', which name the folder of its masks",
-                fix="download the file again, or correct it",
+                fix=FILE_AGAIN,
             )
             continue
         folders = [annotations / name for name in names]
@@ -200,7 +182,7 @@ def _folders(
             problems.leave_out(
                 folders[0],
                 f"there are no masks of {sample}",
-                fix="download the annotations again",
+                fix=ANNOTATIONS_AGAIN,
             )
         else:
             found[sample] = folder or folders[0]

@@ -12,7 +12,6 @@ from videoseg.benchmarks.expressions import (
     no_group,
     object_ids_of,
     parsed_object_ids,
-    sample_id,
     samples_of,
     videos_of,
 )
@@ -24,7 +23,7 @@ from videoseg.benchmarks.mask_dict import (
     mask_track,
 )
 from videoseg.benchmarks.mask_pictures import IdPictureTruths
-from videoseg.benchmarks.split import LoadedSplit, TruthSource, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, TruthSource, make_split
 from videoseg.benchmarks.untrusted import Problems, read_mapping, read_pickle, unpacked_folder
 from videoseg.benchmarks.videos import VideoPlace, annotated_videos, locate_videos, located_videos
 from videoseg.errors import ConfigError
@@ -43,7 +42,7 @@ NUM_ANNOTATORS = 4
 _ORDERS = ("text", "file")
 
 
-class RefDavis17:
+class RefDavis17(SplitReader):
     """Ref-DAVIS17 (Khoreva et al., ACCV 2018), in the form of Ref-YouTube-VOS.
 
     ::
@@ -81,24 +80,16 @@ class RefDavis17:
         "https://www.mpi-inf.mpg.de/departments/computer-vision-and-machine-learning/research/"
         "video-segmentation/video-object-segmentation-with-language-referring-expressions"
     )
-    submission = None
 
     def __init__(self, *, check_pictures: bool = True, mask_order: str = "text") -> None:
         if mask_order not in _ORDERS:
             raise ConfigError(
                 f"mask_order must be one of {', '.join(_ORDERS)}, got {mask_order!r}"
             )
-        self._check_pictures = check_pictures
+        super().__init__(check_pictures=check_pictures)
         self._mask_order = mask_order
 
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
-        problems = Problems(f"{self.name}/{split}", root)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         meta = root / "meta_expressions" / split / "meta_expressions.json"
         document = videos_of(meta, problems)
         videos = expressions_of(meta, document, problems)
@@ -131,15 +122,8 @@ class RefDavis17:
             _compare_orders(videos, masks, keys, self._mask_order, problems)
             truths = MaskDictTruths(masks, {sample: (chosen[sample],) for sample in known})
         samples = samples_of(videos, no_group, known)
-        problems.raise_any(len(samples))
-        return LoadedSplit(
-            problems.subject,
-            protocol=REF_DAVIS17,
-            samples=samples,
-            videos=places,
-            truths=truths,
-            left_out=problems.left_out,
-            notes=problems.notes,
+        return make_split(
+            problems, protocol=REF_DAVIS17, samples=samples, videos=places, truths=truths
         )
 
 
@@ -158,7 +142,7 @@ def _mask_keys(document: Mapping[str, Any], order: str) -> dict[str, str]:
 def _size(
     video: ExpressionVideo, keys: Mapping[str, str], masks: Mapping[str, Any] | None
 ) -> Size | None:
-    tracks = ((masks or {}).get(keys[sample_id(video, one)]) for one in video.expressions)
+    tracks = ((masks or {}).get(keys[one.sample_id]) for one in video.expressions)
     return next((size for track in tracks if (size := first_size(track)) is not None), None)
 
 
@@ -172,7 +156,7 @@ def _valid_samples(
 ) -> dict[str, str]:
     """Return the samples whose masks exist and are valid, with their keys."""
     wanted = {
-        sample_id(video, expression): (video, keys[sample_id(video, expression)])
+        expression.sample_id: (video, keys[expression.sample_id])
         for video in videos
         for expression in video.expressions
     }
@@ -204,7 +188,7 @@ def _compare_orders(
     problems: Problems,
 ) -> None:
     """Note where expressions of one object have different masks."""
-    odd = {order: _torn_objects(videos, masks, keys[order]) for order in _ORDERS}
+    odd = {order: _inconsistent_objects(videos, masks, keys[order]) for order in _ORDERS}
     if not odd[chosen]:
         return
     other = next(order for order in _ORDERS if order != chosen)
@@ -217,7 +201,7 @@ def _compare_orders(
     )
 
 
-def _torn_objects(
+def _inconsistent_objects(
     videos: Sequence[ExpressionVideo], masks: Mapping[str, Any], keys: Mapping[str, str]
 ) -> list[str]:
     found = []
@@ -225,7 +209,7 @@ def _torn_objects(
         firsts: dict[object, set[str]] = {}
         for place, expression in enumerate(video.expressions):
             ids = parsed_object_ids(expression.fields.get("obj_id"))
-            key = keys[sample_id(video, expression)]
+            key = keys[expression.sample_id]
             track = masks.get(key)
             if isinstance(track, list) and track:
                 # Expressions without 'obj_id' are counted, four for each object.

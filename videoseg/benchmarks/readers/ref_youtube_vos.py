@@ -13,7 +13,7 @@ from videoseg.benchmarks.expressions import (
     videos_of,
 )
 from videoseg.benchmarks.mask_pictures import IdPictureTruths
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import SubmissionFormat
 from videoseg.benchmarks.untrusted import Problems, unpacked_folder
 from videoseg.benchmarks.videos import annotated_videos, locate_videos, located_videos
@@ -22,7 +22,7 @@ from videoseg.metrics.protocols import REF_YOUTUBE_VOS
 __all__ = ["RefYoutubeVos"]
 
 
-class RefYoutubeVos:
+class RefYoutubeVos(SplitReader):
     """Ref-YouTube-VOS (Seo et al., URVOS, ECCV 2020).
 
     ::
@@ -49,17 +49,7 @@ class RefYoutubeVos:
         top_folder="Annotations", server="https://youtube-vos.org/dataset/rvos/"
     )
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
-        problems = Problems(f"{self.name}/{split}", root)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         meta = root / "meta_expressions" / split / "meta_expressions.json"
         videos = read_expressions(meta, problems)
         most_alike = 0.5
@@ -88,15 +78,13 @@ class RefYoutubeVos:
             object_ids = object_ids_of(meta, videos, problems)
             truths = IdPictureTruths(annotations, object_ids)
         samples = samples_of(videos, no_group, object_ids)
-        problems.raise_any(len(samples), most_alike=most_alike)
-        return LoadedSplit(
-            problems.subject,
+        return make_split(
+            problems,
             protocol=REF_YOUTUBE_VOS,
             samples=samples,
             videos=places,
             truths=truths,
-            left_out=problems.left_out,
-            notes=problems.notes,
+            most_alike=most_alike,
         )
 
 

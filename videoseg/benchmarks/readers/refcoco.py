@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
@@ -14,24 +14,24 @@ from videoseg.benchmarks.coco_images import (
     read_instances,
     region_problem,
 )
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.types import Sample
-from videoseg.benchmarks.untrusted import Problems, read_json, read_pickle
+from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, read_json, read_pickle
 from videoseg.errors import ConfigError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.metrics.protocols import GREFCOCO, REFCOCO
 from videoseg.text import shorten
 
-__all__ = ["Grefcoco", "Refcoco", "RefcocoPlus", "Refcocog", "read_references"]
+__all__ = ["Grefcoco", "Refcoco", "RefcocoPlus", "Refcocog"]
 
 _Divisions: TypeAlias = Mapping[str, tuple[str, ...]]
 
-_UNC = ("val", "testA", "testB", "train")
-_WITH_TEST = ("val", "test", "train")
+_UNC: tuple[str, ...] = ("val", "testA", "testB", "train")
+_WITH_TEST: tuple[str, ...] = ("val", "test", "train")
 _LICENSE = "images under the terms of COCO and Flickr; none stated for the expressions"
 
 
-class Refcoco:
+class Refcoco(SplitReader):
     """refCOCO (Yu et al., ECCV 2016), in the layout of the REFER toolkit.
 
     ::
@@ -57,11 +57,10 @@ class Refcoco:
         ConfigError: If there is no such division.
     """
 
-    name: str = "refcoco"
-    splits: tuple[str, ...] = _UNC
-    license: str = _LICENSE
-    homepage: str = "https://github.com/lichengunc/refer"
-    submission = None
+    name = "refcoco"
+    splits = _UNC
+    license = _LICENSE
+    homepage = "https://github.com/lichengunc/refer"
     _folder = "refcoco"
     _file = "refs"
     _protocol: EvalProtocol = REFCOCO
@@ -77,39 +76,81 @@ class Refcoco:
             )
         self._split_by = split_by or next(iter(self._divisions))
         self.splits = self._divisions[self._split_by]
-        self._check_pictures = check_pictures
+        super().__init__(check_pictures=check_pictures)
 
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
-        name = f"{self.name}/{split}"
-        problems = Problems(name, root)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         folder = root / self._folder
         if not folder.is_dir() and (root / "instances.json").is_file():
             folder = root
-        path = folder / f"{self._file}({self._split_by}).json"
-        pickled = path.with_suffix(".p")
-        references: Any
-        if path.is_file() or not pickled.is_file():
-            references = read_json(path, problems)
-        else:
-            path, references = pickled, read_pickle(pickled, problems)
-        return read_references(
-            name,
+        path, references = self._read_references(folder, problems)
+        instances = folder / "instances.json"
+        images, annotations = read_instances(instances, problems)
+        chosen = [
+            reference
+            for reference in (references if isinstance(references, list) else [])
+            if isinstance(reference, Mapping) and reference.get("split") == split
+        ]
+        if not chosen:
+            problems.add(path, f"has no references of the split {split!r}", fix=FILE_AGAIN)
+        valid = _valid_references(path, chosen, images, annotations, problems)
+        num_samples: Counter[int] = Counter()
+        for reference in valid:
+            num_samples[reference["image_id"]] += len(reference["sentences"])
+        videos = locate_images(
+            instances,
+            {image: images[image] for image in num_samples},
             root,
-            folder=folder,
-            references=references,
-            path=path,
-            split=split,
-            protocol=self._protocol,
-            problems=problems,
-            with_crowds=self._with_crowds,
+            problems,
+            num_samples=num_samples,
             check_pictures=self._check_pictures,
         )
+        samples: list[Sample] = []
+        regions: dict[int, Any] = {}
+        bad: dict[int, str] = {}
+        annotations_of: dict[str, tuple[int, ...]] = {}
+        for place, reference in enumerate(valid):
+            if reference["image_id"] not in videos:
+                continue
+            video = videos[reference["image_id"]]
+            ids = _annotation_ids(reference.get("ann_id")) or ()
+            if not self._with_crowds:
+                ids = tuple(one for one in ids if not _is_crowd(annotations.get(one)))
+            for one in ids:
+                if one not in regions:
+                    regions[one] = annotations[one].get("segmentation")
+                    if (problem := region_problem(regions[one], video.size)) is not None:
+                        bad[one] = f"annotation {one}: {problem}"
+            if (reason := next((bad[one] for one in ids if one in bad), None)) is not None:
+                num = len(reference["sentences"])
+                problems.leave_out(instances, reason, fix=FILE_AGAIN, num_samples=num)
+                continue
+            name = reference.get("ref_id", place)
+            for sentence in reference["sentences"]:
+                sample = _sample(video.names[0], sentence, len(ids))
+                if sample is not None and sample.id in annotations_of:
+                    # Some releases number the sentences of each reference separately.
+                    sample = replace(sample, expression_id=f"{name}-{sample.expression_id}")
+                if sample is None or sample.id in annotations_of:
+                    where = f"reference {shorten(name)} has a sentence without text or id"
+                    problems.leave_out(path, where, fix=FILE_AGAIN)
+                    continue
+                samples.append(sample)
+                annotations_of[sample.id] = ids
+        return make_split(
+            problems,
+            protocol=self._protocol,
+            samples=samples,
+            videos={video.names[0]: video for video in videos.values()},
+            truths=RegionTruths(regions, annotations_of),
+        )
+
+    def _read_references(self, folder: Path, problems: Problems) -> tuple[Path, Any]:
+        """Return the file of the references, JSON or else a pickle, and its content."""
+        path = folder / f"{self._file}({self._split_by}).json"
+        pickled = path.with_suffix(".p")
+        if path.is_file() or not pickled.is_file():
+            return path, read_json(path, problems)
+        return pickled, read_pickle(pickled, problems)
 
 
 class RefcocoPlus(Refcoco):
@@ -166,136 +207,36 @@ class Grefcoco(Refcoco):
     _with_crowds = False
 
 
-_AGAIN = "download the file again, or correct it"
-
-
-def read_references(
-    name_of_split: str,
-    root: Path,
-    *,
-    folder: Path,
-    references: Any,
+def _valid_references(
     path: Path,
-    split: str,
-    protocol: EvalProtocol,
-    problems: Problems,
-    with_crowds: bool = True,
-    check_pictures: bool = True,
-) -> LoadedSplit:
-    """Build a split of references that have been read.
-
-    Args:
-        name_of_split: Benchmark and split.
-        root: The folder that the user gave.
-        folder: The folder of ``instances.json``.
-        references: A list of ``{"split", "image_id", "ann_id", "sentences": [...]}``.
-        path: The file of the references.
-        split: The split whose references are used.
-        protocol: How the split is scored.
-        problems: The problems found so far.
-        with_crowds: Whether annotations of crowds are part of a target.
-        check_pictures: Whether the images must exist.
-
-    Raises:
-        EvaluationError: If the folder has another layout; all problems are listed.
-    """
-    instances = folder / "instances.json"
-    images, annotations = read_instances(instances, problems)
-    chosen = [
-        reference
-        for reference in (references if isinstance(references, list) else [])
-        if isinstance(reference, Mapping) and reference.get("split") == split
-    ]
-    if not chosen:
-        problems.add(path, f"has no references of the split {split!r}", fix=_AGAIN)
-    sound = [
-        reference
-        for place, reference in enumerate(chosen)
-        if _is_valid(path, place, reference, images, annotations, problems)
-    ]
-    num_samples: Counter[int] = Counter()
-    for reference in sound:
-        num_samples[reference["image_id"]] += len(reference["sentences"])
-    videos = locate_images(
-        instances,
-        {image: images[image] for image in num_samples},
-        root,
-        problems,
-        num_samples=num_samples,
-        check_pictures=check_pictures,
-    )
-    samples: list[Sample] = []
-    regions: dict[int, Any] = {}
-    bad: dict[int, str] = {}
-    meant: dict[str, tuple[int, ...]] = {}
-    for place, reference in enumerate(sound):
-        if reference["image_id"] not in videos:
-            continue
-        video = videos[reference["image_id"]]
-        ids = _annotation_ids(reference.get("ann_id")) or ()
-        if not with_crowds:
-            ids = tuple(one for one in ids if not _is_crowd(annotations.get(one)))
-        for one in ids:
-            if one not in regions and one not in bad:
-                region = annotations[one].get("segmentation")
-                problem = region_problem(region, video.size)
-                if problem is not None:
-                    bad[one] = f"annotation {one}: {problem}"
-                regions[one] = region
-        if (reason := next((bad[one] for one in ids if one in bad), None)) is not None:
-            num = len(reference["sentences"])
-            problems.leave_out(instances, reason, fix=_AGAIN, num_samples=num)
-            continue
-        name = reference.get("ref_id", place)
-        for sentence in reference["sentences"]:
-            sample = _sample(video.names[0], sentence, len(ids))
-            if sample is not None and sample.id in meant:
-                # Some releases number the sentences of each reference separately.
-                sample = replace(sample, expression_id=f"{name}-{sample.expression_id}")
-            if sample is None or sample.id in meant:
-                where = f"reference {shorten(name)} has a sentence without text or id"
-                problems.leave_out(path, where, fix=_AGAIN)
-                continue
-            samples.append(sample)
-            meant[sample.id] = ids
-    problems.raise_any(len(samples))
-    return LoadedSplit(
-        name_of_split,
-        protocol=protocol,
-        samples=samples,
-        videos={video.names[0]: video for video in videos.values()},
-        truths=RegionTruths(regions, meant),
-        left_out=problems.left_out,
-        notes=problems.notes,
-    )
-
-
-def _is_valid(
-    path: Path,
-    place: int,
-    reference: Mapping[str, Any],
+    references: Sequence[Mapping[str, Any]],
     images: Mapping[int, Any],
     annotations: Mapping[int, Any],
     problems: Problems,
-) -> bool:
-    """Return whether a reference has sentences, an image and its annotations, or leave it out."""
-    where = f"reference {shorten(reference.get('ref_id', place))}"
-    image_id, sentences = reference.get("image_id"), reference.get("sentences")
-    ids = _annotation_ids(reference.get("ann_id"))
-    if not isinstance(sentences, list):
-        problems.leave_out(path, f"{where} has no 'sentences'", fix=_AGAIN)
-        return False
-    reason = None
-    if type(image_id) is not int or image_id not in images or ids is None:
-        reason = f"{where} names no known image and annotation"
-    else:
-        for one in ids:
-            annotation = annotations.get(one)
-            if not isinstance(annotation, dict) or annotation.get("image_id") != image_id:
-                reason = f"{where} names annotation {one}, which is not of its image"
-    if reason is not None:
-        problems.leave_out(path, reason, fix=_AGAIN, num_samples=len(sentences))
-    return reason is None
+) -> list[Mapping[str, Any]]:
+    """Return the references with sentences, an image and its annotations; others are left out."""
+    found = []
+    for place, reference in enumerate(references):
+        where = f"reference {shorten(reference.get('ref_id', place))}"
+        image_id, sentences = reference.get("image_id"), reference.get("sentences")
+        ids = _annotation_ids(reference.get("ann_id"))
+        if not isinstance(sentences, list):
+            problems.leave_out(path, f"{where} has no 'sentences'", fix=FILE_AGAIN)
+            continue
+        reason = None
+        if type(image_id) is not int or image_id not in images or ids is None:
+            reason = f"{where} names no known image and annotation"
+        else:
+            for one in ids:
+                annotation = annotations.get(one)
+                if not isinstance(annotation, dict) or annotation.get("image_id") != image_id:
+                    reason = f"{where} names annotation {one}, which is not of its image"
+        if reason is None:
+            found.append(reference)
+        else:
+            num = len(sentences)
+            problems.leave_out(path, reason, fix=FILE_AGAIN, num_samples=num)
+    return found
 
 
 def _annotation_ids(value: Any) -> tuple[int, ...] | None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import Expression
+from videoseg.benchmarks.expressions import GROUPS, Expression
 from videoseg.benchmarks.mask_dict import read_rle_split
-from videoseg.benchmarks.split import LoadedSplit, split_named
+from videoseg.benchmarks.split import LoadedSplit, SplitReader
+from videoseg.benchmarks.untrusted import Problems
 from videoseg.metrics.protocols import REF_SAV, REVOS
 
 __all__ = ["RefSav", "Revos"]
 
-_GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
 
-
-class Revos:
+class Revos(SplitReader):
     """ReVOS: referring and reasoning expressions (Yan et al., VISA, ECCV 2024).
 
     ::
@@ -38,33 +37,22 @@ class Revos:
     splits = ("valid", "train")
     license = "CC BY-NC-SA 4.0, non-commercial research only"
     homepage = "https://github.com/cilinyan/ReVOS-api"
-    submission = None
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read one split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         pictures = root / "JPEGImages"
         return read_rle_split(
-            f"{self.name}/{split}",
-            root,
+            problems,
             protocol=REVOS,
             meta=root / f"meta_expressions_{split}_.json",
             pictures=pictures if pictures.exists() else root,
             masks=root / "mask_dict.json",
             foreground=root / "mask_dict_foreground.json",
-            types=_GROUPS,
+            types=GROUPS,
             check_pictures=self._check_pictures,
         )
 
 
-class RefSav:
+class RefSav(SplitReader):
     """Ref-SAV, the validation set (Yuan et al., Sa2VA, 2025).
 
     ::
@@ -84,23 +72,12 @@ class RefSav:
     splits = ("valid",)
     license = "CC BY 4.0 (videos of SA-V); none stated for the expressions"
     homepage = "https://github.com/bytedance/Sa2VA"
-    submission = None
 
-    def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
-
-    def read(self, root: Path, split: str = "") -> LoadedSplit:
-        """Read the split and check it.
-
-        Raises:
-            EvaluationError: If the folder has another layout; all problems are listed.
-        """
-        split = split_named(self, split)
+    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         return read_rle_split(
-            f"{self.name}/{split}",
-            root,
+            problems,
             protocol=REF_SAV,
-            meta=root / "meta_expressions_valid.json",
+            meta=root / f"meta_expressions_{split}.json",
             pictures=root / "videos",
             masks=root / "mask_dict.json",
             group_of=_group,
