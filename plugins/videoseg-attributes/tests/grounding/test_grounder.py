@@ -142,7 +142,9 @@ def test_the_reasoning_says_which_candidate_each_object_is(street) -> None:
 
 def test_the_reasoning_has_parts_with_numbers(street) -> None:
     thought = ask(street, "the red object that moves left").grounding.thought
-    assert "candidate 0 0.9" in thought.spatial or "candidate 0 1.0" in thought.spatial
+    assert (
+        "candidate 0 scores 0.9" in thought.spatial or "candidate 0 scores 1.0" in thought.spatial
+    )
     assert "left 0." in thought.temporal
     assert '"red"' in thought.linguistic
     for part in (thought.temporal, thought.spatial, thought.linguistic):

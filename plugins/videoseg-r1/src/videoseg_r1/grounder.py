@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from videoseg import Box, ChatModel, ConfigError, Episode, Grounding, Point, Prompt, Thought
 from videoseg.coordinates import CoordinateSpace
 from videoseg.errors import GroundingParseError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import ChatReply, MessagePart, TextPart, time_label
 from videoseg_r1.budget import Difficulty, rate_difficulty, token_budget
 from videoseg_r1.coordinates import Placement, find_placement, has_y_first, warn_of_numbers
@@ -19,7 +20,7 @@ from videoseg_r1.questions import ask_about, explain_unread, frame_parts, warn_o
 __all__ = ["OnParseError", "ReasoningGrounder", "ThinkingBudget"]
 
 OnParseError: TypeAlias = Literal["raise", "empty"]
-ThinkingBudget: TypeAlias = Literal["none", "difficulty"] | int
+ThinkingBudget: TypeAlias = Literal["none", "difficulty"] | PositiveInt
 
 _RETRY_TEMPERATURE = 0.7
 _DEFAULT_CONTEXT_PIXELS = 128 * 28 * 28
@@ -85,13 +86,14 @@ class ReasoningGrounder:
         ConfigError: If an option is out of range.
     """
 
+    @checked_options("grounder 'r1'")
     def __init__(
         self,
         *,
         chat: ChatModel,
         coordinates: str = "auto",
         prompt: str = "v1",
-        max_tokens: int = 1024,
+        max_tokens: PositiveInt = 1024,
         thinking_budget: ThinkingBudget = "none",
         use_box: bool = True,
         use_point: bool = True,
@@ -99,20 +101,8 @@ class ReasoningGrounder:
         on_parse_error: OnParseError = "raise",
     ) -> None:
         problems = []
-        if max_tokens < 1:
-            problems.append(f"max_tokens must be at least 1, got {max_tokens}")
         if not (use_box or use_point):
             problems.append("use_box and use_point cannot both be off")
-        if on_parse_error not in ("raise", "empty"):
-            problems.append(f"on_parse_error must be 'raise' or 'empty', got {on_parse_error!r}")
-        if isinstance(thinking_budget, int) and not isinstance(thinking_budget, bool):
-            if thinking_budget < 1:
-                problems.append(f"thinking_budget must be at least 1, got {thinking_budget}")
-        elif thinking_budget not in ("none", "difficulty"):
-            problems.append(
-                "thinking_budget must be 'none', 'difficulty' or a number of tokens, "
-                f"got {thinking_budget!r}"
-            )
         try:
             CoordinateSpace("unit" if coordinates == "auto" else coordinates)
         except ConfigError as error:
