@@ -75,7 +75,7 @@ class HierarchicalSampler:
     Answers that cannot be used are dropped. If none can, the segment stays as it is, and the
     target frame is the middle of it. A question whose frames do not fit into the model's context
     counts as one without usable answers, and what the rounds before it found is kept; any other
-    failure of the model is an error. All of it is told in ``details`` of the selection. Within a
+    failure of the model is an error. All of it is recorded in ``details`` of the selection. Within a
     look that names its keyframe nothing is asked.
 
     Args:
@@ -180,7 +180,7 @@ class HierarchicalSampler:
             warning = f"the sampler's model failed ({error}); the middle of the segment is taken"
             middle = ((len(segment) - 1) // 2 + 0.5) / len(segment)
             aimed = Aimed(middle, "its middle", warnings=(warning,))
-        # The mean of ten times 0.3 is a hair's breadth less.
+        # The small addition makes up for rounding: the mean of ten times 0.3 is below 0.3.
         steps = math.floor(len(segment) * aimed.position + 1e-6)
         # A position of 1 would be one frame past the end.
         target = min(segment.start + steps, segment.stop - 1)

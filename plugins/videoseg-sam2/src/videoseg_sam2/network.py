@@ -86,7 +86,7 @@ class NetworkChoice:
                 return published
         return self.model.removeprefix("facebook/")
 
-    def located(self) -> Network:
+    def locate(self) -> Network:
         """Return the network, its weights found but not yet read."""
         device = pick_device(self.device, kinds=("cpu", "cuda", "mps"))
         checkpoint = None

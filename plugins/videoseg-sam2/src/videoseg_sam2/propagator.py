@@ -88,7 +88,7 @@ class Sam2Propagator:
             device=device,
             precision=precision,
         )
-        self._network = choice.located()
+        self._network = choice.locate()
         self._max_objects = max_objects_per_pass
         self._largest_hole = largest_hole
         self._embeddings = tuple(embeddings)

@@ -81,7 +81,7 @@ class Sam2Segmenter:
             device=device,
             precision=precision,
         )
-        self._network = choice.located()
+        self._network = choice.locate()
         self._multimask = multimask
         self._low_score = low_score
 

@@ -39,10 +39,10 @@ def list_images(messages: Iterable[Message]) -> list[ImagePart]:
 
 def add_time_labels(messages: Sequence[Message]) -> list[Message]:
     """Return messages with a time label before each image that has a time."""
-    return [Message(message.role, tuple(_timed(message))) for message in messages]
+    return [Message(message.role, tuple(_label_parts(message))) for message in messages]
 
 
-def _timed(message: Message) -> Iterator[Any]:
+def _label_parts(message: Message) -> Iterator[Any]:
     for part in message.parts:
         if isinstance(part, ImagePart) and part.time is not None:
             yield TextPart(time_label(part.time))

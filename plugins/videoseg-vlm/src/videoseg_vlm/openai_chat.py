@@ -93,7 +93,7 @@ class OpenAIChat:
             names a proxy or certificates that cannot be used.
     """
 
-    @checked_options("chat model 'openai'")
+    @checked_options("chat 'openai'")
     def __init__(
         self,
         *,
@@ -229,7 +229,7 @@ class OpenAIChat:
         try:
             answer = self._server.post("chat/completions", body)
         except RefusedError as error:
-            raise self._explained(error, body) from error
+            raise self._explain(error, body) from error
         try:
             replies = read_choices(answer, count)
         except ValueError as error:
@@ -309,7 +309,7 @@ class OpenAIChat:
 
     # -- refusing --------------------------------------------------------------------------
 
-    def _explained(self, error: RefusedError, body: Mapping[str, Any]) -> RefusedError:
+    def _explain(self, error: RefusedError, body: Mapping[str, Any]) -> RefusedError:
         words = error.reason.lower()
         kind, advice = RefusedError, ""
         if any(phrase in words for phrase in _TOO_LONG):

@@ -68,7 +68,7 @@ class TransformersChat:
         MissingWeightsError: If the model is not on this machine and ``download`` is false.
     """
 
-    @checked_options("chat model 'transformers'")
+    @checked_options("chat 'transformers'")
     def __init__(
         self,
         *,
@@ -166,7 +166,7 @@ class TransformersChat:
                 printable(text, keep="\n\t").strip(),
                 num_prompt_tokens=length,
                 num_tokens=len(answer),
-                image_sizes=_sizes_seen(checkpoint, inputs),
+                image_sizes=_list_sizes_seen(checkpoint, inputs),
                 coordinate_space=None if space is None else space.name,
                 details={
                     "model": self._options.model,
@@ -184,7 +184,7 @@ class TransformersChat:
             {
                 "role": message.role,
                 "content": [
-                    {"type": "image", "image": self._shown(checkpoint, part)}
+                    {"type": "image", "image": self._resize(checkpoint, part)}
                     if isinstance(part, ImagePart)
                     else {"type": "text", "text": escape_tokens(part.text, special)}
                     for part in message.parts
@@ -213,7 +213,7 @@ class TransformersChat:
             ) from error
         return dict(made.to(checkpoint.device, checkpoint.model.dtype))
 
-    def _shown(self, checkpoint: Checkpoint, part: ImagePart) -> Any:
+    def _resize(self, checkpoint: Checkpoint, part: ImagePart) -> Any:
         size: Size = (part.image.shape[0], part.image.shape[1])
         space = self._coordinate_space(checkpoint)
         side = None if space is None else space.square_side
@@ -294,7 +294,7 @@ class TransformersChat:
         return f"TransformersChat(model={self._options.model!r})"
 
 
-def _sizes_seen(checkpoint: Checkpoint, inputs: dict[str, Any]) -> tuple[Size, ...]:
+def _list_sizes_seen(checkpoint: Checkpoint, inputs: dict[str, Any]) -> tuple[Size, ...]:
     """Return the (height, width) of each image after the processor."""
     grids, side = inputs.get("image_grid_thw"), checkpoint.patch_size
     if grids is None or side is None:

@@ -249,11 +249,11 @@ class _Choice:
     def whole(self) -> dict[str, Any]:
         if not self._pieces:
             return self._fields
-        message = {name: _joined(pieces) for name, pieces in self._pieces.items()}
+        message = {name: _join(pieces) for name, pieces in self._pieces.items()}
         return {**self._fields, "message": message}
 
 
-def _joined(pieces: list[Any]) -> Any:
+def _join(pieces: list[Any]) -> Any:
     if all(isinstance(piece, str) for piece in pieces):
         return "".join(pieces)
     # Some servers send content as a list of parts.
