@@ -75,7 +75,7 @@ class HierarchicalSampler:
     Answers that cannot be used are dropped. If none can, the segment stays as it is, and the
     target frame is the middle of it. A question whose frames do not fit into the model's context
     counts as one without usable answers, and what the rounds before it found is kept; any other
-    failure of the model is an error. All of it is recorded in ``details`` of the selection. Within a
+    failure of the model is an error. ``details`` of the selection records all of this. Within a
     look that names its keyframe nothing is asked.
 
     Args:

@@ -123,8 +123,8 @@ class Objects:
         if corners is not None and (corners[0] > corners[2] or corners[1] > corners[3]):
             self.warn(
                 "a box of the answer has its second corner before its first "
-                f"({_format_numbers(numbers)}); the corners are swapped, but [x, y, width, height] "
-                "may have been meant"
+                f"({_format_numbers(numbers)}); the corners are swapped, but [x, y, width, "
+                "height] may have been meant"
             )
         return None if corners is None else sorted_box(corners)
 
