@@ -113,7 +113,7 @@ class ReplayChat:
             exchanges match, the first is taken.
 
     Raises:
-        ConfigError: If the file cannot be read or is no recording.
+        ConfigError: If the file cannot be read or is not a recording.
     """
 
     def __init__(

@@ -188,7 +188,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Numbers, and the unit that is written behind them ("" if there is none)."""
+    """Numbers and the unit written after them, or ""."""
 
     numbers: tuple[float, ...]
     unit: Unit = ""
@@ -245,7 +245,7 @@ def format_before(text: str, start: int) -> tuple[str, Key | None, Order | None]
     """Return what stands right before a place in a text, as in ``bbox_xywh: [``.
 
     Returns:
-        The word, what it says if it is the key of a box, and the order that is told.
+        The word, what it says if it is the key of a box, and the order that the text names.
     """
     before = text[max(0, start - 60) : start]
     word = _KEY_BEFORE.search(before)

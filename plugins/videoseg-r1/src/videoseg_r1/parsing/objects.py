@@ -181,7 +181,7 @@ class Objects:
         kept: tuple[list[XY], list[XY]] = ([], [])
         for x, y, positive, unit in points:
             placed = _convert_unit(ObjectAnswer(None, ((x, y),)), unit, (x, y))
-            # Of a point that names no unit: a number above 1 is no share.
+            # Of a point that names no unit: a number above 1 is not a fraction.
             same = placed.space is None and (found.space != "unit" or max(x, y) <= 1)
             if same or placed.space == found.space:
                 kept[not positive].append(placed.points[0])

@@ -85,7 +85,7 @@ def _split_address(url: str) -> Address | None:
     try:
         parts = urllib.parse.urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode("ascii")
-        # A port that is no number is an error only when it is asked for.
+        # urllib raises for an invalid port only when it is read.
         port = parts.port or _PORTS[parts.scheme]
     except (ValueError, UnicodeError):
         return None

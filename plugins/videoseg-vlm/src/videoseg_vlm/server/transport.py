@@ -389,7 +389,7 @@ class JsonServer:
 
     @property
     def _is_encrypted(self) -> bool:
-        # For the rest, certificates that cannot be read are no hindrance.
+        # Other servers do not need the certificates.
         return "https" in (self._address.scheme, self._proxy.scheme if self._proxy else "")
 
     def _parse(self, answer: _Answer) -> dict[str, Any] | Failure:
