@@ -31,7 +31,7 @@ def save_random_weights(model: str, path: Path) -> None:
     same frames, so that a comparison would compare nothing.
     """
     choice = NetworkChoice(model, None, None, True, False, "cpu", "float32")
-    state = {key: value.clone() for key, value in choice.located().modules.state_dict().items()}
+    state = {key: value.clone() for key, value in choice.locate().modules.state_dict().items()}
     for name in state:
         if "cross_attn_image" in name and name.endswith(("q_proj.weight", "k_proj.weight")):
             state[name] *= 5

@@ -12,7 +12,7 @@ def toy_modules() -> Any:
     """Keep the toy's parameters, which equal networks share, so that they are made once."""
     from videoseg_sam2.network import NetworkChoice
 
-    return NetworkChoice("toy", None, None, True, False, "cpu", "float32").located().modules
+    return NetworkChoice("toy", None, None, True, False, "cpu", "float32").locate().modules
 
 
 @pytest.fixture(scope="session")

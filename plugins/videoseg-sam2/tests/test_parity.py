@@ -45,7 +45,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def lively_weights() -> dict[str, Any]:
     choice = NetworkChoice("toy", None, None, True, False, "cpu", "float32")
-    state = {key: value.clone() for key, value in choice.located().modules.state_dict().items()}
+    state = {key: value.clone() for key, value in choice.locate().modules.state_dict().items()}
     # Where attention is all but uniform, what is remembered would hardly matter.
     for name in state:
         if "cross_attn_image" in name and name.endswith(("q_proj.weight", "k_proj.weight")):

@@ -217,5 +217,7 @@ def test_running_out_of_memory_says_what_to_do(
 
 
 def test_low_score_must_be_a_share() -> None:
-    with pytest.raises(vs.ConfigError, match=r"low_score must be in \[0, 1\], got 2"):
+    with pytest.raises(
+        vs.ConfigError, match=r"'low_score' .* must be a number from 0 to 1, got 2"
+    ):
         Sam2Segmenter(model="toy", random_weights=True, low_score=2.0)

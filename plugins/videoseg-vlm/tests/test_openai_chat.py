@@ -257,7 +257,7 @@ def test_no_key_is_sent_unless_one_is_named(ask, monkeypatch):
 def test_a_server_that_wants_a_key_is_told(ask):
     with (
         scripted_server(Answer(401, {"error": "no key"})) as server,
-        pytest.raises(ServerError, match=r"wants a key.*api_key_env='OPENAI_API_KEY'"),
+        pytest.raises(ServerError, match=r"requires a key.*api_key_env='OPENAI_API_KEY'"),
     ):
         made(server.url).chat(ask())
 

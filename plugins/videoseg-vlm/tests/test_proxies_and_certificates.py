@@ -141,7 +141,7 @@ def test_a_proxy_that_wants_a_password_is_not_asked_again(environment):
     with raw_server(refuse) as port:
         environment.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         with pytest.raises(
-            ServerError, match=r"says '407.*give HTTPS_PROXY what it wants"
+            ServerError, match=r"says '407.*give HTTPS_PROXY the login it requires"
         ) as caught:
             made("https://gpu-box.invalid/v1", max_retries=3).chat(QUESTION)
     assert asked[0].startswith(b"CONNECT gpu-box.invalid:443 ")

@@ -371,5 +371,5 @@ def test_checking_the_options_of_a_recording_makes_no_file(tmp_path):
     assert registry.check("chat", "record", options) == []
     options["model"]["options"]["timeout"] = -1
     [problem] = registry.check("chat", "record", options)
-    assert "timeout of the chat model 'openai'" in problem
+    assert "option 'timeout' of chat 'openai'" in problem
     assert not path.exists()

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from videoseg.errors import ConfigError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import Frame, FrameSelection, VideoSource, Window
 
 __all__ = ["SharpestSampler", "sharpness"]
@@ -48,14 +48,8 @@ class SharpestSampler:
         ConfigError: If a number is not at least 1.
     """
 
-    def __init__(self, *, num_frames: int = 8, num_candidates: int = 4) -> None:
-        problems = [
-            f"{name} of the sampler 'sharpest' must be at least 1, got {value}"
-            for name, value in (("num_frames", num_frames), ("num_candidates", num_candidates))
-            if value < 1
-        ]
-        if problems:
-            raise ConfigError(problems)
+    @checked_options("sampler 'sharpest'")
+    def __init__(self, *, num_frames: PositiveInt = 8, num_candidates: PositiveInt = 4) -> None:
         self.num_frames = num_frames
         self.num_candidates = num_candidates
 

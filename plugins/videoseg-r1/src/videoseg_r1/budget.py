@@ -126,25 +126,25 @@ def parse_difficulty(text: str) -> dict[str, float] | None:
     one, as ``"4/10"``, ``"4 out of 10"``, ``"high: 8"`` and ``"four"`` do.
     """
     text = _SCALE.sub(r"\1", strip_reasoning(text))
-    for value in (*read_values(text), _lines(text)):
-        rating = _rating(value)
+    for value in (*read_values(text), _read_lines(text)):
+        rating = _read_rating(value)
         if rating is not None:
             return rating
     return None
 
 
-def _rating(value: Any) -> dict[str, float] | None:
+def _read_rating(value: Any) -> dict[str, float] | None:
     if isinstance(value, list) and len(value) == len(AXES):
         value = dict(zip(AXES, value, strict=True))
     if not isinstance(value, Mapping):
         return None
     given = {_SEPARATOR.sub("_", str(key).strip().lower()): part for key, part in value.items()}
-    numbers = {axis: _number(given.get(axis)) for axis in AXES}
+    numbers = {axis: _read_number(given.get(axis)) for axis in AXES}
     known = {axis: n for axis, n in numbers.items() if n is not None and 1 <= n <= 10}
     return known if len(known) == len(AXES) else None
 
 
-def _number(value: Any) -> float | None:
+def _read_number(value: Any) -> float | None:
     if isinstance(value, str):
         numbers = _NUMBER.findall(value[:200])
         # Two numbers may be another scale, or a range.
@@ -157,6 +157,6 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
-def _lines(text: str) -> dict[str, str]:
+def _read_lines(text: str) -> dict[str, str]:
     """Return the text after the name of each axis, for answers without JSON."""
     return {match["axis"]: match["rating"] for match in _LINE.finditer(text)}

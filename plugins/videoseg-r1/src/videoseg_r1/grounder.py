@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from videoseg import Box, ChatModel, ConfigError, Episode, Grounding, Point, Prompt, Thought
 from videoseg.coordinates import CoordinateSpace
 from videoseg.errors import GroundingParseError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import ChatReply, MessagePart, TextPart, time_label
 from videoseg_r1.budget import Difficulty, rate_difficulty, token_budget
 from videoseg_r1.coordinates import Placement, find_placement, has_y_first, warn_of_numbers
@@ -19,7 +20,7 @@ from videoseg_r1.questions import ask_about, explain_unread, frame_parts, warn_o
 __all__ = ["OnParseError", "ReasoningGrounder", "ThinkingBudget"]
 
 OnParseError: TypeAlias = Literal["raise", "empty"]
-ThinkingBudget: TypeAlias = Literal["none", "difficulty"] | int
+ThinkingBudget: TypeAlias = Literal["none", "difficulty"] | PositiveInt
 
 _RETRY_TEMPERATURE = 0.7
 _DEFAULT_CONTEXT_PIXELS = 128 * 28 * 28
@@ -33,7 +34,7 @@ class _Budget:
     tokens: int | None = None
     difficulty: Difficulty | None = None
 
-    def wording(self) -> str:
+    def to_text(self) -> str:
         if self.tokens is None:
             return ""
         return (
@@ -85,13 +86,14 @@ class ReasoningGrounder:
         ConfigError: If an option is out of range.
     """
 
+    @checked_options("grounder 'r1'")
     def __init__(
         self,
         *,
         chat: ChatModel,
         coordinates: str = "auto",
         prompt: str = "v1",
-        max_tokens: int = 1024,
+        max_tokens: PositiveInt = 1024,
         thinking_budget: ThinkingBudget = "none",
         use_box: bool = True,
         use_point: bool = True,
@@ -99,20 +101,8 @@ class ReasoningGrounder:
         on_parse_error: OnParseError = "raise",
     ) -> None:
         problems = []
-        if max_tokens < 1:
-            problems.append(f"max_tokens must be at least 1, got {max_tokens}")
         if not (use_box or use_point):
             problems.append("use_box and use_point cannot both be off")
-        if on_parse_error not in ("raise", "empty"):
-            problems.append(f"on_parse_error must be 'raise' or 'empty', got {on_parse_error!r}")
-        if isinstance(thinking_budget, int) and not isinstance(thinking_budget, bool):
-            if thinking_budget < 1:
-                problems.append(f"thinking_budget must be at least 1, got {thinking_budget}")
-        elif thinking_budget not in ("none", "difficulty"):
-            problems.append(
-                "thinking_budget must be 'none', 'difficulty' or a number of tokens, "
-                f"got {thinking_budget!r}"
-            )
         try:
             CoordinateSpace("unit" if coordinates == "auto" else coordinates)
         except ConfigError as error:
@@ -143,10 +133,10 @@ class ReasoningGrounder:
                 ``raise``. The message repeats a refusal, and names ``max_tokens`` if the answer
                 was cut off there.
         """
-        target = _target_frame(episode)
-        parts = _frame_parts(episode, target)
+        target = _choose_target(episode)
+        parts = _make_frame_parts(episode, target)
         budget = self._budget(parts, episode)
-        question = self._prompt.fill(query=episode.query, budget=budget.wording())
+        question = self._prompt.fill(query=episode.query, budget=budget.to_text())
         attempts: list[dict[str, Any]] = []
         details = {"prompt": self._prompt.name, "question": question, "attempts": attempts}
         details |= budget.to_dict()
@@ -159,17 +149,17 @@ class ReasoningGrounder:
             )[0]
             attempts.append(_describe_attempt(reply))
             try:
-                answer = self._answer(reply)
-                return self._grounding(episode, target, reply, answer, details)
+                answer = self._read_answer(reply)
+                return self._make_grounding(episode, target, reply, answer, details)
             except GroundingParseError as error:
                 failure = error
         if self._on_parse_error == "raise":
             raise failure
         thought = Thought(reply.text, details=details)
         warning = f"{failure}; read as 'not in this video'"
-        return Grounding(None, (), thought, warnings=(*_sampler_warnings(episode), warning))
+        return Grounding(None, (), thought, warnings=(*_list_sampler_warnings(episode), warning))
 
-    def _answer(self, reply: ChatReply) -> Answer:
+    def _read_answer(self, reply: ChatReply) -> Answer:
         """Parse a reply.
 
         Raises:
@@ -197,7 +187,7 @@ class ReasoningGrounder:
         )
         return _Budget(token_budget(difficulty), difficulty)
 
-    def _grounding(
+    def _make_grounding(
         self,
         episode: Episode,
         target: int,
@@ -211,13 +201,13 @@ class ReasoningGrounder:
             self._coordinates,
             source=episode.video.size,
             image=-1,
-            told=_named_space(answer),
+            told=_find_named_space(answer),
         )
         prompts: list[Prompt] = []
-        warnings = [*_sampler_warnings(episode), *answer.warnings]
+        warnings = [*_list_sampler_warnings(episode), *answer.warnings]
         for found in answer.objects:
             placed = placement.of(found.space)
-            prompt = self._prompt_of(found, len(prompts) + 1, target, placed)
+            prompt = self._make_prompt(found, len(prompts) + 1, target, placed)
             if prompt is None:
                 warnings.append("an object of the answer lies outside the frame and is ignored")
             else:
@@ -232,7 +222,7 @@ class ReasoningGrounder:
                 raw_text=reply.text,
             )
         warnings += [*doubts, *warn_of_ending(reply, self._max_tokens)]
-        used = {"num_thinking_tokens": _thinking_tokens(reply, answer.thought)}
+        used = {"num_thinking_tokens": _count_thinking_tokens(reply, answer.thought)}
         thought = Thought(
             answer.thought,
             num_tokens=reply.num_tokens,
@@ -246,7 +236,7 @@ class ReasoningGrounder:
             warnings=tuple(dict.fromkeys(warnings)),
         )
 
-    def _prompt_of(
+    def _make_prompt(
         self, found: ObjectAnswer, object_id: int, frame: int, placement: Placement
     ) -> Prompt | None:
         box = placement.box(found.box) if found.box is not None else None
@@ -278,20 +268,20 @@ def _describe_attempt(reply: ChatReply) -> dict[str, Any]:
     return attempt
 
 
-def _named_space(answer: Answer) -> str | None:
+def _find_named_space(answer: Answer) -> str | None:
     """Return the coordinate space that an answer names for all its objects, if it does."""
     spaces = {found.space for found in answer.objects}
     return next(iter(spaces - {"pixels"}), None) if len(spaces) == 1 else None
 
 
-def _target_frame(episode: Episode) -> int:
+def _choose_target(episode: Episode) -> int:
     selection = episode.selection
     if selection.keyframe is not None:
         return selection.keyframe
     return selection.indices[len(selection.indices) // 2]
 
 
-def _frame_parts(episode: Episode, target: int) -> list[MessagePart]:
+def _make_frame_parts(episode: Episode, target: int) -> list[MessagePart]:
     """Return the context frames by time, each at its own size, then the target frame."""
     video = episode.video
     pixels: dict[int, int] = {}
@@ -314,12 +304,12 @@ def _frame_parts(episode: Episode, target: int) -> list[MessagePart]:
     return parts
 
 
-def _sampler_warnings(episode: Episode) -> tuple[str, ...]:
+def _list_sampler_warnings(episode: Episode) -> tuple[str, ...]:
     given = episode.selection.details.get("warnings", ())
     return tuple(str(warning) for warning in given)
 
 
-def _thinking_tokens(reply: ChatReply, thought: str) -> int | None:
+def _count_thinking_tokens(reply: ChatReply, thought: str) -> int | None:
     """Return the tokens of the reasoning, estimated from its part of the characters."""
     if reply.num_tokens is None or not reply.text:
         return None

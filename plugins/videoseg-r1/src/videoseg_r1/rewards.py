@@ -232,7 +232,7 @@ def soft_length_penalty(
         [1.0, 0.9, 0.0, 0.0]
     """
     numbers = (num_tokens, budget, slope, floor)
-    # The comparison is false for NaN, which is thus refused.
+    # The comparison is false for NaN, so NaN is refused.
     if not all(isinstance(n, Real) and 0 <= n < math.inf for n in numbers) or floor > 1:
         raise ConfigError(
             "a length penalty needs num_tokens, budget and slope of at least 0 and a floor in "

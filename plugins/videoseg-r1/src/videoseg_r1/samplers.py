@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+
+from annotated_types import Ge, Interval
 
 from videoseg import ChatModel, ConfigError, FrameSelection, Window
 from videoseg.errors import ContextLengthError
 from videoseg.files import expand_path
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import FrameGroup, FrameRole, VideoSource
 from videoseg_r1.prompts import load_prompt
 from videoseg_r1.questions import (
-    AGGREGATES,
     Aggregate,
     Asking,
     ask_position,
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 References: TypeAlias = Literal["global", "local", "global-local", "none"]
+_Share: TypeAlias = Annotated[float, Interval(ge=0, le=1)]
 
 _PATCH = 28 * 28
 
@@ -72,7 +75,7 @@ class HierarchicalSampler:
     Answers that cannot be used are dropped. If none can, the segment stays as it is, and the
     target frame is the middle of it. A question whose frames do not fit into the model's context
     counts as one without usable answers, and what the rounds before it found is kept; any other
-    failure of the model is an error. All of it is told in ``details`` of the selection. Within a
+    failure of the model is an error. ``details`` of the selection records all of this. Within a
     look that names its keyframe nothing is asked.
 
     Args:
@@ -102,49 +105,27 @@ class HierarchicalSampler:
 
     _aim_prompt: ClassVar[str] = "frame"
 
+    @checked_options("sampler 'htfs'")
     def __init__(
         self,
         *,
         chat: ChatModel,
-        num_spans: int = 10,
-        num_positions: int = 10,
-        delta: float = 0.4,
-        max_rounds: int = 3,
-        min_shrink: float = 0.05,
+        num_spans: PositiveInt = 10,
+        num_positions: PositiveInt = 10,
+        delta: _Share = 0.4,
+        max_rounds: PositiveInt = 3,
+        min_shrink: _Share = 0.05,
         aggregate: Aggregate = "mean",
-        temperature: float = 0.8,
-        num_frames: int = 32,
-        frame_pixels: int = 128 * _PATCH,
-        max_tokens: int = 128,
-        key_frames: int = 8,
+        temperature: Annotated[float, Ge(0)] = 0.8,
+        num_frames: PositiveInt = 32,
+        frame_pixels: PositiveInt = 128 * _PATCH,
+        max_tokens: PositiveInt = 128,
+        key_frames: PositiveInt = 8,
         references: References = "global",
-        detail_pixels: int = 256 * _PATCH,
-        target_pixels: int = 1000 * _PATCH,
+        detail_pixels: PositiveInt = 256 * _PATCH,
+        target_pixels: PositiveInt = 1000 * _PATCH,
         prompt_version: str = "v1",
     ) -> None:
-        _check_options(
-            whole={
-                "num_spans": num_spans,
-                "num_positions": num_positions,
-                "max_rounds": max_rounds,
-                "num_frames": num_frames,
-                "frame_pixels": frame_pixels,
-                "max_tokens": max_tokens,
-                "key_frames": key_frames,
-                "detail_pixels": detail_pixels,
-                "target_pixels": target_pixels,
-            },
-            shares={"delta": delta, "min_shrink": min_shrink},
-            temperature=temperature,
-        )
-        for option, value, allowed in (
-            ("aggregate", aggregate, AGGREGATES),
-            ("references", references, get_args(References)),
-        ):
-            if value not in allowed:
-                raise ConfigError(
-                    f"htfs: {option} must be one of {', '.join(allowed)}, got {value!r}"
-                )
         if expand_path(str(prompt_version)).is_file():
             raise ConfigError(
                 f"htfs: prompt_version is the file {prompt_version!r}, but there is more than one "
@@ -199,7 +180,7 @@ class HierarchicalSampler:
             warning = f"the sampler's model failed ({error}); the middle of the segment is taken"
             middle = ((len(segment) - 1) // 2 + 0.5) / len(segment)
             aimed = Aimed(middle, "its middle", warnings=(warning,))
-        # The mean of ten times 0.3 is a hair's breadth less.
+        # The small addition makes up for rounding: the mean of ten times 0.3 is below 0.3.
         steps = math.floor(len(segment) * aimed.position + 1e-6)
         # A position of 1 would be one frame past the end.
         target = min(segment.start + steps, segment.stop - 1)
@@ -306,21 +287,6 @@ class HierarchicalSampler:
                 {outside[i] for i in spread(Window(0, len(outside)), wanted)} if outside else set()
             )
         return sorted(frames)
-
-
-def _check_options(*, whole: dict[str, int], shares: dict[str, float], temperature: float) -> None:
-    problems = [
-        f"{name} must be at least 1, got {value}" for name, value in whole.items() if value < 1
-    ]
-    problems += [
-        f"{name} must lie between 0 and 1, got {value}"
-        for name, value in shares.items()
-        if not 0 <= value <= 1
-    ]
-    if temperature < 0:
-        problems.append(f"temperature must not be negative, got {temperature}")
-    if problems:
-        raise ConfigError([f"htfs: {problem}" for problem in problems])
 
 
 class DirectSampler(HierarchicalSampler):

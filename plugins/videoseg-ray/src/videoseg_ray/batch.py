@@ -146,7 +146,7 @@ class _BatchJob:
         pipe = Pipeline.from_config(self.config)
         return lambda number: self._segment(pipe, self.items[number])
 
-    def failed(self, number: int, error: RecordedError) -> Record:
+    def make_failed(self, number: int, error: RecordedError) -> Record:
         item = self.items[number]
         return replace(record_of(item), status="failed", error=error)
 

@@ -124,7 +124,7 @@ class RayExecutor:
     @property
     def num_workers(self) -> int:
         """The number of actors, given enough samples."""
-        fitting = self._actors.fitting(self._connected().nodes())
+        fitting = self._actors.fitting(self._connect().nodes())
         return self._actors.num or fitting
 
     def run(
@@ -141,7 +141,7 @@ class RayExecutor:
         for number, sample in enumerate(samples):
             videos.setdefault(sample.video_id, []).append(number)
         yield from run_job(
-            self._connected(),
+            self._connect(),
             job,
             list(videos.values()),
             actors=self._actors,
@@ -164,7 +164,7 @@ class RayExecutor:
     ) -> None:
         self.close()
 
-    def _connected(self) -> Any:
+    def _connect(self) -> Any:
         if self._ray is None:
             self._ray = self._stack.enter_context(ray_session(self._address))
         return self._ray
@@ -183,5 +183,5 @@ class _EvaluationJob:
         run = SampleRunner(Pipeline.from_config(self.config), self.split, seed=self.seed)
         return lambda number: run(self.samples[number])
 
-    def failed(self, number: int, error: RecordedError) -> Record:
+    def make_failed(self, number: int, error: RecordedError) -> Record:
         return failed_record(self.samples[number], self.split, error, seed=self.seed)

@@ -230,7 +230,7 @@ def _item(row: Any, folder: Path, label: str, problems: list[str]) -> VideoItem 
     for name in ("video", "query"):
         if not isinstance(row.get(name), str) or not row[name]:
             found.append(f"{name!r} must be text, got {shorten(row.get(name))}")
-    seed = _seed(row.get("seed"))
+    seed = _read_seed(row.get("seed"))
     if seed is None and row.get("seed") is not None:
         found.append(f"'seed' must be a whole number, got {shorten(row['seed'])}")
     if found:
@@ -242,7 +242,7 @@ def _item(row: Any, folder: Path, label: str, problems: list[str]) -> VideoItem 
     return VideoItem(name, video, row["query"], seed)
 
 
-def _seed(value: object) -> int | None:
+def _read_seed(value: object) -> int | None:
     if isinstance(value, str):
         try:
             return int(value)

@@ -34,7 +34,7 @@ class Job(Protocol):
         piece would have, too.
         """
 
-    def failed(self, number: int, error: RecordedError) -> Record:
+    def make_failed(self, number: int, error: RecordedError) -> Record:
         """Return the record of a piece whose actors all died."""
 
 
@@ -118,7 +118,7 @@ def run_job(
         left = []
         for number in missing:
             if deaths[number] > actors.retries:
-                yield job.failed(number, _death(deaths[number]))
+                yield job.make_failed(number, _death(deaths[number]))
             else:
                 # Alone in its group, a number can take no other with it.
                 left.append([number])

@@ -115,7 +115,7 @@ class ObjectMemory:
         self.refined.clear()
         self.lost_at = None
 
-    def attended(self) -> dict[str, dict[int, dict[str, Any]]]:
+    def collect_outputs(self) -> dict[str, dict[int, dict[str, Any]]]:
         """Return all outputs in the form that ``SAM2Base.track_step`` attends to."""
         prompted = {**self.prompted, **self.refined}
         return {

@@ -57,7 +57,7 @@ def published_model(name: str) -> PublishedModel:
     """Return a published network.
 
     Raises:
-        ConfigError: If there is none of this name.
+        ConfigError: If no model has this name.
     """
     try:
         return MODELS[name.removeprefix("facebook/")]

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Network", "NetworkChoice", "Precision", "extra_prompt", "use_bfloat16"]
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "auto"]
-_PRECISIONS = ("float32", "bfloat16", "auto")
 
 # As the package's own predictors set them; these override the configuration file.
 _DECODER_OVERRIDES = {
@@ -61,10 +60,6 @@ class NetworkChoice:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.precision not in _PRECISIONS:
-            problems.append(
-                f"precision must be one of {', '.join(_PRECISIONS)}, got {self.precision!r}"
-            )
         if self.random_weights and self.checkpoint is not None:
             problems.append("give either a checkpoint or random_weights=True, not both")
         if self.model == TOY and self.checkpoint is None and not self.random_weights:
@@ -91,7 +86,7 @@ class NetworkChoice:
                 return published
         return self.model.removeprefix("facebook/")
 
-    def located(self) -> Network:
+    def locate(self) -> Network:
         """Return the network, its weights found but not yet read."""
         device = pick_device(self.device, kinds=("cpu", "cuda", "mps"))
         checkpoint = None

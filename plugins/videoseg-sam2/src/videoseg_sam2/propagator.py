@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
-from videoseg.errors import ConfigError
+from annotated_types import Ge
+
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import PropagatorCapabilities, VideoSource
 from videoseg_sam2.models import DEFAULT_MODEL
 from videoseg_sam2.network import NetworkChoice, Precision
@@ -60,6 +63,7 @@ class Sam2Propagator:
         MissingWeightsError: If the weights are not on this machine.
     """
 
+    @checked_options("propagator 'sam2'")
     def __init__(
         self,
         *,
@@ -70,20 +74,11 @@ class Sam2Propagator:
         download: bool = False,
         device: str = "auto",
         precision: Precision = "auto",
-        max_objects_per_pass: int | None = None,
-        largest_hole: int = 0,
+        max_objects_per_pass: PositiveInt | None = None,
+        largest_hole: Annotated[int, Ge(0)] = 0,
         embeddings: tuple[str, ...] = (),
         guide_every_frame: bool = True,
     ) -> None:
-        problems = []
-        if max_objects_per_pass is not None and max_objects_per_pass < 1:
-            problems.append(
-                f"max_objects_per_pass must be at least 1 or None, got {max_objects_per_pass}"
-            )
-        if largest_hole < 0:
-            problems.append(f"largest_hole must be at least 0 pixels, got {largest_hole}")
-        if problems:
-            raise ConfigError(problems)
         choice = NetworkChoice(
             model=model,
             checkpoint=checkpoint,
@@ -93,7 +88,7 @@ class Sam2Propagator:
             device=device,
             precision=precision,
         )
-        self._network = choice.located()
+        self._network = choice.locate()
         self._max_objects = max_objects_per_pass
         self._largest_hole = largest_hole
         self._embeddings = tuple(embeddings)

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from annotated_types import Interval
 
 from videoseg.devices import is_out_of_memory
 from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError, VideosegError
+from videoseg.plugins import checked_options
 from videoseg.propagation import prompt_problem
 from videoseg.types import BoolArray, FloatArray, ObjectMask, Prompt, Size, VideoSource
 from videoseg_sam2.features import FrameFeatures, encode_frame
@@ -49,13 +51,14 @@ class Sam2Segmenter:
         precision: ``float32``, ``bfloat16`` or ``auto``.
         multimask: Let the network propose three masks and take the one it scores highest;
             otherwise it proposes one, which can be better for prompts that are not ambiguous.
-        low_score: Scores below this, in [0, 1], are low.
+        low_score: Scores below this are low.
 
     Raises:
         ConfigError: If an option is not allowed, or the device is not there.
         MissingWeightsError: If the weights are not on this machine.
     """
 
+    @checked_options("segmenter 'sam2'")
     def __init__(
         self,
         *,
@@ -67,10 +70,8 @@ class Sam2Segmenter:
         device: str = "auto",
         precision: Precision = "auto",
         multimask: bool = True,
-        low_score: float = 0.5,
+        low_score: Annotated[float, Interval(ge=0, le=1)] = 0.5,
     ) -> None:
-        if not 0 <= low_score <= 1:
-            raise ConfigError(f"low_score must be in [0, 1], got {low_score}")
         choice = NetworkChoice(
             model=model,
             checkpoint=checkpoint,
@@ -80,7 +81,7 @@ class Sam2Segmenter:
             device=device,
             precision=precision,
         )
-        self._network = choice.located()
+        self._network = choice.locate()
         self._multimask = multimask
         self._low_score = low_score
 

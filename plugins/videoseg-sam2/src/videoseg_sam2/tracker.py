@@ -125,7 +125,7 @@ class FrameTracker:
             feat_sizes=features.sizes,
             point_inputs=points,
             mask_inputs=mask,
-            output_dict=empty if memory is None else memory.attended(),
+            output_dict=empty if memory is None else memory.collect_outputs(),
             num_frames=max(self._num_frames, frame + 1) if self._is_live else self._num_frames,
             track_in_reverse=reverse,
             run_mem_encoder=encode,

@@ -79,7 +79,7 @@ def load_into(network: Any, state: Mapping[str, Tensor], *, path: Path, model: s
     """Copy parameters into a network.
 
     Raises:
-        ConfigError: If they are another network's (says whose, where that can be told), or
+        ConfigError: If they are another network's (the message says whose, if it is known), or
             not finite.
     """
     expected = network.state_dict()

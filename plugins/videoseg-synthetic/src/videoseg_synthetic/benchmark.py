@@ -6,13 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Gt, Interval
 
 from videoseg.benchmarks import LeftOut, Sample, Truth, split_named
-from videoseg.errors import ConfigError, EvaluationError, VideoError, VideosegError
+from videoseg.errors import EvaluationError, VideoError, VideosegError
 from videoseg.metrics import EvalProtocol
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import Size
 from videoseg.video import Video
-from videoseg_synthetic.clip import SyntheticClip, clip_problems, make_clip
+from videoseg_synthetic.clip import ClipSize, SyntheticClip, make_clip
 from videoseg_synthetic.questions import DIFFICULTIES, Difficulty
 from videoseg_synthetic.reference import SyntheticQuery
 
@@ -64,7 +68,7 @@ class SyntheticBenchmark:
     ``absent`` have no target.
 
     Args:
-        num_videos: How many clips, from 1 to 1,000,000.
+        num_videos: How many clips.
         queries_per_video: At most so many queries for each clip, of different kinds first.
         size: (height, width) of the clips, each at least 64.
         num_frames: Length of each clip.
@@ -87,26 +91,20 @@ class SyntheticBenchmark:
     submission = None
     needs_root = False
 
+    @checked_options("benchmark 'synthetic'")
     def __init__(
         self,
         *,
-        num_videos: int = 60,
-        queries_per_video: int = 2,
-        size: Size = (240, 320),
-        num_frames: int = 48,
-        fps: float = 12.0,
+        num_videos: Annotated[int, Interval(ge=1, le=SEEDS_PER_SPLIT)] = 60,
+        queries_per_video: PositiveInt = 2,
+        size: ClipSize = (240, 320),
+        num_frames: PositiveInt = 48,
+        fps: Annotated[float, Gt(0)] = 12.0,
         difficulty: Difficulty | None = None,
     ) -> None:
-        problems = clip_problems(num_frames=num_frames, size=size, fps=fps, difficulty=difficulty)
-        if not 1 <= num_videos <= SEEDS_PER_SPLIT:
-            problems.append(f"num_videos must be from 1 to {SEEDS_PER_SPLIT}, got {num_videos}")
-        if queries_per_video < 1:
-            problems.append(f"queries_per_video must be at least 1, got {queries_per_video}")
-        if problems:
-            raise ConfigError(problems)
         self._num_videos = num_videos
         self._queries_per_video = queries_per_video
-        self._options = _ClipOptions((int(size[0]), int(size[1])), num_frames, fps, difficulty)
+        self._options = _ClipOptions(size, num_frames, fps, difficulty)
 
     def read(self, root: Path | None = None, split: str = "") -> SyntheticSplit:
         """Plan the clips of a split and choose their queries. No frame is drawn.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import numpy as np
+from annotated_types import Ge, Gt, Interval
 
-from videoseg.errors import ConfigError, ObjectNotFoundError, VideosegError
+from videoseg.errors import ObjectNotFoundError, VideosegError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import BoolArray, Frame, MaskTrack, Rle, Size
 from videoseg_synthetic.facts import ObjectFacts, object_facts
 from videoseg_synthetic.measure import Measurements, measure
 from videoseg_synthetic.plan import Camera, SceneWishes, plan_scene, scene_is_fair
-from videoseg_synthetic.questions import DIFFICULTIES, Difficulty, all_questions
+from videoseg_synthetic.questions import Difficulty, all_questions
 from videoseg_synthetic.reference import SyntheticQuery, reference_query
 from videoseg_synthetic.renderer import SceneRenderer
 from videoseg_synthetic.stories import Script
@@ -22,9 +24,13 @@ if TYPE_CHECKING:
 
     from videoseg.video import Video
 
-__all__ = ["SyntheticClip", "clip_problems", "make_clip"]
+__all__ = ["ClipSize", "SyntheticClip", "make_clip"]
 
-_SMALLEST_SIDE = 64  # pixels
+_Side: TypeAlias = Annotated[int, Ge(64)]
+
+ClipSize: TypeAlias = tuple[_Side, _Side]
+"""(height, width) of a clip, each at least 64."""
+
 _MOST_OBJECTS = 12
 
 _ATTEMPTS = 60
@@ -208,13 +214,14 @@ class SyntheticClip:
             )
 
 
+@checked_options("make_clip")
 def make_clip(
     *,
-    seed: int = 0,
-    num_frames: int = 48,
-    size: Size = (240, 320),
-    fps: float = 12.0,
-    num_objects: int | None = None,
+    seed: Annotated[int, Ge(0)] = 0,
+    num_frames: PositiveInt = 48,
+    size: ClipSize = (240, 320),
+    fps: Annotated[float, Gt(0)] = 12.0,
+    num_objects: Annotated[int, Interval(ge=1, le=_MOST_OBJECTS)] | None = None,
     difficulty: Difficulty | None = None,
     script: Script | None = None,
     camera: Camera | None = None,
@@ -253,20 +260,11 @@ def make_clip(
         >>> clip.frames.shape
         (12, 96, 128, 3)
     """
-    if problems := clip_problems(
-        seed=seed,
-        num_frames=num_frames,
-        size=size,
-        fps=fps,
-        num_objects=num_objects,
-        difficulty=difficulty,
-    ):
-        raise ConfigError(problems)
     for attempt in range(_ATTEMPTS):
         rng = np.random.default_rng((seed, attempt))
         stories = _STORIES_FOR[difficulty or "appearance"]
         wishes = SceneWishes(
-            (int(size[0]), int(size[1])),
+            size,
             num_frames,
             fps,
             script or stories[int(rng.integers(len(stories)))],
@@ -307,29 +305,3 @@ def _all_are_seen(seen: Measurements, *, lenient: bool) -> bool:
     one_in = _SHOWN_ON_ONE_IN_LENIENT if lenient else _SHOWN_ON_ONE_IN
     needed = max(1, seen.num_frames // one_in)
     return bool((best.sum(axis=1) >= needed).all())
-
-
-def clip_problems(
-    *,
-    num_frames: int,
-    size: Size,
-    fps: float,
-    seed: int = 0,
-    num_objects: int | None = None,
-    difficulty: Difficulty | None = None,
-) -> list[str]:
-    """Return a sentence for each argument of ``make_clip`` that is out of range."""
-    problems = []
-    if seed < 0:
-        problems.append(f"seed must not be negative, got {seed}")
-    if num_frames < 1:
-        problems.append(f"num_frames must be at least 1, got {num_frames}")
-    if min(size) < _SMALLEST_SIDE:
-        problems.append(f"size must be at least ({_SMALLEST_SIDE}, {_SMALLEST_SIDE}), got {size}")
-    if fps <= 0:
-        problems.append(f"fps must be above 0, got {fps}")
-    if num_objects is not None and not 1 <= num_objects <= _MOST_OBJECTS:
-        problems.append(f"num_objects must be from 1 to {_MOST_OBJECTS}, got {num_objects}")
-    if difficulty is not None and difficulty not in DIFFICULTIES:
-        problems.append(f"difficulty must be one of {DIFFICULTIES}, got {difficulty!r}")
-    return problems

@@ -8,7 +8,7 @@ import numpy as np
 
 from videoseg.types import FloatArray
 
-__all__ = ["COLORS", "color_distance", "confusable", "is_color_word", "lab"]
+__all__ = ["COLORS", "color_distance", "confusable", "lab"]
 
 COLORS: MappingProxyType[str, tuple[int, int, int]] = MappingProxyType(
     {
@@ -52,11 +52,6 @@ def confusable(first: str, second: str) -> bool:
         (True, False)
     """
     return frozenset((first, second)) in _CONFUSABLE
-
-
-def is_color_word(word: str) -> bool:
-    """Return whether a word is one of the color names used here."""
-    return word in COLORS
 
 
 def lab(rgb: FloatArray | tuple[float, float, float]) -> FloatArray:

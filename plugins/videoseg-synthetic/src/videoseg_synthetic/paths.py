@@ -64,7 +64,7 @@ def path(plan: PathPlan, num_frames: int) -> FloatArray:
         y = y + 0.02 * np.sin(2 * np.pi * 1.5 * time + plan.phase)
     elif plan.behavior == "climb":
         x = x + 0.02 * np.sin(2 * np.pi * 1.5 * time + plan.phase)
-    return _smoothed(np.stack([x, y], axis=1), sigma=0.025 * num_frames)
+    return _smooth(np.stack([x, y], axis=1), sigma=0.025 * num_frames)
 
 
 def _key_points(plan: PathPlan) -> list[tuple[float, float, float]]:
@@ -96,7 +96,7 @@ def _key_points(plan: PathPlan) -> list[tuple[float, float, float]]:
     return [(0.0, x, y), (1.0, x, y)]
 
 
-def _smoothed(points: FloatArray, *, sigma: float) -> FloatArray:
+def _smooth(points: FloatArray, *, sigma: float) -> FloatArray:
     """Smooth a path over time by a Gaussian; the ends keep their speed."""
     reach = int(np.ceil(2.5 * sigma))
     if reach < 1 or len(points) <= 2:

@@ -61,7 +61,7 @@ def outline(rng: np.random.Generator, shape: Shape) -> FloatArray:
             amount = float(rng.uniform(0.05, 0.20)) / (waves - 1) ** 0.5
             radius += amount * np.cos(waves * turn + float(rng.uniform(0, 2 * np.pi)))
         points = np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
-    return _normalized(points)
+    return _normalize(points)
 
 
 def shape_alpha(points: FloatArray, *, radius: float, side: int) -> Frame:
@@ -99,7 +99,7 @@ def _signed_root(values: FloatArray) -> FloatArray:
     return root
 
 
-def _normalized(points: FloatArray) -> FloatArray:
+def _normalize(points: FloatArray) -> FloatArray:
     following = np.roll(points, -1, axis=0)
     cross = points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]
     area = cross.sum() / 2

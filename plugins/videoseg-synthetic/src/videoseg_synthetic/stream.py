@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from videoseg.errors import ConfigError, ObjectNotFoundError, VideoError
+from videoseg.errors import ObjectNotFoundError, VideoError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import BoolArray, FloatArray, Frame, Size, VideoFacts
-from videoseg_synthetic.clip import SyntheticClip, make_clip
+from videoseg_synthetic.clip import ClipSize, SyntheticClip, make_clip
 from videoseg_synthetic.plan import Camera
 from videoseg_synthetic.reference import SyntheticQuery
 
@@ -141,11 +142,12 @@ class SyntheticStream:
         return actual
 
 
+@checked_options("stream_clip")
 def stream_clip(
-    num_frames: int = 10_000,
+    num_frames: PositiveInt = 10_000,
     *,
     seed: int = 0,
-    size: Size = (240, 320),
+    size: ClipSize = (240, 320),
     fps: float = 12.0,
     num_objects: int | None = None,
     camera: Camera | None = None,
@@ -170,8 +172,6 @@ def stream_clip(
         >>> stream[4_999].shape, stream.mask_at(4_999, 1).shape
         ((64, 96, 3), (64, 96))
     """
-    if num_frames < 1:
-        raise ConfigError(f"num_frames must be at least 1, got {num_frames}")
     clip = make_clip(
         seed=seed,
         num_frames=min(num_frames, _LAP),

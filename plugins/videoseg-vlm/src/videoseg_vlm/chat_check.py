@@ -130,13 +130,13 @@ def chat_findings(name: str, options: Mapping[str, Any]) -> Iterator[Finding]:
     chat: ChatModel = default_registry().build("chat", name, options)
     subject = f"chat {name}"
     try:
-        yield _greeting(subject, chat)
+        yield _check_greeting(subject, chat)
         replies = {color: _ask_for(chat, color) for color in _SQUARES}
     finally:
         if isinstance(chat, Closable):
             chat.close()
     located = [
-        Located(box, numbers, _seen(replies[color]))
+        Located(box, numbers, _find_size_seen(replies[color]))
         for color, (_, box) in _SQUARES.items()
         if (numbers := read_box(replies[color].text)) is not None
     ]
@@ -186,7 +186,7 @@ def score_spaces(located: Sequence[Located], declared: str | None = None) -> dic
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 
-def _greeting(subject: str, chat: ChatModel) -> Finding:
+def _check_greeting(subject: str, chat: ChatModel) -> Finding:
     begin = time.perf_counter()
     [reply] = chat.chat(_say("Reply with the single word: ready"), max_tokens=16)
     seconds = time.perf_counter() - begin
@@ -194,7 +194,7 @@ def _greeting(subject: str, chat: ChatModel) -> Finding:
     return Finding(
         subject,
         "ok",
-        f"answered {_shown(reply.text)}{cut} after {seconds:.1f} s, loading included",
+        f"answered {_show(reply.text)}{cut} after {seconds:.1f} s, loading included",
     )
 
 
@@ -217,7 +217,7 @@ def _say(text: str, *images: Any) -> list[Message]:
 
 def _sizes(subject: str, replies: Sequence[ChatReply]) -> Finding:
     height, width = _SIZE
-    seen = dict.fromkeys(_seen(reply) for reply in replies)
+    seen = dict.fromkeys(_find_size_seen(reply) for reply in replies)
     known = [f"{size[0]}x{size[1]}" for size in seen if size is not None]
     if not known:
         return Finding(subject, "note", "it does not say at which size it sees an image")
@@ -234,7 +234,7 @@ def _coordinates(
         return Finding(
             subject,
             "note",
-            f"gave no box for any of {len(replies)} squares, but {_shown(replies[0].text)}; "
+            f"gave no box for any of {len(replies)} squares, but {_show(replies[0].text)}; "
             f"{_why_no_box(replies[0])}",
         )
     scores = score_spaces(located, declared)
@@ -261,7 +261,7 @@ def _coordinates(
 
 def _why_no_box(reply: ChatReply) -> str:
     if reply.refusal:
-        return f"it refuses: {_shown(reply.refusal)}"
+        return f"it refuses: {_show(reply.refusal)}"
     if reply.finish_reason == "content_filter":
         return "its content filter withheld the rest"
     if reply.finish_reason == "length":
@@ -272,11 +272,11 @@ def _why_no_box(reply: ChatReply) -> str:
     return "it may not have been trained to give coordinates"
 
 
-def _shown(text: str) -> str:
+def _show(text: str) -> str:
     return repr(shorten_text(" ".join(printable(text).split()), 60))
 
 
-def _seen(reply: ChatReply) -> Size | None:
+def _find_size_seen(reply: ChatReply) -> Size | None:
     return reply.image_sizes[0] if reply.image_sizes else None
 
 

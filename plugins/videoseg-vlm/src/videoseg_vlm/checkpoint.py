@@ -214,9 +214,9 @@ def load(options: CheckpointOptions) -> Checkpoint:
         "revision": options.revision,
         "local_files_only": not options.download,
     }
-    with _explained(options, "configuration"):
+    with _explain_errors(options, "configuration"):
         config = transformers.AutoConfig.from_pretrained(options.source, **where)
-    with _explained(options, "processor"):
+    with _explain_errors(options, "processor"):
         processor = transformers.AutoProcessor.from_pretrained(options.source, **where)
     if getattr(processor, "image_processor", None) is None:
         raise ConfigError(
@@ -225,7 +225,7 @@ def load(options: CheckpointOptions) -> Checkpoint:
             "'Qwen/Qwen2.5-VL-7B-Instruct', with its preprocessor_config.json"
         )
     _set_pixel_bounds(processor.image_processor, options)
-    with _explained(options, "model"):
+    with _explain_errors(options, "model"):
         _refuse_packed(options, config)
         model, report = transformers.AutoModelForImageTextToText.from_pretrained(
             options.source,
@@ -371,9 +371,9 @@ def require_weights(options: CheckpointOptions) -> None:
             return
         folder = _snapshot(options)
         if folder is None:
-            raise _missing(options, "configuration", "")
+            raise _explain_missing(options, "configuration", "")
         if not has_weights(folder):
-            raise _missing(options, "model", "")
+            raise _explain_missing(options, "model", "")
     if problem := find_damage(folder):
         raise ConfigError(f"in the checkpoint {options.model!r}, {problem}")
 
@@ -411,7 +411,7 @@ def _require_working_torchvision() -> None:
 
 
 @contextmanager
-def _explained(options: CheckpointOptions, part: str) -> Iterator[None]:
+def _explain_errors(options: CheckpointOptions, part: str) -> Iterator[None]:
     try:
         yield
     except VideosegError:
@@ -453,7 +453,7 @@ def _explanation(options: CheckpointOptions, part: str, error: Exception) -> Vid
             "its weights"
         )
     if isinstance(error, OSError):
-        return _missing(options, part, reason)
+        return _explain_missing(options, part, reason)
     if part == "model" and "Unrecognized configuration class" in reason:
         return ConfigError(
             f"model {options.model!r} is not one that turns images and text into text; give a "
@@ -462,7 +462,7 @@ def _explanation(options: CheckpointOptions, part: str, error: Exception) -> Vid
     return ConfigError(f"the {part} of {options.model!r} cannot be loaded: {reason[:500]}")
 
 
-def _missing(options: CheckpointOptions, part: str, reason: str) -> MissingWeightsError:
+def _explain_missing(options: CheckpointOptions, part: str, reason: str) -> MissingWeightsError:
     if options.folder is not None:
         return MissingWeightsError(
             f"the {part} is missing from the folder {options.model!r}: {reason[:300]}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from annotated_types import Interval
 
 from videoseg.errors import ConfigError
 from videoseg.types import Frame, ImagePart, Message, Size, TextPart, time_label
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_ASPECT_RATIO",
+    "TopP",
     "add_time_labels",
     "check_question",
     "escape_tokens",
@@ -22,6 +25,9 @@ __all__ = [
     "resize_image",
     "stretches_to_square",
 ]
+
+TopP: TypeAlias = Annotated[float, Interval(gt=0, le=1)]
+"""Cumulative probability of the tokens that are sampled from."""
 
 _ZERO_WIDTH_SPACE = "\u200b"
 
@@ -33,10 +39,10 @@ def list_images(messages: Iterable[Message]) -> list[ImagePart]:
 
 def add_time_labels(messages: Sequence[Message]) -> list[Message]:
     """Return messages with a time label before each image that has a time."""
-    return [Message(message.role, tuple(_timed(message))) for message in messages]
+    return [Message(message.role, tuple(_label_parts(message))) for message in messages]
 
 
-def _timed(message: Message) -> Iterator[Any]:
+def _label_parts(message: Message) -> Iterator[Any]:
     for part in message.parts:
         if isinstance(part, ImagePart) and part.time is not None:
             yield TextPart(time_label(part.time))

@@ -7,14 +7,18 @@ import io
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
+
+from annotated_types import Ge, Interval
 
 from videoseg import ConfigError, VideosegError
 from videoseg.coordinates import CoordinateSpace
 from videoseg.errors import ContextLengthError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.text import printable, shorten_text
 from videoseg.types import ChatReply, ImagePart, Message, Size, TextPart
 from videoseg_vlm.conversation import (
+    TopP,
     add_time_labels,
     check_question,
     fit_size,
@@ -46,7 +50,7 @@ _TOO_LONG = (
     "`inputs` tokens + `max_new_tokens` must be",
 )
 # Systems cannot wait for much longer at a time.
-_FOREVER = 1_000_000
+_Seconds: TypeAlias = Annotated[float, Interval(gt=0, lt=1_000_000)]
 
 
 class OpenAIChat:
@@ -89,6 +93,7 @@ class OpenAIChat:
             names a proxy or certificates that cannot be used.
     """
 
+    @checked_options("chat 'openai'")
     def __init__(
         self,
         *,
@@ -97,34 +102,23 @@ class OpenAIChat:
         api_key_env: str | None = None,
         family: Literal["auto", "none", "Qwen2-VL", "Qwen2.5-VL", "Qwen3-VL"] = "auto",
         coordinate_space: str | None = None,
-        min_pixels: int = 3136,
-        max_pixels: int = 1_003_520,
+        min_pixels: PositiveInt = 3136,
+        max_pixels: PositiveInt = 1_003_520,
         times: bool = False,
         image_format: Literal["png", "jpeg"] = "png",
-        top_p: float = 1.0,
-        timeout: float = 120.0,
-        deadline: float = 600.0,
-        max_retries: int = 5,
-        concurrency: int = 4,
+        top_p: TopP = 1.0,
+        timeout: _Seconds = 120.0,
+        deadline: _Seconds = 600.0,
+        max_retries: Annotated[int, Ge(0)] = 5,
+        concurrency: PositiveInt = 4,
         max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
         omit: str | Sequence[str] = (),
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
-        problems = [
-            f"{name} of the chat model 'openai' must be {bound}, got {value}"
-            for name, value, fits, bound in (
-                ("min_pixels", min_pixels, min_pixels >= 1, "at least 1"),
-                ("max_pixels", max_pixels, max_pixels >= min_pixels, "at least min_pixels"),
-                ("timeout", timeout, 0 < timeout < _FOREVER, f"above 0 and below {_FOREVER} s"),
-                ("deadline", deadline, 0 < deadline < _FOREVER, f"above 0 and below {_FOREVER} s"),
-                ("max_retries", max_retries, max_retries >= 0, "at least 0"),
-                ("concurrency", concurrency, concurrency >= 1, "at least 1"),
-                ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
+        if max_pixels < min_pixels:
+            raise ConfigError(
+                f"max_pixels must be at least min_pixels, got {max_pixels} and {min_pixels}"
             )
-            if not fits
-        ]
-        if problems:
-            raise ConfigError(problems)
         self._model = model
         self._family = family_of_model(model if family == "auto" else family)
         self._space = self._family.coordinate_space if self._family else None
@@ -235,7 +229,7 @@ class OpenAIChat:
         try:
             answer = self._server.post("chat/completions", body)
         except RefusedError as error:
-            raise self._explained(error, body) from error
+            raise self._explain(error, body) from error
         try:
             replies = read_choices(answer, count)
         except ValueError as error:
@@ -315,7 +309,7 @@ class OpenAIChat:
 
     # -- refusing --------------------------------------------------------------------------
 
-    def _explained(self, error: RefusedError, body: Mapping[str, Any]) -> RefusedError:
+    def _explain(self, error: RefusedError, body: Mapping[str, Any]) -> RefusedError:
         words = error.reason.lower()
         kind, advice = RefusedError, ""
         if any(phrase in words for phrase in _TOO_LONG):

@@ -23,23 +23,23 @@ class RecordingChat(videoseg.chat_log.RecordingChat):
 
     A line holds the conversation (images as digests), how answers were drawn, and the
     replies. It is written before the reply is passed on, so what was answered is kept
-    whatever happens afterwards. No options of the other model are written.
+    whatever happens afterwards. The other model's options are not written.
 
     Args:
         model: The other chat model: the name of a component, a mapping with ``name`` and
             ``options``, ``videoseg.use(...)``, or an instance.
         path: The file; exchanges are added at its end.
         resume: Answer from the file what has been asked before with the same pixels, text
-            and sampling, and ask the other model only what is new. With it an interrupted
-            run goes on where it stopped.
+            and sampling, and ask the other model only what is new, so that an
+            interrupted run continues where it stopped.
 
     Raises:
-        ConfigError: If the model is none, or the file holds something else.
+        ConfigError: If ``model`` is not a chat model, or the file holds something else.
         OutputError: If the file cannot be written.
     """
 
     def __init__(self, *, model: object, path: str, resume: bool = False) -> None:
-        # A wrong path is told before a model of many gigabytes is loaded.
+        # A wrong path is reported before a model of many gigabytes is loaded.
         place = expand_path(path)
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ class RecordingChat(videoseg.chat_log.RecordingChat):
             raise OutputError(f"cannot record to {shown}: {reason}; give another path") from error
         videoseg.chat_log.read_exchanges(place)
         self._is_own = not isinstance(model, ChatModel)
-        built = _built(model) if self._is_own else cast(ChatModel, model)
+        built = _build(model) if self._is_own else cast(ChatModel, model)
         super().__init__(built, place, resume=resume)
 
     @staticmethod
@@ -63,7 +63,7 @@ class RecordingChat(videoseg.chat_log.RecordingChat):
         del path, resume
         if isinstance(model, ChatModel):
             return
-        used = _use(model)
+        used = _parse_use(model)
         if problems := default_registry().check("chat", used.name, used.options):
             raise ConfigError(problems)
 
@@ -73,12 +73,12 @@ class RecordingChat(videoseg.chat_log.RecordingChat):
             super().close()
 
 
-def _built(model: object) -> ChatModel:
-    used = _use(model)
+def _build(model: object) -> ChatModel:
+    used = _parse_use(model)
     return cast(ChatModel, default_registry().build("chat", used.name, used.options))
 
 
-def _use(model: object) -> Use:
+def _parse_use(model: object) -> Use:
     if isinstance(model, str):
         model = Use(model)
     elif isinstance(model, Mapping):
@@ -113,7 +113,7 @@ class ReplayChat:
             exchanges match, the first is taken.
 
     Raises:
-        ConfigError: If the file cannot be read or is no recording.
+        ConfigError: If the file cannot be read or is not a recording.
     """
 
     def __init__(
@@ -196,11 +196,11 @@ def _first_difference(recorded: Request, asked: Request) -> str:
     before, now = recorded.text.splitlines(), asked.text.splitlines()
     for old, new in zip(before, now, strict=False):
         if old != new:
-            return f"{_shortened(old)!r} where {_shortened(new)!r} is asked"
+            return f"{_shorten(old)!r} where {_shorten(new)!r} is asked"
     if len(before) != len(now):
         return f"{len(before)} lines and images instead of {len(now)}"
     return "other frames, times or sizes of images"
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."

@@ -15,10 +15,12 @@ from videoseg import ConfigError
 from videoseg.coordinates import CoordinateSpace
 from videoseg.devices import is_out_of_memory, torch_defaults
 from videoseg.errors import ChatError, ContextLengthError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.text import printable
 from videoseg.types import ChatReply, ImagePart, Message, Size
 from videoseg_vlm.checkpoint import Checkpoint, CheckpointOptions, load, require_weights
 from videoseg_vlm.conversation import (
+    TopP,
     add_time_labels,
     check_question,
     escape_tokens,
@@ -66,6 +68,7 @@ class TransformersChat:
         MissingWeightsError: If the model is not on this machine and ``download`` is false.
     """
 
+    @checked_options("chat 'transformers'")
     def __init__(
         self,
         *,
@@ -76,29 +79,16 @@ class TransformersChat:
         device_map: str | dict[str, Any] | None = None,
         attention: str | None = None,
         quantization: Literal["none", "int8", "int4"] = "none",
-        min_pixels: int | None = None,
-        max_pixels: int | None = None,
+        min_pixels: PositiveInt | None = None,
+        max_pixels: PositiveInt | None = None,
         coordinate_space: str | None = None,
         times: bool = False,
-        top_p: float = 1.0,
-        max_batch: int = 16,
+        top_p: TopP = 1.0,
+        max_batch: PositiveInt = 16,
         download: bool = False,
     ) -> None:
-        problems = [
-            f"{name} of the chat model 'transformers' must be at least 1, got {value}"
-            for name, value in (
-                ("min_pixels", min_pixels),
-                ("max_pixels", max_pixels),
-                ("max_batch", max_batch),
-            )
-            if value is not None and value < 1
-        ]
-        if not 0 < top_p <= 1:
-            problems.append(f"top_p must be above 0 and at most 1, got {top_p}")
         if device_map is not None and device != "auto":
-            problems.append("give either device or device_map, not both")
-        if problems:
-            raise ConfigError(problems)
+            raise ConfigError("give either device or device_map, not both")
         self._options = CheckpointOptions(
             model=model,
             revision=revision,
@@ -176,7 +166,7 @@ class TransformersChat:
                 printable(text, keep="\n\t").strip(),
                 num_prompt_tokens=length,
                 num_tokens=len(answer),
-                image_sizes=_sizes_seen(checkpoint, inputs),
+                image_sizes=_list_sizes_seen(checkpoint, inputs),
                 coordinate_space=None if space is None else space.name,
                 details={
                     "model": self._options.model,
@@ -194,7 +184,7 @@ class TransformersChat:
             {
                 "role": message.role,
                 "content": [
-                    {"type": "image", "image": self._shown(checkpoint, part)}
+                    {"type": "image", "image": self._resize(checkpoint, part)}
                     if isinstance(part, ImagePart)
                     else {"type": "text", "text": escape_tokens(part.text, special)}
                     for part in message.parts
@@ -223,7 +213,7 @@ class TransformersChat:
             ) from error
         return dict(made.to(checkpoint.device, checkpoint.model.dtype))
 
-    def _shown(self, checkpoint: Checkpoint, part: ImagePart) -> Any:
+    def _resize(self, checkpoint: Checkpoint, part: ImagePart) -> Any:
         size: Size = (part.image.shape[0], part.image.shape[1])
         space = self._coordinate_space(checkpoint)
         side = None if space is None else space.square_side
@@ -304,7 +294,7 @@ class TransformersChat:
         return f"TransformersChat(model={self._options.model!r})"
 
 
-def _sizes_seen(checkpoint: Checkpoint, inputs: dict[str, Any]) -> tuple[Size, ...]:
+def _list_sizes_seen(checkpoint: Checkpoint, inputs: dict[str, Any]) -> tuple[Size, ...]:
     """Return the (height, width) of each image after the processor."""
     grids, side = inputs.get("image_grid_thw"), checkpoint.patch_size
     if grids is None or side is None:

@@ -36,17 +36,8 @@ class MemoryOptions:
     late_objects: LateObjects = "released"
 
     def problems(self) -> list[str]:
-        """Return what is wrong with these options, one sentence for each."""
-        found = [
-            f"{name} must be at least 1, got {value}"
-            for name, value in (
-                ("mem_every", self.mem_every),
-                ("top_k", self.top_k),
-                ("min_working_frames", self.min_working_frames),
-                ("prototypes", self.prototypes),
-            )
-            if value < 1
-        ]
+        """Return what is wrong with these sizes together, one sentence for each."""
+        found = []
         if self.max_working_frames <= self.min_working_frames:
             found.append(
                 "max_working_frames must be greater than min_working_frames, got "
@@ -56,9 +47,5 @@ class MemoryOptions:
             found.append(
                 "long_term_elements must be 0 or at least prototypes, got "
                 f"{self.long_term_elements} and {self.prototypes}"
-            )
-        if self.late_objects not in ("released", "aligned"):
-            found.append(
-                f"late_objects must be 'released' or 'aligned', got {self.late_objects!r}"
             )
         return found

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from annotated_types import Ge
 
 from videoseg.devices import (
     is_out_of_memory,
@@ -14,6 +16,7 @@ from videoseg.devices import (
     torch_defaults,
 )
 from videoseg.errors import ConfigError, PropagationError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import PropagatorCapabilities, VideoSource
 from videoseg_xmem.checkpoint import DEFAULT, RANDOM, find_checkpoint
 from videoseg_xmem.options import LateObjects, MemoryOptions, Precision
@@ -66,21 +69,22 @@ class XMemPropagator:
         MissingWeightsError: If the weights are not on this machine.
     """
 
+    @checked_options("propagator 'xmem'")
     def __init__(
         self,
         *,
         checkpoint: str | Path = DEFAULT,
-        size: int = 480,
-        mem_every: int = 5,
-        top_k: int = 30,
-        min_working_frames: int = 5,
-        max_working_frames: int = 10,
-        prototypes: int = 128,
-        long_term_elements: int = 10_000,
+        size: Literal[-1] | Annotated[int, Ge(16)] = 480,
+        mem_every: PositiveInt = 5,
+        top_k: PositiveInt = 30,
+        min_working_frames: PositiveInt = 5,
+        max_working_frames: PositiveInt = 10,
+        prototypes: PositiveInt = 128,
+        long_term_elements: Annotated[int, Ge(0)] = 10_000,
         late_objects: LateObjects = "released",
         precision: Precision = "auto",
         device: str = "auto",
-        max_objects_per_pass: int | None = None,
+        max_objects_per_pass: PositiveInt | None = None,
         compile: bool = False,  # noqa: A002 - torch's name for it
     ) -> None:
         self._memory = MemoryOptions(
@@ -92,16 +96,7 @@ class XMemPropagator:
             long_term_elements=long_term_elements,
             late_objects=late_objects,
         )
-        problems = self._memory.problems()
-        if size != -1 and size < 16:
-            problems.append(f"size must be at least 16, or -1 for the source's own, got {size}")
-        if precision not in ("float32", "bfloat16", "auto"):
-            problems.append(f"precision must be float32, bfloat16 or auto, got {precision!r}")
-        if max_objects_per_pass is not None and max_objects_per_pass < 1:
-            problems.append(
-                f"max_objects_per_pass must be at least 1 or None, got {max_objects_per_pass}"
-            )
-        if problems:
+        if problems := self._memory.problems():
             raise ConfigError(problems)
         self._size = size
         self._max_objects = max_objects_per_pass

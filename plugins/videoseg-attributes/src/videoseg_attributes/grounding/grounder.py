@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from videoseg.errors import ConfigError
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import Episode, Grounding, Look, Move, Thought, Window
 from videoseg_attributes.grounding.explanation import (
     PLAUSIBLE,
@@ -63,21 +63,14 @@ class AttributesGrounder:
         16
     """
 
+    @checked_options("grounder 'attributes'")
     def __init__(
         self,
         *,
-        num_frames: int = 24,
-        max_candidates: int = 8,
+        num_frames: PositiveInt = 24,
+        max_candidates: PositiveInt = 8,
         survey: Callable[..., Survey] | None = None,
     ) -> None:
-        problems = [
-            f"{name} of the grounder 'attributes' must be a whole number of at least 1, "
-            f"got {value!r}"
-            for name, value in (("num_frames", num_frames), ("max_candidates", max_candidates))
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1
-        ]
-        if problems:
-            raise ConfigError(problems)
         self.num_frames = num_frames
         self.max_candidates = max_candidates
         self._survey = survey or survey_window
@@ -122,7 +115,7 @@ class AttributesGrounder:
         keyframe = selection.keyframe
         window = _shorten(hull, keyframe).clamped(selection.window)
         text = (
-            f"{len(selection.window)} frames are too many to candidate objects through in "
+            f"{len(selection.window)} frames are too many to track objects through in "
             f"{self.num_frames} samples; taking a closer look at frames {window.start} to "
             f"{window.stop - 1}, the sampler's detail frames."
         )

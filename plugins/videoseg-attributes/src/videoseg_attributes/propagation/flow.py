@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from videoseg.errors import ConfigError
+from typing import Annotated
+
+from annotated_types import Interval
+
+from videoseg.plugins import PositiveInt, checked_options
 from videoseg.stages import Segmenter
 from videoseg.types import PropagatorCapabilities, VideoSource
 from videoseg_attributes.propagation.cues import CueWindow
 from videoseg_attributes.propagation.session import FlowSession
-from videoseg_attributes.vision.optical_flow import FLOW_PRESETS, FlowPreset
+from videoseg_attributes.vision.optical_flow import FlowPreset
 
 __all__ = ["FlowPropagator"]
+
+_MAX_LOOKAHEAD = 64  # frames; bounds the memory of a session
 
 
 class FlowPropagator:
@@ -28,9 +34,9 @@ class FlowPropagator:
     Results are deterministic: they depend on video, prompts and options alone.
 
     Args:
-        flow_scale: Frames are shrunk by this before flow is measured, in (0, 1]; None picks
-            a scale from the frame's size that keeps 854x480 well above 15 frames a second.
-        preset: Quality of the flow: ``ultrafast``, ``fast``, ``balanced`` or ``medium``.
+        flow_scale: Frames are shrunk by this before flow is measured; None picks a scale
+            from the frame's size that keeps 854x480 well above 15 frames a second.
+        preset: Speed of the flow against its quality.
         lookahead: Future frames that steady the motion cue. They delay the first mask and
             bound the session's memory.
         causal: Never look at a future frame. Live sources are always treated so.
@@ -45,29 +51,17 @@ class FlowPropagator:
         True
     """
 
+    @checked_options("propagator 'flow'")
     def __init__(
         self,
         *,
-        flow_scale: float | None = None,
+        flow_scale: Annotated[float, Interval(gt=0, le=1)] | None = None,
         preset: FlowPreset = "balanced",
-        lookahead: int = 5,
+        lookahead: Annotated[int, Interval(ge=0, le=_MAX_LOOKAHEAD)] = 5,
         causal: bool = False,
-        max_objects_per_pass: int | None = None,
+        max_objects_per_pass: PositiveInt | None = None,
         segmenter: Segmenter | None = None,
     ) -> None:
-        problems = []
-        if flow_scale is not None and not 0 < flow_scale <= 1:
-            problems.append(f"flow_scale must be in (0, 1] or None, got {flow_scale}")
-        if preset not in FLOW_PRESETS:
-            problems.append(f"preset must be one of {', '.join(FLOW_PRESETS)}, got {preset!r}")
-        if not 0 <= lookahead <= 64:
-            problems.append(f"lookahead must be from 0 to 64 frames, got {lookahead}")
-        if max_objects_per_pass is not None and max_objects_per_pass < 1:
-            problems.append(
-                f"max_objects_per_pass must be at least 1 or None, got {max_objects_per_pass}"
-            )
-        if problems:
-            raise ConfigError(problems)
         self._window = CueWindow(0 if causal else lookahead, flow_scale, preset)
         self._max_objects = max_objects_per_pass
         self._segmenter = segmenter

@@ -11,9 +11,10 @@ from videoseg.errors import PropagationError
 from videoseg.masks import remove_specks
 from videoseg.propagation import FrameRun, SessionBase
 from videoseg.stages import Segmenter
-from videoseg.types import BoolArray, Box, Prompt, PropagatorCapabilities, Size, VideoSource
+from videoseg.types import BoolArray, Prompt, PropagatorCapabilities, Size, VideoSource
 from videoseg_attributes.propagation.competition import Competition
 from videoseg_attributes.propagation.cues import CueStream, CueWindow, FrameCues
+from videoseg_attributes.segmentation.cut import CutSegmenter, fill_ellipse
 
 __all__ = ["FlowSession"]
 
@@ -78,8 +79,6 @@ class FlowSession(SessionBase):
     def _segment(self, prompts: Sequence[Prompt]) -> dict[int, BoolArray]:
         """Turn boxes and points of one frame into masks."""
         if self._segmenter is None:
-            from videoseg_attributes.segmentation.cut import CutSegmenter
-
             self._segmenter = CutSegmenter()
         answers = self._segmenter.segment(self.video, prompts)
         masks: dict[int, BoolArray] = {}
@@ -97,7 +96,7 @@ class FlowSession(SessionBase):
                     prompt.object_id,
                     prompt.frame,
                 )
-                mask = _ellipse_in_box(prompt.box, self.video.size)
+                mask = fill_ellipse(prompt.box, self.video.size)
             elif not mask.any():
                 _logger.warning(
                     "the segmenter found nothing at the points of object %d on frame %d",
@@ -106,19 +105,6 @@ class FlowSession(SessionBase):
                 )
             masks[prompt.object_id] = mask
         return masks
-
-
-def _ellipse_in_box(box: Box, size: Size) -> BoolArray:
-    """Return the ellipse that fills a box, cut to the frame, shape (H, W); never empty."""
-    height, width = size
-    x = (np.arange(width) + 0.5 - (box.x1 + box.x2) / 2) / (box.width / 2)
-    y = (np.arange(height)[:, None] + 0.5 - (box.y1 + box.y2) / 2) / (box.height / 2)
-    mask: BoolArray = x * x + y * y <= 1.0
-    if not mask.any():
-        column = int(np.clip((box.x1 + box.x2) / 2, 0, width - 1))
-        row = int(np.clip((box.y1 + box.y2) / 2, 0, height - 1))
-        mask[row, column] = True
-    return mask
 
 
 def _masks_of(competition: Competition, size: Size) -> dict[int, BoolArray]:

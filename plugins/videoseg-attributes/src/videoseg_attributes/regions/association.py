@@ -98,7 +98,7 @@ class OutlinedTrack:
         several = sum(len(pieces) > 1 for pieces in self.pieces.values())
         return several > _FALLEN_APART * len(self.parts)
 
-    def expected(self, position: int) -> tuple[float, float]:
+    def predict_center(self, position: int) -> tuple[float, float]:
         """Return where its center should be at constant velocity, (x, y)."""
         known = sorted(self.parts)
         x, y = self.parts[known[-1]].center
@@ -224,7 +224,7 @@ def _association_cost(
     if shots[part.position] != shots[last.position]:
         return cost + 0.5
     gap = part.position - last.position
-    x, y = chain.expected(part.position)
+    x, y = chain.predict_center(part.position)
     away = float(np.hypot(part.center[0] - x, part.center[1] - y)) / diagonal
     reach = min(_LARGEST_REACH, _REACH * (1 + _GAP_REACH * (gap - 1)))
     # An object is most likely still where it just was, so a long gap costs, too.

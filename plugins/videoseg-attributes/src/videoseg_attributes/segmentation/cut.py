@@ -8,12 +8,19 @@ import numpy as np
 
 from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError
 from videoseg.masks import bounding_box
+from videoseg.propagation import prompt_problem
 from videoseg.types import BoolArray, Box, Frame, ObjectMask, Point, Prompt, Size, VideoSource
 from videoseg_attributes.segmentation.region_cut import RegionCut, RegionHint, cut_region
 from videoseg_attributes.vision.motion import MotionEvidence, motion_around
 from videoseg_attributes.vision.optical_flow import FloatImage
 
-__all__ = ["CutSegmenter", "cut_around_points", "find_moving_part", "measure_contrast"]
+__all__ = [
+    "CutSegmenter",
+    "cut_around_points",
+    "fill_ellipse",
+    "find_moving_part",
+    "measure_contrast",
+]
 
 # Set by hand while looking at DAVIS clips and drawn ones; not measured separately.
 _CLEARLY_ANOTHERS = 0.5  # nats by which another object must explain a pixel better
@@ -187,23 +194,35 @@ def _make_disjoint(cuts: Sequence[RegionCut]) -> list[BoolArray]:
 
 def _make_answer(mask: BoolArray, cut: RegionCut, prompt: Prompt, box: Box) -> ObjectMask:
     if not mask.any():
-        return ObjectMask(_fill_ellipse(box, mask.shape, prompt.negative_points), 0.0)
+        return ObjectMask(
+            fill_ellipse(box, (mask.shape[0], mask.shape[1]), prompt.negative_points), 0.0
+        )
     fit = bounding_box(mask).iou(box) if prompt.box is not None else 0.5
     score = 0.5 * cut.certainty + 0.5 * fit
     return ObjectMask(mask, float(np.clip(score, 0.0, 1.0)))
 
 
-def _fill_ellipse(box: Box, size: tuple[int, ...], negative: Sequence[Point]) -> BoolArray:
-    x = np.arange(size[1])[None, :] + 0.5
-    y = np.arange(size[0])[:, None] + 0.5
-    u = (x - box.center.x) / (box.width / 2)
-    v = (y - box.center.y) / (box.height / 2)
+def fill_ellipse(box: Box, size: Size, negative: Sequence[Point] = ()) -> BoolArray:
+    """Return the ellipse that fills a box, cut to the frame; never empty.
+
+    Args:
+        box: The box.
+        size: (height, width) of the frame.
+        negative: Points inside the frame that are left out.
+
+    Returns:
+        Shape (H, W), dtype bool.
+    """
+    height, width = size
+    u = (np.arange(width)[None, :] + 0.5 - box.center.x) / (box.width / 2)
+    v = (np.arange(height)[:, None] + 0.5 - box.center.y) / (box.height / 2)
     inside: BoolArray = u * u + v * v <= 1
     for point in negative:
         inside[int(point.y), int(point.x)] = False
     if not inside.any():
-        # The center of a sliver at the border is rounded onto the border.
-        row, column = min(int(box.center.y), size[0] - 1), min(int(box.center.x), size[1] - 1)
+        # The center may lie outside the frame, or be rounded onto its border.
+        row = int(np.clip(box.center.y, 0, height - 1))
+        column = int(np.clip(box.center.x, 0, width - 1))
         inside[row, column] = True
     return inside
 
@@ -218,32 +237,16 @@ def _extend_to_points(box: Box, points: Sequence[Point], size: Size) -> Box:
 
 def _check(prompt: Prompt, size: Size) -> None:
     who = f"the prompt of object {prompt.object_id} on frame {prompt.frame}"
-    height, width = size
-    if prompt.mask is not None:
-        if tuple(prompt.mask.size) != (height, width):
-            raise ShapeError(
-                f"the mask in {who}", actual=tuple(prompt.mask.size), expected=str(tuple(size))
-            )
-        if prompt.mask.area == 0:
-            raise ConfigError(f"{who} has an empty mask; give a mask with at least one pixel")
-        return
-    if prompt.box is None and not prompt.points:
+    if prompt.mask is not None and tuple(prompt.mask.size) != tuple(size):
+        raise ShapeError(
+            f"the mask in {who}", actual=tuple(prompt.mask.size), expected=str(tuple(size))
+        )
+    if prompt.mask is None and prompt.box is None and not prompt.points:
         raise IncompatibleStagesError(
             f"{who} has only an embedding; the segmenter 'cut' takes boxes, points and masks"
         )
-    problems = []
-    if prompt.box is not None and prompt.box.clipped(size) is None:
-        problems.append(
-            f"{who} has a box {prompt.box.as_tuple()} outside the {width}x{height} frame"
-        )
-    for point in (*prompt.points, *prompt.negative_points):
-        if not (0 <= point.x < width and 0 <= point.y < height):
-            problems.append(
-                f"{who} has a point ({point.x}, {point.y}) outside the {width}x{height} frame; "
-                f"allowed are 0 <= x < {width} and 0 <= y < {height}"
-            )
-    if problems:
-        raise ConfigError(problems)
+    if problem := prompt_problem(prompt, size):
+        raise ConfigError(problem)
 
 
 def cut_around_points(

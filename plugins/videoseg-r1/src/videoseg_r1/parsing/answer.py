@@ -14,7 +14,7 @@ from videoseg_r1.parsing.boxes_in_text import boxes_in_text, points_in_text
 from videoseg_r1.parsing.denial import denies_in_text, is_conditional, is_nothing
 from videoseg_r1.parsing.fields import XY, XYXY, YXYX, Corners, named_order
 from videoseg_r1.parsing.json_text import Reading, clean_text, read
-from videoseg_r1.parsing.objects import MAX_POINTS, ObjectAnswer, Objects
+from videoseg_r1.parsing.objects import IF_Y_FIRST, MAX_POINTS, ObjectAnswer, Objects
 from videoseg_r1.parsing.reasoning import final_parts, split_answer
 
 __all__ = [
@@ -172,8 +172,7 @@ def _warn_of_doubts(reading: Reading, finder: Objects, distinct: Distinct, told:
     if order not in (None, usual) and finder.guessed_order:
         doubts.append(
             f"the answer speaks of [{', '.join(order or ())}], but its boxes are read as "
-            f"[{', '.join(usual)}]; if y comes first, set coordinates to a space with y first, "
-            "such as 'per_mille_yx'"
+            f"[{', '.join(usual)}]; {IF_Y_FIRST}"
         )
     if denies_in_text(reading.prose):
         doubts.append("the answer says that something is not there, but gives a place")

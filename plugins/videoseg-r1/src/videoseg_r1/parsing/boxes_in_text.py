@@ -89,11 +89,11 @@ _NOT_ON_OBJECT = re.compile(r"(?:neg|outside)\w{0,20}[^()\[\]]{0,20}[\[(\s]*$", 
 def boxes_in_text(text: str, objects: Objects, limit: int) -> list[ObjectAnswer]:
     """Return the boxes in running text, in order, or the first of them."""
     found = [
-        *_bracketed(text, objects),
-        *_tokens(text),
-        *_ranges(text),
-        *_tabled(text),
-        *(_named(text) if _MAY_NAME_SIDES.search(text) else ()),
+        *_find_bracketed(text, objects),
+        *_find_tokens(text),
+        *_find_ranges(text),
+        *_find_tables(text),
+        *(_find_named(text) if _MAY_NAME_SIDES.search(text) else ()),
     ]
     return [one for _, one in sorted(found, key=lambda entry: entry[0])][:limit]
 
@@ -114,7 +114,7 @@ def points_in_text(text: str, objects: Objects, limit: int) -> list[ObjectAnswer
         before = text[max(0, match.start() - 60) : match.start()]
         if _NO_POINT.search(before):
             continue
-        point = _ordered(float(match[1]), float(match[2]), objects)
+        point = _order_point(float(match[1]), float(match[2]), objects)
         if match[3] == "0" or _NOT_ON_OBJECT.search(before):
             negatives.setdefault(max(0, len(points) - 1), []).append(point)
         else:
@@ -127,7 +127,7 @@ def points_in_text(text: str, objects: Objects, limit: int) -> list[ObjectAnswer
     ]
 
 
-def _bracketed(text: str, objects: Objects) -> Iterator[_Found]:
+def _find_bracketed(text: str, objects: Objects) -> Iterator[_Found]:
     """Yield "(x1, y1, x2, y2)", "<box>(x1, y1), (x2, y2)" and "<bbox>x1 y1 x2 y2</bbox>"."""
     for pattern in (_CORNERS, _BOX, _TAGGED):
         end = len(text)
@@ -149,7 +149,7 @@ def _bracketed(text: str, objects: Objects) -> Iterator[_Found]:
             yield 0, ObjectAnswer(box)
 
 
-def _tokens(text: str) -> Iterator[_Found]:
+def _find_tokens(text: str) -> Iterator[_Found]:
     for match in islice(_TOKENS.finditer(text), _MAX_FOUND):
         first, second, third, fourth = (float(part) for part in match.groups()[1:])
         if match[1]:
@@ -161,15 +161,15 @@ def _tokens(text: str) -> Iterator[_Found]:
             yield match.start(), ObjectAnswer(box, space=space)
 
 
-def _ranges(text: str) -> Iterator[_Found]:
-    """Yield boxes whose sides are told as "x from 10 to 40 and y from 20 to 60"."""
+def _find_ranges(text: str) -> Iterator[_Found]:
+    """Yield boxes whose sides are given as "x from 10 to 40 and y from 20 to 60"."""
     for match in islice(_RANGES.finditer(text), _MAX_FOUND):
         left, right, top, bottom = map(float, match.groups())
         if (box := sorted_box((left, top, right, bottom))) is not None:
             yield match.start(), ObjectAnswer(box)
 
 
-def _tabled(text: str) -> Iterator[_Found]:
+def _find_tables(text: str) -> Iterator[_Found]:
     """Yield the boxes of rows below a row of "x1 | y1 | x2 | y2", in Markdown or CSV."""
     header: list[str] = []
     start = 0
@@ -185,7 +185,7 @@ def _tabled(text: str) -> Iterator[_Found]:
         start += len(line) + 1
 
 
-def _named(text: str) -> Iterator[_Found]:
+def _find_named(text: str) -> Iterator[_Found]:
     """Yield boxes whose sides are named one by one, as "xmin: 10, ymin: 20, ..."."""
     for start, group in _named_groups(text):
         sides, _ = sides_of(group)
@@ -225,8 +225,8 @@ def _tagged_points(text: str, objects: Objects) -> Iterator[ObjectAnswer]:
             x, y = float(pair[1]), float(pair[2])
             yield ObjectAnswer(None, ((x / 100, y / 100),), space="unit")
     for match in islice(_TAGGED_POINT.finditer(text), _MAX_FOUND):
-        yield ObjectAnswer(None, (_ordered(float(match[1]), float(match[2]), objects),))
+        yield ObjectAnswer(None, (_order_point(float(match[1]), float(match[2]), objects),))
 
 
-def _ordered(first: float, second: float, objects: Objects) -> XY:
+def _order_point(first: float, second: float, objects: Objects) -> XY:
     return (second, first) if objects.y_first else (first, second)

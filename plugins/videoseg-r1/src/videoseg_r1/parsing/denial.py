@@ -256,7 +256,7 @@ _DENIED = re.compile(
         ]
     )
 )
-# A whole answer that is no sentence.
+# A whole answer that is not a sentence.
 _ALONE = re.compile(
     r"(?:none|null|nil|nothing|nan|no|n/?a|empty|absent|not applicable|undefined|nothing found"
     r"|keine?s?|nichts|aucune?|rien|neant|ninguno?a?|nada|nenhuma?|nessun[oa]?|niente|nulla|нет"

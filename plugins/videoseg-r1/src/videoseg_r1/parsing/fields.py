@@ -188,7 +188,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Numbers, and the unit that is written behind them ("" if there is none)."""
+    """Numbers and the unit written after them, or ""."""
 
     numbers: tuple[float, ...]
     unit: Unit = ""
@@ -245,7 +245,7 @@ def format_before(text: str, start: int) -> tuple[str, Key | None, Order | None]
     """Return what stands right before a place in a text, as in ``bbox_xywh: [``.
 
     Returns:
-        The word, what it says if it is the key of a box, and the order that is told.
+        The word, what it says if it is the key of a box, and the order that the text names.
     """
     before = text[max(0, start - 60) : start]
     word = _KEY_BEFORE.search(before)
@@ -267,7 +267,7 @@ def numbers_of(value: Any, count: int) -> Measured | None:
         return None
     numbers, units = [], set()
     for part in value:
-        measured = _measured(part)
+        measured = _measure(part)
         if measured is None:
             return None
         numbers.append(measured[0])
@@ -278,7 +278,7 @@ def numbers_of(value: Any, count: int) -> Measured | None:
 def box_numbers_of(value: Any) -> Measured | None:
     """Return the four numbers of a box; a fifth from 0 to 1 behind them is its score."""
     if isinstance(value, list) and len(value) == 5:
-        score = _measured(value[4])
+        score = _measure(value[4])
         return numbers_of(value[:4], 4) if score is not None and 0 <= score[0] <= 1 else None
     return numbers_of(value, 4)
 
@@ -291,7 +291,7 @@ def sides_of(item: Mapping[Any, Any]) -> tuple[dict[str, float], Unit]:
         if not isinstance(key, str) or len(key) > _LONGEST_KEY:
             continue
         name = "".join(_PARTS.findall(key.lower())).replace("_", "")
-        if name in _SIDES and (measured := _measured(value)) is not None:
+        if name in _SIDES and (measured := _measure(value)) is not None:
             sides.setdefault(_SIDES[name], measured[0])
             units.add(measured[1])
         elif name in _FIRST_CORNERS | _SECOND_CORNERS and (pairs := pairs_of(value, False)):
@@ -359,7 +359,7 @@ def format_of(item: Mapping[Any, Any]) -> Order | None:
     return _ORDERS["coco"] if _COCO_KEYS & item.keys() else None
 
 
-def _measured(value: Any) -> tuple[float, Unit] | None:
+def _measure(value: Any) -> tuple[float, Unit] | None:
     unit: Unit = ""
     if isinstance(value, str):
         match = _MEASURED.fullmatch(value[:100])

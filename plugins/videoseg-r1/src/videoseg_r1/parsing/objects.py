@@ -26,7 +26,10 @@ from videoseg_r1.parsing.fields import (
 )
 from videoseg_r1.parsing.json_text import Reading
 
-__all__ = ["ObjectAnswer", "Objects", "iter_items", "read_label", "sorted_box"]
+__all__ = ["IF_Y_FIRST", "ObjectAnswer", "Objects", "iter_items", "read_label", "sorted_box"]
+
+IF_Y_FIRST = "if y comes first, set coordinates to a space with y first, such as 'per_mille_yx'"
+"""Advice of warnings about the order of coordinates."""
 
 _Pair: TypeAlias = tuple[float, float, bool, Unit]
 
@@ -98,7 +101,9 @@ class Objects:
             boxed = key is not None and box_numbers_of(value) is not None
             for item in iter_items([{name: value} if boxed else value]):
                 self.num_items += 1
-                found = self._listed(item) if isinstance(item, list) else self._mapped(item)
+                found = (
+                    self._read_list(item) if isinstance(item, list) else self._read_mapping(item)
+                )
                 if found is not None:
                     yield found
         self._told_order = None
@@ -117,8 +122,9 @@ class Objects:
         corners = box_of(dict(zip(order, numbers, strict=True)))
         if corners is not None and (corners[0] > corners[2] or corners[1] > corners[3]):
             self.warn(
-                f"a box of the answer has its second corner before its first ({_shown(numbers)}); "
-                "it is turned round, but [x, y, width, height] may have been meant"
+                "a box of the answer has its second corner before its first "
+                f"({_format_numbers(numbers)}); the corners are swapped, but [x, y, width, "
+                "height] may have been meant"
             )
         return None if corners is None else sorted_box(corners)
 
@@ -142,16 +148,16 @@ class Objects:
                 "before them"
             )
 
-    def _listed(self, item: list[Any]) -> ObjectAnswer | None:
+    def _read_list(self, item: list[Any]) -> ObjectAnswer | None:
         measured = box_numbers_of(item)
         if measured is None or (box := self.box(measured.numbers)) is None:
             return None
-        return _in_space(ObjectAnswer(box), measured.unit, box)
+        return _convert_unit(ObjectAnswer(box), measured.unit, box)
 
-    def _mapped(self, item: Mapping[Any, Any]) -> ObjectAnswer | None:
+    def _read_mapping(self, item: Mapping[Any, Any]) -> ObjectAnswer | None:
         keys = [(name, key, item[name]) for name in item if (key := read_key(name)) is not None]
-        found = self._boxed(keys, format_of(item)) or self._sided(item)
-        points = self._pointed(keys)
+        found = self._find_box(keys, format_of(item)) or self._read_sides(item)
+        points = self._read_points(keys)
         if found.box is None:
             if len(keys) > 1 and all((x, y) in _NOWHERE for x, y, *_ in points):
                 points = []
@@ -159,21 +165,23 @@ class Objects:
                 points = pairs_of(item, y_first=False)
             if not points:
                 return None
-            found = _in_space(found, points[0][3], [number for p in points for number in p[:2]])
+            found = _convert_unit(
+                found, points[0][3], [number for p in points for number in p[:2]]
+            )
         elif any(item.get(name) is False for name in _FLAGS):
-            self.warn("the answer says that something is not there, and yet it gives a place")
+            self.warn("the answer says that something is not there, but gives a place")
         label = read_label(item)
         moment = next((item[name] for name in _MOMENT_KEYS if name in item), None)
         if isinstance(moment, str | int | float) or _NAMED_FRAME.fullmatch(label):
             self._moments[str(label if moment is None else moment)[:_LONGEST_MOMENT]] = None
-        return replace(self._with_points(found, points), label=label)
+        return replace(self._add_points(found, points), label=label)
 
-    def _with_points(self, found: ObjectAnswer, points: Sequence[_Pair]) -> ObjectAnswer:
+    def _add_points(self, found: ObjectAnswer, points: Sequence[_Pair]) -> ObjectAnswer:
         """Return an object with its points, as far as they are in the same unit."""
         kept: tuple[list[XY], list[XY]] = ([], [])
         for x, y, positive, unit in points:
-            placed = _in_space(ObjectAnswer(None, ((x, y),)), unit, (x, y))
-            # Of a point that names no unit: a number above 1 is no share.
+            placed = _convert_unit(ObjectAnswer(None, ((x, y),)), unit, (x, y))
+            # Of a point that names no unit: a number above 1 is not a fraction.
             same = placed.space is None and (found.space != "unit" or max(x, y) <= 1)
             if same or placed.space == found.space:
                 kept[not positive].append(placed.points[0])
@@ -185,7 +193,7 @@ class Objects:
             negative_points=tuple(kept[1][:MAX_POINTS]),
         )
 
-    def _boxed(
+    def _find_box(
         self, keys: Sequence[tuple[str, Key, Any]], order: Order | None
     ) -> ObjectAnswer | None:
         """Return the box of the key that says most about itself.
@@ -198,7 +206,7 @@ class Objects:
             if key.kind == "point":
                 continue
             told = key.order or order or self._told_order
-            found = self._box_at(replace(key, order=told), value)
+            found = self._read_box(replace(key, order=told), value)
             if found is None:
                 continue
             if not key.known:
@@ -209,10 +217,9 @@ class Objects:
             elif name.lower() == "box_2d" and told is None and not self.y_first:
                 self.warn(
                     "the key 'box_2d' is used by models that write [ymin, xmin, ymax, xmax], as "
-                    "Gemini does; the numbers are read as [x1, y1, x2, y2]: if y comes first, "
-                    "set coordinates to a space with y first, such as 'per_mille_yx'"
+                    f"Gemini does; the numbers are read as [x1, y1, x2, y2]; {IF_Y_FIRST}"
                 )
-            placed = _in_space(found[0], key.unit or found[1], found[0].box or ())
+            placed = _convert_unit(found[0], key.unit or found[1], found[0].box or ())
             if key.unit == "normalized" and placed.space is None:
                 self.warn(
                     f"the key {shorten(name)} says that its numbers are relative to the image, "
@@ -221,13 +228,13 @@ class Objects:
             return placed
         return None
 
-    def _box_at(self, key: Key, value: Any) -> tuple[ObjectAnswer, Unit] | None:
+    def _read_box(self, key: Key, value: Any) -> tuple[ObjectAnswer, Unit] | None:
         if isinstance(value, Mapping):
             sides, unit = sides_of(value)
             corners = box_of(sides)
             box = None if corners is None else sorted_box(corners)
-            return self._box_inside(key, value) if box is None else (ObjectAnswer(box), unit)
-        if (around := self._around(key, value)) is not None:
+            return self._read_inner_box(key, value) if box is None else (ObjectAnswer(box), unit)
+        if (around := self._enclose_vertices(key, value)) is not None:
             return ObjectAnswer(around), ""
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
@@ -238,18 +245,20 @@ class Objects:
             return None
         return ObjectAnswer(box), measured.unit
 
-    def _box_inside(self, key: Key, value: Mapping[Any, Any]) -> tuple[ObjectAnswer, Unit] | None:
+    def _read_inner_box(
+        self, key: Key, value: Mapping[Any, Any]
+    ) -> tuple[ObjectAnswer, Unit] | None:
         """Return the box of ``{"vertices": [...]}`` or ``{"xywh": [...]}``."""
         for name, numbers in value.items():
             inner = read_key(name)
             if inner is None or inner.kind == "point" or isinstance(numbers, Mapping):
                 continue
             order = inner.order or format_of(value) or key.order
-            if (found := self._box_at(replace(inner, order=order), numbers)) is not None:
+            if (found := self._read_box(replace(inner, order=order), numbers)) is not None:
                 return found[0], inner.unit or found[1]
         return None
 
-    def _around(self, key: Key, value: Any) -> Corners | None:
+    def _enclose_vertices(self, key: Key, value: Any) -> Corners | None:
         """Return the box around three or more vertices."""
         if not isinstance(value, list) or len(value) < 3:
             return None
@@ -260,14 +269,14 @@ class Objects:
         across, down, _, _ = zip(*points, strict=True)
         return sorted_box((min(across), min(down), max(across), max(down)))
 
-    def _sided(self, item: Mapping[Any, Any]) -> ObjectAnswer:
+    def _read_sides(self, item: Mapping[Any, Any]) -> ObjectAnswer:
         """Return the box whose sides are keys of the object itself."""
         sides, unit = sides_of(item)
         corners = box_of(sides)
         box = None if corners is None else sorted_box(corners)
-        return _in_space(ObjectAnswer(box), unit, box or ())
+        return _convert_unit(ObjectAnswer(box), unit, box or ())
 
-    def _pointed(self, keys: Sequence[tuple[str, Key, Any]]) -> list[_Pair]:
+    def _read_points(self, keys: Sequence[tuple[str, Key, Any]]) -> list[_Pair]:
         """Return each (x, y, whether it is on the object, unit) that the keys give."""
         points: list[_Pair] = []
         for _, key, value in keys:
@@ -287,7 +296,7 @@ def sorted_box(corners: Corners) -> Corners | None:
 
 
 def _rank(entry: tuple[str, Key, Any]) -> tuple[int, int]:
-    """Return the place of a key among those of one object, the most telling first."""
+    """Return the rank of a key among those of one object, the most specific first."""
     name, key, _ = entry
     favorite = _FAVORITE_KEYS.index(name.lower()) if name.lower() in _FAVORITE_KEYS else 9
     if favorite == 0:
@@ -299,7 +308,7 @@ def _rank(entry: tuple[str, Key, Any]) -> tuple[int, int]:
     return (1 if key.order is not None else 2, favorite)
 
 
-def _in_space(found: ObjectAnswer, unit: Unit, numbers: Sequence[float]) -> ObjectAnswer:
+def _convert_unit(found: ObjectAnswer, unit: Unit, numbers: Sequence[float]) -> ObjectAnswer:
     """Return an object in the space that its unit means; percentages become shares.
 
     Args:
@@ -308,7 +317,7 @@ def _in_space(found: ObjectAnswer, unit: Unit, numbers: Sequence[float]) -> Obje
         numbers: Those that are in it.
     """
     if unit == "percent":
-        box = None if found.box is None else _hundredths(found.box)
+        box = None if found.box is None else _divide_by_100(found.box)
         points = tuple((x / 100, y / 100) for x, y in found.points)
         return replace(found, box=box, points=points, space="unit")
     if unit == "normalized":
@@ -316,11 +325,11 @@ def _in_space(found: ObjectAnswer, unit: Unit, numbers: Sequence[float]) -> Obje
     return replace(found, space=unit or None)
 
 
-def _hundredths(box: Corners) -> Corners:
+def _divide_by_100(box: Corners) -> Corners:
     return (box[0] / 100, box[1] / 100, box[2] / 100, box[3] / 100)
 
 
-def _shown(numbers: Sequence[float]) -> str:
+def _format_numbers(numbers: Sequence[float]) -> str:
     return ", ".join(f"{number:g}" for number in numbers)
 
 
@@ -358,9 +367,9 @@ def iter_items(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
             if inner is not None:
                 yield from iter_items(inner, depth + 1)
             elif any(map(read_key, value)) or box_of(sides_of(value)[0]) is not None:
-                yield from _one_by_one(value)
+                yield from _split_item(value)
             else:
-                yield from _nested(value, depth)
+                yield from _iter_nested(value, depth)
         elif isinstance(value, list) and value:
             if box_numbers_of(value) is not None:
                 yield value
@@ -368,8 +377,8 @@ def iter_items(values: Sequence[Any], depth: int = 0) -> Iterator[Any]:
                 yield from iter_items(value, depth + 1)
 
 
-def _nested(item: Mapping[Any, Any], depth: int) -> Iterator[Any]:
-    """Yield the objects inside a mapping that is none itself; what it is, if it has none."""
+def _iter_nested(item: Mapping[Any, Any], depth: int) -> Iterator[Any]:
+    """Yield the objects inside a mapping that is not an object; the mapping if it has none."""
     inner = {
         key: value
         for key, value in item.items()
@@ -396,7 +405,7 @@ def _has_items(value: list[Any]) -> bool:
     return any(isinstance(part, list | Mapping) for part in value)
 
 
-def _one_by_one(item: Mapping[Any, Any]) -> Iterator[Mapping[Any, Any]]:
+def _split_item(item: Mapping[Any, Any]) -> Iterator[Mapping[Any, Any]]:
     """Yield the objects of a mapping that has several boxes, each with its own points."""
     keys = {name: key for name in item if (key := read_key(name)) is not None}
     boxes = [name for name, key in keys.items() if key.kind != "point"]
@@ -417,7 +426,7 @@ def _one_by_one(item: Mapping[Any, Any]) -> Iterator[Mapping[Any, Any]]:
         yield {
             name: item[name][number] if isinstance(item[name], list) else item[name]
             for name in kept
-            # Points of which there are more or fewer than boxes belong to nobody knows which.
+            # With more or fewer points than boxes it is not known which belong together.
             if not isinstance(item[name], list) or len(item[name]) == len(listed)
         }
 

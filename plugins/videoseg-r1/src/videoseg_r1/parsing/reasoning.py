@@ -67,7 +67,7 @@ def split_answer(text: str) -> tuple[str, str]:
         >>> split_answer("[THINK]The dog.[/THINK] [1, 2, 3, 4]")
         ('The dog.', '[1, 2, 3, 4]')
     """
-    text = _with_tags(text)
+    text = _insert_tags(text)
     answers = list(_ANSWER.finditer(text))
     # A tag that is opened once more and left empty takes nothing back.
     answers = [answer for answer in answers if answer.group(1).strip()]
@@ -98,16 +98,16 @@ def final_parts(block: str) -> Iterator[tuple[str, str]]:
     if marks and block[marks[-1].end() :].strip():
         parts.insert(0, block[marks[-1].end() :])
     for part in parts:
-        yield from ((fenced, part) for fenced in reversed(_fenced(part)))
+        yield from ((fenced, part) for fenced in reversed(_list_fenced(part)))
         yield part, part
 
 
-def _fenced(text: str) -> list[str]:
+def _list_fenced(text: str) -> list[str]:
     """Return what stands between the last fences; the very last may lack its closing one."""
     return [part for part in _FENCE.split(text)[1::2] if part.strip()][-_MAX_FENCES:]
 
 
-def _with_tags(text: str) -> str:
+def _insert_tags(text: str) -> str:
     """Return a text in which reasoning and answer are marked by the tags of the paper."""
     opened = ""
 

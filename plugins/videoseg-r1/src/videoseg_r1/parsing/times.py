@@ -19,11 +19,7 @@ from videoseg_r1.parsing.json_text import read_values
 from videoseg_r1.parsing.reasoning import split_answer
 
 __all__ = [
-    "Kind",
-    "Quantity",
     "find_quantities",
-    "find_ranges",
-    "marked_quantities",
     "parse_percent",
     "parse_span",
     "parse_time",
@@ -60,174 +56,6 @@ _OTHER_LANGUAGES = [
         ),
     )
 ]
-
-
-def strip_reasoning(text: str) -> str:
-    """Return what a model answers: nothing of its thinking, even if it never ends."""
-    return split_answer(text)[1][-_MAX_CHARACTERS:]
-
-
-def parse_span(text: str) -> tuple[float, float] | None:
-    """Return the (start, end) in seconds that an answer gives, or None if it gives none.
-
-    Reads JSON with ``start`` and ``end``, or a list of two; then times that say that they are
-    times (``mm:ss.ff``, ``h:mm:ss``, ``12s``, ``1 min 5 s``; in ``3 to 7.5 s`` both are); and
-    bare numbers only where there is no such time. A range such as ``12s - 15.5s`` goes before
-    two times that stand apart. List numbers, frame numbers and percentages are no times. A
-    reversed span is turned round.
-
-    Example:
-        >>> parse_span('{"start": "00:02.5", "end": 6}')
-        (2.5, 6.0)
-        >>> parse_span("from 12s to 9.5 s")
-        (9.5, 12.0)
-        >>> parse_span("2 dogs run from 3 to 7.5 seconds")
-        (3.0, 7.5)
-    """
-    text = _in_english(strip_reasoning(text))
-    for value in _each(read_values(text)):
-        if isinstance(value, Mapping):
-            pair = (_first(value, _START_KEYS), _first(value, _END_KEYS))
-            if None not in pair:
-                return _span(parse_time(pair[0]), parse_time(pair[1]))
-        elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2:
-            pair = (value[0], value[1])
-        else:
-            continue
-        if (span := _span(parse_time(pair[0]), parse_time(pair[1]))) is not None:
-            return span
-    return _span_in(_without_cut_off_number(text))
-
-
-def parse_time(value: object) -> float | None:
-    """Return seconds from a number or from text such as ``"1:02.5"``, or None.
-
-    Of a range such as ``"3-4 s"`` it is the middle.
-
-    Example:
-        >>> parse_time("1:02.5"), parse_time(3), parse_time("1m5s"), parse_time("soon")
-        (62.5, 3.0, 65.0, None)
-    """
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float):
-        return float(value) if math.isfinite(value) and value >= 0 else None
-    return _time_in(value[:100]) if isinstance(value, str) else None
-
-
-def parse_timestamp(text: str) -> float | None:
-    """Return the single time in seconds that an answer gives, or None; the middle of a range.
-
-    Reads JSON, then running text as ``parse_span`` does.
-
-    Example:
-        >>> parse_timestamp('{"keyframe_timestamp": 7}')
-        7.0
-    """
-    text = _in_english(strip_reasoning(text))
-    for value in _each(read_values(text)):
-        if isinstance(value, Mapping):
-            found = parse_time(_first(value, _TIME_KEYS))
-            if found is not None:
-                return found
-    return _time_in(_without_cut_off_number(text))
-
-
-def parse_percent(text: str) -> float | None:
-    """Return the position in [0, 1] that an answer gives, or None if it gives none.
-
-    A whole number is a percentage, a fraction of at most 1 a share; ``last 20%`` is 0.8, and
-    ``30-40%`` the middle of it. List numbers, frame numbers and times are no positions.
-
-    Example:
-        >>> parse_percent('{"percent": 35}'), parse_percent("0.4"), parse_percent("the last 20 %")
-        (0.35, 0.4, 0.8)
-    """
-    text = _in_english(strip_reasoning(text))
-    for value in _each(read_values(text)):
-        if isinstance(value, Mapping):
-            given = _first(value, _PERCENT_KEYS)
-            if isinstance(given, str):
-                return _position(given)
-            if isinstance(given, int | float) and not isinstance(given, bool):
-                return _share(float(given), fraction=isinstance(given, float))
-    return _position(_without_cut_off_number(text))
-
-
-def _in_english(text: str) -> str:
-    """Return a text with its times in English notation: "2.5 s" for "2,5 Sekunden"."""
-    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
-    for words, english in _OTHER_LANGUAGES:
-        text = words.sub(english, text)
-    return text
-
-
-def _span_in(text: str) -> tuple[float, float] | None:
-    found = find_quantities(text)
-    kind: Kind = "time" if any(quantity.kind == "time" for quantity in found) else "bare"
-    for first, second in find_ranges(text, found, kind):
-        return _span(first.value, second.value)
-    times = [quantity.value for quantity in marked_quantities(text, found, "time")]
-    # Three or more bare numbers are ambiguous.
-    if len(times) == 2 or (len(times) > 2 and kind == "time"):
-        return _span(times[0], times[1])
-    return None
-
-
-def _time_in(text: str) -> float | None:
-    named = _first_named(text, find_quantities(text), "time")
-    return sum(quantity.value for quantity in named) / len(named) if named else None
-
-
-def _position(text: str) -> float | None:
-    found = [quantity for quantity in find_quantities(text) if not _SURE.match(text, quantity.end)]
-    named = _first_named(text, found, "percent")
-    shares = [
-        _share(quantity.value, fraction=quantity.kind == "bare" and not quantity.whole)
-        for quantity in named
-    ]
-    known = [share for share in shares if share is not None]
-    if not known or len(known) < len(shares):
-        return None
-    share = sum(known) / len(known)
-    return 1 - share if _LAST.search(text[: named[0].start][-12:]) else share
-
-
-def _first_named(text: str, found: Sequence[Quantity], kind: Kind) -> list[Quantity]:
-    """Return the first number that can be of a kind; both ends, if it starts a range."""
-    first = next(iter(marked_quantities(text, found, kind)), None)
-    if first is None:
-        return []
-    pairs = find_ranges(text, found, first.kind)
-    return next((list(pair) for pair in pairs if pair[0] is first), [first])
-
-
-def _without_cut_off_number(text: str) -> str:
-    """Return a text without its last number, if the text breaks off there."""
-    if any(text.count(opening) > text.count(closing) for opening, closing in ("{}", "[]")):
-        return text.rstrip("0123456789.:")
-    return text
-
-
-def _share(number: float, *, fraction: bool) -> float | None:
-    share = number if fraction and number <= 1 else number / 100
-    return share if 0 <= share <= 1 else None
-
-
-def _span(start: float | None, end: float | None) -> tuple[float, float] | None:
-    if start is None or end is None:
-        return None
-    return (start, end) if start <= end else (end, start)
-
-
-def _first(mapping: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    return next((mapping[key] for key in keys if key in mapping), None)
-
-
-def _each(values: Sequence[Any]) -> list[Any]:
-    """Return the values, and what stands one level deeper in lists of mappings."""
-    inner = [item for value in values if isinstance(value, list) for item in value]
-    return [*values, *(item for item in inner if isinstance(item, Mapping | list))]
 
 
 Kind: TypeAlias = Literal["time", "percent", "bare", "other"]
@@ -330,6 +158,172 @@ class Quantity:
     end: int
 
 
+def strip_reasoning(text: str) -> str:
+    """Return the answer of a model without its reasoning, even if that never ends."""
+    return split_answer(text)[1][-_MAX_CHARACTERS:]
+
+
+def parse_span(text: str) -> tuple[float, float] | None:
+    """Return the (start, end) in seconds that an answer gives, or None if it gives none.
+
+    Reads JSON with ``start`` and ``end``, or a list of two; then marked times (``mm:ss.ff``,
+    ``h:mm:ss``, ``12s``, ``1 min 5 s``; in ``3 to 7.5 s`` both are); and bare numbers only if
+    there is no marked time. A range such as ``12s - 15.5s`` takes precedence over two separate
+    times. List numbers, frame numbers and percentages are not times. A reversed span is swapped.
+
+    Example:
+        >>> parse_span('{"start": "00:02.5", "end": 6}')
+        (2.5, 6.0)
+        >>> parse_span("from 12s to 9.5 s")
+        (9.5, 12.0)
+        >>> parse_span("2 dogs run from 3 to 7.5 seconds")
+        (3.0, 7.5)
+    """
+    text = _translate(strip_reasoning(text))
+    for value in _list_values(read_values(text)):
+        if isinstance(value, Mapping):
+            start, end = _get_first(value, _START_KEYS), _get_first(value, _END_KEYS)
+            if start is not None and end is not None:
+                return _make_span(parse_time(start), parse_time(end))
+        elif len(value) == 2 and (span := _make_span(*map(parse_time, value))) is not None:
+            return span
+    return _find_span(_drop_cut_off_number(text))
+
+
+def parse_time(value: object) -> float | None:
+    """Return seconds from a number or from text such as ``"1:02.5"``, or None.
+
+    Of a range such as ``"3-4 s"`` it is the middle.
+
+    Example:
+        >>> parse_time("1:02.5"), parse_time(3), parse_time("1m5s"), parse_time("soon")
+        (62.5, 3.0, 65.0, None)
+    """
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return float(value) if math.isfinite(value) and value >= 0 else None
+    return _find_time(value[:100]) if isinstance(value, str) else None
+
+
+def parse_timestamp(text: str) -> float | None:
+    """Return the single time in seconds that an answer gives, or None; the middle of a range.
+
+    Reads JSON, then running text as ``parse_span`` does.
+
+    Example:
+        >>> parse_timestamp('{"keyframe_timestamp": 7}')
+        7.0
+    """
+    text = _translate(strip_reasoning(text))
+    for value in _list_values(read_values(text)):
+        if isinstance(value, Mapping):
+            found = parse_time(_get_first(value, _TIME_KEYS))
+            if found is not None:
+                return found
+    return _find_time(_drop_cut_off_number(text))
+
+
+def parse_percent(text: str) -> float | None:
+    """Return the position in [0, 1] that an answer gives, or None if it gives none.
+
+    A whole number is a percentage, a fraction of at most 1 a share; ``last 20%`` is 0.8, and
+    ``30-40%`` the middle of it. List numbers, frame numbers and times are not positions.
+
+    Example:
+        >>> parse_percent('{"percent": 35}'), parse_percent("0.4"), parse_percent("the last 20 %")
+        (0.35, 0.4, 0.8)
+    """
+    text = _translate(strip_reasoning(text))
+    for value in _list_values(read_values(text)):
+        if isinstance(value, Mapping):
+            given = _get_first(value, _PERCENT_KEYS)
+            if isinstance(given, str):
+                return _find_position(given)
+            if isinstance(given, int | float) and not isinstance(given, bool):
+                return _make_share(float(given), fraction=isinstance(given, float))
+    return _find_position(_drop_cut_off_number(text))
+
+
+def _translate(text: str) -> str:
+    """Return a text with its times in English notation: "2.5 s" for "2,5 Sekunden"."""
+    text = _DECIMAL_COMMA.sub(r"\1.\2", text)
+    for words, english in _OTHER_LANGUAGES:
+        text = words.sub(english, text)
+    return text
+
+
+def _find_span(text: str) -> tuple[float, float] | None:
+    found = find_quantities(text)
+    kind: Kind = "time" if any(quantity.kind == "time" for quantity in found) else "bare"
+    for first, second in _find_ranges(text, found, kind):
+        return _make_span(first.value, second.value)
+    times = [quantity.value for quantity in _find_marked(text, found, "time")]
+    # Three or more bare numbers are ambiguous.
+    if len(times) == 2 or (len(times) > 2 and kind == "time"):
+        return _make_span(times[0], times[1])
+    return None
+
+
+def _find_time(text: str) -> float | None:
+    named = _find_first(text, find_quantities(text), "time")
+    return sum(quantity.value for quantity in named) / len(named) if named else None
+
+
+def _find_position(text: str) -> float | None:
+    found = [quantity for quantity in find_quantities(text) if not _SURE.match(text, quantity.end)]
+    named = _find_first(text, found, "percent")
+    shares = [
+        _make_share(quantity.value, fraction=quantity.kind == "bare" and not quantity.whole)
+        for quantity in named
+    ]
+    known = [share for share in shares if share is not None]
+    if not known or len(known) < len(shares):
+        return None
+    share = sum(known) / len(known)
+    return 1 - share if _LAST.search(text[: named[0].start][-12:]) else share
+
+
+def _find_first(text: str, found: Sequence[Quantity], kind: Kind) -> list[Quantity]:
+    """Return the first number that can be of a kind; both ends, if it starts a range."""
+    first = next(iter(_find_marked(text, found, kind)), None)
+    if first is None:
+        return []
+    pairs = _find_ranges(text, found, first.kind)
+    return next((list(pair) for pair in pairs if pair[0] is first), [first])
+
+
+def _drop_cut_off_number(text: str) -> str:
+    """Return a text without its last number, if the text breaks off there."""
+    if any(text.count(opening) > text.count(closing) for opening, closing in ("{}", "[]")):
+        return text.rstrip("0123456789.:")
+    return text
+
+
+def _make_share(number: float, *, fraction: bool) -> float | None:
+    share = number if fraction and number <= 1 else number / 100
+    return share if 0 <= share <= 1 else None
+
+
+def _make_span(start: float | None, end: float | None) -> tuple[float, float] | None:
+    if start is None or end is None:
+        return None
+    return (start, end) if start <= end else (end, start)
+
+
+def _get_first(mapping: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    return next((mapping[key] for key in keys if key in mapping), None)
+
+
+def _list_values(values: Sequence[Any]) -> list[Any]:
+    """Return lists and mappings, and those one level deeper in the lists."""
+    inner = [item for value in values if isinstance(value, list) for item in value]
+    return [*values, *(item for item in inner if isinstance(item, Mapping | list))]
+
+
+# -- numbers in running text ---------------------------------------------------------------
+
+
 def find_quantities(text: str) -> list[Quantity]:
     """Return the numbers of a text in order, each with its kind; list numbers are skipped.
 
@@ -341,7 +335,7 @@ def find_quantities(text: str) -> list[Quantity]:
         >>> [(q.kind, q.value) for q in find_quantities("2. It runs from 3 to 1 min 5 s, at 40%")]
         [('time', 3.0), ('time', 65.0), ('percent', 40.0)]
     """
-    found = _merge_parts(text, [_quantity(match) for match in _QUANTITY.finditer(text)])
+    found = _merge_parts(text, [_read_quantity(match) for match in _QUANTITY.finditer(text)])
     # A text with a single number is not a list.
     if len(found) > 1:
         found = [quantity for quantity in found if not _is_list_number(text, quantity)]
@@ -351,13 +345,15 @@ def find_quantities(text: str) -> list[Quantity]:
     ]
     # The end of a range determines the kind of its start, before the start does of the end.
     for i in reversed(range(len(found) - 1)):
-        found[i] = _take_unit_of(found[i], found[i + 1], text, found[i], found[i + 1])
+        if _are_range(text, found[i], found[i + 1]):
+            found[i] = _take_unit_of(found[i + 1], text, found[i], is_start=True)
     for i in range(1, len(found)):
-        found[i] = _take_unit_of(found[i], found[i - 1], text, found[i - 1], found[i])
+        if _are_range(text, found[i - 1], found[i]):
+            found[i] = _take_unit_of(found[i - 1], text, found[i], is_start=False)
     return found
 
 
-def find_ranges(
+def _find_ranges(
     text: str, found: Sequence[Quantity], kind: Kind
 ) -> list[tuple[Quantity, Quantity]]:
     """Return the pairs of neighbors that form a range, as in "3 s - 7 s"."""
@@ -368,7 +364,7 @@ def find_ranges(
     ]
 
 
-def marked_quantities(text: str, found: Sequence[Quantity], kind: Kind) -> list[Quantity]:
+def _find_marked(text: str, found: Sequence[Quantity], kind: Kind) -> list[Quantity]:
     """Return the numbers with a unit or sign of a kind; if there are none, the bare ones.
 
     Of the bare ones, those after a word such as "at" or "from"; if there are none of these
@@ -382,7 +378,7 @@ def marked_quantities(text: str, found: Sequence[Quantity], kind: Kind) -> list[
     return cued or [q for q in bare if not _COUNTS.match(text, q.end, q.end + 20)]
 
 
-def _quantity(match: re.Match[str]) -> Quantity:
+def _read_quantity(match: re.Match[str]) -> Quantity:
     start, end = match.span()
     if match["clock"]:
         parts = [float(part) for part in match["clock"].replace(",", ".").split(":")]
@@ -439,7 +435,7 @@ def _counts_something_else(text: str, found: Sequence[Quantity], index: int) -> 
     quantity = found[index]
     before = text[max(0, quantity.start - 40) : quantity.start]
     if quantity.kind in ("bare", "time") and before.endswith(("-", "\u2212")):
-        follows = index > 0 and _gap(text, found[index - 1], quantity) is not None
+        follows = index > 0 and _match_gap(text, found[index - 1], quantity) is not None
         return not follows and not before[-2:-1].isalnum()
     if quantity.kind == "time":
         lasts = _LASTS_BEFORE.search(before) or _LASTS_AFTER.match(text, quantity.end)
@@ -447,25 +443,22 @@ def _counts_something_else(text: str, found: Sequence[Quantity], index: int) -> 
     return quantity.kind == "bare" and _NAMED_BEFORE.search(before) is not None
 
 
-def _take_unit_of(
-    quantity: Quantity, other: Quantity, text: str, first: Quantity, second: Quantity
-) -> Quantity:
+def _take_unit_of(other: Quantity, text: str, quantity: Quantity, *, is_start: bool) -> Quantity:
     """Return a bare number with the kind and unit of the other end of its range."""
     # "the 3rd to the 7th second"
     ordinal = text[quantity.end - 2 : quantity.end].lower() in ("st", "nd", "rd", "th")
-    if quantity.kind != "bare" and not (ordinal and other.kind == "time"):
-        return quantity
-    if other.kind == "bare" or not _are_range(text, first, second):
+    may_take = quantity.kind == "bare" or (ordinal and other.kind == "time")
+    if not may_take or other.kind == "bare":
         return quantity
     if other.kind != "time":
         return replace(quantity, kind=other.kind)
     # "30 to 1 minute" starts at 30 seconds.
-    minutes_too_late = quantity is first and quantity.value * other.unit > other.value
+    minutes_too_late = is_start and quantity.value * other.unit > other.value
     unit = min(other.unit, 1.0) if minutes_too_late else other.unit
     return replace(quantity, kind="time", value=quantity.value * unit, unit=unit)
 
 
-def _gap(text: str, first: Quantity, second: Quantity) -> re.Match[str] | None:
+def _match_gap(text: str, first: Quantity, second: Quantity) -> re.Match[str] | None:
     if second.start - first.end > _LONGEST_GAP:
         return None
     return _RANGE_GAP.fullmatch(text, first.end, second.start)
@@ -473,7 +466,7 @@ def _gap(text: str, first: Quantity, second: Quantity) -> re.Match[str] | None:
 
 def _are_range(text: str, first: Quantity, second: Quantity) -> bool:
     """Return whether two neighbors are the ends of a range."""
-    gap = _gap(text, first, second)
+    gap = _match_gap(text, first, second)
     if gap is None:
         return False
     opened = _OPENED.search(text[max(0, first.start - 40) : first.start]) is not None

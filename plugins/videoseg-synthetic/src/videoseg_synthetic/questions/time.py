@@ -59,12 +59,12 @@ def ask(seen: Measurements, rng: np.random.Generator) -> Iterator[Proposal]:
     if seen.num_frames < 12 or len(seen.objects) < 2:
         return
     timeline = Timeline(seen)
-    yield from _entering(seen, timeline, rng)
-    yield from _leaving(seen, timeline, rng)
-    yield from _hiding(seen, timeline, rng)
+    yield from _ask_about_entering(seen, timeline, rng)
+    yield from _ask_about_leaving(seen, timeline, rng)
+    yield from _ask_about_hiding(seen, timeline, rng)
 
 
-def _entering(
+def _ask_about_entering(
     seen: Measurements, timeline: Timeline, rng: np.random.Generator
 ) -> Iterator[Proposal]:
     # An object that is away and comes back "appears" twice.
@@ -135,7 +135,7 @@ def _entering(
         )
 
 
-def _leaving(
+def _ask_about_leaving(
     seen: Measurements, timeline: Timeline, rng: np.random.Generator
 ) -> Iterator[Proposal]:
     if timeline.ever_away or not timeline.end_is_clear or not timeline.leaving:
@@ -172,7 +172,7 @@ def _leaving(
         )
 
 
-def _hiding(
+def _ask_about_hiding(
     seen: Measurements, timeline: Timeline, rng: np.random.Generator
 ) -> Iterator[Proposal]:
     if len(timeline.away) != 1:

@@ -26,18 +26,20 @@ __all__ = [
     "parse_address",
 ]
 
-_PORTS = {"http": 80, "https": 443}
+_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+_TRUST = "if you trust the server, name in SSL_CERT_FILE a PEM file with"
 _KEPT_IN_PATHS = "/%:@!$&'()*+,;=~-._"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is.
+    """The address of a server.
 
     Args:
         url: Its address as it was given, without anything after the common part of all paths.
         scheme: ``http`` or ``https``.
-        host: Its name or number as networks write it, without brackets.
+        host: Its host name (in ASCII) or IP address, without brackets.
         port: Its port.
     """
 
@@ -48,7 +50,7 @@ class Address:
 
     @property
     def host_header(self) -> str:
-        """What the header ``Host`` of a request says."""
+        """Value of the header ``Host``."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -62,7 +64,7 @@ def parse_address(url: str) -> Address:
     """Return the address of a server that speaks the OpenAI protocol.
 
     Raises:
-        ConfigError: If it is none, or holds a password.
+        ConfigError: If it is not such an address, or holds a password.
     """
     match = re.fullmatch(r"(https?)://([^/?#\s]+)(/[^?#\s]*)?", url)
     if match is not None and "@" in match[2]:
@@ -70,7 +72,7 @@ def parse_address(url: str) -> Address:
             "base_url must hold no user name or password; put the server's key into an "
             "environment variable and name it with api_key_env"
         )
-    address = _named_host(url) if match is not None and url.isprintable() else None
+    address = _split_address(url) if match is not None and url.isprintable() else None
     if address is None:
         raise ConfigError(
             "base_url must be the address of a server, such as http://localhost:8000/v1, "
@@ -79,19 +81,16 @@ def parse_address(url: str) -> Address:
     return address
 
 
-def _named_host(url: str) -> Address | None:
+def _split_address(url: str) -> Address | None:
     try:
         parts = urllib.parse.urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode("ascii")
-        # A port that is no number is an error only when it is asked for.
+        # urllib raises for an invalid port only when it is read.
         port = parts.port or _PORTS[parts.scheme]
     except (ValueError, UnicodeError):
         return None
     plain = url.rstrip("/").removesuffix("/chat/completions")
     return Address(plain, parts.scheme, host, port) if host else None
-
-
-_DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +101,8 @@ class Proxy:
         scheme: ``http``, ``https``, ``socks5`` or ``socks5h``.
         host: Its name or address.
         port: Its port.
-        source: What names it, such as ``HTTPS_PROXY``.
-        user: The user name and password it wants, if any.
+        source: The variable that names it, such as ``HTTPS_PROXY``.
+        user: User name and password, if it requires them.
     """
 
     scheme: str
@@ -118,17 +117,17 @@ class Proxy:
 
     @property
     def way_out(self) -> str:
-        """What to do if no proxy is wanted."""
-        return _way_out(self.source)
+        """Advice for connecting without the proxy."""
+        return _explain_way_out(self.source)
 
 
 # -- proxies -------------------------------------------------------------------------------
 
 
 def find_proxy(scheme: str, host: str, port: int) -> Proxy | None:
-    """Return the proxy that the environment wants between this machine and a server.
+    """Return the proxy that the environment names for a server; None to connect directly.
 
-    A server on this machine is never asked through one.
+    Servers on this machine are always connected to directly.
 
     Args:
         scheme: The server's: ``http`` or ``https``.
@@ -144,27 +143,27 @@ def find_proxy(scheme: str, host: str, port: int) -> Proxy | None:
     value = proxies.get(name, "").strip()
     if not value or _is_this_machine(host) or _needs_no_proxy(host, port):
         return None
-    return _parse_proxy(value, _source(name))
+    return _parse_proxy(value, _find_source(name))
 
 
 def _parse_proxy(value: str, source: str) -> Proxy:
     address = value if "://" in value else f"http://{value}"
-    shown = shorten_text(printable(_without_user(value)))
+    shown = shorten_text(printable(_remove_user(value)))
     try:
         parts = urllib.parse.urlsplit(address)
         scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
         host.encode("idna")
     except (ValueError, UnicodeError):
         scheme, host, port = "", "", None
-    if scheme not in _DEFAULT_PORTS or not host:
+    if scheme not in _PORTS or not host:
         raise ConfigError(
             f"{source} names the proxy {shown!r}; a proxy is given as http://, https:// or "
-            f"socks5://HOST:PORT: correct it, or {_way_out(source)}"
+            f"socks5://HOST:PORT: correct it, or {_explain_way_out(source)}"
         )
     if scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
         raise ConfigError(
             f"{source} names a SOCKS proxy ({shown}), which needs one more package: "
-            f'pip install "httpcore[socks]"; or {_way_out(source)}'
+            f'pip install "httpcore[socks]"; or {_explain_way_out(source)}'
         )
     user = None
     if parts.username is not None:
@@ -172,20 +171,20 @@ def _parse_proxy(value: str, source: str) -> Proxy:
             urllib.parse.unquote(parts.username),
             urllib.parse.unquote(parts.password or ""),
         )
-    return Proxy(scheme, host, port or _DEFAULT_PORTS[scheme], source, user)
+    return Proxy(scheme, host, port or _PORTS[scheme], source, user)
 
 
-def _without_user(address: str) -> str:
+def _remove_user(address: str) -> str:
     start, separator, rest = address.rpartition("@")
     scheme = start.partition("://")[0] + "://" if "://" in start else ""
     return scheme + rest if separator else address
 
 
-def _way_out(source: str) -> str:
+def _explain_way_out(source: str) -> str:
     return f"unset {source} or add the server's host to NO_PROXY if it needs no proxy"
 
 
-def _source(name: str) -> str:
+def _find_source(name: str) -> str:
     for variable in (f"{name}_proxy", f"{name}_PROXY", f"{name.upper()}_PROXY"):
         if os.environ.get(variable):
             return variable
@@ -195,7 +194,7 @@ def _source(name: str) -> str:
 def _is_this_machine(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    address = _address(host)
+    address = _parse_ip(host)
     return address is not None and (address.is_loopback or address.is_unspecified)
 
 
@@ -210,18 +209,18 @@ def _needs_no_proxy(host: str, port: int) -> bool:
         f".{one}".endswith(f".{entry}") for entry in exceptions if entry for one in (host, name)
     ):
         return True
-    address = _address(host)
-    return address is not None and any(_holds(entry, address) for entry in exceptions)
+    address = _parse_ip(host)
+    return address is not None and any(_contains(entry, address) for entry in exceptions)
 
 
-def _holds(network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def _contains(network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     try:
         return address in ipaddress.ip_network(network.strip("[]"), strict=False)
     except ValueError:
         return False
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parse_ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -241,7 +240,7 @@ def make_tls_context() -> ssl.SSLContext:
     Raises:
         ConfigError: If such a variable names what cannot be read.
     """
-    names = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+    names = (*_VARIABLES, "SSLKEYLOGFILE")
     return _load_context(*(os.environ.get(name, "") for name in names))
 
 
@@ -249,20 +248,18 @@ def make_tls_context() -> ssl.SSLContext:
 @lru_cache(maxsize=4)
 def _load_context(file: str, folders: str, log: str) -> ssl.SSLContext:
     if file:
-        return _trusting(file, "SSL_CERT_FILE", log)
-    if folders:
-        return _trusting(folders, "SSL_CERT_DIR", log)
-    import certifi
+        source, place = "SSL_CERT_FILE", file
+    elif folders:
+        source, place = "SSL_CERT_DIR", folders
+        # TLS itself passes over folders that are not there.
+        if not any(Path(folder).is_dir() for folder in folders.split(os.pathsep)):
+            raise _bad_certificates(source, place, "is not a folder")
+    else:
+        import certifi
 
-    return _trusting(certifi.where(), "the package certifi", log)
-
-
-def _trusting(place: str, source: str, log: str) -> ssl.SSLContext:
+        source, place = "the package certifi", certifi.where()
     try:
         if source == "SSL_CERT_DIR":
-            # TLS itself passes over folders that are not there.
-            if not any(Path(folder).is_dir() for folder in place.split(os.pathsep)):
-                raise _bad_certificates(source, place, "is not a folder")
             return ssl.create_default_context(capath=place)
         path = expand_path(place)
         check_regular_file(path)
@@ -270,7 +267,7 @@ def _trusting(place: str, source: str, log: str) -> ssl.SSLContext:
     except ssl.SSLError as error:
         raise _bad_certificates(source, place, "holds no certificates in PEM form") from error
     except (OSError, ValueError) as error:
-        # The file that TLS secrets are to be logged to is opened at the same time.
+        # The file to which TLS secrets are logged is opened at the same time.
         if log and getattr(error, "filename", None) == log:
             source, place = "SSLKEYLOGFILE", log
         reason = f"cannot be opened ({getattr(error, 'strerror', None) or error})"
@@ -299,7 +296,3 @@ def certificate_problem(error: ssl.SSLCertVerificationError) -> str:
     trusted = next((name for name in _VARIABLES if os.environ.get(name)), None)
     note = f" (trusted is what {trusted} names)" if trusted else ""
     return f"has a certificate that {what} ({error.verify_message}){note}: {advice}"
-
-
-_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_TRUST = "if you trust the server, name in SSL_CERT_FILE a PEM file with"

@@ -1,8 +1,7 @@
-"""Connections on which nothing can take longer than it may.
+"""Connections with one deadline for a whole request.
 
-A timeout of the library counts from the last byte received, so a server that sends a byte now
-and then is never late. Here each step, from connecting to the last byte, waits only until one
-moment in time that is set for the whole of a request.
+httpcore restarts a timeout with every byte received, so a server that sends a byte now and then
+never runs into it. Here every step, from connecting to the last byte, ends at one deadline.
 """
 
 from __future__ import annotations
@@ -30,15 +29,14 @@ else:
 __all__ = ["PROXY_ERRORS", "BoundedBackend", "open_pool"]
 
 PROXY_ERRORS: tuple[type[Exception], ...] = (httpcore.ProxyError, *_SOCKS_ERRORS)
-"""What a proxy that refuses a connection, or is none, ends in."""
-
+"""Errors of a proxy that refuses a connection, or of an address that is not a proxy."""
 
 _PIECE = 16 * 1024
 _IDLE_SECONDS = 5.0
 
 
 class _Clock(threading.local):
-    """When the request of this thread must be over; the library works in the same thread."""
+    """The deadline of this thread's request; httpcore works in the same thread."""
 
     end = math.inf
 
@@ -50,7 +48,7 @@ class _Clock(threading.local):
 
 
 class BoundedBackend(httpcore.NetworkBackend):
-    """Opens connections that are bounded in time."""
+    """Opens connections that end at a deadline."""
 
     def __init__(self) -> None:
         self._backend = httpcore.SyncBackend()
@@ -58,10 +56,10 @@ class BoundedBackend(httpcore.NetworkBackend):
 
     @contextmanager
     def until(self, end: float) -> Iterator[None]:
-        """Let everything this thread does on its connections end at a time.
+        """Set the deadline of everything this thread does on its connections.
 
         Args:
-            end: In seconds of ``time.monotonic``.
+            end: The deadline, in seconds of ``time.monotonic``.
         """
         self._clock.end = end
         try:
@@ -73,7 +71,7 @@ class BoundedBackend(httpcore.NetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ARG002 -- the clock decides
+        timeout: float | None = None,  # noqa: ARG002 - the clock decides
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
@@ -85,7 +83,7 @@ class BoundedBackend(httpcore.NetworkBackend):
         addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
         problem: Exception = httpcore.ConnectError(f"{host} has no address")
         for number, address in enumerate(addresses):
-            # An address that does not answer leaves time for the others.
+            # One address that does not answer leaves time for the others.
             share = self._clock.left() / (len(addresses) - number)
             try:
                 stream = self._backend.connect_tcp(
@@ -106,7 +104,7 @@ class _BoundedStream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, self._clock.left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        # The time of a write counts anew with each part that the system takes.
+        # The timeout of a write restarts with each part that the system accepts.
         for start in range(0, len(buffer), _PIECE):
             self._stream.write(buffer[start : start + _PIECE], self._clock.left())
 
@@ -129,17 +127,17 @@ class _BoundedStream(httpcore.NetworkStream):
 def open_pool(
     backend: BoundedBackend, proxy: Proxy | None, tls: ssl.SSLContext | None
 ) -> httpcore.ConnectionPool:
-    """Return connections to servers, which go through a proxy if one is given.
+    """Return a pool of connections, through a proxy if one is given.
 
     Args:
-        backend: What opens them.
+        backend: Opens the connections.
         proxy: The proxy.
-        tls: What TLS connections trust; None where nothing is encrypted.
+        tls: Settings of TLS; None if no connection is encrypted.
     """
     settings: dict[str, Any] = {
         "ssl_context": tls,
         "network_backend": backend,
-        # How many requests run at once is bounded by who makes them.
+        # The caller bounds the number of concurrent requests.
         "max_connections": None,
         "max_keepalive_connections": None,
         "keepalive_expiry": _IDLE_SECONDS,

@@ -75,7 +75,7 @@ def decode_body(body: bytes, encoding: str) -> str:
         raise UnreadableBodyError(f"compressed in a way that was not asked for ({encoding})")
     for name in reversed(layers):
         body = _unpack(body, name)
-    # JSON is UTF-8; a damaged character is no reason to drop an answer.
+    # JSON is UTF-8; a damaged character does not make an answer unusable.
     is_utf_16 = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     text = body.decode("utf-16" if is_utf_16 else "utf-8-sig", errors="replace")
     if sum(text.count(sign) for sign in ",[{") > _MOST_PARTS:
@@ -249,11 +249,11 @@ class _Choice:
     def whole(self) -> dict[str, Any]:
         if not self._pieces:
             return self._fields
-        message = {name: _joined(pieces) for name, pieces in self._pieces.items()}
+        message = {name: _join(pieces) for name, pieces in self._pieces.items()}
         return {**self._fields, "message": message}
 
 
-def _joined(pieces: list[Any]) -> Any:
+def _join(pieces: list[Any]) -> Any:
     if all(isinstance(piece, str) for piece in pieces):
         return "".join(pieces)
     # Some servers send content as a list of parts.
@@ -386,7 +386,7 @@ def is_transient(status: int | None) -> bool:
 
 
 def find_complaint(answer: Mapping[str, Any]) -> Complaint | None:
-    """Return the error in an answer with a status of success; None if there is none."""
+    """Return the error in an answer with a status of success, or None."""
     if answer.get("error"):
         return read_complaint(answer)
     choices = answer.get("choices")

@@ -108,7 +108,7 @@ class Failures:
         if proxy is not None:
             self._name += f" (through the proxy {proxy}, which {proxy.source} names)"
 
-    def shown(self, text: str, limit: int = _LONGEST_WORDS) -> str:
+    def clean(self, text: str, limit: int = _LONGEST_WORDS) -> str:
         """Return text of the server in a form that is safe in a message."""
         plain = " ".join(printable(self._redactor.redact(text)).split())
         return shorten_text(plain, limit) if plain else "nothing"
@@ -117,56 +117,56 @@ class Failures:
         """Return an error about the server."""
         return ServerError(f"{self._name} {text}", component=self._component, status=status)
 
-    def cannot_connect(self, error: Exception) -> Failure:
+    def describe_no_connection(self, error: Exception) -> Failure:
         """Describe a connection that could not be opened."""
         cause = error.args[0] if error.args else None
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Failure(self.error(self.shown(certificate_problem(cause))), may_pass=False)
-        words = self.shown(str(error))
+            return Failure(self.error(self.clean(certificate_problem(cause))), may_pass=False)
+        words = self.clean(str(error))
         if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
             said = f"does not speak TLS ({words}): base_url should probably begin with http://"
             return Failure(self.error(said), may_pass=False)
         return Failure(self.error(f"cannot be reached ({words})"))
 
-    def broken_off(self, error: Exception) -> Failure:
+    def describe_break(self, error: Exception) -> Failure:
         """Describe a connection that ended, or that received something other than HTTP."""
-        words = self.shown(str(error))
+        words = self.clean(str(error))
         said = f"broke off ({type(error).__name__}: {words})"
         # The beginning of a TLS alert in place of a line of HTTP.
         if self._scheme == "http" and "\\x15\\x03" in words:
             said += "; it speaks TLS: base_url should begin with https://"
         return Failure(self.error(said))
 
-    def refused_by_proxy(self, error: Exception, proxy: Proxy) -> Failure:
+    def describe_proxy_refusal(self, error: Exception, proxy: Proxy) -> Failure:
         """Describe a proxy that does not connect to the server."""
-        said = f"cannot be reached: the proxy says {self.shown(str(error))!r}"
+        said = f"cannot be reached: the proxy says {self.clean(str(error))!r}"
         status = re.match(r"\d{3}\b", str(error))
         if status is None or is_transient(int(status[0])):
             return Failure(self.error(said))
-        advice = f"give {proxy.source} what it wants ({_LOGIN}), or {proxy.way_out}"
+        advice = f"give {proxy.source} the login it requires ({_LOGIN}), or {proxy.way_out}"
         return Failure(self.error(f"{said}; {advice}"), may_pass=False)
 
-    def busy(self, said: str, words: str, status: int, pause: float | None) -> Failure:
+    def describe_busy(self, said: str, words: str, status: int, pause: float | None) -> Failure:
         """Describe an answer that may change if the request is repeated."""
-        return Failure(self.error(f"{said}: {self.shown(words)}", status), pause=pause)
+        return Failure(self.error(f"{said}: {self.clean(words)}", status), pause=pause)
 
-    def refused(self, said: str, words: str, status: int) -> Failure:
+    def describe_refusal(self, said: str, words: str, status: int) -> Failure:
         """Describe an answer that will not change."""
         advice = ""
         if status in (401, 403):
             advice = (
-                "; it wants another key than the one given"
+                "; it requires another key than the one given"
                 if self._has_key
-                else "; it wants a key: put it into an environment variable and name that, "
+                else "; it requires a key: put it into an environment variable and name that, "
                 "api_key_env='OPENAI_API_KEY'"
             )
         elif 300 <= status < 400:
             advice = "; it sends requests elsewhere: give the final address as base_url"
         elif status == 407 and self._proxy is not None:
             source = self._proxy.source
-            advice = f"; give {source} what it wants ({_LOGIN}), or {self._proxy.way_out}"
+            advice = f"; give {source} the login it requires ({_LOGIN}), or {self._proxy.way_out}"
         error = RefusedError(
-            f"{self._name} {said}: {self.shown(words)}{advice}",
+            f"{self._name} {said}: {self.clean(words)}{advice}",
             component=self._component,
             status=status,
             reason=self._redactor.redact(words),
@@ -320,25 +320,25 @@ class JsonServer:
         except httpcore.TimeoutException:
             return Failure(failures.error("did not answer in time"))
         except httpcore.ConnectError as error:
-            return failures.cannot_connect(error)
+            return failures.describe_no_connection(error)
         except UnreadableBodyError as error:
-            said = f"sent an answer that is {failures.shown(str(error))}"
+            said = f"sent an answer that is {failures.clean(str(error))}"
             return Failure(failures.error(said), may_pass=False)
         except ValueError as error:
-            return Failure(failures.error(f"sent {failures.shown(str(error))}"))
+            return Failure(failures.error(f"sent {failures.clean(str(error))}"))
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            return failures.broken_off(error)
+            return failures.describe_break(error)
         except PROXY_ERRORS as error:
             if self._proxy is None:
                 raise
-            return failures.refused_by_proxy(error, self._proxy)
+            return failures.describe_proxy_refusal(error, self._proxy)
         if 200 <= answer.status < 300:
-            return self._parsed(answer)
+            return self._parse(answer)
         said, complaint = f"answered {answer.status}", self._complaint(answer)
         if is_transient(answer.status):
             pause = _retry_after(answer.headers)
-            return failures.busy(said, complaint.words, answer.status, pause)
-        return failures.refused(said, complaint.words, answer.status)
+            return failures.describe_busy(said, complaint.words, answer.status, pause)
+        return failures.describe_refusal(said, complaint.words, answer.status)
 
     def _send(self, method: str, path: str, content: bytes | None, end: float) -> _Answer:
         import httpcore
@@ -389,10 +389,10 @@ class JsonServer:
 
     @property
     def _is_encrypted(self) -> bool:
-        # For the rest, certificates that cannot be read are no hindrance.
+        # Other servers do not need the certificates.
         return "https" in (self._address.scheme, self._proxy.scheme if self._proxy else "")
 
-    def _parsed(self, answer: _Answer) -> dict[str, Any] | Failure:
+    def _parse(self, answer: _Answer) -> dict[str, Any] | Failure:
         failures, status = self._failures, answer.status
         try:
             data = parse_body(answer.text)
@@ -400,11 +400,11 @@ class JsonServer:
             if answer.text.lstrip()[:1] == "<":
                 # Another attempt would fail, too.
                 said = (
-                    f"answered with a web page ({failures.shown(answer.text)}); base_url should "
+                    f"answered with a web page ({failures.clean(answer.text)}); base_url should "
                     "end where /chat/completions follows, such as http://localhost:8000/v1"
                 )
                 return Failure(failures.error(said, status), may_pass=False)
-            beginning, reason = failures.shown(answer.text, 120), failures.shown(str(error))
+            beginning, reason = failures.clean(answer.text, 120), failures.clean(str(error))
             said = f"answered with something that is no whole JSON ({beginning}): {reason}"
             return Failure(failures.error(said, status))
         # A key that a server repeats must not reach a recording or a result.
@@ -412,19 +412,19 @@ class JsonServer:
         if isinstance(data, list) and data and isinstance(data[0], dict) and "error" in data[0]:
             data = data[0]
         if not isinstance(data, dict):
-            said = f"answered with JSON that is no object ({failures.shown(answer.text)})"
+            said = f"answered with JSON that is no object ({failures.clean(answer.text)})"
             return Failure(failures.error(said, status))
         complaint = find_complaint(data)
         if complaint is None:
             return data
         said = f"answered {status}, but with an error"
         if complaint.status is None:
-            return failures.refused(said, complaint.words, status)
+            return failures.describe_refusal(said, complaint.words, status)
         said += f" ({complaint.status})"
         if is_transient(complaint.status):
             pause = _retry_after(answer.headers)
-            return failures.busy(said, complaint.words, complaint.status, pause)
-        return failures.refused(said, complaint.words, complaint.status)
+            return failures.describe_busy(said, complaint.words, complaint.status, pause)
+        return failures.describe_refusal(said, complaint.words, complaint.status)
 
     def _complaint(self, answer: _Answer) -> Complaint:
         try:
