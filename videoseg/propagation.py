@@ -8,6 +8,7 @@ and closes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import NoReturn, TypeVar
@@ -52,10 +53,33 @@ class FrameRun(Iterator[tuple[int, Frame]]):
         self.last = last
         self._frames = frames
         self._require_open = require_open
+        self._unanswered: deque[int] = deque()
 
     def __next__(self) -> tuple[int, Frame]:
         self._require_open()
-        return next(self._frames)
+        index, frame = next(self._frames)
+        self._unanswered.append(index)
+        return index, frame
+
+    def check_answer(self, index: object) -> None:
+        """Raise ``PropagationError`` unless masks of this frame are the next ones due."""
+        due = self._unanswered.popleft() if self._unanswered else None
+        if index != due:
+            expected = "no frame" if due is None else f"frame {due}"
+            raise PropagationError(
+                f"the propagator gave masks of frame {index}, but {expected} is due; yield one "
+                "(index, masks) for each frame, in the order in which the frames come"
+            )
+
+    def check_end(self) -> None:
+        """Raise ``PropagationError`` if frames of the run are left without masks."""
+        rest = (index for index, _ in self._frames)
+        left = self._unanswered[0] if self._unanswered else next(rest, None)
+        if left is not None:
+            raise PropagationError(
+                f"the propagator ended its run before frame {left}; yield one (index, masks) for "
+                "each frame, in the order in which the frames come"
+            )
 
 
 class SessionBase(ABC):
@@ -215,12 +239,23 @@ class SessionBase(ABC):
         found = iter(self.propagate(frames))
         try:
             for index, masks in found:
+                frames.check_answer(index)
+                self._check_objects(index, masks)
                 yield FrameMasks(index, masks, self.video.size)
                 self.require_open()
+            frames.check_end()
         finally:
             # A generator frees what a run holds when it is closed, not some time later.
             if isinstance(found, Generator):
                 found.close()
+
+    def _check_objects(self, index: int, masks: Mapping[int, BoolArray]) -> None:
+        prompted = {object_id for prompts in self._prompts.values() for object_id in prompts}
+        if unknown := sorted(set(masks) - prompted):
+            raise PropagationError(
+                f"the propagator gave a mask of object {unknown[0]} on frame {index}, but only "
+                f"objects {', '.join(map(str, sorted(prompted)))} were prompted"
+            )
 
     def _conflict(self, prompt: Prompt) -> str:
         """Return why a prompt does not go with the earlier ones; empty if it does."""

@@ -265,3 +265,32 @@ def test_points_outside_the_frame_may_be_allowed():
     assert prompt_problem(outside, (6, 8), points=False) == ""
     masked = replace(outside, mask=Rle.encode(np.ones((6, 8), bool)))
     assert prompt_problem(masked, (6, 8)) == ""
+
+
+@pytest.mark.parametrize(
+    ("propagate", "message"),
+    [
+        (lambda frames: [(i, {}) for i, _ in frames][:3], "ended its run before frame 3"),
+        (lambda frames: [], "ended its run before frame 0"),
+        (lambda frames: ((0, {}) for _ in frames), "masks of frame 0, but frame 1 is due"),
+        (lambda frames: [*((i, {}) for i, _ in frames), (99, {})], "frame 99, but no frame is"),
+        (lambda frames: [(i, {}) for i, _ in frames][::-1], "but frame 0 is due"),
+        (lambda frames: ((i, {42: None}) for i, _ in frames), "object 42 .* only objects 1 were"),
+    ],
+)
+def test_masks_come_for_each_frame_in_order_and_for_prompted_objects(propagate, message):
+    session = opened(None, given(1, 0))
+    session.propagate = propagate
+    with pytest.raises(PropagationError, match=message):
+        list(session.run())
+
+
+def test_frames_may_be_read_ahead():
+    class Ahead(Repeating):
+        def propagate(self, frames):
+            yield from [(index, self.masks_on(index)) for index, _ in frames]
+
+    clip = passing_squares()
+    session = Ahead(clip.video, EVERYTHING)
+    session.prompt(given(1, 0))
+    assert frames_of(session) == list(range(clip.video.num_frames))
