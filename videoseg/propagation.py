@@ -61,7 +61,7 @@ class FrameRun(Iterator[tuple[int, Frame]]):
         self._unanswered.append(index)
         return index, frame
 
-    def check_answer(self, index: object) -> None:
+    def _check_answer(self, index: object) -> None:
         """Raise ``PropagationError`` unless masks of this frame are the next ones due."""
         due = self._unanswered.popleft() if self._unanswered else None
         if index != due:
@@ -71,7 +71,7 @@ class FrameRun(Iterator[tuple[int, Frame]]):
                 "(index, masks) for each frame, in the order in which the frames come"
             )
 
-    def check_end(self) -> None:
+    def _check_end(self) -> None:
         """Raise ``PropagationError`` if frames of the run are left without masks."""
         rest = (index for index, _ in self._frames)
         left = self._unanswered[0] if self._unanswered else next(rest, None)
@@ -239,11 +239,11 @@ class SessionBase(ABC):
         found = iter(self.propagate(frames))
         try:
             for index, masks in found:
-                frames.check_answer(index)
+                frames._check_answer(index)
                 self._check_objects(index, masks)
                 yield FrameMasks(index, masks, self.video.size)
                 self.require_open()
-            frames.check_end()
+            frames._check_end()
         finally:
             # A generator frees what a run holds when it is closed, not some time later.
             if isinstance(found, Generator):
