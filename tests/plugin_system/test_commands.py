@@ -189,6 +189,17 @@ def test_a_plugin_that_failed_to_load_is_named_beside_what_to_install(
     assert "videoseg-broken (RuntimeError: no luck)" in capsys.readouterr().err
 
 
+def test_a_plugin_that_failed_to_load_is_named_for_an_unknown_command(
+    install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("videoseg-broken", "raise RuntimeError('no luck')")
+    monkeypatch.setenv("VIDEOSEG_PLUGINS", "videoseg-broken")
+    assert main(["count"]) == 2
+    [line] = capsys.readouterr().err.strip().splitlines()[-1:]
+    assert "there is no command 'count'" in line
+    assert "plug-ins that failed to load: videoseg-broken (RuntimeError: no luck)" in line
+
+
 def test_importing_the_public_face_of_the_command_line_imports_nothing() -> None:
     code = (
         "import sys, videoseg.cli; "

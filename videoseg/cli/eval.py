@@ -64,7 +64,10 @@ def _read_shard(
 
 root_option = click.option("--root", type=PATH, help="The benchmark's folder, as published.")
 split_option = click.option(
-    "--split", default="", metavar="NAME", help="By default the benchmark's first."
+    "--split",
+    default="",
+    metavar="NAME",
+    help="Split to read; by default the first of the benchmark.",
 )
 reader_option = click.option(
     "-B",
@@ -95,7 +98,7 @@ strict_option = click.option(
 @root_option
 @split_option
 @pipeline_options
-@click.option("-o", "--output", type=PATH, required=True, help="The folder of this run.")
+@click.option("-o", "--output", type=PATH, required=True, help="Output folder.")
 @click.option("--resume", is_flag=True, help="Continue the run in the folder.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: run failed samples again.")
 @click.option("--shard", callback=_read_shard, metavar="I/N", help="Run one of N equal parts.")
@@ -105,9 +108,9 @@ strict_option = click.option(
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Processes with one pipeline each; 0 runs in this one.",
+    help="Worker processes, each with one pipeline; 0 runs in this process.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @reader_option
 @strict_option
 @click.option(

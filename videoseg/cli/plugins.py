@@ -135,7 +135,7 @@ def _print_list(console: Console, registry: Registry) -> None:
                 console.print()
             console.print(document["kind"], style="bold")
             kind = document["kind"]
-        text, style = f"usable: {document['summary']}", ""
+        text, style = f"usable: {document['summary']}".rstrip(": "), ""
         if document["state"] == "conflict":
             text = "conflict: also declared by another package (this one: {distribution})"
             text, style = text.format_map(document), "red"

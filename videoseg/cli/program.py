@@ -96,14 +96,16 @@ class Program(VideosegGroup):
         """
         name = args[0]
         if name in _INSTALL and self.get_command(ctx, name) is None:
-            from videoseg.plugins import default_registry
-
-            failed = "; ".join(f"{f.plugin} ({f.error})" for f in default_registry().failures)
             raise ComponentNotFoundError(
                 f"`videoseg {name}` is part of a plug-in that is not installed: {_INSTALL[name]}"
-                + (f". Plug-ins that failed to load: {failed}" if failed else "")
+                + _describe_failures()
             )
-        return super().resolve_command(ctx, args)
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if failures := _describe_failures():
+                raise click.UsageError(error.message + failures, ctx) from error
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands with their summaries."""
@@ -114,6 +116,14 @@ class Program(VideosegGroup):
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def _describe_failures() -> str:
+    """Return what to add to a message if plug-ins failed to load."""
+    from videoseg.plugins import default_registry
+
+    failed = "; ".join(f"{one.plugin} ({one.error})" for one in default_registry().failures)
+    return f"; plug-ins that failed to load: {failed}" if failed else ""
 
 
 def _summaries() -> dict[str, str]:

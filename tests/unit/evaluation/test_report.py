@@ -253,3 +253,9 @@ def test_plots_hold_every_sample_and_stay_within_their_frame():
     line = plot_over_time([0.1, 0.9], title="t", y_label="J")
     assert line.path.startswith("M") and len(line.dots) == 2
     assert not histogram({}, title="t", label="J").bars
+
+
+def test_a_report_can_be_shown_in_a_notebook():
+    html = report_of(many())._repr_html_()
+    Page(html)
+    assert "overall" in html
