@@ -8,6 +8,7 @@ from videoseg_xmem import XMemPropagator
 from videoseg_xmem.propagator import CAPABILITIES
 
 from videoseg.testing import PropagatorContract
+from videoseg.types import Size
 
 
 class TestContract(PropagatorContract):
@@ -16,6 +17,8 @@ class TestContract(PropagatorContract):
     registered = CAPABILITIES
     # The working memory is full after 45 frames.
     memory_frames: ClassVar[tuple[int, int]] = (70, 120)
+    # A kept mask would be large beside the small objects that come and go inside torch.
+    memory_size: ClassVar[Size] = (96, 128)
 
     @pytest.fixture(autouse=True)
     def _load(self, tiny_checkpoint: Path) -> None:
