@@ -10,6 +10,7 @@ import difflib
 import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ import videoseg
 HERE = Path(__file__).resolve().parent
 SNAPSHOT = HERE / "public_api.txt"
 PACKAGE = HERE.parents[1] / "videoseg"
+STUBS = sorted([*PACKAGE.rglob("__init__.pyi"), *HERE.parents[1].glob("plugins/*/src/*/*.pyi")])
 
 
 def public_modules() -> list[str]:
@@ -159,6 +161,15 @@ print(json.dumps({"n": imported, "changed": [k for k in before if before[k] != a
     answer = json.loads(done.stdout)
     assert answer["changed"] == []
     assert answer["n"] > 30
+
+
+@pytest.mark.parametrize("stub", STUBS, ids=lambda stub: stub.parent.name)
+def test_no_name_that_is_loaded_late_is_that_of_a_module(stub: Path) -> None:
+    """Importing the module would put it in the place of the name."""
+    modules = {path.stem for path in stub.parent.iterdir()} - {"__init__"}
+    names = re.findall(r"^from \.\w+ import \w+ as (\w+)$", stub.read_text("utf-8"), re.MULTILINE)
+    assert names
+    assert not modules & set(names)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,11 @@ from .eval_progress import EvaluationProgress as EvaluationProgress
 from .framework import PATH as PATH
 from .framework import VideosegCommand as VideosegCommand
 from .framework import VideosegGroup as VideosegGroup
+from .options import checked_pipeline as checked_pipeline
+from .options import parse_options as parse_options
+from .options import pipeline_options as pipeline_options
 from .output_folder import check_output_folder as check_output_folder
 from .output_folder import default_output_folder as default_output_folder
-from .pipeline_options import checked_pipeline as checked_pipeline
-from .pipeline_options import parse_options as parse_options
-from .pipeline_options import pipeline_options as pipeline_options
 from .run import reasons_of as reasons_of
 from .terminal import json_option as json_option
 from .terminal import open_console as open_console

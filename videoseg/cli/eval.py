@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from videoseg.cli.framework import PATH, VideosegCommand, typed_command
-from videoseg.cli.pipeline_options import parse_value, pipeline_options
+from videoseg.cli.options import parse_value, pipeline_options
 from videoseg.cli.terminal import (
     json_option,
     open_console,
@@ -149,7 +149,7 @@ def evaluate_benchmark(
     """
     from videoseg.benchmarks import build_benchmark
     from videoseg.cli.eval_progress import EvaluationProgress
-    from videoseg.cli.pipeline_options import checked_pipeline, parse_options
+    from videoseg.cli.options import checked_pipeline, parse_options
     from videoseg.evaluation import evaluate
     from videoseg.evaluation.evaluate import write_outcome
 

@@ -64,7 +64,7 @@ def show_pipeline(name: str, *, as_json: bool) -> None:
 
     NAME is a pipeline's name or a YAML file.
     """
-    from videoseg.cli.pipeline_options import named_pipeline
+    from videoseg.cli.options import named_pipeline
 
     _print_explanation(named_pipeline(name).explain(), as_json=as_json)
 
@@ -128,7 +128,7 @@ def validate(file: str, *, as_json: bool) -> int:
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 def init(file: str, *, name: str, overwrite: bool) -> None:
     """Write a pipeline file, with every option and its default as a comment."""
-    from videoseg.cli.pipeline_options import named_pipeline
+    from videoseg.cli.options import named_pipeline
 
     text = _annotate(named_pipeline(name))
     if file == "-":

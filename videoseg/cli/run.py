@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from videoseg.cli.framework import PATH, VideosegCommand
-from videoseg.cli.pipeline_options import pipeline_options
+from videoseg.cli.options import pipeline_options
 from videoseg.cli.terminal import (
     json_option,
     open_console,
@@ -132,8 +132,8 @@ def run(
     before the run starts.
     """
     from videoseg.cli.checkpoint import Checkpoint
+    from videoseg.cli.options import checked_pipeline, parse_options
     from videoseg.cli.output_folder import check_output_folder, default_output_folder
-    from videoseg.cli.pipeline_options import checked_pipeline, parse_options
     from videoseg.pipeline import check_query
 
     stage_options = parse_options(options)

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 from inputs.common import Inputs, canary_code, clip_file, command, quick_stages
-from videoseg.cli.pipeline_options import checked_pipeline, parse_options
+from videoseg.cli.options import checked_pipeline, parse_options
 
 _VALUES = (
     *(

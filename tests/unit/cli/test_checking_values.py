@@ -10,7 +10,7 @@ import pytest
 
 from videoseg.cli.eval import benchmark_options
 from videoseg.cli.main import main
-from videoseg.cli.pipeline_options import parse_options
+from videoseg.cli.options import parse_options
 
 STAGES = "grounder: attributes\npropagator: flow\nsegmenter: cut\n"
 LAUGHS = (

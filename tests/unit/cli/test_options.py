@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videoseg import ConfigError
+from videoseg.cli.options import checked_pipeline, named_pipeline, parse_options
 from videoseg.cli.output_folder import check_output_folder, default_output_folder
-from videoseg.cli.pipeline_options import checked_pipeline, named_pipeline, parse_options
 from videoseg.errors import ComponentNotFoundError, OutputError
 
 
