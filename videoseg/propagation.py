@@ -13,7 +13,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import NoReturn, TypeVar
 
-from videoseg.errors import PropagationError
+from videoseg.errors import (
+    ConfigError,
+    IncompatibleStagesError,
+    PropagationError,
+    ShapeError,
+)
 from videoseg.stages import Direction
 from videoseg.types import (
     BoolArray,
@@ -25,7 +30,14 @@ from videoseg.types import (
     VideoSource,
 )
 
-__all__ = ["FrameRun", "SessionBase", "check_prompt", "prompt_problem", "takes_prompt"]
+__all__ = [
+    "FrameRun",
+    "SessionBase",
+    "check_prompt",
+    "check_segmenter_prompt",
+    "prompt_problem",
+    "takes_prompt",
+]
 
 _Session = TypeVar("_Session", bound="SessionBase")
 
@@ -325,6 +337,33 @@ def check_prompt(
     problem = problem or prompt_problem(prompt, size, num_frames=num_frames)
     if problem:
         raise PropagationError(problem)
+
+
+def check_segmenter_prompt(prompt: Prompt, size: Size, *, segmenter: str) -> None:
+    """Raise if a segmenter that takes boxes, points and masks cannot use a prompt.
+
+    Args:
+        prompt: The prompt.
+        size: (height, width) of the frame.
+        segmenter: The segmenter's name, for messages.
+
+    Raises:
+        ConfigError: If a box or point lies outside the frame, or the mask is empty.
+        ShapeError: If the mask is not of the frame's size.
+        IncompatibleStagesError: If the prompt has nothing but an embedding.
+    """
+    who = f"the prompt of object {prompt.object_id} on frame {prompt.frame}"
+    if prompt.mask is not None and tuple(prompt.mask.size) != tuple(size):
+        raise ShapeError(
+            f"the mask in {who}", actual=tuple(prompt.mask.size), expected=str(tuple(size))
+        )
+    if prompt.mask is None and prompt.box is None and not prompt.points:
+        raise IncompatibleStagesError(
+            f"{who} has only an embedding; the segmenter {segmenter!r} takes boxes, points and "
+            "masks"
+        )
+    if problem := prompt_problem(prompt, size):
+        raise ConfigError(problem)
 
 
 def prompt_problem(

@@ -12,9 +12,9 @@ import numpy as np
 from annotated_types import Interval
 
 from videoseg.devices import is_out_of_memory
-from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError, VideosegError
+from videoseg.errors import VideosegError
 from videoseg.plugins import checked_options
-from videoseg.propagation import prompt_problem
+from videoseg.propagation import check_segmenter_prompt
 from videoseg.types import BoolArray, FloatArray, ObjectMask, Prompt, Size, VideoSource
 from videoseg_sam2.features import FrameFeatures, encode_frame
 from videoseg_sam2.images import image_input, to_frame_size
@@ -103,7 +103,7 @@ class Sam2Segmenter:
             VideoError: If there is no such frame.
         """
         for prompt in prompts:
-            _check(prompt, video.size)
+            check_segmenter_prompt(prompt, video.size, segmenter="sam2")
         answers: dict[int, ObjectMask] = {}
         for frame in sorted({prompt.frame for prompt in prompts if prompt.mask is None}):
             here = [
@@ -263,17 +263,3 @@ def _overlap(first: Prompt, second: Prompt) -> bool:
         prompt.box is not None and any(prompt.box.contains(point) for point in other.points)
         for prompt, other in ((first, second), (second, first))
     )
-
-
-def _check(prompt: Prompt, size: Size) -> None:
-    who = f"the prompt of object {prompt.object_id} on frame {prompt.frame}"
-    if prompt.mask is not None and tuple(prompt.mask.size) != tuple(size):
-        raise ShapeError(
-            f"the mask in {who}", actual=tuple(prompt.mask.size), expected=str(tuple(size))
-        )
-    if prompt.mask is None and prompt.box is None and not prompt.points:
-        raise IncompatibleStagesError(
-            f"{who} has only an embedding; the segmenter 'sam2' takes boxes, points and masks"
-        )
-    if problem := prompt_problem(prompt, size):
-        raise ConfigError(problem)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from videoseg.errors import ConfigError, IncompatibleStagesError, ShapeError
 from videoseg.masks import bounding_box
-from videoseg.propagation import prompt_problem
+from videoseg.propagation import check_segmenter_prompt
 from videoseg.types import BoolArray, Box, Frame, ObjectMask, Point, Prompt, Size, VideoSource
 from videoseg_attributes.segmentation.region_cut import RegionCut, RegionHint, cut_region
 from videoseg_attributes.vision.motion import MotionEvidence, motion_around
@@ -83,7 +82,7 @@ class CutSegmenter:
             VideoError: If there is no such frame.
         """
         for prompt in prompts:
-            _check(prompt, video.size)
+            check_segmenter_prompt(prompt, video.size, segmenter="cut")
         answers: dict[int, ObjectMask] = {}
         for frame in sorted({prompt.frame for prompt in prompts}):
             here = [index for index, prompt in enumerate(prompts) if prompt.frame == frame]
@@ -233,20 +232,6 @@ def _extend_to_points(box: Box, points: Sequence[Point], size: Size) -> Box:
         x1, y1 = min(x1, np.floor(point.x)), min(y1, np.floor(point.y))
         x2, y2 = max(x2, np.floor(point.x) + 1), max(y2, np.floor(point.y) + 1)
     return Box(x1, y1, x2, y2).clipped(size) or box
-
-
-def _check(prompt: Prompt, size: Size) -> None:
-    who = f"the prompt of object {prompt.object_id} on frame {prompt.frame}"
-    if prompt.mask is not None and tuple(prompt.mask.size) != tuple(size):
-        raise ShapeError(
-            f"the mask in {who}", actual=tuple(prompt.mask.size), expected=str(tuple(size))
-        )
-    if prompt.mask is None and prompt.box is None and not prompt.points:
-        raise IncompatibleStagesError(
-            f"{who} has only an embedding; the segmenter 'cut' takes boxes, points and masks"
-        )
-    if problem := prompt_problem(prompt, size):
-        raise ConfigError(problem)
 
 
 def cut_around_points(
