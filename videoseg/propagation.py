@@ -20,6 +20,7 @@ from videoseg.errors import (
     ShapeError,
 )
 from videoseg.stages import Direction
+from videoseg.text import shorten
 from videoseg.types import (
     BoolArray,
     Frame,
@@ -29,6 +30,7 @@ from videoseg.types import (
     Size,
     VideoSource,
 )
+from videoseg.types.scalars import whole_number
 
 __all__ = [
     "FrameRun",
@@ -216,8 +218,13 @@ class SessionBase(ABC):
             )
         if not self._prompts:
             raise PropagationError("nothing to propagate: prompt at least one object before run")
-        if stop is not None and stop < 0:
-            raise PropagationError(f"stop must be a frame index of at least 0, got {stop}")
+        if stop is not None:
+            try:
+                stop = whole_number(stop, "stop", least=0)
+            except ConfigError as error:
+                raise PropagationError(
+                    f"stop must be a frame index of at least 0, got {shorten(stop)}"
+                ) from error
         if direction == "backward":
             last: int | None = stop or 0
             frames = self.video.iter_frames(stop or 0, max(self._prompts) + 1, reverse=True)

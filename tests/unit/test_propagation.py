@@ -100,6 +100,7 @@ def test_a_run_knows_its_direction_and_its_last_frame():
     assert frames_of(session, stop=7) == [4, 5, 6]
     assert session.last_run.last == 6
     assert frames_of(session, stop=99) == list(range(4, 12))
+    assert frames_of(session, stop=np.int64(7)) == [4, 5, 6]
     assert frames_of(session, "backward", stop=5) == [6, 5]
     assert session.last_run.last == 5
     assert frames_of(session, stop=2) == []
@@ -158,6 +159,9 @@ def test_a_correction_is_no_further_object():
     [
         (("sideways",), {}, {}, "direction must be forward or backward, got 'sideways'"),
         ((), {"stop": -1}, {}, "stop must be a frame index of at least 0, got -1"),
+        ((), {"stop": 2.5}, {}, "stop must be a frame index of at least 0, got 2.5"),
+        ((), {"stop": "3"}, {}, "stop must be a frame index of at least 0, got '3'"),
+        ((), {"stop": True}, {}, "stop must be a frame index of at least 0, got True"),
         (("backward",), {}, {"backward": False}, "cannot run backward; prompt each object"),
     ],
 )
