@@ -70,22 +70,26 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
     with working("rendering a clip", quiet=quiet):
         write_video(path, clip.iter_frames(), fps=clip.fps)
     console = open_console()
+    is_printed = not (as_json or quiet)
     answers: list[dict[str, Any]] = []
     with Pipeline.from_name("attributes") as pipe, Video.open(path) as video:
         for level, kind, purpose in _LEVELS:
             query = _query(clip, kind)
             place = folder / level
+            if is_printed:
+                console.print(f'\n{level}: "{query.text}"', style="bold", soft_wrap=True)
+                print_row(console, "asks", purpose, width=10)
             with ExitStack() as stack:
                 observers = [] if quiet else [stack.enter_context(ProgressBar())]
                 result = pipe(video, query.text, observers=observers)
             with working(f"saving to {place}", quiet=quiet):
                 result.save(place, overwrite=overwrite)
             answers.append(_answer(clip, query, result, level=level, place=place))
-            if not (as_json or quiet):
-                _print_answer(console, answers[-1], purpose)
+            if is_printed:
+                _print_answer(console, answers[-1])
     if as_json:
         write_json({"folder": str(folder), "clip": str(path), "answers": answers})
-    elif not quiet:
+    elif is_printed:
         console.print()
         console.print("Open these in a browser:", style="bold")
         for answer in answers:
@@ -121,10 +125,7 @@ def _answer(
     }
 
 
-def _print_answer(console: Console, answer: dict[str, Any], purpose: str) -> None:
-    console.print()
-    console.print(f'{answer["level"]}: "{answer["query"]}"', style="bold", soft_wrap=True)
-    print_row(console, "asks", purpose, width=10)
+def _print_answer(console: Console, answer: dict[str, Any]) -> None:
     print_row(console, "because", "\n".join(answer["reasoning"]), width=10)
     for warning in answer["warnings"]:
         print_row(console, "warning", warning, width=10, style="yellow")
