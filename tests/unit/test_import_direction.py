@@ -34,9 +34,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.__main__",),
 )
 
-# Imports inside a function may go up only where somebody says why.
-LATE_IMPORTS: dict[tuple[str, str], str] = {}
-
 # Importing videoseg, or any module of it, must stay cheap and safe on a machine without them.
 HEAVY = {
     *(
@@ -149,29 +146,9 @@ def test_the_walk_sees_the_package() -> None:
     assert {"videoseg.pipeline.pipeline", "videoseg.results.segmentation"} <= modules
 
 
-def test_imports_at_module_level_go_down_only() -> None:
-    wrong = [
-        str(found)
-        for found in OWN_IMPORTS
-        if not found.late and not goes_down(found.module, found.target)
-    ]
+def test_imports_go_down_only_inside_functions_too() -> None:
+    wrong = [str(found) for found in OWN_IMPORTS if not goes_down(found.module, found.target)]
     assert not wrong, "\n".join(wrong)
-
-
-def test_late_imports_go_up_only_where_a_reason_is_given() -> None:
-    wrong = [
-        str(found)
-        for found in OWN_IMPORTS
-        if found.late
-        and not goes_down(found.module, found.target)
-        and (found.module, found.target) not in LATE_IMPORTS
-    ]
-    assert not wrong, "\n".join(wrong)
-
-
-def test_every_exception_is_still_needed() -> None:
-    used = {(found.module, found.target) for found in OWN_IMPORTS if found.late}
-    assert not set(LATE_IMPORTS) - used
 
 
 def test_no_heavy_library_is_imported_at_module_level() -> None:
@@ -200,9 +177,6 @@ def test_the_core_names_no_plugin() -> None:
     wrong = [str(found) for found in ALL_IMPORTS if found.target.split(".")[0] in folders]
     assert not wrong, "\n".join(wrong)
 
-
-# Circles of imports that are for type checkers only, by their modules, with a reason each.
-TYPING_CIRCLES: dict[frozenset[str], str] = {}
 
 # Circles that only imports inside functions close, and why.
 LATE_CIRCLES: dict[frozenset[str], str] = {
@@ -258,15 +232,9 @@ def shown(found: Iterable[frozenset[str]]) -> str:
     return "\n".join(" <-> ".join(sorted(circle)) for circle in found)
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    found = circles(found for found in ALL_IMPORTS if not found.late)
-    assert not found, shown(found)
-
-
-def test_imports_for_type_checkers_close_a_circle_only_where_a_reason_is_given() -> None:
+def test_no_modules_import_each_other_in_a_circle_not_even_for_type_checkers() -> None:
     found = circles(found for found in EVERY_IMPORT if not found.late)
-    assert len(TYPING_CIRCLES) <= 3
-    assert set(found) == set(TYPING_CIRCLES), shown(found)
+    assert not found, shown(found)
 
 
 def test_late_imports_close_a_circle_only_where_a_reason_is_given() -> None:
