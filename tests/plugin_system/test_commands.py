@@ -176,7 +176,7 @@ def test_a_command_of_a_plugin_that_is_not_installed_says_what_to_install(
     monkeypatch.setenv("VIDEOSEG_PLUGINS", "")
     assert main([name, "--whatever"]) == 1
     error = capsys.readouterr().err
-    assert "is part of a plug-in that is not installed: pip install" in error
+    assert f"command {name!r} comes with {package}, which is not loaded: pip install" in error
     assert package in error
 
 
@@ -197,7 +197,7 @@ def test_a_plugin_that_failed_to_load_is_named_for_an_unknown_command(
     assert main(["count"]) == 2
     [line] = capsys.readouterr().err.strip().splitlines()[-1:]
     assert "there is no command 'count'" in line
-    assert "plug-ins that failed to load: videoseg-broken (RuntimeError: no luck)" in line
+    assert "Plug-ins that failed to load: videoseg-broken (RuntimeError: no luck)" in line
 
 
 def test_importing_the_public_face_of_the_command_line_imports_nothing() -> None:

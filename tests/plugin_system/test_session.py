@@ -77,8 +77,11 @@ def test_a_component_of_a_package_that_is_missing_says_what_to_install(
 ) -> None:
     with pytest.raises(ComponentNotFoundError) as caught:
         vs.Registry(allow=()).find(kind, name)
+    is_default = package in ("videoseg-attributes", "videoseg-synthetic")
+    place = "-r plugins/default.txt" if is_default else f"-e plugins/{package}"
     assert str(caught.value) == (
-        f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}"
+        f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}, or in "
+        f"a checkout of the repository pip install {place}"
     )
 
 
@@ -91,6 +94,9 @@ def test_the_packages_that_messages_name_have_these_components() -> None:
     registered = {
         (entry.component.kind, entry.component.name): entry.distribution
         for entry in vs.Registry().components()
+    }
+    registered |= {
+        ("command", entry.command.name): entry.distribution for entry in vs.Registry().commands()
     }
     for kind, packages in PACKAGES.items():
         for name, package in packages.items():

@@ -22,7 +22,6 @@ from videoseg._version import __version__
 from videoseg.cli.framework import Settings, VideosegGroup
 from videoseg.cli.terminal import standard_streams
 from videoseg.errors import (
-    ComponentNotFoundError,
     ConfigError,
     MissingWeightsError,
     PluginLoadError,
@@ -39,13 +38,6 @@ _ENDING_SIGNALS = tuple(
 _LONGEST_LINE = 2_000
 _MOST_LINES = 50
 _LONGEST_SUMMARY = 200
-_INSTALL = {
-    "demo": "pip install videoseg-synthetic videoseg-attributes, or in a checkout of the "
-    "repository pip install -r plugins/default.txt",
-    "ray": "pip install videoseg-ray",
-    "chat": "pip install videoseg-vlm",
-}
-"""How to get well-known commands of plug-ins."""
 
 
 class Program(VideosegGroup):
@@ -94,16 +86,18 @@ class Program(VideosegGroup):
             ComponentNotFoundError: If it is part of a plug-in that is not installed.
             click.UsageError: If there is no command of this name.
         """
-        name = args[0]
-        if name in _INSTALL and self.get_command(ctx, name) is None:
-            raise ComponentNotFoundError(
-                f"`videoseg {name}` is part of a plug-in that is not installed: {_INSTALL[name]}"
-                + _describe_failures()
-            )
+        if args[0] in CORE_COMMANDS:
+            return super().resolve_command(ctx, args)
+        from videoseg.plugins import default_registry
+        from videoseg.plugins.component import PACKAGES
+        from videoseg.plugins.loader import describe_failures
+
+        if args[0] in PACKAGES["command"] and args[0] not in _summaries():
+            default_registry().load_command(args[0])
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            if failures := _describe_failures():
+            if failures := describe_failures(default_registry().failures):
                 raise click.UsageError(error.message + failures, ctx) from error
             raise
 
@@ -116,14 +110,6 @@ class Program(VideosegGroup):
         ]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
-
-
-def _describe_failures() -> str:
-    """Return what to add to a message if plug-ins failed to load."""
-    from videoseg.plugins import default_registry
-
-    failed = "; ".join(f"{one.plugin} ({one.error})" for one in default_registry().failures)
-    return f"; plug-ins that failed to load: {failed}" if failed else ""
 
 
 def _summaries() -> dict[str, str]:

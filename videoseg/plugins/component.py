@@ -18,6 +18,7 @@ __all__ = [
     "Component",
     "Kind",
     "RegisteredComponent",
+    "describe_source",
     "describe_unknown",
     "is_kebab_name",
     "is_target",
@@ -38,7 +39,6 @@ Kind: TypeAlias = Literal[
 KINDS: tuple[str, ...] = get_args(Kind)
 
 _LONGEST_NAME = 100
-_MOST_FAILURES = 10
 
 PACKAGES: Mapping[str, Mapping[str, str]] = {
     "sampler": {
@@ -55,12 +55,15 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     },
     "chat": dict.fromkeys(("openai", "record", "replay", "transformers"), "videoseg-vlm"),
     "benchmark": {"synthetic": "videoseg-synthetic"},
+    "command": {"chat": "videoseg-vlm", "demo": "videoseg-synthetic", "ray": "videoseg-ray"},
     "pipeline": {
         "attributes": "videoseg-attributes",
         **dict.fromkeys(("videoseg-r1", "videoseg-r1-3b", "videoseg-r1-remote"), "videoseg-r1"),
     },
 }
-"""The packages of this project that bring a component, by kind and name."""
+"""The packages of this project that bring a component or a command, by kind and name."""
+
+_DEFAULT_PACKAGES = frozenset({"videoseg-attributes", "videoseg-synthetic"})
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.]*(-[a-z0-9.]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -236,7 +239,6 @@ def describe_unknown(
     kind: str,
     name: str,
     components: Sequence[RegisteredComponent],
-    failures: Sequence[str],
 ) -> str:
     """Return the message for a component that is not registered.
 
@@ -244,15 +246,13 @@ def describe_unknown(
         kind: The kind asked for.
         name: The name asked for.
         components: Everything that is registered.
-        failures: The plug-ins that failed to load, with the reason; the component may be in one.
     """
     if kind not in KINDS:
         return f"there is no kind {shorten(kind)}; the kinds are {', '.join(KINDS)}"
     known = [entry.component for entry in components]
     names = list(dict.fromkeys(one.name for one in known if one.kind == kind))
-    if package := PACKAGES.get(kind, {}).get(name):
-        text = f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}"
-        return text + _failures_text(failures)
+    if source := describe_source(kind, name):
+        return source
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     text = f"there is no {kind} {shorten(name)}; "
     if close:
@@ -261,9 +261,25 @@ def describe_unknown(
     elsewhere = sorted({one.kind for one in known if one.name == name})
     if elsewhere:
         text += f". There is a {' and a '.join(elsewhere)} of that name"
-    return text + _failures_text(failures)
+    return text
 
 
-def _failures_text(failures: Sequence[str]) -> str:
-    shown = "; ".join(failures[:_MOST_FAILURES])
-    return f". Plug-ins that failed to load: {shown}" if failures else ""
+def describe_source(kind: str, name: str) -> str:
+    """Return which package of this project brings a component and how to install it.
+
+    Args:
+        kind: The kind of component, or ``command``.
+        name: Its name.
+
+    Returns:
+        A message; empty if no package of this project brings it.
+    """
+    package = PACKAGES.get(kind, {}).get(name)
+    if package is None:
+        return ""
+    folder = f"-e plugins/{package}"
+    place = "-r plugins/default.txt" if package in _DEFAULT_PACKAGES else folder
+    return (
+        f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}, or in "
+        f"a checkout of the repository pip install {place}"
+    )

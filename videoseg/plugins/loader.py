@@ -24,6 +24,7 @@ __all__ = [
     "OWN_DISTRIBUTION",
     "PluginFailure",
     "allowed_plugins",
+    "describe_failures",
     "distribution_of",
     "import_target",
     "installed_entry_points",
@@ -34,6 +35,7 @@ ENTRY_POINT_GROUP = "videoseg"
 OWN_DISTRIBUTION = "videoseg"
 _ALLOW_LIST_VARIABLE = "VIDEOSEG_PLUGINS"
 _LONGEST_DETAILS = 20_000
+_MOST_SHOWN = 10
 _MAX_DECLARED = 1_000
 
 _Declared = TypeVar("_Declared", Component, Command)
@@ -65,6 +67,12 @@ class PluginFailure:
             details = ""
         details = shorten_text(details, _LONGEST_DETAILS)
         return PluginFailure(plugin, distribution, describe_error(error), details)
+
+
+def describe_failures(failures: Sequence[PluginFailure]) -> str:
+    """Return what to add to a message if plug-ins failed to load: the missing may be in one."""
+    shown = "; ".join(f"{one.plugin} ({one.error})" for one in failures[:_MOST_SHOWN])
+    return f". Plug-ins that failed to load: {shown}" if failures else ""
 
 
 def allowed_plugins() -> frozenset[str] | None:

@@ -26,6 +26,7 @@ from videoseg.plugins.component import (
     KINDS,
     Component,
     RegisteredComponent,
+    describe_source,
     describe_unknown,
     is_target,
 )
@@ -33,6 +34,7 @@ from videoseg.plugins.hooks import HookSpecs
 from videoseg.plugins.loader import (
     PluginFailure,
     allowed_plugins,
+    describe_failures,
     distribution_of,
     import_target,
     installed_entry_points,
@@ -119,11 +121,7 @@ class Registry:
         self._load()
         entries = self._components.get((kind, name), [])
         if not entries:
-            failures = [f"{failure.plugin} ({failure.error})" for failure in self._failures]
-            text = describe_unknown(kind, name, self.components(), failures)
-            if self._allow is None and allowed_plugins() is not None:
-                text += ". VIDEOSEG_PLUGINS is set: only the plug-ins that it lists are loaded"
-            raise ComponentNotFoundError(text)
+            raise self._not_found(describe_unknown(kind, name, self.components()))
         if len(entries) > 1:
             raise PluginConflictError(_describe_conflict(entries))
         return entries[0]
@@ -144,13 +142,20 @@ class Registry:
         self._load()
         entries = self._commands.get(name, [])
         if not entries:
-            raise ComponentNotFoundError(f"no plug-in declares a command {shorten(name)}")
+            unknown = f"no plug-in declares a command {shorten(name)}"
+            raise self._not_found(describe_source("command", name) or unknown)
         if len(entries) > 1:
             raise PluginConflictError(_describe_conflict(entries))
         entry = entries[0]
         return import_target(
             entry.command.target, entry.label, f"{entry.distribution} {entry.version}"
         )
+
+    def _not_found(self, text: str) -> ComponentNotFoundError:
+        text += describe_failures(self._failures)
+        if self._allow is None and allowed_plugins() is not None:
+            text += ". VIDEOSEG_PLUGINS is set: only the plug-ins that it lists are loaded"
+        return ComponentNotFoundError(text)
 
     # -- adding ------------------------------------------------------------------------
 
