@@ -13,7 +13,7 @@ from videoseg.masks.colors import object_color
 __all__ = ["Plot", "Point", "group_color", "histogram", "plot_over_time", "scatter"]
 
 _WIDTH, _HEIGHT = 560, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 38, _WIDTH - 10, 12, _HEIGHT - 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 38, _WIDTH - 16, 12, _HEIGHT - 40
 _BINS = 20
 _MAX_POINTS = 3000
 _DOT = 9
