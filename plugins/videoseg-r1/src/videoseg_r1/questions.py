@@ -133,16 +133,15 @@ def ask_span(
     given = _parse_replies(replies, parse_span, lambda span: span[0] <= duration)
     # Unbounded, one outlier that ends after the clip would dominate the mean.
     spans = [(offset + start, offset + min(end, duration)) for start, end in given]
-    record: dict[str, Any] = {
-        "clip": [clip.start, clip.stop],
-        "frames": frames,
-        "prompt": asking.prompt.name,
-        "question": question,
-        "replies": [reply.text for reply in replies],
-        "spans": [list(span) for span in spans],
-        "num_unusable": len(replies) - len(spans),
-        "num_tokens": _count_tokens(replies),
-    }
+    record = _describe_question(
+        asking,
+        clip,
+        frames,
+        question,
+        replies,
+        kind="spans",
+        answers=[list(span) for span in spans],
+    )
     if not spans:
         return SpanAnswer(None, None, record, _explain_unusable(asking, replies))
     start, end = combine_spans(spans, asking.aggregate)
@@ -216,16 +215,9 @@ def _ask_share(
     question = asking.prompt.fill(query=query, duration=f"{clip_duration(video, clip):.1f}")
     replies = asking.replies(ask_about(parts, question), seed)
     positions = _parse_replies(replies, parse, lambda _: True)
-    record: dict[str, Any] = {
-        "clip": [clip.start, clip.stop],
-        "frames": frames,
-        "prompt": asking.prompt.name,
-        "question": question,
-        "replies": [reply.text for reply in replies],
-        "positions": positions,
-        "num_unusable": len(replies) - len(positions),
-        "num_tokens": _count_tokens(replies),
-    }
+    record = _describe_question(
+        asking, clip, frames, question, replies, kind="positions", answers=positions
+    )
     if not positions:
         return PositionAnswer(None, None, record, _explain_unusable(asking, replies))
     position = combine_positions(positions, asking.aggregate)
@@ -259,6 +251,29 @@ def _explain_unusable(asking: Asking, replies: Sequence[ChatReply]) -> str:
     reasons = (explain_unread(reply, asking.max_tokens, stage="sampler") for reply in replies)
     reason = next((reason for reason in reasons if reason is not None), None)
     return "" if reason is None else f" ({reason})"
+
+
+def _describe_question(
+    asking: Asking,
+    clip: Window,
+    frames: Sequence[int],
+    question: str,
+    replies: Sequence[ChatReply],
+    *,
+    kind: str,
+    answers: Sequence[Any],
+) -> dict[str, Any]:
+    """Return what was asked and answered, for the details of a selection."""
+    return {
+        "clip": [clip.start, clip.stop],
+        "frames": frames,
+        "prompt": asking.prompt.name,
+        "question": question,
+        "replies": [reply.text for reply in replies],
+        kind: answers,
+        "num_unusable": len(replies) - len(answers),
+        "num_tokens": _count_tokens(replies),
+    }
 
 
 def _count_tokens(replies: Sequence[ChatReply]) -> int | None:
