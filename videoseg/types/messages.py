@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from videoseg.types.arrays import Frame, Size
+from videoseg.types.prompts import Embedding
 
 __all__ = ["ChatReply", "ImagePart", "Message", "MessagePart", "TextPart", "time_label"]
 
@@ -63,6 +64,8 @@ class ChatReply:
             ``length`` where it was cut off at ``max_tokens``, ``content_filter`` where the server
             withheld the rest, or another word the server uses.
         refusal: Why the model declined to answer, in its own words; empty if it did not.
+        embeddings: Vectors for the objects that the answer points at, in the order of the text,
+            from models that point in this way.
     """
 
     text: str
@@ -73,6 +76,7 @@ class ChatReply:
     details: Mapping[str, Any] = field(default_factory=dict)
     finish_reason: str | None = None
     refusal: str = ""
+    embeddings: tuple[Embedding, ...] = ()
 
 
 def time_label(seconds: float) -> str:

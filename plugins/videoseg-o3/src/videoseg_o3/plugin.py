@@ -1,0 +1,15 @@
+"""The entry point: declares the stages and pipelines. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import videoseg as vs
+
+__all__ = ["videoseg_components"]
+
+
+@vs.hookimpl
+def videoseg_components() -> Iterator[vs.Component]:
+    """Declare the strategy's stages and its pipelines."""
+    yield from ()
