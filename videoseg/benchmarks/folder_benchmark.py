@@ -16,7 +16,7 @@ from videoseg.benchmarks.expressions import (
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
 from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.untrusted import FirstProblem, ProblemList, Problems
-from videoseg.benchmarks.videos import SplitVideo, VideoPlace, located_videos, video_of_pictures
+from videoseg.benchmarks.videos import SplitVideo, VideoPlace, video_of_pictures
 from videoseg.errors import VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import Size
@@ -69,7 +69,8 @@ class FolderBenchmark(SplitReader):
     splits = ("all",)
     group_key = "group"
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         folder = root if len(self.splits) == 1 else root / split
         meta = folder / "meta_expressions.json"
         places: dict[str, VideoPlace] = {}
@@ -78,7 +79,7 @@ class FolderBenchmark(SplitReader):
         for video in videos:
             names = () if video.frames == _EVERY else video.frames
             place: VideoPlace | None = _UncheckedVideo(folder / "videos", video.video_id, names)
-            if self._check_pictures:
+            if self.check_pictures:
                 odd = problems.entry(len(video.expressions))
                 place = _place(folder / "videos", video.video_id, names, odd)
             if place is not None:
@@ -86,14 +87,15 @@ class FolderBenchmark(SplitReader):
             for expression in video.expressions:
                 masks = folder / "masks" / video.video_id / expression.expression_id
                 no_target = expression.fields.get("no_target") is True
-                if self._check_pictures and not no_target and not masks.is_dir():
+                if self.check_pictures and not no_target and not masks.is_dir():
                     fix = "put the masks there, or write no_target: true for the expression"
                     # A video that is left out has been counted already.
                     count = 0 if place is None else 1
                     problems.leave_out(masks, "is missing", fix=fix, num_samples=count)
                     continue
                 folders[expression.sample_id] = None if no_target else masks
-        samples = samples_of(located_videos(videos, places), self.group, folders)
+        located = [video for video in videos if video.video_id in places]
+        samples = samples_of(located, self.group, folders)
         return make_split(
             problems,
             protocol=self.protocol,

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.benchmarks.archive import FileTree, open_tree
-from videoseg.benchmarks.mask_dict import checked_rle, stated_size
+from videoseg.benchmarks.encoded_masks import checked_rle, stated_size
 from videoseg.benchmarks.mask_pictures import (
     IdTracks,
     check_frame_names,

@@ -9,15 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.benchmarks.mask_dict import rle_of, rle_problem
-from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN
-from videoseg.benchmarks.types import Sample, Truth
-from videoseg.benchmarks.untrusted import ProblemList, Problems, is_plain_name, read_mapping
-from videoseg.benchmarks.videos import SplitVideo, matching_size, pictures_by_name
+from videoseg.benchmarks import (
+    ANNOTATIONS_AGAIN,
+    ProblemList,
+    Problems,
+    Sample,
+    SplitVideo,
+    Truth,
+    is_plain_name,
+    pictures_by_name,
+    read_mapping,
+    rle_of,
+    rle_problem,
+)
 from videoseg.masks import union_of_rles
 from videoseg.text import shorten
-from videoseg.types import FloatArray, Rle, Size
-from videoseg.types.runs import RunChecker
+from videoseg.types import FloatArray, Rle, RunChecker, Size
+from videoseg_benchmarks.videos import matching_size
 
 __all__ = [
     "MAX_COORDINATE",

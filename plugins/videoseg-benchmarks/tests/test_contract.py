@@ -1,4 +1,4 @@
-"""Every built-in benchmark keeps the contract, on a small drawn copy of its published layout."""
+"""Every published benchmark keeps the contract, on a small drawn copy of its published layout."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from drawn_benchmarks import LAYOUTS
+from drawn_benchmarks import LAYOUTS, reader_registry
 
 from videoseg.benchmarks import Benchmark, build_benchmark
-from videoseg.plugins import Registry
 from videoseg.testing import BenchmarkContract
 
-REGISTRY = Registry(allow=())
+REGISTRY = reader_registry()
 
 
-def test_every_built_in_benchmark_is_drawn() -> None:
+def test_every_benchmark_is_drawn() -> None:
     assert {name for name, _ in LAYOUTS.values()} == set(REGISTRY.names("benchmark"))
 
 
@@ -33,7 +32,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize("key", sorted(LAYOUTS))
-class TestBuiltinBenchmarks(BenchmarkContract):
+class TestPublishedBenchmarks(BenchmarkContract):
     @pytest.fixture(autouse=True)
     def _drawn(self, key: str, drawn: Callable[[str], Path]) -> None:
         self.benchmark_name, self.layout = LAYOUTS[key]
