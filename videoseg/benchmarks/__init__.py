@@ -5,13 +5,13 @@
 readers of other layouts: they read untrusted files and collect all problems of a folder.
 """
 
-from videoseg.benchmarks.encoded_masks import rle_of, rle_problem, stated_size
+from videoseg.benchmarks.encoded_masks import find_rle_problem, parse_rle, read_stated_size
 from videoseg.benchmarks.expressions import (
     Expression,
     ExpressionVideo,
-    expressions_of,
-    samples_of,
-    videos_of,
+    make_samples,
+    parse_expressions,
+    read_video_entries,
 )
 from videoseg.benchmarks.folder_benchmark import FolderBenchmark
 from videoseg.benchmarks.mask_pictures import (
@@ -56,10 +56,10 @@ from videoseg.benchmarks.untrusted import (
 from videoseg.benchmarks.videos import (
     SplitVideo,
     VideoPlace,
-    picture_size,
-    pictures_by_name,
-    sorted_names,
-    video_of_pictures,
+    list_pictures,
+    locate_video,
+    read_picture_size,
+    sort_frame_names,
 )
 
 __all__ = [
@@ -90,24 +90,24 @@ __all__ = [
     "TruthSource",
     "VideoPlace",
     "build_benchmark",
-    "expressions_of",
+    "find_rle_problem",
     "is_plain_name",
     "is_safe_id",
+    "list_pictures",
+    "locate_video",
+    "make_samples",
     "make_split",
     "open_benchmark",
-    "picture_size",
-    "pictures_by_name",
+    "parse_expressions",
+    "parse_rle",
     "read_content",
     "read_ids",
     "read_json",
     "read_mapping",
-    "rle_of",
-    "rle_problem",
-    "samples_of",
-    "sorted_names",
+    "read_picture_size",
+    "read_stated_size",
+    "read_video_entries",
+    "sort_frame_names",
     "split_named",
-    "stated_size",
-    "video_of_pictures",
-    "videos_of",
     "write_submission",
 ]

@@ -9,10 +9,10 @@ from videoseg.masks import union_of_rles
 from videoseg.types import Rle, Size
 from videoseg.types.runs import MAX_PIXELS
 
-__all__ = ["checked_rle", "rle_of", "rle_problem", "stated_size"]
+__all__ = ["checked_rle", "find_rle_problem", "parse_rle", "read_stated_size"]
 
 
-def stated_size(value: Any) -> Size | None:
+def read_stated_size(value: Any) -> Size | None:
     """Return the (height, width) that an encoding states, unchecked; None if it states none."""
     size = value.get("size") if isinstance(value, dict) else None
     if isinstance(size, (list, tuple)) and len(size) == 2:
@@ -21,7 +21,7 @@ def stated_size(value: Any) -> Size | None:
     return None
 
 
-def rle_problem(value: Any, size: Size) -> str | None:
+def find_rle_problem(value: Any, size: Size) -> str | None:
     """Return what is wrong with the form of an encoding, or None. Runs are not checked.
 
     Args:
@@ -31,12 +31,12 @@ def rle_problem(value: Any, size: Size) -> str | None:
     if value is None:
         return None
     if isinstance(value, list):
-        return next((p for part in value if (p := rle_problem(part, size))), None)
+        return next((p for part in value if (p := find_rle_problem(part, size))), None)
     if not isinstance(value, dict) or "counts" not in value or "size" not in value:
         return "a mask must be null or a COCO RLE with 'size' and 'counts'"
     if not isinstance(value["counts"], (str, bytes, list)):
         return "'counts' of an RLE must be text or a list of runs"
-    found = stated_size(value)
+    found = read_stated_size(value)
     if found is None:
         return f"'size' of an RLE must be [height, width], got {str(value['size'])[:40]}"
     if found != tuple(size):
@@ -46,11 +46,11 @@ def rle_problem(value: Any, size: Size) -> str | None:
     return None
 
 
-def rle_of(value: Any, size: Size) -> Rle | None:
+def parse_rle(value: Any, size: Size) -> Rle | None:
     """Return an encoding as a mask; None stays None.
 
     Args:
-        value: A value that ``rle_problem`` accepts.
+        value: A value that ``find_rle_problem`` accepts.
         size: (height, width).
 
     Raises:
@@ -59,7 +59,7 @@ def rle_of(value: Any, size: Size) -> Rle | None:
     if value is None:
         return None
     if isinstance(value, list):
-        parts = [rle for part in value if (rle := rle_of(part, size)) is not None]
+        parts = [rle for part in value if (rle := parse_rle(part, size)) is not None]
         if len(parts) < 2:
             return parts[0] if parts else None
         return union_of_rles(parts, size=size)
@@ -72,9 +72,9 @@ def checked_rle(value: Any, size: Size, *, where: str) -> Rle | None:
     Raises:
         EvaluationError: If it is not an encoding of a mask of this size.
     """
-    if (problem := rle_problem(value, size)) is None:
+    if (problem := find_rle_problem(value, size)) is None:
         try:
-            return rle_of(value, size)
+            return parse_rle(value, size)
         except VideosegError as error:
             problem = str(error)
     raise EvaluationError(f"{where}: {problem}; write the mask again")

@@ -36,9 +36,9 @@ from videoseg.types import Size
 __all__ = [
     "Expression",
     "ExpressionVideo",
-    "expressions_of",
-    "samples_of",
-    "videos_of",
+    "make_samples",
+    "parse_expressions",
+    "read_video_entries",
 ]
 
 
@@ -90,8 +90,16 @@ class ExpressionVideo:
     fields: Mapping[str, Any]
 
 
-def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
-    """Read the mapping of videos, which may be at the top level or under ``videos``."""
+def read_video_entries(path: Path, problems: Problems) -> dict[str, Any]:
+    """Read the mapping of videos, which may be at the top level or under ``videos``.
+
+    Args:
+        path: The file.
+        problems: Where problems are noted.
+
+    Returns:
+        The entry of each video by its id, unchecked; empty if the file cannot be read.
+    """
     document = read_mapping(path, problems)
     if document is None:
         return {}
@@ -102,24 +110,29 @@ def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
     return videos
 
 
-def expressions_of(
+def parse_expressions(
     path: Path,
     videos: Mapping[str, Any],
     problems: Problems,
     *,
-    prepare: Callable[[Any], Any] = lambda entry: entry,
+    prepare: Callable[[Any], Any] | None = None,
 ) -> list[ExpressionVideo]:
-    """Check what ``videos_of`` read.
+    """Check the entries that ``read_video_entries`` returns.
+
+    Invalid entries are left out; names that lead out of the folder are an error.
 
     Args:
         path: The file.
         videos: The entry of each video.
         problems: Where problems are noted.
         prepare: Converts a video's entry of another form into the usual one.
+
+    Returns:
+        The videos that have a valid expression, in the file's order.
     """
     found = []
     for video_id, value in videos.items():
-        entry = prepare(value)
+        entry = value if prepare is None else prepare(value)
         odd = problems.entry(_num_expressions(entry))
         video = _video(path, video_id, entry, problems, odd)
         if video is not None and video.expressions:
@@ -237,7 +250,7 @@ def _anno_ids(value: Any) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(str(int(one)) for one in values))
 
 
-def samples_of(
+def make_samples(
     videos: Sequence[ExpressionVideo],
     group_of: Callable[[Expression], str],
     known: Container[str] | None = None,

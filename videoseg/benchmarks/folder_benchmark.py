@@ -9,14 +9,14 @@ from typing import Any
 
 from videoseg.benchmarks.expressions import (
     Expression,
-    expressions_of,
-    samples_of,
-    videos_of,
+    make_samples,
+    parse_expressions,
+    read_video_entries,
 )
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
 from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.untrusted import FirstProblem, ProblemList, Problems
-from videoseg.benchmarks.videos import SplitVideo, VideoPlace, video_of_pictures
+from videoseg.benchmarks.videos import SplitVideo, VideoPlace, locate_video
 from videoseg.errors import VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import Size
@@ -75,7 +75,9 @@ class FolderBenchmark(SplitReader):
         meta = folder / "meta_expressions.json"
         places: dict[str, VideoPlace] = {}
         folders: dict[str, Path | None] = {}
-        videos = expressions_of(meta, videos_of(meta, problems), problems, prepare=_with_frames)
+        videos = parse_expressions(
+            meta, read_video_entries(meta, problems), problems, prepare=_with_frames
+        )
         for video in videos:
             names = () if video.frames == _EVERY else video.frames
             place: VideoPlace | None = _UncheckedVideo(folder / "videos", video.video_id, names)
@@ -95,7 +97,7 @@ class FolderBenchmark(SplitReader):
                     continue
                 folders[expression.sample_id] = None if no_target else masks
         located = [video for video in videos if video.video_id in places]
-        samples = samples_of(located, self.group, folders)
+        samples = make_samples(located, self.group, folders)
         return make_split(
             problems,
             protocol=self.protocol,
@@ -139,7 +141,7 @@ def _place(
 ) -> SplitVideo | None:
     pictures = folder / video_id
     if pictures.is_dir():
-        return video_of_pictures(pictures, problems, names=names, fix="put every frame there")
+        return locate_video(pictures, problems, names=names, fix="put every frame there")
     files = (folder / f"{video_id}{suffix}" for suffix in VIDEO_SUFFIXES)
     file = next((file for file in files if file.is_file()), None)
     if file is None:

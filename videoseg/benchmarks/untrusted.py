@@ -207,7 +207,13 @@ MAX_ANNOTATION_BYTES = 2**32
 
 
 def read_content(path: Path, problems: Problems, *, max_bytes: int = MAX_BYTES) -> bytes | None:
-    """Return the content of a file; None, with a problem noted, if it cannot be read."""
+    """Return the content of a file; None, with a problem noted, if it cannot be read.
+
+    Args:
+        path: The file.
+        problems: Where problems are noted.
+        max_bytes: The largest file that is read.
+    """
     try:
         return read_bytes(path, max_bytes=max_bytes)
     except FileNotFoundError:

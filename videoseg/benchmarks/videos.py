@@ -21,14 +21,14 @@ from videoseg.video.video import DEFAULT_CACHE_BYTES, DEFAULT_FPS
 __all__ = [
     "SplitVideo",
     "VideoPlace",
-    "picture_size",
-    "pictures_by_name",
-    "sorted_names",
-    "video_of_pictures",
+    "list_pictures",
+    "locate_video",
+    "read_picture_size",
+    "sort_frame_names",
 ]
 
 
-def pictures_by_name(folder: Path) -> dict[str, str]:
+def list_pictures(folder: Path) -> dict[str, str]:
     """Return the pictures directly inside a folder: name without suffix -> file name.
 
     Raises:
@@ -44,12 +44,12 @@ def pictures_by_name(folder: Path) -> dict[str, str]:
     return found
 
 
-def sorted_names(names: Iterable[str]) -> tuple[str, ...]:
+def sort_frame_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names of frames in natural order."""
     return tuple(sorted(names, key=lambda each: (natural_order(each), each)))
 
 
-def picture_size(path: Path, problems: ProblemList) -> Size | None:
+def read_picture_size(path: Path, problems: ProblemList) -> Size | None:
     """Return (height, width) of a picture from its header; None, with a problem noted, if unread.
 
     The size is that of the upright frame, as videos show it.
@@ -127,7 +127,7 @@ class VideoPlace(Protocol):
         """
 
 
-def video_of_pictures(
+def locate_video(
     folder: Path,
     problems: ProblemList,
     *,
@@ -149,18 +149,18 @@ def video_of_pictures(
         The video; None, with a problem noted, if a frame is missing or cannot be read.
     """
     try:
-        found = pictures_by_name(folder)
+        found = list_pictures(folder)
     except OSError as error:
         reason = f"cannot be listed ({error.strerror or error})"
         problems.add(folder, reason, fix=fix)
         return None
-    wanted = tuple(names) or sorted_names(found)
+    wanted = tuple(names) or sort_frame_names(found)
     missing = [name for name in wanted if name not in found]
     if missing or not wanted:
         reason = f"lacks the frame {missing[0]}" if missing else "has no pictures"
         problems.add(folder, reason, fix=fix)
         return None
-    size = picture_size(folder / found[wanted[0]], problems)
+    size = read_picture_size(folder / found[wanted[0]], problems)
     if size is None:
         return None
     files = tuple(found[name] for name in wanted)

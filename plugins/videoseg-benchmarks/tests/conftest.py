@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 from drawn_benchmarks import LAYOUTS, open_layout
+from real_clips import real_clips
 
 from videoseg.benchmarks import BenchmarkSplit
+
+__all__ = ["draw", "open_drawn", "real_clips"]
 
 
 @pytest.fixture

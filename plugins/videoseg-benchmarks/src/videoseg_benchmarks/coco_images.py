@@ -16,11 +16,11 @@ from videoseg.benchmarks import (
     Sample,
     SplitVideo,
     Truth,
+    find_rle_problem,
     is_plain_name,
-    pictures_by_name,
+    list_pictures,
+    parse_rle,
     read_mapping,
-    rle_of,
-    rle_problem,
 )
 from videoseg.masks import union_of_rles
 from videoseg.text import shorten
@@ -108,7 +108,7 @@ def locate_images(
     folder = next((place for place in usual if place.is_dir()), None)
     present: Collection[str] = ()
     try:
-        present = set() if folder is None else set(pictures_by_name(folder).values())
+        present = set() if folder is None else set(list_pictures(folder).values())
     except OSError as error:
         if check_pictures:
             reason = f"cannot be listed ({error.strerror or error})"
@@ -174,7 +174,7 @@ def region_problem(value: Any, size: Size) -> str | None:
     An empty list of polygons is the empty region, as in published code.
     """
     if isinstance(value, dict):
-        problem = rle_problem(value, size)
+        problem = find_rle_problem(value, size)
         if problem is not None:
             return problem
         bad: list[str] = []
@@ -211,7 +211,7 @@ def is_drawable(points: Sequence[Sequence[float]] | FloatArray) -> bool:
 
 def _region(value: Any, size: Size) -> Rle | None:
     if isinstance(value, dict):
-        return rle_of(value, size)
+        return parse_rle(value, size)
     from pycocotools import mask as coco
 
     parts = _parts(value, size)

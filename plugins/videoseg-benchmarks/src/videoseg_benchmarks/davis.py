@@ -14,10 +14,10 @@ from videoseg.benchmarks import (
     SplitReader,
     VideoPlace,
     is_plain_name,
+    locate_video,
     make_split,
     read_ids,
-    sorted_names,
-    video_of_pictures,
+    sort_frame_names,
 )
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.files import read_bytes
@@ -62,11 +62,13 @@ class _Davis(SplitReader):
             masks = annotations / sequence
             video: VideoPlace | None
             if self.check_pictures:
-                video = video_of_pictures(pictures / sequence, problems.entry())
+                video = locate_video(pictures / sequence, problems.entry())
             else:
                 # Every frame is annotated, so masks and frames have the same names.
                 shown = find_pictures(pictures / sequence) or find_pictures(masks)
-                video = UncheckedVideo(pictures / sequence, sorted_names(shown), masks=(masks,))
+                video = UncheckedVideo(
+                    pictures / sequence, sort_frame_names(shown), masks=(masks,)
+                )
             if video is None:
                 continue
             prompts: tuple[Prompt, ...] = ()

@@ -11,8 +11,8 @@ from videoseg.benchmarks import (
     Expression,
     ExpressionVideo,
     Problems,
-    expressions_of,
-    videos_of,
+    parse_expressions,
+    read_video_entries,
 )
 from videoseg.text import shorten
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 def read_expressions(path: Path, problems: Problems) -> list[ExpressionVideo]:
     """Read and check the file. Invalid entries are left out; unsafe names are an error."""
-    return expressions_of(path, videos_of(path, problems), problems)
+    return parse_expressions(path, read_video_entries(path, problems), problems)
 
 
 def is_decimal(text: str) -> bool:

@@ -24,10 +24,10 @@ from videoseg.benchmarks import (
     VideoPlace,
     is_plain_name,
     is_safe_id,
+    locate_video,
     make_split,
     read_ids,
-    video_of_pictures,
-    videos_of,
+    read_video_entries,
 )
 from videoseg.metrics import protocol_named
 from videoseg.text import shorten
@@ -82,7 +82,7 @@ class GroundMoRe(SplitReader):
         samples: list[Sample] = []
         videos: dict[str, VideoPlace] = {}
         questions: dict[str, _Question] = {}
-        for video_id, entry in videos_of(path, problems).items():
+        for video_id, entry in read_video_entries(path, problems).items():
             video = self._video(path, root, video_id, entry, problems)
             if video is None:
                 continue
@@ -119,7 +119,7 @@ class GroundMoRe(SplitReader):
         if not self.check_pictures:
             return UncheckedVideo(folder, masks=(folder.with_name("masks"),), fps=FPS)
         odd = problems.entry(len(entry["questions"]))
-        return video_of_pictures(folder, odd, fps=FPS)
+        return locate_video(folder, odd, fps=FPS)
 
 
 @dataclass(frozen=True, slots=True)

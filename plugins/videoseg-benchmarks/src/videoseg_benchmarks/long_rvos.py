@@ -14,8 +14,8 @@ from videoseg.benchmarks import (
     Problems,
     SplitReader,
     is_plain_name,
+    make_samples,
     make_split,
-    samples_of,
 )
 from videoseg.metrics import protocol_named
 from videoseg.text import shorten
@@ -76,7 +76,7 @@ class LongRvos(SplitReader):
         videos = located_videos(videos, places)
         if folders is not None and self.check_pictures:
             _check_annotated(annotations, videos, problems)
-        samples = samples_of(videos, _group, folders)
+        samples = make_samples(videos, _group, folders)
         return make_split(
             problems,
             protocol=protocol_named("long-rvos"),

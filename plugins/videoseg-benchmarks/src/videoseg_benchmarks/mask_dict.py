@@ -21,12 +21,12 @@ from videoseg.benchmarks import (
     SplitVideo,
     Truth,
     VideoPlace,
+    find_rle_problem,
+    make_samples,
     make_split,
+    parse_rle,
     read_mapping,
-    rle_of,
-    rle_problem,
-    samples_of,
-    stated_size,
+    read_stated_size,
 )
 from videoseg.metrics import EvalProtocol
 from videoseg.text import shorten
@@ -143,7 +143,7 @@ def _bad_form(track: MaskTrack) -> str | None:
     for frame, value in enumerate(masks[:num_frames]):
         if isinstance(value, list) and any(isinstance(part, list) for part in value):
             return f", frame {frame}: the parts of a mask must not be lists"
-        if (what := rle_problem(value, track.size)) is not None:
+        if (what := find_rle_problem(value, track.size)) is not None:
             return f", frame {frame}: {what}"
     return None
 
@@ -152,7 +152,7 @@ def first_size(track: Any) -> Size | None:
     """Return the size stated by the first mask of a track; None if there is none."""
     values = track if isinstance(track, list) else []
     for value in values:
-        size = stated_size(value[0] if isinstance(value, list) and value else value)
+        size = read_stated_size(value[0] if isinstance(value, list) and value else value)
         if size is not None and min(size) > 0:
             return size
     return None
@@ -167,14 +167,14 @@ def _pixels(values: Sequence[Any], video: SplitVideo) -> tuple[int, ...] | None:
         sum(
             rle.area
             for part in (value if isinstance(value, list) else [value])
-            if (rle := rle_of(part, video.size)) is not None
+            if (rle := parse_rle(part, video.size)) is not None
         )
         for value in values
     )
 
 
 def _track(values: Sequence[Any], video: SplitVideo) -> tuple[Rle | None, ...]:
-    return tuple(rle_of(value, video.size) for value in values[: len(video.names)])
+    return tuple(parse_rle(value, video.size) for value in values[: len(video.names)])
 
 
 # The size of a video whose masks are all null is never compared with anything.
@@ -229,7 +229,7 @@ def read_rle_split(
             places = {key: place for key, place in places.items() if key in all_masks}
         anno_ids = _anno_ids(meta, masks, videos, places, encoded, problems)
         truths = MaskDictTruths(encoded, anno_ids, all_masks)
-    samples = samples_of(located_videos(videos, places), group_of, anno_ids)
+    samples = make_samples(located_videos(videos, places), group_of, anno_ids)
     return make_split(problems, protocol=protocol, samples=samples, videos=places, truths=truths)
 
 

@@ -20,9 +20,9 @@ from videoseg.benchmarks import (
     Truth,
     VideoPlace,
     is_plain_name,
+    list_pictures,
     make_split,
-    picture_size,
-    pictures_by_name,
+    read_picture_size,
 )
 from videoseg.files import read_bytes
 from videoseg.metrics import protocol_named
@@ -72,7 +72,7 @@ class ReasonSeg(SplitReader):
             odd = problems.entry()
             place: VideoPlace = UncheckedVideo(folder, (name,))
             if self.check_pictures:
-                size = picture_size(folder / file, odd)
+                size = read_picture_size(folder / file, odd)
                 if size is None:
                     continue
                 place = SplitVideo(folder, (file,), (name,), size)
@@ -144,7 +144,7 @@ def _images(folder: Path, problems: Problems, check_pictures: bool) -> dict[str,
     """Return the file of every image by its name, or of every annotation."""
     try:
         if check_pictures:
-            found = pictures_by_name(folder)
+            found = list_pictures(folder)
         else:
             names = (entry.stem for entry in folder.iterdir() if entry.suffix == ".json")
             found = {name: f"{name}.jpg" for name in sorted(names)}

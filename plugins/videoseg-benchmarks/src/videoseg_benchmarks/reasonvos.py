@@ -17,11 +17,11 @@ from videoseg.benchmarks import (
     Problems,
     Sample,
     SplitReader,
-    expressions_of,
     is_safe_id,
+    make_samples,
     make_split,
-    samples_of,
-    videos_of,
+    parse_expressions,
+    read_video_entries,
 )
 from videoseg.metrics import protocol_named
 from videoseg_benchmarks.expressions import values_of_video
@@ -78,7 +78,9 @@ class ReasonVos(SplitReader):
                 check_pictures=self.check_pictures,
             )
         meta = root / "meta_expressions.json"
-        videos = expressions_of(meta, videos_of(meta, problems), problems, prepare=_usual_form)
+        videos = parse_expressions(
+            meta, read_video_entries(meta, problems), problems, prepare=_usual_form
+        )
         folders = _folders(root, meta, videos, problems, required=self.check_pictures)
         places = locate_videos(
             videos,
@@ -87,7 +89,7 @@ class ReasonVos(SplitReader):
             check_pictures=self.check_pictures,
             masks_of=lambda video: values_of_video(video, folders),
         )
-        samples = samples_of(located_videos(videos, places), _group, folders)
+        samples = make_samples(located_videos(videos, places), _group, folders)
         return make_split(
             problems,
             protocol=protocol_named("reasonvos"),

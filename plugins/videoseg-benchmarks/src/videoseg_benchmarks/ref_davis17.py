@@ -14,11 +14,11 @@ from videoseg.benchmarks import (
     SplitReader,
     TruthSource,
     VideoPlace,
-    expressions_of,
+    make_samples,
     make_split,
+    parse_expressions,
     read_mapping,
-    samples_of,
-    videos_of,
+    read_video_entries,
 )
 from videoseg.errors import ConfigError
 from videoseg.metrics import protocol_named
@@ -98,8 +98,8 @@ class RefDavis17(SplitReader):
     def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
         """Read a split and check it; see ``SplitReader.read_split``."""
         meta = root / "meta_expressions" / split / "meta_expressions.json"
-        document = videos_of(meta, problems)
-        videos = expressions_of(meta, document, problems)
+        document = read_video_entries(meta, problems)
+        videos = parse_expressions(meta, document, problems)
         folder = root / split
         annotations = unpacked_folder(folder / "Annotations", document)
         masks = None
@@ -128,7 +128,7 @@ class RefDavis17(SplitReader):
             known = _valid_samples(folder, videos, places, masks, chosen, problems)
             _compare_orders(videos, masks, keys, self._mask_order, problems)
             truths = MaskDictTruths(masks, {sample: (chosen[sample],) for sample in known})
-        samples = samples_of(videos, no_group, known)
+        samples = make_samples(videos, no_group, known)
         return make_split(
             problems,
             protocol=protocol_named("ref-davis17"),

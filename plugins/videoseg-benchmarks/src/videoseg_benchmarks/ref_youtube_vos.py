@@ -11,9 +11,9 @@ from videoseg.benchmarks import (
     Problems,
     SplitReader,
     SubmissionFormat,
+    make_samples,
     make_split,
-    samples_of,
-    videos_of,
+    read_video_entries,
 )
 from videoseg.metrics import protocol_named
 from videoseg_benchmarks.expressions import no_group, object_ids_of, read_expressions
@@ -83,7 +83,7 @@ class RefYoutubeVos(SplitReader):
                 videos = annotated_videos(annotations, videos, problems)
             object_ids = object_ids_of(meta, videos, problems)
             truths = IdPictureTruths(annotations, object_ids)
-        samples = samples_of(videos, no_group, object_ids)
+        samples = make_samples(videos, no_group, object_ids)
         return make_split(
             problems,
             protocol=protocol_named("ref-youtube-vos"),
@@ -98,5 +98,5 @@ def _without(
     path: Path, videos: list[ExpressionVideo], problems: Problems
 ) -> list[ExpressionVideo]:
     """Return the videos that another file does not list."""
-    others = videos_of(path, problems)
+    others = read_video_entries(path, problems)
     return [video for video in videos if video.video_id not in others]

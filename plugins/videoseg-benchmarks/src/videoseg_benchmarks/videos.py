@@ -13,9 +13,9 @@ from videoseg.benchmarks import (
     Problems,
     SplitVideo,
     VideoPlace,
-    picture_size,
-    pictures_by_name,
-    sorted_names,
+    list_pictures,
+    read_picture_size,
+    sort_frame_names,
 )
 from videoseg.errors import VideoError
 from videoseg.types import Size
@@ -33,9 +33,9 @@ __all__ = [
 
 
 def find_pictures(folder: Path) -> dict[str, str]:
-    """Return ``pictures_by_name``; empty if the folder cannot be listed."""
+    """Return ``list_pictures``; empty if the folder cannot be listed."""
     try:
-        return pictures_by_name(folder)
+        return list_pictures(folder)
     except OSError:
         return {}
 
@@ -43,7 +43,7 @@ def find_pictures(folder: Path) -> dict[str, str]:
 def matching_size(
     path: Path, expected: Size | None, problems: ProblemList, *, source: str, originals: str
 ) -> Size | None:
-    """Return ``picture_size``; None, with a problem noted, if it is not the expected one.
+    """Return ``read_picture_size``; None, with a problem noted, if it is not the expected one.
 
     Args:
         path: The picture.
@@ -52,7 +52,7 @@ def matching_size(
         source: Where the expected size is from.
         originals: The pictures of the expected size.
     """
-    size = picture_size(path, problems)
+    size = read_picture_size(path, problems)
     if size is None or expected is None or size == expected:
         return size
     problems.add(
@@ -84,7 +84,7 @@ class UncheckedVideo:
     def locate(self) -> SplitVideo:
         """Look for pictures of the frames, else of their masks; see ``VideoPlace``."""
         found = find_pictures(self.folder)
-        names = self.names or sorted_names(found)
+        names = self.names or sort_frame_names(found)
         if not names:
             raise VideoError(
                 f"{self.folder} has no pictures and nothing else says which frames this video "
@@ -96,10 +96,10 @@ class UncheckedVideo:
         problem = FirstProblem()
         size = self.size
         if size is None and first is not None:
-            size = picture_size(self.folder / first, problem)
+            size = read_picture_size(self.folder / first, problem)
         for folder in self.masks if size is None else ():
             pictures = find_pictures(folder)
-            if pictures and (size := picture_size(folder / min(pictures.values()), problem)):
+            if pictures and (size := read_picture_size(folder / min(pictures.values()), problem)):
                 break
         if size is None:
             said = f" ({problem.text})" if problem.text else ""
@@ -182,7 +182,7 @@ def annotated_videos(
 def _locate(folder: Path, video: ExpressionVideo, odd: ProblemList) -> SplitVideo | None:
     again = "download the frames of this video again"
     try:
-        found = pictures_by_name(folder)
+        found = list_pictures(folder)
     except OSError as error:
         reason = f"the folder of frames cannot be listed ({error.strerror or error})"
         odd.add(folder, reason, fix=f"{again}, or give the right --root")
