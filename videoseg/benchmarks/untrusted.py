@@ -94,7 +94,7 @@ class Problems:
         reason = shorten_text(printable(what), _MAX_LINE)
         self._left_out.append(LeftOut(printable(self._shown(file)), reason, num_samples, fix))
 
-    def entry(self, num_samples: int = 1) -> EntryProblems:
+    def entry(self, num_samples: int = 1) -> ProblemList:
         """Return a collector for the problems of one entry, which leave it out."""
         return EntryProblems(self, num_samples)
 
