@@ -25,7 +25,6 @@ __all__ = [
     "FILE_AGAIN",
     "MAX_ANNOTATION_BYTES",
     "MAX_LISTED",
-    "EntryProblems",
     "FirstProblem",
     "ProblemList",
     "Problems",
@@ -96,7 +95,7 @@ class Problems:
 
     def entry(self, num_samples: int = 1) -> ProblemList:
         """Return a collector for the problems of one entry, which leave it out."""
-        return EntryProblems(self, num_samples)
+        return _EntryProblems(self, num_samples)
 
     def note(self, text: str) -> None:
         """Add a note that matters for the scores; nothing is left out."""
@@ -138,7 +137,7 @@ class Problems:
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(file)
 
 
-class EntryProblems:
+class _EntryProblems:
     """Collects the problems of one entry; its samples are counted once."""
 
     def __init__(self, problems: Problems, num_samples: int) -> None:

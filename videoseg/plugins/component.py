@@ -275,7 +275,9 @@ def describe_unknown(
     names = list(dict.fromkeys(one.name for one in known if one.kind == kind))
     if source := describe_source(kind, name):
         return source
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    # Names of packages that are not installed are suggested as well: asked for, they say so.
+    candidates = dict.fromkeys([*names, *PACKAGES.get(kind, ())])
+    close = difflib.get_close_matches(name, candidates, n=3, cutoff=0.5)
     text = f"there is no {kind} {shorten(name)}; "
     if close:
         text += f"did you mean {' or '.join(repr(match) for match in close)}? "
