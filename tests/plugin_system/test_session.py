@@ -90,6 +90,11 @@ def test_a_component_of_a_package_that_is_missing_says_what_to_install(
     )
 
 
+def test_a_misspelt_name_of_a_package_that_is_missing_is_suggested() -> None:
+    with pytest.raises(ComponentNotFoundError, match="did you mean 'mevis'"):
+        vs.Registry(allow=()).find("benchmark", "meviss")
+
+
 def test_a_preset_of_a_package_that_is_missing_says_what_to_install() -> None:
     with pytest.raises(ComponentNotFoundError, match="pip install videoseg-attributes"):
         vs.Pipeline.from_name("attributes", registry=vs.Registry(allow=()))

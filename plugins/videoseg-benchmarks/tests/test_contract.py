@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import videoseg_benchmarks
 from drawn_benchmarks import LAYOUTS, reader_registry
 
 from videoseg.benchmarks import Benchmark, build_benchmark
@@ -16,6 +17,11 @@ REGISTRY = reader_registry()
 
 def test_every_benchmark_is_drawn() -> None:
     assert {name for name, _ in LAYOUTS.values()} == set(REGISTRY.names("benchmark"))
+
+
+def test_every_reader_can_be_imported_from_the_package() -> None:
+    found = {type(build_benchmark(name, registry=REGISTRY)) for name, _ in LAYOUTS.values()}
+    assert found == {getattr(videoseg_benchmarks, name) for name in videoseg_benchmarks.__all__}
 
 
 @pytest.fixture(scope="module")
