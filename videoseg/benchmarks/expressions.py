@@ -41,7 +41,6 @@ __all__ = [
     "read_video_entries",
 ]
 
-
 # Upper bound on height and width, beyond any video.
 _MOST_PIXELS = 2**16
 

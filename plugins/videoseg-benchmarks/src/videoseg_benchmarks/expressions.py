@@ -27,8 +27,10 @@ __all__ = [
     "values_of_video",
 ]
 
-
 T = TypeVar("T")
+
+GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
+"""The ``type_id`` of MeViS and ReVOS."""
 
 
 def read_expressions(path: Path, problems: Problems) -> list[ExpressionVideo]:
@@ -39,10 +41,6 @@ def read_expressions(path: Path, problems: Problems) -> list[ExpressionVideo]:
 def is_decimal(text: str) -> bool:
     """Return whether text is a whole number from 0 in the digits 0 to 9."""
     return text.isascii() and text.isdecimal()
-
-
-GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
-"""The ``type_id`` of MeViS and ReVOS."""
 
 
 def no_group(_expression: Expression) -> str:

@@ -44,7 +44,6 @@ __all__ = [
     "read_rle_split",
 ]
 
-
 MASKS_AGAIN = "download the masks again; they must be those of the same release"
 """Remedy for a mask dictionary that does not match the rest."""
 

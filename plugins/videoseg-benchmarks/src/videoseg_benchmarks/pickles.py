@@ -18,16 +18,10 @@ from typing import Any, NoReturn
 from videoseg.benchmarks import Problems, read_content
 from videoseg.text import shorten_text
 
-__all__ = [
-    "read_pickle",
-]
-
+__all__ = ["read_pickle"]
 
 _MAX_VALUES = 20_000_000
-
-
 _MAX_DEPTH = 50
-
 
 _PLAIN = {
     *("MARK", "STOP", "POP", "POP_MARK", "DUP", "PROTO", "FRAME", "NONE"),

@@ -31,6 +31,8 @@ __all__ = [
     "unpacked_folder",
 ]
 
+_MAX_LINK_BYTES = 4096
+
 
 def find_pictures(folder: Path) -> dict[str, str]:
     """Return ``list_pictures``; empty if the folder cannot be listed."""
@@ -202,9 +204,6 @@ def _locate(folder: Path, video: ExpressionVideo, odd: ProblemList) -> SplitVide
         originals="frames of the benchmark",
     )
     return SplitVideo(folder, files, video.frames, size) if size else None
-
-
-_MAX_LINK_BYTES = 4096
 
 
 def _linked_folder(path: Path) -> Path:
