@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from real_clips import real_clips
 
 import videoseg as vs
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Read when torch is first imported: processes that share the cores must not each use all.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+__all__ = ["real_clips"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,20 +54,6 @@ def unchanged_process() -> Iterator[None]:
 def repository() -> Path:
     """Return the root of the checkout."""
     return ROOT
-
-
-@pytest.fixture(scope="session")
-def real_clips() -> Path:
-    """Return the folder of optional real clips; skip where it is absent.
-
-    It is ``$VIDEOSEG_TEST_DATA``, or ``shared/data`` beside the checkout. Nothing may
-    depend on it alone: every behaviour is tested on synthetic clips, too.
-    """
-    named = os.environ.get("VIDEOSEG_TEST_DATA")
-    folder = Path(named) if named else ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"no real clips here (set VIDEOSEG_TEST_DATA); looked in {folder}")
-    return folder
 
 
 @pytest.fixture

@@ -55,6 +55,13 @@ def test_every_built_in_component_is_listed_with_its_options(pages: dict[str, st
     )
 
 
+def test_every_published_benchmark_is_listed_with_its_layout(pages: dict[str, str]) -> None:
+    for name in vs.Registry(allow=("benchmarks",)).names("benchmark"):
+        assert f"### benchmark `{name}`" in pages["benchmarks"]
+    assert "<root>/meta_expressions_valid_.json" in pages["benchmarks"]
+    assert "| `mask_order` |" in pages["benchmarks"]
+
+
 def test_every_command_is_there_with_its_options(pages: dict[str, str]) -> None:
     for name in program.list_commands(None):  # type: ignore[arg-type]
         assert f"`videoseg {name}`" in pages["command-line"]

@@ -70,6 +70,7 @@ def test_an_unknown_kind_is_refused(builtin_registry: vs.Registry) -> None:
         ("chat", "openai", "videoseg-vlm"),
         ("pipeline", "videoseg-r1", "videoseg-r1"),
         ("benchmark", "synthetic", "videoseg-synthetic"),
+        ("benchmark", "mevis", "videoseg-benchmarks"),
     ],
 )
 def test_a_component_of_a_package_that_is_missing_says_what_to_install(
@@ -77,12 +78,21 @@ def test_a_component_of_a_package_that_is_missing_says_what_to_install(
 ) -> None:
     with pytest.raises(ComponentNotFoundError) as caught:
         vs.Registry(allow=()).find(kind, name)
-    is_default = package in ("videoseg-attributes", "videoseg-synthetic")
+    is_default = package in {
+        "videoseg-attributes",
+        "videoseg-benchmarks",
+        "videoseg-synthetic",
+    }
     place = "-r plugins/default.txt" if is_default else f"-e plugins/{package}"
     assert str(caught.value) == (
         f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}, or in "
         f"a checkout of the repository pip install {place}"
     )
+
+
+def test_a_misspelt_name_of_a_package_that_is_missing_is_suggested() -> None:
+    with pytest.raises(ComponentNotFoundError, match="did you mean 'mevis'"):
+        vs.Registry(allow=()).find("benchmark", "meviss")
 
 
 def test_a_preset_of_a_package_that_is_missing_says_what_to_install() -> None:

@@ -156,10 +156,10 @@ def evaluate_benchmark(
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed can only be used with --resume")
     read_options = benchmark_options(reader_options)
+    submission = build_benchmark(benchmark, options=read_options).submission
     pipe = checked_pipeline(
         pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
     )
-    submission = build_benchmark(benchmark, options=read_options).submission
     with working(f"reading {benchmark}", quiet=quiet):
         samples = open_split(benchmark, root, split, strict=strict, options=read_options)
     if report_only:

@@ -54,7 +54,29 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "xmem": "videoseg-xmem",
     },
     "chat": dict.fromkeys(("openai", "record", "replay", "transformers"), "videoseg-vlm"),
-    "benchmark": {"synthetic": "videoseg-synthetic"},
+    "benchmark": {
+        **dict.fromkeys(
+            (
+                "davis-2016",
+                "davis-2017",
+                "grefcoco",
+                "groundmore",
+                "long-rvos",
+                "mevis",
+                "reasonseg",
+                "reasonvos",
+                "ref-davis17",
+                "ref-sav",
+                "ref-youtube-vos",
+                "refcoco",
+                "refcoco-plus",
+                "refcocog",
+                "revos",
+            ),
+            "videoseg-benchmarks",
+        ),
+        "synthetic": "videoseg-synthetic",
+    },
     "command": {"chat": "videoseg-vlm", "demo": "videoseg-synthetic", "ray": "videoseg-ray"},
     "pipeline": {
         "attributes": "videoseg-attributes",
@@ -63,7 +85,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
 }
 """The packages of this project that bring a component or a command, by kind and name."""
 
-_DEFAULT_PACKAGES = frozenset({"videoseg-attributes", "videoseg-synthetic"})
+_DEFAULT_PACKAGES = frozenset({"videoseg-attributes", "videoseg-benchmarks", "videoseg-synthetic"})
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.]*(-[a-z0-9.]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -253,7 +275,9 @@ def describe_unknown(
     names = list(dict.fromkeys(one.name for one in known if one.kind == kind))
     if source := describe_source(kind, name):
         return source
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    # Names of packages that are not installed are suggested as well: asked for, they say so.
+    candidates = dict.fromkeys([*names, *PACKAGES.get(kind, ())])
+    close = difflib.get_close_matches(name, candidates, n=3, cutoff=0.5)
     text = f"there is no {kind} {shorten(name)}; "
     if close:
         text += f"did you mean {' or '.join(repr(match) for match in close)}? "
