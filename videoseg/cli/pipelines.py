@@ -127,7 +127,10 @@ def validate(file: str, *, as_json: bool) -> int:
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 def init(file: str, *, name: str, overwrite: bool) -> None:
-    """Write a pipeline file, with every option and its default as a comment."""
+    """Write a pipeline file, with its options and their defaults as comments.
+
+    Options that take objects or functions are left out: they are set from Python.
+    """
     from videoseg.cli.options import named_pipeline
 
     text = _annotate(named_pipeline(name))
@@ -163,6 +166,7 @@ def _annotate(pipeline: Pipeline) -> str:
             f"#     {name}: {_as_yaml(option.default)}"
             + (f"  # {option.type}" if option.type else "")
             for name, option in options.items()
+            if not option.is_python_only
         ] or ["#     none"]
     return "\n".join(lines) + "\n"
 

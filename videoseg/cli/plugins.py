@@ -72,6 +72,7 @@ def show(kind: str, name: str, *, as_json: bool) -> None:
                 "type": option.type,
                 "default": option.default,
                 "meaning": option.meaning.replace("``", ""),
+                "python_only": option.is_python_only,
             }
             for option_name, option in registry.options(kind, name).items()
         }
@@ -181,6 +182,8 @@ def _print_component(console: Console, document: dict[str, Any]) -> None:
         for option, facts_of_option in document["options"].items():
             default = facts_of_option["default"]
             text = default if default == "required" else f"default {default}"
+            if facts_of_option["python_only"]:
+                text += "; set from Python only"
             text = f"{facts_of_option['type'] or 'any'}, {text}\n{facts_of_option['meaning']}"
             print_row(console, option, text.strip(), width=width)
 

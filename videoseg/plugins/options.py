@@ -81,11 +81,13 @@ class Option(NamedTuple):
         type: Its type with the values it allows, such as ``int, at least 1``.
         default: Its default as Python writes it, or ``required``.
         meaning: What the docstring of the constructor says of it.
+        is_python_only: Whether it takes objects or functions, which YAML cannot write.
     """
 
     type: str
     default: str
     meaning: str = ""
+    is_python_only: bool = False
 
 
 # -- describing ------------------------------------------------------------------------------
@@ -111,8 +113,16 @@ def list_options(factory: Callable[..., Any], *, given: tuple[str, ...] = ()) ->
             shown = annotation.__name__ if is_class else str(annotation).removeprefix("typing.")
         required = parameter.default is parameter.empty
         default = "required" if required else repr(parameter.default)
-        options[name] = Option(shown, default, meanings.get(name, ""))
+        python_only = not _is_in_yaml(hints.get(name, Any))
+        options[name] = Option(shown, default, meanings.get(name, ""), python_only)
     return options
+
+
+def _is_in_yaml(hint: Any) -> bool:
+    """Return whether YAML can write a value of a type, other than null."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(_is_in_yaml(part) for part in get_args(hint) if part is not NoneType)
+    return _schema(hint) is not None
 
 
 def _meanings(factory: Callable[..., Any]) -> dict[str, str]:
@@ -136,7 +146,7 @@ def _type_text(hint: Any) -> str:
     if get_origin(hint) is Annotated:
         inner = get_args(hint)[0]
         name = _type_text(inner) or getattr(inner, "__name__", str(inner))
-        return f"{name} {_bounds(_schema(hint))}".rstrip()
+        return f"{name} {_bounds(_schema(hint) or {})}".rstrip()
     if get_origin(hint) is Literal:
         return " | ".join(map(repr, get_args(hint)))
     if get_origin(hint) not in (Union, UnionType):
@@ -150,15 +160,15 @@ def _type_text(hint: Any) -> str:
     return " | ".join(_type_text(part) or name for part, name in zip(parts, names, strict=True))
 
 
-def _schema(hint: Any) -> dict[str, Any]:
-    """Return the JSON schema of a type; empty if it has none."""
+def _schema(hint: Any) -> dict[str, Any] | None:
+    """Return the JSON schema of a type; None if it has none, as for functions and protocols."""
     from pydantic import PydanticUserError
 
     adapter = _adapter(hint)
     try:
-        return {} if adapter is None else dict(adapter.json_schema())
+        return None if adapter is None else dict(adapter.json_schema())
     except PydanticUserError:
-        return {}
+        return None
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:
@@ -324,7 +334,7 @@ def convert_option(value: Any, annotation: Any) -> tuple[Any, str]:
         hint = "; write null for none" if may_be_none else ""
         return value, f"{_requirement(annotation, error)}, got {shorten(value)}{hint}"
     if _is_truth_as_number(value, converted):
-        allowed = _allowed(_schema(annotation)) or "a number"
+        allowed = _allowed(_schema(annotation) or {}) or "a number"
         return value, f"must be {allowed}, got {shorten(value)}"
     return converted, ""
 
@@ -332,7 +342,7 @@ def convert_option(value: Any, annotation: Any) -> tuple[Any, str]:
 def _requirement(annotation: Any, error: Any) -> str:
     found = error.errors()[:3]
     is_own = any(item["type"] in _OWN_ERRORS for item in found)
-    if not is_own and (allowed := _allowed(_schema(annotation))):
+    if not is_own and (allowed := _allowed(_schema(annotation) or {})):
         return f"must be {allowed}"
     messages = dict.fromkeys(item["msg"] for item in found)
     return "; ".join(text.replace("Input should", "must", 1) for text in messages)

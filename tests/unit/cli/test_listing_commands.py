@@ -105,6 +105,9 @@ def test_one_component_with_its_options(run):
     facts = document["options"]["num_frames"]
     assert (facts["type"], facts["default"]) == ("int of at least 1", "8")
     assert facts["meaning"] and facts["meaning"] in " ".join(text.split())
+    assert facts["python_only"] is False
+    survey = run("plugins", "show", "grounder", "attributes").out.partition("survey ")[2]
+    assert "set from Python only" in " ".join(survey.split())
     assert "takes" not in text
     assert "boxes" in run("plugins", "show", "propagator", "flow").out
 
@@ -159,6 +162,14 @@ def test_the_defaults_in_a_pipeline_file_can_be_used_as_they_stand(run):
         stages[stage] = {"name": name, "options": options}
     assert len(stages) == 4
     assert not vs.Pipeline.from_yaml(yaml.safe_dump(stages)).explain().problems
+
+
+def test_a_pipeline_file_lists_only_options_that_it_can_set(run):
+    text = run("config", "init", "-").out
+    assert "max_candidates: 8" in text
+    assert "max_objects_per_pass: null" in text
+    assert "survey" not in text
+    assert "segmenter: null" not in text
 
 
 def test_validate_tells_every_problem(run, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Optional, Protocol, TypeAlias
 
 import numpy as np
@@ -57,6 +57,25 @@ def test_annotations_for_the_type_checker_alone_are_shown_as_written() -> None:
 
 class Painter(Protocol):
     def paint(self) -> None: ...
+
+
+def test_options_that_yaml_cannot_write_are_known() -> None:
+    class Wall:
+        def __init__(
+            self,
+            *,
+            painter: Painter | None = None,
+            mix: Callable[[int], str] | None = None,
+            array: np.ndarray | None = None,
+            path: str | np.ndarray = "",
+            level: int | None = None,
+            anything: object = None,
+            unknown=None,
+        ) -> None: ...
+
+    Wall.__init__.__annotations__["painter"] = Painter | None
+    python_only = {name for name, one in list_options(Wall).items() if one.is_python_only}
+    assert python_only == {"painter", "mix", "array"}
 
 
 def test_an_option_of_a_type_that_cannot_be_checked_is_taken_as_it_is() -> None:
