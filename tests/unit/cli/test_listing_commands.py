@@ -100,10 +100,10 @@ def test_listing_imports_no_component():
 def test_one_component_with_its_options(run):
     text = run("plugins", "show", "sampler", "uniform").out
     assert "num_frames" in text
-    assert "int of at least 1, default 8" in text
+    assert "int >= 1, default 8" in text
     document = json.loads(run("plugins", "show", "sampler", "uniform", "--json").out)
     facts = document["options"]["num_frames"]
-    assert (facts["type"], facts["default"]) == ("int of at least 1", "8")
+    assert (facts["type"], facts["default"]) == ("int >= 1", "8")
     assert facts["meaning"] and facts["meaning"] in " ".join(text.split())
     assert facts["python_only"] is False
     survey = run("plugins", "show", "grounder", "attributes").out.partition("survey ")[2]
