@@ -14,6 +14,7 @@ from videoseg.benchmarks import LeftOut, Sample, Truth, split_named
 from videoseg.errors import EvaluationError, VideoError, VideosegError
 from videoseg.metrics import EvalProtocol
 from videoseg.plugins import PositiveInt, checked_options
+from videoseg.progress import track
 from videoseg.types import Size
 from videoseg.video import Video
 from videoseg_synthetic.clip import ClipSize, SyntheticClip, make_clip
@@ -152,7 +153,7 @@ class SyntheticSplit:
         self._object_ids: dict[str, tuple[int, ...]] = {}
         samples: list[Sample] = []
         left_out: list[LeftOut] = []
-        for seed in seeds:
+        for seed in track(seeds, "clips"):
             video_id = options.video_id(seed)
             try:
                 clip = _clip(seed, options)
