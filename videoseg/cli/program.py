@@ -23,6 +23,7 @@ from videoseg.cli.framework import Settings, VideosegGroup
 from videoseg.cli.terminal import standard_streams
 from videoseg.errors import (
     ConfigError,
+    MissingDependencyError,
     MissingWeightsError,
     PluginLoadError,
     VideosegError,
@@ -183,6 +184,8 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
         text = "this machine is out of memory; try a smaller or shorter video"
         return _report(text, error, settings)
     except BaseException as error:
+        if (missing := MissingDependencyError.of(error)) is not None:
+            return _report(str(missing), error, settings)
         # Not even a plug-in that calls sys.exit ends the program without a message.
         text = f"unexpected {describe_error(error)}"
         if not settings.debug:
