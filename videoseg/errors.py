@@ -32,8 +32,7 @@ __all__ = [
     "VideosegError",
 ]
 
-# The packages that the core depends on, by the names of their modules.
-_CORE_PACKAGES = {
+CORE_PACKAGES = {
     "PIL": "pillow",
     "annotated_types": "annotated-types",
     "av": "av",
@@ -50,6 +49,7 @@ _CORE_PACKAGES = {
     "scipy": "scipy",
     "yaml": "pyyaml",
 }
+"""The packages that the core depends on, by the names of their modules."""
 
 
 class VideosegError(Exception):
@@ -96,7 +96,7 @@ class MissingDependencyError(VideosegError):
         """
         if not isinstance(error, ImportError) or not error.name:
             return None
-        package = _CORE_PACKAGES.get(error.name.partition(".")[0])
+        package = CORE_PACKAGES.get(error.name.partition(".")[0])
         if package is None:
             return None
         if isinstance(error, ModuleNotFoundError) and "." not in error.name:

@@ -62,8 +62,8 @@ def test_every_package_of_the_core_has_its_command():
     pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     listed = pyproject.partition("\ndependencies = [")[2].partition("]")[0]
     needed = set(re.findall(r'"([a-z0-9-]+)[>=<~]', listed))
-    assert set(errors._CORE_PACKAGES.values()) == needed
-    for module, package in errors._CORE_PACKAGES.items():
+    assert set(errors.CORE_PACKAGES.values()) == needed
+    for module, package in errors.CORE_PACKAGES.items():
         found = errors.MissingDependencyError.of(ModuleNotFoundError("none", name=module))
         assert str(found).endswith(f"{package}, which is not installed: pip install {package}")
 

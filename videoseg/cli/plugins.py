@@ -10,6 +10,8 @@ import click
 
 from videoseg.cli.framework import VideosegCommand, VideosegGroup
 from videoseg.cli.terminal import json_option, open_console, print_row, write_json
+from videoseg.plugins.options import list_options
+from videoseg.types import PropagatorCapabilities
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -172,8 +174,10 @@ def _print_component(console: Console, document: dict[str, Any]) -> None:
             print_row(console, label, text, width=10, style=style)
     if "capabilities" in document:
         console.print("\ncapabilities", style="bold")
+        meanings = list_options(PropagatorCapabilities)
         for label, value in document["capabilities"].items():
-            print_row(console, label, _plain(value), width=22)
+            text = f"{_plain(value)}\n{meanings[label].meaning}"
+            print_row(console, label, text, width=22)
     if "options" in document:
         console.print("\noptions", style="bold")
         if not document["options"]:

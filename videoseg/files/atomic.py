@@ -213,8 +213,7 @@ def _check_free(
         )
     if not overwrite:
         raise OutputError(
-            f"{target} already holds {what}; choose another folder or pass overwrite=True "
-            "(--overwrite on the command line)"
+            f"{target} already holds {what}; choose another folder or pass overwrite=True"
         )
 
 

@@ -8,6 +8,7 @@ import sys
 import click
 import pytest
 
+from videoseg.cli.framework import VideosegCommand, VideosegGroup
 from videoseg.cli.program import run_program
 from videoseg.errors import ConfigError, MissingWeightsError, VideosegError
 from videoseg.testing import moving_square
@@ -52,6 +53,8 @@ def test_a_download_is_offered_as_it_is_typed(told):
         "       chat is not here: fetch (or pass -O chat.download=true)\n"
     )
     assert told(MissingWeightsError(sam)) == f"error: {sam}\n"
+    one = told(MissingWeightsError(sam, stages=[("chat",)]))
+    assert one == "error: sam is not here: fetch (or pass -O chat.download=true)\n"
 
 
 @pytest.mark.parametrize(
@@ -85,3 +88,26 @@ def test_a_missing_package_of_the_core_comes_with_its_command(
 def test_an_unexpected_error_of_an_import_is_shown_as_it_is(told):
     text = told(ModuleNotFoundError("No module named 'mine'", name="mine"))
     assert text.startswith("error: unexpected ModuleNotFoundError: No module named 'mine'")
+
+
+def test_arguments_of_python_are_given_as_options_of_the_command(capsys):
+    messages = {
+        "pass overwrite=True": "pass --overwrite",
+        "continue it with resume=True": "continue it with resume=True",
+        "use reader='pyav', which": "use --reader pyav, which",
+        "run with workers=0 to see": "run with --workers 0 to see",
+        "overwrite=True already holds a run": "overwrite=True already holds a run",
+        "pass clip=True": "pass clip=True",
+    }
+
+    @click.command(cls=VideosegCommand)
+    @click.argument("clip")
+    @click.option("-w", "--overwrite", is_flag=True)
+    @click.option("--reader")
+    @click.option("--num-workers", "--workers", "workers")
+    def fails(**_: object) -> None:
+        raise ConfigError(list(messages))
+
+    assert run_program(["fails", "x"], VideosegGroup("videoseg", commands={"fails": fails})) == 1
+    lines = capsys.readouterr().err.removeprefix("error: ").splitlines()
+    assert [line.strip() for line in lines] == list(messages.values())

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import types
+from importlib import metadata
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ import yaml
 import videoseg as vs
 from videoseg.cli.doctor import examine
 from videoseg.cli.main import main
-from videoseg.errors import OutputError
+from videoseg.errors import CORE_PACKAGES, OutputError
 from videoseg.plugins import RegisteredComponent
 
 
@@ -109,7 +110,14 @@ def test_one_component_with_its_options(run):
     survey = run("plugins", "show", "grounder", "attributes").out.partition("survey ")[2]
     assert "set from Python only" in " ".join(survey.split())
     assert "takes" not in text
-    assert "boxes" in run("plugins", "show", "propagator", "flow").out
+
+
+def test_capabilities_come_with_their_meaning(run):
+    text = " ".join(run("plugins", "show", "propagator", "flow").out.split())
+    assert "boxes yes Whether it accepts boxes." in text
+    assert "masks yes Whether it accepts masks." in text
+    assert "embeddings none Names of the models whose embeddings it accepts." in text
+    assert "max_objects_per_pass no limit How many objects one pass holds" in text
 
 
 def test_unknown_components_come_with_the_nearest(run):
@@ -191,6 +199,27 @@ def test_the_doctor_finds_this_machine_healthy(run):
     assert found["writing"] == "ok"
     assert found["reader pyav"] == "ok"
     assert {"python", "videoseg", "libraries", "plug-ins", "threads", "gpu"} <= set(found)
+
+
+def test_the_doctor_lists_every_package_of_the_core():
+    [listed] = [one.detail for one in examine() if one.subject == "libraries"]
+    assert all(f"{package} " in listed for package in CORE_PACKAGES.values())
+
+
+def test_the_doctor_reports_a_missing_reader_once(monkeypatch):
+    versions = metadata.version
+
+    def without_decord(name):
+        if name == "decord":
+            raise metadata.PackageNotFoundError(name)
+        return versions(name)
+
+    monkeypatch.setattr(metadata, "version", without_decord)
+    monkeypatch.setattr(
+        "videoseg.plugins.component._is_installed", lambda module: module != "decord"
+    )
+    [finding] = [one for one in examine() if "decord" in one.detail]
+    assert finding.detail.startswith("reader decord cannot be used yet: pip install")
 
 
 def test_the_doctor_says_what_is_broken(run, monkeypatch):

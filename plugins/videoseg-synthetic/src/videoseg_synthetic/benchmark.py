@@ -123,8 +123,7 @@ class SyntheticBenchmark:
         split = split_named(self, split)
         if root is not None:
             raise EvaluationError(
-                f"the clips of {self.name} are drawn, not read from {root}; leave out the folder "
-                "(--root)"
+                f"the clips of {self.name} are drawn, not read from {root}; leave out the folder"
             )
         seeds = SPLIT_SEEDS[split][: self._num_videos]
         return SyntheticSplit(
