@@ -149,6 +149,15 @@ def test_failed_samples_are_run_again_when_asked(run, drawn, pipeline, tmp_path)
     assert report.coverage.failed == 0 and report.overall["j"] == 1.0
 
 
+def test_a_run_of_an_older_version_is_continued(run):
+    out = run("out")
+    before = results(out)
+    text = (out / "run.json").read_text()
+    (out / "run.json").write_text(text.replace('"objects": "union"', '"objects": "united"'))
+    assert (out / "run.json").read_text() != text
+    assert results(run("out", resume=True)) == before
+
+
 def test_a_folder_with_a_run_is_not_written_to_by_accident(run):
     run("out")
     with pytest.raises(OutputError, match=r"already holds a run.*resume"):
