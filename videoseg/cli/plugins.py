@@ -30,7 +30,7 @@ _logger = logging.getLogger(__name__)
 def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
     """List all components by kind, and plug-ins that failed to load.
 
-    Components are not imported for this.
+    A component that is missing something is listed with the command that installs it.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -62,13 +62,17 @@ def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
 @click.argument("name")
 @json_option
 def show(kind: str, name: str, *, as_json: bool) -> None:
-    """Show one component: its options and capabilities."""
+    """Show one component: its options and capabilities.
+
+    KIND is sampler, grounder, segmenter, propagator, chat, reader, reward, benchmark or
+    pipeline; NAME is a name that `videoseg plugins` lists.
+    """
     from videoseg.plugins import default_registry
 
     registry = default_registry()
     entry = registry.find(kind, name)
     document = _component(entry, conflicting=False)
-    if not entry.missing_modules:
+    if not entry.missing_modules and kind != "pipeline":
         document["options"] = {
             option_name: {
                 "type": option.type,
@@ -150,10 +154,13 @@ def _print_list(console: Console, registry: Registry) -> None:
         (f"plug-in {failure.plugin} of {failure.distribution} failed to load", failure.error)
         for failure in registry.failures
     ]
-    problems += [("conflict", conflict) for conflict in registry.conflicts]
     for title, text in problems:
         console.print(f"\n{title}", style="red")
         print_row(console, "", text, width=0)
+    if registry.conflicts:
+        console.print("\nconflicts", style="red")
+    for conflict in registry.conflicts:
+        print_row(console, "", conflict, width=0)
 
 
 def _print_component(console: Console, document: dict[str, Any]) -> None:
@@ -166,12 +173,12 @@ def _print_component(console: Console, document: dict[str, Any]) -> None:
         ("license", document["license"]),
         ("uses", ", ".join(document["uses"])),
         ("missing", ", ".join(document["missing"])),
-        ("remedy", document["remedy"]),
+        ("to install", document["remedy"]),
     ]
     for label, text in facts:
         if text:
-            style = "yellow" if label == "remedy" else ""
-            print_row(console, label, text, width=10, style=style)
+            style = "yellow" if label == "to install" else ""
+            print_row(console, label, text, width=12, style=style)
     if "capabilities" in document:
         console.print("\ncapabilities", style="bold")
         meanings = list_options(PropagatorCapabilities)

@@ -250,7 +250,10 @@ def _as_options(text: str, command: click.Command | None, stages: Sequence[str] 
 
 def _report_usage(error: click.UsageError) -> int:
     text = error.format_message().rstrip(".")
-    if text.startswith("Got unexpected extra argument"):
+    takes_text = error.ctx is not None and any(
+        isinstance(one, click.Argument) for one in error.ctx.command.params
+    )
+    if text.startswith("Got unexpected extra argument") and takes_text:
         # Nearly always a query without quotes, which the shell has split.
         text += "; put text with spaces in quotes"
     where = error.ctx.command_path if error.ctx is not None else "videoseg"

@@ -50,7 +50,7 @@ __all__ = ["score"]
 @click.option(
     "--videos",
     metavar="NAMES",
-    help="With --gt: the videos that count, separated by commas or lines of a file.",
+    help="With --gt: the videos to score, separated by commas, or a file with one in each line.",
 )
 @click.option("--benchmark", metavar="NAME", help="Instead of --gt: a benchmark.")
 @root_option

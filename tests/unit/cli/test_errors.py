@@ -111,3 +111,10 @@ def test_arguments_of_python_are_given_as_options_of_the_command(capsys):
     assert run_program(["fails", "x"], VideosegGroup("videoseg", commands={"fails": fails})) == 1
     lines = capsys.readouterr().err.removeprefix("error: ").splitlines()
     assert [line.strip() for line in lines] == list(messages.values())
+
+
+def test_quotes_are_suggested_only_for_commands_that_take_text(capsys):
+    assert run_program(["run", "clip.mp4", "the", "dog"]) == 2
+    assert "put text with spaces in quotes" in capsys.readouterr().err
+    assert run_program(["doctor", "now"]) == 2
+    assert "quotes" not in capsys.readouterr().err

@@ -15,7 +15,7 @@ import videoseg as vs
 from videoseg.cli.doctor import examine
 from videoseg.cli.main import main
 from videoseg.errors import CORE_PACKAGES, OutputError
-from videoseg.plugins import RegisteredComponent
+from videoseg.plugins import KINDS, RegisteredComponent
 
 
 @pytest.fixture
@@ -118,6 +118,18 @@ def test_capabilities_come_with_their_meaning(run):
     assert "masks yes Whether it accepts masks." in text
     assert "embeddings none Names of the models whose embeddings it accepts." in text
     assert "max_objects_per_pass no limit How many objects one pass holds" in text
+
+
+def test_the_help_of_show_names_every_kind(run):
+    text = run("plugins", "show", "--help").out
+    assert all(kind in text for kind in KINDS)
+
+
+def test_a_pipeline_has_stages_instead_of_options(run):
+    assert "options" not in run("plugins", "show", "pipeline", "attributes").out
+    assert "options" not in json.loads(
+        run("plugins", "show", "pipeline", "attributes", "--json").out
+    )
 
 
 def test_unknown_components_come_with_the_nearest(run):

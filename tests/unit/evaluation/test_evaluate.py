@@ -122,7 +122,7 @@ def test_a_limited_run_says_that_it_is_one(run, drawn):
     report = load_report(run("out", limit=3), drawn())
     assert (report.coverage.asked, report.coverage.in_split) == (3, 8)
     assert not report.coverage.complete
-    assert "5 of the split's 8 left out" in str(report.coverage)
+    assert "limited to 3 of the split's 8" in str(report.coverage)
 
 
 def test_failed_samples_are_run_again_when_asked(run, drawn, pipeline, tmp_path):

@@ -58,7 +58,7 @@ def test_missing_parents_are_made_and_nothing_else_is_left(tmp_path):
 def test_an_existing_result_is_only_replaced_when_asked(result, tmp_path):
     folder = result.save(tmp_path / "out", parts=())
     other = dataclasses.replace(result, query="another")
-    with _only_lines("already holds the result.*overwrite=True"):
+    with _only_lines("already exists.*overwrite=True"):
         other.save(folder, parts=())
     assert load_result(folder) == result
     other.save(folder, parts=["report"], overwrite=True)
