@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fresh_interpreter import is_fresh, run_elsewhere
 from real_clips import real_clips
 
 import videoseg as vs
@@ -17,9 +18,28 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Read when torch is first imported: processes that share the cores must not each use all.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+if is_fresh():
+    import cv2
+
+    cv2.setNumThreads(1)
+
 __all__ = ["real_clips"]
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers that this file gives a meaning."""
+    config.addinivalue_line("markers", "forks: forks, so it runs in an interpreter of its own")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that forks in an interpreter of its own."""
+    if pyfuncitem.get_closest_marker("forks") is None or is_fresh():
+        return None
+    run_elsewhere(pyfuncitem)
+    return True
 
 
 def _handlers() -> dict[str, list[logging.Handler]]:

@@ -7,6 +7,7 @@ import pytest
 
 import videoseg as vs
 from videoseg.errors import ComponentNotFoundError, PluginConflictError, PluginLoadError
+from videoseg.plugins import Option
 from videoseg.plugins.component import PACKAGES
 
 
@@ -163,7 +164,7 @@ def test_options_are_checked_against_the_signature(builtin_registry: vs.Registry
     with pytest.raises(vs.ConfigError, match="option 'step'"):
         builtin_registry.build("sampler", "each", {"step": "often"})
     assert builtin_registry.build("sampler", "each", {"step": "3"}).step == 3
-    assert builtin_registry.options("sampler", "each") == {"step": ("int", "10", "")}
+    assert builtin_registry.options("sampler", "each") == {"step": Option("int", "10")}
 
 
 def test_a_missing_shared_model_is_said_before_anything_is_built(

@@ -75,7 +75,7 @@ reader_option = click.option(
     "reader_options",
     multiple=True,
     metavar="OPTION=VALUE",
-    help="Set an option of the benchmark's reader. Can be repeated.",
+    help="Set an option of the benchmark; `videoseg plugins show` lists them. Can be repeated.",
 )
 strict_option = click.option(
     "--strict",
@@ -88,6 +88,7 @@ strict_option = click.option(
     "eval",
     cls=VideosegCommand,
     examples="""
+    videoseg eval synthetic -B num_videos=10 -o out/synthetic
     videoseg eval mevis --root data/mevis -o out/mevis
     videoseg eval mevis --root data/mevis -o out/mevis --resume
     videoseg eval revos --root data/revos -o out/revos --workers 4 --limit 100

@@ -133,7 +133,7 @@ def _video_of_frames(
     if frames is None:
         return masks
     folder = frames / video_id
-    fix = "give the folder of frames that the masks belong to, or leave --frames out"
+    fix = "give the folder of frames that the masks belong to, or none"
     try:
         found = list_pictures(folder)
     except OSError as error:

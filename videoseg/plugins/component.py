@@ -116,7 +116,7 @@ class Component:
         requires: Modules that must be importable, such as ``("torch", "sam2")``.
         install: The argument of ``pip install`` when one of them is missing.
         uses: Kinds of components the constructor takes by keyword, such as ``("chat",)``.
-        license: Licence of code and weights, where users should know it.
+        license: License of code and weights, where users should know it.
         weights: A function, as ``package.module:function``, that reports missing weights: it
             takes no arguments, imports nothing heavy, and returns the command that fetches the
             weights of the default options, or nothing if they are on this machine.
