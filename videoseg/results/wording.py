@@ -75,7 +75,7 @@ def describe_object(object_id: int, label: str) -> dict[str, Any]:
 
 def describe_thought(thought: Thought) -> dict[str, Any]:
     """Return reasoning as the ``thought`` macro takes it: ``parts`` and the ``whole`` text."""
-    parts = [(name.capitalize(), text.strip()) for name, text in thought.dimensions.items()]
+    parts = [(name.capitalize(), text.strip()) for name, text in thought.parts.items()]
     whole = thought.text.strip()
     if whole in {text for _, text in parts}:
         whole = ""
