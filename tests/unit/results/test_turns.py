@@ -103,8 +103,9 @@ def test_windows_narrow_from_row_to_row(page, clip):
 
 def test_frames_are_ticks_of_their_role_at_their_place(page, clip):
     def places(role):
-        ticks = of_class(page, "line", role)
-        return [round(float(one["x1"]) / 1000 * clip.num_frames - 0.5) for one in ticks]
+        paths = [one["d"] for one in of_class(page, "path", role)]
+        middles = re.findall(r"M([\d.]+) ", "".join(paths))
+        return [round(float(x) / 1000 * clip.num_frames - 0.5) for x in middles]
 
     overview = list(range(0, clip.num_frames, 2))
     assert places("context") == [*overview, 2, 6, 11, 4, 7, 8]

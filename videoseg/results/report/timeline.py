@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from videoseg.results.overlay import object_name
 from videoseg.results.segmentation import Segmentation
@@ -17,7 +17,7 @@ from videoseg.results.wording import (
     has_times,
 )
 from videoseg.text import format_count, shorten_text
-from videoseg.types import MaskTrack, Trace, TraceTurn, Window
+from videoseg.types import FrameRole, MaskTrack, Trace, TraceTurn, Window
 
 __all__ = ["describe_timeline"]
 
@@ -86,15 +86,22 @@ def _describe_turn(segmentation: Segmentation, number: int) -> dict[str, Any]:
         "action": turn.action,
         "window": shown,
         "ticks": [
-            {"x": f"{_middle(index, total):.1f}", "role": group.role}
-            for group in selection.groups
-            for index in group.indices[:_MAX_COLUMNS]
-            if index < total
+            {"role": role, "path": _tick_path(selection.of_role(role), role, total)}
+            for role in get_args(FrameRole)
+            if selection.of_role(role)
         ],
         "asked": asked,
         "funnel": None if asked is None else _funnel(shown, asked),
         "keyframe": None if keyframe is None or keyframe >= total else _marker(keyframe, total),
     }
+
+
+def _tick_path(frames: Sequence[int], role: str, total: int) -> str:
+    """Return an SVG path with an upright line for each frame; those of context are short."""
+    margin = 4 if role == "context" else 0
+    shown = [frame for frame in frames if frame < total][:_MAX_COLUMNS]
+    line = f" {margin}v{_STRIP - 2 * margin}"
+    return "".join(f"M{_middle(frame, total):.1f}{line}" for frame in shown)
 
 
 def _describe_legend(turns: Sequence[TraceTurn]) -> list[dict[str, str]]:
