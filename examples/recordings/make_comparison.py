@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from videoseg_synthetic import SyntheticClip, SyntheticQuery, make_clip
 
@@ -85,9 +86,7 @@ class FromTruth:
         if len(window) > 0.9 * len(shown):
             window = self._around(6).clamped(shown)
         offset = images[0].time or 0.0
-        start, end = (
-            self.clip.video.time_of(f) - offset for f in (window.start, window.stop - 1)
-        )
+        start, end = (self.clip.video.time_of(f) - offset for f in (window.start, window.stop - 1))
         return json.dumps({"start": round(start, 1), "end": round(end, 1)})
 
     def _position(self, images: Sequence[ImagePart]) -> str:
@@ -149,11 +148,11 @@ class FromTruth:
         return vs.Window(start, self.best + num_frames + 1).clamped(whole)
 
 
-def compose(chat: object) -> dict[str, vs.Pipeline]:
+def compose(chat: Any) -> dict[str, vs.Pipeline]:
     """Return the pipelines that the notebook compares."""
     htfs = vs.use("htfs", num_spans=3, num_positions=3)
     looking = vs.use("o3", answerer="r1")
-    stages = {
+    stages: dict[str, tuple[Any, Any]] = {
         "R1": (htfs, "r1"),
         "O3": ("coarse", "o3"),
         "R1's sampler, O3's grounder": (htfs, "o3"),
