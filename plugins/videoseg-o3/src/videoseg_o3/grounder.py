@@ -164,7 +164,8 @@ class O3Grounder:
         if isinstance(move, Look):
             return move
         stop = _STOP_REASONS[move.thought.details["stop"]]
-        return replace(move, window=exchange.turn.window, stop_reason=stop)
+        window = exchange.turn.window if move.found else None
+        return replace(move, window=window, stop_reason=stop)
 
     def close(self) -> None:
         """Free the answerer, unless it was given as an instance."""
