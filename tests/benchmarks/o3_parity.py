@@ -95,14 +95,6 @@ def save_checkpoint(folder: Path, cases: Sequence[Case], sam2: str) -> Path:
     pieces = [piece for case in cases for turn in case.says for piece in turn]
     sentences = [piece for piece in dict.fromkeys(pieces) if piece not in known]
     checkpoint = save_tiny_seg_model(folder, sentences=sentences, sam2=sam2, num_shards=1)
-    config = json.loads((checkpoint / "config.json").read_text())
-    rope = config["text_config"].pop("rope_parameters")
-    config["text_config"] |= {
-        "rope_theta": rope.pop("rope_theta"),
-        "rope_scaling": {**rope, "mrope_interleaved": True},
-    }
-    config["vision_config"].pop("rope_parameters")
-    (checkpoint / "config.json").write_text(json.dumps(config, indent=2))
     # The limits of the published Qwen3-VL: small frames are enlarged.
     facts = {
         "size": {"shortest_edge": 65536, "longest_edge": 16777216},

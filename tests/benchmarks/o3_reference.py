@@ -20,6 +20,8 @@ Stand-ins, none of which changes arithmetic:
 - Its SAM 2 is always Hiera-L at 1024 pixels. For the tiny network the image encoder, the memory
   attention and the memory encoder are built from the released code's own classes with the sizes
   of a configuration file; all settings of the predictor but the size of images stay.
+- Indices are printed as NumPy 1 does. With NumPy 2 the released code writes ``np.int64(4)`` into
+  its prompts where its training data have ``4``.
 - From transformers 5 on, ``from_pretrained`` cannot load the class; it is built and then filled
   with ``load_state_dict``. These versions also record the last hidden state behind the final
   norm of a Qwen3-VL, where 4.57.0, with which the released models were trained, records it
@@ -201,7 +203,7 @@ def predict(model: Any, processor: Any, frames: np.ndarray, query: str, max_turn
     hook = model.text_hidden_fcs.register_forward_hook(note_embedding)
     model.grounding_encoder.language_embd_inference_keyframe_bidirection = note_logits
     try:
-        with torch.no_grad(), on_cpu():
+        with torch.no_grad(), on_cpu(), np.printoptions(legacy="1.25"):
             result = model.predict_forward(
                 processed_sam2_images=[np.array(image.resize((side, side))) for image in images],
                 qwen_video_frames=[
@@ -330,11 +332,12 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, required=True, help="a checkout")
     parser.add_argument("--work", type=Path, required=True, help="the folder of o3_parity.py")
     arguments = parser.parse_args()
+    # Warnings of old code in a new interpreter; what matters ends the program.
+    warnings.simplefilter("ignore")
     module = import_reference(arguments.reference)
     import torch
     import transformers
 
-    warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
     task = json.loads((arguments.work / "task.json").read_text())
     frames = np.load(arguments.work / "frames.npy")

@@ -12,7 +12,7 @@ from videoseg_sam2 import NetworkSettings, recognize_network
 from videoseg import ConfigError
 from videoseg.types import Frame
 from videoseg_o3.model.files import list_names, read_part
-from videoseg_o3.model.keys import SAM2, describe_state
+from videoseg_o3.model.keys import SAM2, describe_state, split_state
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +63,7 @@ def read_sam2(folder: Path, _name: str = "") -> dict[str, Tensor]:
         raise ConfigError(
             f"the checkpoint {str(folder)!r} holds no SAM 2 (parameters {SAM2}*); {reason}"
         )
-    return {name.removeprefix(SAM2): tensor for name, tensor in state.items()}
+    return split_state(state).sam2
 
 
 def find_network(state: Mapping[str, Tensor], model: str) -> str:
