@@ -73,8 +73,18 @@ def save_tiny_seg_model(
             for name, tensor in network.state_dict().items()
         },
     }
-    _save_shards(target, {name: tensor.clone() for name, tensor in state.items()}, num_shards, save_file)
+    _save_shards(
+        target, {name: tensor.clone() for name, tensor in state.items()}, num_shards, save_file
+    )
     config = json.loads((plain / "config.json").read_text())
+    text = config["text_config"]
+    # As releases of transformers before 5 wrote it.
+    rope = text.pop("rope_parameters")
+    text["rope_theta"] = rope["rope_theta"]
+    text["rope_scaling"] = {"mrope_section": rope["mrope_section"], "rope_type": "default"}
+    if family == "qwen3-vl":
+        text["rope_scaling"]["mrope_interleaved"] = True
+    config["vision_config"].pop("rope_parameters", None)
     config |= {
         "model_type": "sa2va_chat",
         "architectures": ["Sa2VAChatModelQwen"],

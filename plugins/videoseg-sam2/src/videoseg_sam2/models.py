@@ -9,7 +9,15 @@ from types import MappingProxyType
 
 from videoseg.errors import ConfigError
 
-__all__ = ["DEFAULT_MODEL", "MODELS", "TOY", "TOYS", "PublishedModel", "config_path", "published_model"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "MODELS",
+    "TOY",
+    "TOYS",
+    "PublishedModel",
+    "config_path",
+    "published_model",
+]
 
 DEFAULT_MODEL = "sam2.1-hiera-large"
 

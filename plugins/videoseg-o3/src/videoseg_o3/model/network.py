@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from videoseg import ConfigError
 from videoseg.types import Embedding, Frame
-from videoseg_o3.model.frames import normalize_frame
+from videoseg_o3.model.sam2 import normalize_frame
 
 __all__ = ["EMBEDDING_MODEL", "SEG_TOKEN", "SPECIAL_TOKENS", "ImageFeatures", "SegModel"]
 
