@@ -1,0 +1,10 @@
+from .model.chat import SegChat as SegChat
+from .model.generation import Answer as Answer
+from .model.generation import Conversation as Conversation
+from .model.generation import Decoding as Decoding
+from .model.generation import GenerationSession as GenerationSession
+from .model.generation import generate as generate
+from .model.generation import generate_batch as generate_batch
+from .model.generation import hidden_states as hidden_states
+from .model.reader import PromptReader as PromptReader
+from .model.vision_cache import VisionCache as VisionCache

@@ -12,4 +12,12 @@ __all__ = ["videoseg_components"]
 @vs.hookimpl
 def videoseg_components() -> Iterator[vs.Component]:
     """Declare the strategy's stages and its pipelines."""
-    yield from ()
+    yield vs.Component(
+        "chat",
+        "o3",
+        "videoseg_o3.model.chat:SegChat",
+        summary="The model of VideoSEG-O3, which points at objects with [SEG].",
+        requires=("torch", "torchvision", "transformers"),
+        install="videoseg-o3[model]",
+        license="Apache-2.0",
+    )

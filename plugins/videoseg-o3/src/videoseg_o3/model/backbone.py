@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache
+from videoseg_vlm import cache_keyword
 
 from videoseg import ConfigError
 from videoseg_o3.model.vision_cache import ImageFeatures, PromptImage
-from videoseg_vlm import cache_keyword
 
 __all__ = ["Backbone", "Conversation", "Past", "evaluating"]
 

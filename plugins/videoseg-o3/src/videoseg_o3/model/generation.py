@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
+from videoseg_vlm import stop_tokens
 
 from videoseg import ConfigError
 from videoseg_o3.model.backbone import (
@@ -21,7 +22,6 @@ from videoseg_o3.model.backbone import (
     take_past,
 )
 from videoseg_o3.model.vision_cache import ImageFeatures, VisionCache, encode_images
-from videoseg_vlm import stop_tokens
 
 __all__ = [
     "Answer",
@@ -152,9 +152,7 @@ class GenerationSession:
 
     def fork(self) -> GenerationSession:
         """Return a session that goes on from here on its own; tensors are shared, not copied."""
-        other = GenerationSession(
-            self.backbone.vlm, seg_token=self.seg_token, vision=self.vision
-        )
+        other = GenerationSession(self.backbone.vlm, seg_token=self.seg_token, vision=self.vision)
         other.become(self)
         return other
 
@@ -168,9 +166,7 @@ class GenerationSession:
         if not keep_images:
             self.vision.clear()
 
-    def _hold(
-        self, keys: list[int | str], past: Past | None, states: dict[int, Tensor]
-    ) -> None:
+    def _hold(self, keys: list[int | str], past: Past | None, states: dict[int, Tensor]) -> None:
         self._keys, self._past, self._states = keys, past, states
 
     def _features(
@@ -309,10 +305,15 @@ class _Row:
     finish: Finish | None = None
     place: int = 0
     """The rotary position of the next token."""
+    past: Past = ()
+    earlier_states: dict[int, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        positions = self.session.backbone.positions(self.conversation)
-        self.place = int(positions.max()) + 1
+        session = self.session
+        self.place = int(session.backbone.positions(self.conversation).max()) + 1
+        self.past, self.earlier_states = session._past or (), session.seg_states
+        # Taken from the session, which is then empty if generation fails.
+        session.clear(keep_images=True)
 
     def add(self, token: int, log_prob: float, stops: set[int], limit: int) -> None:
         """Take the next token, and note whether it is the last."""
@@ -327,7 +328,7 @@ class _Row:
         """Give the session its part of the batch's cache, which lacks the last token."""
         session = self.session
         start = len(self.conversation.tokens)
-        states = session.seg_states
+        states = dict(self.earlier_states)
         places = [
             start + at for at, token in enumerate(self.tokens[:-1]) if token == session.seg_token
         ]
@@ -360,8 +361,10 @@ class _Batch:
     """The caches of several rows in one, padded on the left."""
 
     def __init__(self, rows: list[_Row]) -> None:
-        pasts = [row.session._past or () for row in rows]
-        lengths = [row.session.num_tokens for row in rows]
+        pasts = [row.past for row in rows]
+        for row in rows:
+            row.past = ()
+        lengths = [len(row.conversation.tokens) for row in rows]
         self.pads = [max(lengths) - length for length in lengths]
         if len(rows) == 1:
             self.cache = make_cache(pasts[0])
@@ -370,7 +373,10 @@ class _Batch:
         for layer in range(len(pasts[0])):
             keys, values = (
                 torch.cat(
-                    [_pad(past[layer][side], pad) for past, pad in zip(pasts, self.pads, strict=True)]
+                    [
+                        _pad(past[layer][side], pad)
+                        for past, pad in zip(pasts, self.pads, strict=True)
+                    ]
                 )
                 for side in (0, 1)
             )
@@ -383,7 +389,10 @@ class _Batch:
         return tuple(
             (keys, values)
             if alone and not pad
-            else (keys[index : index + 1, :, pad:].clone(), values[index : index + 1, :, pad:].clone())
+            else (
+                keys[index : index + 1, :, pad:].clone(),
+                values[index : index + 1, :, pad:].clone(),
+            )
             for keys, values in take_past(self.cache)
         )
 

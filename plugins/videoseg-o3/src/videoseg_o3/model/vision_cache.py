@@ -117,9 +117,7 @@ def encode_images(vlm: Any, images: Sequence[PromptImage]) -> list[ImageFeatures
     levels = getattr(made, "deepstack_features", None) or ()
     return [
         # Copied, since parts of one tensor would keep all of it.
-        ImageFeatures(
-            _own(made.pooler_output[at]), tuple(_own(level[at]) for level in levels)
-        )
+        ImageFeatures(_own(made.pooler_output[at]), tuple(_own(level[at]) for level in levels))
         for at in range(len(images))
     ]
 
