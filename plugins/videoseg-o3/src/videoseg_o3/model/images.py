@@ -93,23 +93,23 @@ class ImageReader:
             _resize_as_released(part, budget) if released else self._resize_directly(part, budget)
         )
         # The size is right already, also where it is below the processor's own bound.
-        bounds = {} if released else {"min_pixels": 1, "max_pixels": 2**31}
+        bounds = {} if released else {"size": {"shortest_edge": 1, "longest_edge": 2**31}}
         made = self._processor(images=[picture], return_tensors="pt", **bounds)
         time, height, width = made["image_grid_thw"][0].tolist()
         patches: Tensor = made["pixel_values"]
         return patches, (time, height, width)
 
     def _resize_directly(self, part: ImagePart, budget: int | None) -> Any:
-        least, most = (
-            int(self._processor.size[name]) for name in ("shortest_edge", "longest_edge")
-        )
+        bounds = self._processor.size
+        least, most = int(bounds["shortest_edge"]), int(bounds["longest_edge"])
         most = min(most, budget or most)
-        size = fit_size(
-            (part.image.shape[0], part.image.shape[1]),
-            max_pixels=most,
-            min_pixels=min(least, most),
-            factor=self.patch_size * int(self._processor.merge_size),
-        )
+        factor = self.patch_size * int(self._processor.merge_size)
+        shape: Size = (part.image.shape[0], part.image.shape[1])
+        size = fit_size(shape, max_pixels=most, factor=factor)
+        if size[0] * size[1] < least <= most:
+            # Enlarged as by the processor, unless the rounding up exceeds the budget.
+            larger = fit_size(shape, max_pixels=most, min_pixels=least, factor=factor)
+            size = larger if larger[0] * larger[1] <= most else size
         return resize_image(part.image, size)
 
 
