@@ -17,12 +17,19 @@ import json
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sam2_reference import sharpen
+from videoseg_sam2 import config_path
+from videoseg_synthetic import make_clip
+
+import videoseg as vs
+from videoseg.types import ChatReply, Message
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
@@ -30,6 +37,9 @@ sys.path.insert(0, str(HERE.parent / "support"))
 QUERY = "the largest thing that moves to the left"
 NUM_FRAMES, SIZE, SEED = 30, (540, 960), 3
 """Frames are larger than every limit of pixels, so that each of them is applied."""
+
+RELEASED_SAM2 = "sam2-hiera-large"
+EMBEDDING_TOLERANCE, LEAST_IOU = 1e-4, 0.999
 
 THOUGHT = (
     "<think>Step 1: It moves from frame 4 on. Step 2: It is on the left. Step 3: It is the "
@@ -39,11 +49,20 @@ THOUGHT = (
 
 @dataclass(frozen=True)
 class Case:
-    """A conversation: its name, the pieces of each turn's text, and how many turns are allowed."""
+    """A conversation.
+
+    Args:
+        name: What it is called.
+        says: The pieces of each turn's text.
+        max_turns: How many turns are allowed; several are compared one by one.
+        absent: Whether SAM 2 takes the object for absent.
+        query: What is asked.
+    """
 
     name: str
     says: tuple[tuple[str, ...], ...]
     max_turns: tuple[int, ...] = (3,)
+    absent: bool = False
     query: str = QUERY
 
 
@@ -70,6 +89,7 @@ LAST = answer(window(7, 12, 10), "[SEG]")
 
 CASES = (
     Case("turns", (FIRST, SECOND, LAST), max_turns=(1, 2, 3)),
+    Case("absent", (FIRST, LAST), absent=True),
     Case("at-once", (LAST,)),
     Case("at-once-no-window", (answer("", "[SEG]"),)),
     Case("looks-for-ever", (FIRST, SECOND, select(window(0, 29, 15)))),
@@ -89,12 +109,17 @@ CASES = (
 
 def save_checkpoint(folder: Path, cases: Sequence[Case], sam2: str) -> Path:
     """Save a random checkpoint as transformers 4.57 would have, which is what was released."""
+    from safetensors.torch import load_file, save_file
     from tiny_seg_model import save_tiny_seg_model
 
     known = {"[SEG]"}
     pieces = [piece for case in cases for turn in case.says for piece in turn]
     sentences = [piece for piece in dict.fromkeys(pieces) if piece not in known]
     checkpoint = save_tiny_seg_model(folder, sentences=sentences, sam2=sam2, num_shards=1)
+    weights = checkpoint / "model.safetensors"
+    state = load_file(weights)
+    sharpen(state)
+    save_file(state, weights, metadata={"format": "pt"})
     # The limits of the published Qwen3-VL: small frames are enlarged.
     facts = {
         "size": {"shortest_edge": 65536, "longest_edge": 16777216},
@@ -127,37 +152,191 @@ def run_reference(work: Path, reference: Path, python: str) -> dict[str, str]:
     return json.loads((work / "reference.json").read_text())
 
 
+@dataclass
+class Outcome:
+    """What one side has done in one conversation of n turns.
+
+    Args:
+        texts: What the model said in each turn.
+        tokens: The token ids of each turn's prompt.
+        pixels: What the vision encoder is given in each turn, shape (patches, values).
+        keyframe: The frame on which the mask was decoded.
+        embedding: The prompt of SAM 2; None where there is no ``[SEG]``.
+        masks: Shape (T, H, W).
+    """
+
+    texts: list[str]
+    tokens: list[np.ndarray]
+    pixels: list[np.ndarray]
+    keyframe: int | None
+    embedding: np.ndarray | None
+    masks: np.ndarray
+
+
+def read_outcome(file: Path) -> Outcome:
+    """Read what the reference has done."""
+    with np.load(file) as data:
+        facts = json.loads(str(data["facts"]))
+        turns = range(len(facts["prompts"]))
+        return Outcome(
+            texts=facts["texts"],
+            tokens=[data[f"input_ids_{turn}"][0] for turn in turns],
+            pixels=[data[f"pixel_values_{turn}"] for turn in turns],
+            keyframe=facts["keyframe"],
+            embedding=data.get("embedding"),
+            # The evaluation script writes empty masks where there are none.
+            masks=data["masks"] if "masks" in data else np.zeros((NUM_FRAMES, *SIZE), bool),
+        )
+
+
+class NotingChat:
+    """A chat model that notes what it is given and what it says."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        from videoseg_o3.model.chat import SegChat
+        from videoseg_o3.model.checkpoint import SegOptions, load_seg_model
+        from videoseg_o3.model.reader import PromptReader
+
+        options = SegOptions(str(checkpoint), dtype="float32", device="cpu", masks=False)
+        model = load_seg_model(options)
+        self._reader = PromptReader(model.processor)
+        self._chat = SegChat.of(model, complete_last=False)
+        self.conversations: list[Any] = []
+        self.replies: list[ChatReply] = []
+
+    def chat(self, messages: Sequence[Message], **options: Any) -> Sequence[ChatReply]:
+        replies = self._chat.chat(messages, **options)
+        self.conversations.append(self._reader.read(messages))
+        self.replies += replies
+        return replies
+
+
+def run_ours(checkpoint: Path, video: vs.Video, query: str, max_turns: int) -> Outcome:
+    """Run the pipeline of released behavior."""
+    chat = NotingChat(checkpoint)
+    pipe = vs.Pipeline(
+        vs.use("coarse", preset="eval"),
+        vs.use("o3", answer="seg", behavior="released"),
+        vs.use("o3", model=str(checkpoint), device="cpu", precision="float32"),
+        chat=chat,
+        max_turns=max_turns,
+    )
+    result = pipe(video, query)
+    prompts = result.grounding.prompts
+    return Outcome(
+        texts=[reply.text for reply in chat.replies],
+        tokens=[np.asarray(one.tokens) for one in chat.conversations],
+        pixels=[
+            np.concatenate([image.make_patches().numpy() for image in one.images])
+            for one in chat.conversations
+        ],
+        keyframe=result.grounding.keyframe,
+        embedding=np.asarray(prompts[0].embedding.values) if prompts else None,
+        masks=result.tracks[0].dense() if result.tracks else np.zeros((NUM_FRAMES, *SIZE), bool),
+    )
+
+
+def compare(ours: Outcome, theirs: Outcome) -> dict[str, Any]:
+    """Return how two outcomes differ."""
+    same_turns = len(ours.tokens) == len(theirs.tokens)
+    both = ours.embedding is not None and theirs.embedding is not None
+    overlap = (ours.masks & theirs.masks).sum((1, 2))
+    union = (ours.masks | theirs.masks).sum((1, 2))
+    return {
+        "turns": len(theirs.texts),
+        "prompt": same_turns and all(map(np.array_equal, ours.tokens, theirs.tokens)),
+        "pixels": max(map(largest_difference, ours.pixels, theirs.pixels)),
+        "text": ours.texts == theirs.texts,
+        "embedding": largest_difference(ours.embedding, theirs.embedding) if both else None,
+        "has_embedding": (ours.embedding is not None) == (theirs.embedding is not None),
+        "keyframe": (ours.keyframe, theirs.keyframe),
+        "iou": float(np.where(union == 0, 1.0, overlap / np.maximum(union, 1)).min()),
+        "wrong": int((ours.masks != theirs.masks).sum()),
+        "covered": float(theirs.masks.mean()),
+    }
+
+
+def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the largest difference of two arrays; infinity if their shapes differ."""
+    if one.shape != other.shape:
+        return np.inf
+    return float(np.abs(one.astype(np.float64) - other).max())
+
+
+def agrees(row: dict[str, Any]) -> bool:
+    """Return whether a comparison is within the tolerances."""
+    ours, theirs = row["keyframe"]
+    # Where nothing is segmented, the frame that it would have been does not matter.
+    same_frame = ours == theirs or not row["covered"]
+    embedding = row["embedding"] is None or row["embedding"] <= EMBEDDING_TOLERANCE
+    return bool(
+        row["prompt"]
+        and row["text"]
+        and row["has_embedding"]
+        and embedding
+        and same_frame
+        and row["iou"] >= LEAST_IOU
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--reference", type=Path, required=True, help="a checkout")
     parser.add_argument("--python", default=sys.executable, help="interpreter of the reference")
     parser.add_argument("--sam2", default="toy-2.0", help="network of SAM 2")
     parser.add_argument("--cases", nargs="*", help="names; by default all")
-    parser.add_argument("--work", type=Path, help="a new folder for the files; kept")
+    parser.add_argument("--work", type=Path, help="a folder for the files, which are kept")
     arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
     cases = [case for case in CASES if not arguments.cases or case.name in arguments.cases]
     with tempfile.TemporaryDirectory() as temporary:
-        work = arguments.work or Path(temporary)
-        work.mkdir(exist_ok=True)
-        return run(work, cases, arguments)
+        rows = run(arguments.work or Path(temporary), cases, arguments)
+    print_table(rows)
+    return int(not all(agrees(row) for row in rows))
 
 
-def run(work: Path, cases: Sequence[Case], arguments: Any) -> int:
-    from videoseg_sam2 import config_path
-    from videoseg_synthetic import make_clip
-
+def run(work: Path, cases: Sequence[Case], arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run both sides on every case; what the reference has done before is not done again."""
     video = make_clip(seed=SEED, num_frames=NUM_FRAMES, size=SIZE).video
-    np.save(work / "frames.npy", np.stack(list(video.read(range(NUM_FRAMES)))))
-    checkpoint = save_checkpoint(work / "random", cases, arguments.sam2)
-    task = {
-        "checkpoint": str(checkpoint),
-        "sam2_config": str(config_path(arguments.sam2)),
-        "cases": [asdict(case) for case in cases],
-    }
-    (work / "task.json").write_text(json.dumps(task))
-    versions = run_reference(work, arguments.reference, arguments.python)
-    print(versions)
-    return 0
+    if not (work / "reference.json").is_file():
+        work.mkdir(exist_ok=True)
+        np.save(work / "frames.npy", np.stack(list(video.read(range(NUM_FRAMES)))))
+        config = None if arguments.sam2 == RELEASED_SAM2 else str(config_path(arguments.sam2))
+        task = {
+            "checkpoint": str(save_checkpoint(work / "random", cases, arguments.sam2)),
+            "sam2_config": config,
+            "cases": [asdict(case) for case in cases],
+        }
+        (work / "task.json").write_text(json.dumps(task))
+        run_reference(work, arguments.reference, arguments.python)
+    versions = json.loads((work / "reference.json").read_text())
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))
+    rows = []
+    for case in cases:
+        for max_turns in case.max_turns:
+            theirs = read_outcome(work / case.name / f"reference-{max_turns}.npz")
+            ours = run_ours(work / case.name / "checkpoint", video, case.query, max_turns)
+            rows.append({"case": case.name, **compare(ours, theirs)})
+    return rows
+
+
+def print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the rows as Markdown."""
+    print(
+        "| conversation | turns | prompts | pixel values | texts | embedding | keyframe | "
+        "least IoU | pixels that differ | covered |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        ours, theirs = row["keyframe"]
+        embedding = "none" if row["embedding"] is None else f"{row['embedding']:.1e}"
+        print(
+            f"| {row['case']} | {row['turns']} | {'same' if row['prompt'] else 'DIFFER'} | "
+            f"{row['pixels']:.1e} | {'same' if row['text'] else 'DIFFER'} | "
+            f"{embedding if row['has_embedding'] else 'ONE ONLY'} | "
+            f"{theirs if ours == theirs else f'{ours}, reference {theirs}'} | {row['iou']:.4f} | "
+            f"{row['wrong']} | {row['covered']:.0%} |"
+        )
 
 
 if __name__ == "__main__":

@@ -35,9 +35,11 @@ import contextlib
 import functools
 import importlib
 import json
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,6 +62,7 @@ QUESTION = (
 
 # How far the logit of the token that follows lies above those of the others.
 _MARGIN = 16.0
+_ABSENT = 100.0
 
 
 def import_reference(reference: Path) -> Any:
@@ -283,7 +286,7 @@ def teach(model: Any, processor: Any, frames: np.ndarray, query: str, says: Sequ
     with mock.patch.object(model.model, "generate", generate):
         predict(model, processor, frames, query, len(sentences))
     assert len(states) == len(sentences), "a sentence ends the conversation early"
-    hidden, targets = torch.cat(states), torch.tensor(sum(sentences, []))
+    hidden, targets = torch.cat(states), torch.tensor([*chain(*sentences)])
     assert len(hidden) <= hidden.shape[1], "too much to say for the width of the model"
     tokens = targets.unique()
     wanted = _MARGIN * ((targets[:, None] == tokens).double() - 0.5)
@@ -298,19 +301,22 @@ def teach(model: Any, processor: Any, frames: np.ndarray, query: str, says: Sequ
     return float((right - others).min())
 
 
-def save_head(model: Any, checkpoint: Path, target: Path) -> None:
-    """Save a copy of a checkpoint with the output head of a model."""
-    import shutil
+def hide_object(model: Any) -> None:
+    """Let SAM 2 find the object absent in every frame; the released code shows it all the same."""
+    import torch
 
-    from safetensors.torch import load_file, save_file
+    head = model.grounding_encoder.sam2_model.sam_mask_decoder.pred_obj_score_head
+    with torch.no_grad():
+        head.layers[-1].bias.sub_(_ABSENT)
 
-    shutil.copytree(checkpoint, target)
-    name = "model.lm_head.weight"
-    for file in target.glob("*.safetensors"):
-        state = load_file(file)
-        if name in state:
-            state[name] = model.model.lm_head.weight.detach().clone()
-            save_file(state, file, metadata={"format": "pt"})
+
+def save_checkpoint(model: Any, original: Path, target: Path) -> None:
+    """Save the model's weights in a copy of the checkpoint that it was loaded from."""
+    from safetensors.torch import save_file
+
+    shutil.copytree(original, target)
+    state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    save_file(state, target / "model.safetensors", metadata={"format": "pt"})
 
 
 def save_prediction(prediction: Mapping[str, Any], file: Path) -> None:
@@ -348,7 +354,9 @@ def main() -> None:
         model = load_model(module, Path(task["checkpoint"]))
         processor = transformers.AutoProcessor.from_pretrained(task["checkpoint"])
         margin = teach(model, processor, frames, case["query"], case["says"])
-        save_head(model, Path(task["checkpoint"]), folder / "checkpoint")
+        if case["absent"]:
+            hide_object(model)
+        save_checkpoint(model, Path(task["checkpoint"]), folder / "checkpoint")
         print(f"{case['name']}: every due token wins by {margin:.2g}", flush=True)
         for max_turns in case["max_turns"]:
             prediction = predict(model, processor, frames, case["query"], max_turns)
