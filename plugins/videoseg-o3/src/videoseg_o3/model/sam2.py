@@ -57,8 +57,7 @@ def read_sam2(folder: Path, _name: str = "") -> dict[str, Tensor]:
     Raises:
         ConfigError: If a file is damaged.
     """
-    state = read_part(folder, (SAM2,))
-    return {name.removeprefix(SAM2): tensor for name, tensor in state.items()}
+    return split_state(read_part(folder, (SAM2,))).sam2
 
 
 def network_of(folder: Path, model: str) -> str:
