@@ -7,7 +7,6 @@ videoseg-sam2. What it says and segments is noise.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -75,8 +74,7 @@ def save_tiny_seg_model(
         **{f"model.{name}": tensor for name, tensor in vlm.state_dict().items()},
         **{f"text_hidden_fcs.{name}": tensor for name, tensor in projector.state_dict().items()},
         **{
-            # The official code calls one parameter otherwise than the package ``sam2``.
-            f"grounding_encoder.sam2_model.{re.sub('gamma$', 'g_weight', name)}": tensor
+            f"grounding_encoder.sam2_model.{name.replace('.gamma', '.g_weight')}": tensor
             for name, tensor in network.state_dict().items()
         },
     }

@@ -17,14 +17,14 @@ VLM = "model."
 PROJECTOR = "text_hidden_fcs."
 SAM2 = "grounding_encoder.sam2_model."
 
+# transformers would rename parameters called gamma, so the official code calls them otherwise.
+_GAMMA, _RELEASED_GAMMA = ".gamma", ".g_weight"
+
 # Names of releases of transformers before 4.52, for Qwen2.5-VL.
 _OLD_VLM = (
     (re.compile(r"^visual\."), "model.visual."),
     (re.compile(r"^model\.(?=(?:layers|embed_tokens|norm)\.)"), "model.language_model."),
 )
-
-# The official code avoids ``gamma``, a name that old releases of transformers change in loading.
-_RELEASED_GAMMA, _GAMMA = ".g_weight", ".gamma"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ def split_state(state: Mapping[str, Tensor]) -> StateParts:
                 break
         else:
             parts.others[name] = tensor
+    for name in [name for name in parts.sam2 if name.endswith(_RELEASED_GAMMA)]:
+        parts.sam2[name.removesuffix(_RELEASED_GAMMA) + _GAMMA] = parts.sam2.pop(name)
     for pattern, new in _OLD_VLM:
         for name in [name for name in parts.vlm if pattern.search(name)]:
             parts.vlm[pattern.sub(new, name)] = parts.vlm.pop(name)
-    for name in [name for name in parts.sam2 if name.endswith(_RELEASED_GAMMA)]:
-        parts.sam2[name.removesuffix(_RELEASED_GAMMA) + _GAMMA] = parts.sam2.pop(name)
     return parts
 
 
@@ -67,12 +67,12 @@ def join_state(parts: StateParts) -> dict[str, Tensor]:
     return {
         **{VLM + name: tensor for name, tensor in parts.vlm.items()},
         **{PROJECTOR + name: tensor for name, tensor in parts.projector.items()},
-        **{SAM2 + _released_name(name): tensor for name, tensor in parts.sam2.items()},
+        **{SAM2 + _release(name): tensor for name, tensor in parts.sam2.items()},
         **parts.others,
     }
 
 
-def _released_name(name: str) -> str:
+def _release(name: str) -> str:
     if name.endswith(_GAMMA):
         return name.removesuffix(_GAMMA) + _RELEASED_GAMMA
     return name

@@ -57,8 +57,7 @@ def read_sam2(folder: Path, _name: str = "") -> dict[str, Tensor]:
     Raises:
         ConfigError: If a file is damaged.
     """
-    state = read_part(folder, (SAM2,))
-    return split_state(state).sam2
+    return split_state(read_part(folder, (SAM2,))).sam2
 
 
 def network_of(folder: Path, model: str) -> str:
