@@ -193,6 +193,9 @@ class NotingChat:
     """A chat model that notes what it is given and what it says."""
 
     def __init__(self, checkpoint: Path) -> None:
+        from torchvision_builds import declare_missing_operators
+
+        declare_missing_operators()
         from videoseg_o3.model.chat import SegChat
         from videoseg_o3.model.checkpoint import SegOptions, load_seg_model
         from videoseg_o3.model.reader import PromptReader

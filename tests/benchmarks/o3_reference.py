@@ -71,8 +71,7 @@ def import_reference(reference: Path) -> Any:
     sys.path[:0] = [str(support), str((reference / FOLDER).resolve())]
     from torchvision_builds import declare_missing_operators
 
-    global _operators
-    _operators = declare_missing_operators()
+    declare_missing_operators()
     return importlib.import_module(f"{PACKAGE}.modeling_sa2va_qwen_cotv3_keyframe_withvis")
 
 
