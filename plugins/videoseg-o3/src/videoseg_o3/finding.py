@@ -10,7 +10,7 @@ from typing import Any
 from videoseg_r1 import Answer, ObjectAnswer, parse_answer
 from videoseg_r1.coordinates import Placement, find_placement, has_y_first, warn_of_numbers
 
-from videoseg import Episode, Look, Prompt
+from videoseg import Episode, Look, Prompt, Window
 from videoseg.errors import GroundingParseError
 from videoseg.text import shorten
 from videoseg.types import ChatReply, FrameSelection, ImagePart
@@ -21,6 +21,7 @@ __all__ = [
     "default_keyframe",
     "find_keyframe",
     "find_objects",
+    "keep_inside",
     "last_look_keyframe",
 ]
 
@@ -59,6 +60,18 @@ def default_keyframe(selection: FrameSelection) -> int:
         return selection.keyframe
     frames = selection.of_role("detail") or selection.indices
     return frames[len(frames) // 2]
+
+
+def keep_inside(episode: Episode, keyframe: int, warnings: list[str]) -> int:
+    """Return a keyframe, or the nearest frame of the part of the video that was looked at."""
+    windows = [selection.window for selection in episode.selections]
+    part = Window(min(w.start for w in windows), max(w.stop for w in windows))
+    if keyframe not in part:
+        warnings.append(
+            f"frame {keyframe} lies outside the frames {part.start} to {part.stop - 1}, which "
+            "the model was shown frames of; the nearest of these is taken"
+        )
+    return part.nearest(keyframe)
 
 
 def find_keyframe(

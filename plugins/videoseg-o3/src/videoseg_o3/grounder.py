@@ -23,6 +23,7 @@ from videoseg_o3.finding import (
     default_keyframe,
     find_keyframe,
     find_objects,
+    keep_inside,
     last_look_keyframe,
 )
 from videoseg_o3.parsing import Turn, parse_turn
@@ -36,6 +37,8 @@ OnParseError: TypeAlias = Literal["raise", "empty"]
 _RETRY_TEMPERATURE = 0.7
 _SEG = "[SEG]"
 _MOST_SAID = 200
+_STAGE = "o3 grounder"
+"""What messages call this grounder."""
 
 
 @dataclass(slots=True)
@@ -175,7 +178,8 @@ class O3Grounder:
         warnings = []
         if turn.kind == "malformed":
             stop = "malformed select" if has_selected else "no answer"
-            warnings.append(f"the model's last turn cannot be read: {turn.reason}")
+            ending = explain_unread(exchange.reply, self._max_tokens, stage=_STAGE)
+            warnings.append(ending or f"the model's last turn cannot be read: {turn.reason}")
         elif has_selected:
             stop = "last turn"
             use = "it is taken for its answer" if self._answerer else "its own [SEG] is used"
@@ -276,7 +280,7 @@ class O3Grounder:
             )
         if turn.kind == "select" and not episode.must_answer:
             return None
-        reason = explain_unread(reply, self._max_tokens, stage="o3 grounder")
+        reason = explain_unread(reply, self._max_tokens, stage=_STAGE)
         try:
             if turn.kind == "malformed":
                 said = shorten(" ".join(reply.text.split())[-_MOST_SAID:])
@@ -325,7 +329,7 @@ class O3Grounder:
         exchange.attempts.append(_describe_attempt(reply))
         exchange.turn = parse_turn(
             reply.text,
-            whole=episode.selections[0].window,
+            whole=Window(0, len(episode.video)),
             behavior=self._behavior,
             must_answer=episode.must_answer,
         )
@@ -339,16 +343,15 @@ class O3Grounder:
         warnings: Sequence[str],
     ) -> Grounding:
         """Return the grounding on a keyframe: by the answerer, or by the last ``[SEG]``."""
+        warnings = list(warnings)
+        keyframe = keep_inside(episode, keyframe, warnings)
         if self._answerer is not None:
-            last = episode.moves[-1] if episode.moves else None
-            looked = last.window if isinstance(last, Look) else episode.selections[0].window
-            window = exchange.turn.window or looked
+            window = exchange.turn.window or episode.selection.window
             grounding = ask_answerer(self._answerer, episode, window, keyframe, thought)
             told = _collect_warnings(episode, [*warnings, *grounding.warnings])
             return replace(grounding, warnings=told)
         reply = exchange.reply
         prompts: tuple[Prompt, ...] = ()
-        warnings = list(warnings)
         if reply.embeddings:
             prompts = (Prompt(1, keyframe, embedding=reply.embeddings[-1]),)
         elif _SEG in reply.text:
@@ -369,7 +372,7 @@ class O3Grounder:
 
 def _make_look(episode: Episode, exchange: _Exchange, prompt_name: str) -> Look:
     turn = exchange.turn
-    window = turn.window or episode.selections[0].window
+    window = turn.window or episode.selection.window
     thought = _make_thought(exchange, prompt_name, window=window, keyframe=turn.keyframe)
     if turn.warnings:
         more = {"warnings": list(turn.warnings)}
