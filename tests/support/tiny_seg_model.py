@@ -69,7 +69,7 @@ def save_tiny_seg_model(
         **{f"model.{name}": tensor for name, tensor in vlm.state_dict().items()},
         **{f"text_hidden_fcs.{name}": tensor for name, tensor in projector.state_dict().items()},
         **{
-            f"grounding_encoder.sam2_model.{name}": tensor
+            f"grounding_encoder.sam2_model.{name.replace('.gamma', '.g_weight')}": tensor
             for name, tensor in network.state_dict().items()
         },
     }

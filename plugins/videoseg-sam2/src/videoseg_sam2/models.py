@@ -73,8 +73,9 @@ def published_model(name: str) -> PublishedModel:
     try:
         return MODELS[name.removeprefix("facebook/")]
     except KeyError:
+        toys = " or ".join(map(repr, TOYS))
         raise ConfigError(
-            f"model must be one of {', '.join(MODELS)}, or {' or '.join(map(repr, TOYS))} for tests; got {name!r}"
+            f"model must be one of {', '.join(MODELS)}, or {toys} for tests; got {name!r}"
         ) from None
 
 

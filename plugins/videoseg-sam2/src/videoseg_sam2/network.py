@@ -47,7 +47,7 @@ _DECODER_OVERRIDES = {
 }
 
 extra_prompt: ContextVar[torch.Tensor | None] = ContextVar("extra_prompt", default=None)
-"""A vector, shape (1, 1, C), that joins the sparse prompts wherever they are encoded."""
+"""Vectors, shape (1, k, C), that join the sparse prompts wherever they are encoded."""
 
 
 @dataclass(frozen=True, slots=True)

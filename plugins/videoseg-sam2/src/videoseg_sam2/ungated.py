@@ -18,10 +18,7 @@ class _UngatedSam2(SAM2Base):  # type: ignore[misc]
 
     def _forward_sam_heads(self, *arguments: Any, **keywords: Any) -> Any:
         *outputs, pointer, score = super()._forward_sam_heads(*arguments, **keywords)
-        if self.soft_no_obj_ptr:
-            visible = score.sigmoid()
-        else:
-            visible = (score > 0).float()
+        visible = score.sigmoid() if self.soft_no_obj_ptr else (score > 0).float()
         return (*outputs, self._mark_pointer(pointer, visible), score)
 
     def _use_mask_as_output(self, *arguments: Any, **keywords: Any) -> Any:

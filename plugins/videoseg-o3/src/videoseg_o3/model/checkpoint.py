@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-
 from videoseg_sam2 import build_network, config_path, read_checkpoint
 
 from videoseg import ConfigError, VideosegError
@@ -24,9 +23,9 @@ from videoseg_o3.model.files import (
     DEFAULT_MODEL,
     fetch_command,
     find_folder,
-    list_names,
     read_config,
     read_part,
+    read_shapes,
 )
 from videoseg_o3.model.keys import (
     PROJECTOR,
@@ -109,8 +108,7 @@ def load_seg_model(options: SegOptions) -> SegModel:
     device = pick_device(options.device, kinds=("cpu", "cuda", "mps"))
     raw = read_config(folder)
     with torch_defaults(), _explain_errors(options.model, options.device):
-        names = list_names(folder)
-        if problem := describe_state(names) if names else "":
+        if problem := describe_state(read_shapes(folder)):
             raise ConfigError(f"{options.model!r} is no [SEG] model: {problem}")
         state = read_part(folder, ("",) if options.masks else (VLM, PROJECTOR, SAM2 + _PROMPT))
         parts = split_state(state)
@@ -269,8 +267,8 @@ def _vlm_config(raw: Mapping[str, Any], parts: StateParts, model: str) -> Any:
     base = str(raw.get("base_model_type") or text_type.removesuffix("_text"))
     if base not in _CLASSES:
         raise ConfigError(
-            f"config.json of {model!r} has a language model of type {base or raw.get('model_type')!r}"
-            f"; a [SEG] model has one of {', '.join(_CLASSES)}"
+            f"the language model of {model!r} is of type {base or raw.get('model_type')!r}; a "
+            f"[SEG] model has one of {', '.join(_CLASSES)}"
         )
     fields = {name: value for name, value in raw.items() if name not in _OWN_FIELDS}
     config = getattr(transformers, _CLASSES[base][0])(**fields)
@@ -424,7 +422,7 @@ def _require_same(
     )
     advice = describe_state(state) or (
         "it is not whole, or of another size than its config.json says; fetch it again with: "
-        f"{fetch_command(DEFAULT_MODEL)}"
+        f"{fetch_command(model)}"
     )
     raise ConfigError(f"the checkpoint {model!r} does not fit its network: {listed}; {advice}")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videoseg import ConfigError, MissingWeightsError
+from videoseg import ConfigError, MissingWeightsError, VideosegError
 from videoseg.devices import is_out_of_memory
 from videoseg.files import expand_path, read_bytes
 from videoseg.text import parse_json, printable, shorten_text
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_MODEL",
     "PUBLISHED",
+    "default_weights_command",
     "fetch_command",
     "find_folder",
-    "list_names",
     "read_config",
     "read_part",
+    "read_shapes",
     "weight_files",
 ]
 
@@ -58,7 +60,7 @@ def find_folder(model: str, *, revision: str | None = None, download: bool = Fal
     elif not _is_name(model):
         raise MissingWeightsError(
             f"there is no folder {model!r}; a checkpoint of VideoSEG-O3 is a folder with a "
-            f"config.json. Fetch one with: {fetch_command(DEFAULT_MODEL)}"
+            f"config.json. {_how_to_fetch(DEFAULT_MODEL)}"
         )
     else:
         folder = _from_hub(model, revision=revision, download=download)
@@ -66,12 +68,22 @@ def find_folder(model: str, *, revision: str | None = None, download: bool = Fal
     return folder
 
 
-def fetch_command(model: str) -> str:
-    """Return the command that downloads a checkpoint; a published one if ``model`` is none."""
+def fetch_command(model: str = DEFAULT_MODEL) -> str:
+    """Return the command that downloads a checkpoint; the default one if ``model`` is a folder."""
+    if not _is_name(model):
+        model = DEFAULT_MODEL
     if model in PUBLISHED:
-        name = model.split("/")[1]
-        return f"modelscope download --model {model} --local_dir {name} (and give model={name!r})"
+        return f"modelscope download --model {model} --local_dir {model.split('/')[1]}"
     return f"hf download {shlex.quote(model)}"
+
+
+def default_weights_command() -> str:
+    """Return the command that downloads the default weights; empty if they are on this machine."""
+    try:
+        find_folder(DEFAULT_MODEL)
+    except VideosegError:
+        return fetch_command()
+    return ""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -100,26 +112,35 @@ def read_part(folder: Path, prefixes: Sequence[str] = ("",)) -> dict[str, Tensor
         ConfigError: If a file is damaged or holds more than tensors.
     """
     state: dict[str, Tensor] = {}
+    wanted = tuple(prefixes)
     for file in weight_files(folder):
         if file.suffix != ".safetensors":
-            state |= _select(read_weights(file), prefixes)
+            given = read_weights(file)
+            state |= {name: given[name] for name in given if name.startswith(wanted)}
             continue
-        if problem := weights_problem(file):
-            raise ConfigError(f"checkpoint {str(file)!r} {problem}")
-        state |= _read_safetensors(file, prefixes)
+        with _open_safetensors(file) as opened:
+            names = [name for name in opened.keys() if name.startswith(wanted)]  # noqa: SIM118
+            state |= {name: opened.get_tensor(name) for name in names}
     return state
 
 
-def list_names(folder: Path) -> list[str]:
-    """Return the names of all parameters of a folder's files of safetensors."""
-    from safetensors import safe_open
+def read_shapes(folder: Path) -> dict[str, Tensor]:
+    """Return all parameters without their values (on the device ``meta``); for a quick look.
 
-    names: list[str] = []
+    Raises:
+        ConfigError: If a file is damaged or holds more than tensors.
+    """
+    import torch
+
+    shapes: dict[str, Tensor] = {}
     for file in weight_files(folder):
-        if file.suffix == ".safetensors":
-            with safe_open(file, framework="pt") as opened:
-                names.extend(opened.keys())
-    return names
+        if file.suffix != ".safetensors":
+            shapes |= {name: tensor.to("meta") for name, tensor in read_weights(file).items()}
+            continue
+        with _open_safetensors(file) as opened:
+            for name in opened.keys():  # noqa: SIM118
+                shapes[name] = torch.empty(opened.get_slice(name).get_shape(), device="meta")
+    return shapes
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -133,13 +154,15 @@ def weight_files(folder: Path) -> list[Path]:
     return []
 
 
-def _read_safetensors(file: Path, prefixes: Sequence[str]) -> dict[str, Tensor]:
+@contextmanager
+def _open_safetensors(file: Path) -> Iterator[Any]:
     from safetensors import safe_open
 
+    if problem := weights_problem(file):
+        raise ConfigError(f"checkpoint {str(file)!r} {problem}")
     try:
         with safe_open(file, framework="pt", device="cpu") as opened:
-            names = [name for name in opened.keys() if name.startswith(tuple(prefixes))]  # noqa: SIM118
-            return {name: opened.get_tensor(name) for name in names}
+            yield opened
     except Exception as error:
         if is_out_of_memory(error):
             raise
@@ -148,10 +171,6 @@ def _read_safetensors(file: Path, prefixes: Sequence[str]) -> dict[str, Tensor]:
             f"checkpoint {str(file)!r} is damaged or of an unsupported kind ({reason}); "
             "download it again"
         ) from error
-
-
-def _select(state: dict[str, Tensor], prefixes: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
-    return ((name, tensor) for name, tensor in state.items() if name.startswith(tuple(prefixes)))
 
 
 def _parts(index: Path) -> list[str]:
@@ -174,8 +193,8 @@ def _check_folder(folder: Path, model: str) -> None:
     if missing:
         raise MissingWeightsError(
             f"the checkpoint {model!r} is not whole: it lacks {', '.join(missing)}; a checkpoint "
-            "of VideoSEG-O3 has a configuration, weights, and the files of a processor. Fetch it "
-            f"with: {fetch_command(model if _is_name(model) else DEFAULT_MODEL)}"
+            "of VideoSEG-O3 has a configuration, weights, and the files of a processor. "
+            f"{_how_to_fetch(model)}"
         )
     for file in (folder / "config.json", *files):
         if problem := placeholder_problem(file):
@@ -192,6 +211,12 @@ def _file_given(path: Path) -> str:
         f"{str(path)!r} is a file; a checkpoint of VideoSEG-O3 is a folder with a config.json. "
         "A file with SAM 2 alone belongs to the propagator 'sam2', or to new_seg_model"
     )
+
+
+def _how_to_fetch(model: str) -> str:
+    command = fetch_command(model)
+    advice = ", and give that folder as model" if "--local_dir" in command else ""
+    return f"Fetch it with: {command}{advice}"
 
 
 def _is_name(model: str) -> bool:
@@ -219,7 +244,6 @@ def _from_hub(model: str, *, revision: str | None, download: bool) -> Path:
         ) from error
     if not isinstance(found, str):
         raise MissingWeightsError(
-            f"the checkpoint {model!r} is not on this machine; fetch it with: "
-            f"{fetch_command(model)}"
+            f"the checkpoint {model!r} is not on this machine. {_how_to_fetch(model)}"
         )
     return Path(found).parent

@@ -17,6 +17,9 @@ VLM = "model."
 PROJECTOR = "text_hidden_fcs."
 SAM2 = "grounding_encoder.sam2_model."
 
+# transformers would rename parameters called gamma, so the official code calls them otherwise.
+_GAMMA, _RELEASED_GAMMA = ".gamma", ".g_weight"
+
 # Names of releases of transformers before 4.52, for Qwen2.5-VL.
 _OLD_VLM = (
     (re.compile(r"^visual\."), "model.visual."),
@@ -51,6 +54,8 @@ def split_state(state: Mapping[str, Tensor]) -> StateParts:
                 break
         else:
             parts.others[name] = tensor
+    for name in [name for name in parts.sam2 if name.endswith(_RELEASED_GAMMA)]:
+        parts.sam2[name.removesuffix(_RELEASED_GAMMA) + _GAMMA] = parts.sam2.pop(name)
     for pattern, new in _OLD_VLM:
         for name in [name for name in parts.vlm if pattern.search(name)]:
             parts.vlm[pattern.sub(new, name)] = parts.vlm.pop(name)
@@ -62,9 +67,15 @@ def join_state(parts: StateParts) -> dict[str, Tensor]:
     return {
         **{VLM + name: tensor for name, tensor in parts.vlm.items()},
         **{PROJECTOR + name: tensor for name, tensor in parts.projector.items()},
-        **{SAM2 + name: tensor for name, tensor in parts.sam2.items()},
+        **{SAM2 + _release(name): tensor for name, tensor in parts.sam2.items()},
         **parts.others,
     }
+
+
+def _release(name: str) -> str:
+    if name.endswith(_GAMMA):
+        return name.removesuffix(_GAMMA) + _RELEASED_GAMMA
+    return name
 
 
 def describe_state(names: Iterable[str]) -> str:

@@ -96,7 +96,7 @@ class SegModel(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return self.projector[0].weight.device
+        return self._weight.device
 
     @property
     def seg_token(self) -> int:
@@ -106,12 +106,23 @@ class SegModel(nn.Module):
     @property
     def prompt_width(self) -> int:
         """Width of SAM 2's prompts: 256 as released."""
-        return int(self.projector[2].out_features) // self.num_vectors
+        return int(self._last.out_features) // self.num_vectors
 
     @property
     def image_size(self) -> int:
         """Side of SAM 2's input in pixels: 1024 as released."""
         return int(self.sam2.image_size)
+
+    @property
+    def _weight(self) -> Tensor:
+        weight: Tensor = self.projector.get_parameter("0.weight")
+        return weight
+
+    @property
+    def _last(self) -> nn.Linear:
+        last = self.projector[2]
+        assert isinstance(last, nn.Linear)
+        return last
 
     # -- from a hidden state to prompts ----------------------------------------------------------
 
@@ -124,9 +135,8 @@ class SegModel(nn.Module):
         Returns:
             Shape (n, k, C), k vectors of SAM 2's width for each.
         """
-        weight = self.projector[0].weight
-        flat = self.projector(hidden.to(weight))
-        return flat.unflatten(-1, (self.num_vectors, self.prompt_width))
+        flat: Tensor = self.projector(hidden.to(self._weight))
+        return flat.reshape(*flat.shape[:-1], self.num_vectors, self.prompt_width)
 
     def embed(self, hidden: Tensor) -> tuple[Embedding, ...]:
         """Return the embeddings for prompts that hidden states, shape (n, d), stand for."""
@@ -197,12 +207,13 @@ class SegModel(nn.Module):
                 high_res_features=list(features.fine),
             )
         best = quality.argmax(dim=1)
-        return logits[torch.arange(count, device=device), best].float()
+        chosen: Tensor = logits[torch.arange(count, device=device), best]
+        return chosen.float()
 
     @contextmanager
     def _precision(self) -> Iterator[None]:
         """Compute SAM 2 in the type of the language model; its parameters are float32."""
-        kind = self.projector[0].weight.dtype
+        kind = self._weight.dtype
         with torch.autocast(self.device.type, kind, enabled=kind != torch.float32):
             yield
 
@@ -210,7 +221,7 @@ class SegModel(nn.Module):
 
     def _check_parts(self) -> None:
         width = int(self.vlm.config.get_text_config().hidden_size)
-        given, made = self.projector[0].in_features, self.projector[2].out_features
+        given, made = self._weight.shape[1], self._last.out_features
         unknown = self.processor.tokenizer.unk_token_id
         problems = []
         if given != width:

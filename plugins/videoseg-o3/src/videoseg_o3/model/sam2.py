@@ -11,13 +11,13 @@ from videoseg_sam2 import NetworkSettings, recognize_network
 
 from videoseg import ConfigError
 from videoseg.types import Frame
-from videoseg_o3.model.files import list_names, read_part
-from videoseg_o3.model.keys import SAM2, describe_state
+from videoseg_o3.model.files import read_part, read_shapes
+from videoseg_o3.model.keys import SAM2, describe_state, split_state
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["O3_SETTINGS", "find_network", "normalize_frame", "read_sam2"]
+__all__ = ["O3_SETTINGS", "find_network", "network_of", "normalize_frame", "read_sam2"]
 
 O3_SETTINGS = NetworkSettings(hide_absent=False, binarize_prompted=False)
 """As the official code builds SAM 2: masks of absent objects are shown, and the memory of a
@@ -55,15 +55,24 @@ def read_sam2(folder: Path, _name: str = "") -> dict[str, Tensor]:
     """Return the parameters of SAM 2 in a checkpoint; nothing else of it is read.
 
     Raises:
-        ConfigError: If it has none, or a file is damaged.
+        ConfigError: If a file is damaged.
     """
-    state = read_part(folder, (SAM2,))
-    if not state:
-        reason = describe_state(list_names(folder))
+    return split_state(read_part(folder, (SAM2,))).sam2
+
+
+def network_of(folder: Path, model: str) -> str:
+    """Return which network of SAM 2 a checkpoint has, without reading it.
+
+    Raises:
+        ConfigError: If it has none, or none that is known.
+    """
+    shapes = read_shapes(folder)
+    parts = split_state(shapes)
+    if not parts.sam2:
         raise ConfigError(
-            f"the checkpoint {str(folder)!r} holds no SAM 2 (parameters {SAM2}*); {reason}"
+            f"the checkpoint {model!r} has no SAM 2 (parameters {SAM2}*): {describe_state(shapes)}"
         )
-    return {name.removeprefix(SAM2): tensor for name, tensor in state.items()}
+    return find_network(parts.sam2, model)
 
 
 def find_network(state: Mapping[str, Tensor], model: str) -> str:
