@@ -448,14 +448,16 @@ def test_generation_in_training_is_as_in_inference(tiny):
     _, conversation = tiny.conversation(begin(), [tiny.image(70, 90)])
     [expected] = generate(GenerationSession(tiny.model), conversation, SHORT)
     tiny.model.train()
-    tiny.model.gradient_checkpointing_enable()
+    for layer in tiny.model.model.language_model.layers:
+        layer.gradient_checkpointing = True
     try:
         tiny.model.model.visual.eval()
         [answer] = generate(GenerationSession(tiny.model), conversation, SHORT)
         assert tiny.model.training
         assert not tiny.model.model.visual.training, "modes are as before"
     finally:
-        tiny.model.gradient_checkpointing_disable()
+        for layer in tiny.model.model.language_model.layers:
+            layer.gradient_checkpointing = False
         tiny.model.eval()
     assert answer.tokens == expected.tokens
 

@@ -57,9 +57,10 @@ def videoseg_components() -> Iterator[vs.Component]:
         "o3",
         "videoseg_o3.model.chat:SegChat",
         summary="The model of VideoSEG-O3, which points at objects with [SEG].",
-        requires=("torch", "torchvision", "transformers"),
+        requires=("torchvision", *_MODEL_NEEDS),
         install="videoseg-o3[model]",
-        license="Apache-2.0",
+        license="code and published weights: Apache-2.0",
+        weights=_MODEL_WEIGHTS,
     )
     yield vs.Component(
         "propagator",

@@ -106,8 +106,9 @@ class Backbone:
         [places] = np.nonzero(tokens == self.image_token)
         counts = [image.num_tokens for image in conversation.images]
         offsets = np.cumsum([0, *counts])
-        starts = places[offsets[:-1]].tolist() if len(places) == offsets[-1] else None
-        if starts is None or any(
+        fits = len(places) == offsets[-1]
+        starts: list[int] = places[offsets[:-1]].tolist() if fits else []
+        if not fits or any(
             not (tokens[start : start + count] == self.image_token).all()
             for start, count in zip(starts, counts, strict=True)
         ):

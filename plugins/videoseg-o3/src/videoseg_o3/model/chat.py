@@ -233,7 +233,11 @@ class SegChat:
         replies = []
         for answer in answers:
             embeddings = self._embeddings(loaded, answer.seg_states)
-            more = {} if embeddings or earlier is None else {"earlier_embedding": earlier.values}
+            more = (
+                {}
+                if embeddings or earlier is None
+                else {"earlier_embedding": list(earlier.values)}
+            )
             replies.append(
                 ChatReply(
                     _text(loaded, answer),
