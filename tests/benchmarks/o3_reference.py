@@ -182,7 +182,8 @@ def predict(model: Any, processor: Any, frames: np.ndarray, query: str, max_turn
 
     Returns:
         The turns (prompt, token ids, pixel values), the texts, the projected embedding (None
-        without a ``[SEG]``), keyframe, masks (T, H, W) and mask logits at SAM 2's input size.
+        without a ``[SEG]``), keyframe, masks (T, H, W), mask logits at SAM 2's input size, and
+        those of the keyframe alone at a quarter of it.
     """
     import torch
     from PIL import Image
@@ -191,7 +192,7 @@ def predict(model: Any, processor: Any, frames: np.ndarray, query: str, max_turn
     side = model.grounding_encoder.sam2_model.image_size
     overview, detail = (_spread(len(images), most) for most in (OVERVIEW_FRAMES, DETAIL_FRAMES))
     recorder = Recorder(processor)
-    seen: dict[str, Any] = {"embedding": None, "logits": None, "at": None}
+    seen: dict[str, Any] = {"embedding": None, "logits": None, "shot": None}
     propagate = model.grounding_encoder.language_embd_inference_keyframe_bidirection
 
     def note_embedding(_module: Any, _inputs: Any, output: Any) -> None:
@@ -199,7 +200,7 @@ def predict(model: Any, processor: Any, frames: np.ndarray, query: str, max_turn
 
     def note_logits(*arguments: Any, **options: Any) -> Any:
         masks, shot = propagate(*arguments, **options)
-        seen.update(logits=masks[:, 0].numpy().copy(), at=int(arguments[2]))
+        seen.update(logits=masks[:, 0].numpy().copy(), shot=shot[0, 0].numpy().copy())
         return masks, shot
 
     hook = model.text_hidden_fcs.register_forward_hook(note_embedding)
@@ -232,8 +233,7 @@ def predict(model: Any, processor: Any, frames: np.ndarray, query: str, max_turn
     return {
         "turns": recorder.turns,
         "texts": [one["content"] for one in result["prediction"] if one["role"] == "assistant"],
-        "embedding": seen["embedding"],
-        "logits": seen["logits"],
+        **seen,
         "keyframe": int(result["keyframe_index"][0]),
         "masks": masks[0] if masks else None,
     }
@@ -320,7 +320,7 @@ def save_checkpoint(model: Any, original: Path, target: Path) -> None:
 
 def save_prediction(prediction: Mapping[str, Any], file: Path) -> None:
     """Save what ``predict`` returns, as one npz file."""
-    arrays = {key: prediction[key] for key in ("embedding", "logits", "masks")}
+    arrays = {key: prediction[key] for key in ("embedding", "logits", "shot", "masks")}
     arrays |= {
         f"{name}_{index}": turn[name]
         for index, turn in enumerate(prediction["turns"])
@@ -345,11 +345,10 @@ def main() -> None:
 
     transformers.logging.set_verbosity_error()
     task = json.loads((arguments.work / "task.json").read_text())
-    frames = np.load(arguments.work / "frames.npy")
     use_sizes(module, task["sam2_config"] and Path(task["sam2_config"]))
     for case in task["cases"]:
         folder = arguments.work / case["name"]
-        folder.mkdir()
+        frames = np.load(folder / "frames.npy")
         model = load_model(module, Path(task["checkpoint"]))
         processor = transformers.AutoProcessor.from_pretrained(task["checkpoint"])
         margin = teach(model, processor, frames, case["query"], case["says"])

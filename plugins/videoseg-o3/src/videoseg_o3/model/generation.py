@@ -64,7 +64,8 @@ class Answer:
             shape (n,), dtype float32, on the CPU.
         seg_places: Which of the tokens are ``[SEG]``, ascending.
         seg_states: What the projector takes at each of them, the hidden state of the last layer
-            (see ``Backbone.seg_states``), shape (m, d). ``m`` is one less than there are places if the last token is ``[SEG]`` and was not completed.
+            (see ``Backbone.seg_states``), shape (m, d). ``m`` is one less than there are places
+            if the last token is ``[SEG]`` and was not completed.
         finish: ``stop`` where the model ended the answer, ``length`` where it was cut off.
     """
 
