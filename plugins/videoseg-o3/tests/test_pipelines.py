@@ -16,7 +16,7 @@ from videoseg.testing import moving_square
 from videoseg.types import ChatReply, Embedding, PropagatorCapabilities
 
 
-def clip_and_query(seed=3, difficulty="time", num_frames=22):
+def clip_and_query(seed=3, difficulty="time", num_frames=32):
     """Return a clip, and a query for an object that is not always there if there is one."""
     clip = make_clip(seed=seed, difficulty=difficulty, num_frames=num_frames, size=(120, 160))
     known = [query for query in clip.queries if query.object_ids]
@@ -34,9 +34,7 @@ def mean_j(result, clip, query):
     return region_j(predicted, clip.answer_masks(query)).mean()
 
 
-@pytest.mark.parametrize(
-    ("seed", "difficulty"), [(0, "appearance"), (1, "motion"), (3, "time"), (2, "motion")]
-)
+@pytest.mark.parametrize(("seed", "difficulty"), [(0, "appearance"), (1, "motion"), (3, "time")])
 def test_a_model_that_looks_and_then_answers_rightly_gives_the_right_masks(seed, difficulty):
     clip, query = clip_and_query(seed, difficulty)
     result = pipeline(knowing_o3(clip, query))(clip.video, query.text)
@@ -49,7 +47,7 @@ def test_windows_narrow_and_the_trace_shows_it():
     visible = np.flatnonzero(clip.answer_masks(query).any(axis=(1, 2)))
     result = pipeline(knowing_o3(clip, query, looks=2)).ground(clip.video, query.text)
     first, second, last = result.trace.turns
-    assert first.selection.window == vs.Window(0, 22)
+    assert first.selection.window == vs.Window(0, 32)
     assert second.selection.window == vs.Window(int(visible[0]), int(visible[-1]) + 1)
     assert (first.look_window, first.look_keyframe) == (
         second.selection.window,
@@ -100,13 +98,13 @@ def test_a_model_that_answers_at_once_and_one_that_looks_for_ever():
 
 def test_windows_outside_the_video_are_moved_into_it():
     clip, query = clip_and_query(1, "motion")
-    objects = describe_objects(clip, query, 21)
-    final = json.dumps({"start": -5, "end": 99, "keyframe": 21, "objects": objects})
+    objects = describe_objects(clip, query, 31)
+    final = json.dumps({"start": -5, "end": 99, "keyframe": 31, "objects": objects})
     chat = ScriptedChat.saying(
         '<select>{"start": 50, "end": 90, "keyframe": 70}</select>', f"<answer>{final}</answer>"
     )
     result = pipeline(chat)(clip.video, query.text)
-    assert result.trace.turns[1].selection.indices == (21,)
+    assert result.trace.turns[1].selection.indices == (31,)
     assert mean_j(result, clip, query) >= 0.9
     assert any("not all in the video" in warning for warning in result.warnings)
 
