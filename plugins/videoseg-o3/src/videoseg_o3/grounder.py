@@ -15,7 +15,7 @@ from videoseg.errors import GroundingParseError
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.stages import Closable
 from videoseg.text import shorten
-from videoseg.types import ChatReply, Message, Move, TextPart
+from videoseg.types import ChatReply, Embedding, Message, Move, TextPart
 from videoseg_o3.answerer import ask_answerer, build_answerer
 from videoseg_o3.conversation import Behavior, build_conversation, list_images
 from videoseg_o3.finding import (
@@ -36,6 +36,7 @@ OnParseError: TypeAlias = Literal["raise", "empty"]
 
 _RETRY_TEMPERATURE = 0.7
 _SEG = "[SEG]"
+_EMBEDDING_MODEL = "videoseg-o3"
 
 _STOP_REASONS = {
     "answered": "the model answered",
@@ -366,6 +367,11 @@ class O3Grounder:
         prompts: tuple[Prompt, ...] = ()
         if reply.embeddings:
             prompts = (Prompt(1, keyframe, embedding=reply.embeddings[-1]),)
+        elif self._behavior == "released" and reply.details.get("earlier_embedding"):
+            # The released code looks for the last [SEG] of the whole conversation.
+            embedding = Embedding(_EMBEDDING_MODEL, reply.details["earlier_embedding"])
+            prompts = (Prompt(1, keyframe, embedding=embedding),)
+            warnings.append("the model's answer has no [SEG]; that of an earlier turn is used")
         elif _SEG in reply.text:
             warnings.append(
                 "the model's answer has [SEG], but no embedding for it, so nothing is segmented; "

@@ -8,6 +8,7 @@ from typing import Any
 import videoseg as vs
 
 __all__ = [
+    "O3_CAPABILITIES",
     "videoseg_components",
     "videoseg_o3_2b",
     "videoseg_o3_4b",
@@ -15,7 +16,22 @@ __all__ = [
     "videoseg_o3_text",
 ]
 
-_MODEL_LICENSE = "code and published weights: Apache-2.0"
+O3_CAPABILITIES = vs.PropagatorCapabilities(
+    boxes=True,
+    points=True,
+    masks=True,
+    embeddings=("videoseg-o3",),
+    late_objects=True,
+    backward=True,
+    corrections=True,
+    live=True,
+)
+"""What the propagator ``o3`` takes and can do."""
+
+# What the [SEG] model and its propagator need besides this plug-in's own dependencies.
+_MODEL_NEEDS = ("torch", "transformers", "videoseg_sam2", "videoseg_vlm")
+_MODEL_WEIGHTS = "videoseg_o3.model.files:default_weights_command"
+
 _MAX_TURNS = 3
 """The turns of the released evaluation."""
 
@@ -40,27 +56,22 @@ def videoseg_components() -> Iterator[vs.Component]:
         "chat",
         "o3",
         "videoseg_o3.model.chat:SegChat",
-        "The model of VideoSEG-O3, whose [SEG] is a prompt for SAM 2.",
-        requires=("torch", "transformers", "sam2"),
+        summary="The model of VideoSEG-O3, which points at objects with [SEG].",
+        requires=("torchvision", *_MODEL_NEEDS),
         install="videoseg-o3[model]",
-        license=_MODEL_LICENSE,
+        license="code and published weights: Apache-2.0",
+        weights=_MODEL_WEIGHTS,
     )
     yield vs.Component(
         "propagator",
         "o3",
         "videoseg_o3.propagator:O3Propagator",
-        "SAM 2 with the language prompt of VideoSEG-O3 on every frame.",
-        capabilities=vs.PropagatorCapabilities(
-            boxes=True,
-            points=True,
-            masks=True,
-            embeddings=("videoseg-o3",),
-            corrections=True,
-            live=True,
-        ),
-        requires=("torch", "transformers", "sam2"),
+        summary="SAM 2 of VideoSEG-O3 with a language prompt, bounded on videos of any length.",
+        capabilities=O3_CAPABILITIES,
+        requires=_MODEL_NEEDS,
         install="videoseg-o3[model]",
-        license=_MODEL_LICENSE,
+        license="code and published weights: Apache-2.0",
+        weights=_MODEL_WEIGHTS,
     )
     for name, function, summary in (
         ("videoseg-o3-2b", "videoseg_o3_2b", "VideoSEG-O3 as released, 2B."),
