@@ -133,6 +133,7 @@ def _join(looking: Thought, answer: Thought) -> Thought:
         temporal=looking.temporal or answer.temporal,
         spatial=looking.spatial or answer.spatial,
         linguistic=looking.linguistic or answer.linguistic,
+        action=looking.action or answer.action,
         num_tokens=sum(counts) if counts else None,
         details={**looking.details, "answerer": facts},
     )

@@ -37,6 +37,13 @@ OnParseError: TypeAlias = Literal["raise", "empty"]
 _RETRY_TEMPERATURE = 0.7
 _SEG = "[SEG]"
 _EMBEDDING_MODEL = "videoseg-o3"
+
+_STOP_REASONS = {
+    "answered": "the model answered",
+    "last turn": "the turns were used up while the model asked for more frames",
+    "malformed select": "the model asked for frames in a form that cannot be read",
+    "no answer": "the model gave no answer that can be read",
+}
 _MOST_SAID = 200
 _STAGE = "o3 grounder"
 """What messages call this grounder."""
@@ -152,9 +159,14 @@ class O3Grounder:
         """
         messages = build_conversation(episode, self._prompts, behavior=self._behavior)
         exchange = _Exchange(messages)
-        if self._behavior == "released":
-            return self._step_released(episode, exchange)
-        return self._step_extended(episode, exchange)
+        released = self._behavior == "released"
+        take_step = self._step_released if released else self._step_extended
+        move = take_step(episode, exchange)
+        if isinstance(move, Look):
+            return move
+        stop = _STOP_REASONS[move.thought.details["stop"]]
+        window = exchange.turn.window if move.found else None
+        return replace(move, window=window, stop_reason=stop)
 
     def close(self) -> None:
         """Free the answerer, unless it was given as an instance."""
@@ -424,6 +436,7 @@ def _make_thought(
         temporal=thinking.temporal,
         spatial=thinking.spatial,
         linguistic=thinking.linguistic,
+        action=thinking.action,
         num_tokens=sum(counts) if counts else None,
         details={**details, **more},
     )

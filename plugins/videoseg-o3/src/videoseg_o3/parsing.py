@@ -110,33 +110,42 @@ def parse_turn(
 
 # -- released --------------------------------------------------------------------------------
 
-# As the released code has them: in its case, the first match, wherever it stands.
-_RELEASED_SELECT = re.compile(r"<select>(.*?)</select>", re.DOTALL)
-_RELEASED_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
-_RELEASED_VTG = re.compile(r"<VTG>(.*?)</VTG>", re.DOTALL)
+
+def _find_released(text: str, tag: str) -> str | None:
+    """Return what stands between the first opening tag and the next closing one.
+
+    That is what the released code's ``re.search(r"<tag>(.*?)</tag>", text, re.DOTALL)`` finds, in
+    time proportional to the text.
+    """
+    start = text.find(f"<{tag}>")
+    if start < 0:
+        return None
+    start += len(tag) + 2
+    end = text.find(f"</{tag}>", start)
+    return None if end < 0 else text[start:end]
 
 
 def _parse_released(text: str, whole: Window) -> Turn:
     thinking = parse_thinking(_split_thinking(text)[0])
-    first = _RELEASED_VTG.search(text)
-    answer_keyframe = None if first is None else _read_released_keyframe(first[1], whole)
-    select = _RELEASED_SELECT.search(text)
+    first = _find_released(text, "VTG")
+    answer_keyframe = None if first is None else _read_released_keyframe(first, whole)
+    select = _find_released(text, "select")
     if select is None:
-        answer = _RELEASED_ANSWER.search(text)
+        answer = _find_released(text, "answer")
         return Turn(
             "malformed" if answer is None else "answer",
             thinking,
-            window=None if first is None else _read_released_window(first[1], whole),
+            window=None if first is None else _read_released_window(first, whole),
             keyframe=answer_keyframe,
             tag="" if answer is None else "answer",
-            block="" if answer is None else answer[1],
-            reason="" if answer else "it has neither <select> nor <answer>",
+            block=answer or "",
+            reason="" if answer is not None else "it has neither <select> nor <answer>",
             answer_keyframe=answer_keyframe,
         )
-    inner = _RELEASED_VTG.search(select[1])
+    inner = _find_released(select, "VTG")
     window, keyframe, reason = None, None, ""
     try:
-        data = json.loads(inner[1] if inner else select[1])
+        data = json.loads(select if inner is None else inner)
         numbers = [int(data.get(name)) for name in ("start", "end", "keyframe")]
     except _RELEASED_ERRORS as error:
         reason = f"its <select> cannot be read: {shorten(str(error))}"
@@ -153,7 +162,7 @@ def _parse_released(text: str, whole: Window) -> Turn:
         window=window,
         keyframe=keyframe,
         tag="select",
-        block=select[1],
+        block=select,
         reason=reason,
         answer_keyframe=answer_keyframe,
     )
