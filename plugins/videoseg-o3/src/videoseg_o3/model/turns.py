@@ -249,7 +249,7 @@ def turn_mask_logits(
         for part in _slices(len(owners), batch_size)
     ]
     logits = torch.cat(parts) if parts else hidden.new_zeros((0, side, side), dtype=torch.float32)
-    return list(logits.split(counts))
+    return list(torch.split(logits, counts))
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:
