@@ -369,6 +369,16 @@ def test_a_tokenizer_without_seg_is_refused(folder: Path, released: Path) -> Non
     assert plain.is_dir()
 
 
+def test_a_tokenizer_of_another_size_is_refused(folder: Path) -> None:
+    def shrink(state: dict[str, torch.Tensor]) -> None:
+        for name in ("model.model.language_model.embed_tokens.weight", "model.lm_head.weight"):
+            state[name] = state[name][:263].clone()
+
+    edit(folder, shrink)
+    with pytest.raises(ConfigError, match=r"'\[SEG\]' is token 263, but .* has 263 tokens"):
+        load(folder)
+
+
 def test_a_missing_processor_is_refused(folder: Path) -> None:
     (folder / "processor_config.json").unlink()
     with pytest.raises(ConfigError, match="has no processor that can be loaded"):

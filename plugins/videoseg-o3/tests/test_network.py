@@ -11,7 +11,7 @@ import torch
 from tiny_seg_model import save_tiny_seg_model
 from torchvision_builds import declare_missing_operators
 from videoseg_o3.model.checkpoint import SegOptions, load_seg_model
-from videoseg_o3.model.network import ImageFeatures, SegModel, make_projector
+from videoseg_o3.model.network import FrameFeatures, SegModel, make_projector
 from videoseg_o3.propagator import O3Propagator
 
 from videoseg import ConfigError
@@ -119,7 +119,7 @@ def test_features_are_made_once_for_all_masks_on_a_frame(
     clip = moving_square(2)
     images = model.image_input([clip.video[0], clip.video[1]])
     features = model.encode_images(images)
-    joined = ImageFeatures.join([model.encode_images(image[None]) for image in images])
+    joined = FrameFeatures.join([model.encode_images(image[None]) for image in images])
     torch.testing.assert_close(features.coarse, joined.coarse, atol=1e-4, rtol=1e-4)
     assert len(features) == len(joined) == 2
     vectors = model.project(hidden_states(model, 3))

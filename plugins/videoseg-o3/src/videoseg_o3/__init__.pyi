@@ -2,7 +2,7 @@ from .model.checkpoint import SegOptions as SegOptions
 from .model.checkpoint import load_seg_model as load_seg_model
 from .model.checkpoint import new_seg_model as new_seg_model
 from .model.checkpoint import save_seg_model as save_seg_model
-from .model.network import ImageFeatures as ImageFeatures
+from .model.network import FrameFeatures as FrameFeatures
 from .model.network import SegModel as SegModel
 from .model.turns import AlignmentError as AlignmentError
 from .model.turns import SegAlignment as SegAlignment
