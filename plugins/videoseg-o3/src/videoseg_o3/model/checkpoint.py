@@ -107,7 +107,9 @@ def load_seg_model(options: SegOptions) -> SegModel:
     folder = options.find()
     device = pick_device(options.device, kinds=("cpu", "cuda", "mps"))
     raw = read_config(folder)
-    with torch_defaults(), _explain_errors(options.model, options.device):
+    # What is built is filled afterwards, but draws random numbers first.
+    quietly = torch.random.fork_rng(devices=[])
+    with torch_defaults(), _explain_errors(options.model, options.device), quietly:
         if problem := describe_state(read_shapes(folder)):
             raise ConfigError(f"{options.model!r} is no [SEG] model: {problem}")
         state = read_part(folder, ("",) if options.masks else (VLM, PROJECTOR, SAM2 + _PROMPT))
@@ -277,9 +279,7 @@ def _vlm_config(raw: Mapping[str, Any], parts: StateParts, model: str) -> Any:
         # Resized for the new tokens, which not every release of transformers wrote down.
         config.text_config.vocab_size = embedded.shape[0]
     # A head of its own is one whatever the configuration, which was the base model's, says.
-    config.tie_word_embeddings = config.text_config.tie_word_embeddings = (
-        _HEAD not in parts.vlm and _says_tied(raw)
-    )
+    _set_tied(config, tied=_HEAD not in parts.vlm and _says_tied(raw))
     return config
 
 
@@ -369,11 +369,17 @@ def _set_generation(vlm: Any, folder: Path) -> None:
 
 
 def _untie(vlm: Any) -> None:
-    if not vlm.config.get_text_config().tie_word_embeddings and not vlm.config.tie_word_embeddings:
-        return
-    head = vlm.get_output_embeddings()
-    head.weight = nn.Parameter(vlm.get_input_embeddings().weight.detach().clone())
-    vlm.config.tie_word_embeddings = vlm.config.get_text_config().tie_word_embeddings = False
+    head, embedding = vlm.get_output_embeddings(), vlm.get_input_embeddings()
+    if head.weight is embedding.weight:
+        head.weight = nn.Parameter(embedding.weight.detach().clone())
+    _set_tied(vlm.config, tied=False)
+
+
+def _set_tied(config: Any, *, tied: bool) -> None:
+    # Releases of transformers differ in where it stands.
+    for part in (config, config.text_config):
+        if part is config or hasattr(part, "tie_word_embeddings"):
+            part.tie_word_embeddings = tied
 
 
 # -- refusing ----------------------------------------------------------------------------------
