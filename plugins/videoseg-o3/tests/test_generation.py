@@ -187,15 +187,25 @@ def test_the_same_image_twice_is_encoded_once(tiny):
     assert tiny.encodings == [1]
 
 
-def test_another_conversation_begins_with_an_empty_cache_of_images(tiny):
+def test_images_are_remembered_when_something_else_is_asked_in_between(tiny):
     session = GenerationSession(tiny.model)
-    system = "<|im_start|>system\nLook.<|im_end|>\n"
-    for image in (tiny.image(70, 90), tiny.image(64, 96)):
-        _, conversation = tiny.conversation(system + begin(), [image])
-        session.read(conversation)
-        assert session.vision.num_tokens == image[1].num_tokens
+    images = [tiny.image(70, 90), tiny.image(64, 96), tiny.image(64, 64)]
+    for shown in (images[:1], images[1:], images[:1]):
+        inputs, conversation = tiny.conversation(begin(images=len(shown)), shown)
+        logits, _ = tiny.forward(inputs)
+        assert same(session.read(conversation), logits)
+    assert session.vision.num_encoded == 3
     session.clear()
     assert (session.num_tokens, session.vision.num_tokens) == (0, 0)
+
+
+def test_the_images_that_were_used_last_are_kept(tiny):
+    vision = VisionCache(max_tokens=12)
+    first, second, third = (tiny.image(64, 96, seed)[1] for seed in range(3))
+    assert first.num_tokens == 6
+    for images in ([first], [second], [first], [third], [first]):
+        vision.features(tiny.model, images)
+    assert vision.num_encoded == 3
 
 
 def test_a_full_cache_of_images_forgets_the_oldest_and_nothing_changes(tiny):

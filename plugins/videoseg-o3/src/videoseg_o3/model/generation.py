@@ -87,8 +87,8 @@ class GenerationSession:
         vlm: A ``Qwen3VLForConditionalGeneration`` or ``Qwen2_5_VLForConditionalGeneration``.
         seg_token: The id of ``[SEG]``; None for a model without.
         vision: Where features of images are kept, to be shared between sessions; by default the
-            session has its own, and empties it when a conversation shares no image with the one
-            before.
+            session has its own. They outlive a conversation, for the next question about the
+            same frames.
 
     Attributes:
         num_computed: How many tokens of conversations have been computed so far; those of
@@ -102,7 +102,6 @@ class GenerationSession:
         self.seg_token = seg_token
         self.num_computed = 0
         self.vision = VisionCache() if vision is None else vision
-        self._owns_vision = vision is None
         self._keys: list[int | str] = []
         self._past: Past | None = None
         self._states: dict[int, Tensor] = {}
@@ -121,8 +120,6 @@ class GenerationSession:
         keys = self.backbone.keys(conversation)
         # The last token is computed in any case, since its logits are asked for.
         start = min(_common_prefix(self._keys, keys), len(keys) - 1)
-        if self._owns_vision and not any(isinstance(key, str) for key in keys[:start]):
-            self.vision.clear()
         past = None if self._past is None else cut_past(self._past, start)
         states = {at: state for at, state in self._states.items() if at < start}
         # Until the new part is computed: nothing half-done is left if that fails.
