@@ -17,6 +17,8 @@ from .model.generation import hidden_states as hidden_states
 from .model.network import FrameFeatures as FrameFeatures
 from .model.network import SegModel as SegModel
 from .model.reader import PromptReader as PromptReader
+from .model.states import record_states as record_states
+from .model.states import token_logits as token_logits
 from .model.turns import AlignmentError as AlignmentError
 from .model.turns import SegAlignment as SegAlignment
 from .model.turns import SegToken as SegToken
