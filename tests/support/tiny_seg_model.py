@@ -7,6 +7,7 @@ videoseg-sam2. What it says and segments is noise.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ def save_tiny_seg_model(
     num_shards: int = 2,
     max_positions: int = 8192,
     seed: int = 0,
+    sentences: Sequence[str] = (),
 ) -> Path:
     """Build a model, and save it in the released layout.
 
@@ -36,6 +38,7 @@ def save_tiny_seg_model(
         num_shards: In how many files the weights are.
         max_positions: How many tokens the model takes.
         seed: Seed of the weights.
+        sentences: Pieces of text that are one token each.
 
     Returns:
         The checkpoint's folder.
@@ -43,11 +46,13 @@ def save_tiny_seg_model(
     import torch
     import transformers
     from safetensors.torch import save_file
+    from tokenizers import AddedToken
     from videoseg_sam2 import build_network, config_path
 
     target = folder / "seg"
     target.mkdir(parents=True)
     tokenizer = byte_tokenizer(*SEG_TOKENS)
+    tokenizer.add_tokens([AddedToken(one, special=False, normalized=False) for one in sentences])
     plain = save_tiny_vlm(
         folder / "plain", family, max_positions=max_positions, seed=seed, tokenizer=tokenizer
     )

@@ -1,3 +1,7 @@
+from .answerer import select_seen_frames as select_seen_frames
+from .conversation import build_conversation as build_conversation
+from .conversation import format_indices as format_indices
+from .grounder import O3Grounder as O3Grounder
 from .model.chat import SegChat as SegChat
 from .model.generation import Answer as Answer
 from .model.generation import Conversation as Conversation
@@ -8,3 +12,11 @@ from .model.generation import generate_batch as generate_batch
 from .model.generation import hidden_states as hidden_states
 from .model.reader import PromptReader as PromptReader
 from .model.vision_cache import VisionCache as VisionCache
+from .parsing import Turn as Turn
+from .parsing import parse_turn as parse_turn
+from .prompts import PromptSet as PromptSet
+from .prompts import load_prompts as load_prompts
+from .sampler import CoarseSampler as CoarseSampler
+from .sampler import FrameBudgets as FrameBudgets
+from .thinking import Thinking as Thinking
+from .thinking import parse_thinking as parse_thinking

@@ -58,6 +58,8 @@ class Backbone:
         self.image_token = int(vlm.config.image_token_id)
         self._merge = int(vlm.config.vision_config.spatial_merge_size)
         self._keyword = cache_keyword()
+        self._norm = vlm.model.language_model.norm
+        self._projects_raw = vlm.config.model_type == "qwen3_vl"
 
     @property
     def device(self) -> torch.device:
@@ -168,9 +170,9 @@ class Backbone:
     def run(
         self, arguments: dict[str, Any], cache: Any = None, *, mask: Tensor | None = None
     ) -> Tensor:
-        """Return the normalized hidden states of the last layer, shape (B, n, d).
+        """Return the hidden states of the last layer before the final norm, shape (B, n, d).
 
-        This is what ``generate(output_hidden_states=True)`` calls the last layer's states.
+        ``logits`` and ``seg_states`` go on from them.
 
         Args:
             arguments: From ``embed`` or ``embed_next``.
@@ -178,19 +180,37 @@ class Backbone:
                 without a cache.
             mask: 1 for tokens, 0 for padding, shape (B, past + n); None if there is no padding.
         """
-        output = self.vlm.model.language_model(
-            attention_mask=mask,
-            use_cache=cache is not None,
-            **{self._keyword: cache},
-            **arguments,
-        )
-        states: Tensor = output.last_hidden_state
-        return states
+        states: list[Tensor] = []
+        # What the classes of transformers record as the last state differs between releases.
+        hook = self._norm.register_forward_pre_hook(lambda _norm, inputs: states.append(inputs[0]))
+        try:
+            self.vlm.model.language_model(
+                attention_mask=mask,
+                use_cache=cache is not None,
+                **{self._keyword: cache},
+                **arguments,
+            )
+        finally:
+            hook.remove()
+        return states[-1]
 
     def logits(self, states: Tensor) -> Tensor:
-        """Return the logits of the next token, shape (..., vocabulary), dtype float32."""
-        logits: Tensor = self.vlm.lm_head(states).float()
+        """Return the logits of the next token, shape (..., vocabulary), dtype float32.
+
+        Args:
+            states: From ``run``, shape (..., d).
+        """
+        logits: Tensor = self.vlm.lm_head(self._norm(states)).float()
         return logits
+
+    def seg_states(self, states: Tensor) -> Tensor:
+        """Return what the projector takes of states from ``run``, shape (..., d).
+
+        The released models were trained and evaluated with transformers 4.57.0, which calls the
+        states before the final norm of Qwen3-VL the last ones, and those behind that of
+        Qwen2.5-VL. Newer releases record the latter for both.
+        """
+        return states if self._projects_raw else self._norm(states)
 
 
 def make_cache(past: Past | None) -> DynamicCache:

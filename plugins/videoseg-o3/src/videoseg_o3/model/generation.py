@@ -63,8 +63,9 @@ class Answer:
         log_probs: Of each token as the model gives it, at temperature 1 and without top-p;
             shape (n,), dtype float32, on the CPU.
         seg_places: Which of the tokens are ``[SEG]``, ascending.
-        seg_states: The hidden state of the last layer at each of them, shape (m, d). ``m`` is one
-            less than there are places if the last token is ``[SEG]`` and was not completed.
+        seg_states: What the projector takes at each of them, the hidden state of the last layer
+            (see ``Backbone.seg_states``), shape (m, d). ``m`` is one less than there are places
+            if the last token is ``[SEG]`` and was not completed.
         finish: ``stop`` where the model ended the answer, ``length`` where it was cut off.
     """
 
@@ -132,7 +133,7 @@ class GenerationSession:
             logits = self.backbone.logits(computed[-1])
         for at in range(start, len(keys)):
             if keys[at] == self.seg_token:
-                states[at] = computed[at - start].clone()
+                states[at] = self.backbone.seg_states(computed[at - start]).clone()
         self._hold(keys, take_past(cache), states)
         self.num_computed += len(keys) - start
         return logits
@@ -271,10 +272,11 @@ def generate_batch(
 
 
 def hidden_states(vlm: Any, conversation: Conversation) -> Tensor:
-    """Return the normalized states of the last layer of a whole conversation.
+    """Return the states of the last layer of a whole conversation, before the final norm.
 
     Nothing is kept between calls, and gradients flow to all parameters that are trained.
-    ``vlm.lm_head`` turns states into the logits of the next token.
+    ``Backbone.logits`` turns states into the logits of the next token, ``Backbone.seg_states``
+    into what the projector takes.
 
     Returns:
         Shape (L, d).
@@ -450,7 +452,7 @@ def _decode(rows: list[_Row], logits: Tensor, decoding: Decoding) -> list[Answer
             for index, row in enumerate(active):
                 row.place += 1
                 if row.tokens[-1] == row.session.seg_token:
-                    row.states.append(states[index].clone())
+                    row.states.append(backbone.seg_states(states[index]).clone())
             logits = backbone.logits(states)
     return [row.answer(complete_last=decoding.complete_last) for row in rows]
 
