@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from videoseg import ConfigError, VideosegError
-from videoseg_o3.model.network import ImageFeatures, SegModel
+from videoseg_o3.model.network import FrameFeatures, SegModel
 
 __all__ = [
     "AlignmentError",
@@ -210,7 +210,7 @@ def turn_mask_logits(
     model: SegModel,
     hidden: Tensor,
     alignment: SegAlignment,
-    features: ImageFeatures,
+    features: FrameFeatures,
     shown: Sequence[Sequence[int]],
     *,
     batch_size: int = 32,
@@ -249,7 +249,7 @@ def turn_mask_logits(
         for part in _slices(len(owners), batch_size)
     ]
     logits = torch.cat(parts) if parts else hidden.new_zeros((0, side, side), dtype=torch.float32)
-    return list(logits.split(counts))
+    return list(torch.split(logits, counts))
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:
@@ -270,7 +270,7 @@ def _check_spans(row: int, length: int, spans: Sequence[TurnSpan]) -> None:
 
 
 def _check_shown(
-    alignment: SegAlignment, features: ImageFeatures, shown: Sequence[Sequence[int]]
+    alignment: SegAlignment, features: FrameFeatures, shown: Sequence[Sequence[int]]
 ) -> None:
     if len(shown) != len(alignment):
         raise AlignmentError(
