@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_seg_model import save_tiny_seg_model
+from tiny_vlm import save_tiny_vlm
 from torchvision_builds import declare_missing_operators
 from videoseg_o3.model.checkpoint import (
     SegOptions,
@@ -44,6 +45,12 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(released: Path, tmp_path: Path) -> Path:
     """Return a copy that a test may damage."""
     return Path(shutil.copytree(released, tmp_path / "seg"))
+
+
+@pytest.fixture(autouse=True)
+def empty_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be found in the hub's cache of this machine."""
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: None)
 
 
 @pytest.fixture(scope="module")
@@ -183,11 +190,9 @@ def test_loading_does_not_touch_the_global_generator(released: Path) -> None:
 
 @pytest.mark.parametrize("family", ["qwen3-vl", "qwen2.5-vl"])
 def test_a_new_model_is_made_of_a_language_model_and_sam2(
-    released: Path, sam2_file: Path, tmp_path: Path, family: str
+    sam2_file: Path, tmp_path: Path, family: Any
 ) -> None:
-    from tiny_vlm import save_tiny_vlm
-
-    plain = save_tiny_vlm(tmp_path, family)  # type: ignore[arg-type]
+    plain = save_tiny_vlm(tmp_path, family)
     before = torch.random.get_rng_state()
     model = new_seg_model(plain, sam2_file, num_vectors=2, device="cpu", seed=3)
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -204,16 +209,45 @@ def test_a_new_model_is_made_of_a_language_model_and_sam2(
     same(model, load(save_seg_model(model, tmp_path / "saved")))
 
 
+def test_tied_embeddings_are_untied_in_a_new_model(sam2_file: Path, tmp_path: Path) -> None:
+    plain = save_tiny_vlm(tmp_path, "qwen3-vl")
+    edit(plain, lambda state: state.__delitem__("lm_head.weight"))
+    edit_config(plain, tie_word_embeddings=True)
+    model = new_seg_model(plain, sam2_file, device="cpu")
+    head, embedding = model.vlm.lm_head.weight, model.vlm.get_input_embeddings().weight
+    rows = load_file(plain / "model.safetensors")["model.language_model.embed_tokens.weight"]
+    assert torch.equal(head[: len(rows)], rows)
+    assert torch.equal(embedding[: len(rows)], rows)
+    with torch.no_grad():
+        head.zero_()
+    assert embedding.any()
+    again = load(save_seg_model(model, tmp_path / "saved"))
+    same(model, again)
+
+
+def test_saving_keeps_the_precision_of_each_part(released: Path, tmp_path: Path) -> None:
+    model = load(released, dtype="bfloat16")
+    again = load(save_seg_model(model, tmp_path / "saved"))
+    assert again.vlm.dtype == torch.bfloat16
+    same(model, again)
+
+
 def test_a_new_model_needs_the_right_parts(
     released: Path, sam2_file: Path, tmp_path: Path
 ) -> None:
     plain = released.parent / "plain" / "qwen3-vl"
     for arguments, message in (
         ((released, sam2_file), "is a model of type 'sa2va_chat'; .* one of qwen3_vl"),
-        ((tmp_path, sam2_file), "config.json' cannot be read"),
         ((plain, released / "model.safetensors"), "of no known size"),
     ):
         with pytest.raises(ConfigError, match=message):
+            new_seg_model(*arguments, device="cpu")
+    for arguments, command in (
+        ((tmp_path, sam2_file), "hf download Qwen/Qwen3-VL-2B-Instruct"),
+        ((plain,), "hf download facebook/sam2-hiera-large sam2_hiera_large.pt"),
+        ((plain, tmp_path / "nothing.pt"), "hf download facebook/sam2-hiera-large"),
+    ):
+        with pytest.raises(MissingWeightsError, match=command):
             new_seg_model(*arguments, device="cpu")
     with pytest.raises(ConfigError, match="num_vectors must be at least 1"):
         new_seg_model(plain, sam2_file, num_vectors=0)

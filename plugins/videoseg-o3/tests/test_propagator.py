@@ -38,6 +38,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_seg_model(tmp_path_factory.mktemp("model"))
 
 
+@pytest.fixture(autouse=True)
+def empty_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be found in the hub's cache of this machine."""
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: None)
+
+
 def make(**options: Any) -> O3Propagator:
     return O3Propagator(random_weights="toy-2.0", device="cpu", precision="float32", **options)
 
