@@ -21,6 +21,7 @@ from videoseg_o3.model.generation import (  # noqa: E402
     generate_batch,
     hidden_states,
 )
+from videoseg_o3.model.states import record_states, token_logits  # noqa: E402
 from videoseg_o3.model.vision_cache import PromptImage, VisionCache  # noqa: E402
 
 from videoseg import ConfigError  # noqa: E402
@@ -63,23 +64,17 @@ class Tiny:
     def forward(self, inputs):
         """Return the logits of the next token and the last states, computed by transformers."""
         self.model.model.rope_deltas = None
-        with torch.no_grad():
-            output = self.model(**inputs, output_hidden_states=True)
-        return output.logits[0, -1], output.hidden_states[-1][0]
+        with torch.no_grad(), record_states(self.model) as states:
+            output = self.model(**inputs)
+        return output.logits[0, -1], states[-1][0]
 
     def answer(self, inputs, length):
         """Return the greedy answer and the states that belong to it, from ``generate``."""
         self.model.model.rope_deltas = None
-        output = self.model.generate(
-            **inputs,
-            max_new_tokens=length,
-            do_sample=False,
-            output_hidden_states=True,
-            return_dict_in_generate=True,
-        )
+        with record_states(self.model) as states:
+            output = self.model.generate(**inputs, max_new_tokens=length, do_sample=False)
         start = inputs["input_ids"].shape[1]
-        states = torch.cat([step[-1][0] for step in output.hidden_states])
-        return output.sequences[0, start:].tolist(), states[start:]
+        return output[0, start:].tolist(), torch.cat([step[0] for step in states])[start:]
 
     def said(self, tokens):
         """Return what a random model said, as a text that reads back into other tokens."""
@@ -187,15 +182,25 @@ def test_the_same_image_twice_is_encoded_once(tiny):
     assert tiny.encodings == [1]
 
 
-def test_another_conversation_begins_with_an_empty_cache_of_images(tiny):
+def test_images_are_remembered_when_something_else_is_asked_in_between(tiny):
     session = GenerationSession(tiny.model)
-    system = "<|im_start|>system\nLook.<|im_end|>\n"
-    for image in (tiny.image(70, 90), tiny.image(64, 96)):
-        _, conversation = tiny.conversation(system + begin(), [image])
-        session.read(conversation)
-        assert session.vision.num_tokens == image[1].num_tokens
+    images = [tiny.image(70, 90), tiny.image(64, 96), tiny.image(64, 64)]
+    for shown in (images[:1], images[1:], images[:1]):
+        inputs, conversation = tiny.conversation(begin(images=len(shown)), shown)
+        logits, _ = tiny.forward(inputs)
+        assert same(session.read(conversation), logits)
+    assert session.vision.num_encoded == 3
     session.clear()
     assert (session.num_tokens, session.vision.num_tokens) == (0, 0)
+
+
+def test_the_images_that_were_used_last_are_kept(tiny):
+    vision = VisionCache(max_tokens=12)
+    first, second, third = (tiny.image(64, 96, seed)[1] for seed in range(3))
+    assert first.num_tokens == 6
+    for images in ([first], [second], [first], [third], [first]):
+        vision.features(tiny.model, images)
+    assert vision.num_encoded == 3
 
 
 def test_a_full_cache_of_images_forgets_the_oldest_and_nothing_changes(tiny):
@@ -318,7 +323,7 @@ def test_log_probabilities_are_those_at_temperature_one(tiny):
     [answer] = generate(GenerationSession(tiny.model), conversation, decoding, seed=3)
     whole = conversation.extended(answer.tokens)
     states = hidden_states(tiny.model, whole)[len(conversation.tokens) - 1 : -1]
-    expected = tiny.model.lm_head(states).log_softmax(-1)
+    expected = token_logits(tiny.model, states).log_softmax(-1)
     chosen = expected.gather(1, torch.tensor(answer.tokens)[:, None])[:, 0]
     assert same(answer.log_probs, chosen.detach())
 

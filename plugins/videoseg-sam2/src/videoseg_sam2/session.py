@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -89,6 +90,9 @@ class Sam2Session(SessionBase):
         """
         self._check_embedding(prompt)
         super().prompt(prompt)
+        if not self._guides(prompt):
+            # Another model's embedding means nothing to this network.
+            prompt = replace(prompt, embedding=None)
         memory = self._objects.setdefault(prompt.object_id, ObjectMemory(prompt.object_id))
         refines = bool(
             self._run_number > 0

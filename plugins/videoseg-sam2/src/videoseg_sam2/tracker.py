@@ -193,7 +193,9 @@ class FrameTracker:
             return None
         import torch
 
-        values = torch.tensor(prompt.embedding.values, device=self._network.device)
+        values = torch.tensor(
+            prompt.embedding.values, dtype=torch.float32, device=self._network.device
+        )
         # Several vectors, one after another, are several prompts.
         return values.reshape(1, -1, self._network.modules.hidden_dim)
 

@@ -46,8 +46,9 @@ class SegChat:
     ``o3`` turns into a mask. Any conversation is answered, with and without ``[SEG]``.
 
     What has been computed for a conversation is kept until another one begins: the next turn
-    costs only what is new, and each image goes through the vision encoder once at each size.
-    Calls are answered one at a time.
+    costs only what is new, as does another question about the same frames. Each image goes
+    through the vision encoder once at each size; its features are kept while there is room, also
+    when the model is asked something else in between. Calls are answered one at a time.
 
     Args:
         model: The folder of a checkpoint, or its name on the Hugging Face hub.

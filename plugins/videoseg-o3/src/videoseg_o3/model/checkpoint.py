@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from videoseg_sam2 import build_network, config_path, read_checkpoint
+from videoseg_sam2 import build_network, config_path, find_checkpoint, load_into, read_checkpoint
 
-from videoseg import ConfigError, VideosegError
+from videoseg import ConfigError, MissingWeightsError, VideosegError
 from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
 from videoseg.errors import MissingDependencyError
 from videoseg.files import expand_path
@@ -50,6 +50,7 @@ _CLASSES = {
     ),
 }
 _MODEL_TYPE = "sa2va_chat"
+_FIRST_SAM2 = "sam2-hiera-large"  # with which the official training begins
 _EMBEDDING = "model.language_model.embed_tokens.weight"
 _HEAD = "lm_head.weight"
 # Of SAM 2, a parameter as wide as a prompt.
@@ -107,7 +108,9 @@ def load_seg_model(options: SegOptions) -> SegModel:
     folder = options.find()
     device = pick_device(options.device, kinds=("cpu", "cuda", "mps"))
     raw = read_config(folder)
-    with torch_defaults(), _explain_errors(options.model, options.device):
+    # What is built is filled afterwards, but draws random numbers first.
+    quietly = torch.random.fork_rng(devices=[])
+    with torch_defaults(), _explain_errors(options.model, options.device), quietly:
         if problem := describe_state(read_shapes(folder)):
             raise ConfigError(f"{options.model!r} is no [SEG] model: {problem}")
         state = read_part(folder, ("",) if options.masks else (VLM, PROJECTOR, SAM2 + _PROMPT))
@@ -162,7 +165,7 @@ def save_seg_model(model: SegModel, folder: str | Path) -> Path:
     parts = StateParts(
         dict(model.vlm.state_dict()),
         dict(model.projector.state_dict()),
-        {name: tensor.to(kind) for name, tensor in model.sam2.state_dict().items()},
+        dict(model.sam2.state_dict()),
         {},
     )
     state = {name: tensor.detach().cpu() for name, tensor in join_state(parts).items()}
@@ -183,7 +186,7 @@ def save_seg_model(model: SegModel, folder: str | Path) -> Path:
 
 def new_seg_model(
     vlm: str | Path,
-    sam2: str | Path,
+    sam2: str | Path | None = None,
     *,
     num_vectors: int = 1,
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
@@ -198,8 +201,8 @@ def new_seg_model(
 
     Args:
         vlm: Folder of a checkpoint of Qwen3-VL or Qwen2.5-VL.
-        sam2: File of a checkpoint of SAM 2; the released models began with
-            ``sam2_hiera_large.pt``.
+        sam2: File of a checkpoint of SAM 2, or its repository on the Hugging Face hub; by
+            default the published one that the released models began with.
         num_vectors: How many prompts each ``[SEG]`` makes.
         dtype: See ``SegOptions``.
         device: See ``SegOptions``.
@@ -207,13 +210,21 @@ def new_seg_model(
         seed: Seed of the projector and of the new tokens.
 
     Raises:
-        ConfigError: If a checkpoint is damaged or of another kind.
+        MissingWeightsError: If a checkpoint is not on this machine; the message has the command.
+        ConfigError: If one is damaged or of another kind.
     """
     import transformers
 
     if num_vectors < 1:
         raise ConfigError(f"num_vectors must be at least 1, got {num_vectors}")
     folder, where = expand_path(vlm), pick_device(device, kinds=("cpu", "cuda", "mps"))
+    if not (folder / "config.json").is_file():
+        raise MissingWeightsError(
+            f"{str(vlm)!r} is no folder of a checkpoint: it has no config.json; fetch one with: "
+            "hf download Qwen/Qwen3-VL-2B-Instruct --local-dir Qwen3-VL-2B-Instruct, and give "
+            "that folder"
+        )
+    path = find_checkpoint(sam2, _FIRST_SAM2, download=False)
     raw = read_config(folder)
     classes = _CLASSES.get(str(raw.get("model_type")))
     if classes is None:
@@ -230,11 +241,10 @@ def new_seg_model(
         processor.tokenizer.add_tokens(list(SPECIAL_TOKENS), special_tokens=True)
         if len(processor.tokenizer) > inner.get_input_embeddings().num_embeddings:
             inner.resize_token_embeddings(len(processor.tokenizer))
-        path = expand_path(sam2)
-        state = read_checkpoint(path)
-        network = build_network(config_path(find_network(state, str(sam2))), O3_SETTINGS)
-        _require_same(_compare("", network.state_dict(), state), str(sam2), state)
-        _fill(network, state, str(sam2))
+        state = read_checkpoint(path, _FIRST_SAM2)
+        name = find_network(state, str(path))
+        network = build_network(config_path(name), O3_SETTINGS)
+        load_into(network, state, path=path, model=name)
         hidden = inner.config.get_text_config().hidden_size
         projector = make_projector(hidden, network.hidden_dim, num_vectors).to(inner.dtype)
         model = SegModel(inner, projector, network, processor, num_vectors=num_vectors)
@@ -277,9 +287,7 @@ def _vlm_config(raw: Mapping[str, Any], parts: StateParts, model: str) -> Any:
         # Resized for the new tokens, which not every release of transformers wrote down.
         config.text_config.vocab_size = embedded.shape[0]
     # A head of its own is one whatever the configuration, which was the base model's, says.
-    config.tie_word_embeddings = config.text_config.tie_word_embeddings = (
-        _HEAD not in parts.vlm and _says_tied(raw)
-    )
+    _set_tied(config, tied=_HEAD not in parts.vlm and _says_tied(raw))
     return config
 
 
@@ -369,11 +377,17 @@ def _set_generation(vlm: Any, folder: Path) -> None:
 
 
 def _untie(vlm: Any) -> None:
-    if not vlm.config.get_text_config().tie_word_embeddings and not vlm.config.tie_word_embeddings:
-        return
-    head = vlm.get_output_embeddings()
-    head.weight = nn.Parameter(vlm.get_input_embeddings().weight.detach().clone())
-    vlm.config.tie_word_embeddings = vlm.config.get_text_config().tie_word_embeddings = False
+    head, embedding = vlm.get_output_embeddings(), vlm.get_input_embeddings()
+    if head.weight is embedding.weight:
+        head.weight = nn.Parameter(embedding.weight.detach().clone())
+    _set_tied(vlm.config, tied=False)
+
+
+def _set_tied(config: Any, *, tied: bool) -> None:
+    # Releases of transformers differ in where it stands.
+    for part in (config, config.text_config):
+        if part is config or hasattr(part, "tie_word_embeddings"):
+            part.tie_word_embeddings = tied
 
 
 # -- refusing ----------------------------------------------------------------------------------

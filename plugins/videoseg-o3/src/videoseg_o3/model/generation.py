@@ -63,9 +63,9 @@ class Answer:
         log_probs: Of each token as the model gives it, at temperature 1 and without top-p;
             shape (n,), dtype float32, on the CPU.
         seg_places: Which of the tokens are ``[SEG]``, ascending.
-        seg_states: What the projector takes at each of them, the hidden state of the last layer
-            (see ``Backbone.seg_states``), shape (m, d). ``m`` is one less than there are places
-            if the last token is ``[SEG]`` and was not completed.
+        seg_states: The hidden state of the last layer at each of them, before its norm, shape
+            (m, d). ``m`` is one less than there are places if the last token is ``[SEG]`` and was
+            not completed.
         finish: ``stop`` where the model ended the answer, ``length`` where it was cut off.
     """
 
@@ -87,8 +87,8 @@ class GenerationSession:
         vlm: A ``Qwen3VLForConditionalGeneration`` or ``Qwen2_5_VLForConditionalGeneration``.
         seg_token: The id of ``[SEG]``; None for a model without.
         vision: Where features of images are kept, to be shared between sessions; by default the
-            session has its own, and empties it when a conversation shares no image with the one
-            before.
+            session has its own. They outlive a conversation, for the next question about the
+            same frames.
 
     Attributes:
         num_computed: How many tokens of conversations have been computed so far; those of
@@ -102,7 +102,6 @@ class GenerationSession:
         self.seg_token = seg_token
         self.num_computed = 0
         self.vision = VisionCache() if vision is None else vision
-        self._owns_vision = vision is None
         self._keys: list[int | str] = []
         self._past: Past | None = None
         self._states: dict[int, Tensor] = {}
@@ -121,8 +120,6 @@ class GenerationSession:
         keys = self.backbone.keys(conversation)
         # The last token is computed in any case, since its logits are asked for.
         start = min(_common_prefix(self._keys, keys), len(keys) - 1)
-        if self._owns_vision and not any(isinstance(key, str) for key in keys[:start]):
-            self.vision.clear()
         past = None if self._past is None else cut_past(self._past, start)
         states = {at: state for at, state in self._states.items() if at < start}
         # Until the new part is computed: nothing half-done is left if that fails.
@@ -136,7 +133,7 @@ class GenerationSession:
             logits = self.backbone.logits(computed[-1])
         for at in range(start, len(keys)):
             if keys[at] == self.seg_token:
-                states[at] = self.backbone.seg_states(computed[at - start]).clone()
+                states[at] = computed[at - start].clone()
         self._hold(keys, take_past(cache), states)
         self.num_computed += len(keys) - start
         return logits
@@ -278,8 +275,7 @@ def hidden_states(vlm: Any, conversation: Conversation) -> Tensor:
     """Return the states of the last layer of a whole conversation, before the final norm.
 
     Nothing is kept between calls, and gradients flow to all parameters that are trained.
-    ``Backbone.logits`` turns states into the logits of the next token, ``Backbone.seg_states``
-    into what the projector takes.
+    ``token_logits`` turns states into the logits of the next token.
 
     Returns:
         Shape (L, d).
@@ -455,7 +451,7 @@ def _decode(rows: list[_Row], logits: Tensor, decoding: Decoding) -> list[Answer
             for index, row in enumerate(active):
                 row.place += 1
                 if row.tokens[-1] == row.session.seg_token:
-                    row.states.append(backbone.seg_states(states[index]).clone())
+                    row.states.append(states[index].clone())
             logits = backbone.logits(states)
     return [row.answer(complete_last=decoding.complete_last) for row in rows]
 

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from videoseg import ConfigError
 from videoseg.types import Embedding, Frame
 from videoseg_o3.model.sam2 import normalize_frame
+from videoseg_o3.model.states import projector_input
 
-__all__ = ["EMBEDDING_MODEL", "SEG_TOKEN", "SPECIAL_TOKENS", "ImageFeatures", "SegModel"]
+__all__ = ["EMBEDDING_MODEL", "SEG_TOKEN", "SPECIAL_TOKENS", "FrameFeatures", "SegModel"]
 
 EMBEDDING_MODEL = "videoseg-o3"
 """What the embeddings of this model are called in prompts (``Embedding.model``)."""
@@ -25,7 +26,7 @@ SPECIAL_TOKENS = (SEG_TOKEN, "<p>", "</p>", "<vp>", "</vp>")
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFeatures:
+class FrameFeatures:
     """What SAM 2's image encoder makes of n frames, with the embedding "no memory" added.
 
     Args:
@@ -39,15 +40,15 @@ class ImageFeatures:
     def __len__(self) -> int:
         return self.coarse.shape[0]
 
-    def select(self, frames: Tensor) -> ImageFeatures:
+    def select(self, frames: Tensor) -> FrameFeatures:
         """Return the features of some frames, shape (m,), in this order; may repeat."""
-        return ImageFeatures(self.coarse[frames], tuple(map_[frames] for map_ in self.fine))
+        return FrameFeatures(self.coarse[frames], tuple(map_[frames] for map_ in self.fine))
 
     @staticmethod
-    def join(parts: Sequence[ImageFeatures]) -> ImageFeatures:
+    def join(parts: Sequence[FrameFeatures]) -> FrameFeatures:
         """Return the features of all frames of some, one after another."""
         levels = zip(*(part.fine for part in parts), strict=True)
-        return ImageFeatures(
+        return FrameFeatures(
             torch.cat([part.coarse for part in parts]),
             tuple(torch.cat(level) for level in levels),
         )
@@ -130,12 +131,14 @@ class SegModel(nn.Module):
         """Return the prompts that hidden states stand for.
 
         Args:
-            hidden: States of the last layer at ``[SEG]`` tokens, shape (n, d).
+            hidden: States of the last layer before its norm, at ``[SEG]`` tokens, shape (n, d);
+                see ``videoseg_o3.model.states``.
 
         Returns:
             Shape (n, k, C), k vectors of SAM 2's width for each.
         """
-        flat: Tensor = self.projector(hidden.to(self._weight))
+        given = projector_input(self.vlm, hidden.to(self._weight))
+        flat: Tensor = self.projector(given.to(self._weight))
         return flat.reshape(*flat.shape[:-1], self.num_vectors, self.prompt_width)
 
     def embed(self, hidden: Tensor) -> tuple[Embedding, ...]:
@@ -158,7 +161,7 @@ class SegModel(nn.Module):
         side = self.image_size
         return torch.cat([normalize_frame(frame, side) for frame in frames]).to(self.device)
 
-    def encode_images(self, images: Tensor) -> ImageFeatures:
+    def encode_images(self, images: Tensor) -> FrameFeatures:
         """Run SAM 2's image encoder, which is frozen, on shape (n, 3, S, S)."""
         sam2 = self.sam2
         with torch.no_grad(), self._precision():
@@ -169,9 +172,9 @@ class SegModel(nn.Module):
                 level.permute(1, 2, 0).unflatten(2, size)
                 for level, size in zip(maps, sizes, strict=True)
             ]
-        return ImageFeatures(squares[-1], tuple(squares[:-1]))
+        return FrameFeatures(squares[-1], tuple(squares[:-1]))
 
-    def mask_logits(self, images: Tensor | ImageFeatures, vectors: Tensor) -> Tensor:
+    def mask_logits(self, images: Tensor | FrameFeatures, vectors: Tensor) -> Tensor:
         """Segment single frames, without memory of others.
 
         Gradients flow to ``vectors``, the mask decoder and the prompt encoder. Of the three
@@ -187,7 +190,7 @@ class SegModel(nn.Module):
         Raises:
             ConfigError: If shapes do not fit.
         """
-        features = images if isinstance(images, ImageFeatures) else self.encode_images(images)
+        features = images if isinstance(images, FrameFeatures) else self.encode_images(images)
         self._check_vectors(features, vectors)
         count, device = len(vectors), features.coarse.device
         with self._precision():
@@ -222,7 +225,8 @@ class SegModel(nn.Module):
     def _check_parts(self) -> None:
         width = int(self.vlm.config.get_text_config().hidden_size)
         given, made = self._weight.shape[1], self._last.out_features
-        unknown = self.processor.tokenizer.unk_token_id
+        tokenizer, rows = self.processor.tokenizer, self.vlm.get_input_embeddings().num_embeddings
+        token = tokenizer.convert_tokens_to_ids(SEG_TOKEN)
         problems = []
         if given != width:
             problems.append(
@@ -234,12 +238,17 @@ class SegModel(nn.Module):
                 f"the projector gives {made} values; {self.num_vectors} prompts of SAM 2 have "
                 f"{prompt} each"
             )
-        if self.processor.tokenizer.convert_tokens_to_ids(SEG_TOKEN) in (None, unknown):
+        if token in (None, tokenizer.unk_token_id):
             problems.append(f"the tokenizer does not know {SEG_TOKEN!r}")
+        elif token >= rows:
+            problems.append(
+                f"{SEG_TOKEN!r} is token {token}, but the language model has {rows} tokens; take "
+                "the tokenizer that was saved with it"
+            )
         if problems:
             raise ConfigError(problems)
 
-    def _check_vectors(self, features: ImageFeatures, vectors: Tensor) -> None:
+    def _check_vectors(self, features: FrameFeatures, vectors: Tensor) -> None:
         width = self.prompt_width
         if vectors.ndim != 3 or vectors.shape[2] != width or len(vectors) != len(features):
             raise ConfigError(
