@@ -32,6 +32,12 @@ def save_random_weights(model: str, path: Path) -> None:
     """
     choice = NetworkChoice(model, None, None, True, False, "cpu", "float32")
     state = {key: value.clone() for key, value in choice.locate().modules.state_dict().items()}
+    sharpen(state)
+    torch.save({"model": state}, path)
+
+
+def sharpen(state: dict[str, Any]) -> None:
+    """Change random weights in place so that objects are in sight and memory matters."""
     for name in state:
         if "cross_attn_image" in name and name.endswith(("q_proj.weight", "k_proj.weight")):
             state[name] *= 5
@@ -41,7 +47,6 @@ def save_random_weights(model: str, path: Path) -> None:
             state[name] *= 8
     bias = [name for name in state if "pred_obj_score_head" in name and name.endswith("bias")]
     state[sorted(bias)[-1]] += 1.0
-    torch.save({"model": state}, path)
 
 
 def build_package_predictor(model: str, checkpoint: Path, device: str) -> Any:

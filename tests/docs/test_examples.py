@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 import runpy
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from videoseg_synthetic import demo_clip
@@ -32,11 +35,34 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     )
     client.execute()
-    assert all(
-        output.get("output_type") != "error"
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-    )
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert all(output.get("output_type") != "error" for output in outputs)
+    if path.name == "compare_two_strategies.ipynb":
+        check_the_comparison(outputs)
+
+
+def check_the_comparison(outputs: list[dict[str, Any]]) -> None:
+    """Check the numbers that the comparison of strategies shows, for right answers."""
+    printed = "".join(output.get("text", "") for output in outputs)
+    drawn = "".join(output.get("data", {}).get("text/html", "") for output in outputs)
+    lines = printed.splitlines()
+    [head] = [line for line in lines if line.strip().startswith("turns")]
+    columns = re.split(r"\s{2,}", head.strip())
+    names = ["R1", "O3", "R1's sampler, O3's grounder", "O3's looking, R1's answer"]
+    table = {
+        name: dict(zip(columns, line[len(name) :].split(), strict=True))
+        for name in names
+        for line in lines
+        if re.match(rf"{name}\s+\d", line)
+    }
+    assert list(table) == names
+    assert all(float(row["J&F"]) > 0.9 for row in table.values())
+    assert [row["window IoU"] for row in table.values()] == ["-", "1.00", "1.00", "1.00"]
+    turns = {name: float(row["turns"]) for name, row in table.items()}
+    assert turns["R1"] == 1 and 2 <= turns["O3"] <= 3
+    assert 1 < turns["R1's sampler, O3's grounder"] < turns["O3"]
+    assert "  -> look at frames 19-49, keyframe 46" in lines
+    assert drawn.count("<polyline") == 12 and drawn.count("O3, turn 2") == 3
 
 
 @pytest.mark.parametrize("start", [EXAMPLES, EXAMPLES.parent], ids=["examples", "root"])
@@ -73,6 +99,21 @@ def test_the_recording_of_the_example_can_be_made_again(
     runpy.run_path(str(recordings / "make_valentine.py"), run_name="__main__")
     assert len((recordings / "valentine.jsonl").read_text().splitlines()) == 4
     assert "valentine" in capsys.readouterr().out
+
+
+def test_the_recording_of_the_comparison_can_be_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def replies(path: Path) -> list[list[str]]:
+        exchanges = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        return [[reply["text"] for reply in exchange["replies"]] for exchange in exchanges]
+
+    script = tmp_path / "make_comparison.py"
+    shutil.copy(EXAMPLES / "recordings" / script.name, script)
+    runpy.run_path(str(script), run_name="__main__")
+    made = replies(tmp_path / "comparison.jsonl")
+    assert made == replies(EXAMPLES / "recordings" / "comparison.jsonl")
+    assert "R1's sampler, O3's grounder" in capsys.readouterr().out
 
 
 def test_every_example_is_listed() -> None:

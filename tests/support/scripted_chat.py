@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from videoseg_synthetic import SyntheticClip, SyntheticQuery
@@ -37,20 +38,23 @@ class Exchange:
 
 @dataclass
 class ScriptedChat:
-    """Answers with what a function returns for (call, number of the answer)."""
+    """Answers with what a function returns for (call, number of the answer).
 
-    answer: Callable[[Exchange, int], str]
+    A function that returns a ``ChatReply`` may set its embeddings, refusal and finish reason.
+    """
+
+    answer: Callable[[Exchange, int], str | ChatReply]
     coordinate_space: str | None = "per_mille"
     calls: list[Exchange] = field(default_factory=list)
 
     @staticmethod
-    def saying(*answers: str | Sequence[str]) -> ScriptedChat:
+    def saying(*answers: str | ChatReply | Sequence[str | ChatReply]) -> ScriptedChat:
         """Return a model that gives these answers, one entry for each call, the last for ever."""
         calls: list[Exchange] = []
 
-        def answer(exchange: Exchange, number: int) -> str:
+        def answer(exchange: Exchange, number: int) -> str | ChatReply:
             given = answers[min(len(calls), len(answers)) - 1]
-            return given if isinstance(given, str) else given[number % len(given)]
+            return given if isinstance(given, str | ChatReply) else given[number % len(given)]
 
         return ScriptedChat(answer, calls=calls)
 
@@ -66,15 +70,18 @@ class ScriptedChat:
         exchange = Exchange(messages, num_samples, temperature, max_tokens, seed)
         self.calls.append(exchange)
         sizes = tuple(image.image.shape[:2] for image in exchange.images)
-        texts = [self.answer(exchange, number) for number in range(num_samples)]
+        answers = [self.answer(exchange, number) for number in range(num_samples)]
+        replies = [ChatReply(one) if isinstance(one, str) else one for one in answers]
         return [
-            ChatReply(
-                text,
-                num_tokens=len(text.split()),
+            replace(
+                reply,
+                num_tokens=len(reply.text.split())
+                if reply.num_tokens is None
+                else reply.num_tokens,
                 image_sizes=sizes,
                 coordinate_space=self.coordinate_space,
             )
-            for text in texts
+            for reply in replies
         ]
 
 
@@ -93,32 +100,63 @@ def knowing(clip: SyntheticClip, query: SyntheticQuery) -> ScriptedChat:
         if '"percent"' in question:
             part = areas[frames[0] : frames[-1] + 1]
             return json.dumps({"percent": round(100 * int(part.argmax()) / max(1, len(part)))})
-        return f"<think>{query.text} is known.</think><answer>{entries(frames[-1])}</answer>"
-
-    def entries(frame: int) -> str:
-        found = []
-        for object_id in query.object_ids:
-            mask = clip.masks(object_id)[frame]
-            if mask.any():
-                found.append(entry(mask))
-        return json.dumps(found)
-
-    def entry(mask: np.ndarray) -> dict[str, list[int]]:
-        from videoseg.masks import inner_points
-
-        height, width = mask.shape
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        (inside,) = inner_points(mask)
-        x1, y1, x2, y2 = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-
-        def per_mille(x: float, y: float) -> list[int]:
-            return [round(1000 * float(x) / width), round(1000 * float(y) / height)]
-
-        outside = (x2 + 3, (y1 + y2) / 2) if x2 + 3 < width else (x1 - 3, (y1 + y2) / 2)
-        return {
-            "bbox_2d": [*per_mille(x1, y1), *per_mille(x2, y2)],
-            "point_2d": per_mille(inside.x, inside.y),
-            "neg_point_2d": per_mille(*outside),
-        }
+        found = describe_objects(clip, query, frames[-1])
+        return f"<think>{query.text} is known.</think><answer>{json.dumps(found)}</answer>"
 
     return ScriptedChat(answer)
+
+
+def knowing_o3(clip: SyntheticClip, query: SyntheticQuery, *, looks: int = 1) -> ScriptedChat:
+    """Return a model that speaks the O3 protocol and knows the clip.
+
+    It looks at the frames in which the objects are visible, as often as told, and then answers
+    on the frame that it was shown in which they are largest.
+    """
+    areas = clip.answer_masks(query).sum(axis=(1, 2))
+
+    def answer(exchange: Exchange, number: int) -> str:
+        turn = sum(message.role == "assistant" for message in exchange.messages)
+        shown = sorted({frame for frame in exchange.frames if frame is not None})
+        visible = np.flatnonzero(areas)
+        think = (
+            "<think>Step 1 (temporal): when. Step 2 (spatial): where. "
+            "Step 3 (linguistic): what. Action: go on.</think>"
+        )
+        if not len(visible):
+            return f'{think}<answer>{{"objects": []}}</answer>'
+        found: dict[str, Any] = {"start": int(visible[0]), "end": int(visible[-1])}
+        if turn < looks:
+            found["keyframe"] = int(areas.argmax())
+            return f"{think}<select>{json.dumps(found)}</select>"
+        found["keyframe"] = max(shown, key=lambda frame: areas[frame])
+        found["objects"] = describe_objects(clip, query, found["keyframe"])
+        return f"{think}<answer>{json.dumps(found)}</answer>"
+
+    return ScriptedChat(answer)
+
+
+def describe_objects(
+    clip: SyntheticClip, query: SyntheticQuery, frame: int
+) -> list[dict[str, list[int]]]:
+    """Return what a model writes of the objects that are visible in a frame, in thousandths."""
+    masks = [clip.masks(object_id)[frame] for object_id in query.object_ids]
+    return [_describe_mask(mask) for mask in masks if mask.any()]
+
+
+def _describe_mask(mask: np.ndarray) -> dict[str, list[int]]:
+    from videoseg.masks import inner_points
+
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    (inside,) = inner_points(mask)
+    x1, y1, x2, y2 = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+    def per_mille(x: float, y: float) -> list[int]:
+        return [round(1000 * float(x) / width), round(1000 * float(y) / height)]
+
+    outside = (x2 + 3, (y1 + y2) / 2) if x2 + 3 < width else (x1 - 3, (y1 + y2) / 2)
+    return {
+        "bbox_2d": [*per_mille(x1, y1), *per_mille(x2, y2)],
+        "point_2d": per_mille(inside.x, inside.y),
+        "neg_point_2d": per_mille(*outside),
+    }

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from videoseg.cli.checkpoint import Checkpoint
     from videoseg.pipeline import Pipeline
     from videoseg.results import ExportFormat, Segmentation
-    from videoseg.types import Grounding, MaskTrack, Trace
+    from videoseg.types import Grounding, MaskTrack, Trace, TraceTurn, Window
     from videoseg.video import Video
 
 __all__ = ["reasons_of", "run"]
@@ -243,7 +243,7 @@ def _answer_document(
     """Return a summary of a result as JSON; ``result.json`` has everything."""
     from videoseg.types import to_dict
 
-    window = result.trace.turns[-1].selection.window if result.trace.turns else None
+    window = _answer_window(result)
     return {
         "query": result.query,
         "found": result.found,
@@ -253,6 +253,7 @@ def _answer_document(
         "confidence": result.grounding.confidence,
         "objects": [_object(result, track) for track in result.tracks],
         "reasoning": reasons_of(result),
+        "turns": [_turn(turn) for turn in result.trace.turns],
         "warnings": list(result.warnings),
         "seconds": round(result.timings.get("total", 0.0), 3),
         "seed": result.seed,
@@ -278,8 +279,7 @@ def _print_answer(
     if grounding.keyframe is not None:
         seconds = result.video.time_of(grounding.keyframe)
         _print_fact(console, "keyframe", f"frame {grounding.keyframe}, at {seconds:.2f} s")
-    if result.trace.turns:
-        window = result.trace.turns[-1].selection.window
+    if (window := _answer_window(result)) is not None:
         _print_fact(console, "window", f"frames {window.start} to {window.stop - 1}")
     if reasons := reasons_of(result):
         _print_fact(console, "because", "\n".join(reasons))
@@ -288,6 +288,28 @@ def _print_answer(
     _print_fact(console, "time", f"{result.timings.get('total', 0.0):.1f} seconds")
     exports = [(path, f"exported as {name}") for name, path in exported.items()]
     print_files(console, [*_files(folder), *exports])
+
+
+def _answer_window(result: Segmentation) -> Window | None:
+    """Return the window answered with, else the one that was shown last."""
+    if result.grounding.window is not None or not result.trace.turns:
+        return result.grounding.window
+    return result.trace.turns[-1].selection.window
+
+
+def _turn(turn: TraceTurn) -> dict[str, Any]:
+    """Return what a turn saw, thought and did; windows are half-open."""
+    shown, answered = turn.selection, turn.action == "answer"
+    window = turn.answer_window if answered else turn.look_window
+    return {
+        "shown_window": [shown.window.start, shown.window.stop],
+        "shown_frames": {group.role: shown.of_role(group.role) for group in shown.groups},
+        "thought": turn.thought.parts or {"text": turn.thought.text},
+        "action": turn.action,
+        "window": None if window is None else [window.start, window.stop],
+        "keyframe": turn.answer_keyframe if answered else turn.look_keyframe,
+        "stop_reason": turn.stop_reason,
+    }
 
 
 def _files(folder: Path) -> list[tuple[Path, str]]:
@@ -333,7 +355,7 @@ def reasons_of(result: Segmentation) -> list[str]:
     turns = result.trace.turns
     for number, turn in enumerate(turns, start=1):
         thought = turn.thought
-        if parts := thought.dimensions:
+        if parts := thought.parts:
             reasons = [f"{name}: {' '.join(text.split())}" for name, text in parts.items()]
         else:
             reasons = [line.strip() for line in thought.text.splitlines() if line.strip()]

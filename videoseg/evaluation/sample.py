@@ -315,11 +315,13 @@ def target_facts(truth: Truth) -> TargetFacts:
 def answered_window(result: Segmentation) -> Window | None:
     """Return the window that a result answers with; None if nothing was found.
 
-    It is the last window the grounder asked for. If it never asked, it is the window from the
-    first frame with a mask to the last.
+    It is the window of the grounding. If that names none, it is the last window the grounder
+    asked for; if it never asked, the window from the first frame with a mask to the last.
     """
     if not result.found:
         return None
+    if result.grounding.window is not None:
+        return result.grounding.window
     for turn in reversed(result.trace.turns):
         if turn.look_window is not None:
             return turn.look_window

@@ -77,6 +77,8 @@ def run_episode(
             inside = move.window.clamped(whole)
             keyframe = None if move.keyframe is None else inside.nearest(move.keyframe)
             move = replace(move, window=inside, keyframe=keyframe)
+        elif move.window is not None:
+            move = replace(move, window=move.window.clamped(whole))
         episode = replace(
             episode,
             moves=(*episode.moves, move),
@@ -115,9 +117,9 @@ def _check_move(move: object, episode: Episode, whole: Window, name: str) -> Non
             problem = f"answered with frame {shorten(outside[0])}, outside the video"
     if not problem and isinstance(move, Look | Grounding):
         thought = move.thought
-        problem = _too_large(
-            thought.text, thought.temporal, thought.spatial, thought.linguistic, thought.details
-        )
+        texts = (thought.text, thought.temporal, thought.spatial, thought.linguistic)
+        why = move.stop_reason if isinstance(move, Grounding) else ""
+        problem = _too_large(*texts, thought.action, why, thought.details)
     if problem:
         raise StageError(f"grounder {name!r} {problem}", stage="grounder", component=name)
 

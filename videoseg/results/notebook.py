@@ -19,13 +19,14 @@ from videoseg.results.thumbnails import Picture, PictureBook, embed_jpeg, includ
 from videoseg.results.wording import (
     collect_warnings,
     describe_answer,
+    describe_move,
     describe_object,
+    describe_selection,
     describe_thought,
     describe_untraced_thought,
     describe_video,
     find_visible_frames,
     format_frame,
-    format_frames,
 )
 from videoseg.text import shorten_text, well_formed
 from videoseg.types import Frame, VideoSource
@@ -192,10 +193,13 @@ def _encode_clip(segmentation: Segmentation, source: VideoSource | None) -> str:
 def _describe_turns(segmentation: Segmentation) -> list[dict[str, Any]]:
     turns = []
     for number, turn in enumerate(segmentation.trace.turns[:_TURNS], start=1):
-        selection = turn.selection
-        window = format_frames(segmentation.video, selection.window.start, selection.window.stop)
-        action = "answered" if turn.action == "answer" else "asked to see more"
-        summary = f"saw {len(selection.indices)} of {window}, {action}"
-        thought = describe_thought(turn.thought)
-        turns.append({"number": number, "summary": summary, "thought": thought})
+        shown = describe_selection(segmentation.video, turn.selection)
+        turns.append(
+            {
+                "number": number,
+                "summary": f"saw {shown}, {describe_move(segmentation, turn)}",
+                "thought": describe_thought(turn.thought),
+                "stop_reason": shorten_text(turn.stop_reason, 300),
+            }
+        )
     return turns

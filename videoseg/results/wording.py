@@ -8,12 +8,14 @@ from videoseg.masks import object_color, readable_text_color
 from videoseg.results.overlay import object_name
 from videoseg.results.segmentation import Segmentation
 from videoseg.text import format_count, format_seconds, shorten_text
-from videoseg.types import MaskTrack, Thought, VideoFacts
+from videoseg.types import FrameSelection, MaskTrack, Thought, TraceTurn, VideoFacts
 
 __all__ = [
     "collect_warnings",
     "describe_answer",
+    "describe_move",
     "describe_object",
+    "describe_selection",
     "describe_thought",
     "describe_untraced_thought",
     "describe_video",
@@ -21,6 +23,7 @@ __all__ = [
     "find_visible_ranges",
     "format_frame",
     "format_frames",
+    "format_roles",
     "has_times",
     "split_paragraphs",
 ]
@@ -73,9 +76,50 @@ def describe_object(object_id: int, label: str) -> dict[str, Any]:
     }
 
 
+def describe_selection(facts: VideoFacts, selection: FrameSelection) -> str:
+    """Return what was shown: ``5 context frames and keyframe 12 out of frames 10–19``."""
+    if facts.num_frames == 1:
+        return "the picture"
+    window = format_frames(facts, selection.window.start, selection.window.stop)
+    if len(selection.window) >= facts.num_frames:
+        window = "the whole video"
+    roles = {role: selection.of_role(role) for role in ("context", "detail")}
+    several = len({group.role for group in selection.groups}) > 1
+    parts = [
+        format_count(len(frames), f"{role} frame" if several else "frame")
+        for role, frames in roles.items()
+        if frames
+    ]
+    if selection.keyframe is not None:
+        parts.append(f"keyframe {selection.keyframe}")
+    return f"{' and '.join(parts)} out of {window}"
+
+
+def format_roles(selection: FrameSelection) -> str:
+    """Return how many frames of each role were shown: ``5 context, 1 keyframe``."""
+    roles = dict.fromkeys(group.role for group in selection.groups)
+    return ", ".join(f"{len(selection.of_role(role))} {role}" for role in roles)
+
+
+def describe_move(segmentation: Segmentation, turn: TraceTurn) -> str:
+    """Return what a turn did: what it asked for, or what it answered and on which frames."""
+    answered = turn.action == "answer"
+    window = turn.answer_window if answered else turn.look_window
+    keyframe = turn.answer_keyframe if answered else turn.look_keyframe
+    facts = segmentation.video
+    frames = [] if window is None else [format_frames(facts, window.start, window.stop)]
+    if keyframe is not None and facts.num_frames > 1:
+        frames.append(f"keyframe {keyframe}")
+    if not answered:
+        return f"asked for {', '.join(frames)}" if frames else "asked to look again"
+    count = len(segmentation.grounding.object_ids)
+    what = f"answered with {format_count(count, 'object')}" if count else "answered “not here”"
+    return ", ".join([what, *frames])
+
+
 def describe_thought(thought: Thought) -> dict[str, Any]:
     """Return reasoning as the ``thought`` macro takes it: ``parts`` and the ``whole`` text."""
-    parts = [(name.capitalize(), text.strip()) for name, text in thought.dimensions.items()]
+    parts = [(name.capitalize(), text.strip()) for name, text in thought.parts.items()]
     whole = thought.text.strip()
     if whole in {text for _, text in parts}:
         whole = ""

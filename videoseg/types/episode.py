@@ -8,8 +8,8 @@ grounder sees before its next move, ``Trace`` what a result keeps of it all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.errors import ConfigError
 from videoseg.text import shorten
@@ -154,6 +154,7 @@ class Thought:
         linguistic: The part about what the words mean.
         num_tokens: Tokens generated, where a language model was asked.
         details: Anything else worth keeping (raw answers, prompts), JSON-serializable.
+        action: What the grounder decided to do next, in its own words, if it separates it.
     """
 
     text: str = ""
@@ -162,9 +163,10 @@ class Thought:
     linguistic: str = ""
     num_tokens: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    action: str = ""
 
     def __post_init__(self) -> None:
-        names = ("text", "temporal", "spatial", "linguistic")
+        names = ("text", "temporal", "spatial", "linguistic", "action")
         texts = {name: text_of(getattr(self, name), f"{name} of a thought") for name in names}
         num_tokens = optional(whole_number, self.num_tokens, "num_tokens of a thought")
         set_fields(self, **texts, num_tokens=num_tokens)
@@ -181,6 +183,15 @@ class Thought:
         """
         names = ("temporal", "spatial", "linguistic")
         return {name: text for name in names if (text := getattr(self, name)).strip()}
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What was said in each part: ``dimensions``, then ``action``.
+
+        Parts without text are left out; empty if the reasoning is ``text`` alone.
+        """
+        action = {"action": self.action} if self.action.strip() else {}
+        return {**self.dimensions, **action}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +221,9 @@ class Grounding:
         thought: The reasoning of this last move.
         confidence: How sure the grounder is, in [0, 1]; None if it does not know.
         warnings: What the user should know (words that could not be judged, ...).
+        window: The part of the video that the answer is about; None if the grounder names none.
+            It says when; masks are propagated over the whole video all the same.
+        stop_reason: Why the grounder answered now and did not look again, in one sentence.
 
     Raises:
         ConfigError: If there are prompts but no keyframe, two prompts for one object on one
@@ -221,6 +235,8 @@ class Grounding:
     thought: Thought = field(default_factory=Thought)
     confidence: float | None = None
     warnings: tuple[str, ...] = ()
+    window: Window | None = None
+    stop_reason: str = ""
 
     def __post_init__(self) -> None:
         what = "of a grounding"
@@ -230,6 +246,7 @@ class Grounding:
             keyframe=optional(whole_number, self.keyframe, f"the keyframe {what}", least=0),
             confidence=optional(real_number, self.confidence, f"the confidence {what}"),
             warnings=texts_of(self.warnings, f"the warnings {what}"),
+            stop_reason=text_of(self.stop_reason, f"the stop reason {what}"),
         )
         if self.prompts and self.keyframe is None:
             raise ConfigError("a grounding with prompts needs a keyframe")
@@ -280,6 +297,9 @@ class TraceTurn:
         look_keyframe: The keyframe asked for, if the action is ``look`` and it named one.
         sampler_seconds: Time the sampler took.
         grounder_seconds: Time the grounder took.
+        answer_window: The window answered with, if the action is ``answer`` and it named one.
+        answer_keyframe: The frame on which the answer localized the objects, if there are any.
+        stop_reason: Why there was no further turn, in one sentence; empty if nothing is known.
     """
 
     selection: FrameSelection
@@ -289,6 +309,44 @@ class TraceTurn:
     look_keyframe: int | None = None
     sampler_seconds: float = 0.0
     grounder_seconds: float = 0.0
+    answer_window: Window | None = None
+    answer_keyframe: int | None = None
+    stop_reason: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{_bounds(self.selection.window)}, saw {_describe_shown(self.selection)}"]
+        if self.selection.reason:
+            lines.append(f"selection: {self.selection.reason}")
+        if parts := self.thought.parts:
+            lines += [f"{name}: {text}" for name, text in parts.items()]
+        elif self.thought.text:
+            lines.append(f"thought: {self.thought.text}")
+        answered = self.action == "answer"
+        window = self.answer_window if answered else self.look_window
+        keyframe = self.answer_keyframe if answered else self.look_keyframe
+        facts = [] if window is None else [_bounds(window)]
+        facts += [] if keyframe is None else [f"keyframe {keyframe}"]
+        move = "answer" if answered else "look"
+        joint = (": " if answered else " at ") if facts else ""
+        lines.append(f"-> {move}{joint}{', '.join(facts)}")
+        if self.stop_reason:
+            lines.append(f"stopped: {self.stop_reason}")
+        return "\n  ".join(lines)
+
+
+def _bounds(window: Window) -> str:
+    if len(window) == 1:
+        return f"frame {window.start}"
+    return f"frames {window.start}-{window.stop - 1}"
+
+
+def _describe_shown(selection: FrameSelection) -> str:
+    """Return the frames of each role; the role is left out where all frames are context."""
+    by_role = {role: selection.of_role(role) for role in get_args(FrameRole)}
+    shown = {role: ", ".join(map(str, frames)) for role, frames in by_role.items() if frames}
+    if list(shown) == ["context"]:
+        return shown["context"]
+    return "; ".join(f"{role} {frames}" for role, frames in shown.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,25 +362,8 @@ class Trace:
         return sum(counts) if counts else None
 
     def __str__(self) -> str:
-        lines: list[str] = []
-        for number, turn in enumerate(self.turns, start=1):
-            window = turn.selection.window
-            shown = ", ".join(str(index) for index in turn.selection.indices)
-            lines.append(f"Turn {number}: frames {window.start}-{window.stop - 1}, saw {shown}")
-            if turn.selection.reason:
-                lines.append(f"  selection: {turn.selection.reason}")
-            if parts := turn.thought.dimensions:
-                lines += [f"  {name}: {text}" for name, text in parts.items()]
-            elif turn.thought.text:
-                lines.append(f"  thought: {turn.thought.text}")
-            if turn.look_window is not None:
-                asked = f"frames {turn.look_window.start}-{turn.look_window.stop - 1}"
-                keyframe = turn.look_keyframe
-                asked += f", keyframe {keyframe}" if keyframe is not None else ""
-                lines.append(f"  -> look at {asked}")
-            else:
-                lines.append("  -> answer")
-        return "\n".join(lines)
+        turns = enumerate(self.turns, start=1)
+        return "\n".join(f"Turn {number}: {turn}" for number, turn in turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,16 +423,24 @@ class Episode:
         turns = []
         for index, (selection, move) in enumerate(zip(self.selections, self.moves, strict=False)):
             seconds = self.seconds[index] if index < len(self.seconds) else (0.0, 0.0)
-            look = move if isinstance(move, Look) else None
-            turns.append(
-                TraceTurn(
+            if isinstance(move, Look):
+                turn = TraceTurn(
                     selection,
-                    "look" if look else "answer",
+                    "look",
                     move.thought,
-                    look_window=look.window if look else None,
-                    look_keyframe=look.keyframe if look else None,
-                    sampler_seconds=seconds[0],
-                    grounder_seconds=seconds[1],
+                    look_window=move.window,
+                    look_keyframe=move.keyframe,
                 )
-            )
+            else:
+                was_last = 1 < index + 1 == self.max_turns
+                limit = f"turn {index + 1} of {self.max_turns} was the last" if was_last else ""
+                turn = TraceTurn(
+                    selection,
+                    "answer",
+                    move.thought,
+                    answer_window=move.window,
+                    answer_keyframe=move.keyframe,
+                    stop_reason=move.stop_reason or limit,
+                )
+            turns.append(replace(turn, sampler_seconds=seconds[0], grounder_seconds=seconds[1]))
         return Trace(tuple(turns))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import videoseg as vs
@@ -18,6 +20,7 @@ from videoseg.evaluation import (
     read_records,
     write_report,
 )
+from videoseg.evaluation.sample import answered_window
 
 
 def results(folder):
@@ -43,6 +46,20 @@ def test_a_record_holds_all_there_is_to_know(drawn, pipeline):
     assert record.seed == 3 and record.device == "cpu" and "videoseg" in record.versions
     assert (record.window.start, record.window.stop) == (0, 6)
     assert record.target.num_objects == 2 and record.target.visible_share == 1.0
+
+
+def test_the_window_of_a_record_is_the_answers_else_the_last_one_asked_for(drawn, pipeline):
+    record = SampleRunner(pipeline(), drawn(), seed=3)(drawn().samples[2])
+    [turn] = record.trace.turns
+    asked = replace(turn, action="look", look_window=vs.Window(1, 5), look_keyframe=2)
+
+    def window_with(grounding):
+        trace = vs.types.Trace((asked, turn))
+        video = vs.Video.from_frames([np.zeros((*record.size, 3), np.uint8)] * 6, fps=6).facts()
+        return answered_window(vs.Segmentation("q", video, grounding, trace, record.tracks))
+
+    assert window_with(record.grounding) == vs.Window(1, 5)
+    assert window_with(replace(record.grounding, window=vs.Window(2, 4))) == vs.Window(2, 4)
 
 
 def test_a_failure_is_recorded_counts_as_zero_and_lowers_the_coverage(run, drawn):

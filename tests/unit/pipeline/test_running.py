@@ -105,6 +105,18 @@ def test_a_look_outside_the_video_is_moved_inside(video):
     assert turns[0].look_keyframe == 9
 
 
+def test_the_window_of_an_answer_is_moved_inside_the_video(video):
+    class AnswersWith:
+        def step(self, episode):
+            prompt = Prompt(1, 2, box=Box(0, 0, 2, 2))
+            return Grounding(2, (prompt,), window=Window(1, 500), stop_reason="sure")
+
+    result = pipeline(AnswersWith(), max_turns=2)(video, "it")
+    assert result.grounding.window == result.trace.turns[-1].answer_window == Window(1, 10)
+    assert result.trace.turns[-1].answer_keyframe == 2
+    assert result.trace.turns[-1].stop_reason == "sure"
+
+
 def test_a_look_in_the_last_turn_names_the_grounder(video):
     with pytest.raises(StageError, match="'AnswersAt' looked again in turn 1 of 1"):
         pipeline(AnswersAt(looks=[look(0, 3)]), max_turns=1)(video, "it")

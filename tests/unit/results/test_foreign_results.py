@@ -143,7 +143,7 @@ def test_whatever_stands_anywhere_a_result_loads_or_is_refused_and_what_loads_ca
 def test_half_a_surrogate_pair_anywhere_costs_nobody_the_result(result, tmp_path):
     broken = "caf\udce9 \ud800"
     tracks = [dataclasses.replace(track, label=broken) for track in result.tracks]
-    thought = Thought(broken, broken, broken, broken, details={broken: [broken]})
+    thought = Thought(broken, broken, broken, broken, action=broken, details={broken: [broken]})
     odd = dataclasses.replace(
         result,
         query=broken,

@@ -1,10 +1,10 @@
 import dataclasses
 import re
 import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from result_pages import Page, report_of
 from videoseg_synthetic import make_clip
 
 from videoseg.results import Segmentation, draw_masks
@@ -25,58 +25,12 @@ from videoseg.types import (
     Window,
 )
 
-VOID = {"meta", "img", "input", "br", "rect", "line", "path"}
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>' onload='alert(3)\" $title & “ok”"
-
-
-class Page(HTMLParser):
-    """Collects elements and text, and fails on tags that do not match."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.elements, self.words, self.scripts = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-3:]}"
-        self.open.pop()
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "script":
-            self.scripts.append(data)
-        elif not self.open or self.open[-1] != "style":
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def _report(segmentation):
-    book = PictureBook(report_pictures(segmentation))
-    video = segmentation.source
-    for index in book.indices:
-        masks = {track.object_id: track.mask(index) for track in segmentation.tracks}
-        book.add(index, video[index], masks)
-    return render_report(segmentation, book)
 
 
 @pytest.fixture(scope="module")
 def page(result):
-    return Page(_report(result))
+    return Page(report_of(result))
 
 
 def test_the_page_says_what_was_asked_answered_and_thought(result, page):
@@ -133,7 +87,7 @@ def test_pictures_carry_numbers_and_only_where_there_is_something_to_tell_apart(
 
 
 def _poisoned(result):
-    thought = Thought(EVIL, EVIL, EVIL, EVIL)
+    thought = Thought(EVIL, EVIL, EVIL, EVIL, action=EVIL)
     turn = result.trace.turns[-1]
     return dataclasses.replace(
         result,
@@ -153,6 +107,7 @@ def _poisoned(result):
                 dataclasses.replace(
                     turn,
                     thought=thought,
+                    stop_reason=EVIL,
                     selection=dataclasses.replace(turn.selection, reason=EVIL),
                 ),
             )
@@ -166,7 +121,7 @@ def _poisoned(result):
 
 
 def test_no_text_of_the_user_becomes_markup(result):
-    clean, poisoned = Page(_report(result)), Page(_report(_poisoned(result)))
+    clean, poisoned = Page(report_of(result)), Page(report_of(_poisoned(result)))
     assert len(poisoned.scripts) == len(clean.scripts) == 1
     assert poisoned.scripts == clean.scripts
     assert not [a for _, a in poisoned.elements if any(name.startswith("on") for name in a)]
@@ -183,7 +138,7 @@ def test_no_text_of_the_user_becomes_markup_in_a_notebook(result):
 
 
 def test_nothing_found_is_said_plainly(clip, make_result):
-    page = Page(_report(make_result(clip, grounding=Grounding(None), tracks=())))
+    page = Page(report_of(make_result(clip, grounding=Grounding(None), tracks=())))
     assert "Not in this video." in page.text
     assert "Objects" not in page.text
     assert "Turn 1" in page.text
@@ -201,17 +156,17 @@ def test_an_image_has_no_timeline_and_no_player():
         (track,),
         source=clip.video,
     )
-    page = Page(_report(result))
+    page = Page(report_of(result))
     assert "1 object found." in page.text
     assert not page.all("svg") and not page.all("input")
 
 
 def test_a_very_long_query_is_cut_where_it_is_the_heading(result):
     query = "the animal that runs " * 2500
-    page = Page(_report(dataclasses.replace(result, query=query)))
+    page = Page(report_of(dataclasses.replace(result, query=query)))
     assert "The whole query, 10000 words" in page.text
     assert "more characters are in result.json" in page.text
-    heading = re.search("<h1[^>]*>(.*?)</h1>", _report(dataclasses.replace(result, query=query)))
+    heading = re.search("<h1[^>]*>(.*?)</h1>", report_of(dataclasses.replace(result, query=query)))
     assert len(heading[1]) < 450
 
 
@@ -237,7 +192,8 @@ def _hard(num_frames, num_objects, num_turns):
     selection = FrameSelection.of(
         range(0, num_frames, 7), window=Window(0, num_frames), reason=words
     )
-    turn = TraceTurn(selection, "answer", Thought(words, words, words, words))
+    thought = Thought(words, words, words, words, action=words)
+    turn = TraceTurn(selection, "answer", thought, stop_reason=words)
     prompts = tuple(
         Prompt(object_id=k + 1, frame=7 * k, box=Box(1, 1, 50, 50), points=(Point(5, 5),) * 50)
         for k in range(num_objects)
@@ -270,7 +226,7 @@ def test_the_page_stays_small_however_large_the_result():
 
 
 def test_the_timeline_shows_when_each_object_is_visible(result_of_all):
-    page = Page(_report(result_of_all))
+    page = Page(report_of(result_of_all))
     labels = [item["aria-label"] for item in page.all("svg")]
     assert len(labels) == len(result_of_all.trace.turns) + len(result_of_all.tracks)
     total = result_of_all.video.num_frames

@@ -12,7 +12,10 @@ from videoseg.types import (
     Point,
     Prompt,
     Thought,
+    TraceTurn,
     Window,
+    from_dict,
+    to_dict,
 )
 
 
@@ -130,3 +133,53 @@ def test_the_dimensions_of_a_thought_are_those_with_text_in_order():
         ("temporal", "from frame 3"),
         ("linguistic", "the red one"),
     ]
+
+
+def test_the_trace_tells_the_role_of_frames_the_action_and_why_it_stopped():
+    first = FrameSelection(
+        (FrameGroup("context", (0, 8, 16)), FrameGroup("detail", (4, 12))), window=Window(0, 20)
+    )
+    second = FrameSelection.of([6, 8], window=Window(6, 9), keyframe=7)
+    look = Look(Window(6, 9), 7, Thought(spatial="too small", action="see it closer"))
+    answer = Grounding(
+        7,
+        (Prompt(1, 7, box=Box(0, 0, 2, 2)),),
+        thought=Thought(action="confirmed"),
+        window=Window(6, 9),
+        stop_reason="the object was confirmed",
+    )
+    episode = Episode(None, "q", max_turns=3, selections=(first, second), moves=(look, answer))
+    assert str(episode.trace).splitlines() == [
+        "Turn 1: frames 0-19, saw context 0, 8, 16; detail 4, 12",
+        "  spatial: too small",
+        "  action: see it closer",
+        "  -> look at frames 6-8, keyframe 7",
+        "Turn 2: frames 6-8, saw context 6, 8; keyframe 7",
+        "  action: confirmed",
+        "  -> answer: frames 6-8, keyframe 7",
+        "  stopped: the object was confirmed",
+    ]
+
+
+def test_an_answer_in_the_last_of_several_turns_says_so():
+    selection = FrameSelection.of([0], window=Window(0, 4))
+    moves = (Look(Window(0, 2)), Grounding(None))
+
+    def last_turn(max_turns, moves):
+        shown = (selection,) * len(moves)
+        return Episode(None, "q", max_turns, selections=shown, moves=moves).trace.turns[-1]
+
+    assert last_turn(2, moves).stop_reason == "turn 2 of 2 was the last"
+    assert last_turn(3, moves).stop_reason == ""
+    assert last_turn(1, moves[1:]).stop_reason == ""
+    own = (moves[0], Grounding(None, stop_reason="nothing left to see"))
+    assert last_turn(2, own).stop_reason == "nothing left to see"
+
+
+def test_traces_of_earlier_versions_still_load():
+    turn = TraceTurn(FrameSelection.of([0], window=Window(0, 4)), "answer", Thought("it"))
+    old = to_dict(turn)
+    for name in ("answer_window", "answer_keyframe", "stop_reason"):
+        del old[name]
+    del old["thought"]["action"]
+    assert from_dict(TraceTurn, old) == turn

@@ -23,7 +23,9 @@ from videoseg.results.thumbnails import (
 from videoseg.results.wording import (
     collect_warnings,
     describe_answer,
+    describe_move,
     describe_object,
+    describe_selection,
     describe_thought,
     describe_untraced_thought,
     describe_video,
@@ -220,7 +222,7 @@ def _describe_turns(
     return [
         {
             "number": number,
-            "action": _describe_action(segmentation, turn),
+            "action": describe_move(segmentation, turn),
             "seen": _describe_selection(segmentation, turn),
             "figures": [
                 figure
@@ -229,6 +231,7 @@ def _describe_turns(
             ],
             "more_frames": _count_more(len(turn.selection.indices) - len(frames), "frame"),
             "thought": describe_thought(turn.thought),
+            "stop_reason": shorten_text(turn.stop_reason, 600),
             "effort": _describe_effort(turn),
         }
         for number, (turn, frames) in enumerate(chosen, start=1)
@@ -259,29 +262,11 @@ def _thumbnail(
 
 
 def _describe_selection(segmentation: Segmentation, turn: TraceTurn) -> str:
-    facts, selection = segmentation.video, turn.selection
-    if facts.num_frames == 1:
-        seen = "the picture"
-    else:
-        window = format_frames(facts, selection.window.start, selection.window.stop)
-        if len(selection.window) >= facts.num_frames:
-            window = "the whole video"
-        seen = f"{format_count(len(selection.indices), 'frame')} out of {window}"
+    selection = turn.selection
+    seen = describe_selection(segmentation.video, selection)
     confidence = selection.confidence
     sure = "" if confidence is None else f" Confidence {confidence:.2f}."
     return f"Saw {seen}.{sure} {shorten_text(selection.reason, 600)}"
-
-
-def _describe_action(segmentation: Segmentation, turn: TraceTurn) -> str:
-    if turn.action == "answer":
-        count = len(segmentation.grounding.object_ids)
-        return f"answered with {format_count(count, 'object')}" if count else "answered “not here”"
-    if turn.look_window is None:
-        return "asked to look again"
-    asked = format_frames(segmentation.video, turn.look_window.start, turn.look_window.stop)
-    if turn.look_keyframe is not None:
-        asked += f", keyframe {turn.look_keyframe}"
-    return f"asked for {asked}"
 
 
 def _describe_effort(turn: TraceTurn) -> str:
