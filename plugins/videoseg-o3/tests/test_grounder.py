@@ -86,6 +86,14 @@ class TestContractOfTheReleasedBehavior(GrounderContract):
         return O3Grounder(chat=ScriptedChat.saying(reply), answer="seg")
 
 
+class TestContractWithAnAnswerer(GrounderContract):
+    def make(self):
+        def say(exchange, number):
+            return FOUND if exchange.messages[0].role == "system" else R1_ANSWER
+
+        return O3Grounder(chat=ScriptedChat(say), answerer="r1")
+
+
 # -- looks and answers in text -----------------------------------------------------------------
 
 
@@ -409,6 +417,18 @@ def test_without_seg_nothing_is_segmented_and_that_is_said(behavior):
     assert "no embedding" in episode.grounding.warnings[0]
 
 
+def test_as_released_an_answer_without_seg_uses_that_of_an_earlier_turn():
+    def answer_with(earlier):
+        return ChatReply(seg_answer(seg=""), details={"earlier_embedding": earlier})
+
+    first = with_embeddings(select(vtg=True), 1.0)
+    episode, _ = run(first, answer_with([1.0, -1.0]), answer="seg")
+    assert episode.grounding.prompts[0].embedding == Embedding("videoseg-o3", (1.0, -1.0))
+    assert "an earlier turn is used" in episode.grounding.warnings[0]
+    episode, _ = run(first, answer_with([1.0, -1.0]), answer="seg", behavior="extended")
+    assert not episode.grounding.found
+
+
 def test_a_seg_answer_that_was_cut_off_before_its_seg_names_max_tokens():
     reply = ChatReply('<answer><VTG>{"keyframe": 3}</VTG>', finish_reason="length")
     with pytest.raises(GroundingParseError, match="max_tokens"):
@@ -487,6 +507,12 @@ def test_an_instance_answers_too_and_what_it_says_is_kept():
     assert episode.grounding.prompts[0].box == vs.Box(1, 2, 3, 4)
     assert episode.grounding.warnings[0].startswith("turn 1: the range 9 to 2")
     assert episode.grounding.warnings[1] == "careful"
+
+
+def test_an_answerer_needs_no_chat_model():
+    episode, chat = run(FOUND, query="the red square", answerer="attributes")
+    assert len(chat.calls) == 1
+    assert episode.grounding.found
 
 
 def test_with_an_answerer_frames_selected_in_the_last_turn_are_the_answer():

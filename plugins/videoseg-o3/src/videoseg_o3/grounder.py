@@ -86,7 +86,9 @@ class O3Grounder:
     ``released`` behavior is that of the released evaluation: its prompts, a strict reader, and
     the mask decoded on the frame that was selected last, whatever the answer names; if none was
     selected, on the keyframe of the answer, else on the middle one of the larger frames. A select
-    in the last turn, or one that cannot be read, ends the episode with its own ``[SEG]``.
+    in the last turn, or one that cannot be read, ends the episode with its own ``[SEG]``. One
+    thing differs: a keyframe outside the range of its own select is moved to the nearest frame of
+    that range, since samplers choose inside a window.
 
     ``extended`` behavior honors the keyframe that the answer names, repairs what can be repaired
     without guessing (see ``parse_turn``), tells the model how many turns are left, and asks
