@@ -37,6 +37,12 @@ class Tiny:
     def __init__(self, folder):
         self.model = transformers.AutoModelForImageTextToText.from_pretrained(folder).eval()
         self.processor = transformers.AutoProcessor.from_pretrained(folder)
+        with torch.no_grad():
+            norm = self.model.model.language_model.norm.weight
+            norm.copy_(torch.linspace(0.5, 1.5, len(norm)))
+        # As in transformers 4.57.0, with which the released models were trained.
+        if self.model.config.model_type == "qwen3_vl":
+            self.model.model.language_model.config.tie_last_hidden_states = False
         self.encodings = []
         self.model.model.visual.register_forward_pre_hook(
             lambda _, __, keywords: self.encodings.append(len(keywords["grid_thw"])),
@@ -74,6 +80,7 @@ class Tiny:
             **inputs,
             max_new_tokens=length,
             do_sample=False,
+            suppress_tokens=Backbone(self.model).placeholders,
             output_hidden_states=True,
             return_dict_in_generate=True,
         )
@@ -304,15 +311,25 @@ def test_a_last_token_that_is_seg_is_completed_if_asked(tiny, complete):
     assert answer.finish == "length"
     assert len(answer.seg_states) == len(answer.seg_places) - (not complete)
     if complete:
-        states = hidden_states(tiny.model, conversation.extended(tokens[:3]))
+        states = hidden_states(tiny.model, conversation.extended(tokens[:3])).seg
         assert same(answer.seg_states[-1], states[-1])
+
+
+def test_the_state_of_seg_is_the_one_that_the_released_models_use(tiny):
+    _, conversation = tiny.conversation(begin(images=0))
+    states = hidden_states(tiny.model, conversation)
+    is_normalized = tiny.model.config.model_type == "qwen2_5_vl"
+    assert torch.equal(states.seg, states.last) == is_normalized
+    assert same(tiny.model.model.language_model.norm(states.seg), states.last) != is_normalized
 
 
 def test_states_of_a_whole_conversation_have_gradients(tiny):
     inputs, conversation = tiny.conversation(begin(), [tiny.image(70, 90)])
     states = hidden_states(tiny.model, conversation)
-    assert same(states, tiny.forward(inputs)[1])
-    states[-1].sum().backward()
+    logits, expected = tiny.forward(inputs)
+    assert same(states.seg, expected)
+    assert same(tiny.model.lm_head(states.last[-1]), logits)
+    states.seg[-1].sum().backward()
     visual = next(tiny.model.model.visual.parameters())
     assert visual.grad is not None
     assert visual.grad.abs().sum() > 0
@@ -327,7 +344,7 @@ def test_log_probabilities_are_those_at_temperature_one(tiny):
     decoding = Decoding(temperature=0.7, top_p=0.9, max_tokens=16)
     [answer] = generate(GenerationSession(tiny.model), conversation, decoding, seed=3)
     whole = conversation.extended(answer.tokens)
-    states = hidden_states(tiny.model, whole)[len(conversation.tokens) - 1 : -1]
+    states = hidden_states(tiny.model, whole).last[len(conversation.tokens) - 1 : -1]
     expected = tiny.model.lm_head(states).log_softmax(-1)
     chosen = expected.gather(1, torch.tensor(answer.tokens)[:, None])[:, 0]
     assert same(answer.log_probs, chosen.detach())
@@ -345,6 +362,19 @@ def test_tokens_are_drawn_as_often_as_they_are_likely():
     tokens = _choose(logits, Decoding(temperature=0.5), drawn)
     expected = (chances**2 / (chances**2).sum() * count).round().int().tolist()
     assert torch.bincount(tokens, minlength=5).tolist() == expected
+
+
+def test_placeholders_of_images_are_never_said(tiny, monkeypatch):
+    weight = tiny.model.lm_head.weight
+    placeholder = tiny.model.config.image_token_id
+    _, conversation = tiny.conversation(begin(images=0))
+    [first, *_] = generate(GenerationSession(tiny.model), conversation, SHORT)[0].tokens
+    likeliest = weight.detach().clone()
+    likeliest[placeholder] = 2 * likeliest[first]
+    monkeypatch.setattr(weight, "data", likeliest)
+    for decoding in (SHORT, SAMPLED):
+        [answer] = generate(GenerationSession(tiny.model), conversation, decoding)
+        assert placeholder not in answer.tokens
 
 
 @pytest.mark.parametrize("drawn", [0.0, 1 - 1e-12])

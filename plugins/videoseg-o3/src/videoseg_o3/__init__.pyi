@@ -11,6 +11,7 @@ from .model.generation import Answer as Answer
 from .model.generation import Conversation as Conversation
 from .model.generation import Decoding as Decoding
 from .model.generation import GenerationSession as GenerationSession
+from .model.generation import States as States
 from .model.generation import generate as generate
 from .model.generation import generate_batch as generate_batch
 from .model.generation import hidden_states as hidden_states

@@ -22,10 +22,32 @@ from videoseg_vlm import cache_keyword
 from videoseg import ConfigError
 from videoseg_o3.model.vision_cache import ImageFeatures, PromptImage
 
-__all__ = ["Backbone", "Conversation", "Past", "evaluating"]
+__all__ = [
+    "Backbone",
+    "Conversation",
+    "Past",
+    "States",
+    "cut_past",
+    "evaluating",
+    "make_cache",
+    "take_past",
+]
 
 Past: TypeAlias = tuple[tuple[Tensor, Tensor], ...]
 """Keys and values of each layer, shape (B, heads, L, width) each."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class States:
+    """Hidden states of n tokens behind the last layer.
+
+    Args:
+        last: Behind the final norm, which ``vlm.lm_head`` turns into logits; shape (n, d).
+        seg: Those that the projector takes at ``[SEG]`` (see ``Backbone.seg_states``); same shape.
+    """
+
+    last: Tensor
+    seg: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +78,8 @@ class Backbone:
     def __init__(self, vlm: Any) -> None:
         self.vlm = vlm
         self.image_token = int(vlm.config.image_token_id)
+        # Never said: they would be taken for images in the next turn.
+        self.placeholders = [self.image_token, int(vlm.config.video_token_id)]
         self._merge = int(vlm.config.vision_config.spatial_merge_size)
         self._keyword = cache_keyword()
         self._norm = vlm.model.language_model.norm
@@ -148,10 +172,13 @@ class Backbone:
                     torch.cat(level)
                     for level in zip(*(tail.deepstack for tail in tails), strict=True)
                 ]
-        positions = torch.from_numpy(self.positions(conversation)[:, None, start:])
+        # The first row counts tokens. Without it, releases before 5.24 take the gaps between the
+        # rotary positions for the ends of packed texts.
+        places = np.arange(len(conversation.tokens))[None]
+        positions = np.concatenate([places, self.positions(conversation)])[:, None, start:]
         return {
             "inputs_embeds": embeds,
-            "position_ids": positions.to(self.device),
+            "position_ids": torch.from_numpy(positions).to(self.device),
             **arguments,
         }
 
@@ -160,11 +187,11 @@ class Backbone:
 
         Args:
             tokens: Shape (B,).
-            places: Their positions, shape (B,).
+            places: How many tokens stand before them, and their rotary positions, shape (2, B).
         """
         return {
             "inputs_embeds": self.vlm.get_input_embeddings()(tokens[:, None]),
-            "position_ids": places[None, :, None].expand(3, -1, -1),
+            "position_ids": places[[0, 1, 1, 1]][..., None],
         }
 
     def run(
@@ -200,8 +227,13 @@ class Backbone:
         Args:
             states: From ``run``, shape (..., d).
         """
-        logits: Tensor = self.vlm.lm_head(self._norm(states)).float()
+        logits: Tensor = self.vlm.lm_head(self.normalize(states)).float()
         return logits
+
+    def normalize(self, states: Tensor) -> Tensor:
+        """Return the states behind the final norm of states from ``run``."""
+        normalized: Tensor = self._norm(states)
+        return normalized
 
     def seg_states(self, states: Tensor) -> Tensor:
         """Return what the projector takes of states from ``run``, shape (..., d).
@@ -210,7 +242,7 @@ class Backbone:
         states before the final norm of Qwen3-VL the last ones, and those behind that of
         Qwen2.5-VL. Newer releases record the latter for both.
         """
-        return states if self._projects_raw else self._norm(states)
+        return states if self._projects_raw else self.normalize(states)
 
 
 def make_cache(past: Past | None) -> DynamicCache:
