@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 from tiny_vlm import save_tiny_vlm
@@ -40,9 +42,13 @@ class Tiny:
         with torch.no_grad():
             norm = self.model.model.language_model.norm.weight
             norm.copy_(torch.linspace(0.5, 1.5, len(norm)))
-        # As in transformers 4.57.0, with which the released models were trained.
-        if self.model.config.model_type == "qwen3_vl":
-            self.model.model.language_model.config.tie_last_hidden_states = False
+        # What transformers 4.57.0, with which the released models were trained, calls the last
+        # hidden states: before the norm for Qwen3-VL, behind it for Qwen2.5-VL.
+        is_raw = self.model.config.model_type == "qwen3_vl"
+        self.states = []
+        self.model.model.language_model.norm.register_forward_hook(
+            lambda _, given, made: self.states.append(given[0][0] if is_raw else made[0])
+        )
         self.encodings = []
         self.model.model.visual.register_forward_pre_hook(
             lambda _, __, keywords: self.encodings.append(len(keywords["grid_thw"])),
@@ -70,23 +76,21 @@ class Tiny:
         """Return the logits of the next token and the last states, computed by transformers."""
         self.model.model.rope_deltas = None
         with torch.no_grad():
-            output = self.model(**inputs, output_hidden_states=True)
-        return output.logits[0, -1], output.hidden_states[-1][0]
+            output = self.model(**inputs)
+        return output.logits[0, -1], self.states[-1]
 
     def answer(self, inputs, length):
         """Return the greedy answer and the states that belong to it, from ``generate``."""
         self.model.model.rope_deltas = None
-        output = self.model.generate(
+        self.states.clear()
+        tokens = self.model.generate(
             **inputs,
             max_new_tokens=length,
             do_sample=False,
             suppress_tokens=Backbone(self.model).placeholders,
-            output_hidden_states=True,
-            return_dict_in_generate=True,
         )
         start = inputs["input_ids"].shape[1]
-        states = torch.cat([step[-1][0] for step in output.hidden_states])
-        return output.sequences[0, start:].tolist(), states[start:]
+        return tokens[0, start:].tolist(), torch.cat(self.states)[start:]
 
     def said(self, tokens):
         """Return what a random model said, as a text that reads back into other tokens."""
@@ -257,10 +261,13 @@ def test_placeholders_must_fit_images(tiny):
 def test_positions_are_those_of_transformers(tiny):
     images = [tiny.image(70, 90), tiny.image(64, 200), tiny.image(200, 64)]
     inputs, conversation = tiny.conversation(begin(images=3), images)
-    expected, _ = tiny.model.model.get_rope_index(
+    index = tiny.model.model.get_rope_index
+    # Not a parameter of the first releases of transformers 5.
+    known = {"mm_token_type_ids"} & set(inspect.signature(index).parameters)
+    expected, _ = index(
         inputs["input_ids"],
-        mm_token_type_ids=inputs["mm_token_type_ids"],
         image_grid_thw=inputs["image_grid_thw"],
+        **{name: inputs[name] for name in known},
     )
     assert np.array_equal(Backbone(tiny.model).positions(conversation), expected[:, 0].numpy())
 
