@@ -558,10 +558,10 @@ def test_an_answerer_that_does_not_answer_breaks_its_contract():
         ({"answer": "boxes"}, "'text' or 'seg'"),
         ({"coordinates": "inches"}, "coordinates must be"),
         ({"prompt": "v99"}, "no version"),
-        ({"max_tokens": 0}, "at least 1"),
+        ({"max_tokens": 0}, ">= 1"),
         ({"answerer": "nobody"}, "nobody"),
         ({"answerer": 3}, "answerer must be"),
-        ({"answerer": {"name": "r1", "options": {"max_tokens": 0}}}, "at least 1"),
+        ({"answerer": {"name": "r1", "options": {"max_tokens": 0}}}, ">= 1"),
         ({"answerer": vs.use("r1", wrong=1)}, "wrong"),
     ],
 )

@@ -86,9 +86,7 @@ class O3Grounder:
     ``released`` behavior is that of the released evaluation: its prompts, a strict reader, and
     the mask decoded on the frame that was selected last, whatever the answer names; if none was
     selected, on the keyframe of the answer, else on the middle one of the larger frames. A select
-    in the last turn, or one that cannot be read, ends the episode with its own ``[SEG]``. One
-    thing differs: a keyframe outside the range of its own select is moved to the nearest frame of
-    that range, since samplers choose inside a window.
+    in the last turn, or one that cannot be read, ends the episode with its own ``[SEG]``.
 
     ``extended`` behavior honors the keyframe that the answer names, repairs what can be repaired
     without guessing (see ``parse_turn``), tells the model how many turns are left, and asks
@@ -102,8 +100,9 @@ class O3Grounder:
             ``released`` for ``seg``.
         answerer: Another grounder that locates the objects once the looking has found range and
             keyframe: the name of a component such as ``r1``, a mapping with ``name`` and
-            ``options``, ``videoseg.use(...)``, or an instance. It is shown the frames of the
-            range that were seen, and the keyframe; one that is built here shares ``chat``.
+            ``options``, ``videoseg.use(...)``, or, for an ``O3Grounder`` made in Python, an
+            instance. It is shown the frames of the range that were seen, and the keyframe; one
+            that is built here shares ``chat``.
         coordinates: The space of the coordinates in a ``text`` answer, as for grounder ``r1``.
         prompt: Version of the prompts, or the path of a text file; see ``load_prompts``.
         max_tokens: Upper bound on the tokens of each turn.
