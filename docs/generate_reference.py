@@ -1,14 +1,15 @@
 """Generates the reference from the code.
 
 One page for each public module, one for the names of the package, one for the components of the
-core, one for the command line. The pages go to ``reference/generated``, which is not kept
-in the repository.
+core, one for the published benchmarks, one for the command line. The pages go to
+``reference/generated``, which is not kept in the repository.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -36,7 +37,15 @@ def write_pages(folder: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     pages = {f"{name}.md": _module_page(name) for name in PUBLIC_MODULES}
     pages["names.md"] = _names_page()
-    pages["components.md"] = _components_page()
+    pages["components.md"] = _components_page(
+        "Components of the core", "Components that need no plug-in.", ()
+    )
+    pages["benchmarks.md"] = _components_page(
+        "Readers of published benchmarks",
+        "Components of the plug-in `videoseg-benchmarks`.",
+        ("benchmarks",),
+        kinds=("benchmark",),
+    )
     pages["command-line.md"] = _command_line_page()
     for stale in target.glob("*.md"):
         if stale.name not in pages:
@@ -91,11 +100,13 @@ def _documented_in(name: str) -> str:
     )
 
 
-def _components_page() -> str:
-    registry = videoseg.Registry(allow=())
-    lines = ["# Components of the core", "", "Components that need no plug-in. "]
+def _components_page(
+    title: str, what: str, plugins: Sequence[str], *, kinds: Sequence[str] = KINDS
+) -> str:
+    registry = videoseg.Registry(allow=plugins)
+    lines = [f"# {title}", "", what]
     lines.append("`videoseg plugins` lists all components that are installed.")
-    for kind in KINDS:
+    for kind in kinds:
         entries = registry.components(kind)
         if not entries:
             continue

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fresh_interpreter import is_fresh, run_elsewhere
+from real_clips import real_clips
 
 import videoseg as vs
 
@@ -16,7 +18,28 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Read when torch is first imported: processes that share the cores must not each use all.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+if is_fresh():
+    import cv2
+
+    cv2.setNumThreads(1)
+
+__all__ = ["real_clips"]
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers that this file gives a meaning."""
+    config.addinivalue_line("markers", "forks: forks, so it runs in an interpreter of its own")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that forks in an interpreter of its own."""
+    if pyfuncitem.get_closest_marker("forks") is None or is_fresh():
+        return None
+    run_elsewhere(pyfuncitem)
+    return True
 
 
 def _handlers() -> dict[str, list[logging.Handler]]:
@@ -51,20 +74,6 @@ def unchanged_process() -> Iterator[None]:
 def repository() -> Path:
     """Return the root of the checkout."""
     return ROOT
-
-
-@pytest.fixture(scope="session")
-def real_clips() -> Path:
-    """Return the folder of optional real clips; skip where it is absent.
-
-    It is ``$VIDEOSEG_TEST_DATA``, or ``shared/data`` beside the checkout. Nothing may
-    depend on it alone: every behaviour is tested on synthetic clips, too.
-    """
-    named = os.environ.get("VIDEOSEG_TEST_DATA")
-    folder = Path(named) if named else ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"no real clips here (set VIDEOSEG_TEST_DATA); looked in {folder}")
-    return folder
 
 
 @pytest.fixture

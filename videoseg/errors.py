@@ -32,6 +32,25 @@ __all__ = [
     "VideosegError",
 ]
 
+CORE_PACKAGES = {
+    "PIL": "pillow",
+    "annotated_types": "annotated-types",
+    "av": "av",
+    "click": "click",
+    "cv2": "opencv-python-headless",
+    "filelock": "filelock",
+    "jinja2": "jinja2",
+    "lazy_loader": "lazy-loader",
+    "numpy": "numpy",
+    "pluggy": "pluggy",
+    "pycocotools": "pycocotools",
+    "pydantic": "pydantic",
+    "rich": "rich",
+    "scipy": "scipy",
+    "yaml": "pyyaml",
+}
+"""The packages that the core depends on, by the names of their modules."""
+
 
 class VideosegError(Exception):
     """The base class of all errors of videoseg.
@@ -63,6 +82,29 @@ class PluginConflictError(VideosegError):
 
 class MissingDependencyError(VideosegError):
     """A required package is not installed; the message has the command that installs it."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> MissingDependencyError | None:
+        """Return the error for a failed import of a package that the core depends on.
+
+        Returns:
+            The error; None if something else failed.
+
+        Example:
+            >>> MissingDependencyError.of(ModuleNotFoundError("No module", name="yaml"))
+            MissingDependencyError('videoseg needs pyyaml, which is not installed: pip install ...
+        """
+        if not isinstance(error, ImportError) or not error.name:
+            return None
+        package = CORE_PACKAGES.get(error.name.partition(".")[0])
+        if package is None:
+            return None
+        if isinstance(error, ModuleNotFoundError) and "." not in error.name:
+            return cls(f"videoseg needs {package}, which is not installed: pip install {package}")
+        return cls(
+            f"videoseg needs {package}, which cannot be imported ({error}): "
+            f"pip install --upgrade --force-reinstall {package}"
+        )
 
 
 class MissingWeightsError(VideosegError):

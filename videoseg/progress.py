@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from html import escape
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeAlias, TypeVar
 
 from videoseg.plugins import FrameDone, StageFinished, StageStarted, hookimpl
 from videoseg.text import format_seconds, printable
@@ -19,7 +21,16 @@ from videoseg.text import format_seconds, printable
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ProgressBar", "ProgressDisplay", "ProgressObserver", "open_display"]
+__all__ = [
+    "ProgressBar",
+    "ProgressDisplay",
+    "ProgressObserver",
+    "open_display",
+    "show_task",
+    "track",
+]
+
+_Item = TypeVar("_Item")
 
 _LOG_INTERVAL = 10.0
 """Seconds between two lines of a log."""
@@ -104,13 +115,9 @@ class ProgressBar(ProgressObserver):
     @hookimpl
     def videoseg_frame_done(self, event: FrameDone) -> None:
         """Show how many frames are done, and the time left for the others."""
-        done = event.done
         total = event.total if event.total is not None else self._total
-        text = f"{done} frames" if total is None else f"{done} of {total} frames"
-        if total and done and done != total:
-            left = (self._clock() - self._started) / done * max(0, total - done)
-            text += f", {format_seconds(left)} left"
-        self._open().advance(done, total, text)
+        text = _describe(event.done, total, "frames", self._clock() - self._started)
+        self._open().advance(event.done, total, text)
 
     @hookimpl
     def videoseg_stage_finished(self, event: StageFinished) -> None:
@@ -122,6 +129,63 @@ class ProgressBar(ProgressObserver):
 def _stage_name(event: StageStarted | StageFinished) -> str:
     turn = f", turn {event.turn + 1}" if event.turn else ""
     return f"{event.stage} {event.component}{turn}"
+
+
+def _describe(done: int, total: int | None, noun: str, seconds: float) -> str:
+    """Return how much is done after some seconds, and the time left."""
+    text = f"{done} {noun}" if total is None else f"{done} of {total} {noun}"
+    if total and done and done != total:
+        text += f", {format_seconds(seconds / done * max(0, total - done))} left"
+    return text
+
+
+_Task: TypeAlias = tuple["ProgressDisplay", Callable[[], float]]
+_shown_task: ContextVar[_Task | None] = ContextVar("_shown_task", default=None)
+
+
+@contextmanager
+def show_task(
+    name: str, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[None]:
+    """Show a task while the block runs, with the steps that ``track`` counts in it.
+
+    Args:
+        name: What is being done, such as ``reading mevis``.
+        stream: Where to write; standard error by default.
+        clock: Returns seconds that only increase; for tests.
+    """
+    display = open_display(stream, clock=clock)
+    display.begin(name, None)
+    token = _shown_task.set((display, clock))
+    try:
+        yield
+    finally:
+        _shown_task.reset(token)
+        display.close()
+
+
+def track(items: Sequence[_Item], noun: str) -> Iterator[_Item]:
+    """Yield the items of a long task; ``show_task`` around it shows how many are done.
+
+    Alone it shows nothing, so that libraries and plug-ins can use it anywhere.
+
+    Args:
+        items: The items.
+        noun: What they are, in the plural.
+
+    Example:
+        >>> with show_task("reading mybench"):
+        ...     lengths = [len(name) for name in track(["dog", "horse"], "videos")]
+    """
+    task = _shown_task.get()
+    if task is None:
+        yield from items
+        return
+    display, clock = task
+    started = clock()
+    for done, item in enumerate(items, 1):
+        yield item
+        display.advance(done, len(items), _describe(done, len(items), noun, clock() - started))
 
 
 class ProgressDisplay(Protocol):

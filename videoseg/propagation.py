@@ -223,7 +223,7 @@ class SessionBase(ABC):
                 stop = whole_number(stop, "stop", least=0)
             except ConfigError as error:
                 raise PropagationError(
-                    f"stop must be a frame index of at least 0, got {shorten(stop)}"
+                    f"stop must be a frame index >= 0, got {shorten(stop)}"
                 ) from error
         if direction == "backward":
             last: int | None = stop or 0

@@ -20,7 +20,6 @@ __all__ = [
     "UniformSampler",
     "evenly_spaced",
     "inside_video",
-    "select",
 ]
 
 
@@ -44,7 +43,7 @@ class _IndexSampler(ABC):
         indices, reason = self._choose(window, video)
         if keyframe is None and self._is_keyframe:
             keyframe = indices[0]
-        return select(indices, window, keyframe=keyframe, reason=reason)
+        return FrameSelection.of(indices, window=window, keyframe=keyframe, reason=reason)
 
     @abstractmethod
     def _choose(self, window: Window, video: VideoSource, /) -> tuple[tuple[int, ...], str]:
@@ -179,14 +178,3 @@ def evenly_spaced(frames: Window | Sequence[int], count: int) -> tuple[int, ...]
     if count == 1:
         return (frames[last // 2],)
     return tuple(frames[position * last // (count - 1)] for position in range(count))
-
-
-def select(
-    indices: tuple[int, ...], window: Window, *, keyframe: int | None, reason: str
-) -> FrameSelection:
-    """Build a selection of context frames, moving a keyframe from outside into the window."""
-    if keyframe is not None and keyframe not in window:
-        nearest = window.nearest(keyframe)
-        reason += f" Keyframe {keyframe} lies outside the window; {nearest} is shown instead."
-        keyframe = nearest
-    return FrameSelection.of(indices, window=window, keyframe=keyframe, reason=reason)

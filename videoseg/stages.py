@@ -72,8 +72,9 @@ class FrameSampler(Protocol):
         Args:
             video: The video.
             query: The user's sentence.
-            window: Where to sample; every chosen index lies inside it.
-            keyframe: The keyframe the grounder asked for; kept if given.
+            window: Where to sample; every chosen index lies inside it, except the keyframe that
+                was asked for.
+            keyframe: The keyframe the grounder asked for; kept if given, also outside the window.
             seed: Seed for anything random; the same seed gives the same selection.
         """
 

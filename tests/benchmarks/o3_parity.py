@@ -118,7 +118,7 @@ CASES = (
     Case("never-seg", (select(window(4, 20, 11), seg=False), answer(window(7, 12, 10)))),
     Case("seg-before-only", (FIRST, answer(window(7, 12, 10)))),
     Case("two-segs", (FIRST, answer(window(7, 12, 10), "[SEG]", ", ", "[SEG]"))),
-    Case("odd-query", (FIRST, LAST), query='l\'objet  <image>"rouge"\n\u2014 à gauche? '),
+    Case("odd-query", (FIRST, LAST), query='l\'objet  <image>"rouge"\n\u2014 à gauche?'),
     Case("short", (select(window(1, 4, 2)), LAST), num_frames=6, size=(214, 120)),
     Case("one-frame-video", (select(window(0, 0, 0)), LAST), num_frames=1, size=(64, 300)),
 )

@@ -271,18 +271,25 @@ def teach(model: Any, processor: Any, frames: np.ndarray, query: str, says: Sequ
 
     def generate(input_ids: Any, **inputs: Any) -> Any:
         """Say the next sentence, whatever the head says, and note the states it follows from."""
-        sequence = torch.cat([input_ids, torch.tensor([sentences[len(states)]])], dim=1)
+        said = torch.tensor([sentences[len(states)]])
+        sequence = torch.cat([input_ids, said], dim=1)
+        more = {name: inputs[name] for name in ("pixel_values", "image_grid_thw")}
+        if "mm_token_type_ids" in inputs:
+            kinds = inputs["mm_token_type_ids"]
+            more["mm_token_type_ids"] = torch.cat([kinds, torch.zeros_like(said)], dim=1)
         hidden = model.model.model(
-            input_ids=sequence,
-            attention_mask=torch.ones_like(sequence),
-            pixel_values=inputs["pixel_values"],
-            image_grid_thw=inputs["image_grid_thw"],
-            use_cache=False,
+            input_ids=sequence, attention_mask=torch.ones_like(sequence), use_cache=False, **more
         ).last_hidden_state[:, :-1]
         states.append(hidden[0, input_ids.shape[1] - 1 :].double())
         return SimpleNamespace(sequences=sequence, hidden_states=[(hidden,)])
 
-    with mock.patch.object(model.model, "generate", generate):
+    def propagate(*_: Any, **__: Any) -> Any:
+        return torch.zeros(len(frames), 1, 4, 4), torch.zeros(1, 1, 4, 4)
+
+    grounding = mock.patch.object(
+        model.grounding_encoder, "language_embd_inference_keyframe_bidirection", propagate
+    )
+    with mock.patch.object(model.model, "generate", generate), grounding:
         predict(model, processor, frames, query, len(sentences))
     assert len(states) == len(sentences), "a sentence ends the conversation early"
     hidden, targets = torch.cat(states), torch.tensor([*chain(*sentences)])
@@ -350,7 +357,9 @@ def main() -> None:
         folder = arguments.work / case["name"]
         frames = np.load(folder / "frames.npy")
         model = load_model(module, Path(task["checkpoint"]))
-        processor = transformers.AutoProcessor.from_pretrained(task["checkpoint"])
+        processor = transformers.Qwen3VLProcessor.from_pretrained(
+            task["checkpoint"], config=model.config, trust_remote_code=False
+        )
         margin = teach(model, processor, frames, case["query"], case["says"])
         if case["absent"]:
             hide_object(model)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn_benchmarks import write_mevis
+from drawn_benchmarks import reader_registry, write_mevis
 
 from videoseg.benchmarks import Benchmark, LoadedSplit, Sample, Truth, build_benchmark
-from videoseg.plugins import Registry
 from videoseg.testing import BenchmarkContract, contract_failures
 from videoseg.types import Rle
 
@@ -35,7 +34,7 @@ class Tampered:
         self._truth = truth
 
     def read(self, root: Path, split: str = "") -> TamperedSplit:
-        found = build_benchmark("mevis", registry=Registry(allow=())).read(root, split)
+        found = build_benchmark("mevis", registry=reader_registry()).read(root, split)
         assert isinstance(found, LoadedSplit)
         return TamperedSplit(found, self._samples(found.samples), self._truth)
 
@@ -106,5 +105,5 @@ def test_what_is_wrong_is_noticed(benchmark: Tampered, test: str, root: Path) ->
 
 
 def test_a_right_benchmark_passes(root: Path) -> None:
-    benchmark = build_benchmark("mevis", registry=Registry(allow=()))
+    benchmark = build_benchmark("mevis", registry=reader_registry())
     assert failures(benchmark, root) == {}

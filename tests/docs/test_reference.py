@@ -49,10 +49,14 @@ def test_every_built_in_component_is_listed_with_its_options(pages: dict[str, st
     for entry in registry.components():
         kind, name = entry.component.kind, entry.component.name
         assert f"### {kind} `{name}`" in pages["components"]
-    assert (
-        "| `num_frames` | `int of at least 1` | `8` | How many frames at most. |"
-        in pages["components"]
-    )
+    assert "| `num_frames` | `int >= 1` | `8` | How many frames at most. |" in pages["components"]
+
+
+def test_every_published_benchmark_is_listed_with_its_layout(pages: dict[str, str]) -> None:
+    for name in vs.Registry(allow=("benchmarks",)).names("benchmark"):
+        assert f"### benchmark `{name}`" in pages["benchmarks"]
+    assert "<root>/meta_expressions_valid_.json" in pages["benchmarks"]
+    assert "| `mask_order` |" in pages["benchmarks"]
 
 
 def test_every_command_is_there_with_its_options(pages: dict[str, str]) -> None:

@@ -265,7 +265,7 @@ def test_a_result_is_only_replaced_if_asked(toy_plugins, tmp_path, clip_path):
     assert ask(clip_path, "one", folder=tmp_path, plugins=toy_plugins).returncode == 0
     again = ask(clip_path, "two", folder=tmp_path, plugins=toy_plugins)
     assert again.returncode == 1
-    assert "--overwrite" in error_line(again)
+    assert error_line(again).endswith("choose another folder or pass --overwrite")
     assert Segmentation.load(tmp_path / "out").query == "one"
     options = ("--overwrite",)
     assert ask(clip_path, "two", *options, folder=tmp_path, plugins=toy_plugins).returncode == 0

@@ -91,7 +91,8 @@ def test_an_evaluation_prints_its_table_and_where_its_report_is(root, tmp_path, 
     command = json.loads((out / "run.json").read_text())["sessions"][0]["command"]
     assert command == f"videoseg eval mevis --root {root} --pipeline drawn -o {out}"
     again = videoseg(*arguments(root, out), folder=tmp_path, plugins=plugins)
-    assert again.returncode == 1 and "already holds a run" in error_line(again)
+    assert again.returncode == 1
+    assert "already holds a run; continue it with --resume, or choose" in error_line(again)
     other = videoseg(
         *arguments(root, out, "--resume", "--seed", 4), folder=tmp_path, plugins=plugins
     )

@@ -180,6 +180,17 @@ def test_a_command_of_a_plugin_that_is_not_installed_says_what_to_install(
     assert package in error
 
 
+def test_a_core_alone_says_which_package_reads_a_benchmark(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIDEOSEG_PLUGINS", "")
+    assert main(["eval", "mevis", "--root", "x", "-o", "out"]) == 1
+    error = capsys.readouterr().err
+    assert "benchmark 'mevis' comes with videoseg-benchmarks, which is not loaded" in error
+    assert "pip install videoseg-benchmarks" in error
+    assert "pip install -r plugins/default.txt" in error
+
+
 def test_a_plugin_that_failed_to_load_is_named_beside_what_to_install(
     install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import videoseg as vs
 from videoseg.errors import ComponentNotFoundError, PluginConflictError, PluginLoadError
+from videoseg.plugins import Option
 from videoseg.plugins.component import PACKAGES
 
 
@@ -70,6 +71,7 @@ def test_an_unknown_kind_is_refused(builtin_registry: vs.Registry) -> None:
         ("chat", "openai", "videoseg-vlm"),
         ("pipeline", "videoseg-r1", "videoseg-r1"),
         ("benchmark", "synthetic", "videoseg-synthetic"),
+        ("benchmark", "mevis", "videoseg-benchmarks"),
     ],
 )
 def test_a_component_of_a_package_that_is_missing_says_what_to_install(
@@ -77,12 +79,21 @@ def test_a_component_of_a_package_that_is_missing_says_what_to_install(
 ) -> None:
     with pytest.raises(ComponentNotFoundError) as caught:
         vs.Registry(allow=()).find(kind, name)
-    is_default = package in ("videoseg-attributes", "videoseg-synthetic")
+    is_default = package in {
+        "videoseg-attributes",
+        "videoseg-benchmarks",
+        "videoseg-synthetic",
+    }
     place = "-r plugins/default.txt" if is_default else f"-e plugins/{package}"
     assert str(caught.value) == (
         f"{kind} {name!r} comes with {package}, which is not loaded: pip install {package}, or in "
         f"a checkout of the repository pip install {place}"
     )
+
+
+def test_a_misspelt_name_of_a_package_that_is_missing_is_suggested() -> None:
+    with pytest.raises(ComponentNotFoundError, match="did you mean 'mevis'"):
+        vs.Registry(allow=()).find("benchmark", "meviss")
 
 
 def test_a_preset_of_a_package_that_is_missing_says_what_to_install() -> None:
@@ -153,7 +164,7 @@ def test_options_are_checked_against_the_signature(builtin_registry: vs.Registry
     with pytest.raises(vs.ConfigError, match="option 'step'"):
         builtin_registry.build("sampler", "each", {"step": "often"})
     assert builtin_registry.build("sampler", "each", {"step": "3"}).step == 3
-    assert builtin_registry.options("sampler", "each") == {"step": ("int", "10", "")}
+    assert builtin_registry.options("sampler", "each") == {"step": Option("int", "10")}
 
 
 def test_a_missing_shared_model_is_said_before_anything_is_built(

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from videoseg.benchmarks import BenchmarkSplit, open_benchmark
 from videoseg.masks.colors import DAVIS_PALETTE
+from videoseg.plugins import Registry
 from videoseg.types import Rle
 
 SIZE = (24, 32)
@@ -474,3 +476,19 @@ LAYOUTS: dict[str, tuple[str, Layout]] = {
     "reasonseg": ("reasonseg", Layout(write_reasonseg, num_samples=2)),
 }
 """Every drawn layout: the benchmark's name, and how it is written and opened."""
+
+
+def reader_registry() -> Registry:
+    """Return a registry with the core and the readers of published benchmarks."""
+    return Registry(allow=("benchmarks",))
+
+
+def open_layout(
+    key: str, root: Path, *, options: Mapping[str, Any] | None = None, **further: Any
+) -> BenchmarkSplit:
+    """Open a drawn benchmark, with further arguments of ``open_benchmark``."""
+    name, layout = LAYOUTS[key]
+    options = {**layout.options, **(options or {})}
+    return open_benchmark(
+        name, root, layout.split, options=options, registry=reader_registry(), **further
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,3 +56,33 @@ def test_what_had_been_computed_arrives_with_the_error():
     error.partial = pipe.propagate(frames, [vs.Prompt(1, 0, box=vs.Box(4, 4, 24, 30))])
     arrived = pickle.loads(pickle.dumps(error))
     assert arrived.partial == error.partial
+
+
+def test_every_package_of_the_core_has_its_command():
+    pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    listed = pyproject.partition("\ndependencies = [")[2].partition("]")[0]
+    needed = set(re.findall(r'"([a-z0-9-]+)[>=<~]', listed))
+    assert set(errors.CORE_PACKAGES.values()) == needed
+    for module, package in errors.CORE_PACKAGES.items():
+        found = errors.MissingDependencyError.of(ModuleNotFoundError("none", name=module))
+        assert str(found).endswith(f"{package}, which is not installed: pip install {package}")
+
+
+def test_a_package_that_is_too_old_is_named_with_the_reason():
+    old = ImportError("cannot import name 'x' from 'filelock'", name="filelock")
+    text = str(errors.MissingDependencyError.of(old))
+    assert "filelock, which cannot be imported (cannot import name 'x'" in text
+    assert text.endswith("pip install --upgrade --force-reinstall filelock")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModuleNotFoundError("no module", name="torch"),
+        ModuleNotFoundError("no module", name="videoseg.nothing"),
+        ImportError("libGL.so.1: no such file"),
+        ValueError("yaml"),
+    ],
+)
+def test_other_failures_are_not_blamed_on_a_package_of_the_core(error):
+    assert errors.MissingDependencyError.of(error) is None

@@ -127,7 +127,7 @@ def test_a_folder_that_cannot_be_opened_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "open", refuse)
     with (
-        pytest.raises(OutputError, match=r"Permission denied; choose another -o"),
+        pytest.raises(OutputError, match=r"Permission denied; choose another output folder"),
         FolderLock(tmp_path / "place").acquired(),
     ):
         pass

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from videoseg.plugins import FrameDone, Registry, StageFinished, StageStarted
-from videoseg.progress import ProgressBar, open_display
+from videoseg.progress import ProgressBar, open_display, show_task, track
 
 
 class Clock:
@@ -55,6 +55,27 @@ def test_a_live_source_has_no_time_left():
         clock.now += 11
         bar.videoseg_frame_done(FrameDone(4, 5, None))
     assert stream.getvalue() == "propagator flow: 5 frames\n"
+
+
+def test_a_tracked_task_is_shown_by_whoever_waits_for_it():
+    stream, clock = io.StringIO(), Clock()
+    with show_task("reading", stream, clock=clock):
+        for _ in track(range(3), "clips"):
+            clock.now += 12
+    assert stream.getvalue().splitlines() == [
+        "reading: 1 of 3 clips, 24.0 s left",
+        "reading: 2 of 3 clips, 12.0 s left",
+        "reading: 3 of 3 clips",
+    ]
+
+
+def test_a_tracked_task_alone_is_silent(capfd):
+    stream, clock = io.StringIO(), Clock()
+    with show_task("reading", stream, clock=clock):
+        pass
+    clock.now += 60
+    assert list(track("abc", "clips")) == ["a", "b", "c"]
+    assert (stream.getvalue(), *capfd.readouterr()) == ("", "", "")
 
 
 def test_a_failure_is_named():
@@ -109,7 +130,7 @@ def test_a_notebook_gets_one_display_that_is_updated():
 import IPython.display
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
-from videoseg.progress import ProgressBar, open_display
+from videoseg.progress import ProgressBar, open_display, show_task, track
 from videoseg.plugins import FrameDone, StageFinished, StageStarted
 
 shell = InteractiveShell.instance()

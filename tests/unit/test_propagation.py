@@ -158,10 +158,10 @@ def test_a_correction_is_no_further_object():
     ("arguments", "options", "changes", "message"),
     [
         (("sideways",), {}, {}, "direction must be forward or backward, got 'sideways'"),
-        ((), {"stop": -1}, {}, "stop must be a frame index of at least 0, got -1"),
-        ((), {"stop": 2.5}, {}, "stop must be a frame index of at least 0, got 2.5"),
-        ((), {"stop": "3"}, {}, "stop must be a frame index of at least 0, got '3'"),
-        ((), {"stop": True}, {}, "stop must be a frame index of at least 0, got True"),
+        ((), {"stop": -1}, {}, "stop must be a frame index >= 0, got -1"),
+        ((), {"stop": 2.5}, {}, "stop must be a frame index >= 0, got 2.5"),
+        ((), {"stop": "3"}, {}, "stop must be a frame index >= 0, got '3'"),
+        ((), {"stop": True}, {}, "stop must be a frame index >= 0, got True"),
         (("backward",), {}, {"backward": False}, "cannot run backward; prompt each object"),
     ],
 )

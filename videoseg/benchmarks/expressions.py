@@ -15,10 +15,10 @@ Text under other keys of an expression, such as ``type``, becomes an attribute.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import (
@@ -34,23 +34,12 @@ from videoseg.text import shorten
 from videoseg.types import Size
 
 __all__ = [
-    "GROUPS",
     "Expression",
     "ExpressionVideo",
-    "GroupOf",
-    "expressions_of",
-    "no_group",
-    "object_ids_of",
-    "parsed_object_ids",
-    "read_expressions",
-    "samples_of",
-    "type_group",
-    "values_of_video",
-    "videos_of",
+    "make_samples",
+    "parse_expressions",
+    "read_video_entries",
 ]
-
-
-T = TypeVar("T")
 
 # Upper bound on height and width, beyond any video.
 _MOST_PIXELS = 2**16
@@ -100,8 +89,16 @@ class ExpressionVideo:
     fields: Mapping[str, Any]
 
 
-def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
-    """Read the mapping of videos, which may be at the top level or under ``videos``."""
+def read_video_entries(path: Path, problems: Problems) -> dict[str, Any]:
+    """Read the mapping of videos, which may be at the top level or under ``videos``.
+
+    Args:
+        path: The file.
+        problems: Where problems are noted.
+
+    Returns:
+        The entry of each video by its id, unchecked; empty if the file cannot be read.
+    """
     document = read_mapping(path, problems)
     if document is None:
         return {}
@@ -112,29 +109,29 @@ def videos_of(path: Path, problems: Problems) -> dict[str, Any]:
     return videos
 
 
-def read_expressions(path: Path, problems: Problems) -> list[ExpressionVideo]:
-    """Read and check the file. Invalid entries are left out; unsafe names are an error."""
-    return expressions_of(path, videos_of(path, problems), problems)
-
-
-def expressions_of(
+def parse_expressions(
     path: Path,
     videos: Mapping[str, Any],
     problems: Problems,
     *,
-    prepare: Callable[[Any], Any] = lambda entry: entry,
+    prepare: Callable[[Any], Any] | None = None,
 ) -> list[ExpressionVideo]:
-    """Check what ``videos_of`` read.
+    """Check the entries that ``read_video_entries`` returns.
+
+    Invalid entries are left out; names that lead out of the folder are an error.
 
     Args:
         path: The file.
         videos: The entry of each video.
         problems: Where problems are noted.
         prepare: Converts a video's entry of another form into the usual one.
+
+    Returns:
+        The videos that have a valid expression, in the file's order.
     """
     found = []
     for video_id, value in videos.items():
-        entry = prepare(value)
+        entry = value if prepare is None else prepare(value)
         odd = problems.entry(_num_expressions(entry))
         video = _video(path, video_id, entry, problems, odd)
         if video is not None and video.expressions:
@@ -241,43 +238,21 @@ def _expression(
     )
 
 
-def is_decimal(text: str) -> bool:
-    """Return whether text is a whole number from 0 in the digits 0 to 9."""
-    return text.isascii() and text.isdecimal()
-
-
 def _anno_ids(value: Any) -> tuple[str, ...] | None:
     values = value if isinstance(value, list) else [value]
     if not all(
-        type(one) is int or (isinstance(one, str) and len(one) < 19 and is_decimal(one))
+        type(one) is int
+        or (isinstance(one, str) and len(one) < 19 and one.isascii() and one.isdecimal())
         for one in values
     ):
         return None
     return tuple(dict.fromkeys(str(int(one)) for one in values))
 
 
-GROUPS = {0: "referring", 1: "reasoning", 2: "no-target"}
-"""The ``type_id`` of MeViS and ReVOS."""
-
-GroupOf = Callable[[Expression], str]
-
-
-def no_group(_expression: Expression) -> str:
-    """Put every expression into one group."""
-    return ""
-
-
-def type_group(types: Mapping[int, str]) -> GroupOf:
-    """Return a function that groups expressions by ``type_id``; unknown ones get no group."""
-
-    def group_of(expression: Expression) -> str:
-        return "" if expression.type_id is None else types.get(expression.type_id, "")
-
-    return group_of
-
-
-def samples_of(
-    videos: Sequence[ExpressionVideo], group_of: GroupOf, known: Container[str] | None = None
+def make_samples(
+    videos: Sequence[ExpressionVideo],
+    group_of: Callable[[Expression], str],
+    known: Container[str] | None = None,
 ) -> list[Sample]:
     """Return one sample for each expression, in the file's order.
 
@@ -298,47 +273,3 @@ def samples_of(
         for expression in video.expressions
         if known is None or expression.sample_id in known
     ]
-
-
-def values_of_video(video: ExpressionVideo, by_sample: Mapping[str, T]) -> list[T]:
-    """Return each distinct value that a mapping by sample id has for a video's expressions."""
-    keys = (expression.sample_id for expression in video.expressions)
-    return list(dict.fromkeys(by_sample[key] for key in keys if key in by_sample))
-
-
-def parsed_object_ids(value: Any) -> tuple[int, ...] | None:
-    """Return ids given as a number, text (``"1"``, ``"1, 2"``) or a list; None if invalid."""
-    values = value if isinstance(value, list) else [value]
-    found: list[int] = []
-    for one in values:
-        parts = one.split(",") if isinstance(one, str) else [one]
-        for part in parts:
-            text = part.strip() if isinstance(part, str) else part
-            if type(text) is int and text > 0:
-                found.append(text)
-            elif isinstance(text, str) and len(text) < 10 and is_decimal(text) and int(text) > 0:
-                found.append(int(text))
-            else:
-                return None
-    return tuple(dict.fromkeys(found)) or None
-
-
-def object_ids_of(
-    path: Path, videos: Iterable[ExpressionVideo], problems: Problems
-) -> dict[str, tuple[int, ...]]:
-    """Return the object ids of each expression by sample id; invalid ones are left out."""
-    found: dict[str, tuple[int, ...]] = {}
-    for video in videos:
-        for expression in video.expressions:
-            ids = parsed_object_ids(expression.fields.get("obj_id"))
-            if ids is None:
-                problems.leave_out(
-                    path,
-                    f"video {video.video_id!r}, expression {expression.expression_id!r} needs "
-                    "'obj_id', a number from 1, got "
-                    f"{shorten(expression.fields.get('obj_id'), 40)}",
-                    fix=FILE_AGAIN,
-                )
-            else:
-                found[expression.sample_id] = ids
-    return found

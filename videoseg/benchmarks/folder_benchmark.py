@@ -9,14 +9,14 @@ from typing import Any
 
 from videoseg.benchmarks.expressions import (
     Expression,
-    expressions_of,
-    samples_of,
-    videos_of,
+    make_samples,
+    parse_expressions,
+    read_video_entries,
 )
 from videoseg.benchmarks.mask_pictures import MaskFolderTruths
 from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
 from videoseg.benchmarks.untrusted import FirstProblem, ProblemList, Problems
-from videoseg.benchmarks.videos import SplitVideo, VideoPlace, located_videos, video_of_pictures
+from videoseg.benchmarks.videos import SplitVideo, VideoPlace, locate_video
 from videoseg.errors import VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.types import Size
@@ -69,16 +69,19 @@ class FolderBenchmark(SplitReader):
     splits = ("all",)
     group_key = "group"
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         folder = root if len(self.splits) == 1 else root / split
         meta = folder / "meta_expressions.json"
         places: dict[str, VideoPlace] = {}
         folders: dict[str, Path | None] = {}
-        videos = expressions_of(meta, videos_of(meta, problems), problems, prepare=_with_frames)
+        videos = parse_expressions(
+            meta, read_video_entries(meta, problems), problems, prepare=_with_frames
+        )
         for video in videos:
             names = () if video.frames == _EVERY else video.frames
             place: VideoPlace | None = _UncheckedVideo(folder / "videos", video.video_id, names)
-            if self._check_pictures:
+            if self.check_pictures:
                 odd = problems.entry(len(video.expressions))
                 place = _place(folder / "videos", video.video_id, names, odd)
             if place is not None:
@@ -86,14 +89,15 @@ class FolderBenchmark(SplitReader):
             for expression in video.expressions:
                 masks = folder / "masks" / video.video_id / expression.expression_id
                 no_target = expression.fields.get("no_target") is True
-                if self._check_pictures and not no_target and not masks.is_dir():
+                if self.check_pictures and not no_target and not masks.is_dir():
                     fix = "put the masks there, or write no_target: true for the expression"
                     # A video that is left out has been counted already.
                     count = 0 if place is None else 1
                     problems.leave_out(masks, "is missing", fix=fix, num_samples=count)
                     continue
                 folders[expression.sample_id] = None if no_target else masks
-        samples = samples_of(located_videos(videos, places), self.group, folders)
+        located = [video for video in videos if video.video_id in places]
+        samples = make_samples(located, self.group, folders)
         return make_split(
             problems,
             protocol=self.protocol,
@@ -137,7 +141,7 @@ def _place(
 ) -> SplitVideo | None:
     pictures = folder / video_id
     if pictures.is_dir():
-        return video_of_pictures(pictures, problems, names=names, fix="put every frame there")
+        return locate_video(pictures, problems, names=names, fix="put every frame there")
     files = (folder / f"{video_id}{suffix}" for suffix in VIDEO_SUFFIXES)
     file = next((file for file in files if file.is_file()), None)
     if file is None:

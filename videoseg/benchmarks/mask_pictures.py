@@ -80,6 +80,12 @@ def read_ids(
 ) -> IntArray:
     """Read a picture of object ids, shape (H, W), with 0 for no object.
 
+    Args:
+        source: A file, or its content.
+        where: Its name in messages.
+        size: (height, width) it must have; None for any.
+        fix: What to do about a file that cannot be read.
+
     Raises:
         EvaluationError: If it is not a picture, has colors instead of ids, or another size.
     """

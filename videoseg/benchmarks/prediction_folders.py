@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.benchmarks.archive import FileTree, open_tree
-from videoseg.benchmarks.mask_dict import checked_rle, stated_size
+from videoseg.benchmarks.encoded_masks import checked_rle, read_stated_size
 from videoseg.benchmarks.mask_pictures import (
     IdTracks,
     check_frame_names,
@@ -293,7 +293,7 @@ class PredictionFolder:
                     f"{where}, frame {name}: a mask must be null, an RLE or a list of RLEs; write "
                     "it again"
                 )
-            size = self._expected(truth.size) or stated_size(value) or truth.size
+            size = self._expected(truth.size) or read_stated_size(value) or truth.size
             masks.append(checked_rle(value, size, where=f"{where}, frame {name}"))
         return {1: tuple(masks)}
 

@@ -289,7 +289,9 @@ def make_split(
 
 
 class SplitReader:
-    """Base of the readers in this package; subclasses say what they read and define ``_load``.
+    """Base of benchmarks whose splits are ``LoadedSplit``; subclasses define ``read_split``.
+
+    ``read`` checks the name of the split, and collects the problems of its folder.
 
     Args:
         check_pictures: Whether frames and masks must exist.
@@ -302,10 +304,10 @@ class SplitReader:
     submission: SubmissionFormat | None = None
 
     # Subclasses need not call __init__.
-    _check_pictures = True
+    check_pictures = True
 
     def __init__(self, *, check_pictures: bool = True) -> None:
-        self._check_pictures = check_pictures
+        self.check_pictures = check_pictures
 
     def read(self, root: Path, split: str = "") -> LoadedSplit:
         """Read one split and check it.
@@ -314,8 +316,17 @@ class SplitReader:
             EvaluationError: If the folder has another layout; all problems are listed.
         """
         split = split_named(self, split)
-        return self._load(root, split, Problems(f"{self.name}/{split}", root))
+        return self.read_split(root, split, Problems(f"{self.name}/{split}", root))
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
-        """Read one of ``splits``; see ``make_split``."""
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; ends with ``make_split``.
+
+        Args:
+            root: The folder of the benchmark.
+            split: One of ``splits``.
+            problems: Where problems of the folder are noted.
+
+        Raises:
+            EvaluationError: If the folder has another layout; all problems are listed.
+        """
         raise NotImplementedError

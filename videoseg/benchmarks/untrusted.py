@@ -1,11 +1,6 @@
-"""Read untrusted files of benchmarks: names, JSON and pickles, and collect their problems.
+"""Read untrusted files of benchmarks: names and JSON, and collect their problems.
 
-Names in a file must not lead out of its folder. JSON is bounded in size and depth. Pickles may
-contain plain containers, numbers and text only: unpickling can call any function, but two
-benchmarks publish pickles of lists and dictionaries, for which nothing is looked up by name. The
-cost of a pickle is bounded as well: instructions that allocate memory by a number in the file are
-refused, and containers may neither contain themselves nor share so many parts that iterating
-through them does not end.
+Names in a file must not lead out of its folder. JSON is bounded in size and depth.
 
 Problems are collected and reported together. Those that affect the whole benchmark (a file is
 missing or not JSON, a name leads out of the folder) are raised. A single invalid entry is left
@@ -14,13 +9,10 @@ out and reported, unless most entries are invalid: then the folder is probably t
 
 from __future__ import annotations
 
-import pickle
-import pickletools
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from io import BytesIO
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from videoseg.benchmarks.types import LeftOut
 from videoseg.errors import EvaluationError
@@ -33,17 +25,14 @@ __all__ = [
     "FILE_AGAIN",
     "MAX_ANNOTATION_BYTES",
     "MAX_LISTED",
-    "EntryProblems",
     "FirstProblem",
     "ProblemList",
     "Problems",
     "is_plain_name",
     "is_safe_id",
-    "linked_folder",
+    "read_content",
     "read_json",
     "read_mapping",
-    "read_pickle",
-    "unpacked_folder",
     "unreadable",
 ]
 
@@ -104,9 +93,9 @@ class Problems:
         reason = shorten_text(printable(what), _MAX_LINE)
         self._left_out.append(LeftOut(printable(self._shown(file)), reason, num_samples, fix))
 
-    def entry(self, num_samples: int = 1) -> EntryProblems:
+    def entry(self, num_samples: int = 1) -> ProblemList:
         """Return a collector for the problems of one entry, which leave it out."""
-        return EntryProblems(self, num_samples)
+        return _EntryProblems(self, num_samples)
 
     def note(self, text: str) -> None:
         """Add a note that matters for the scores; nothing is left out."""
@@ -148,7 +137,7 @@ class Problems:
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(file)
 
 
-class EntryProblems:
+class _EntryProblems:
     """Collects the problems of one entry; its samples are counted once."""
 
     def __init__(self, problems: Problems, num_samples: int) -> None:
@@ -190,7 +179,6 @@ def _line(place: str, what: str, fix: str) -> str:
 
 # File systems take 255 bytes for one name, and a written frame adds an ending.
 _MAX_NAME_BYTES = 240
-_MAX_LINK_BYTES = 4096
 
 
 def is_plain_name(name: object) -> bool:
@@ -213,46 +201,18 @@ def is_safe_id(video_id: object) -> bool:
     return isinstance(video_id, str) and all(is_plain_name(part) for part in video_id.split("/"))
 
 
-def linked_folder(path: Path) -> Path:
-    """Return a folder, or the folder that a text file in its place points to.
-
-    Where symbolic links are not supported, Git writes a link as a small text file with the
-    relative path. Such a file is followed if it leads to an existing folder; absolute paths are
-    not followed. Only pictures are read there, and their names are checked as usual.
-    """
-    try:
-        if not path.is_file() or path.stat().st_size > _MAX_LINK_BYTES:
-            return path
-        target = Path(path.read_text(encoding="utf-8").strip())
-        if target.is_absolute() or not target.parts:
-            return path
-        folder = path.parent / target
-        return folder.resolve() if folder.is_dir() else path
-    except (OSError, ValueError, RuntimeError):
-        return path
-
-
-def unpacked_folder(path: Path, names: Iterable[str]) -> Path:
-    """Return a folder, or the folder of the same name inside it if the names are only there.
-
-    This is the result of unpacking an archive with a top folder into a folder of that name.
-
-    Args:
-        path: The folder.
-        names: The names to look for.
-    """
-    inner = path / path.name
-    if inner.is_dir() and not any((path / name).exists() for name in names):
-        return inner
-    return path
-
-
 MAX_ANNOTATION_BYTES = 2**32
 """Largest file of annotations that is read, in bytes; masks of a training set take 1 GB."""
 
 
-def _content(path: Path, problems: Problems, *, max_bytes: int = MAX_BYTES) -> bytes | None:
-    """Return the content of a file; None, with a problem noted, if it cannot be read."""
+def read_content(path: Path, problems: Problems, *, max_bytes: int = MAX_BYTES) -> bytes | None:
+    """Return the content of a file; None, with a problem noted, if it cannot be read.
+
+    Args:
+        path: The file.
+        problems: Where problems are noted.
+        max_bytes: The largest file that is read.
+    """
     try:
         return read_bytes(path, max_bytes=max_bytes)
     except FileNotFoundError:
@@ -271,7 +231,7 @@ def _content(path: Path, problems: Problems, *, max_bytes: int = MAX_BYTES) -> b
 def read_json(path: Path, problems: Problems) -> Any:
     """Read a JSON file; None, with a problem noted, if that fails."""
     try:
-        content = _content(path, problems, max_bytes=MAX_ANNOTATION_BYTES)
+        content = read_content(path, problems, max_bytes=MAX_ANNOTATION_BYTES)
         return None if content is None else parse_json(content)
     except ValueError as error:
         problems.add(path, f"is not valid JSON ({error})", fix="download it again")
@@ -292,123 +252,3 @@ def read_mapping(path: Path, problems: Problems) -> dict[str, Any] | None:
         fix="check that it is the file the benchmark publishes",
     )
     return None
-
-
-_MAX_VALUES = 20_000_000
-_MAX_DEPTH = 50
-
-_PLAIN = {
-    *("MARK", "STOP", "POP", "POP_MARK", "DUP", "PROTO", "FRAME", "NONE"),
-    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-    *("NEWTRUE", "NEWFALSE", "STRING", "BINSTRING", "SHORT_BINSTRING"),
-    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
-    *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
-    *("EMPTY_LIST", "LIST", "APPEND", "APPENDS", "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"),
-    *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_SET", "ADDITEMS", "FROZENSET"),
-    *("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET"),
-}
-
-
-class _RefusedError(Exception):
-    pass
-
-
-# The unpickler in C allocates memory by numbers in the file. The one in Python keeps its memo in
-# a dictionary and looks up instructions in a table, which can be restricted.
-class _PlainUnpickler(pickle._Unpickler):
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise _RefusedError(f"asks for {module}.{name}")
-
-    def persistent_load(self, pid: Any) -> NoReturn:
-        raise _RefusedError(f"asks for the persistent object {str(pid)[:80]}")
-
-
-def _refusal(name: str) -> Any:
-    def refuse(_unpickler: Any) -> NoReturn:
-        raise _RefusedError(f"holds the instruction {name}")
-
-    return refuse
-
-
-def _plain_dispatch() -> dict[int, Any]:
-    table: dict[int, Any] = dict(pickle._Unpickler.dispatch)
-    # These end in find_class or persistent_load, whose refusals say what is asked for.
-    named = {"GLOBAL", "STACK_GLOBAL", "INST", "PERSID", "BINPERSID"}
-    for opcode in pickletools.opcodes:
-        if opcode.name not in _PLAIN | named:
-            table[ord(opcode.code)] = _refusal(opcode.name)
-    return table
-
-
-_PlainUnpickler.dispatch = _plain_dispatch()
-
-
-def read_pickle(path: Path, problems: Problems) -> Any:
-    """Read a pickle of plain containers; None, with a problem noted, if that fails.
-
-    Lists, tuples, dictionaries, sets, text, bytes, numbers, booleans and None are accepted.
-    Anything looked up by name is refused before it is imported or called.
-    """
-    try:
-        content = _content(path, problems)
-        if content is None:
-            return None
-        # Text of Python 2 is stored as bytes without its encoding.
-        reader = _PlainUnpickler(BytesIO(content), encoding="utf-8", errors="replace")
-        value = reader.load()
-        _check_extent(value)
-    except _RefusedError as error:
-        problems.add(
-            path,
-            f"is a pickle that {error}, which plain data does not",
-            fix="do not trust this file; download it from the benchmark's own page, or convert "
-            "it to JSON",
-        )
-    # A damaged pickle can raise nearly any error.
-    except Exception as error:
-        reason = shorten_text(" ".join(str(error).split()), 100)
-        problems.add(
-            path,
-            f"is not a readable pickle ({type(error).__name__}: {reason})",
-            fix="download it again",
-        )
-    else:
-        return value
-    return None
-
-
-def _check_extent(value: Any) -> None:
-    """Refuse containers that contain themselves, or are endless to iterate through.
-
-    Raises:
-        _RefusedError: If there are more than ``_MAX_VALUES`` values, shared ones counted each
-            time, or more than ``_MAX_DEPTH`` nested containers.
-    """
-    extents: dict[int, int] = {}
-    # From the outside in: a container, its parts that have not been counted, and the count.
-    path: list[tuple[Any, Any, int]] = [(None, iter([value]), 0)]
-    while path:
-        container, parts, extent = path.pop()
-        for part in parts:
-            if not isinstance(part, (list, tuple, dict, set, frozenset)):
-                extent += 1
-            elif id(part) in extents:
-                extent += extents[id(part)]
-            else:
-                if len(path) > _MAX_DEPTH:
-                    raise _RefusedError(f"nests more than {_MAX_DEPTH} containers")
-                path += [(container, parts, extent), (part, _parts(part), 0)]
-                break
-        else:
-            extents[id(container)] = extent + 1
-            if path:
-                outer, rest, counted = path.pop()
-                path.append((outer, rest, counted + extent + 1))
-        if extent > _MAX_VALUES:
-            raise _RefusedError(f"holds more than {_MAX_VALUES:,} values")
-
-
-def _parts(container: Any) -> Any:
-    if isinstance(container, dict):
-        return (part for item in container.items() for part in item)
-    return iter(container)

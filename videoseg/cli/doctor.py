@@ -18,7 +18,7 @@ import click
 from videoseg._version import __version__
 from videoseg.cli.framework import VideosegCommand
 from videoseg.cli.terminal import json_option, open_console, print_row, write_json
-from videoseg.errors import VideosegError
+from videoseg.errors import CORE_PACKAGES, VideosegError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,18 +31,6 @@ Verdict: TypeAlias = Literal["ok", "note", "broken"]
 
 _STYLES = {"ok": "green", "note": "yellow", "broken": "bold red"}
 
-_LIBRARIES = (
-    "numpy",
-    "opencv-python-headless",
-    "av",
-    "decord",
-    "pillow",
-    "pycocotools",
-    "pydantic",
-    "pluggy",
-    "click",
-    "rich",
-)
 _OPTIONAL = ("decord",)
 _MIN_FREE_BYTES = 200 * 2**20
 
@@ -117,15 +105,14 @@ def _guarded(subject: str, check: Callable[[], Iterator[Finding]]) -> Iterator[F
 
 def _libraries() -> Iterator[Finding]:
     found = []
-    for name in _LIBRARIES:
+    for name in sorted({*CORE_PACKAGES.values(), *_OPTIONAL}):
         try:
             found.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             if name == "opencv-python-headless" and find_spec("cv2") is not None:
                 found.append("cv2 (another build of OpenCV)")
-            elif name in _OPTIONAL:
-                yield Finding("library", "note", f"{name} is not installed; PyAV decodes instead")
-            else:
+            elif name not in _OPTIONAL:
+                # The components that need an optional one are listed with the plug-ins.
                 yield Finding("library", "broken", f"{name} is missing: pip install {name}")
     yield Finding("libraries", "ok", ", ".join(found))
 

@@ -75,7 +75,7 @@ reader_option = click.option(
     "reader_options",
     multiple=True,
     metavar="OPTION=VALUE",
-    help="Set an option of the benchmark's reader. Can be repeated.",
+    help="Set an option of the benchmark; `videoseg plugins show` lists them. Can be repeated.",
 )
 strict_option = click.option(
     "--strict",
@@ -88,6 +88,7 @@ strict_option = click.option(
     "eval",
     cls=VideosegCommand,
     examples="""
+    videoseg eval synthetic -B num_videos=10 -o out/synthetic
     videoseg eval mevis --root data/mevis -o out/mevis
     videoseg eval mevis --root data/mevis -o out/mevis --resume
     videoseg eval revos --root data/revos -o out/revos --workers 4 --limit 100
@@ -156,10 +157,10 @@ def evaluate_benchmark(
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed can only be used with --resume")
     read_options = benchmark_options(reader_options)
+    submission = build_benchmark(benchmark, options=read_options).submission
     pipe = checked_pipeline(
         pipeline, stages=stages, options=parse_options(options), max_turns=max_turns
     )
-    submission = build_benchmark(benchmark, options=read_options).submission
     with working(f"reading {benchmark}", quiet=quiet):
         samples = open_split(benchmark, root, split, strict=strict, options=read_options)
     if report_only:

@@ -32,11 +32,13 @@ class Settings:
         debug: Whether errors are printed with their traceback.
         notes: Sentences added to the error line, such as where partial results are.
         arguments: The arguments of the program.
+        command: The command that is running.
     """
 
     debug: bool = False
     notes: list[str] = field(default_factory=list)
     arguments: tuple[str, ...] = ()
+    command: click.Command | None = None
 
 
 def note(text: str) -> None:
@@ -77,6 +79,7 @@ class _OwnOutput(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        _settings(ctx).command = self
         with own_output():
             return super().invoke(ctx)
 

@@ -19,10 +19,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SIGTERM or SIGHUP.
     """
     try:
-        # Imported here, so that Ctrl-C during the imports is reported in one line, too.
+        # Imported here, so that errors and Ctrl-C during the imports are one line, too.
         from videoseg.cli.program import run_program
 
         return run_program(sys.argv[1:] if arguments is None else arguments)
+    except ImportError as error:
+        from videoseg.errors import MissingDependencyError
+
+        if (missing := MissingDependencyError.of(error)) is None:
+            raise
+        sys.stderr.write(f"error: {missing}\n")
+        return 1
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
         return 130

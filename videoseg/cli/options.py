@@ -32,7 +32,8 @@ _PIPELINE_OPTIONS = (
         "--pipeline",
         default="attributes",
         show_default=True,
-        help="Name of a pipeline, or a YAML file.",
+        metavar="NAME",
+        help="A pipeline, or a YAML file that describes one.",
     ),
     click.option("--sampler", metavar="NAME", help="Replace the sampler."),
     click.option("--grounder", metavar="NAME", help="Replace the grounder."),
@@ -45,7 +46,7 @@ _PIPELINE_OPTIONS = (
         "options",
         multiple=True,
         metavar="STAGE.OPTION=VALUE",
-        help="Set an option of a stage. Can be repeated.",
+        help="Set an option of a stage; `videoseg plugins show` lists them. Can be repeated.",
     ),
     click.option(
         "--max-turns",

@@ -78,7 +78,7 @@ def config() -> None:
 @click.argument("file")
 @json_option
 def show_file(file: str, *, as_json: bool) -> None:
-    """Explain the pipeline in FILE stage by stage."""
+    """Explain the pipeline in FILE stage by stage, with any problems."""
     from videoseg.pipeline import Pipeline
 
     _print_explanation(Pipeline.from_yaml(Path(file)).explain(), as_json=as_json)
@@ -88,9 +88,10 @@ def show_file(file: str, *, as_json: bool) -> None:
 @click.argument("file")
 @json_option
 def validate(file: str, *, as_json: bool) -> int:
-    """Check FILE: its syntax, component names, options, and what is installed.
+    """Check a pipeline file and list all its problems.
 
-    Reports all problems at once. Exits with 1 if there are any.
+    Checks the syntax of FILE, the names of components, their options, and whether they are
+    installed. Exits with 1 if there is a problem.
     """
     from videoseg.errors import VideosegError
     from videoseg.pipeline import Pipeline
@@ -123,11 +124,19 @@ def validate(file: str, *, as_json: bool) -> int:
 )
 @click.argument("file")
 @click.option(
-    "--pipeline", "name", default="attributes", show_default=True, help="Pipeline to start from."
+    "--pipeline",
+    "name",
+    default="attributes",
+    show_default=True,
+    metavar="NAME",
+    help="Pipeline to start from.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 def init(file: str, *, name: str, overwrite: bool) -> None:
-    """Write a pipeline file, with every option and its default as a comment."""
+    """Write a pipeline file, with its options in comments.
+
+    Options that take objects or functions are not listed: they are set from Python.
+    """
     from videoseg.cli.options import named_pipeline
 
     text = _annotate(named_pipeline(name))
@@ -136,7 +145,7 @@ def init(file: str, *, name: str, overwrite: bool) -> None:
         return
     path = expand_path(file)
     if os.path.lexists(path) and not overwrite:
-        raise OutputError(f"{path} exists; choose another name or pass --overwrite")
+        raise OutputError(f"{path} already exists; choose another name or pass --overwrite")
     write_file(path, text)
     print_line(f"wrote {file}; use it with: videoseg run VIDEO QUERY --pipeline {file}")
 
@@ -163,6 +172,7 @@ def _annotate(pipeline: Pipeline) -> str:
             f"#     {name}: {_as_yaml(option.default)}"
             + (f"  # {option.type}" if option.type else "")
             for name, option in options.items()
+            if not option.is_python_only
         ] or ["#     none"]
     return "\n".join(lines) + "\n"
 

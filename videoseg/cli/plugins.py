@@ -10,6 +10,8 @@ import click
 
 from videoseg.cli.framework import VideosegCommand, VideosegGroup
 from videoseg.cli.terminal import json_option, open_console, print_row, write_json
+from videoseg.plugins.options import list_options
+from videoseg.types import PropagatorCapabilities
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +30,7 @@ _logger = logging.getLogger(__name__)
 def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
     """List all components by kind, and plug-ins that failed to load.
 
-    Components are not imported for this.
+    A component that is missing something is listed with the command that installs it.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -60,18 +62,23 @@ def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
 @click.argument("name")
 @json_option
 def show(kind: str, name: str, *, as_json: bool) -> None:
-    """Show one component: its options and capabilities."""
+    """Show one component: its options and capabilities.
+
+    KIND is sampler, grounder, segmenter, propagator, chat, reader, reward, benchmark or
+    pipeline; NAME is a name that `videoseg plugins` lists.
+    """
     from videoseg.plugins import default_registry
 
     registry = default_registry()
     entry = registry.find(kind, name)
     document = _component(entry, conflicting=False)
-    if not entry.missing_modules:
+    if not entry.missing_modules and kind != "pipeline":
         document["options"] = {
             option_name: {
                 "type": option.type,
                 "default": option.default,
                 "meaning": option.meaning.replace("``", ""),
+                "python_only": option.is_python_only,
             }
             for option_name, option in registry.options(kind, name).items()
         }
@@ -147,10 +154,13 @@ def _print_list(console: Console, registry: Registry) -> None:
         (f"plug-in {failure.plugin} of {failure.distribution} failed to load", failure.error)
         for failure in registry.failures
     ]
-    problems += [("conflict", conflict) for conflict in registry.conflicts]
     for title, text in problems:
         console.print(f"\n{title}", style="red")
         print_row(console, "", text, width=0)
+    if registry.conflicts:
+        console.print("\nconflicts", style="red")
+    for conflict in registry.conflicts:
+        print_row(console, "", conflict, width=0)
 
 
 def _print_component(console: Console, document: dict[str, Any]) -> None:
@@ -163,16 +173,18 @@ def _print_component(console: Console, document: dict[str, Any]) -> None:
         ("license", document["license"]),
         ("uses", ", ".join(document["uses"])),
         ("missing", ", ".join(document["missing"])),
-        ("remedy", document["remedy"]),
+        ("to install", document["remedy"]),
     ]
     for label, text in facts:
         if text:
-            style = "yellow" if label == "remedy" else ""
-            print_row(console, label, text, width=10, style=style)
+            style = "yellow" if label == "to install" else ""
+            print_row(console, label, text, width=12, style=style)
     if "capabilities" in document:
         console.print("\ncapabilities", style="bold")
+        meanings = list_options(PropagatorCapabilities)
         for label, value in document["capabilities"].items():
-            print_row(console, label, _plain(value), width=22)
+            text = f"{_plain(value)}\n{meanings[label].meaning}"
+            print_row(console, label, text, width=22)
     if "options" in document:
         console.print("\noptions", style="bold")
         if not document["options"]:
@@ -181,6 +193,8 @@ def _print_component(console: Console, document: dict[str, Any]) -> None:
         for option, facts_of_option in document["options"].items():
             default = facts_of_option["default"]
             text = default if default == "required" else f"default {default}"
+            if facts_of_option["python_only"]:
+                text += "; set from Python only"
             text = f"{facts_of_option['type'] or 'any'}, {text}\n{facts_of_option['meaning']}"
             print_row(console, option, text.strip(), width=width)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import traceback
@@ -23,6 +24,7 @@ from videoseg.cli.framework import Settings, VideosegGroup
 from videoseg.cli.terminal import standard_streams
 from videoseg.errors import (
     ConfigError,
+    MissingDependencyError,
     MissingWeightsError,
     PluginLoadError,
     VideosegError,
@@ -38,6 +40,9 @@ _ENDING_SIGNALS = tuple(
 _LONGEST_LINE = 2_000
 _MOST_LINES = 50
 _LONGEST_SUMMARY = 200
+
+_QUOTE = "'"
+_ARGUMENT = re.compile(r"\b(pass|set|use|with) (\w+)=(True|\d+|'[^']*')")
 
 
 class Program(VideosegGroup):
@@ -173,7 +178,7 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
     except click.ClickException as error:
         return _report(error.format_message(), error, settings)
     except VideosegError as error:
-        return _report(str(error), error, settings, lines=_problems(error))
+        return _report(_problems(error, settings.command), error, settings)
     except BrokenPipeError:
         # The reader of a pipe, such as `| head`, has ended.
         with contextlib.suppress(OSError, ValueError):
@@ -183,6 +188,8 @@ def run_program(arguments: Sequence[str], program: click.Command = videoseg) -> 
         text = "this machine is out of memory; try a smaller or shorter video"
         return _report(text, error, settings)
     except BaseException as error:
+        if (missing := MissingDependencyError.of(error)) is not None:
+            return _report(str(missing), error, settings)
         # Not even a plug-in that calls sys.exit ends the program without a message.
         text = f"unexpected {describe_error(error)}"
         if not settings.debug:
@@ -195,33 +202,58 @@ def _report_end(how: str, settings: Settings) -> None:
     _write_error(f"\n{_one_line(text)}\n")
 
 
-def _report(
-    text: str, error: BaseException, settings: Settings, *, lines: Sequence[str] = ()
-) -> int:
+def _report(problems: str | Sequence[str], error: BaseException, settings: Settings) -> int:
     if settings.debug:
         _write_error(printable("".join(traceback.format_exception(error)), keep="\n"))
-    _error_lines(
-        [*lines, *settings.notes] if len(lines) > 1 else ["; ".join([text, *settings.notes])]
-    )
+    lines = [problems] if isinstance(problems, str) else list(problems)
+    if len(lines) == 1:
+        lines = ["; ".join([*lines, *settings.notes])]
+    else:
+        lines += settings.notes
+    _error_lines(lines)
     return 1
 
 
-def _problems(error: VideosegError) -> list[str]:
-    """Return the problems of an error, with options as on the command line."""
+def _problems(error: VideosegError, command: click.Command | None) -> list[str]:
+    """Return the problems of an error, with arguments of Python as options of the command."""
     if isinstance(error, MissingWeightsError):
         stages = error.stages or ((),) * len(error.problems)
-        return [_as_options(text, of) for text, of in zip(error.problems, stages, strict=True)]
-    return list(error.problems) if isinstance(error, ConfigError) else [str(error)]
+        return [
+            _as_options(text, command, of) for text, of in zip(error.problems, stages, strict=True)
+        ]
+    problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+    return [_as_options(text, command) for text in problems]
 
 
-def _as_options(text: str, stages: Sequence[str]) -> str:
-    options = " ".join(f"-O {stage}.download=true" for stage in stages)
-    return text.replace("set download=True", f"pass {options}") if options else text
+def _as_options(text: str, command: click.Command | None, stages: Sequence[str] = ()) -> str:
+    """Return a message with arguments such as ``overwrite=True`` as options: ``--overwrite``.
+
+    Args:
+        text: The message. Arguments are recognized after a word such as "pass" or "with" only:
+            names of files may have the same form.
+        command: The command whose options are meant.
+        stages: The stages that ``download=True`` is meant for.
+    """
+    options = {} if command is None else {one.name: one.opts[-1] for one in command.params}
+
+    def as_option(found: re.Match[str]) -> str:
+        verb, name, value = found.groups()
+        if name == "download" and stages:
+            return " ".join(["pass", *(f"-O {stage}.download=true" for stage in stages)])
+        if not options.get(name, "").startswith("-"):
+            return found[0]
+        typed = options[name] if value == "True" else f"{options[name]} {value.strip(_QUOTE)}"
+        return f"{verb} {typed}"
+
+    return _ARGUMENT.sub(as_option, text)
 
 
 def _report_usage(error: click.UsageError) -> int:
     text = error.format_message().rstrip(".")
-    if text.startswith("Got unexpected extra argument"):
+    takes_text = error.ctx is not None and any(
+        isinstance(one, click.Argument) for one in error.ctx.command.params
+    )
+    if text.startswith("Got unexpected extra argument") and takes_text:
         # Nearly always a query without quotes, which the shell has split.
         text += "; put text with spaces in quotes"
     where = error.ctx.command_path if error.ctx is not None else "videoseg"

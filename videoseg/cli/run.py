@@ -90,7 +90,7 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
 @click.option(
     "--resume",
     is_flag=True,
-    help="Continue an interrupted run into the same -o.",
+    help="Continue an interrupted run; give the same -o.",
 )
 @click.option(
     "--export",
@@ -104,7 +104,7 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
     "parts",
     callback=_read_parts,
     metavar="PARTS",
-    help=f"Save only these of {','.join(_PARTS)}, beside result.json.",
+    help=f"Save only these parts beside result.json, separated by commas: {', '.join(_PARTS)}.",
 )
 @json_option
 @quiet_option
@@ -211,7 +211,7 @@ def _check_exports(formats: Sequence[str], folder: Path, *, overwrite: bool) -> 
         place = _export_folder(folder, name)
         check_path_length(place)
         if os.path.lexists(place) and not overwrite:
-            raise OutputError(f"{place} exists; choose another -o or pass --overwrite")
+            raise OutputError(f"{place} already exists; choose another -o or pass --overwrite")
 
 
 def _export(

@@ -20,7 +20,7 @@ from videoseg.cli.eval import (
     strict_option,
 )
 from videoseg.cli.framework import PATH, VideosegCommand, typed_command
-from videoseg.cli.terminal import json_option, quiet_option
+from videoseg.cli.terminal import json_option, quiet_option, working
 from videoseg.files import expand_path, read_text
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ __all__ = ["score"]
 @click.option(
     "--videos",
     metavar="NAMES",
-    help="With --gt: the videos that count, separated by commas or lines of a file.",
+    help="With --gt: the videos to score, separated by commas, or a file with one in each line.",
 )
 @click.option("--benchmark", metavar="NAME", help="Instead of --gt: a benchmark.")
 @root_option
@@ -121,7 +121,8 @@ def score(
     elif benchmark is not None and gt is None:
         _refuse("--gt", {"--frames": frames, "--videos": videos})
         options = benchmark_options(reader_options)
-        truth = open_split(benchmark, root, split, strict=strict, options=options)
+        with working(f"reading {benchmark}", quiet=quiet):
+            truth = open_split(benchmark, root, split, strict=strict, options=options)
     else:
         raise click.UsageError("give the truth as --gt, or as --benchmark with --root")
     # A summary lists the failures, so they are not shown before it as well.

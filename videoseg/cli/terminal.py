@@ -73,12 +73,10 @@ def print_line(text: str) -> None:
 
 @contextmanager
 def working(text: str, *, quiet: bool) -> Iterator[None]:
-    """Show a spinner on a terminal while the block runs."""
-    console = open_console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield
-        return
-    with console.status(printable(text)):
+    """Show what is being done while the block runs, and how far it is if it counts its steps."""
+    from videoseg.progress import show_task
+
+    with contextlib.nullcontext() if quiet else show_task(text, sys.stderr):
         yield
 
 

@@ -9,7 +9,7 @@ from videoseg.benchmarks.mask_pictures import IdPictureTruths, MaskFolderTruths
 from videoseg.benchmarks.split import LoadedSplit
 from videoseg.benchmarks.types import Sample
 from videoseg.benchmarks.untrusted import Problems
-from videoseg.benchmarks.videos import SplitVideo, picture_size, pictures_by_name
+from videoseg.benchmarks.videos import SplitVideo, list_pictures, read_picture_size
 from videoseg.errors import EvaluationError
 from videoseg.files import expand_path
 from videoseg.metrics.protocol import EvalProtocol
@@ -112,7 +112,7 @@ def _video_of_masks(place: Path, folders: Sequence[Path], problems: Problems) ->
     files: dict[str, str] = {}
     for folder in folders:
         try:
-            found = pictures_by_name(folder)
+            found = list_pictures(folder)
         except OSError as error:
             problems.add(folder, f"cannot be listed ({error.strerror or error})", fix=fix)
             return None
@@ -122,7 +122,7 @@ def _video_of_masks(place: Path, folders: Sequence[Path], problems: Problems) ->
     if not names:
         problems.add(folders[0], "has no pictures", fix=fix)
         return None
-    size = picture_size(place / files[names[0]], problems)
+    size = read_picture_size(place / files[names[0]], problems)
     return size and SplitVideo(place, tuple(files[name] for name in names), tuple(names), size)
 
 
@@ -133,9 +133,9 @@ def _video_of_frames(
     if frames is None:
         return masks
     folder = frames / video_id
-    fix = "give the folder of frames that the masks belong to, or leave --frames out"
+    fix = "give the folder of frames that the masks belong to, or none"
     try:
-        found = pictures_by_name(folder)
+        found = list_pictures(folder)
     except OSError as error:
         problems.add(folder, f"cannot be listed ({error.strerror or error})", fix=fix)
         return masks

@@ -178,7 +178,7 @@ def compare_evaluations(
     if problems and not allow_different:
         raise EvaluationError(
             f"{first} and {second} cannot be compared: {'; '.join(problems)}; to compare what "
-            "both have anyway, use --allow-different (allow_different=True)"
+            "both have anyway, pass allow_different=True"
         )
     if not shared:
         raise EvaluationError(

@@ -276,8 +276,8 @@ def _check_folder(files: RunFiles, identity: RunIdentity, *, resume: bool) -> Ru
     """Check that the folder is free or holds the same run; return what is known of the run."""
     if not resume and (os.path.lexists(files.run) or os.path.lexists(files.records)):
         raise OutputError(
-            f"{files.folder} already holds a run; continue it with --resume (resume=True), or "
-            "choose another folder"
+            f"{files.folder} already holds a run; continue it with resume=True, or choose "
+            "another folder"
         )
     sharded = files.run.name != "run.json"
     own: RunInfo | None = None

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from videoseg.benchmarks.readers.ref_davis17 import NUM_ANNOTATORS
 from videoseg.benchmarks.split import LoadedSplit
 from videoseg.benchmarks.types import BenchmarkSplit, Sample, Truth
 from videoseg.errors import EvaluationError, ShapeError
@@ -23,7 +22,10 @@ from videoseg.metrics.protocols import REF_DAVIS17
 from videoseg.metrics.task import MaskSequence, fitted_masks
 from videoseg.types import BoolArray, Rle, VideoSource
 
-__all__ = ["MergedAnnotators", "merge_objects"]
+__all__ = ["NUM_ANNOTATORS", "MergedAnnotators", "merge_objects"]
+
+NUM_ANNOTATORS = 4
+"""Two people described every object twice: from the first frame and from the whole video."""
 
 
 class MergedAnnotators:

@@ -238,7 +238,7 @@ def read_run(path: Path) -> RunInfo:
         ):
             raise ValueError("an impossible number of samples")
         # Rules that are newer than the file have their defaults, which change nothing.
-        rules = from_dict(EvalProtocol, dict(identity.protocol)).to_dict()
+        rules = EvalProtocol.from_dict(identity.protocol).to_dict()
         return replace(info, identity=replace(identity, protocol=_plain(rules)))
     except OSError as error:
         raise OutputError(f"cannot read {path}: {error.strerror or error}") from error

@@ -309,7 +309,7 @@ def _score_one(job: _Job, sample: Sample) -> _Scored:
     # A sample without any prediction is reported as such, not file by file.
     missing = () if record.failed else missing
     unknown = (
-        job.protocol.objects == "apart"
+        job.protocol.objects == "per-object"
         and job.protocol.matching == "id"
         and bool(predicted and truth.objects)
         and set(truth.objects).isdisjoint(predicted or ())

@@ -212,10 +212,7 @@ def _check_free(
             f"cannot write {what} to {target}: {reason}; choose another folder or empty this one"
         )
     if not overwrite:
-        raise OutputError(
-            f"{target} already holds {what}; choose another folder or pass overwrite=True "
-            "(--overwrite on the command line)"
-        )
+        raise OutputError(f"{target} already exists; choose another folder or pass overwrite=True")
 
 
 def _put_in_place(stage: Path, target: Path, *, overwrite: bool) -> None:

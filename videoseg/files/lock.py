@@ -135,24 +135,24 @@ class FolderLock:
                 continue
             except OSError as error:
                 raise OutputError(
-                    f"cannot open {self._folder}: {error.strerror}; choose another -o"
+                    f"cannot open {self._folder}: {error.strerror}; choose another output folder"
                 ) from error
             if not taken:
                 raise OutputError(
                     "another run is still writing to the same folder and keeps its checkpoint in "
-                    f"{self._folder}; wait for it, or choose another -o"
+                    f"{self._folder}; wait for it, or choose another output folder"
                 )
 
     def _make(self) -> None:
         if self._folder.is_symlink() or (self._folder.exists() and not self._folder.is_dir()):
             raise OutputError(
                 f"{self._folder}, the place of the run's checkpoint, is not a folder; "
-                "choose another -o, or move it away"
+                "choose another output folder, or move it away"
             )
         self._new_parents += [p for p in self._folder.parents if not p.exists()]
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"cannot make {self._folder}: {error.strerror}; choose another -o"
+                f"cannot make {self._folder}: {error.strerror}; choose another output folder"
             ) from error

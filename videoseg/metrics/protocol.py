@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from videoseg.errors import ConfigError
 from videoseg.text import shorten
+from videoseg.types import from_dict
 
 __all__ = ["MEASURES", "EvalProtocol", "Measure", "measure_name"]
 
@@ -72,6 +74,10 @@ _PRINTED = ("frames", "start", "objects", "matching", "missing", "resolution", "
 _PRINTED_IF_SET = ("true_objects", "overlaps", "void")
 
 
+# The values of ``objects`` in the files of older versions.
+_FORMER_OBJECTS = {"united": "union", "apart": "per-object"}
+
+
 @dataclass(frozen=True, slots=True)
 class EvalProtocol:
     """Rules of one benchmark; printed with every report.
@@ -83,7 +89,7 @@ class EvalProtocol:
             last, as in DAVIS semi-supervised).
         start: ``first-frame``: a frame counts whether or not the object has appeared;
             ``first-appearance``: from the first frame where ground truth or prediction show it.
-        objects: ``united`` scores the union of all objects, ``apart`` scores per object.
+        objects: ``union`` scores the union of all objects, ``per-object`` each object.
         matching: How predicted objects are matched to true ones in per-object scores: by ``id``,
             or ``best`` (the assignment with the highest mean J&F, as in DAVIS unsupervised).
         max_proposals: More predicted objects than this are an error; None for no bound.
@@ -117,7 +123,7 @@ class EvalProtocol:
     measures: tuple[Measure, ...]
     frames: Literal["all", "inner"] = "all"
     start: Literal["first-frame", "first-appearance"] = "first-frame"
-    objects: Literal["united", "apart"] = "united"
+    objects: Literal["union", "per-object"] = "union"
     matching: Literal["id", "best"] = "id"
     max_proposals: int | None = None
     extra_objects: Literal["ignore", "error"] = "ignore"
@@ -150,9 +156,9 @@ class EvalProtocol:
             problems.append("overall='groups' needs the groups to average")
         if not isinstance(self.tolerance, int | float) or not 0 < self.tolerance < math.inf:
             problems.append(f"tolerance must be positive and finite, got {self.tolerance}")
-        if self.overlaps != "once" and (self.objects, self.start) != ("united", "first-frame"):
+        if self.overlaps != "once" and (self.objects, self.start) != ("union", "first-frame"):
             problems.append(
-                f"overlaps={self.overlaps!r} needs objects='united' and start='first-frame'"
+                f"overlaps={self.overlaps!r} needs objects='union' and start='first-frame'"
             )
         if self.max_proposals is not None and self.max_proposals < 1:
             problems.append(f"max_proposals must be at least 1, got {self.max_proposals}")
@@ -171,6 +177,17 @@ class EvalProtocol:
     def to_dict(self) -> dict[str, Any]:
         """Return the rules as plain data for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> EvalProtocol:
+        """Build a protocol from what ``to_dict`` made; rules that are missing have defaults.
+
+        Raises:
+            ConfigError: If a rule is unknown or has another value than those allowed.
+        """
+        objects = data.get("objects")
+        former = _FORMER_OBJECTS.get(objects) if isinstance(objects, str) else None
+        return from_dict(cls, {**data, "objects": former} if former else dict(data))
 
 
 def measure_name(measure: str) -> str:

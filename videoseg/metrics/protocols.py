@@ -44,7 +44,7 @@ DAVIS_2016 = EvalProtocol(
     "davis-2016",
     _DAVIS_MEASURES,
     frames="inner",
-    objects="united",
+    objects="union",
     source="Perazzi et al., CVPR 2016: one foreground, first and last frame not counted",
 )
 
@@ -52,7 +52,7 @@ DAVIS_2017_SEMI_SUPERVISED = EvalProtocol(
     "davis-2017-semi-supervised",
     _DAVIS_MEASURES,
     frames="inner",
-    objects="apart",
+    objects="per-object",
     true_objects="first-frame",
     void="background",
     extra_objects="error",
@@ -63,7 +63,7 @@ DAVIS_2017_SEMI_SUPERVISED = EvalProtocol(
 DAVIS_2017_UNSUPERVISED = EvalProtocol(
     "davis-2017-unsupervised",
     _DAVIS_MEASURES,
-    objects="apart",
+    objects="per-object",
     true_objects="first-frame",
     matching="best",
     max_proposals=20,
@@ -184,7 +184,7 @@ VOS_BENCHMARK = EvalProtocol(
     ("j_and_f", "j", "f"),
     frames="inner",
     start="first-appearance",
-    objects="apart",
+    objects="per-object",
     overall="objects",
     source="the vos-benchmark package: objects count from where truth or prediction show them",
 )

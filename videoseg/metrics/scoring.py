@@ -171,7 +171,7 @@ def _score_objects(task: ScoringTask) -> list[_Scored]:
             ignored=task.ignored,
         )
 
-    if task.protocol.objects == "united" or not task.truth:
+    if task.protocol.objects == "union" or not task.truth:
         return [_score_union(task, tally)]
     if task.protocol.start == "first-appearance":
         # An object that is on no counted frame cannot be scored.

@@ -100,7 +100,7 @@ def _cut(values: Sequence[_T] | None, part: slice) -> Sequence[_T] | None:
 
 
 def _true_objects(truth: PredictedMasks, protocol: EvalProtocol) -> PredictedMasks:
-    if protocol.objects == "united" or protocol.true_objects == "all":
+    if protocol.objects == "union" or protocol.true_objects == "all":
         return truth
     shown = [
         key
@@ -127,7 +127,7 @@ def _counted(num_frames: int, protocol: EvalProtocol) -> range:
 def _object_problems(
     predicted: PredictedMasks, truth: PredictedMasks, protocol: EvalProtocol
 ) -> list[str]:
-    if protocol.objects == "united":
+    if protocol.objects == "union":
         return []
     problems = []
     limit = protocol.max_proposals

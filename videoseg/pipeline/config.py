@@ -202,7 +202,7 @@ def read_config(source: str | Path) -> PipelineConfig:
             text = read_text(expand_path(source), max_bytes=4 * MAX_CHARACTERS)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise ConfigError(f"cannot read the configuration {label}: {reason}") from error
+            raise ConfigError(f"cannot read the pipeline file {label}: {reason}") from error
     try:
         data = parse_yaml(text)
     except ValueError as error:

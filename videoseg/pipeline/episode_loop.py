@@ -67,7 +67,7 @@ def run_episode(
             selection = sampler.sample(
                 video, query, window=look.window, keyframe=look.keyframe, seed=seed + turn
             )
-            _check_selection(selection, look.window, sampler_name)
+            _check_selection(selection, look, sampler_name)
         sampler_seconds = observation.last_seconds
         episode = replace(episode, selections=(*episode.selections, selection))
         with observation.stage("grounder", grounder_name, turn=turn):
@@ -75,7 +75,7 @@ def run_episode(
             _check_move(move, episode, whole, grounder_name)
         if isinstance(move, Look):
             inside = move.window.clamped(whole)
-            keyframe = None if move.keyframe is None else inside.nearest(move.keyframe)
+            keyframe = None if move.keyframe is None else whole.nearest(move.keyframe)
             move = replace(move, window=inside, keyframe=keyframe)
         elif move.window is not None:
             move = replace(move, window=move.window.clamped(whole))
@@ -89,16 +89,26 @@ def run_episode(
         look = move
 
 
-def _check_selection(selection: object, window: Window, name: str) -> None:
+def _check_selection(selection: object, look: Look, name: str) -> None:
+    window = look.window
     if not isinstance(selection, FrameSelection):
         problem = f"must return a FrameSelection, got {type(selection).__name__}"
-    elif outside := [index for index in selection.indices if index not in window]:
+    elif outside := _find_outside(selection, look):
         bounds = f"[{window.start}, {window.stop})"
         problem = f"chose frame {shorten(outside[0])}, outside the window {bounds}"
     else:
         problem = _too_large(selection.reason, selection.details)
     if problem:
         raise StageError(f"sampler {name!r} {problem}", stage="sampler", component=name)
+
+
+def _find_outside(selection: FrameSelection, look: Look) -> list[int]:
+    """Return frames outside the window; a keyframe that was asked for may lie anywhere."""
+    others = [group for group in selection.groups if group.role != "keyframe"]
+    indices = [index for group in others for index in group.indices]
+    if selection.keyframe is not None and selection.keyframe != look.keyframe:
+        indices.append(selection.keyframe)
+    return [index for index in indices if index not in look.window]
 
 
 def _check_move(move: object, episode: Episode, whole: Window, name: str) -> None:

@@ -23,7 +23,7 @@ class StageExplanation:
         options: The options given to it.
         provided_by: The package it comes from.
         takes: For the propagator: the kinds of prompts it takes.
-        license: Licence of code and weights, where users should know it.
+        license: License of code and weights, where users should know it.
         remedy: The command that installs what is missing; empty if nothing is.
     """
 
@@ -68,7 +68,7 @@ class Explanation:
             if stage.takes:
                 lines.append(f"  {'':<11}takes {', '.join(stage.takes)}")
             if stage.license:
-                lines.append(f"  {'':<11}licence: {stage.license}")
+                lines.append(f"  {'':<11}license: {stage.license}")
         lines += [f"  problem: {problem}" for problem in self.problems]
         return "\n".join(lines)
 
@@ -92,7 +92,7 @@ class Explanation:
         return (
             f"<table><caption style='text-align:left'>{html.escape(self._title())}</caption>"
             "<thead><tr><th>stage</th><th>component</th><th>what it does</th>"
-            "<th>takes</th><th>from</th><th>licence</th></tr></thead><tbody>"
+            "<th>takes</th><th>from</th><th>license</th></tr></thead><tbody>"
             f"{rows}</tbody></table>" + (f"<ul>{problems}</ul>" if problems else "")
         )
 

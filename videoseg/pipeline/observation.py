@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from videoseg._interruption import describe_error, foreign_code, is_from_user
-from videoseg.errors import StageError, VideosegError
+from videoseg.errors import MissingDependencyError, StageError, VideosegError
 from videoseg.plugins import FrameDone, Grounded, Registry, StageFinished, StageStarted
 from videoseg.types import Grounding, Trace
 
@@ -60,6 +60,7 @@ class Observation:
             streams: Whether the block is part of a generator, which may be closed.
 
         Raises:
+            MissingDependencyError: If the stage needs a package of the core that is missing.
             StageError: If the stage fails with an error that is not a videoseg error, or leaves
                 the interpreter without having been asked to.
         """
@@ -76,6 +77,9 @@ class Observation:
             if is_closed or isinstance(error, MemoryError) or is_from_user(error):
                 problem = "interrupted"
                 raise
+            if (missing := MissingDependencyError.of(error)) is not None:
+                problem = str(missing)
+                raise missing from error
             problem = f"{stage} {component!r} failed: {describe_error(error)}"
             raise StageError(problem, stage=stage, component=component) from error
         finally:

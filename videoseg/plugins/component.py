@@ -59,7 +59,29 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "o3": "videoseg-o3",
         **dict.fromkeys(("openai", "record", "replay", "transformers"), "videoseg-vlm"),
     },
-    "benchmark": {"synthetic": "videoseg-synthetic"},
+    "benchmark": {
+        **dict.fromkeys(
+            (
+                "davis-2016",
+                "davis-2017",
+                "grefcoco",
+                "groundmore",
+                "long-rvos",
+                "mevis",
+                "reasonseg",
+                "reasonvos",
+                "ref-davis17",
+                "ref-sav",
+                "ref-youtube-vos",
+                "refcoco",
+                "refcoco-plus",
+                "refcocog",
+                "revos",
+            ),
+            "videoseg-benchmarks",
+        ),
+        "synthetic": "videoseg-synthetic",
+    },
     "command": {"chat": "videoseg-vlm", "demo": "videoseg-synthetic", "ray": "videoseg-ray"},
     "pipeline": {
         "attributes": "videoseg-attributes",
@@ -72,7 +94,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
 }
 """The packages of this project that bring a component or a command, by kind and name."""
 
-_DEFAULT_PACKAGES = frozenset({"videoseg-attributes", "videoseg-synthetic"})
+_DEFAULT_PACKAGES = frozenset({"videoseg-attributes", "videoseg-benchmarks", "videoseg-synthetic"})
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.]*(-[a-z0-9.]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -103,7 +125,7 @@ class Component:
         requires: Modules that must be importable, such as ``("torch", "sam2")``.
         install: The argument of ``pip install`` when one of them is missing.
         uses: Kinds of components the constructor takes by keyword, such as ``("chat",)``.
-        license: Licence of code and weights, where users should know it.
+        license: License of code and weights, where users should know it.
         weights: A function, as ``package.module:function``, that reports missing weights: it
             takes no arguments, imports nothing heavy, and returns the command that fetches the
             weights of the default options, or nothing if they are on this machine.
@@ -262,7 +284,9 @@ def describe_unknown(
     names = list(dict.fromkeys(one.name for one in known if one.kind == kind))
     if source := describe_source(kind, name):
         return source
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    # Names of packages that are not installed are suggested as well: asked for, they say so.
+    candidates = dict.fromkeys([*names, *PACKAGES.get(kind, ())])
+    close = difflib.get_close_matches(name, candidates, n=3, cutoff=0.5)
     text = f"there is no {kind} {shorten(name)}; "
     if close:
         text += f"did you mean {' or '.join(repr(match) for match in close)}? "

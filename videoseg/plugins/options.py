@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 PositiveInt: TypeAlias = Annotated[int, Ge(1)]
-"""A whole number of at least 1."""
+"""A whole number, 1 or more."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -50,42 +50,61 @@ _R = TypeVar("_R")
 _MAX_DEPTH = 20
 _MAX_PROBLEMS = 20
 
-# Types and formats of a JSON schema, singular and plural, and its bounds, the lower ones first.
+# Types and formats of a JSON schema, singular and plural.
 _NOUNS: Mapping[Any, tuple[str, str]] = {
     "integer": ("a whole number", "whole numbers"),
     "number": ("a number", "numbers"),
     "string": ("text", "texts"),
-    "boolean": ("true or false", "truth values"),
+    "boolean": ("true or false", "true or false"),
     "path": ("a path", "paths"),
     "null": ("None", "None"),
+    "array": ("a list", "lists"),
+    "object": ("a mapping", "mappings"),
 }
-_BOUNDS: Mapping[str, str] = {
-    "minimum": "of at least {}",
-    "exclusiveMinimum": "above {}",
-    "minItems": "with at least {} items",
-    "minLength": "with at least {} items",
-    "maximum": "of at most {}",
-    "exclusiveMaximum": "below {}",
-    "maxItems": "with at most {} items",
-    "maxLength": "with at most {} items",
+# The bounds of numbers in a JSON schema, and those of lengths with what is counted.
+_LIMITS: Mapping[str, str] = {
+    "minimum": ">= {}",
+    "exclusiveMinimum": "> {}",
+    "maximum": "<= {}",
+    "exclusiveMaximum": "< {}",
+    "multipleOf": "divisible by {}",
+}
+_LENGTHS: Mapping[str, tuple[str, str]] = {
+    "item": ("minItems", "maxItems"),
+    "character": ("minLength", "maxLength"),
+}
+_BOUNDS = frozenset({*_LIMITS, *(key for keys in _LENGTHS.values() for key in keys)})
+_DESCRIBED = _BOUNDS | {
+    "additionalProperties",
+    "description",
+    "format",
+    "items",
+    "prefixItems",
+    "type",
+    "uniqueItems",
 }
 
 # Errors of validators, which may refuse more than a schema says.
 _OWN_ERRORS = frozenset({"value_error", "assertion_error", "predicate_failed"})
+# How messages of pydantic begin that do not continue "option 'x' of ...".
+_PREFIX = re.compile(r"^(Value error|Assertion failed), ")
+_SHOULD = re.compile(r"^\w+ should")
 
 
 class Option(NamedTuple):
     """One option of a component, as text.
 
     Args:
-        type: Its type with the values it allows, such as ``int, at least 1``.
+        type: Its type with the values it allows, such as ``int >= 1``.
         default: Its default as Python writes it, or ``required``.
         meaning: What the docstring of the constructor says of it.
+        is_python_only: Whether it takes objects or functions, which YAML cannot write.
     """
 
     type: str
     default: str
     meaning: str = ""
+    is_python_only: bool = False
 
 
 # -- describing ------------------------------------------------------------------------------
@@ -111,8 +130,16 @@ def list_options(factory: Callable[..., Any], *, given: tuple[str, ...] = ()) ->
             shown = annotation.__name__ if is_class else str(annotation).removeprefix("typing.")
         required = parameter.default is parameter.empty
         default = "required" if required else repr(parameter.default)
-        options[name] = Option(shown, default, meanings.get(name, ""))
+        python_only = not _is_in_yaml(hints.get(name, Any))
+        options[name] = Option(shown, default, meanings.get(name, ""), python_only)
     return options
+
+
+def _is_in_yaml(hint: Any) -> bool:
+    """Return whether YAML can write a value of a type, other than null."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(_is_in_yaml(part) for part in get_args(hint) if part is not NoneType)
+    return _schema(hint) is not None
 
 
 def _meanings(factory: Callable[..., Any]) -> dict[str, str]:
@@ -133,67 +160,91 @@ def _meanings(factory: Callable[..., Any]) -> dict[str, str]:
 
 def _type_text(hint: Any) -> str:
     """Return a type with its choices and bounds; empty if the annotation says as much itself."""
-    if get_origin(hint) is Annotated:
-        inner = get_args(hint)[0]
-        name = _type_text(inner) or getattr(inner, "__name__", str(inner))
-        return f"{name} {_bounds(_schema(hint))}".rstrip()
-    if get_origin(hint) is Literal:
-        return " | ".join(map(repr, get_args(hint)))
-    if get_origin(hint) not in (Union, UnionType):
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        name = _type_text(parts[0]) or _type_name(parts[0])
+        return f"{name} {_bounds(_schema(hint) or {})}".rstrip()
+    if origin is Literal:
+        return " | ".join(map(repr, parts))
+    texts = [_type_text(part) for part in parts]
+    if not any(texts):
         return ""
-    parts = get_args(hint)
-    if not any(get_origin(part) in (Literal, Annotated) for part in parts):
-        return ""
-    names = (
-        "None" if part is NoneType else getattr(part, "__name__", str(part)) for part in parts
-    )
-    return " | ".join(_type_text(part) or name for part, name in zip(parts, names, strict=True))
+    names = [text or _type_name(part) for text, part in zip(texts, parts, strict=True)]
+    if origin in (Union, UnionType):
+        return " | ".join(names)
+    return f"{_type_name(origin)}[{', '.join(names)}]"
 
 
-def _schema(hint: Any) -> dict[str, Any]:
-    """Return the JSON schema of a type; empty if it has none."""
+def _type_name(hint: Any) -> str:
+    if hint in (NoneType, Ellipsis):
+        return "None" if hint is NoneType else "..."
+    name = str(hint) if get_args(hint) else getattr(hint, "__name__", str(hint))
+    return re.sub(r"\b([a-z_]\w*\.)+", "", name)
+
+
+def _schema(hint: Any) -> dict[str, Any] | None:
+    """Return the JSON schema of a type; None if it has none, as for functions and protocols."""
     from pydantic import PydanticUserError
 
     adapter = _adapter(hint)
     try:
-        return {} if adapter is None else dict(adapter.json_schema())
+        return None if adapter is None else dict(adapter.json_schema())
     except PydanticUserError:
-        return {}
+        return None
 
 
-def _allowed(schema: Mapping[str, Any]) -> str:
-    """Describe the values that a JSON schema allows; empty if this cannot be said in words."""
-    keys = schema.keys() - {"description", "type"}
-    if keys == {"anyOf"}:
-        parts = [_allowed(part) for part in schema["anyOf"]]
+def _allowed(schema: Mapping[str, Any], *, plural: bool = False) -> str:
+    """Describe the values that a JSON schema allows; empty if this cannot be said in words.
+
+    Args:
+        schema: The schema.
+        plural: Whether they are the items of a list.
+    """
+    if "anyOf" in schema:
+        parts = [_allowed(part, plural=plural) for part in schema["anyOf"]]
         return _joined(parts) if all(parts) else ""
-    if keys in ({"enum"}, {"const"}):
+    if "enum" in schema or "const" in schema:
         return _joined(map(repr, schema.get("enum") or [schema["const"]]))
-    items = [schema["items"]] if "items" in schema else schema.get("prefixItems", [])
-    if items:
-        noun = _NOUNS.get(items[0].get("format", items[0].get("type")))
-        if noun is None or any(
-            one != items[0] or one.keys() - {"format", "type"} for one in items
-        ):
-            return ""
-        number = f"{len(items)} " if "prefixItems" in schema else ""
-        text = f"a list of {number}{noun[1]}"
-    else:
-        text = _NOUNS.get(schema.get("format", schema.get("type")), ("",))[0]
-    if not text or keys - _BOUNDS.keys() - {"format", "items", "prefixItems"}:
+    noun = _NOUNS.get(schema.get("format", schema.get("type")))
+    if noun is None or schema.keys() - _DESCRIBED:
         return ""
-    return f"{text} {_bounds(schema)}".rstrip()
+    content = ""
+    if inner := schema.get("items") or schema.get("additionalProperties"):
+        is_list = "items" in schema
+        if inner is not True:
+            content = _allowed(inner, plural=True)
+            if not content:
+                return ""
+            content = f" of {content}" if is_list else f" of names to {content}"
+    elif items := schema.get("prefixItems"):
+        is_same = all(item == items[0] for item in items)
+        parts = [_allowed(item, plural=is_same) for item in items]
+        if not all(parts):
+            return ""
+        content = f" of {len(items)} "
+        content += parts[0] if is_same else f"items: {', '.join(parts)}"
+    bounds = "" if "prefixItems" in schema else _bounds(schema)
+    separator = ", " if content and bounds else " "
+    return f"{noun[plural]}{content}{separator}{bounds}".rstrip()
 
 
 def _bounds(schema: Mapping[str, Any]) -> str:
     """Describe the bounds in a JSON schema; empty if there are none."""
-    if "prefixItems" in schema:
-        return ""
-    found = {key: schema[key] for key in _BOUNDS if key in schema}
+    found = {key: _number(schema[key]) for key in _LIMITS if key in schema}
     if found.keys() == {"minimum", "maximum"}:
-        return f"from {_number(found['minimum'])} to {_number(found['maximum'])}"
-    words = [_BOUNDS[key].format(_number(bound)) for key, bound in found.items()]
-    return " and ".join(text.replace(" 1 items", " 1 item") for text in words)
+        return f"from {found['minimum']} to {found['maximum']}"
+    words = [_LIMITS[key].format(bound) for key, bound in found.items()]
+    for unit, keys in _LENGTHS.items():
+        least, most = (schema.get(key) for key in keys)
+        units = unit if (least if most is None else most) == 1 else f"{unit}s"
+        if most is None and least is not None:
+            words.append(f"with at least {_number(least)} {units}")
+        elif most is not None:
+            low = (
+                f"at most {_number(most)}" if not least else f"{_number(least)} to {_number(most)}"
+            )
+            words.append(f"with {_number(most) if least == most else low} {units}")
+    return " and ".join(words)
 
 
 def _number(bound: Any) -> str:
@@ -202,7 +253,11 @@ def _number(bound: Any) -> str:
 
 def _joined(words: Iterable[str]) -> str:
     *first, last = words
-    return f"{', '.join(first)} or {last}" if first else last
+    if not first:
+        return last
+    # A comma separates bounds, such as "> 0 and <= 1", from the next choice.
+    comma = "," if any(" and " in text or ", " in text for text in first) else ""
+    return f"{', '.join(first)}{comma} or {last}"
 
 
 # -- checking --------------------------------------------------------------------------------
@@ -324,18 +379,20 @@ def convert_option(value: Any, annotation: Any) -> tuple[Any, str]:
         hint = "; write null for none" if may_be_none else ""
         return value, f"{_requirement(annotation, error)}, got {shorten(value)}{hint}"
     if _is_truth_as_number(value, converted):
-        allowed = _allowed(_schema(annotation)) or "a number"
+        allowed = _allowed(_schema(annotation) or {}) or "a number"
         return value, f"must be {allowed}, got {shorten(value)}"
     return converted, ""
 
 
 def _requirement(annotation: Any, error: Any) -> str:
+    """Return what a value must be, or why a validator refused it."""
     found = error.errors()[:3]
-    is_own = any(item["type"] in _OWN_ERRORS for item in found)
-    if not is_own and (allowed := _allowed(_schema(annotation))):
+    own = dict.fromkeys(str(one["msg"]) for one in found if one["type"] in _OWN_ERRORS)
+    if not own and (allowed := _allowed(_schema(annotation) or {})):
         return f"must be {allowed}"
-    messages = dict.fromkeys(item["msg"] for item in found)
-    return "; ".join(text.replace("Input should", "must", 1) for text in messages)
+    messages = own or dict.fromkeys(str(one["msg"]) for one in found)
+    texts = [_PREFIX.sub("", _SHOULD.sub("must", text)) for text in messages]
+    return "; ".join(text if text.startswith("must") else f"is refused: {text}" for text in texts)
 
 
 def _adapter(annotation: Any) -> Any:

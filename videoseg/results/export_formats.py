@@ -174,7 +174,7 @@ def _export_coco(
     segmentation: Segmentation, path: Path, name: str, names: Sequence[str], *, overwrite: bool
 ) -> Path:
     if os.path.lexists(path) and not overwrite:
-        raise OutputError(f"{path} exists already; choose another folder or pass overwrite=True")
+        raise OutputError(f"{path} already exists; choose another folder or pass overwrite=True")
     facts = segmentation.video
     shape = {"width": facts.size[1], "height": facts.size[0], "length": facts.num_frames}
     labels = sorted({track.label or "object" for track in segmentation.tracks})

@@ -58,6 +58,8 @@ class SamplerContract(StageContract[FrameSampler]):
             (Window(4, 9), 4),
             (Window(4, 9), 8),
             (Window(6, 7), 6),
+            (Window(6, 12), 2),
+            (Window(4, 9), 15),
         ):
             selection = self._sample(sampler, video, window, keyframe=keyframe)
             check(
@@ -107,7 +109,11 @@ class SamplerContract(StageContract[FrameSampler]):
             isinstance(selection, FrameSelection),
             f"sample() must return a FrameSelection, got {type(selection).__name__}",
         )
-        outside = [index for index in selection.indices if index not in window]
+        others = [group for group in selection.groups if group.role != "keyframe"]
+        chosen = [index for group in others for index in group.indices]
+        if selection.keyframe is not None and selection.keyframe != keyframe:
+            chosen.append(selection.keyframe)
+        outside = [index for index in chosen if index not in window]
         check(not outside, f"frames {outside} lie outside the window {window}")
         check(
             window.start <= selection.window.start and selection.window.stop <= window.stop,

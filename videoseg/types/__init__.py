@@ -34,6 +34,7 @@ from videoseg.types.messages import (
 )
 from videoseg.types.prompts import Embedding, Prompt, PropagatorCapabilities
 from videoseg.types.rle import Rle
+from videoseg.types.runs import RunChecker
 from videoseg.types.serial import from_dict, to_dict
 from videoseg.types.video import VideoFacts, VideoSource
 
@@ -62,6 +63,7 @@ __all__ = [
     "Prompt",
     "PropagatorCapabilities",
     "Rle",
+    "RunChecker",
     "Size",
     "TextPart",
     "Thought",

@@ -114,14 +114,14 @@ class PropagatorCapabilities:
     """What a propagator can do.
 
     Args:
-        boxes: Accepts boxes.
-        points: Accepts positive and negative points.
-        masks: Accepts masks.
+        boxes: Whether it accepts boxes.
+        points: Whether it accepts positive and negative points.
+        masks: Whether it accepts masks.
         embeddings: Names of the models whose embeddings it accepts.
-        late_objects: Objects may be added after the first propagated frame.
-        backward: Can run from later to earlier frames.
-        corrections: One object may be prompted again on another frame.
-        live: Can run on a source whose end is not known.
+        late_objects: Whether objects may be added after the first propagated frame.
+        backward: Whether it can run from later to earlier frames.
+        corrections: Whether one object may be prompted again on another frame.
+        live: Whether it can run on a source whose end is not known.
         max_objects_per_pass: How many objects one pass holds; None for no limit.
     """
 

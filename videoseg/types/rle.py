@@ -201,7 +201,7 @@ def checked_size(size: Any, what: str) -> Size:
             numbers = ()
     if len(numbers) != 2 or min(numbers) < 1:
         raise ConfigError(
-            f"{what} must be (height, width), whole numbers of at least 1, got {shorten(size)}"
+            f"{what} must be (height, width), whole numbers >= 1, got {shorten(size)}"
         )
     if numbers[0] * numbers[1] > MAX_PIXELS:
         raise ConfigError(

@@ -56,7 +56,7 @@ def whole_number(value: Any, what: str, *, least: int | None = None) -> int:
     """
     number = value if type(value) is int else _as_int(value)
     if number is None or (least is not None and number < least):
-        bound = "" if least is None else f" of at least {least}"
+        bound = "" if least is None else f" >= {least}"
         raise ConfigError(f"{what} must be a whole number{bound}, got {shorten(value)}")
     return number
 

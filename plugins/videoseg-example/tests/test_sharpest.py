@@ -60,5 +60,5 @@ def test_blurring_lowers_sharpness() -> None:
 
 @pytest.mark.parametrize("option", ["num_frames", "num_candidates"])
 def test_an_option_below_one_is_refused(option: str) -> None:
-    with pytest.raises(vs.ConfigError, match=f"{option}. .* at least 1, got 0"):
+    with pytest.raises(vs.ConfigError, match=f"{option}. .* >= 1, got 0"):
         SharpestSampler(**{option: 0})

@@ -237,3 +237,15 @@ def test_prompts_that_lack_something_are_refused(tmp_path, text, problem):
 def test_prompts_that_do_not_exist_are_refused(version):
     with pytest.raises(vs.ConfigError, match="version"):
         load_prompts("text", version)
+
+
+def test_prompts_differ_only_where_they_must():
+    text, find = load_prompts("text").texts, load_prompts("find").texts
+    assert {name for name in text if text[name] != find[name]} == {"system"}
+    assert "bbox_2d" in text["system"]
+    assert "bbox_2d" not in find["system"]
+    seg, released = load_prompts("seg").texts, load_prompts("released").texts
+    assert seg.keys() - released.keys() == {"turns", "last turn", "answer now"}
+    assert {name for name in released if seg[name] != released[name]} == {"question again"}
+    restated = released["question again"].replace("{question}", "{query}")
+    assert seg["question again"] == restated

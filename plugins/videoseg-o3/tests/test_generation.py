@@ -23,6 +23,7 @@ from videoseg_o3.model.generation import (  # noqa: E402
     generate_batch,
     hidden_states,
 )
+from videoseg_o3.model.states import record_states, token_logits  # noqa: E402
 from videoseg_o3.model.vision_cache import PromptImage, VisionCache  # noqa: E402
 
 from videoseg import ConfigError  # noqa: E402
@@ -42,13 +43,6 @@ class Tiny:
         with torch.no_grad():
             norm = self.model.model.language_model.norm.weight
             norm.copy_(torch.linspace(0.5, 1.5, len(norm)))
-        # What transformers 4.57.0, with which the released models were trained, calls the last
-        # hidden states: before the norm for Qwen3-VL, behind it for Qwen2.5-VL.
-        is_raw = self.model.config.model_type == "qwen3_vl"
-        self.states = []
-        self.model.model.language_model.norm.register_forward_hook(
-            lambda _, given, made: self.states.append(given[0][0] if is_raw else made[0])
-        )
         self.encodings = []
         self.model.model.visual.register_forward_pre_hook(
             lambda _, __, keywords: self.encodings.append(len(keywords["grid_thw"])),
@@ -75,22 +69,22 @@ class Tiny:
     def forward(self, inputs):
         """Return the logits of the next token and the last states, computed by transformers."""
         self.model.model.rope_deltas = None
-        with torch.no_grad():
+        with torch.no_grad(), record_states(self.model) as states:
             output = self.model(**inputs)
-        return output.logits[0, -1], self.states[-1]
+        return output.logits[0, -1], states[-1][0]
 
     def answer(self, inputs, length):
         """Return the greedy answer and the states that belong to it, from ``generate``."""
         self.model.model.rope_deltas = None
-        self.states.clear()
-        tokens = self.model.generate(
-            **inputs,
-            max_new_tokens=length,
-            do_sample=False,
-            suppress_tokens=Backbone(self.model).placeholders,
-        )
+        with record_states(self.model) as states:
+            output = self.model.generate(
+                **inputs,
+                max_new_tokens=length,
+                do_sample=False,
+                suppress_tokens=Backbone(self.model).placeholders,
+            )
         start = inputs["input_ids"].shape[1]
-        return tokens[0, start:].tolist(), torch.cat(self.states)[start:]
+        return output[0, start:].tolist(), torch.cat([step[0] for step in states])[start:]
 
     def said(self, tokens):
         """Return what a random model said, as a text that reads back into other tokens."""
@@ -318,25 +312,17 @@ def test_a_last_token_that_is_seg_is_completed_if_asked(tiny, complete):
     assert answer.finish == "length"
     assert len(answer.seg_states) == len(answer.seg_places) - (not complete)
     if complete:
-        states = hidden_states(tiny.model, conversation.extended(tokens[:3])).seg
+        states = hidden_states(tiny.model, conversation.extended(tokens[:3]))
         assert same(answer.seg_states[-1], states[-1])
-
-
-def test_the_state_of_seg_is_the_one_that_the_released_models_use(tiny):
-    _, conversation = tiny.conversation(begin(images=0))
-    states = hidden_states(tiny.model, conversation)
-    is_normalized = tiny.model.config.model_type == "qwen2_5_vl"
-    assert torch.equal(states.seg, states.last) == is_normalized
-    assert same(tiny.model.model.language_model.norm(states.seg), states.last) != is_normalized
 
 
 def test_states_of_a_whole_conversation_have_gradients(tiny):
     inputs, conversation = tiny.conversation(begin(), [tiny.image(70, 90)])
     states = hidden_states(tiny.model, conversation)
     logits, expected = tiny.forward(inputs)
-    assert same(states.seg, expected)
-    assert same(tiny.model.lm_head(states.last[-1]), logits)
-    states.seg[-1].sum().backward()
+    assert same(states, expected)
+    assert same(token_logits(tiny.model, states[-1]), logits)
+    states[-1].sum().backward()
     visual = next(tiny.model.model.visual.parameters())
     assert visual.grad is not None
     assert visual.grad.abs().sum() > 0
@@ -351,8 +337,8 @@ def test_log_probabilities_are_those_at_temperature_one(tiny):
     decoding = Decoding(temperature=0.7, top_p=0.9, max_tokens=16)
     [answer] = generate(GenerationSession(tiny.model), conversation, decoding, seed=3)
     whole = conversation.extended(answer.tokens)
-    states = hidden_states(tiny.model, whole).last[len(conversation.tokens) - 1 : -1]
-    expected = tiny.model.lm_head(states).log_softmax(-1)
+    states = hidden_states(tiny.model, whole)[len(conversation.tokens) - 1 : -1]
+    expected = token_logits(tiny.model, states).log_softmax(-1)
     chosen = expected.gather(1, torch.tensor(answer.tokens)[:, None])[:, 0]
     assert same(answer.log_probs, chosen.detach())
 

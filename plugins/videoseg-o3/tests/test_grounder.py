@@ -86,6 +86,14 @@ class TestContractOfTheReleasedBehavior(GrounderContract):
         return O3Grounder(chat=ScriptedChat.saying(reply), answer="seg")
 
 
+class TestContractWithAnAnswerer(GrounderContract):
+    def make(self):
+        def say(exchange, number):
+            return FOUND if exchange.messages[0].role == "system" else R1_ANSWER
+
+        return O3Grounder(chat=ScriptedChat(say), answerer="r1")
+
+
 # -- looks and answers in text -----------------------------------------------------------------
 
 
@@ -409,6 +417,18 @@ def test_without_seg_nothing_is_segmented_and_that_is_said(behavior):
     assert "no embedding" in episode.grounding.warnings[0]
 
 
+def test_as_released_an_answer_without_seg_uses_that_of_an_earlier_turn():
+    def answer_with(earlier):
+        return ChatReply(seg_answer(seg=""), details={"earlier_embedding": earlier})
+
+    first = with_embeddings(select(vtg=True), 1.0)
+    episode, _ = run(first, answer_with([1.0, -1.0]), answer="seg")
+    assert episode.grounding.prompts[0].embedding == Embedding("videoseg-o3", (1.0, -1.0))
+    assert "an earlier turn is used" in episode.grounding.warnings[0]
+    episode, _ = run(first, answer_with([1.0, -1.0]), answer="seg", behavior="extended")
+    assert not episode.grounding.found
+
+
 def test_a_seg_answer_that_was_cut_off_before_its_seg_names_max_tokens():
     reply = ChatReply('<answer><VTG>{"keyframe": 3}</VTG>', finish_reason="length")
     with pytest.raises(GroundingParseError, match="max_tokens"):
@@ -489,6 +509,12 @@ def test_an_instance_answers_too_and_what_it_says_is_kept():
     assert episode.grounding.warnings[1] == "careful"
 
 
+def test_an_answerer_needs_no_chat_model():
+    episode, chat = run(FOUND, query="the red square", answerer="attributes")
+    assert len(chat.calls) == 1
+    assert episode.grounding.found
+
+
 def test_with_an_answerer_frames_selected_in_the_last_turn_are_the_answer():
     episode, chat = run(select(keyframe=6), R1_ANSWER, max_turns=1, answerer="r1")
     assert episode.grounding.keyframe == 6
@@ -532,10 +558,10 @@ def test_an_answerer_that_does_not_answer_breaks_its_contract():
         ({"answer": "boxes"}, "'text' or 'seg'"),
         ({"coordinates": "inches"}, "coordinates must be"),
         ({"prompt": "v99"}, "no version"),
-        ({"max_tokens": 0}, "at least 1"),
+        ({"max_tokens": 0}, ">= 1"),
         ({"answerer": "nobody"}, "nobody"),
         ({"answerer": 3}, "answerer must be"),
-        ({"answerer": {"name": "r1", "options": {"max_tokens": 0}}}, "at least 1"),
+        ({"answerer": {"name": "r1", "options": {"max_tokens": 0}}}, ">= 1"),
         ({"answerer": vs.use("r1", wrong=1)}, "wrong"),
     ],
 )

@@ -39,6 +39,15 @@ def hidden_states(model: SegModel, count: int, seed: int = 0) -> torch.Tensor:
     return (5 * torch.randn(count, width, generator=generator)).requires_grad_()
 
 
+def test_the_projector_takes_the_states_that_it_was_trained_on(model: SegModel) -> None:
+    """Before the norm of Qwen3-VL, behind that of Qwen2.5-VL, as in transformers 4.57.0."""
+    hidden = hidden_states(model, 3).detach()
+    given = hidden
+    if model.vlm.config.model_type == "qwen2_5_vl":
+        given = model.vlm.model.language_model.norm(hidden)
+    torch.testing.assert_close(model.project(hidden).flatten(1), model.projector(given))
+
+
 def test_gradients_reach_what_is_trained_and_nothing_else(model: SegModel) -> None:
     clip = moving_square(2)
     hidden = hidden_states(model, 2)

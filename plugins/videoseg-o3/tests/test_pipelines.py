@@ -271,3 +271,22 @@ def test_the_pipelines_have_the_parts_of_the_method(name, chat, propagator):
         assert config.chat.options == config.propagator.options
         size = name.removeprefix("videoseg-o3-").upper()
         assert config.chat.options["model"] == f"dmmm997/VideoSEG-O3-{size}-RL"
+
+
+def test_the_pipeline_for_text_runs_on_real_classes_with_tiny_weights(tmp_path):
+    from rigged_vlm import save_rigged_vlm
+
+    found = {"start": 0, "end": 7, "keyframe": 3, "objects": [{"bbox_2d": [250, 500, 500, 750]}]}
+    model = save_rigged_vlm(tmp_path / "model", sentence=f"<answer>{json.dumps(found)}</answer>")
+    pipe = vs.Pipeline.from_name("videoseg-o3-text").replace(
+        chat=vs.use("transformers", model=str(model), device_map="cpu"),
+        propagator=vs.use("sam2", model="toy", random_weights=True),
+    )
+    with pipe:
+        result = pipe(moving_square(8, size=(48, 64)).video, "the square")
+    [prompt] = result.grounding.prompts
+    assert (prompt.frame, prompt.box) == (3, vs.Box(16, 24, 32, 36))
+    assert result.pipeline["name"] == "videoseg-o3-text"
+    assert result.trace.turns[0].thought.details["coordinate_space"] == "per_mille"
+    # Each of the eight frames small and large.
+    assert len(result.trace.turns[0].selection.of_role("detail")) == 8

@@ -175,7 +175,7 @@ def test_each_seg_has_the_embedding_of_its_hidden_state(talkative):
     assert reply.text.count("[SEG]") == len(reply.embeddings) > 0
     prompt = chat._loaded.reader.read(conversation)
     tokens = chat._loaded.session._keys[len(prompt.tokens) :]
-    states = hidden_states(talkative.vlm, prompt.extended(tokens)).seg[len(prompt.tokens) :]
+    states = hidden_states(talkative.vlm, prompt.extended(tokens))[len(prompt.tokens) :]
     at = [place for place, token in enumerate(tokens) if token == talkative.seg_token]
     expected = talkative.project(states[at]).flatten(1)
     given = torch.tensor([one.values for one in reply.embeddings][: len(at)])

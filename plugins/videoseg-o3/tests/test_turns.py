@@ -10,6 +10,7 @@ from tiny_seg_model import save_tiny_seg_model
 from torchvision_builds import declare_missing_operators
 from videoseg_o3.model.checkpoint import SegOptions, load_seg_model
 from videoseg_o3.model.network import SegModel
+from videoseg_o3.model.states import token_logits
 from videoseg_o3.model.turns import (
     AlignmentError,
     SegToken,
@@ -146,8 +147,9 @@ def test_the_last_hidden_state_is_that_of_generation(model: SegModel) -> None:
     inputs = model.processor.tokenizer([conversation(model, "a [SEG]")], return_tensors="pt")
     outputs = model.vlm(**inputs, output_hidden_states=True)
     hidden = last_hidden_states(model, inputs)
-    torch.testing.assert_close(hidden, outputs.hidden_states[-1])
-    torch.testing.assert_close(model.vlm.lm_head(hidden), outputs.logits)
+    norm = model.vlm.model.language_model.norm
+    torch.testing.assert_close(norm(hidden), outputs.hidden_states[-1])
+    torch.testing.assert_close(token_logits(model.vlm, hidden), outputs.logits)
 
 
 def test_a_mask_calibrates_the_probability_of_its_token(model: SegModel) -> None:
@@ -168,7 +170,7 @@ def test_a_mask_calibrates_the_probability_of_its_token(model: SegModel) -> None
     likelihood = -torch.nn.functional.binary_cross_entropy_with_logits(
         logits, (sampled > sampled.median()).float()
     )
-    log_probabilities = model.vlm.lm_head(hidden[:, :-1]).log_softmax(-1)
+    log_probabilities = token_logits(model.vlm, hidden[:, :-1]).log_softmax(-1)
     chosen = log_probabilities.gather(-1, ids[:, 1:, None])[..., 0]
     # The probability of the token at a position stands one place before it.
     calibrated = chosen.index_put(

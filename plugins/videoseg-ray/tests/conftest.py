@@ -8,10 +8,10 @@ from pathlib import Path
 
 import drawn_answers
 import pytest
-from drawn_benchmarks import LAYOUTS
+from drawn_benchmarks import LAYOUTS, open_layout, reader_registry
 
 import videoseg as vs
-from videoseg.benchmarks import BenchmarkSplit, open_benchmark
+from videoseg.benchmarks import BenchmarkSplit
 from videoseg.errors import ConfigError
 
 SUPPORT = Path(drawn_answers.__file__).parent
@@ -55,8 +55,8 @@ def cluster(plugin_path: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def registry() -> vs.Registry:
-    """Return a registry with the built-in components and those that know the drawn answers."""
-    found = vs.Registry(allow=())
+    """Return a registry with the readers and the components that know the drawn answers."""
+    found = reader_registry()
     found.register(drawn_answers, name="drawn-answers")
     return found
 
@@ -73,8 +73,7 @@ def mevis(tmp_path: Path) -> Path:
 @pytest.fixture
 def split(mevis: Path) -> BenchmarkSplit:
     """Return the drawn benchmark, opened."""
-    name, layout = LAYOUTS["mevis"]
-    return open_benchmark(name, mevis, layout.split, registry=vs.Registry(allow=()))
+    return open_layout("mevis", mevis)
 
 
 @pytest.fixture

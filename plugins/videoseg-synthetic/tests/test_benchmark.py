@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import subprocess
@@ -13,6 +14,7 @@ from videoseg_synthetic import DIFFICULTIES, SPLIT_SEEDS, SyntheticBenchmark, ma
 
 from videoseg.benchmarks import open_benchmark
 from videoseg.errors import ConfigError, EvaluationError, VideoError
+from videoseg.progress import show_task
 from videoseg.testing import BenchmarkContract
 
 SMALL = {"num_videos": 6, "size": (64, 96), "num_frames": 16}
@@ -114,3 +116,13 @@ def test_the_command_needs_no_root(tmp_path):
     assert [row["label"] for row in results["groups"]["rows"]] == ["appearance"]
     (sample,) = results["samples"]
     assert sample["attributes"]["kind"]
+
+
+def test_the_planning_of_many_clips_is_shown():
+    stream = io.StringIO()
+    clock = itertools.count(step=20).__next__
+    with show_task("reading synthetic", stream, clock=clock):
+        open_benchmark("synthetic", options={**SMALL, "num_videos": 3})
+    first, *_, last = stream.getvalue().splitlines()
+    assert first.startswith("reading synthetic: 1 of 3 clips, ")
+    assert last == "reading synthetic: 3 of 3 clips"

@@ -29,7 +29,14 @@ def test_a_query_is_printed_before_the_progress_of_its_answer(tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    parts = ('easy: "', "  asks ", "propagator flow: ", "  because ", "  result ", "report.html")
+    parts = (
+        'easy: "the blue one"',
+        "  asks ",
+        "propagator flow: ",
+        "  because ",
+        "  result ",
+        "report.html",
+    )
     places = [done.stdout.index(part) for part in parts]
     assert places == sorted(places), done.stdout
     assert "overlap with the true masks" in done.stdout

@@ -177,7 +177,7 @@ def test_an_attention_whose_package_is_missing_comes_with_the_command(checkpoint
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"max_batch": 0}, "'max_batch' .* at least 1"),
+        ({"max_batch": 0}, "'max_batch' .* >= 1"),
         ({"top_p": 0.0}, "top_p"),
         ({"device": "cpu", "device_map": "auto"}, "not both"),
         ({"coordinate_space": "yards"}, "no coordinate space 'yards'"),

@@ -202,9 +202,9 @@ def test_another_models_checkpoint_is_refused(tiny_checkpoint: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 0}, "'size' .* must be -1 or a whole number of at least 16"),
-        ({"mem_every": 0}, "'mem_every' .* must be a whole number of at least 1"),
-        ({"top_k": 0}, "'top_k' .* must be a whole number of at least 1"),
+        ({"size": 0}, "'size' .* must be -1 or a whole number >= 16"),
+        ({"mem_every": 0}, "'mem_every' .* must be a whole number >= 1"),
+        ({"top_k": 0}, "'top_k' .* must be a whole number >= 1"),
         ({"min_working_frames": 5, "max_working_frames": 5}, "greater than min_working_frames"),
         ({"long_term_elements": 5}, "0 or at least prototypes"),
         ({"late_objects": "never"}, "'released' or 'aligned'"),

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from drawn_benchmarks import LAYOUTS
+from drawn_benchmarks import LAYOUTS, open_layout
 
-from videoseg.benchmarks import BenchmarkSplit, open_benchmark
-from videoseg.plugins import Registry
-
-Opener = Callable[..., BenchmarkSplit]
+from videoseg.benchmarks import BenchmarkSplit
 
 
 @pytest.fixture
@@ -29,15 +25,6 @@ def draw(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def open_drawn() -> Opener:
+def open_drawn() -> Callable[..., BenchmarkSplit]:
     """Return what opens a drawn benchmark: ``open_drawn(key, root)``, with further arguments."""
-
-    def open_it(key: str, root: Path, **further: Any) -> BenchmarkSplit:
-        name, layout = LAYOUTS[key]
-        options = {**layout.options, **further.pop("options", {})}
-        registry = Registry(allow=())
-        return open_benchmark(
-            name, root, layout.split, options=options, registry=registry, **further
-        )
-
-    return open_it
+    return open_layout

@@ -11,6 +11,7 @@ from drawn_benchmarks import (
     FRAMES,
     NUM_FRAMES,
     SIZE,
+    VIDEOS,
     object_mask,
     write_frames,
     write_json,
@@ -19,7 +20,7 @@ from drawn_benchmarks import (
 
 import videoseg as vs
 from videoseg.benchmarks import Benchmark, FolderBenchmark, open_benchmark
-from videoseg.errors import EvaluationError
+from videoseg.errors import ConfigError, EvaluationError, VideoError
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.testing import BenchmarkContract
 
@@ -126,3 +127,44 @@ def test_all_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     text = str(caught.value)
     for expected in ("videos/gone", "lacks the frame 99999", "masks/bear/9", "masks/gone/0"):
         assert expected in text
+
+
+def test_the_folder_of_ones_own_tells_too(tmp_path: Path) -> None:
+    expressions = {
+        "0": {"exp": "one", "no_target": True},
+        "1": {"exp": "two", "no_target": True},
+        "2": {"exp": "masked"},
+    }
+    videos = {"bear": {"expressions": expressions}, "gone": {"expressions": {"0": {"exp": "x"}}}}
+    write_json(tmp_path / "meta_expressions.json", {"videos": videos})
+    write_frames(tmp_path / "videos/bear")
+    split = Kitchen().read(tmp_path)
+    assert [sample.id for sample in split.samples] == ["bear/0", "bear/1"]
+    assert [entry.place for entry in split.left_out] == [
+        "masks/bear/2",
+        "videos/gone",
+        "masks/gone/0",
+    ]
+    assert sum(entry.num_samples for entry in split.left_out) == 2
+
+
+def test_a_benchmark_of_ones_own_opens_without_videos(tmp_path: Path) -> None:
+    videos = {video: {"expressions": {"0": {"exp": "it"}}} for video in VIDEOS}
+    write_json(tmp_path / "meta_expressions.json", {"videos": videos})
+    split = Kitchen(check_pictures=False).read(tmp_path)
+    assert [sample.id for sample in split.samples] == ["bear/0", "cart/0"]
+    with pytest.raises(VideoError, match=r"there is no bear\.mp4; put the video there"):
+        split.frame_names("bear")
+
+
+def test_a_reader_without_the_option_refuses_it(tmp_path: Path) -> None:
+    class Bare:
+        name, splits, license, homepage, submission = "bare", ("all",), "none", "none", None
+
+        def read(self, root: Path, split: str = "") -> None:
+            raise AssertionError
+
+    registry = vs.Registry(allow=())
+    registry.add("benchmark", "bare", Bare)
+    with pytest.raises(ConfigError, match="check_pictures"):
+        open_benchmark("bare", tmp_path, check_pictures=False, registry=registry)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from videoseg.benchmarks.mask_dict import checked_rle, rle_problem
+from videoseg.benchmarks import find_rle_problem, read_stated_size
+from videoseg.benchmarks.encoded_masks import checked_rle
 from videoseg.errors import EvaluationError
 from videoseg.types import Rle
 from videoseg.types.runs import read_runs
@@ -74,7 +75,7 @@ def test_says_what_is_wrong(value: object, what: str) -> None:
 
 def test_a_size_beyond_any_frame_is_refused_even_if_it_is_asked_for() -> None:
     value = {"size": [10**9, 10**9], "counts": "0"}
-    assert "larger" in str(rle_problem(value, (10**9, 10**9)))
+    assert "larger" in str(find_rle_problem(value, (10**9, 10**9)))
 
 
 def test_parts_of_one_mask_are_united() -> None:
@@ -95,3 +96,21 @@ def test_a_million_encodings_are_checked_in_seconds() -> None:
     assert (totals == 24 * 32).all()
     # 200,000 here; five times as long for a million. Generous, as machines are shared.
     assert seconds < 20, f"{seconds:.1f} s"
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        ({"size": [2, 3]}, (2, 3)),
+        ({"size": (2, 3)}, (2, 3)),
+        ({"size": [2, 3, 4]}, None),
+        ({"size": [2, 3.0]}, None),
+        ({"size": [True, 3]}, None),
+        ({"size": "23"}, None),
+        ({}, None),
+        ([{"size": [2, 3]}], None),
+        (None, None),
+    ],
+)
+def test_the_size_that_an_encoding_states(value: object, size: tuple[int, int] | None) -> None:
+    assert read_stated_size(value) == size

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import click
 import pytest
 
+from videoseg.cli.framework import VideosegCommand, VideosegGroup
 from videoseg.cli.program import run_program
 from videoseg.errors import ConfigError, MissingWeightsError, VideosegError
+from videoseg.testing import moving_square
+from videoseg.video import write_video
 
 
 @pytest.fixture
@@ -47,3 +53,68 @@ def test_a_download_is_offered_as_it_is_typed(told):
         "       chat is not here: fetch (or pass -O chat.download=true)\n"
     )
     assert told(MissingWeightsError(sam)) == f"error: {sam}\n"
+    one = told(MissingWeightsError(sam, stages=[("chat",)]))
+    assert one == "error: sam is not here: fetch (or pass -O chat.download=true)\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "arguments"),
+    [
+        ("yaml", "pyyaml", ["config", "init", "-"]),
+        ("jinja2", "jinja2", ["run", "clip.mp4", "the square", "-o", "out", "-q"]),
+        ("cv2", "opencv-python-headless", ["run", "clip.mp4", "the square", "-q"]),
+        ("click", "click", ["--help"]),
+    ],
+)
+def test_a_missing_package_of_the_core_comes_with_its_command(
+    tmp_path, module, package, arguments
+):
+    clip = moving_square(4).video
+    write_video(tmp_path / "clip.mp4", [clip[index] for index in range(4)], fps=10)
+    code = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        f"from videoseg.cli.main import main; sys.exit(main({arguments!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    begin = f"error: videoseg needs {package}, which is not installed: pip install {package}"
+    assert done.stderr.startswith(begin)
+    if "out" in arguments:
+        assert "the answer is saved" in done.stderr
+
+
+def test_an_unexpected_error_of_an_import_is_shown_as_it_is(told):
+    text = told(ModuleNotFoundError("No module named 'mine'", name="mine"))
+    assert text.startswith("error: unexpected ModuleNotFoundError: No module named 'mine'")
+
+
+def test_arguments_of_python_are_given_as_options_of_the_command(capsys):
+    messages = {
+        "pass overwrite=True": "pass --overwrite",
+        "continue it with resume=True": "continue it with resume=True",
+        "use reader='pyav', which": "use --reader pyav, which",
+        "run with workers=0 to see": "run with --workers 0 to see",
+        "overwrite=True already holds a run": "overwrite=True already holds a run",
+        "pass clip=True": "pass clip=True",
+    }
+
+    @click.command(cls=VideosegCommand)
+    @click.argument("clip")
+    @click.option("-w", "--overwrite", is_flag=True)
+    @click.option("--reader")
+    @click.option("--num-workers", "--workers", "workers")
+    def fails(**_: object) -> None:
+        raise ConfigError(list(messages))
+
+    assert run_program(["fails", "x"], VideosegGroup("videoseg", commands={"fails": fails})) == 1
+    lines = capsys.readouterr().err.removeprefix("error: ").splitlines()
+    assert [line.strip() for line in lines] == list(messages.values())
+
+
+def test_quotes_are_suggested_only_for_commands_that_take_text(capsys):
+    assert run_program(["run", "clip.mp4", "the", "dog"]) == 2
+    assert "put text with spaces in quotes" in capsys.readouterr().err
+    assert run_program(["doctor", "now"]) == 2
+    assert "quotes" not in capsys.readouterr().err

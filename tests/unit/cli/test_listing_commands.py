@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import types
+from importlib import metadata
 
 import pytest
 import yaml
@@ -13,8 +14,8 @@ import yaml
 import videoseg as vs
 from videoseg.cli.doctor import examine
 from videoseg.cli.main import main
-from videoseg.errors import OutputError
-from videoseg.plugins import RegisteredComponent
+from videoseg.errors import CORE_PACKAGES, OutputError
+from videoseg.plugins import KINDS, RegisteredComponent
 
 
 @pytest.fixture
@@ -100,13 +101,35 @@ def test_listing_imports_no_component():
 def test_one_component_with_its_options(run):
     text = run("plugins", "show", "sampler", "uniform").out
     assert "num_frames" in text
-    assert "int of at least 1, default 8" in text
+    assert "int >= 1, default 8" in text
     document = json.loads(run("plugins", "show", "sampler", "uniform", "--json").out)
     facts = document["options"]["num_frames"]
-    assert (facts["type"], facts["default"]) == ("int of at least 1", "8")
+    assert (facts["type"], facts["default"]) == ("int >= 1", "8")
     assert facts["meaning"] and facts["meaning"] in " ".join(text.split())
+    assert facts["python_only"] is False
+    survey = run("plugins", "show", "grounder", "attributes").out.partition("survey ")[2]
+    assert "set from Python only" in " ".join(survey.split())
     assert "takes" not in text
-    assert "boxes" in run("plugins", "show", "propagator", "flow").out
+
+
+def test_capabilities_come_with_their_meaning(run):
+    text = " ".join(run("plugins", "show", "propagator", "flow").out.split())
+    assert "boxes yes Whether it accepts boxes." in text
+    assert "masks yes Whether it accepts masks." in text
+    assert "embeddings none Names of the models whose embeddings it accepts." in text
+    assert "max_objects_per_pass no limit How many objects one pass holds" in text
+
+
+def test_the_help_of_show_names_every_kind(run):
+    text = run("plugins", "show", "--help").out
+    assert all(kind in text for kind in KINDS)
+
+
+def test_a_pipeline_has_stages_instead_of_options(run):
+    assert "options" not in run("plugins", "show", "pipeline", "attributes").out
+    assert "options" not in json.loads(
+        run("plugins", "show", "pipeline", "attributes", "--json").out
+    )
 
 
 def test_unknown_components_come_with_the_nearest(run):
@@ -161,6 +184,14 @@ def test_the_defaults_in_a_pipeline_file_can_be_used_as_they_stand(run):
     assert not vs.Pipeline.from_yaml(yaml.safe_dump(stages)).explain().problems
 
 
+def test_a_pipeline_file_lists_only_options_that_it_can_set(run):
+    text = run("config", "init", "-").out
+    assert "max_candidates: 8" in text
+    assert "max_objects_per_pass: null" in text
+    assert "survey" not in text
+    assert "segmenter: null" not in text
+
+
 def test_validate_tells_every_problem(run, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
@@ -180,6 +211,27 @@ def test_the_doctor_finds_this_machine_healthy(run):
     assert found["writing"] == "ok"
     assert found["reader pyav"] == "ok"
     assert {"python", "videoseg", "libraries", "plug-ins", "threads", "gpu"} <= set(found)
+
+
+def test_the_doctor_lists_every_package_of_the_core():
+    [listed] = [one.detail for one in examine() if one.subject == "libraries"]
+    assert all(f"{package} " in listed for package in CORE_PACKAGES.values())
+
+
+def test_the_doctor_reports_a_missing_reader_once(monkeypatch):
+    versions = metadata.version
+
+    def without_decord(name):
+        if name == "decord":
+            raise metadata.PackageNotFoundError(name)
+        return versions(name)
+
+    monkeypatch.setattr(metadata, "version", without_decord)
+    monkeypatch.setattr(
+        "videoseg.plugins.component._is_installed", lambda module: module != "decord"
+    )
+    [finding] = [one for one in examine() if "decord" in one.detail]
+    assert finding.detail.startswith("reader decord cannot be used yet: pip install")
 
 
 def test_the_doctor_says_what_is_broken(run, monkeypatch):

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import drawn_answers
 import pytest
-from drawn_benchmarks import LAYOUTS
+from drawn_benchmarks import LAYOUTS, open_layout, reader_registry
 
 import videoseg as vs
-from videoseg.benchmarks import BenchmarkSplit, open_benchmark
+from videoseg.benchmarks import BenchmarkSplit
 from videoseg.evaluation import evaluate
 
 
 @pytest.fixture(scope="session")
 def registry() -> vs.Registry:
-    """Return a registry with the built-in components and those that know the drawn answers."""
-    found = vs.Registry(allow=())
+    """Return a registry with the readers and the components that know the drawn answers."""
+    found = reader_registry()
     found.register(drawn_answers, name="drawn-answers")
     return found
 
@@ -27,14 +27,11 @@ def drawn(tmp_path: Path) -> Callable[..., BenchmarkSplit]:
     """Return what draws and opens a benchmark: ``drawn("mevis")``."""
 
     def open_drawn(key: str = "mevis") -> BenchmarkSplit:
-        name, layout = LAYOUTS[key]
         root = tmp_path / "benchmarks" / key
         if not root.exists():
             root.mkdir(parents=True)
-            layout.write(root)
-        return open_benchmark(
-            name, root, layout.split, options=layout.options, registry=vs.Registry(allow=())
-        )
+            LAYOUTS[key][1].write(root)
+        return open_layout(key, root)
 
     return open_drawn
 

@@ -139,7 +139,7 @@ def test_a_limited_run_says_that_it_is_one(run, drawn):
     report = load_report(run("out", limit=3), drawn())
     assert (report.coverage.asked, report.coverage.in_split) == (3, 8)
     assert not report.coverage.complete
-    assert "5 of the split's 8 left out" in str(report.coverage)
+    assert "limited to 3 of the split's 8" in str(report.coverage)
 
 
 def test_failed_samples_are_run_again_when_asked(run, drawn, pipeline, tmp_path):
@@ -164,6 +164,15 @@ def test_failed_samples_are_run_again_when_asked(run, drawn, pipeline, tmp_path)
     assert load_report(tmp_path / "moody").coverage.failed == 2
     report = evaluate(drawn(), pipe, tmp_path / "moody", resume=True, retry_failed=True)
     assert report.coverage.failed == 0 and report.overall["j"] == 1.0
+
+
+def test_a_run_of_an_older_version_is_continued(run):
+    out = run("out")
+    before = results(out)
+    text = (out / "run.json").read_text()
+    (out / "run.json").write_text(text.replace('"objects": "union"', '"objects": "united"'))
+    assert (out / "run.json").read_text() != text
+    assert results(run("out", resume=True)) == before
 
 
 def test_a_folder_with_a_run_is_not_written_to_by_accident(run):

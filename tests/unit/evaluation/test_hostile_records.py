@@ -8,10 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from drawn_benchmarks import expressions, mask_dict, write_mevis
+from drawn_benchmarks import expressions, mask_dict, open_layout, write_mevis
 
-import videoseg as vs
-from videoseg.benchmarks import open_benchmark
 from videoseg.cli.main import main
 from videoseg.errors import ConfigError, OutputError
 from videoseg.evaluation import (
@@ -38,7 +36,7 @@ def scored(tmp_path_factory):
     }
     predicted["bear"]["0"] = mask_dict()["0"]
     (folder / "theirs.json").write_text(json.dumps(predicted))
-    split = open_benchmark("mevis", folder / "mevis", "valid_u", registry=vs.Registry(allow=()))
+    split = open_layout("mevis", folder / "mevis")
     score_predictions(split, folder / "theirs.json", out=folder / "out")
     return folder
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn_benchmarks import FRAMES, LAYOUTS, write_json, write_mask
+from drawn_benchmarks import FRAMES, LAYOUTS, open_layout, write_json, write_mask
 
 import videoseg as vs
-from videoseg.benchmarks import BenchmarkSplit, LeftOut, open_benchmark
+from videoseg.benchmarks import BenchmarkSplit, LeftOut
 from videoseg.cli.main import main
 from videoseg.errors import EvaluationError
 from videoseg.evaluation import evaluate, load_report, records_of, score_predictions
@@ -22,13 +22,6 @@ from videoseg.evaluation.run import read_run
 from videoseg.masks import union_of_rles
 
 Pipelines = Callable[..., vs.Pipeline]
-
-
-def opened(key: str, root: Path) -> BenchmarkSplit:
-    name, layout = LAYOUTS[key]
-    return open_benchmark(
-        name, root, layout.split, options=layout.options, registry=vs.Registry(allow=())
-    )
 
 
 @pytest.fixture
@@ -104,9 +97,9 @@ def test_a_perfect_prediction_of_the_rest_scores_one_and_the_report_says_what_is
     key: str, draw: Callable[[str], Path], tmp_path: Path
 ) -> None:
     root = draw(key)
-    perfect = write_perfect(opened(key, root), tmp_path / "perfect")
+    perfect = write_perfect(open_layout(key, root), tmp_path / "perfect")
     ODD[key](root)
-    report = score_predictions(opened(key, root), perfect)
+    report = score_predictions(open_layout(key, root), perfect)
     assert report.coverage.unusable > 0
     assert not report.coverage.complete
     assert report.coverage.done + report.coverage.unusable == LAYOUTS[key][1].num_samples
@@ -124,7 +117,7 @@ def test_a_run_keeps_what_was_left_out(
     shutil.rmtree(root / "valid_u/JPEGImages/bear")
     out = tmp_path / "out"
     with pipeline() as pipe:
-        report = evaluate(opened("mevis", root), pipe, out)
+        report = evaluate(open_layout("mevis", root), pipe, out)
     assert report.overall["j_and_f"] == 1.0
     (entry,) = report.left_out
     assert entry.place == "valid_u/JPEGImages/bear"
@@ -144,7 +137,9 @@ def test_what_the_reader_notes_is_in_the_report(
     draw: Callable[[str], Path], pipeline: Pipelines, tmp_path: Path
 ) -> None:
     with pipeline() as pipe:
-        report = evaluate(opened("mevis-second", draw("mevis-second")), pipe, tmp_path / "out")
+        report = evaluate(
+            open_layout("mevis-second", draw("mevis-second")), pipe, tmp_path / "out"
+        )
     assert "second version of MeViS" in report.problems[0]
     assert "second version" in read_run(tmp_path / "out/run.json").notes[0]
     assert report.coverage.complete
@@ -158,7 +153,7 @@ def test_a_sample_whose_truth_cannot_be_read_is_not_run_and_tried_again(
     whole = file.read_bytes()
     cut_off(file)
     with pipeline(fails_on="object 1 said by 0") as pipe:
-        report = evaluate(opened("long-rvos", root), pipe, out)
+        report = evaluate(open_layout("long-rvos", root), pipe, out)
         assert [record.status for record in records_of(out)] == ["left-out", "ok", "failed", "ok"]
         assert [row.sample for row in report.samples] == ["bear/1", "cart/0", "cart/1"]
         (entry,) = report.left_out
@@ -167,7 +162,7 @@ def test_a_sample_whose_truth_cannot_be_read_is_not_run_and_tried_again(
         assert "download the annotations again" in entry.reason
         assert (report.coverage.in_split, report.coverage.asked) == (3, 3)
         file.write_bytes(whole)
-        report = evaluate(opened("long-rvos", root), pipe, out, resume=True)
+        report = evaluate(open_layout("long-rvos", root), pipe, out, resume=True)
     assert [row.sample for row in report.samples] == ["bear/0", "bear/1", "cart/0", "cart/1"]
     assert not report.left_out
     assert report.coverage.unusable == 0
@@ -181,7 +176,7 @@ def test_workers_leave_out_what_has_no_truth(
 
     root = draw("long-rvos")
     cut_off(root / f"valid/Annotations/bear/1/{FRAMES[1]}.png")
-    split = opened("long-rvos", root)
+    split = open_layout("long-rvos", root)
     # A sample whose process died is held against nobody if nobody knows the answer.
     record = failed_record(split.samples[0], split, RuntimeError("died"))
     assert record.left_out
@@ -197,7 +192,7 @@ def test_score_goes_on_where_a_true_picture_cannot_be_read(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     root = draw("long-rvos")
-    perfect = write_perfect(opened("long-rvos", root), tmp_path / "perfect")
+    perfect = write_perfect(open_layout("long-rvos", root), tmp_path / "perfect")
     cut_off(root / f"valid/Annotations/bear/1/{FRAMES[1]}.png")
     command = ["score", "--pred", str(perfect), "--benchmark", "long-rvos", "--root", str(root)]
     assert main([*command, *more, "-o", str(tmp_path / "out")]) == 0
@@ -210,11 +205,11 @@ def test_score_stops_where_most_of_the_truth_cannot_be_read(
     draw: Callable[[str], Path], tmp_path: Path
 ) -> None:
     root = draw("long-rvos")
-    perfect = write_perfect(opened("long-rvos", root), tmp_path / "perfect")
+    perfect = write_perfect(open_layout("long-rvos", root), tmp_path / "perfect")
     for file in (root / "valid/Annotations").rglob("*.png"):
         cut_off(file)
     with pytest.raises(EvaluationError, match="the truth of 4 of 4 samples cannot be read"):
-        score_predictions(opened("long-rvos", root), perfect, out=tmp_path / "out")
+        score_predictions(open_layout("long-rvos", root), perfect, out=tmp_path / "out")
     assert not (tmp_path / "out/run.json").exists()
 
 
@@ -222,7 +217,7 @@ def test_strict_refuses_what_would_be_left_out(
     draw: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = draw("mevis")
-    perfect = write_perfect(opened("mevis", root), tmp_path / "perfect")
+    perfect = write_perfect(open_layout("mevis", root), tmp_path / "perfect")
     ODD["mevis"](root)
     command = ["score", "--pred", str(perfect), "--benchmark", "mevis", "--root", str(root)]
     assert main(command) == 0
@@ -237,9 +232,9 @@ def test_runs_are_compared_on_what_both_have_scored(
     root = draw("long-rvos")
     file = root / f"valid/Annotations/bear/1/{FRAMES[1]}.png"
     with pipeline() as pipe:
-        evaluate(opened("long-rvos", root), pipe, tmp_path / "whole")
+        evaluate(open_layout("long-rvos", root), pipe, tmp_path / "whole")
         cut_off(file)
-        evaluate(opened("long-rvos", root), pipe, tmp_path / "cut")
+        evaluate(open_layout("long-rvos", root), pipe, tmp_path / "cut")
     found = compare_evaluations(tmp_path / "whole", tmp_path / "cut", allow_different=True)
     assert found.num_samples == 3
     assert np.allclose([change.difference for change in found.changes], 0)

@@ -209,7 +209,7 @@ def test_rules_that_differ_from_the_usual_are_printed():
 @pytest.mark.parametrize(
     "rules",
     [
-        {"overlaps": "added", "objects": "apart"},
+        {"overlaps": "added", "objects": "per-object"},
         {"overlaps": "dropped", "start": "first-appearance"},
         {"tolerance": float("nan")},
         {"tolerance": float("inf")},

@@ -176,7 +176,7 @@ def test_frames_before_the_first_appearance_count_or_not(moving_squares, encoded
     pred, truth = {1: encoded(shifted)}, {1: encoded(masks)}
 
     def frames(**rules):
-        protocol = EvalProtocol("mine", ("j",), objects="apart", **rules)
+        protocol = EvalProtocol("mine", ("j",), objects="per-object", **rules)
         return score_sample(pred, truth, size=SIZE, protocol=protocol).objects[0].j_per_frame
 
     assert len(frames()) == 12 and frames()[:6] == (1.0,) * 6

@@ -24,6 +24,7 @@ from videoseg.metrics import (
     window_iou,
 )
 from videoseg.metrics.measures import average_rows
+from videoseg.metrics.protocols import PROTOCOLS
 from videoseg.types import Window
 
 
@@ -188,3 +189,13 @@ def test_each_measure_is_averaged_over_the_rows_that_have_it():
 def test_measures_of_masks_and_of_windows_are_not_merged():
     with pytest.raises(ConfigError, match="cannot be merged"):
         MaskMetrics(("giou",)).merge(WindowMetrics())
+
+
+def test_a_protocol_is_read_back_also_with_the_names_of_older_files():
+    for protocol in PROTOCOLS.values():
+        assert EvalProtocol.from_dict(protocol.to_dict()) == protocol
+    for former, name in (("united", "union"), ("apart", "per-object")):
+        data = {"name": "mine", "measures": ["j"], "objects": former}
+        assert EvalProtocol.from_dict(data) == EvalProtocol("mine", ("j",), objects=name)
+    with pytest.raises(ConfigError, match="objects"):
+        EvalProtocol.from_dict({"name": "mine", "measures": ["j"], "objects": ["union"]})

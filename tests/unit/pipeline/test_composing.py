@@ -119,7 +119,7 @@ def test_all_problems_of_a_configuration_come_at_once(registry):
 
 
 def test_a_configuration_file_that_is_not_there_is_named(tmp_path, registry):
-    with pytest.raises(ConfigError, match=r"cannot read the configuration .*none\.yaml"):
+    with pytest.raises(ConfigError, match=r"cannot read the pipeline file .*none\.yaml"):
         vs.Pipeline.from_yaml(tmp_path / "none.yaml", registry=registry)
 
 

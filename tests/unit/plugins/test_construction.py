@@ -145,9 +145,7 @@ def test_limits_in_annotations_count_too():
     registry.add("sampler", "wants", Wants)
     assert registry.check("sampler", "wants", {"number": 3}) == []
     [problem] = registry.check("sampler", "wants", {"number": 2})
-    assert problem == (
-        "option 'number' of sampler 'wants' must be a whole number of at least 3, got 2"
-    )
+    assert problem == ("option 'number' of sampler 'wants' must be a whole number >= 3, got 2")
 
 
 @pytest.mark.parametrize(

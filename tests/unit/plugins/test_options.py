@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Optional, Protocol, TypeAlias
 
 import numpy as np
 import pytest
-from annotated_types import Interval, Le, MinLen, MultipleOf
-from pydantic import Field
+from annotated_types import Ge, Interval, Le, Len, MaxLen, MinLen, MultipleOf
+from pydantic import AfterValidator, Field
 
 import videoseg as vs
 from videoseg.plugins.options import (
@@ -16,6 +16,7 @@ from videoseg.plugins.options import (
     PositiveInt,
     check_options,
     checked_options,
+    convert_option,
     list_options,
 )
 
@@ -57,6 +58,25 @@ def test_annotations_for_the_type_checker_alone_are_shown_as_written() -> None:
 
 class Painter(Protocol):
     def paint(self) -> None: ...
+
+
+def test_options_that_yaml_cannot_write_are_known() -> None:
+    class Wall:
+        def __init__(
+            self,
+            *,
+            painter: Painter | None = None,
+            mix: Callable[[int], str] | None = None,
+            array: np.ndarray | None = None,
+            path: str | np.ndarray = "",
+            level: int | None = None,
+            anything: object = None,
+            unknown=None,
+        ) -> None: ...
+
+    Wall.__init__.__annotations__["painter"] = Painter | None
+    python_only = {name for name, one in list_options(Wall).items() if one.is_python_only}
+    assert python_only == {"painter", "mix", "array"}
 
 
 def test_an_option_of_a_type_that_cannot_be_checked_is_taken_as_it_is() -> None:
@@ -134,19 +154,19 @@ class Bounded:
 @pytest.mark.parametrize(
     ("options", "requirement"),
     [
-        ({"step": 0}, "a whole number of at least 1, got 0"),
-        ({"step": "few"}, "a whole number of at least 1, got 'few'"),
-        ({"step": True}, "a whole number of at least 1, got True"),
+        ({"step": 0}, "a whole number >= 1, got 0"),
+        ({"step": "few"}, "a whole number >= 1, got 'few'"),
+        ({"step": True}, "a whole number >= 1, got True"),
         ({"step": np.float32("nan")}, "a finite number, got nan"),
-        ({"share": 1}, "a number above 0 and below 1, got 1"),
+        ({"share": 1}, "a number > 0 and < 1, got 1"),
         ({"lookahead": 6_401}, "a whole number from 0 to 6,400 or None, got 6401"),
         ({"lookahead": "None"}, "a whole number from 0 to 6,400 or None, got 'None'; write null"),
-        ({"factor": 1}, "a number of at most 0.25, got 1"),
-        ({"frames": []}, "a list of whole numbers with at least 1 item, got []"),
-        ({"frames": ["a"]}, "a list of whole numbers with at least 1 item, got ['a']"),
+        ({"factor": 1}, "a number <= 0.25, got 1"),
+        ({"frames": []}, "a list of whole numbers, with at least 1 item, got []"),
+        ({"frames": ["a"]}, "a list of whole numbers, with at least 1 item, got ['a']"),
         ({"order": "third"}, "'first' or 'last', got 'third'"),
         ({"size": (1, 2, 3)}, "a list of 2 whole numbers, got (1, 2, 3)"),
-        ({"even": 3}, "a multiple of 2, got 3"),
+        ({"even": 3}, "a whole number divisible by 2, got 3"),
     ],
 )
 def test_a_constructor_and_the_registry_refuse_alike(options, requirement) -> None:
@@ -174,11 +194,75 @@ def test_a_checked_constructor_converts_and_stays_what_it_was() -> None:
 
 def test_bounds_are_listed_with_the_type() -> None:
     types = {name: option.type for name, option in list_options(Bounded).items()}
-    assert types["step"] == "int of at least 1"
-    assert types["share"] == "float above 0 and below 1"
+    assert types["step"] == "int >= 1"
+    assert types["share"] == "float > 0 and < 1"
     assert types["lookahead"] == "int from 0 to 6,400 | None"
-    assert types["frames"] == "Sequence with at least 1 item"
-    assert types["even"] == "int"
+    assert types["frames"] == "Sequence[int] with at least 1 item"
+    assert types["even"] == "int divisible by 2"
+
+
+def _be_odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("even numbers have no middle")
+    return value
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "message"),
+    [
+        (list[PositiveInt], [0], "must be a list of whole numbers >= 1, got [0]"),
+        (tuple[PositiveInt, PositiveInt], (0, 1), "must be a list of 2 whole numbers >= 1, got"),
+        (tuple[int, str], (1,), "must be a list of 2 items: a whole number, text, got (1,)"),
+        (list[PositiveInt | None], ["a"], "must be a list of whole numbers >= 1 or None, got"),
+        (list[tuple[int, int]], [1], "must be a list of lists of 2 whole numbers, got [1]"),
+        (list[Order], ["x"], "must be a list of 'first' or 'last', got ['x']"),
+        (
+            dict[str, PositiveInt],
+            {"a": 0},
+            "must be a mapping of names to whole numbers >= 1, got",
+        ),
+        (dict[str, object], 3, "must be a mapping, got 3"),
+        (PositiveInt | list[PositiveInt], 0, "must be a whole number >= 1 or a list of whole num"),
+        (Annotated[int, Ge(2)] | None, 1, "must be a whole number >= 2 or None, got 1"),
+        (Annotated[int | None, Ge(2)], 1, "must be a whole number >= 2 or None, got 1"),
+        (
+            Annotated[float, Interval(gt=0, le=1)] | None,
+            2,
+            "must be a number > 0 and <= 1, or None, got 2",
+        ),
+        (
+            Annotated[list[PositiveInt], Len(2, 4)],
+            [1],
+            "must be a list of whole numbers >= 1, with 2 to 4 items, got [1]",
+        ),
+        (Annotated[str, Len(2, 2)], "abc", "must be text with 2 characters, got 'abc'"),
+        (Annotated[str, MaxLen(1)], "ab", "must be text with at most 1 character, got 'ab'"),
+        (Annotated[str, Field(pattern="a+")], "b", "must match pattern 'a+', got 'b'"),
+        (
+            Annotated[int, AfterValidator(_be_odd)],
+            2,
+            "is refused: even numbers have no middle, got",
+        ),
+    ],
+)
+def test_nested_bounds_are_worded_as_those_of_a_single_number(hint, value, message) -> None:
+    assert convert_option(value, hint)[1].startswith(message)
+
+
+def test_nested_bounds_are_listed_with_the_type() -> None:
+    def build(*, size=(), crops=None, weights=None) -> None:
+        del size, crops, weights
+
+    build.__annotations__ |= {
+        "size": tuple[PositiveInt, PositiveInt],
+        "crops": list[tuple[PositiveInt, ...]] | None,
+        "weights": dict[str, Annotated[float, Interval(ge=0, lt=1)]],
+    }
+    assert [option.type for option in list_options(build).values()] == [
+        "tuple[int >= 1, int >= 1]",
+        "list[tuple[int >= 1, ...]] | None",
+        "dict[str, float >= 0 and < 1]",
+    ]
 
 
 def test_bounds_of_pydantic_fields_count_as_those_of_annotated_types() -> None:

@@ -58,7 +58,7 @@ def test_missing_parents_are_made_and_nothing_else_is_left(tmp_path):
 def test_an_existing_result_is_only_replaced_when_asked(result, tmp_path):
     folder = result.save(tmp_path / "out", parts=())
     other = dataclasses.replace(result, query="another")
-    with _only_lines("already holds the result.*overwrite=True"):
+    with _only_lines("already exists.*overwrite=True"):
         other.save(folder, parts=())
     assert load_result(folder) == result
     other.save(folder, parts=["report"], overwrite=True)
@@ -143,6 +143,7 @@ def _save_as_nobody(result, folder, answers):
 
 
 @posix
+@pytest.mark.forks
 def test_a_read_only_parent_is_explained(result, tmp_path):
     result.save(tmp_path / "warm-up", parts=())  # imports what nobody may not read
     fork = multiprocessing.get_context("fork")
@@ -239,6 +240,7 @@ def _save_for_ever(first, second, folder):
 
 
 @posix
+@pytest.mark.forks
 @pytest.mark.parametrize("can_exchange", [True, False])
 def test_a_killed_run_leaves_the_old_or_the_new_result(
     result, clip, tmp_path, monkeypatch, can_exchange
@@ -288,6 +290,7 @@ def _save_and_die(result, folder, step):
 
 
 @posix
+@pytest.mark.forks
 @pytest.mark.parametrize("can_exchange", [True, False])
 def test_a_death_before_any_single_step_leaves_the_old_or_the_new_result(
     result, tmp_path, monkeypatch, can_exchange

@@ -29,6 +29,12 @@ def checksums(video, indices):
     return [zlib.crc32(video[index].tobytes()) for index in indices]
 
 
+def forks(test):
+    """Mark a test that forks; skip it where that is not possible."""
+    no_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    return pytest.mark.forks(no_fork(test))
+
+
 def in_child(function):
     """Run a function in a forked child and return what it returns, failing where it hangs."""
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
@@ -42,9 +48,6 @@ def in_child(function):
         if worker.is_alive():
             worker.kill()
             pytest.fail("the child does not end")
-
-
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 
 @forks

@@ -75,7 +75,7 @@ class Coverage:
         if self.missing_shards:
             parts.append(f"shards {', '.join(self.missing_shards)} are missing")
         if self.asked < self.in_split:
-            parts.append(f"{self.in_split - self.asked} of the split's {self.in_split} left out")
+            parts.append(f"limited to {self.asked} of the split's {self.in_split}")
         if self.unusable:
             parts.append(f"{self.unusable} more cannot be run or scored")
         return ", ".join(parts)

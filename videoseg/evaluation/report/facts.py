@@ -23,7 +23,7 @@ _RULES = {
         "first-frame": "from the first frame on",
         "first-appearance": "from where ground truth or prediction first show the object",
     },
-    "objects": {"united": "the union of all", "apart": "per object"},
+    "objects": {"union": "the union of all", "per-object": "per object"},
     "true_objects": {
         "all": "every annotated one",
         "first-frame": "ids up to the highest of the first annotated frame",
@@ -69,7 +69,7 @@ _TITLES = {
 def protocol_facts(protocol: EvalProtocol) -> dict[str, str]:
     """Return the rules of a protocol in words."""
     facts = {"Name": protocol.name, "Source": protocol.source}
-    without = _IF_UNION if protocol.objects == "apart" else _IF_PER_OBJECT
+    without = _IF_UNION if protocol.objects == "per-object" else _IF_PER_OBJECT
     for name, words in _RULES.items():
         if name not in without:
             value = getattr(protocol, name)

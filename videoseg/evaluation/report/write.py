@@ -18,7 +18,6 @@ from videoseg.evaluation.run import RunInfo, files_of_runs, read_run
 from videoseg.files import expand_path, write_file
 from videoseg.metrics.protocol import EvalProtocol
 from videoseg.text import format_count, well_formed
-from videoseg.types import from_dict
 
 __all__ = ["load_report", "records_of", "write_report"]
 
@@ -78,7 +77,7 @@ def load_report(folder: str | Path, split: BenchmarkSplit | None = None) -> Eval
     runs = _runs(folder)
     problems: list[str] = []
     found = records_of(folder, masks=False, problems=problems)
-    protocol = from_dict(EvalProtocol, dict(runs[0].identity.protocol))
+    protocol = EvalProtocol.from_dict(runs[0].identity.protocol)
     report = build_report(
         found,
         runs,

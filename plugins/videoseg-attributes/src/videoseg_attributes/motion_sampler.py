@@ -90,10 +90,8 @@ class MotionSampler:
         detail_window, confidence, why = self._narrow(video, query, window)
         if keyframe is None:
             keyframe, how = self._pick_keyframe(video, detail_window)
-        elif keyframe in window:
-            how = "as requested"
         else:
-            keyframe, how = window.nearest(keyframe), f"the nearest one to frame {keyframe}"
+            how = "as requested"
         reason = f"{why} Keyframe {keyframe}: {how}."
         detail = evenly_spaced(detail_window, self.num_detail)
         groups = (

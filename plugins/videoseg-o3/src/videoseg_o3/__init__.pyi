@@ -11,13 +11,14 @@ from .model.generation import Answer as Answer
 from .model.generation import Conversation as Conversation
 from .model.generation import Decoding as Decoding
 from .model.generation import GenerationSession as GenerationSession
-from .model.generation import States as States
 from .model.generation import generate as generate
 from .model.generation import generate_batch as generate_batch
 from .model.generation import hidden_states as hidden_states
 from .model.network import FrameFeatures as FrameFeatures
 from .model.network import SegModel as SegModel
 from .model.reader import PromptReader as PromptReader
+from .model.states import record_states as record_states
+from .model.states import token_logits as token_logits
 from .model.turns import AlignmentError as AlignmentError
 from .model.turns import SegAlignment as SegAlignment
 from .model.turns import SegToken as SegToken

@@ -100,8 +100,9 @@ class O3Grounder:
             ``released`` for ``seg``.
         answerer: Another grounder that locates the objects once the looking has found range and
             keyframe: the name of a component such as ``r1``, a mapping with ``name`` and
-            ``options``, ``videoseg.use(...)``, or an instance. It is shown the frames of the
-            range that were seen, and the keyframe; one that is built here shares ``chat``.
+            ``options``, ``videoseg.use(...)``, or, for an ``O3Grounder`` made in Python, an
+            instance. It is shown the frames of the range that were seen, and the keyframe; one
+            that is built here shares ``chat``.
         coordinates: The space of the coordinates in a ``text`` answer, as for grounder ``r1``.
         prompt: Version of the prompts, or the path of a text file; see ``load_prompts``.
         max_tokens: Upper bound on the tokens of each turn.

@@ -25,7 +25,7 @@ __all__ = ["Turn", "TurnKind", "parse_turn"]
 
 TurnKind: TypeAlias = Literal["select", "answer", "malformed"]
 
-_MAX_CHARACTERS = 200_000
+_MAX_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,9 @@ def parse_turn(
         behavior: See above.
         must_answer: Whether this is the last turn; does not matter to ``released``.
     """
-    text = text[:_MAX_CHARACTERS]
     if behavior == "released":
         return _parse_released(text, whole)
-    return _parse_extended(text, whole, must_answer)
+    return _parse_extended(text[:_MAX_CHARACTERS], whole, must_answer)
 
 
 # -- released --------------------------------------------------------------------------------

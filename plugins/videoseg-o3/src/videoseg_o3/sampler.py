@@ -121,10 +121,7 @@ class CoarseSampler:
         keyframe: int | None = None,
         seed: int = 0,  # noqa: ARG002
     ) -> FrameSelection:
-        """Choose frames of the window; see ``FrameSampler.sample``.
-
-        A keyframe outside the window is moved to the nearest frame of the window.
-        """
+        """Choose frames of the window; see ``FrameSampler.sample``."""
         window = inside_video(video, window)
         if keyframe is None:
             return self._first_view(window)
@@ -144,14 +141,11 @@ class CoarseSampler:
     def _look(self, window: Window, keyframe: int) -> FrameSelection:
         budgets = self._budgets
         context = _spread(window, budgets.num_look)
-        shown = window.nearest(keyframe)
         groups = (
             FrameGroup("context", context, max_pixels=budgets.context_pixels),
-            FrameGroup("keyframe", (shown,), max_pixels=budgets.keyframe_pixels),
+            FrameGroup("keyframe", (keyframe,), max_pixels=budgets.keyframe_pixels),
         )
-        reason = f"{len(context)} of {len(window)} frames small, and the keyframe {shown}."
-        if shown != keyframe:
-            reason += f" Keyframe {keyframe} lies outside the window; {shown} is shown instead."
+        reason = f"{len(context)} of {len(window)} frames small, and the keyframe {keyframe}."
         return FrameSelection(groups, window, reason=reason)
 
 

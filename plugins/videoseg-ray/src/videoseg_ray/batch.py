@@ -241,8 +241,8 @@ def _begin_batch(folder: Path, config: PipelineConfig, *, resume: bool) -> None:
             raise OutputError(f"{path} cannot be read: {reason}; choose another folder") from error
         if not resume:
             raise OutputError(
-                f"{folder} already contains a batch; continue it with --resume (resume=True), or "
-                "choose another folder"
+                f"{folder} already contains a batch; continue it with resume=True, or choose "
+                "another folder"
             )
         if there != document:
             raise OutputError(

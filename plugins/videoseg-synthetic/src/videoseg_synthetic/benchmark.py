@@ -14,6 +14,7 @@ from videoseg.benchmarks import LeftOut, Sample, Truth, split_named
 from videoseg.errors import EvaluationError, VideoError, VideosegError
 from videoseg.metrics import EvalProtocol
 from videoseg.plugins import PositiveInt, checked_options
+from videoseg.progress import track
 from videoseg.types import Size
 from videoseg.video import Video
 from videoseg_synthetic.clip import ClipSize, SyntheticClip, make_clip
@@ -122,8 +123,7 @@ class SyntheticBenchmark:
         split = split_named(self, split)
         if root is not None:
             raise EvaluationError(
-                f"the clips of {self.name} are drawn, not read from {root}; leave out the folder "
-                "(--root)"
+                f"the clips of {self.name} are drawn, not read from {root}; leave out the folder"
             )
         seeds = SPLIT_SEEDS[split][: self._num_videos]
         return SyntheticSplit(
@@ -152,7 +152,7 @@ class SyntheticSplit:
         self._object_ids: dict[str, tuple[int, ...]] = {}
         samples: list[Sample] = []
         left_out: list[LeftOut] = []
-        for seed in seeds:
+        for seed in track(seeds, "clips"):
             video_id = options.video_id(seed)
             try:
                 clip = _clip(seed, options)

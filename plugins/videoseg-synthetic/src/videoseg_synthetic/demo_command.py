@@ -99,7 +99,10 @@ def demo(*, output: Path | None, overwrite: bool, as_json: bool, quiet: bool) ->
 
 
 def _query(clip: SyntheticClip, kind: str) -> SyntheticQuery:
-    return next(query for query in clip.queries if query.kind == kind)
+    """Return the shortest query of a kind, which reads most like what people ask."""
+    return min(
+        (query for query in clip.queries if query.kind == kind), key=lambda query: len(query.text)
+    )
 
 
 def _answer(

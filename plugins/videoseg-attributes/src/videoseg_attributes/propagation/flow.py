@@ -41,7 +41,7 @@ class FlowPropagator:
             bound the session's memory.
         causal: Never look at a future frame. Live sources are always treated so.
         max_objects_per_pass: Refuse more objects than this; None for no limit.
-        segmenter: Turns boxes and points into masks; None for the built-in ``cut``.
+        segmenter: Turns boxes and points into masks; None for ``cut``.
 
     Raises:
         ConfigError: If an option is out of range.

@@ -20,13 +20,13 @@ from transformers import DynamicCache
 from videoseg_vlm import cache_keyword
 
 from videoseg import ConfigError
+from videoseg_o3.model.states import record_states, token_logits
 from videoseg_o3.model.vision_cache import ImageFeatures, PromptImage
 
 __all__ = [
     "Backbone",
     "Conversation",
     "Past",
-    "States",
     "cut_past",
     "evaluating",
     "make_cache",
@@ -35,19 +35,6 @@ __all__ = [
 
 Past: TypeAlias = tuple[tuple[Tensor, Tensor], ...]
 """Keys and values of each layer, shape (B, heads, L, width) each."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class States:
-    """Hidden states of n tokens behind the last layer.
-
-    Args:
-        last: Behind the final norm, which ``vlm.lm_head`` turns into logits; shape (n, d).
-        seg: Those that the projector takes at ``[SEG]`` (see ``Backbone.seg_states``); same shape.
-    """
-
-    last: Tensor
-    seg: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +69,6 @@ class Backbone:
         self.placeholders = [self.image_token, int(vlm.config.video_token_id)]
         self._merge = int(vlm.config.vision_config.spatial_merge_size)
         self._keyword = cache_keyword()
-        self._norm = vlm.model.language_model.norm
-        self._projects_raw = vlm.config.model_type == "qwen3_vl"
 
     @property
     def device(self) -> torch.device:
@@ -199,7 +184,7 @@ class Backbone:
     ) -> Tensor:
         """Return the hidden states of the last layer before the final norm, shape (B, n, d).
 
-        ``logits`` and ``seg_states`` go on from them.
+        See ``videoseg_o3.model.states``.
 
         Args:
             arguments: From ``embed`` or ``embed_next``.
@@ -207,18 +192,13 @@ class Backbone:
                 without a cache.
             mask: 1 for tokens, 0 for padding, shape (B, past + n); None if there is no padding.
         """
-        states: list[Tensor] = []
-        # What the classes of transformers record as the last state differs between releases.
-        hook = self._norm.register_forward_pre_hook(lambda _norm, inputs: states.append(inputs[0]))
-        try:
+        with record_states(self.vlm) as states:
             self.vlm.model.language_model(
                 attention_mask=mask,
                 use_cache=cache is not None,
                 **{self._keyword: cache},
                 **arguments,
             )
-        finally:
-            hook.remove()
         return states[-1]
 
     def logits(self, states: Tensor) -> Tensor:
@@ -227,22 +207,7 @@ class Backbone:
         Args:
             states: From ``run``, shape (..., d).
         """
-        logits: Tensor = self.vlm.lm_head(self.normalize(states)).float()
-        return logits
-
-    def normalize(self, states: Tensor) -> Tensor:
-        """Return the states behind the final norm of states from ``run``."""
-        normalized: Tensor = self._norm(states)
-        return normalized
-
-    def seg_states(self, states: Tensor) -> Tensor:
-        """Return what the projector takes of states from ``run``, shape (..., d).
-
-        The released models were trained and evaluated with transformers 4.57.0, which calls the
-        states before the final norm of Qwen3-VL the last ones, and those behind that of
-        Qwen2.5-VL. Newer releases record the latter for both.
-        """
-        return states if self._projects_raw else self.normalize(states)
+        return token_logits(self.vlm, states).float()
 
 
 def make_cache(past: Past | None) -> DynamicCache:

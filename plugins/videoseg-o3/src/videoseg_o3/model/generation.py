@@ -16,7 +16,6 @@ from videoseg_o3.model.backbone import (
     Backbone,
     Conversation,
     Past,
-    States,
     cut_past,
     evaluating,
     make_cache,
@@ -29,7 +28,6 @@ __all__ = [
     "Conversation",
     "Decoding",
     "GenerationSession",
-    "States",
     "generate",
     "generate_batch",
     "hidden_states",
@@ -65,9 +63,9 @@ class Answer:
         log_probs: Of each token as the model gives it, at temperature 1 and without top-p;
             shape (n,), dtype float32, on the CPU.
         seg_places: Which of the tokens are ``[SEG]``, ascending.
-        seg_states: What the projector takes at each of them, the hidden state of the last layer
-            (see ``Backbone.seg_states``), shape (m, d). ``m`` is one less than there are places
-            if the last token is ``[SEG]`` and was not completed.
+        seg_states: The hidden state of the last layer at each of them, before its norm, shape
+            (m, d). ``m`` is one less than there are places if the last token is ``[SEG]`` and was
+            not completed.
         finish: ``stop`` where the model ended the answer, ``length`` where it was cut off.
     """
 
@@ -134,9 +132,9 @@ class GenerationSession:
             del past  # The cache has a copy.
             computed = self.backbone.run(arguments, cache)[0]
             logits = self.backbone.logits(computed[-1])
-            for at in range(start, len(keys)):
-                if keys[at] == self.seg_token:
-                    states[at] = self.backbone.seg_states(computed[at - start]).clone()
+        for at in range(start, len(keys)):
+            if keys[at] == self.seg_token:
+                states[at] = computed[at - start].clone()
         self._hold(keys, take_past(cache), states)
         self.num_computed += len(keys) - start
         return logits
@@ -274,17 +272,20 @@ def generate_batch(
     return _decode(rows, torch.stack(logits), decoding)
 
 
-def hidden_states(vlm: Any, conversation: Conversation) -> States:
-    """Return the states of a whole conversation behind the last layer, shape (L, d).
+def hidden_states(vlm: Any, conversation: Conversation) -> Tensor:
+    """Return the states of the last layer of a whole conversation, before the final norm.
 
     Nothing is kept between calls, and gradients flow to all parameters that are trained.
+    ``token_logits`` turns states into the logits of the next token.
+
+    Returns:
+        Shape (L, d).
     """
     backbone = Backbone(vlm)
     distinct = {image.digest: image for image in conversation.images}
     features = dict(zip(distinct, encode_images(vlm, list(distinct.values())), strict=True))
     shown = [features[image.digest] for image in conversation.images]
-    states = backbone.run(backbone.embed(conversation, shown))[0]
-    return States(backbone.normalize(states), backbone.seg_states(states))
+    return backbone.run(backbone.embed(conversation, shown))[0]
 
 
 # -- decoding --------------------------------------------------------------------------------
@@ -460,7 +461,7 @@ def _decode(rows: list[_Row], logits: Tensor, decoding: Decoding) -> list[Answer
                 row.place += 1
                 row.length += 1
                 if row.tokens[-1] == row.session.seg_token:
-                    row.states.append(backbone.seg_states(states[index]).clone())
+                    row.states.append(states[index].clone())
             logits = backbone.logits(states)
     return [row.answer(complete_last=decoding.complete_last) for row in rows]
 

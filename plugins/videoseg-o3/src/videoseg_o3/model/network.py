@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from videoseg import ConfigError
 from videoseg.types import Embedding, Frame
 from videoseg_o3.model.sam2 import normalize_frame
+from videoseg_o3.model.states import projector_input
 
 __all__ = ["EMBEDDING_MODEL", "SEG_TOKEN", "SPECIAL_TOKENS", "FrameFeatures", "SegModel"]
 
@@ -130,12 +131,14 @@ class SegModel(nn.Module):
         """Return the prompts that hidden states stand for.
 
         Args:
-            hidden: States of the last layer at ``[SEG]`` tokens, shape (n, d).
+            hidden: States of the last layer before its norm, at ``[SEG]`` tokens, shape (n, d);
+                see ``videoseg_o3.model.states``.
 
         Returns:
             Shape (n, k, C), k vectors of SAM 2's width for each.
         """
-        flat: Tensor = self.projector(hidden.to(self._weight))
+        given = projector_input(self.vlm, hidden.to(self._weight))
+        flat: Tensor = self.projector(given.to(self._weight))
         return flat.reshape(*flat.shape[:-1], self.num_vectors, self.prompt_width)
 
     def embed(self, hidden: Tensor) -> tuple[Embedding, ...]:

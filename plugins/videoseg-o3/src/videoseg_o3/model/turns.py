@@ -9,8 +9,8 @@ language model once, and decodes all masks at once, with gradients:
     logits = turn_mask_logits(model, hidden, alignment, features, shown)
 
 ``alignment.rows`` and ``.positions`` say where in the tokens each ``[SEG]`` stands, so that what
-its mask adds to its log-probability is added there; ``model.vlm.lm_head(hidden)`` are the logits
-of the tokens.
+its mask adds to its log-probability is added there; ``token_logits(model.vlm, hidden)`` are the
+logits of the tokens.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from videoseg import ConfigError, VideosegError
 from videoseg_o3.model.network import FrameFeatures, SegModel
+from videoseg_o3.model.states import record_states
 
 __all__ = [
     "AlignmentError",
@@ -200,10 +201,12 @@ def last_hidden_states(model: SegModel, inputs: Mapping[str, Any]) -> Tensor:
             ``image_grid_thw`` and so on, batched.
 
     Returns:
-        States of the last layer after its norm, shape (b, T, d), with gradient.
+        States of the last layer before its norm, shape (b, T, d), with gradient; see
+        ``token_logits``.
     """
-    hidden: Tensor = model.vlm.model(**inputs, use_cache=False).last_hidden_state
-    return hidden
+    with record_states(model.vlm) as states:
+        model.vlm.model(**inputs, use_cache=False)
+    return states[-1]
 
 
 def turn_mask_logits(

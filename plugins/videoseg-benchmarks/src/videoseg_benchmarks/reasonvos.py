@@ -7,21 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from videoseg.benchmarks.expressions import (
+from videoseg.benchmarks import (
+    ANNOTATIONS_AGAIN,
+    FILE_AGAIN,
     Expression,
     ExpressionVideo,
-    expressions_of,
-    samples_of,
-    values_of_video,
-    videos_of,
+    LoadedSplit,
+    MaskFolderTruths,
+    Problems,
+    Sample,
+    SplitReader,
+    is_safe_id,
+    make_samples,
+    make_split,
+    parse_expressions,
+    read_video_entries,
 )
-from videoseg.benchmarks.mask_dict import read_rle_split
-from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, MaskFolderTruths
-from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
-from videoseg.benchmarks.types import Sample
-from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, is_safe_id, unpacked_folder
-from videoseg.benchmarks.videos import locate_videos, located_videos
-from videoseg.metrics.protocols import REASONVOS
+from videoseg.metrics import protocol_named
+from videoseg_benchmarks.expressions import values_of_video
+from videoseg_benchmarks.mask_dict import read_rle_split
+from videoseg_benchmarks.videos import locate_videos, located_videos, unpacked_folder
 
 __all__ = ["ReasonVos"]
 
@@ -56,7 +61,8 @@ class ReasonVos(SplitReader):
     license = "non-commercial research only; sources under their own licenses"
     homepage = "https://github.com/showlab/VideoLISA/blob/main/BENCHMARK.md"
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         del split  # there is only one
         if not (root / "Annotations").is_dir() and (root / "mask_dict.json").is_file():
             problems.note(
@@ -65,26 +71,28 @@ class ReasonVos(SplitReader):
             )
             return read_rle_split(
                 problems,
-                protocol=REASONVOS,
+                protocol=protocol_named("reasonvos"),
                 meta=root / "meta_expressions_format.json",
                 pictures=root / "JPEGImages",
                 masks=root / "mask_dict.json",
-                check_pictures=self._check_pictures,
+                check_pictures=self.check_pictures,
             )
         meta = root / "meta_expressions.json"
-        videos = expressions_of(meta, videos_of(meta, problems), problems, prepare=_usual_form)
-        folders = _folders(root, meta, videos, problems, required=self._check_pictures)
+        videos = parse_expressions(
+            meta, read_video_entries(meta, problems), problems, prepare=_usual_form
+        )
+        folders = _folders(root, meta, videos, problems, required=self.check_pictures)
         places = locate_videos(
             videos,
             root / "JPEGImages",
             problems,
-            check_pictures=self._check_pictures,
+            check_pictures=self.check_pictures,
             masks_of=lambda video: values_of_video(video, folders),
         )
-        samples = samples_of(located_videos(videos, places), _group, folders)
+        samples = make_samples(located_videos(videos, places), _group, folders)
         return make_split(
             problems,
-            protocol=REASONVOS,
+            protocol=protocol_named("reasonvos"),
             samples=_with_prediction_folders(samples, videos),
             videos=places,
             truths=MaskFolderTruths(folders, absent="unannotated"),

@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from drawn_benchmarks import FRAMES, SIZE, VIDEOS, write_json
 from pycocotools import mask as coco
 
 from videoseg.benchmarks import BenchmarkSplit, PredictionFolder, open_benchmark
-from videoseg.benchmarks.untrusted import MAX_LISTED, is_plain_name, is_safe_id
+from videoseg.benchmarks.untrusted import MAX_LISTED
 from videoseg.errors import EvaluationError
 
 Draw = Callable[[str], Path]
@@ -103,14 +102,6 @@ def test_an_object_id_or_sequence_or_file_that_leads_out_is_refused(
     )
     with pytest.raises(EvaluationError, match="file name"):
         open_drawn("refcoco", root)
-
-
-def test_names_that_cannot_lead_out() -> None:
-    assert all(is_plain_name(name) for name in ("bear", "00000", "-x_1", "a.b", "..a", "日本"))
-    assert all(is_safe_id(name) for name in ("bear", "a/b/c"))
-    bad = ("", ".", "..", "a/b", "a\\b", "a\0", "C:x", " a", "a ", "\n", "é" * 200, None, 7)
-    assert not any(is_plain_name(name) for name in bad)
-    assert not any(is_safe_id(name) for name in ("../a", "a/..", "/a", "a/", "a//b", "a/./b"))
 
 
 @pytest.mark.parametrize("bad", ["9" * 5000, "1e3", "²", "-1", [[]], {}, 1.5, True])
@@ -308,34 +299,6 @@ def test_json_of_another_form_is_told(text: str, draw: Draw) -> None:
         (root / file).write_bytes(text.encode("utf-8", "surrogatepass"))
         with pytest.raises(EvaluationError, match=key):
             open_benchmark(key, root, split)
-
-
-def zip_bomb(path: Path) -> None:
-    """Write a mask of 100 MB that takes 100 KB."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        chunk = b"\0" * 2**20
-        with archive.open("bear/0/00000.png", "w") as file:
-            for _ in range(100):
-                file.write(chunk)
-
-
-def test_a_zip_bomb_is_refused_without_being_unpacked(tmp_path: Path) -> None:
-    bomb = tmp_path / "bomb.zip"
-    zip_bomb(bomb)
-    begin = time.perf_counter()
-    with pytest.raises(EvaluationError, match="unpacks to"):
-        PredictionFolder(bomb)
-    assert time.perf_counter() - begin < 2
-
-
-@pytest.mark.parametrize("bad", ["../evil.png", "/abs.png", "a/../../b.png", "a\\..\\b.png"])
-def test_a_zip_whose_names_lead_out_is_refused(bad: str, tmp_path: Path) -> None:
-    path = tmp_path / "bad.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(bad, b"x")
-    with pytest.raises(EvaluationError, match="leads out of it"):
-        PredictionFolder(path)
-    assert sorted(tmp_path.iterdir()) == [path]
 
 
 def test_a_picture_that_claims_to_be_huge_is_refused_before_it_is_decoded(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn_benchmarks import FRAMES, VIDEOS, write_frames, write_json
+from drawn_benchmarks import FRAMES, VIDEOS, write_json
 
 from videoseg.benchmarks import BenchmarkSplit, LeftOut, LoadedSplit, open_benchmark
 from videoseg.errors import EvaluationError
@@ -381,29 +381,3 @@ def test_polygons_are_cut_off_at_the_edge_of_the_picture(draw: Draw, open_drawn:
         assert mask[4:9].all()
         assert not mask[:2].any()
         assert not mask[11:].any()
-
-
-def test_the_folder_of_ones_own_tells_too(tmp_path: Path) -> None:
-    from videoseg.benchmarks import FolderBenchmark
-    from videoseg.metrics.protocol import EvalProtocol
-
-    class Kitchen(FolderBenchmark):
-        name = "kitchen"
-        protocol = EvalProtocol("kitchen", ("j",))
-
-    expressions = {
-        "0": {"exp": "one", "no_target": True},
-        "1": {"exp": "two", "no_target": True},
-        "2": {"exp": "masked"},
-    }
-    videos = {"bear": {"expressions": expressions}, "gone": {"expressions": {"0": {"exp": "x"}}}}
-    write_json(tmp_path / "meta_expressions.json", {"videos": videos})
-    write_frames(tmp_path / "videos/bear")
-    split = Kitchen().read(tmp_path)
-    assert [sample.id for sample in split.samples] == ["bear/0", "bear/1"]
-    assert [entry.place for entry in split.left_out] == [
-        "masks/bear/2",
-        "videos/gone",
-        "masks/gone/0",
-    ]
-    assert sum(entry.num_samples for entry in split.left_out) == 2

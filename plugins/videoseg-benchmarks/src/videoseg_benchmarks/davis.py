@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from videoseg.benchmarks.mask_pictures import (
+from videoseg.benchmarks import (
     ANNOTATIONS_AGAIN,
     IdPictureTruths,
     IdTracks,
-    read_ids,
-)
-from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
-from videoseg.benchmarks.types import Sample
-from videoseg.benchmarks.untrusted import Problems, is_plain_name, unpacked_folder
-from videoseg.benchmarks.videos import (
-    UncheckedVideo,
+    LoadedSplit,
+    Problems,
+    Sample,
+    SplitReader,
     VideoPlace,
-    find_pictures,
-    sorted_names,
-    video_of_pictures,
+    is_plain_name,
+    locate_video,
+    make_split,
+    read_ids,
+    sort_frame_names,
 )
 from videoseg.errors import ConfigError, EvaluationError
 from videoseg.files import read_bytes
-from videoseg.metrics.protocol import EvalProtocol
-from videoseg.metrics.protocols import (
-    DAVIS_2016,
-    DAVIS_2017_SEMI_SUPERVISED,
-    DAVIS_2017_UNSUPERVISED,
-)
+from videoseg.metrics import EvalProtocol, protocol_named
 from videoseg.types import IntArray, Prompt
+from videoseg_benchmarks.videos import UncheckedVideo, find_pictures, unpacked_folder
 
 __all__ = ["Davis2016", "Davis2017"]
 
@@ -66,16 +61,18 @@ class _Davis(SplitReader):
         for sequence in sequences:
             masks = annotations / sequence
             video: VideoPlace | None
-            if self._check_pictures:
-                video = video_of_pictures(pictures / sequence, problems.entry())
+            if self.check_pictures:
+                video = locate_video(pictures / sequence, problems.entry())
             else:
                 # Every frame is annotated, so masks and frames have the same names.
                 shown = find_pictures(pictures / sequence) or find_pictures(masks)
-                video = UncheckedVideo(pictures / sequence, sorted_names(shown), masks=(masks,))
+                video = UncheckedVideo(
+                    pictures / sequence, sort_frame_names(shown), masks=(masks,)
+                )
             if video is None:
                 continue
             prompts: tuple[Prompt, ...] = ()
-            if self._check_pictures or not self._query:
+            if self.check_pictures or not self._query:
                 first = masks / f"{video.names[0] if video.names else '00000'}.png"
                 try:
                     ids = read_ids(first, where="it", size=video.size, fix=ANNOTATIONS_AGAIN)
@@ -128,7 +125,8 @@ class Davis2016(_Davis):
     name = "davis-2016"
     homepage = "https://davischallenge.org/davis2016/code.html"
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         return self._load_sequences(
             root,
             problems,
@@ -137,7 +135,7 @@ class Davis2016(_Davis):
                 for folder in ("2016", self._resolution)
             ],
             annotations=root / "Annotations" / self._resolution,
-            protocol=DAVIS_2016,
+            protocol=protocol_named("davis-2016"),
             one_object=True,
         )
 
@@ -167,7 +165,8 @@ class Davis2017(_Davis):
     name = "davis-2017"
     homepage = "https://davischallenge.org/davis2017/code.html"
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         annotations = root / "Annotations" / self._resolution
         unsupervised = root / "Annotations_unsupervised" / self._resolution
         if self._query and unsupervised.is_dir():
@@ -177,7 +176,9 @@ class Davis2017(_Davis):
             problems,
             lists=[root / "ImageSets" / "2017" / f"{split}.txt"],
             annotations=annotations,
-            protocol=DAVIS_2017_UNSUPERVISED if self._query else DAVIS_2017_SEMI_SUPERVISED,
+            protocol=protocol_named("davis-2017-unsupervised")
+            if self._query
+            else protocol_named("davis-2017-semi-supervised"),
             one_object=False,
         )
 

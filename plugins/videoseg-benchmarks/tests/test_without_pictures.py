@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from drawn_benchmarks import FRAMES, LAYOUTS, SIZE, VIDEOS, write_json
+from drawn_benchmarks import FRAMES, LAYOUTS, SIZE
 
-from videoseg.benchmarks import FolderBenchmark, LoadedSplit, Truth
-from videoseg.errors import ConfigError, EvaluationError, VideoError
-from videoseg.metrics.protocol import EvalProtocol
+from videoseg.benchmarks import LoadedSplit, Truth
+from videoseg.errors import EvaluationError, VideoError
 
 Draw = Callable[[str], Path]
 Opener = Callable[..., LoadedSplit]
@@ -103,32 +102,3 @@ def test_a_size_that_nothing_tells_is_asked_for_when_it_is_needed(
     assert split.frame_names("bear") == FRAMES
     with pytest.raises(VideoError, match=r"nothing says how large the frames .* give the folder"):
         split.size("bear")
-
-
-def test_a_benchmark_of_ones_own_opens_without_videos(tmp_path: Path) -> None:
-    class Kitchen(FolderBenchmark):
-        name = "kitchen"
-        protocol = EvalProtocol("kitchen", ("j",))
-
-    videos = {video: {"expressions": {"0": {"exp": "it"}}} for video in VIDEOS}
-    write_json(tmp_path / "meta_expressions.json", {"videos": videos})
-    split = Kitchen(check_pictures=False).read(tmp_path)
-    assert [sample.id for sample in split.samples] == ["bear/0", "cart/0"]
-    with pytest.raises(VideoError, match=r"there is no bear\.mp4; put the video there"):
-        split.frame_names("bear")
-
-
-def test_a_reader_without_the_option_refuses_it(tmp_path: Path) -> None:
-    import videoseg as vs
-    from videoseg.benchmarks import open_benchmark
-
-    class Bare:
-        name, splits, license, homepage, submission = "bare", ("all",), "none", "none", None
-
-        def read(self, root: Path, split: str = "") -> None:
-            raise AssertionError
-
-    registry = vs.Registry(allow=())
-    registry.add("benchmark", "bare", Bare)
-    with pytest.raises(ConfigError, match="check_pictures"):
-        open_benchmark("bare", tmp_path, check_pictures=False, registry=registry)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import GROUPS, Expression
-from videoseg.benchmarks.mask_dict import read_rle_split
-from videoseg.benchmarks.split import LoadedSplit, SplitReader
-from videoseg.benchmarks.untrusted import Problems
-from videoseg.metrics.protocols import REF_SAV, REVOS
+from videoseg.benchmarks import Expression, LoadedSplit, Problems, SplitReader
+from videoseg.metrics import protocol_named
+from videoseg_benchmarks.expressions import GROUPS
+from videoseg_benchmarks.mask_dict import read_rle_split
 
 __all__ = ["RefSav", "Revos"]
 
@@ -38,17 +37,18 @@ class Revos(SplitReader):
     license = "CC BY-NC-SA 4.0, non-commercial research only"
     homepage = "https://github.com/cilinyan/ReVOS-api"
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         pictures = root / "JPEGImages"
         return read_rle_split(
             problems,
-            protocol=REVOS,
+            protocol=protocol_named("revos"),
             meta=root / f"meta_expressions_{split}_.json",
             pictures=pictures if pictures.exists() else root,
             masks=root / "mask_dict.json",
             foreground=root / "mask_dict_foreground.json",
             types=GROUPS,
-            check_pictures=self._check_pictures,
+            check_pictures=self.check_pictures,
         )
 
 
@@ -73,15 +73,16 @@ class RefSav(SplitReader):
     license = "CC BY 4.0 (videos of SA-V); none stated for the expressions"
     homepage = "https://github.com/bytedance/Sa2VA"
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         return read_rle_split(
             problems,
-            protocol=REF_SAV,
+            protocol=protocol_named("ref-sav"),
             meta=root / f"meta_expressions_{split}.json",
             pictures=root / "videos",
             masks=root / "mask_dict.json",
             group_of=_group,
-            check_pictures=self._check_pictures,
+            check_pictures=self.check_pictures,
         )
 
 

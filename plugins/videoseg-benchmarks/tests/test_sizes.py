@@ -1,4 +1,4 @@
-"""Sizes of pictures and of encoded masks, compared with what a benchmark states."""
+"""Sizes of pictures, compared with what a benchmark states."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from drawn_benchmarks import write_frame
+from videoseg_benchmarks.videos import matching_size
 
-from videoseg.benchmarks.mask_dict import stated_size
-from videoseg.benchmarks.untrusted import FirstProblem
-from videoseg.benchmarks.videos import matching_size
+from videoseg.benchmarks import FirstProblem
 
 
 @pytest.mark.parametrize("expected", [(24, 32), None])
@@ -32,21 +31,3 @@ def test_a_picture_of_another_size_is_a_problem(tmp_path: Path) -> None:
     )
     assert size is None
     assert "is 24x32 but the file says 12x32; use the frames, not resized" in problem.text
-
-
-@pytest.mark.parametrize(
-    ("value", "size"),
-    [
-        ({"size": [2, 3]}, (2, 3)),
-        ({"size": (2, 3)}, (2, 3)),
-        ({"size": [2, 3, 4]}, None),
-        ({"size": [2, 3.0]}, None),
-        ({"size": [True, 3]}, None),
-        ({"size": "23"}, None),
-        ({}, None),
-        ([{"size": [2, 3]}], None),
-        (None, None),
-    ],
-)
-def test_the_size_that_an_encoding_states(value: object, size: tuple[int, int] | None) -> None:
-    assert stated_size(value) == size

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import (
+from videoseg.benchmarks import (
+    FILE_AGAIN,
     Expression,
     ExpressionVideo,
-    read_expressions,
-    samples_of,
-    values_of_video,
+    LoadedSplit,
+    MaskFolderTruths,
+    Problems,
+    SplitReader,
+    is_plain_name,
+    make_samples,
+    make_split,
 )
-from videoseg.benchmarks.mask_pictures import MaskFolderTruths
-from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
-from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, is_plain_name, unpacked_folder
-from videoseg.benchmarks.videos import locate_videos, located_videos
-from videoseg.metrics.protocols import LONG_RVOS
+from videoseg.metrics import protocol_named
 from videoseg.text import shorten
+from videoseg_benchmarks.expressions import read_expressions, values_of_video
+from videoseg_benchmarks.videos import locate_videos, located_videos, unpacked_folder
 
 __all__ = ["LongRvos"]
 
@@ -49,7 +52,8 @@ class LongRvos(SplitReader):
     )
     homepage = "https://github.com/iSEE-Laboratory/Long_RVOS"
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         folder = root / split
         if not folder.is_dir() and (root / "meta_expressions.json").is_file():
             folder = root
@@ -58,7 +62,7 @@ class LongRvos(SplitReader):
         annotations = unpacked_folder(folder / "Annotations", (video.video_id for video in videos))
         folders = truths = None
         if annotations.is_dir() or split != "test":
-            if self._check_pictures and not annotations.is_dir():
+            if self.check_pictures and not annotations.is_dir():
                 problems.add(annotations, "is not a folder", fix="download the annotations")
             folders = _folders(meta, annotations, videos, problems)
             truths = MaskFolderTruths(folders, absent="empty")
@@ -66,15 +70,19 @@ class LongRvos(SplitReader):
             videos,
             folder / "JPEGImages",
             problems,
-            check_pictures=self._check_pictures,
+            check_pictures=self.check_pictures,
             masks_of=lambda video: values_of_video(video, folders or {}),
         )
         videos = located_videos(videos, places)
-        if folders is not None and self._check_pictures:
+        if folders is not None and self.check_pictures:
             _check_annotated(annotations, videos, problems)
-        samples = samples_of(videos, _group, folders)
+        samples = make_samples(videos, _group, folders)
         return make_split(
-            problems, protocol=LONG_RVOS, samples=samples, videos=places, truths=truths
+            problems,
+            protocol=protocol_named("long-rvos"),
+            samples=samples,
+            videos=places,
+            truths=truths,
         )
 
 

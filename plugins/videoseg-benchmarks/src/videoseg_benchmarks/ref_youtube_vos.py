@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import (
+from videoseg.benchmarks import (
     ExpressionVideo,
-    no_group,
-    object_ids_of,
-    read_expressions,
-    samples_of,
-    videos_of,
+    IdPictureTruths,
+    LoadedSplit,
+    Problems,
+    SplitReader,
+    SubmissionFormat,
+    make_samples,
+    make_split,
+    read_video_entries,
 )
-from videoseg.benchmarks.mask_pictures import IdPictureTruths
-from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
-from videoseg.benchmarks.types import SubmissionFormat
-from videoseg.benchmarks.untrusted import Problems, unpacked_folder
-from videoseg.benchmarks.videos import annotated_videos, locate_videos, located_videos
-from videoseg.metrics.protocols import REF_YOUTUBE_VOS
+from videoseg.metrics import protocol_named
+from videoseg_benchmarks.expressions import no_group, object_ids_of, read_expressions
+from videoseg_benchmarks.videos import (
+    annotated_videos,
+    locate_videos,
+    located_videos,
+    unpacked_folder,
+)
 
 __all__ = ["RefYoutubeVos"]
 
@@ -49,7 +54,8 @@ class RefYoutubeVos(SplitReader):
         top_folder="Annotations", server="https://youtube-vos.org/dataset/rvos/"
     )
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         meta = root / "meta_expressions" / split / "meta_expressions.json"
         videos = read_expressions(meta, problems)
         most_alike = 0.5
@@ -67,20 +73,20 @@ class RefYoutubeVos(SplitReader):
             videos,
             root / split / "JPEGImages",
             problems,
-            check_pictures=self._check_pictures,
+            check_pictures=self.check_pictures,
             masks_of=lambda video: [annotations / video.video_id],
         )
         videos = located_videos(videos, places)
         object_ids = truths = None
         if split == "train":
-            if self._check_pictures:
+            if self.check_pictures:
                 videos = annotated_videos(annotations, videos, problems)
             object_ids = object_ids_of(meta, videos, problems)
             truths = IdPictureTruths(annotations, object_ids)
-        samples = samples_of(videos, no_group, object_ids)
+        samples = make_samples(videos, no_group, object_ids)
         return make_split(
             problems,
-            protocol=REF_YOUTUBE_VOS,
+            protocol=protocol_named("ref-youtube-vos"),
             samples=samples,
             videos=places,
             truths=truths,
@@ -92,5 +98,5 @@ def _without(
     path: Path, videos: list[ExpressionVideo], problems: Problems
 ) -> list[ExpressionVideo]:
     """Return the videos that another file does not list."""
-    others = videos_of(path, problems)
+    others = read_video_entries(path, problems)
     return [video for video in videos if video.video_id not in others]

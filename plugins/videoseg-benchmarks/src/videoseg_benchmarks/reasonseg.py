@@ -9,21 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.benchmarks.coco_images import MAX_COORDINATE, is_coordinate, is_drawable
-from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
-from videoseg.benchmarks.types import Sample, Truth
-from videoseg.benchmarks.untrusted import FILE_AGAIN, ProblemList, Problems, is_plain_name
-from videoseg.benchmarks.videos import (
+from videoseg.benchmarks import (
+    FILE_AGAIN,
+    LoadedSplit,
+    ProblemList,
+    Problems,
+    Sample,
+    SplitReader,
     SplitVideo,
-    UncheckedVideo,
+    Truth,
     VideoPlace,
-    picture_size,
-    pictures_by_name,
+    is_plain_name,
+    list_pictures,
+    make_split,
+    read_picture_size,
 )
 from videoseg.files import read_bytes
-from videoseg.metrics.protocols import REASONSEG
+from videoseg.metrics import protocol_named
 from videoseg.text import parse_json
 from videoseg.types import Rle
+from videoseg_benchmarks.coco_images import MAX_COORDINATE, is_coordinate, is_drawable
+from videoseg_benchmarks.videos import UncheckedVideo
 
 __all__ = ["ReasonSeg"]
 
@@ -54,18 +60,19 @@ class ReasonSeg(SplitReader):
     license = "none stated where it is published; ask its owners"
     homepage = "https://github.com/dvlab-research/LISA"
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         folder = root / split
         if not folder.is_dir():
             folder = root / "ReasonSeg" / split
         samples: list[Sample] = []
         videos: dict[str, VideoPlace] = {}
         shapes: dict[str, tuple[_Shape, ...]] = {}
-        for name, file in _images(folder, problems, self._check_pictures).items():
+        for name, file in _images(folder, problems, self.check_pictures).items():
             odd = problems.entry()
             place: VideoPlace = UncheckedVideo(folder, (name,))
-            if self._check_pictures:
-                size = picture_size(folder / file, odd)
+            if self.check_pictures:
+                size = read_picture_size(folder / file, odd)
                 if size is None:
                     continue
                 place = SplitVideo(folder, (file,), (name,), size)
@@ -85,7 +92,7 @@ class ReasonSeg(SplitReader):
                     )
         return make_split(
             problems,
-            protocol=REASONSEG,
+            protocol=protocol_named("reasonseg"),
             samples=samples,
             videos=videos,
             truths=_PolygonTruths(shapes),
@@ -137,7 +144,7 @@ def _images(folder: Path, problems: Problems, check_pictures: bool) -> dict[str,
     """Return the file of every image by its name, or of every annotation."""
     try:
         if check_pictures:
-            found = pictures_by_name(folder)
+            found = list_pictures(folder)
         else:
             names = (entry.stem for entry in folder.iterdir() if entry.suffix == ".json")
             found = {name: f"{name}.jpg" for name in sorted(names)}

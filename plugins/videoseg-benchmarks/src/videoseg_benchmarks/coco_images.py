@@ -9,15 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.benchmarks.mask_dict import rle_of, rle_problem
-from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN
-from videoseg.benchmarks.types import Sample, Truth
-from videoseg.benchmarks.untrusted import ProblemList, Problems, is_plain_name, read_mapping
-from videoseg.benchmarks.videos import SplitVideo, matching_size, pictures_by_name
+from videoseg.benchmarks import (
+    ANNOTATIONS_AGAIN,
+    ProblemList,
+    Problems,
+    Sample,
+    SplitVideo,
+    Truth,
+    find_rle_problem,
+    is_plain_name,
+    list_pictures,
+    parse_rle,
+    read_mapping,
+)
 from videoseg.masks import union_of_rles
 from videoseg.text import shorten
-from videoseg.types import FloatArray, Rle, Size
-from videoseg.types.runs import RunChecker
+from videoseg.types import FloatArray, Rle, RunChecker, Size
+from videoseg_benchmarks.videos import matching_size
 
 __all__ = [
     "MAX_COORDINATE",
@@ -100,7 +108,7 @@ def locate_images(
     folder = next((place for place in usual if place.is_dir()), None)
     present: Collection[str] = ()
     try:
-        present = set() if folder is None else set(pictures_by_name(folder).values())
+        present = set() if folder is None else set(list_pictures(folder).values())
     except OSError as error:
         if check_pictures:
             reason = f"cannot be listed ({error.strerror or error})"
@@ -166,7 +174,7 @@ def region_problem(value: Any, size: Size) -> str | None:
     An empty list of polygons is the empty region, as in published code.
     """
     if isinstance(value, dict):
-        problem = rle_problem(value, size)
+        problem = find_rle_problem(value, size)
         if problem is not None:
             return problem
         bad: list[str] = []
@@ -203,7 +211,7 @@ def is_drawable(points: Sequence[Sequence[float]] | FloatArray) -> bool:
 
 def _region(value: Any, size: Size) -> Rle | None:
     if isinstance(value, dict):
-        return rle_of(value, size)
+        return parse_rle(value, size)
     from pycocotools import mask as coco
 
     parts = _parts(value, size)

@@ -11,21 +11,29 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.benchmarks.expressions import is_decimal, parsed_object_ids, videos_of
-from videoseg.benchmarks.mask_pictures import ANNOTATIONS_AGAIN, read_ids
-from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
-from videoseg.benchmarks.types import Sample, Truth
-from videoseg.benchmarks.untrusted import (
+from videoseg.benchmarks import (
+    ANNOTATIONS_AGAIN,
     DO_NOT_TRUST,
     FILE_AGAIN,
+    LoadedSplit,
     Problems,
+    Sample,
+    SplitReader,
+    SplitVideo,
+    Truth,
+    VideoPlace,
     is_plain_name,
     is_safe_id,
+    locate_video,
+    make_split,
+    read_ids,
+    read_video_entries,
 )
-from videoseg.benchmarks.videos import SplitVideo, UncheckedVideo, VideoPlace, video_of_pictures
-from videoseg.metrics.protocols import GROUNDMORE
+from videoseg.metrics import protocol_named
 from videoseg.text import shorten
 from videoseg.types import Rle, Window
+from videoseg_benchmarks.expressions import is_decimal, parsed_object_ids
+from videoseg_benchmarks.videos import UncheckedVideo
 
 __all__ = ["GroundMoRe"]
 
@@ -66,14 +74,15 @@ class GroundMoRe(SplitReader):
     license = "none stated where it is published; ask its owners"
     homepage = "https://groundmore.github.io"
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         path = root / f"{split}_v2.json"
         if not path.is_file() and (root / f"{split}.json").is_file():
             path = root / f"{split}.json"
         samples: list[Sample] = []
         videos: dict[str, VideoPlace] = {}
         questions: dict[str, _Question] = {}
-        for video_id, entry in videos_of(path, problems).items():
+        for video_id, entry in read_video_entries(path, problems).items():
             video = self._video(path, root, video_id, entry, problems)
             if video is None:
                 continue
@@ -86,7 +95,7 @@ class GroundMoRe(SplitReader):
                     questions[sample.id] = question
         return make_split(
             problems,
-            protocol=GROUNDMORE,
+            protocol=protocol_named("groundmore"),
             samples=samples,
             videos=videos,
             truths=_Truths(root / "annotations", questions),
@@ -107,10 +116,10 @@ class GroundMoRe(SplitReader):
             problems.leave_out(path, f"{place} needs 'questions'", fix=FILE_AGAIN)
             return None
         folder = root / "annotations" / video_id / "images"
-        if not self._check_pictures:
+        if not self.check_pictures:
             return UncheckedVideo(folder, masks=(folder.with_name("masks"),), fps=FPS)
         odd = problems.entry(len(entry["questions"]))
-        return video_of_pictures(folder, odd, fps=FPS)
+        return locate_video(folder, odd, fps=FPS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,19 +8,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from videoseg.benchmarks.coco_images import (
+from videoseg.benchmarks import (
+    FILE_AGAIN,
+    LoadedSplit,
+    Problems,
+    Sample,
+    SplitReader,
+    make_split,
+    read_json,
+)
+from videoseg.errors import ConfigError
+from videoseg.metrics import EvalProtocol, protocol_named
+from videoseg.text import shorten
+from videoseg_benchmarks.coco_images import (
     RegionTruths,
     locate_images,
     read_instances,
     region_problem,
 )
-from videoseg.benchmarks.split import LoadedSplit, SplitReader, make_split
-from videoseg.benchmarks.types import Sample
-from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, read_json, read_pickle
-from videoseg.errors import ConfigError
-from videoseg.metrics.protocol import EvalProtocol
-from videoseg.metrics.protocols import GREFCOCO, REFCOCO
-from videoseg.text import shorten
+from videoseg_benchmarks.pickles import read_pickle
 
 __all__ = ["Grefcoco", "Refcoco", "RefcocoPlus", "Refcocog"]
 
@@ -63,7 +69,7 @@ class Refcoco(SplitReader):
     homepage = "https://github.com/lichengunc/refer"
     _folder = "refcoco"
     _file = "refs"
-    _protocol: EvalProtocol = REFCOCO
+    _protocol: EvalProtocol = protocol_named("refcoco")
     _with_crowds = True
 
     _divisions: ClassVar[_Divisions] = {"unc": _UNC, "google": _WITH_TEST}
@@ -78,7 +84,8 @@ class Refcoco(SplitReader):
         self.splits = self._divisions[self._split_by]
         super().__init__(check_pictures=check_pictures)
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         folder = root / self._folder
         if not folder.is_dir() and (root / "instances.json").is_file():
             folder = root
@@ -102,7 +109,7 @@ class Refcoco(SplitReader):
             root,
             problems,
             num_samples=num_samples,
-            check_pictures=self._check_pictures,
+            check_pictures=self.check_pictures,
         )
         samples: list[Sample] = []
         regions: dict[int, Any] = {}
@@ -202,7 +209,7 @@ class Grefcoco(Refcoco):
     homepage = "https://github.com/henghuiding/gRefCOCO"
     _folder = "grefcoco"
     _file = "grefs"
-    _protocol = GREFCOCO
+    _protocol = protocol_named("grefcoco")
     _divisions: ClassVar[_Divisions] = {"unc": _UNC}
     _with_crowds = False
 

@@ -1,4 +1,4 @@
-"""Encoded masks of annotations and predictions, and splits whose truth is ``mask_dict.json``.
+"""Splits whose truth is ``mask_dict.json``.
 
 A mask dictionary has masks by annotation id, one COCO RLE or null for each frame.
 """
@@ -6,112 +6,43 @@ A mask dictionary has masks by annotation id, one COCO RLE or null for each fram
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from videoseg.benchmarks.expressions import (
+from videoseg.benchmarks import (
+    FILE_AGAIN,
+    Expression,
     ExpressionVideo,
-    GroupOf,
-    no_group,
-    read_expressions,
-    samples_of,
-    type_group,
+    LoadedSplit,
+    Problems,
+    Sample,
+    SplitVideo,
+    Truth,
+    VideoPlace,
+    find_rle_problem,
+    make_samples,
+    make_split,
+    parse_rle,
+    read_mapping,
+    read_stated_size,
 )
-from videoseg.benchmarks.split import LoadedSplit, make_split
-from videoseg.benchmarks.types import Sample, Truth
-from videoseg.benchmarks.untrusted import FILE_AGAIN, Problems, read_mapping
-from videoseg.benchmarks.videos import SplitVideo, VideoPlace, locate_videos, located_videos
-from videoseg.errors import EvaluationError, VideosegError
-from videoseg.masks import union_of_rles
-from videoseg.metrics.protocol import EvalProtocol
+from videoseg.metrics import EvalProtocol
 from videoseg.text import shorten
-from videoseg.types import Rle, Size
-from videoseg.types.runs import MAX_PIXELS, RunChecker
+from videoseg.types import Rle, RunChecker, Size
+from videoseg_benchmarks.expressions import no_group, read_expressions, type_group
+from videoseg_benchmarks.videos import locate_videos, located_videos
 
 __all__ = [
     "MASKS_AGAIN",
     "MaskDictTruths",
     "MaskTrack",
-    "checked_rle",
     "find_bad_tracks",
     "first_size",
     "mask_track",
     "read_rle_split",
-    "rle_of",
-    "rle_problem",
-    "stated_size",
 ]
-
-
-def stated_size(value: Any) -> Size | None:
-    """Return the (height, width) that an encoding states, unchecked; None if it states none."""
-    size = value.get("size") if isinstance(value, dict) else None
-    if isinstance(size, (list, tuple)) and len(size) == 2:
-        height, width = size
-        return (height, width) if type(height) is type(width) is int else None
-    return None
-
-
-def rle_problem(value: Any, size: Size) -> str | None:
-    """Return what is wrong with the form of an encoding, or None. Runs are not checked.
-
-    Args:
-        value: None (not visible), a COCO RLE mapping, or a list of them (parts of one mask).
-        size: The required (height, width).
-    """
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return next((p for part in value if (p := rle_problem(part, size))), None)
-    if not isinstance(value, dict) or "counts" not in value or "size" not in value:
-        return "a mask must be null or a COCO RLE with 'size' and 'counts'"
-    if not isinstance(value["counts"], (str, bytes, list)):
-        return "'counts' of an RLE must be text or a list of runs"
-    found = stated_size(value)
-    if found is None:
-        return f"'size' of an RLE must be [height, width], got {str(value['size'])[:40]}"
-    if found != tuple(size):
-        return f"the RLE is {found[0]}x{found[1]} but the frame is {size[0]}x{size[1]}"
-    if found[0] * found[1] > MAX_PIXELS:
-        return f"an RLE of {found[0]}x{found[1]} is larger than the {MAX_PIXELS} pixels allowed"
-    return None
-
-
-def rle_of(value: Any, size: Size) -> Rle | None:
-    """Return an encoding as a mask; None stays None.
-
-    Args:
-        value: A value that ``rle_problem`` accepts.
-        size: (height, width).
-
-    Raises:
-        ConfigError: If its runs do not fill a mask of this size.
-    """
-    if value is None:
-        return None
-    if isinstance(value, list):
-        parts = [rle for part in value if (rle := rle_of(part, size)) is not None]
-        if len(parts) < 2:
-            return parts[0] if parts else None
-        return union_of_rles(parts, size=size)
-    return Rle.from_coco(value)
-
-
-def checked_rle(value: Any, size: Size, *, where: str) -> Rle | None:
-    """Check form and runs of one encoding, and return it as a mask.
-
-    Raises:
-        EvaluationError: If it is not an encoding of a mask of this size.
-    """
-    if (problem := rle_problem(value, size)) is None:
-        try:
-            return rle_of(value, size)
-        except VideosegError as error:
-            problem = str(error)
-    raise EvaluationError(f"{where}: {problem}; write the mask again")
-
 
 MASKS_AGAIN = "download the masks again; they must be those of the same release"
 """Remedy for a mask dictionary that does not match the rest."""
@@ -211,7 +142,7 @@ def _bad_form(track: MaskTrack) -> str | None:
     for frame, value in enumerate(masks[:num_frames]):
         if isinstance(value, list) and any(isinstance(part, list) for part in value):
             return f", frame {frame}: the parts of a mask must not be lists"
-        if (what := rle_problem(value, track.size)) is not None:
+        if (what := find_rle_problem(value, track.size)) is not None:
             return f", frame {frame}: {what}"
     return None
 
@@ -220,7 +151,7 @@ def first_size(track: Any) -> Size | None:
     """Return the size stated by the first mask of a track; None if there is none."""
     values = track if isinstance(track, list) else []
     for value in values:
-        size = stated_size(value[0] if isinstance(value, list) and value else value)
+        size = read_stated_size(value[0] if isinstance(value, list) and value else value)
         if size is not None and min(size) > 0:
             return size
     return None
@@ -235,14 +166,14 @@ def _pixels(values: Sequence[Any], video: SplitVideo) -> tuple[int, ...] | None:
         sum(
             rle.area
             for part in (value if isinstance(value, list) else [value])
-            if (rle := rle_of(part, video.size)) is not None
+            if (rle := parse_rle(part, video.size)) is not None
         )
         for value in values
     )
 
 
 def _track(values: Sequence[Any], video: SplitVideo) -> tuple[Rle | None, ...]:
-    return tuple(rle_of(value, video.size) for value in values[: len(video.names)])
+    return tuple(parse_rle(value, video.size) for value in values[: len(video.names)])
 
 
 # The size of a video whose masks are all null is never compared with anything.
@@ -258,7 +189,7 @@ def read_rle_split(
     masks: Path | None,
     foreground: Path | None = None,
     types: Mapping[int, str] | None = None,
-    group_of: GroupOf = no_group,
+    group_of: Callable[[Expression], str] = no_group,
     check_pictures: bool = True,
 ) -> LoadedSplit:
     """Read a split and check it.
@@ -297,7 +228,7 @@ def read_rle_split(
             places = {key: place for key, place in places.items() if key in all_masks}
         anno_ids = _anno_ids(meta, masks, videos, places, encoded, problems)
         truths = MaskDictTruths(encoded, anno_ids, all_masks)
-    samples = samples_of(located_videos(videos, places), group_of, anno_ids)
+    samples = make_samples(located_videos(videos, places), group_of, anno_ids)
     return make_split(problems, protocol=protocol, samples=samples, videos=places, truths=truths)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from videoseg.benchmarks.expressions import GROUPS, type_group
-from videoseg.benchmarks.mask_dict import read_rle_split
-from videoseg.benchmarks.split import LoadedSplit, SplitReader
-from videoseg.benchmarks.types import SubmissionFormat
-from videoseg.benchmarks.untrusted import Problems
+from videoseg.benchmarks import LoadedSplit, Problems, SplitReader, SubmissionFormat
 from videoseg.errors import ConfigError
-from videoseg.metrics.protocols import MEVIS
+from videoseg.metrics import protocol_named
+from videoseg_benchmarks.expressions import GROUPS, type_group
+from videoseg_benchmarks.mask_dict import read_rle_split
 
 __all__ = ["Mevis"]
 
@@ -64,7 +62,8 @@ class Mevis(SplitReader):
         super().__init__(check_pictures=check_pictures)
         self._versions = tuple(_FILES) if version is None else (version,)
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         folder = root / split
         if not folder.is_dir() and _files_in(root, self._versions):
             folder = root
@@ -84,13 +83,13 @@ class Mevis(SplitReader):
         foreground = folder / "mask_dict_foreground.json"
         return read_rle_split(
             problems,
-            protocol=MEVIS,
+            protocol=protocol_named("mevis"),
             meta=meta,
             pictures=folder / "JPEGImages",
             masks=None if split == "valid" else folder / "mask_dict.json",
             foreground=foreground if foreground.is_file() else None,
             group_of=type_group(GROUPS),
-            check_pictures=self._check_pictures,
+            check_pictures=self.check_pictures,
         )
 
 

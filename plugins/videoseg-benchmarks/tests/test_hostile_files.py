@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from drawn_benchmarks import FRAMES, write_json
+from videoseg_benchmarks.pickles import read_pickle
 
-from videoseg.benchmarks import LoadedSplit, Sample
-from videoseg.benchmarks.mask_pictures import read_ids, read_mask
-from videoseg.benchmarks.untrusted import Problems, read_pickle
+from videoseg.benchmarks import LoadedSplit, Problems, Sample
 from videoseg.errors import EvaluationError
 
 Draw = Callable[[str], Path]
@@ -202,7 +200,7 @@ def test_plain_values_of_every_protocol_are_read(protocol: int, tmp_path: Path) 
     assert not problems.count
 
 
-# -- pipes, devices and pictures of other kinds ------------------------------------------
+# -- pipes -------------------------------------------------------------------------------
 
 
 @needs_pipes
@@ -254,51 +252,3 @@ def test_a_pipe_in_place_of_a_true_mask_is_told_when_it_is_read(
     with pytest.raises(EvaluationError, match=r"is a named pipe.*download the annotations again"):
         for sample in split.samples:
             split.truth(sample)
-
-
-def test_a_device_is_no_mask() -> None:
-    device = Path("/dev/zero")
-    if not device.exists():
-        pytest.skip("no devices here")
-    with pytest.raises(EvaluationError, match="is a device"):
-        read_mask(device, where="the mask")
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 24\n{} loop\n%%EOF\n",
-        b"GRIB" + bytes(100),
-        b"",
-        b"\x89PNG\r\n\x1a\n",
-        b"\x89PNG\r\n\x1a\n" + bytes(60),
-        b"II*\x00\x08\x00\x00\x00\xff\xff" + bytes(40),
-    ],
-)
-def test_what_is_no_usual_picture_is_not_opened(
-    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import subprocess
-
-    def forbidden(*_args: object, **_named: object) -> None:
-        raise AssertionError("a program was started")
-
-    monkeypatch.setattr(subprocess, "Popen", forbidden)
-    monkeypatch.setattr(subprocess, "check_call", forbidden)
-    file = tmp_path / "mask.png"
-    file.write_bytes(data)
-    for source in (file, data):
-        for read in (read_mask, read_ids):
-            with pytest.raises(EvaluationError, match="the mask cannot be read as a picture"):
-                read(source, where="the mask")
-
-
-def test_a_truncated_mask_is_told_with_what_to_do(tmp_path: Path) -> None:
-    from PIL import Image
-
-    file = tmp_path / "mask.png"
-    rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 255, (64, 64), dtype=np.uint8)).save(file)
-    file.write_bytes(file.read_bytes()[:2000])
-    with pytest.raises(EvaluationError, match=r"cannot be read as a picture .*; download"):
-        read_ids(file, where="the mask", fix="download the annotations again")

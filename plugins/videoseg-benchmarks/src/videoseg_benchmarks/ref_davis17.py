@@ -1,4 +1,4 @@
-"""Ref-DAVIS17, and its official protocol: four annotators, the objects of each merged."""
+"""Ref-DAVIS17."""
 
 from __future__ import annotations
 
@@ -6,38 +6,44 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from videoseg.benchmarks.expressions import (
+from videoseg.benchmarks import (
     ExpressionVideo,
-    expressions_of,
-    no_group,
-    object_ids_of,
-    parsed_object_ids,
-    samples_of,
-    videos_of,
+    IdPictureTruths,
+    LoadedSplit,
+    Problems,
+    SplitReader,
+    TruthSource,
+    VideoPlace,
+    make_samples,
+    make_split,
+    parse_expressions,
+    read_mapping,
+    read_video_entries,
 )
-from videoseg.benchmarks.mask_dict import (
+from videoseg.errors import ConfigError
+from videoseg.metrics import protocol_named
+from videoseg.text import shorten
+from videoseg.types import Size
+from videoseg_benchmarks.expressions import no_group, object_ids_of, parsed_object_ids
+from videoseg_benchmarks.mask_dict import (
     MASKS_AGAIN,
     MaskDictTruths,
     find_bad_tracks,
     first_size,
     mask_track,
 )
-from videoseg.benchmarks.mask_pictures import IdPictureTruths
-from videoseg.benchmarks.split import LoadedSplit, SplitReader, TruthSource, make_split
-from videoseg.benchmarks.untrusted import Problems, read_mapping, read_pickle, unpacked_folder
-from videoseg.benchmarks.videos import VideoPlace, annotated_videos, locate_videos, located_videos
-from videoseg.errors import ConfigError
-from videoseg.metrics.protocols import REF_DAVIS17
-from videoseg.text import shorten
-from videoseg.types import Size
+from videoseg_benchmarks.pickles import read_pickle
+from videoseg_benchmarks.videos import (
+    annotated_videos,
+    locate_videos,
+    located_videos,
+    unpacked_folder,
+)
 
-__all__ = [
-    "NUM_ANNOTATORS",
-    "RefDavis17",
-]
+__all__ = ["RefDavis17"]
 
-NUM_ANNOTATORS = 4
-"""Two people described every object twice: from the first frame and from the whole video."""
+# Two people described every object twice: from the first frame and from the whole video.
+_EXPRESSIONS_PER_OBJECT = 4
 
 _ORDERS = ("text", "file")
 
@@ -61,8 +67,8 @@ class RefDavis17(SplitReader):
     note of the split says if expressions of one object get different masks, and whether the
     other order avoids that.
 
-    The protocol is that of each expression by itself. For the official one, with the objects of
-    each annotator merged, give the predictions to ``videoseg.benchmarks.merge_annotators``.
+    The protocol is that of each expression by itself. The official one, with the objects of each
+    annotator merged, is ``ref-davis17-official`` (``videoseg score --protocol``).
 
     Args:
         check_pictures: Whether frames and masks must exist.
@@ -89,29 +95,30 @@ class RefDavis17(SplitReader):
         super().__init__(check_pictures=check_pictures)
         self._mask_order = mask_order
 
-    def _load(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+    def read_split(self, root: Path, split: str, problems: Problems) -> LoadedSplit:
+        """Read a split and check it; see ``SplitReader.read_split``."""
         meta = root / "meta_expressions" / split / "meta_expressions.json"
-        document = videos_of(meta, problems)
-        videos = expressions_of(meta, document, problems)
+        document = read_video_entries(meta, problems)
+        videos = parse_expressions(meta, document, problems)
         folder = root / split
         annotations = unpacked_folder(folder / "Annotations", document)
         masks = None
         if not annotations.is_dir():
-            masks = _mask_dict(folder, problems, required=self._check_pictures)
+            masks = _mask_dict(folder, problems, required=self.check_pictures)
         # Expressions that are left out are counted as well.
         keys = {order: _mask_keys(document, order) for order in _ORDERS}
         places = locate_videos(
             videos,
             folder / "JPEGImages",
             problems,
-            check_pictures=self._check_pictures,
+            check_pictures=self.check_pictures,
             size_of=lambda video: _size(video, keys[self._mask_order], masks),
             masks_of=lambda video: [annotations / video.video_id],
         )
         videos = located_videos(videos, places)
         truths: TruthSource
         if masks is None:
-            if self._check_pictures and not problems.count:
+            if self.check_pictures and not problems.count:
                 videos = annotated_videos(annotations, videos, problems)
             known: Mapping[str, object]
             known = object_ids = object_ids_of(meta, videos, problems)
@@ -121,9 +128,13 @@ class RefDavis17(SplitReader):
             known = _valid_samples(folder, videos, places, masks, chosen, problems)
             _compare_orders(videos, masks, keys, self._mask_order, problems)
             truths = MaskDictTruths(masks, {sample: (chosen[sample],) for sample in known})
-        samples = samples_of(videos, no_group, known)
+        samples = make_samples(videos, no_group, known)
         return make_split(
-            problems, protocol=REF_DAVIS17, samples=samples, videos=places, truths=truths
+            problems,
+            protocol=protocol_named("ref-davis17"),
+            samples=samples,
+            videos=places,
+            truths=truths,
         )
 
 
@@ -212,8 +223,8 @@ def _inconsistent_objects(
             key = keys[expression.sample_id]
             track = masks.get(key)
             if isinstance(track, list) and track:
-                # Expressions without 'obj_id' are counted, four for each object.
-                object_id = place // NUM_ANNOTATORS + 1 if ids is None else ids
+                # Expressions without 'obj_id' are counted.
+                object_id = place // _EXPRESSIONS_PER_OBJECT + 1 if ids is None else ids
                 firsts.setdefault(object_id, set()).add(repr(track[0]))
         found += [
             f"{video.video_id}, object {shorten(object_id)}"

@@ -1,4 +1,4 @@
-"""Every built-in benchmark keeps the contract, on a small drawn copy of its published layout."""
+"""Every published benchmark keeps the contract, on a small drawn copy of its published layout."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from drawn_benchmarks import LAYOUTS
+import videoseg_benchmarks
+from drawn_benchmarks import LAYOUTS, reader_registry
 
 from videoseg.benchmarks import Benchmark, build_benchmark
-from videoseg.plugins import Registry
 from videoseg.testing import BenchmarkContract
 
-REGISTRY = Registry(allow=())
+REGISTRY = reader_registry()
 
 
-def test_every_built_in_benchmark_is_drawn() -> None:
+def test_every_benchmark_is_drawn() -> None:
     assert {name for name, _ in LAYOUTS.values()} == set(REGISTRY.names("benchmark"))
+
+
+def test_every_reader_can_be_imported_from_the_package() -> None:
+    found = {type(build_benchmark(name, registry=REGISTRY)) for name, _ in LAYOUTS.values()}
+    assert found == {getattr(videoseg_benchmarks, name) for name in videoseg_benchmarks.__all__}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +38,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize("key", sorted(LAYOUTS))
-class TestBuiltinBenchmarks(BenchmarkContract):
+class TestPublishedBenchmarks(BenchmarkContract):
     @pytest.fixture(autouse=True)
     def _drawn(self, key: str, drawn: Callable[[str], Path]) -> None:
         self.benchmark_name, self.layout = LAYOUTS[key]

@@ -1,0 +1,33 @@
+"""Fixtures of the benchmark tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from drawn_benchmarks import LAYOUTS, open_layout
+from real_clips import real_clips
+
+from videoseg.benchmarks import BenchmarkSplit
+
+__all__ = ["draw", "open_drawn", "real_clips"]
+
+
+@pytest.fixture
+def draw(tmp_path: Path) -> Callable[[str], Path]:
+    """Return what writes a drawn benchmark into a folder of its own."""
+
+    def write(key: str) -> Path:
+        folder = tmp_path / key
+        folder.mkdir()
+        LAYOUTS[key][1].write(folder)
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def open_drawn() -> Callable[..., BenchmarkSplit]:
+    """Return what opens a drawn benchmark: ``open_drawn(key, root)``, with further arguments."""
+    return open_layout

@@ -1,1 +1,0 @@
-"""Readers of published benchmarks, one for each layout."""
