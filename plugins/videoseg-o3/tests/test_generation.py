@@ -18,11 +18,11 @@ from videoseg_o3.model.backbone import Backbone, Conversation  # noqa: E402
 from videoseg_o3.model.generation import (  # noqa: E402
     Decoding,
     GenerationSession,
-    _choose,
     generate,
     generate_batch,
     hidden_states,
 )
+from videoseg_o3.model.sampling import choose_tokens  # noqa: E402
 from videoseg_o3.model.states import record_states, token_logits  # noqa: E402
 from videoseg_o3.model.vision_cache import PromptImage, VisionCache  # noqa: E402
 
@@ -348,11 +348,11 @@ def test_tokens_are_drawn_as_often_as_they_are_likely():
     count = 1000
     logits = chances.log().expand(count, -1)
     drawn = (torch.arange(count) + 0.5) / count
-    tokens = _choose(logits, Decoding(temperature=1.0), drawn)
+    tokens = choose_tokens(logits, Decoding(temperature=1.0), drawn)
     assert torch.bincount(tokens, minlength=5).tolist() == [500, 0, 300, 200, 0]
-    tokens = _choose(logits, Decoding(temperature=1.0, top_p=0.7), drawn)
+    tokens = choose_tokens(logits, Decoding(temperature=1.0, top_p=0.7), drawn)
     assert torch.bincount(tokens, minlength=5).tolist() == [625, 0, 375, 0, 0]
-    tokens = _choose(logits, Decoding(temperature=0.5), drawn)
+    tokens = choose_tokens(logits, Decoding(temperature=0.5), drawn)
     expected = (chances**2 / (chances**2).sum() * count).round().int().tolist()
     assert torch.bincount(tokens, minlength=5).tolist() == expected
 
@@ -375,7 +375,7 @@ def test_tokens_without_a_chance_are_never_drawn(drawn):
     logits = torch.tensor([[-torch.inf, 1.0, 2.0, -torch.inf]])
     for top_p in (1.0, 0.999):
         decoding = Decoding(temperature=1.0, top_p=top_p)
-        [token] = _choose(logits, decoding, torch.tensor([drawn])).tolist()
+        [token] = choose_tokens(logits, decoding, torch.tensor([drawn])).tolist()
         assert token in (1, 2)
 
 
