@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 from tiny_vlm import save_tiny_vlm
@@ -16,11 +18,11 @@ from videoseg_o3.model.backbone import Backbone, Conversation  # noqa: E402
 from videoseg_o3.model.generation import (  # noqa: E402
     Decoding,
     GenerationSession,
-    _choose,
     generate,
     generate_batch,
     hidden_states,
 )
+from videoseg_o3.model.sampling import choose_tokens  # noqa: E402
 from videoseg_o3.model.states import projector_input, record_states, token_logits  # noqa: E402
 from videoseg_o3.model.vision_cache import PromptImage, VisionCache  # noqa: E402
 
@@ -41,9 +43,6 @@ class Tiny:
         with torch.no_grad():
             norm = self.model.model.language_model.norm.weight
             norm.copy_(torch.linspace(0.5, 1.5, len(norm)))
-        # As in transformers 4.57.0, with which the released models were trained.
-        if self.model.config.model_type == "qwen3_vl":
-            self.model.model.language_model.config.tie_last_hidden_states = False
         self.encodings = []
         self.model.model.visual.register_forward_pre_hook(
             lambda _, __, keywords: self.encodings.append(len(keywords["grid_thw"])),
@@ -256,10 +255,13 @@ def test_placeholders_must_fit_images(tiny):
 def test_positions_are_those_of_transformers(tiny):
     images = [tiny.image(70, 90), tiny.image(64, 200), tiny.image(200, 64)]
     inputs, conversation = tiny.conversation(begin(images=3), images)
-    expected, _ = tiny.model.model.get_rope_index(
+    index = tiny.model.model.get_rope_index
+    # Not a parameter of the first releases of transformers 5.
+    known = {"mm_token_type_ids"} & set(inspect.signature(index).parameters)
+    expected, _ = index(
         inputs["input_ids"],
-        mm_token_type_ids=inputs["mm_token_type_ids"],
         image_grid_thw=inputs["image_grid_thw"],
+        **{name: inputs[name] for name in known},
     )
     assert np.array_equal(Backbone(tiny.model).positions(conversation), expected[:, 0].numpy())
 
@@ -354,11 +356,11 @@ def test_tokens_are_drawn_as_often_as_they_are_likely():
     count = 1000
     logits = chances.log().expand(count, -1)
     drawn = (torch.arange(count) + 0.5) / count
-    tokens = _choose(logits, Decoding(temperature=1.0), drawn)
+    tokens = choose_tokens(logits, Decoding(temperature=1.0), drawn)
     assert torch.bincount(tokens, minlength=5).tolist() == [500, 0, 300, 200, 0]
-    tokens = _choose(logits, Decoding(temperature=1.0, top_p=0.7), drawn)
+    tokens = choose_tokens(logits, Decoding(temperature=1.0, top_p=0.7), drawn)
     assert torch.bincount(tokens, minlength=5).tolist() == [625, 0, 375, 0, 0]
-    tokens = _choose(logits, Decoding(temperature=0.5), drawn)
+    tokens = choose_tokens(logits, Decoding(temperature=0.5), drawn)
     expected = (chances**2 / (chances**2).sum() * count).round().int().tolist()
     assert torch.bincount(tokens, minlength=5).tolist() == expected
 
@@ -381,7 +383,7 @@ def test_tokens_without_a_chance_are_never_drawn(drawn):
     logits = torch.tensor([[-torch.inf, 1.0, 2.0, -torch.inf]])
     for top_p in (1.0, 0.999):
         decoding = Decoding(temperature=1.0, top_p=top_p)
-        [token] = _choose(logits, decoding, torch.tensor([drawn])).tolist()
+        [token] = choose_tokens(logits, decoding, torch.tensor([drawn])).tolist()
         assert token in (1, 2)
 
 

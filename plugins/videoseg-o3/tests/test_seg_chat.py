@@ -476,3 +476,21 @@ def test_threads_may_ask_at_the_same_time(chat):
     with ThreadPoolExecutor(3) as pool:
         given = list(pool.map(lambda text: chat.chat(ask(text), max_tokens=8)[0].text, questions))
     assert given == expected
+
+
+@pytest.mark.gpu
+def test_a_gpu_s_memory_is_given_back(checkpoints):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU here")
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    chat = SegChat(model=str(checkpoints["qwen3-vl"]), device="cuda")
+    messages = ask(show(picture(112, 112)), "where?")
+    replies = chat.chat(messages, num_samples=4, temperature=1.0, max_tokens=8)
+    assert len(replies) == 4
+    assert chat.device == "cuda:0"
+    messages += [answer("look"), *ask(show(picture(64, 112)), "again")]
+    assert chat.chat(messages, max_tokens=8)[0].details["encoded_images"] == 1
+    assert torch.cuda.memory_allocated() > before
+    chat.close()
+    assert torch.cuda.memory_allocated() == before

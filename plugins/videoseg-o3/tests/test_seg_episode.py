@@ -48,7 +48,7 @@ def pipe(checkpoint, monkeypatch):
             coming.extend(tokenizer(next(words) + "<|im_end|>").input_ids)
         return logits.new_tensor([coming.pop(0)]).long()
 
-    monkeypatch.setattr("videoseg_o3.model.generation._choose", choose)
+    monkeypatch.setattr("videoseg_o3.model.generation.choose_tokens", choose)
     with vs.Pipeline(
         vs.use("coarse", num_context=5, num_detail=2, num_look=3),
         vs.use("o3", answer="seg"),

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 from videoseg_vlm import stop_tokens
@@ -21,6 +20,7 @@ from videoseg_o3.model.backbone import (
     make_cache,
     take_past,
 )
+from videoseg_o3.model.sampling import Decoding, choose_tokens, random_numbers
 from videoseg_o3.model.vision_cache import ImageFeatures, VisionCache, encode_images
 
 __all__ = [
@@ -34,24 +34,6 @@ __all__ = [
 ]
 
 Finish: TypeAlias = Literal["stop", "length"]
-
-
-@dataclass(frozen=True, slots=True)
-class Decoding:
-    """How tokens are chosen.
-
-    Args:
-        temperature: 0 for the most likely token.
-        top_p: Cumulative probability of the tokens that are sampled from.
-        max_tokens: Upper bound on the tokens of an answer.
-        complete_last: Compute the state of a ``[SEG]`` that is the very last token, at which an
-            answer was cut off. The released model has no embedding for it.
-    """
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    max_tokens: int = 1024
-    complete_last: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,7 +198,7 @@ def generate(
         count = min(distinct - len(answers), max_batch)
         sessions = [session.fork() for _ in range(count)] if distinct > 1 else [session]
         rows = [
-            _Row(one, conversation, _draws(seed, len(answers) + index))
+            _Row(one, conversation, random_numbers(seed, len(answers) + index))
             for index, one in enumerate(sessions)
         ]
         answers += _decode(rows, logits.expand(count, -1), decoding)
@@ -266,7 +248,7 @@ def generate_batch(
         else:
             logits.append(session.read(conversation))
     rows = [
-        _Row(session, conversation, _draws(seed, 0))
+        _Row(session, conversation, random_numbers(seed, 0))
         for session, conversation, seed in zip(sessions, conversations, seeds, strict=True)
     ]
     return _decode(rows, torch.stack(logits), decoding)
@@ -435,7 +417,7 @@ def _decode(rows: list[_Row], logits: Tensor, decoding: Decoding) -> list[Answer
             drawn = [next(row.draws) for row in active]
             allowed = logits.clone()
             allowed[:, backbone.placeholders] = -torch.inf
-            tokens = _choose(allowed, decoding, torch.tensor(drawn, device=logits.device))
+            tokens = choose_tokens(allowed, decoding, torch.tensor(drawn, device=logits.device))
             chances = logits.log_softmax(-1).gather(1, tokens[:, None])[:, 0]
             for row, token, chance in zip(active, tokens.tolist(), chances.tolist(), strict=True):
                 row.add(token, chance, stops, decoding.max_tokens)
@@ -464,38 +446,6 @@ def _decode(rows: list[_Row], logits: Tensor, decoding: Decoding) -> list[Answer
                     row.states.append(states[index].clone())
             logits = backbone.logits(states)
     return [row.answer(complete_last=decoding.complete_last) for row in rows]
-
-
-def _choose(logits: Tensor, decoding: Decoding, drawn: Tensor) -> Tensor:
-    """Return the next token of each row, shape (B,).
-
-    Args:
-        logits: Shape (B, vocabulary), dtype float32.
-        decoding: How tokens are chosen.
-        drawn: A number in [0, 1) for each row: which part of the distribution is taken.
-    """
-    if decoding.temperature <= 0:
-        return logits.argmax(-1)
-    chances = (logits / decoding.temperature).softmax(-1)
-    if decoding.top_p < 1:
-        chances, order = chances.sort(dim=-1, descending=True, stable=True)
-        before = chances.cumsum(-1) - chances
-        chances = chances.where(before < decoding.top_p, 0.0)
-    sums = chances.cumsum(-1)
-    total = sums[:, -1:]
-    # Below the total, whatever the rounding, so that no token without a chance is taken.
-    wanted = torch.minimum(drawn.to(total)[:, None] * total, total.nextafter(total.new_zeros(())))
-    chosen = torch.searchsorted(sums, wanted, right=True)
-    if decoding.top_p < 1:
-        chosen = order.gather(-1, chosen)
-    return chosen[:, 0]
-
-
-def _draws(seed: int, index: int) -> Iterator[float]:
-    """Yield numbers in [0, 1), the same on every device."""
-    generator = np.random.default_rng([seed % 2**64, index])
-    while True:
-        yield generator.random()
 
 
 def _pad(tensor: Tensor, count: int) -> Tensor:
