@@ -38,6 +38,12 @@ class Tiny:
     def __init__(self, folder):
         self.model = transformers.AutoModelForImageTextToText.from_pretrained(folder).eval()
         self.processor = transformers.AutoProcessor.from_pretrained(folder)
+        with torch.no_grad():
+            norm = self.model.model.language_model.norm.weight
+            norm.copy_(torch.linspace(0.5, 1.5, len(norm)))
+        # As in transformers 4.57.0, with which the released models were trained.
+        if self.model.config.model_type == "qwen3_vl":
+            self.model.model.language_model.config.tie_last_hidden_states = False
         self.encodings = []
         self.model.model.visual.register_forward_pre_hook(
             lambda _, __, keywords: self.encodings.append(len(keywords["grid_thw"])),
@@ -72,7 +78,12 @@ class Tiny:
         """Return the greedy answer and the states that belong to it, from ``generate``."""
         self.model.model.rope_deltas = None
         with record_states(self.model) as states:
-            output = self.model.generate(**inputs, max_new_tokens=length, do_sample=False)
+            output = self.model.generate(
+                **inputs,
+                max_new_tokens=length,
+                do_sample=False,
+                suppress_tokens=Backbone(self.model).placeholders,
+            )
         start = inputs["input_ids"].shape[1]
         return output[0, start:].tolist(), torch.cat([step[0] for step in states])[start:]
 
@@ -306,7 +317,9 @@ def test_a_last_token_that_is_seg_is_completed_if_asked(tiny, complete):
 def test_states_of_a_whole_conversation_have_gradients(tiny):
     inputs, conversation = tiny.conversation(begin(), [tiny.image(70, 90)])
     states = hidden_states(tiny.model, conversation)
-    assert same(states, tiny.forward(inputs)[1])
+    logits, expected = tiny.forward(inputs)
+    assert same(states, expected)
+    assert same(token_logits(tiny.model, states[-1]), logits)
     states[-1].sum().backward()
     visual = next(tiny.model.model.visual.parameters())
     assert visual.grad is not None
@@ -340,6 +353,19 @@ def test_tokens_are_drawn_as_often_as_they_are_likely():
     tokens = _choose(logits, Decoding(temperature=0.5), drawn)
     expected = (chances**2 / (chances**2).sum() * count).round().int().tolist()
     assert torch.bincount(tokens, minlength=5).tolist() == expected
+
+
+def test_placeholders_of_images_are_never_said(tiny, monkeypatch):
+    weight = tiny.model.lm_head.weight
+    placeholder = tiny.model.config.image_token_id
+    _, conversation = tiny.conversation(begin(images=0))
+    [first, *_] = generate(GenerationSession(tiny.model), conversation, SHORT)[0].tokens
+    likeliest = weight.detach().clone()
+    likeliest[placeholder] = 2 * likeliest[first]
+    monkeypatch.setattr(weight, "data", likeliest)
+    for decoding in (SHORT, SAMPLED):
+        [answer] = generate(GenerationSession(tiny.model), conversation, decoding)
+        assert placeholder not in answer.tokens
 
 
 @pytest.mark.parametrize("drawn", [0.0, 1 - 1e-12])

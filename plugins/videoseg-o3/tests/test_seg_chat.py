@@ -237,6 +237,39 @@ def test_the_model_s_own_turns_keep_what_it_writes_and_nothing_else(models):
     assert processor.tokenizer.convert_tokens_to_ids("<|image_pad|>") not in read
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tokens_are_those_of_the_processor(family, models):
+    from PIL import Image
+
+    processor = models[family].processor
+    # Of sizes that are not resized before the processor sees them.
+    images = [picture(112, 168), picture(224, 112)]
+    messages = [
+        Message("system", (TextPart("Look."),)),
+        *ask(show(images[0]), "first", show(images[1]), "second"),
+        answer("so [SEG]"),
+        *ask("again"),
+    ]
+    content = [{"type": "image"}, {"type": "text", "text": "first"}]
+    content += [{"type": "image"}, {"type": "text", "text": "second"}]
+    text = processor.apply_chat_template(
+        [
+            {"role": "system", "content": [{"type": "text", "text": "Look."}]},
+            {"role": "user", "content": content},
+            {"role": "assistant", "content": "so [SEG]"},
+            {"role": "user", "content": [{"type": "text", "text": "again"}]},
+        ],
+        tokenize=False,
+        add_generation_prompt=True,
+    )
+    made = processor(text=[text], images=[Image.fromarray(one) for one in images])
+    read = PromptReader(processor).read(messages)
+    assert list(read.tokens) == made["input_ids"][0]
+    assert [list(image.grid) for image in read.images] == np.asarray(
+        made["image_grid_thw"]
+    ).tolist()
+
+
 @pytest.mark.parametrize(
     ("size", "budget", "limited"),
     [

@@ -23,7 +23,15 @@ from videoseg import ConfigError
 from videoseg_o3.model.states import record_states, token_logits
 from videoseg_o3.model.vision_cache import ImageFeatures, PromptImage
 
-__all__ = ["Backbone", "Conversation", "Past", "evaluating"]
+__all__ = [
+    "Backbone",
+    "Conversation",
+    "Past",
+    "cut_past",
+    "evaluating",
+    "make_cache",
+    "take_past",
+]
 
 Past: TypeAlias = tuple[tuple[Tensor, Tensor], ...]
 """Keys and values of each layer, shape (B, heads, L, width) each."""
@@ -57,6 +65,8 @@ class Backbone:
     def __init__(self, vlm: Any) -> None:
         self.vlm = vlm
         self.image_token = int(vlm.config.image_token_id)
+        # Never said: they would be taken for images in the next turn.
+        self.placeholders = [self.image_token, int(vlm.config.video_token_id)]
         self._merge = int(vlm.config.vision_config.spatial_merge_size)
         self._keyword = cache_keyword()
 
@@ -147,10 +157,13 @@ class Backbone:
                     torch.cat(level)
                     for level in zip(*(tail.deepstack for tail in tails), strict=True)
                 ]
-        positions = torch.from_numpy(self.positions(conversation)[:, None, start:])
+        # The first row counts tokens. Without it, releases before 5.24 take the gaps between the
+        # rotary positions for the ends of packed texts.
+        places = np.arange(len(conversation.tokens))[None]
+        positions = np.concatenate([places, self.positions(conversation)])[:, None, start:]
         return {
             "inputs_embeds": embeds,
-            "position_ids": positions.to(self.device),
+            "position_ids": torch.from_numpy(positions).to(self.device),
             **arguments,
         }
 
@@ -159,11 +172,11 @@ class Backbone:
 
         Args:
             tokens: Shape (B,).
-            places: Their positions, shape (B,).
+            places: How many tokens stand before them, and their rotary positions, shape (2, B).
         """
         return {
             "inputs_embeds": self.vlm.get_input_embeddings()(tokens[:, None]),
-            "position_ids": places[None, :, None].expand(3, -1, -1),
+            "position_ids": places[[0, 1, 1, 1]][..., None],
         }
 
     def run(

@@ -129,11 +129,12 @@ class GenerationSession:
                 conversation, self._features(conversation, keys, start), start
             )
             cache = make_cache(past)
+            del past  # The cache has a copy.
             computed = self.backbone.run(arguments, cache)[0]
             logits = self.backbone.logits(computed[-1])
-        for at in range(start, len(keys)):
-            if keys[at] == self.seg_token:
-                states[at] = computed[at - start].clone()
+            for at in range(start, len(keys)):
+                if keys[at] == self.seg_token:
+                    states[at] = computed[at - start].clone()
         self._hold(keys, take_past(cache), states)
         self.num_computed += len(keys) - start
         return logits
@@ -303,11 +304,14 @@ class _Row:
     finish: Finish | None = None
     place: int = 0
     """The rotary position of the next token."""
+    length: int = 0
+    """How many tokens stand before the next one."""
     past: Past = ()
     earlier_states: dict[int, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         session = self.session
+        self.length = len(self.conversation.tokens)
         self.place = int(session.backbone.positions(self.conversation).max()) + 1
         self.past, self.earlier_states = session._past or (), session.seg_states
         # Taken from the session, which is then empty if generation fails.
@@ -429,7 +433,9 @@ def _decode(rows: list[_Row], logits: Tensor, decoding: Decoding) -> list[Answer
         batch = _Batch(rows)
         while True:
             drawn = [next(row.draws) for row in active]
-            tokens = _choose(logits, decoding, torch.tensor(drawn, device=logits.device))
+            allowed = logits.clone()
+            allowed[:, backbone.placeholders] = -torch.inf
+            tokens = _choose(allowed, decoding, torch.tensor(drawn, device=logits.device))
             chances = logits.log_softmax(-1).gather(1, tokens[:, None])[:, 0]
             for row, token, chance in zip(active, tokens.tolist(), chances.tolist(), strict=True):
                 row.add(token, chance, stops, decoding.max_tokens)
@@ -442,7 +448,10 @@ def _decode(rows: list[_Row], logits: Tensor, decoding: Decoding) -> list[Answer
                     break
                 batch.keep(going)
                 active, tokens = [active[index] for index in going], tokens[going]
-            places = torch.tensor([row.place for row in active], device=tokens.device)
+            places = torch.tensor(
+                [[row.length for row in active], [row.place for row in active]],
+                device=tokens.device,
+            )
             states = backbone.run(
                 backbone.embed_next(tokens, places),
                 batch.cache,
@@ -450,6 +459,7 @@ def _decode(rows: list[_Row], logits: Tensor, decoding: Decoding) -> list[Answer
             )[:, -1]
             for index, row in enumerate(active):
                 row.place += 1
+                row.length += 1
                 if row.tokens[-1] == row.session.seg_token:
                     row.states.append(states[index].clone())
             logits = backbone.logits(states)

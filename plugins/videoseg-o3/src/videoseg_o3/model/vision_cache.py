@@ -114,7 +114,12 @@ def encode_images(vlm: Any, images: Sequence[PromptImage]) -> list[ImageFeatures
     patches = torch.cat([image.make_patches() for image in images]).to(device)
     grids = torch.tensor([image.grid for image in images], device=device)
     made = vlm.model.get_image_features(patches, grids, return_dict=True)
-    levels = getattr(made, "deepstack_features", None) or ()
+    counts = [image.num_tokens for image in images]
+    levels = [
+        # Not split into images by the first releases of transformers 5.
+        level.split(counts) if isinstance(level, Tensor) else level
+        for level in getattr(made, "deepstack_features", None) or ()
+    ]
     return [
         # Copied, since parts of one tensor would keep all of it.
         ImageFeatures(_own(made.pooler_output[at]), tuple(_own(level[at]) for level in levels))
