@@ -21,7 +21,7 @@ from videoseg_o3.model.generation import (  # noqa: E402
     generate_batch,
     hidden_states,
 )
-from videoseg_o3.model.states import record_states, token_logits  # noqa: E402
+from videoseg_o3.model.states import projector_input, record_states, token_logits  # noqa: E402
 from videoseg_o3.model.vision_cache import PromptImage, VisionCache  # noqa: E402
 
 from videoseg import ConfigError  # noqa: E402
@@ -312,6 +312,14 @@ def test_a_last_token_that_is_seg_is_completed_if_asked(tiny, complete):
     if complete:
         states = hidden_states(tiny.model, conversation.extended(tokens[:3]))
         assert same(answer.seg_states[-1], states[-1])
+
+
+def test_the_projector_takes_the_state_that_the_released_models_use(tiny):
+    _, conversation = tiny.conversation(begin(images=0))
+    states = hidden_states(tiny.model, conversation)
+    is_normalized = tiny.model.config.model_type == "qwen2_5_vl"
+    expected = tiny.model.model.language_model.norm(states) if is_normalized else states
+    assert torch.equal(projector_input(tiny.model, states), expected)
 
 
 def test_states_of_a_whole_conversation_have_gradients(tiny):

@@ -132,9 +132,9 @@ class GenerationSession:
             del past  # The cache has a copy.
             computed = self.backbone.run(arguments, cache)[0]
             logits = self.backbone.logits(computed[-1])
-            for at in range(start, len(keys)):
-                if keys[at] == self.seg_token:
-                    states[at] = computed[at - start].clone()
+        for at in range(start, len(keys)):
+            if keys[at] == self.seg_token:
+                states[at] = computed[at - start].clone()
         self._hold(keys, take_past(cache), states)
         self.num_computed += len(keys) - start
         return logits

@@ -117,7 +117,7 @@ def encode_images(vlm: Any, images: Sequence[PromptImage]) -> list[ImageFeatures
     counts = [image.num_tokens for image in images]
     levels = [
         # Not split into images by the first releases of transformers 5.
-        level.split(counts) if isinstance(level, Tensor) else level
+        torch.split(level, counts) if isinstance(level, Tensor) else level
         for level in getattr(made, "deepstack_features", None) or ()
     ]
     return [
