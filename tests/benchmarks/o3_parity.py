@@ -59,7 +59,6 @@ class Case:
         query: What is asked.
         num_frames: Length of the clip.
         size: Its (height, width).
-        known: Why the two sides differ on purpose; empty if they must not.
     """
 
     name: str
@@ -69,7 +68,6 @@ class Case:
     query: str = QUERY
     num_frames: int = NUM_FRAMES
     size: tuple[int, int] = SIZE
-    known: str = ""
 
     def make_video(self) -> vs.Video:
         """Draw the clip."""
@@ -109,11 +107,7 @@ CASES = (
     Case("python-literal", (FIRST, select("{'start': 8, 'end': 11, 'keyframe': 9}"))),
     Case("end-before-start", (FIRST, select(window(12, 8, 13)))),
     Case("outside-video", (select(window(-5, 99, 77)), LAST)),
-    Case(
-        "keyframe-outside-window",
-        (select(window(4, 8, 20)), LAST),
-        known="every frame that is shown lies in the window; the nearest one is",
-    ),
+    Case("keyframe-outside-window", (select(window(4, 8, 20)), LAST)),
     Case("one-frame", (select(window(6, 6, 6)), LAST)),
     Case("never-seg", (select(window(4, 20, 11), seg=False), answer(window(7, 12, 10)))),
     Case("seg-before-only", (FIRST, answer(window(7, 12, 10)))),
@@ -331,7 +325,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         rows = run(arguments.work or Path(temporary), cases, arguments)
     print_table(rows)
-    return int(any(agrees(row) == bool(row["known"]) for row in rows))
+    return int(not all(agrees(row) for row in rows))
 
 
 def run(work: Path, cases: Sequence[Case], arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -356,7 +350,7 @@ def run(work: Path, cases: Sequence[Case], arguments: argparse.Namespace) -> lis
         for max_turns in case.max_turns:
             theirs = read_outcome(work / case.name / f"reference-{max_turns}.npz", case)
             ours = run_ours(work / case.name / "checkpoint", case, max_turns)
-            rows.append({"case": case.name, "known": case.known, **compare(ours, theirs)})
+            rows.append({"case": case.name, **compare(ours, theirs)})
     return rows
 
 
@@ -370,7 +364,7 @@ def print_table(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         ours, theirs = row["keyframe"]
         embedding = describe(row["embedding"]) if row["has_embedding"] else "only one has any"
-        verdict = row["known"] or ("" if agrees(row) else "OUT OF TOLERANCE")
+        verdict = "" if agrees(row) else "OUT OF TOLERANCE"
         cells = (
             row["case"],
             row["turns"],
