@@ -9,6 +9,7 @@ from videoseg.weights.checkpoints import (
     code_problem,
     fit_weights,
     read_weights,
+    weights_folder,
 )
 from videoseg.weights.formats import placeholder_problem, weights_problem
 
@@ -18,5 +19,6 @@ __all__ = [
     "fit_weights",
     "placeholder_problem",
     "read_weights",
+    "weights_folder",
     "weights_problem",
 ]

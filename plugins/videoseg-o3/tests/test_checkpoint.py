@@ -25,6 +25,7 @@ from videoseg_o3.model.files import (
     PUBLISHED,
     default_weights_command,
     fetch_command,
+    find_folder,
 )
 from videoseg_o3.model.keys import join_state, split_state
 from videoseg_o3.model.network import SPECIAL_TOKENS, SegModel
@@ -32,7 +33,7 @@ from videoseg_sam2 import build_network, config_path
 
 from videoseg.errors import ConfigError, MissingWeightsError
 
-MODELSCOPE = "modelscope download --model dmmm997/VideoSEG-O3-2B-RL --local_dir VideoSEG-O3-2B-RL"
+MODELSCOPE = "modelscope download --model dmmm997/VideoSEG-O3-2B-RL --local_dir "
 
 
 @pytest.fixture(scope="module")
@@ -263,8 +264,18 @@ def test_missing_checkpoints_come_with_the_command(tmp_path: Path) -> None:
         assert MODELSCOPE in str(caught.value)
     with pytest.raises(MissingWeightsError, match="hf download somebody/else"):
         load("somebody/else")
-    assert fetch_command(PUBLISHED[1]).endswith("--local_dir VideoSEG-O3-4B-RL")
-    assert default_weights_command() == MODELSCOPE
+    assert fetch_command(PUBLISHED[1]).endswith("/videoseg/o3/VideoSEG-O3-4B-RL")
+    assert default_weights_command().startswith(MODELSCOPE)
+
+
+def test_a_released_checkpoint_is_found_where_its_command_puts_it(
+    released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    target = Path(fetch_command(PUBLISHED[0]).split()[-1])
+    shutil.copytree(released, target)
+    assert find_folder(PUBLISHED[0]) == target
+    assert default_weights_command() == ""
 
 
 @pytest.mark.parametrize(

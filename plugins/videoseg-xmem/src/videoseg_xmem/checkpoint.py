@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from videoseg.errors import ConfigError, MissingWeightsError
 from videoseg.files import expand_path
-from videoseg.weights import check_weights_file, fit_weights, read_weights
+from videoseg.weights import check_weights_file, fit_weights, read_weights, weights_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,15 +35,9 @@ PUBLISHED = {
 _SHOWN = 4
 
 
-def weights_folder() -> Path:
-    """Return where published checkpoints are looked for."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "videoseg" / "xmem"
-
-
 def default_weights_command() -> str:
     """Return the command that downloads the default weights; empty if they are on this machine."""
-    path = weights_folder() / f"{DEFAULT}.pth"
+    path = weights_folder("xmem") / f"{DEFAULT}.pth"
     return "" if path.is_file() else _command(path, PUBLISHED[DEFAULT])
 
 
@@ -65,7 +58,7 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
         MissingWeightsError: If it is not on this machine.
     """
     if str(checkpoint) in PUBLISHED:
-        path, url = weights_folder() / f"{checkpoint}.pth", PUBLISHED[str(checkpoint)]
+        path, url = weights_folder("xmem") / f"{checkpoint}.pth", PUBLISHED[str(checkpoint)]
     else:
         path, url = expand_path(checkpoint), PUBLISHED[DEFAULT]
     if str(checkpoint) and path.exists():
@@ -75,7 +68,7 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
         what, target = f"the weights {str(checkpoint)!r} of XMem are not on this machine", path
     else:
         what = f"there is no checkpoint {str(checkpoint)!r}"
-        target = path if path.suffix == ".pth" else weights_folder() / f"{DEFAULT}.pth"
+        target = path if path.suffix == ".pth" else weights_folder("xmem") / f"{DEFAULT}.pth"
     raise MissingWeightsError(
         f"{what}; get the published weights with: {_command(target, url)} (or name another file "
         f"with checkpoint=..., or checkpoint={RANDOM!r} for random weights, which find nothing)"

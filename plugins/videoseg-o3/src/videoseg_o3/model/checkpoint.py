@@ -71,8 +71,9 @@ class SegOptions:
     """How a checkpoint is loaded.
 
     Args:
-        model: Its folder, or its name on the Hugging Face hub. The released ones are on
-            ModelScope: ``modelscope download --model dmmm997/VideoSEG-O3-2B-RL --local_dir DIR``.
+        model: Its folder, a released one (``dmmm997/VideoSEG-O3-2B-RL`` or ``-4B-RL``, fetched
+            from ModelScope by the command that the error for a missing one prints), or its name
+            on the Hugging Face hub.
         revision: Branch, tag or commit on the hub.
         dtype: Precision of the language model; ``auto`` is that of the checkpoint. SAM 2 has
             parameters in float32 and computes in this precision.

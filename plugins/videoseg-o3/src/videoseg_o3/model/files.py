@@ -12,7 +12,12 @@ from videoseg import ConfigError, MissingWeightsError, VideosegError
 from videoseg.devices import is_out_of_memory
 from videoseg.files import expand_path, read_bytes
 from videoseg.text import parse_json, printable, shorten_text
-from videoseg.weights import placeholder_problem, read_weights, weights_problem
+from videoseg.weights import (
+    placeholder_problem,
+    read_weights,
+    weights_folder,
+    weights_problem,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +48,8 @@ def find_folder(model: str, *, revision: str | None = None, download: bool = Fal
     """Return the folder of a checkpoint, with a quick look at its files.
 
     Args:
-        model: A folder, or a name on the Hugging Face hub.
+        model: A folder, a released checkpoint (``PUBLISHED``), which is looked for in
+            ``weights_folder("o3")``, or a name on the Hugging Face hub.
         revision: Branch, tag or commit on the hub.
         download: Fetch it if it is not on this machine. Otherwise nothing is fetched.
 
@@ -53,6 +59,8 @@ def find_folder(model: str, *, revision: str | None = None, download: bool = Fal
         ConfigError: If one of its files is a web page, truncated or otherwise damaged.
     """
     folder = expand_path(model)
+    if model in PUBLISHED and not folder.is_dir():
+        folder = _published_folder(model)
     if model and folder.is_dir():
         folder = folder.resolve()
     elif model and folder.is_file():
@@ -73,7 +81,8 @@ def fetch_command(model: str = DEFAULT_MODEL) -> str:
     if not _is_name(model):
         model = DEFAULT_MODEL
     if model in PUBLISHED:
-        return f"modelscope download --model {model} --local_dir {model.split('/')[1]}"
+        target = shlex.quote(str(_published_folder(model)))
+        return f"modelscope download --model {model} --local_dir {target}"
     return f"hf download {shlex.quote(model)}"
 
 
@@ -214,9 +223,11 @@ def _file_given(path: Path) -> str:
 
 
 def _how_to_fetch(model: str) -> str:
-    command = fetch_command(model)
-    advice = ", and give that folder as model" if "--local_dir" in command else ""
-    return f"Fetch it with: {command}{advice}"
+    return f"Fetch it with: {fetch_command(model)}"
+
+
+def _published_folder(model: str) -> Path:
+    return weights_folder("o3") / model.split("/")[1]
 
 
 def _is_name(model: str) -> bool:
