@@ -297,7 +297,7 @@ def test_a_file_in_the_way(fails, tmp_path):
 
 def test_a_disk_that_is_full(toy_plugins, tmp_path, clip_path):
     # The largest file a process may write stands in for the end of the disk.
-    limit = 2048
+    limit = 4096
     done = subprocess.run(
         [*COMMAND, "run", str(clip_path), "x", *QUICK, "-o", "out"],
         cwd=tmp_path,
