@@ -485,7 +485,9 @@ def test_another_grounder_answers_on_the_keyframe_that_was_found(answerer):
     asked = chat.calls[2]
     # Context frames of the range that were seen, then the keyframe.
     assert asked.frames == [2, 3, 4, 5, 6, 8, 9, 7]
-    assert asked.images[-1].max_pixels == 512 * 784
+    # Each as large as it was shown at most: small, larger, or as the keyframe of the look.
+    sizes = [image.max_pixels for image in asked.images]
+    assert sizes == [size * 784 for size in (32, 256, 256, 512, 256, 32, 256, 512)]
     assert '"bbox_2d"' not in chat.calls[0].texts[0]
     thought = episode.grounding.thought
     assert thought.text.endswith("\n\nThere.")
