@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from videoseg_o3.model.keys import join_state, split_state
 from videoseg_o3.model.network import SPECIAL_TOKENS, SegModel
 from videoseg_sam2 import build_network, config_path
 
-from videoseg.errors import ConfigError, MissingWeightsError
+from videoseg.errors import ConfigError, MissingDependencyError, MissingWeightsError
 
 MODELSCOPE = "modelscope download --model dmmm997/VideoSEG-O3-2B-RL --local_dir "
 
@@ -276,6 +277,21 @@ def test_a_released_checkpoint_is_found_where_its_command_puts_it(
     shutil.copytree(released, target)
     assert find_folder(PUBLISHED[0]) == target
     assert default_weights_command() == ""
+
+
+def test_a_torchvision_of_another_build_comes_with_the_command(
+    released: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.import_module
+
+    def broken(name: str, *arguments: Any, **keywords: Any) -> Any:
+        if name == "torchvision":
+            raise RuntimeError("operator torchvision::nms does not exist")
+        return real(name, *arguments, **keywords)
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    with pytest.raises(MissingDependencyError, match="--force-reinstall torch torchvision"):
+        load(str(released))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from videoseg_sam2 import build_network, config_path, find_checkpoint, load_into, read_checkpoint
+from videoseg_vlm import require_torchvision
 
 from videoseg import ConfigError, MissingWeightsError, VideosegError
 from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
@@ -107,6 +108,7 @@ def load_seg_model(options: SegOptions) -> SegModel:
         VideosegError: If memory runs out.
     """
     folder = options.find()
+    require_torchvision()
     device = pick_device(options.device, kinds=("cpu", "cuda", "mps"))
     raw = read_config(folder)
     # What is built is filled afterwards, but draws random numbers first.
@@ -233,6 +235,7 @@ def new_seg_model(
             f"{str(vlm)!r} is a model of type {raw.get('model_type')!r}; a [SEG] model is made "
             f"of one of {', '.join(_CLASSES)}"
         )
+    require_torchvision()
     with torch_defaults(), _explain_errors(str(vlm), device), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         keywords = {} if attention is None else {"attn_implementation": attention}
