@@ -497,6 +497,14 @@ def test_another_grounder_answers_on_the_keyframe_that_was_found(answerer):
     assert thought.num_tokens == len(FOUND.split()) + len(R1_ANSWER.split())
 
 
+def test_an_answerer_is_shown_the_range_of_the_answer_else_that_of_the_last_look():
+    narrower = f'{THINK}<answer>{{"start": 4, "end": 8, "keyframe": 7}}</answer>'
+    no_range = f'{THINK}<answer>{{"keyframe": 7}}</answer>'
+    for found, frames in ((narrower, [4, 5, 6, 8, 7]), (no_range, [2, 3, 4, 5, 6, 8, 9, 7])):
+        _, chat = run(select(), found, R1_ANSWER, answerer="r1")
+        assert chat.calls[2].frames == frames
+
+
 def test_an_instance_answers_too_and_what_it_says_is_kept():
     class Boxes:
         def step(self, episode):
