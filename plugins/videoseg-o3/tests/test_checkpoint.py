@@ -263,8 +263,10 @@ def test_missing_checkpoints_come_with_the_command(tmp_path: Path) -> None:
         with pytest.raises(MissingWeightsError) as caught:
             load(model)
         assert MODELSCOPE in str(caught.value)
-    with pytest.raises(MissingWeightsError, match="hf download somebody/else"):
+    with pytest.raises(MissingWeightsError, match=r"hf download somebody/else$"):
         load("somebody/else")
+    with pytest.raises(MissingWeightsError, match=r"hf download somebody/else --revision v2$"):
+        find_folder("somebody/else", revision="v2")
     assert fetch_command(PUBLISHED[1]).endswith("/videoseg/o3/VideoSEG-O3-4B-RL")
     assert default_weights_command().startswith(MODELSCOPE)
 
