@@ -31,6 +31,7 @@ from videoseg_o3.model.files import (
 from videoseg_o3.model.keys import join_state, split_state
 from videoseg_o3.model.network import SPECIAL_TOKENS, SegModel
 from videoseg_sam2 import build_network, config_path
+from videoseg_vlm import stop_tokens
 
 from videoseg.errors import ConfigError, MissingDependencyError, MissingWeightsError
 
@@ -253,6 +254,22 @@ def test_a_new_model_needs_the_right_parts(
             new_seg_model(*arguments, device="cpu")
     with pytest.raises(ConfigError, match="num_vectors must be at least 1"):
         new_seg_model(plain, sam2_file, num_vectors=0)
+
+
+@pytest.mark.parametrize("written", [None, {}, {"eos_token_id": [5, 9]}])
+@pytest.mark.parametrize("in_text_config", [None, 7])
+def test_answers_end_where_the_checkpoint_says(
+    folder: Path, written: dict[str, Any] | None, in_text_config: int | None
+) -> None:
+    path = folder / "generation_config.json"
+    path.unlink()
+    if written is not None:
+        path.write_text(json.dumps(written))
+    config = json.loads((folder / "config.json").read_text())
+    edit_config(folder, text_config=config["text_config"] | {"eos_token_id": in_text_config})
+    model = load(folder)
+    expected = {5, 9} if written else {in_text_config or model.processor.tokenizer.eos_token_id}
+    assert stop_tokens(model.vlm) == expected
 
 
 # -- what is missing -----------------------------------------------------------------------------

@@ -131,14 +131,10 @@ def load_seg_model(options: SegOptions) -> SegModel:
         _fill(projector, parts.projector, options.model)
         if sam2 is not None:
             _fill(sam2, parts.sam2, options.model)
+        processor = _load_processor(folder, config, options.model)
         _set_generation(vlm, folder)
-        model = SegModel(
-            vlm,
-            projector.to(kind),
-            sam2,
-            _load_processor(folder, config, options.model),
-            num_vectors=num_vectors,
-        )
+        _set_end(vlm, processor.tokenizer)
+        model = SegModel(vlm, projector.to(kind), sam2, processor, num_vectors=num_vectors)
         return model.to(device).eval()
 
 
@@ -241,6 +237,7 @@ def new_seg_model(
         keywords = {} if attention is None else {"attn_implementation": attention}
         inner = getattr(transformers, classes[1]).from_pretrained(folder, dtype=dtype, **keywords)
         processor = _load_processor(folder, inner.config, str(vlm))
+        _set_end(inner, processor.tokenizer)
         _untie(inner)
         processor.tokenizer.add_tokens(list(SPECIAL_TOKENS), special_tokens=True)
         if len(processor.tokenizer) > inner.get_input_embeddings().num_embeddings:
@@ -378,6 +375,19 @@ def _set_generation(vlm: Any, folder: Path) -> None:
 
     if (folder / "generation_config.json").is_file():
         vlm.generation_config = transformers.GenerationConfig.from_pretrained(folder)
+
+
+def _set_end(vlm: Any, tokenizer: Any) -> None:
+    """Let answers end where the tokenizer says, if no configuration says so.
+
+    A model around a language model, as the released one is, may have saved a configuration of
+    generation without it; answers would then go on until ``max_tokens``.
+    """
+    if vlm.generation_config.eos_token_id is None:
+        text = vlm.config.get_text_config()
+        vlm.generation_config.eos_token_id = (
+            tokenizer.eos_token_id if text.eos_token_id is None else text.eos_token_id
+        )
 
 
 def _untie(vlm: Any) -> None:
