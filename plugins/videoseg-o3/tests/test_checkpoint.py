@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -30,8 +31,9 @@ from videoseg_o3.model.files import (
 from videoseg_o3.model.keys import join_state, split_state
 from videoseg_o3.model.network import SPECIAL_TOKENS, SegModel
 from videoseg_sam2 import build_network, config_path
+from videoseg_vlm import stop_tokens
 
-from videoseg.errors import ConfigError, MissingWeightsError
+from videoseg.errors import ConfigError, MissingDependencyError, MissingWeightsError
 
 MODELSCOPE = "modelscope download --model dmmm997/VideoSEG-O3-2B-RL --local_dir "
 
@@ -254,6 +256,22 @@ def test_a_new_model_needs_the_right_parts(
         new_seg_model(plain, sam2_file, num_vectors=0)
 
 
+@pytest.mark.parametrize("written", [None, {}, {"eos_token_id": [5, 9]}])
+@pytest.mark.parametrize("in_text_config", [None, 7])
+def test_answers_end_where_the_checkpoint_says(
+    folder: Path, written: dict[str, Any] | None, in_text_config: int | None
+) -> None:
+    path = folder / "generation_config.json"
+    path.unlink()
+    if written is not None:
+        path.write_text(json.dumps(written))
+    config = json.loads((folder / "config.json").read_text())
+    edit_config(folder, text_config=config["text_config"] | {"eos_token_id": in_text_config})
+    model = load(folder)
+    expected = {5, 9} if written else {in_text_config or model.processor.tokenizer.eos_token_id}
+    assert stop_tokens(model.vlm) == expected
+
+
 # -- what is missing -----------------------------------------------------------------------------
 
 
@@ -262,8 +280,10 @@ def test_missing_checkpoints_come_with_the_command(tmp_path: Path) -> None:
         with pytest.raises(MissingWeightsError) as caught:
             load(model)
         assert MODELSCOPE in str(caught.value)
-    with pytest.raises(MissingWeightsError, match="hf download somebody/else"):
+    with pytest.raises(MissingWeightsError, match=r"hf download somebody/else$"):
         load("somebody/else")
+    with pytest.raises(MissingWeightsError, match=r"hf download somebody/else --revision v2$"):
+        find_folder("somebody/else", revision="v2")
     assert fetch_command(PUBLISHED[1]).endswith("/videoseg/o3/VideoSEG-O3-4B-RL")
     assert default_weights_command().startswith(MODELSCOPE)
 
@@ -276,6 +296,21 @@ def test_a_released_checkpoint_is_found_where_its_command_puts_it(
     shutil.copytree(released, target)
     assert find_folder(PUBLISHED[0]) == target
     assert default_weights_command() == ""
+
+
+def test_a_torchvision_of_another_build_comes_with_the_command(
+    released: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.import_module
+
+    def broken(name: str, *arguments: Any, **keywords: Any) -> Any:
+        if name == "torchvision":
+            raise RuntimeError("operator torchvision::nms does not exist")
+        return real(name, *arguments, **keywords)
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    with pytest.raises(MissingDependencyError, match="--force-reinstall torch torchvision"):
+        load(str(released))
 
 
 @pytest.mark.parametrize(

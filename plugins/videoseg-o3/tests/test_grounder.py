@@ -485,7 +485,9 @@ def test_another_grounder_answers_on_the_keyframe_that_was_found(answerer):
     asked = chat.calls[2]
     # Context frames of the range that were seen, then the keyframe.
     assert asked.frames == [2, 3, 4, 5, 6, 8, 9, 7]
-    assert asked.images[-1].max_pixels == 512 * 784
+    # Each as large as it was shown at most: small, larger, or as the keyframe of the look.
+    sizes = [image.max_pixels for image in asked.images]
+    assert sizes == [size * 784 for size in (32, 256, 256, 512, 256, 32, 256, 512)]
     assert '"bbox_2d"' not in chat.calls[0].texts[0]
     thought = episode.grounding.thought
     assert thought.text.endswith("\n\nThere.")
@@ -493,6 +495,14 @@ def test_another_grounder_answers_on_the_keyframe_that_was_found(answerer):
     assert thought.details["prompt"] == "find.v1"
     assert thought.details["answerer"]["prompt"] == "ground.v1"
     assert thought.num_tokens == len(FOUND.split()) + len(R1_ANSWER.split())
+
+
+def test_an_answerer_is_shown_the_range_of_the_answer_else_that_of_the_last_look():
+    narrower = f'{THINK}<answer>{{"start": 4, "end": 8, "keyframe": 7}}</answer>'
+    no_range = f'{THINK}<answer>{{"keyframe": 7}}</answer>'
+    for found, frames in ((narrower, [4, 5, 6, 8, 7]), (no_range, [2, 3, 4, 5, 6, 8, 9, 7])):
+        _, chat = run(select(), found, R1_ANSWER, answerer="r1")
+        assert chat.calls[2].frames == frames
 
 
 def test_an_instance_answers_too_and_what_it_says_is_kept():

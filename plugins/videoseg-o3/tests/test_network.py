@@ -147,6 +147,9 @@ def test_frames_are_read_as_the_released_model_reads_them(model: SegModel) -> No
     std = torch.tensor([0.228515625, 0.2236328125, 0.224609375])
     expected = (torch.tensor([0, 128, 255]) / 255 - mean) / std
     torch.testing.assert_close(values[0, :, 5, 7], expected)
+    # Beside an edge, bicubic interpolation goes beyond the values of both sides.
+    frame[:, :15], frame[:, 15:] = 100, 150
+    assert model.image_input([frame])[0, 0].max() > (152 / 255 - mean[0]) / std[0]
 
 
 def test_bfloat16_comes_close(folder: Path, model: SegModel) -> None:

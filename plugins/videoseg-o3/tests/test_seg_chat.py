@@ -200,6 +200,20 @@ def test_without_seg_the_embedding_of_an_earlier_turn_is_named(rig):
     assert second.details["earlier_embedding"] == list(first.embeddings[0].values)
 
 
+def test_of_several_earlier_ones_the_last_is_named(models):
+    model = models["qwen3-vl"]
+    said = [*ask("where?"), answer("[SEG]"), *ask("sure?"), answer("<[SEG]>"), *ask("and now?")]
+    [reply] = SegChat.of(model).chat(said, max_tokens=1)
+    assert reply.embeddings == ()
+    prompt = PromptReader(model.processor).read(said)
+    states = hidden_states(model.vlm, prompt)
+    [first, last] = [at for at, token in enumerate(prompt.tokens) if token == model.seg_token]
+    expected, other = model.project(states[[last, first]]).flatten(1).detach()
+    named = torch.tensor(reply.details["earlier_embedding"])
+    assert torch.allclose(named, expected, atol=1e-4)
+    assert not torch.allclose(named, other, atol=1e-2)
+
+
 def test_several_answers_have_embeddings_of_their_own(talkative):
     chat = SegChat.of(talkative)
     replies = chat.chat(ask("where?"), num_samples=6, temperature=1.0, max_tokens=40)

@@ -144,10 +144,10 @@ def test_running_out_of_memory_says_what_to_do_and_the_model_stays_usable(
 def test_a_torchvision_of_another_build_is_told_from_a_missing_one(checkpoints, monkeypatch):
     real = importlib.import_module
 
-    def broken(name, *arguments):
+    def broken(name, *arguments, **keywords):
         if name == "torchvision":
             raise RuntimeError("operator torchvision::nms does not exist")
-        return real(name, *arguments)
+        return real(name, *arguments, **keywords)
 
     monkeypatch.setattr(importlib, "import_module", broken)
     text = refusal(MissingDependencyError, model=str(checkpoints["qwen2.5-vl"]))

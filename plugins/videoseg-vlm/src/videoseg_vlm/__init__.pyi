@@ -1,3 +1,4 @@
+from .checkpoint import require_torchvision as require_torchvision
 from .conversation import TopP as TopP
 from .conversation import check_question as check_question
 from .conversation import escape_tokens as escape_tokens

@@ -28,6 +28,7 @@ __all__ = [
     "has_weights",
     "load",
     "packed_types",
+    "require_torchvision",
     "require_weights",
 ]
 
@@ -339,7 +340,7 @@ def _pixel_bounds(image_processor: Any) -> tuple[int, int] | None:
 
 
 def _require_dependencies(options: CheckpointOptions) -> None:
-    _require_working_torchvision()
+    require_torchvision()
     if options.quantization != "none" and importlib.util.find_spec("bitsandbytes") is None:
         raise MissingDependencyError(
             f"quantization={options.quantization!r} needs bitsandbytes, which is not installed: "
@@ -389,7 +390,13 @@ def _snapshot(options: CheckpointOptions) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _require_working_torchvision() -> None:
+def require_torchvision() -> None:
+    """Check that torchvision, which processors of vision-language models need, can be imported.
+
+    Raises:
+        MissingDependencyError: If it is missing, or of another build than torch; the message has
+            the command that mends it.
+    """
     if importlib.util.find_spec("torchvision") is None:
         raise MissingDependencyError(
             "the processors of vision-language models need torchvision, which is not "

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from videoseg_sam2 import build_network, config_path, find_checkpoint, load_into, read_checkpoint
+from videoseg_vlm import require_torchvision
 
 from videoseg import ConfigError, MissingWeightsError, VideosegError
 from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
@@ -107,6 +108,7 @@ def load_seg_model(options: SegOptions) -> SegModel:
         VideosegError: If memory runs out.
     """
     folder = options.find()
+    require_torchvision()
     device = pick_device(options.device, kinds=("cpu", "cuda", "mps"))
     raw = read_config(folder)
     # What is built is filled afterwards, but draws random numbers first.
@@ -129,14 +131,10 @@ def load_seg_model(options: SegOptions) -> SegModel:
         _fill(projector, parts.projector, options.model)
         if sam2 is not None:
             _fill(sam2, parts.sam2, options.model)
+        processor = _load_processor(folder, config, options.model)
         _set_generation(vlm, folder)
-        model = SegModel(
-            vlm,
-            projector.to(kind),
-            sam2,
-            _load_processor(folder, config, options.model),
-            num_vectors=num_vectors,
-        )
+        _set_end(vlm, processor.tokenizer)
+        model = SegModel(vlm, projector.to(kind), sam2, processor, num_vectors=num_vectors)
         return model.to(device).eval()
 
 
@@ -233,11 +231,13 @@ def new_seg_model(
             f"{str(vlm)!r} is a model of type {raw.get('model_type')!r}; a [SEG] model is made "
             f"of one of {', '.join(_CLASSES)}"
         )
+    require_torchvision()
     with torch_defaults(), _explain_errors(str(vlm), device), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         keywords = {} if attention is None else {"attn_implementation": attention}
         inner = getattr(transformers, classes[1]).from_pretrained(folder, dtype=dtype, **keywords)
         processor = _load_processor(folder, inner.config, str(vlm))
+        _set_end(inner, processor.tokenizer)
         _untie(inner)
         processor.tokenizer.add_tokens(list(SPECIAL_TOKENS), special_tokens=True)
         if len(processor.tokenizer) > inner.get_input_embeddings().num_embeddings:
@@ -375,6 +375,19 @@ def _set_generation(vlm: Any, folder: Path) -> None:
 
     if (folder / "generation_config.json").is_file():
         vlm.generation_config = transformers.GenerationConfig.from_pretrained(folder)
+
+
+def _set_end(vlm: Any, tokenizer: Any) -> None:
+    """Let answers end where the tokenizer says, if no configuration says so.
+
+    A model around a language model, as the released one is, may have saved a configuration of
+    generation without it; answers would then go on until ``max_tokens``.
+    """
+    if vlm.generation_config.eos_token_id is None:
+        text = vlm.config.get_text_config()
+        vlm.generation_config.eos_token_id = (
+            tokenizer.eos_token_id if text.eos_token_id is None else text.eos_token_id
+        )
 
 
 def _untie(vlm: Any) -> None:

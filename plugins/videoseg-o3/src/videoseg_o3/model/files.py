@@ -72,18 +72,24 @@ def find_folder(model: str, *, revision: str | None = None, download: bool = Fal
         )
     else:
         folder = _from_hub(model, revision=revision, download=download)
-    _check_folder(folder, model)
+    _check_folder(folder, model, revision)
     return folder
 
 
-def fetch_command(model: str = DEFAULT_MODEL) -> str:
-    """Return the command that downloads a checkpoint; the default one if ``model`` is a folder."""
+def fetch_command(model: str = DEFAULT_MODEL, *, revision: str | None = None) -> str:
+    """Return the command that downloads a checkpoint; the default one if ``model`` is a folder.
+
+    Args:
+        model: The checkpoint.
+        revision: Branch, tag or commit on the Hugging Face hub.
+    """
     if not _is_name(model):
         model = DEFAULT_MODEL
     if model in PUBLISHED:
         target = shlex.quote(str(_published_folder(model)))
         return f"modelscope download --model {model} --local_dir {target}"
-    return f"hf download {shlex.quote(model)}"
+    which = "" if revision is None else f" --revision {shlex.quote(revision)}"
+    return f"hf download {shlex.quote(model)}{which}"
 
 
 def default_weights_command() -> str:
@@ -193,7 +199,7 @@ def _parts(index: Path) -> list[str]:
         ) from error
 
 
-def _check_folder(folder: Path, model: str) -> None:
+def _check_folder(folder: Path, model: str, revision: str | None) -> None:
     missing = [name for name in _NEEDED if not (folder / name).is_file()]
     files = weight_files(folder) if not missing else []
     if not missing and not files:
@@ -203,7 +209,7 @@ def _check_folder(folder: Path, model: str) -> None:
         raise MissingWeightsError(
             f"the checkpoint {model!r} is not whole: it lacks {', '.join(missing)}; a checkpoint "
             "of VideoSEG-O3 has a configuration, weights, and the files of a processor. "
-            f"{_how_to_fetch(model)}"
+            f"{_how_to_fetch(model, revision)}"
         )
     for file in (folder / "config.json", *files):
         if problem := placeholder_problem(file):
@@ -222,8 +228,8 @@ def _file_given(path: Path) -> str:
     )
 
 
-def _how_to_fetch(model: str) -> str:
-    return f"Fetch it with: {fetch_command(model)}"
+def _how_to_fetch(model: str, revision: str | None = None) -> str:
+    return f"Fetch it with: {fetch_command(model, revision=revision)}"
 
 
 def _published_folder(model: str) -> Path:
@@ -251,10 +257,10 @@ def _from_hub(model: str, *, revision: str | None, download: bool) -> Path:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise MissingWeightsError(
             f"the checkpoint {model!r} could not be fetched ({shorten_text(reason, 200)}); on a "
-            f"machine with access run: {fetch_command(model)}"
+            f"machine with access run: {fetch_command(model, revision=revision)}"
         ) from error
     if not isinstance(found, str):
         raise MissingWeightsError(
-            f"the checkpoint {model!r} is not on this machine. {_how_to_fetch(model)}"
+            f"the checkpoint {model!r} is not on this machine. {_how_to_fetch(model, revision)}"
         )
     return Path(found).parent

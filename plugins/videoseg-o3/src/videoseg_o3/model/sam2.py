@@ -43,7 +43,8 @@ def normalize_frame(frame: Frame, side: int) -> Tensor:
     import torch
     from PIL import Image
 
-    resized = Image.fromarray(np.ascontiguousarray(frame)).resize((side, side))
+    picture = Image.fromarray(np.ascontiguousarray(frame))
+    resized = picture.resize((side, side), Image.Resampling.BICUBIC)
     channels = torch.from_numpy(np.asarray(resized).transpose(2, 0, 1).copy())
     mean, std = (
         torch.tensor(values, dtype=torch.bfloat16)[:, None, None] for values in (_MEAN, _STD)
