@@ -20,12 +20,14 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from videoseg_sam2 import Sam2Propagator
 
 from videoseg.pipeline.propagate import Propagation
+from videoseg.stages import Propagator
 from videoseg.testing import RenderedSource
-from videoseg.types import Box, Prompt
+from videoseg.types import Box, Prompt, Size
 
 
 def prompts_for(objects: int, height: int, width: int) -> list[Prompt]:
@@ -38,41 +40,43 @@ def prompts_for(objects: int, height: int, width: int) -> list[Prompt]:
     return prompts
 
 
-def measure(num_frames: int, arguments: argparse.Namespace) -> dict:
-    """Propagate one video; returns peak resident memory in MiB and frames a second."""
-    height, width = arguments.size
-    video = RenderedSource(num_frames, size=(height, width))
-    propagator = Sam2Propagator(
-        model=arguments.model,
-        random_weights=True,
-        device="cpu",
-        precision="float32",
-        max_objects_per_pass=arguments.max_objects,
-    )
+def measure(
+    num_frames: int, size: Size, propagator: Propagator, prompts: Sequence[Prompt]
+) -> dict[str, float]:
+    """Propagate one video, both ways where prompts are not on its first frame.
+
+    Returns:
+        Peak resident memory in MiB and frames a second.
+    """
     begin = time.perf_counter()
-    propagation = Propagation(
-        propagator, video, prompts_for(arguments.objects, height, width), seed=0
-    )
-    frames = sum(1 for _ in propagation.forward())
+    propagation = Propagation(propagator, RenderedSource(num_frames, size=size), prompts, seed=0)
+    frames = sum(1 for _ in propagation.run())
     propagation.close()
+    propagation.raise_failure()
     seconds = time.perf_counter() - begin
     assert frames == num_frames
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"frames": frames, "peak": peak, "rate": frames / seconds}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, nargs="+", default=[200, 2000])
-    parser.add_argument("--size", type=int, nargs=2, default=[480, 854], metavar=("H", "W"))
-    parser.add_argument("--model", default="toy")
-    parser.add_argument("--objects", type=int, default=1)
-    parser.add_argument("--max-objects", type=int)
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(measure(arguments.frames[0], arguments)))
-        return 0
+def parser(description: str, model: str) -> argparse.ArgumentParser:
+    """Return the options of a measurement."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--frames", type=int, nargs="+", default=[200, 2000])
+    options.add_argument("--size", type=int, nargs=2, default=[480, 854], metavar=("H", "W"))
+    options.add_argument("--model", default=model)
+    options.add_argument("--objects", type=int, default=1)
+    options.add_argument("--max-objects", type=int)
+    options.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    return options
+
+
+def show_table(script: str, arguments: argparse.Namespace) -> int:
+    """Measure each length in a process of its own and print a table.
+
+    Returns:
+        1 if memory grew by more than a tenth, else 0.
+    """
     options = ["--size", *map(str, arguments.size), "--model", arguments.model]
     options += ["--objects", str(arguments.objects)]
     if arguments.max_objects is not None:
@@ -85,13 +89,30 @@ def main() -> int:
     first = None
     growth = 0.0
     for frames in arguments.frames:
-        command = [sys.executable, __file__, "--one", "--frames", str(frames), *options]
+        command = [sys.executable, script, "--one", "--frames", str(frames), *options]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         row = json.loads(done.stdout)
         first = first or row["peak"]
         growth = row["peak"] / first - 1
         print(f"| {frames} | {row['peak']:.0f} | {growth:+.1%} | {row['rate']:.1f} |", flush=True)
     return int(growth > 0.1)
+
+
+def main() -> int:
+    arguments = parser(__doc__.splitlines()[0], "toy").parse_args()
+    if not arguments.one:
+        return show_table(__file__, arguments)
+    height, width = arguments.size
+    propagator = Sam2Propagator(
+        model=arguments.model,
+        random_weights=True,
+        device="cpu",
+        precision="float32",
+        max_objects_per_pass=arguments.max_objects,
+    )
+    prompts = prompts_for(arguments.objects, height, width)
+    print(json.dumps(measure(arguments.frames[0], (height, width), propagator, prompts)))
+    return 0
 
 
 if __name__ == "__main__":

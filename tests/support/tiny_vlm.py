@@ -47,7 +47,12 @@ _TEXT: dict[str, Any] = {
 
 
 def save_tiny_vlm(
-    folder: Path, family: Family = "qwen2.5-vl", *, max_positions: int = 8192, seed: int = 0
+    folder: Path,
+    family: Family = "qwen2.5-vl",
+    *,
+    max_positions: int = 8192,
+    seed: int = 0,
+    tokenizer: Any = None,
 ) -> Path:
     """Build a model and its processor and save them.
 
@@ -56,6 +61,7 @@ def save_tiny_vlm(
         family: Which architecture.
         max_positions: How many tokens the model takes.
         seed: Seed of the weights.
+        tokenizer: What ``byte_tokenizer`` returned; by default one without more special tokens.
 
     Returns:
         The checkpoint's folder, for ``from_pretrained``.
@@ -64,7 +70,7 @@ def save_tiny_vlm(
     import torch
 
     target = folder / family
-    tokenizer = byte_tokenizer()
+    tokenizer = tokenizer or byte_tokenizer()
     model_class, config = _MODELS[family](tokenizer, max_positions)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -74,7 +80,7 @@ def save_tiny_vlm(
     model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids("<|im_end|>")
     model.generation_config.pad_token_id = tokenizer.convert_tokens_to_ids("<|endoftext|>")
     model.save_pretrained(target)
-    _processor(family, tokenizer).save_pretrained(target)
+    processor_of(family, tokenizer).save_pretrained(target)
     return target
 
 
@@ -96,7 +102,8 @@ def byte_tokenizer(*more_special_tokens: str) -> Any:
     )
 
 
-def _processor(family: Family, tokenizer: Any) -> Any:
+def processor_of(family: Family, tokenizer: Any) -> Any:
+    """Return a family's processor."""
     import transformers
 
     # Small images, so that a test's prompt stays short; the limits are a checkpoint's own.

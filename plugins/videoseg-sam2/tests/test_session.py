@@ -341,6 +341,35 @@ def test_an_embedding_guides_the_frames_it_is_told_to(toy_modules: Any) -> None:
     assert not np.allclose(logits[True][1], logits[False][1])
 
 
+def test_an_embedding_may_be_several_vectors(toy_modules: Any) -> None:
+    width = toy_modules.hidden_dim
+    one, other = (tuple(np.linspace(low, 3, width).tolist()) for low in (-3, 1))
+    propagator = Sam2Propagator(
+        model="toy", random_weights=True, device="cpu", precision="float32", embeddings=("o3",)
+    )
+    logits = []
+    for values in (one, one + other, other + one):
+        with propagator.open(moving_square(2).video) as session:
+            session.prompt(Prompt(1, 0, embedding=Embedding("o3", values)))
+            logits.append([found[1].numpy().copy() for _, found in session.run_logits()])
+    first, both, swapped = logits
+    assert not np.allclose(first, both)
+    # Prompts are a set: the network does not see their order.
+    np.testing.assert_allclose(both, swapped, atol=1e-4)
+
+
+def test_an_embedding_of_another_model_does_not_reach_the_network(
+    propagator: Sam2Propagator,
+) -> None:
+    found = []
+    for embedding in (None, Embedding("another", (3.0,) * 32), Embedding("another", (1.0, 2.0))):
+        with propagator.open(moving_square(3).video) as session:
+            session.prompt(Prompt(1, 0, box=Box(4, 4, 24, 30), embedding=embedding))
+            found.append([one[1].numpy().copy() for _, one in session.run_logits()])
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
 def test_bfloat16_comes_close(propagator: Sam2Propagator) -> None:
     clip = moving_square(4)
     low = Sam2Propagator(model="toy", random_weights=True, device="cpu", precision="bfloat16")

@@ -1,6 +1,33 @@
 """SAM 2 for videoseg: a segmenter and a propagator whose memory is bounded."""
 
-from videoseg_sam2.propagator import Sam2Propagator
+from videoseg_sam2.models import config_path
+from videoseg_sam2.network import (
+    Network,
+    NetworkSettings,
+    NetworkSource,
+    Precision,
+    build_network,
+    use_bfloat16,
+)
+from videoseg_sam2.propagator import SAM2_CAPABILITIES, Sam2Propagator
 from videoseg_sam2.segmenter import Sam2Segmenter
+from videoseg_sam2.session import Sam2Session
+from videoseg_sam2.weights import find_checkpoint, load_into, read_checkpoint, recognize_network
 
-__all__ = ["Sam2Propagator", "Sam2Segmenter"]
+__all__ = [
+    "SAM2_CAPABILITIES",
+    "Network",
+    "NetworkSettings",
+    "NetworkSource",
+    "Precision",
+    "Sam2Propagator",
+    "Sam2Segmenter",
+    "Sam2Session",
+    "build_network",
+    "config_path",
+    "find_checkpoint",
+    "load_into",
+    "read_checkpoint",
+    "recognize_network",
+    "use_bfloat16",
+]

@@ -9,12 +9,23 @@ from types import MappingProxyType
 
 from videoseg.errors import ConfigError
 
-__all__ = ["DEFAULT_MODEL", "MODELS", "TOY", "PublishedModel", "published_model"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "MODELS",
+    "TOY",
+    "TOYS",
+    "PublishedModel",
+    "config_path",
+    "published_model",
+]
 
 DEFAULT_MODEL = "sam2.1-hiera-large"
 
 TOY = "toy"
 """Name of the tiny network for tests; it has no trained weights."""
+
+TOYS = (TOY, "toy-2.0")
+"""The tiny networks: in the forms of SAM 2.1 and of SAM 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +73,9 @@ def published_model(name: str) -> PublishedModel:
     try:
         return MODELS[name.removeprefix("facebook/")]
     except KeyError:
+        toys = " or ".join(map(repr, TOYS))
         raise ConfigError(
-            f"model must be one of {', '.join(MODELS)}, or {TOY!r} for tests; got {name!r}"
+            f"model must be one of {', '.join(MODELS)}, or {toys} for tests; got {name!r}"
         ) from None
 
 
@@ -71,8 +83,8 @@ def config_path(name: str) -> Path:
     """Return where a network's configuration lies, without importing ``sam2``."""
     from importlib.util import find_spec
 
-    if name == TOY:
-        return Path(__file__).parent / "configs" / "toy.yaml"
+    if name in TOYS:
+        return Path(__file__).parent / "configs" / f"{name}.yaml"
     spec = find_spec("sam2")
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError("the package sam2 is not installed: pip install sam2")

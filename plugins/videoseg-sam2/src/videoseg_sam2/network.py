@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -20,13 +20,22 @@ from videoseg.devices import (
 )
 from videoseg.errors import ConfigError, VideosegError
 from videoseg.text import printable, shorten_text
-from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOY, config_path, published_model
+from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOYS, config_path, published_model
 from videoseg_sam2.weights import find_checkpoint, load_into, read_checkpoint
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Network", "NetworkChoice", "Precision", "extra_prompt", "use_bfloat16"]
+__all__ = [
+    "Network",
+    "NetworkChoice",
+    "NetworkSettings",
+    "NetworkSource",
+    "Precision",
+    "build_network",
+    "extra_prompt",
+    "use_bfloat16",
+]
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "auto"]
 
@@ -38,7 +47,7 @@ _DECODER_OVERRIDES = {
 }
 
 extra_prompt: ContextVar[torch.Tensor | None] = ContextVar("extra_prompt", default=None)
-"""A vector, shape (1, 1, C), that joins the sparse prompts wherever they are encoded."""
+"""Vectors, shape (1, k, C), that join the sparse prompts wherever they are encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +71,11 @@ class NetworkChoice:
         problems = []
         if self.random_weights and self.checkpoint is not None:
             problems.append("give either a checkpoint or random_weights=True, not both")
-        if self.model == TOY and self.checkpoint is None and not self.random_weights:
-            problems.append(f"model {TOY!r} has no trained weights; set random_weights=True")
-        if self.config is None and self.model != TOY:
+        if self.model in TOYS and self.checkpoint is None and not self.random_weights:
+            problems.append(
+                f"model {self.model!r} has no trained weights; set random_weights=True"
+            )
+        if self.config is None and self.model not in TOYS:
             published_model(self.model)
         if self.name != self.model.removeprefix("facebook/") and self.model != DEFAULT_MODEL:
             problems.append(
@@ -94,19 +105,44 @@ class NetworkChoice:
             checkpoint = find_checkpoint(self.checkpoint, self.name, download=self.download)
         config = config_path(self.name) if self.config is None else Path(self.config).resolve()
         return Network(
-            _Source(config, checkpoint, str(device)),
+            NetworkSource(config, checkpoint, str(device)),
             name=self.name,
             bfloat16=use_bfloat16(self.precision, device),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """The key under which networks share their parameters."""
+class NetworkSettings:
+    """Settings in which trained networks of one form differ.
+
+    Args:
+        hide_absent: Whether an object that is predicted to be absent has an empty mask. In any
+            case its memory says so.
+        binarize_prompted: Whether the memory of a frame prompted by points is made of its mask,
+            instead of its mask's probabilities.
+    """
+
+    hide_absent: bool = True
+    binarize_prompted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSource:
+    """What a network is made of; equal ones share their parameters in a process.
+
+    Args:
+        config: Its configuration file.
+        checkpoint: Its weights; None for random ones, the same each time.
+        device: Name of the device.
+        settings: Its settings.
+        read: Returns the parameters by name from a checkpoint; gets also the network's name.
+    """
 
     config: Path
     checkpoint: Path | None
     device: str
+    settings: NetworkSettings = NetworkSettings()
+    read: Callable[[Path, str], Mapping[str, torch.Tensor]] = read_checkpoint
 
 
 class Network:
@@ -118,7 +154,7 @@ class Network:
         bfloat16: Whether to compute in bfloat16.
     """
 
-    def __init__(self, source: _Source, *, name: str, bfloat16: bool) -> None:
+    def __init__(self, source: NetworkSource, *, name: str, bfloat16: bool) -> None:
         self.name = name
         self.bfloat16 = bfloat16
         self._source = source
@@ -174,11 +210,11 @@ def use_bfloat16(precision: Precision, device: torch.device) -> bool:
     return multiplies_bfloat16(device) if precision == "auto" else precision == "bfloat16"
 
 
-_loaded: WeakValueDictionary[_Source, Any] = WeakValueDictionary()
+_loaded: WeakValueDictionary[NetworkSource, Any] = WeakValueDictionary()
 _loading = threading.Lock()
 
 
-def _load_shared(source: _Source, name: str) -> Any:
+def _load_shared(source: NetworkSource, name: str) -> Any:
     with _loading:
         modules = _loaded.get(source)
         if modules is None:
@@ -187,24 +223,42 @@ def _load_shared(source: _Source, name: str) -> Any:
         return modules
 
 
-def _load(source: _Source, name: str) -> Any:
-    import torch
-
+def _load(source: NetworkSource, name: str) -> Any:
     with torch_defaults():
-        # The constructors draw random numbers; the global generator must not notice.
-        with torch.random.fork_rng(devices=[]):
-            # Not torch.manual_seed, which seeds GPUs, too.
-            torch.default_generator.manual_seed(0)
-            modules = _build(source.config)
+        modules = build_network(source.config, source.settings)
         if source.checkpoint is not None:
-            state = read_checkpoint(source.checkpoint, name)
+            state = source.read(source.checkpoint, name)
             load_into(modules, state, path=source.checkpoint, model=name)
         modules.requires_grad_(False)
         modules.sam_prompt_encoder.register_forward_hook(_add_extra_prompt)
         return modules.to(source.device).eval()
 
 
-def _build(config: Path) -> Any:
+def build_network(config: Path, settings: NetworkSettings = NetworkSettings()) -> Any:
+    """Return a ``SAM2Base`` with random weights (the same each time), on the CPU, in float32.
+
+    Args:
+        config: A configuration file in the package's form.
+        settings: Its settings.
+
+    Raises:
+        ConfigError: If the file is no configuration of SAM 2.
+    """
+    import torch
+
+    # The constructors draw random numbers; the global generator must not notice.
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed, which seeds GPUs, too.
+        torch.default_generator.manual_seed(0)
+        modules = _build(config, settings)
+    if not settings.hide_absent:
+        from videoseg_sam2.ungated import show_absent
+
+        show_absent(modules)
+    return modules
+
+
+def _build(config: Path, settings: NetworkSettings) -> Any:
     _import_base()
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
@@ -224,7 +278,7 @@ def _build(config: Path) -> Any:
         **(model.get("sam_mask_decoder_extra_args") or {}),
         **_DECODER_OVERRIDES,
     }
-    model["binarize_mask_from_pts_for_mem_enc"] = True
+    model["binarize_mask_from_pts_for_mem_enc"] = settings.binarize_prompted
     try:
         return instantiate(model, _convert_="all")
     except Exception as error:

@@ -53,8 +53,8 @@ class Sam2Propagator:
         largest_hole: Holes of at most this many pixels in the network's own masks (a quarter
             of its input's side) are filled. The package fills 8 where its CUDA extension was
             built, else none.
-        embeddings: Names of the models whose embeddings prompt this network, as vectors of the
-            prompt encoder's width.
+        embeddings: Names of the models whose embeddings prompt this network, as a vector of the
+            prompt encoder's width, or several one after another.
         guide_every_frame: Whether an object's embedding joins the prompts of every frame, not
             of its own frame only.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -44,6 +45,10 @@ class Sam2Session(SessionBase):
         network: The network; shared, and not changed.
         guide_every_frame: Whether an object's embedding guides frames without a prompt, too.
         largest_hole: Holes of at most this many pixels in the network's own masks are filled.
+        read_frame: Returns a frame as the network takes it, shape (1, 3, side, side), float32,
+            for a frame and the side.
+        enlarge_twice: Whether logits are enlarged to the network's input before they take the
+            frame's size, instead of at once.
     """
 
     def __init__(
@@ -54,8 +59,12 @@ class Sam2Session(SessionBase):
         network: Network,
         guide_every_frame: bool = True,
         largest_hole: int = 0,
+        read_frame: Callable[[Frame, int], Tensor] = video_input,
+        enlarge_twice: bool = False,
     ) -> None:
         super().__init__(video, capabilities)
+        self._read_frame = read_frame
+        self._enlarge_twice = enlarge_twice
         self._network = network
         self._guide_every_frame = guide_every_frame
         self._tracker = FrameTracker(
@@ -81,6 +90,9 @@ class Sam2Session(SessionBase):
         """
         self._check_embedding(prompt)
         super().prompt(prompt)
+        if not self._guides(prompt):
+            # Another model's embedding means nothing to this network.
+            prompt = replace(prompt, embedding=None)
         memory = self._objects.setdefault(prompt.object_id, ObjectMemory(prompt.object_id))
         refines = bool(
             self._run_number > 0
@@ -138,10 +150,11 @@ class Sam2Session(SessionBase):
         if prompt.embedding is None or not self._guides(prompt):
             return
         given, width = len(prompt.embedding.values), self._network.modules.hidden_dim
-        if given != width:
+        if not given or given % width:
             raise PropagationError(
                 f"the prompt of object {prompt.object_id} on frame {prompt.frame} has an "
-                f"embedding of {given} values; {self._network.name!r} takes {width}"
+                f"embedding of {given} values; {self._network.name!r} takes {width}, or a "
+                "multiple for several vectors"
             )
 
     def _first_run_for(self, prompt: Prompt) -> int:
@@ -208,7 +221,10 @@ class Sam2Session(SessionBase):
         return answers
 
     def _at_frame_size(self, memory: ObjectMemory, frame: int, logits: Tensor) -> Tensor:
+        side = self._network.modules.image_size
         try:
+            if self._enlarge_twice and memory.lost_at is None:
+                logits = to_frame_size(logits, (side, side))
             return to_frame_size(logits, self.video.size)[0, 0]
         except Exception as error:
             self._lose(memory, frame, error)
@@ -291,7 +307,7 @@ class Sam2Session(SessionBase):
         if self._features is None or self._features[0] != frame:
             # Released first, so that the features of two frames never exist at once.
             self._features = None
-            image = video_input(np.asarray(picture), self._network.modules.image_size)
+            image = self._read_frame(np.asarray(picture), self._network.modules.image_size)
             self._features = (frame, encode_frame(self._network, image))
         return self._features[1]
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from videoseg.errors import PropagationError
 from videoseg.types import Prompt, Size
 from videoseg_sam2.features import FrameFeatures
 from videoseg_sam2.images import mask_input
@@ -194,14 +193,11 @@ class FrameTracker:
             return None
         import torch
 
-        width = self._network.modules.hidden_dim
-        values = prompt.embedding.values
-        if len(values) != width:
-            raise PropagationError(
-                f"the embedding of object {prompt.object_id} on frame {prompt.frame} has "
-                f"{len(values)} values; {self._network.name!r} takes {width}"
-            )
-        return torch.tensor(values, dtype=torch.float32, device=self._network.device)[None, None]
+        values = torch.tensor(
+            prompt.embedding.values, dtype=torch.float32, device=self._network.device
+        )
+        # Several vectors, one after another, are several prompts.
+        return values.reshape(1, -1, self._network.modules.hidden_dim)
 
     def _fill_holes(self, logits: Tensor) -> Tensor:
         if self._largest_hole == 0:

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, Any
 from videoseg.errors import ConfigError, MissingWeightsError
 from videoseg.files import expand_path
 from videoseg.weights import check_weights_file, fit_weights, read_weights
-from videoseg_sam2.models import DEFAULT_MODEL, MODELS
+from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOYS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["default_weights_command", "find_checkpoint", "load_into", "read_checkpoint"]
+__all__ = [
+    "default_weights_command",
+    "find_checkpoint",
+    "load_into",
+    "read_checkpoint",
+    "recognize_network",
+]
+
+
+_TOY_FORM = (8, 5)  # width and number of blocks of the tiny networks' image encoder
 
 
 def default_weights_command() -> str:
@@ -111,14 +120,14 @@ def load_into(network: Any, state: Mapping[str, Tensor], *, path: Path, model: s
 def _advice(state: Mapping[str, Tensor]) -> str:
     if any(name.startswith("vision_encoder.") for name in state):
         return "it was converted for transformers: take the repository's .pt file instead"
-    looks_like = _recognize(state)
+    looks_like = recognize_network(state)
     if looks_like is not None:
         return f"it looks like {looks_like!r}: set model={looks_like!r}"
     return f"give a checkpoint of SAM 2; the models are {', '.join(MODELS)}"
 
 
-def _recognize(state: Mapping[str, Tensor]) -> str | None:
-    """Return which published network has parameters of this form, if one has."""
+def recognize_network(state: Mapping[str, Tensor]) -> str | None:
+    """Return which published (or tiny) network has parameters of this form, if one has."""
     embedding = state.get("image_encoder.trunk.pos_embed")
     if embedding is None or embedding.ndim != 4:
         return None
@@ -127,7 +136,10 @@ def _recognize(state: Mapping[str, Tensor]) -> str | None:
     sizes = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base-plus", (144, 48): "large"}
     size = sizes.get((int(embedding.shape[1]), len(blocks)))
     # SAM 2.1 added the embedding of absent objects.
-    version = "sam2.1" if "no_obj_embed_spatial" in state else "sam2"
+    is_newer = "no_obj_embed_spatial" in state
+    if (int(embedding.shape[1]), len(blocks)) == _TOY_FORM:
+        return TOYS[0] if is_newer else TOYS[1]
+    version = "sam2.1" if is_newer else "sam2"
     return None if size is None else f"{version}-hiera-{size}"
 
 
