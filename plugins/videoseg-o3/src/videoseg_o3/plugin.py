@@ -39,3 +39,13 @@ def videoseg_components() -> Iterator[vs.Component]:
         license="code and published weights: Apache-2.0",
         weights=_MODEL_WEIGHTS,
     )
+    yield vs.Component(
+        "chat",
+        "o3",
+        "videoseg_o3.model.chat:SegChat",
+        summary="The model of VideoSEG-O3, which points at objects with [SEG].",
+        requires=("torchvision", *_MODEL_NEEDS),
+        install="videoseg-o3[model]",
+        license="code and published weights: Apache-2.0",
+        weights=_MODEL_WEIGHTS,
+    )

@@ -1,10 +1,17 @@
+from .conversation import TopP as TopP
+from .conversation import check_question as check_question
+from .conversation import escape_tokens as escape_tokens
 from .conversation import fit_size as fit_size
+from .conversation import list_images as list_images
+from .conversation import resize_image as resize_image
 from .errors import ReplayError as ReplayError
 from .errors import ServerError as ServerError
 from .families import FAMILIES as FAMILIES
 from .families import Family as Family
 from .families import family_of_model as family_of_model
 from .families import family_of_type as family_of_type
+from .generation import cache_keyword as cache_keyword
+from .generation import stop_tokens as stop_tokens
 from .openai_chat import OpenAIChat as OpenAIChat
 from .recording import RecordingChat as RecordingChat
 from .recording import ReplayChat as ReplayChat

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
-__all__ = ["Sampling", "generate", "stop_tokens"]
+__all__ = ["Sampling", "cache_keyword", "generate", "stop_tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _generate_from_prefix(
     fewer = (
         {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
     )
-    name = _cache_name()
+    name = cache_keyword()
     cache = getattr(model(**prefix, use_cache=True, **fewer), name)
     answers: list[list[int]] = []
     while (missing := count - len(answers)) > 0:
@@ -108,8 +108,8 @@ def _generate_from_prefix(
     return answers
 
 
-def _cache_name() -> str:
-    """Return the name of the key-value cache, which newer versions of transformers changed."""
+def cache_keyword() -> str:
+    """Return by what name models take the key-value cache; it depends on transformers' version."""
     from transformers import GenerationMixin
 
     # generate accepts any keyword, so its signature does not show the name.
