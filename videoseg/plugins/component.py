@@ -44,16 +44,21 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "sampler": {
         "motion": "videoseg-attributes",
         **dict.fromkeys(("direct", "htfs", "segment-random", "timestamp"), "videoseg-r1"),
+        "coarse": "videoseg-o3",
         "sharpest": "videoseg-example",
     },
-    "grounder": {"attributes": "videoseg-attributes", "r1": "videoseg-r1"},
+    "grounder": {"attributes": "videoseg-attributes", "o3": "videoseg-o3", "r1": "videoseg-r1"},
     "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
     "propagator": {
         "flow": "videoseg-attributes",
+        "o3": "videoseg-o3",
         "sam2": "videoseg-sam2",
         "xmem": "videoseg-xmem",
     },
-    "chat": dict.fromkeys(("openai", "record", "replay", "transformers"), "videoseg-vlm"),
+    "chat": {
+        "o3": "videoseg-o3",
+        **dict.fromkeys(("openai", "record", "replay", "transformers"), "videoseg-vlm"),
+    },
     "benchmark": {
         **dict.fromkeys(
             (
@@ -81,6 +86,10 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "pipeline": {
         "attributes": "videoseg-attributes",
         **dict.fromkeys(("videoseg-r1", "videoseg-r1-3b", "videoseg-r1-remote"), "videoseg-r1"),
+        **dict.fromkeys(
+            ("videoseg-o3-2b", "videoseg-o3-4b", "videoseg-o3-remote", "videoseg-o3-text"),
+            "videoseg-o3",
+        ),
     },
 }
 """The packages of this project that bring a component or a command, by kind and name."""

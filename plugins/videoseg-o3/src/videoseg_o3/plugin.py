@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import videoseg as vs
 
-__all__ = ["O3_CAPABILITIES", "videoseg_components"]
+__all__ = [
+    "O3_CAPABILITIES",
+    "videoseg_components",
+    "videoseg_o3_2b",
+    "videoseg_o3_4b",
+    "videoseg_o3_remote",
+    "videoseg_o3_text",
+]
 
 O3_CAPABILITIES = vs.PropagatorCapabilities(
     boxes=True,
@@ -23,11 +31,37 @@ O3_CAPABILITIES = vs.PropagatorCapabilities(
 # What the [SEG] model and its propagator need besides this plug-in's own dependencies.
 _MODEL_NEEDS = ("torch", "transformers", "videoseg_sam2", "videoseg_vlm")
 _MODEL_WEIGHTS = "videoseg_o3.model.files:default_weights_command"
+_MODEL_LICENSE = "code and published weights: Apache-2.0"
+_MAX_TURNS = 3
+"""The turns of the released evaluation."""
 
 
 @vs.hookimpl
 def videoseg_components() -> Iterator[vs.Component]:
     """Declare the strategy's stages and its pipelines."""
+    yield vs.Component(
+        "sampler",
+        "coarse",
+        "videoseg_o3.sampler:CoarseSampler",
+        "Many small frames and a few larger ones, then what the grounder asks for.",
+    )
+    yield vs.Component(
+        "grounder",
+        "o3",
+        "videoseg_o3.grounder:O3Grounder",
+        "Thinks of time, place and words, asks for the frames it needs, then answers.",
+        uses=("chat",),
+    )
+    yield vs.Component(
+        "chat",
+        "o3",
+        "videoseg_o3.model.chat:SegChat",
+        summary="The model of VideoSEG-O3, whose [SEG] is a prompt for SAM 2.",
+        requires=("torchvision", *_MODEL_NEEDS),
+        install="videoseg-o3[model]",
+        license=_MODEL_LICENSE,
+        weights=_MODEL_WEIGHTS,
+    )
     yield vs.Component(
         "propagator",
         "o3",
@@ -36,16 +70,65 @@ def videoseg_components() -> Iterator[vs.Component]:
         capabilities=O3_CAPABILITIES,
         requires=_MODEL_NEEDS,
         install="videoseg-o3[model]",
-        license="code and published weights: Apache-2.0",
+        license=_MODEL_LICENSE,
         weights=_MODEL_WEIGHTS,
     )
-    yield vs.Component(
-        "chat",
-        "o3",
-        "videoseg_o3.model.chat:SegChat",
-        summary="The model of VideoSEG-O3, which points at objects with [SEG].",
-        requires=("torchvision", *_MODEL_NEEDS),
-        install="videoseg-o3[model]",
-        license="code and published weights: Apache-2.0",
-        weights=_MODEL_WEIGHTS,
-    )
+    for name, function, summary in (
+        ("videoseg-o3-2b", "videoseg_o3_2b", "VideoSEG-O3 as released, 2B."),
+        ("videoseg-o3-4b", "videoseg_o3_4b", "VideoSEG-O3 as released, 4B."),
+        (
+            "videoseg-o3-text",
+            "videoseg_o3_text",
+            "The looking of VideoSEG-O3 with Qwen3-VL 8B, answers in text, SAM 2 large.",
+        ),
+        (
+            "videoseg-o3-remote",
+            "videoseg_o3_remote",
+            "The same with the language model on a server.",
+        ),
+    ):
+        yield vs.Component("pipeline", name, f"videoseg_o3.plugin:{function}", summary)
+
+
+def videoseg_o3_2b() -> dict[str, Any]:
+    """Return the released composition with the checkpoint of 2B parameters."""
+    return _released("videoseg-o3-2b", "dmmm997/VideoSEG-O3-2B-RL")
+
+
+def videoseg_o3_4b() -> dict[str, Any]:
+    """Return the released composition with the checkpoint of 4B parameters."""
+    return _released("videoseg-o3-4b", "dmmm997/VideoSEG-O3-4B-RL")
+
+
+def videoseg_o3_text() -> dict[str, Any]:
+    """Return the composition for any chat model, with one on this machine."""
+    chat = {"name": "transformers", "options": {"model": "Qwen/Qwen3-VL-8B-Instruct"}}
+    return _in_text("videoseg-o3-text", chat)
+
+
+def videoseg_o3_remote() -> dict[str, Any]:
+    """Return the composition with the language model on a server."""
+    chat = {"name": "openai", "options": {"model": "Qwen/Qwen3-VL-8B-Instruct"}}
+    return _in_text("videoseg-o3-remote", chat)
+
+
+def _released(name: str, model: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "sampler": {"name": "coarse", "options": {"preset": "eval"}},
+        "grounder": {"name": "o3", "options": {"answer": "seg"}},
+        "propagator": {"name": "o3", "options": {"model": model}},
+        "chat": {"name": "o3", "options": {"model": model}},
+        "max_turns": _MAX_TURNS,
+    }
+
+
+def _in_text(name: str, chat: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "sampler": {"name": "coarse", "options": {"preset": "eval"}},
+        "grounder": {"name": "o3", "options": {"answer": "text"}},
+        "propagator": {"name": "sam2", "options": {"model": "sam2.1-hiera-large"}},
+        "chat": chat,
+        "max_turns": _MAX_TURNS,
+    }
