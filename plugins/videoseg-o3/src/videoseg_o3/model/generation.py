@@ -52,6 +52,7 @@ class Decoding:
     top_p: float = 1.0
     max_tokens: int = 1024
     complete_last: bool = True
+    forbidden: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -463,6 +464,10 @@ def _choose(logits: Tensor, decoding: Decoding, drawn: Tensor) -> Tensor:
         decoding: How tokens are chosen.
         drawn: A number in [0, 1) for each row: which part of the distribution is taken.
     """
+    if decoding.forbidden:
+        logits = logits.index_fill(
+            -1, torch.tensor(decoding.forbidden, device=logits.device), -torch.inf
+        )
     if decoding.temperature <= 0:
         return logits.argmax(-1)
     chances = (logits / decoding.temperature).softmax(-1)
