@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from training_toys import FewFrames, LookingGrounder
@@ -79,7 +81,7 @@ def test_later_turns_hold_exactly_the_tokens_that_were_sampled(load_policy, samp
     rollouts = run_rollouts(policy, looking(policy), samples, group_size=4, seed=3)
     retokenized = 0
     for rollout in rollouts:
-        for step, following in zip(rollout.steps, rollout.steps[1:], strict=False):
+        for step, following in pairwise(rollout.steps):
             said = (*step.conversation.tokens, *step.tokens)
             assert following.conversation.tokens[: len(said)] == said
             retokenized += policy.encode(step.text)[: len(step.tokens)] != step.tokens
@@ -102,12 +104,15 @@ def test_images_are_encoded_once_and_a_group_shares_its_first_prefill(
     rollouts = run_rollouts(policy, looking(policy), samples, group_size=4)
     shown = {i.digest for r in rollouts for s in r.steps for i in s.conversation.images}
     assert vision.num_encoded == len(shown)
-    lengths = {len(rollout.steps[0].conversation.tokens) for rollout in rollouts}
-    prefills = [length for count, length in computed if length > 1 and count == 1]
-    assert lengths == {52}
-    assert prefills.count(52) == 2
-    # Later turns compute what is new only.
-    assert max(prefills) == max(lengths)
+    prefills = sorted(length for count, length in computed if length > 1 and count == 1)
+    firsts = [len(rollout.steps[0].conversation.tokens) for rollout in rollouts[::4]]
+    # The cache lacks the last token of an answer.
+    later = [
+        len(following.conversation.tokens) - len(step.conversation.tokens) - len(step.tokens) + 1
+        for rollout in rollouts
+        for step, following in pairwise(rollout.steps)
+    ]
+    assert prefills == sorted(firsts + later)
 
 
 def test_episodes_are_answered_together(load_policy, samples, monkeypatch):
@@ -146,11 +151,12 @@ def test_a_question_that_is_asked_again_ends_the_episode_in_training_alone(load_
 
 def test_the_sampler_htfs_asks_the_policy_too(load_policy, samples):
     policy = load_policy()
-    stages = Stages(vs.use("htfs", num_spans=2, num_positions=2), LookingGrounder(policy.chat), 1)
+    grounder = LookingGrounder(policy.chat)
+    stages = Stages(vs.use("htfs", num_spans=2, num_positions=2), grounder, 1)
     rollouts = run_rollouts(policy, stages, samples[:1], group_size=2)
     for rollout in rollouts:
         kinds = [step.stage for step in rollout.steps]
-        assert kinds.count("sampler") >= 4
+        assert kinds[0] == "sampler"
         assert kinds[-1] == "grounder"
 
 

@@ -11,3 +11,5 @@ from .rollout import Stages as Stages
 from .rollout import record_demonstrations as record_demonstrations
 from .rollout import run_rollouts as run_rollouts
 from .samples import TrainingSample as TrainingSample
+from .sequences import TrainingSequence as TrainingSequence
+from .sequences import make_sequences as make_sequences

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-
 import numpy as np
 from torch import Tensor
 from videoseg_o3 import (
@@ -27,7 +26,7 @@ from videoseg_vlm import check_question, family_of_type, stop_tokens
 from videoseg import ConfigError, VideosegError
 from videoseg.devices import torch_defaults
 from videoseg.errors import ContextLengthError
-from videoseg.types import ChatReply, Message, TextPart
+from videoseg.types import ChatReply, Embedding, Message, TextPart
 from videoseg_train.errors import RepeatedQuestionError
 
 __all__ = ["Call", "EpisodeChat", "Policy", "PolicyChat", "StageName", "Step", "mix_seed"]
@@ -162,7 +161,7 @@ class Policy:
         end = self.tokenizer.convert_tokens_to_ids(_END_OF_TURN)
         if end is None or end == unknown:
             raise ConfigError(
-                f"the tokenizer does not know {_END_OF_TURN!r}, which ends a turn of Qwen-VL models"
+                f"the tokenizer does not know {_END_OF_TURN!r}, which ends the turns of Qwen-VL"
             )
         if end not in stop_tokens(self.vlm):
             raise ConfigError(
@@ -234,7 +233,7 @@ class Policy:
 
     def reply(self, conversation: Conversation, answer: Answer, text: str) -> ChatReply:
         """Return an answer as a stage gets it."""
-        embeddings = ()
+        embeddings: tuple[Embedding, ...] = ()
         if self.seg_model is not None and len(answer.seg_states):
             with torch_defaults():
                 embeddings = self.seg_model.embed(answer.seg_states)
@@ -439,8 +438,8 @@ class EpisodeChat:
             same = step.conversation.tokens == conversation.tokens
             if same and (step.stage, step.turn) == (self.stage, self.turn):
                 raise RepeatedQuestionError(
-                    f"the {self.stage} could not read the answer of turn {self.turn + 1} and asked "
-                    f"again: {step.text[:200]!r}"
+                    f"the {self.stage} could not read the answer of turn {self.turn + 1} and "
+                    f"asked again: {step.text[:200]!r}"
                 )
 
 

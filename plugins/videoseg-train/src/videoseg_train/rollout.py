@@ -343,7 +343,7 @@ class _DemonstrationChat(EpisodeChat):
         return replies
 
 
-def _never(call: Call) -> None:
+def _never(_: Call) -> None:
     raise AssertionError("a teacher answers, not the policy")
 
 
