@@ -21,6 +21,7 @@ from videoseg_o3.model.generation import (  # noqa: E402
     generate_batch,
     hidden_states,
 )
+from videoseg_o3.model.states import batch_hidden_states  # noqa: E402
 from videoseg_o3.model.vision_cache import PromptImage, VisionCache  # noqa: E402
 
 from videoseg import ConfigError  # noqa: E402
@@ -331,6 +332,43 @@ def test_log_probabilities_are_those_at_temperature_one(tiny):
     expected = tiny.model.lm_head(states).log_softmax(-1)
     chosen = expected.gather(1, torch.tensor(answer.tokens)[:, None])[:, 0]
     assert same(answer.log_probs, chosen.detach())
+
+
+def test_states_of_a_batch_are_those_of_each_conversation(tiny):
+    """With other numbers of images, one in two conversations, and one without any."""
+    one, other = tiny.image(64, 96), tiny.image(96, 64, 1)
+    shown = [(2, [one, other]), (0, []), (1, [other])]
+    texts = [begin(images=count, text="Where?" * (count + 1)) for count, _ in shown]
+    conversations = [
+        tiny.conversation(text, images)[1]
+        for text, (_, images) in zip(texts, shown, strict=True)
+    ]
+    tiny.encodings.clear()
+    batch = batch_hidden_states(tiny.model, conversations)
+    assert tiny.encodings == [2]
+    longest = max(len(conversation.tokens) for conversation in conversations)
+    assert batch.shape[:2] == (3, longest)
+    for row, conversation in zip(batch, conversations, strict=True):
+        alone = hidden_states(tiny.model, conversation)
+        assert same(row[: len(alone)], alone)
+    (alone,) = batch_hidden_states(tiny.model, conversations[1:2])
+    assert same(alone, batch[1, : len(alone)])
+    with pytest.raises(ConfigError, match="at least one"):
+        batch_hidden_states(tiny.model, [])
+
+
+def test_forbidden_tokens_are_never_chosen_and_leave_the_others_chances(tiny):
+    _, conversation = tiny.conversation(begin(), [tiny.image(64, 64)])
+    plain = generate(GenerationSession(tiny.model), conversation, SHORT)[0]
+    forbidden = {*plain.tokens, tiny.model.config.image_token_id}
+    without = Decoding(max_tokens=24, forbidden=tuple(forbidden))
+    answer = generate(GenerationSession(tiny.model), conversation, without)[0]
+    assert not set(answer.tokens) & forbidden
+    whole = conversation.extended(answer.tokens)
+    states = hidden_states(tiny.model, whole)[len(conversation.tokens) - 1 : -1]
+    chances = tiny.model.lm_head(states).log_softmax(-1)
+    expected = chances[range(len(answer.tokens)), list(answer.tokens)]
+    assert same(answer.log_probs, expected.detach())
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely():

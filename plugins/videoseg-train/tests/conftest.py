@@ -36,7 +36,7 @@ def load_policy(vlm_folder, seg_folder):
             model = load_seg_model(SegOptions(str(seg_folder), device="cpu"))
             # Noise says [SEG] too rarely.
             bias = torch.zeros(len(model.vlm.lm_head.weight))
-            bias[model.seg_token] = 6.0
+            bias[model.seg_token] = 9.0
             model.vlm.lm_head.bias = torch.nn.Parameter(bias)
             return Policy(model, **options)
         model = transformers.AutoModelForImageTextToText.from_pretrained(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -93,6 +94,8 @@ class Policy:
         coordinate_space: The convention in which the model writes coordinates, if known.
         end_token: The token that ends an answer.
         forbidden: The tokens that are never sampled.
+        autocast: Makes the context in which answers are computed; training in mixed precision
+            puts its own here.
 
     Raises:
         ConfigError: If there is no processor, or a number is out of range.
@@ -135,6 +138,7 @@ class Policy:
         self.end_token = self._find_end()
         self.forbidden = self._find_forbidden()
         self.chat = PolicyChat(self)
+        self.autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
         family = family_of_type(self.vlm.config.model_type)
         self.coordinate_space = None if family is None else family.coordinate_space.name
 
@@ -198,7 +202,7 @@ class Policy:
 
     def answer(self, calls: Sequence[Call]) -> None:
         """Answer calls of different episodes together; each then holds its reply or its error."""
-        with torch_defaults():
+        with torch_defaults(), self.autocast():
             for call in calls:
                 try:
                     call.conversation = call.episode.read(call.messages)

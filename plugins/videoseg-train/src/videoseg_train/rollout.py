@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from videoseg_o3 import SegModel
+
 from videoseg import ChatModel, ConfigError, Episode, FrameSampler, Grounder, Grounding
+from videoseg.devices import torch_defaults
 from videoseg.errors import (
     ComponentNotFoundError,
     MissingDependencyError,
@@ -19,6 +22,14 @@ from videoseg.pipeline import PipelineConfig, Use, run_episode
 from videoseg.plugins import Registry, default_registry
 from videoseg.types import ChatReply, FrameSelection, Message, Move, VideoSource, Window
 from videoseg_train.errors import TrainingError
+from videoseg_train.masks import (
+    FrameFeatures,
+    SegMasks,
+    SegPlace,
+    decode_masks,
+    overview_frames,
+    pending_keyframe,
+)
 from videoseg_train.policy import Call, EpisodeChat, Policy, StageName, Step, mix_seed
 from videoseg_train.samples import TrainingSample
 
@@ -85,6 +96,7 @@ class Rollout:
         episode: The episode; without its last move if it failed. None if it failed before the
             grounder was first asked.
         error: Why the episode failed, such as an answer that cannot be read; None if it did not.
+        masks: What each ``[SEG]`` stands for, for a policy that segments.
         seconds: How long it took, with waiting for others.
     """
 
@@ -95,6 +107,7 @@ class Rollout:
     steps: tuple[Step, ...]
     episode: Episode | None
     error: str | None = None
+    masks: tuple[SegMasks, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -124,6 +137,7 @@ def run_rollouts(
     first_group: int = 0,
     trained: Sequence[StageName] = ("grounder",),
     greedy: bool = False,
+    features: FrameFeatures | None = None,
     registry: Registry | None = None,
 ) -> list[Rollout]:
     """Run episodes, all of them in step.
@@ -143,6 +157,7 @@ def run_rollouts(
             stage cannot read an answer, the episode fails; it must not ask again.
         greedy: Answer as in inference instead: at the temperatures that the stages ask for, and
             they may ask again.
+        features: Where SAM 2's features of frames are kept.
         registry: Where names of components are looked up.
 
     Returns:
@@ -194,7 +209,13 @@ def run_rollouts(
         gate.close()
         for thread in threads:
             thread.join()
-    return list(_results(results))
+    rollouts = list(_results(results))
+    model = policy.seg_model
+    if model is None or model.sam2 is None:
+        return rollouts
+    features = features or FrameFeatures(model)
+    with torch_defaults():
+        return [_with_masks(rollout, model, features) for rollout in rollouts]
 
 
 def record_demonstrations(
@@ -312,8 +333,30 @@ def _run(job: _Job, sampler: FrameSampler, grounder: Grounder, max_turns: int) -
         tuple(job.chat.steps),
         episode or watched.episode,
         problem,
-        time.perf_counter() - begin,
+        seconds=time.perf_counter() - begin,
     )
+
+
+def _with_masks(rollout: Rollout, model: SegModel, features: FrameFeatures) -> Rollout:
+    """Return a rollout with the masks of its ``[SEG]``."""
+    episode = rollout.episode
+    if episode is None:
+        return rollout
+    places = [
+        SegPlace(
+            rollout.sample,
+            number,
+            step.turn,
+            index,
+            overview_frames(episode),
+            pending_keyframe(episode, step.turn),
+            state,
+        )
+        for number, step in enumerate(rollout.steps)
+        if step.stage == "grounder" and step.seg_states is not None
+        for index, state in enumerate(step.seg_states)
+    ]
+    return replace(rollout, masks=tuple(decode_masks(model, places, features)))
 
 
 class _DemonstrationChat(EpisodeChat):

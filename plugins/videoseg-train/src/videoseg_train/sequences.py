@@ -18,7 +18,7 @@ from videoseg_train.errors import TrainingError
 from videoseg_train.policy import StageName, Step
 from videoseg_train.rollout import Rollout
 
-__all__ = ["TrainingSequence", "make_sequences"]
+__all__ = ["TrainingSequence", "make_filler", "make_sequences"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +115,13 @@ def make_sequences(
             earlier = made[before]
             made[before] = TrainingSequence(whole, (*earlier.steps, step), (*earlier.turns, turn))
     return made
+
+
+def make_filler(token: int) -> TrainingSequence:
+    """Return a sequence of one own token behind another, for a process that has none."""
+    conversation = Conversation((token,))
+    step = Step("grounder", 0, conversation, (token,), "")
+    return TrainingSequence(conversation.extended((token,)), (step,), (TurnSpan(1, 2),))
 
 
 def _find_beginning(made: Sequence[TrainingSequence], conversation: Conversation) -> int | None:
