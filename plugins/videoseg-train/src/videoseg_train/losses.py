@@ -317,6 +317,8 @@ class GrpoLoss(_Loss):
         settings, owner = self._settings, self._batch.owners[number]
         weight, advantage = self._weights[owner], self._advantages[owner]
         sums = self.sums
+        sampled = log_probs if self._sampled is None else self._sampled[number]
+        sampled = sampled.detach().to(log_probs)
         loss = log_probs.new_zeros(())
         if self._reference is not None:
             divergence = k3_divergence(
@@ -324,13 +326,14 @@ class GrpoLoss(_Loss):
                 self._reference[number].to(log_probs),
                 limit=settings.divergence_limit,
             )
-            loss = loss + settings.divergence_weight * weight * divergence.sum()
             sums["divergence"] += float(divergence.detach().sum())
+            if settings.correct_divergence:
+                divergence = divergence * (log_probs - sampled).exp()
+            loss = loss + settings.divergence_weight * weight * divergence.sum()
         calibrated = self._calibrated(number, log_probs, segs, masks)
-        sampled = log_probs if self._sampled is None else self._sampled[number]
         policy_loss, is_clipped = clipped_policy_loss(
             calibrated,
-            sampled.detach().to(log_probs),
+            sampled,
             torch.full_like(log_probs, advantage),
             clip=settings.clip,
         )

@@ -79,7 +79,9 @@ class PolicyNetwork(nn.Module):
         decoded: list[Tensor] = []
         if masks is not None and len(masks.alignment):
             decoded = turn_mask_logits(model, hidden, masks.alignment, masks.features, masks.shown)
-        return NetworkOutput(list(log_probs.split(counts)), list(entropies.split(counts)), decoded)
+        return NetworkOutput(
+            list(torch.split(log_probs, counts)), list(torch.split(entropies, counts)), decoded
+        )
 
 
 def sequence_log_probs(vlm: Any, sequences: Sequence[TrainingSequence]) -> list[Tensor]:
@@ -88,7 +90,8 @@ def sequence_log_probs(vlm: Any, sequences: Sequence[TrainingSequence]) -> list[
         hidden = batch_hidden_states(vlm, [one.conversation for one in sequences])
         logits = _own_logits(vlm, hidden, sequences)
         tokens = torch.cat([one.targets for one in sequences])
-        return list(token_log_probs(logits, tokens).split([one.num_own for one in sequences]))
+        counts = [one.num_own for one in sequences]
+        return list(torch.split(token_log_probs(logits, tokens), counts))
 
 
 def _own_logits(vlm: Any, hidden: Tensor, sequences: Sequence[TrainingSequence]) -> Tensor:

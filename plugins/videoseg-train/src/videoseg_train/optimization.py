@@ -200,7 +200,8 @@ class Optimization:
 class Reference:
     """The policy before training, which it must not go far from.
 
-    With adapters it is the model without them; else a copy of the language model.
+    If adapters are all that is trained of the language model, it is the model without them; else a
+    copy.
 
     Args:
         policy: The policy before the first step.
@@ -208,7 +209,10 @@ class Reference:
 
     def __init__(self, policy: Policy) -> None:
         self._vlm = policy.vlm
-        self.is_copy = not has_adapters(policy.vlm)
+        adapters_alone = all(
+            "lora_" in name for name, value in policy.vlm.named_parameters() if value.requires_grad
+        )
+        self.is_copy = not (has_adapters(policy.vlm) and adapters_alone)
         if self.is_copy:
             self._vlm = copy.deepcopy(policy.vlm).requires_grad_(False).eval()
 

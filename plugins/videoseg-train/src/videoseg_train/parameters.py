@@ -61,6 +61,8 @@ def set_trained(policy: Policy, parts: Sequence[Part]) -> None:
 def add_lora(policy: Policy, settings: LoraSettings | None = None) -> None:
     """Put adapters beside the linear layers of the language model, which is frozen itself.
 
+    The other parts stay as ``set_trained`` has left them.
+
     Raises:
         MissingDependencyError: If peft is not installed.
     """

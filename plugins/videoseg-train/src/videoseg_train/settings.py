@@ -79,6 +79,8 @@ class GrpoSettings:
         divergence_weight: Weight of the divergence from the reference: 5e-3 in VisionReasoner,
             0.04 in VideoSEG-O3; 0 needs no reference.
         divergence_limit: See ``k3_divergence``; 10 in VisionReasoner.
+        correct_divergence: Multiply the divergence by the ratio, so that its gradient has no bias
+            (DeepSeek-V3.2, arXiv 2512.02556); TRL does since 1.x by default, the papers do not.
         clip: See ``clipped_policy_loss``; 0.2 in VisionReasoner, None in VideoSEG-O3.
         advantage_scale: See ``group_advantages``.
         advantage_epsilon: 1e-6 in VisionReasoner, 1e-4 in VideoSEG-O3 and TRL.
@@ -96,6 +98,7 @@ class GrpoSettings:
     group_size: int = 8
     divergence_weight: float = 5e-3
     divergence_limit: float | None = None
+    correct_divergence: bool = False
     clip: float | tuple[float, float] | None = 0.2
     advantage_scale: AdvantageScale = "group"
     advantage_epsilon: float = 1e-4
