@@ -1,7 +1,8 @@
 """Two steps of a tiny ``[SEG]`` policy, as one of several processes or alone.
 
 As a script it is one process of a run whose rank, number and address accelerate reads from the
-environment: ``train_in_process.py CHECKPOINT OUTPUT SAMPLES...``, a run for each number of samples.
+environment: ``train_in_process.py CHECKPOINT OUTPUT SAMPLES...``, a run for each number of
+samples.
 """
 
 from __future__ import annotations

@@ -124,6 +124,15 @@ def test_episodes_are_answered_together(load_policy, samples, monkeypatch):
     assert asked == [6, 6, 6]
 
 
+def test_a_group_reads_its_first_conversation_once(load_policy, samples, monkeypatch):
+    policy = load_policy()
+    read, count = policy.reader.read, []
+    monkeypatch.setattr(policy.reader, "read", lambda some: count.append(len(some)) or read(some))
+    run_rollouts(policy, looking(policy), samples, group_size=5)
+    assert count.count(1) == 2
+    assert count.count(3) == 10
+
+
 def test_image_tokens_and_roles_are_never_sampled(load_policy, samples):
     policy = load_policy()
     tokenizer = policy.tokenizer

@@ -27,7 +27,7 @@ from videoseg_vlm import check_question, family_of_type, stop_tokens
 from videoseg import ConfigError, VideosegError
 from videoseg.devices import torch_defaults
 from videoseg.errors import ContextLengthError
-from videoseg.types import ChatReply, Embedding, Message, TextPart
+from videoseg.types import ChatReply, Embedding, Message, MessagePart, TextPart
 from videoseg_train.errors import RepeatedQuestionError
 
 __all__ = ["Call", "EpisodeChat", "Policy", "PolicyChat", "StageName", "Step", "mix_seed"]
@@ -202,10 +202,12 @@ class Policy:
 
     def answer(self, calls: Sequence[Call]) -> None:
         """Answer calls of different episodes together; each then holds its reply or its error."""
+        # A group begins with one conversation.
+        known: dict[object, Conversation] = {}
         with torch_defaults(), self.autocast():
             for call in calls:
                 try:
-                    call.conversation = call.episode.read(call.messages)
+                    call.conversation = call.episode.read(call.messages, known)
                     self._check_length(call)
                 except VideosegError as error:
                     call.error = error
@@ -372,13 +374,23 @@ class EpisodeChat:
             raise call.error
         return [self._record(call, answer) for answer in call.answers]
 
-    def read(self, messages: Sequence[Message]) -> Conversation:
+    def read(
+        self, messages: Sequence[Message], known: dict[object, Conversation] | None = None
+    ) -> Conversation:
         """Return a conversation with earlier answers as they were sampled, not as they are read.
+
+        Args:
+            messages: The conversation.
+            known: What has been read already, while its messages exist; is added to.
 
         Raises:
             RepeatedQuestionError: See the class.
         """
-        read = self.policy.reader.read(messages)
+        known = {} if known is None else known
+        key = _key(messages)
+        read = known.get(key)
+        if read is None:
+            read = known[key] = self.policy.reader.read(messages)
         conversation = self._with_sampled_tokens(messages, read)
         if not self._repeats and self.stage in self._sampled:
             self._refuse_repetition(conversation)
@@ -504,6 +516,21 @@ class PolicyChat:
 def mix_seed(seed: int, number: int) -> int:
     """Return a seed for one of many uses of a seed."""
     return int(np.random.SeedSequence([seed % 2**64, number]).generate_state(1, np.uint64)[0])
+
+
+def _key(messages: Sequence[Message]) -> object:
+    """Return what is the same for messages that are read alike, while they exist.
+
+    Frames are views of what their video keeps, so that the same frame has the same memory.
+    """
+    return tuple((message.role, tuple(map(_part_key, message.parts))) for message in messages)
+
+
+def _part_key(part: MessagePart) -> object:
+    if isinstance(part, TextPart):
+        return part.text
+    image = part.image
+    return (image.ctypes.data, image.shape, image.strides, part.max_pixels)
 
 
 def _says(message: Message, text: str) -> bool:
