@@ -334,27 +334,61 @@ def test_log_probabilities_are_those_at_temperature_one(tiny):
     assert same(answer.log_probs, chosen.detach())
 
 
-def test_states_of_a_batch_are_those_of_each_conversation(tiny):
-    """With other numbers of images, one in two conversations, and one without any."""
+@pytest.mark.parametrize("shares", [False, True])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_states_of_a_batch_are_those_of_each_conversation(tiny, shares, attention):
+    """Three that begin alike and go on with other images, one without any, one alone."""
     one, other = tiny.image(64, 96), tiny.image(96, 64, 1)
-    shown = [(2, [one, other]), (0, []), (1, [other])]
-    texts = [begin(images=count, text="Where?" * (count + 1)) for count, _ in shown]
-    conversations = [
-        tiny.conversation(text, images)[1]
-        for text, (_, images) in zip(texts, shown, strict=True)
+    start = begin(images=1, text="Where?")
+    texts = [
+        (start + "It is here.", [one]),
+        (begin(images=0, text="Hello!") + "Hi.", []),
+        (go_on(start, "Let me see.", images=1) + "There!", [one, other]),
+        (go_on(start, "Once more.", images=2) + "Yes, there.", [one, other, one]),
+        (start + "It is there.", [other]),
     ]
-    tiny.encodings.clear()
-    batch = batch_hidden_states(tiny.model, conversations)
-    assert tiny.encodings == [2]
-    longest = max(len(conversation.tokens) for conversation in conversations)
-    assert batch.shape[:2] == (3, longest)
-    for row, conversation in zip(batch, conversations, strict=True):
-        alone = hidden_states(tiny.model, conversation)
-        assert same(row[: len(alone)], alone)
-    (alone,) = batch_hidden_states(tiny.model, conversations[1:2])
-    assert same(alone, batch[1, : len(alone)])
+    conversations = [tiny.conversation(text, images)[1] for text, images in texts]
+    head = len(tiny.conversation(start, [one])[1].tokens)
+    length = len(tiny.conversation(begin(images=0, text="Hello!"), [])[1].tokens)
+    heads = [head, length, head, head, len(tiny.conversation(start, [other])[1].tokens)]
+    before = tiny.model.config._attn_implementation
+    tiny.model.set_attn_implementation(attention)
+    try:
+        tiny.encodings.clear()
+        batch = batch_hidden_states(tiny.model, conversations, heads=heads if shares else None)
+        assert tiny.encodings == [2]
+        for number, conversation in enumerate(conversations):
+            assert same(batch.of(number), hidden_states(tiny.model, conversation))
+        total = sum(len(conversation.tokens) for conversation in conversations)
+        distinct = len(torch.cat(batch.places).unique())
+        assert distinct == total - 2 * head * shares
+        slow = sum(hidden_states(tiny.model, one)[3:].sin().sum() for one in conversations)
+        tiny.model.zero_grad()
+        slow.backward()
+        expected = {
+            n: p.grad.clone() for n, p in tiny.model.named_parameters() if p.grad is not None
+        }
+        tiny.model.zero_grad()
+        sum(batch.of(number)[3:].sin().sum() for number in range(5)).backward()
+        for name, value in tiny.model.named_parameters():
+            if name in expected:
+                largest = expected[name].abs().max()
+                assert same(value.grad / largest, expected[name] / largest), name
+        tiny.model.zero_grad()
+    finally:
+        tiny.model.set_attn_implementation(before)
+
+
+def test_a_batch_of_states_that_cannot_be_is_refused(tiny):
     with pytest.raises(ConfigError, match="at least one"):
         batch_hidden_states(tiny.model, [])
+    _, conversation = tiny.conversation(begin(), [tiny.image(64, 64)])
+    count = len(conversation.tokens)
+    with pytest.raises(ConfigError, match=f"shorter than its conversation of {count} tokens"):
+        batch_hidden_states(tiny.model, [conversation], heads=[count])
+    inside = conversation.tokens.index(tiny.model.config.image_token_id) + 1
+    with pytest.raises(ConfigError, match="ends inside an image"):
+        batch_hidden_states(tiny.model, [conversation] * 2, heads=[inside] * 2)
 
 
 def test_forbidden_tokens_are_never_chosen_and_leave_the_others_chances(tiny):

@@ -147,6 +147,24 @@ def test_parts_of_a_step_make_no_difference(load_policy, samples, monkeypatch):
     assert_same(found[2], found[0])
 
 
+def test_parts_keep_groups_together_and_within_their_bounds(load_policy, samples):
+    policy = load_policy()
+    rollouts = run_rollouts(policy, stages_of(policy, 1), samples, group_size=4)
+    # As if they came in turns.
+    mixed = [make_sequences(rollouts[at])[0] for at in (0, 4, 1, 5, 2, 6, 3, 7)]
+    length, head = len(mixed[0]), len(rollouts[0].steps[0].conversation.tokens)
+
+    def cut(**bounds):
+        return Trainer(policy, PLAIN, batch=BatchSettings(**bounds)).optimization.parts(mixed)
+
+    assert cut(max_sequences=4) == [[0, 2, 4, 6], [1, 3, 5, 7]]
+    assert cut(max_sequences=3) == [[0, 2, 4], [6, 1, 3], [5, 7]]
+    assert cut(max_sequences=8) == [[0, 2, 4, 6, 1, 3, 5, 7]]
+    # Two of a group are not twice as long, since their question counts once.
+    assert cut(max_tokens=2 * length - head)[0] == [0, 2]
+    assert [len(part) for part in cut(max_tokens=1)] == [1] * 8
+
+
 def test_what_is_rewarded_is_said_more_often(load_policy, samples):
     policy = load_policy()
     trainer = Trainer(policy, replace(PLAIN, learning_rate=3e-3))

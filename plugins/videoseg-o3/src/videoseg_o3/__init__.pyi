@@ -17,6 +17,7 @@ from .model.generation import hidden_states as hidden_states
 from .model.network import ImageFeatures as ImageFeatures
 from .model.network import SegModel as SegModel
 from .model.reader import PromptReader as PromptReader
+from .model.states import BatchStates as BatchStates
 from .model.states import batch_hidden_states as batch_hidden_states
 from .model.turns import AlignmentError as AlignmentError
 from .model.turns import SegAlignment as SegAlignment

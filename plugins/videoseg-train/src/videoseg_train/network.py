@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from videoseg_o3 import (
+    BatchStates,
     ImageFeatures,
     SegAlignment,
     SegModel,
@@ -70,15 +71,21 @@ class PolicyNetwork(nn.Module):
         """Compute log-probabilities of the policy's own tokens, and masks."""
         model = self.model
         vlm = model.vlm if isinstance(model, SegModel) else model
-        hidden = batch_hidden_states(vlm, [one.conversation for one in sequences])
-        logits = _own_logits(vlm, hidden, sequences)
+        states = _states(vlm, sequences)
+        logits = _own_logits(vlm, states, sequences)
         tokens = torch.cat([one.targets for one in sequences])
         counts = [one.num_own for one in sequences]
         log_probs = token_log_probs(logits, tokens)
         entropies = token_entropy(logits)
         decoded: list[Tensor] = []
         if masks is not None and len(masks.alignment):
-            decoded = turn_mask_logits(model, hidden, masks.alignment, masks.features, masks.shown)
+            decoded = turn_mask_logits(
+                model,
+                states.states[None],
+                _in_one_row(masks.alignment, states),
+                masks.features,
+                masks.shown,
+            )
         return NetworkOutput(
             list(torch.split(log_probs, counts)), list(torch.split(entropies, counts)), decoded
         )
@@ -87,17 +94,38 @@ class PolicyNetwork(nn.Module):
 def sequence_log_probs(vlm: Any, sequences: Sequence[TrainingSequence]) -> list[Tensor]:
     """Return the log-probabilities of the policy's own tokens in another model, no gradient."""
     with torch.no_grad():
-        hidden = batch_hidden_states(vlm, [one.conversation for one in sequences])
-        logits = _own_logits(vlm, hidden, sequences)
+        logits = _own_logits(vlm, _states(vlm, sequences), sequences)
         tokens = torch.cat([one.targets for one in sequences])
         counts = [one.num_own for one in sequences]
         return list(torch.split(token_log_probs(logits, tokens), counts))
 
 
-def _own_logits(vlm: Any, hidden: Tensor, sequences: Sequence[TrainingSequence]) -> Tensor:
+def _states(vlm: Any, sequences: Sequence[TrainingSequence]) -> BatchStates:
+    """Compute sequences; what those of a group begin with in common is computed once."""
+    return batch_hidden_states(
+        vlm,
+        [one.conversation for one in sequences],
+        heads=[one.turns[0].start for one in sequences],
+    )
+
+
+def _own_logits(vlm: Any, states: BatchStates, sequences: Sequence[TrainingSequence]) -> Tensor:
     """Return the logits that the policy's own tokens were taken from, shape (n, vocabulary)."""
-    rows = torch.cat([torch.full((one.num_own,), row) for row, one in enumerate(sequences)])
     # The state before a token gives its logits.
-    places = torch.cat([one.positions - 1 for one in sequences])
-    logits: Tensor = vlm.lm_head(hidden[rows.to(hidden.device), places.to(hidden.device)])
+    places = torch.cat(
+        [
+            there[(one.positions - 1).to(there.device)]
+            for one, there in zip(sequences, states.places, strict=True)
+        ]
+    )
+    logits: Tensor = vlm.lm_head(states.states[places])
     return logits
+
+
+def _in_one_row(alignment: SegAlignment, states: BatchStates) -> SegAlignment:
+    """Return where the ``[SEG]`` stand among all states that have been computed."""
+    tokens = tuple(
+        replace(token, row=0, position=int(states.places[token.row][token.position]))
+        for token in alignment.tokens
+    )
+    return SegAlignment(tokens, alignment.problems)

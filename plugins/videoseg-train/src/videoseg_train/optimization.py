@@ -114,19 +114,31 @@ class Optimization:
         return dict(zip(names, summed.tolist(), strict=True))
 
     def parts(self, sequences: Sequence[TrainingSequence]) -> list[list[int]]:
-        """Return which sequences are computed together, the longest first."""
-        order = sorted(range(len(sequences)), key=lambda number: -len(sequences[number]))
+        """Return which sequences are computed together.
+
+        Those that begin with the same question stand together, since its tokens are then computed
+        once; else those of similar length.
+        """
+        groups: dict[object, list[int]] = {}
+        for number, sequence in enumerate(sequences):
+            groups.setdefault(_question(sequence), []).append(number)
         limit = self._batch.max_tokens
         made: list[list[int]] = []
-        for number in order:
-            part = made[-1] if made else []
-            # The first is the longest, to which the others are padded.
-            longest = len(sequences[part[0]]) if part else 0
-            fits = limit is None or (len(part) + 1) * longest <= limit
-            if part and len(part) < self._batch.max_sequences and fits:
-                part.append(number)
-            else:
-                made.append([number])
+        rows: dict[object, int] = {}
+        for key in sorted(groups, key=lambda key: -max(len(sequences[n]) for n in groups[key])):
+            for number in groups[key]:
+                sequence = sequences[number]
+                length = len(sequence)
+                if made and key in rows:
+                    length += rows[key] - sequence.turns[0].start
+                larger = {**rows, key: length}
+                fits = limit is None or len(larger) * max(larger.values()) <= limit
+                if made and fits and len(made[-1]) < self._batch.max_sequences:
+                    made[-1].append(number)
+                    rows = larger
+                else:
+                    made.append([number])
+                    rows = {key: len(sequence)}
         return made
 
     def step(
@@ -195,6 +207,14 @@ class Optimization:
                 "or go back to a checkpoint"
             )
         return norm
+
+
+def _question(sequence: TrainingSequence) -> object:
+    """Return what is the same for sequences that begin with the same question."""
+    conversation, step = sequence.conversation, sequence.steps[0]
+    count = len(step.conversation.images)
+    digests = tuple(image.digest for image in conversation.images[:count])
+    return conversation.tokens[: sequence.turns[0].start], digests
 
 
 class Reference:
