@@ -18,7 +18,8 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
     """Make a step of GRPO and one of supervised fine-tuning.
 
     Returns:
-        The reports' metrics and the parameters.
+        The reports' metrics, the gradient of the first step before it was scaled, and the
+        parameters.
     """
     declare_missing_operators()
     import torch
@@ -46,10 +47,20 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
     set_trained(policy, ("language", "embeddings", "vision", "projector", "mask-decoder"))
     trainer = Trainer(
         policy,
-        OptimizerSettings(learning_rate=1e-3),
+        OptimizerSettings(learning_rate=1e-4),
         batch=BatchSettings(max_sequences=2),
         accelerator=make_accelerator(cpu=True),
     )
+    gradients: dict[str, Any] = {}
+    clip = trainer.optimization._clip
+
+    def keep() -> float:
+        for name, value in model.named_parameters():
+            if value.grad is not None:
+                gradients.setdefault(name, value.grad.clone())
+        return clip()
+
+    trainer.optimization._clip = keep
     stages = Stages(FewFrames(), LookingGrounder(policy.chat), 2)
     samples = [toy_sample(number) for number in range(num_samples)]
     terms = [RewardTerm("last", lambda rollout, _: rollout.steps[-1].tokens[-1] % 7)]
@@ -61,7 +72,11 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
     second = trainer.sft_step(shown)
     trainer.accelerator.wait_for_everyone()
     parameters = {name: value.detach().clone() for name, value in model.named_parameters()}
-    return {"metrics": (first.metrics, second.metrics), "parameters": parameters}
+    return {
+        "metrics": (first.metrics, second.metrics),
+        "gradients": gradients,
+        "parameters": parameters,
+    }
 
 
 if __name__ == "__main__":

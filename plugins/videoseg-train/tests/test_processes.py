@@ -54,6 +54,7 @@ def run_processes(count, checkpoint, samples, tmp_path):
     return [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(count)]
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_step_of_one(seg_folder, tmp_path):
     # Three samples are one and two; of one sample, a process has nothing.
     counts = (3, 1)
@@ -66,6 +67,11 @@ def test_two_processes_make_the_step_of_one(seg_folder, tmp_path):
                 assert others.keys() == mine.keys()
                 for name, value in mine.items():
                     assert others[name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
+            # Adam makes steps of one size of any gradient, so that is compared, too.
+            largest = max(value.abs().max() for value in alone["gradients"].values())
+            for name, value in alone["gradients"].items():
+                difference = (result["gradients"][name] - value).abs().max()
+                assert difference < 1e-5 * largest, name
             for name, value in alone["parameters"].items():
                 difference = (result["parameters"][name] - value).abs().max().item()
                 assert difference < 1e-5, name
