@@ -15,6 +15,7 @@ transformers = pytest.importorskip("transformers")
 
 from PIL import Image  # noqa: E402
 from videoseg_o3.model.backbone import Backbone, Conversation  # noqa: E402
+from videoseg_o3.model.batch_states import batch_hidden_states  # noqa: E402
 from videoseg_o3.model.generation import (  # noqa: E402
     Decoding,
     GenerationSession,
@@ -349,6 +350,77 @@ def test_log_probabilities_are_those_at_temperature_one(tiny):
     expected = token_logits(tiny.model, states).log_softmax(-1)
     chosen = expected.gather(1, torch.tensor(answer.tokens)[:, None])[:, 0]
     assert same(answer.log_probs, chosen.detach())
+
+
+@pytest.mark.parametrize("shares", [False, True])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_states_of_a_batch_are_those_of_each_conversation(tiny, shares, attention):
+    """Three that begin alike and go on with other images, one without any, one alone."""
+    one, other = tiny.image(64, 96), tiny.image(96, 64, 1)
+    start = begin(images=1, text="Where?")
+    texts = [
+        (start + "It is here.", [one]),
+        (begin(images=0, text="Hello!") + "Hi.", []),
+        (go_on(start, "Let me see.", images=1) + "There!", [one, other]),
+        (go_on(start, "Once more.", images=2) + "Yes, there.", [one, other, one]),
+        (start + "It is there.", [other]),
+    ]
+    conversations = [tiny.conversation(text, images)[1] for text, images in texts]
+    head = len(tiny.conversation(start, [one])[1].tokens)
+    length = len(tiny.conversation(begin(images=0, text="Hello!"), [])[1].tokens)
+    heads = [head, length, head, head, len(tiny.conversation(start, [other])[1].tokens)]
+    before = tiny.model.config._attn_implementation
+    tiny.model.set_attn_implementation(attention)
+    try:
+        tiny.encodings.clear()
+        batch = batch_hidden_states(tiny.model, conversations, heads=heads if shares else None)
+        assert tiny.encodings == [2]
+        for number, conversation in enumerate(conversations):
+            assert same(batch.of(number), hidden_states(tiny.model, conversation))
+        total = sum(len(conversation.tokens) for conversation in conversations)
+        distinct = len(torch.cat(batch.places).unique())
+        assert distinct == total - 2 * head * shares
+        slow = sum(hidden_states(tiny.model, one)[3:].sin().sum() for one in conversations)
+        tiny.model.zero_grad()
+        slow.backward()
+        expected = {
+            n: p.grad.clone() for n, p in tiny.model.named_parameters() if p.grad is not None
+        }
+        tiny.model.zero_grad()
+        sum(batch.of(number)[3:].sin().sum() for number in range(5)).backward()
+        for name, value in tiny.model.named_parameters():
+            if name in expected:
+                largest = expected[name].abs().max()
+                assert same(value.grad / largest, expected[name] / largest), name
+        tiny.model.zero_grad()
+    finally:
+        tiny.model.set_attn_implementation(before)
+
+
+def test_a_batch_of_states_that_cannot_be_is_refused(tiny):
+    with pytest.raises(ConfigError, match="at least one"):
+        batch_hidden_states(tiny.model, [])
+    _, conversation = tiny.conversation(begin(), [tiny.image(64, 64)])
+    count = len(conversation.tokens)
+    with pytest.raises(ConfigError, match=f"shorter than its conversation of {count} tokens"):
+        batch_hidden_states(tiny.model, [conversation], heads=[count])
+    inside = conversation.tokens.index(tiny.model.config.image_token_id) + 1
+    with pytest.raises(ConfigError, match="ends inside an image"):
+        batch_hidden_states(tiny.model, [conversation] * 2, heads=[inside] * 2)
+
+
+def test_forbidden_tokens_are_never_chosen_and_leave_the_others_chances(tiny):
+    _, conversation = tiny.conversation(begin(), [tiny.image(64, 64)])
+    plain = generate(GenerationSession(tiny.model), conversation, SHORT)[0]
+    forbidden = {*plain.tokens, tiny.model.config.image_token_id}
+    without = Decoding(max_tokens=24, forbidden=tuple(forbidden))
+    answer = generate(GenerationSession(tiny.model), conversation, without)[0]
+    assert not set(answer.tokens) & forbidden
+    whole = conversation.extended(answer.tokens)
+    states = hidden_states(tiny.model, whole)[len(conversation.tokens) - 1 : -1]
+    chances = tiny.model.lm_head(states).log_softmax(-1)
+    expected = chances[range(len(answer.tokens)), list(answer.tokens)]
+    assert same(answer.log_probs, expected.detach())
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely():

@@ -2,6 +2,8 @@ from .answerer import select_seen_frames as select_seen_frames
 from .conversation import build_conversation as build_conversation
 from .conversation import format_indices as format_indices
 from .grounder import O3Grounder as O3Grounder
+from .model.batch_states import BatchStates as BatchStates
+from .model.batch_states import batch_hidden_states as batch_hidden_states
 from .model.chat import SegChat as SegChat
 from .model.checkpoint import SegOptions as SegOptions
 from .model.checkpoint import load_seg_model as load_seg_model

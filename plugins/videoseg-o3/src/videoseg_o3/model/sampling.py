@@ -22,12 +22,14 @@ class Decoding:
         max_tokens: Upper bound on the tokens of an answer.
         complete_last: Compute the state of a ``[SEG]`` that is the very last token, at which an
             answer was cut off. The released model has no embedding for it.
+        forbidden: Tokens that are never said.
     """
 
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 1024
     complete_last: bool = True
+    forbidden: tuple[int, ...] = ()
 
 
 def choose_tokens(logits: Tensor, decoding: Decoding, drawn: Tensor) -> Tensor:
@@ -38,6 +40,9 @@ def choose_tokens(logits: Tensor, decoding: Decoding, drawn: Tensor) -> Tensor:
         decoding: How tokens are chosen.
         drawn: A number in [0, 1) for each row: which part of the distribution is taken.
     """
+    if decoding.forbidden:
+        tokens = torch.tensor(decoding.forbidden, device=logits.device)
+        logits = logits.index_fill(-1, tokens, -torch.inf)
     if decoding.temperature <= 0:
         return logits.argmax(-1)
     chances = (logits / decoding.temperature).softmax(-1)

@@ -1,0 +1,5 @@
+"""Training on the loop that inference runs: rollouts, supervised fine-tuning, GRPO."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

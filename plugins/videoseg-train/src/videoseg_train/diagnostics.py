@@ -1,0 +1,211 @@
+"""Warnings of a run that cannot learn, each with its cause."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from videoseg_train.rewards import Score
+from videoseg_train.rollout import Rollout
+
+__all__ = ["DiagnosticSettings", "Diagnostics"]
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosticSettings:
+    """When a run is said not to learn.
+
+    Args:
+        window: Over how many steps is judged.
+        repeat: After how many steps a warning is given again.
+        most_equal: Share of groups without any difference in their rewards.
+        most_failed: Share of episodes that fail.
+        least_entropy: Mean entropy of a token in nats, and ``least_share`` of that in the first
+            window: below both, the policy hardly varies.
+        least_share: See ``least_entropy``.
+        most_drift: Mean difference between the log-probabilities when a token was sampled and in
+            the update, in nats: more, and the rollouts are of another policy.
+        most_unseen: Share of episodes in which the truth shows on none of the frames shown.
+    """
+
+    window: int = 10
+    repeat: int = 50
+    most_equal: float = 0.5
+    most_failed: float = 0.9
+    least_entropy: float = 0.02
+    least_share: float = 0.1
+    most_drift: float = 0.1
+    most_unseen: float = 0.25
+
+
+@dataclass(slots=True)
+class Diagnostics:
+    """Watches the steps of a run.
+
+    Args:
+        settings: The bounds.
+    """
+
+    settings: DiagnosticSettings = field(default_factory=DiagnosticSettings)
+    _step: int = 0
+    _told: dict[str, int] = field(default_factory=dict)
+    _equal: deque[float] = field(default_factory=deque)
+    _entropies: deque[float] = field(default_factory=deque)
+    _first_entropy: float | None = None
+    _rewards: dict[str, deque[tuple[float, float]]] = field(default_factory=dict)
+
+    def of_rollouts(self, rollouts: Sequence[Rollout], scores: Sequence[Score]) -> list[str]:
+        """Return warnings about a step's rollouts and rewards; begins a new step."""
+        self._step += 1
+        found = [
+            *self._of_failures(rollouts),
+            *self._of_groups(rollouts, scores),
+            *self._of_rewards(scores),
+            *self._of_what_is_shown(rollouts),
+        ]
+        return self._new(found)
+
+    def of_update(self, metrics: Mapping[str, float], problems: Sequence[str]) -> list[str]:
+        """Return warnings about a step's update.
+
+        Args:
+            metrics: Of the update; ``entropy`` and ``drift`` are judged.
+            problems: ``[SEG]`` without masks, in words.
+        """
+        found: list[tuple[str, str]] = []
+        if problems:
+            found.append(
+                (
+                    "seg",
+                    f"{len(problems)} answers have other numbers of [SEG] and of masks, which are "
+                    f"not trained as masks: {problems[0]}",
+                )
+            )
+        found += self._of_entropy(metrics.get("entropy"))
+        drift = metrics.get("drift", 0.0)
+        if drift > self.settings.most_drift:
+            found.append(
+                (
+                    "drift",
+                    f"log-probabilities differ by {drift:.3f} on average between rollout and "
+                    "update, so the rollouts are of another policy than the one that is trained; "
+                    "compute both in the same precision",
+                )
+            )
+        return self._new(found)
+
+    def _of_failures(self, rollouts: Sequence[Rollout]) -> list[tuple[str, str]]:
+        errors = [rollout.error for rollout in rollouts if rollout.error is not None]
+        if not rollouts or len(errors) <= self.settings.most_failed * len(rollouts):
+            return []
+        (most, count), *_ = Counter(errors).most_common(1)
+        return [
+            (
+                "failed",
+                f"{len(errors)} of {len(rollouts)} episodes failed, {count} of them with: {most}; "
+                "begin with supervised fine-tuning, so that answers can be read",
+            )
+        ]
+
+    def _of_groups(
+        self, rollouts: Sequence[Rollout], scores: Sequence[Score]
+    ) -> list[tuple[str, str]]:
+        groups: dict[int, list[float]] = {}
+        for rollout, score in zip(rollouts, scores, strict=True):
+            groups.setdefault(rollout.group, []).append(score.total)
+        if not groups:
+            return []
+        equal = [max(totals) - min(totals) < 1e-9 for totals in groups.values()]
+        _push(self._equal, float(np.mean(equal)), self.settings.window)
+        share = float(np.mean(self._equal))
+        if len(self._equal) < self.settings.window or share <= self.settings.most_equal:
+            return []
+        return [
+            (
+                "equal",
+                f"in {share:.0%} of the groups of the last {len(self._equal)} steps all rewards "
+                "are equal, so that nothing is learned from them: take samples that are neither "
+                "always nor never answered right, a reward with more grades, or larger groups",
+            )
+        ]
+
+    def _of_rewards(self, scores: Sequence[Score]) -> list[tuple[str, str]]:
+        found = []
+        window = self.settings.window
+        names = scores[0].parts if scores else {}
+        for name in names:
+            values = [score.parts[name] for score in scores]
+            history = self._rewards.setdefault(name, deque())
+            _push(history, (min(values), max(values)), window)
+            low, high = min(low for low, _ in history), max(high for _, high in history)
+            if len(history) == window and low == high:
+                found.append(
+                    (
+                        f"reward {name}",
+                        f"reward {name!r} was {low:g} for every rollout of the last {window} "
+                        "steps: it does not matter to what is learned",
+                    )
+                )
+        return found
+
+    def _of_what_is_shown(self, rollouts: Sequence[Rollout]) -> list[tuple[str, str]]:
+        unseen, asked = [], 0
+        for rollout in rollouts:
+            visible = rollout.sample.visible()
+            if rollout.episode is None or not visible.any():
+                continue
+            asked += 1
+            shown = {i for one in rollout.episode.selections for i in one.indices}
+            if not visible[sorted(shown)].any():
+                unseen.append(rollout.sample.id)
+        if not asked or len(unseen) <= self.settings.most_unseen * asked:
+            return []
+        return [
+            (
+                "unseen",
+                f"in {len(unseen)} of {asked} episodes the true objects are on none of the frames "
+                f"that were shown, such as in sample {unseen[0]!r}; show more frames, or other "
+                "ones",
+            )
+        ]
+
+    def _of_entropy(self, entropy: float | None) -> list[tuple[str, str]]:
+        settings = self.settings
+        if entropy is None:
+            return []
+        _push(self._entropies, entropy, settings.window)
+        if len(self._entropies) < settings.window:
+            return []
+        mean = float(np.mean(self._entropies))
+        if self._first_entropy is None:
+            self._first_entropy = mean
+        bound = min(settings.least_entropy, settings.least_share * self._first_entropy)
+        if mean >= bound:
+            return []
+        return [
+            (
+                "entropy",
+                f"the entropy of a token has fallen from {self._first_entropy:.3f} to {mean:.4f} "
+                "nats: all rollouts of a group say the same. Lower the learning rate, raise "
+                "divergence_weight or entropy_weight, or go back to an earlier checkpoint",
+            )
+        ]
+
+    def _new(self, found: Sequence[tuple[str, str]]) -> list[str]:
+        """Return those that have not been told for a while."""
+        told = []
+        for key, text in found:
+            last = self._told.get(key)
+            if last is None or self._step - last >= self.settings.repeat:
+                self._told[key] = self._step
+                told.append(text)
+        return told
+
+
+def _push(history: deque[float] | deque[tuple[float, float]], value: object, window: int) -> None:
+    history.append(value)  # type: ignore[arg-type]
+    while len(history) > window:
+        history.popleft()

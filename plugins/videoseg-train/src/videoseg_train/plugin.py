@@ -1,0 +1,5 @@
+"""The entry point. Imports nothing heavy."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
