@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from functools import lru_cache
 
 from videoseg.errors import StageError
 from videoseg.pipeline.config import DEFAULT_MAX_TURNS, check_max_turns
@@ -55,7 +56,7 @@ def run_episode(
         StageError: If a stage fails or breaks its contract.
     """
     max_turns = check_max_turns(max_turns)
-    observation = observation or Observation(Registry(allow=()))
+    observation = observation or Observation(_registry_of_nothing())
     sampler_name = names[0] or type(sampler).__name__
     grounder_name = names[1] or type(grounder).__name__
     whole = window or Window(0, len(video))
@@ -85,6 +86,12 @@ def run_episode(
         if isinstance(move, Grounding):
             return episode
         look = move
+
+
+@lru_cache(maxsize=1)
+def _registry_of_nothing() -> Registry:
+    """Return a registry without observers; kept, since each one looks for installed plug-ins."""
+    return Registry(allow=())
 
 
 def _check_selection(selection: object, window: Window, name: str) -> None:

@@ -1,0 +1,81 @@
+"""Scores of the shipped pipelines on drawn clips: J&F and questions a minute."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import videoseg as vs
+from videoseg_synthetic import make_clip
+
+from videoseg.metrics import boundary_f, region_j
+from videoseg_tiny.clips import KNOWN_KINDS, clip_options
+
+__all__ = ["build_pipeline", "score_pipeline"]
+
+
+def build_pipeline(configuration: dict[str, Any], *, chat: Any = None) -> vs.Pipeline:
+    """Return a pipeline of this package, with another chat model if one is given."""
+    stages = {
+        name: vs.use(part["name"], **part["options"]) if isinstance(part, dict) else part
+        for name, part in configuration.items()
+    }
+    return vs.Pipeline(**{**stages, **({} if chat is None else {"chat": chat})})
+
+
+def score_pipeline(
+    pipeline: vs.Pipeline, seeds: range, *, options: dict[str, Any] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Ask a pipeline all queries of the known kinds about clips that are drawn for it.
+
+    Args:
+        pipeline: The pipeline.
+        seeds: Of the clips.
+        options: Arguments of ``make_clip``; by default those of the training clips.
+
+    Yields:
+        For each query its ``seed``, ``query``, ``kind``, ``jf``, ``seconds``, ``keyframe`` and
+        ``warnings``.
+    """
+    for seed in seeds:
+        clip = make_clip(**(clip_options(seed) if options is None else {**options, "seed": seed}))
+        video = clip.video
+        for query in clip.queries:
+            if query.kind not in KNOWN_KINDS:
+                continue
+            begin = time.perf_counter()
+            result = pipeline(video, query.text)
+            seconds = time.perf_counter() - begin
+            truth = clip.answer_masks(query)
+            predicted = np.zeros_like(truth)
+            for track in result.tracks:
+                for frame, rle in enumerate(track.masks):
+                    if rle is not None:
+                        predicted[frame] |= rle.decode()
+            both = (region_j(predicted, truth).mean() + boundary_f(predicted, truth).mean()) / 2
+            yield {
+                "seed": seed,
+                "query": query.text,
+                "kind": query.kind,
+                "jf": float(both),
+                "seconds": seconds,
+                "keyframe": result.grounding.keyframe,
+                "warnings": list(result.warnings),
+            }
+
+
+def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return mean J&F over all queries and by kind, and questions a minute."""
+    kinds: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        kinds[row["kind"].split("-")[0]].append(row["jf"])
+    seconds = sum(row["seconds"] for row in rows)
+    return {
+        "questions": len(rows),
+        "jf": float(np.mean([row["jf"] for row in rows])),
+        "questions_per_minute": 60 * len(rows) / max(1e-9, seconds),
+        **{f"jf {kind}": float(np.mean(values)) for kind, values in sorted(kinds.items())},
+    }
