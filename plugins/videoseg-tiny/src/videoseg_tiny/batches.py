@@ -1,4 +1,4 @@
-"""Demonstrations as batches: embeddings with image tokens, positions, and what is to be learned."""
+"""Demonstrations as batches: embeddings with image tokens, positions, and what is learned."""
 
 from __future__ import annotations
 

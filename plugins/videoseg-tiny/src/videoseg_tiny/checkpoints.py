@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,7 @@ def save_progress(progress: Progress, step: int) -> None:
     }
     temporary = progress.path.with_suffix(".part")
     torch.save(state, temporary)
-    os.replace(temporary, progress.path)
+    temporary.replace(progress.path)
 
 
 def load_progress(progress: Progress) -> int:

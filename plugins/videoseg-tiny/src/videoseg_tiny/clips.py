@@ -6,7 +6,6 @@ Drawing a clip takes a tenth of a second, so that clips are drawn once and kept 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,7 +215,7 @@ def save_clips(path: Path, clips: Sequence[ClipFacts]) -> None:
     temporary = path.with_suffix(".part")
     with temporary.open("wb") as file:
         np.savez(file, **arrays)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_clips(path: Path) -> Iterator[ClipFacts]:

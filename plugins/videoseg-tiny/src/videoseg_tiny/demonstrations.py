@@ -7,7 +7,6 @@ teacher as their chat model; what they ask and what it answers is what the model
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -228,7 +227,7 @@ def _template() -> Any:
     from jinja2 import Environment
 
     # The processor of the model is checked to fill it in the same way.
-    return Environment(trim_blocks=True, lstrip_blocks=True).from_string(CHAT_TEMPLATE)  # noqa: S701
+    return Environment(trim_blocks=True, lstrip_blocks=True).from_string(CHAT_TEMPLATE)
 
 
 # -- sets ------------------------------------------------------------------------------------
@@ -267,7 +266,7 @@ def save_demonstrations(path: Path, made: Sequence[tuple[int, Demonstration]]) -
             own=np.concatenate([one.own for _, one in made]),
             facts=np.array(json.dumps(facts)),
         )
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_demonstrations(path: Path) -> list[tuple[int, Demonstration]]:

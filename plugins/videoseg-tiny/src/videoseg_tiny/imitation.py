@@ -30,6 +30,8 @@ __all__ = ["ImitationSettings", "Sample", "train_imitation"]
 
 Sample = tuple[ClipFacts, Demonstration]
 
+_KEEP_EVERY = 50
+"""Steps between two states that are kept."""
 _MARK_LAYER = 1
 _LOOK_LAYER = 2
 _LOOK_HEADS = 2
@@ -130,7 +132,7 @@ def train_imitation(
         optimizer.step()
         schedule.step()
         done = step + 1
-        if done % 50 == 0 or done == settings.steps:
+        if done % _KEEP_EVERY == 0 or done == settings.steps:
             save_progress(state, done)
         if done % settings.evaluate_every == 0 or done == settings.steps:
             means = {name: float(np.mean(values)) for name, values in sums.items()}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import videoseg as vs
 from videoseg_synthetic import make_clip
 
+import videoseg as vs
 from videoseg.metrics import boundary_f, region_j
 from videoseg_tiny.clips import KNOWN_KINDS, clip_options
 
-__all__ = ["build_pipeline", "score_pipeline"]
+__all__ = ["build_pipeline", "score_pipeline", "summarize"]
 
 
 def build_pipeline(configuration: dict[str, Any], *, chat: Any = None) -> vs.Pipeline:
@@ -27,7 +27,10 @@ def build_pipeline(configuration: dict[str, Any], *, chat: Any = None) -> vs.Pip
 
 
 def score_pipeline(
-    pipeline: vs.Pipeline, seeds: range, *, options: dict[str, Any] | None = None
+    pipeline: Callable[[vs.Video, str], vs.Segmentation],
+    seeds: range,
+    *,
+    options: dict[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Ask a pipeline all queries of the known kinds about clips that are drawn for it.
 

@@ -106,8 +106,15 @@ def vocabulary() -> dict[str, int]:
 
 def new_tokenizer() -> Any:
     """Return the tokenizer, a ``PreTrainedTokenizerFast``."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers
-    from tokenizers import pre_tokenizers
+    from tokenizers import (
+        AddedToken,
+        Regex,
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+    )
     from transformers import PreTrainedTokenizerFast
 
     inner = Tokenizer(models.WordLevel(vocabulary(), unk_token=UNKNOWN))
