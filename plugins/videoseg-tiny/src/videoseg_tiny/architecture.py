@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import Any
 
@@ -20,8 +21,7 @@ _POSITION_SCALE = 0.5
 
 def new_processor() -> Any:
     """Return a ``Qwen3VLProcessor`` for small images."""
-    import transformers
-
+    transformers: Any = importlib.import_module("transformers")
     sizes: dict[str, Any] = {
         "patch_size": PATCH,
         "merge_size": 1,

@@ -176,4 +176,4 @@ def find_positions(tokens: np.ndarray, grids: Sequence[tuple[int, ...]], image: 
 
 def _owner(clip: ClipFacts, one: Demonstration, index: int) -> np.ndarray:
     shown = one.images[index]
-    return (clip.small_owner if shown.is_small else clip.owner)[shown.frame]
+    return np.asarray((clip.small_owner if shown.is_small else clip.owner)[shown.frame])

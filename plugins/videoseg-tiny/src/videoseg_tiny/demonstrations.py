@@ -18,7 +18,7 @@ from videoseg_o3 import CoarseSampler, O3Grounder
 from videoseg_r1.grounder import ReasoningGrounder
 from videoseg_r1.samplers import HierarchicalSampler
 
-from videoseg.errors import StageError
+from videoseg.errors import VideosegError
 from videoseg.pipeline import run_episode
 from videoseg.types import FrameGroup, FrameSelection, ImagePart, Message, Window
 from videoseg_tiny.clips import FRAME_SIDE, NUM_FRAMES, PATCH, ClipFacts, Question, small_size
@@ -150,7 +150,9 @@ class Demonstrator:
         own = np.zeros(len(tokens), bool)
         for start, answer in spans:
             if tokens[start : start + len(answer)] != answer:
-                raise StageError("the answer of an earlier turn has other tokens in a later one")
+                raise VideosegError(
+                    "the answer of an earlier turn has other tokens in a later one"
+                )
             own[start : start + len(answer)] = True
         return np.array(tokens, np.int16), own
 

@@ -34,14 +34,13 @@ def grade(
     """
     found: dict[str, list[float]] = defaultdict(list)
     texts = answer(model, tokenizer, samples)
-    coordinates = CoordinateTokens(tokenizer)
     for (clip, one), text in zip(samples, texts, strict=True):
         start = _last_start(one)
         truth = tokenizer.decode(one.tokens[start:], skip_special_tokens=True)
         if one.task in ("span", "position", "look"):
             wanted, given = _KEYFRAME.search(truth), _KEYFRAME.search(text)
             if wanted:
-                found["frame"].append(float(bool(given) and given[1] == wanted[1]))
+                found["frame"].append(float(given is not None and given[1] == wanted[1]))
             elif one.task == "look":
                 found["look_absent"].append(float("[]" in text))
             continue
@@ -62,7 +61,6 @@ def grade(
         found["iou"].append(overlaps[index])
         found[f"iou {one.kind.split('-')[0]}"].append(overlaps[index])
         found["right"].append(float(overlaps[index] > 0 and np.argmax(overlaps) == index))
-    del coordinates
     return {name: float(np.mean(values)) for name, values in sorted(found.items())}
 
 

@@ -92,7 +92,9 @@ def train_imitation(
         log: Called with a mapping of numbers now and then.
     """
     coordinates = CoordinateTokens(tokenizer)
-    marker = nn.Linear(model.config.text_config.hidden_size, 1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        marker = nn.Linear(model.config.text_config.hidden_size, 1)
     language = model.model.language_model
     parameters = [*language.parameters(), *marker.parameters()]
     if settings.train_vision:
@@ -125,7 +127,7 @@ def train_imitation(
             losses = _losses(model, marker, batch, coordinates)
             share = int(batch.own.sum()) / total
             guided = losses["mark"] + 0.3 * losses["look"]
-            (share * (losses["answer"] + guidance * guided)).backward()
+            torch.autograd.backward(share * (losses["answer"] + guidance * guided))
             for name, value in losses.items():
                 sums.setdefault(name, []).append(float(value.detach()))
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -237,4 +239,5 @@ def _look_loss(attention: Any, captured: dict[str, Any], batch: Batch) -> Tensor
     chances = scores.softmax(-1)
     given = (chances * batch.is_looked_at[:, None, None]).sum(-1)
     picked = given.transpose(1, 2)[guided]
-    return -(picked + 1e-4).log().mean()
+    loss: Tensor = -(picked + 1e-4).log().mean()
+    return loss

@@ -76,6 +76,9 @@ class _Readout(nn.Module):
     def __init__(self, tokenizer: Any, width: int) -> None:
         super().__init__()
         token = tokenizer.convert_tokens_to_ids
+        self.colors: Tensor
+        self.shapes: Tensor
+        self.numbers: Tensor
         self.register_buffer(
             "colors", torch.tensor([token(f" {w}") for w in (*COLORS, "nothing")])
         )
@@ -126,7 +129,9 @@ def train_perception(
         folder: Where the state of training is kept.
         log: Called with a mapping of numbers now and then.
     """
-    readout = _Readout(tokenizer, model.config.text_config.hidden_size)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        readout = _Readout(tokenizer, model.config.text_config.hidden_size)
     _order_numbers(model, readout)
     vision, embeddings = model.model.visual, model.get_input_embeddings()
     parameters = [*vision.parameters(), *readout.parameters(), embeddings.weight]
@@ -144,7 +149,7 @@ def train_perception(
         batch = _make_batch(clips, settings.batch, rng)
         loss = _loss(vision, readout, embeddings.weight, batch)[0]
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
@@ -196,7 +201,7 @@ def _draw_frames(
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int8], ClipFacts, int]]:
     """Yield frames, and then a third as many small ones."""
     for index in range(count + count // 3):
-        clip = clips[rng.integers(len(clips))]
+        clip = clips[int(rng.integers(len(clips)))]
         frame = int(rng.integers(len(clip.frames)))
         if index < count:
             yield clip.frames[frame], clip.owner[frame], clip, frame

@@ -174,7 +174,7 @@ class Teacher:
             return np.asarray(points[np.hypot(*(points - here).T).argmin()])
         left, top, right, bottom = self.clip.boxes[index, time]
         x = right + 5 if FRAME_SIDE - right > left else left - 5
-        return np.clip([x, (top + bottom) / 2], 0, FRAME_SIDE)
+        return np.asarray(np.clip([x, (top + bottom) / 2], 0, FRAME_SIDE))
 
     @staticmethod
     def _place(box: np.ndarray) -> tuple[str, str]:

@@ -7,6 +7,7 @@ an answer that is decoded and read again gives the same tokens.
 
 from __future__ import annotations
 
+import importlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +116,8 @@ def new_tokenizer() -> Any:
         normalizers,
         pre_tokenizers,
     )
-    from transformers import PreTrainedTokenizerFast
 
+    transformers: Any = importlib.import_module("transformers")
     inner = Tokenizer(models.WordLevel(vocabulary(), unk_token=UNKNOWN))
     inner.normalizer = normalizers.Sequence(
         [
@@ -128,7 +129,7 @@ def new_tokenizer() -> Any:
     inner.pre_tokenizer = pre_tokenizers.Split(Regex(_TOKEN), "isolated")
     inner.decoder = decoders.Fuse()
     special = [AddedToken(token, normalized=False, special=True) for token in SPECIAL_TOKENS]
-    return PreTrainedTokenizerFast(
+    return transformers.PreTrainedTokenizerFast(
         tokenizer_object=inner,
         unk_token=UNKNOWN,
         eos_token="<|im_end|>",
