@@ -1,18 +1,25 @@
-"""Scores of the shipped pipelines on drawn clips: J&F and questions a minute."""
+"""Scores of the shipped pipelines on drawn clips: J&F and questions a minute.
+
+``python -m videoseg_tiny.scoring`` prints the numbers of the README.
+"""
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import click
 import numpy as np
 from videoseg_synthetic import make_clip
 
 import videoseg as vs
 from videoseg.metrics import boundary_f, region_j
-from videoseg_tiny.clips import KNOWN_KINDS, clip_options
+from videoseg_tiny.chat import TinyChat
+from videoseg_tiny.clips import HELD_OUT_SEEDS, KNOWN_KINDS, clip_options
+from videoseg_tiny.plugin import videoseg_o3_tiny, videoseg_r1_tiny
 
 __all__ = ["build_pipeline", "score_pipeline", "summarize"]
 
@@ -82,3 +89,26 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "questions_per_minute": 60 * len(rows) / max(1e-9, seconds),
         **{f"jf {kind}": float(np.mean(values)) for kind, values in sorted(kinds.items())},
     }
+
+
+@click.command()
+@click.option("--clips", default=40, show_default=True, help="How many clips are drawn.")
+@click.option("--first-seed", default=HELD_OUT_SEEDS, show_default=True)
+@click.option("--model", help="A folder with another model.")
+@click.option("--large", is_flag=True, help="Clips of 48 frames of 240 x 320 pixels.")
+@click.option("--threads", default=1, show_default=True, help="Threads of torch.")
+def main(clips: int, first_seed: int, model: str | None, large: bool, threads: int) -> None:
+    """Score both pipelines on drawn clips."""
+    import torch
+
+    torch.set_num_threads(threads)
+    chat = TinyChat(model=model)
+    for configuration in (videoseg_r1_tiny(), videoseg_o3_tiny()):
+        pipeline = build_pipeline(configuration, chat=chat)
+        seeds = range(first_seed, first_seed + clips)
+        rows = list(score_pipeline(pipeline, seeds, options={} if large else None))
+        click.echo(json.dumps({"pipeline": configuration["name"], **summarize(rows)}))
+
+
+if __name__ == "__main__":
+    main()
