@@ -130,14 +130,34 @@ def test_demonstrations_survive_a_file(processor, clips, rng, tmp_path):
         )
 
 
-def test_coordinates_are_told_from_other_numbers(processor, clips, rng):
+def test_coordinates_and_what_is_looked_at_are_told_apart(processor, clips, rng):
     facts = clips[0]
     question = next(one for one in facts.questions if one.kind == "color")
     [one] = Demonstrator(processor, rng).demonstrate(facts, question, "o3")
-    is_coordinate, is_guided = CoordinateTokens(processor.tokenizer).find(one)
+    is_coordinate, looks = CoordinateTokens(processor.tokenizer).find(one)
     assert is_coordinate.sum() == 8
-    assert not (is_guided & ~one.own).any()
-    assert not is_guided[np.nonzero(is_coordinate)[0][-2:]].any(), "the negative point is another"
+    last = len(one.images) - 1
+    assert (looks[np.nonzero(is_coordinate)[0][:6] - 1] == last).all()
+    assert (looks[np.nonzero(is_coordinate)[0][-2:]] < 0).all(), "the negative point is another"
+    # Where it is said of each frame of the overview whether the object shows.
+    verdicts = looks[(looks >= 0) & (looks < last)]
+    assert verdicts.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_words_and_labels_are_copied_from_the_prompt(processor, clips, rng):
+    facts = clips[0]
+    question = next(one for one in facts.questions if one.kind == "color")
+    tokenizer = processor.tokenizer
+    [one] = Demonstrator(processor, rng).demonstrate(facts, question, "o3")
+    tokens = CoordinateTokens(tokenizer)
+    sources = tokens.find_sources(one, tokens.find(one)[0])
+    [places] = np.nonzero(sources.any(1))
+    assert len(places) >= 10
+    for place in places:
+        [found] = np.nonzero(sources[place])
+        assert (one.tokens[found] == one.tokens[place + 1]).all()
+        assert not one.own[found].any()
+        assert (found < place).all()
 
 
 def test_targets_are_tokens_of_the_object(processor, untrained, clips, rng):

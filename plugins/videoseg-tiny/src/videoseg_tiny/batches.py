@@ -13,7 +13,7 @@ from torch import Tensor
 from videoseg_tiny.clips import ClipFacts
 from videoseg_tiny.demonstrations import Demonstration
 from videoseg_tiny.perception import cut_patches
-from videoseg_tiny.vocabulary import NUMBERS
+from videoseg_tiny.vocabulary import COLORS, MOST_SECONDS, NUMBERS
 
 __all__ = ["Batch", "CoordinateTokens", "encode_images", "find_positions", "make_batch"]
 
@@ -33,16 +33,28 @@ class CoordinateTokens:
         self.values = torch.full((len(tokenizer),), -1)
         self.values[self.numbers] = torch.arange(len(NUMBERS))
         self._opening = {token('[{"bbox_2d":['), token(',"objects":[{"bbox_2d":[')}
+        self._verdicts = [token(" target"), token(" nothing")]
         self._negative = token('],"neg_point_2d":[')
 
-    def find(self, one: Demonstration) -> tuple[np.ndarray, np.ndarray]:
-        """Return which tokens are coordinates, and which are written while looking at the object.
+        words = (*COLORS, "largest", "smallest", "leftmost", "rightmost", "topmost", "lowest")
+        self._copied = {
+            *(token(f" {word}") for word in words),
+            *self.numbers.tolist(),
+            *(token(f" {tenth // 10}.{tenth % 10}") for tenth in range(10 * MOST_SECONDS)),
+        }
 
-        The second are those of the last answer, up to its negative point.
+    def find(self, one: Demonstration) -> tuple[np.ndarray, np.ndarray]:
+        """Return which tokens are coordinates, and at which image each token is to look.
+
+        Returns:
+            Whether a token is a coordinate, shape (L,); the index of the image where its writer
+            looks at the object, shape (L,), -1 for none. That is the last image from the beginning
+            of an answer with a box to its negative point, and the image of a frame where the
+            answer says of its label whether the object shows.
         """
         values = self.values.numpy()[one.tokens]
         is_coordinate = np.zeros(len(one.tokens), bool)
-        is_guided = np.zeros(len(one.tokens), bool)
+        looks = np.full(len(one.tokens), -1)
         [openings] = np.nonzero(np.isin(one.tokens, list(self._opening)) & one.own)
         if len(openings):
             at = int(openings[-1])
@@ -51,9 +63,24 @@ class CoordinateTokens:
             start = at
             while one.own[start - 1]:
                 start -= 1
-            # The token before is where the first token of the answer is chosen.
-            is_guided[start : at + int(negatives[0])] = True
-        return is_coordinate, is_guided
+            looks[start : at + int(negatives[0])] = len(one.images) - 1
+        verdicts = np.isin(one.tokens[1:], self._verdicts) & one.own[1:] & one.own[:-1]
+        verdicts &= np.isin(one.tokens[:-1], list(self._copied))
+        [labels] = np.nonzero(verdicts)
+        looks[labels[: len(one.images)]] = np.arange(len(labels))[: len(one.images)]
+        return is_coordinate, looks
+
+    def find_sources(self, one: Demonstration, is_coordinate: np.ndarray) -> np.ndarray:
+        """Return from where words and labels are copied, shape (L, L).
+
+        True in row p for each token of the prompt before p that equals the token behind p.
+        """
+        wanted = one.own & np.isin(one.tokens, list(self._copied)) & ~is_coordinate
+        sources = np.zeros((len(one.tokens), len(one.tokens)), bool)
+        [places] = np.nonzero(wanted)
+        same = (one.tokens[places, None] == one.tokens[None]) & ~one.own
+        sources[places - 1] = same & (np.arange(len(one.tokens)) < places[:, None] - 1)
+        return sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +95,8 @@ class Batch:
         is_coordinate: Which of them are coordinates.
         is_image: Which tokens are of images.
         is_target: Which of these belong to the object that is asked for.
-        is_looked_at: The same, in the last image only.
-        is_guided: Where the object is to be looked at.
+        looks: Which tokens each token is to look at, shape (B, L, L); none where it is free.
+        copies: From which tokens the token behind each is copied, in the same form.
     """
 
     tokens: Tensor
@@ -79,8 +106,8 @@ class Batch:
     is_coordinate: Tensor
     is_image: Tensor
     is_target: Tensor
-    is_looked_at: Tensor
-    is_guided: Tensor
+    looks: Tensor
+    copies: Tensor
 
 
 def make_batch(
@@ -95,13 +122,14 @@ def make_batch(
     count = len(samples)
     tokens = np.full((count, length), coordinates.pad)
     positions = np.zeros((3, count, length), np.int64)
-    flags = np.zeros((5, count, length), bool)
-    own, is_coordinate, is_target, is_looked_at, is_guided = flags
+    own, is_coordinate, is_target = np.zeros((3, count, length), bool)
+    looks, copies = np.zeros((2, count, length, length), bool)
     for row, (clip, one) in enumerate(samples):
         size = len(one.tokens)
         tokens[row, :size] = one.tokens
         own[row, :size] = one.own
-        is_coordinate[row, :size], is_guided[row, :size] = coordinates.find(one)
+        is_coordinate[row, :size], looked = coordinates.find(one)
+        copies[row, :size, :size] = coordinates.find_sources(one, is_coordinate[row, :size])
         owners = [_owner(clip, one, index) for index in range(len(one.images))]
         positions[:, row, :size] = find_positions(
             one.tokens, [owner.shape for owner in owners], coordinates.image
@@ -110,10 +138,10 @@ def make_batch(
         if one.objects and owners:
             hits = [(owner == one.objects[0]).ravel() for owner in owners]
             is_target[row, places] = np.concatenate(hits)
-            last = places[len(places) - hits[-1].size :]
-            is_looked_at[row, last] = hits[-1]
-        if not is_looked_at[row].any():
-            is_guided[row] = False
+            number = np.full(length, -2)
+            number[places] = np.repeat(np.arange(len(hits)), [hit.size for hit in hits])
+            # Only what stands before can be looked at, which is so for all images of a turn.
+            looks[row, :size] = (looked[:, None] == number) & is_target[row]
     ids = torch.from_numpy(tokens)
     embeds = model.get_input_embeddings()(ids)
     is_image = ids == coordinates.image
@@ -129,8 +157,8 @@ def make_batch(
         torch.from_numpy(is_coordinate),
         is_image,
         torch.from_numpy(is_target),
-        torch.from_numpy(is_looked_at),
-        torch.from_numpy(is_guided),
+        torch.from_numpy(looks),
+        torch.from_numpy(copies),
     )
 
 

@@ -113,7 +113,7 @@ class Demonstrator:
         """
         rng = self._rng
         count = NUM_FRAMES if rng.random() < 0.4 else int(rng.integers(NUM_FRAMES, 102))
-        fps = 12.0 if rng.random() < 0.4 else float(rng.uniform(5, 30))
+        fps = 12.0 if rng.random() < 0.4 else float(rng.uniform(6, 30))
         footage = Footage(clip.size, count, NUM_FRAMES, fps)
         self._teacher.begin(clip, footage, question)
         sampler, grounder, max_turns = self._stages[strategy]
@@ -234,8 +234,14 @@ def _template() -> Any:
 
 # -- sets ------------------------------------------------------------------------------------
 
-_SHARES: dict[Strategy, float] = {"ground": 1.0, "r1": 0.25, "o3": 0.45}
-"""Which share of the questions each strategy is demonstrated on."""
+_SHARES: dict[Strategy, float] = {"ground": 1.0, "r1": 0.2, "o3": 0.3}
+"""Which share of the questions each strategy is demonstrated on..."""
+_SHARES_OF_HIDDEN: dict[Strategy, float] = {"ground": 1.0, "r1": 0.7, "o3": 1.0}
+"""... and of those about objects that do not show all the time."""
+
+
+_HIDDEN = 0.5
+_HIDDEN_OFTEN = 0.2
 
 
 def make_demonstrations(
@@ -247,7 +253,9 @@ def make_demonstrations(
         rng = np.random.default_rng([seed, clip.seed])
         demonstrator = Demonstrator(processor, rng)
         for question in clip.questions:
-            for strategy, share in _SHARES.items():
+            shown = clip.shown[list(question.objects)].min(0, initial=1.0)
+            hidden = (shown < _HIDDEN).mean() >= _HIDDEN_OFTEN
+            for strategy, share in (_SHARES_OF_HIDDEN if hidden else _SHARES).items():
                 if rng.random() < share:
                     made = demonstrator.demonstrate(clip, question, strategy)
                     yield from ((index, one) for one in made)

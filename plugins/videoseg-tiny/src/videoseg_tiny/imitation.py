@@ -35,6 +35,7 @@ _KEEP_EVERY = 50
 _MARK_LAYER = 1
 _LOOK_LAYER = 2
 _LOOK_HEADS = 2
+_COPY_HEAD = 2
 _COORDINATE_WIDTH = 1.2
 """Standard deviation of the soft target of a coordinate, in pixels of the square."""
 
@@ -126,7 +127,7 @@ def train_imitation(
             batch = make_batch(model, coordinates, part, train_vision=settings.train_vision)
             losses = _losses(model, marker, batch, coordinates)
             share = int(batch.own.sum()) / total
-            guided = losses["mark"] + 0.3 * losses["look"]
+            guided = losses["mark"] + 0.3 * (losses["look"] + losses["copy"])
             torch.autograd.backward(share * (losses["answer"] + guidance * guided))
             for name, value in losses.items():
                 sums.setdefault(name, []).append(float(value.detach()))
@@ -189,8 +190,9 @@ def _losses(
     mark = nn.functional.binary_cross_entropy_with_logits(
         marks, batch.is_target[batch.is_image].float()
     )
-    look = _look_loss(language.layers[_LOOK_LAYER].self_attn, captured, batch)
-    return {"answer": (1 - share) * plain + share * soft_loss, "mark": mark, "look": look}
+    look, copy = _attention_losses(language.layers[_LOOK_LAYER].self_attn, captured, batch)
+    answer = (1 - share) * plain + share * soft_loss
+    return {"answer": answer, "mark": mark, "look": look, "copy": copy}
 
 
 @contextmanager
@@ -218,26 +220,35 @@ def _capture(language: Any) -> Iterator[dict[str, Any]]:
             hook.remove()
 
 
-def _look_loss(attention: Any, captured: dict[str, Any], batch: Batch) -> Tensor:
-    """Return minus the logarithm of the attention that the object is given where it is located."""
+def _attention_losses(
+    attention: Any, captured: dict[str, Any], batch: Batch
+) -> tuple[Tensor, Tensor]:
+    """Return minus the logarithm of the attention that goes where it is to go.
+
+    Returns:
+        Of the heads that look at the object, and of the one that copies from the prompt.
+    """
     from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb
 
-    guided = batch.is_guided
-    if not guided.any():
-        return batch.embeds.new_zeros(())
     normed = captured["normed"]
     shape = (*normed.shape[:2], -1, attention.head_dim)
-    queries = attention.q_norm(attention.q_proj(normed).view(shape)[:, :, :_LOOK_HEADS])
-    keys = attention.k_norm(attention.k_proj(normed).view(shape)[:, :, :_LOOK_HEADS])
-    queries, keys = apply_rotary_pos_emb(
-        queries.transpose(1, 2), keys.transpose(1, 2), *captured["rotary"]
-    )
-    scores = queries @ keys.transpose(2, 3) * attention.scaling
+    queries = attention.q_norm(attention.q_proj(normed).view(shape)).transpose(1, 2)
+    keys = attention.k_norm(attention.k_proj(normed).view(shape)).transpose(1, 2)
+    queries, keys = apply_rotary_pos_emb(queries, keys, *captured["rotary"])
+    heads = _COPY_HEAD + 1
+    scores = queries[:, :heads] @ keys[:, :heads].transpose(2, 3) * attention.scaling
     length = scores.shape[-1]
-    hidden = torch.ones(length, length, dtype=torch.bool).triu(1)
-    scores = scores.masked_fill(hidden, float("-inf"))
-    chances = scores.softmax(-1)
-    given = (chances * batch.is_looked_at[:, None, None]).sum(-1)
-    picked = given.transpose(1, 2)[guided]
-    loss: Tensor = -(picked + 1e-4).log().mean()
-    return loss
+    later = torch.ones(length, length, dtype=torch.bool).triu(1)
+    chances = scores.masked_fill(later, float("-inf")).softmax(-1)
+    losses = []
+    for some, wanted in (
+        (chances[:, :_LOOK_HEADS], batch.looks),
+        (chances[:, _COPY_HEAD:], batch.copies),
+    ):
+        rows = wanted.any(-1)
+        if not rows.any():
+            losses.append(normed.new_zeros(()))
+            continue
+        given = (some * wanted[:, None]).sum(-1).transpose(1, 2)[rows]
+        losses.append(-(given + 1e-4).log().mean())
+    return losses[0], losses[1]

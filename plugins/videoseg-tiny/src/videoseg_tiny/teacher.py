@@ -21,8 +21,8 @@ Task: TypeAlias = Literal["span", "position", "ground", "look", "answer"]
 """What is asked: the two questions of ``htfs``, that of ``r1``, and the turns of ``o3``."""
 
 
-_SHOWS = 0.3
-"""Least share of an object that must show for a frame to count."""
+_SHOWS = 0.5
+"""Least share of the object for a frame to count, of what the best of the frames shows."""
 
 _KEYS = {
     "largest": "largest",
@@ -112,11 +112,15 @@ class Teacher:
         return self._choose_frame(task, overview)
 
     def _choose_frame(self, task: Task, shown: Sequence[tuple[str, int]]) -> str:
-        chances = [self._share(frame) for _, frame in shown]
-        hits = [label for (label, _), share in zip(shown, chances, strict=True) if share >= _SHOWS]
-        when = ",".join(f" {label}" for label in hits) or " nothing"
+        shares = [self._share(frame) for _, frame in shown]
+        least = max(_SHOWS * max(shares), 1e-6)
+        hits = [label for (label, _), share in zip(shown, shares, strict=True) if share >= least]
+        when = "".join(
+            f" {label} {'target' if share >= least else 'nothing'}"
+            for (label, _), share in zip(shown, shares, strict=True)
+        )
         labels = hits or [label for label, _ in shown]
-        best = shown[int(np.argmax(chances))][0] if hits else labels[len(labels) // 2]
+        best = labels[len(labels) // 2]
         if task == "position":
             return f'<think> when:{when}.</think>{{"percent": {best}}}'
         if task == "span":

@@ -39,7 +39,7 @@ from videoseg_tiny.perception import PerceptionSettings, train_perception
 
 __all__ = ["STAGES", "export", "main", "prepare", "select_held_out", "train"]
 
-STAGES = (ImitationSettings("imitation", steps=2200, num_ground=10, num_times=4, num_episodes=4),)
+STAGES = (ImitationSettings("imitation", steps=1600, num_ground=9, num_times=5, num_episodes=5),)
 """The stages of imitation that made the shipped weights."""
 
 _CHUNK = 40
