@@ -47,8 +47,8 @@ def score_pipeline(
         options: Arguments of ``make_clip``; by default those of the training clips.
 
     Yields:
-        For each query its ``seed``, ``query``, ``kind``, ``jf``, ``seconds``, ``keyframe`` and
-        ``warnings``.
+        For each query its ``seed``, ``query``, ``kind``, ``jf``, ``seconds``, ``keyframe``,
+        ``num_turns`` and ``warnings``.
     """
     for seed in seeds:
         clip = make_clip(**(clip_options(seed) if options is None else {**options, "seed": seed}))
@@ -73,6 +73,7 @@ def score_pipeline(
                 "jf": float(both),
                 "seconds": seconds,
                 "keyframe": result.grounding.keyframe,
+                "num_turns": len(result.trace.turns),
                 "warnings": list(result.warnings),
             }
 
