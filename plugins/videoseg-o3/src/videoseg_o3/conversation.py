@@ -58,7 +58,7 @@ def build_conversation(
     """
     images = _read_frames(episode)
     query = episode.query
-    values = {
+    values: dict[str, str | int] = {
         "query": query,
         "num_frames": len(episode.video),
         "last_frame": len(episode.video) - 1,
