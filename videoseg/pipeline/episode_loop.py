@@ -22,6 +22,12 @@ _MOST_VALUES = 1_000_000
 _MOST_CHARACTERS = 2**25
 
 
+@lru_cache(maxsize=1)
+def _registry_of_nothing() -> Registry:
+    """Return a registry without observers; kept, since each one looks for installed plug-ins."""
+    return Registry(allow=())
+
+
 def run_episode(
     video: VideoSource,
     query: str,
@@ -86,12 +92,6 @@ def run_episode(
         if isinstance(move, Grounding):
             return episode
         look = move
-
-
-@lru_cache(maxsize=1)
-def _registry_of_nothing() -> Registry:
-    """Return a registry without observers; kept, since each one looks for installed plug-ins."""
-    return Registry(allow=())
 
 
 def _check_selection(selection: object, window: Window, name: str) -> None:
