@@ -336,6 +336,25 @@ def test_the_path_of_a_prompt_may_begin_with_a_tilde(tmp_path, monkeypatch):
     assert load_prompt("ground", "~/prompts").text == "Where is {query}?"
 
 
+def test_a_prompt_of_ones_own_may_speak_before_the_frames(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("Find {query}.\n{frames}\nWhere is {query}?")
+    grounding, chat = ground(ANSWER, prompt=str(path))
+    [call] = chat.calls
+    assert call.texts[0] == "Find the square.\n"
+    assert call.texts[-1] == "Where is the square?"
+    assert call.frames == [0, 4, 8, 5]
+    assert "Find the square." in grounding.thought.details["question"]
+
+
+def test_a_query_does_not_move_the_frames(tmp_path):
+    path = tmp_path / "mine.txt"
+    path.write_text("{frames} Where is {query}?")
+    chat = ScriptedChat.saying(ANSWER)
+    ReasoningGrounder(chat=chat, prompt=str(path)).step(episode(query="{frames} {budget}"))
+    assert chat.calls[0].texts[-1] == "Where is {frames} {budget}?"
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
 def test_a_prompt_that_is_no_regular_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "pipe")

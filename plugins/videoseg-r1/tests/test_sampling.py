@@ -185,6 +185,18 @@ def test_prompts_of_ones_own_are_a_folder_with_one_for_each_question(video, tmp_
     assert details["position"]["prompt"] == str(tmp_path / "frame.txt")
 
 
+def test_prompts_of_ones_own_may_speak_before_the_frames(video, tmp_path):
+    for name in ("segment", "frame"):
+        (tmp_path / f"{name}.txt").write_text("Watch for {query}. {frames} When?")
+    chat = ScriptedChat.saying('{"start": 0, "end": 1}', '{"percent": 50}')
+    htfs(chat, prompt_version=str(tmp_path)).sample(
+        video, "the square", window=vs.Window(0, len(video))
+    )
+    for call in chat.calls:
+        assert call.texts[0] == "Watch for the square.\n"
+        assert call.texts[-1] == "When?"
+
+
 def test_one_prompt_for_two_questions_is_refused(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text("When is {query}?")

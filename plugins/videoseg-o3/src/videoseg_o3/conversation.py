@@ -58,12 +58,15 @@ def build_conversation(
     """
     images = _read_frames(episode)
     query = episode.query
-    question = prompts.fill(
-        "question", query=query, num_frames=len(episode.video), last_frame=len(episode.video) - 1
-    )
+    values: dict[str, str | int] = {
+        "query": query,
+        "num_frames": len(episode.video),
+        "last_frame": len(episode.video) - 1,
+    }
+    question = prompts.fill("question", **values)
     if behavior == "released":
         question = question.replace("<image>", "").replace("<video>", "")
-    messages = [Message("system", (TextPart(prompts.fill("system")),))]
+    messages = [Message("system", (TextPart(prompts.fill("system", **values)),))]
     for turn, selection in enumerate(episode.selections):
         parts = [
             part

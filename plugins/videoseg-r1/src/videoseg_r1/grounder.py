@@ -71,7 +71,8 @@ class ReasoningGrounder:
             like VisionReasoner need ``square(840)`` and images stretched to that size. With the
             suffix ``_yx``, y comes before x: ``per_mille_yx`` for Gemini. A key of the answer
             that names another order or unit (``bbox_xywh``, ``ymin``) takes precedence.
-        prompt: Version of the prompt, or the path of a text file that contains ``{query}``.
+        prompt: Version of the prompt, or the path of a text file that contains ``{query}``. What
+            stands before a ``{frames}`` in it is said before the frames are shown.
         max_tokens: Upper bound on the tokens of an answer.
         thinking_budget: ``none``; a number of tokens; or ``difficulty``, which first asks the
             model how hard the task is. The budget is part of the prompt and is recorded with
@@ -136,13 +137,15 @@ class ReasoningGrounder:
         target = _choose_target(episode)
         parts = _make_frame_parts(episode, target)
         budget = self._budget(parts, episode)
-        question = self._prompt.fill(query=episode.query, budget=budget.to_text())
+        values = {"query": episode.query, "budget": budget.to_text()}
+        question = self._prompt.fill(**values)
+        opening, behind = self._prompt.fill_around_frames(**values)
         attempts: list[dict[str, Any]] = []
         details = {"prompt": self._prompt.name, "question": question, "attempts": attempts}
         details |= budget.to_dict()
         for temperature in (0.0, _RETRY_TEMPERATURE):
             reply = self._chat.chat(
-                ask_about(parts, question),
+                ask_about(parts, behind, opening=opening),
                 temperature=temperature,
                 max_tokens=self._max_tokens,
                 seed=episode.seed + len(attempts),

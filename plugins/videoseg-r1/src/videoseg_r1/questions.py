@@ -128,8 +128,10 @@ def ask_span(
         lambda frame: time_label(video.time_of(frame) - offset),
         max_pixels=asking.max_pixels,
     )
-    question = asking.prompt.fill(query=query, duration=f"{duration:.1f}")
-    replies = asking.replies(ask_about(parts, question), seed)
+    values = {"query": query, "duration": f"{duration:.1f}"}
+    question = asking.prompt.fill(**values)
+    opening, behind = asking.prompt.fill_around_frames(**values)
+    replies = asking.replies(ask_about(parts, behind, opening=opening), seed)
     given = _parse_replies(replies, parse_span, lambda span: span[0] <= duration)
     # Unbounded, one outlier that ends after the clip would dominate the mean.
     spans = [(offset + start, offset + min(end, duration)) for start, end in given]
@@ -212,8 +214,10 @@ def _ask_share(
 ) -> PositionAnswer:
     frames = spread(clip, asking.num_frames)
     parts = frame_parts(video, frames, label, max_pixels=asking.max_pixels)
-    question = asking.prompt.fill(query=query, duration=f"{clip_duration(video, clip):.1f}")
-    replies = asking.replies(ask_about(parts, question), seed)
+    values = {"query": query, "duration": f"{clip_duration(video, clip):.1f}"}
+    question = asking.prompt.fill(**values)
+    opening, behind = asking.prompt.fill_around_frames(**values)
+    replies = asking.replies(ask_about(parts, behind, opening=opening), seed)
     positions = _parse_replies(replies, parse, lambda _: True)
     record = _describe_question(
         asking, clip, frames, question, replies, kind="positions", answers=positions
@@ -390,9 +394,10 @@ def frame_parts(
     return parts
 
 
-def ask_about(parts: Iterable[MessagePart], question: str) -> list[Message]:
-    """Return a conversation of one message: the parts, then the question."""
-    return [Message("user", (*parts, TextPart(question)))]
+def ask_about(parts: Iterable[MessagePart], question: str, *, opening: str = "") -> list[Message]:
+    """Return a conversation of one message: the opening, if any, the parts, then the question."""
+    before = (TextPart(f"{opening}\n"),) if opening else ()
+    return [Message("user", (*before, *parts, TextPart(question)))]
 
 
 _LONGEST_REFUSAL = 300

@@ -58,8 +58,9 @@ class PromptSet:
 def load_prompts(purpose: str, version: str = "v1") -> PromptSet:
     """Return the prompts of this package for a purpose, or those of a file.
 
-    A file has sections, each below its name in square brackets: ``[system]``; ``[context]``,
-    ``[detail]`` and ``[keyframe]``, which stand below frames shown for that purpose;
+    A file has sections, each below its name in square brackets: ``[system]``, which may have the
+    placeholders of the question; ``[context]``, ``[detail]`` and ``[keyframe]``, which stand below
+    frames shown for that purpose and give their indices unless ``[frame]`` does;
     ``[question]`` and ``[question again]``, for the first and the later turns. It may have
     ``[frame]`` before each frame, ``[context again]`` in later turns, ``[turns]`` and ``[last
     turn]`` behind the question, and ``[answer now]`` for a model that asks for frames when there
@@ -103,6 +104,7 @@ def _parse(name: str, text: str) -> PromptSet:
         for section, body in zip(parts[::2], parts[1::2], strict=True)
     }
     problems = [f"section [{section}] is missing" for section in _REQUIRED if section not in texts]
+    names_frames = "{frame}" in texts.get("frame", "")
     for section in texts:
         if section not in (*_REQUIRED, *_OPTIONAL):
             known = ", ".join(f"[{one}]" for one in (*_REQUIRED, *_OPTIONAL))
@@ -111,6 +113,7 @@ def _parse(name: str, text: str) -> PromptSet:
             f"section [{section}] has no placeholder {{{place}}}"
             for place in _REQUIRED.get(section, ())
             if f"{{{place}}}" not in texts[section]
+            and not (names_frames and place in ("indices", "frame"))
         ]
     if problems:
         raise ConfigError([f"the prompts {name!r}: {problem}" for problem in problems])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -13,12 +14,15 @@ from videoseg.text import shorten
 __all__ = ["PromptTemplate", "load_prompt"]
 
 _MAX_BYTES = 2**20
-_PLACE = re.compile(r"\{(query|duration|budget)\}")
+_PLACE = re.compile(r"\{(query|duration|budget|frames)\}")
+_FRAMES = "{frames}"
 
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplate:
     """A prompt with placeholders ``{query}``, ``{duration}`` and ``{budget}``.
+
+    The frames stand before the text, or where it has ``{frames}``.
 
     Args:
         name: Its name, such as ``ground.v1``, or the path of a custom file.
@@ -31,7 +35,16 @@ class PromptTemplate:
     def fill(self, **values: str) -> str:
         """Return the text with its placeholders filled; those without a value are removed."""
         # In one pass, so that a query that contains "{budget}" is not filled itself.
-        return _PLACE.sub(lambda place: values.get(place.group(1), ""), self.text)
+        return self._fill(self.text, values)
+
+    def fill_around_frames(self, **values: str) -> tuple[str, str]:
+        """Return the text that stands before the frames and that behind them, both filled."""
+        before, _, behind = self.text.rpartition(_FRAMES)
+        return self._fill(before, values).rstrip(), self._fill(behind, values).lstrip()
+
+    @staticmethod
+    def _fill(text: str, values: Mapping[str, str]) -> str:
+        return _PLACE.sub(lambda place: values.get(place.group(1), ""), text)
 
 
 def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
@@ -40,7 +53,8 @@ def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
     Args:
         purpose: ``segment``, ``frame``, ``timestamp``, ``ground`` or ``difficulty``.
         version: A version such as ``v1``, the path of a text file, or the path of a folder of
-            text files named after their purpose, such as ``segment.txt``.
+            text files named after their purpose, such as ``segment.txt``. What stands before a
+            ``{frames}`` in it is said before the frames are shown.
 
     Raises:
         ConfigError: If there is no such version or file, or it has no ``{query}``.

@@ -1,0 +1,9 @@
+"""A tiny vision-language model for videoseg, its weights, and how it is trained.
+
+The names of the package are listed in ``__init__.pyi`` and imported when they are first used,
+so that listing plug-ins stays light.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

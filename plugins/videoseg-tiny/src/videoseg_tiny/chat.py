@@ -1,0 +1,77 @@
+"""The chat model ``tiny``: the shipped weights behind the chat model ``transformers``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+from videoseg_vlm import TransformersChat
+
+from videoseg.plugins import checked_options
+from videoseg.types import ChatReply, Message, TextPart
+from videoseg_tiny.vocabulary import COLORS, find_unknown_words
+
+__all__ = ["COORDINATE_SPACE", "TinyChat"]
+
+COORDINATE_SPACE = "square(96)"
+"""Images on which objects are located are stretched to 96 x 96 pixels, which it counts in."""
+
+
+class TinyChat(TransformersChat):
+    """A model of a million parameters, trained on drawn clips alone; comes with its weights.
+
+    It answers the questions of the strategies in the pipelines ``videoseg-r1-tiny`` and
+    ``videoseg-o3-tiny``, whose prompts it was trained on. It knows queries that one frame
+    answers: color, largest and smallest, place in the picture, and that nothing fits. To words
+    that it does not know it says so, as a refusal that names them.
+
+    Args:
+        device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        model: Another folder with a model of this kind, such as one that was trained further.
+
+    Raises:
+        ConfigError: If an option is invalid.
+        MissingWeightsError: If there is no such folder.
+    """
+
+    @checked_options("chat 'tiny'")
+    def __init__(self, *, device: str = "auto", model: str | None = None) -> None:
+        super().__init__(
+            model=model or str(files("videoseg_tiny") / "model"),
+            # The weights are kept in half of the precision that they are used in.
+            dtype="float32",
+            device=device,
+            coordinate_space=COORDINATE_SPACE,
+        )
+
+    def chat(
+        self,
+        messages: Sequence[Message],
+        *,
+        num_samples: int = 1,
+        temperature: float = 0.0,
+        max_tokens: int = 1024,
+        seed: int = 0,
+    ) -> Sequence[ChatReply]:
+        """Answer a conversation; see ``videoseg.ChatModel.chat``."""
+        said = " ".join(
+            part.text
+            for message in messages
+            if message.role != "assistant"
+            for part in message.parts
+            if isinstance(part, TextPart)
+        )
+        if unknown := list(find_unknown_words(said)):
+            words = ", ".join(repr(word) for word in unknown[:8])
+            refusal = (
+                f"the tiny model does not know {words}; it knows queries such as 'the blue one', "
+                "'the largest one' and 'the leftmost one', and the colors " + ", ".join(COLORS)
+            )
+            return [ChatReply("", refusal=refusal, finish_reason="stop")] * num_samples
+        return super().chat(
+            messages,
+            num_samples=num_samples,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=seed,
+        )

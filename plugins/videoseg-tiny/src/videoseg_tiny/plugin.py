@@ -1,0 +1,115 @@
+"""The entry point: declares the chat model and the pipelines. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import videoseg as vs
+
+__all__ = ["videoseg_components", "videoseg_o3_tiny", "videoseg_r1_tiny"]
+
+_SMALL = 48 * 48
+_SQUARE = 96 * 96
+_MAX_TOKENS = 96
+
+
+@vs.hookimpl
+def videoseg_components() -> Iterator[vs.Component]:
+    """Declare the chat model and its pipelines."""
+    yield vs.Component(
+        "chat",
+        "tiny",
+        "videoseg_tiny.chat:TinyChat",
+        "A model of a million parameters that knows drawn clips only; comes with its weights.",
+        requires=("torch", "torchvision", "transformers", "accelerate"),
+        install="videoseg-tiny",
+        license="Apache-2.0",
+    )
+    yield vs.Component(
+        "pipeline",
+        "videoseg-r1-tiny",
+        "videoseg_tiny.plugin:videoseg_r1_tiny",
+        "The strategy of VideoSeg-R1 with the tiny model, for drawn clips.",
+    )
+    yield vs.Component(
+        "pipeline",
+        "videoseg-o3-tiny",
+        "videoseg_tiny.plugin:videoseg_o3_tiny",
+        "The strategy of VideoSEG-O3 with the tiny model, for drawn clips.",
+    )
+
+
+def videoseg_r1_tiny() -> dict[str, Any]:
+    """Return the composition of VideoSeg-R1 for the tiny model."""
+    return {
+        "name": "videoseg-r1-tiny",
+        "sampler": {
+            "name": "htfs",
+            "options": {
+                "num_spans": 1,
+                "num_positions": 1,
+                "max_rounds": 1,
+                "num_frames": 6,
+                "frame_pixels": _SMALL,
+                "max_tokens": _MAX_TOKENS,
+                "key_frames": 1,
+                "references": "none",
+                "detail_pixels": _SMALL,
+                "target_pixels": _SQUARE,
+                "prompt_version": _prompt(""),
+            },
+        },
+        "grounder": {
+            "name": "r1",
+            "options": {
+                "prompt": _prompt("ground.txt"),
+                "max_tokens": _MAX_TOKENS,
+                "on_parse_error": "empty",
+            },
+        },
+        "segmenter": "cut",
+        "propagator": "flow",
+        "chat": "tiny",
+        "max_turns": 1,
+    }
+
+
+def videoseg_o3_tiny() -> dict[str, Any]:
+    """Return the composition of VideoSEG-O3 for the tiny model."""
+    return {
+        "name": "videoseg-o3-tiny",
+        "sampler": {
+            "name": "coarse",
+            "options": {
+                "num_context": 6,
+                "num_detail": 1,
+                "num_look": 1,
+                "context_pixels": _SMALL,
+                "detail_pixels": _SMALL,
+                "keyframe_pixels": _SQUARE,
+            },
+        },
+        "grounder": {
+            "name": "o3",
+            "options": {
+                "answer": "text",
+                "prompt": _prompt("o3.txt"),
+                "max_tokens": _MAX_TOKENS,
+                "on_parse_error": "empty",
+            },
+        },
+        "segmenter": "cut",
+        "propagator": "flow",
+        "chat": "tiny",
+        "max_turns": 2,
+    }
+
+
+def _prompt(name: str) -> str:
+    return (
+        str(files("videoseg_tiny") / "prompts" / name)
+        if name
+        else str(files("videoseg_tiny") / "prompts")
+    )
