@@ -1,13 +1,22 @@
 # The names of the package: __init__.py loads each from here when it is first used.
+from .data import LabelFilter as LabelFilter
+from .data import TargetFrameSampler as TargetFrameSampler
+from .data import TrainingSet as TrainingSet
+from .data import best_frames as best_frames
+from .data import label_quality as label_quality
+from .data import target_frames as target_frames
 from .diagnostics import Diagnostics as Diagnostics
 from .diagnostics import DiagnosticSettings as DiagnosticSettings
 from .errors import NonFiniteError as NonFiniteError
 from .errors import RepeatedQuestionError as RepeatedQuestionError
+from .errors import TrainingDataError as TrainingDataError
 from .errors import TrainingError as TrainingError
 from .masks import FrameFeatures as FrameFeatures
 from .masks import SegMasks as SegMasks
 from .masks import overview_frames as overview_frames
 from .masks import pending_keyframe as pending_keyframe
+from .o3_rewards import O3_GROUPS as O3_GROUPS
+from .o3_rewards import o3_terms as o3_terms
 from .optimization import Reference as Reference
 from .optimization import make_accelerator as make_accelerator
 from .parameters import LoraSettings as LoraSettings
@@ -33,6 +42,10 @@ from .settings import CalibrationSettings as CalibrationSettings
 from .settings import GrpoSettings as GrpoSettings
 from .settings import OptimizerSettings as OptimizerSettings
 from .settings import SftSettings as SftSettings
+from .teacher import TeacherChat as TeacherChat
+from .teacher import TeacherFaults as TeacherFaults
 from .trainer import StepReport as StepReport
 from .trainer import Trainer as Trainer
 from .trainer import order_items as order_items
+from .wording import Found as Found
+from .wording import TeacherWording as TeacherWording
