@@ -226,8 +226,9 @@ class TeacherChat:
             key=lambda number: (shown[number].pixels, number),
         )
         found = self._find(frame, sizes[place] if sizes else None)
-        start, end, _ = self._choose(shown, is_look=False)
-        first, stop = min(start.frame, frame), max(end.frame, frame)
+        # All of the frames where they show, not only those where they show well.
+        seen = [one.frame for one in shown if self._quality[one.frame] > 0] or [frame]
+        first, stop = min(*seen, frame), max(*seen, frame)
         thought = self._wording.answer(self.sample.query, first, stop, frame, found)
         if form == "seg":
             block = f"<VTG>{_frames(first, stop, frame)}</VTG>, <RefSeg>[SEG]</RefSeg>"
@@ -248,9 +249,7 @@ class TeacherChat:
 
     # -- what the truth says ---------------------------------------------------------------
 
-    def _choose(
-        self, shown: Sequence[_Shown], *, is_look: bool = True
-    ) -> tuple[_Shown, _Shown, _Shown]:
+    def _choose(self, shown: Sequence[_Shown]) -> tuple[_Shown, _Shown, _Shown]:
         """Return first and last frame of the stretch where the objects show, and the best frame.
 
         All of what is shown and its middle if they show nowhere.
@@ -267,7 +266,7 @@ class TeacherChat:
                 end += 1
         else:
             start, end, top = 0, len(frames) - 1, len(frames) // 2
-        if is_look and self._rng.random() < self._faults.random_keyframe:
+        if self._rng.random() < self._faults.random_keyframe:
             top = int(self._rng.integers(len(frames)))
         return frames[start], frames[end], frames[top]
 
