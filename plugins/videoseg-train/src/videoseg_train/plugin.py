@@ -1,5 +1,15 @@
-"""The entry point. Imports nothing heavy."""
+"""The entry point: declares the commands. Imports nothing heavy."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from collections.abc import Iterable
+
+from videoseg.plugins import Command, hookimpl
+
+__all__ = ["videoseg_commands"]
+
+
+@hookimpl
+def videoseg_commands() -> Iterable[Command]:
+    """Declare ``videoseg train``."""
+    yield Command("train", "videoseg_train.cli:train", "Train a policy: SFT and GRPO.")
