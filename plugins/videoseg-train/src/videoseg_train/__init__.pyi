@@ -3,8 +3,8 @@ from .checkpoints import Checkpoint as Checkpoint
 from .checkpoints import CheckpointError as CheckpointError
 from .checkpoints import Checkpoints as Checkpoints
 from .config import TrainingConfig as TrainingConfig
-from .config import read_training_config as read_training_config
-from .config import training_config as training_config
+from .config_reader import read_training_config as read_training_config
+from .config_reader import training_config as training_config
 from .diagnostics import Diagnostics as Diagnostics
 from .diagnostics import DiagnosticSettings as DiagnosticSettings
 from .errors import NonFiniteError as NonFiniteError

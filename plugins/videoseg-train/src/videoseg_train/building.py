@@ -16,7 +16,7 @@ from videoseg import ChatModel, ConfigError, Pipeline, VideosegError
 from videoseg.benchmarks import BenchmarkSplit, Sample, open_benchmark
 from videoseg.errors import MissingDependencyError
 from videoseg.plugins import Registry
-from videoseg.types import Episode, MaskTrack, Move
+from videoseg.types import Episode, MaskTrack, Move, Rle
 from videoseg_train.config import DataSettings, RewardUse, TrainingConfig
 from videoseg_train.optimization import make_accelerator
 from videoseg_train.parameters import LoraSettings, add_lora, set_trained
@@ -177,9 +177,9 @@ def _sample(split: BenchmarkSplit, sample: Sample) -> TrainingSample:
             raise ConfigError(f"{split.name} does not publish the masks of {sample.id}")
         masks = {}
         for number, given in found.objects.items():
-            whole = [None] * len(video)
+            whole: list[Rle | None] = [None] * len(video)
             for frame, mask in zip(found.frames, given, strict=True):
-                whole[frame] = mask  # type: ignore[call-overload]
+                whole[frame] = mask
             masks[number] = MaskTrack(number, found.size, tuple(whole))
         return masks
 
@@ -192,7 +192,8 @@ def build_rewards(uses: Sequence[RewardUse], *, registry: Registry) -> tuple[Rew
     Raises:
         ConfigError: If one cannot be built; lists every problem.
     """
-    terms, problems = [], []
+    terms: list[RewardTerm] = []
+    problems: list[str] = []
     for one in uses:
         try:
             reward = registry.build("reward", one.name, one.options)

@@ -18,7 +18,8 @@ from videoseg_train.building import (
     build_samples,
     check_trackers,
 )
-from videoseg_train.config import Method, TrainingConfig, read_training_config
+from videoseg_train.config import Method, TrainingConfig
+from videoseg_train.config_reader import read_training_config
 
 __all__ = ["CheckedPart", "check_training"]
 

@@ -111,7 +111,7 @@ def _train(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    from videoseg_train.config import read_training_config
+    from videoseg_train.config_reader import read_training_config
     from videoseg_train.run import train as run_training
 
     changes: dict[str, Any] = {}

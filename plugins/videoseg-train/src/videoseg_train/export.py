@@ -51,7 +51,8 @@ def _merged(module: nn.Module) -> Iterator[None]:
     found: list[tuple[nn.Module, str, Any, torch.Tensor]] = []
     try:
         for parent in list(module.modules()):
-            for name, layer in list(parent.named_children()):
+            children: list[tuple[str, Any]] = list(parent.named_children())
+            for name, layer in children:
                 if not hasattr(layer, "base_layer") or not hasattr(layer, "get_delta_weight"):
                     continue
                 weight = layer.base_layer.weight
