@@ -29,6 +29,8 @@ class TrainingSample:
         truth: The true masks of each object as tracks, or a function that returns them, called
             when they are needed.
         details: What else is known of the sample, such as its difficulty; JSON-serializable.
+        others: The masks of other objects of the video, for which the true ones may be mistaken;
+            likewise. Empty if they are not known.
     """
 
     id: str
@@ -36,6 +38,7 @@ class TrainingSample:
     query: str
     truth: Truth | Callable[[], Truth]
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    others: Truth | Callable[[], Truth] = field(default_factory=lambda: MappingProxyType({}))
 
     def tracks(self) -> Truth:
         """Return the true masks by object id.
@@ -43,11 +46,21 @@ class TrainingSample:
         Raises:
             ConfigError: If a track is not as long as the video.
         """
-        tracks = self.truth() if callable(self.truth) else self.truth
+        return self._checked(self.truth() if callable(self.truth) else self.truth)
+
+    def other_tracks(self) -> Truth:
+        """Return the masks of other objects by object id.
+
+        Raises:
+            ConfigError: If a track is not as long as the video.
+        """
+        return self._checked(self.others() if callable(self.others) else self.others)
+
+    def _checked(self, tracks: Truth) -> Truth:
         for track in tracks.values():
             if len(track) != len(self.video):
                 raise ConfigError(
-                    f"sample {self.id!r}: the true masks of object {track.object_id} are for "
+                    f"sample {self.id!r}: the masks of object {track.object_id} are for "
                     f"{len(track)} frames, but the video has {len(self.video)}"
                 )
         return tracks
