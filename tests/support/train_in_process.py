@@ -18,7 +18,8 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
     """Make a step of GRPO and one of supervised fine-tuning.
 
     Returns:
-        The reports' metrics and the parameters.
+        The reports' metrics, the gradient of the first step before it was scaled, and the
+        parameters.
     """
     declare_missing_operators()
     import torch
@@ -46,10 +47,20 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
     set_trained(policy, ("language", "embeddings", "vision", "projector", "mask-decoder"))
     trainer = Trainer(
         policy,
-        OptimizerSettings(learning_rate=1e-3),
+        OptimizerSettings(learning_rate=1e-4),
         batch=BatchSettings(max_sequences=2),
         accelerator=make_accelerator(cpu=True),
     )
+    gradients: dict[str, Any] = {}
+    clip = trainer.optimization._clip
+
+    def keep() -> float:
+        for name, value in model.named_parameters():
+            if value.grad is not None:
+                gradients.setdefault(name, value.grad.clone())
+        return clip()
+
+    trainer.optimization._clip = keep
     stages = Stages(FewFrames(), LookingGrounder(policy.chat), 2)
     samples = [toy_sample(number) for number in range(num_samples)]
     terms = [RewardTerm("last", lambda rollout, _: rollout.steps[-1].tokens[-1] % 7)]
@@ -61,13 +72,44 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
     second = trainer.sft_step(shown)
     trainer.accelerator.wait_for_everyone()
     parameters = {name: value.detach().clone() for name, value in model.named_parameters()}
-    return {"metrics": (first.metrics, second.metrics), "parameters": parameters}
+    return {
+        "metrics": (first.metrics, second.metrics),
+        "gradients": gradients,
+        "parameters": parameters,
+    }
+
+
+def roll_sharded(checkpoint: Path) -> bool:
+    """Return whether rollouts of parameters that processes share out are those of whole ones."""
+    import torch
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    from training_toys import FewFrames, LookingGrounder, toy_sample
+    from videoseg_o3 import SegOptions, load_seg_model
+    from videoseg_train import Policy, Stages, run_rollouts
+    from videoseg_train.network import PolicyNetwork
+    from videoseg_train.optimization import gathered
+    from videoseg_train.sequences import make_filler
+
+    policy = Policy(load_seg_model(SegOptions(str(checkpoint), device="cpu")), max_tokens=6)
+    stages = Stages(FewFrames(), LookingGrounder(policy.chat), 2)
+    # Other numbers of episodes in other processes.
+    count = 1 + torch.distributed.get_rank()
+    samples = [toy_sample(0)]
+    whole = run_rollouts(policy, stages, samples, group_size=count)
+    mesh = init_device_mesh("cpu", (torch.distributed.get_world_size(),))
+    for layer in policy.vlm.model.language_model.layers:
+        fully_shard(layer, mesh=mesh)
+    network = fully_shard(PolicyNetwork(policy), mesh=mesh)
+    with gathered(network, make_filler(policy.end_token)):
+        shared = run_rollouts(policy, stages, samples, group_size=count)
+    return [one.texts for one in shared] == [one.texts for one in whole]
 
 
 if __name__ == "__main__":
     made = [train(Path(sys.argv[1]), int(count)) for count in sys.argv[3:]]
     import torch
 
-    torch.save(made, sys.argv[2])
+    torch.save((made, roll_sharded(Path(sys.argv[1]))), sys.argv[2])
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

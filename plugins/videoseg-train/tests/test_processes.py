@@ -54,18 +54,35 @@ def run_processes(count, checkpoint, samples, tmp_path):
     return [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(count)]
 
 
-def test_two_processes_make_the_step_of_one(seg_folder, tmp_path):
-    # Three samples are one and two; of one sample, a process has nothing.
-    counts = (3, 1)
-    results = run_processes(2, seg_folder, counts, tmp_path)
-    for number, count in enumerate(counts):
+# Three samples are one and two; of one sample, a process has nothing.
+COUNTS = (3, 1)
+
+
+@pytest.fixture(scope="module")
+def results(seg_folder, tmp_path_factory):
+    return run_processes(2, seg_folder, COUNTS, tmp_path_factory.mktemp("processes"))
+
+
+@pytest.mark.slow
+def test_rollouts_of_shared_parameters_are_those_of_whole_ones(results):
+    assert [is_same for _, is_same in results] == [True, True]
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_step_of_one(seg_folder, results):
+    for number, count in enumerate(COUNTS):
         alone = train_in_process.train(seg_folder, count)
         assert alone["metrics"][0]["seg_tokens"] > count
-        for result in (results[0][number], results[1][number]):
+        for result in (made[number] for made, _ in results):
             for mine, others in zip(alone["metrics"], result["metrics"], strict=True):
                 assert others.keys() == mine.keys()
                 for name, value in mine.items():
                     assert others[name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
+            # Adam makes steps of one size of any gradient, so that is compared, too.
+            largest = max(value.abs().max() for value in alone["gradients"].values())
+            for name, value in alone["gradients"].items():
+                difference = (result["gradients"][name] - value).abs().max()
+                assert difference < 1e-5 * largest, name
             for name, value in alone["parameters"].items():
                 difference = (result["parameters"][name] - value).abs().max().item()
                 assert difference < 1e-5, name

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType
 from torch import Tensor
 from transformers import get_scheduler
 
@@ -18,10 +18,10 @@ from videoseg_train.errors import NonFiniteError
 from videoseg_train.network import PolicyNetwork, sequence_log_probs
 from videoseg_train.parameters import has_adapters, without_adapters
 from videoseg_train.policy import Policy
-from videoseg_train.sequences import TrainingSequence
+from videoseg_train.sequences import TrainingSequence, make_filler
 from videoseg_train.settings import BatchSettings, OptimizerSettings
 
-__all__ = ["Optimization", "Reference", "make_accelerator"]
+__all__ = ["Optimization", "Reference", "gathered", "make_accelerator"]
 
 _MOST_NAMES = 3
 
@@ -40,6 +40,45 @@ def make_accelerator(**options: Any) -> Accelerator:
         DistributedDataParallelKwargs(find_unused_parameters=True),
     ]
     return Accelerator(**options, kwargs_handlers=handlers)
+
+
+@contextmanager
+def gathered(network: Any, filler: TrainingSequence, *, reshard: bool = True) -> Iterator[None]:
+    """Have whole parameters in this process, where FSDP or DeepSpeed's ZeRO-3 share them out.
+
+    For rollouts, in which processes compute different numbers of passes and parts of the model are
+    called by themselves. Without sharding this does nothing.
+
+    Args:
+        network: The network as accelerate has wrapped it.
+        filler: A sequence for a first pass, which FSDP needs before.
+        reshard: Whether FSDP (version 2) frees parameters after each pass, otherwise.
+    """
+    from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
+
+    shared = [module for module in network.modules() if isinstance(module, FSDPModule)]
+    if isinstance(network, FullyShardedDataParallel):
+        with FullyShardedDataParallel.summon_full_params(network, writeback=False):
+            yield
+    elif shared:
+        with torch.no_grad():
+            network([filler])
+        for module in shared:
+            module.set_reshard_after_forward(False, recurse=False)
+            module.unshard()
+        try:
+            yield
+        finally:
+            for module in shared:
+                module.set_reshard_after_forward(reshard, recurse=False)
+                module.reshard()
+    elif any(hasattr(value, "ds_id") for value in network.parameters()):
+        from deepspeed.zero import GatheredParameters
+
+        with GatheredParameters(list(network.parameters())):
+            yield
+    else:
+        yield
 
 
 class Optimization:
@@ -72,6 +111,7 @@ class Optimization:
         self.accelerator = accelerator or make_accelerator()
         self._settings = settings
         self._batch = batch or BatchSettings()
+        self._filler = make_filler(policy.end_token)
         network = PolicyNetwork(policy)
         trained = [value for value in network.parameters() if value.requires_grad]
         if not trained:
@@ -92,6 +132,18 @@ class Optimization:
             num_warmup_steps=settings.warmup_steps,
             num_training_steps=settings.num_steps,
         )
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether processes share out the parameters."""
+        kinds = (DistributedType.FSDP, DistributedType.DEEPSPEED)
+        return self.accelerator.distributed_type in kinds
+
+    def whole(self) -> AbstractContextManager[None]:
+        """Have whole parameters in this process; see ``gathered``."""
+        plugin = getattr(self.accelerator.state, "fsdp_plugin", None)
+        reshard = bool(getattr(plugin, "reshard_after_forward", True))
+        return gathered(self.network, self._filler, reshard=reshard)
 
     @property
     def learning_rate(self) -> float:
@@ -235,6 +287,12 @@ class Reference:
         self.is_copy = not (has_adapters(policy.vlm) and adapters_alone)
         if self.is_copy:
             self._vlm = copy.deepcopy(policy.vlm).requires_grad_(False).eval()
+
+    def to(self, device: torch.device) -> Reference:
+        """Move a copy to a device; returns itself."""
+        if self.is_copy:
+            self._vlm.to(device)
+        return self
 
     def log_probs(self, sequences: Sequence[TrainingSequence]) -> list[Tensor]:
         """Return the log-probabilities of the policy's own tokens, without gradient."""

@@ -381,6 +381,7 @@ class _DemonstrationChat(EpisodeChat):
                     num_tokens=len(tokens),
                     image_sizes=policy.reader.sizes(conversation),
                     coordinate_space=policy.coordinate_space,
+                    finish_reason="stop",
                 )
             )
         return replies

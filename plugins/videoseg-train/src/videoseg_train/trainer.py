@@ -64,7 +64,8 @@ class Trainer:
         batch: How a step is cut into parts that fit into memory.
         accelerator: From ``make_accelerator``.
         reference: What the policy must not go far from in GRPO; by default the policy as it is
-            now, kept when it is first needed.
+            when it is first needed. Where processes share out the parameters (FSDP, DeepSpeed),
+            it must be made before the trainer.
         seed: Seed of the rollouts.
 
     Attributes:
@@ -88,7 +89,7 @@ class Trainer:
         )
         # Rollouts in the precision of the updates.
         policy.autocast = self.accelerator.autocast
-        self.reference = reference
+        self.reference = reference and reference.to(self.accelerator.device)
         self.seed = seed
         self.step = 0
         self.diagnostics = Diagnostics()
@@ -214,10 +215,15 @@ class Trainer:
         """
         settings = settings or GrpoSettings()
         if settings.divergence_weight and self.reference is None:
+            if self.optimization.is_sharded:
+                raise ConfigError(
+                    "processes share out the parameters, of which no copy can be made any more; "
+                    "make Reference(policy) first and give it to the Trainer"
+                )
             self.reference = Reference(self.policy)
         clock = _Clock()
         share = self.optimization.share(len(samples))
-        with clock.phase("rollout"):
+        with clock.phase("rollout"), self.optimization.whole():
             rollouts = run_rollouts(
                 self.policy,
                 stages,
@@ -265,11 +271,11 @@ class Trainer:
         parts = self.optimization.parts(batch.sequences)
         reference, sampled = None, None
         if settings.divergence_weight and self.reference is not None:
-            with self._autocast():
+            with self._autocast(), self.optimization.whole():
                 reference = _by_part(batch, parts, self.reference.log_probs)
         if settings.num_updates > 1:
             self.policy.model.eval()
-            with self._autocast():
+            with self._autocast(), self.optimization.whole():
                 sampled = _by_part(
                     batch, parts, lambda some: sequence_log_probs(self.policy.vlm, some)
                 )
