@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,20 +13,22 @@ from videoseg_o3 import SegOptions, load_seg_model
 from videoseg_vlm.checkpoint import CheckpointOptions
 from videoseg_vlm.checkpoint import load as load_vlm
 
-from videoseg import ChatModel, ConfigError, Pipeline, VideosegError
-from videoseg.benchmarks import BenchmarkSplit, Sample, open_benchmark
+from videoseg import ChatModel, ConfigError, Pipeline, Use, VideosegError
 from videoseg.errors import MissingDependencyError
 from videoseg.plugins import Registry
-from videoseg.types import Episode, MaskTrack, Move, Rle
+from videoseg.types import Episode, Move
 from videoseg_train.config import DataSettings, RewardUse, TrainingConfig
+from videoseg_train.data import TargetFrameSampler, TrainingSet
 from videoseg_train.optimization import make_accelerator
 from videoseg_train.parameters import LoraSettings, add_lora, set_trained
 from videoseg_train.policy import Policy, mix_seed
 from videoseg_train.rewards import RewardTerm
-from videoseg_train.rollout import Teacher
+from videoseg_train.rollout import Stages, Teacher
 from videoseg_train.samples import TrainingSample
+from videoseg_train.teacher import TeacherChat, TeacherFaults
 
 __all__ = [
+    "TARGET_FRAME",
     "build_accelerator",
     "build_pipeline",
     "build_policy",
@@ -34,7 +37,11 @@ __all__ = [
     "build_teacher",
     "check_trackers",
     "prepare_policy",
+    "stages_for",
 ]
+
+TARGET_FRAME = "target-frame"
+"""Stands for ``TargetFrameSampler``, which needs the samples, among the names of samplers."""
 
 _TRACKER_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
 
@@ -149,41 +156,40 @@ def build_samples(
     """Return the samples of a benchmark's split.
 
     Raises:
-        ConfigError: If there are none.
+        TrainingDataError: If there are none.
         EvaluationError: If the benchmark cannot be read.
     """
-    split = open_benchmark(
+    samples = TrainingSet.open(
         settings.benchmark.name,
         settings.root,
         settings.split,
         options=settings.benchmark.options,
         registry=registry,
     )
-    samples = list(split.samples)
-    if settings.max_samples is not None and len(samples) > settings.max_samples:
-        chosen = np.linspace(0, len(samples) - 1, settings.max_samples).round().astype(int)
-        samples = [samples[number] for number in chosen]
-    if not samples:
-        raise ConfigError(f"{split.name} has no samples to train on")
-    return [_sample(split, sample) for sample in samples]
+    most = settings.max_samples
+    if most is None or len(samples) <= most:
+        return samples
+    return samples.at(np.linspace(0, len(samples) - 1, most).round().astype(int).tolist())
 
 
-def _sample(split: BenchmarkSplit, sample: Sample) -> TrainingSample:
-    video = split.video(sample.video_id)
+def stages_for(stages: Stages, samples: Sequence[TrainingSample]) -> Stages:
+    """Return stages for some samples: a sampler by the name ``target-frame`` knows them.
 
-    def truth() -> dict[int, MaskTrack]:
-        found = split.truth(sample)
-        if found is None:
-            raise ConfigError(f"{split.name} does not publish the masks of {sample.id}")
-        masks = {}
-        for number, given in found.objects.items():
-            whole: list[Rle | None] = [None] * len(video)
-            for frame, mask in zip(found.frames, given, strict=True):
-                whole[frame] = mask
-            masks[number] = MaskTrack(number, found.size, tuple(whole))
-        return masks
-
-    return TrainingSample(sample.id, video, sample.query, truth, dict(sample.attributes))
+    Raises:
+        ConfigError: If its options are others than those of ``TargetFrameSampler``.
+    """
+    sampler = stages.sampler
+    name = sampler if isinstance(sampler, str) else getattr(sampler, "name", None)
+    if name != TARGET_FRAME:
+        return stages
+    options = dict(sampler.options) if isinstance(sampler, Use) else {}
+    if "num_context" in options:
+        options["num_context"] = tuple(options["num_context"])
+    try:
+        made = TargetFrameSampler(samples, **options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"sampler {TARGET_FRAME!r}: {error}") from error
+    return replace(stages, sampler=made)
 
 
 def build_rewards(uses: Sequence[RewardUse], *, registry: Registry) -> tuple[RewardTerm, ...]:
@@ -212,8 +218,6 @@ def build_teacher(config: TrainingConfig, policy: Policy) -> Teacher:
     Raises:
         ConfigError: If a number is out of range.
     """
-    from videoseg_train.teacher import TeacherChat, TeacherFaults
-
     given = config.training.teacher
     faults = TeacherFaults(given.box_spread, given.wrong_object, given.random_keyframe)
 

@@ -17,6 +17,7 @@ from videoseg_train.building import (
     build_rewards,
     build_samples,
     check_trackers,
+    stages_for,
 )
 from videoseg_train.config import Method, TrainingConfig
 from videoseg_train.config_reader import read_training_config
@@ -92,7 +93,7 @@ def _check(config: TrainingConfig, registry: Registry) -> list[CheckedPart]:
         return f"{config.model.path} ({place})"
 
     def stages() -> str:
-        built = config.stages.build(_Silent(), registry)
+        built = stages_for(config.stages, ()).build(_Silent(), registry)
         return ", ".join(type(stage).__name__ for stage in built)
 
     def data() -> str:

@@ -92,14 +92,12 @@ class DataSettings:
         root: Its folder; none for one that is drawn.
         split: Its split.
         max_samples: Take at most so many, spread evenly over the split.
-        options: More arguments of ``TrainingSet``.
     """
 
     benchmark: Use
     root: str | None = None
     split: str = "train"
     max_samples: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +107,14 @@ class EvaluationSettings:
     Args:
         every: After how many steps; also before the first step and after the last. 0: never.
         data: The held-out samples; none: no evaluation.
+        sampler: Shows other frames than in training; by default the same.
         shown: How many episodes go into the report, before and after.
         seed: Seed of the episodes.
     """
 
     every: int = 50
     data: DataSettings | None = None
+    sampler: Use | None = None
     shown: int = 4
     seed: int = 0
 
@@ -142,6 +142,8 @@ class RewardUse:
         weight: See ``RewardTerm``.
         use: See ``RewardTerm``.
         label: What it is called in reports; by default the component's name.
+        fade_steps: Steps in which the weight falls to 0, such as that of a format that has been
+            learned before; 0: it does not.
     """
 
     name: str
@@ -149,6 +151,7 @@ class RewardUse:
     weight: float = 1.0
     use: Literal["term", "factor"] = "term"
     label: str = ""
+    fade_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,6 +228,8 @@ class _Reader:
 
         if hint is Use:
             return self.use(value, where)
+        if hint == Use | None:
+            return None if value is None else self.use(value, where)
         try:
             converted = TypeAdapter(hint).validate_python(value)
         except ValidationError as error:

@@ -26,8 +26,9 @@ _R1: dict[str, Any] = {
         "max_pixels": 12_845_056,  # [V]
     },
     "stages": {
-        # [P]: hierarchical sampling is off in training.
-        "sampler": "direct",
+        # [P]: no hierarchical sampling in training. [R] as VISA: a frame on which all objects
+        # show, and 8 to 12 others.
+        "sampler": {"name": "target-frame", "options": {"num_context": [8, 12]}},
         "grounder": "r1",
         "segmenter": "sam2",  # [P]
         "propagator": "sam2",  # [R]; XMem in [P]
@@ -65,8 +66,32 @@ _R1: dict[str, Any] = {
         "gradient_checkpointing": True,  # [V]
         "entropy_weight": 1e-3,  # [V], the default of its configuration
         "num_updates": 1,
+        # [P], with the values of [V]; weights of 1.
+        "rewards": [
+            {"name": "r1-format"},
+            {"name": "r1-accuracy"},
+            {"name": "r1-negative"},
+            {"name": "r1-no-repeat"},
+            {"name": "r1-length", "use": "factor", "options": {"budget": "difficulty"}},
+        ],
     },
+    # [P]
+    "evaluation": {"sampler": "htfs"},
 }
+
+_O3_REWARDS = (
+    *("o3-format", "o3-steps", "o3-window", "o3-keyframe"),
+    *("o3-mask", "o3-keyframe-gain", "o3-progress"),
+)
+
+
+def _o3_rewards(variant: str) -> list[dict[str, Any]]:
+    """Return the seven rewards of [C], each with the weight 1."""
+    return [
+        {"name": name} if name == "o3-steps" else {"name": name, "options": {"variant": variant}}
+        for name in _O3_REWARDS
+    ]
+
 
 _O3_STAGES: dict[str, Any] = {
     "sampler": "coarse",
@@ -127,6 +152,7 @@ _O3: dict[str, Any] = {
         "entropy_weight": 0.0,  # [C]: declared and unused
         "calibration": {"weight": 1.0, "target": "own", "threshold": 0.0},  # 0.5 in [C]
         "mask_weight": 0.2,  # [C]
+        "rewards": _o3_rewards("fixed"),
         "gradient_checkpointing": True,  # [C]
     },
 }
@@ -138,6 +164,7 @@ _O3_RELEASED: dict[str, Any] = {
         **_O3["grpo"],
         # [C]: logits are cut as if they were probabilities.
         "calibration": {"weight": 1.0, "target": "own", "threshold": 0.5},
+        "rewards": _o3_rewards("released"),
     },
 }
 

@@ -26,6 +26,7 @@ from videoseg_train.building import (
     build_samples,
     build_teacher,
     prepare_policy,
+    stages_for,
 )
 from videoseg_train.checkpoints import (
     CheckpointError,
@@ -137,16 +138,18 @@ def train(
     held_out = _given_held_out(held_out, config, registry)
     total = training.num_steps(len(samples))
     warmup = round(total * training.warmup_share)
+    reference = None
+    if isinstance(training.settings, GrpoSettings) and training.settings.divergence_weight:
+        # Before a checkpoint is loaded, and before processes share out the parameters.
+        reference = Reference(policy)
     trainer = Trainer(
         policy,
         replace(training.optimizer, num_steps=total, warmup_steps=warmup),
         batch=training.batch,
         accelerator=accelerator,
+        reference=reference,
         seed=config.seed,
     )
-    if isinstance(training.settings, GrpoSettings) and training.settings.divergence_weight:
-        # Before a checkpoint is loaded: the policy as training began.
-        trainer.reference = Reference(policy)
     if config.method == "sft":
         teacher = teacher or build_teacher(config, policy)
     else:
@@ -269,13 +272,17 @@ class _Run:
         with _randomness(self.config.seed, trainer.step):
             if isinstance(settings, GrpoSettings):
                 return trainer.grpo_step(
-                    samples, self.stages, self.rewards, settings, registry=self.registry
+                    samples,
+                    stages_for(self.stages, samples),
+                    self._weighted_rewards(trainer.step),
+                    settings,
+                    registry=self.registry,
                 )
             assert self.teacher is not None
             begin = time.perf_counter()
             demonstrations = record_demonstrations(
                 trainer.policy,
-                self.stages,
+                stages_for(self.stages, samples),
                 samples,
                 self.teacher,
                 seed=mix_seed(self.config.seed, trainer.step),
@@ -324,7 +331,7 @@ class _Run:
         with _randomness(self.config.seed, step):
             found = evaluate_policy(
                 trainer.policy,
-                self.stages,
+                stages_for(self._evaluation_stages(), self.held_out),
                 self.held_out,
                 pipeline=build_pipeline(self.config, registry=self.registry),
                 rewards=self.rewards,
@@ -347,6 +354,20 @@ class _Run:
         if step:
             self._write_report()
         return found
+
+    def _evaluation_stages(self) -> Stages:
+        sampler = self.config.evaluation.sampler
+        return self.stages if sampler is None else replace(self.stages, sampler=sampler)
+
+    def _weighted_rewards(self, step: int) -> tuple[RewardTerm, ...]:
+        """Return the terms with the weights of a step."""
+        fading = {one.label or one.name: one.fade_steps for one in self.config.training.rewards}
+        return tuple(
+            replace(term, weight=term.weight * max(0.0, 1 - step / steps))
+            if (steps := fading.get(term.name, 0))
+            else term
+            for term in self.rewards
+        )
 
     def _describe(self, report: StepReport, left: float) -> str:
         name = "reward" if self.config.method == "grpo" else "loss"
