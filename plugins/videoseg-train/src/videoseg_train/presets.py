@@ -94,8 +94,8 @@ def _o3_rewards(variant: str) -> list[dict[str, Any]]:
 
 
 _O3_STAGES: dict[str, Any] = {
-    "sampler": "coarse",
-    "grounder": "o3",
+    "sampler": {"name": "coarse", "options": {"preset": "rollout"}},  # [C]
+    "grounder": {"name": "o3", "options": {"answer": "seg"}},
     "max_turns": 3,  # [C]
 }
 
@@ -156,6 +156,8 @@ _O3: dict[str, Any] = {
         "gradient_checkpointing": True,  # [C]
     },
 }
+
+_O3["evaluation"] = {"sampler": {"name": "coarse", "options": {"preset": "eval"}}}
 
 _O3_RELEASED: dict[str, Any] = {
     **_O3,

@@ -328,7 +328,7 @@ class _Run:
         trainer = self.trainer
         many = trainer.accelerator.num_processes > 1
         begin = time.perf_counter()
-        with _randomness(self.config.seed, step):
+        with _randomness(self.config.seed, step), trainer.optimization.whole():
             found = evaluate_policy(
                 trainer.policy,
                 stages_for(self._evaluation_stages(), self.held_out),
