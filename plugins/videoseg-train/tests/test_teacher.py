@@ -87,9 +87,8 @@ def test_a_perfect_teacher_leads_the_default_stages_to_the_true_masks(stages, dr
             for direction in ("forward", "backward"):
                 for frame in session.run(direction):
                     found[frame.frame] |= frame.union
-        true = [sample.mask(frame) for frame in range(len(sample.video))]
-        j = np.mean([region_j(a, b) for a, b in zip(found, true, strict=True)])
-        f = np.mean([boundary_f(a, b) for a, b in zip(found, true, strict=True)])
+        true = np.stack([sample.mask(frame) for frame in range(len(sample.video))])
+        j, f = np.mean(region_j(found, true)), np.mean(boundary_f(found, true))
         scores.append((j + f) / 2)
     assert np.mean(scores) >= 0.9, scores
 
@@ -191,7 +190,7 @@ def test_faults_are_those_that_were_asked_for(drawn):
 
     loose = answers(box_spread=0.06)
     assert all(one.area >= box.area and one.iou(box) > 0 for one in loose)
-    assert 0.4 < np.mean([one.iou(box) for one in loose]) < 0.95
+    assert 0.2 < np.mean([one.iou(box) for one in loose]) < 0.95
     assert len({one.as_tuple() for one in loose}) > 12
     wrong = [one.iou(box) < 0.5 for one in answers(wrong_object=0.5)]
     assert 4 <= sum(wrong) <= 20

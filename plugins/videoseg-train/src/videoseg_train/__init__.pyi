@@ -13,6 +13,7 @@ from .data import label_quality as label_quality
 from .data import target_frames as target_frames
 from .diagnostics import Diagnostics as Diagnostics
 from .diagnostics import DiagnosticSettings as DiagnosticSettings
+from .difficulty import DifficultyRatings as DifficultyRatings
 from .errors import NonFiniteError as NonFiniteError
 from .errors import RepeatedQuestionError as RepeatedQuestionError
 from .errors import TrainingDataError as TrainingDataError
@@ -36,6 +37,13 @@ from .policy import Policy as Policy
 from .policy import PolicyChat as PolicyChat
 from .policy import Step as Step
 from .presets import PRESETS as PRESETS
+from .published import ColdStartSet as ColdStartSet
+from .published import TraceChat as TraceChat
+from .published import TraceRound as TraceRound
+from .published import TraceSampler as TraceSampler
+from .published import TrainingTrace as TrainingTrace
+from .published import read_cold_start as read_cold_start
+from .published import read_questions as read_questions
 from .report import write_report as write_report
 from .rewards import Reward as Reward
 from .rewards import RewardTerm as RewardTerm

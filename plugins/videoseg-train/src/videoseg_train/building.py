@@ -15,13 +15,21 @@ from videoseg_vlm.checkpoint import load as load_vlm
 
 from videoseg import ChatModel, ConfigError, Pipeline, Use, VideosegError
 from videoseg.errors import MissingDependencyError
-from videoseg.plugins import Registry
+from videoseg.plugins import Registry, default_registry
 from videoseg.types import Episode, Move
 from videoseg_train.config import DataSettings, RewardUse, TrainingConfig
 from videoseg_train.data import TargetFrameSampler, TrainingSet
+from videoseg_train.difficulty import DifficultyRatings
 from videoseg_train.optimization import make_accelerator
 from videoseg_train.parameters import LoraSettings, add_lora, set_trained
 from videoseg_train.policy import Policy, mix_seed
+from videoseg_train.published import (
+    ColdStartSet,
+    TraceSampler,
+    TrainingTrace,
+    read_cold_start,
+    read_questions,
+)
 from videoseg_train.rewards import RewardTerm
 from videoseg_train.rollout import Stages, Teacher
 from videoseg_train.samples import TrainingSample
@@ -29,6 +37,7 @@ from videoseg_train.teacher import TeacherChat, TeacherFaults
 
 __all__ = [
     "TARGET_FRAME",
+    "TRACE",
     "build_accelerator",
     "build_pipeline",
     "build_policy",
@@ -42,6 +51,8 @@ __all__ = [
 
 TARGET_FRAME = "target-frame"
 """Stands for ``TargetFrameSampler``, which needs the samples, among the names of samplers."""
+TRACE = "trace"
+"""Stands for ``TraceSampler``, likewise."""
 
 _TRACKER_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
 
@@ -159,27 +170,59 @@ def build_samples(
         TrainingDataError: If there are none.
         EvaluationError: If the benchmark cannot be read.
     """
-    samples = TrainingSet.open(
-        settings.benchmark.name,
-        settings.root,
-        settings.split,
-        options=settings.benchmark.options,
-        registry=registry,
-    )
+    samples = _open(settings, registry)
     most = settings.max_samples
-    if most is None or len(samples) <= most:
+    if most is not None and len(samples) > most:
+        numbers = np.linspace(0, len(samples) - 1, most).round().astype(int).tolist()
+        if isinstance(samples, ColdStartSet):
+            traces = samples
+            samples = ColdStartSet(traces.name, most, lambda at: traces.trace(numbers[at]))
+        else:
+            samples = samples.at(numbers)
+    if settings.difficulty is None:
         return samples
-    return samples.at(np.linspace(0, len(samples) - 1, most).round().astype(int).tolist())
+    given = settings.difficulty
+    chat = None
+    if given.chat is not None:
+        registry = registry or default_registry()
+        chat = registry.build("chat", given.chat.name, given.chat.options)
+    rate, unrated = DifficultyRatings(chat, given.file), samples
+    return TrainingSet(
+        samples.name, len(samples), lambda at: rate(unrated[at]), left_out=samples.left_out
+    )
 
 
-def stages_for(stages: Stages, samples: Sequence[TrainingSample]) -> Stages:
-    """Return stages for some samples: a sampler by the name ``target-frame`` knows them.
+def _open(settings: DataSettings, registry: Registry | None) -> TrainingSet:
+    if settings.benchmark is not None:
+        return TrainingSet.open(
+            settings.benchmark.name,
+            settings.root,
+            settings.split,
+            options=settings.benchmark.options,
+            registry=registry,
+        )
+    assert settings.file is not None
+    assert settings.pictures is not None
+    assert settings.masks is not None
+    read = read_cold_start if settings.format == "vts-cot" else read_questions
+    return read(settings.file, pictures=settings.pictures, masks=settings.masks)
+
+
+def stages_for(
+    stages: Stages,
+    samples: Sequence[TrainingSample],
+    traces: Sequence[TrainingTrace] = (),
+) -> Stages:
+    """Return stages for some samples, which the samplers ``target-frame`` and ``trace`` know.
 
     Raises:
-        ConfigError: If its options are others than those of ``TargetFrameSampler``.
+        ConfigError: If the options of ``target-frame`` are others than those of
+            ``TargetFrameSampler``.
     """
     sampler = stages.sampler
     name = sampler if isinstance(sampler, str) else getattr(sampler, "name", None)
+    if name == TRACE:
+        return replace(stages, sampler=TraceSampler(traces))
     if name != TARGET_FRAME:
         return stages
     options = dict(sampler.options) if isinstance(sampler, Use) else {}

@@ -20,6 +20,7 @@ from videoseg_train.settings import (
 __all__ = [
     "CheckpointSettings",
     "DataSettings",
+    "DifficultySettings",
     "EvaluationSettings",
     "Method",
     "MethodSettings",
@@ -84,20 +85,44 @@ class PolicySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DifficultySettings:
+    """Who says how hard each sample is; see ``DifficultyRatings``.
+
+    Args:
+        chat: The chat model that rates; none to use what the file has.
+        file: Where ratings are kept.
+    """
+
+    chat: Use | None = None
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DataSettings:
-    """The samples.
+    """The samples: of a benchmark, or of a file of VideoSEG-O3.
 
     Args:
         benchmark: The benchmark, by name with options.
         root: Its folder; none for one that is drawn.
         split: Its split.
-        max_samples: Take at most so many, spread evenly over the split.
+        file: Instead of a benchmark, a JSON file as VideoSEG-O3 publishes it.
+        format: What it holds: ``vts-cot`` are traces for SFT (use the sampler ``trace`` with
+            them), ``questions`` are samples for reinforcement learning.
+        pictures: The folder with one folder of pictures for each video of the file.
+        masks: The JSON file of its masks.
+        max_samples: Take at most so many, spread evenly.
+        difficulty: Adds a difficulty to each sample, for reward ``r1-length``.
     """
 
-    benchmark: Use
+    benchmark: Use | None = None
     root: str | None = None
     split: str = "train"
+    file: str | None = None
+    format: Literal["vts-cot", "questions"] | None = None
+    pictures: str | None = None
+    masks: str | None = None
     max_samples: int | None = None
+    difficulty: DifficultySettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +252,8 @@ class TrainingConfig:
         training: What is trained, for how long and how.
         policy: How answers are sampled.
         segmenter: Turns boxes and points into masks, in evaluation.
-        propagator: Propagates them through the video, in evaluation; without one, only the
-            keyframe is judged.
+        propagator: Propagates them through the video, in evaluation; without one, only keyframes
+            are judged. One that loads a ``[SEG]`` model loads it as it was before training.
         evaluation: Evaluation in between.
         checkpoints: When the run is saved.
         report_to: Trackers that get the metrics besides, through accelerate.

@@ -15,6 +15,7 @@ from videoseg.text import shorten, shorten_text
 from videoseg_train.config import (
     CheckpointSettings,
     DataSettings,
+    DifficultySettings,
     EvaluationSettings,
     Method,
     MethodSettings,
@@ -285,7 +286,29 @@ class _Reader:
         return stages, found.get("segmenter"), found.get("propagator")
 
     def data(self, data: object, where: str) -> DataSettings | None:
-        return self.section(DataSettings, data, where)
+        """Return the samples' section."""
+        ready: dict[str, Any] = {"difficulty": None}
+        rest = data
+        if isinstance(data, Mapping):
+            rest = {key: value for key, value in data.items() if key != "difficulty"}
+            if data.get("difficulty") is not None:
+                ready["difficulty"] = self.section(
+                    DifficultySettings, data["difficulty"], f"{where}.difficulty"
+                )
+        found = self.section(DataSettings, rest, where, known=["difficulty"], ready=ready)
+        if found is None:
+            return None
+        if (found.benchmark is None) == (found.file is None):
+            self.problems.append(f"'{where}' needs either a benchmark or a file")
+        elif found.file is not None:
+            missing = [
+                name for name in ("format", "pictures", "masks") if getattr(found, name) is None
+            ]
+            if missing:
+                self.problems.append(f"'{where}' has a file and needs {', '.join(missing)}, too")
+        if found.max_samples is not None and found.max_samples < 1:
+            self.problems.append(f"'{where}.max_samples' must be at least 1")
+        return found
 
     def evaluation(self, data: object) -> EvaluationSettings | None:
         if not isinstance(data, Mapping) or data.get("data") is None:

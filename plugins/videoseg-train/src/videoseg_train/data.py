@@ -144,6 +144,15 @@ class TrainingSet(Sequence[TrainingSample]):
             raise TrainingDataError(self.name, [f"each of its {len(self)} samples {reason}"])
         return self.at(kept, left_out=left_out)
 
+    def map(self, change: Callable[[TrainingSample], TrainingSample]) -> TrainingSet:
+        """Return the samples as a function changes them, such as ``DifficultyRatings``."""
+        return TrainingSet(
+            self.name,
+            len(self),
+            lambda number: change(self[number]),
+            left_out=self.left_out,
+        )
+
     def at(self, numbers: Sequence[int], *, left_out: Sequence[str] | None = None) -> TrainingSet:
         """Return the samples of these numbers, in this order."""
         chosen = list(numbers)

@@ -185,7 +185,7 @@ class LengthFactor:
     Args:
         budget: Tokens of thought; ``difficulty`` for 40, 60 or 90 by the sample's difficulty, its
             detail ``difficulty``: a rating from 1 to 10 for each axis of
-            ``videoseg_r1.budget.AXES``, as ``rate_samples`` adds it.
+            ``videoseg_r1.budget.AXES``, as ``DifficultyRatings`` adds it.
         slope: The cost of each token beyond the budget.
         floor: The least factor.
         count: Counts the tokens of a thought, such as with the policy's tokenizer. By default
@@ -316,7 +316,7 @@ def _find_budget(rollout: Rollout) -> int:
     rated = rollout.sample.details.get("difficulty")
     if not isinstance(rated, Mapping) or not rated:
         raise ConfigError(
-            f"reward 'r1-length': sample {rollout.sample.id!r} has no rated difficulty; rate the "
-            "samples first (rate_samples), or give a budget in tokens"
+            f"reward 'r1-length': sample {rollout.sample.id!r} has no rated difficulty; rate it "
+            "first (samples.map(DifficultyRatings(chat))), or give a budget in tokens"
         )
     return token_budget(Difficulty({str(axis): float(value) for axis, value in rated.items()}))

@@ -22,9 +22,9 @@ REPORT = "training.html"
 
 # Which curves stand together, by the beginning of their names.
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Loss", ("loss", "token_loss", "policy_loss", "mask_", "divergence", "clipped", "drift")),
     ("Rewards", ("reward", "rewards/", "equal_groups")),
-    ("Answers", ("answer_tokens", "turns", "errors", "seg_tokens", "entropy")),
+    ("Loss", ("loss", "token_loss", "policy_loss", "mask_", "divergence", "clipped", "drift")),
+    ("Lengths and failures", ("answer_tokens", "turns", "errors", "seg_tokens", "entropy")),
     ("Optimizer", ("learning_rate", "gradient_norm")),
 )
 _LEFT_OUT = ("tokens", "left_out", "samples")
@@ -71,7 +71,7 @@ def _values(folder: Path) -> dict[str, Any]:
     warnings = [
         {"step": line["step"], "text": text} for line in steps for text in line["warnings"]
     ]
-    groups = [*_groups(steps), *_evaluation_groups(evaluations)]
+    groups = [*_evaluation_groups(evaluations), *_groups(steps)]
     return {
         "title": f"{method}, {folder.resolve().name}",
         "summary": f"{count} steps in {format_seconds(seconds)}; {len(warnings)} warnings",

@@ -41,6 +41,7 @@ from videoseg_train.export import save_policy
 from videoseg_train.journal import EPISODES, METRICS, TIMINGS, Journal
 from videoseg_train.optimization import Reference
 from videoseg_train.policy import mix_seed
+from videoseg_train.published import ColdStartSet, TraceChat, TrainingTrace
 from videoseg_train.report import write_report
 from videoseg_train.rewards import RewardTerm
 from videoseg_train.rollout import Stages, Teacher, record_demonstrations
@@ -245,9 +246,14 @@ class _Run:
         )
         begin, first = time.monotonic(), trainer.step
         while trainer.step < self.total:
-            chosen = [self.samples[number] for number in next(order)]
+            numbers = next(order)
+            chosen = [self.samples[number] for number in numbers]
+            traces: dict[str, TrainingTrace] = {}
+            if isinstance(self.samples, ColdStartSet):
+                found = self.samples
+                traces = {found[number].id: found.trace(number) for number in numbers}
             try:
-                report = self._step(chosen)
+                report = self._step(chosen, traces)
             except OutputError:
                 raise
             except VideosegError:
@@ -267,7 +273,9 @@ class _Run:
                 left = (time.monotonic() - begin) / done * (self.total - step)
                 display.advance(step, self.total, self._describe(report, left))
 
-    def _step(self, samples: Sequence[TrainingSample]) -> StepReport:
+    def _step(
+        self, samples: Sequence[TrainingSample], traces: Mapping[str, TrainingTrace]
+    ) -> StepReport:
         trainer, settings = self.trainer, self.config.training.settings
         with _randomness(self.config.seed, trainer.step):
             if isinstance(settings, GrpoSettings):
@@ -278,13 +286,16 @@ class _Run:
                     settings,
                     registry=self.registry,
                 )
-            assert self.teacher is not None
+            teacher = self.teacher
+            if traces:
+                teacher = lambda sample, _: TraceChat(traces[sample.id])  # noqa: E731
+            assert teacher is not None
             begin = time.perf_counter()
             demonstrations = record_demonstrations(
                 trainer.policy,
-                stages_for(self.stages, samples),
+                stages_for(self.stages, samples, list(traces.values())),
                 samples,
-                self.teacher,
+                teacher,
                 seed=mix_seed(self.config.seed, trainer.step),
                 registry=self.registry,
             )
