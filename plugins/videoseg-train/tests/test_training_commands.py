@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import pytest
 import yaml
 from click.testing import CliRunner
+from videoseg_train.building import check_trackers
 from videoseg_train.cli import train as command
+
+from videoseg.errors import MissingDependencyError
+from videoseg.testing import moving_square
+from videoseg.types import Rle
 
 pytest.importorskip("videoseg_synthetic")
 
@@ -105,3 +111,72 @@ def test_a_seg_policy_is_trained_over_turns_with_its_masks(seg_folder, tmp_path)
     found = call("grpo", path, "-o", tmp_path / "grpo")
     assert "1 steps: " in found.stdout
     assert str(tmp_path / "grpo" / "training.html") in found.stdout
+
+
+def write_traces(folder):
+    """Write a VTS-CoT file with a trace of two turns; return the data section that names it."""
+    clip = moving_square(30, size=(48, 64))
+    names = [f"{number:05d}" for number in range(30)]
+    (folder / "pictures" / "clip").mkdir(parents=True)
+    for name, frame in zip(names, clip.video, strict=True):
+        cv2.imwrite(str(folder / "pictures" / "clip" / f"{name}.png"), frame[..., ::-1])
+    masks = {"7": [Rle.encode(mask).to_coco() for mask in clip.masks[1]]}
+    (folder / "masks.json").write_text(json.dumps(masks))
+
+    def said(tag, start, end, keyframe):
+        frames = json.dumps({"start": start, "end": end, "keyframe": keyframe})
+        return f"<think>1</think><{tag}><VTG>{frames}</VTG> <RefSeg>[SEG]</RefSeg></{tag}>"
+
+    trace = {
+        "video_name": "clip",
+        "frames": names,
+        "exp": "the square",
+        "anno_id": [7],
+        "sample_frame_indice": [1, 8, 15, 29],
+        "cot_trace": [{"start_frame": 3, "end_frame": 23, "key_frame": 9}],
+        "round_num": 1,
+        "conversations": [
+            {"from": "system", "value": "You are ..."},
+            {"from": "human", "value": "Find the square."},
+            {"from": "gpt", "value": said("select", 3, 23, 9)},
+            {"from": "human", "value": "<image> Go on."},
+            {"from": "gpt", "value": said("answer", 5, 8, 6)},
+        ],
+    }
+    (folder / "traces.json").write_text(json.dumps([trace]))
+    return {
+        "file": str(folder / "traces.json"),
+        "format": "vts-cot",
+        "pictures": str(folder / "pictures"),
+        "masks": str(folder / "masks.json"),
+    }
+
+
+def test_published_traces_are_trained_on(seg_folder, tmp_path):
+    path = write_config(
+        tmp_path / "run.yaml",
+        seg_folder,
+        kind="seg",
+        stages={**O3, "sampler": "trace"},
+        data=write_traces(tmp_path),
+        evaluation={},
+        sft={"steps": 1, "samples_per_step": 1, "optimizer": {"learning_rate": 1e-4}},
+    )
+    call("sft", path, "-o", tmp_path / "out")
+    [line] = [json.loads(x) for x in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert line["metrics"]["mask_cross_entropy"] > 0
+    assert line["metrics"]["tokens"] > 100
+
+
+def test_a_length_penalty_by_difficulty_needs_ratings(vlm_folder, tmp_path):
+    grpo = {"steps": 1, "rewards": ["r1-format", {"name": "r1-length", "use": "factor"}]}
+    path = write_config(tmp_path / "run.yaml", vlm_folder, kind="vlm", stages=R1, grpo=grpo)
+    found = call("check", path, "--method", "grpo")
+    assert found.exit_code == 1
+    assert "give 'data.difficulty' a chat model" in found.output
+
+
+def test_a_tracker_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="pip install trackio"):
+        check_trackers(["trackio"])

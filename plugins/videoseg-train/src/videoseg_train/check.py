@@ -113,6 +113,15 @@ def _check(config: TrainingConfig, registry: Registry) -> list[CheckedPart]:
 
     def rewards() -> str:
         terms = build_rewards(config.training.rewards, registry=registry)
+        rated = config.data is None or config.data.difficulty is not None
+        for one in config.training.rewards:
+            budget = one.options.get("budget", "difficulty")
+            if one.name == "r1-length" and budget == "difficulty" and not rated:
+                raise VideosegError(
+                    "reward 'r1-length' needs the difficulty of each sample: give "
+                    "'data.difficulty' a chat model that rates them, or the reward a number as "
+                    "'budget'"
+                )
         if not terms:
             raise VideosegError("there are none; name components of kind 'reward' in 'rewards'")
         return ", ".join(term.name for term in terms)

@@ -418,6 +418,17 @@ class _Reader:
             self.problems.append(f"'policy.temperature' must be above 0, got {policy.temperature}")
         if not 0 < policy.top_p <= 1:
             self.problems.append(f"'policy.top_p' must lie in (0, 1], got {policy.top_p}")
+        sampler = config.stages.sampler
+        if (
+            isinstance(sampler, Use)
+            and sampler.name == "trace"
+            and config.evaluation.data is not None
+            and config.evaluation.sampler is None
+        ):
+            self.problems.append(
+                "'evaluation.sampler' is missing, such as coarse: held-out samples have no traces "
+                "to show"
+            )
         if config.model.kind == "vlm":
             parts = [part for part in training.parts if part in ("projector", "mask-decoder")]
             if parts:

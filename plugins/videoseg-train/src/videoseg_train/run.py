@@ -482,7 +482,11 @@ def _check_folder(folder: Path, config: TrainingConfig, *, resume: bool) -> None
     ]
     if other:
         raise ConfigError(
-            [f"cannot resume the run in {show_path(folder)}: {problem}" for problem in other]
+            [
+                f"cannot resume the run in {show_path(folder)}: {problem}; give the options that "
+                "it began with"
+                for problem in other
+            ]
         )
 
 
