@@ -18,7 +18,7 @@ import numpy as np
 from accelerate.utils import gather_object
 from PIL import Image, ImageDraw
 
-from videoseg import Pipeline, VideosegError
+from videoseg import ConfigError, Pipeline
 from videoseg.metrics import EvalProtocol, SampleScore, score_sample, summarize
 from videoseg.plugins import Registry
 from videoseg.text import shorten_text
@@ -122,7 +122,7 @@ def evaluate_policy(
         )
         scores = score_rollouts(rollouts, rewards) if rewards else [None] * len(rollouts)
         for number, rollout, score in zip(numbers, rollouts, scores, strict=True):
-            sample_score = _score(rollout, pipeline)
+            sample_score = _score(rollout, pipeline, segments=policy.seg_model is not None)
             values = dict(sample_score.values)
             if score is not None:
                 values["reward"] = score.total
@@ -159,8 +159,14 @@ def _summarize(rows: Sequence[Mapping[str, Any]]) -> Evaluation:
 # -- scores --------------------------------------------------------------------------------------
 
 
-def _score(rollout: Rollout, pipeline: Pipeline | None) -> SampleScore:
-    """Return the score of an episode; a failed one has no prediction."""
+def _score(rollout: Rollout, pipeline: Pipeline | None, *, segments: bool) -> SampleScore:
+    """Return the score of an episode; a failed one has no prediction.
+
+    Args:
+        rollout: The episode.
+        pipeline: Makes the masks of the whole video.
+        segments: Whether the policy answers with ``[SEG]`` instead of boxes.
+    """
     sample, grounding = rollout.sample, rollout.grounding
     tracks = sample.tracks()
     if pipeline is not None:
@@ -169,8 +175,8 @@ def _score(rollout: Rollout, pipeline: Pipeline | None) -> SampleScore:
             try:
                 result = pipeline.propagate(sample.video, grounding, seed=rollout.seed % 2**63)
                 predicted = {track.object_id: track.masks for track in result.tracks}
-            except VideosegError:
-                # Such as prompts outside of the frame: an answer that is of no use.
+            except ConfigError:
+                # Prompts outside of the frame: an answer that is of no use.
                 predicted = None
         return score_sample(
             predicted,
@@ -179,16 +185,19 @@ def _score(rollout: Rollout, pipeline: Pipeline | None) -> SampleScore:
             protocol=PROTOCOL,
         )
     values: dict[str, float] = {}
-    if rollout.masks:
-        values["mask_iou"] = _mask_iou(rollout)
+    main = "mask_iou" if segments else "keyframe_iou"
     is_absent = not tracks or not sample.visible().any()
     if grounding is None or is_absent or not grounding.prompts:
         right = float(is_absent and grounding is not None and not grounding.prompts)
         name = "no_target_accuracy" if is_absent else "target_accuracy"
-        return SampleScore({**values, name: right, "keyframe_iou": right})
+        return SampleScore({name: right, main: right})
     values["target_accuracy"] = 1.0
     values["keyframe_shows"] = float(sample.mask(grounding.prompts[0].frame).any())
+    if segments:
+        values[main] = _mask_iou(rollout) if rollout.masks else 0.0
+        return SampleScore(values)
     boxes = [prompt for prompt in grounding.prompts if prompt.box is not None]
+    values[main] = 0.0
     if boxes:
         frame = boxes[0].frame
         predicted_boxes = _boxes_mask(
@@ -202,7 +211,7 @@ def _score(rollout: Rollout, pipeline: Pipeline | None) -> SampleScore:
             ],
             sample.video.size,
         )
-        values["keyframe_iou"] = _iou(predicted_boxes, true_boxes)
+        values[main] = _iou(predicted_boxes, true_boxes)
     return SampleScore(values)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,7 @@ def train(
     output: str | Path,
     *,
     resume: bool = False,
+    policy: Policy | None = None,
     samples: Sequence[TrainingSample] | None = None,
     held_out: Sequence[TrainingSample] | None = None,
     stages: Stages | None = None,
@@ -104,10 +105,11 @@ def train(
         resume: Go on from the newest checkpoint in the folder. On the CPU, the run then is the
             same to the last bit as one that was not interrupted. Without a checkpoint it begins
             from the start.
+        policy: The policy, instead of the configuration's model; as it was when the run began,
+            also where one is resumed. Needed for stages of your own that ask ``policy.chat``.
         samples: What is trained on, instead of the configuration's data.
         held_out: What is evaluated on, instead of the configuration's.
-        stages: Where the policy acts, instead of the configuration's; they may hold components
-            that no name has been given. Grounders are given ``policy.chat`` by name only.
+        stages: Where the policy acts, instead of the configuration's.
         teacher: Who demonstrates in SFT, instead of the configuration's.
         rewards: The reward in GRPO, instead of the configuration's.
         registry: Where names of components are looked up.
@@ -131,7 +133,7 @@ def train(
             "use Trainer in a loop of your own"
         )
     is_first = accelerator.is_main_process
-    policy = build_policy(config)
+    policy = policy or build_policy(config)
     start = digest_model(policy.model)
     prepare_policy(policy, config)
     training = config.training
@@ -215,10 +217,16 @@ class _Run:
             if not self.saved:
                 self._evaluate(0)
             self._loop(display)
+        except BaseException:
+            # What went wrong is the error, not that its report cannot be written, too.
+            with suppress(OutputError):
+                self._write_report()
+            raise
+        else:
+            self._write_report()
         finally:
             if display is not None:
                 display.close()
-            self._write_report()
             if self.config.report_to:
                 accelerator.end_training()
         model = self.folder / _MODEL
