@@ -12,6 +12,7 @@ from videoseg_train import (
     TrainingSet,
     record_demonstrations,
 )
+from videoseg_train.teacher import _share_of
 
 import videoseg as vs
 from videoseg.metrics import boundary_f, region_j
@@ -164,6 +165,16 @@ def test_the_form_of_the_answer_is_that_of_the_system_message(form, drawn):
     else:
         assert episode.moves[-1].found
         assert "objects" not in chat.texts[1]
+
+
+@pytest.mark.parametrize("count", [2, 7, 24, 100, 333])
+def test_the_sampler_finds_the_frame_whose_position_is_named(count):
+    frames = range(5, 5 + count)
+    for frame in frames:
+        percent = _share_of(frame, frames)
+        assert 5 + min(int(count * percent / 100 + 1e-6), count - 1) == frame
+        assert 0 <= percent <= 100
+        assert count > 100 or percent == int(percent)
 
 
 def test_what_is_not_there_is_denied():

@@ -7,6 +7,7 @@ so that prompts of one's own can be taught as well.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -333,10 +334,14 @@ def find_question(messages: Sequence[Message]) -> Question:
     texts = [part.text for part in messages[-1].parts if isinstance(part, TextPart)]
     if _AXES[0] in texts[-1]:
         return "difficulty"
-    if "TARGET FRAME" in (text.strip() for text in texts[:-1]):
+    if "TARGET FRAME" in (text.strip() for text in texts):
         return "locate"
-    labels = [part.text for part in messages[-1].parts[:1] if isinstance(part, TextPart)]
-    if labels and "%" in labels[0]:
+    label = ""
+    for part in messages[-1].parts:
+        if isinstance(part, ImagePart):
+            break
+        label = part.text
+    if label.strip().endswith("%>"):
         return "position"
     return "timestamp" if "timestamp" in texts[-1] else "span"
 
@@ -398,12 +403,17 @@ def _range(form: AnswerForm, start: int, end: int, keyframe: int) -> str:
 
 
 def _share_of(frame: int, frames: Sequence[int]) -> float:
-    """Return the position of a frame in a clip in percent, for the sampler to find it again.
+    """Return the position of a frame in a clip in percent, from which the sampler finds it again.
 
-    It takes the share of the number of frames and rounds down, so the middle of the frame is said.
+    The sampler takes this share of the number of frames and rounds down. Up to 100 frames, a whole
+    number is enough; that of the frame's label where it leads to the frame.
     """
-    first, last = min(frames), max(frames)
-    return round(100 * (frame - first + 0.5) / (last - first + 1), 2)
+    place, count = frame - min(frames), max(frames) - min(frames) + 1
+    label = round(100 * place / max(1, count - 1))
+    for percent in (label, -(-100 * place // count)):
+        if math.floor(count * percent / 100 + 1e-6) == place:
+            return percent
+    return round(100 * (place + 0.5) / count, 3)
 
 
 # -- geometry --------------------------------------------------------------------------------
