@@ -24,8 +24,17 @@ from videoseg.errors import OutputError
 METHODS = ("sft", "grpo")
 
 
-@pytest.fixture(scope="session")
-def whole_runs(vlm_folder, tmp_path_factory):
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Compute as the other processes do: sums depend on the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def whole_runs(one_thread, vlm_folder, tmp_path_factory):
     """Return the folder of an undisturbed run of each method."""
     folder = tmp_path_factory.mktemp("whole")
     for method in METHODS:
@@ -75,33 +84,25 @@ def kill_when(process, happened):
 def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(
     method, vlm_folder, whole_runs, tmp_path
 ):
-    torch.set_num_threads(1)
     output = tmp_path / "run"
     metrics = output / "metrics.jsonl"
     saved = Checkpoints(output / "checkpoints")
-    # Once after steps that no checkpoint has, once while or after one is written.
+    # After a step that no checkpoint has.
     kill_when(
         start(method, vlm_folder, output),
         lambda: metrics.exists() and '"step": 3, "metrics"' in metrics.read_text(),
     )
     assert saved.steps() == [2]
-    before = weights_count(output)
+    assert not (output / "model").exists()
     # A line cut in half and a half-written checkpoint, as a kill may leave them.
     with metrics.open("a") as file:
         file.write('{"kind": "step", "step": 4, "met')
     half = output / "checkpoints" / ".step-00000004.partial-x-1"
     half.mkdir()
     (half / "state.pt").write_bytes(b"half")
-    process = start(method, vlm_folder, output)
-    _, problems = process.communicate(timeout=120)
-    assert process.returncode == 0, problems[-3000:]
-    assert before == 0
+    run(make_config(method, vlm_folder), output, resume=True)
     assert_same_run(output, whole_runs / method)
     assert saved.steps() == [4, STEPS]
-
-
-def weights_count(output):
-    return len(list((output / "model").glob("*"))) if (output / "model").exists() else 0
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
