@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from videoseg_train import (
+    O3_GROUPS,
+    RewardTerm,
     Stages,
+    TargetFrameSampler,
     TeacherChat,
     TeacherFaults,
     TrainingSample,
     TrainingSet,
+    o3_terms,
     record_demonstrations,
+    score_rollouts,
 )
 from videoseg_train.teacher import _share_of
 
@@ -236,3 +241,25 @@ def test_demonstrations_are_recorded_in_the_policys_place(load_policy, drawn):
         assert rollout.grounding.found
         assert [step.turn for step in rollout.steps] == [0, 1]
         assert rollout.steps[0].tokens
+
+
+def test_demonstrations_earn_the_rewards(load_policy, drawn):
+    policy = load_policy()
+    registry = vs.default_registry()
+
+    def teacher(sample: TrainingSample, seed: int) -> TeacherChat:
+        return TeacherChat(sample, seed=seed, negatives="close")
+
+    names = ("r1-format", "r1-accuracy", "r1-negative", "r1-no-repeat")
+    terms = [RewardTerm(name, registry.build("reward", name, {})) for name in names]
+    sampler = TargetFrameSampler(drawn[:3], num_context=(1, 2))
+    made = record_demonstrations(policy, Stages(sampler, vs.use("r1")), drawn[:3], teacher)
+    for score in score_rollouts(made, terms):
+        assert list(score.parts.values()) == [4, 3, 1, 1]
+    made = record_demonstrations(policy, Stages(*O3), drawn[:3], teacher)
+    terms = [
+        term for term in o3_terms() if term.name in O3_GROUPS["format"] + O3_GROUPS["temporal"]
+    ]
+    for score in score_rollouts(made, terms):
+        assert score.parts["o3-format"] == score.parts["o3-steps"] == 1
+        assert score.parts["o3-keyframe"] == 1

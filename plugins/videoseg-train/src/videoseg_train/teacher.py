@@ -22,10 +22,12 @@ from videoseg.types import ChatReply, ImagePart, MaskTrack, Message, Point, Size
 from videoseg_train.samples import TrainingSample
 from videoseg_train.wording import Found, TeacherWording
 
-__all__ = ["AnswerForm", "Question", "TeacherChat", "TeacherFaults"]
+__all__ = ["AnswerForm", "NegativePoints", "Question", "TeacherChat", "TeacherFaults"]
 
 AnswerForm: TypeAlias = Literal["text", "seg", "find"]
 """How grounder ``o3`` wants its answer: objects as JSON, ``[SEG]``, or the frames alone."""
+
+NegativePoints: TypeAlias = Literal["neighbor", "close"]
 
 Question: TypeAlias = Literal["difficulty", "locate", "position", "span", "timestamp", "turn"]
 """What is asked: by the grounders ``r1`` (difficulty, locate) and ``o3`` (turn), and by the
@@ -40,8 +42,8 @@ _AXES = (
 )
 _LABEL = re.compile(r"\s*<?\s*(\d+(?:\.\d+)?)")
 _MARGIN = 0.03
-"""How far a negative point lies outside of its object where there is no neighbor, as a share of
-the larger side of the frame."""
+"""How far a close negative point lies outside of its object, as a share of the frame's side: 25
+pixels of a square of 840, where VideoSeg-R1 rewards up to 40."""
 _SHOWS_WELL = 0.5
 """Least quality of a frame to count, as a share of the best that is shown."""
 
@@ -93,6 +95,9 @@ class TeacherChat:
         form: How grounder ``o3`` wants its answer; by default as its system message says.
         num_looks: How often it looks before it answers.
         max_turns: The turns of an episode; the last is an answer.
+        negatives: Where negative points lie: on the nearest other object that is known
+            (``neighbor``), or just outside of the object (``close``), where ``r1-negative``
+            rewards them.
         wording: Its words.
 
     Raises:
@@ -110,6 +115,7 @@ class TeacherChat:
         form: AnswerForm | None = None,
         num_looks: int = 1,
         max_turns: int = 3,
+        negatives: NegativePoints = "neighbor",
         wording: TeacherWording | None = None,
     ) -> None:
         self._space = CoordinateSpace(coordinates)
@@ -129,6 +135,7 @@ class TeacherChat:
         self._seen_sizes = seen_sizes
         self._form = form
         self._num_looks = min(num_looks, max_turns - 1)
+        self._negatives = negatives
         self._wording = wording or TeacherWording()
         self._tracks = tuple(sample.tracks().values())
         self._quality = _frame_quality(self._tracks, len(sample.video))
@@ -219,8 +226,9 @@ class TeacherChat:
             key=lambda number: (shown[number].pixels, number),
         )
         found = self._find(frame, sizes[place] if sizes else None)
-        start, end, _ = self._choose(shown, is_look=False)
-        first, stop = min(start.frame, frame), max(end.frame, frame)
+        # All of the frames where they show, not only those where they show well.
+        seen = [one.frame for one in shown if self._quality[one.frame] > 0] or [frame]
+        first, stop = min(*seen, frame), max(*seen, frame)
         thought = self._wording.answer(self.sample.query, first, stop, frame, found)
         if form == "seg":
             block = f"<VTG>{_frames(first, stop, frame)}</VTG>, <RefSeg>[SEG]</RefSeg>"
@@ -241,9 +249,7 @@ class TeacherChat:
 
     # -- what the truth says ---------------------------------------------------------------
 
-    def _choose(
-        self, shown: Sequence[_Shown], *, is_look: bool = True
-    ) -> tuple[_Shown, _Shown, _Shown]:
+    def _choose(self, shown: Sequence[_Shown]) -> tuple[_Shown, _Shown, _Shown]:
         """Return first and last frame of the stretch where the objects show, and the best frame.
 
         All of what is shown and its middle if they show nowhere.
@@ -260,7 +266,7 @@ class TeacherChat:
                 end += 1
         else:
             start, end, top = 0, len(frames) - 1, len(frames) // 2
-        if is_look and self._rng.random() < self._faults.random_keyframe:
+        if self._rng.random() < self._faults.random_keyframe:
             top = int(self._rng.integers(len(frames)))
         return frames[start], frames[end], frames[top]
 
@@ -286,7 +292,10 @@ class TeacherChat:
         mask = track.mask(frame)
         box = self._spread_box(bounding_box(mask))
         point = inner_points(mask)[0]
-        negative = _negative_point(track, others, named, frame, bounding_box(mask))
+        if others and self._negatives == "neighbor":
+            negative = _nearest_point(track, others, frame)
+        else:
+            negative = _close_point(track, others, named, frame)
         places = [(box.x1, box.y1, box.x2, box.y2), (point.x, point.y), (negative.x, negative.y)]
         written = [self._write(place, seen) for place in places]
         return Found(track.label, box, self.sample.video.size, *written)
@@ -441,31 +450,40 @@ def _distance(first: MaskTrack, second: MaskTrack, frame: int) -> float:
     return float(np.hypot(a.x - b.x, a.y - b.y))
 
 
-def _negative_point(
-    track: MaskTrack,
-    others: Sequence[MaskTrack],
-    named: Sequence[MaskTrack],
-    frame: int,
-    box: Box,
+def _nearest_point(track: MaskTrack, others: Sequence[MaskTrack], frame: int) -> Point:
+    """Return a point on the nearest other object."""
+    nearest = min(others, key=lambda other: _distance(other, track, frame))
+    return inner_points(nearest.mask(frame))[0]
+
+
+def _close_point(
+    track: MaskTrack, others: Sequence[MaskTrack], named: Sequence[MaskTrack], frame: int
 ) -> Point:
-    """Return a point on the nearest other object, else just outside of the object."""
-    if others:
-        nearest = min(others, key=lambda other: _distance(other, track, frame))
-        return inner_points(nearest.mask(frame))[0]
+    """Return a point just outside of an object, on another one if there is one so close."""
     height, width = track.size
-    taken = np.zeros(track.size, dtype=bool)
-    for one in named:
-        taken |= one.mask(frame)
-    margin = _MARGIN * max(height, width)
-    center = box.center
-    candidates = [
-        (box.x2 + margin, center.y),
-        (box.x1 - margin, center.y),
-        (center.x, box.y2 + margin),
-        (center.x, box.y1 - margin),
+    taken, wrong = (_union(tracks, track.size, frame) for tracks in (named, others))
+    rows, columns = np.nonzero(track.mask(frame))
+    candidates = []
+    for end in (columns.argmax(), columns.argmin()):
+        side = 1 if columns[end] == columns.max() else -1
+        candidates.append((columns[end] + 0.5 + side * _MARGIN * width, rows[end] + 0.5))
+    for end in (rows.argmax(), rows.argmin()):
+        side = 1 if rows[end] == rows.max() else -1
+        candidates.append((columns[end] + 0.5, rows[end] + 0.5 + side * _MARGIN * height))
+    free = [
+        (float(x), float(y))
+        for x, y in candidates
+        if 0 <= x < width and 0 <= y < height and not taken[int(y), int(x)]
     ]
-    for x, y in candidates:
-        if 0 <= x < width and 0 <= y < height and not taken[int(y), int(x)]:
-            return Point(x, y)
-    free = inner_points(~taken)
-    return free[0] if free else Point(0.0, 0.0)
+    if free:
+        return Point(*max(free, key=lambda place: bool(wrong[int(place[1]), int(place[0])])))
+    # The object nearly fills the frame.
+    points = inner_points(~taken)
+    return points[0] if points else Point(0.0, 0.0)
+
+
+def _union(tracks: Sequence[MaskTrack], size: Size, frame: int) -> np.ndarray:
+    union = np.zeros(size, dtype=bool)
+    for track in tracks:
+        union |= track.mask(frame)
+    return union
