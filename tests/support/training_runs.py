@@ -5,6 +5,8 @@ As a script: ``python training_runs.py METHOD MODEL OUTPUT``.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
@@ -91,6 +93,16 @@ def run(config: TrainingConfig, output: Path, **options: Any) -> TrainingResult:
         quiet=True,
         **options,
     )
+
+
+def call_command(*arguments: object) -> tuple[int, str]:
+    """Run ``videoseg train`` in this process; return its exit status and standard output."""
+    from videoseg_train.cli import train as command
+
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        status = command.main([str(one) for one in arguments], "train", standalone_mode=False)
+    return status or 0, output.getvalue()
 
 
 if __name__ == "__main__":

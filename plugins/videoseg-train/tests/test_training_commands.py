@@ -7,9 +7,8 @@ import json
 import cv2
 import pytest
 import yaml
-from click.testing import CliRunner
+from training_runs import call_command as call
 from videoseg_train.building import check_trackers
-from videoseg_train.cli import train as command
 
 from videoseg.errors import MissingDependencyError
 from videoseg.testing import moving_square
@@ -18,13 +17,6 @@ from videoseg.types import Rle
 pytest.importorskip("videoseg_synthetic")
 
 CLIPS = {"name": "synthetic", "options": {"num_videos": 2, "size": [64, 64], "num_frames": 12}}
-
-
-def call(*arguments):
-    found = CliRunner().invoke(command, list(map(str, arguments)))
-    if found.exception is not None and not isinstance(found.exception, SystemExit):
-        raise found.exception
-    return found
 
 
 def write_config(path, model, *, kind, stages, **changes):
@@ -65,15 +57,15 @@ def test_a_policy_is_trained_and_trained_on_by_two_commands(vlm_folder, tmp_path
         ],
     }
     path = write_config(tmp_path / "run.yaml", vlm_folder, kind="vlm", stages=R1, grpo=grpo)
-    found = call("check", path)
-    assert found.exit_code == 0, found.output
-    assert "ok  grpo rewards: r1-format, r1-accuracy, r1-length" in found.output
-    found = call("sft", path, "-o", tmp_path / "sft", "--quiet", "--json")
-    first = json.loads(found.stdout)
+    status, output = call("check", path)
+    assert status == 0, output
+    assert "ok  grpo rewards: r1-format, r1-accuracy, r1-length" in output
+    _, output = call("sft", path, "-o", tmp_path / "sft", "--quiet", "--json")
+    first = json.loads(output)
     assert first["steps"] == 2
     assert "reward" not in first["metrics"]
-    found = call("grpo", path, "-o", tmp_path / "grpo", "--model", first["model"], "-q")
-    assert found.stdout == ""
+    _, output = call("grpo", path, "-o", tmp_path / "grpo", "--model", first["model"], "-q")
+    assert output == ""
     lines = [json.loads(x) for x in (tmp_path / "grpo" / "metrics.jsonl").read_text().splitlines()]
     assert {"j_and_f", "reward", "failed"} <= lines[0]["metrics"].keys()
     steps = [line["metrics"] for line in lines if line["kind"] == "step"]
@@ -90,8 +82,8 @@ def test_a_seg_policy_is_trained_over_turns_with_its_masks(seg_folder, tmp_path)
     path = write_config(
         tmp_path / "run.yaml", seg_folder, kind="seg", stages=O3, sft={**own, "teacher": {}}
     )
-    found = call("sft", path, "-o", tmp_path / "sft", "--json")
-    assert json.loads(found.stdout)["steps"] == 2
+    _, output = call("sft", path, "-o", tmp_path / "sft", "--json")
+    assert json.loads(output)["steps"] == 2
     lines = [json.loads(x) for x in (tmp_path / "sft" / "metrics.jsonl").read_text().splitlines()]
     steps = [line["metrics"] for line in lines if line["kind"] == "step"]
     assert steps[0]["mask_cross_entropy"] > 0
@@ -108,9 +100,9 @@ def test_a_seg_policy_is_trained_over_turns_with_its_masks(seg_folder, tmp_path)
     path = write_config(
         tmp_path / "next.yaml", tmp_path / "sft" / "model", kind="seg", stages=O3, grpo=grpo
     )
-    found = call("grpo", path, "-o", tmp_path / "grpo")
-    assert "1 steps: " in found.stdout
-    assert str(tmp_path / "grpo" / "training.html") in found.stdout
+    _, output = call("grpo", path, "-o", tmp_path / "grpo")
+    assert "1 steps: " in output
+    assert str(tmp_path / "grpo" / "training.html") in output
 
 
 def write_traces(folder):
@@ -171,9 +163,9 @@ def test_published_traces_are_trained_on(seg_folder, tmp_path):
 def test_a_length_penalty_by_difficulty_needs_ratings(vlm_folder, tmp_path):
     grpo = {"steps": 1, "rewards": ["r1-format", {"name": "r1-length", "use": "factor"}]}
     path = write_config(tmp_path / "run.yaml", vlm_folder, kind="vlm", stages=R1, grpo=grpo)
-    found = call("check", path, "--method", "grpo")
-    assert found.exit_code == 1
-    assert "give 'data.difficulty' a chat model" in found.output
+    status, output = call("check", path, "--method", "grpo")
+    assert status == 1
+    assert "give 'data.difficulty' a chat model" in output
 
 
 def test_a_tracker_that_is_not_installed_is_named(monkeypatch):

@@ -6,8 +6,8 @@ import json
 
 import pytest
 import yaml
+from training_runs import call_command as call
 from videoseg_train import PRESETS, GrpoSettings, SftSettings, read_training_config
-from videoseg_train.cli import train as command
 
 import videoseg as vs
 from videoseg import ConfigError
@@ -157,27 +157,19 @@ def test_what_a_file_says_comes_before_its_preset(name):
 # -- commands --------------------------------------------------------------------------------
 
 
-def call(*arguments):
-    from click.testing import CliRunner
-
-    return CliRunner().invoke(command, list(map(str, arguments)))
-
-
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path):
-    found = call("sft", tmp_path / "none.yaml", "-o", tmp_path / "out")
-    assert isinstance(found.exception, ConfigError)
-    assert "cannot read the configuration" in str(found.exception)
+    with pytest.raises(ConfigError, match="cannot read the configuration"):
+        call("sft", tmp_path / "none.yaml", "-o", tmp_path / "out")
     (tmp_path / "bad.yaml").write_text("model: [")
-    found = call("grpo", tmp_path / "bad.yaml", "-o", tmp_path / "out")
-    assert "is not valid YAML" in str(found.exception)
+    with pytest.raises(ConfigError, match="is not valid YAML"):
+        call("grpo", tmp_path / "bad.yaml", "-o", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_model_that_is_not_there_is_an_error(tmp_path):
     (tmp_path / "run.yaml").write_text(PLAIN)
-    found = call("sft", tmp_path / "run.yaml", "-o", tmp_path / "out", "--model", tmp_path / "m")
-    assert isinstance(found.exception, vs.MissingWeightsError | ConfigError)
-    assert str(tmp_path / "m") in str(found.exception)
+    with pytest.raises((vs.MissingWeightsError, ConfigError), match=str(tmp_path / "m")):
+        call("sft", tmp_path / "run.yaml", "-o", tmp_path / "out", "--model", tmp_path / "m")
 
 
 def test_check_says_what_is_missing(tmp_path):
@@ -185,9 +177,9 @@ def test_check_says_what_is_missing(tmp_path):
     path = tmp_path / "run.yaml"
     text = PLAIN.replace("benchmark: synthetic,", "benchmark: sinthetic,")
     path.write_text(text)
-    found = call("check", path, "--method", "grpo", "--json")
-    assert found.exit_code == 1, found.output
-    parts = {one["part"]: one for one in json.loads(found.stdout)}
+    status, output = call("check", path, "--method", "grpo", "--json")
+    assert status == 1, output
+    parts = {one["part"]: one for one in json.loads(output)}
     assert parts["grpo stages"]["ok"]
     assert parts["grpo data"]["text"] == "3 samples, 2 steps"
     assert "sinthetic" in parts["grpo evaluation"]["text"]
