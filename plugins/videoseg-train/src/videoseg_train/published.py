@@ -23,15 +23,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from videoseg_o3 import CoarseSampler
-
-from videoseg import ConfigError, Window
+from videoseg import ConfigError
 from videoseg.benchmarks import (
     FirstProblem,
     find_rle_problem,
@@ -44,28 +42,17 @@ from videoseg.benchmarks import (
 from videoseg.files import expand_path, read_bytes
 from videoseg.text import parse_json, shorten
 from videoseg.types import (
-    ChatReply,
-    FrameGroup,
-    FrameSelection,
     MaskTrack,
-    Message,
     RunChecker,
     Size,
     VideoSource,
 )
 from videoseg_train.data import TrainingSet
 from videoseg_train.errors import TrainingDataError
+from videoseg_train.replay import ColdStartSet, TraceRound, TrainingTrace
 from videoseg_train.samples import TrainingSample
 
-__all__ = [
-    "ColdStartSet",
-    "TraceChat",
-    "TraceRound",
-    "TraceSampler",
-    "TrainingTrace",
-    "read_cold_start",
-    "read_questions",
-]
+__all__ = ["read_cold_start", "read_questions"]
 
 _SELECT = re.compile(r"<select><VTG>(\{.*?\})</VTG>.*?</select>")
 _ANSWER = re.compile(r"<answer>.*?</answer>", re.DOTALL)
@@ -73,136 +60,6 @@ _SEG = "[SEG]"
 _IMAGE = "<image>"
 _MAX_BYTES = 2**32
 """Largest file that is read; masks of a training set take 1 GB."""
-
-
-@dataclass(frozen=True, slots=True)
-class TraceRound:
-    """A look of a trace: first and last frame, both included, and the keyframe."""
-
-    start: int
-    end: int
-    keyframe: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainingTrace:
-    """A demonstration of VTS-CoT.
-
-    Args:
-        sample: The question and the true masks. Its video is named after its id.
-        detail: The larger frames of the first view, ascending.
-        rounds: The looks.
-        texts: What the assistant says in each turn: one more than there are looks.
-    """
-
-    sample: TrainingSample
-    detail: tuple[int, ...]
-    rounds: tuple[TraceRound, ...]
-    texts: tuple[str, ...]
-
-
-class ColdStartSet(TrainingSet):
-    """The samples of a VTS-CoT file, with their traces.
-
-    Args:
-        name: The file.
-        length: How many traces there are.
-        make: Makes the trace of a number.
-        left_out: What is not among them, and why.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        length: int,
-        make: Callable[[int], TrainingTrace],
-        *,
-        left_out: Sequence[str] = (),
-    ) -> None:
-        # A sample and its trace must be the same objects, so they are remembered together.
-        self._traces = lru_cache(maxsize=_KEPT_TRACES)(make)
-        super().__init__(
-            name, length, lambda number: self._traces(number).sample, left_out=left_out
-        )
-
-    def trace(self, number: int) -> TrainingTrace:
-        """Return the trace of a number; its sample is that of the same number."""
-        return self._traces(range(len(self))[number])
-
-
-_KEPT_TRACES = 64
-
-
-class TraceSampler:
-    """Shows what a trace shows: its larger frames first, then what is asked for.
-
-    Small frames are those of sampler ``coarse`` with its preset ``cold-start``, but the last
-    frame of a look is included, as in inference.
-
-    Args:
-        traces: The traces that it will be asked for.
-    """
-
-    def __init__(self, traces: Sequence[TrainingTrace]) -> None:
-        self._detail = {trace.sample.video.name: trace.detail for trace in traces}
-        self._coarse = CoarseSampler(preset="cold-start")
-
-    def sample(
-        self,
-        video: VideoSource,
-        query: str,
-        *,
-        window: Window,
-        keyframe: int | None = None,
-        seed: int = 0,
-    ) -> FrameSelection:
-        """Choose frames of the window; see ``FrameSampler.sample``.
-
-        Raises:
-            ConfigError: If the video is that of none of the traces.
-        """
-        if video.name not in self._detail:
-            raise ConfigError(f"the video {video.name!r} is that of none of the sampler's traces")
-        shown = self._coarse.sample(video, query, window=window, keyframe=keyframe, seed=seed)
-        if keyframe is not None:
-            return shown
-        groups = tuple(
-            FrameGroup("detail", self._detail[video.name], group.max_pixels)
-            if group.role == "detail"
-            else group
-            for group in shown.groups
-        )
-        return FrameSelection(groups, shown.window, reason="The frames of the trace.")
-
-
-class TraceChat:
-    """A teacher that says what a trace says, turn by turn; see ``record_demonstrations``.
-
-    Args:
-        trace: The trace.
-    """
-
-    def __init__(self, trace: TrainingTrace) -> None:
-        self._texts = trace.texts
-
-    def chat(
-        self,
-        messages: Sequence[Message],
-        *,
-        num_samples: int = 1,
-        temperature: float = 0.0,  # noqa: ARG002 - part of the contract
-        max_tokens: int = 1024,  # noqa: ARG002
-        seed: int = 0,  # noqa: ARG002
-    ) -> Sequence[ChatReply]:
-        """Say the text of the turn; see ``videoseg.ChatModel.chat``.
-
-        Raises:
-            ConfigError: If the trace has ended.
-        """
-        turn = sum(message.role == "assistant" for message in messages)
-        if turn >= len(self._texts):
-            raise ConfigError(f"the trace has {len(self._texts)} turns, but is asked for another")
-        return [ChatReply(self._texts[turn], finish_reason="stop")] * num_samples
 
 
 # -- files -----------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ from videoseg_train.export import save_policy
 from videoseg_train.journal import EPISODES, METRICS, TIMINGS, Journal
 from videoseg_train.optimization import Reference
 from videoseg_train.policy import Policy, mix_seed
-from videoseg_train.published import ColdStartSet, TraceChat, TrainingTrace
+from videoseg_train.replay import ColdStartSet, TraceChat, TrainingTrace
 from videoseg_train.report import write_report
 from videoseg_train.rewards import RewardTerm
 from videoseg_train.rollout import Stages, Teacher, record_demonstrations

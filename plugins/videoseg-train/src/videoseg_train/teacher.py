@@ -18,7 +18,17 @@ import numpy as np
 from videoseg import Box, ConfigError
 from videoseg.coordinates import CoordinateSpace
 from videoseg.masks import bounding_box, inner_points
-from videoseg.types import ChatReply, ImagePart, MaskTrack, Message, Point, Size, TextPart
+from videoseg.types import (
+    BoolArray,
+    ChatReply,
+    FloatArray,
+    ImagePart,
+    MaskTrack,
+    Message,
+    Point,
+    Size,
+    TextPart,
+)
 from videoseg_train.samples import TrainingSample
 from videoseg_train.wording import Found, TeacherWording
 
@@ -428,7 +438,7 @@ def _share_of(frame: int, frames: Sequence[int]) -> float:
 # -- geometry --------------------------------------------------------------------------------
 
 
-def _frame_quality(tracks: Sequence[MaskTrack], num_frames: int) -> np.ndarray:
+def _frame_quality(tracks: Sequence[MaskTrack], num_frames: int) -> FloatArray:
     """Return how well the objects show on each frame, shape (T,), in [0, 1].
 
     The mean over objects of the area that shows, as a share of its largest; 1 lower if one does
@@ -482,7 +492,7 @@ def _close_point(
     return points[0] if points else Point(0.0, 0.0)
 
 
-def _union(tracks: Sequence[MaskTrack], size: Size, frame: int) -> np.ndarray:
+def _union(tracks: Sequence[MaskTrack], size: Size, frame: int) -> BoolArray:
     union = np.zeros(size, dtype=bool)
     for track in tracks:
         union |= track.mask(frame)
