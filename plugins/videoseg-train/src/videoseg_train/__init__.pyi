@@ -1,4 +1,10 @@
 # The names of the package: __init__.py loads each from here when it is first used.
+from .checkpoints import Checkpoint as Checkpoint
+from .checkpoints import CheckpointError as CheckpointError
+from .checkpoints import Checkpoints as Checkpoints
+from .config import TrainingConfig as TrainingConfig
+from .config_reader import read_training_config as read_training_config
+from .config_reader import training_config as training_config
 from .data import LabelFilter as LabelFilter
 from .data import TargetFrameSampler as TargetFrameSampler
 from .data import TrainingSet as TrainingSet
@@ -12,6 +18,9 @@ from .errors import NonFiniteError as NonFiniteError
 from .errors import RepeatedQuestionError as RepeatedQuestionError
 from .errors import TrainingDataError as TrainingDataError
 from .errors import TrainingError as TrainingError
+from .evaluation import Evaluation as Evaluation
+from .evaluation import evaluate_policy as evaluate_policy
+from .export import save_policy as save_policy
 from .masks import FrameFeatureCache as FrameFeatureCache
 from .masks import SegMasks as SegMasks
 from .masks import overview_frames as overview_frames
@@ -27,6 +36,7 @@ from .policy import EpisodeChat as EpisodeChat
 from .policy import Policy as Policy
 from .policy import PolicyChat as PolicyChat
 from .policy import Step as Step
+from .presets import PRESETS as PRESETS
 from .published import read_cold_start as read_cold_start
 from .published import read_questions as read_questions
 from .replay import ColdStartSet as ColdStartSet
@@ -34,6 +44,7 @@ from .replay import TraceChat as TraceChat
 from .replay import TraceRound as TraceRound
 from .replay import TraceSampler as TraceSampler
 from .replay import TrainingTrace as TrainingTrace
+from .report import write_report as write_report
 from .rewards import Reward as Reward
 from .rewards import RewardTerm as RewardTerm
 from .rewards import Score as Score
@@ -42,6 +53,8 @@ from .rollout import Rollout as Rollout
 from .rollout import Stages as Stages
 from .rollout import record_demonstrations as record_demonstrations
 from .rollout import run_rollouts as run_rollouts
+from .run import TrainingResult as TrainingResult
+from .run import train as train
 from .samples import TrainingSample as TrainingSample
 from .sequences import TrainingSequence as TrainingSequence
 from .sequences import make_sequences as make_sequences

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,29 @@ class Diagnostics:
     _entropies: deque[float] = field(default_factory=deque)
     _first_entropy: float | None = None
     _rewards: dict[str, deque[tuple[float, float]]] = field(default_factory=dict)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what later warnings depend on, as lists, mappings and numbers."""
+        return {
+            "step": self._step,
+            "told": dict(self._told),
+            "equal": list(self._equal),
+            "entropies": list(self._entropies),
+            "first_entropy": self._first_entropy,
+            "rewards": {name: list(history) for name, history in self._rewards.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``state_dict`` returned."""
+        self._step = state["step"]
+        self._told = dict(state["told"])
+        self._equal = deque(state["equal"])
+        self._entropies = deque(state["entropies"])
+        self._first_entropy = state["first_entropy"]
+        self._rewards = {
+            name: deque((low, high) for low, high in history)
+            for name, history in state["rewards"].items()
+        }
 
     def of_rollouts(self, rollouts: Sequence[Rollout], scores: Sequence[Score]) -> list[str]:
         """Return warnings about a step's rollouts and rewards; begins a new step."""

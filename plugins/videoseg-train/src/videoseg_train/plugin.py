@@ -1,4 +1,4 @@
-"""The entry point: declares the rewards. Imports nothing heavy."""
+"""The entry point: declares the rewards and the commands. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import videoseg as vs
 
-__all__ = ["videoseg_components"]
+__all__ = ["videoseg_commands", "videoseg_components"]
 
 _REWARDS = (
     ("r1-format", "r1_rewards:FormatReward", "VideoSeg-R1: the form of thought and answer."),
@@ -43,3 +43,9 @@ def videoseg_components() -> Iterator[vs.Component]:
     """Declare the rewards."""
     for name, target, summary in _REWARDS:
         yield vs.Component("reward", name, f"videoseg_train.{target}", summary)
+
+
+@vs.hookimpl
+def videoseg_commands() -> Iterator[vs.Command]:
+    """Declare ``videoseg train``."""
+    yield vs.Command("train", "videoseg_train.cli:train", "Train a policy: SFT and GRPO.")

@@ -1,0 +1,69 @@
+"""Saving the trained model as a checkpoint that pipelines, and the next stage, load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from videoseg_o3 import save_seg_model
+
+from videoseg.files import staged_folder
+from videoseg_train.policy import Policy
+
+__all__ = ["save_policy"]
+
+
+def save_policy(policy: Policy, folder: Path) -> Path:
+    """Save a policy's model and processor; adapters become part of the weights.
+
+    Args:
+        policy: The policy; as before when this returns.
+        folder: Where to; what was saved there before is replaced.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with (
+        staged_folder(
+            folder, overwrite=True, what="the trained model", replaceable=_why_not_replaceable
+        ) as stage,
+        _merged(policy.vlm),
+    ):
+        if policy.seg_model is not None:
+            save_seg_model(policy.seg_model, stage)
+        else:
+            policy.vlm.save_pretrained(stage)
+            policy.processor.save_pretrained(stage)
+    return folder
+
+
+def _why_not_replaceable(folder: Path) -> str | None:
+    return None if (folder / "config.json").is_file() else "it holds something else than a model"
+
+
+@contextmanager
+def _merged(module: nn.Module) -> Iterator[None]:
+    """Put plain layers with merged weights in the place of layers with adapters."""
+    found: list[tuple[nn.Module, str, Any, torch.Tensor]] = []
+    try:
+        for parent in list(module.modules()):
+            children: list[tuple[str, Any]] = list(parent.named_children())
+            for name, layer in children:
+                if not hasattr(layer, "base_layer") or not hasattr(layer, "get_delta_weight"):
+                    continue
+                weight = layer.base_layer.weight
+                found.append((parent, name, layer, weight.detach().clone()))
+                with torch.no_grad():
+                    for adapter in layer.active_adapters:
+                        weight += layer.get_delta_weight(adapter).to(weight.dtype)
+                setattr(parent, name, layer.base_layer)
+        yield
+    finally:
+        for parent, name, layer, before in found:
+            setattr(parent, name, layer)
+            with torch.no_grad():
+                layer.base_layer.weight.copy_(before)

@@ -1,0 +1,89 @@
+"""Evaluations: what an answer on a held-out sample is worth, with masks and without."""
+
+from __future__ import annotations
+
+import pytest
+from training_toys import FewFrames, toy_sample
+from videoseg_train import Stages, evaluate_policy
+
+import videoseg as vs
+from videoseg.types import Box, Grounding, Prompt, Thought
+
+
+class Says:
+    """A grounder that answers without asking."""
+
+    def __init__(self, box, *, fails=False):
+        self._box, self._fails = box, fails
+
+    def step(self, episode):
+        if self._fails:
+            raise vs.errors.GroundingParseError("no answer", raw_text="?")
+        if self._box is None:
+            return Grounding(None, (), Thought("nothing"))
+        keyframe = episode.selection.indices[0]
+        return Grounding(keyframe, (Prompt(1, keyframe, box=self._box),), Thought("there"))
+
+
+def box_of(sample, frame):
+    rows, columns = sample.mask(frame).nonzero()
+    return Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+
+
+def evaluate(policy, sample, box, *, pipeline=None, **options):
+    stages = Stages(FewFrames(), Says(box, **options))
+    return evaluate_policy(policy, stages, [sample], pipeline=pipeline, shown=1)
+
+
+def test_the_true_box_is_worth_all_and_another_nothing(load_policy):
+    policy, sample = load_policy(), toy_sample(0)
+    right = evaluate(policy, sample, box_of(sample, 0))
+    assert right.metrics["keyframe_iou"] == 1
+    assert right.metrics["keyframe_shows"] == 1
+    assert right.episodes[0].picture.startswith("data:image/png;base64,")
+    whole = evaluate(policy, sample, Box(0, 0, 64, 48)).metrics["keyframe_iou"]
+    true = box_of(sample, 0)
+    assert whole == pytest.approx(true.area / (48 * 64))
+    assert evaluate(policy, sample, None).metrics["keyframe_iou"] == 0
+    failed = evaluate(policy, sample, None, fails=True)
+    assert (failed.metrics["failed"], failed.metrics["keyframe_iou"]) == (1, 0)
+    assert "no answer" in failed.episodes[0].error
+
+
+def test_nothing_is_right_where_nothing_is(load_policy):
+    from dataclasses import replace
+
+    policy, sample = load_policy(), replace(toy_sample(0), truth={})
+    right = evaluate(policy, sample, None).metrics
+    assert (right["no_target_accuracy"], right["keyframe_iou"]) == (1, 1)
+    for answer in (
+        evaluate(policy, sample, Box(0, 0, 9, 9)),
+        evaluate(policy, sample, None, fails=True),
+    ):
+        assert answer.metrics["no_target_accuracy"] == 0
+
+
+def test_masks_of_the_whole_video_are_scored_with_a_propagator(load_policy):
+    class Boxes:
+        """Answers each prompt with its box as a mask."""
+
+        def segment(self, video, prompts):
+            import numpy as np
+
+            from videoseg.types import ObjectMask
+
+            found = []
+            for prompt in prompts:
+                mask = np.zeros(video.size, dtype=bool)
+                x1, y1, x2, y2 = (int(value) for value in prompt.box.as_tuple())
+                mask[y1:y2, x1:x2] = True
+                found.append(ObjectMask(mask, 1.0))
+            return found
+
+    policy, sample = load_policy(), toy_sample(0)
+    pipeline = vs.Pipeline("uniform", Says(None), "flow", segmenter=Boxes())
+    right = evaluate(policy, sample, box_of(sample, 0), pipeline=pipeline).metrics
+    wrong = evaluate(policy, sample, Box(0, 0, 3, 3), pipeline=pipeline).metrics
+    assert right["j_and_f"] > 0.7 > 0.4 > wrong["j_and_f"]
+    failed = evaluate(policy, sample, None, fails=True, pipeline=pipeline)
+    assert failed.metrics["j_and_f"] == 0
