@@ -60,6 +60,13 @@ def test_what_is_written_is_read_again():
     assert read_training_config(preset.to_yaml(), "grpo").training == preset.training
 
 
+def test_steps_take_the_place_of_the_epochs_of_a_preset():
+    training = read_training_config("preset: r1\ngrpo: {steps: 7}\n", "grpo").training
+    assert (training.steps, training.epochs) == (7, None)
+    longer = read_training_config(PLAIN, "sft", changes={"sft": {"epochs": 2.0}}).training
+    assert (longer.steps, longer.epochs) == (None, 2.0)
+
+
 def test_every_problem_is_reported_at_once():
     text = """
 modle: {path: x}

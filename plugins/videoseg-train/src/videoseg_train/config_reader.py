@@ -57,6 +57,7 @@ _KEYS = (
     "report_to",
     "seed",
 )
+_LENGTHS = ("steps", "epochs")
 _STAGES = ("sampler", "grounder", "segmenter", "propagator", "max_turns")
 
 
@@ -158,8 +159,15 @@ def _with_preset(data: Mapping[str, Any], reader: _Reader) -> dict[str, Any]:
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return two nested mappings in one; lists and components are replaced as a whole."""
+    """Return two nested mappings in one; lists and components are replaced as a whole.
+
+    Of the two ways to give the length of a run, the one above counts.
+    """
     merged = dict(below)
+    if given := [key for key in _LENGTHS if key in above]:
+        for key in _LENGTHS:
+            if key not in given:
+                merged.pop(key, None)
     for key, value in above.items():
         old = merged.get(key)
         is_component = isinstance(value, Mapping) and "name" in value
