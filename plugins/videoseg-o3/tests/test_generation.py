@@ -418,7 +418,7 @@ def test_forbidden_tokens_are_never_chosen_and_leave_the_others_chances(tiny):
     assert not set(answer.tokens) & forbidden
     whole = conversation.extended(answer.tokens)
     states = hidden_states(tiny.model, whole)[len(conversation.tokens) - 1 : -1]
-    chances = tiny.model.lm_head(states).log_softmax(-1)
+    chances = token_logits(tiny.model, states).log_softmax(-1)
     expected = chances[range(len(answer.tokens)), list(answer.tokens)]
     assert same(answer.log_probs, expected.detach())
 
