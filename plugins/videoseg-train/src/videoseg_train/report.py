@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from videoseg.files import write_file
-from videoseg.text import format_seconds
+from videoseg.text import format_count, format_seconds
 from videoseg_train.journal import EPISODES, METRICS, TIMINGS, read_lines
 
 if TYPE_CHECKING:
@@ -74,7 +74,10 @@ def _values(folder: Path) -> dict[str, Any]:
     groups = [*_evaluation_groups(evaluations), *_groups(steps)]
     return {
         "title": f"{method}, {folder.resolve().name}",
-        "summary": f"{count} steps in {format_seconds(seconds)}; {len(warnings)} warnings",
+        "summary": (
+            f"{format_count(count, 'step')} in {format_seconds(seconds)}; "
+            f"{format_count(len(warnings), 'warning')}"
+        ),
         "warnings": warnings[-_MOST_WARNINGS:],
         "groups": groups,
         "phases": _phases(timings, max(1, len(steps))),
