@@ -69,11 +69,9 @@ _LIMITS: Mapping[str, str] = {
     "exclusiveMaximum": "< {}",
     "multipleOf": "divisible by {}",
 }
-_LENGTHS: Mapping[str, tuple[str, str]] = {
-    "item": ("minItems", "maxItems"),
-    "character": ("minLength", "maxLength"),
-}
-_BOUNDS = frozenset({*_LIMITS, *(key for keys in _LENGTHS.values() for key in keys)})
+# Early releases of pydantic give the length of some lists as that of a text.
+_LEAST, _MOST = ("minItems", "minLength"), ("maxItems", "maxLength")
+_BOUNDS = frozenset({*_LIMITS, *_LEAST, *_MOST})
 _DESCRIBED = _BOUNDS | {
     "additionalProperties",
     "description",
@@ -234,16 +232,15 @@ def _bounds(schema: Mapping[str, Any]) -> str:
     if found.keys() == {"minimum", "maximum"}:
         return f"from {found['minimum']} to {found['maximum']}"
     words = [_LIMITS[key].format(bound) for key, bound in found.items()]
-    for unit, keys in _LENGTHS.items():
-        least, most = (schema.get(key) for key in keys)
-        units = unit if (least if most is None else most) == 1 else f"{unit}s"
-        if most is None and least is not None:
-            words.append(f"with at least {_number(least)} {units}")
-        elif most is not None:
-            low = (
-                f"at most {_number(most)}" if not least else f"{_number(least)} to {_number(most)}"
-            )
-            words.append(f"with {_number(most) if least == most else low} {units}")
+    unit = "character" if schema.get("type") == "string" else "item"
+    least = next((schema[key] for key in _LEAST if key in schema), None)
+    most = next((schema[key] for key in _MOST if key in schema), None)
+    units = unit if (least if most is None else most) == 1 else f"{unit}s"
+    if most is None and least is not None:
+        words.append(f"with at least {_number(least)} {units}")
+    elif most is not None:
+        low = f"at most {_number(most)}" if not least else f"{_number(least)} to {_number(most)}"
+        words.append(f"with {_number(most) if least == most else low} {units}")
     return " and ".join(words)
 
 

@@ -250,7 +250,8 @@ def test_nested_bounds_are_worded_as_those_of_a_single_number(hint, value, messa
 
 
 def test_nested_bounds_are_listed_with_the_type() -> None:
-    def build(*, size=(), crops=None, weights=None) -> None:
+    # Python 3.10 adds None to the type of what is None by default.
+    def build(*, size=(), crops=None, weights=()) -> None:
         del size, crops, weights
 
     build.__annotations__ |= {
