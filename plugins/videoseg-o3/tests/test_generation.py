@@ -10,9 +10,8 @@ from tiny_vlm import save_tiny_vlm
 from torchvision_builds import declare_missing_operators
 
 declare_missing_operators()
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
-
+import torch  # noqa: E402
+import transformers  # noqa: E402
 from PIL import Image  # noqa: E402
 from videoseg_o3.model.backbone import Backbone, Conversation  # noqa: E402
 from videoseg_o3.model.batch_states import batch_hidden_states  # noqa: E402

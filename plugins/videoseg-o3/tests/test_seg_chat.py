@@ -13,10 +13,7 @@ import pytest
 from torchvision_builds import declare_missing_operators
 
 declare_missing_operators()
-torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
-pytest.importorskip("sam2")
-
+import torch  # noqa: E402
 from tiny_seg_model import save_tiny_seg_model  # noqa: E402
 from videoseg_o3 import GenerationSession, PromptReader, SegChat, hidden_states  # noqa: E402
 from videoseg_o3.model.checkpoint import SegOptions, load_seg_model  # noqa: E402

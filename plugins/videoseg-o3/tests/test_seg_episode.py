@@ -8,9 +8,6 @@ import pytest
 from torchvision_builds import declare_missing_operators
 
 declare_missing_operators()
-torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
-pytest.importorskip("sam2")
 
 from tiny_seg_model import save_tiny_seg_model  # noqa: E402
 
