@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +14,13 @@ from videoseg.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["is_out_of_memory", "multiplies_bfloat16", "pick_device", "torch_defaults"]
+__all__ = [
+    "is_out_of_memory",
+    "multiplies_bfloat16",
+    "pick_device",
+    "release_memory",
+    "torch_defaults",
+]
 
 
 def pick_device(name: str, *, kinds: Sequence[str] = ("cpu", "cuda")) -> torch.device:
@@ -62,6 +70,14 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         has: Any = getattr(torch.cpu, "get_capabilities", dict)()
         return bool(has.get("amx_bf16") or has.get("avx512_bf16"))
     return False
+
+
+def release_memory() -> None:
+    """Free what nothing refers to any more, also on GPUs, where torch would keep it."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

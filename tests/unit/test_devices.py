@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 
-from videoseg.devices import is_out_of_memory, multiplies_bfloat16, pick_device
+from videoseg.devices import (
+    is_out_of_memory,
+    multiplies_bfloat16,
+    pick_device,
+    release_memory,
+)
 from videoseg.errors import ConfigError
 
 
@@ -67,3 +74,20 @@ def test_a_lack_of_memory_is_known_in_every_form(error):
 def test_other_errors_are_no_lack_of_memory():
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
     assert not is_out_of_memory(ValueError("out of memory"))
+
+
+@pytest.mark.parametrize("has_gpu", [False, True])
+def test_released_memory_goes_back_to_the_gpu(monkeypatch, has_gpu):
+    class Node:
+        pass
+
+    node = Node()
+    node.itself = node
+    known = weakref.ref(node)
+    emptied = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(True))
+    del node
+    release_memory()
+    assert known() is None, "circles are freed, too"
+    assert emptied == [True] * has_gpu

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import sys
 import threading
@@ -13,7 +12,7 @@ from typing import Any, Literal
 
 from videoseg import ConfigError
 from videoseg.coordinates import CoordinateSpace
-from videoseg.devices import is_out_of_memory, torch_defaults
+from videoseg.devices import is_out_of_memory, release_memory, torch_defaults
 from videoseg.errors import ChatError, ContextLengthError
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.text import printable
@@ -144,7 +143,7 @@ class TransformersChat:
                     raise
                 # The frames of the traceback hold references to what fills the memory.
                 traceback.clear_frames(error.__traceback__)
-                self._release_memory()
+                release_memory()
                 raise self._out_of_memory(messages, sampling) from error
 
     def _answer(
@@ -273,14 +272,7 @@ class TransformersChat:
         """Free the model; the next call loads it again."""
         with self._lock:
             self._loaded = None
-            self._release_memory()
-
-    @staticmethod
-    def _release_memory() -> None:
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            release_memory()
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process loads its own model.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 import threading
 import time
 import traceback
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from videoseg_vlm import TopP, check_question, family_of_type, list_images, stop_tokens
 
-from videoseg.devices import is_out_of_memory, torch_defaults
+from videoseg.devices import is_out_of_memory, release_memory, torch_defaults
 from videoseg.errors import ChatError, ConfigError, ContextLengthError
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import ChatReply, Embedding, Message
@@ -182,7 +180,7 @@ class SegChat:
                 traceback.clear_frames(error.__traceback__)
                 if self._loaded is not None:
                     self._loaded.session.clear()
-                self._release_memory()
+                release_memory()
                 raise self._out_of_memory(messages, num_samples) from error
 
     def _load(self) -> _Loaded:
@@ -304,14 +302,7 @@ class SegChat:
         """Free the model and its conversation; the next call loads it again."""
         with self._lock:
             self._loaded = None
-            self._release_memory()
-
-    @staticmethod
-    def _release_memory() -> None:
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+            release_memory()
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process loads its own model.
