@@ -9,6 +9,7 @@ from .parsing.times import parse_percent as parse_percent
 from .parsing.times import parse_span as parse_span
 from .prompts import PromptTemplate as PromptTemplate
 from .prompts import load_prompt as load_prompt
+from .prompts import read_prompt_text as read_prompt_text
 from .samplers import DirectSampler as DirectSampler
 from .samplers import HierarchicalSampler as HierarchicalSampler
 from .samplers import SegmentRandomSampler as SegmentRandomSampler

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
+
+from videoseg_r1 import read_prompt_text
 
 from videoseg import ConfigError
-from videoseg.files import expand_path, read_text
-from videoseg.text import shorten
 
 __all__ = ["PromptSet", "load_prompts"]
 
-_MAX_BYTES = 2**20
 _SECTION = re.compile(r"^\[([a-z ]{1,40})\]\n", re.MULTILINE)
 _PLACE = re.compile(r"\{(query|question|num_frames|last_frame|count|indices|frame|turns_left)\}")
 
@@ -71,28 +69,13 @@ def load_prompts(purpose: str, version: str = "v1") -> PromptSet:
         purpose: ``text`` for answers with boxes and points, ``seg`` for answers with ``[SEG]``,
             ``find`` for answers that name frames only, ``released`` for the prompts of the
             released checkpoints.
-        version: A version such as ``v1``, or the path of a text file.
+        version: A version such as ``v1``, the path of a text file, or the path of a folder with a
+            file named after the purpose, such as ``text.txt``.
 
     Raises:
         ConfigError: If there is no such version or file, or a section or placeholder is missing.
     """
-    if isinstance(version, str) and re.fullmatch(r"v\d{1,9}", version):
-        source = files("videoseg_o3.prompts") / f"{purpose}.{version}.txt"
-        if not source.is_file():
-            raise ConfigError(f"there is no version {version!r} of the prompts {purpose!r}")
-        name, text = f"{purpose}.{version}", source.read_text(encoding="utf-8")
-    else:
-        shown = shorten(version)
-        try:
-            path = expand_path(version)
-            shown = shorten(str(path), 300)
-            name, text = str(path), read_text(path, max_bytes=_MAX_BYTES)
-        except (OSError, TypeError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not a path"
-            raise ConfigError(
-                f"cannot read prompts from {shown}: {reason}; give a version such as 'v1', or "
-                "the path of a text file"
-            ) from error
+    name, text = read_prompt_text("videoseg_o3.prompts", purpose, version)
     return _parse(name, text.replace("\r\n", "\n"))
 
 

@@ -11,7 +11,7 @@ from videoseg import ConfigError
 from videoseg.files import expand_path, read_text
 from videoseg.text import shorten
 
-__all__ = ["PromptTemplate", "load_prompt"]
+__all__ = ["PromptTemplate", "load_prompt", "read_prompt_text"]
 
 _MAX_BYTES = 2**20
 _PLACE = re.compile(r"\{(query|duration|budget|frames)\}")
@@ -59,8 +59,26 @@ def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
     Raises:
         ConfigError: If there is no such version or file, or it has no ``{query}``.
     """
+    name, text = read_prompt_text("videoseg_r1.prompts", purpose, version)
+    if "{query}" not in text:
+        raise ConfigError(f"the prompt {name!r} has no placeholder for the query: add {{query}}")
+    return PromptTemplate(name, text.strip())
+
+
+def read_prompt_text(package: str, purpose: str, version: str) -> tuple[str, str]:
+    """Return the name and the text of a prompt of a package, or of one from a file.
+
+    Args:
+        package: The package whose files ``PURPOSE.VERSION.txt`` are its prompts.
+        purpose: What the prompt is for.
+        version: A version such as ``v1``, the path of a text file, or the path of a folder with a
+            file ``PURPOSE.txt``.
+
+    Raises:
+        ConfigError: If there is no such version or file.
+    """
     if isinstance(version, str) and re.fullmatch(r"v\d{1,9}", version):
-        source = files("videoseg_r1.prompts") / f"{purpose}.{version}.txt"
+        source = files(package) / f"{purpose}.{version}.txt"
         if not source.is_file():
             raise ConfigError(f"there is no version {version!r} of the prompt {purpose!r}")
         name, text = f"{purpose}.{version}", source.read_text(encoding="utf-8")
@@ -78,6 +96,4 @@ def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
                 f"cannot read the prompt {purpose!r} from {shown}: {reason}; give a "
                 "version such as 'v1', or the path of a text file, or of a folder with such files"
             ) from error
-    if "{query}" not in text:
-        raise ConfigError(f"the prompt {name!r} has no placeholder for the query: add {{query}}")
-    return PromptTemplate(name, text.strip())
+    return name, text
