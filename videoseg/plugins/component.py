@@ -102,7 +102,13 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         ),
         "videoseg-train",
     ),
-    "command": {"chat": "videoseg-vlm", "demo": "videoseg-synthetic", "ray": "videoseg-ray"},
+    "command": {
+        "chat": "videoseg-vlm",
+        "demo": "videoseg-synthetic",
+        "ray": "videoseg-ray",
+        "traces": "videoseg-train",
+        "train": "videoseg-train",
+    },
     "pipeline": {
         "attributes": "videoseg-attributes",
         **dict.fromkeys(("videoseg-r1", "videoseg-r1-3b", "videoseg-r1-remote"), "videoseg-r1"),

@@ -461,7 +461,7 @@ def _make_question(source: _Source, items: Sequence[_Item], number: int) -> Trai
     item = items[number]
     video = source.open(item)
     truth = partial(source.tracks, item, video.size)
-    return TrainingSample(video.name, video, item.query, truth)
+    return TrainingSample(video.name, video, item.query, truth, {"video": item.video_name})
 
 
 def _make_trace(
