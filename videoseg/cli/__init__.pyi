@@ -3,8 +3,6 @@ from .doctor import print_finding as print_finding
 from .eval import benchmark_options as benchmark_options
 from .eval import evaluate_benchmark as evaluate_benchmark
 from .eval import open_split as open_split
-from .eval import reader_option as reader_option
-from .eval import root_option as root_option
 from .eval_progress import EvaluationProgress as EvaluationProgress
 from .framework import PATH as PATH
 from .framework import VideosegCommand as VideosegCommand
@@ -21,6 +19,5 @@ from .terminal import open_console as open_console
 from .terminal import print_files as print_files
 from .terminal import print_line as print_line
 from .terminal import print_row as print_row
-from .terminal import quiet_option as quiet_option
 from .terminal import working as working
 from .terminal import write_json as write_json

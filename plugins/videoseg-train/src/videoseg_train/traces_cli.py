@@ -22,9 +22,6 @@ from videoseg.cli import (
     open_split,
     parse_options,
     print_files,
-    quiet_option,
-    reader_option,
-    root_option,
     working,
     write_json,
 )
@@ -55,11 +52,18 @@ def traces() -> None:
 )
 @click.argument("source")
 @click.option("-o", "--output", type=PATH, required=True, help="Folder of the traces.")
-@root_option
+@click.option("--root", type=PATH, help="The benchmark's folder, as published.")
 @click.option(
     "--split", default="train", show_default=True, metavar="NAME", help="Split of the benchmark."
 )
-@reader_option
+@click.option(
+    "-B",
+    "--benchmark-option",
+    "reader_options",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="Set an option of the benchmark. Can be repeated.",
+)
 @click.option("--pictures", type=PATH, help="Folder of the pictures of a JSON file.")
 @click.option("--masks", type=PATH, help="File of the masks of a JSON file.")
 @click.option(
@@ -102,7 +106,7 @@ def traces() -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option("--resume", is_flag=True, help="Go on where the folder's run ended.")
 @json_option
-@quiet_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
 def build(
     *,
     source: str,
