@@ -108,9 +108,6 @@ def prepare_policy(policy: Policy, config: TrainingConfig) -> None:
     set_trained(policy, training.parts)
     if training.lora is not None:
         _add_adapters(policy, training.lora, seed=config.seed)
-        if "embeddings" in training.parts:
-            # Adapters freeze the language model, in which those of the input are.
-            policy.vlm.get_input_embeddings().requires_grad_(True)
     if training.gradient_checkpointing:
         policy.vlm.gradient_checkpointing_enable({"use_reentrant": False})
 
