@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any
 
 import videoseg as vs
@@ -13,6 +12,7 @@ __all__ = ["videoseg_components", "videoseg_o3_tiny", "videoseg_r1_tiny"]
 _SMALL = 48 * 48
 _SQUARE = 96 * 96
 _MAX_TOKENS = 96
+_PROMPTS = "videoseg_tiny:prompts"
 
 
 @vs.hookimpl
@@ -58,13 +58,13 @@ def videoseg_r1_tiny() -> dict[str, Any]:
                 "references": "none",
                 "detail_pixels": _SMALL,
                 "target_pixels": _SQUARE,
-                "prompt_version": _prompt(""),
+                "prompt_version": _PROMPTS,
             },
         },
         "grounder": {
             "name": "r1",
             "options": {
-                "prompt": _prompt("ground.txt"),
+                "prompt": f"{_PROMPTS}/ground.txt",
                 "max_tokens": _MAX_TOKENS,
                 "on_parse_error": "empty",
             },
@@ -95,7 +95,7 @@ def videoseg_o3_tiny() -> dict[str, Any]:
             "name": "o3",
             "options": {
                 "answer": "text",
-                "prompt": _prompt("o3.txt"),
+                "prompt": f"{_PROMPTS}/o3.txt",
                 "max_tokens": _MAX_TOKENS,
                 "on_parse_error": "empty",
             },
@@ -105,11 +105,3 @@ def videoseg_o3_tiny() -> dict[str, Any]:
         "chat": "tiny",
         "max_turns": 2,
     }
-
-
-def _prompt(name: str) -> str:
-    return (
-        str(files("videoseg_tiny") / "prompts" / name)
-        if name
-        else str(files("videoseg_tiny") / "prompts")
-    )
