@@ -12,7 +12,6 @@ __all__ = ["videoseg_components", "videoseg_o3_tiny", "videoseg_r1_tiny"]
 _SMALL = 48 * 48
 _SQUARE = 96 * 96
 _MAX_TOKENS = 96
-_PROMPTS = "videoseg_tiny:prompts"
 
 
 @vs.hookimpl
@@ -58,13 +57,13 @@ def videoseg_r1_tiny() -> dict[str, Any]:
                 "references": "none",
                 "detail_pixels": _SMALL,
                 "target_pixels": _SQUARE,
-                "prompt_version": _PROMPTS,
+                "prompt_version": _prompt(""),
             },
         },
         "grounder": {
             "name": "r1",
             "options": {
-                "prompt": f"{_PROMPTS}/ground.txt",
+                "prompt": _prompt("ground.txt"),
                 "max_tokens": _MAX_TOKENS,
                 "on_parse_error": "empty",
             },
@@ -95,7 +94,7 @@ def videoseg_o3_tiny() -> dict[str, Any]:
             "name": "o3",
             "options": {
                 "answer": "text",
-                "prompt": f"{_PROMPTS}/o3.txt",
+                "prompt": _prompt("o3.txt"),
                 "max_tokens": _MAX_TOKENS,
                 "on_parse_error": "empty",
             },
@@ -105,3 +104,8 @@ def videoseg_o3_tiny() -> dict[str, Any]:
         "chat": "tiny",
         "max_turns": 2,
     }
+
+
+def _prompt(name: str) -> str:
+    """Return the option for a prompt of this package; for the folder of all with an empty name."""
+    return f"videoseg_tiny:prompts/{name}" if name else "videoseg_tiny:prompts"
