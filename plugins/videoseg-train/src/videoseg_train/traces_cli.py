@@ -348,6 +348,8 @@ class _Progress:
 
 
 def _print_report(report: TraceReport, *, as_json: bool, quiet: bool) -> None:
+    from videoseg.text import format_count
+
     if as_json:
         write_json(
             {
@@ -361,10 +363,9 @@ def _print_report(report: TraceReport, *, as_json: bool, quiet: bool) -> None:
         )
     elif not quiet:
         console = open_console()
-        kept = "1 trace" if report.num_kept == 1 else f"{report.num_kept} traces"
-        console.print(
-            f"{kept}, {len(report.dropped)} dropped, {report.num_rewritten} thoughts written again"
-        )
+        kept = format_count(report.num_kept, "trace")
+        rewritten = format_count(report.num_rewritten, "thought")
+        console.print(f"{kept}, {len(report.dropped)} dropped, {rewritten} written again")
         for kind, count in report.reasons.items():
             console.print(f"  {count} dropped because of {kind}", style="yellow")
         print_files(
