@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any
 
 import videoseg as vs
@@ -108,8 +107,5 @@ def videoseg_o3_tiny() -> dict[str, Any]:
 
 
 def _prompt(name: str) -> str:
-    return (
-        str(files("videoseg_tiny") / "prompts" / name)
-        if name
-        else str(files("videoseg_tiny") / "prompts")
-    )
+    """Return the option for a prompt of this package; for the folder of all with an empty name."""
+    return f"videoseg_tiny:prompts/{name}" if name else "videoseg_tiny:prompts"

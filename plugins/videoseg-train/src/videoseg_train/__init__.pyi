@@ -65,6 +65,7 @@ from .settings import OptimizerSettings as OptimizerSettings
 from .settings import SftSettings as SftSettings
 from .teacher import TeacherChat as TeacherChat
 from .teacher import TeacherFaults as TeacherFaults
+from .traces import TraceProgress as TraceProgress
 from .traces import TraceReport as TraceReport
 from .traces import build_traces as build_traces
 from .trainer import StepReport as StepReport

@@ -13,9 +13,10 @@ from videoseg_o3 import SegOptions, load_seg_model
 from videoseg_vlm.checkpoint import CheckpointOptions
 from videoseg_vlm.checkpoint import load as load_vlm
 
-from videoseg import ChatModel, ConfigError, Pipeline, Use, VideosegError
+from videoseg import ChatModel, ConfigError, Grounder, Pipeline, Use, VideosegError
 from videoseg.errors import MissingDependencyError
 from videoseg.plugins import Registry, default_registry
+from videoseg.stages import AnswersWithEmbeddings
 from videoseg.types import Episode, Move
 from videoseg_train.config import DataSettings, RewardUse, TrainingConfig
 from videoseg_train.data import TargetFrameSampler, TrainingSet
@@ -108,9 +109,6 @@ def prepare_policy(policy: Policy, config: TrainingConfig) -> None:
     set_trained(policy, training.parts)
     if training.lora is not None:
         _add_adapters(policy, training.lora, seed=config.seed)
-        if "embeddings" in training.parts:
-            # Adapters freeze the language model, in which those of the input are.
-            policy.vlm.get_input_embeddings().requires_grad_(True)
     if training.gradient_checkpointing:
         policy.vlm.gradient_checkpointing_enable({"use_reentrant": False})
 
@@ -285,13 +283,32 @@ def build_pipeline(config: TrainingConfig, *, registry: Registry | None = None) 
     """
     if config.propagator is None:
         return None
+    registry = registry or default_registry()
+    answered = _Answered(_embedding_model(config.stages.grounder, registry))
     return Pipeline(
-        "uniform", _Answered(), config.propagator, segmenter=config.segmenter, registry=registry
+        "uniform", answered, config.propagator, segmenter=config.segmenter, registry=registry
     )
 
 
+def _embedding_model(grounder: Use | str | Grounder, registry: Registry) -> str | None:
+    """Return the model of the embeddings that a grounder answers with; None if it does not."""
+    if isinstance(grounder, str):
+        grounder = Use(grounder)
+    if isinstance(grounder, Use):
+        component = registry.find("grounder", grounder.name).component
+        return component.embedding_model(grounder.options) or None
+    return grounder.embedding_model if isinstance(grounder, AnswersWithEmbeddings) else None
+
+
 class _Answered:
-    """Stands for the policy, which has answered when masks are made."""
+    """Stands for the policy, which has answered when masks are made.
+
+    Args:
+        embedding_model: That of the grounder in whose place it stands.
+    """
+
+    def __init__(self, embedding_model: str | None) -> None:
+        self.embedding_model = embedding_model
 
     def step(self, episode: Episode) -> Move:
         raise AssertionError(f"the policy has answered {episode.query!r} already")
