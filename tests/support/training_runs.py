@@ -1,6 +1,7 @@
 """A small training run that tests start in this process and in others, which they kill.
 
-As a script: ``python training_runs.py METHOD MODEL OUTPUT``.
+As a script: ``python training_runs.py METHOD MODEL OUTPUT [fsdp]``; one of several processes if
+the environment says so.
 """
 
 from __future__ import annotations
@@ -106,5 +107,13 @@ def call_command(*arguments: object) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    method, model, output = sys.argv[1:]
-    run(make_config(method, Path(model)), Path(output), resume=True)
+    method, model, output, *how = sys.argv[1:]
+    if "fsdp" in how:
+        from fsdp_on_cpu import use_fsdp
+
+        use_fsdp()
+    run(
+        make_config(method, Path(model), **json.loads(how[-1] if "{" in how[-1:] else "{}")),
+        Path(output),
+        resume=True,
+    )

@@ -69,11 +69,12 @@ def test_rollouts_of_shared_parameters_are_those_of_whole_ones(results):
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_step_of_one(seg_folder, results):
+@pytest.mark.parametrize("fsdp", [False, True], ids=["whole parameters", "FSDP"])
+def test_two_processes_make_the_step_of_one(fsdp, seg_folder, results):
     for number, count in enumerate(COUNTS):
         alone = train_in_process.train(seg_folder, count)
         assert alone["metrics"][0]["seg_tokens"] > count
-        for result in (made[number] for made, _ in results):
+        for result in (made[number + fsdp * len(COUNTS)] for made, _ in results):
             for mine, others in zip(alone["metrics"], result["metrics"], strict=True):
                 assert others.keys() == mine.keys()
                 for name, value in mine.items():

@@ -22,8 +22,9 @@ from videoseg_train.data import TargetFrameSampler, TrainingSet
 from videoseg_train.difficulty import DifficultyRatings
 from videoseg_train.optimization import make_accelerator
 from videoseg_train.parameters import LoraSettings, add_lora, set_trained
-from videoseg_train.policy import Policy, mix_seed
+from videoseg_train.policy import Policy
 from videoseg_train.published import read_cold_start, read_questions
+from videoseg_train.randomness import mix_seed
 from videoseg_train.replay import ColdStartSet, TraceSampler, TrainingTrace
 from videoseg_train.rewards import RewardTerm
 from videoseg_train.rollout import Stages, Teacher

@@ -20,19 +20,14 @@ import torch
 from torch import nn
 
 from videoseg.files import make_folder, staged_folder
-from videoseg_train.errors import TrainingError
-from videoseg_train.trainer import Trainer
+from videoseg_train.errors import CheckpointError
 
-__all__ = ["Checkpoint", "CheckpointError", "Checkpoints", "digest_model", "set_state", "state_of"]
+__all__ = ["Checkpoint", "Checkpoints", "digest_model"]
 
 _STATE = "state.pt"
 _FACTS = "checkpoint.json"
 _PREFIX = "step-"
 _SCHEMA_VERSION = 1
-
-
-class CheckpointError(TrainingError):
-    """A checkpoint is damaged, or belongs to another run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,7 @@ class Checkpoint:
 
     Args:
         step: How many steps had been made.
-        state: What ``set_state`` takes.
+        state: What ``Trainer.load_state_dict`` takes.
         facts: What else was said of the run when it was saved.
     """
 
@@ -78,6 +73,7 @@ class Checkpoints:
                 as they were.
         """
         target = self._path(step)
+        make_folder(self._folder)
         with staged_folder(
             target,
             overwrite=True,
@@ -128,62 +124,12 @@ class Checkpoints:
             ) from error
         return Checkpoint(step, state, facts)
 
-    def prepare(self) -> None:
-        """Make the folder."""
-        make_folder(self._folder)
-
     def _path(self, step: int) -> Path:
         return self._folder / f"{_PREFIX}{step:08d}"
 
 
 def _why_not_replaceable(folder: Path) -> str | None:
     return None if (folder / _FACTS).is_file() else "it holds something else than a checkpoint"
-
-
-# -- the state of a trainer ----------------------------------------------------------------------
-
-
-def state_of(trainer: Trainer) -> dict[str, Any]:
-    """Return what of a trainer has changed since it was made."""
-    optimization = trainer.optimization
-    return {
-        "step": trainer.step,
-        "parameters": {name: value.detach().cpu() for name, value in _trained(trainer).items()},
-        "optimizer": optimization.optimizer.state_dict(),
-        "scheduler": optimization.scheduler.state_dict(),
-        "scaler": None
-        if (scaler := getattr(trainer.accelerator, "scaler", None)) is None
-        else scaler.state_dict(),
-        "diagnostics": trainer.diagnostics.state_dict(),
-    }
-
-
-def set_state(trainer: Trainer, state: Mapping[str, Any]) -> None:
-    """Put a new trainer, whose model is the one that training began with, into a saved state.
-
-    Raises:
-        CheckpointError: If other parameters are trained than were saved.
-    """
-    trained, saved = _trained(trainer), state["parameters"]
-    other = sorted(trained.keys() ^ saved.keys())
-    other += sorted(
-        name for name in trained.keys() & saved.keys() if trained[name].shape != saved[name].shape
-    )
-    if other:
-        raise CheckpointError(
-            f"the checkpoint has other trained parameters than this run, such as {other[0]}; "
-            "resume with the configuration that the run began with"
-        )
-    with torch.no_grad():
-        for name, value in trained.items():
-            value.copy_(saved[name])
-    optimization = trainer.optimization
-    optimization.optimizer.load_state_dict(dict(state["optimizer"]))
-    optimization.scheduler.load_state_dict(dict(state["scheduler"]))
-    if state.get("scaler") is not None and trainer.accelerator.scaler is not None:
-        trainer.accelerator.scaler.load_state_dict(state["scaler"])
-    trainer.diagnostics.load_state_dict(state["diagnostics"])
-    trainer.step = int(state["step"])
 
 
 def digest_model(module: nn.Module) -> str:
@@ -194,11 +140,6 @@ def digest_model(module: nn.Module) -> str:
         flat = value.detach().cpu().contiguous().flatten().view(torch.uint8)
         digest.update(flat.numpy().data)
     return digest.hexdigest()
-
-
-def _trained(trainer: Trainer) -> dict[str, nn.Parameter]:
-    network: nn.Module = trainer.accelerator.unwrap_model(trainer.optimization.network)
-    return {name: value for name, value in network.named_parameters() if value.requires_grad}
 
 
 # -- files ---------------------------------------------------------------------------------------

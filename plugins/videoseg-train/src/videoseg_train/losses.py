@@ -235,6 +235,11 @@ class _Loss:
         self._masks = _MaskTerms(batch, features, seg_token)
         self.sums: dict[str, float] = defaultdict(float)
 
+    def encode_frames(self) -> None:
+        """Encode all frames that masks are decoded on now, instead of part by part."""
+        for number in range(len(self._batch.sequences)):
+            self._masks.request([number])
+
     def __call__(self, part: Sequence[int], spare: bool = False) -> Tensor:
         """Return the loss of some sequences with gradient, or 0 with gradient for a spare part."""
         batch = self._batch

@@ -65,6 +65,10 @@ class PolicyNetwork(nn.Module):
     def __init__(self, policy: Policy) -> None:
         super().__init__()
         self.model = policy.model
+        # Where FSDP wraps layers of transformers, these are its units. Layers of the vision
+        # tower are none: a process without images would not take part in their exchange.
+        names = getattr(policy.vlm, "_no_split_modules", None) or ()
+        self._no_split_modules = [name for name in names if "Vision" not in name]
 
     def forward(
         self, sequences: Sequence[TrainingSequence], masks: MaskRequest | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -14,14 +14,22 @@ from torch import Tensor
 from transformers import get_scheduler
 
 from videoseg import ConfigError
-from videoseg_train.errors import NonFiniteError
+from videoseg_train.errors import CheckpointError, NonFiniteError
 from videoseg_train.network import PolicyNetwork, sequence_log_probs
 from videoseg_train.parameters import has_adapters, without_adapters
 from videoseg_train.policy import Policy
 from videoseg_train.sequences import TrainingSequence, make_filler
 from videoseg_train.settings import BatchSettings, OptimizerSettings
+from videoseg_train.sharding import (
+    ModelShape,
+    check_sharding,
+    gathered,
+    plain_name,
+    share_out,
+    whole_tensors,
+)
 
-__all__ = ["Optimization", "Reference", "gathered", "make_accelerator"]
+__all__ = ["Optimization", "Reference", "make_accelerator"]
 
 _MOST_NAMES = 3
 
@@ -42,45 +50,6 @@ def make_accelerator(**options: Any) -> Accelerator:
     return Accelerator(**options, kwargs_handlers=handlers)
 
 
-@contextmanager
-def gathered(network: Any, filler: TrainingSequence, *, reshard: bool = True) -> Iterator[None]:
-    """Have whole parameters in this process, where FSDP or DeepSpeed's ZeRO-3 share them out.
-
-    For rollouts, in which processes compute different numbers of passes and parts of the model are
-    called by themselves. Without sharding this does nothing.
-
-    Args:
-        network: The network as accelerate has wrapped it.
-        filler: A sequence for a first pass, which FSDP needs before.
-        reshard: Whether FSDP (version 2) frees parameters after each pass, otherwise.
-    """
-    from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
-
-    shared = [module for module in network.modules() if isinstance(module, FSDPModule)]
-    if isinstance(network, FullyShardedDataParallel):
-        with FullyShardedDataParallel.summon_full_params(network, writeback=False):
-            yield
-    elif shared:
-        with torch.no_grad():
-            network([filler])
-        for module in shared:
-            module.set_reshard_after_forward(False, recurse=False)
-            module.unshard()
-        try:
-            yield
-        finally:
-            for module in shared:
-                module.set_reshard_after_forward(reshard, recurse=False)
-                module.reshard()
-    elif any(hasattr(value, "ds_id") for value in network.parameters()):
-        from deepspeed.zero import GatheredParameters
-
-        with GatheredParameters(list(network.parameters())):
-            yield
-    else:
-        yield
-
-
 class Optimization:
     """The trained parameters, their optimizer and its schedule.
 
@@ -97,7 +66,8 @@ class Optimization:
         scheduler: The schedule of its learning rate.
 
     Raises:
-        ConfigError: If nothing is trained.
+        ConfigError: If nothing is trained, or processes share out the model in a way that
+            training does not know.
     """
 
     def __init__(
@@ -112,6 +82,8 @@ class Optimization:
         self._settings = settings
         self._batch = batch or BatchSettings()
         self._filler = make_filler(policy.end_token)
+        check_sharding(self.accelerator)
+        self._policy = policy
         network = PolicyNetwork(policy)
         trained = [value for value in network.parameters() if value.requires_grad]
         if not trained:
@@ -124,7 +96,12 @@ class Optimization:
             betas=settings.betas,
             weight_decay=settings.weight_decay,
         )
+        self._shape = ModelShape(policy.model) if self.is_sharded else None
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        if self.is_sharded:
+            # What a process has not used (the mask decoder without [SEG]) has a gradient of 0:
+            # processes exchange the same gradients.
+            self.network.set_reduce_scatter_unused_params(True)
         # Not prepared: accelerate would let it step once for each process.
         self.scheduler: Any = get_scheduler(
             "constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
@@ -136,8 +113,18 @@ class Optimization:
     @property
     def is_sharded(self) -> bool:
         """Whether processes share out the parameters."""
-        kinds = (DistributedType.FSDP, DistributedType.DEEPSPEED)
-        return self.accelerator.distributed_type in kinds
+        return bool(self.accelerator.distributed_type == DistributedType.FSDP)
+
+    def whole_model(self) -> Any:
+        """Return the model with whole parameters, for saving it.
+
+        Returns:
+            The policy's own model; where processes share out the parameters, a copy on the CPU
+            in the first process and None in the others. All processes must call it.
+        """
+        if self._shape is None:
+            return self._policy.model
+        return self._shape.filled(self.network, keep=self.accelerator.is_main_process)
 
     def whole(self) -> AbstractContextManager[None]:
         """Have whole parameters in this process; see ``gathered``."""
@@ -220,7 +207,9 @@ class Optimization:
             spare = number >= len(parts)
             part = (parts[0] if parts else ()) if spare else parts[number]
             is_last = number == count - 1
-            with nullcontext() if is_last else accelerator.no_sync(self.network):
+            # Where gradients are shared out, whole ones are not kept from part to part.
+            together = is_last or self.is_sharded
+            with nullcontext() if together else accelerator.no_sync(self.network):
                 loss = loss_of(part, spare)
                 # Gradients are averaged over processes, where the sum is meant.
                 accelerator.backward(loss * world)
@@ -230,13 +219,79 @@ class Optimization:
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def _clip(self) -> float:
-        bound = self._settings.max_gradient_norm
-        trained = [
-            (name.removeprefix("module."), value)
+    # -- state -----------------------------------------------------------------------------------
+
+    def state_dict(self, *, keep: bool = True) -> dict[str, Any]:
+        """Return what has changed since this was made: trained parameters, optimizer, schedule.
+
+        The same for any number of processes, whether or not they share out the parameters; all of
+        them must call it.
+
+        Args:
+            keep: Whether this process needs the result. If not, it gets a part of it.
+        """
+        scaler = getattr(self.accelerator, "scaler", None)
+        return {
+            "parameters": whole_tensors(self._trained(), keep=keep),
+            "optimizer": whole_tensors(self.optimizer.state_dict(), keep=keep),
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``state_dict`` returned.
+
+        Raises:
+            CheckpointError: If other parameters are trained than were saved.
+        """
+        trained, saved = self._trained(), state["parameters"]
+        other = sorted(trained.keys() ^ saved.keys())
+        other += sorted(
+            name
+            for name in trained.keys() & saved.keys()
+            if trained[name].shape != saved[name].shape
+        )
+        if other:
+            raise CheckpointError(
+                f"the checkpoint has other trained parameters than this run, such as {other[0]}; "
+                "resume with the configuration that the run began with"
+            )
+        with torch.no_grad():
+            for name, value in trained.items():
+                value.copy_(share_out(saved[name], value))
+        self.optimizer.load_state_dict(self._shared_out(state["optimizer"]))
+        self.scheduler.load_state_dict(dict(state["scheduler"]))
+        scaler = getattr(self.accelerator, "scaler", None)
+        if state["scaler"] is not None and scaler is not None:
+            scaler.load_state_dict(state["scaler"])
+
+    def _trained(self) -> dict[str, Tensor]:
+        return {
+            plain_name(name): value
             for name, value in self.network.named_parameters()
             if value.requires_grad
-        ]
+        }
+
+    def _shared_out(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the state of the optimizer with this process's parts of its tensors."""
+        parameters = [value for group in self.optimizer.param_groups for value in group["params"]]
+
+        def part(number: int, value: Any) -> Any:
+            like = parameters[number]
+            fits = isinstance(value, Tensor) and value.shape == like.shape
+            return share_out(value, like) if fits else value
+
+        states = {
+            number: {name: part(number, value) for name, value in kept.items()}
+            for number, kept in state["state"].items()
+        }
+        return {**state, "state": states}
+
+    # -- a step ----------------------------------------------------------------------------------
+
+    def _clip(self) -> float:
+        bound = self._settings.max_gradient_norm
+        trained = list(self._trained().items())
         # Taken before, since scaling spreads what is not finite to all of them.
         norms = [
             (name, torch.linalg.vector_norm(value.grad))
@@ -246,10 +301,14 @@ class Optimization:
         found = self.accelerator.clip_grad_norm_(
             [value for _, value in trained], float("inf") if bound is None else bound
         )
-        norm = float(found) if found is not None else 0.0
+        norm = float(whole_tensors(found)) if found is not None else 0.0
         # With float16, the scaler of gradients leaves such steps out itself.
         if not norm < float("inf") and getattr(self.accelerator, "scaler", None) is None:
-            names = [name.removeprefix("model.") for name, size in norms if not size.isfinite()]
+            names = [
+                name.removeprefix("model.")
+                for name, size in norms
+                if not whole_tensors(size).isfinite()
+            ]
             self.optimizer.zero_grad(set_to_none=True)
             shown = ", ".join(names[:_MOST_NAMES])
             raise NonFiniteError(

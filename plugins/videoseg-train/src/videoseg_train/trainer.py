@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,8 @@ from videoseg_train.masks import FrameFeatureCache
 from videoseg_train.network import sequence_log_probs
 from videoseg_train.objective import group_advantages, token_weights
 from videoseg_train.optimization import Optimization, Reference
-from videoseg_train.policy import Policy, mix_seed
+from videoseg_train.policy import Policy
+from videoseg_train.randomness import mix_seed
 from videoseg_train.rewards import RewardTerm, Score, score_rollouts
 from videoseg_train.rollout import Rollout, Stages, run_rollouts
 from videoseg_train.samples import TrainingSample
@@ -104,22 +105,29 @@ class Trainer:
 
     # -- state ---------------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that a resumed run needs, besides the reference."""
-        model = self.accelerator.unwrap_model(self.optimization.network)
+    def state_dict(self, *, keep: bool = True) -> dict[str, Any]:
+        """Return what has changed since this was made; see ``Optimization.state_dict``.
+
+        All else is made again: frozen parameters and the reference from the model that training
+        began with, random numbers from the seed and the step.
+
+        Args:
+            keep: Whether this process needs the result.
+        """
         return {
             "step": self.step,
-            "model": model.state_dict(),
-            "optimizer": self.optimization.optimizer.state_dict(),
-            "scheduler": self.optimization.scheduler.state_dict(),
+            **self.optimization.state_dict(keep=keep),
+            "diagnostics": self.diagnostics.state_dict(),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what ``state_dict`` returned."""
-        model = self.accelerator.unwrap_model(self.optimization.network)
-        model.load_state_dict(state["model"])
-        self.optimization.optimizer.load_state_dict(state["optimizer"])
-        self.optimization.scheduler.load_state_dict(state["scheduler"])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put a new trainer, whose model is the one that training began with, into a saved state.
+
+        Raises:
+            CheckpointError: If other parameters are trained than were saved.
+        """
+        self.optimization.load_state_dict(state)
+        self.diagnostics.load_state_dict(state["diagnostics"])
         self.step = int(state["step"])
 
     # -- supervised fine-tuning ------------------------------------------------------------------
@@ -163,6 +171,7 @@ class Trainer:
             num_segs=int(totals["segs"]),
         )
         rate = self.optimization.learning_rate
+        self._encode_frames(loss)
         norm = self.optimization.step(self.optimization.parts(batch.sequences), loss)
         self._forget_features()
         names = ("token_loss", "entropy", "mask_cross_entropy", "mask_dice", "tokens")
@@ -295,6 +304,7 @@ class Trainer:
                 seg_token=self.policy.seg_token,
                 num_segs=(int(totals["segs"]), int(totals["last"])),
             )
+            self._encode_frames(loss)
             norms.append(self.optimization.step(parts, loss))
         names = ("policy_loss", "divergence", "entropy", "clipped", "drift", "tokens", "mask_loss")
         sums = self.optimization.sum({name: loss.sums.get(name, 0.0) for name in names})
@@ -378,6 +388,12 @@ class Trainer:
         """Compute what accelerate does not wrap in the precision of training."""
         context: AbstractContextManager[Any] = self.accelerator.autocast()
         return context
+
+    def _encode_frames(self, loss: GrpoLoss | SftLoss) -> None:
+        """Encode frames while SAM 2 is whole, where processes share it out."""
+        if self._features is not None and self.optimization.is_sharded:
+            with self.optimization.whole():
+                loss.encode_frames()
 
     def _forget_features(self) -> None:
         if self._features is not None:
