@@ -1,8 +1,8 @@
 """Two steps of a tiny ``[SEG]`` policy, as one of several processes or alone.
 
 As a script it is one process of a run whose rank, number and address accelerate reads from the
-environment: ``train_in_process.py CHECKPOINT OUTPUT SAMPLES...``, a run for each number of
-samples.
+environment: ``train_in_process.py CHECKPOINT FOLDER SAMPLES...``, a run for each number of
+samples; its result is in the folder, with the rank as its name.
 """
 
 from __future__ import annotations
@@ -126,6 +126,7 @@ if __name__ == "__main__":
     made += [train(folder, count, fsdp=True) for count in counts]
     import torch
 
-    torch.save((made, roll_sharded(Path(sys.argv[1]))), sys.argv[2])
+    rank = torch.distributed.get_rank()
+    torch.save((made, roll_sharded(folder)), Path(sys.argv[2]) / f"{rank}.pt")
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

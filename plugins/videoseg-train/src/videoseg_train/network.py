@@ -91,9 +91,9 @@ class PolicyNetwork(nn.Module):
                 masks.features,
                 masks.shown,
             )
-        return NetworkOutput(
-            list(torch.split(log_probs, counts)), list(torch.split(entropies, counts)), decoded
-        )
+        # Copied: FSDP wants no views of one tensor.
+        parts = ([one.clone() for one in all_.split(counts)] for all_ in (log_probs, entropies))
+        return NetworkOutput(*parts, [logits.clone() for logits in decoded])
 
 
 def sequence_log_probs(vlm: Any, sequences: Sequence[TrainingSequence]) -> list[Tensor]:
