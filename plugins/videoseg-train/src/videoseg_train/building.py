@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 from accelerate import Accelerator
-from videoseg_o3 import SegOptions, load_seg_model
+from videoseg_o3 import SegOptions, load_seg_model, propagator_of
 from videoseg_vlm.checkpoint import CheckpointOptions
 from videoseg_vlm.checkpoint import load as load_vlm
 
-from videoseg import ChatModel, ConfigError, Pipeline, Use, VideosegError
+from videoseg import ChatModel, ConfigError, Pipeline, Propagator, Use, VideosegError
 from videoseg.errors import MissingDependencyError
 from videoseg.plugins import Registry, default_registry
 from videoseg.types import Episode, Move
@@ -43,6 +43,7 @@ __all__ = [
     "check_trackers",
     "prepare_policy",
     "stages_for",
+    "uses_own_masks",
 ]
 
 TARGET_FRAME = "target-frame"
@@ -50,6 +51,9 @@ TARGET_FRAME = "target-frame"
 TRACE = "trace"
 """Stands for ``TraceSampler``, likewise."""
 
+_OWN_PROPAGATOR = "o3"
+# Options of this propagator that a policy in memory answers.
+_WHICH_WEIGHTS = ("model", "revision", "random_weights", "download", "device")
 _TRACKER_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
 
 
@@ -275,8 +279,21 @@ def build_teacher(config: TrainingConfig, policy: Policy) -> Teacher:
     return teach
 
 
-def build_pipeline(config: TrainingConfig, *, registry: Registry | None = None) -> Pipeline | None:
+def uses_own_masks(config: TrainingConfig) -> bool:
+    """Return whether evaluations propagate with the SAM 2 of the policy that is trained."""
+    return (
+        config.model.kind == "seg"
+        and config.propagator is not None
+        and config.propagator.name == _OWN_PROPAGATOR
+    )
+
+
+def build_pipeline(
+    config: TrainingConfig, policy: Policy | None = None, *, registry: Registry | None = None
+) -> Pipeline | None:
     """Return the pipeline whose segmenter and propagator make the masks of evaluations.
+
+    The propagator ``o3`` of a policy that segments has the parameters that the policy has now.
 
     Returns:
         None without a propagator.
@@ -284,10 +301,18 @@ def build_pipeline(config: TrainingConfig, *, registry: Registry | None = None) 
     Raises:
         VideosegError: If a component is unknown or does not go with the other.
     """
-    if config.propagator is None:
+    given = config.propagator
+    if given is None:
         return None
+    propagator: Use | Propagator = given
+    model = None if policy is None else policy.seg_model
+    if uses_own_masks(config) and model is not None:
+        options = {
+            name: value for name, value in given.options.items() if name not in _WHICH_WEIGHTS
+        }
+        propagator = propagator_of(model, **options)
     return Pipeline(
-        "uniform", _Answered(), config.propagator, segmenter=config.segmenter, registry=registry
+        "uniform", _Answered(), propagator, segmenter=config.segmenter, registry=registry
     )
 
 

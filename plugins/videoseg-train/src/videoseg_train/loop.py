@@ -235,7 +235,7 @@ class TrainingLoop:
                 trainer.policy,
                 stages_for(self._evaluation_stages(), self.held_out),
                 self.held_out,
-                pipeline=build_pipeline(self.config, registry=self.registry),
+                pipeline=build_pipeline(self.config, trainer.policy, registry=self.registry),
                 rewards=self.rewards,
                 shown=settings.shown,
                 seed=settings.seed,

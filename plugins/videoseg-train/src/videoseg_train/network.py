@@ -91,9 +91,16 @@ class PolicyNetwork(nn.Module):
                 masks.features,
                 masks.shown,
             )
-        # Copied: FSDP wants no views of one tensor.
-        parts = ([one.clone() for one in all_.split(counts)] for all_ in (log_probs, entropies))
-        return NetworkOutput(*parts, [logits.clone() for logits in decoded])
+        return NetworkOutput(
+            _copies(log_probs, counts),
+            _copies(entropies, counts),
+            [logits.clone() for logits in decoded],
+        )
+
+
+def _copies(values: Tensor, counts: list[int]) -> list[Tensor]:
+    """Return parts of a tensor; FSDP wants no views of it."""
+    return [part.clone() for part in torch.split(values, counts)]
 
 
 def sequence_log_probs(vlm: Any, sequences: Sequence[TrainingSequence]) -> list[Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,11 @@ from torch import Tensor
 from videoseg import ConfigError
 from videoseg.plugins import Registry
 from videoseg_train.diagnostics import Diagnostics
-from videoseg_train.losses import Batch, GrpoLoss, SftLoss, make_batch
+from videoseg_train.episode_chat import StageName
+from videoseg_train.losses import Batch, BatchTotals, GrpoLoss, SftLoss, make_batch
 from videoseg_train.masks import FrameFeatureCache
 from videoseg_train.network import sequence_log_probs
-from videoseg_train.objective import group_advantages, token_weights
+from videoseg_train.objective import group_advantages
 from videoseg_train.optimization import Optimization, Reference
 from videoseg_train.policy import Policy
 from videoseg_train.randomness import mix_seed
@@ -153,23 +154,9 @@ class Trainer:
             raise ConfigError(f"no demonstration of this step can be learned from: {first}")
         begin = time.perf_counter()
         mine = [kept[number] for number in self.optimization.share(len(kept))]
-        batch = make_batch(
-            self.policy,
-            mine,
-            stages=settings.trained,
-            masks=self._features is not None
-            and bool(settings.cross_entropy_weight or settings.dice_weight),
-        )
-        totals = self._totals(batch)
-        loss = SftLoss(
-            self.optimization.network,
-            batch,
-            settings,
-            weights=self._weights(batch, settings.weighting, totals),
-            features=self._features,
-            seg_token=self.policy.seg_token,
-            num_segs=int(totals["segs"]),
-        )
+        uses_masks = bool(settings.cross_entropy_weight or settings.dice_weight)
+        batch = self._make_batch(mine, settings.trained, masks=uses_masks)
+        loss = SftLoss(self.optimization.network, batch, settings)
         rate = self.optimization.learning_rate
         self._encode_frames(loss)
         norm = self.optimization.step(self.optimization.parts(batch.sequences), loss)
@@ -270,13 +257,7 @@ class Trainer:
     ) -> tuple[dict[str, float], list[str]]:
         """Make the step's updates; return metrics and ``[SEG]`` without masks."""
         uses_masks = settings.calibration is not None or settings.mask_weight > 0
-        batch = make_batch(
-            self.policy,
-            rollouts,
-            stages=settings.trained,
-            masks=self._features is not None and uses_masks,
-        )
-        totals = self._totals(batch)
+        batch = self._make_batch(rollouts, settings.trained, masks=uses_masks)
         parts = self.optimization.parts(batch.sequences)
         reference, sampled = None, None
         if settings.divergence_weight and self.reference is not None:
@@ -295,14 +276,8 @@ class Trainer:
                 batch,
                 settings,
                 advantages=advantages,
-                weights=self._weights(
-                    batch, settings.weighting, totals, max_tokens=settings.max_tokens
-                ),
                 reference=reference,
                 sampled=sampled,
-                features=self._features,
-                seg_token=self.policy.seg_token,
-                num_segs=(int(totals["segs"]), int(totals["last"])),
             )
             self._encode_frames(loss)
             norms.append(self.optimization.step(parts, loss))
@@ -319,38 +294,21 @@ class Trainer:
             "tokens": sums["tokens"],
         }
         if uses_masks and self._features is not None:
-            metrics |= {"mask_loss": sums["mask_loss"], "seg_tokens": totals["segs"]}
+            segs = 0 if batch.totals is None else batch.totals.segs
+            metrics |= {"mask_loss": sums["mask_loss"], "seg_tokens": float(segs)}
         return metrics, batch.problems
 
     # -- both ------------------------------------------------------------------------------------
 
-    def _totals(self, batch: Batch) -> dict[str, float]:
-        """Return how much there is in all processes."""
-        counts = batch.counts
-        return self.optimization.sum(
-            {
-                "rollouts": sum(count > 0 for count in counts),
-                "tokens": sum(counts),
-                "segs": batch.num_segs,
-                "last": batch.num_last,
-            }
-        )
-
-    def _weights(
-        self,
-        batch: Batch,
-        weighting: Any,
-        totals: dict[str, float],
-        *,
-        max_tokens: int | None = None,
-    ) -> list[float]:
-        return token_weights(
-            batch.counts,
-            weighting,
-            num_rollouts=int(totals["rollouts"]),
-            num_tokens=int(totals["tokens"]),
-            max_tokens=max_tokens,
-        )
+    def _make_batch(
+        self, rollouts: Sequence[Rollout], stages: Sequence[StageName], *, masks: bool
+    ) -> Batch:
+        """Return what this process trains on, with the totals of all processes."""
+        features = self._features if masks else None
+        batch = make_batch(self.policy, rollouts, stages=stages, features=features)
+        totals = self.optimization.sum(asdict(batch.count()))
+        batch.totals = BatchTotals(**{name: int(value) for name, value in totals.items()})
+        return batch
 
     def _describe(
         self, rollouts: Sequence[Rollout], scores: Sequence[Score], names: Sequence[str]
