@@ -54,7 +54,7 @@ def run_processes(count, script, *arguments):
     """Run a script to its end in some processes that know each other."""
     running = start_processes(count, script, *arguments)
     try:
-        outputs = [process.communicate(timeout=240)[0] for process in running]
+        outputs = [process.communicate(timeout=900)[0] for process in running]
     finally:
         for process in running:
             process.kill()
@@ -141,7 +141,7 @@ def test_a_run_with_fsdp_is_that_of_one_process(vlm_folder, shared_run, tmp_path
 def test_a_run_with_fsdp_that_was_killed_goes_on(vlm_folder, shared_run, tmp_path):
     output = tmp_path / "run"
     running = start_processes(2, training_runs.__file__, "grpo", vlm_folder, output, "fsdp")
-    metrics, deadline = output / "metrics.jsonl", time.monotonic() + 200
+    metrics, deadline = output / "metrics.jsonl", time.monotonic() + 600
     while not (metrics.exists() and '"step": 3, "metrics"' in metrics.read_text()):
         assert time.monotonic() < deadline
         assert all(process.poll() is None for process in running)

@@ -26,8 +26,10 @@ __all__ = ["Checkpoint", "Checkpoints", "digest_model"]
 
 _STATE = "state.pt"
 _FACTS = "checkpoint.json"
+_SHARDS = "shards"
+_UNSAVED = ".unsaved-shards"
 _PREFIX = "step-"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,13 @@ class Checkpoint:
         step: How many steps had been made.
         state: What ``Trainer.load_state_dict`` takes.
         facts: What else was said of the run when it was saved.
+        shards: Folder of what each process has written; None if there is none.
     """
 
     step: int
     state: Mapping[str, Any]
     facts: Mapping[str, Any]
+    shards: Path | None = None
 
 
 class Checkpoints:
@@ -65,8 +69,25 @@ class Checkpoints:
         numbers = (name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX))
         return sorted(int(number) for number in numbers if number.isdecimal())
 
-    def save(self, step: int, state: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
+    def new_shards(self) -> Path:
+        """Return a folder for what each process writes before a step is saved."""
+        return self._folder / _UNSAVED
+
+    def save(
+        self,
+        step: int,
+        state: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        *,
+        shards: Path | None = None,
+    ) -> Path:
         """Save a step, then remove the oldest ones.
+
+        Args:
+            step: The step.
+            state: Its state.
+            facts: What else is to be said of it.
+            shards: A folder with files of each process, which becomes part of the checkpoint.
 
         Raises:
             OutputError: If it cannot be written, such as on a full disk; earlier checkpoints are
@@ -81,10 +102,13 @@ class Checkpoints:
             replaceable=_why_not_replaceable,
         ) as stage:
             digest = _save(state, stage / _STATE)
+            if shards is not None:
+                shards.rename(stage / _SHARDS)
             record = {
                 "videoseg_train_checkpoint": _SCHEMA_VERSION,
                 "step": step,
                 "sha256": digest,
+                "shards": _digest_folder(stage / _SHARDS),
                 **facts,
             }
             (stage / _FACTS).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -110,6 +134,8 @@ class Checkpoints:
                 raise ValueError(f"{_FACTS} is of another version or step")
             if _digest_file(folder / _STATE) != facts["sha256"]:
                 raise ValueError(f"{_STATE} has changed since it was written")
+            if _digest_folder(folder / _SHARDS) != facts["shards"]:
+                raise ValueError(f"a file in {_SHARDS} has changed since it was written")
             state = torch.load(folder / _STATE, map_location="cpu", weights_only=True)
         except Exception as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -122,7 +148,8 @@ class Checkpoints:
             raise CheckpointError(
                 f"the checkpoint {folder} is damaged ({reason}); {advice}"
             ) from error
-        return Checkpoint(step, state, facts)
+        shards = folder / _SHARDS
+        return Checkpoint(step, state, facts, shards if facts["shards"] else None)
 
     def _path(self, step: int) -> Path:
         return self._folder / f"{_PREFIX}{step:08d}"
@@ -182,3 +209,9 @@ def _digest_file(path: Path) -> str:
         while part := file.read(1 << 20):
             digest.update(part)
     return digest.hexdigest()
+
+
+def _digest_folder(folder: Path) -> dict[str, str]:
+    """Return the digest of each file by its name in a folder; none if there is no folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _digest_file(path) for path in files}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -208,15 +209,15 @@ class TrainingLoop:
                 "warnings": list(report.warnings),
             },
         )
-        seconds = sum(report.seconds.values())
-        tokens = report.metrics.get("tokens", 0.0)
+        memory, where = _memory()
         self.journal.add(
             TIMINGS,
             {
                 "step": report.step,
                 "seconds": {name: round(value, 4) for name, value in report.seconds.items()},
-                "tokens_per_second": round(tokens / seconds, 2) if seconds else 0.0,
-                "memory_bytes": _memory(),
+                "tokens": report.metrics.get("tokens", 0.0),
+                "memory_bytes": memory,
+                "memory_of": where,
             },
         )
         if self.config.report_to:
@@ -305,7 +306,14 @@ class TrainingLoop:
             else ("copy" if reference.is_copy else "adapters"),
             "torch": torch.__version__,
         }
-        do_first(trainer.accelerator, lambda: self.checkpoints.save(trainer.step, state, facts))
+        unsaved = self.checkpoints.new_shards()
+        do_first(trainer.accelerator, lambda: shutil.rmtree(unsaved, ignore_errors=True))
+        shards = unsaved if trainer.optimization.save_shards(unsaved) else None
+        trainer.accelerator.wait_for_everyone()
+        do_first(
+            trainer.accelerator,
+            lambda: self.checkpoints.save(trainer.step, state, facts, shards=shards),
+        )
         self.saved = trainer.step
 
     def _resume(self) -> None:
@@ -331,20 +339,20 @@ class TrainingLoop:
                 f"cannot resume the run in {show_path(self.folder.path)}: {'; '.join(problems)}; "
                 "begin again in another folder, or put back what has changed"
             )
-        self.trainer.load_state_dict(found.state)
+        self.trainer.load_state_dict(found.state, found.shards)
         self.saved = found.step
 
 
-def _memory() -> int:
-    """Return the most memory that has been in use: the GPU's, or the process's."""
+def _memory() -> tuple[int, str]:
+    """Return the most bytes of memory that have been in use, and of what: a GPU or a process."""
     if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
+        return int(torch.cuda.max_memory_allocated()), "the GPU"
     try:
         import resource
     except ImportError:  # Windows
-        return 0
+        return 0, ""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(most if sys.platform == "darwin" else most * 1024)
+    return int(most if sys.platform == "darwin" else most * 1024), "the process"
 
 
 def _flat(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

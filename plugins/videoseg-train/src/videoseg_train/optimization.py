@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ from videoseg_train.sharding import (
     share_out,
     whole_tensors,
 )
+from videoseg_train.zero import check_shares, load_shards, save_shards, set_up_zero, touch
 
 __all__ = ["Optimization", "Reference", "make_accelerator"]
 
@@ -83,6 +85,8 @@ class Optimization:
         self._batch = batch or BatchSettings()
         self._filler = make_filler(policy.end_token)
         check_sharding(self.accelerator)
+        if self.uses_deepspeed:
+            set_up_zero(self.accelerator, policy, settings)
         self._policy = policy
         network = PolicyNetwork(policy)
         trained = [value for value in network.parameters() if value.requires_grad]
@@ -114,6 +118,11 @@ class Optimization:
     def is_sharded(self) -> bool:
         """Whether processes share out the parameters."""
         return bool(self.accelerator.distributed_type == DistributedType.FSDP)
+
+    @property
+    def uses_deepspeed(self) -> bool:
+        """Whether DeepSpeed makes the steps."""
+        return bool(self.accelerator.distributed_type == DistributedType.DEEPSPEED)
 
     def whole_model(self) -> Any:
         """Return the model with whole parameters, for saving it.
@@ -201,7 +210,10 @@ class Optimization:
         accelerator = self.accelerator
         world = accelerator.num_processes
         most = torch.tensor([len(parts)], device=accelerator.device)
-        count = int(accelerator.gather(most).max())
+        counts = accelerator.gather(most)
+        count = int(counts.max())
+        if self.uses_deepspeed:
+            check_shares(int(counts.min()), world)
         self.network.train()
         for number in range(count):
             spare = number >= len(parts)
@@ -211,6 +223,10 @@ class Optimization:
             together = is_last or self.is_sharded
             with nullcontext() if together else accelerator.no_sync(self.network):
                 loss = loss_of(part, spare)
+                if self.uses_deepspeed:
+                    # With this, the last part makes the step.
+                    accelerator.sync_gradients = is_last
+                    loss = loss + touch(self._trained().values())
                 # Gradients are averaged over processes, where the sum is meant.
                 accelerator.backward(loss * world)
         norm = self._clip()
@@ -232,18 +248,58 @@ class Optimization:
         """
         scaler = getattr(self.accelerator, "scaler", None)
         return {
-            "parameters": whole_tensors(self._trained(), keep=keep),
-            "optimizer": whole_tensors(self.optimizer.state_dict(), keep=keep),
+            **self._parameters_and_optimizer(keep=keep),
             "scheduler": self.scheduler.state_dict(),
             "scaler": None if scaler is None else scaler.state_dict(),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def _parameters_and_optimizer(self, *, keep: bool) -> dict[str, Any]:
+        if self.uses_deepspeed:
+            return {"parameters": None, "optimizer": None}  # See save_shards.
+        return {
+            "parameters": whole_tensors(self._trained(), keep=keep),
+            "optimizer": whole_tensors(self.optimizer.state_dict(), keep=keep),
+        }
+
+    def save_shards(self, folder: Path) -> bool:
+        """Write what ``state_dict`` leaves out because each process has a part of it.
+
+        All processes must call it, with a folder that all of them can write to.
+
+        Returns:
+            Whether anything was written; only with DeepSpeed.
+        """
+        if self.uses_deepspeed:
+            save_shards(self.network, folder)
+        return self.uses_deepspeed
+
+    def load_state_dict(self, state: Mapping[str, Any], shards: Path | None = None) -> None:
         """Take over what ``state_dict`` returned.
 
+        Args:
+            state: The state.
+            shards: Where ``save_shards`` has written to.
+
         Raises:
-            CheckpointError: If other parameters are trained than were saved.
+            CheckpointError: If other parameters are trained than were saved, or DeepSpeed was
+                used before or is now, but not both.
         """
+        if self.uses_deepspeed != (shards is not None):
+            before, now = ("with", "without") if shards is not None else ("without", "with")
+            raise CheckpointError(
+                f"the checkpoint was made {before} DeepSpeed and cannot be resumed {now}; use the "
+                "configuration of accelerate that the run began with"
+            )
+        if shards is not None:
+            load_shards(self.network, shards)
+        else:
+            self._load_parameters(state)
+        self.scheduler.load_state_dict(dict(state["scheduler"]))
+        scaler = getattr(self.accelerator, "scaler", None)
+        if state["scaler"] is not None and scaler is not None:
+            scaler.load_state_dict(state["scaler"])
+
+    def _load_parameters(self, state: Mapping[str, Any]) -> None:
         trained, saved = self._trained(), state["parameters"]
         other = sorted(trained.keys() ^ saved.keys())
         other += sorted(
@@ -260,10 +316,6 @@ class Optimization:
             for name, value in trained.items():
                 value.copy_(share_out(saved[name], value))
         self.optimizer.load_state_dict(self._shared_out(state["optimizer"]))
-        self.scheduler.load_state_dict(dict(state["scheduler"]))
-        scaler = getattr(self.accelerator, "scaler", None)
-        if state["scaler"] is not None and scaler is not None:
-            scaler.load_state_dict(state["scaler"])
 
     def _trained(self) -> dict[str, Tensor]:
         return {
@@ -291,6 +343,8 @@ class Optimization:
 
     def _clip(self) -> float:
         bound = self._settings.max_gradient_norm
+        if self.uses_deepspeed:
+            return self._norm_of_deepspeed()
         trained = list(self._trained().items())
         # Taken before, since scaling spreads what is not finite to all of them.
         norms = [
@@ -316,6 +370,17 @@ class Optimization:
                 f"not finite, such as {shown or 'none of this process'}; nothing was changed in "
                 "this step. Take bfloat16 or float32 instead of float16, lower the learning rate, "
                 "or go back to a checkpoint"
+            )
+        return norm
+
+    def _norm_of_deepspeed(self) -> float:
+        """Return the norm of the gradient after DeepSpeed has made its step, or left it out."""
+        norm = float(self.accelerator.clip_grad_norm_([], 0.0) or 0.0)
+        scales = getattr(self.network, "fp16_enabled", bool)()
+        if self.optimizer.step_was_skipped and not scales:
+            raise NonFiniteError(
+                "the gradient is not finite; nothing was changed in this step. Lower the learning "
+                "rate, or go back to a checkpoint"
             )
         return norm
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,13 +122,17 @@ class Trainer:
             "diagnostics": self.diagnostics.state_dict(),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], shards: Path | None = None) -> None:
         """Put a new trainer, whose model is the one that training began with, into a saved state.
+
+        Args:
+            state: What ``state_dict`` returned.
+            shards: What ``Optimization.save_shards`` wrote, if anything.
 
         Raises:
             CheckpointError: If other parameters are trained than were saved.
         """
-        self.optimization.load_state_dict(state)
+        self.optimization.load_state_dict(state, shards)
         self.diagnostics.load_state_dict(state["diagnostics"])
         self.step = int(state["step"])
 
