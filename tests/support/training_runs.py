@@ -1,7 +1,7 @@
 """A small training run that tests start in this process and in others, which they kill.
 
-As a script: ``python training_runs.py METHOD MODEL OUTPUT [fsdp [lora]]``; one of several
-processes if the environment says so.
+As a script: ``python training_runs.py METHOD MODEL OUTPUT [fsdp|deepspeed] [lora]``;
+one of several processes if the environment says so.
 """
 
 from __future__ import annotations
@@ -120,10 +120,14 @@ def call_command(*arguments: object) -> tuple[int, str]:
 if __name__ == "__main__":
     method, model, output, *how = sys.argv[1:]
     changes: dict[str, Any] = {}
-    if how:
+    if "fsdp" in how:
         from fsdp_on_cpu import use_fsdp
 
         use_fsdp()
+    if "deepspeed" in how:
+        from deepspeed_on_cpu import use_deepspeed
+
+        use_deepspeed()
     if "lora" in how:
         changes = {method: lora_settings()}
     run(make_config(method, Path(model), **changes), Path(output), resume=True)

@@ -16,8 +16,9 @@ import torch
 import train_in_process
 import training_runs
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
-from videoseg_train import Checkpoints
+from videoseg_train import CheckpointError, Checkpoints, OptimizerSettings
 from videoseg_train.sharding import check_sharding
+from videoseg_train.zero import check_shares, set_up_zero
 
 from videoseg import ConfigError
 
@@ -170,6 +171,44 @@ def test_adapters_are_trained_and_merged_with_fsdp(vlm_folder, tmp_path):
     config = training_runs.make_config("sft", vlm_folder, sft=training_runs.lora_settings())
     training_runs.run(config, tmp_path / "alone")
     assert_near(tmp_path / "run", tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_a_run_with_deepspeed_is_that_of_one_process_and_goes_on(vlm_folder, tmp_path):
+    pytest.importorskip("deepspeed")
+    output, last = tmp_path / "run", "step-00000005"
+    arguments = (training_runs.__file__, "sft", vlm_folder, output, "deepspeed")
+    run_processes(2, *arguments)
+    training_runs.run(training_runs.make_config("sft", vlm_folder), tmp_path / "alone")
+    assert_near(output, tmp_path / "alone")
+    shards = output / "checkpoints" / last / "shards"
+    assert len(list(shards.rglob("*optim_states.pt"))) == 2
+    before = (output / "metrics.jsonl").read_bytes()
+    shutil.rmtree(output / "checkpoints" / last)
+    run_processes(2, *arguments)
+    assert (output / "metrics.jsonl").read_bytes() == before
+    with pytest.raises(CheckpointError, match="made with DeepSpeed and cannot be resumed without"):
+        config = training_runs.make_config("sft", vlm_folder)
+        training_runs.run(config, output, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"zero_optimization": {"stage": 3}}, "ZeRO stage 3 takes the model apart"),
+        ({"optimizer": {"type": "AdamW"}}, "take 'optimizer' out of DeepSpeed's configuration"),
+        ({"gradient_accumulation_steps": 4}, "set 'gradient_accumulation_steps: 1'"),
+    ],
+)
+def test_what_deepspeed_cannot_do_is_refused(config, message):
+    stage = config.get("zero_optimization", {}).get("stage", 2)
+    plugin = SimpleNamespace(zero_stage=stage, deepspeed_config=config)
+    accelerator = SimpleNamespace(state=SimpleNamespace(deepspeed_plugin=plugin), num_processes=2)
+    policy = SimpleNamespace(seg_model=None)
+    with pytest.raises(ConfigError, match=message):
+        set_up_zero(accelerator, policy, OptimizerSettings())
+    with pytest.raises(ConfigError, match="each process needs a sample"):
+        check_shares(0, 2)
 
 
 @pytest.mark.parametrize(
