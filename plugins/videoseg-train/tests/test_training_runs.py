@@ -298,7 +298,7 @@ def test_the_report_has_curves_episodes_costs_and_warnings(whole_runs):
         "after (step 5)",
         "the square 5",
         "<td>rollout</td>",
-        "tokens of the policy's own a second of a step; at most",
+        "tokens of the policy a second, over whole steps; at most",
         "of memory of the process",
         "group_size: 3",
         "data:image/png;base64,",

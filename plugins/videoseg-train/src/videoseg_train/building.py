@@ -130,7 +130,8 @@ def build_accelerator(config: TrainingConfig, folder: str) -> Accelerator:
     """Return accelerate's object for a run.
 
     Raises:
-        MissingDependencyError: If a tracker is not installed.
+        MissingDependencyError: If a tracker is not installed, or what accelerate's own
+            configuration asks for.
     """
     check_trackers(config.report_to)
     options: dict[str, object] = {}
@@ -140,7 +141,12 @@ def build_accelerator(config: TrainingConfig, folder: str) -> Accelerator:
         options["cpu"] = True
     if config.report_to:
         options |= {"log_with": list(config.report_to), "project_dir": folder}
-    return make_accelerator(**options)
+    try:
+        return make_accelerator(**options)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"accelerate's configuration asks for what is not installed: {error}"
+        ) from error
 
 
 def check_trackers(names: Sequence[str]) -> None:

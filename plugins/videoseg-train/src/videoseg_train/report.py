@@ -269,7 +269,7 @@ def _speed(timings: Sequence[Mapping[str, Any]]) -> str:
     where = next((line["memory_of"] for line in timings if line.get("memory_of")), "")
     parts = []
     if seconds:
-        parts.append(f"{tokens / seconds:,.0f} tokens of the policy's own a second of a step")
+        parts.append(f"{tokens / seconds:,.0f} tokens of the policy a second, over whole steps")
     if memory:
         parts.append(f"at most {memory / 1e9:.2f} GB of memory of {where or 'the process'}")
     return "; ".join(parts)
