@@ -253,7 +253,7 @@ class TrainingConfig:
         policy: How answers are sampled.
         segmenter: Turns boxes and points into masks, in evaluation.
         propagator: Propagates them through the video, in evaluation; without one, only keyframes
-            are judged. One that loads a ``[SEG]`` model loads it as it was before training.
+            are judged. ``o3`` of a ``[SEG]`` model has the parameters that are being trained.
         evaluation: Evaluation in between.
         checkpoints: When the run is saved.
         report_to: Trackers that get the metrics besides, through accelerate.

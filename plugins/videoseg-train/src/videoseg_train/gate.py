@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from videoseg_train.policy import Call, Policy
+from videoseg_train.episode_chat import Call
+from videoseg_train.policy import Policy
 
 __all__ = ["Closed", "Gate"]
 

@@ -22,6 +22,7 @@ from videoseg.errors import (
 from videoseg.pipeline import PipelineConfig, Use, run_episode
 from videoseg.plugins import Registry, default_registry
 from videoseg.types import ChatReply, FrameSelection, Message, Move, VideoSource, Window
+from videoseg_train.episode_chat import Call, EpisodeChat, StageName, Step
 from videoseg_train.errors import RepeatedQuestionError, TrainingError
 from videoseg_train.gate import Closed, Gate
 from videoseg_train.masks import (
@@ -32,7 +33,8 @@ from videoseg_train.masks import (
     overview_frames,
     pending_keyframe,
 )
-from videoseg_train.policy import Call, EpisodeChat, Policy, StageName, Step, mix_seed
+from videoseg_train.policy import Policy
+from videoseg_train.randomness import mix_seed
 from videoseg_train.samples import TrainingSample
 
 __all__ = ["Rollout", "Stages", "Teacher", "record_demonstrations", "run_rollouts"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from videoseg import ConfigError
+from videoseg_train.episode_chat import StageName
 from videoseg_train.objective import FIXED_THRESHOLD, AdvantageScale, TokenWeighting
-from videoseg_train.policy import StageName
 
 __all__ = [
     "BatchSettings",
