@@ -9,7 +9,7 @@ from videoseg_vlm import TransformersChat
 
 from videoseg.plugins import checked_options
 from videoseg.types import ChatReply, Message, TextPart
-from videoseg_tiny.vocabulary import COLORS, find_unknown_words
+from videoseg_tiny.vocabulary import find_unknown_words
 
 __all__ = ["COORDINATE_SPACE", "TinyChat"]
 
@@ -64,8 +64,8 @@ class TinyChat(TransformersChat):
         if unknown := list(find_unknown_words(said)):
             words = ", ".join(repr(word) for word in unknown[:8])
             refusal = (
-                f"the tiny model does not know {words}; it knows queries such as 'the blue one', "
-                "'the largest one' and 'the leftmost one', and the colors " + ", ".join(COLORS)
+                f"the tiny model does not know {words}; it knows colors, sizes and places, as in "
+                "'the blue one', 'the largest one' and 'the leftmost one'"
             )
             return [ChatReply("", refusal=refusal, finish_reason="stop")] * num_samples
         return super().chat(
