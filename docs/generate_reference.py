@@ -1,8 +1,8 @@
 """Generates the reference from the code.
 
 One page for each public module, one for the names of the package, one for the components of the
-core, one for the published benchmarks, one for the command line. The pages go to
-``reference/generated``, which is not kept in the repository.
+core, one for the published benchmarks, one for the command line, one for the options of training.
+The pages go to ``reference/generated``, which is not kept in the repository.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from training_reference import training_options_page
 
 import videoseg
 from videoseg.plugins import KINDS
@@ -47,6 +48,7 @@ def write_pages(folder: Path) -> None:
         kinds=("benchmark",),
     )
     pages["command-line.md"] = _command_line_page()
+    pages["training-options.md"] = training_options_page()
     for stale in target.glob("*.md"):
         if stale.name not in pages:
             stale.unlink()
