@@ -12,6 +12,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from markdown_text import cell, code, prose
+
 import videoseg
 from videoseg.plugins.options import Option, list_options
 
@@ -47,6 +49,7 @@ _METHODS = ("sft", "grpo")
 # Numbers that are tried, from below and from above.
 _LOW = (-1, 0, 1, 2)
 _TINY = 1e-9
+_NOTHING = object()
 
 
 class _Section(NamedTuple):
@@ -125,9 +128,7 @@ def _sections() -> list[_Section]:
             "The teacher that answers from the truth, and its faults. With traces from a file "
             "(`format: vts-cot`) it is not asked.",
         ),
-        _Section(
-            "grpo", settings.GrpoSettings, "Options of GRPO alone.", ["calibration"]
-        ),
+        _Section("grpo", settings.GrpoSettings, "Options of GRPO alone.", ["calibration"]),
         _Section(
             "grpo.calibration",
             settings.CalibrationSettings,
@@ -150,7 +151,7 @@ def _top_level() -> list[str]:
     trackers = ", ".join(f"`{name}`" for name in Tracker.__args__)  # type: ignore[attr-defined]
     rows = [
         ("videoseg_train", "Version of the form of the file: 1. May be left out."),
-        ("preset", f"What the configuration begins with: {', '.join(map(_code, PRESETS))}."),
+        ("preset", f"What the configuration begins with: {', '.join(map(code, PRESETS))}."),
         (
             "stages",
             "Where the policy acts, as in a pipeline file: `sampler`, `grounder`, `max_turns` (at "
@@ -165,7 +166,10 @@ def _top_level() -> list[str]:
 
 
 def _table(section: _Section) -> list[str]:
-    lines = ["| option | type | range | default | presets | meaning |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| option | type | range | default | presets | meaning |",
+        "|---|---|---|---|---|---|",
+    ]
     defaults = {
         name: parameter.default
         for name, parameter in inspect.signature(section.kind).parameters.items()
@@ -174,9 +178,9 @@ def _table(section: _Section) -> list[str]:
         if name in section.left_out:
             continue
         lines.append(
-            f"| `{name}` | {_code(option.type)} | {_range(section, name, option)} "
+            f"| `{name}` | {code(option.type)} | {_range(section, name, option)} "
             f"| {_default(option, defaults[name])} | {_preset_values(section, name)} "
-            f"| {_cell(option.meaning)} |"
+            f"| {cell(option.meaning)} |"
         )
     return lines
 
@@ -184,7 +188,7 @@ def _table(section: _Section) -> list[str]:
 def _default(option: Option, default: object) -> str:
     if option.default == "<factory>":
         return "`{}`"
-    return "required" if option.default == "required" else _code(_written(default))
+    return "required" if option.default == "required" else code(_written(default))
 
 
 # -- presets -------------------------------------------------------------------------------------
@@ -199,9 +203,9 @@ def _preset_values(section: _Section, name: str) -> str:
         parts = []
         for method in _METHODS if "METHOD" in section.path else ("",):
             path = section.path.replace("METHOD", method).removesuffix("[]")
-            value = _at(values, path.split(".") + [name])
-            if value is not None or _has(values, path.split("."), name):
-                parts.append(f"{method} {_code(_written(value))}".strip())
+            value = _at(values, [*path.split("."), name])
+            if value is not _NOTHING:
+                parts.append(f"{method} {code(_written(value))}".strip())
         if parts:
             found[preset] = ", ".join(parts)
     if found.get("o3-released") == found.get("o3"):
@@ -210,16 +214,12 @@ def _preset_values(section: _Section, name: str) -> str:
 
 
 def _at(values: Any, path: Sequence[str]) -> Any:
+    """Return what a nested mapping has at a path."""
     for key in path:
         if not isinstance(values, Mapping) or key not in values:
-            return None
+            return _NOTHING
         values = values[key]
     return values
-
-
-def _has(values: Any, path: Sequence[str], name: str) -> bool:
-    found = _at(values, path)
-    return isinstance(found, Mapping) and name in found
 
 
 def _written(value: Any) -> str:
@@ -289,6 +289,8 @@ def _is_accepted(path: str, name: str, value: float) -> bool:
 
 
 def _rewards() -> list[str]:
+    from videoseg_train import o3_rewards
+
     registry = videoseg.Registry(allow=("train",))
     lines = ["", "## Rewards", "", "Components of the plug-in; those of others have names, too."]
     for entry in registry.components("reward"):
@@ -296,22 +298,21 @@ def _rewards() -> list[str]:
         lines += ["", f"### reward `{component.name}`", "", component.summary]
         if entry.missing_modules:
             continue
+        factory = registry.factory(entry)
+        lines += ["", prose(factory)]
         options = registry.options("reward", component.name)
         if options:
             lines += ["", "| option | type | default | meaning |", "|---|---|---|---|"]
             lines += [
-                f"| `{name}` | {_code(option.type)} | {_code(option.default)} "
-                f"| {_cell(option.meaning)} |"
+                f"| `{name}` | {code(option.type)} | {code(option.default)} "
+                f"| {cell(option.meaning or _inherited(factory, name))} |"
                 for name, option in options.items()
             ]
-    return lines
+    lines += ["", "### The rewards of VideoSEG-O3 as released and as fixed", ""]
+    return [*lines, "```text", inspect.getdoc(o3_rewards) or "", "```"]
 
 
-def _cell(text: str) -> str:
-    """Return text of a docstring for a cell of a table."""
-    return text.replace("``", "`").replace("|", "\\|")
-
-
-def _code(text: str) -> str:
-    escaped = text.replace("|", "\\|")
-    return f"`{escaped}`" if text else ""
+def _inherited(factory: Any, name: str) -> str:
+    """Return what a base class says of an option."""
+    found = (list_options(base).get(name) for base in factory.__mro__[1:-1])
+    return next((option.meaning for option in found if option and option.meaning), "")
