@@ -1,4 +1,4 @@
-"""What documentation registers is forgotten again; processors load with any build of torchvision."""
+"""What documentation registers is forgotten again, and processors load with any torchvision."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from torchvision_builds import declare_missing_operators
 
 from videoseg.plugins import default_registry
 
-
-@pytest.fixture(autouse=True, scope="session")
-def importable_torchvision() -> None:
-    """Let processors load on machines where torch and torchvision are of different builds."""
-    if importlib.util.find_spec("torch") is not None:
-        declare_missing_operators()
+if importlib.util.find_spec("torch") is not None:
+    # On machines where torch and torchvision are of different builds; before modules import them.
+    declare_missing_operators()
 
 
 @pytest.fixture(autouse=True)
