@@ -27,10 +27,11 @@ class LoraSettings:
     """Low-rank adapters on the linear layers of the language model.
 
     Args:
-        rank: Their rank; 128 in the supervised stages of VideoSEG-O3.
+        rank: Rank of the adapters; 128 in the supervised stages of VideoSEG-O3.
         alpha: Their scale, times the rank; 256 there.
-        dropout: 0.05 there. Rollouts are made without.
-        targets: Names of the layers.
+        dropout: Share of their inputs that is left out in updates; 0.05 there. Rollouts are made
+            without.
+        targets: Names of the linear layers that get adapters; by default all of them.
     """
 
     rank: int = 128
