@@ -9,16 +9,19 @@ from typing import Any
 import videoseg as vs
 
 __all__ = [
+    "SEG_MODEL",
     "videoseg_components",
     "videoseg_o3_tiny",
     "videoseg_o3_tiny_seg",
     "videoseg_r1_tiny",
 ]
 
+SEG_MODEL = str(files("videoseg_tiny") / "seg_model")
+"""The folder of the shipped ``[SEG]`` model."""
+
 _SMALL = 48 * 48
 _SQUARE = 96 * 96
 _MAX_TOKENS = 96
-_SEG_MODEL = str(files("videoseg_tiny") / "seg_model")
 
 
 @vs.hookimpl
@@ -128,8 +131,12 @@ def videoseg_o3_tiny() -> dict[str, Any]:
     }
 
 
-def videoseg_o3_tiny_seg() -> dict[str, Any]:
-    """Return the composition of VideoSEG-O3 for the tiny ``[SEG]`` model."""
+def videoseg_o3_tiny_seg(model: str | None = None) -> dict[str, Any]:
+    """Return the composition of VideoSEG-O3 for the tiny ``[SEG]`` model.
+
+    Args:
+        model: Another folder with a model of this kind, such as one that was trained further.
+    """
     return {
         "name": "videoseg-o3-tiny-seg",
         "sampler": {
@@ -155,9 +162,9 @@ def videoseg_o3_tiny_seg() -> dict[str, Any]:
         },
         "propagator": {
             "name": "o3",
-            "options": {"model": _SEG_MODEL, "precision": "float32"},
+            "options": {"model": model or SEG_MODEL, "precision": "float32"},
         },
-        "chat": "tiny-seg",
+        "chat": "tiny-seg" if model is None else {"name": "tiny-seg", "options": {"model": model}},
         "max_turns": 2,
     }
 

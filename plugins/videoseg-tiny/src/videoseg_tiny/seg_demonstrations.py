@@ -159,9 +159,7 @@ class _SegDemonstrator:
             for part in message.parts
             if isinstance(part, ImagePart)
         )
-        return Demonstration(
-            calls[-1].task, tokens, own, images, question.objects, question.kind
-        )
+        return Demonstration(calls[-1].task, tokens, own, images, question.objects, question.kind)
 
     def _join(self, calls: Sequence[Call]) -> tuple[np.ndarray, np.ndarray]:
         """Return the tokens of the last call's conversation and answer, and which are answers."""

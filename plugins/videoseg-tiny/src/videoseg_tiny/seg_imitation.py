@@ -26,6 +26,7 @@ from videoseg_tiny.seg_clips import SegClip
 from videoseg_tiny.segmentation import (
     Prompter,
     describe_object,
+    make_rate,
     mask_loss,
     picture_input,
     prompting,
@@ -57,7 +58,7 @@ class SegImitationSettings:
     """
 
     steps: int = 500
-    batch: int = 10
+    batch: int = 8
     learning_rate: float = 7e-4
     projector_rate: float = 2e-3
     guidance: float = 1.0
@@ -96,12 +97,7 @@ def train_seg_imitation(
         betas=(0.9, 0.98),
         weight_decay=0.02,
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [settings.learning_rate, settings.projector_rate],
-        total_steps=settings.steps,
-        pct_start=0.1,
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, make_rate(settings.steps))
     state = Progress(folder / "seg-imitation.pt", (model,), optimizer, schedule)
     start = load_progress(state)
     tokens = CoordinateTokens(model.processor.tokenizer)

@@ -30,6 +30,8 @@ __all__ = [
     "NETWORK",
     "Prompter",
     "SegmentationSettings",
+    "describe_object",
+    "make_rate",
     "mask_loss",
     "new_sam2",
     "picture_input",
@@ -46,6 +48,8 @@ _LOSS_SIDE = 48
 _REACH = 6
 """Frames from the first to the last that are segmented together."""
 _KEEP_EVERY = 50
+_WARM_UP = 100
+"""Most steps in which the learning rate rises."""
 _CROSS_ENTROPY_WEIGHT = 4.0
 """Objects cover a few percent of the frame, which keeps the mean over pixels small."""
 _NOISE = 3.0
@@ -103,6 +107,19 @@ class Prompter(nn.Module):
         parts = [self.color(facts[:, 0].long()), self.shape(facts[:, 1].long()), waves, known]
         made: Tensor = self.mix(torch.cat(parts, 1))
         return made[:, None]
+
+
+def make_rate(steps: int) -> Callable[[int], float]:
+    """Return the learning rate by step, as a share of the highest.
+
+    It rises in the first steps and falls in the last 40 percent.
+    """
+
+    def rate(step: int) -> float:
+        rising = min(1.0, (step + 1) / min(_WARM_UP, max(1, steps // 4)))
+        return rising * min(1.0, max(0.01, (steps - step) / (0.4 * steps)))
+
+    return rate
 
 
 def new_sam2(*, seed: int = 0) -> Any:
@@ -224,9 +241,7 @@ def train_segmentation(
     optimizer = torch.optim.AdamW(
         parameters, lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, make_rate(settings.steps))
     state = Progress(folder / "segmentation.pt", (sam2, prompter), optimizer, schedule)
     start = load_progress(state)
     begin = time.process_time()
@@ -299,9 +314,7 @@ def _compute(sam2: Any, prompter: Prompter, batch: _Batch) -> tuple[Tensor, dict
     return _grade(heads, truths)
 
 
-def _grade(
-    heads: Sequence[Any], truths: Sequence[Tensor]
-) -> tuple[Tensor, dict[str, float]]:
+def _grade(heads: Sequence[Any], truths: Sequence[Tensor]) -> tuple[Tensor, dict[str, float]]:
     truth = torch.cat(list(truths))
     logits, quality = torch.cat([one[0] for one in heads]), torch.cat([one[2] for one in heads])
     score = torch.cat([one[-1] for one in heads])
@@ -359,9 +372,7 @@ def _draw_object(clip: SegClip, rng: np.random.Generator) -> tuple[int, int]:
             return object_, frame
 
 
-def _draw_facts(
-    clip: SegClip, object_: int, frame: int, rng: np.random.Generator
-) -> list[float]:
+def _draw_facts(clip: SegClip, object_: int, frame: int, rng: np.random.Generator) -> list[float]:
     """Return some of what is known of an object, enough to tell it from the others."""
     facts = clip.facts
     is_alone = facts.colors.count(facts.colors[object_]) == 1
