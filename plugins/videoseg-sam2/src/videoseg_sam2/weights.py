@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-# By the width of their image encoder, its number of blocks, and whether they are of SAM 2.1's form.
+# By the width of their image encoder, its number of blocks, and whether they are as SAM 2.1.
 _TOY_FORMS = {(8, 5, True): "toy", (8, 5, False): "toy-2.0", (12, 5, False): "mini-2.0"}
 
 

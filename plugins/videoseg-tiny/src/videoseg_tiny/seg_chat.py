@@ -18,8 +18,8 @@ class TinySegChat(SegChat):
     """The tiny model with ``[SEG]``, trained on drawn clips alone; comes with its weights.
 
     It answers the questions of grounder ``o3`` in the pipeline ``videoseg-o3-tiny-seg``; its
-    embeddings are prompts for the propagator ``o3`` with the same folder. It knows the same queries
-    as the chat model ``tiny``, and says likewise which words it does not know.
+    embeddings are prompts for the propagator ``o3`` with the same folder. It knows the same
+    queries as the chat model ``tiny``, and says likewise which words it does not know.
 
     Args:
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.

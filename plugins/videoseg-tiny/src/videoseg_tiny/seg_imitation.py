@@ -38,8 +38,8 @@ __all__ = ["SegImitationSettings", "SegSample", "train_seg_imitation"]
 SegSample = tuple[SegClip, Demonstration]
 
 _KEEP_EVERY = 50
-_NUM_OTHERS = 2
-"""Frames besides the chosen one on which a ``[SEG]`` is decoded."""
+_NUM_OTHERS = 1
+"""Frames besides the chosen one on which each ``[SEG]`` is decoded."""
 
 
 @dataclass(frozen=True, slots=True)

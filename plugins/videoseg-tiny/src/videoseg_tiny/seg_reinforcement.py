@@ -1,8 +1,8 @@
 """Reinforcement of the tiny ``[SEG]`` model: a configuration for ``videoseg train grpo``.
 
-For experiments with SEG-aware logit calibration and the losses of masks. They begin where imitation
-was stopped early, which leaves room: ``python -m videoseg_tiny.train_seg FOLDER --steps 120`` writes
-such a start to ``FOLDER/model``. Then, in Python::
+For experiments with SEG-aware logit calibration and the losses of masks. They begin where
+imitation was stopped early, which leaves room: ``python -m videoseg_tiny.train_seg FOLDER --steps
+100`` writes such a start to ``FOLDER/model``. Then, in Python::
 
     from videoseg_train import train, training_config
     from videoseg_tiny.seg_reinforcement import reinforcement_config

@@ -5,7 +5,7 @@ lets a teacher answer the questions of grounder ``o3`` with ``[SEG]``, trains th
 model to answer so, and writes the model to ``FOLDER/model``. Called again with the same folder it
 goes on where it was.
 
-Fewer steps leave room for reinforcement: see ``START``.
+Stopped early (``--steps``), it leaves room for reinforcement: see ``seg_reinforcement``.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def train_seg(
     held_out: list[SegClip],
     *,
     language_model: str | None = None,
-    segmentation: SegmentationSettings = SegmentationSettings(),
-    imitation: SegImitationSettings = SegImitationSettings(),
+    segmentation: SegmentationSettings | None = None,
+    imitation: SegImitationSettings | None = None,
     stop: int | None = None,
     seed: int = 0,
 ) -> Any:
@@ -125,7 +125,9 @@ def train_seg(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         prompter = Prompter(sam2.hidden_dim)
-    train_segmentation(sam2, prompter, clips, held_out, segmentation, state, log=log)
+    train_segmentation(
+        sam2, prompter, clips, held_out, segmentation or SegmentationSettings(), state, log=log
+    )
     model = new_tiny_seg_model(
         language_model or str(files("videoseg_tiny") / "model"), sam2, state, seed=seed
     )
@@ -135,7 +137,7 @@ def train_seg(
         prompter,
         demonstrations,
         _select(list(make_seg_demonstrations(model.processor, held_out, seed=1))),
-        imitation,
+        imitation or SegImitationSettings(),
         state,
         stop=stop,
         log=log,
