@@ -57,7 +57,7 @@ class SegImitationSettings:
         evaluate_every: Steps between reports.
     """
 
-    steps: int = 500
+    steps: int = 600
     batch: int = 8
     learning_rate: float = 7e-4
     projector_rate: float = 2e-3

@@ -70,9 +70,9 @@ class SegmentationSettings:
         seed: Seed of the weights and of the order of clips.
     """
 
-    steps: int = 1400
+    steps: int = 3000
     batch: int = 24
-    remembering: float = 0.3
+    remembering: float = 0.2
     learning_rate: float = 2e-3
     seed: int = 0
 
