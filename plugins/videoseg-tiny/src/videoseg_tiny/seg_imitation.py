@@ -2,8 +2,8 @@
 
 The language model begins as the shipped one, which knows how to look and to name. SAM 2 and the
 vision encoder are left as they are. Each ``[SEG]`` is decoded on the frame that its turn chooses
-and on others of the clip. At first its prompt is also drawn to the one that the ``Prompter`` makes
-of the truth, so that the mask decoder understands it from the beginning.
+and on others of the clip. Its prompt is also drawn to the one that the ``Prompter`` makes of the
+object's color: from the masks alone, prompts leave what the mask decoder understands.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from videoseg_tiny.demonstrations import Demonstration
 from videoseg_tiny.seg_clips import SegClip
 from videoseg_tiny.segmentation import (
     Prompter,
-    describe_object,
+    describe_color,
     make_rate,
     mask_loss,
     picture_input,
@@ -51,8 +51,8 @@ class SegImitationSettings:
         batch: How many episodes each.
         learning_rate: Of the language model, at its highest.
         projector_rate: Of the projector, likewise.
-        guidance: Weight at the beginning of the distance from the prompter's prompts; it falls to
-            zero in the first half.
+        mask_weight: Weight of the losses of masks.
+        guidance: Weight of the distance from the prompter's prompts.
         seed: Seed of the order of demonstrations.
         evaluate_every: Steps between reports.
     """
@@ -61,7 +61,8 @@ class SegImitationSettings:
     batch: int = 8
     learning_rate: float = 7e-4
     projector_rate: float = 2e-3
-    guidance: float = 1.0
+    mask_weight: float = 0.3
+    guidance: float = 2.0
     seed: int = 0
     evaluate_every: int = 100
 
@@ -108,8 +109,8 @@ def train_seg_imitation(
         rng = np.random.default_rng([settings.seed, step])
         drawn = [samples[int(at)] for at in rng.integers(len(samples), size=settings.batch)]
         losses = _compute(model, prompter, tokens, drawn, rng)
-        guidance = settings.guidance * max(0.0, 1 - 2 * step / settings.steps)
-        loss = losses["answer"] + losses["mask"] + guidance * losses["guide"]
+        loss = losses["answer"] + settings.mask_weight * losses["mask"]
+        loss = loss + settings.guidance * losses["guide"]
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_([*language, *projector], 1.0)
@@ -164,7 +165,7 @@ def _compute(
     for index, row in enumerate(rows.tolist()):
         clip, one = samples[row]
         [object_], keyframe = one.objects, one.images[-1].frame
-        facts.append(describe_object(clip, object_, keyframe))
+        facts.append(describe_color(clip, object_))
         others = rng.integers(len(clip.pictures), size=_NUM_OTHERS).tolist()
         for frame in (keyframe, *others):
             owners.append(index)

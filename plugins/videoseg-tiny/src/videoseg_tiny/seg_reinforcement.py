@@ -2,7 +2,7 @@
 
 For experiments with SEG-aware logit calibration and the losses of masks. They begin where
 imitation was stopped early, which leaves room: ``python -m videoseg_tiny.train_seg FOLDER --steps
-100`` writes such a start to ``FOLDER/model``. Then, in Python::
+150`` writes such a start to ``FOLDER/model``. Then, in Python::
 
     from videoseg_train import train, training_config
     from videoseg_tiny.seg_reinforcement import reinforcement_config
@@ -64,7 +64,6 @@ def reinforcement_config(
     pipeline = videoseg_o3_tiny_seg(model)
     names = ("sampler", "grounder", *(("propagator",) if with_propagator else ()))
     stages = {name: pipeline[name] for name in names}
-    options = {"size": [96, 96], "num_frames": NUM_FRAMES, "difficulty": "appearance"}
     training: dict[str, Any] = {
         "steps": steps,
         "samples_per_step": samples_per_step,
@@ -88,11 +87,11 @@ def reinforcement_config(
         "model": {"path": model, "kind": "seg", "dtype": "float32", "device": "cpu"},
         "policy": {"max_tokens": 96, "preprocessing": "direct"},
         "stages": {**stages, "max_turns": pipeline["max_turns"]},
-        "data": {"benchmark": _clips(num_clips, options), "split": "train"},
+        "data": {"benchmark": _clips(num_clips), "split": "train"},
         "evaluation": {
             "every": evaluate_every,
             "data": {
-                "benchmark": _clips(max(1, num_held_out // 2), options),
+                "benchmark": _clips(max(1, num_held_out // 2)),
                 "split": "val",
                 "max_samples": num_held_out,
             },
@@ -103,5 +102,7 @@ def reinforcement_config(
     }
 
 
-def _clips(count: int, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": "synthetic", "options": {"num_videos": count, **options}}
+def _clips(count: int) -> dict[str, Any]:
+    options = {"num_videos": count, "size": [96, 96], "num_frames": NUM_FRAMES}
+    # Where nothing fits, there is no mask to reward.
+    return {"name": "synthetic", "options": {**options, "difficulty": "appearance"}}

@@ -30,7 +30,7 @@ __all__ = [
     "NETWORK",
     "Prompter",
     "SegmentationSettings",
-    "describe_object",
+    "describe_color",
     "make_rate",
     "mask_loss",
     "new_sam2",
@@ -390,11 +390,6 @@ def _draw_facts(clip: SegClip, object_: int, frame: int, rng: np.random.Generato
     ]
 
 
-def describe_object(clip: SegClip, object_: int, frame: int) -> list[float]:
-    """Return all that a prompter can be told of an object, with its box on a frame."""
-    facts = clip.facts
-    return [
-        float(COLORS.index(facts.colors[object_]) + 1),
-        float(SHAPES.index(facts.shapes[object_]) + 1),
-        *(facts.boxes[object_, frame] / FRAME_SIDE).tolist(),
-    ]
+def describe_color(clip: SegClip, object_: int) -> list[float]:
+    """Return what a prompter is told of an object of which the color alone is known."""
+    return [float(COLORS.index(clip.facts.colors[object_]) + 1), 0.0, *[-1.0] * 4]
