@@ -376,15 +376,14 @@ def _draw_facts(clip: SegClip, object_: int, frame: int, rng: np.random.Generato
     """Return some of what is known of an object, enough to tell it from the others."""
     facts = clip.facts
     is_alone = facts.colors.count(facts.colors[object_]) == 1
-    knows_box = rng.random() < (0.7 if is_alone else 0.9)
-    knows_color = not knows_box or rng.random() < 0.85
-    knows_shape = not (knows_box or is_alone) or rng.random() < 0.5
+    # The color always: it is what the language model is surest of, and what stays over time.
+    knows_box, knows_shape = rng.random() < (0.5 if is_alone else 0.9), rng.random() < 0.5
     box = [-1.0] * 4
     if knows_box:
         noise = rng.normal(0, _NOISE, 4)
         box = ((facts.boxes[object_, frame] + noise) / FRAME_SIDE).clip(0, 1).tolist()
     return [
-        float(COLORS.index(facts.colors[object_]) + 1 if knows_color else 0),
+        float(COLORS.index(facts.colors[object_]) + 1),
         float(SHAPES.index(facts.shapes[object_]) + 1 if knows_shape else 0),
         *box,
     ]
