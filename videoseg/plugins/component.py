@@ -58,6 +58,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "chat": {
         "o3": "videoseg-o3",
         "tiny": "videoseg-tiny",
+        "tiny-seg": "videoseg-tiny",
         **dict.fromkeys(("openai", "record", "replay", "transformers"), "videoseg-vlm"),
     },
     "benchmark": {
@@ -116,7 +117,9 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
             ("videoseg-o3-2b", "videoseg-o3-4b", "videoseg-o3-remote", "videoseg-o3-text"),
             "videoseg-o3",
         ),
-        **dict.fromkeys(("videoseg-o3-tiny", "videoseg-r1-tiny"), "videoseg-tiny"),
+        **dict.fromkeys(
+            ("videoseg-o3-tiny", "videoseg-o3-tiny-seg", "videoseg-r1-tiny"), "videoseg-tiny"
+        ),
     },
 }
 """The packages of this project that bring a component or a command, by kind and name."""
