@@ -64,7 +64,7 @@ class Demonstration:
         tokens: The L tokens; the placeholder of an image stands there as often as it has tokens.
         own: Which of them the model is to write, shape (L,).
         images: Its images, in order.
-        objects: Indices of the objects that the teacher answers about.
+        objects: Indices of the objects that the question means, also where the teacher is wrong.
         kind: The kind of the question.
     """
 
@@ -145,7 +145,7 @@ class Demonstrator:
                 tokens,
                 own,
                 images,
-                self._teacher.objects,
+                question.objects,
                 question.kind,
             )
 
