@@ -27,7 +27,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from torchvision_builds import declare_missing_operators  # noqa: E402
+from torchvision_builds import declare_missing_operators
 
 declare_missing_operators()
 

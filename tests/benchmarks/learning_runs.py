@@ -1,4 +1,4 @@
-"""Reinforcement learning of the experiments in miniature: configurations, and runs that are kept."""
+"""Reinforcement learning of the experiments in miniature: configurations, and runs."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _optimizer(learning_rate: float) -> dict[str, Any]:
 
 def _for_training(grounder: Mapping[str, Any]) -> dict[str, Any]:
     """Return a grounder whose answers that cannot be read are failed episodes."""
-    options = {name: value for name, value in grounder["options"].items()}
+    options = dict(grounder["options"])
     options.pop("on_parse_error", None)
     # The chat model says so itself; a policy is known by its architecture alone.
     options["coordinates"] = COORDINATE_SPACE

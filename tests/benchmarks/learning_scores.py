@@ -196,7 +196,7 @@ def compare(first: Cells, second: Cells, name: str = "jf") -> Interval:
 
 
 def _interval(values: Mapping[int, Sequence[float]], cells: Cells) -> Interval:
-    """Return mean and interval; seeds of training are drawn, and clips, whose questions go along."""
+    """Return mean and interval; seeds are drawn, and clips, whose questions go along."""
     table = np.array([values[seed] for seed in values], float)
     clips = np.array([row["clip"] for row in next(iter(cells.values()))])
     _, groups = np.unique(clips, return_inverse=True)
