@@ -238,7 +238,7 @@ class Teacher:
         if self._faults.box_spread:
             spread = np.abs(self._rng.normal(0, self._faults.box_spread * FRAME_SIDE, 4))
             box = np.clip(box + spread * [-1, -1, 1, 1], 0, FRAME_SIDE)
-        return np.rint(box).astype(int)
+        return np.asarray(np.rint(box), int)
 
     def _place(self, index: int, time: int) -> str:
         """Return in which part of the frame an object is, in words."""
