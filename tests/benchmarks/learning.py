@@ -61,7 +61,7 @@ HELD_OUT_SEEDS = 52_000_000
 
 NUM_REINFORCED = 480
 NUM_WATCHED = 32
-ALONE_STEPS = 20
+ALONE_STEPS = 10
 """Of reinforcement without a cold start, in which no reward ever differs from another."""
 
 
@@ -122,12 +122,12 @@ class Laboratory:
         settings = reasoning_grpo(penalty=penalty)
         if start != "sft":
             settings["grpo"]["steps"] = ALONE_STEPS
-            settings["policy"]["max_tokens"] = 64
+            settings["policy"]["max_tokens"] = 48
         return self._run(name, self.start(start, seed), settings, *self._training, seed)
 
     def looking(self, seed: int) -> Run:
-        """Return a run of GRPO over several turns."""
-        start = self.start("sft", seed)
+        """Return a run of GRPO over several turns, which take longer to imitate."""
+        start = self.start("longer", seed)
         return self._run("grpo-looking", start, looking_grpo(), *self._hiding_training, seed)
 
     def _run(
@@ -326,7 +326,7 @@ def length(lab: Laboratory) -> Table:
 def looking(lab: Laboratory) -> Table:
     """Looking again helps, up to three turns (VideoSEG-O3)."""
     policies: Mapping[str, Callable[[int], Path]] = {
-        "SFT": lambda seed: lab.start("sft", seed),
+        "SFT": lambda seed: lab.start("longer", seed),
         "GRPO": lambda seed: lab.looking(seed).model,
     }
     single = {**reasoning_pipeline(), "sampler": "middle"}
@@ -488,7 +488,7 @@ def draw_curves(lab: Laboratory, file: Path) -> None:
 @click.option("--experiment", "names", multiple=True, type=click.Choice(list(EXPERIMENTS)))
 @click.option("--seeds", default=3, show_default=True, help="How many policies.")
 @click.option("--only-seed", type=int, help="Make this policy's runs and scores alone.")
-@click.option("--questions", default=64, show_default=True, help="Held-out questions of a set.")
+@click.option("--questions", default=48, show_default=True, help="Held-out questions of a set.")
 @click.option("--threads", default=1, show_default=True, help="Threads of torch.")
 def main(
     folder: Path,

@@ -20,7 +20,7 @@ __all__ = ["LEARNING", "THOUGHT_BUDGET", "looking_pipeline", "reasoning_pipeline
 LEARNING = {"steps": 100, "learning_rate": 4e-4}
 """Of reinforcement learning in one turn, and..."""
 
-LOOKING = {"steps": 60, "learning_rate": 3e-4}
+LOOKING = {"steps": 80, "learning_rate": 4e-4}
 """... over several."""
 
 THOUGHT_BUDGET = 6
@@ -57,16 +57,17 @@ _GRPO: dict[str, Any] = {
     "batch": {"max_sequences": 32},
     "warmup_share": 0.1,
 }
+_ACCURACY: dict[str, Any] = {
+    "name": "r1-accuracy",
+    "options": {"side": FRAME_SIDE, "box_tolerance": 3.0, "point_tolerance": 5.0},
+}
 
 
 def reasoning_grpo(*, penalty: bool) -> dict[str, Any]:
     """Return the configuration of GRPO in one turn, with R1's rewards."""
     rewards: list[dict[str, Any]] = [
         {"name": "r1-format"},
-        {
-            "name": "r1-accuracy",
-            "options": {"side": FRAME_SIDE, "box_tolerance": 3.0, "point_tolerance": 5.0},
-        },
+        _ACCURACY,
         {"name": "r1-negative", "options": {"side": FRAME_SIDE, "tolerance": 12.0}},
         {"name": "r1-no-repeat"},
         {"name": "box-iou", "weight": 4.0},
@@ -116,7 +117,8 @@ def looking_grpo() -> dict[str, Any]:
             "optimizer": _optimizer(LOOKING["learning_rate"]),
             "rewards": [
                 {"name": "o3-format"},
-                {"name": "o3-visible-area", "weight": 2.0},
+                {"name": "o3-visible-area"},
+                _ACCURACY,
                 {"name": "box-iou", "weight": 4.0},
             ],
         },
