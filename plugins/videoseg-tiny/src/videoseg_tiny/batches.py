@@ -35,6 +35,7 @@ class CoordinateTokens:
         self._opening = {token('[{"bbox_2d":['), token(',"objects":[{"bbox_2d":[')}
         self._verdicts = [token(" target"), token(" nothing")]
         self._negative = token('],"neg_point_2d":[')
+        self._is, self._period = token(" is"), token(".")
 
         words = (*COLORS, "largest", "smallest", "leftmost", "rightmost", "topmost", "lowest")
         self._copied = {
@@ -64,6 +65,12 @@ class CoordinateTokens:
             while one.own[start - 1]:
                 start -= 1
             looks[start : at + int(negatives[0])] = len(one.images) - 1
+            # Sentences about other objects look elsewhere.
+            for place in np.flatnonzero(one.tokens[start:at] == self._is) + start:
+                before = one.tokens[start:place] == self._period
+                begin = start + (int(np.flatnonzero(before)[-1]) + 1 if before.any() else 1)
+                end = place + int(np.flatnonzero(one.tokens[place:at] == self._period)[0])
+                looks[begin - 1 : end] = -1
         verdicts = np.isin(one.tokens[1:], self._verdicts) & one.own[1:] & one.own[:-1]
         verdicts &= np.isin(one.tokens[:-1], list(self._copied))
         [labels] = np.nonzero(verdicts)

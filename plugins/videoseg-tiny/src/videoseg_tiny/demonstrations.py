@@ -7,7 +7,7 @@ teacher as their chat model; what they ask and what it answers is what the model
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -64,7 +64,7 @@ class Demonstration:
         tokens: The L tokens; the placeholder of an image stands there as often as it has tokens.
         own: Which of them the model is to write, shape (L,).
         images: Its images, in order.
-        objects: Indices of the objects that the question means.
+        objects: Indices of the objects that the question means, also where the teacher is wrong.
         kind: The kind of the question.
     """
 
@@ -82,13 +82,22 @@ class Demonstrator:
     Args:
         processor: The processor of the model.
         rng: Decides about the length and speed of the videos, and draws frames.
+        teacher: Who answers; by default one that makes no mistakes.
+        max_turns: Turns of the episodes of ``o3``; by default those of its pipeline.
     """
 
-    def __init__(self, processor: Any, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        processor: Any,
+        rng: np.random.Generator,
+        *,
+        teacher: Teacher | None = None,
+        max_turns: int | None = None,
+    ) -> None:
         self._tokenizer = processor.tokenizer
         self._end = int(self._tokenizer.convert_tokens_to_ids("<|im_end|>"))
         self._rng = rng
-        self._teacher = Teacher()
+        self._teacher = teacher or Teacher()
         looking, reasoning = videoseg_o3_tiny(), videoseg_r1_tiny()
         options = reasoning["sampler"]["options"]
         grounder = ReasoningGrounder(chat=self._teacher, **reasoning["grounder"]["options"])
@@ -99,7 +108,7 @@ class Demonstrator:
             "o3": (
                 CoarseSampler(**looking["sampler"]["options"]),
                 O3Grounder(chat=self._teacher, **looking["grounder"]["options"]),
-                looking["max_turns"],
+                max_turns or looking["max_turns"],
             ),
         }
 
@@ -132,7 +141,12 @@ class Demonstrator:
                 Shown(footage.drawn(part.frame or 0), not _is_stretched(part)) for part in pictures
             )
             yield Demonstration(
-                episode[-1].task, tokens, own, images, question.objects, question.kind
+                episode[-1].task,
+                tokens,
+                own,
+                images,
+                question.objects,
+                question.kind,
             )
 
     def _join(self, calls: Sequence[Call]) -> tuple[np.ndarray, np.ndarray]:
@@ -245,13 +259,29 @@ _HIDDEN_OFTEN = 0.2
 
 
 def make_demonstrations(
-    processor: Any, clips: Sequence[ClipFacts], *, seed: int
+    processor: Any,
+    clips: Sequence[ClipFacts],
+    *,
+    seed: int,
+    new_teacher: Callable[[np.random.Generator], Teacher] | None = None,
+    max_turns: int | None = None,
 ) -> Iterator[tuple[int, Demonstration]]:
-    """Yield the index of a clip and a demonstration on it, for every clip in turn."""
+    """Yield the index of a clip and a demonstration on it, for every clip in turn.
+
+    Args:
+        processor: The processor of the model.
+        clips: The clips.
+        seed: Which questions are demonstrated, on which frames.
+        new_teacher: Makes the teacher of a clip; by default one that makes no mistakes.
+        max_turns: See ``Demonstrator``.
+    """
     for index, clip in enumerate(clips):
         # Drawn for each clip alone, so that the first clips of a longer list are shown the same.
         rng = np.random.default_rng([seed, clip.seed])
-        demonstrator = Demonstrator(processor, rng)
+        teacher = None
+        if new_teacher is not None:
+            teacher = new_teacher(np.random.default_rng([seed, clip.seed, 1]))
+        demonstrator = Demonstrator(processor, rng, teacher=teacher, max_turns=max_turns)
         for question in clip.questions:
             shown = clip.shown[list(question.objects)].min(0, initial=1.0)
             hidden = (shown < _HIDDEN).mean() >= _HIDDEN_OFTEN
