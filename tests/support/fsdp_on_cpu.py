@@ -29,4 +29,4 @@ def use_fsdp() -> None:
     import videoseg_train.building as building
 
     make = building.make_accelerator
-    building.make_accelerator = lambda **options: share_parameters(make(**options))
+    vars(building)["make_accelerator"] = lambda **options: share_parameters(make(**options))
