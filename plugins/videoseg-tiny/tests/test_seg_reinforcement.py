@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from torchvision_builds import declare_missing_operators
 
-pytest.importorskip("videoseg_train")
+declare_missing_operators()
 
-from videoseg_tiny.plugin import SEG_MODEL
-from videoseg_tiny.seg_reinforcement import reinforcement_config
-from videoseg_train import train, training_config
+from videoseg_tiny.plugin import SEG_MODEL  # noqa: E402
+from videoseg_tiny.seg_reinforcement import reinforcement_config  # noqa: E402
+from videoseg_train import train, training_config  # noqa: E402
 
 
 @pytest.mark.parametrize("target", ["own", "truth"])

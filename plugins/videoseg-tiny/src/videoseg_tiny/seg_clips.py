@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,9 @@ def prepare_seg_clips(folder: Path, first_seed: int, count: int) -> list[SegClip
 
 
 def _save_masks(path: Path, clips: list[SegClip]) -> None:
-    arrays = {f"{index}.pictures": clip.pictures for index, clip in enumerate(clips)}
+    arrays: dict[str, Any] = {
+        f"{index}.pictures": clip.pictures for index, clip in enumerate(clips)
+    }
     arrays |= {f"{index}.labels": clip.labels for index, clip in enumerate(clips)}
     temporary = path.with_suffix(".part")
     with temporary.open("wb") as file:

@@ -92,8 +92,12 @@ def train_seg_imitation(
     """
     language = [*model.vlm.model.language_model.parameters(), *model.vlm.lm_head.parameters()]
     projector = [*model.projector.parameters()]
+    groups: list[dict[str, Any]] = [
+        {"params": language},
+        {"params": projector, "lr": settings.projector_rate},
+    ]
     optimizer = torch.optim.AdamW(
-        [{"params": language}, {"params": projector, "lr": settings.projector_rate}],
+        groups,
         lr=settings.learning_rate,
         betas=(0.9, 0.98),
         weight_decay=0.02,
