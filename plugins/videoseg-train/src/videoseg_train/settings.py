@@ -25,9 +25,10 @@ class OptimizerSettings:
     """AdamW and its learning rate.
 
     Args:
-        learning_rate: The rate at its highest: 1e-6 in VideoSeg-R1; 4e-5 in the supervised stages of
-            VideoSEG-O3, 3e-6 in its reinforcement learning.
-        weight_decay: AdamW's, apart from the gradient: 0.01 in VideoSeg-R1; 0.05 and 0 in VideoSEG-O3.
+        learning_rate: The rate at its highest: 1e-6 in VideoSeg-R1; 4e-5 in the supervised stages
+            of VideoSEG-O3, 3e-6 in its reinforcement learning.
+        weight_decay: AdamW's, apart from the gradient: 0.01 in VideoSeg-R1; 0.05 and 0 in
+            VideoSEG-O3.
         betas: Decay of the means of the gradient and of its square.
         max_gradient_norm: Norm to which a larger gradient is scaled down; None for no bound. 1 in
             both recipes.
