@@ -16,7 +16,8 @@ _R1: dict[str, Any] = {
     "model": {
         "path": "Qwen/Qwen2.5-VL-7B-Instruct",  # [P], besides the 3B
         "kind": "vlm",
-        "dtype": "bfloat16",  # [V]
+        # [R]: in bfloat16 steps of 1e-6 are lost in rounding; [V] has FSDP keep float32 copies.
+        "dtype": "float32",
         "precision": "bf16",  # [V]
     },
     "policy": {
@@ -103,7 +104,8 @@ _O3: dict[str, Any] = {
     "model": {
         # No path: what the stages of [C] begin with has not been published.
         "kind": "seg",
-        "dtype": "bfloat16",  # [C]
+        # [R]: likewise; [C] has DeepSpeed keep float32 copies.
+        "dtype": "float32",
         "precision": "bf16",  # [C]
     },
     "policy": {
