@@ -105,6 +105,7 @@ def test_questions_for_something_else_are_told() -> None:
         ("When does the red one leave?", '"when"'),
         ("he is running", '"he"'),
         ("move left", "a command"),
+        ("the end", "a moment"),
         ("red red red", "does not read as a description"),
     ],
 )
@@ -117,6 +118,8 @@ def test_the_objection_says_what_is_wrong(query: str, said: str) -> None:
     [
         ("the red one with a big hat", ["with a big hat"]),
         ("the first one, the second", ["first"]),
+        ("the one on the left or on the right", ["or"]),
+        ("the others", ["others"]),
         ("the red 🔴 one", ["🔴"]),
         ("the red one = the largest", ["="]),
     ],

@@ -28,6 +28,7 @@ _AUXILIARIES = frozenset(
 )
 _DO = frozenset({"do", "does", "did", "don't", "doesn't", "didn't"})
 _BE = frozenset({"is", "are", "was", "were"})
+_MOMENTS = frozenset({"end", "beginning", "start", "finish"})
 _HAPPENING = frozenset(
     {"happen", "happens", "happening", "happened", "occurs", "occurring", "doing", "done"}
 )
@@ -128,6 +129,13 @@ def _find_question(tokens: Sequence[Token]) -> str:
             return f"asks for a {following}, not for an object"
         if word in ("how", "why"):
             return f'asks "{word}", not which object'
+    times = [word in _MOMENTS for word in words]
+    of_time = any(
+        word in ("the", "a", "an") and is_time
+        for word, is_time in zip(words, times[1:], strict=False)
+    )
+    if of_time or set(kinds) - {"filler"} == {"part"}:
+        return "speaks of a moment, not of an object"
     if spoken[:1] == ["count"]:
         return "asks how many there are, not which object"
     if "what" in spoken and (
@@ -175,7 +183,7 @@ def _find_pronoun(tokens: Sequence[Token]) -> str:
     if words[0] in _PRONOUNS:
         return f'does not say who or what "{words[0]}" is'
     about_speaker = words[0] in _SPEAKERS and (
-        len(words) == 1 or rest[1].kind in ("be", "motion", "event", "modal")
+        len(words) == 1 or rest[1].kind in ("be", "motion", "event", "modal", "place")
     )
     if about_speaker:
         return "speaks of you or me, not of an object in the video"

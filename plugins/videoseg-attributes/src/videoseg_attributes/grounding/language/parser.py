@@ -117,6 +117,13 @@ def _find_dropped(plan: QueryPlan, tokens: Sequence[Token]) -> list[IgnoredWords
         judgeable = token.kind in _JUDGEABLE and not (in_steps and token.kind == "ordinal")
         if judgeable and f" {token.words} " not in told:
             dropped.setdefault(token.words, IgnoredWords(token.words, _DROPPED))
+    kinds = {token.kind for token in tokens}
+    if "or" in kinds and " or " not in told and not kinds & {"not", "without", "except"}:
+        dropped["or"] = IgnoredWords("or", "alternatives are understood of colors only")
+    group = plan.target.within
+    if plan.target.rest or (group is not None and group.rest):
+        others = next(token.words for token in tokens if token.kind == "rest")
+        dropped[others] = IgnoredWords(others, "it is not said other than which")
     for sign in _ODD_SIGNS.findall(plan.text):
         dropped.setdefault(sign, IgnoredWords(sign[:_LONGEST_SIGN], _OTHER))
     return list(dropped.values())[:_MOST_DROPPED]

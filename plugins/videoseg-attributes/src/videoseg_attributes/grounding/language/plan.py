@@ -307,7 +307,7 @@ def _words_of(phrase: NounPhrase) -> tuple[str, ...]:
             words += [word for other in item.references for word in _words_of(other)]
         elif isinstance(item, Ranking) and item.reference is not None:
             words += _words_of(item.reference)
-        if item.when is not None:
+        if item.when is not None and item.when.words != item.words:
             words.append(item.when.words)
     for nested in (phrase.within, *phrase.excluded, *phrase.alternatives):
         if nested is not None:
