@@ -219,11 +219,10 @@ class O3Grounder:
             if self._on_parse_error == "raise":
                 raise
             thought = _make_thought(exchange, self._prompts.name, stop="no answer")
-            warnings = _collect_warnings(
-                episode, [f"{error}; nothing is segmented, which is a guess"]
-            )
+            warning = f"{error}; nothing is segmented, which is a guess"
+            told = _collect_warnings(episode, [warning])
             # The model has not said that nothing is there.
-            return Grounding(None, (), thought, warnings=warnings, status="guessed")
+            return Grounding(None, (), thought, warnings=told, status="guessed")
         turn = exchange.turn
         if finding is None:
             return _make_look(episode, exchange, self._prompts.name)

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+from videoseg_attributes.grounding.language.lexicon import Kind
 from videoseg_attributes.grounding.language.tokens import Token
 
 __all__ = ["asks_for_what_stands_out", "why_not_a_description"]
@@ -45,7 +46,7 @@ _OPENING = frozenset({"filler", "ordinal"})
 _COUNTED_APART = frozenset(
     {"and", "or", "of", "not", "comma", "relation", "than", "except", "order", "with", "who"}
 )
-_SIDES = ("place", "direction", "ranked place")
+_SIDES: tuple[Kind, ...] = ("place", "direction", "ranked place")
 _JOINING = frozenset({"and", "or", "then", "comma", "not", "order"})
 _MOST_WORDS_OF_A_TELEGRAM = 4
 
