@@ -200,7 +200,7 @@ def _find_salad(tokens: Sequence[Token], words: Sequence[Token]) -> str:
     salad = "does not read as a description of an object"
     if not words:
         return ""
-    for token, following in itertools.pairwise([*tokens, None]):
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         ends = following is None or following.kind in (
             "of", "and", "or", "than", "be", "comma", "det", "who", "preposition", "with", "in",
             "without", "except",
@@ -209,8 +209,8 @@ def _find_salad(tokens: Sequence[Token], words: Sequence[Token]) -> str:
             return salad
     if words[-1].kind in ("and", "or", "of", "than", "with", "without", "except", "order"):
         return salad
-    for token, following in itertools.pairwise(words):
-        if token.words == following.words and token.kind not in ("filler", "not"):
+    for token, after in itertools.pairwise(words):
+        if token.words == after.words and token.kind not in ("filler", "not"):
             return salad
     for position, token in enumerate(words):
         before = {one.kind for one in words[:position]}
