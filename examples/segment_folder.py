@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 failed += 1
                 print(f"{path.name}: {error}", file=sys.stderr)
                 continue
-            objects = f"{len(result.tracks)} object(s)" if result.found else "not in this video"
+            objects = f"{len(result.tracks)} object(s), {result.status}"
             print(f"{path.name}: {objects}, {result.timings['total']:.1f} s")
     return 1 if failed else 0
 

@@ -22,14 +22,21 @@ TOY_PLUGIN = '''
 
 
     class Center:
-        """Answers with the middle of the keyframe."""
+        """Answers with the middle of the keyframe; "dog" is a guess, "unicorn" is absent."""
 
         def step(self, episode):
             height, width = episode.video.size
             box = vs.Box(width / 4, height / 4, 3 * width / 4, 3 * height / 4)
             frame = episode.selection.indices[0]
             thought = vs.Thought("the middle is always a good guess")
-            return vs.Grounding(frame, (vs.Prompt(1, frame, box=box, label="middle"),), thought)
+            if "unicorn" in episode.query:
+                return vs.Grounding(None, thought=thought)
+            told = {}
+            if "dog" in episode.query:
+                warnings = ("'dog' is not known; name a color",)
+                told = {"status": "guessed", "unjudged": ("dog",), "warnings": warnings}
+            prompts = (vs.Prompt(1, frame, box=box, label="middle"),)
+            return vs.Grounding(frame, prompts, thought, **told)
 
 
     class Hold:

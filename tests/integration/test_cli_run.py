@@ -55,9 +55,47 @@ def test_progress_goes_to_stderr_and_quiet_silences_all(ask):
     assert quiet.stdout == quiet.stderr == ""
 
 
+def test_a_guess_is_told_also_where_nothing_else_is(toy_plugins, tmp_path, clip_path):
+    """Warnings and the exit status: a script must not take a guess for an answer."""
+
+    def run(query, *options):
+        return videoseg(
+            "run", clip_path, query, *TOY, *options, folder=tmp_path, plugins=toy_plugins
+        )
+
+    shown = run("the red dog")
+    assert shown.stdout.startswith("1 object guessed in square")
+    assert 'not judged  "dog"' in shown.stdout
+    assert "middle, box" not in shown.stdout
+    quiet = run("the red dog", "-q", "--strict", "-o", "out")
+    assert (quiet.returncode, quiet.stdout) == (3, "")
+    assert quiet.stderr == "warning: 'dog' is not known; name a color\n"
+    assert Segmentation.load(tmp_path / "out").status == "guessed"
+    document = json.loads(run("the unicorn", "--json", "--strict").stdout)
+    assert (document["status"], document["judged"], document["unjudged"]) == ("absent", [], [])
+
+
+@pytest.mark.parametrize(
+    ("query", "options", "status"),
+    [
+        ("the middle", ["--strict"], 0),
+        ("the dog", [], 0),
+        ("the unicorn", [], 0),
+        ("the unicorn", ["--strict"], 4),
+    ],
+)
+def test_exit_statuses_tell_answers_apart_under_strict(
+    toy_plugins, tmp_path, clip_path, query, options, status
+):
+    arguments = ("run", clip_path, query, *TOY, "-q", "--only", "masks", *options)
+    done = videoseg(*arguments, folder=tmp_path, plugins=toy_plugins)
+    assert done.returncode == status, done.stderr
+
+
 def test_json_is_one_document(ask, tmp_path):
     document = json.loads(ask("--json", "-o", "here").stdout)
     assert document["found"] is True
+    assert document["status"] == "answered"
     [item] = document["objects"]
     assert item["box"] == [24.0, 16.0, 72.0, 48.0]
     assert item["visible_frames"] == 12

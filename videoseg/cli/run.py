@@ -18,11 +18,11 @@ from videoseg.cli.terminal import (
     open_console,
     print_files,
     print_row,
-    quiet_option,
     working,
     write_json,
 )
 from videoseg.errors import OutputError
+from videoseg.text import format_count, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +38,9 @@ __all__ = ["reasons_of", "run"]
 _PARTS = ("masks", "overlay", "report")
 # Repeated here so that --help does not import videoseg.results; a test compares them.
 _FORMATS = ("png", "coco", "davis", "youtube-vos")
+
+_GUESSED, _ABSENT = 3, 4
+"""Exit statuses under ``--strict``; 1 and 2 are those of errors, see ``videoseg.cli.program``."""
 
 _FILES = (
     ("report.html", "the reasoning beside the frames"),
@@ -77,7 +80,7 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
     videoseg run dog.mp4 "the dog that jumps"
     videoseg run frames/ "the red cup" -o out/cup --only masks
     videoseg run dog.mp4 "the dog" --sampler uniform -O sampler.num_frames=16
-    videoseg run dog.mp4 "the dog" --json --quiet | jq .found
+    videoseg run dog.mp4 "the dog" --json --quiet | jq .status
     """,
 )
 @click.argument("video")
@@ -106,8 +109,19 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
     metavar="PARTS",
     help=f"Save only these parts beside result.json, separated by commas: {', '.join(_PARTS)}.",
 )
+@click.option(
+    "--strict",
+    is_flag=True,
+    help=f"Exit with status {_GUESSED} if the answer is a guess, {_ABSENT} if the object is not "
+    "in the video.",
+)
 @json_option
-@quiet_option
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Show no progress and no summary; warnings go to standard error.",
+)
 def run(
     *,
     video: str,
@@ -122,10 +136,11 @@ def run(
     resume: bool,
     formats: tuple[str, ...],
     parts: tuple[str, ...] | None,
+    strict: bool,
     as_json: bool,
     quiet: bool,
     **stages: str | None,
-) -> None:
+) -> int:
     """Ask VIDEO a question; save masks for every frame and the reasoning.
 
     VIDEO is a video file, a folder of pictures or one picture. All options are checked
@@ -169,6 +184,10 @@ def run(
         write_json(_answer_document(result, folder, exported))
     elif not quiet:
         _print_answer(open_console(), result, folder, exported)
+    if as_json or quiet:
+        for warning in result.warnings:
+            click.echo(printable(f"warning: {warning}"), err=True)
+    return {"guessed": _GUESSED, "absent": _ABSENT}.get(result.status, 0) if strict else 0
 
 
 def _run_pipeline(
@@ -236,6 +255,8 @@ def _export_folder(folder: Path, name: str) -> Path:
 
 # -- what is printed ------------------------------------------------------------------------------
 
+_COLORS = {"answered": "green", "guessed": "yellow", "absent": "red"}
+
 
 def _answer_document(
     result: Segmentation, folder: Path, exported: Mapping[str, Path]
@@ -247,6 +268,9 @@ def _answer_document(
     return {
         "query": result.query,
         "found": result.found,
+        "status": result.status,
+        "judged": list(result.judged),
+        "unjudged": list(result.unjudged),
         "video": to_dict(result.video),
         "keyframe": result.grounding.keyframe,
         "window": None if window is None else [window.start, window.stop],
@@ -269,9 +293,7 @@ def _print_answer(
     """Print what was found, where and why, and the files written."""
     height, width = result.video.size
     clip = f"{result.video.name}: {result.video.num_frames} frames of {width}x{height}"
-    count = len(result.tracks)
-    head = f"{count} object{'s' * (count != 1)} found" if count else "not in this video"
-    console.print(head, style="bold green" if count else "bold yellow", end="")
+    console.print(_headline(result), style=f"bold {_COLORS[result.status]}", end="")
     console.print(f" in {clip}")
     for track in result.tracks:
         _print_object(console, _object(result, track), result.video.num_frames)
@@ -281,6 +303,9 @@ def _print_answer(
         _print_fact(console, "keyframe", f"frame {grounding.keyframe}, at {seconds:.2f} s")
     if (window := _answer_window(result)) is not None:
         _print_fact(console, "window", f"frames {window.start} to {window.stop - 1}")
+    for label, words in (("judged", result.judged), ("not judged", result.unjudged)):
+        if words:
+            _print_fact(console, label, ", ".join(f'"{word}"' for word in words))
     if reasons := reasons_of(result):
         _print_fact(console, "because", "\n".join(reasons))
     for warning in result.warnings:
@@ -288,6 +313,16 @@ def _print_answer(
     _print_fact(console, "time", f"{result.timings.get('total', 0.0):.1f} seconds")
     exports = [(path, f"exported as {name}") for name, path in exported.items()]
     print_files(console, [*_files(folder), *exports])
+
+
+def _headline(result: Segmentation) -> str:
+    from videoseg.types.episode import summarize_answer
+
+    count = len(result.tracks)
+    if count:
+        how = "guessed" if result.status == "guessed" else "found"
+        return f"{format_count(count, 'object')} {how}"
+    return summarize_answer(result.grounding, 0)
 
 
 def _answer_window(result: Segmentation) -> Window | None:
@@ -346,7 +381,7 @@ def _print_object(console: Console, facts: Mapping[str, Any], num_frames: int) -
 
 
 def _print_fact(console: Console, label: str, text: str, *, style: str = "") -> None:
-    print_row(console, label, text, width=10, style=style, label_style="bold")
+    print_row(console, label, text, width=12, style=style, label_style="bold")
 
 
 def reasons_of(result: Segmentation) -> list[str]:

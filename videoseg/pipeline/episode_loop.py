@@ -135,8 +135,10 @@ def _check_move(move: object, episode: Episode, whole: Window, name: str) -> Non
     if not problem and isinstance(move, Look | Grounding):
         thought = move.thought
         texts = (thought.text, thought.temporal, thought.spatial, thought.linguistic)
-        why = move.stop_reason if isinstance(move, Grounding) else ""
-        problem = _too_large(*texts, thought.action, why, thought.details)
+        answer: tuple[object, ...] = ()
+        if isinstance(move, Grounding):
+            answer = (move.stop_reason, move.judged, move.unjudged)
+        problem = _too_large(*texts, thought.action, *answer, thought.details)
     if problem:
         raise StageError(f"grounder {name!r} {problem}", stage="grounder", component=name)
 

@@ -255,9 +255,11 @@ class Run:
     def result(self) -> Segmentation:
         """Return what has been made so far as a result."""
         grounding, trace, unsaved = _make_saveable(self.grounding, self.trace)
-        labels = {prompt.object_id: prompt.label for prompt in reversed(self.grounding.prompts)}
+        # The words of a guess may well be wrong, so they do not become an object's name.
+        named = reversed(self.grounding.prompts) if self.grounding.status != "guessed" else ()
+        labels = {prompt.object_id: prompt.label for prompt in named}
         tracks = tuple(
-            MaskTrack(object_id, self.video.size, tuple(masks), label=labels[object_id])
+            MaskTrack(object_id, self.video.size, tuple(masks), label=labels.get(object_id, ""))
             for object_id, masks in sorted(self.tracks.items())
         )
         video_warnings = self.video.warnings if isinstance(self.video, HasWarnings) else ()

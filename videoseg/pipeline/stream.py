@@ -13,6 +13,7 @@ from videoseg.errors import ConfigError
 from videoseg.pipeline.propagate import Propagation
 from videoseg.pipeline.run import Run
 from videoseg.types import FrameMasks, Rle, Size
+from videoseg.types.episode import summarize_answer
 
 __all__ = ["FrameOrder", "MaskStream"]
 
@@ -45,8 +46,7 @@ class MaskStream:
         return (*self.grounding.warnings, *self._run.observation.warnings)
 
     def __repr__(self) -> str:
-        number = len(self.grounding.object_ids)
-        answer = f"{number} object{'s' if number > 1 else ''}" if number else "not in this video"
+        answer = summarize_answer(self.grounding, len(self.grounding.object_ids))
         total = self._video.num_frames
         done = f"{self._num_done} of {total}" if total is not None else f"{self._num_done}"
         return f"<MaskStream of {self._video.name!r}: {answer}, {done} frames yielded>"

@@ -19,6 +19,7 @@ from videoseg.results.thumbnails import Picture, PictureBook, embed_jpeg, includ
 from videoseg.results.wording import (
     collect_warnings,
     describe_answer,
+    describe_judgement,
     describe_move,
     describe_object,
     describe_selection,
@@ -117,6 +118,8 @@ def segmentation_html(
         "card.html",
         query=shorten_text(segmentation.query.strip(), 300),
         answer=describe_answer(segmentation),
+        status=segmentation.status,
+        judgement=describe_judgement(segmentation),
         objects=[describe_object(t.object_id, t.label) for t in tracks[:_CHIPS]],
         more_objects=max(0, len(tracks) - _CHIPS),
         video=shorten_text(describe_video(segmentation.video), 200),

@@ -6,12 +6,21 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
 from videoseg.errors import FrameNotFoundError, ObjectNotFoundError
-from videoseg.types import BoolArray, Grounding, MaskTrack, Trace, VideoFacts, VideoSource
+from videoseg.types import (
+    AnswerStatus,
+    BoolArray,
+    Grounding,
+    MaskTrack,
+    Trace,
+    VideoFacts,
+    VideoSource,
+)
+from videoseg.types.episode import summarize_answer
 from videoseg.types.scalars import text_of, texts_of, whole_number
 
 if TYPE_CHECKING:
@@ -30,7 +39,8 @@ class Segmentation:
         grounding: Where the objects were localized.
         trace: The reasoning of each turn, with the frames it saw.
         tracks: A mask track for each object, sorted by object id; empty if the answer is
-            "not in this video".
+            "not in this video", or nothing that fits was seen. Without labels if the answer is
+            a guess.
         pipeline: The configuration of the pipeline, as in its YAML.
         timings: Seconds spent in each stage.
         versions: Versions of Python, videoseg, and the packages of the stages.
@@ -85,14 +95,33 @@ class Segmentation:
         return Segmentation(**copied, source=self.source)
 
     def __repr__(self) -> str:
-        number = len(self.tracks)
-        answer = f"{number} object{'s' if number > 1 else ''}" if number else "not in this video"
+        answer = summarize_answer(self.grounding, len(self.tracks))
         return f"<Segmentation of {self.video.name!r} for {self.query!r}: {answer}>"
 
     @property
     def found(self) -> bool:
-        """Whether anything in the video answers the query."""
+        """Whether objects were found, for certain or as a guess; see ``status``."""
         return bool(self.tracks)
+
+    @property
+    def status(self) -> AnswerStatus:
+        """How far the answer can be trusted: ``answered``, ``guessed`` or ``absent``.
+
+        ``answered``: the whole query was judged. ``guessed``: part of it could not be judged, or
+        what was seen does not decide it; ``warnings`` say why and what to do. ``absent``: what
+        was seen contradicts the query.
+        """
+        return cast("AnswerStatus", self.grounding.status)
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The words of the query that the answer rests on, if the grounder tells them."""
+        return self.grounding.judged
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """The words of the query that could not be judged."""
+        return self.grounding.unjudged
 
     @property
     def object_ids(self) -> tuple[int, ...]:

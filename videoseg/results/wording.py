@@ -7,12 +7,14 @@ from typing import Any
 from videoseg.masks import object_color, readable_text_color
 from videoseg.results.overlay import object_name
 from videoseg.results.segmentation import Segmentation
-from videoseg.text import format_count, format_seconds, shorten_text
+from videoseg.text import format_count, format_list, format_seconds, shorten_text
 from videoseg.types import FrameSelection, MaskTrack, Thought, TraceTurn, VideoFacts
+from videoseg.types.episode import summarize_answer
 
 __all__ = [
     "collect_warnings",
     "describe_answer",
+    "describe_judgement",
     "describe_move",
     "describe_object",
     "describe_selection",
@@ -36,14 +38,23 @@ def describe_answer(segmentation: Segmentation) -> str:
     """Return the answer in one sentence."""
     tracks = segmentation.tracks
     if not tracks:
-        return "Not in this video."
+        text = summarize_answer(segmentation.grounding, 0)
+        return f"{text[:1].upper()}{text[1:]}."
     total = segmentation.video.num_frames
     seen = find_visible_frames(segmentation)
-    sentence = f"{format_count(len(tracks), 'object')} found"
+    count = format_count(len(tracks), "object")
+    sentence = f"A guess: {count}" if segmentation.status == "guessed" else f"{count} found"
     if total == 1:
         return f"{sentence}."
     where = "every frame" if len(seen) == total else f"{len(seen)} of {total} frames"
     return f"{sentence}, visible in {where}."
+
+
+def describe_judgement(segmentation: Segmentation) -> str:
+    """Return which words of the query were judged and which were not, if the grounder tells."""
+    facts = [("Judged", segmentation.judged), ("Not judged", segmentation.unjudged)]
+    quoted = [(name, [f"“{shorten_text(one, 80)}”" for one in words]) for name, words in facts]
+    return " · ".join(f"{name}: {format_list(words, 12)}" for name, words in quoted if words)
 
 
 def collect_warnings(segmentation: Segmentation, *, on_black: bool) -> list[str]:
@@ -113,7 +124,11 @@ def describe_move(segmentation: Segmentation, turn: TraceTurn) -> str:
     if not answered:
         return f"asked for {', '.join(frames)}" if frames else "asked to look again"
     count = len(segmentation.grounding.object_ids)
-    what = f"answered with {format_count(count, 'object')}" if count else "answered “not here”"
+    guessed = segmentation.status == "guessed"
+    if count:
+        what = f"{'guessed' if guessed else 'answered with'} {format_count(count, 'object')}"
+    else:
+        what = "saw nothing that fits" if guessed else "answered “not here”"
     return ", ".join([what, *frames])
 
 

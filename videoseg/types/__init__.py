@@ -11,6 +11,7 @@ from videoseg.types.arrays import (
     as_masks,
 )
 from videoseg.types.episode import (
+    AnswerStatus,
     Episode,
     FrameGroup,
     FrameRole,
@@ -39,6 +40,7 @@ from videoseg.types.serial import from_dict, to_dict
 from videoseg.types.video import VideoFacts, VideoSource
 
 __all__ = [
+    "AnswerStatus",
     "BoolArray",
     "Box",
     "ChatReply",

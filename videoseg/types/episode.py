@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from videoseg.errors import ConfigError
-from videoseg.text import shorten
+from videoseg.text import format_count, shorten
 from videoseg.types.geometry import Window
 from videoseg.types.prompts import Prompt
 from videoseg.types.scalars import (
@@ -27,6 +27,7 @@ from videoseg.types.scalars import (
 from videoseg.types.video import VideoSource
 
 __all__ = [
+    "AnswerStatus",
     "Episode",
     "FrameGroup",
     "FrameRole",
@@ -37,9 +38,15 @@ __all__ = [
     "Thought",
     "Trace",
     "TraceTurn",
+    "summarize_answer",
 ]
 
 FrameRole: TypeAlias = Literal["context", "detail", "keyframe"]
+
+AnswerStatus: TypeAlias = Literal["answered", "guessed", "absent"]
+"""How far an answer can be trusted: ``answered`` (the whole query was judged), ``guessed`` (part
+of it could not be judged, or what was seen does not decide it), ``absent`` (what was seen
+contradicts the query)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +220,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """A grounder's answer: where the queried objects are. No prompts: not in this video.
+    """A grounder's answer: where the queried objects are.
+
+    No prompts with the status ``absent``: not in this video. No prompts with ``guessed``: nothing
+    that fits was seen, which does not show that there is nothing; ``warnings`` say why.
 
     Args:
         keyframe: The frame on which the objects were localized; None if there are none.
@@ -224,10 +234,18 @@ class Grounding:
         window: The part of the video that the answer is about; None if the grounder names none.
             It says when; masks are propagated over the whole video all the same.
         stop_reason: Why the grounder answered now and did not look again, in one sentence.
+        status: How far the answer can be trusted. None, for a grounder that does not tell:
+            ``answered`` if there are prompts, else ``absent``.
+        judged: The words of the query that the answer rests on, if the grounder tells them.
+        unjudged: The words of the query that could not be judged.
 
     Raises:
         ConfigError: If there are prompts but no keyframe, two prompts for one object on one
-            frame, or a part of another type.
+            frame, a status that contradicts the prompts, or a part of another type.
+
+    Example:
+        >>> Grounding(None).status, Grounding(None, status="guessed").status
+        ('absent', 'guessed')
     """
 
     keyframe: int | None
@@ -237,6 +255,9 @@ class Grounding:
     warnings: tuple[str, ...] = ()
     window: Window | None = None
     stop_reason: str = ""
+    status: AnswerStatus | None = None
+    judged: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         what = "of a grounding"
@@ -247,6 +268,9 @@ class Grounding:
             confidence=optional(real_number, self.confidence, f"the confidence {what}"),
             warnings=texts_of(self.warnings, f"the warnings {what}"),
             stop_reason=text_of(self.stop_reason, f"the stop reason {what}"),
+            status=_checked_status(self.status, found=bool(self.prompts)),
+            judged=texts_of(self.judged, f"the judged words {what}"),
+            unjudged=texts_of(self.unjudged, f"the words {what} that were not judged"),
         )
         if self.prompts and self.keyframe is None:
             raise ConfigError("a grounding with prompts needs a keyframe")
@@ -266,8 +290,44 @@ class Grounding:
 
     @property
     def found(self) -> bool:
-        """Whether anything in the video answers the query."""
+        """Whether objects were found, for certain or as a guess; see ``status``."""
         return bool(self.prompts)
+
+
+def _checked_status(given: Any, *, found: bool) -> AnswerStatus:
+    if given is None:
+        return "answered" if found else "absent"
+    known = get_args(AnswerStatus)
+    if given not in known:
+        raise ConfigError(
+            f"the status of a grounding must be one of {', '.join(known)}, or None; "
+            f"got {shorten(given)}"
+        )
+    if given == ("absent" if found else "answered"):
+        having = "with prompts" if found else "without prompts"
+        other = "answered" if found else "absent"
+        raise ConfigError(
+            f"a grounding {having} cannot be {given!r}; pass 'guessed', {other!r}, or None for "
+            "what the prompts say"
+        )
+    status: AnswerStatus = given
+    return status
+
+
+def summarize_answer(grounding: Grounding, num_objects: int) -> str:
+    """Return an answer in a few words, such as ``2 objects`` or ``1 object, a guess``.
+
+    Args:
+        grounding: The answer.
+        num_objects: How many objects have masks.
+    """
+    if num_objects:
+        guess = ", a guess" if grounding.status == "guessed" else ""
+        return format_count(num_objects, "object") + guess
+    if grounding.found:
+        return "no masks yet"
+    absent = grounding.status == "absent"
+    return "not in this video" if absent else "nothing that fits was seen"
 
 
 Move: TypeAlias = Look | Grounding

@@ -272,10 +272,11 @@ def test_two_turns_that_cannot_be_read_are_an_error_with_the_text():
     assert caught.value.raw_text == "who?"
 
 
-def test_or_nothing_in_this_video_if_that_is_asked_for():
+def test_or_a_guess_that_there_is_nothing_if_that_is_asked_for():
     episode, _ = run(select(), "what?", "who?", on_parse_error="empty")
     assert not episode.grounding.found
-    assert "read as 'not in this video'" in episode.grounding.warnings[0]
+    assert episode.grounding.status == "guessed"
+    assert "nothing is segmented, which is a guess" in episode.grounding.warnings[0]
     assert details(episode)["stop"] == "no answer"
     assert len(details(episode)["attempts"]) == 2
 

@@ -189,7 +189,8 @@ def test_twice_unreadable_is_an_error_with_the_raw_text():
 def test_twice_unreadable_may_be_taken_for_nothing():
     grounding, _ = ground("what?", on_parse_error="empty")
     assert not grounding.found
-    assert "not in this video" in grounding.warnings[-1]
+    assert grounding.status == "guessed"
+    assert "nothing is segmented, which is a guess" in grounding.warnings[-1]
     assert len(grounding.thought.details["attempts"]) == 2
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toy_stages import AnswersAt, BoxIsMask, EverySecond, Hold, look, pipeline
@@ -340,3 +342,17 @@ def test_weights_that_are_missing_are_missed_before_the_segmenter_has_worked(vid
     pipe = Pipeline(EverySecond(), AnswersAt(), "weightless", segmenter=Asked(), registry=registry)
     with pytest.raises(MissingWeightsError, match="fetch them"):
         pipe.propagate(video, [Prompt(1, 0, box=Box(0, 0, 2, 2))])
+
+
+class Guesses(AnswersAt):
+    def step(self, episode):
+        return replace(super().step(episode), status="guessed", unjudged=("dog",))
+
+
+def test_the_words_of_a_guess_do_not_name_its_objects(video):
+    result = pipeline(Guesses([(1, 4)]))(video, "the dog")
+    assert (result.status, result.unjudged) == ("guessed", ("dog",))
+    assert [track.label for track in result.tracks] == [""]
+    assert [track.label for track in pipeline(AnswersAt([(1, 4)]))(video, "it").tracks] == [
+        "object 1"
+    ]

@@ -98,6 +98,8 @@ def _poisoned(result):
             result.grounding,
             thought=thought,
             warnings=(EVIL,),
+            judged=(EVIL,),
+            unjudged=(EVIL,),
             prompts=tuple(
                 dataclasses.replace(prompt, label=EVIL) for prompt in result.grounding.prompts
             ),
@@ -142,6 +144,28 @@ def test_nothing_found_is_said_plainly(clip, make_result):
     assert "Not in this video." in page.text
     assert "Objects" not in page.text
     assert "Turn 1" in page.text
+
+
+def test_a_guess_is_yellow_and_says_which_words_were_not_judged(clip, make_result, result):
+    told = {"status": "guessed", "judged": ("red",), "unjudged": ("dog",)}
+    guess = dataclasses.replace(result.grounding, **told)
+    tracks = tuple(dataclasses.replace(track, label="") for track in result.tracks)
+    guessed = make_result(clip, grounding=guess, tracks=tracks)
+    page = Page(report_of(guessed))
+    [answer] = [item for item in page.all("p") if item.get("class", "").startswith("answer")]
+    assert answer["class"] == "answer guessed"
+    assert "A guess: 1 object" in page.text
+    assert "Judged: “red” · Not judged: “dog”" in page.text
+    assert "object 1" in page.text or f"object {tracks[0].object_id}" in page.text
+    for html in (guessed._repr_html_(), guessed.show().html):
+        assert "vs-guessed" in html and "Not judged: “dog”" in Page(html).text
+
+
+def test_nothing_seen_is_not_called_absent(clip, make_result):
+    nothing = make_result(clip, grounding=Grounding(None, status="guessed"), tracks=())
+    page = Page(report_of(nothing))
+    assert "Nothing that fits was seen." in page.text
+    assert "Not in this video" not in page.text
 
 
 def test_an_image_has_no_timeline_and_no_player():

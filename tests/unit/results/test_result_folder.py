@@ -227,6 +227,19 @@ def test_a_result_without_objects_is_written_whole(clip, make_result, tmp_path):
     assert list((folder / "masks").iterdir()) == []
 
 
+def test_status_and_words_are_kept_and_results_before_them_load(result, tmp_path):
+    told = {"status": "guessed", "judged": ("red",), "unjudged": ("dog",)}
+    guess = dataclasses.replace(result, grounding=dataclasses.replace(result.grounding, **told))
+    folder = guess.save(tmp_path / "out", parts=())
+    loaded = Segmentation.load(folder)
+    assert (loaded.status, loaded.judged, loaded.unjudged) == ("guessed", ("red",), ("dog",))
+    document = json.loads((folder / "result.json").read_text())
+    for name in told:
+        del document["grounding"][name]
+    (folder / "result.json").write_text(json.dumps(document))
+    assert Segmentation.load(folder).status == "answered"
+
+
 def test_a_loaded_result_can_be_saved_with_or_without_its_video(result, clip, tmp_path):
     first = result.save(tmp_path / "first")
     loaded = Segmentation.load(first)

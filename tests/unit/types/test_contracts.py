@@ -56,6 +56,29 @@ def test_a_prompt_takes_numbers_of_numpy_and_lists_of_points():
     assert prompt == Prompt(1, 3, points=(Point(1, 2),))
 
 
+def test_a_grounder_that_tells_no_status_has_answered_if_it_found_something():
+    prompt = Prompt(1, 4, box=Box(0, 0, 2, 2))
+    assert Grounding(4, (prompt,)).status == "answered"
+    assert Grounding(None).status == "absent"
+    guess = Grounding(4, (prompt,), status="guessed", judged=["red"], unjudged=["dog"])
+    assert (guess.status, guess.judged, guess.unjudged) == ("guessed", ("red",), ("dog",))
+    assert from_dict(Grounding, to_dict(guess)) == guess
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "remedy"),
+    [
+        (True, "absent", "with prompts cannot be 'absent'; pass 'guessed', 'answered', or None"),
+        (False, "answered", "without prompts cannot be 'answered'; pass 'guessed', 'absent'"),
+        (True, "sure", "one of answered, guessed, absent, or None; got 'sure'"),
+    ],
+)
+def test_a_status_that_contradicts_the_prompts_is_refused(found, status, remedy):
+    prompts = (Prompt(1, 4, box=Box(0, 0, 2, 2)),) if found else ()
+    with pytest.raises(ConfigError, match=remedy):
+        Grounding(4, prompts, status=status)
+
+
 def test_two_prompts_for_one_object_on_one_frame_are_refused():
     prompt = Prompt(1, 4, box=Box(0, 0, 2, 2))
     with pytest.raises(ConfigError, match="two prompts"):

@@ -1,7 +1,7 @@
 import numpy as np
 
 from videoseg.results import Segmentation
-from videoseg.types import Grounding, MaskTrack, Rle, Trace, VideoFacts
+from videoseg.types import Grounding, MaskTrack, Prompt, Rle, Trace, VideoFacts
 
 
 def test_results_are_told_in_one_line_without_their_masks():
@@ -13,3 +13,17 @@ def test_results_are_told_in_one_line_without_their_masks():
     assert repr(result) == "<Segmentation of 'clip' for 'the red one': 1 object>"
     nothing = Segmentation("a unicorn", facts, Grounding(None), Trace(), ())
     assert repr(nothing).endswith("not in this video>")
+
+
+def test_a_guess_is_told_in_one_line():
+    mask = Rle.encode(np.ones((4, 5), bool))
+    facts = VideoFacts("clip", None, 1, (4, 5), 5.0, 0.4, "array")
+    prompt = Prompt(1, 0, mask=mask)
+    guess = Grounding(0, (prompt,), status="guessed")
+    track = MaskTrack(1, (4, 5), (mask,))
+    result = Segmentation("the dog", facts, guess, Trace(), (track,))
+    assert repr(result).endswith(": 1 object, a guess>")
+    nothing = Segmentation("asdf", facts, Grounding(None, status="guessed"), Trace(), ())
+    assert repr(nothing).endswith(": nothing that fits was seen>")
+    unfinished = Segmentation("the dog", facts, Grounding(0, (prompt,)), Trace(), ())
+    assert repr(unfinished).endswith(": no masks yet>")

@@ -23,6 +23,7 @@ from videoseg.results.thumbnails import (
 from videoseg.results.wording import (
     collect_warnings,
     describe_answer,
+    describe_judgement,
     describe_move,
     describe_object,
     describe_selection,
@@ -99,6 +100,8 @@ def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bo
         num_words=format_count(len(query.split()), "word"),
         answer=describe_answer(segmentation),
         found=segmentation.found,
+        status=segmentation.status,
+        judgement=describe_judgement(segmentation),
         objects=[describe_object(t.object_id, t.label) for t in tracks[:_CHIPS]],
         more_objects=max(0, len(tracks) - _CHIPS),
         video=shorten_text(describe_video(segmentation.video), 300),
@@ -279,6 +282,7 @@ def _describe_effort(turn: TraceTurn) -> str:
 
 def _describe_keyframes(segmentation: Segmentation, book: PictureBook) -> list[dict[str, Any]]:
     """Return the frames on which objects were localized, with their prompts drawn."""
+    labels = {track.object_id: track.label for track in segmentation.tracks}
     figures = []
     for frame in _prompted_frames(segmentation):
         if (picture := book.get(frame)) is None:
@@ -300,7 +304,9 @@ def _describe_keyframes(segmentation: Segmentation, book: PictureBook) -> list[d
                 "caption": caption,
                 "prompts": [
                     {
-                        "object": describe_object(prompt.object_id, prompt.label),
+                        "object": describe_object(
+                            prompt.object_id, labels.get(prompt.object_id, prompt.label)
+                        ),
                         "text": _describe_prompt(prompt),
                     }
                     for prompt in prompts[:_TABLE_ROWS]

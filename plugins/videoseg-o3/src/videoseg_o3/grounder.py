@@ -106,7 +106,9 @@ class O3Grounder:
         coordinates: The space of the coordinates in a ``text`` answer, as for grounder ``r1``.
         prompt: Version of the prompts, or the path of a text file; see ``load_prompts``.
         max_tokens: Upper bound on the tokens of each turn.
-        on_parse_error: ``raise``, or ``empty`` to return "not in this video" with a warning.
+        on_parse_error: ``raise``, or ``empty`` to find nothing, with a warning and the status
+            ``guessed``. An answer that says that nothing is there is ``absent``; one without
+            the ``[SEG]`` that was asked for is ``guessed``.
 
     Raises:
         ConfigError: If an option is out of range, or ``released`` is to answer with boxes.
@@ -222,8 +224,10 @@ class O3Grounder:
             if self._on_parse_error == "raise":
                 raise
             thought = _make_thought(exchange, self._prompts.name, stop="no answer")
-            warning = f"{error}; read as 'not in this video'"
-            return Grounding(None, (), thought, warnings=_collect_warnings(episode, [warning]))
+            warning = f"{error}; nothing is segmented, which is a guess"
+            told = _collect_warnings(episode, [warning])
+            # The model has not said that nothing is there.
+            return Grounding(None, (), thought, warnings=told, status="guessed")
         turn = exchange.turn
         if finding is None:
             return _make_look(episode, exchange, self._prompts.name)
@@ -391,6 +395,7 @@ class O3Grounder:
             thought,
             confidence=episode.selection.confidence,
             warnings=_collect_warnings(episode, warnings),
+            status="answered" if prompts and exchange.turn.kind != "malformed" else "guessed",
         )
 
 

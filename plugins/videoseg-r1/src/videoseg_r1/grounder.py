@@ -81,7 +81,8 @@ class ReasoningGrounder:
         use_point: Whether they include the point on the object, or the center of the box if
             the model gave none. An object without a box always keeps its point.
         use_negative: Whether they include the negative point, if the model gave one.
-        on_parse_error: ``raise``, or ``empty`` to return "not in this video" with a warning.
+        on_parse_error: ``raise``, or ``empty`` to find nothing, with a warning and the status
+            ``guessed``. An answer that says that nothing is there is ``absent``.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -159,8 +160,10 @@ class ReasoningGrounder:
         if self._on_parse_error == "raise":
             raise failure
         thought = Thought(reply.text, details=details)
-        warning = f"{failure}; read as 'not in this video'"
-        return Grounding(None, (), thought, warnings=(*_list_sampler_warnings(episode), warning))
+        warning = f"{failure}; nothing is segmented, which is a guess"
+        warnings = (*_list_sampler_warnings(episode), warning)
+        # The model has not said that nothing is there.
+        return Grounding(None, (), thought, warnings=warnings, status="guessed")
 
     def _read_answer(self, reply: ChatReply) -> Answer:
         """Parse a reply.

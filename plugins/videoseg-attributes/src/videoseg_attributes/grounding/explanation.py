@@ -21,6 +21,7 @@ __all__ = [
     "describe_placement",
     "describe_plan",
     "describe_survey",
+    "has_plausible",
     "join_texts",
     "make_label",
     "make_warnings",
@@ -31,6 +32,10 @@ PLAUSIBLE = 0.5
 """Candidates that are less plausibly an object are treated as background."""
 
 _LABEL_LENGTH = 60
+_ADVICE = (
+    "describe the object in English by color, size, place, motion, time or number, such as "
+    "'the red one on the left', or use a pipeline with a language model"
+)
 
 
 def describe_plan(plan: QueryPlan) -> str:
@@ -49,22 +54,21 @@ def describe_plan(plan: QueryPlan) -> str:
 
 
 def make_warnings(
-    plan: QueryPlan, resolution: Resolution, measured: MeasuredSurvey
+    plan: QueryPlan, resolution: Resolution, measured: MeasuredSurvey, *, partly: bool = False
 ) -> tuple[str, ...]:
-    """Return what the user should know about an answer."""
+    """Return what the user should know about an answer, and what to do.
+
+    Args:
+        plan: The query.
+        resolution: What it was found to refer to.
+        measured: What was seen.
+        partly: Whether that is only a part of the video.
+    """
     warnings = []
     if plan.truncated:
         warnings.append(f"the query is too long; only its first {MAX_WORDS} words were read")
-    if plan.ignored:
-        words = ", ".join(f'"{item.words}"' for item in plan.ignored[:8])
-        basis = (
-            "uses the rest of the query"
-            if plan.target.understood
-            else "is the most salient object"
-        )
-        warnings.append(
-            f"the grounder 'attributes' does not understand {words}; the answer {basis}"
-        )
+    if problem := _explain_unjudged(plan, found=bool(resolution.choices)):
+        warnings.append(problem)
     if resolution.choices and not resolution.enough:
         warnings.append(
             f"the query asks for {plan.target.number.count} objects, "
@@ -73,8 +77,45 @@ def make_warnings(
     if resolution.doubtful:
         warnings.append("nothing matches the query well; the closest match is returned")
     if not measured.candidates:
-        warnings.append("no candidate objects were found")
+        warnings.append(
+            "no candidate objects were found; there may be objects that do not stand out"
+        )
+    elif not has_plausible(measured):
+        warnings.append(
+            "what was found may be background only; there may be objects that do not stand out"
+        )
+    elif partly and not resolution.choices:
+        window = measured.survey.window
+        warnings.append(
+            f"only frames {window.start} to {window.stop - 1} were looked at; ask about a part of "
+            "the video, such as video[2000:3000]"
+        )
     return tuple(warnings)
+
+
+def has_plausible(measured: MeasuredSurvey) -> bool:
+    """Return whether anything was seen that is not treated as background."""
+    return any(candidate.plausibility >= PLAUSIBLE for candidate in measured.candidates)
+
+
+def _explain_unjudged(plan: QueryPlan, *, found: bool) -> str:
+    """Return what of a query cannot be judged, what was done, and what to do instead."""
+    if plan.judged_wholly:
+        return ""
+    if plan.objection:
+        problem = f"the query {plan.objection}"
+    elif plan.ignored:
+        words = ", ".join(f'"{item.words}"' for item in plan.ignored[:8])
+        problem = f"the grounder 'attributes' does not understand {words}"
+    elif plan.truncated:
+        return ""
+    else:
+        problem = "the query says nothing that tells one object from another"
+    basis = (
+        "uses the rest of the query" if plan.target.understood else "is the most salient object"
+    )
+    done = f"; the answer {basis}" if found else ""
+    return f"{problem}{done}; {_ADVICE}"
 
 
 def describe_survey(survey: Survey, candidates: Sequence[MeasuredCandidate]) -> str:

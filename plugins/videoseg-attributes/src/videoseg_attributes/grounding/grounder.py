@@ -14,6 +14,7 @@ from videoseg_attributes.grounding.explanation import (
     describe_placement,
     describe_plan,
     describe_survey,
+    has_plausible,
     join_texts,
     make_label,
     make_warnings,
@@ -46,9 +47,12 @@ class AttributesGrounder:
     """Finds the objects a query describes by measurable attributes, without a model.
 
     It surveys the window for candidate objects, measures each, and scores it on each part of the
-    query. Words it does not understand (nouns, above all) are reported in a warning, never
-    guessed; the most salient candidate that matches the rest is returned. If no candidate
-    matches the rest, the answer is "not in this video".
+    query. The most salient candidate that matches is returned. Words it does not understand
+    (nouns, above all) are reported in a warning and make the answer ``guessed``; so do queries
+    that describe no object, such as questions for a number, and other languages than English.
+    If every candidate contradicts the query, the answer is ``absent``: not in this video. If
+    there are no candidates, or only a part of a long video was looked at, that nothing fits is
+    a guess, too.
 
     Args:
         num_frames: Frames of one survey.
@@ -177,7 +181,7 @@ class AttributesGrounder:
         warnings = make_warnings(plan, resolution, overview)
         survey = overview.survey
         if not resolution.choices:
-            return self._answer_nothing(plan, overview, resolution, warnings)
+            return self._answer_nothing(episode, plan, overview, resolution)
         preferred = episode.selection.keyframe if episode.turn > 0 else None
         measured, choices = overview, resolution.choices
         closer = ""
@@ -192,9 +196,9 @@ class AttributesGrounder:
                         (), resolution.observations,
                         reason="a closer look shows that the object is never away",
                     )  # fmt: skip
-                    return self._answer_nothing(plan, overview, never, (), closer=closer)
+                    return self._answer_nothing(episode, plan, overview, never, closer=closer)
                 measured, choices = dense, kept
-        label = make_label(plan)
+        label = make_label(plan) if plan.judged_wholly else ""
         prompts = make_prompts(
             episode.video, measured, choices, label=label, preferred_frame=preferred
         )
@@ -221,19 +225,25 @@ class AttributesGrounder:
             ),
             confidence=min(1.0, max(0.0, confidence)),
             warnings=warnings,
+            status="answered" if plan.judged_wholly and not resolution.doubtful else "guessed",
+            judged=plan.used_words,
+            unjudged=plan.unjudged_words,
         )
 
     def _answer_nothing(
         self,
+        episode: Episode,
         plan: QueryPlan,
         overview: MeasuredSurvey,
         resolution: Resolution,
-        warnings: tuple[str, ...],
         *,
         closer: str = "",
     ) -> Grounding:
+        partly = len(overview.survey.window) < len(episode.selections[0].window)
+        is_contradicted = plan.can_be_contradicted and has_plausible(overview) and not partly
         reason = resolution.reason or "no candidate objects were found"
-        verdict = f"Not in this video: {reason}."
+        finding = "Not in this video" if is_contradicted else "Nothing that fits was seen"
+        verdict = f"{finding}: {reason}."
         temporal = join_texts(
             describe_survey(overview.survey, overview.candidates),
             *select_texts(resolution, "temporal"),
@@ -253,7 +263,10 @@ class AttributesGrounder:
                 linguistic=linguistic,
             ),
             confidence=_ABSENT_CONFIDENCE if overview.candidates else 0.5,
-            warnings=warnings,
+            warnings=make_warnings(plan, resolution, overview, partly=partly),
+            status="absent" if is_contradicted else "guessed",
+            judged=plan.used_words,
+            unjudged=plan.unjudged_words,
         )
 
     def _measure(self, episode: Episode, window: Window) -> MeasuredSurvey:

@@ -146,6 +146,8 @@ class Resolver:
         if not reason and not fitting:
             reason = "the query excludes every match"
         chosen = self._rank(phrase, fitting, observations) if fitting else []
+        if fitting and not chosen:
+            reason = "too few of the objects that were seen can be compared as the query asks"
         chosen, enough = self._take_count(phrase, chosen)
         choices = list(chosen)
         for other in phrase.alternatives:
@@ -194,9 +196,9 @@ class Resolver:
         if min(scores[best.candidate_id]) >= _DOUBTFUL:
             return [Choice(best, float(np.prod(scores[best.candidate_id])))], True, ""
         why = (
-            f"no candidate matches {' and '.join(contradicted)}"
+            f"every object that was seen contradicts {' and '.join(contradicted)}"
             if contradicted
-            else "no candidate matches all parts of the query"
+            else "no object that was seen matches all parts of the query"
         )
         return [], False, why
 

@@ -215,7 +215,8 @@ class PhraseBuilder:
             )
             return
         if motion.manner == "in place" and not is_verb and isinstance(last, MotionIs):
-            self._items[-1] = replace(last, manner="in place")
+            words = f"{last.words} {motion.words}"
+            self._items[-1] = replace(last, manner="in place", words=words)
             return
         self._motion_after_noun = self._motion_after_noun or self.has_head
         self.add(motion)
@@ -230,14 +231,14 @@ class PhraseBuilder:
             side: dict[str, Place] = {
                 "left": "left", "right": "right", "up": "top", "down": "bottom"
             }  # fmt: skip
-            if direction in side:
-                self._items[-1] = replace(
-                    last, side=side[direction], words=f"{last.words} {words}"
-                )
+            words = f"{last.words} {words}"
+            self._items[-1] = replace(last, side=side.get(direction, last.side), words=words)
             return
         if not isinstance(last, MotionIs) or last.manner == "still":
             if isinstance(last, MotionIs) and direction in ("up", "down"):
-                return  # "standing up", "lying down"
+                # "standing up", "lying down"
+                self._items[-1] = replace(last, words=f"{last.words} {words}")
+                return
             self.add(MotionIs(words, "moving", direction))
             return
         manner = "moving" if last.manner in ("in place", "turning back") else last.manner
@@ -259,17 +260,18 @@ class PhraseBuilder:
             self._negated = False
             event = replace(event, event="hidden" if event.event == "present" else "present")
         if event.event == "returns" and isinstance(last, EventIs) and last.event == "leaves":
+            event = replace(event, words=f"{last.words} {event.words}")
             self._items.pop()
             self._phases.pop()
         self.add(event)
 
-    def set_side(self, side: Place) -> None:
+    def set_side(self, words: str, side: Place) -> None:
         """Note where something enters or leaves ("from the left")."""
         last = self._items[-1] if self._items else None
         if isinstance(last, EventIs):
-            self._items[-1] = replace(last, side=side)
+            self._items[-1] = replace(last, side=side, words=f"{last.words} {words}")
         elif side in ("left", "right", "top", "bottom"):
-            self.add(PositionIs(f"from the {side}", (side,)))
+            self.add(PositionIs(words, (side,)))
 
     def add_camera_relation(self, words: str, relation: RelationKind) -> None:
         """Add a relation to the camera."""
@@ -321,6 +323,7 @@ class PhraseBuilder:
         ):
             self._items.pop()  # "moves the slowest": no further constraint on its motion
             self._phases.pop()
+            ranking = replace(ranking, words=f"{last.words} {ranking.words}")
         self._append(ranking)
 
     def add_when(self, when: When) -> None:

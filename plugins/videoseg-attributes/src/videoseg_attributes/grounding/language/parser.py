@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, TypeAlias, cast
 
 from videoseg.errors import QueryError
 from videoseg_attributes.grounding.language.builder import PhraseBuilder
+from videoseg_attributes.grounding.language.descriptions import (
+    asks_for_what_stands_out,
+    why_not_a_description,
+)
 from videoseg_attributes.grounding.language.lexicon import Entry
 from videoseg_attributes.grounding.language.plan import (
     ColorIs,
@@ -14,10 +20,12 @@ from videoseg_attributes.grounding.language.plan import (
     Direction,
     Event,
     EventIs,
+    IgnoredWords,
     Manner,
     MotionIs,
     NounPhrase,
     Number,
+    Phases,
     Place,
     PositionIs,
     QueryPlan,
@@ -37,6 +45,15 @@ __all__ = ["parse_query", "spoken_span"]
 _Context: TypeAlias = Literal["top", "within", "reference", "clause"]
 
 _MAX_DEPTH = 5
+_JUDGEABLE = frozenset(
+    {
+        *("color", "shade", "size", "superlative", "comparative", "place", "ranked place"),
+        *("motion", "direction", "event", "relation", "part", "ordinal"),
+    }
+)
+_ODD_SIGNS = re.compile(r"[^\w\s,;.!?:()&'\"\u2018-\u201f\u2026\u2010-\u2015\-/%]+")
+_LONGEST_SIGN, _MOST_DROPPED = 20, 10
+_DROPPED = "its place in the sentence is not understood"
 _NOUN = "nouns are not recognized without a model"
 _MODAL = "describes what could be, not what is visible"
 _OTHER = "not a color, size, place, motion, time or number"
@@ -78,7 +95,38 @@ def parse_query(text: str) -> QueryPlan:
         )
     parser = _Parser(tokens)
     target = parser.read_phrase("top", 0)
-    return QueryPlan(text, target, tuple(parser.ignored), truncated)
+    plan = QueryPlan(
+        text,
+        target,
+        tuple(parser.ignored),
+        truncated,
+        objection=why_not_a_description(text, tokens),
+        asks_for_main=asks_for_what_stands_out(tokens),
+    )
+    return replace(plan, ignored=(*plan.ignored, *_find_dropped(plan, tokens)))
+
+
+def _find_dropped(plan: QueryPlan, tokens: Sequence[Token]) -> list[IgnoredWords]:
+    """Return the words that could be judged but found no place in the plan, and odd signs."""
+    listed = [*plan.used_words, *(item.words for item in plan.ignored)]
+    told = f" {' '.join(' '.join(listed).replace(',', ' ').split())} "
+    in_steps = any(isinstance(item, Phases) for item in plan.target.constraints)
+    dropped: dict[str, IgnoredWords] = {}
+    for token in tokens:
+        # "first moves left, then right": the steps say it.
+        judgeable = token.kind in _JUDGEABLE and not (in_steps and token.kind == "ordinal")
+        if judgeable and f" {token.words} " not in told:
+            dropped.setdefault(token.words, IgnoredWords(token.words, _DROPPED))
+    kinds = {token.kind for token in tokens}
+    if "or" in kinds and " or " not in told and not kinds & {"not", "without", "except"}:
+        dropped["or"] = IgnoredWords("or", "alternatives are understood of colors only")
+    group = plan.target.within
+    if plan.target.rest or (group is not None and group.rest):
+        others = next(token.words for token in tokens if token.kind == "rest")
+        dropped[others] = IgnoredWords(others, "it is not said other than which")
+    for sign in _ODD_SIGNS.findall(plan.text):
+        dropped.setdefault(sign, IgnoredWords(sign[:_LONGEST_SIGN], _OTHER))
+    return list(dropped.values())[:_MOST_DROPPED]
 
 
 def spoken_span(text: str) -> VideoPart | None:
@@ -318,10 +366,11 @@ class _Parser(WordReader):
             if nested is not None:
                 self.skip_clause(Token(text, None), why=_OTHER_OBJECT)
             return
+        before = self.position
         event = self.read_event()
-        builder.add_when(
-            When(f"{token.words} {nested.words}", order=order, reference=nested, event=event)
-        )
+        read = " ".join(item.words for item in self.tokens[before : self.position])
+        words = f"{token.words} {nested.words} {read}".strip()
+        builder.add_when(When(words, order=order, reference=nested, event=event))
 
     def _read_exception(self, builder: PhraseBuilder, token: Token, depth: int) -> None:
         if token.words in ("but not", "and not") and self.kind() not in ("det", "generic"):
@@ -410,6 +459,8 @@ class _Parser(WordReader):
         if not builder.has_head or builder.expects_predicate:
             builder.started = True
             builder.expects_predicate = False
+            if token.words in ("which one", "which ones"):
+                builder.set_head(plural=token.words.endswith("s"))
             return
         if depth >= _MAX_DEPTH or self.kind() == "superlative":
             return  # "moves the fastest"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from videoseg.text import shorten_text
 from videoseg_attributes.vision.color import Shade
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "VideoPart",
     "When",
 ]
+
+_LONGEST_QUOTE = 200  # characters of a query that stand for its words
 
 VideoPart: TypeAlias = Literal["start", "middle", "end"]
 Dimension: TypeAlias = Literal["area", "width", "height"]
@@ -254,12 +257,36 @@ class QueryPlan:
         target: What it asks for.
         ignored: The words that are not understood, each with the reason.
         truncated: Whether the query was longer than what is read of it.
+        objection: Why the query does not say which object is meant, as the rest of "the query
+            ..."; empty if it does.
+        asks_for_main: Whether it asks for the main object, whatever that is.
     """
 
     text: str
     target: NounPhrase
     ignored: tuple[IgnoredWords, ...] = ()
     truncated: bool = False
+    objection: str = ""
+    asks_for_main: bool = False
+
+    @property
+    def judged_wholly(self) -> bool:
+        """Whether it is a description of which every word can be judged."""
+        says_which = self.target.understood or self.asks_for_main
+        return says_which and not (self.ignored or self.truncated or self.objection)
+
+    @property
+    def can_be_contradicted(self) -> bool:
+        """Whether it can be known that nothing fits, however the words not judged are meant."""
+        has_choice = bool(self.ignored) and "or" in self.text.casefold().split()
+        return self.target.understood and not (self.objection or has_choice)
+
+    @property
+    def unjudged_words(self) -> tuple[str, ...]:
+        """The words that cannot be judged; the whole query if it describes no object."""
+        if self.ignored or self.judged_wholly:
+            return tuple(item.words for item in self.ignored)
+        return (shorten_text(" ".join(self.text.split()), _LONGEST_QUOTE),)
 
     @property
     def used_words(self) -> tuple[str, ...]:
@@ -280,8 +307,8 @@ def _words_of(phrase: NounPhrase) -> tuple[str, ...]:
             words += [word for other in item.references for word in _words_of(other)]
         elif isinstance(item, Ranking) and item.reference is not None:
             words += _words_of(item.reference)
-        if item.when is not None and item.when.reference is not None:
-            words += _words_of(item.when.reference)
+        if item.when is not None and item.when.words != item.words:
+            words.append(item.when.words)
     for nested in (phrase.within, *phrase.excluded, *phrase.alternatives):
         if nested is not None:
             words += _words_of(nested)

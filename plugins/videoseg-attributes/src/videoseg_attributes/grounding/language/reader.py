@@ -92,8 +92,11 @@ class WordReader(Cursor):
 
     def read_color(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
         """Read one or several colors ("red and white", "blue or green")."""
-        colors = [ColorWord(entry.value, builder.take_shade())]
+        shade_before = builder.take_shade()
+        colors = [ColorWord(entry.value, shade_before)]
         words = [token.words]
+        if shade_before is not None:
+            words.insert(0, self.tokens[self.position - 2].words)
         any_of = False
         while self.kind() in ("and", "or", "color", "comma"):
             ahead = 0 if self.kind() == "color" else 1
@@ -160,7 +163,7 @@ class WordReader(Cursor):
         elif builder.takes_direction:
             builder.add_direction(token.words, _OPPOSITE[entry.value])
         else:
-            builder.set_side(cast(Place, entry.value))
+            builder.set_side(token.words, cast(Place, entry.value))
 
     def read_number(self, builder: PhraseBuilder, token: Token, count: int) -> None:
         """Read a count; times given in numbers are noted as not supported."""

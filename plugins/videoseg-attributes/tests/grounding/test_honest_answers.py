@@ -1,0 +1,202 @@
+"""Only what is judged wholly is called answered; everything else is told, with what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from videoseg_attributes.grounding import AttributesGrounder
+from videoseg_attributes.grounding.language import QueryPlan, parse_query
+
+from videoseg.errors import QueryError
+from videoseg.pipeline import run_episode
+from videoseg.samplers import UniformSampler
+from videoseg.types import FrameSelection, Grounding, Window
+
+HERE = Path(__file__).parent
+
+
+def read(name: str) -> dict[str, list[str]]:
+    """Return the queries of a file by the headings above them."""
+    groups: dict[str, list[str]] = {}
+    heading = ""
+    for line in (HERE / name).read_text("utf-8").splitlines():
+        if line.startswith("# "):
+            heading = line.removeprefix("# ")
+        else:
+            groups.setdefault(heading, []).append(line)
+    return groups
+
+
+DESCRIPTIONS = read("descriptions.txt")
+OTHERS = read("not_descriptions.txt")
+
+
+def all_of(groups: dict[str, list[str]]) -> list[str]:
+    return [query for group in groups.values() for query in group]
+
+
+def plan_of(query: str) -> QueryPlan | None:
+    """Return the plan of a query; None if it is refused, with advice."""
+    try:
+        return parse_query(query)
+    except QueryError as error:
+        assert "describe what to find" in str(error)
+        return None
+
+
+def ask(scene, query: str, **options) -> Grounding:
+    grounder = AttributesGrounder(survey=scene.survey)
+    episode = run_episode(
+        scene.video, query, sampler=UniformSampler(), grounder=grounder, **options
+    )
+    assert episode.grounding is not None
+    return episode.grounding
+
+
+def test_there_are_as_many_queries_as_are_promised() -> None:
+    assert len(set(all_of(OTHERS))) == len(all_of(OTHERS)) == 200
+    assert len(set(all_of(DESCRIPTIONS))) == len(all_of(DESCRIPTIONS)) == 60
+    assert sum(heading.startswith("another language") for heading in OTHERS) == 8
+
+
+def test_no_query_that_describes_no_object_is_judged_wholly() -> None:
+    judged = [query for query in all_of(OTHERS) if (plan := plan_of(query)) and plan.judged_wholly]
+    assert not judged
+
+
+def test_what_is_not_judged_is_named() -> None:
+    for query in all_of(OTHERS):
+        plan = plan_of(query)
+        assert plan is None or plan.unjudged_words, query
+
+
+def test_descriptions_are_judged_wholly() -> None:
+    for query in all_of(DESCRIPTIONS):
+        plan = parse_query(query)
+        assert plan.judged_wholly, (query, plan.ignored, plan.objection)
+        assert plan.unjudged_words == ()
+
+
+@pytest.mark.parametrize("heading", [h for h in OTHERS if h.startswith("another language")])
+def test_other_languages_are_told(heading: str) -> None:
+    for query in OTHERS[heading]:
+        assert "not in English" in parse_query(query).objection, query
+
+
+def test_english_with_a_foreign_name_is_english() -> None:
+    for query in ("the red café", "the dog named Der", "the woman with the piñata"):
+        assert not parse_query(query).objection
+
+
+def test_questions_for_something_else_are_told() -> None:
+    for query in OTHERS["no object: questions"]:
+        assert parse_query(query).objection, query
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("How many dogs are there?", "asks how many"),
+        ("What is she doing?", "asks what happens"),
+        ("Is the red one moving?", "yes or no"),
+        ("What color is the largest object?", "asks for a color"),
+        ("When does the red one leave?", '"when"'),
+        ("he is running", '"he"'),
+        ("move left", "a command"),
+        ("the end", "a moment"),
+        ("red red red", "does not read as a description"),
+    ],
+)
+def test_the_objection_says_what_is_wrong(query: str, said: str) -> None:
+    assert said in parse_query(query).objection
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("the red one with a big hat", ["with a big hat"]),
+        ("the first one, the second", ["first"]),
+        ("the one on the left or on the right", ["or"]),
+        ("the others", ["others"]),
+        ("the red 🔴 one", ["🔴"]),
+        ("the red one = the largest", ["="]),
+    ],
+)
+def test_words_that_find_no_place_are_not_dropped_in_silence(query: str, words: list[str]) -> None:
+    assert set(words) <= {item.words for item in parse_query(query).ignored}
+
+
+def test_what_describes_no_object_is_a_guess_and_says_what_to_do(street) -> None:
+    grounder = AttributesGrounder(survey=street.survey)
+    selection = FrameSelection.of([0], window=Window(0, 40))
+    episode = run_episode(street.video, "red", sampler=UniformSampler(), grounder=grounder)
+    for query in all_of(OTHERS)[::4]:
+        if plan_of(query) is None:
+            continue
+        asked = replace(episode, query=query, selections=(selection,), moves=(), max_turns=1)
+        answer = grounder.step(asked)
+        assert isinstance(answer, Grounding)
+        assert answer.status != "answered", query
+        assert answer.status == "guessed" or not parse_query(query).objection, query
+        assert any("describe the object" in warning for warning in answer.warnings), query
+        assert answer.unjudged
+        assert all(not prompt.label for prompt in answer.prompts)
+
+
+def test_an_answer_names_what_was_judged(street) -> None:
+    answer = ask(street, "the red object")
+    assert (answer.status, answer.judged, answer.unjudged) == ("answered", ("red",), ())
+    assert answer.prompts[0].label == "red object"
+    assert answer.warnings == ()
+
+
+def test_a_noun_makes_the_answer_a_guess(street) -> None:
+    answer = ask(street, "the red dog")
+    assert (answer.status, answer.judged, answer.unjudged) == ("guessed", ("red",), ("dog",))
+    assert answer.prompts[0].label == ""
+    assert answer.prompts[0].box == ask(street, "the red one").prompts[0].box
+
+
+def test_what_every_candidate_contradicts_is_absent(street) -> None:
+    answer = ask(street, "the purple dog")
+    assert (answer.status, answer.unjudged) == ("absent", ("dog",))
+    assert 'contradicts "purple"' in answer.thought.linguistic
+
+
+def test_a_word_that_may_allow_something_else_cannot_be_contradicted(street) -> None:
+    assert ask(street, "the purple or dotted one").status == "guessed"
+
+
+def test_a_question_is_never_contradicted(street) -> None:
+    assert ask(street, "Is the purple one moving?").status == "guessed"
+
+
+def test_nothing_seen_is_no_evidence(make_scene) -> None:
+    answer = ask(make_scene({}), "the red one")
+    assert (answer.found, answer.status) == (False, "guessed")
+    assert "Nothing that fits was seen" in answer.thought.text
+    assert "Not in this video" not in answer.thought.text
+
+
+def test_a_part_of_a_long_video_is_no_evidence(make_scene, thing) -> None:
+    scene = make_scene({"red": thing("red", 14, lambda t: (0.2 + 0.6 * t, 0.5))}, num_frames=1500)
+    answer = ask(scene, "the purple one", max_turns=1)
+    assert answer.status == "guessed"
+    assert any("only frames" in warning for warning in answer.warnings)
+
+
+def test_the_closest_match_is_a_guess(make_scene, thing) -> None:
+    scene = make_scene({"red": thing("red", 14, lambda t: (0.47, 0.5))})
+    answer = ask(scene, "the one on the left")
+    if any("closest match" in warning for warning in answer.warnings):
+        assert answer.status == "guessed"
+    else:
+        assert answer.status in ("answered", "absent")
+
+
+def test_too_few_to_be_counted_out_says_so(street) -> None:
+    answer = ask(street, "the third of the red ones")
+    assert answer.status == "absent"
+    assert "too few" in answer.thought.linguistic
