@@ -38,7 +38,7 @@ def save_tiny_yolox(
     width = 5 + num_classes
     nodes, weights, parts = [], [], []
     for stride in STRIDES:
-        kernel = rng.normal(size=(width, channels, stride, stride)) / (60 * stride)
+        kernel = rng.normal(size=(width, channels, stride, stride)) / (200 * stride)
         names = [f"{name}{stride}" for name in ("kernel", "raw", "box", "rest", "score", "all")]
         kernel_name, raw, box, rest, score, both = names
         weights.append(_tensor(kernel_name, kernel.astype(np.float32)))

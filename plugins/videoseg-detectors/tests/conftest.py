@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from real_clips import real_clips
 from tiny_yolox import save_tiny_yolox
+
+__all__ = ["real_clips"]
 
 CLASSES = ("person", "car", "bird")
 
