@@ -34,9 +34,9 @@ def slow_decode(output, size):
     return found
 
 
-def slow_suppress(boxes, scores, min_score, max_overlap):
+def slow_suppress(boxes, scores, max_overlap):
     """Return indices: take the best box, drop what it covers, and so on."""
-    left = [index for index in range(len(boxes)) if scores[index] > min_score]
+    left = [index for index in range(len(boxes)) if scores[index] > 0]
     kept = []
     while left:
         best = max(left, key=lambda index: scores[index])
@@ -92,9 +92,9 @@ def test_suppression_is_that_of_the_slow_definition(seed):
     boxes = np.concatenate([corners, corners + rng.uniform(5, 40, size=(80, 2))], axis=1)
     scores = rng.permutation(80) / 80
     for max_overlap in (0.2, 0.45, 0.9):
-        expected = slow_suppress(boxes.tolist(), scores.tolist(), 0.3, max_overlap)
-        assert suppress(boxes, scores, min_score=0.3, max_overlap=max_overlap) == expected
-    assert suppress(np.zeros((0, 4)), np.zeros(0), min_score=0.3, max_overlap=0.5) == []
+        expected = slow_suppress(boxes.tolist(), scores.tolist(), max_overlap)
+        assert suppress(boxes, scores, max_overlap=max_overlap) == expected
+    assert suppress(np.zeros((0, 4)), np.zeros(0), max_overlap=0.5) == []
 
 
 def test_a_frame_of_the_input_s_size_is_only_reordered():

@@ -16,6 +16,7 @@ from videoseg.files import expand_path
 from videoseg.weights import code_problem, placeholder_problem
 
 __all__ = [
+    "DEVICE_KINDS",
     "OBJECT_DETECTION_MODEL",
     "ZERO_SHOT_MODEL",
     "CheckpointChoice",
@@ -29,6 +30,7 @@ __all__ = [
 
 ZERO_SHOT_MODEL = "IDEA-Research/grounding-dino-tiny"
 OBJECT_DETECTION_MODEL = "PekingU/rtdetr_r50vd"
+DEVICE_KINDS = ("cpu", "cuda", "mps")
 _WEIGHTS = ("*.safetensors", "*.bin")
 
 
@@ -142,7 +144,7 @@ def load_model(choice: CheckpointChoice, *, auto_model: str, auto_processor: str
     require_checkpoint(choice)
     transformers: Any = importlib.import_module("transformers")
     where = {"revision": choice.revision, "local_files_only": not choice.download}
-    device = pick_device(choice.device, kinds=("cpu", "cuda", "mps"))
+    device = pick_device(choice.device, kinds=DEVICE_KINDS)
     with torch_defaults(), _explained(choice, "processor"):
         processor = getattr(transformers, auto_processor).from_pretrained(choice.source, **where)
     with torch_defaults(), _explained(choice, "model"):

@@ -10,10 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from videoseg.devices import is_out_of_memory, release_memory, torch_defaults
+from videoseg.devices import is_out_of_memory, pick_device, release_memory, torch_defaults
 from videoseg.errors import ConfigError
 from videoseg.types import Box, Detection, Frame, Size
-from videoseg_detectors.checkpoints import CheckpointChoice, LoadedModel, require_checkpoint
+from videoseg_detectors.checkpoints import (
+    DEVICE_KINDS,
+    CheckpointChoice,
+    LoadedModel,
+    require_checkpoint,
+)
 from videoseg_detectors.yolox_boxes import suppress
 
 __all__ = ["TransformersDetector", "make_detections"]
@@ -34,6 +39,7 @@ class TransformersDetector(ABC):
         self._loaded: LoadedModel | None = None
         # So that a pipeline reports missing weights before its first stage runs.
         require_checkpoint(choice)
+        pick_device(choice.device, kinds=DEVICE_KINDS)
 
     @abstractmethod
     def _load(self) -> LoadedModel:
@@ -142,7 +148,7 @@ def make_detections(
     fits = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
     fits &= (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     places = places[fits]
-    kept = suppress(boxes[places], scores[places], min_score=-1.0, max_overlap=max_overlap)
+    kept = suppress(boxes[places], scores[places], max_overlap=max_overlap)
     found = []
     for place in places[kept].tolist() if kept else ():
         box = Box(*boxes[place].tolist()).clipped(size)

@@ -122,7 +122,7 @@ class YoloxDetector:
         fits = np.isin(raw.classes, classes) & (raw.scores > self._min_score)
         fits &= np.isfinite(raw.corners).all(axis=1)
         corners, scores = raw.corners[fits] / scale, raw.scores[fits]
-        kept = suppress(corners, scores, min_score=self._min_score, max_overlap=self._max_overlap)
+        kept = suppress(corners, scores, max_overlap=self._max_overlap)
         found = []
         for index in kept:
             x1, y1, x2, y2 = corners[index].tolist()

@@ -106,13 +106,12 @@ def _grids(size: Size) -> tuple[FloatArray32, FloatArray32]:
     )
 
 
-def suppress(boxes: Any, scores: Any, *, min_score: float, max_overlap: float) -> list[int]:
+def suppress(boxes: Any, scores: Any, *, max_overlap: float) -> list[int]:
     """Return which boxes remain, the highest score first, when those they cover are removed.
 
     Args:
         boxes: x1, y1, x2, y2, shape (N, 4).
-        scores: Shape (N,).
-        min_score: Boxes must score more.
+        scores: Shape (N,); boxes that score 0 are removed.
         max_overlap: Of two boxes with a larger intersection over union the better one remains.
     """
     import cv2
@@ -121,5 +120,5 @@ def suppress(boxes: Any, scores: Any, *, min_score: float, max_overlap: float) -
         return []
     x1, y1, x2, y2 = np.asarray(boxes, dtype=np.float64).T
     rectangles = np.stack([x1, y1, x2 - x1, y2 - y1], axis=1).tolist()
-    kept = cv2.dnn.NMSBoxes(rectangles, np.asarray(scores).tolist(), min_score, max_overlap)
+    kept = cv2.dnn.NMSBoxes(rectangles, np.asarray(scores).tolist(), 0.0, max_overlap)
     return [int(index) for index in np.asarray(kept).reshape(-1)]
