@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from torchvision_builds import declare_missing_operators
 
-Family: TypeAlias = Literal["grounding-dino", "owlv2", "yolos", "rt-detr"]
+Family: TypeAlias = Literal["grounding-dino", "owlv2", "yolos", "rt-detr", "sam3"]
 
 LABELS = {0: "N/A", 1: "person", 2: "car", 3: "bird"}
 WORDS = ("square", "red", "thing", "woman", "car")
@@ -173,6 +173,48 @@ def _rt_detr() -> tuple[Any, Any]:
     return transformers.RTDetrForObjectDetection(config), images
 
 
+def _sam3() -> tuple[Any, Any]:
+    import transformers
+
+    small = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 32}
+    side = 56  # four patches
+    vision = transformers.Sam3VisionConfig(
+        backbone_config=transformers.Sam3ViTConfig(
+            **small,
+            num_hidden_layers=1,
+            image_size=side,
+            pretrain_image_size=side // 2,
+            window_size=2,
+            global_attn_indexes=[0],
+        ),
+        fpn_hidden_size=32,
+        backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
+    )
+    vocabulary = {"[PAD]": 0, "[UNK]": 1, "[BEGIN]": 2}
+    vocabulary |= {word: 3 + place for place, word in enumerate(WORDS)}
+    vocabulary["[END]"] = len(vocabulary)
+    config = transformers.Sam3Config(
+        vision_config=vision,
+        text_config=transformers.CLIPTextConfig(
+            **small,
+            vocab_size=len(vocabulary),
+            projection_dim=32,
+            num_hidden_layers=1,
+            max_position_embeddings=32,
+            bos_token_id=2,
+            eos_token_id=vocabulary["[END]"],
+        ),
+        geometry_encoder_config={**small, "num_layers": 1},
+        detr_encoder_config={**small, "num_layers": 1},
+        detr_decoder_config={**small, "num_layers": 1, "num_queries": 6},
+        mask_decoder_config={"hidden_size": 32, "num_attention_heads": 2},
+    )
+    tokenizer = _tokenizer(vocabulary, unknown="[UNK]", begin="[BEGIN]", end="[END]", pad="[PAD]")
+    images = transformers.Sam3ImageProcessor(size={"height": side, "width": side})
+    processor = transformers.Sam3Processor(image_processor=images, tokenizer=tokenizer)
+    return transformers.Sam3Model(config), processor
+
+
 def _tokenizer(vocabulary: dict[str, int], *, unknown: str, begin: str, end: str, pad: str) -> Any:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -199,4 +241,5 @@ _MODELS = {
     "owlv2": _owlv2,
     "yolos": _yolos,
     "rt-detr": _rt_detr,
+    "sam3": _sam3,
 }

@@ -56,7 +56,9 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "sam2": "videoseg-sam2",
         "xmem": "videoseg-xmem",
     },
-    "detector": dict.fromkeys(("object-detection", "yolox", "zero-shot"), "videoseg-detectors"),
+    "detector": dict.fromkeys(
+        ("object-detection", "sam3", "yolox", "zero-shot"), "videoseg-detectors"
+    ),
     "chat": {
         "o3": "videoseg-o3",
         "tiny": "videoseg-tiny",

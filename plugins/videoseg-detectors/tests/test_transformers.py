@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from videoseg_detectors import ObjectDetector, ZeroShotDetector
+from videoseg_detectors import ObjectDetector, Sam3Detector, ZeroShotDetector
 
 from videoseg import ConfigError, MissingWeightsError
 from videoseg.errors import UnknownNameError
@@ -43,6 +43,10 @@ class TestGroundingDino(_Contract):
 
 class TestOwl(_Contract):
     family, detector = "owlv2", ZeroShotDetector
+
+
+class TestSam3(_Contract):
+    family, detector = "sam3", Sam3Detector
 
 
 def rounded(found):
@@ -117,6 +121,42 @@ def test_boxes_of_closed_models_are_those_of_the_pipeline(checkpoint_of, family)
                 assert_same(mine, theirs, frame.shape[:2])
                 compared += 1
     assert compared > 0
+
+
+def test_sam3_finds_what_its_processor_makes_of_one_name_and_one_picture(checkpoint_of):
+    import torch
+    import transformers
+    from PIL import Image
+
+    path = checkpoint_of("sam3")
+    network = transformers.Sam3Model.from_pretrained(path).eval()
+    processor = transformers.Sam3Processor.from_pretrained(path)
+    frames = passing_squares().video.read([0, 3])
+    detector = Sam3Detector(model=path, **ALL)
+    for frame, found in zip(frames, detector.detect(frames, ["car", "woman"]), strict=True):
+        size = frame.shape[:2]
+        inputs = processor(images=Image.fromarray(frame), text="woman", return_tensors="pt")
+        with torch.inference_mode():
+            [answer] = processor.post_process_instance_segmentation(
+                network(**inputs), threshold=0.0, target_sizes=[size]
+            )
+        mine = [one for one in found if one.label == "woman"]
+        order = answer["scores"].argsort(descending=True).tolist()
+        assert len(mine) == len(order) > 0
+        for one, place in zip(mine, order, strict=True):
+            assert one.score == pytest.approx(float(answer["scores"][place]), abs=1e-4)
+            box = answer["boxes"][place].tolist()
+            assert one.box.as_tuple() == pytest.approx(box, abs=1e-2)
+            difference = one.mask.decode() ^ answer["masks"][place].bool().numpy()
+            assert difference.mean() < 0.01
+    [[first, *_]] = Sam3Detector(model=path, masks=False, **ALL).detect(frames[:1], ["car"])
+    assert first.mask is None
+
+
+def test_sam3_tells_its_license_before_anything_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(MissingWeightsError, match="License: the SAM License of Meta"):
+        Sam3Detector()
 
 
 def test_the_vocabulary_is_that_of_the_checkpoint(checkpoint_of):

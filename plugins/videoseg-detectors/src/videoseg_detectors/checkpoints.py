@@ -18,6 +18,8 @@ from videoseg.weights import code_problem, placeholder_problem
 __all__ = [
     "DEVICE_KINDS",
     "OBJECT_DETECTION_MODEL",
+    "SAM3_MODEL",
+    "SAM3_TERMS",
     "ZERO_SHOT_MODEL",
     "CheckpointChoice",
     "LoadedModel",
@@ -25,23 +27,33 @@ __all__ = [
     "load_model",
     "object_detection_weights_command",
     "require_checkpoint",
+    "sam3_weights_command",
     "zero_shot_weights_command",
 ]
 
 ZERO_SHOT_MODEL = "IDEA-Research/grounding-dino-tiny"
 OBJECT_DETECTION_MODEL = "PekingU/rtdetr_r50vd"
+SAM3_MODEL = "facebook/sam3"
+SAM3_TERMS = (
+    "the SAM License of Meta, which restricts the use; the weights are gated: accept it on "
+    "https://huggingface.co/facebook/sam3 and log in with `hf auth login`"
+)
 DEVICE_KINDS = ("cpu", "cuda", "mps")
 _WEIGHTS = ("*.safetensors", "*.bin")
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointChoice:
-    """Which checkpoint is loaded and where; the fields are options of the detectors."""
+    """Which checkpoint is loaded and where; the fields are options of the detectors.
+
+    ``terms`` is the license, where it is known.
+    """
 
     model: str
     revision: str | None
     device: str
     download: bool
+    terms: str = "on its page on the hub"
 
     @property
     def folder(self) -> Path | None:
@@ -84,6 +96,11 @@ def zero_shot_weights_command() -> str:
 def object_detection_weights_command() -> str:
     """Return the command that downloads the default model; empty if it is on this machine."""
     return _default_command(OBJECT_DETECTION_MODEL)
+
+
+def sam3_weights_command() -> str:
+    """Return the command that downloads SAM 3; empty if it is on this machine."""
+    return _default_command(SAM3_MODEL)
 
 
 def _default_command(model: str) -> str:
@@ -213,7 +230,7 @@ def _missing(choice: CheckpointChoice) -> MissingWeightsError:
         )
     return MissingWeightsError(
         f"model {choice.model!r} is not wholly on this machine; fetch it with: {choice.command} "
-        "(or set download=True). Its license is on its page on the hub"
+        f"(or set download=True). License: {choice.terms}"
     )
 
 

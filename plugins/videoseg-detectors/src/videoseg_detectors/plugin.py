@@ -40,3 +40,13 @@ def videoseg_components() -> Iterable[vs.Component]:
         license="the model's own; see its card",
         weights="videoseg_detectors.checkpoints:object_detection_weights_command",
     )
+    yield vs.Component(
+        "detector",
+        "sam3",
+        "videoseg_detectors.sam3:Sam3Detector",
+        summary="Any noun, with masks: SAM 3. Gated weights under a license of their own.",
+        requires=("torch", "torchvision", "transformers"),
+        install="'videoseg-detectors[transformers]'",
+        license="code Apache-2.0; weights SAM License (Meta), gated, restricts the use",
+        weights="videoseg_detectors.checkpoints:sam3_weights_command",
+    )

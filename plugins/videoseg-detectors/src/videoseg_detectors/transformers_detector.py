@@ -12,7 +12,7 @@ import numpy as np
 
 from videoseg.devices import is_out_of_memory, pick_device, release_memory, torch_defaults
 from videoseg.errors import ConfigError
-from videoseg.types import Box, Detection, Frame, Size
+from videoseg.types import BoolArray, Box, Detection, Frame, Rle, Size
 from videoseg_detectors.checkpoints import (
     DEVICE_KINDS,
     CheckpointChoice,
@@ -131,6 +131,7 @@ def make_detections(
     *,
     max_overlap: float,
     class_names: Sequence[str] = (),
+    masks: BoolArray | None = None,
 ) -> list[Detection]:
     """Return detections from what a processor of transformers makes of one picture.
 
@@ -140,6 +141,7 @@ def make_detections(
         size: (height, width) of the frame.
         max_overlap: Of boxes with a larger intersection over union the best remains.
         class_names: The model's own name for each box; empty for none.
+        masks: Shape (N, H, W); None for none.
     """
     scores = answer["scores"].float().cpu().numpy()
     boxes = answer["boxes"].float().cpu().numpy().reshape(-1, 4)
@@ -154,5 +156,6 @@ def make_detections(
         box = Box(*boxes[place].tolist()).clipped(size)
         if box is not None:
             class_name = class_names[place] if class_names else ""
-            found.append(Detection(box, label, min(1.0, float(scores[place])), class_name))
+            mask = None if masks is None else Rle.encode(masks[place])
+            found.append(Detection(box, label, min(1.0, float(scores[place])), class_name, mask))
     return found

@@ -61,12 +61,13 @@ class YoloxDetector:
         self,
         *,
         checkpoint: str | Path = "nano",
-        class_names: tuple[str, ...] = COCO_CLASSES,
+        class_names: tuple[str, ...] | None = None,
         min_score: Annotated[float, Interval(ge=0, le=1)] = 0.3,
         max_overlap: Annotated[float, Interval(ge=0, le=1)] = 0.45,
         decoded: bool = False,
         runtime: Runtime = "auto",
     ) -> None:
+        class_names = COCO_CLASSES if class_names is None else class_names
         if not class_names or len(set(class_names)) < len(class_names):
             raise ConfigError("class_names must name each class of the file once, in its order")
         self._checkpoint = checkpoint
