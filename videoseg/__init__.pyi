@@ -43,11 +43,13 @@ from .plugins import default_registry as default_registry
 from .plugins import hookimpl as hookimpl
 from .results import Segmentation as Segmentation
 from .stages import ChatModel as ChatModel
+from .stages import Detector as Detector
 from .stages import FrameSampler as FrameSampler
 from .stages import Grounder as Grounder
 from .stages import Propagator as Propagator
 from .stages import Segmenter as Segmenter
 from .types import Box as Box
+from .types import Detection as Detection
 from .types import Episode as Episode
 from .types import FrameMasks as FrameMasks
 from .types import FrameSelection as FrameSelection

@@ -28,6 +28,7 @@ __all__ = [
     "QueryError",
     "ShapeError",
     "StageError",
+    "UnknownNameError",
     "VideoError",
     "VideosegError",
 ]
@@ -142,6 +143,19 @@ class IncompatibleStagesError(VideosegError):
 
 class QueryError(VideosegError):
     """The query is empty or too long to be a question about a video."""
+
+
+class UnknownNameError(VideosegError):
+    """A detector was asked for names that it does not know.
+
+    Args:
+        message: What is not known and what is.
+        names: The names that are not known.
+    """
+
+    def __init__(self, message: str, *, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(message)
 
 
 class VideoError(VideosegError):

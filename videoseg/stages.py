@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from videoseg.types import (
     ChatReply,
+    Detection,
     Episode,
     Frame,
     FrameMasks,
@@ -34,6 +35,7 @@ __all__ = [
     "ChecksOptions",
     "Closable",
     "DecodesInOrder",
+    "Detector",
     "Direction",
     "FrameSampler",
     "Grounder",
@@ -153,6 +155,49 @@ class Propagator(Protocol):
 
     def open(self, video: VideoSource, *, seed: int = 0) -> PropagatorSession:
         """Begin a propagation over one video."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds things by their names, frame by frame.
+
+    It does not know the video, and it judges nothing but names: the queried object is chosen
+    among what it finds by others.
+    """
+
+    @property
+    def vocabulary(self) -> tuple[str, ...] | None:
+        """The classes of a closed vocabulary, in singular; None if it is open.
+
+        A detector with an open vocabulary can be asked for any noun, with or without adjectives.
+        One with a closed vocabulary knows at least these names, and may know other words for
+        them.
+        """
+
+    def unknown_names(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the names that it does not know, in their order.
+
+        It answers without looking at a frame: whether a thing is there and whether the detector
+        could know are different questions. A name is never taken for another one that is merely
+        spelt alike. An open vocabulary knows every name.
+        """
+
+    def detect(
+        self, frames: Sequence[Frame], names: Sequence[str]
+    ) -> Sequence[Sequence[Detection]]:
+        """Find things on each of several frames.
+
+        Args:
+            frames: RGB uint8, each (H, W, 3); their sizes may differ. None gives an empty answer.
+            names: Nouns, in singular or plural, such as ``dog`` or ``women``. None finds nothing.
+
+        Returns:
+            For each frame what was found on it, the highest score first. A thing that several of
+            the names fit is found once for each of them.
+
+        Raises:
+            UnknownNameError: If one of the names is not known.
+        """
 
 
 @runtime_checkable

@@ -64,8 +64,8 @@ def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
 def show(kind: str, name: str, *, as_json: bool) -> None:
     """Show one component: its options and capabilities.
 
-    KIND is sampler, grounder, segmenter, propagator, chat, reader, reward, benchmark or
-    pipeline; NAME is a name that `videoseg plugins` lists.
+    KIND is sampler, grounder, segmenter, propagator, detector, chat, reader, reward, benchmark
+    or pipeline; NAME is a name that `videoseg plugins` lists.
     """
     from videoseg.plugins import default_registry
 

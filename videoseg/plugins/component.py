@@ -29,6 +29,7 @@ Kind: TypeAlias = Literal[
     "grounder",
     "segmenter",
     "propagator",
+    "detector",
     "chat",
     "reader",
     "reward",
@@ -55,6 +56,9 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "sam2": "videoseg-sam2",
         "xmem": "videoseg-xmem",
     },
+    "detector": dict.fromkeys(
+        ("object-detection", "sam3", "yolox", "zero-shot"), "videoseg-detectors"
+    ),
     "chat": {
         "o3": "videoseg-o3",
         "tiny": "videoseg-tiny",

@@ -20,6 +20,7 @@ from videoseg.testing.clips import (
     moving_square,
     passing_squares,
 )
+from videoseg.testing.detector import DetectorContract
 from videoseg.testing.grounder import GrounderContract
 from videoseg.testing.propagator import PropagatorContract
 from videoseg.testing.reader import ReaderContract
@@ -29,6 +30,7 @@ from videoseg.testing.segmenter import SegmenterContract
 __all__ = [
     "BenchmarkContract",
     "ChatContract",
+    "DetectorContract",
     "GrounderContract",
     "LiveSource",
     "PropagatorContract",

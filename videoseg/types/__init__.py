@@ -10,6 +10,7 @@ from videoseg.types.arrays import (
     as_mask,
     as_masks,
 )
+from videoseg.types.detections import Detection
 from videoseg.types.episode import (
     AnswerStatus,
     Episode,
@@ -44,6 +45,7 @@ __all__ = [
     "BoolArray",
     "Box",
     "ChatReply",
+    "Detection",
     "Embedding",
     "Episode",
     "FloatArray",
