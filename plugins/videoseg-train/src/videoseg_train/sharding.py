@@ -107,7 +107,8 @@ def gathered(
             module.reshard()
         # Processes have made different numbers of passes, whose order FSDP would take for that of
         # the next backward pass: they would wait for each other without end.
-        network.reset_iter_state()
+        if isinstance(network, FSDPModule):
+            network.reset_iter_state()
 
 
 def whole_tensors(values: Any, *, keep: bool = True) -> Any:
