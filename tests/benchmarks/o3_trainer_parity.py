@@ -105,11 +105,9 @@ class Batch:
         self.policy = policy
         self.sample = toy_sample(0)
         stages = Stages(FewFrames(), LookingGrounder(policy.chat), TURNS)
-        self.features = FrameFeatureCache(policy.seg_model)
+        features = FrameFeatureCache(policy.seg_model)
         self.rollouts = run_rollouts(policy, stages, [self.sample], group_size=GROUP, seed=2)
-        self.batch = make_batch(
-            policy, self.rollouts, stages=("grounder",), features=self.features
-        )
+        self.batch = make_batch(policy, self.rollouts, stages=("grounder",), features=features)
         generator = torch.Generator().manual_seed(0)
         self.rewards = torch.randn(GROUP, generator=generator)
         self.reference = [
@@ -242,7 +240,7 @@ class Batch:
         length = max(map(len, sequences)) - 1
         if model == "reference":
             return self._spread(self.reference, length), None, None
-        terms = _MaskTerms(self.batch, self.features, self.policy.seg_token)
+        terms = _MaskTerms(self.batch)
         output = PolicyNetwork(self.policy)(sequences, terms.request(range(GROUP)))
         masks = iter(output.masks)
         made = {
