@@ -19,6 +19,7 @@ EXAMPLES = {
     "ConfigError": lambda kind: kind(["a", "b"]),
     "VideoError": lambda kind: kind("broken", path="a.mp4", frame=3, reader="pyav"),
     "GroundingParseError": lambda kind: kind("no box", raw_text="<answer>"),
+    "UnknownNameError": lambda kind: kind("no such thing", names=["unicorn"]),
     "StageError": lambda kind: kind("failed", stage="grounder", component="mine"),
     "ChatError": lambda kind: kind("failed", component="mine"),
     "ContextLengthError": lambda kind: kind("too long", component="mine"),

@@ -21,8 +21,8 @@ PROTOCOLS = [
     if inspect.isclass(value := getattr(stages, name)) and Protocol in value.__mro__
 ]
 REQUIRED = {
-    *("ChatModel", "FrameSampler", "Grounder", "Propagator", "PropagatorSession", "Segmenter"),
-    "VideoReader",
+    *("ChatModel", "Detector", "FrameSampler", "Grounder", "Propagator", "PropagatorSession"),
+    *("Segmenter", "VideoReader"),
 }
 OPTIONAL = [protocol for protocol in PROTOCOLS if protocol.__name__ not in REQUIRED]
 
