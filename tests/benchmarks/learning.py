@@ -56,7 +56,7 @@ REINFORCED_SEEDS = 12_000_000
 """First seed of the clips of reinforcement learning,..."""
 WATCHED_SEEDS = 22_000_000
 """... of those that runs are evaluated on meanwhile,..."""
-HELD_OUT_SEEDS = 52_000_000
+HELD_OUT_SEEDS = 54_000_000
 """... and of those that the tables are about."""
 
 NUM_REINFORCED = 480
