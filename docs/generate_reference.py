@@ -1,8 +1,8 @@
 """Generates the reference from the code.
 
 One page for each public module, one for the names of the package, one for the components of the
-core, one for the published benchmarks, one for the command line. The pages go to
-``reference/generated``, which is not kept in the repository.
+core, one for the published benchmarks, one for the command line, one for the options of training.
+The pages go to ``reference/generated``, which is not kept in the repository.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from markdown_text import cell, code, prose
+from training_reference import training_options_page
 
 import videoseg
 from videoseg.plugins import KINDS
@@ -47,6 +49,7 @@ def write_pages(folder: Path) -> None:
         kinds=("benchmark",),
     )
     pages["command-line.md"] = _command_line_page()
+    pages["training-options.md"] = training_options_page()
     for stale in target.glob("*.md"):
         if stale.name not in pages:
             stale.unlink()
@@ -118,15 +121,15 @@ def _components_page(
                 continue
             factory = registry.factory(entry)
             if kind != "pipeline" and inspect.isclass(factory):
-                lines += [_prose(factory), ""]
+                lines += [prose(factory), ""]
             if kind == "reader":
                 continue
             options = registry.options(kind, component.name)
             if options:
                 lines += ["| option | type | default | meaning |", "|---|---|---|---|"]
                 lines += [
-                    f"| `{name}` | {_code(option.type)} | {_code(option.default)} "
-                    f"| {_cell(option.meaning)} |"
+                    f"| `{name}` | {code(option.type)} | {code(option.default)} "
+                    f"| {cell(option.meaning)} |"
                     for name, option in options.items()
                 ]
             elif kind == "pipeline":
@@ -159,23 +162,3 @@ def _command_lines(command: click.Command, context: click.Context, level: int) -
 def _first_line(value: object) -> str:
     doc = inspect.getdoc(value) or ""
     return doc.split("\n\n")[0].replace("\n", " ").replace("``", "`").replace("|", "\\|")
-
-
-def _prose(value: object) -> str:
-    """Return a docstring up to its first section, as Markdown."""
-    paragraphs = []
-    for paragraph in (inspect.getdoc(value) or "").split("\n\n"):
-        if paragraph.startswith(("Args:", "Returns:", "Raises:", "Example:", "Attributes:")):
-            break
-        paragraphs.append(paragraph.replace("``", "`"))
-    return "\n\n".join(paragraphs)
-
-
-def _cell(text: str) -> str:
-    """Return text of a docstring for a cell of a table."""
-    return text.replace("``", "`").replace("|", "\\|")
-
-
-def _code(text: str) -> str:
-    escaped = text.replace("|", "\\|")
-    return f"`{escaped}`" if text else ""

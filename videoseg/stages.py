@@ -29,6 +29,7 @@ from videoseg.types import (
 from videoseg.types.arrays import FloatArray
 
 __all__ = [
+    "AnswersWithEmbeddings",
     "ChatModel",
     "ChecksOptions",
     "Closable",
@@ -213,6 +214,18 @@ class Closable(Protocol):
 
     def close(self) -> None:
         """Free it. Called once the work is done; the object may be used again afterwards."""
+
+
+@runtime_checkable
+class AnswersWithEmbeddings(Protocol):
+    """A grounder that may answer with embeddings, without boxes or points."""
+
+    @property
+    def embedding_model(self) -> str | None:
+        """The model of its embeddings, such as ``videoseg-o3``; None if it answers otherwise.
+
+        A pipeline whose propagator does not take them is refused before anything loads.
+        """
 
 
 @runtime_checkable

@@ -2,8 +2,7 @@
 
     python docs/images/render_turns.py [chromium]
 
-The episode is that of VideoSEG-O3 in ``examples/compare_two_strategies.ipynb``, whose answers
-were written from the clip's known truth. It needs Chromium or a browser with the same options.
+The episode is the one of that page. It needs Chromium or a browser with the same options.
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from videoseg_synthetic import make_clip
+from videoseg_synthetic import demo_clip
 
 import videoseg as vs
 
 HERE = Path(__file__).resolve().parent
-RECORDING = HERE.parents[1] / "examples" / "recordings" / "comparison.jsonl"
-QUERY = "the one behind the yellow circle"
+QUERY = "the object that comes into the picture"
 SIZE = (1000, 900)
 MARGIN = 24
 
@@ -29,9 +27,8 @@ MARGIN = 24
 def main() -> None:
     """Answer the question, and photograph the section of the report with the timeline."""
     browser = sys.argv[1] if len(sys.argv) > 1 else "chromium"
-    clip = make_clip(seed=5, num_frames=60, size=(90, 160), num_objects=4)
-    chat = vs.use("replay", path=str(RECORDING), match="text")
-    pipe = vs.Pipeline("coarse", "o3", "flow", segmenter="cut", chat=chat, max_turns=3)
+    clip = demo_clip(size=(180, 320), num_frames=45)
+    pipe = vs.Pipeline.from_name("attributes")
     with tempfile.TemporaryDirectory() as folder:
         page = pipe(clip.video, QUERY).save(Path(folder) / "out", parts=["report"])
         report = page / "report.html"

@@ -107,7 +107,9 @@ class Batch:
         stages = Stages(FewFrames(), LookingGrounder(policy.chat), TURNS)
         self.features = FrameFeatureCache(policy.seg_model)
         self.rollouts = run_rollouts(policy, stages, [self.sample], group_size=GROUP, seed=2)
-        self.batch = make_batch(policy, self.rollouts, stages=("grounder",), masks=True)
+        self.batch = make_batch(
+            policy, self.rollouts, stages=("grounder",), features=self.features
+        )
         generator = torch.Generator().manual_seed(0)
         self.rewards = torch.randn(GROUP, generator=generator)
         self.reference = [
@@ -126,19 +128,14 @@ class Batch:
         """Return our loss with gradient."""
         from videoseg_train.losses import GrpoLoss
         from videoseg_train.network import PolicyNetwork
-        from videoseg_train.objective import group_advantages, token_weights
+        from videoseg_train.objective import group_advantages
 
-        batch = self.batch
         loss = GrpoLoss(
             PolicyNetwork(self.policy),
-            batch,
+            self.batch,
             self.settings,
             advantages=group_advantages(self.rewards[None])[0].tolist(),
-            weights=token_weights(batch.counts, "sequence"),
             reference=self.reference,
-            features=self.features,
-            seg_token=self.policy.seg_token,
-            num_segs=(batch.num_segs, batch.num_last),
         )
         return loss(range(GROUP))
 

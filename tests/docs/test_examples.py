@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
-import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from videoseg_synthetic import demo_clip
@@ -16,6 +13,7 @@ from videoseg_synthetic import demo_clip
 from videoseg.video import write_video
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+SUPPORT = EXAMPLES.parent / "tests" / "support"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 
 
@@ -29,22 +27,51 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    shutil.copytree(EXAMPLES / "recordings", tmp_path / "recordings")
+    for cell in notebook.cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source = "num_steps = 2\nnum_clips = 4"
+    if path.name in CHECKS:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(PREPARATION))
     # The kernel that belongs to this interpreter, whatever else is installed.
     client = NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+        notebook, timeout=280, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     )
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert all(output.get("output_type") != "error" for output in outputs)
-    if path.name == "compare_two_strategies.ipynb":
-        check_the_comparison(outputs)
-
-
-def check_the_comparison(outputs: list[dict[str, Any]]) -> None:
-    """Check the numbers that the comparison of strategies shows, for right answers."""
-    printed = "".join(output.get("text", "") for output in outputs)
+    printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
     drawn = "".join(output.get("data", {}).get("text/html", "") for output in outputs)
+    if check := CHECKS.get(path.name):
+        check(printed, drawn)
+
+
+PREPARATION = f"""
+import sys
+sys.path.insert(0, {str(SUPPORT)!r})
+from torchvision_builds import declare_missing_operators
+kept = declare_missing_operators()
+"""
+"""Lets the kernel import a torchvision of another build than torch."""
+
+
+def number_behind(label: str, printed: str) -> float:
+    """Return the number that is printed behind a label."""
+    return float(printed.split(label, 1)[1].split()[0].strip(","))
+
+
+def check_the_steps(printed: str, drawn: str) -> None:
+    """Check what the notebook on VideoSeg-R1 shows: a model that answers, and is scored."""
+    assert printed.count('{"start":') == 3 and printed.count('{"percent":') == 3
+    assert number_behind("J&F of 'the black one': ", printed) > 0.7
+    assert number_behind("'the largest one': found, J&F ", printed) > 0.7
+    assert "'the red heart': not in this video, J&F 1.00" in printed
+    assert "does not know 'zebra'" in printed
+    assert "-> answer: keyframe" in printed
+    assert "object found" in drawn
+
+
+def check_the_comparison(printed: str, drawn: str) -> None:
+    """Check the numbers that the comparison of strategies shows."""
     lines = printed.splitlines()
     [head] = [line for line in lines if line.strip().startswith("turns")]
     columns = re.split(r"\s{2,}", head.strip())
@@ -56,27 +83,30 @@ def check_the_comparison(outputs: list[dict[str, Any]]) -> None:
         if re.match(rf"{name}\s+\d", line)
     }
     assert list(table) == names
-    assert all(float(row["J&F"]) > 0.9 for row in table.values())
-    assert [row["window IoU"] for row in table.values()] == ["-", "1.00", "1.00", "1.00"]
+    scores = {name: float(row["J&F"]) for name, row in table.items()}
+    assert scores["R1"] > 0.7 and scores["O3"] > 0.7
     turns = {name: float(row["turns"]) for name, row in table.items()}
-    assert turns["R1"] == 1 and 2 <= turns["O3"] <= 3
-    assert 1 < turns["R1's sampler, O3's grounder"] < turns["O3"]
-    assert "  -> look at frames 19-49, keyframe 46" in lines
-    assert drawn.count("<polyline") == 12 and drawn.count("O3, turn 2") == 3
+    assert turns["R1"] == 1 and 1 < turns["O3"] <= 2
+    assert float(table["R1"]["questions"]) == 3
+    assert "  -> look at frames 0-47, keyframe" in printed
+    assert drawn.count("<polyline") == 16 and drawn.count("O3, turn 2") >= 2
 
 
-@pytest.mark.parametrize("start", [EXAMPLES, EXAMPLES.parent], ids=["examples", "root"])
-def test_the_recording_is_found_from_the_folder_and_from_the_root(
-    start: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import nbformat
+def check_the_training(printed: str, drawn: str) -> None:
+    """Check that the policy was trained, judged before and after, and runs in a pipeline."""
+    for label in ("first step ", ", last step ", "covered: ", " before, ", "box IoU: "):
+        assert 0 < number_behind(label, printed) <= 1
+    assert drawn.count("<circle") == 2
+    assert 2 <= drawn.count("<figure") <= 8
+    assert "before: Box(" in printed
 
-    monkeypatch.chdir(start)
-    notebook = nbformat.read(EXAMPLES / "videoseg_r1_step_by_step.ipynb", as_version=4)
-    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
-    names: dict[str, Path] = {}
-    exec(first.source, names)
-    assert names["recording"].is_file()
+
+# Of the notebooks whose model runs on torch.
+CHECKS = {
+    "videoseg_r1_step_by_step.ipynb": check_the_steps,
+    "compare_two_strategies.ipynb": check_the_comparison,
+    "train_a_tiny_policy.ipynb": check_the_training,
+}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -88,32 +118,6 @@ def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
     for cell in notebook.cells:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None
-
-
-def test_the_recording_of_the_example_can_be_made_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recordings = tmp_path / "recordings"
-    shutil.copytree(EXAMPLES / "recordings", recordings)
-    (recordings / "valentine.jsonl").unlink()
-    runpy.run_path(str(recordings / "make_valentine.py"), run_name="__main__")
-    assert len((recordings / "valentine.jsonl").read_text().splitlines()) == 4
-    assert "valentine" in capsys.readouterr().out
-
-
-def test_the_recording_of_the_comparison_can_be_made_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def replies(path: Path) -> list[list[str]]:
-        exchanges = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-        return [[reply["text"] for reply in exchange["replies"]] for exchange in exchanges]
-
-    script = tmp_path / "make_comparison.py"
-    shutil.copy(EXAMPLES / "recordings" / script.name, script)
-    runpy.run_path(str(script), run_name="__main__")
-    made = replies(tmp_path / "comparison.jsonl")
-    assert made == replies(EXAMPLES / "recordings" / "comparison.jsonl")
-    assert "R1's sampler, O3's grounder" in capsys.readouterr().out
 
 
 def test_every_example_is_listed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import inspect
 from pathlib import Path
@@ -22,7 +23,9 @@ def generator() -> ModuleType:
     )
     assert specification is not None and specification.loader is not None
     module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)
+        specification.loader.exec_module(module)
     return module
 
 
@@ -66,6 +69,28 @@ def test_every_command_is_there_with_its_options(pages: dict[str, str]) -> None:
     assert "`videoseg config validate`" in pages["command-line"]
     assert "\\b" not in pages["command-line"]
     assert "\n  videoseg demo     " in pages["command-line"]
+
+
+def test_every_option_of_training_is_listed_with_its_range_and_the_papers_value(
+    pages: dict[str, str],
+) -> None:
+    from videoseg_train import config, parameters, settings
+
+    page = pages["training-options"]
+    kinds = [getattr(module, name) for module in (config, settings) for name in module.__all__]
+    elsewhere = {"given", "method", "settings", "training", "num_steps", "warmup_steps"}
+    for kind in [*filter(dataclasses.is_dataclass, kinds), parameters.LoraSettings]:
+        for one in dataclasses.fields(kind):
+            is_there = f"| `{one.name}` |" in page or f".{one.name}`\n" in page
+            is_there = is_there or f".{one.name}[]`\n" in page or f"## `{one.name}`\n" in page
+            assert is_there or one.name in {*elsewhere, "segmenter", "propagator"}, one.name
+    assert "| `group_size` | `int` | at least 2 | `8` | **r1** `8`; **o3** `4` |" in page
+    assert "| `top_p` | `float` | above 0, at most 1 |" in page
+    assert "| `epochs` | `float \\| None` | above 0 |" in page
+    assert "**o3** `0`; **o3-released** `0.5`" in page
+    assert "### reward `o3-visible-area`" in page
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert all(not line.endswith("|  |") for line in rows), "every option says what it means"
 
 
 def test_pages_that_have_not_changed_are_left_alone(generator: ModuleType, tmp_path: Path) -> None:

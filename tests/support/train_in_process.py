@@ -1,8 +1,8 @@
 """Two steps of a tiny ``[SEG]`` policy, as one of several processes or alone.
 
 As a script it is one process of a run whose rank, number and address accelerate reads from the
-environment: ``train_in_process.py CHECKPOINT OUTPUT SAMPLES...``, a run for each number of
-samples.
+environment: ``train_in_process.py CHECKPOINT FOLDER SAMPLES...``, a run for each number of
+samples; its result is in the folder, with the rank as its name.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from typing import Any
 from torchvision_builds import declare_missing_operators
 
 
-def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
+def train(checkpoint: Path, num_samples: int, *, fsdp: bool = False) -> dict[str, Any]:
     """Make a step of GRPO and one of supervised fine-tuning.
+
+    Args:
+        checkpoint: The model.
+        num_samples: Samples of the first step.
+        fsdp: Whether processes share out the parameters.
 
     Returns:
         The reports' metrics, the gradient of the first step before it was scaled, and the
@@ -23,6 +28,7 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
     """
     declare_missing_operators()
     import torch
+    from fsdp_on_cpu import share_parameters
     from training_toys import FewFrames, LookingGrounder, toy_sample
     from videoseg_o3 import SegOptions, load_seg_model
     from videoseg_train import (
@@ -31,6 +37,7 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
         GrpoSettings,
         OptimizerSettings,
         Policy,
+        Reference,
         RewardTerm,
         Stages,
         Trainer,
@@ -38,6 +45,7 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
         run_rollouts,
         set_trained,
     )
+    from videoseg_train.sharding import whole_tensors
 
     model = load_seg_model(SegOptions(str(checkpoint), device="cpu"))
     bias = torch.zeros(len(model.vlm.lm_head.weight))
@@ -45,11 +53,15 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
     model.vlm.lm_head.bias = torch.nn.Parameter(bias)
     policy = Policy(model, max_tokens=6, max_pixels=64 * 64)
     set_trained(policy, ("language", "embeddings", "vision", "projector", "mask-decoder"))
+    accelerator = make_accelerator(cpu=True)
+    if fsdp:
+        accelerator = share_parameters(accelerator)
     trainer = Trainer(
         policy,
         OptimizerSettings(learning_rate=1e-4),
         batch=BatchSettings(max_sequences=2),
-        accelerator=make_accelerator(cpu=True),
+        accelerator=accelerator,
+        reference=Reference(policy),
     )
     gradients: dict[str, Any] = {}
     clip = trainer.optimization._clip
@@ -57,7 +69,7 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
     def keep() -> float:
         for name, value in model.named_parameters():
             if value.grad is not None:
-                gradients.setdefault(name, value.grad.clone())
+                gradients.setdefault(name, whole_tensors(value.grad).clone())
         return clip()
 
     trainer.optimization._clip = keep
@@ -68,10 +80,11 @@ def train(checkpoint: Path, num_samples: int) -> dict[str, Any]:
         group_size=3, divergence_weight=0.1, calibration=CalibrationSettings(), mask_weight=0.2
     )
     first = trainer.grpo_step(samples, stages, terms, settings)
-    shown = run_rollouts(policy, stages, samples[:3], seed=1)
+    with trainer.optimization.whole():
+        shown = run_rollouts(policy, stages, samples[:3], seed=1)
     second = trainer.sft_step(shown)
     trainer.accelerator.wait_for_everyone()
-    parameters = {name: value.detach().clone() for name, value in model.named_parameters()}
+    parameters = {name: whole_tensors(value).clone() for name, value in model.named_parameters()}
     return {
         "metrics": (first.metrics, second.metrics),
         "gradients": gradients,
@@ -88,8 +101,8 @@ def roll_sharded(checkpoint: Path) -> bool:
     from videoseg_o3 import SegOptions, load_seg_model
     from videoseg_train import Policy, Stages, run_rollouts
     from videoseg_train.network import PolicyNetwork
-    from videoseg_train.optimization import gathered
     from videoseg_train.sequences import make_filler
+    from videoseg_train.sharding import gathered
 
     policy = Policy(load_seg_model(SegOptions(str(checkpoint), device="cpu")), max_tokens=6)
     stages = Stages(FewFrames(), LookingGrounder(policy.chat), 2)
@@ -107,9 +120,13 @@ def roll_sharded(checkpoint: Path) -> bool:
 
 
 if __name__ == "__main__":
-    made = [train(Path(sys.argv[1]), int(count)) for count in sys.argv[3:]]
+    folder, counts = Path(sys.argv[1]), [int(count) for count in sys.argv[3:]]
+    made = [train(folder, count) for count in counts]
+    # Last, since accelerate keeps this in mind.
+    made += [train(folder, count, fsdp=True) for count in counts]
     import torch
 
-    torch.save((made, roll_sharded(Path(sys.argv[1]))), sys.argv[2])
+    rank = torch.distributed.get_rank()
+    torch.save((made, roll_sharded(folder)), Path(sys.argv[2]) / f"{rank}.pt")
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

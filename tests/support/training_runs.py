@@ -1,6 +1,7 @@
 """A small training run that tests start in this process and in others, which they kill.
 
-As a script: ``python training_runs.py METHOD MODEL OUTPUT``.
+As a script: ``python training_runs.py METHOD MODEL OUTPUT [fsdp|deepspeed] [lora]``;
+one of several processes if the environment says so.
 """
 
 from __future__ import annotations
@@ -56,6 +57,17 @@ def make_config(method: Any, model: Path, **changes: Any) -> TrainingConfig:
     return training_config({**data, **changes}, method)
 
 
+def lora_settings() -> dict[str, Any]:
+    """Return the settings of a method that trains adapters alone."""
+    return {
+        "steps": 2,
+        "samples_per_step": 2,
+        "parts": [],
+        "lora": {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["q_proj", "up_proj"]},
+        "optimizer": {"learning_rate": 1e-2},
+    }
+
+
 class Teacher:
     """Answers as grounder ``r1`` wants it."""
 
@@ -106,5 +118,16 @@ def call_command(*arguments: object) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    method, model, output = sys.argv[1:]
-    run(make_config(method, Path(model)), Path(output), resume=True)
+    method, model, output, *how = sys.argv[1:]
+    changes: dict[str, Any] = {}
+    if "fsdp" in how:
+        from fsdp_on_cpu import use_fsdp
+
+        use_fsdp()
+    if "deepspeed" in how:
+        from deepspeed_on_cpu import use_deepspeed
+
+        use_deepspeed()
+    if "lora" in how:
+        changes = {method: lora_settings()}
+    run(make_config(method, Path(model), **changes), Path(output), resume=True)

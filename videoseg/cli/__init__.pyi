@@ -1,10 +1,13 @@
 from .doctor import Finding as Finding
 from .doctor import print_finding as print_finding
+from .eval import benchmark_options as benchmark_options
 from .eval import evaluate_benchmark as evaluate_benchmark
+from .eval import open_split as open_split
 from .eval_progress import EvaluationProgress as EvaluationProgress
 from .framework import PATH as PATH
 from .framework import VideosegCommand as VideosegCommand
 from .framework import VideosegGroup as VideosegGroup
+from .framework import note as note
 from .options import checked_pipeline as checked_pipeline
 from .options import parse_options as parse_options
 from .options import pipeline_options as pipeline_options
@@ -13,6 +16,7 @@ from .output_folder import default_output_folder as default_output_folder
 from .run import reasons_of as reasons_of
 from .terminal import json_option as json_option
 from .terminal import open_console as open_console
+from .terminal import print_files as print_files
 from .terminal import print_line as print_line
 from .terminal import print_row as print_row
 from .terminal import working as working

@@ -215,11 +215,16 @@ def _report(problems: str | Sequence[str], error: BaseException, settings: Setti
 
 
 def _problems(error: VideosegError, command: click.Command | None) -> list[str]:
-    """Return the problems of an error, with arguments of Python as options of the command."""
+    """Return the problems of an error, with arguments of Python as options of the command.
+
+    Missing weights are told with the stages that need them: two may need the same files, and one
+    of them may have been given a folder of its own.
+    """
     if isinstance(error, MissingWeightsError):
         stages = error.stages or ((),) * len(error.problems)
         return [
-            _as_options(text, command, of) for text, of in zip(error.problems, stages, strict=True)
+            (f"{' and '.join(of)}: " if of else "") + _as_options(text, command, of)
+            for text, of in zip(error.problems, stages, strict=True)
         ]
     problems = error.problems if isinstance(error, ConfigError) else (str(error),)
     return [_as_options(text, command) for text in problems]

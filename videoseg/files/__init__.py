@@ -1,6 +1,7 @@
 """Read untrusted files, write files and folders atomically, and lock them."""
 
 from videoseg.files.atomic import make_folder, recover_folder, staged_folder, write_file
+from videoseg.files.lock import FileLock
 from videoseg.files.reading import (
     check_regular_file,
     expand_path,
@@ -10,6 +11,7 @@ from videoseg.files.reading import (
 )
 
 __all__ = [
+    "FileLock",
     "check_regular_file",
     "expand_path",
     "make_folder",

@@ -28,7 +28,15 @@ from videoseg.pipeline.config import (
     Use,
 )
 from videoseg.plugins import RegisteredComponent, Registry
-from videoseg.stages import ChatModel, Closable, FrameSampler, Grounder, Propagator, Segmenter
+from videoseg.stages import (
+    AnswersWithEmbeddings,
+    ChatModel,
+    Closable,
+    FrameSampler,
+    Grounder,
+    Propagator,
+    Segmenter,
+)
 from videoseg.text import shorten_text
 from videoseg.types import PropagatorCapabilities
 
@@ -272,6 +280,9 @@ class Composition:
         if capabilities is None:
             return
         name = self.name("propagator")
+        if model := self._embedding_model():
+            self._check_takes_embeddings(model, name, capabilities)
+            return
         has_segmenter = self.stages["segmenter"] is not None
         if has_segmenter and not capabilities.masks:
             raise IncompatibleStagesError(
@@ -285,6 +296,35 @@ class Composition:
             raise IncompatibleStagesError(
                 f"propagator {name!r} takes masks only; give the pipeline a segmenter "
                 f"({segmenters})"
+            )
+
+    def _embedding_model(self) -> str:
+        """Return the model of the embeddings that the grounder answers with, if it does."""
+        given = self.stages["grounder"]
+        if isinstance(given, Use):
+            return self._find("grounder", given.name).component.embedding_model(given.options)
+        return (given.embedding_model or "") if isinstance(given, AnswersWithEmbeddings) else ""
+
+    def _check_takes_embeddings(
+        self, model: str, propagator: str, capabilities: PropagatorCapabilities
+    ) -> None:
+        grounder = f"grounder {self.name('grounder')!r} answers with embeddings of {model!r}"
+        if model not in capabilities.embeddings:
+            takers = [
+                entry.component.name
+                for entry in self.registry.components("propagator")
+                if entry.component.capabilities is not None
+                and model in entry.component.capabilities.embeddings
+            ]
+            raise IncompatibleStagesError(
+                f"{grounder}, which propagator {propagator!r} does not take; use one that does "
+                f"({', '.join(takers) or 'none is installed'}), or let the grounder answer "
+                "otherwise"
+            )
+        if self.stages["segmenter"] is not None:
+            raise IncompatibleStagesError(
+                f"{grounder}, but the segmenter {self.name('segmenter')!r} takes boxes, points "
+                "and masks; leave the segmenter out"
             )
 
     # -- building --------------------------------------------------------------------------

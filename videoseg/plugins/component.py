@@ -58,6 +58,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "chat": {
         "o3": "videoseg-o3",
         "tiny": "videoseg-tiny",
+        "tiny-seg": "videoseg-tiny",
         **dict.fromkeys(("openai", "record", "replay", "transformers"), "videoseg-vlm"),
     },
     "benchmark": {
@@ -102,7 +103,13 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         ),
         "videoseg-train",
     ),
-    "command": {"chat": "videoseg-vlm", "demo": "videoseg-synthetic", "ray": "videoseg-ray"},
+    "command": {
+        "chat": "videoseg-vlm",
+        "demo": "videoseg-synthetic",
+        "ray": "videoseg-ray",
+        "traces": "videoseg-train",
+        "train": "videoseg-train",
+    },
     "pipeline": {
         "attributes": "videoseg-attributes",
         **dict.fromkeys(("videoseg-r1", "videoseg-r1-3b", "videoseg-r1-remote"), "videoseg-r1"),
@@ -110,7 +117,9 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
             ("videoseg-o3-2b", "videoseg-o3-4b", "videoseg-o3-remote", "videoseg-o3-text"),
             "videoseg-o3",
         ),
-        **dict.fromkeys(("videoseg-o3-tiny", "videoseg-r1-tiny"), "videoseg-tiny"),
+        **dict.fromkeys(
+            ("videoseg-o3-tiny", "videoseg-o3-tiny-seg", "videoseg-r1-tiny"), "videoseg-tiny"
+        ),
     },
 }
 """The packages of this project that bring a component or a command, by kind and name."""
@@ -150,6 +159,9 @@ class Component:
         weights: A function, as ``package.module:function``, that reports missing weights: it
             takes no arguments, imports nothing heavy, and returns the command that fetches the
             weights of the default options, or nothing if they are on this machine.
+        embeddings: For grounders that may answer with embeddings alone: a function, as
+            ``package.module:function``, that is given the options and returns the model of the
+            embeddings, such as ``videoseg-o3``, or nothing. It imports nothing heavy.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -165,6 +177,7 @@ class Component:
     uses: tuple[str, ...] = ()
     license: str = ""
     weights: str = ""
+    embeddings: str = ""
 
     def __post_init__(self) -> None:
         problems = self._wrong_types()
@@ -184,10 +197,11 @@ class Component:
             problems.append(
                 f"target {shorten(self.target)} must have the form 'package.module:Name'"
             )
-        if self.weights and not is_target(self.weights):
-            problems.append(
-                f"weights {shorten(self.weights)} must have the form 'package.module:name'"
-            )
+        problems += [
+            f"{field} {shorten(value)} must have the form 'package.module:name'"
+            for field, value in (("weights", self.weights), ("embeddings", self.embeddings))
+            if value and not is_target(value)
+        ]
         if not isinstance(self.capabilities, PropagatorCapabilities | None):
             problems.append(
                 "capabilities must be a PropagatorCapabilities, such as "
@@ -199,7 +213,16 @@ class Component:
             raise ConfigError([f"component {label}: {problem}" for problem in problems])
 
     def _wrong_types(self) -> list[str]:
-        texts = ("kind", "name", "target", "summary", "install", "license", "weights")
+        texts = (
+            "kind",
+            "name",
+            "target",
+            "summary",
+            "install",
+            "license",
+            "weights",
+            "embeddings",
+        )
         wrong = [
             f"{name} must be text, got {shorten(value)}"
             for name in texts
@@ -220,11 +243,24 @@ class Component:
         """Return the command that fetches the weights; empty if they are here or not needed."""
         if not self.weights or self.missing_modules():
             return ""
-        from importlib import import_module
+        return _call(self.weights)
 
-        module, _, name = self.weights.partition(":")
-        with foreign_code():
-            return str(getattr(import_module(module), name)() or "")
+    def embedding_model(self, options: Mapping[str, Any]) -> str:
+        """Return the model of the embeddings that a grounder with these options answers with.
+
+        Returns:
+            Its name; empty if the answers are boxes and points.
+        """
+        return _call(self.embeddings, options) if self.embeddings else ""
+
+
+def _call(target: str, *arguments: object) -> str:
+    """Call a function, given as ``package.module:name``, of a plug-in."""
+    from importlib import import_module
+
+    module, _, name = target.partition(":")
+    with foreign_code():
+        return str(getattr(import_module(module), name)(*arguments) or "")
 
 
 def _is_installed(module: str) -> bool:

@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 from scripted_chat import ScriptedChat, describe_objects, knowing, knowing_o3
+from videoseg_o3 import O3Grounder
 from videoseg_synthetic import make_clip
 
 import videoseg as vs
-from videoseg.errors import GroundingParseError, PropagationError
+from videoseg.errors import GroundingParseError, IncompatibleStagesError, PropagationError
 from videoseg.metrics import region_j
 from videoseg.testing import moving_square
 from videoseg.types import ChatReply, Embedding, PropagatorCapabilities
@@ -21,6 +22,13 @@ def clip_and_query(seed=3, difficulty="time", num_frames=32):
     clip = make_clip(seed=seed, difficulty=difficulty, num_frames=num_frames, size=(120, 160))
     known = [query for query in clip.queries if query.object_ids]
     return clip, min(known, key=lambda query: clip.answer_masks(query).any(axis=(1, 2)).sum())
+
+
+class TakesEmbeddings:
+    capabilities = PropagatorCapabilities(masks=False, embeddings=("videoseg-o3",))
+
+    def open(self, video, *, seed=0):
+        raise PropagationError("no masks today")
 
 
 def pipeline(chat, **parts):
@@ -155,7 +163,7 @@ def test_embeddings_are_recorded_so_that_seg_answers_can_be_replayed(tmp_path):
     replies = [ChatReply(text, embeddings=(embedding,)) for text in texts]
     seg = vs.use("o3", answer="seg")
     path = tmp_path / "exchanges.jsonl"
-    parts = {"grounder": seg, "segmenter": None}
+    parts = {"grounder": seg, "segmenter": None, "propagator": TakesEmbeddings()}
     recorded = pipeline(ScriptedChat.saying(*replies), **parts).recording(path)
     first = recorded.ground(clip.video, "the square")
     replay = pipeline(vs.use("replay", path=str(path)), **parts)
@@ -225,12 +233,6 @@ def test_the_looking_of_o3_with_the_answer_of_r1():
 
 
 def test_a_propagator_that_takes_embeddings_needs_no_segmenter():
-    class TakesEmbeddings:
-        capabilities = PropagatorCapabilities(masks=False, embeddings=("videoseg-o3",))
-
-        def open(self, video, *, seed=0):
-            raise PropagationError("no masks today")
-
     clip = moving_square(8, size=(48, 64))
     reply = ChatReply(
         '<answer><VTG>{"start": 0, "end": 7, "keyframe": 3}</VTG>, [SEG]</answer>',
@@ -246,6 +248,30 @@ def test_a_propagator_that_takes_embeddings_needs_no_segmenter():
         pipe(clip.video, "the square")
     # What was found before is kept.
     assert caught.value.partial.grounding.prompts[0].frame == 3
+
+
+SEG = vs.use("o3", answer="seg")
+
+
+@pytest.mark.parametrize(
+    "grounder",
+    [SEG, O3Grounder(chat=ScriptedChat.saying(""), answer="seg")],
+    ids=["name", "instance"],
+)
+def test_a_propagator_without_embeddings_is_refused_before_the_model_is_asked(grounder):
+    with pytest.raises(IncompatibleStagesError, match=r"'flow' does not take.*\(o3\)"):
+        pipeline(ScriptedChat.saying(""), grounder=grounder, segmenter=None)
+    with pytest.raises(IncompatibleStagesError, match="leave the segmenter out"):
+        pipeline(ScriptedChat.saying(""), grounder=grounder, propagator="o3")
+    assert pipeline(ScriptedChat.saying(""), grounder=grounder, propagator="o3", segmenter=None)
+    changed = pipeline(ScriptedChat.saying(""))
+    with pytest.raises(IncompatibleStagesError):
+        changed.replace(grounder=grounder)
+
+
+def test_what_answers_with_boxes_is_not_taken_for_embeddings():
+    for options in ({}, {"answer": "text"}, {"answer": "seg", "answerer": "r1"}):
+        assert pipeline(ScriptedChat.saying(""), grounder=vs.use("o3", **options))
 
 
 # -- the pipelines -----------------------------------------------------------------------------

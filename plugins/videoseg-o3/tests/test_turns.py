@@ -10,14 +10,13 @@ from tiny_seg_model import save_tiny_seg_model
 from torchvision_builds import declare_missing_operators
 from videoseg_o3.model.checkpoint import SegOptions, load_seg_model
 from videoseg_o3.model.network import SegModel
-from videoseg_o3.model.states import token_logits
+from videoseg_o3.model.states import record_states, token_logits
 from videoseg_o3.model.turns import (
     AlignmentError,
     SegToken,
     TurnSpan,
     align_seg_tokens,
     find_turns,
-    last_hidden_states,
     turn_mask_logits,
 )
 
@@ -32,6 +31,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> SegModel:
     declare_missing_operators()
     folder = save_tiny_seg_model(tmp_path_factory.mktemp("model"), num_shards=1)
     return load_seg_model(SegOptions(str(folder), device="cpu"))
+
+
+def states_of(model: SegModel, inputs: Any) -> torch.Tensor:
+    """Return the last states of whole conversations, shape (b, T, d), with gradient."""
+    with record_states(model.vlm) as states:
+        model.vlm.model(**inputs, use_cache=False)
+    return states[-1]
 
 
 def test_tokens_belong_to_the_masks_of_their_turn_in_order() -> None:
@@ -124,7 +130,7 @@ def test_all_masks_of_a_batch_are_decoded_at_once(model: SegModel) -> None:
     frames = model.image_input([clip.video[index] for index in range(3)])
     features = model.encode_images(frames)
     shown = [[0, 1], [2], [], [1, 1, 0]]
-    hidden = last_hidden_states(model, inputs)
+    hidden = states_of(model, inputs)
     logits = turn_mask_logits(model, hidden, alignment, features, shown, batch_size=4)
     assert [tuple(one.shape) for one in logits] == [(n, 32, 32) for n in (2, 1, 0, 3)]
     for token, frames_of, found in zip(alignment.tokens, shown, logits, strict=True):
@@ -146,7 +152,7 @@ def test_all_masks_of_a_batch_are_decoded_at_once(model: SegModel) -> None:
 def test_the_last_hidden_state_is_that_of_generation(model: SegModel) -> None:
     inputs = model.processor.tokenizer([conversation(model, "a [SEG]")], return_tensors="pt")
     outputs = model.vlm(**inputs, output_hidden_states=True)
-    hidden = last_hidden_states(model, inputs)
+    hidden = states_of(model, inputs)
     norm = model.vlm.model.language_model.norm
     torch.testing.assert_close(norm(hidden), outputs.hidden_states[-1])
     torch.testing.assert_close(token_logits(model.vlm, hidden), outputs.logits)
@@ -161,11 +167,9 @@ def test_a_mask_calibrates_the_probability_of_its_token(model: SegModel) -> None
     alignment = align_seg_tokens(ids, turns, seg_token=model.seg_token)
     features = model.encode_images(model.image_input([moving_square(1).video[0]]))
     with torch.no_grad():
-        sampled = turn_mask_logits(
-            model, last_hidden_states(model, inputs), alignment, features, [[0]]
-        )[0]
+        sampled = turn_mask_logits(model, states_of(model, inputs), alignment, features, [[0]])[0]
     model.zero_grad()
-    hidden = last_hidden_states(model, inputs)
+    hidden = states_of(model, inputs)
     (logits,) = turn_mask_logits(model, hidden, alignment, features, [[0]])
     likelihood = -torch.nn.functional.binary_cross_entropy_with_logits(
         logits, (sampled > sampled.median()).float()

@@ -1,34 +1,18 @@
-"""Real classes from the question to the masks, with tiny or random weights."""
+"""Real classes from the question to the masks, with a tiny model or random weights."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from scripted_chat import knowing
+from torchvision_builds import declare_missing_operators
 from videoseg_r1 import HierarchicalSampler, ReasoningGrounder
 from videoseg_synthetic import make_clip
 
 import videoseg as vs
 from videoseg.types import to_dict
 from videoseg.video import write_video
-
-
-@pytest.fixture(scope="module")
-def clip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a clip of 854x480 pixels."""
-    clip = make_clip(seed=1, difficulty="motion", num_frames=12, size=(480, 854))
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    write_video(path, clip.iter_frames(), fps=clip.fps)
-    return path
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    from rigged_vlm import save_rigged_vlm
-
-    return str(save_rigged_vlm(tmp_path_factory.mktemp("model")))
 
 
 def without_times(result: vs.Segmentation) -> dict[str, object]:
@@ -39,25 +23,28 @@ def without_times(result: vs.Segmentation) -> dict[str, object]:
     return data
 
 
-def test_from_a_model_over_sam2_and_xmem_to_a_saved_result(clip_path, model, tmp_path):
-    sam2 = vs.use("sam2", model="toy", random_weights=True, low_score=0.0)
-    with vs.Pipeline(
-        sampler=vs.use("htfs", num_spans=3, num_positions=3),
-        grounder="r1",
-        segmenter=sam2,
+def test_from_a_model_over_sam2_and_xmem_to_a_saved_result(tmp_path):
+    declare_missing_operators()
+    clip = make_clip(seed=18, num_frames=12, size=(192, 256))
+    query = "the black one"
+    write_video(tmp_path / "clip.mp4", clip.iter_frames(), fps=clip.fps)
+    with vs.Pipeline.from_name("videoseg-r1-tiny").replace(
+        sampler={"num_spans": 3, "num_positions": 3},
+        segmenter=vs.use("sam2", model="toy", random_weights=True, low_score=0.0),
         propagator=vs.use("xmem", checkpoint="random", size=64),
-        chat=vs.use("transformers", model=model, device_map="cpu"),
     ) as pipe:
-        first, second = (pipe(clip_path, "the thing that moves", seed=5) for _ in range(2))
+        first, second = (pipe(tmp_path / "clip.mp4", query, seed=5) for _ in range(2))
     first.save(tmp_path / "out", parts=["masks"])
     kept = vs.Segmentation.load(tmp_path / "out")
     [turn] = kept.trace.turns
     assert len(turn.selection.details["rounds"][0]["replies"]) == 3
-    assert turn.thought.details["coordinate_space"] == "per_mille"
+    assert turn.thought.details["coordinate_space"] == "square(96)"
     [prompt] = kept.grounding.prompts
-    assert prompt.box.as_tuple() == pytest.approx((239.12, 120, 597.8, 355.2))
+    [meant] = next(asked.object_ids for asked in clip.queries if asked.text == query)
+    [point] = prompt.points
+    assert clip.masks(meant)[prompt.frame, int(point.y), int(point.x)]
     assert {"sampler", "grounder", "segmenter", "propagator", "total"} <= set(kept.timings)
-    assert kept.pipeline["chat"]["name"] == "transformers"
+    assert kept.pipeline["chat"] == "tiny"
     assert without_times(first) == without_times(second)
     assert kept == first
 

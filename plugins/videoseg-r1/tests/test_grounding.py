@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import pytest
 from scripted_chat import ScriptedChat
@@ -297,6 +298,40 @@ def test_a_prompt_of_ones_own(tmp_path):
     grounding, chat = ground(ANSWER, prompt=str(path))
     assert chat.calls[0].texts[-1] == 'Find the square. Answer like {"bbox_2d": []}.'
     assert grounding.thought.details["prompt"] == str(path)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Install a package with prompts, which must not be imported."""
+    folder = tmp_path / "own_prompts"
+    (folder / "texts").mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise AssertionError('it was imported')")
+    (folder / "texts" / "ground.txt").write_text("Find {query}.")
+    (tmp_path / "secret.txt").write_text("{query}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "own_prompts"
+
+
+@pytest.mark.parametrize("place", ["texts", "texts/ground.txt"])
+def test_a_prompt_of_an_installed_package_has_the_same_name_on_every_machine(package, place):
+    grounding, chat = ground(ANSWER, prompt=f"{package}:{place}")
+    assert chat.calls[0].texts[-1] == "Find the square."
+    assert grounding.thought.details["prompt"] == "own_prompts:texts/ground.txt"
+
+
+@pytest.mark.parametrize(
+    ("place", "problem"),
+    [
+        ("own_prompts:other.txt", "No such file"),
+        ("own_prompts:../secret.txt", "leads out of the package"),
+        ("own_prompts:/secret.txt", "leads out of the package"),
+        ("not_installed:a.txt", "'not_installed' is not installed"),
+        ("json.tool:a.txt", "No such file"),
+    ],
+)
+def test_a_prompt_that_no_package_has_is_refused(package, place, problem):
+    with pytest.raises(vs.ConfigError, match=rf"{re.escape(place)}.*{problem}.*PACKAGE:PATH"):
+        ground(ANSWER, prompt=place)
 
 
 def test_the_prompt_used_is_named_and_the_question_kept_as_it_was_asked():

@@ -149,6 +149,7 @@ def test_every_published_size_has_its_configuration_in_the_package() -> None:
         (96, 16, "no_obj_embed_spatial", "sam2.1-hiera-small"),
         (112, 24, "no_mem_embed", "sam2-hiera-base-plus"),
         (144, 48, "no_mem_embed", "sam2-hiera-large"),
+        (12, 5, "no_mem_embed", "mini-2.0"),
     ],
 )
 def test_a_checkpoint_of_another_size_is_recognized(

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import socket
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
+import videoseg_tiny
 from videoseg_synthetic import make_clip
 from videoseg_tiny import TinyChat
 from videoseg_tiny.plugin import videoseg_o3_tiny, videoseg_r1_tiny
 from videoseg_tiny.scoring import build_pipeline, score_pipeline, summarize
 
+import videoseg as vs
 from videoseg.testing import ChatContract
 
 MODEL = files("videoseg_tiny") / "model"
@@ -65,7 +68,22 @@ def test_it_says_when_nothing_fits(rows):
     assert np.mean(present) >= 0.5
 
 
-def test_nothing_is_fetched(configuration, clips, monkeypatch):
+def test_a_saved_pipeline_runs_elsewhere(configuration, chat, tmp_path, monkeypatch):
+    build_pipeline(configuration, chat="tiny").to_yaml(tmp_path / "tiny.yaml")
+    text = (tmp_path / "tiny.yaml").read_text()
+    # Nothing in it is a place on this machine.
+    assert str(Path(videoseg_tiny.__file__).parent) not in text
+    assert "videoseg_tiny:prompts" in text
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    pipe = vs.Pipeline.from_yaml("../tiny.yaml").replace(chat=chat)
+    video = make_clip(seed=SEEDS.start, num_frames=16, size=(96, 96)).video
+    whole = build_pipeline(configuration, chat=chat)
+    result, expected = (one.ground(video, "the largest one", seed=3) for one in (pipe, whole))
+    assert result.grounding == expected.grounding
+
+
+def test_nothing_is_fetched(configuration, monkeypatch):
     def refuse(*_args, **_options):
         raise AssertionError("a connection was opened")
 

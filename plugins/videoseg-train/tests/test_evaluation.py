@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from training_toys import FewFrames, toy_sample
-from videoseg_train import Stages, evaluate_policy
+from videoseg_o3 import O3Propagator
+from videoseg_train import Stages, evaluate_policy, save_policy, training_config
+from videoseg_train.building import build_pipeline
 
 import videoseg as vs
 from videoseg.types import Box, Grounding, Prompt, Thought
@@ -87,3 +90,38 @@ def test_masks_of_the_whole_video_are_scored_with_a_propagator(load_policy):
     assert right["j_and_f"] > 0.7 > 0.4 > wrong["j_and_f"]
     failed = evaluate(policy, sample, None, fails=True, pipeline=pipeline)
     assert failed.metrics["j_and_f"] == 0
+
+
+def test_masks_are_made_by_the_sam2_that_is_being_trained(load_policy, seg_folder, tmp_path):
+    policy, sample = load_policy("seg"), toy_sample(0)
+    config = training_config(
+        {
+            "model": {"path": str(seg_folder), "kind": "seg", "device": "cpu"},
+            "stages": {
+                "sampler": "uniform",
+                "grounder": "o3",
+                "propagator": {"name": "o3", "options": {"model": "not on this machine"}},
+            },
+            "sft": {"steps": 1},
+        },
+        "sft",
+    )
+    with torch.no_grad():
+        for value in policy.seg_model.sam2.sam_mask_decoder.parameters():
+            value.add_(0.1 * torch.randn(value.shape, generator=torch.Generator().manual_seed(0)))
+    [embedding] = policy.seg_model.embed(torch.ones(1, policy.vlm.lm_head.in_features))
+    grounding = Grounding(3, (Prompt(1, 3, embedding=embedding),), Thought("there"))
+
+    def masks(propagator):
+        pipeline = vs.Pipeline("uniform", Says(None), propagator)
+        [track] = pipeline.propagate(sample.video, grounding, seed=0).tracks
+        return [track.mask(frame) for frame in range(len(sample.video))]
+
+    policy.seg_model.train()
+    own = build_pipeline(config, policy).propagate(sample.video, grounding, seed=0)
+    found = [own.tracks[0].mask(frame) for frame in range(len(sample.video))]
+    folder = save_policy(policy, tmp_path / "model")
+    same = masks(O3Propagator(model=str(folder), device="cpu"))
+    other = masks(O3Propagator(model=str(seg_folder), device="cpu"))
+    assert all((one == two).all() for one, two in zip(found, same, strict=True))
+    assert any((one != two).any() for one, two in zip(found, other, strict=True))

@@ -9,7 +9,7 @@ import torch
 from videoseg_train import GrpoSettings, Stages, run_rollouts
 from videoseg_train.losses import GrpoLoss, make_batch
 from videoseg_train.network import PolicyNetwork
-from videoseg_train.objective import group_advantages, token_weights
+from videoseg_train.objective import group_advantages
 
 import videoseg as vs
 from videoseg.types import Grounding, Message, TextPart, Thought
@@ -99,7 +99,7 @@ def test_loss_and_gradient_are_those_of_trl(
     generator = torch.Generator().manual_seed(0)
     rewards = torch.rand(2, 3, generator=generator)
     advantages = group_advantages(rewards).flatten()
-    batch = make_batch(policy, rollouts, stages=("grounder",), masks=False)
+    batch = make_batch(policy, rollouts, stages=("grounder",))
     reference, sampled = (
         [
             one.log_probs + 0.2 * torch.randn(one.num_own, generator=generator)
@@ -119,7 +119,6 @@ def test_loss_and_gradient_are_those_of_trl(
         batch,
         settings,
         advantages=advantages.tolist(),
-        weights=token_weights(batch.counts, weighting, max_tokens=LONGEST),
         reference=reference,
         sampled=sampled if is_old else None,
     )

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 import train_in_process
+import training_runs
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+from videoseg_train import CheckpointError, Checkpoints, OptimizerSettings
+from videoseg_train.sharding import check_sharding
+from videoseg_train.zero import check_shares, set_up_zero
+
+from videoseg import ConfigError
 
 
 def free_port():
@@ -18,8 +29,8 @@ def free_port():
         return listening.getsockname()[1]
 
 
-def run_processes(count, checkpoint, samples, tmp_path):
-    """Run a script in some processes that know each other; return what each has saved."""
+def start_processes(count, script, *arguments):
+    """Start a script in some processes that know each other."""
     shared = {
         "WORLD_SIZE": str(count),
         "MASTER_ADDR": "127.0.0.1",
@@ -28,15 +39,9 @@ def run_processes(count, checkpoint, samples, tmp_path):
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
-    running = [
+    return [
         subprocess.Popen(
-            [
-                sys.executable,
-                train_in_process.__file__,
-                str(checkpoint),
-                str(tmp_path / f"{rank}.pt"),
-                *map(str, samples),
-            ],
+            [sys.executable, script, *map(str, arguments)],
             env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -44,14 +49,18 @@ def run_processes(count, checkpoint, samples, tmp_path):
         )
         for rank in range(count)
     ]
+
+
+def run_processes(count, script, *arguments):
+    """Run a script to its end in some processes that know each other."""
+    running = start_processes(count, script, *arguments)
     try:
-        outputs = [process.communicate(timeout=240)[0] for process in running]
+        outputs = [process.communicate(timeout=900)[0] for process in running]
     finally:
         for process in running:
             process.kill()
     codes = [process.returncode for process in running]
-    assert codes == [0] * count, "\n".join(outputs)[-3000:]
-    return [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(count)]
+    assert codes == [0] * count, "\n".join(output[-3000:] for output in outputs)
 
 
 # Three samples are one and two; of one sample, a process has nothing.
@@ -60,7 +69,9 @@ COUNTS = (3, 1)
 
 @pytest.fixture(scope="module")
 def results(seg_folder, tmp_path_factory):
-    return run_processes(2, seg_folder, COUNTS, tmp_path_factory.mktemp("processes"))
+    folder = tmp_path_factory.mktemp("processes")
+    run_processes(2, train_in_process.__file__, seg_folder, folder, *COUNTS)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
 @pytest.mark.slow
@@ -69,11 +80,12 @@ def test_rollouts_of_shared_parameters_are_those_of_whole_ones(results):
 
 
 @pytest.mark.slow
-def test_two_processes_make_the_step_of_one(seg_folder, results):
+@pytest.mark.parametrize("fsdp", [False, True], ids=["whole parameters", "FSDP"])
+def test_two_processes_make_the_step_of_one(fsdp, seg_folder, results):
     for number, count in enumerate(COUNTS):
         alone = train_in_process.train(seg_folder, count)
         assert alone["metrics"][0]["seg_tokens"] > count
-        for result in (made[number] for made, _ in results):
+        for result in (made[number + fsdp * len(COUNTS)] for made, _ in results):
             for mine, others in zip(alone["metrics"], result["metrics"], strict=True):
                 assert others.keys() == mine.keys()
                 for name, value in mine.items():
@@ -86,3 +98,132 @@ def test_two_processes_make_the_step_of_one(seg_folder, results):
             for name, value in alone["parameters"].items():
                 difference = (result["parameters"][name] - value).abs().max().item()
                 assert difference < 1e-5, name
+
+
+# -- whole runs with FSDP ------------------------------------------------------------------------
+
+
+def read_run(folder):
+    """Return the metrics of each line of a run, and the model that it has saved."""
+    from safetensors.torch import load_file
+
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    weights = load_file(folder / "model" / "model.safetensors")
+    return [json.loads(line)["metrics"] for line in lines], weights
+
+
+def assert_near(folder, whole):
+    (mine, weights), (others, expected) = read_run(folder), read_run(whole)
+    assert len(mine) == len(others)
+    for one, other in zip(mine, others, strict=True):
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-5)
+    assert weights.keys() == expected.keys()
+    for name, value in expected.items():
+        assert (weights[name] - value).abs().max() < 1e-5, name
+
+
+@pytest.fixture(scope="module")
+def shared_run(vlm_folder, tmp_path_factory):
+    """Return the folder of an undisturbed run of two processes with FSDP."""
+    folder = tmp_path_factory.mktemp("fsdp") / "run"
+    run_processes(2, training_runs.__file__, "grpo", vlm_folder, folder, "fsdp")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_run_with_fsdp_is_that_of_one_process(vlm_folder, shared_run, tmp_path):
+    training_runs.run(training_runs.make_config("grpo", vlm_folder), tmp_path / "alone")
+    assert_near(shared_run, tmp_path / "alone")
+    page = (shared_run / "training.html").read_text()
+    assert "5 steps in" in page
+
+
+@pytest.mark.slow
+def test_a_run_with_fsdp_that_was_killed_goes_on(vlm_folder, shared_run, tmp_path):
+    output = tmp_path / "run"
+    running = start_processes(2, training_runs.__file__, "grpo", vlm_folder, output, "fsdp")
+    metrics, deadline = output / "metrics.jsonl", time.monotonic() + 600
+    while not (metrics.exists() and '"step": 3, "metrics"' in metrics.read_text()):
+        assert time.monotonic() < deadline
+        assert all(process.poll() is None for process in running)
+        time.sleep(0.01)
+    for process in running:
+        process.kill()
+    for process in running:
+        process.communicate()
+    assert Checkpoints(output / "checkpoints").steps() == [2]
+    # Its checkpoints are those of any number of processes.
+    alone = tmp_path / "alone"
+    shutil.copytree(output, alone)
+    run_processes(2, training_runs.__file__, "grpo", vlm_folder, output, "fsdp")
+    assert metrics.read_bytes() == (shared_run / "metrics.jsonl").read_bytes()
+    (_, weights), (_, expected) = read_run(output), read_run(shared_run)
+    assert all(torch.equal(value, expected[name]) for name, value in weights.items())
+    config = training_runs.make_config("grpo", vlm_folder)
+    training_runs.run(config, alone, resume=True)
+    assert_near(alone, shared_run)
+
+
+@pytest.mark.slow
+def test_adapters_are_trained_and_merged_with_fsdp(vlm_folder, tmp_path):
+    pytest.importorskip("peft")
+    run_processes(2, training_runs.__file__, "sft", vlm_folder, tmp_path / "run", "fsdp", "lora")
+    config = training_runs.make_config("sft", vlm_folder, sft=training_runs.lora_settings())
+    training_runs.run(config, tmp_path / "alone")
+    assert_near(tmp_path / "run", tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_a_run_with_deepspeed_is_that_of_one_process_and_goes_on(vlm_folder, tmp_path):
+    pytest.importorskip("deepspeed")
+    output, last = tmp_path / "run", "step-00000005"
+    arguments = (training_runs.__file__, "sft", vlm_folder, output, "deepspeed")
+    run_processes(2, *arguments)
+    training_runs.run(training_runs.make_config("sft", vlm_folder), tmp_path / "alone")
+    assert_near(output, tmp_path / "alone")
+    shards = output / "checkpoints" / last / "shards"
+    assert len(list(shards.rglob("*optim_states.pt"))) == 2
+    before = (output / "metrics.jsonl").read_bytes()
+    shutil.rmtree(output / "checkpoints" / last)
+    run_processes(2, *arguments)
+    assert (output / "metrics.jsonl").read_bytes() == before
+    with pytest.raises(CheckpointError, match="made with DeepSpeed and cannot be resumed without"):
+        config = training_runs.make_config("sft", vlm_folder)
+        training_runs.run(config, output, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"zero_optimization": {"stage": 3}}, "ZeRO stage 3 takes the model apart"),
+        ({"optimizer": {"type": "AdamW"}}, "take 'optimizer' out of DeepSpeed's configuration"),
+        ({"gradient_accumulation_steps": 4}, "set 'gradient_accumulation_steps: 1'"),
+    ],
+)
+def test_what_deepspeed_cannot_do_is_refused(config, message):
+    stage = config.get("zero_optimization", {}).get("stage", 2)
+    plugin = SimpleNamespace(zero_stage=stage, deepspeed_config=config)
+    accelerator = SimpleNamespace(state=SimpleNamespace(deepspeed_plugin=plugin), num_processes=2)
+    policy = SimpleNamespace(seg_model=None)
+    with pytest.raises(ConfigError, match=message):
+        set_up_zero(accelerator, policy, OptimizerSettings())
+    with pytest.raises(ConfigError, match="each process needs a sample"):
+        check_shares(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fsdp_version": 1}, "set 'fsdp_version: 2'"),
+        ({"cpu_ram_efficient_loading": True}, "set 'fsdp_cpu_ram_efficient_loading: false'"),
+        ({"auto_wrap_policy": "size_based_wrap", "min_num_params": 9}, "TRANSFORMER_BASED_WRAP"),
+    ],
+)
+def test_what_fsdp_cannot_do_is_refused(options, message):
+    plugin = FullyShardedDataParallelPlugin(
+        **{"fsdp_version": 2, "cpu_ram_efficient_loading": False, **options}
+    )
+    state = SimpleNamespace(fsdp_plugin=plugin)
+    accelerator = SimpleNamespace(distributed_type=DistributedType.FSDP, state=state)
+    with pytest.raises(ConfigError, match=message):
+        check_sharding(accelerator)

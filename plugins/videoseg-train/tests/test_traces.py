@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 
+import numpy as np
 import pytest
 from training_toys import toy_sample
 from videoseg_train import (
@@ -12,9 +15,10 @@ from videoseg_train import (
     build_traces,
     read_cold_start,
 )
-from videoseg_train.traces import find_thought_problems
+from videoseg_train.thoughts import find_thought_problems
 
 import videoseg as vs
+from videoseg.errors import ChatError
 from videoseg.types import ChatReply
 
 GOOD = (
@@ -96,12 +100,126 @@ def test_building_goes_on_where_it_was_interrupted(tmp_path):
         file.write('{"sample": "clip 1", "dro')
     writer = Writer(GOOD)
     done = []
-    report = build_traces(toys(), tmp_path, writer=writer, on_done=lambda *one: done.append(one))
+    report = build_traces(toys(), tmp_path, writer=writer, on_done=done.append)
     assert report.num_kept == 2
-    assert len(writer.asked) == 2
-    assert done == [("clip 0", ""), ("clip 1", "")]
+    # Three of the four questions had been answered.
+    assert len(writer.asked) == 1
+    assert [(one.sample, one.dropped, one.done, one.total) for one in done] == [
+        ("clip 0", "", 1, 2),
+        ("clip 1", "", 2, 2),
+    ]
+    assert done[0].seconds_left is None
+    assert done[1].seconds_left == 0
     assert build_traces(toys(), tmp_path).num_kept == 2
     assert len(read(tmp_path)) == 2
+
+
+class Slow(Writer):
+    """Answers several at a time, those asked first last."""
+
+    def __init__(self, *texts):
+        super().__init__(*texts)
+        self.most, self._now, self._lock = 0, 0, threading.Lock()
+
+    def chat(self, messages, **options):
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            wait = 0.05 / (1 + len(self.asked))
+        time.sleep(wait)
+        with self._lock:
+            self._now -= 1
+            return super().chat(messages, **options)
+
+
+def test_the_result_does_not_depend_on_how_many_are_made_at_once(tmp_path):
+    samples = [*toys(3), toys(1)[0]]
+    writer = Slow(GOOD)
+    build_traces(samples, tmp_path / "one", writer=Writer(GOOD))
+    report = build_traces(samples, tmp_path / "many", writer=writer, num_parallel=3)
+    assert report.num_kept == 3
+    assert writer.most > 1
+    # The sample that is there twice is asked about once.
+    assert len(writer.asked) == 6
+    for name in ("traces.json", "masks.json", "report.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "many" / name).read_bytes()
+
+
+def test_an_error_of_the_writer_ends_everything_and_keeps_what_is_finished(tmp_path):
+    class Gone(Slow):
+        def chat(self, messages, **options):
+            if len(self.asked) >= 3:
+                raise ChatError("it is gone", component="writer")
+            return super().chat(messages, **options)
+
+    gone = Gone(GOOD)
+    with pytest.raises(ChatError, match="it is gone"):
+        build_traces(toys(4), tmp_path, writer=gone, num_parallel=2)
+    answered = len(gone.asked)
+    writer = Writer(GOOD)
+    assert build_traces(toys(4), tmp_path, writer=writer).num_kept == 4
+    assert len(writer.asked) + answered == 8
+
+
+def test_equal_masks_and_equal_frames_are_written_once(tmp_path):
+    [toy] = toys(1)
+    other = TrainingSample("other", toy.video, "it", toy.truth)
+    part = vs.Video.from_frames(list(toy.video)[::2], fps=12, name=toy.video.name)
+    truth = {1: vs.MaskTrack(1, part.size, toy.tracks()[1].masks[::2])}
+    shorter = TrainingSample("shorter", part, "it", truth)
+    build_traces([toy, other, shorter], tmp_path)
+    traces = read(tmp_path)
+    assert len(json.loads((tmp_path / "masks.json").read_text())) == 2
+    assert len(list((tmp_path / "pictures").iterdir())) == 2
+    assert [len(one.video) for one in traces] == [8, 8, 4]
+    assert (traces[2].video[1] == part[1]).all()
+
+
+def test_a_sample_that_cannot_be_opened_is_dropped_and_tried_again(tmp_path):
+    [first, second] = toys()
+
+    def open_one(number):
+        if number == 0 and is_gone:
+            raise vs.VideoError("there is no such file")
+        return (first, second)[number]
+
+    is_gone = True
+    report = build_traces(TrainingSet("some", 2, open_one), tmp_path)
+    assert report.dropped == {"sample 0": "there is no such file"}
+    is_gone = False
+    assert build_traces(TrainingSet("some", 2, open_one), tmp_path).num_kept == 2
+
+
+def test_objects_that_show_between_the_frames_that_are_looked_at_make_no_trace(tmp_path):
+    [toy] = toys(1)
+    video = vs.Video.from_frames([toy.video[0]] * 200, fps=12, name="long")
+    masks = tuple(toy.tracks()[1].masks[0] if frame == 3 else None for frame in range(200))
+    brief = TrainingSample("brief", video, "it", {1: vs.MaskTrack(1, video.size, masks)})
+    report = build_traces([brief], tmp_path)
+    assert "do not show on the keyframe" in report.dropped["brief"]
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_a_thought_is_found_beside_the_models_own(tmp_path):
+    writer = Writer(f"<think>What do they want? Four parts.</think>\n{GOOD}")
+    assert build_traces(toys(1), tmp_path, writer=writer).num_rewritten == 0
+    assert read(tmp_path).trace(0).texts[0].startswith(f"<think>{GOOD}</think>")
+
+
+def test_the_report_shows_examples_of_what_was_wrong(tmp_path):
+    samples = toys(3)
+    said = ["<b>I see.</b>", "Nor now."], [GOOD + " [SEG]", GOOD, GOOD], [GOOD]
+    writer = Writer(*(text for texts in said for text in texts))
+    report = build_traces(samples, tmp_path, writer=writer)
+    assert report.reasons == {"thoughts that are not usable": 1}
+    page = report.page.read_text()
+    assert "2 traces of 3 samples, 1 thought written again" in page
+    assert "&lt;b&gt;I see.&lt;/b&gt;" in page
+    assert "Nor now." in page
+    assert "it has tags" in page
+    assert page.count("data:image/jpeg;base64,") == 2
+    facts = json.loads((tmp_path / "report.json").read_text())
+    assert facts["reasons"] == report.reasons
 
 
 def test_thoughts_are_checked():
@@ -114,5 +232,18 @@ def test_thoughts_are_checked():
         (GOOD + "a" * 4000, "longer"),
     ):
         assert any(problem in one for one in find_thought_problems(change, 8))
-    with pytest.raises(vs.ConfigError):
-        build_traces([], "unused", num_looks=0)
+
+
+def test_thoughts_are_compared_with_the_truth():
+    shows = np.arange(8) >= 6
+    assert find_thought_problems(GOOD, 8, visible=shows) == []
+    [problem] = find_thought_problems(GOOD.replace("7", "5"), 8, visible=shows)
+    assert "where the objects do not show" in problem
+    unnamed = GOOD.replace(" in frames 0 to 7", "")
+    assert find_thought_problems(unnamed, 8, visible=shows) == []
+
+
+@pytest.mark.parametrize("name", ["num_looks", "max_tokens", "num_parallel"])
+def test_numbers_out_of_range_are_named(name):
+    with pytest.raises(vs.ConfigError, match=f"{name} must be at least 1"):
+        build_traces([], "unused", **{name: 0})

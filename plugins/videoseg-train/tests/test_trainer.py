@@ -29,7 +29,7 @@ from videoseg_train import (
 )
 from videoseg_train.masks import true_masks
 from videoseg_train.objective import dice_loss, mask_cross_entropy
-from videoseg_train.policy import mix_seed
+from videoseg_train.randomness import mix_seed
 
 from videoseg import ConfigError
 from videoseg.types import ChatReply

@@ -168,6 +168,16 @@ def test_a_length_penalty_by_difficulty_needs_ratings(vlm_folder, tmp_path):
     assert "give 'data.difficulty' a chat model" in output
 
 
+def test_a_propagator_that_does_not_take_seg_answers_is_refused_before_training(
+    seg_folder, tmp_path
+):
+    stages = {**O3, "propagator": "flow"}
+    path = write_config(tmp_path / "run.yaml", seg_folder, kind="seg", stages=stages)
+    status, output = call("check", path)
+    assert status == 1
+    assert "propagator 'flow' does not take" in output
+
+
 def test_a_tracker_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="pip install trackio"):

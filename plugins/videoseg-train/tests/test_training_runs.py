@@ -14,12 +14,13 @@ import pytest
 import torch
 import training_runs
 from training_runs import STEPS, make_config, run
-from videoseg_train import Checkpoints, NonFiniteError
-from videoseg_train.checkpoints import CheckpointError
+from videoseg_train import CheckpointError, Checkpoints, NonFiniteError, train
+from videoseg_train.journal import read_lines
+from videoseg_train.run_folder import RunFolder
 from videoseg_train.trainer import Trainer
 
-from videoseg import ConfigError
-from videoseg.errors import OutputError
+from videoseg import ConfigError, VideosegError
+from videoseg.errors import MissingDependencyError, OutputError
 
 METHODS = ("sft", "grpo")
 
@@ -280,7 +281,8 @@ def test_the_lines_of_a_run_have_steps_evaluations_and_costs(whole_runs):
     assert lines[1]["metrics"]["rewards/even"] == lines[1]["metrics"]["reward"]
     timings = [json.loads(line) for line in (folder / "timings.jsonl").read_text().splitlines()]
     assert set(timings[1]["seconds"]) == {"rollout", "reward", "update"}
-    assert timings[1]["tokens_per_second"] > 0
+    assert timings[1]["tokens"] == lines[1]["metrics"]["tokens"] > 0
+    assert timings[1]["memory_bytes"] > 1e6
 
 
 def test_the_report_has_curves_episodes_costs_and_warnings(whole_runs):
@@ -296,7 +298,8 @@ def test_the_report_has_curves_episodes_costs_and_warnings(whole_runs):
         "after (step 5)",
         "the square 5",
         "<td>rollout</td>",
-        "tokens trained a second",
+        "tokens of the policy a second, over whole steps; at most",
+        "of memory of the process",
         "group_size: 3",
         "data:image/png;base64,",
     ):
@@ -305,3 +308,58 @@ def test_the_report_has_curves_episodes_costs_and_warnings(whole_runs):
     assert "http" not in page.replace("http://www.w3.org", "")
     # Nothing that a policy says becomes part of the page.
     assert "<script" not in page
+
+
+# -- the lock, and trackers ---------------------------------------------------------------------
+
+
+def test_two_runs_do_not_write_to_one_folder(vlm_folder, whole_runs, tmp_path):
+    import shutil
+
+    output = tmp_path / "run"
+    shutil.copytree(whole_runs / "sft", output)
+    config = make_config("sft", vlm_folder)
+    held = RunFolder(output)
+    held.take(config, resume=True)
+    before = sorted(path.name for path in output.iterdir())
+    with pytest.raises(OutputError, match=r"another process is training in .*choose another"):
+        run(config, output, resume=True)
+    assert sorted(path.name for path in output.iterdir()) == before
+    held.release()
+    assert not (output / ".lock").exists()
+    # As a process that was killed leaves it.
+    (output / ".lock").touch()
+    assert run(config, output, resume=True).steps == STEPS
+    assert not (output / ".lock").exists()
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path):
+    with pytest.raises(VideosegError):
+        train(make_config("sft", tmp_path / "no model"), tmp_path / "run", quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_metrics_go_to_tensorboard(vlm_folder, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    own = {"steps": 2, "samples_per_step": 2}
+    run(make_config("sft", vlm_folder, sft=own, report_to=["tensorboard"]), tmp_path / "run")
+    events = tmp_path / "run" / "videoseg-train"
+    found = EventAccumulator(str(events))
+    found.Reload()
+    losses = [(event.step, event.value) for event in found.Scalars("train/loss")]
+    lines = read_lines(tmp_path / "run" / "metrics.jsonl")
+    steps = [line for line in lines if line["kind"] == "step"]
+    assert losses == [
+        (line["step"], pytest.approx(line["metrics"]["loss"], rel=1e-5)) for line in steps
+    ]
+    assert "evaluation/keyframe_iou" in found.Tags()["scalars"]
+
+
+def test_a_tracker_that_is_not_installed_is_an_error(vlm_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    config = make_config("sft", vlm_folder, report_to=["wandb", "trackio"])
+    with pytest.raises(MissingDependencyError, match="pip install wandb trackio"):
+        run(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

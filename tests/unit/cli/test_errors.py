@@ -48,13 +48,13 @@ def test_a_download_is_offered_as_it_is_typed(told):
     sam, chat = (f"{name} is not here: fetch (or set download=True)" for name in ("sam", "chat"))
     both = ("segmenter", "propagator")
     assert told(MissingWeightsError([sam, chat], stages=[both, ("chat",)])) == (
-        "error: sam is not here: fetch (or pass -O segmenter.download=true "
-        "-O propagator.download=true)\n"
-        "       chat is not here: fetch (or pass -O chat.download=true)\n"
+        "error: segmenter and propagator: sam is not here: fetch (or pass "
+        "-O segmenter.download=true -O propagator.download=true)\n"
+        "       chat: chat is not here: fetch (or pass -O chat.download=true)\n"
     )
     assert told(MissingWeightsError(sam)) == f"error: {sam}\n"
     one = told(MissingWeightsError(sam, stages=[("chat",)]))
-    assert one == "error: sam is not here: fetch (or pass -O chat.download=true)\n"
+    assert one == "error: chat: sam is not here: fetch (or pass -O chat.download=true)\n"
 
 
 @pytest.mark.parametrize(

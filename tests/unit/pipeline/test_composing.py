@@ -196,6 +196,23 @@ def test_a_stage_that_uses_a_chat_model_needs_one(registry):
     assert pipe._composition.build("grounder").chat is echo
 
 
+@pytest.mark.parametrize("model", ["mine", None])
+def test_a_propagator_that_does_not_take_the_embeddings_of_a_grounder_is_refused(registry, model):
+    class Embeds(AnswersAt):
+        embedding_model = model
+
+    takes = PropagatorCapabilities(embeddings=("mine",))
+    registry.add("propagator", "taker", Hold, capabilities=takes)
+    assert vs.Pipeline("second", Embeds(), "taker", registry=registry)
+    if model is None:
+        assert vs.Pipeline("second", Embeds(), "hold", segmenter="box", registry=registry)
+        return
+    with pytest.raises(IncompatibleStagesError, match=r"'hold' does not take.*\(taker\)"):
+        vs.Pipeline("second", Embeds(), "hold", registry=registry)
+    with pytest.raises(IncompatibleStagesError, match="leave the segmenter out"):
+        vs.Pipeline("second", Embeds(), "taker", segmenter="box", registry=registry)
+
+
 def test_a_segmenter_for_a_propagator_that_takes_no_masks_is_refused(registry):
     registry.add(
         "propagator",

@@ -27,7 +27,6 @@ from .model.turns import SegToken as SegToken
 from .model.turns import TurnSpan as TurnSpan
 from .model.turns import align_seg_tokens as align_seg_tokens
 from .model.turns import find_turns as find_turns
-from .model.turns import last_hidden_states as last_hidden_states
 from .model.turns import turn_mask_logits as turn_mask_logits
 from .model.vision_cache import VisionCache as VisionCache
 from .parsing import Turn as Turn
@@ -35,6 +34,7 @@ from .parsing import parse_turn as parse_turn
 from .prompts import PromptSet as PromptSet
 from .prompts import load_prompts as load_prompts
 from .propagator import O3Propagator as O3Propagator
+from .propagator import propagator_of as propagator_of
 from .sampler import CoarseSampler as CoarseSampler
 from .sampler import FrameBudgets as FrameBudgets
 from .thinking import Thinking as Thinking

@@ -27,6 +27,7 @@ from videoseg_o3.finding import (
     last_look_keyframe,
 )
 from videoseg_o3.parsing import Turn, parse_turn
+from videoseg_o3.plugin import EMBEDDING_MODEL
 from videoseg_o3.prompts import load_prompts
 
 __all__ = ["AnswerForm", "O3Grounder", "OnParseError"]
@@ -36,7 +37,6 @@ OnParseError: TypeAlias = Literal["raise", "empty"]
 
 _RETRY_TEMPERATURE = 0.7
 _SEG = "[SEG]"
-_EMBEDDING_MODEL = "videoseg-o3"
 
 _STOP_REASONS = {
     "answered": "the model answered",
@@ -148,6 +148,11 @@ class O3Grounder:
         self._on_parse_error = on_parse_error
         self._answerer = None if answerer is None else build_answerer(answerer, chat)
         self._owns_answerer = self._answerer is not answerer
+
+    @property
+    def embedding_model(self) -> str | None:
+        """The model of the embeddings that it answers with; None if it answers otherwise."""
+        return EMBEDDING_MODEL if self._answer == "seg" and self._answerer is None else None
 
     def step(self, episode: Episode) -> Move:
         """Look or answer; see ``Grounder.step``.
@@ -370,7 +375,7 @@ class O3Grounder:
             prompts = (Prompt(1, keyframe, embedding=reply.embeddings[-1]),)
         elif self._behavior == "released" and reply.details.get("earlier_embedding"):
             # The released code looks for the last [SEG] of the whole conversation.
-            embedding = Embedding(_EMBEDDING_MODEL, reply.details["earlier_embedding"])
+            embedding = Embedding(EMBEDDING_MODEL, reply.details["earlier_embedding"])
             prompts = (Prompt(1, keyframe, embedding=embedding),)
             warnings.append("the model's answer has no [SEG]; that of an earlier turn is used")
         elif _SEG in reply.text:

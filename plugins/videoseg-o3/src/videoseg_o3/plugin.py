@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import videoseg as vs
 
 __all__ = [
+    "EMBEDDING_MODEL",
     "O3_CAPABILITIES",
+    "find_embedding_model",
     "videoseg_components",
     "videoseg_o3_2b",
     "videoseg_o3_4b",
@@ -16,11 +18,14 @@ __all__ = [
     "videoseg_o3_text",
 ]
 
+EMBEDDING_MODEL = "videoseg-o3"
+"""What the embeddings of ``[SEG]`` are called in prompts (``Embedding.model``)."""
+
 O3_CAPABILITIES = vs.PropagatorCapabilities(
     boxes=True,
     points=True,
     masks=True,
-    embeddings=("videoseg-o3",),
+    embeddings=(EMBEDDING_MODEL,),
     late_objects=True,
     backward=True,
     corrections=True,
@@ -51,6 +56,7 @@ def videoseg_components() -> Iterator[vs.Component]:
         "videoseg_o3.grounder:O3Grounder",
         "Thinks of time, place and words, asks for the frames it needs, then answers.",
         uses=("chat",),
+        embeddings="videoseg_o3.plugin:find_embedding_model",
     )
     yield vs.Component(
         "chat",
@@ -88,6 +94,19 @@ def videoseg_components() -> Iterator[vs.Component]:
         ),
     ):
         yield vs.Component("pipeline", name, f"videoseg_o3.plugin:{function}", summary)
+
+
+def find_embedding_model(options: Mapping[str, Any]) -> str:
+    """Return the model of the embeddings that the grounder ``o3`` answers with.
+
+    Args:
+        options: The grounder's.
+
+    Returns:
+        Its name; empty if the grounder answers otherwise.
+    """
+    is_seg = options.get("answer") == "seg" and options.get("answerer") is None
+    return EMBEDDING_MODEL if is_seg else ""
 
 
 def videoseg_o3_2b() -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from videoseg_sam2 import (
     Network,
@@ -13,14 +15,24 @@ from videoseg_sam2 import (
     use_bfloat16,
 )
 
+from videoseg import ConfigError
 from videoseg.devices import pick_device
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.types import PropagatorCapabilities, VideoSource
 from videoseg_o3.model.files import DEFAULT_MODEL, find_folder
-from videoseg_o3.model.sam2 import O3_SETTINGS, network_of, normalize_frame, read_sam2
+from videoseg_o3.model.sam2 import (
+    O3_SETTINGS,
+    find_network,
+    network_of,
+    normalize_frame,
+    read_sam2,
+)
 from videoseg_o3.plugin import O3_CAPABILITIES
 
-__all__ = ["O3Propagator"]
+if TYPE_CHECKING:
+    from videoseg_o3.model.network import SegModel
+
+__all__ = ["O3Propagator", "propagator_of"]
 
 
 class O3Propagator:
@@ -106,3 +118,47 @@ class O3Propagator:
     def close(self) -> None:
         """Release the weights; they are read again when a session is next opened."""
         self._network.close()
+
+
+class _OwnPropagator(O3Propagator):
+    """The propagator with parameters that are given."""
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        max_objects_per_pass: int | None = None,
+        guide_every_frame: bool = True,
+    ) -> None:
+        self._network = network
+        self._max_objects = max_objects_per_pass
+        self._guide_every_frame = guide_every_frame
+
+
+def propagator_of(
+    model: SegModel, *, precision: Precision = "auto", **options: Any
+) -> O3Propagator:
+    """Return a propagator with a copy of the SAM 2 that a model has now, on the same device.
+
+    Args:
+        model: The model, with SAM 2 in it, such as one that is being trained.
+        precision: See ``O3Propagator``.
+        options: ``max_objects_per_pass`` and ``guide_every_frame``; see there.
+
+    Raises:
+        ConfigError: If the model has no SAM 2, or one of no known size.
+    """
+    import torch
+
+    if model.sam2 is None:
+        raise ConfigError("the model has no SAM 2 (masks=False); load it whole")
+    # Not from state_dict, which gives parts where processes share out the parameters.
+    values = [*model.sam2.named_parameters(), *model.sam2.named_buffers()]
+    state = {name: value.detach().clone() for name, value in values}
+    name = find_network(state, "in memory")
+    device = torch.device(model.device)
+    source = NetworkSource(
+        config_path(name), Path(name), str(device), O3_SETTINGS, lambda _path, _name: state
+    )
+    network = Network(source, name=name, bfloat16=use_bfloat16(precision, device))
+    return _OwnPropagator(network, **options)

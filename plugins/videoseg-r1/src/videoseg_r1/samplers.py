@@ -49,6 +49,7 @@ class Narrowed:
     rounds: tuple[dict[str, Any], ...] = ()
     converged: bool = True
     warnings: tuple[str, ...] = ()
+    why_unusable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,10 @@ class HierarchicalSampler:
             warning = f"the sampler's model failed ({error}); the middle of the segment is taken"
             middle = ((len(segment) - 1) // 2 + 0.5) / len(segment)
             aimed = Aimed(middle, "its middle", warnings=(warning,))
+        if why := narrowed.why_unusable:
+            # Said once; a refusal may be long.
+            warnings = tuple(warning.replace(why, " either") for warning in aimed.warnings)
+            aimed = replace(aimed, warnings=warnings)
         # The small addition makes up for rounding: the mean of ten times 0.3 is below 0.3.
         steps = math.floor(len(segment) * aimed.position + 1e-6)
         # A position of 1 would be one frame past the end.
@@ -203,6 +208,7 @@ class HierarchicalSampler:
     def _narrow(self, video: VideoSource, query: str, window: Window, seed: int) -> Narrowed:
         segment, rounds, confidence = window, [], None
         warnings: list[str] = []
+        unusable = ""
         # As few frames as the grounder is shown anyway need no narrowing.
         if len(window) <= self.key_frames:
             return Narrowed(segment)
@@ -215,16 +221,15 @@ class HierarchicalSampler:
                 break
             rounds.append(answer.record)
             if answer.segment is None:
-                warnings.append(
-                    f"no answer of round {number + 1} named a time span{answer.why_unusable}"
-                )
+                unusable = answer.why_unusable
+                warnings.append(f"no answer of round {number + 1} named a time span{unusable}")
                 break
             shrunk = 1 - len(answer.segment) / len(segment)
             segment, confidence = answer.segment, answer.confidence
             converged = len(segment) <= self.delta * len(window)
             if converged or shrunk < self.min_shrink or len(segment) <= 2:
                 break
-        return Narrowed(segment, confidence, tuple(rounds), converged, tuple(warnings))
+        return Narrowed(segment, confidence, tuple(rounds), converged, tuple(warnings), unusable)
 
     def _aim(self, video: VideoSource, query: str, segment: Window, seed: int) -> Aimed:
         if len(segment) == 1:

@@ -24,8 +24,9 @@ DEFAULT_MODEL = "sam2.1-hiera-large"
 TOY = "toy"
 """Name of the tiny network for tests; it has no trained weights."""
 
-TOYS = (TOY, "toy-2.0")
-"""The tiny networks: in the forms of SAM 2.1 and of SAM 2."""
+TOYS = (TOY, "toy-2.0", "mini-2.0")
+"""The tiny networks: one in the form of SAM 2.1 and one in that of SAM 2, with next to no
+parameters; and a larger one in the form of SAM 2, for models that are trained from nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def published_model(name: str) -> PublishedModel:
     try:
         return MODELS[name.removeprefix("facebook/")]
     except KeyError:
-        toys = " or ".join(map(repr, TOYS))
+        toys = ", ".join(map(repr, TOYS))
         raise ConfigError(
             f"model must be one of {', '.join(MODELS)}, or {toys} for tests; got {name!r}"
         ) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from videoseg.errors import ConfigError, MissingWeightsError
 from videoseg.files import expand_path
 from videoseg.weights import check_weights_file, fit_weights, read_weights
-from videoseg_sam2.models import DEFAULT_MODEL, MODELS, TOYS
+from videoseg_sam2.models import DEFAULT_MODEL, MODELS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,8 @@ __all__ = [
 ]
 
 
-_TOY_FORM = (8, 5)  # width and number of blocks of the tiny networks' image encoder
+# By the width of their image encoder, its number of blocks, and whether they are as SAM 2.1.
+_TOY_FORMS = {(8, 5, True): "toy", (8, 5, False): "toy-2.0", (12, 5, False): "mini-2.0"}
 
 
 def default_weights_command() -> str:
@@ -134,13 +135,13 @@ def recognize_network(state: Mapping[str, Tensor]) -> str | None:
     prefix = "image_encoder.trunk.blocks."
     blocks = {name[len(prefix) :].split(".")[0] for name in state if name.startswith(prefix)}
     sizes = {(96, 12): "tiny", (96, 16): "small", (112, 24): "base-plus", (144, 48): "large"}
-    size = sizes.get((int(embedding.shape[1]), len(blocks)))
+    width, depth = int(embedding.shape[1]), len(blocks)
     # SAM 2.1 added the embedding of absent objects.
     is_newer = "no_obj_embed_spatial" in state
-    if (int(embedding.shape[1]), len(blocks)) == _TOY_FORM:
-        return TOYS[0] if is_newer else TOYS[1]
-    version = "sam2.1" if is_newer else "sam2"
-    return None if size is None else f"{version}-hiera-{size}"
+    size = sizes.get((width, depth))
+    if size is None:
+        return _TOY_FORMS.get((width, depth, is_newer))
+    return f"{'sam2.1' if is_newer else 'sam2'}-hiera-{size}"
 
 
 def _is_repository(checkpoint: str | Path) -> bool:

@@ -9,9 +9,9 @@ from videoseg_vlm import TransformersChat
 
 from videoseg.plugins import checked_options
 from videoseg.types import ChatReply, Message, TextPart
-from videoseg_tiny.vocabulary import COLORS, find_unknown_words
+from videoseg_tiny.vocabulary import find_unknown_words
 
-__all__ = ["COORDINATE_SPACE", "TinyChat"]
+__all__ = ["COORDINATE_SPACE", "TinyChat", "refuse_unknown_words"]
 
 COORDINATE_SPACE = "square(96)"
 """Images on which objects are located are stretched to 96 x 96 pixels, which it counts in."""
@@ -54,19 +54,7 @@ class TinyChat(TransformersChat):
         seed: int = 0,
     ) -> Sequence[ChatReply]:
         """Answer a conversation; see ``videoseg.ChatModel.chat``."""
-        said = " ".join(
-            part.text
-            for message in messages
-            if message.role != "assistant"
-            for part in message.parts
-            if isinstance(part, TextPart)
-        )
-        if unknown := list(find_unknown_words(said)):
-            words = ", ".join(repr(word) for word in unknown[:8])
-            refusal = (
-                f"the tiny model does not know {words}; it knows queries such as 'the blue one', "
-                "'the largest one' and 'the leftmost one', and the colors " + ", ".join(COLORS)
-            )
+        if refusal := refuse_unknown_words(messages):
             return [ChatReply("", refusal=refusal, finish_reason="stop")] * num_samples
         return super().chat(
             messages,
@@ -75,3 +63,22 @@ class TinyChat(TransformersChat):
             max_tokens=max_tokens,
             seed=seed,
         )
+
+
+def refuse_unknown_words(messages: Sequence[Message]) -> str:
+    """Return what the tiny models say to words that they do not know; empty if they know all."""
+    said = " ".join(
+        part.text
+        for message in messages
+        if message.role != "assistant"
+        for part in message.parts
+        if isinstance(part, TextPart)
+    )
+    unknown = list(find_unknown_words(said))
+    if not unknown:
+        return ""
+    words = ", ".join(repr(word) for word in unknown[:8])
+    return (
+        f"the tiny model does not know {words}; it knows colors, sizes and places, as in "
+        "'the blue one', 'the largest one' and 'the leftmost one'"
+    )

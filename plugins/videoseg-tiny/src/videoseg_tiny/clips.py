@@ -31,6 +31,7 @@ __all__ = [
     "ClipFacts",
     "Question",
     "clip_options",
+    "describe_clip",
     "draw_clip",
     "load_clips",
     "save_clips",
@@ -131,7 +132,19 @@ def small_size(size: Size) -> Size:
 
 def draw_clip(seed: int) -> ClipFacts:
     """Draw a clip and collect the truth about it."""
-    clip = make_clip(**clip_options(seed))
+    return describe_clip(make_clip(**clip_options(seed)), seed)
+
+
+def describe_clip(
+    clip: SyntheticClip, seed: int, *, frame_size: Size = (FRAME_SIDE, FRAME_SIDE)
+) -> ClipFacts:
+    """Return the truth about a clip.
+
+    Args:
+        clip: The clip.
+        seed: The seed it was drawn with.
+        frame_size: (height, width) of ``frames``, in place of the square's.
+    """
     small = small_size(clip.size)
     labels = clip.labels
     scale = FRAME_SIDE / np.array(clip.size[::-1], np.float64)
@@ -154,9 +167,9 @@ def draw_clip(seed: int) -> ClipFacts:
     return ClipFacts(
         seed=seed,
         size=clip.size,
-        frames=_resize(clip, (FRAME_SIDE, FRAME_SIDE)),
+        frames=_resize(clip, frame_size),
         small=_resize(clip, small),
-        owner=_find_owners(clip, (FRAME_SIDE, FRAME_SIDE)),
+        owner=_find_owners(clip, frame_size),
         small_owner=_find_owners(clip, small),
         boxes=boxes,
         points=points,

@@ -8,7 +8,16 @@ from typing import Any
 
 import videoseg as vs
 
-__all__ = ["videoseg_components", "videoseg_o3_tiny", "videoseg_r1_tiny"]
+__all__ = [
+    "SEG_MODEL",
+    "videoseg_components",
+    "videoseg_o3_tiny",
+    "videoseg_o3_tiny_seg",
+    "videoseg_r1_tiny",
+]
+
+SEG_MODEL = str(files("videoseg_tiny") / "seg_model")
+"""The folder of the shipped ``[SEG]`` model."""
 
 _SMALL = 48 * 48
 _SQUARE = 96 * 96
@@ -38,6 +47,21 @@ def videoseg_components() -> Iterator[vs.Component]:
         "videoseg-o3-tiny",
         "videoseg_tiny.plugin:videoseg_o3_tiny",
         "The strategy of VideoSEG-O3 with the tiny model, for drawn clips.",
+    )
+    yield vs.Component(
+        "chat",
+        "tiny-seg",
+        "videoseg_tiny.seg_chat:TinySegChat",
+        "The tiny model that points at objects with [SEG]; knows drawn clips only.",
+        requires=("torch", "torchvision", "transformers", "accelerate", "videoseg_sam2"),
+        install="videoseg-tiny[seg]",
+        license="Apache-2.0",
+    )
+    yield vs.Component(
+        "pipeline",
+        "videoseg-o3-tiny-seg",
+        "videoseg_tiny.plugin:videoseg_o3_tiny_seg",
+        "VideoSEG-O3 with the tiny [SEG] model and a tiny SAM 2, for drawn clips.",
     )
 
 
@@ -107,9 +131,44 @@ def videoseg_o3_tiny() -> dict[str, Any]:
     }
 
 
+def videoseg_o3_tiny_seg(model: str | None = None) -> dict[str, Any]:
+    """Return the composition of VideoSEG-O3 for the tiny ``[SEG]`` model.
+
+    Args:
+        model: Another folder with a model of this kind, such as one that was trained further.
+    """
+    return {
+        "name": "videoseg-o3-tiny-seg",
+        "sampler": {
+            "name": "coarse",
+            "options": {
+                "num_context": 6,
+                "num_detail": 3,
+                "num_look": 1,
+                "context_pixels": _SMALL,
+                "detail_pixels": _SMALL,
+                "keyframe_pixels": _SQUARE,
+            },
+        },
+        "grounder": {
+            "name": "o3",
+            "options": {
+                "answer": "seg",
+                "behavior": "extended",
+                "prompt": _prompt("o3.txt"),
+                "max_tokens": _MAX_TOKENS,
+                "on_parse_error": "empty",
+            },
+        },
+        "propagator": {
+            "name": "o3",
+            "options": {"model": model or SEG_MODEL, "precision": "float32"},
+        },
+        "chat": "tiny-seg" if model is None else {"name": "tiny-seg", "options": {"model": model}},
+        "max_turns": 2,
+    }
+
+
 def _prompt(name: str) -> str:
-    return (
-        str(files("videoseg_tiny") / "prompts" / name)
-        if name
-        else str(files("videoseg_tiny") / "prompts")
-    )
+    """Return the option for a prompt of this package; for the folder of all with an empty name."""
+    return f"videoseg_tiny:prompts/{name}" if name else "videoseg_tiny:prompts"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -19,7 +19,7 @@ import videoseg as vs
 from videoseg.metrics import boundary_f, region_j
 from videoseg_tiny.chat import TinyChat
 from videoseg_tiny.clips import HELD_OUT_SEEDS, KNOWN_KINDS, clip_options
-from videoseg_tiny.plugin import videoseg_o3_tiny, videoseg_r1_tiny
+from videoseg_tiny.plugin import videoseg_o3_tiny, videoseg_o3_tiny_seg, videoseg_r1_tiny
 
 __all__ = ["build_pipeline", "score_pipeline", "summarize"]
 
@@ -95,20 +95,43 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
 @click.command()
 @click.option("--clips", default=40, show_default=True, help="How many clips are drawn.")
 @click.option("--first-seed", default=HELD_OUT_SEEDS, show_default=True)
-@click.option("--model", help="A folder with another model.")
+@click.option("--model", help="A folder with another model, for the first two pipelines.")
+@click.option("--seg-model", help="The same with a [SEG] model, for the third.")
+@click.option(
+    "--pipeline",
+    "names",
+    multiple=True,
+    type=click.Choice(["r1", "o3", "o3-seg"]),
+    default=["r1", "o3", "o3-seg"],
+    show_default=True,
+)
 @click.option("--large", is_flag=True, help="Clips of 48 frames of 240 x 320 pixels.")
 @click.option("--threads", default=1, show_default=True, help="Threads of torch.")
-def main(clips: int, first_seed: int, model: str | None, large: bool, threads: int) -> None:
-    """Score both pipelines on drawn clips."""
+def main(
+    clips: int,
+    first_seed: int,
+    model: str | None,
+    seg_model: str | None,
+    names: Sequence[str],
+    large: bool,
+    threads: int,
+) -> None:
+    """Score the pipelines on drawn clips."""
     import torch
 
     torch.set_num_threads(threads)
-    chat = TinyChat(model=model)
-    for configuration in (videoseg_r1_tiny(), videoseg_o3_tiny()):
-        pipeline = build_pipeline(configuration, chat=chat)
+    configurations = {
+        "r1": videoseg_r1_tiny(),
+        "o3": videoseg_o3_tiny(),
+        "o3-seg": videoseg_o3_tiny_seg(seg_model),
+    }
+    for name in names:
+        chat = None if name == "o3-seg" else TinyChat(model=model)
+        pipeline = build_pipeline(configurations[name], chat=chat)
         seeds = range(first_seed, first_seed + clips)
         rows = list(score_pipeline(pipeline, seeds, options={} if large else None))
-        click.echo(json.dumps({"pipeline": configuration["name"], **summarize(rows)}))
+        line = {"pipeline": configurations[name]["name"], **summarize(rows)}
+        click.echo(json.dumps(line))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 # The names of the package: __init__.py loads each from here when it is first used.
 from .checkpoints import Checkpoint as Checkpoint
-from .checkpoints import CheckpointError as CheckpointError
 from .checkpoints import Checkpoints as Checkpoints
 from .config import TrainingConfig as TrainingConfig
 from .config_reader import read_training_config as read_training_config
@@ -14,6 +13,10 @@ from .data import target_frames as target_frames
 from .diagnostics import Diagnostics as Diagnostics
 from .diagnostics import DiagnosticSettings as DiagnosticSettings
 from .difficulty import DifficultyRatings as DifficultyRatings
+from .episode_chat import EpisodeChat as EpisodeChat
+from .episode_chat import PolicyChat as PolicyChat
+from .episode_chat import Step as Step
+from .errors import CheckpointError as CheckpointError
 from .errors import NonFiniteError as NonFiniteError
 from .errors import RepeatedQuestionError as RepeatedQuestionError
 from .errors import TrainingDataError as TrainingDataError
@@ -32,10 +35,7 @@ from .optimization import make_accelerator as make_accelerator
 from .parameters import LoraSettings as LoraSettings
 from .parameters import add_lora as add_lora
 from .parameters import set_trained as set_trained
-from .policy import EpisodeChat as EpisodeChat
 from .policy import Policy as Policy
-from .policy import PolicyChat as PolicyChat
-from .policy import Step as Step
 from .presets import PRESETS as PRESETS
 from .published import read_cold_start as read_cold_start
 from .published import read_questions as read_questions
@@ -65,6 +65,7 @@ from .settings import OptimizerSettings as OptimizerSettings
 from .settings import SftSettings as SftSettings
 from .teacher import TeacherChat as TeacherChat
 from .teacher import TeacherFaults as TeacherFaults
+from .traces import TraceProgress as TraceProgress
 from .traces import TraceReport as TraceReport
 from .traces import build_traces as build_traces
 from .trainer import StepReport as StepReport

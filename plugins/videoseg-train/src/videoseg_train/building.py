@@ -9,21 +9,23 @@ from dataclasses import replace
 import numpy as np
 import torch
 from accelerate import Accelerator
-from videoseg_o3 import SegOptions, load_seg_model
+from videoseg_o3 import SegOptions, load_seg_model, propagator_of
 from videoseg_vlm.checkpoint import CheckpointOptions
 from videoseg_vlm.checkpoint import load as load_vlm
 
-from videoseg import ChatModel, ConfigError, Pipeline, Use, VideosegError
+from videoseg import ChatModel, ConfigError, Grounder, Pipeline, Propagator, Use, VideosegError
 from videoseg.errors import MissingDependencyError
 from videoseg.plugins import Registry, default_registry
+from videoseg.stages import AnswersWithEmbeddings
 from videoseg.types import Episode, Move
 from videoseg_train.config import DataSettings, RewardUse, TrainingConfig
 from videoseg_train.data import TargetFrameSampler, TrainingSet
 from videoseg_train.difficulty import DifficultyRatings
 from videoseg_train.optimization import make_accelerator
 from videoseg_train.parameters import LoraSettings, add_lora, set_trained
-from videoseg_train.policy import Policy, mix_seed
+from videoseg_train.policy import Policy
 from videoseg_train.published import read_cold_start, read_questions
+from videoseg_train.randomness import mix_seed
 from videoseg_train.replay import ColdStartSet, TraceSampler, TrainingTrace
 from videoseg_train.rewards import RewardTerm
 from videoseg_train.rollout import Stages, Teacher
@@ -42,6 +44,7 @@ __all__ = [
     "check_trackers",
     "prepare_policy",
     "stages_for",
+    "uses_own_masks",
 ]
 
 TARGET_FRAME = "target-frame"
@@ -49,6 +52,9 @@ TARGET_FRAME = "target-frame"
 TRACE = "trace"
 """Stands for ``TraceSampler``, likewise."""
 
+_OWN_PROPAGATOR = "o3"
+# Options of this propagator that a policy in memory answers.
+_WHICH_WEIGHTS = ("model", "revision", "random_weights", "download", "device")
 _TRACKER_PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "trackio": "trackio"}
 
 
@@ -108,9 +114,6 @@ def prepare_policy(policy: Policy, config: TrainingConfig) -> None:
     set_trained(policy, training.parts)
     if training.lora is not None:
         _add_adapters(policy, training.lora, seed=config.seed)
-        if "embeddings" in training.parts:
-            # Adapters freeze the language model, in which those of the input are.
-            policy.vlm.get_input_embeddings().requires_grad_(True)
     if training.gradient_checkpointing:
         policy.vlm.gradient_checkpointing_enable({"use_reentrant": False})
 
@@ -125,7 +128,8 @@ def build_accelerator(config: TrainingConfig, folder: str) -> Accelerator:
     """Return accelerate's object for a run.
 
     Raises:
-        MissingDependencyError: If a tracker is not installed.
+        MissingDependencyError: If a tracker is not installed, or what accelerate's own
+            configuration asks for.
     """
     check_trackers(config.report_to)
     options: dict[str, object] = {}
@@ -135,7 +139,12 @@ def build_accelerator(config: TrainingConfig, folder: str) -> Accelerator:
         options["cpu"] = True
     if config.report_to:
         options |= {"log_with": list(config.report_to), "project_dir": folder}
-    return make_accelerator(**options)
+    try:
+        return make_accelerator(**options)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"accelerate's configuration asks for what is not installed: {error}"
+        ) from error
 
 
 def check_trackers(names: Sequence[str]) -> None:
@@ -274,8 +283,21 @@ def build_teacher(config: TrainingConfig, policy: Policy) -> Teacher:
     return teach
 
 
-def build_pipeline(config: TrainingConfig, *, registry: Registry | None = None) -> Pipeline | None:
+def uses_own_masks(config: TrainingConfig) -> bool:
+    """Return whether evaluations propagate with the SAM 2 of the policy that is trained."""
+    return (
+        config.model.kind == "seg"
+        and config.propagator is not None
+        and config.propagator.name == _OWN_PROPAGATOR
+    )
+
+
+def build_pipeline(
+    config: TrainingConfig, policy: Policy | None = None, *, registry: Registry | None = None
+) -> Pipeline | None:
     """Return the pipeline whose segmenter and propagator make the masks of evaluations.
+
+    The propagator ``o3`` of a policy that segments has the parameters that the policy has now.
 
     Returns:
         None without a propagator.
@@ -283,15 +305,40 @@ def build_pipeline(config: TrainingConfig, *, registry: Registry | None = None) 
     Raises:
         VideosegError: If a component is unknown or does not go with the other.
     """
-    if config.propagator is None:
+    given = config.propagator
+    if given is None:
         return None
-    return Pipeline(
-        "uniform", _Answered(), config.propagator, segmenter=config.segmenter, registry=registry
-    )
+    registry = registry or default_registry()
+    answered = _Answered(_embedding_model(config.stages.grounder, registry))
+    propagator: Use | Propagator = given
+    model = None if policy is None else policy.seg_model
+    if uses_own_masks(config) and model is not None:
+        options = {
+            name: value for name, value in given.options.items() if name not in _WHICH_WEIGHTS
+        }
+        propagator = propagator_of(model, **options)
+    return Pipeline("uniform", answered, propagator, segmenter=config.segmenter, registry=registry)
+
+
+def _embedding_model(grounder: Use | str | Grounder, registry: Registry) -> str | None:
+    """Return the model of the embeddings that a grounder answers with; None if it does not."""
+    if isinstance(grounder, str):
+        grounder = Use(grounder)
+    if isinstance(grounder, Use):
+        component = registry.find("grounder", grounder.name).component
+        return component.embedding_model(grounder.options) or None
+    return grounder.embedding_model if isinstance(grounder, AnswersWithEmbeddings) else None
 
 
 class _Answered:
-    """Stands for the policy, which has answered when masks are made."""
+    """Stands for the policy, which has answered when masks are made.
+
+    Args:
+        embedding_model: That of the grounder in whose place it stands.
+    """
+
+    def __init__(self, embedding_model: str | None) -> None:
+        self.embedding_model = embedding_model
 
     def step(self, episode: Episode) -> Move:
         raise AssertionError(f"the policy has answered {episode.query!r} already")

@@ -18,6 +18,7 @@ from videoseg_train.building import (
     build_samples,
     check_trackers,
     stages_for,
+    uses_own_masks,
 )
 from videoseg_train.config import Method, TrainingConfig
 from videoseg_train.config_reader import read_training_config
@@ -107,8 +108,11 @@ def _check(config: TrainingConfig, registry: Registry) -> list[CheckedPart]:
         if config.evaluation.data is None or not config.evaluation.every:
             return "none"
         samples = build_samples(config.evaluation.data, registry=registry)
-        pipeline = build_pipeline(config, registry=registry)
-        what = "keyframes only" if pipeline is None else "masks of whole videos"
+        if uses_own_masks(config):
+            what = "masks of whole videos by the policy itself"
+        else:
+            pipeline = build_pipeline(config, registry=registry)
+            what = "keyframes only" if pipeline is None else "masks of whole videos"
         return f"{len(samples)} samples, {what}"
 
     def rewards() -> str:

@@ -20,19 +20,16 @@ import torch
 from torch import nn
 
 from videoseg.files import make_folder, staged_folder
-from videoseg_train.errors import TrainingError
-from videoseg_train.trainer import Trainer
+from videoseg_train.errors import CheckpointError
 
-__all__ = ["Checkpoint", "CheckpointError", "Checkpoints", "digest_model", "set_state", "state_of"]
+__all__ = ["Checkpoint", "Checkpoints", "digest_model"]
 
 _STATE = "state.pt"
 _FACTS = "checkpoint.json"
+_SHARDS = "shards"
+_UNSAVED = ".unsaved-shards"
 _PREFIX = "step-"
-_SCHEMA_VERSION = 1
-
-
-class CheckpointError(TrainingError):
-    """A checkpoint is damaged, or belongs to another run."""
+_SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +38,15 @@ class Checkpoint:
 
     Args:
         step: How many steps had been made.
-        state: What ``set_state`` takes.
+        state: What ``Trainer.load_state_dict`` takes.
         facts: What else was said of the run when it was saved.
+        shards: Folder of what each process has written; None if there is none.
     """
 
     step: int
     state: Mapping[str, Any]
     facts: Mapping[str, Any]
+    shards: Path | None = None
 
 
 class Checkpoints:
@@ -70,14 +69,32 @@ class Checkpoints:
         numbers = (name.removeprefix(_PREFIX) for name in names if name.startswith(_PREFIX))
         return sorted(int(number) for number in numbers if number.isdecimal())
 
-    def save(self, step: int, state: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
+    def new_shards(self) -> Path:
+        """Return a folder for what each process writes before a step is saved."""
+        return self._folder / _UNSAVED
+
+    def save(
+        self,
+        step: int,
+        state: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        *,
+        shards: Path | None = None,
+    ) -> Path:
         """Save a step, then remove the oldest ones.
+
+        Args:
+            step: The step.
+            state: Its state.
+            facts: What else is to be said of it.
+            shards: A folder with files of each process, which becomes part of the checkpoint.
 
         Raises:
             OutputError: If it cannot be written, such as on a full disk; earlier checkpoints are
                 as they were.
         """
         target = self._path(step)
+        make_folder(self._folder)
         with staged_folder(
             target,
             overwrite=True,
@@ -85,10 +102,13 @@ class Checkpoints:
             replaceable=_why_not_replaceable,
         ) as stage:
             digest = _save(state, stage / _STATE)
+            if shards is not None:
+                shards.rename(stage / _SHARDS)
             record = {
                 "videoseg_train_checkpoint": _SCHEMA_VERSION,
                 "step": step,
                 "sha256": digest,
+                "shards": _digest_folder(stage / _SHARDS),
                 **facts,
             }
             (stage / _FACTS).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -114,6 +134,8 @@ class Checkpoints:
                 raise ValueError(f"{_FACTS} is of another version or step")
             if _digest_file(folder / _STATE) != facts["sha256"]:
                 raise ValueError(f"{_STATE} has changed since it was written")
+            if _digest_folder(folder / _SHARDS) != facts["shards"]:
+                raise ValueError(f"a file in {_SHARDS} has changed since it was written")
             state = torch.load(folder / _STATE, map_location="cpu", weights_only=True)
         except Exception as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -126,11 +148,8 @@ class Checkpoints:
             raise CheckpointError(
                 f"the checkpoint {folder} is damaged ({reason}); {advice}"
             ) from error
-        return Checkpoint(step, state, facts)
-
-    def prepare(self) -> None:
-        """Make the folder."""
-        make_folder(self._folder)
+        shards = folder / _SHARDS
+        return Checkpoint(step, state, facts, shards if facts["shards"] else None)
 
     def _path(self, step: int) -> Path:
         return self._folder / f"{_PREFIX}{step:08d}"
@@ -138,52 +157,6 @@ class Checkpoints:
 
 def _why_not_replaceable(folder: Path) -> str | None:
     return None if (folder / _FACTS).is_file() else "it holds something else than a checkpoint"
-
-
-# -- the state of a trainer ----------------------------------------------------------------------
-
-
-def state_of(trainer: Trainer) -> dict[str, Any]:
-    """Return what of a trainer has changed since it was made."""
-    optimization = trainer.optimization
-    return {
-        "step": trainer.step,
-        "parameters": {name: value.detach().cpu() for name, value in _trained(trainer).items()},
-        "optimizer": optimization.optimizer.state_dict(),
-        "scheduler": optimization.scheduler.state_dict(),
-        "scaler": None
-        if (scaler := getattr(trainer.accelerator, "scaler", None)) is None
-        else scaler.state_dict(),
-        "diagnostics": trainer.diagnostics.state_dict(),
-    }
-
-
-def set_state(trainer: Trainer, state: Mapping[str, Any]) -> None:
-    """Put a new trainer, whose model is the one that training began with, into a saved state.
-
-    Raises:
-        CheckpointError: If other parameters are trained than were saved.
-    """
-    trained, saved = _trained(trainer), state["parameters"]
-    other = sorted(trained.keys() ^ saved.keys())
-    other += sorted(
-        name for name in trained.keys() & saved.keys() if trained[name].shape != saved[name].shape
-    )
-    if other:
-        raise CheckpointError(
-            f"the checkpoint has other trained parameters than this run, such as {other[0]}; "
-            "resume with the configuration that the run began with"
-        )
-    with torch.no_grad():
-        for name, value in trained.items():
-            value.copy_(saved[name])
-    optimization = trainer.optimization
-    optimization.optimizer.load_state_dict(dict(state["optimizer"]))
-    optimization.scheduler.load_state_dict(dict(state["scheduler"]))
-    if state.get("scaler") is not None and trainer.accelerator.scaler is not None:
-        trainer.accelerator.scaler.load_state_dict(state["scaler"])
-    trainer.diagnostics.load_state_dict(state["diagnostics"])
-    trainer.step = int(state["step"])
 
 
 def digest_model(module: nn.Module) -> str:
@@ -194,11 +167,6 @@ def digest_model(module: nn.Module) -> str:
         flat = value.detach().cpu().contiguous().flatten().view(torch.uint8)
         digest.update(flat.numpy().data)
     return digest.hexdigest()
-
-
-def _trained(trainer: Trainer) -> dict[str, nn.Parameter]:
-    network: nn.Module = trainer.accelerator.unwrap_model(trainer.optimization.network)
-    return {name: value for name, value in network.named_parameters() if value.requires_grad}
 
 
 # -- files ---------------------------------------------------------------------------------------
@@ -241,3 +209,9 @@ def _digest_file(path: Path) -> str:
         while part := file.read(1 << 20):
             digest.update(part)
     return digest.hexdigest()
+
+
+def _digest_folder(folder: Path) -> dict[str, str]:
+    """Return the digest of each file by its name in a folder; none if there is no folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _digest_file(path) for path in files}

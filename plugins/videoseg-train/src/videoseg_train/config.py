@@ -68,11 +68,15 @@ class PolicySettings:
     """How answers are sampled in training; see ``Policy``.
 
     Args:
-        temperature: 1 in VisionReasoner, 0.9 in VideoSEG-O3.
-        top_p: 1 in VisionReasoner, 0.9 in VideoSEG-O3.
-        max_tokens: Of an answer: 2,000 in VisionReasoner, 512 a turn in VideoSEG-O3.
-        max_batch: How many answers are generated at once.
-        preprocessing: How images are resized.
+        temperature: Divides the logits that are sampled from: 1 in VisionReasoner, 0.9 in
+            VideoSEG-O3.
+        top_p: Cumulative probability of the tokens that are sampled from: 1 in VisionReasoner, 0.9
+            in VideoSEG-O3.
+        max_tokens: Upper bound on the tokens of an answer, besides the stage's own: 2,000 in
+            VisionReasoner, 512 a turn in VideoSEG-O3.
+        max_batch: How many answers are generated at once; fewer take less memory.
+        preprocessing: How images are resized: ``direct``, once, to the size that the model sees;
+            ``released``, in the steps of the released code of VideoSEG-O3.
         max_pixels: Upper bound on height x width at which the model sees an image.
     """
 
@@ -89,8 +93,8 @@ class DifficultySettings:
     """Who says how hard each sample is; see ``DifficultyRatings``.
 
     Args:
-        chat: The chat model that rates; none to use what the file has.
-        file: Where ratings are kept.
+        chat: The chat model that rates samples without a rating; none to use what the file has.
+        file: Where ratings are kept, a line for each, so that each sample is rated once.
     """
 
     chat: Use | None = None
@@ -103,13 +107,13 @@ class DataSettings:
 
     Args:
         benchmark: The benchmark, by name with options.
-        root: Its folder; none for one that is drawn.
-        split: Its split.
+        root: Folder of the benchmark; none for one that is drawn.
+        split: Split of the benchmark.
         file: Instead of a benchmark, a JSON file as VideoSEG-O3 publishes it.
         format: What it holds: ``vts-cot`` are traces for SFT (use the sampler ``trace`` with
             them), ``questions`` are samples for reinforcement learning.
         pictures: The folder with one folder of pictures for each video of the file.
-        masks: The JSON file of its masks.
+        masks: The JSON file with the masks of the file's objects.
         max_samples: Take at most so many, spread evenly.
         difficulty: Adds a difficulty to each sample, for reward ``r1-length``.
     """
@@ -130,7 +134,8 @@ class EvaluationSettings:
     """Evaluation on held-out samples.
 
     Args:
-        every: After how many steps; also before the first step and after the last. 0: never.
+        every: After how many steps it is done; also before the first step and after the last. 0:
+            never.
         data: The held-out samples; none: no evaluation.
         sampler: Shows other frames than in training; by default the same.
         shown: How many episodes go into the report, before and after.
@@ -149,8 +154,8 @@ class CheckpointSettings:
     """When the run is saved.
 
     Args:
-        every: After how many steps; also after the last.
-        keep: How many are kept, the newest.
+        every: After how many steps a checkpoint is written; also after the last.
+        keep: How many of them are kept, the newest.
     """
 
     every: int = 50
@@ -164,8 +169,9 @@ class RewardUse:
     Args:
         name: The component of kind ``reward``.
         options: Options of the component.
-        weight: See ``RewardTerm``.
-        use: See ``RewardTerm``.
+        weight: What its value is multiplied by.
+        use: ``term`` is added to the others; ``factor`` multiplies the sum of all terms where that
+            is positive, such as VideoSeg-R1's length penalty.
         label: What it is called in reports; by default the component's name.
         fade_steps: Steps in which the weight falls to 0, such as that of a format that has been
             learned before; 0: it does not.
@@ -184,12 +190,15 @@ class TeacherSettings:
     """The teacher that demonstrates from the truth; see ``TeacherChat`` and ``TeacherFaults``.
 
     Args:
-        box_spread: How far the sides of its boxes are off.
-        wrong_object: Share of answers about another object.
-        random_keyframe: Share of looks at a random keyframe.
-        form: How it answers grounder ``o3``; by default as the system message says.
-        num_looks: How often it looks before it answers.
-        coordinates: The space of its coordinates; by default the policy's.
+        box_spread: How far the sides of its boxes are drawn outward: by |N(0, s)| of the frame's
+            width or height, s in [0, 1].
+        wrong_object: Share of answers about another object, in [0, 1].
+        random_keyframe: Share of looks at a random keyframe, in [0, 1].
+        form: How it answers grounder ``o3``: with boxes (``text``), with ``[SEG]`` (``seg``), or
+            with the frames alone (``find``), where another grounder answers then; by default as
+            the system message says.
+        num_looks: How often it looks before it answers, as far as ``max_turns`` lets it.
+        coordinates: The space of its coordinates, as for grounder ``r1``; by default the policy's.
     """
 
     box_spread: float = 0.0
@@ -206,9 +215,12 @@ class MethodSettings:
 
     Args:
         steps: How many steps; or else ``epochs``.
-        epochs: How often each sample is taken.
-        samples_per_step: Samples of a step, over all processes.
-        parts: Parts of the model that are trained; see ``set_trained``.
+        epochs: How often each sample is taken; 1 if neither is given.
+        samples_per_step: Samples of a step, over all processes. In GRPO each has a group of
+            rollouts.
+        parts: Parts of the model that are trained: ``language`` (the language model),
+            ``embeddings`` (those of the input, and the head), ``vision``; of ``[SEG]`` models also
+            ``projector`` and ``mask-decoder``. All else is frozen.
         lora: Adapters on the language model, which is frozen itself; see ``LoraSettings``.
         optimizer: The optimizer; ``num_steps`` and ``warmup_steps`` are filled in.
         warmup_share: Share of the steps in which the learning rate rises.
@@ -253,7 +265,7 @@ class TrainingConfig:
         policy: How answers are sampled.
         segmenter: Turns boxes and points into masks, in evaluation.
         propagator: Propagates them through the video, in evaluation; without one, only keyframes
-            are judged. One that loads a ``[SEG]`` model loads it as it was before training.
+            are judged. ``o3`` of a ``[SEG]`` model has the parameters that are being trained.
         evaluation: Evaluation in between.
         checkpoints: When the run is saved.
         report_to: Trackers that get the metrics besides, through accelerate.

@@ -6,13 +6,23 @@ from collections.abc import Sequence
 
 from videoseg import VideosegError
 
-__all__ = ["NonFiniteError", "RepeatedQuestionError", "TrainingDataError", "TrainingError"]
+__all__ = [
+    "CheckpointError",
+    "NonFiniteError",
+    "RepeatedQuestionError",
+    "TrainingDataError",
+    "TrainingError",
+]
 
 _MOST_LISTED = 20
 
 
 class TrainingError(VideosegError):
     """Training cannot go on, or its result would be wrong."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint is damaged, or belongs to another run."""
 
 
 class NonFiniteError(TrainingError):

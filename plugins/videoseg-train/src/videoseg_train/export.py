@@ -9,19 +9,25 @@ from typing import Any
 
 import torch
 from torch import nn
-from videoseg_o3 import save_seg_model
+from videoseg_o3 import SegModel, save_seg_model
 
 from videoseg.files import staged_folder
 from videoseg_train.policy import Policy
 
-__all__ = ["save_policy"]
+__all__ = ["save_model", "save_policy"]
 
 
 def save_policy(policy: Policy, folder: Path) -> Path:
-    """Save a policy's model and processor; adapters become part of the weights.
+    """Save a policy's model and processor; see ``save_model``."""
+    return save_model(policy.model, policy.processor, folder)
+
+
+def save_model(model: Any, processor: Any, folder: Path) -> Path:
+    """Save a model and its processor; adapters become part of the weights.
 
     Args:
-        policy: The policy; as before when this returns.
+        model: A ``SegModel`` or a Qwen-VL model; as before when this returns.
+        processor: Its processor.
         folder: Where to; what was saved there before is replaced.
 
     Raises:
@@ -31,13 +37,13 @@ def save_policy(policy: Policy, folder: Path) -> Path:
         staged_folder(
             folder, overwrite=True, what="the trained model", replaceable=_why_not_replaceable
         ) as stage,
-        _merged(policy.vlm),
+        _merged(model),
     ):
-        if policy.seg_model is not None:
-            save_seg_model(policy.seg_model, stage)
+        if isinstance(model, SegModel):
+            save_seg_model(model, stage)
         else:
-            policy.vlm.save_pretrained(stage)
-            policy.processor.save_pretrained(stage)
+            model.save_pretrained(stage)
+            processor.save_pretrained(stage)
     return folder
 
 

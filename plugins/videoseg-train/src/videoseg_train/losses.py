@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 from videoseg_o3 import align_seg_tokens
 
+from videoseg_train.episode_chat import StageName
 from videoseg_train.masks import (
     FrameFeatureCache,
     SegMasks,
@@ -20,6 +20,7 @@ from videoseg_train.masks import (
 )
 from videoseg_train.network import MaskRequest, NetworkOutput
 from videoseg_train.objective import (
+    TokenWeighting,
     calibrate,
     calibration_target,
     clipped_policy_loss,
@@ -27,6 +28,7 @@ from videoseg_train.objective import (
     k3_divergence,
     mask_cross_entropy,
     mask_log_likelihood,
+    token_weights,
 )
 from videoseg_train.policy import Policy
 from videoseg_train.rollout import Rollout
@@ -34,7 +36,7 @@ from videoseg_train.samples import TrainingSample
 from videoseg_train.sequences import TrainingSequence, make_filler, make_sequences
 from videoseg_train.settings import GrpoSettings, SftSettings
 
-__all__ = ["Batch", "GrpoLoss", "SegUse", "SftLoss", "make_batch"]
+__all__ = ["Batch", "BatchTotals", "GrpoLoss", "SegUse", "SftLoss", "make_batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,23 @@ class SegUse:
     is_last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BatchTotals:
+    """How much there is in a step, over which losses are means.
+
+    Args:
+        rollouts: Rollouts with tokens of the policy's own.
+        tokens: These tokens.
+        segs: ``[SEG]`` with masks.
+        last: Answers that have one.
+    """
+
+    rollouts: int
+    tokens: int
+    segs: int
+    last: int
+
+
 @dataclass(slots=True)
 class Batch:
     """The sequences of rollouts, and what belongs to each.
@@ -66,6 +85,9 @@ class Batch:
     Args:
         rollouts: The rollouts.
         filler: Stands where a process has no sequence.
+        features: SAM 2's features of frames; None where masks are not trained.
+        seg_token: The id of ``[SEG]``.
+        totals: How much there is in all processes; by default in this batch.
         sequences: Their sequences.
         owners: The rollout of each sequence.
         segs: The ``[SEG]`` of each that are trained.
@@ -74,6 +96,9 @@ class Batch:
 
     rollouts: Sequence[Rollout]
     filler: TrainingSequence
+    features: FrameFeatureCache | None = None
+    seg_token: int | None = None
+    totals: BatchTotals | None = None
     sequences: list[TrainingSequence] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
     segs: list[tuple[SegUse, ...]] = field(default_factory=list)
@@ -87,15 +112,15 @@ class Batch:
             counts[owner] += sequence.num_own
         return counts
 
-    @property
-    def num_segs(self) -> int:
-        """How many ``[SEG]`` have masks."""
-        return sum(map(len, self.segs))
-
-    @property
-    def num_last(self) -> int:
-        """How many answers have one."""
-        return sum(seg.is_last for segs in self.segs for seg in segs)
+    def count(self) -> BatchTotals:
+        """Return how much there is in this batch."""
+        counts, segs = self.counts, [seg for segs in self.segs for seg in segs]
+        return BatchTotals(
+            sum(count > 0 for count in counts),
+            sum(counts),
+            len(segs),
+            sum(seg.is_last for seg in segs),
+        )
 
     def sample(self, number: int) -> TrainingSample:
         """Return the sample of a sequence."""
@@ -103,7 +128,11 @@ class Batch:
 
 
 def make_batch(
-    policy: Policy, rollouts: Sequence[Rollout], *, stages: Sequence[Any], masks: bool
+    policy: Policy,
+    rollouts: Sequence[Rollout],
+    *,
+    stages: Sequence[StageName],
+    features: FrameFeatureCache | None = None,
 ) -> Batch:
     """Return what rollouts, or demonstrations, are trained on.
 
@@ -111,14 +140,15 @@ def make_batch(
         policy: The policy.
         rollouts: The rollouts.
         stages: Whose questions' answers are trained.
-        masks: Whether the masks of ``[SEG]`` are trained.
+        features: SAM 2's features of frames, if the masks of ``[SEG]`` are trained.
     """
-    batch = Batch(rollouts, make_filler(policy.end_token))
+    batch = Batch(rollouts, make_filler(policy.end_token), features, policy.seg_token)
     for owner, rollout in enumerate(rollouts):
         for sequence in make_sequences(rollout, stages=stages):
             batch.sequences.append(sequence)
             batch.owners.append(owner)
-            uses = _find_segs(policy, rollout, sequence, batch.problems) if masks else ()
+            has_masks = features is not None
+            uses = _find_segs(policy, rollout, sequence, batch.problems) if has_masks else ()
             batch.segs.append(uses)
     return batch
 
@@ -172,20 +202,16 @@ class _MaskTerms:
 
     Args:
         batch: The batch.
-        features: SAM 2's features of frames; None for policies without.
-        seg_token: The id of ``[SEG]``.
     """
 
-    def __init__(
-        self, batch: Batch, features: FrameFeatureCache | None, seg_token: int | None
-    ) -> None:
-        self._batch, self._features, self._seg_token = batch, features, seg_token
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
         self._truth: dict[tuple[int, int], Tensor] = {}
 
     def request(self, part: Sequence[int]) -> MaskRequest | None:
         """Return the masks that the network is to decode for a part."""
         batch = self._batch
-        if self._features is None or not any(batch.segs[number] for number in part):
+        if batch.features is None or not any(batch.segs[number] for number in part):
             return None
         wanted: dict[tuple[int, int], tuple[int, TrainingSample]] = {}
         shown = []
@@ -193,7 +219,7 @@ class _MaskTerms:
         alignment = align_seg_tokens(
             [batch.sequences[number].conversation.tokens for number in part],
             spans,
-            seg_token=self._seg_token or 0,
+            seg_token=batch.seg_token or 0,
             strict=False,
         ).with_masks()
         for number in part:
@@ -202,7 +228,7 @@ class _MaskTerms:
                 for frame in seg.frames:
                     wanted.setdefault((id(sample), frame), (len(wanted), sample))
                 shown.append(tuple(wanted[id(sample), frame][0] for frame in seg.frames))
-        features = self._features.of([(one[1], key[1]) for key, one in wanted.items()])
+        features = batch.features.of([(one[1], key[1]) for key, one in wanted.items()])
         return MaskRequest(alignment, features, tuple(shown))
 
     def truth(self, sample: TrainingSample, frames: Sequence[int], like: Tensor) -> Tensor:
@@ -220,6 +246,12 @@ Network = Callable[..., NetworkOutput]
 class _Loss:
     """The loss of a batch, part by part.
 
+    Args:
+        network: The policy's network.
+        batch: The batch.
+        weighting: See ``token_weights``.
+        max_tokens: The constant of the weighting ``constant``.
+
     Attributes:
         sums: What reports need, summed over the parts so far, by name.
     """
@@ -228,12 +260,26 @@ class _Loss:
         self,
         network: Network,
         batch: Batch,
-        features: FrameFeatureCache | None,
-        seg_token: int | None,
+        *,
+        weighting: TokenWeighting,
+        max_tokens: int | None = None,
     ) -> None:
         self._network, self._batch = network, batch
-        self._masks = _MaskTerms(batch, features, seg_token)
+        self._totals = batch.totals or batch.count()
+        self._weights = token_weights(
+            batch.counts,
+            weighting,
+            num_rollouts=self._totals.rollouts,
+            num_tokens=self._totals.tokens,
+            max_tokens=max_tokens,
+        )
+        self._masks = _MaskTerms(batch)
         self.sums: dict[str, float] = defaultdict(float)
+
+    def encode_frames(self) -> None:
+        """Encode all frames that masks are decoded on now, instead of part by part."""
+        for number in range(len(self._batch.sequences)):
+            self._masks.request([number])
 
     def __call__(self, part: Sequence[int], spare: bool = False) -> Tensor:
         """Return the loss of some sequences with gradient, or 0 with gradient for a spare part."""
@@ -277,13 +323,8 @@ class GrpoLoss(_Loss):
         batch: The batch.
         settings: The settings.
         advantages: Of each rollout.
-        weights: Of each token of each rollout.
         reference: The reference's log-probabilities of each sequence; None without divergence.
         sampled: The policy's when the rollouts were made; None where they are those of now.
-        features: SAM 2's features of frames; None for policies without.
-        seg_token: The id of ``[SEG]``.
-        num_segs: How many ``[SEG]`` with masks there are in all processes, and how many answers
-            that have one.
     """
 
     def __init__(
@@ -293,18 +334,14 @@ class GrpoLoss(_Loss):
         settings: GrpoSettings,
         *,
         advantages: Sequence[float],
-        weights: Sequence[float],
-        reference: Sequence[Tensor] | None,
+        reference: Sequence[Tensor] | None = None,
         sampled: Sequence[Tensor] | None = None,
-        features: FrameFeatureCache | None = None,
-        seg_token: int | None = None,
-        num_segs: tuple[int, int] = (0, 0),
     ) -> None:
-        super().__init__(network, batch, features, seg_token)
-        self._settings = settings
-        self._advantages, self._weights = advantages, weights
+        super().__init__(
+            network, batch, weighting=settings.weighting, max_tokens=settings.max_tokens
+        )
+        self._settings, self._advantages = settings, advantages
         self._reference, self._sampled = reference, sampled
-        self._num_segs = num_segs
 
     def _of_sequence(
         self,
@@ -389,9 +426,9 @@ class GrpoLoss(_Loss):
             truth = self._masks.truth(sample, seg.frames, logits)
             loss = mask_cross_entropy(logits, truth) + dice_loss(logits, truth)
             if seg.num_overview:
-                total = total + loss[: seg.num_overview].mean() / self._num_segs[0]
+                total = total + loss[: seg.num_overview].mean() / self._totals.segs
             if seg.is_last and len(seg.frames) > seg.num_overview:
-                total = total + loss[-1] / self._num_segs[1]
+                total = total + loss[-1] / self._totals.last
         return total
 
 
@@ -402,25 +439,11 @@ class SftLoss(_Loss):
         network: The policy's network.
         batch: The batch.
         settings: The settings.
-        weights: Of each token of each demonstration.
-        features: SAM 2's features of frames; None for policies without.
-        seg_token: The id of ``[SEG]``.
-        num_segs: How many ``[SEG]`` with masks there are in all processes.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        batch: Batch,
-        settings: SftSettings,
-        *,
-        weights: Sequence[float],
-        features: FrameFeatureCache | None = None,
-        seg_token: int | None = None,
-        num_segs: int = 0,
-    ) -> None:
-        super().__init__(network, batch, features, seg_token)
-        self._settings, self._weights, self._num_segs = settings, weights, num_segs
+    def __init__(self, network: Network, batch: Batch, settings: SftSettings) -> None:
+        super().__init__(network, batch, weighting=settings.weighting)
+        self._settings = settings
 
     def _of_sequence(
         self,
@@ -441,7 +464,7 @@ class SftLoss(_Loss):
     def _of_mask(self, number: int, seg: SegUse, logits: Tensor) -> Tensor:
         truth = self._masks.truth(self._batch.sample(number), seg.frames, logits)
         cross, dice = mask_cross_entropy(logits, truth).mean(), dice_loss(logits, truth).mean()
-        self.sums["mask_cross_entropy"] += float(cross.detach()) / self._num_segs
-        self.sums["mask_dice"] += float(dice.detach()) / self._num_segs
+        self.sums["mask_cross_entropy"] += float(cross.detach()) / self._totals.segs
+        self.sums["mask_dice"] += float(dice.detach()) / self._totals.segs
         weighted = self._settings.cross_entropy_weight * cross + self._settings.dice_weight * dice
-        return weighted / self._num_segs
+        return weighted / self._totals.segs

@@ -65,6 +65,10 @@ class PolicyNetwork(nn.Module):
     def __init__(self, policy: Policy) -> None:
         super().__init__()
         self.model = policy.model
+        # Where FSDP wraps layers of transformers, these are its units. Layers of the vision
+        # tower are none: a process without images would not take part in their exchange.
+        names = getattr(policy.vlm, "_no_split_modules", None) or ()
+        self._no_split_modules = [name for name in names if "Vision" not in name]
 
     def forward(
         self, sequences: Sequence[TrainingSequence], masks: MaskRequest | None = None
@@ -88,8 +92,15 @@ class PolicyNetwork(nn.Module):
                 masks.shown,
             )
         return NetworkOutput(
-            list(torch.split(log_probs, counts)), list(torch.split(entropies, counts)), decoded
+            _copies(log_probs, counts),
+            _copies(entropies, counts),
+            [logits.clone() for logits in decoded],
         )
+
+
+def _copies(values: Tensor, counts: list[int]) -> list[Tensor]:
+    """Return parts of a tensor; FSDP wants no views of it."""
+    return [part.clone() for part in torch.split(values, counts)]
 
 
 def sequence_log_probs(vlm: Any, sequences: Sequence[TrainingSequence]) -> list[Tensor]:

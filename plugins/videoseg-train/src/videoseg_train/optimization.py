@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,14 +15,23 @@ from torch import Tensor
 from transformers import get_scheduler
 
 from videoseg import ConfigError
-from videoseg_train.errors import NonFiniteError
+from videoseg_train.errors import CheckpointError, NonFiniteError
 from videoseg_train.network import PolicyNetwork, sequence_log_probs
 from videoseg_train.parameters import has_adapters, without_adapters
 from videoseg_train.policy import Policy
 from videoseg_train.sequences import TrainingSequence, make_filler
 from videoseg_train.settings import BatchSettings, OptimizerSettings
+from videoseg_train.sharding import (
+    ModelShape,
+    check_sharding,
+    gathered,
+    plain_name,
+    share_out,
+    whole_tensors,
+)
+from videoseg_train.zero import check_shares, load_shards, save_shards, set_up_zero, touch
 
-__all__ = ["Optimization", "Reference", "gathered", "make_accelerator"]
+__all__ = ["Optimization", "Reference", "make_accelerator"]
 
 _MOST_NAMES = 3
 
@@ -42,45 +52,6 @@ def make_accelerator(**options: Any) -> Accelerator:
     return Accelerator(**options, kwargs_handlers=handlers)
 
 
-@contextmanager
-def gathered(network: Any, filler: TrainingSequence, *, reshard: bool = True) -> Iterator[None]:
-    """Have whole parameters in this process, where FSDP or DeepSpeed's ZeRO-3 share them out.
-
-    For rollouts, in which processes compute different numbers of passes and parts of the model are
-    called by themselves. Without sharding this does nothing.
-
-    Args:
-        network: The network as accelerate has wrapped it.
-        filler: A sequence for a first pass, which FSDP needs before.
-        reshard: Whether FSDP (version 2) frees parameters after each pass, otherwise.
-    """
-    from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
-
-    shared = [module for module in network.modules() if isinstance(module, FSDPModule)]
-    if isinstance(network, FullyShardedDataParallel):
-        with FullyShardedDataParallel.summon_full_params(network, writeback=False):
-            yield
-    elif shared:
-        with torch.no_grad():
-            network([filler])
-        for module in shared:
-            module.set_reshard_after_forward(False, recurse=False)
-            module.unshard()
-        try:
-            yield
-        finally:
-            for module in shared:
-                module.set_reshard_after_forward(reshard, recurse=False)
-                module.reshard()
-    elif any(hasattr(value, "ds_id") for value in network.parameters()):
-        from deepspeed.zero import GatheredParameters
-
-        with GatheredParameters(list(network.parameters())):
-            yield
-    else:
-        yield
-
-
 class Optimization:
     """The trained parameters, their optimizer and its schedule.
 
@@ -97,7 +68,8 @@ class Optimization:
         scheduler: The schedule of its learning rate.
 
     Raises:
-        ConfigError: If nothing is trained.
+        ConfigError: If nothing is trained, or processes share out the model in a way that
+            training does not know.
     """
 
     def __init__(
@@ -112,6 +84,10 @@ class Optimization:
         self._settings = settings
         self._batch = batch or BatchSettings()
         self._filler = make_filler(policy.end_token)
+        check_sharding(self.accelerator)
+        if self.uses_deepspeed:
+            set_up_zero(self.accelerator, policy, settings)
+        self._policy = policy
         network = PolicyNetwork(policy)
         trained = [value for value in network.parameters() if value.requires_grad]
         if not trained:
@@ -124,7 +100,12 @@ class Optimization:
             betas=settings.betas,
             weight_decay=settings.weight_decay,
         )
+        self._shape = ModelShape(policy.model) if self.is_sharded else None
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        if self.is_sharded:
+            # What a process has not used (the mask decoder without [SEG]) has a gradient of 0:
+            # processes exchange the same gradients.
+            self.network.set_reduce_scatter_unused_params(True)
         # Not prepared: accelerate would let it step once for each process.
         self.scheduler: Any = get_scheduler(
             "constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
@@ -136,8 +117,23 @@ class Optimization:
     @property
     def is_sharded(self) -> bool:
         """Whether processes share out the parameters."""
-        kinds = (DistributedType.FSDP, DistributedType.DEEPSPEED)
-        return self.accelerator.distributed_type in kinds
+        return bool(self.accelerator.distributed_type == DistributedType.FSDP)
+
+    @property
+    def uses_deepspeed(self) -> bool:
+        """Whether DeepSpeed makes the steps."""
+        return bool(self.accelerator.distributed_type == DistributedType.DEEPSPEED)
+
+    def whole_model(self) -> Any:
+        """Return the model with whole parameters, for saving it.
+
+        Returns:
+            The policy's own model; where processes share out the parameters, a copy on the CPU
+            in the first process and None in the others. All processes must call it.
+        """
+        if self._shape is None:
+            return self._policy.model
+        return self._shape.filled(self.network, keep=self.accelerator.is_main_process)
 
     def whole(self) -> AbstractContextManager[None]:
         """Have whole parameters in this process; see ``gathered``."""
@@ -214,14 +210,23 @@ class Optimization:
         accelerator = self.accelerator
         world = accelerator.num_processes
         most = torch.tensor([len(parts)], device=accelerator.device)
-        count = int(accelerator.gather(most).max())
+        counts = accelerator.gather(most)
+        count = int(counts.max())
+        if self.uses_deepspeed:
+            check_shares(int(counts.min()), world)
         self.network.train()
         for number in range(count):
             spare = number >= len(parts)
             part = (parts[0] if parts else ()) if spare else parts[number]
             is_last = number == count - 1
-            with nullcontext() if is_last else accelerator.no_sync(self.network):
+            # Where gradients are shared out, whole ones are not kept from part to part.
+            together = is_last or self.is_sharded
+            with nullcontext() if together else accelerator.no_sync(self.network):
                 loss = loss_of(part, spare)
+                if self.uses_deepspeed:
+                    # With this, the last part makes the step.
+                    accelerator.sync_gradients = is_last
+                    loss = loss + touch(self._trained().values())
                 # Gradients are averaged over processes, where the sum is meant.
                 accelerator.backward(loss * world)
         norm = self._clip()
@@ -230,13 +235,117 @@ class Optimization:
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def _clip(self) -> float:
-        bound = self._settings.max_gradient_norm
-        trained = [
-            (name.removeprefix("module."), value)
+    # -- state -----------------------------------------------------------------------------------
+
+    def state_dict(self, *, keep: bool = True) -> dict[str, Any]:
+        """Return what has changed since this was made: trained parameters, optimizer, schedule.
+
+        The same for any number of processes, whether or not they share out the parameters; all of
+        them must call it.
+
+        Args:
+            keep: Whether this process needs the result. If not, it gets a part of it.
+        """
+        scaler = getattr(self.accelerator, "scaler", None)
+        return {
+            **self._parameters_and_optimizer(keep=keep),
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+        }
+
+    def _parameters_and_optimizer(self, *, keep: bool) -> dict[str, Any]:
+        if self.uses_deepspeed:
+            return {"parameters": None, "optimizer": None}  # See save_shards.
+        return {
+            "parameters": whole_tensors(self._trained(), keep=keep),
+            "optimizer": whole_tensors(self.optimizer.state_dict(), keep=keep),
+        }
+
+    def save_shards(self, folder: Path) -> bool:
+        """Write what ``state_dict`` leaves out because each process has a part of it.
+
+        All processes must call it, with a folder that all of them can write to.
+
+        Returns:
+            Whether anything was written; only with DeepSpeed.
+        """
+        if self.uses_deepspeed:
+            save_shards(self.network, folder)
+        return self.uses_deepspeed
+
+    def load_state_dict(self, state: Mapping[str, Any], shards: Path | None = None) -> None:
+        """Take over what ``state_dict`` returned.
+
+        Args:
+            state: The state.
+            shards: Where ``save_shards`` has written to.
+
+        Raises:
+            CheckpointError: If other parameters are trained than were saved, or DeepSpeed was
+                used before or is now, but not both.
+        """
+        if self.uses_deepspeed != (shards is not None):
+            before, now = ("with", "without") if shards is not None else ("without", "with")
+            raise CheckpointError(
+                f"the checkpoint was made {before} DeepSpeed and cannot be resumed {now}; use the "
+                "configuration of accelerate that the run began with"
+            )
+        if shards is not None:
+            load_shards(self.network, shards)
+        else:
+            self._load_parameters(state)
+        self.scheduler.load_state_dict(dict(state["scheduler"]))
+        scaler = getattr(self.accelerator, "scaler", None)
+        if state["scaler"] is not None and scaler is not None:
+            scaler.load_state_dict(state["scaler"])
+
+    def _load_parameters(self, state: Mapping[str, Any]) -> None:
+        trained, saved = self._trained(), state["parameters"]
+        other = sorted(trained.keys() ^ saved.keys())
+        other += sorted(
+            name
+            for name in trained.keys() & saved.keys()
+            if trained[name].shape != saved[name].shape
+        )
+        if other:
+            raise CheckpointError(
+                f"the checkpoint has other trained parameters than this run, such as {other[0]}; "
+                "resume with the configuration that the run began with"
+            )
+        with torch.no_grad():
+            for name, value in trained.items():
+                value.copy_(share_out(saved[name], value))
+        self.optimizer.load_state_dict(self._shared_out(state["optimizer"]))
+
+    def _trained(self) -> dict[str, Tensor]:
+        return {
+            plain_name(name): value
             for name, value in self.network.named_parameters()
             if value.requires_grad
-        ]
+        }
+
+    def _shared_out(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the state of the optimizer with this process's parts of its tensors."""
+        parameters = [value for group in self.optimizer.param_groups for value in group["params"]]
+
+        def part(number: int, value: Any) -> Any:
+            like = parameters[number]
+            fits = isinstance(value, Tensor) and value.shape == like.shape
+            return share_out(value, like) if fits else value
+
+        states = {
+            number: {name: part(number, value) for name, value in kept.items()}
+            for number, kept in state["state"].items()
+        }
+        return {**state, "state": states}
+
+    # -- a step ----------------------------------------------------------------------------------
+
+    def _clip(self) -> float:
+        bound = self._settings.max_gradient_norm
+        if self.uses_deepspeed:
+            return self._norm_of_deepspeed()
+        trained = list(self._trained().items())
         # Taken before, since scaling spreads what is not finite to all of them.
         norms = [
             (name, torch.linalg.vector_norm(value.grad))
@@ -246,10 +355,14 @@ class Optimization:
         found = self.accelerator.clip_grad_norm_(
             [value for _, value in trained], float("inf") if bound is None else bound
         )
-        norm = float(found) if found is not None else 0.0
+        norm = float(whole_tensors(found)) if found is not None else 0.0
         # With float16, the scaler of gradients leaves such steps out itself.
         if not norm < float("inf") and getattr(self.accelerator, "scaler", None) is None:
-            names = [name.removeprefix("model.") for name, size in norms if not size.isfinite()]
+            names = [
+                name.removeprefix("model.")
+                for name, size in norms
+                if not whole_tensors(size).isfinite()
+            ]
             self.optimizer.zero_grad(set_to_none=True)
             shown = ", ".join(names[:_MOST_NAMES])
             raise NonFiniteError(
@@ -257,6 +370,17 @@ class Optimization:
                 f"not finite, such as {shown or 'none of this process'}; nothing was changed in "
                 "this step. Take bfloat16 or float32 instead of float16, lower the learning rate, "
                 "or go back to a checkpoint"
+            )
+        return norm
+
+    def _norm_of_deepspeed(self) -> float:
+        """Return the norm of the gradient after DeepSpeed has made its step, or left it out."""
+        norm = float(self.accelerator.clip_grad_norm_([], 0.0) or 0.0)
+        scales = getattr(self.network, "fp16_enabled", bool)()
+        if self.optimizer.step_was_skipped and not scales:
+            raise NonFiniteError(
+                "the gradient is not finite; nothing was changed in this step. Lower the learning "
+                "rate, or go back to a checkpoint"
             )
         return norm
 

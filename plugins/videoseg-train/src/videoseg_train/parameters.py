@@ -27,10 +27,11 @@ class LoraSettings:
     """Low-rank adapters on the linear layers of the language model.
 
     Args:
-        rank: Their rank; 128 in the supervised stages of VideoSEG-O3.
+        rank: Rank of the adapters; 128 in the supervised stages of VideoSEG-O3.
         alpha: Their scale, times the rank; 256 there.
-        dropout: 0.05 there. Rollouts are made without.
-        targets: Names of the layers.
+        dropout: Share of their inputs that is left out in updates; 0.05 there. Rollouts are made
+            without.
+        targets: Names of the linear layers that get adapters; by default all of them.
     """
 
     rank: int = 128
@@ -61,7 +62,7 @@ def set_trained(policy: Policy, parts: Sequence[Part]) -> None:
 def add_lora(policy: Policy, settings: LoraSettings | None = None) -> None:
     """Put adapters beside the linear layers of the language model, which is frozen itself.
 
-    The other parts stay as ``set_trained`` has left them.
+    The other parts, embeddings included, stay as ``set_trained`` has left them.
 
     Raises:
         MissingDependencyError: If peft is not installed.
@@ -83,13 +84,12 @@ def add_lora(policy: Policy, settings: LoraSettings | None = None) -> None:
         bias="none",
     )
     inject_adapter_in_model(config, language)
-    inside = tuple(
-        f"{name}." for name, module in policy.model.named_modules() if module is language
-    )
+    # Peft freezes the whole language model, in which the embeddings of the input are.
+    embeddings = [one for part in _modules(policy)["embeddings"] for one in part.parameters()]
+    own = {id(value) for value in language.parameters()} - {id(value) for value in embeddings}
     for name, value in policy.model.named_parameters():
         if "lora_" not in name:
-            # Peft freezes the whole language model; what is outside stays as it was.
-            value.requires_grad_(name in before and not name.startswith(inside))
+            value.requires_grad_(name in before and id(value) not in own)
 
 
 def has_adapters(module: nn.Module) -> bool:

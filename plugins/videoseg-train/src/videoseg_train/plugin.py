@@ -47,5 +47,8 @@ def videoseg_components() -> Iterator[vs.Component]:
 
 @vs.hookimpl
 def videoseg_commands() -> Iterator[vs.Command]:
-    """Declare ``videoseg train``."""
+    """Declare ``videoseg train`` and ``videoseg traces``."""
     yield vs.Command("train", "videoseg_train.cli:train", "Train a policy: SFT and GRPO.")
+    yield vs.Command(
+        "traces", "videoseg_train.traces_cli:traces", "Make demonstrations for training."
+    )

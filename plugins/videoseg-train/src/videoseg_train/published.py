@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,16 +88,7 @@ def read_cold_start(
             right; lists all problems.
     """
     source = _Source.read(file, pictures, masks)
-    items = []
-    for number, value in enumerate(source.items):
-        where = f"item {number}"
-        item = source.check_item(where, value)
-        if item is not None:
-            parts = _check_trace(source, where, value, len(item.frames))
-            items.append((item, parts))
-    checked = [item for item, _ in items]
-    wrong, left_out = source.finish(checked, check_pictures=check_pictures, strict=strict)
-    kept = [(item, parts) for item, parts in items if item.id not in wrong]
+    kept, left_out = source.check_all(_check_trace, check_pictures=check_pictures, strict=strict)
     make = partial(_make_trace, source, kept)
     return ColdStartSet(source.name, len(kept), make, left_out=left_out)
 
@@ -124,19 +115,9 @@ def read_questions(
             right; lists all problems.
     """
     source = _Source.read(file, pictures, masks)
-    items = []
-    for number, value in enumerate(source.items):
-        where = f"item {number}"
-        if not isinstance(value, list) or not value:
-            source.note(where, f"must be a list of objects, got {shorten(value)}")
-            continue
-        # The released loader reads the first element alone.
-        item = source.check_item(where, value[0])
-        if item is not None:
-            source.check_existence(where, value[0].get("mask_existence"), item)
-            items.append(item)
-    wrong, left_out = source.finish(items, check_pictures=check_pictures, strict=strict)
-    kept = [item for item in items if item.id not in wrong]
+    kept, left_out = source.check_all(
+        _check_question, check_pictures=check_pictures, strict=strict
+    )
     make = partial(_make_question, source, kept)
     return TrainingSet(source.name, len(kept), make, left_out=left_out)
 
@@ -155,6 +136,7 @@ class _Item:
     query: str
     anno_ids: tuple[str, ...]
     size: Size
+    trace: _TraceParts | None = None
 
 
 @dataclass(slots=True)
@@ -264,29 +246,45 @@ class _Source:
     def _areas(self, item: _Item) -> list[tuple[int, ...]]:
         return [track.areas for track in self.tracks(item).values()]
 
-    def finish(
-        self, items: Sequence[_Item], *, check_pictures: bool, strict: bool
-    ) -> tuple[set[str], list[str]]:
-        """Return the ids of items that are wrong, and all problems.
+    def check_all(
+        self,
+        check: Callable[[_Source, str, Any], _Item | None],
+        *,
+        check_pictures: bool,
+        strict: bool,
+    ) -> tuple[list[_Item], list[str]]:
+        """Return the items that are right, and all problems.
+
+        Args:
+            check: Checks the value of an item, whose name it is given, and notes its problems.
+                Returns None if nothing can be made of it.
+            check_pictures: Whether the pictures are checked, too.
+            strict: Whether any problem is an error.
 
         Raises:
-            TrainingDataError: If there are problems and ``strict``, or no item is left.
+            TrainingDataError: If there are problems and ``strict``, or no item is right.
         """
+        named = ((f"item {number}", value) for number, value in enumerate(self.items))
+        items = [one for one in (check(self, *item) for item in named) if one is not None]
         self.runs.finish(self._note_runs)
         if check_pictures:
-            for video in {item.video_name: item for item in items}.values():
-                try:
-                    self.open(video)
-                except TrainingDataError as error:
-                    [problem] = error.problems
-                    for one in items:
-                        if one.video_name == video.video_name:
-                            self.note(one.id, problem.removeprefix(f"{video.id}: "))
+            self._check_pictures(items)
         listed = [f"{where}: {problem}" for where, problem in self.problems]
         wrong = {where for where, _ in self.problems}
-        if listed and (strict or all(item.id in wrong for item in items)):
+        kept = [item for item in items if item.id not in wrong]
+        if listed and (strict or not kept):
             raise TrainingDataError(self.name, listed)
-        return wrong, listed
+        return kept, listed
+
+    def _check_pictures(self, items: Sequence[_Item]) -> None:
+        for video in {item.video_name: item for item in items}.values():
+            try:
+                self.open(video)
+            except TrainingDataError as error:
+                [problem] = error.problems
+                for one in items:
+                    if one.video_name == video.video_name:
+                        self.note(one.id, problem.removeprefix(f"{video.id}: "))
 
     def _note_runs(self, place: tuple[str, str, int], what: str) -> None:
         where, anno_id, frame = place
@@ -343,6 +341,28 @@ def _find_track_problem(masks: Any, num_frames: int) -> tuple[str, Size | None]:
     return "", size
 
 
+# -- questions -------------------------------------------------------------------------------
+
+
+def _check_question(source: _Source, where: str, value: Any) -> _Item | None:
+    """Return a question; problems are noted."""
+    if not isinstance(value, list) or not value:
+        source.note(where, f"must be a list of objects, got {shorten(value)}")
+        return None
+    # The released loader reads the first element alone.
+    item = source.check_item(where, value[0])
+    if item is not None:
+        source.check_existence(where, value[0].get("mask_existence"), item)
+    return item
+
+
+def _make_question(source: _Source, items: Sequence[_Item], number: int) -> TrainingSample:
+    item = items[number]
+    video = source.open(item)
+    truth = partial(source.tracks, item, video.size)
+    return TrainingSample(video.name, video, item.query, truth, {"video": item.video_name})
+
+
 # -- traces ----------------------------------------------------------------------------------
 
 
@@ -355,10 +375,12 @@ class _TraceParts:
     texts: tuple[str, ...]
 
 
-def _check_trace(
-    source: _Source, where: str, value: Mapping[str, Any], num_frames: int
-) -> _TraceParts:
-    """Return the parts of a trace; problems are noted."""
+def _check_trace(source: _Source, where: str, value: Any) -> _Item | None:
+    """Return a trace; problems are noted."""
+    item = source.check_item(where, value)
+    if item is None:
+        return None
+    num_frames = len(item.frames)
     detail = value.get("sample_frame_indice")
     if not _are_frames(detail, num_frames) or not detail:
         source.note(
@@ -375,7 +397,8 @@ def _check_trace(
             f"{len(rounds)} rounds",
         )
     texts = _check_conversation(source, where, value.get("conversations"), rounds)
-    return _TraceParts(tuple(sorted(set(detail))), tuple(rounds), tuple(texts))
+    parts = _TraceParts(tuple(sorted(set(detail))), tuple(rounds), tuple(texts))
+    return replace(item, trace=parts)
 
 
 def _check_rounds(source: _Source, where: str, value: Any, num_frames: int) -> list[TraceRound]:
@@ -457,16 +480,8 @@ def _are_frames(value: Any, num_frames: int) -> bool:
     )
 
 
-def _make_question(source: _Source, items: Sequence[_Item], number: int) -> TrainingSample:
-    item = items[number]
-    video = source.open(item)
-    truth = partial(source.tracks, item, video.size)
-    return TrainingSample(video.name, video, item.query, truth)
-
-
-def _make_trace(
-    source: _Source, items: Sequence[tuple[_Item, _TraceParts]], number: int
-) -> TrainingTrace:
-    item, parts = items[number]
-    sample = _make_question(source, [item], 0)
+def _make_trace(source: _Source, items: Sequence[_Item], number: int) -> TrainingTrace:
+    sample = _make_question(source, items, number)
+    parts = items[number].trace
+    assert parts is not None
     return TrainingTrace(sample, parts.detail, parts.rounds, parts.texts)

@@ -35,6 +35,8 @@ _MOST_POINTS = 500
 _SMOOTHING = 0.05
 """Share of the steps that a smoothed curve averages over."""
 _MOST_WARNINGS = 30
+_TOKEN_PHASES = ("rollout", "demonstration", "update")
+"""Phases in which every token of the policy's own is made or learned."""
 
 
 class Curve(NamedTuple):
@@ -237,10 +239,14 @@ def _comparison(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _phases(timings: Sequence[Mapping[str, Any]], num_steps: int) -> list[dict[str, str]]:
+    """Return what each phase has cost; those in which tokens were made or learned have a speed."""
     sums: dict[str, float] = {}
+    tokens: dict[str, float] = {}
     for line in timings:
         for name, seconds in line["seconds"].items():
             sums[name] = sums.get(name, 0.0) + seconds
+            if name in _TOKEN_PHASES:
+                tokens[name] = tokens.get(name, 0.0) + line.get("tokens", 0.0)
     whole = sum(sums.values()) or 1.0
     return [
         {
@@ -248,16 +254,25 @@ def _phases(timings: Sequence[Mapping[str, Any]], num_steps: int) -> list[dict[s
             "mean": f"{seconds / num_steps:.3f}",
             "share": f"{seconds / whole:.0%}",
             "total": format_seconds(seconds),
+            "speed": f"{tokens[name] / seconds:,.0f}" if tokens.get(name) and seconds else "",
         }
         for name, seconds in sums.items()
     ]
 
 
 def _speed(timings: Sequence[Mapping[str, Any]]) -> str:
-    speeds = [line["tokens_per_second"] for line in timings if line.get("tokens_per_second")]
+    """Return tokens a second over whole steps, and memory, in words."""
+    steps = [line for line in timings if line.get("tokens")]
+    seconds = sum(sum(line["seconds"].values()) for line in steps)
+    tokens = sum(line["tokens"] for line in steps)
     memory = max((line.get("memory_bytes", 0) for line in timings), default=0)
-    text = f"{_mean(speeds):,.0f} tokens trained a second" if speeds else ""
-    return f"{text}; at most {memory / 1e9:.2f} GB of memory" if memory else text
+    where = next((line["memory_of"] for line in timings if line.get("memory_of")), "")
+    parts = []
+    if seconds:
+        parts.append(f"{tokens / seconds:,.0f} tokens of the policy a second, over whole steps")
+    if memory:
+        parts.append(f"at most {memory / 1e9:.2f} GB of memory of {where or 'the process'}")
+    return "; ".join(parts)
 
 
 def _episode_pairs(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

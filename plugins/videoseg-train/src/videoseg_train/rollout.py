@@ -6,22 +6,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from videoseg_o3 import SegModel
 
-from videoseg import ChatModel, ConfigError, Episode, FrameSampler, Grounder, Grounding
+from videoseg import ChatModel, Episode, FrameSampler, Grounder, Grounding
 from videoseg.devices import torch_defaults
 from videoseg.errors import (
-    ComponentNotFoundError,
+    ContextLengthError,
+    GroundingParseError,
     MissingDependencyError,
-    MissingWeightsError,
+    StageError,
     VideosegError,
 )
 from videoseg.pipeline import PipelineConfig, Use, run_episode
 from videoseg.plugins import Registry, default_registry
 from videoseg.types import ChatReply, FrameSelection, Message, Move, VideoSource, Window
-from videoseg_train.errors import TrainingError
+from videoseg_train.episode_chat import Call, EpisodeChat, StageName, Step
+from videoseg_train.errors import RepeatedQuestionError, TrainingError
+from videoseg_train.gate import Closed, Gate
 from videoseg_train.masks import (
     FrameFeatureCache,
     SegMasks,
@@ -30,7 +33,8 @@ from videoseg_train.masks import (
     overview_frames,
     pending_keyframe,
 )
-from videoseg_train.policy import Call, EpisodeChat, Policy, StageName, Step, mix_seed
+from videoseg_train.policy import Policy
+from videoseg_train.randomness import mix_seed
 from videoseg_train.samples import TrainingSample
 
 __all__ = ["Rollout", "Stages", "Teacher", "record_demonstrations", "run_rollouts"]
@@ -41,8 +45,8 @@ _MAX_TURNS = 3
 Teacher: TypeAlias = Callable[[TrainingSample, int], ChatModel]
 """Makes the chat model that answers about a sample in the policy's place; the number is a seed."""
 
-# A pipeline that cannot be built would fail in every episode; so do these.
-_FATAL = (ComponentNotFoundError, ConfigError, MissingDependencyError, MissingWeightsError)
+_OF_THE_ANSWER = (ContextLengthError, GroundingParseError, RepeatedQuestionError)
+"""What ends an episode alone. Any other error would come back in every one, or hide a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +165,20 @@ def run_rollouts(
         registry: Where names of components are looked up.
 
     Returns:
-        P x group_size rollouts, group by group. A failed episode is a rollout with ``error``.
+        P x group_size rollouts, group by group. An episode fails, and is a rollout with
+        ``error``, if an answer cannot be read (``GroundingParseError``), makes the grounder break
+        its contract, or makes the conversation too long.
 
     Raises:
         ConfigError: If the stages cannot be built.
-        TrainingError: If episodes fail for a reason that is not the policy's.
+        MissingDependencyError: If a package is missing or too old.
+        TrainingError: If an episode ends for another reason that is not the policy's answer, such
+            as a stage with an error of its own. The other episodes are given up.
+        VideosegError: If a stage says such a reason itself, such as a video that is damaged.
     """
     sampler, grounder = stages.build(policy.chat, registry)
     vision = policy.new_vision_cache()
-    gate = _Gate(len(samples) * group_size)
+    gate = Gate(len(samples) * group_size)
     jobs: list[_Job] = []
     for position, sample in enumerate(samples):
         group = first_group + position
@@ -194,6 +203,7 @@ def run_rollouts(
             results[number] = _run(job, sampler, grounder, stages.max_turns)
         except BaseException as error:
             results[number] = error
+            gate.close()
         finally:
             gate.leave()
 
@@ -201,15 +211,17 @@ def run_rollouts(
         threading.Thread(target=work, args=(number,), name=f"episode-{number}", daemon=True)
         for number in range(len(jobs))
     ]
-    for thread in threads:
-        thread.start()
     try:
+        _start(threads)
         gate.serve(policy)
+    except ImportError as error:
+        raise _broken_dependency(error) from error
     finally:
         gate.close()
         for thread in threads:
-            thread.join()
-    rollouts = list(_results(results))
+            if thread.ident is not None:
+                thread.join()
+    rollouts = list(_results(results, samples, group_size))
     model = policy.seg_model
     if model is None or model.sam2 is None:
         return rollouts
@@ -242,6 +254,9 @@ def record_demonstrations(
 
     Returns:
         A rollout for each sample; see ``run_rollouts``.
+
+    Raises:
+        VideosegError: As ``run_rollouts``, or if the teacher cannot answer.
     """
     sampler, grounder = stages.build(policy.chat, registry)
     rollouts = []
@@ -252,6 +267,8 @@ def record_demonstrations(
         try:
             job = _Job(sample, number, 0, episode_seed, chat)
             rollouts.append(_run(job, sampler, grounder, stages.max_turns))
+        except StageError as error:
+            _raise_explained(error, sample)
         finally:
             policy.chat.episode = None
     return rollouts
@@ -318,9 +335,13 @@ def _run(job: _Job, sampler: FrameSampler, grounder: Grounder, max_turns: int) -
             seed=job.seed % 2**63,
             names=names,
         )
-    except _FATAL:
-        raise
-    except VideosegError as error:
+    except _OF_THE_ANSWER as error:
+        problem = str(error)
+    except StageError as error:
+        # What the policy said may have become a move that is none. An error with a cause is one
+        # of the stage's own.
+        if type(error) is not StageError or error.stage != "grounder" or error.__cause__:
+            raise
         problem = str(error)
     finally:
         # Its cache is large.
@@ -394,82 +415,58 @@ def _never(_: Call) -> None:
 # -- many episodes ---------------------------------------------------------------------------
 
 
-class _Closed(Exception):  # noqa: N818 -- it is no error of the episode that it ends
-    """The rollouts are being given up."""
-
-
-class _Gate:
-    """Where the episodes' calls wait until every episode that is not over has one.
-
-    Which calls are answered together then depends on the episodes alone, not on the threads.
-
-    Args:
-        count: How many episodes there are.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._changed = threading.Condition()
-        self._running = count
-        self._waiting: dict[int, tuple[Call, threading.Event]] = {}
-        self._is_closed = False
-
-    def asker(self, number: int) -> Callable[[Call], None]:
-        """Return how the episode of this number asks."""
-
-        def ask(call: Call) -> None:
-            answered = threading.Event()
-            with self._changed:
-                if self._is_closed:
-                    raise _Closed
-                self._waiting[number] = (call, answered)
-                self._changed.notify_all()
-            answered.wait()
-            if self._is_closed and not call.answers and call.error is None:
-                raise _Closed
-
-        return ask
-
-    def leave(self) -> None:
-        """Note that an episode is over."""
-        with self._changed:
-            self._running -= 1
-            self._changed.notify_all()
-
-    def serve(self, policy: Policy) -> None:
-        """Answer until all episodes are over; called by the thread that computes."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: len(self._waiting) == self._running)
-                batch = [self._waiting[number] for number in sorted(self._waiting)]
-                if not batch:
-                    return
-                self._waiting.clear()
-            try:
-                policy.answer([call for call, _ in batch])
-            finally:
-                for call, answered in batch:
-                    if not call.answers and call.error is None:
-                        call.error = _Closed()
-                    answered.set()
-
-    def close(self) -> None:
-        """Let no episode wait any longer."""
-        with self._changed:
-            self._is_closed = True
-            for _, answered in self._waiting.values():
-                answered.set()
-
-
-def _results(results: Sequence[Rollout | BaseException | None]) -> Iterator[Rollout]:
-    failures = [result for result in results if not isinstance(result, Rollout)]
-    for failure in failures:
-        if isinstance(failure, VideosegError):
-            raise failure
-    if failures:
+def _start(threads: Sequence[threading.Thread]) -> None:
+    try:
+        for thread in threads:
+            thread.start()
+    except RuntimeError as error:
         raise TrainingError(
-            f"{len(failures)} of {len(results)} episodes ended without a result: {failures[0]!r}"
-        ) from failures[0]
-    yield from (result for result in results if isinstance(result, Rollout))
+            f"this machine cannot run {len(threads)} episodes at once ({error}); lower "
+            "samples_per_step or group_size"
+        ) from error
+
+
+def _results(
+    results: Sequence[Rollout | BaseException | None],
+    samples: Sequence[TrainingSample],
+    group_size: int,
+) -> Iterator[Rollout]:
+    for number, result in enumerate(results):
+        if isinstance(result, BaseException) and not isinstance(_cause(result), Closed):
+            _raise_explained(result, samples[number // group_size])
+    found = [result for result in results if isinstance(result, Rollout)]
+    if len(found) < len(results):
+        raise TrainingError(f"{len(results) - len(found)} episodes ended without a result")
+    yield from found
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error that a stage failed with."""
+    while isinstance(error, StageError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _raise_explained(error: BaseException, sample: TrainingSample) -> NoReturn:
+    """Raise the error that ends rollouts, for one that ended the episode of a sample."""
+    cause = _cause(error)
+    if isinstance(cause, ImportError):
+        raise _broken_dependency(cause) from error
+    if isinstance(cause, MemoryError):
+        raise cause
+    if isinstance(error, VideosegError) and type(error) is not StageError:
+        raise error
+    reason = str(error) if isinstance(error, StageError) else repr(error)
+    raise TrainingError(
+        f"the episode of sample {sample.id!r} ended for a reason that is not the policy's answer: "
+        f"{reason}. If the answer could not be read, the stage must raise GroundingParseError"
+    ) from error
+
+
+def _broken_dependency(error: ImportError) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"the rollouts need a package that is missing or too old: {error}; install or upgrade it"
+    )
 
 
 def _build(registry: Registry, kind: str, given: object, chat: ChatModel) -> Any:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from videoseg_o3 import Conversation, TurnSpan
 
+from videoseg_train.episode_chat import StageName, Step
 from videoseg_train.errors import TrainingError
-from videoseg_train.policy import StageName, Step
 from videoseg_train.rollout import Rollout
 
 __all__ = ["TrainingSequence", "make_filler", "make_sequences"]

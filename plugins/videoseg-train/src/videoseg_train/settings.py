@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from videoseg import ConfigError
+from videoseg_train.episode_chat import StageName
 from videoseg_train.objective import FIXED_THRESHOLD, AdvantageScale, TokenWeighting
-from videoseg_train.policy import StageName
 
 __all__ = [
     "BatchSettings",
@@ -25,11 +25,13 @@ class OptimizerSettings:
     """AdamW and its learning rate.
 
     Args:
-        learning_rate: At its highest. 1e-6 in VideoSeg-R1; 4e-5 in the supervised stages of
-            VideoSEG-O3, 3e-6 in its reinforcement learning.
-        weight_decay: 0.01 in VideoSeg-R1; 0.05 and 0 in VideoSEG-O3.
-        betas: AdamW's.
-        max_gradient_norm: To which the gradient is scaled down; None for no bound.
+        learning_rate: The rate at its highest: 1e-6 in VideoSeg-R1; 4e-5 in the supervised stages
+            of VideoSEG-O3, 3e-6 in its reinforcement learning.
+        weight_decay: AdamW's, apart from the gradient: 0.01 in VideoSeg-R1; 0.05 and 0 in
+            VideoSEG-O3.
+        betas: Decay of the means of the gradient and of its square.
+        max_gradient_norm: Norm to which a larger gradient is scaled down; None for no bound. 1 in
+            both recipes.
         schedule: How the rate falls: ``constant`` (VisionReasoner), ``linear`` (VideoSEG-O3's
             reinforcement learning), ``cosine`` (its supervised stages).
         num_steps: How many steps there are in all; only a schedule that falls needs it.
@@ -59,7 +61,7 @@ class CalibrationSettings:
     """SEG-aware logit calibration of VideoSEG-O3.
 
     Args:
-        weight: Of the mask's log-likelihood beside the token's; 1 as released.
+        weight: Weight of the mask's log-likelihood beside the token's; 1 as released.
         target: ``own`` is the mask that the policy has sampled, as released; ``truth`` is the true
             one.
         threshold: At which logit the sampled mask is cut: 0; as released 0.5.
@@ -78,19 +80,27 @@ class GrpoSettings:
         group_size: Rollouts for each sample: 8 in VideoSeg-R1, 4 in VideoSEG-O3.
         divergence_weight: Weight of the divergence from the reference: 5e-3 in VisionReasoner,
             0.04 in VideoSEG-O3; 0 needs no reference.
-        divergence_limit: See ``k3_divergence``; 10 in VisionReasoner.
+        divergence_limit: Bound on the difference of the two log-probabilities, in nats: 10 in
+            VisionReasoner, None in VideoSEG-O3.
         correct_divergence: Multiply the divergence by the ratio, so that its gradient has no bias
             (DeepSeek-V3.2, arXiv 2512.02556); TRL does since 1.x by default, the papers do not.
-        clip: See ``clipped_policy_loss``; 0.2 in VisionReasoner, None in VideoSEG-O3.
-        advantage_scale: See ``group_advantages``.
-        advantage_epsilon: 1e-6 in VisionReasoner, 1e-4 in VideoSEG-O3 and TRL.
-        weighting: See ``token_weights``: ``token`` in VisionReasoner, ``sequence`` in
-            VideoSEG-O3.
-        max_tokens: The constant of the weighting ``constant``.
-        entropy_weight: Of the entropy, which is then raised; 0 in both.
+        clip: How far the ratio of probabilities may leave 1, in one number or as (below, above):
+            0.2 in VisionReasoner, None (no bound) in VideoSEG-O3.
+        advantage_scale: ``group`` divides advantages by the standard deviation of their group, as
+            both recipes do; ``none`` does not (Dr. GRPO).
+        advantage_epsilon: Added to that deviation: 1e-6 in VisionReasoner, 1e-4 in VideoSEG-O3
+            and TRL.
+        weighting: ``token``: each token counts the same (VisionReasoner). ``sequence``: each
+            rollout does (VideoSEG-O3). ``constant``: tokens count 1 / ``max_tokens`` (Dr. GRPO).
+        max_tokens: The most tokens of a rollout, for the weighting ``constant``.
+        entropy_weight: Of the entropy of tokens, which is then raised: 1e-3 in VisionReasoner, 0
+            in VideoSEG-O3.
         num_updates: How often the rollouts of a step are used; 1 in both.
-        trained: Whose questions' answers are sampled and trained.
-        calibration: See ``CalibrationSettings``; None for none.
+        trained: Whose questions' answers are sampled and trained: those of the ``grounder``, of
+            the ``sampler`` (such as ``htfs``), or of both. The other one's answers are those of
+            inference.
+        calibration: SEG-aware logit calibration, for policies that segment; None for none. See
+            ``CalibrationSettings``.
         mask_weight: Weight of the losses of masks against the truth, on the overview and on the
             pending keyframes: 0.2 in VideoSEG-O3. For policies that segment.
     """
@@ -130,11 +140,14 @@ class SftSettings:
     """Supervised fine-tuning on demonstrations.
 
     Args:
-        weighting: See ``token_weights``; ``token`` is the usual mean over all tokens.
-        trained: Whose questions' answers are trained.
-        cross_entropy_weight: Of the cross-entropy of masks; 2 in VideoSEG-O3. For policies that
+        weighting: How tokens count, as in ``GrpoSettings``; ``token`` is the usual mean over all
+            tokens.
+        trained: Whose questions' answers are trained: those of the ``grounder``, of the
+            ``sampler``, or of both.
+        cross_entropy_weight: Weight of the cross-entropy of masks; 2 in VideoSEG-O3. For policies
+            that segment.
+        dice_weight: Weight of the Dice loss of masks; 0.5 in VideoSEG-O3. For policies that
             segment.
-        dice_weight: Of their Dice loss; 0.5 in VideoSEG-O3.
     """
 
     weighting: TokenWeighting = "token"

@@ -5,59 +5,63 @@
 2. **Write.** For each turn a chat model is shown the conversation and told what is done next; it
    writes the thought, in the three dimensions and the action. Without a chat model the teacher's
    own words stay, which suits drawn clips.
-3. **Check.** A thought must have its four parts, name only frames of the video, have no tags, and
-   not speak of having been told.
+3. **Check.** The objects must show on the keyframe of the last look. A thought must have its four
+   parts, name only frames of the video and, in its temporal part, not only frames where the
+   objects do not show; it must have no tags, and not speak of having been told.
 4. **Rewrite or drop.** What is wrong is said to the model, once; if it is still wrong, the sample
    is dropped, with the reason.
 5. **Write the files**, which ``read_cold_start`` reads: ``traces.json``, ``masks.json`` and
-   ``pictures``.
+   ``pictures``; and a report of what was dropped (``report.html``, ``report.json``).
 
 How the traces of VTS-CoT itself were made is unpublished, but for the number of steps.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from videoseg_o3 import CoarseSampler, O3Grounder, parse_thinking
+from videoseg_o3 import CoarseSampler, O3Grounder, parse_turn
 
-from videoseg import ChatModel, ConfigError, VideoError, VideosegError
-from videoseg.errors import GroundingParseError
+from videoseg import ChatModel, ConfigError, VideoError
+from videoseg.chat_log import RecordingChat, pixels_digest
+from videoseg.errors import ContextLengthError, GroundingParseError, OutputError
 from videoseg.files import expand_path, make_folder, write_file
 from videoseg.pipeline import run_episode
-from videoseg.types import ChatReply, Look, Message, TextPart, VideoSource
+from videoseg.text import show_path
+from videoseg.types import (
+    BoolArray,
+    Look,
+    Message,
+    TextPart,
+    VideoSource,
+    Window,
+)
+from videoseg_train.errors import TrainingDataError
 from videoseg_train.samples import TrainingSample
 from videoseg_train.teacher import TeacherChat
+from videoseg_train.thoughts import Fault, UnusableThoughtError, WritingTeacher
+from videoseg_train.trace_report import write_trace_report
 
-__all__ = ["TraceReport", "build_traces", "find_thought_problems"]
+__all__ = ["TraceProgress", "TraceReport", "build_traces"]
 
-_ATTEMPTS = 2
-_MAX_TOKENS = 512
-_LONGEST = 4000
-_PARTS = ("temporal", "spatial", "linguistic", "action")
-_TAGS = re.compile(r"</?(?:think|select|answer|VTG|RefSeg)>|\[SEG\]|<image>", re.IGNORECASE)
-_TOLD = re.compile(r"ground[ -]?truth|\b(?:was|am|were|been) told\b|\bannotat", re.IGNORECASE)
-_FRAMES = re.compile(
-    r"\bframes?\s+(\d{1,7})(?:\s*(?:to|-|\u2013|and)\s*(\d{1,7}))?", re.IGNORECASE
-)
-_THINK = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+_EXCHANGES = "exchanges.jsonl"
+_PROGRESS = "progress.jsonl"
 
-_INSTRUCTION = """\
-You are writing the reasoning of an expert who looks at these frames. Next, the expert does this:
-{action}
-Write the reasoning that leads there, from what can be seen in the frames alone, in four parts, \
-each on a line of its own:
-Step 1 (temporal): what happens when.
-Step 2 (spatial): where things are and what they look like.
-Step 3 (linguistic): what the query requires.
-Action: what is done next, and why.
-Name frames by their index, write no tags, and do not mention this instruction."""
-_AGAIN = "Write all four parts again, without these faults: {problems}."
+_Made: TypeAlias = dict[str, Any]
+"""What became of a sample, as a line of the progress file holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,35 @@ class TraceReport:
         num_kept: How many traces there are.
         dropped: Why each of the other samples has none, by its id.
         num_rewritten: How many thoughts were written a second time.
+        reasons: How many samples were dropped for each sort of reason, most first.
+        page: The report as a page for the browser.
     """
 
     folder: Path
     num_kept: int
     dropped: dict[str, str]
     num_rewritten: int
+    reasons: dict[str, int]
+    page: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TraceProgress:
+    """How far the making of traces is.
+
+    Args:
+        sample: The id of the sample that is done.
+        dropped: Why it was dropped; empty if it was not.
+        done: How many samples are done.
+        total: How many there are, if that is known.
+        seconds_left: How long the others will take, if that can be told.
+    """
+
+    sample: str
+    dropped: str
+    done: int
+    total: int | None
+    seconds_left: float | None
 
 
 def build_traces(
@@ -84,177 +111,290 @@ def build_traces(
     writer: ChatModel | None = None,
     num_looks: int = 1,
     seed: int = 0,
-    on_done: Callable[[str, str], None] | None = None,
+    max_tokens: int = 512,
+    num_parallel: int = 1,
+    on_done: Callable[[TraceProgress], None] | None = None,
 ) -> TraceReport:
     """Make a trace of each sample; see the module.
 
-    What is finished is kept in ``progress.jsonl``: called again, it goes on after it.
+    What is finished is kept in ``progress.jsonl``, and each reply of the writer in
+    ``exchanges.jsonl``: called again after whatever ended it, it goes on where it was, and asks
+    nothing twice. The result does not depend on ``num_parallel``.
 
     Args:
-        samples: The samples.
+        samples: The samples. One of a sequence that cannot be opened is dropped.
         folder: Where the files are written.
         writer: The chat model that writes the thoughts; None for the teacher's own words.
         num_looks: How many looks each trace has, at least 1.
         seed: Seed of the writer.
-        on_done: Called after each sample with its id and why it was dropped, empty if it was not.
+        max_tokens: Upper bound on the tokens of a thought; models that think before they write
+            need more.
+        num_parallel: How many samples are worked on at once, in threads; above 1 for a writer
+            that answers several questions at a time, such as a server.
+        on_done: Called after each sample.
 
     Raises:
-        ConfigError: If ``num_looks`` is out of range.
+        ConfigError: If a number is out of range.
+        ChatError: If the writer cannot answer, such as a server that is gone.
+        OutputError: If a file cannot be written, such as on a full disk.
     """
-    if num_looks < 1:
-        raise ConfigError(f"a trace needs at least one look, got num_looks={num_looks}")
+    wrong = {"num_looks": num_looks, "max_tokens": max_tokens, "num_parallel": num_parallel}
+    if problems := [f"{key} must be at least 1, got {n}" for key, n in wrong.items() if n < 1]:
+        raise ConfigError(problems)
     place = expand_path(folder)
-    make_folder(place)
-    progress = place / "progress.jsonl"
-    known = _read_progress(progress)
+    with _writing(place):
+        make_folder(place)
+    if writer is not None:
+        writer = RecordingChat(writer, place / _EXCHANGES, resume=True)
+    maker = _Maker(place, writer, num_looks, seed, max_tokens)
+    known = _read_progress(place / _PROGRESS)
+    total = len(samples) if isinstance(samples, Sequence) else None
     order: list[str] = []
-    for sample in samples:
-        order.append(sample.id)
-        if sample.id not in known:
-            known[sample.id] = _make(sample, place, writer, num_looks, seed)
-            with progress.open("a", encoding="utf-8") as file:
-                # The line before may have been cut off.
-                file.write("\n" + json.dumps({"sample": sample.id, **known[sample.id]}) + "\n")
+    clock = _Clock()
+    for sample, made, is_new in _run(_list_jobs(samples, maker, known), num_parallel):
+        if is_new and made.get("kept", True):
+            _add_line(place / _PROGRESS, {"sample": sample, **made})
+        known[sample] = made
+        order.append(sample)
         if on_done is not None:
-            on_done(sample.id, known[sample.id]["dropped"])
-    return _write_files(place, [(one, known[one]) for one in dict.fromkeys(order)])
+            left = clock.count(len(order), total, is_new=is_new)
+            on_done(TraceProgress(sample, made["dropped"], len(order), total, left))
+    return _write_files(place, {sample: known[sample] for sample in order})
 
 
-def find_thought_problems(thought: str, num_frames: int) -> list[str]:
-    """Return what is wrong with a thought; nothing if it may be learned.
+# -- the order of work -----------------------------------------------------------------------
 
-    Args:
-        thought: What stands between ``<think>`` and ``</think>``.
-        num_frames: The length of the video.
-    """
-    parsed = parse_thinking(thought)
-    problems = [f"the part {name!r} is missing" for name in _PARTS if not getattr(parsed, name)]
-    if _TAGS.search(thought):
-        problems.append("it has tags")
-    if _TOLD.search(thought):
-        problems.append("it speaks of having been told")
-    if len(thought) > _LONGEST:
-        problems.append(f"it is longer than {_LONGEST} characters")
-    named = [int(one) for pair in _FRAMES.findall(thought) for one in pair if one]
-    if outside := [frame for frame in named if frame >= num_frames]:
-        problems.append(f"frame {outside[0]} is not in the video, which has {num_frames}")
-    return problems
+_Result: TypeAlias = tuple[str, _Made, bool]
+"""A sample's id, what became of it, and whether that was worked out now."""
 
 
-class _Dropped(VideosegError):  # noqa: N818 -- it is no failure that a sample is dropped
-    """A sample gets no trace; the message says why."""
+def _list_jobs(
+    samples: Iterable[TrainingSample], maker: _Maker, known: Mapping[str, _Made]
+) -> Iterator[Callable[[], _Result]]:
+    seen: set[str] = set()
+    for sample in _open_each(samples):
+        if isinstance(sample, tuple):
+            # Not kept: the file may be there the next time.
+            name, reason = sample
+            yield partial(_return, (name, _drop("a video or its masks", reason, kept=False), True))
+            continue
+        if sample.id in seen:
+            continue
+        seen.add(sample.id)
+        if sample.id in known:
+            yield partial(_return, (sample.id, known[sample.id], False))
+        else:
+            yield partial(_make_one, maker, sample)
 
 
-class _WritingTeacher:
-    """A teacher whose thoughts a chat model writes.
+def _open_each(
+    samples: Iterable[TrainingSample],
+) -> Iterator[TrainingSample | tuple[str, str]]:
+    """Yield the samples; in the place of one that cannot be opened, its name and the reason."""
+    if not isinstance(samples, Sequence):
+        yield from samples
+        return
+    for number in range(len(samples)):
+        try:
+            opened = samples[number]
+        except (TrainingDataError, VideoError) as error:
+            yield f"sample {number}", str(error)
+        else:
+            yield opened
 
-    Attributes:
-        asked: The conversation of each turn.
-        texts: What was said in each turn.
-        num_rewritten: How many thoughts were written a second time.
-    """
+
+def _return(result: _Result) -> _Result:
+    return result
+
+
+def _make_one(maker: _Maker, sample: TrainingSample) -> _Result:
+    return sample.id, maker.make(sample), True
+
+
+def _run(jobs: Iterator[Callable[[], _Result]], num_parallel: int) -> Iterator[_Result]:
+    """Yield the results in the order of the jobs."""
+    if num_parallel == 1:
+        yield from (job() for job in jobs)
+        return
+    waiting: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(num_parallel) as pool:
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(job))
+                if len(waiting) > 2 * num_parallel:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:
+                one.cancel()
+
+
+class _Clock:
+    """Tells from the samples that were worked on now how long the others will take."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._num_new = 0
+
+    def count(self, done: int, total: int | None, *, is_new: bool) -> float | None:
+        self._num_new += is_new
+        if total is None or not self._num_new:
+            return None
+        return (time.monotonic() - self._begin) / self._num_new * (total - done)
+
+
+# -- one sample ------------------------------------------------------------------------------
+
+
+class _Dropped(Exception):  # noqa: N818 -- it is no failure that a sample is dropped
+    """A sample gets no trace; the message says why, ``kind`` in which of a report's groups."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        self.kind = kind
+        super().__init__(reason)
+
+
+def _drop(kind: str, reason: str, faults: Sequence[Fault] = (), *, kept: bool = True) -> _Made:
+    made = {
+        "dropped": reason,
+        "kind": kind,
+        "rewritten": 0,
+        "faults": [fault.to_dict() for fault in faults],
+    }
+    return made if kept else {**made, "kept": False}
+
+
+class _Maker:
+    """Makes the traces of samples, in any thread."""
 
     def __init__(
-        self, teacher: TeacherChat, writer: ChatModel | None, num_frames: int, seed: int
+        self,
+        folder: Path,
+        writer: ChatModel | None,
+        num_looks: int,
+        seed: int,
+        max_tokens: int,
     ) -> None:
-        self._teacher, self._writer = teacher, writer
-        self._num_frames, self._seed = num_frames, seed
-        self.asked: list[Sequence[Message]] = []
-        self.texts: list[str] = []
-        self.num_rewritten = 0
+        self._folder, self._writer = folder, writer
+        self._num_looks, self._seed, self._max_tokens = num_looks, seed, max_tokens
+        # Samples share videos.
+        self._pictures = threading.Lock()
 
-    def chat(self, messages: Sequence[Message], **options: Any) -> Sequence[ChatReply]:
-        [reply, *_] = self._teacher.chat(messages, **options)
-        text = reply.text
-        if self._writer is not None:
-            thought = self._write(messages, text)
-            text = f"<think>{thought}</think>{_THINK.sub('', text, count=1)}"
-        self.asked.append(messages)
-        self.texts.append(text)
-        return [ChatReply(text, finish_reason="stop")]
+    def make(self, sample: TrainingSample) -> _Made:
+        """Return the item of a sample with its masks, or why it is dropped.
 
-    def _write(self, messages: Sequence[Message], text: str) -> str:
-        action = _THINK.sub("", text, count=1).replace("[SEG]", "the mask").strip()
-        last = messages[-1]
-        asking = TextPart(_INSTRUCTION.format(action=action))
-        asked = [*messages[:-1], Message("user", (*last.parts, asking))]
-        problems: list[str] = []
-        for attempt in range(_ATTEMPTS):
-            assert self._writer is not None
-            [reply, *_] = self._writer.chat(
-                asked, temperature=0.0, max_tokens=_MAX_TOKENS, seed=self._seed + attempt
-            )
-            thought = "\n".join(_THINK.findall(reply.text)) or reply.text
-            problems = find_thought_problems(thought.strip(), self._num_frames)
-            if not problems:
-                self.num_rewritten += attempt
-                return thought.strip()
-            again = _AGAIN.format(problems="; ".join(problems))
-            said = Message("assistant", (TextPart(reply.text),))
-            asked = [*asked, said, Message("user", (TextPart(again),))]
-        raise _Dropped(f"the thought of turn {len(self.texts)} is not usable: {problems[0]}")
+        Raises:
+            VideosegError: If it fails for a reason that is not the sample's.
+        """
+        faults: list[Fault] = []
+        try:
+            return {**self._make_item(sample, faults), "query": sample.query}
+        except _Dropped as dropped:
+            made = _drop(dropped.kind, str(dropped), faults)
+        except UnusableThoughtError as error:
+            made = _drop("thoughts that are not usable", str(error), faults)
+        except GroundingParseError as error:
+            made = _drop("turns that cannot be read", str(error), faults)
+        except ContextLengthError as error:
+            made = _drop("conversations too long for the chat model", str(error), faults)
+        except VideoError as error:
+            made = _drop("a video or its masks", str(error), faults, kept=False)
+        return {**made, "query": sample.query}
 
-
-def _make(
-    sample: TrainingSample, folder: Path, writer: ChatModel | None, num_looks: int, seed: int
-) -> dict[str, Any]:
-    """Return the item of a sample with its masks, or why it is dropped."""
-    try:
-        return _make_item(sample, folder, writer, num_looks, seed)
-    except (_Dropped, GroundingParseError, VideoError) as error:
-        # Any other error, such as of a server that is gone, is not the sample's.
-        return {"dropped": str(error), "rewritten": 0}
-
-
-def _make_item(
-    sample: TrainingSample, folder: Path, writer: ChatModel | None, num_looks: int, seed: int
-) -> dict[str, Any]:
-    if not sample.visible().any():
-        raise _Dropped("its objects show on no frame")
-    count = len(sample.video)
-    turns = num_looks + 1
-    teacher = TeacherChat(sample, form="seg", num_looks=num_looks, max_turns=turns)
-    chat = _WritingTeacher(teacher, writer, count, seed)
-    episode = run_episode(
-        sample.video,
-        sample.query,
-        sampler=CoarseSampler(preset="cold-start"),
-        grounder=O3Grounder(chat=chat, answer="seg"),
-        max_turns=turns,
-        seed=seed,
-    )
-    looks = [move for move in episode.moves if isinstance(move, Look)]
-    if len(looks) != num_looks:
-        raise _Dropped(f"it has {len(looks)} looks instead of {num_looks}")
-    name = re.sub(r"[^\w-]+", "_", sample.video.name)[:100]
-    names = _write_pictures(sample.video, folder / "pictures" / name)
-    return {
-        "dropped": "",
-        "rewritten": chat.num_rewritten,
-        "item": {
-            "video_name": name,
-            "frames": names,
-            "exp": sample.query,
-            "sample_frame_indice": list(episode.selections[0].of_role("detail")),
-            "cot_trace": [
-                {
-                    "start_frame": look.window.start,
-                    "end_frame": look.window.stop - 1,
-                    "key_frame": look.keyframe,
-                }
-                for look in looks
+    def _make_item(self, sample: TrainingSample, faults: list[Fault]) -> _Made:
+        visible = sample.visible()
+        if not visible.any():
+            raise _Dropped("nothing to look for", "its objects show on no frame")
+        turns = self._num_looks + 1
+        teacher = TeacherChat(sample, form="seg", num_looks=self._num_looks, max_turns=turns)
+        chat = WritingTeacher(teacher, self._writer, seed=self._seed, max_tokens=self._max_tokens)
+        chat.faults = faults
+        episode = run_episode(
+            sample.video,
+            sample.query,
+            sampler=CoarseSampler(preset="cold-start"),
+            grounder=O3Grounder(chat=chat, answer="seg"),
+            max_turns=turns,
+            seed=self._seed,
+        )
+        looks = [move for move in episode.moves if isinstance(move, Look)]
+        self._check(looks, chat.texts[-1], visible)
+        name, names = self._write_pictures(sample)
+        return {
+            "dropped": "",
+            "kind": "",
+            "rewritten": len(faults),
+            "faults": [fault.to_dict() for fault in faults],
+            "item": {
+                "video_name": name,
+                "frames": names,
+                "exp": sample.query,
+                "sample_frame_indice": list(episode.selections[0].of_role("detail")),
+                "cot_trace": [
+                    {
+                        "start_frame": look.window.start,
+                        "end_frame": look.window.stop - 1,
+                        "key_frame": look.keyframe,
+                    }
+                    for look in looks
+                ],
+                "round_num": len(looks),
+                "conversations": _conversations(chat),
+            },
+            "masks": [
+                [None if rle is None else rle.to_coco() for rle in track.masks]
+                for track in sample.tracks().values()
             ],
-            "round_num": len(looks),
-            "conversations": _conversations(chat),
-        },
-        "masks": [
-            [None if rle is None else rle.to_coco() for rle in track.masks]
-            for track in sample.tracks().values()
-        ],
-    }
+        }
+
+    def _check(self, looks: Sequence[Look], answer: str, visible: BoolArray) -> None:
+        if len(looks) != self._num_looks:
+            raise _Dropped(
+                "turns that cannot be read",
+                f"it has {len(looks)} looks instead of {self._num_looks}",
+            )
+        turn = parse_turn(answer, whole=Window(0, len(visible)))
+        for what, keyframe in (("last look", looks[-1].keyframe), ("answer", turn.keyframe)):
+            if keyframe is None or not visible[keyframe]:
+                raise _Dropped(
+                    "objects that show too briefly to be seen",
+                    f"its objects do not show on the keyframe of the {what}, {keyframe}",
+                )
+
+    def _write_pictures(self, sample: TrainingSample) -> tuple[str, list[str]]:
+        """Write all frames as pictures, unless they are there; return folder and names."""
+        import cv2
+
+        video = sample.video
+        name = _picture_folder(str(sample.details.get("video", video.name)), video)
+        folder = self._folder / "pictures" / name
+        names = [f"{frame:05d}" for frame in range(len(video))]
+        with self._pictures, _writing(folder):
+            make_folder(folder)
+            if all((folder / f"{one}.png").exists() for one in names):
+                return name, names
+            for frame, image in video.iter_frames():
+                is_written, data = cv2.imencode(".png", image[..., ::-1])
+                if not is_written:
+                    raise _Dropped(
+                        "a video or its masks", f"frame {frame} cannot be written as a picture"
+                    )
+                partial_path = folder / f"{names[frame]}.partial"
+                partial_path.write_bytes(data.tobytes())
+                partial_path.replace(folder / f"{names[frame]}.png")
+        return name, names
 
 
-def _conversations(chat: _WritingTeacher) -> list[dict[str, str]]:
+def _picture_folder(name: str, video: VideoSource) -> str:
+    """Return a name that only the same frames have: samples may use parts of a video."""
+    ends = [pixels_digest(video[frame]) for frame in (0, len(video) - 1)]
+    facts = json.dumps([name, len(video), *ends])
+    digest = hashlib.sha256(facts.encode()).hexdigest()[:8]
+    return f"{re.sub(r'[^a-zA-Z0-9_-]+', '_', name)[:80]}-{digest}"
+
+
+def _conversations(chat: WritingTeacher) -> list[dict[str, str]]:
     """Return the conversation as VTS-CoT has it, with a place for the images of later turns."""
     last = chat.asked[-1]
     said = [{"from": "system", "value": _last_text(last[0])}]
@@ -270,50 +410,58 @@ def _last_text(message: Message) -> str:
     return [part.text for part in message.parts if isinstance(part, TextPart)][-1]
 
 
-def _write_pictures(video: VideoSource, folder: Path) -> list[str]:
-    """Write all frames as pictures, unless they are there; return their names."""
-    import cv2
-
-    names = [f"{frame:05d}" for frame in range(len(video))]
-    make_folder(folder)
-    for frame, image in video.iter_frames():
-        path = folder / f"{names[frame]}.png"
-        if not path.exists():
-            is_written, data = cv2.imencode(".png", image[..., ::-1])
-            if not is_written:
-                raise _Dropped(f"frame {frame} cannot be written as a picture")
-            partial = path.with_suffix(".partial")
-            partial.write_bytes(data.tobytes())
-            partial.replace(path)
-    return names
+# -- files -----------------------------------------------------------------------------------
 
 
-def _write_files(folder: Path, made: Sequence[tuple[str, dict[str, Any]]]) -> TraceReport:
-    items: list[dict[str, Any]] = []
-    masks: dict[str, Any] = {}
-    for _, one in made:
-        if one["dropped"]:
-            continue
-        ids = list(range(len(masks), len(masks) + len(one["masks"])))
-        masks |= {str(key): track for key, track in zip(ids, one["masks"], strict=True)}
-        items.append({**one["item"], "anno_id": ids})
-    write_file(folder / "traces.json", json.dumps(items))
-    write_file(folder / "masks.json", json.dumps(masks))
-    dropped = {sample: one["dropped"] for sample, one in made if one["dropped"]}
-    rewritten = sum(one["rewritten"] for _, one in made)
-    report = {"kept": len(items), "dropped": dropped, "rewritten": rewritten}
-    write_file(folder / "report.json", json.dumps(report, indent=2))
-    return TraceReport(folder, len(items), dropped, rewritten)
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {show_path(path)}: {error.strerror or error}; free some space or mend "
+            "the folder, and go on: what is finished is kept"
+        ) from error
 
 
-def _read_progress(path: Path) -> dict[str, dict[str, Any]]:
+def _add_line(path: Path, line: Mapping[str, Any]) -> None:
+    """Add a line, which is on the disk when this returns."""
+    with _writing(path), path.open("a", encoding="utf-8") as file:
+        # The line before may have been cut off.
+        file.write("\n" + json.dumps(line) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_progress(path: Path) -> dict[str, _Made]:
     """Return what is finished; a line that is not whole is one that was being written."""
-    known: dict[str, dict[str, Any]] = {}
+    known: dict[str, _Made] = {}
     if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                value = json.loads(line)
-            except ValueError:
-                continue
-            known[value.pop("sample")] = value
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    value = json.loads(line)
+                except ValueError:
+                    continue
+                known[value.pop("sample")] = value
     return known
+
+
+def _write_files(folder: Path, made: Mapping[str, _Made]) -> TraceReport:
+    items: list[dict[str, Any]] = []
+    # Several queries may mean the same object.
+    tracks: dict[str, int] = {}
+    for one in made.values():
+        if not one["dropped"]:
+            texts = [json.dumps(track) for track in one["masks"]]
+            ids = [tracks.setdefault(text, len(tracks)) for text in texts]
+            items.append({**one["item"], "anno_id": ids})
+    masks = ", ".join(f'"{number}": {text}' for text, number in tracks.items())
+    # The masks first: a reader of the items must find all of theirs.
+    write_file(folder / "masks.json", f"{{{masks}}}")
+    write_file(folder / "traces.json", json.dumps(items))
+    dropped = {sample: one["dropped"] for sample, one in made.items() if one["dropped"]}
+    rewritten = sum(one["rewritten"] for one in made.values())
+    kinds = Counter(one["kind"] for one in made.values() if one["dropped"])
+    page = write_trace_report(folder, made)
+    return TraceReport(folder, len(items), dropped, rewritten, dict(kinds.most_common()), page)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from torch import Tensor
 from videoseg import ConfigError
 from videoseg.plugins import Registry
 from videoseg_train.diagnostics import Diagnostics
-from videoseg_train.losses import Batch, GrpoLoss, SftLoss, make_batch
+from videoseg_train.episode_chat import StageName
+from videoseg_train.losses import Batch, BatchTotals, GrpoLoss, SftLoss, make_batch
 from videoseg_train.masks import FrameFeatureCache
 from videoseg_train.network import sequence_log_probs
-from videoseg_train.objective import group_advantages, token_weights
+from videoseg_train.objective import group_advantages
 from videoseg_train.optimization import Optimization, Reference
-from videoseg_train.policy import Policy, mix_seed
+from videoseg_train.policy import Policy
+from videoseg_train.randomness import mix_seed
 from videoseg_train.rewards import RewardTerm, Score, score_rollouts
 from videoseg_train.rollout import Rollout, Stages, run_rollouts
 from videoseg_train.samples import TrainingSample
@@ -104,22 +107,33 @@ class Trainer:
 
     # -- state ---------------------------------------------------------------------------------
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return all that a resumed run needs, besides the reference."""
-        model = self.accelerator.unwrap_model(self.optimization.network)
+    def state_dict(self, *, keep: bool = True) -> dict[str, Any]:
+        """Return what has changed since this was made; see ``Optimization.state_dict``.
+
+        All else is made again: frozen parameters and the reference from the model that training
+        began with, random numbers from the seed and the step.
+
+        Args:
+            keep: Whether this process needs the result.
+        """
         return {
             "step": self.step,
-            "model": model.state_dict(),
-            "optimizer": self.optimization.optimizer.state_dict(),
-            "scheduler": self.optimization.scheduler.state_dict(),
+            **self.optimization.state_dict(keep=keep),
+            "diagnostics": self.diagnostics.state_dict(),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what ``state_dict`` returned."""
-        model = self.accelerator.unwrap_model(self.optimization.network)
-        model.load_state_dict(state["model"])
-        self.optimization.optimizer.load_state_dict(state["optimizer"])
-        self.optimization.scheduler.load_state_dict(state["scheduler"])
+    def load_state_dict(self, state: Mapping[str, Any], shards: Path | None = None) -> None:
+        """Put a new trainer, whose model is the one that training began with, into a saved state.
+
+        Args:
+            state: What ``state_dict`` returned.
+            shards: What ``Optimization.save_shards`` wrote, if anything.
+
+        Raises:
+            CheckpointError: If other parameters are trained than were saved.
+        """
+        self.optimization.load_state_dict(state, shards)
+        self.diagnostics.load_state_dict(state["diagnostics"])
         self.step = int(state["step"])
 
     # -- supervised fine-tuning ------------------------------------------------------------------
@@ -145,24 +159,11 @@ class Trainer:
             raise ConfigError(f"no demonstration of this step can be learned from: {first}")
         begin = time.perf_counter()
         mine = [kept[number] for number in self.optimization.share(len(kept))]
-        batch = make_batch(
-            self.policy,
-            mine,
-            stages=settings.trained,
-            masks=self._features is not None
-            and bool(settings.cross_entropy_weight or settings.dice_weight),
-        )
-        totals = self._totals(batch)
-        loss = SftLoss(
-            self.optimization.network,
-            batch,
-            settings,
-            weights=self._weights(batch, settings.weighting, totals),
-            features=self._features,
-            seg_token=self.policy.seg_token,
-            num_segs=int(totals["segs"]),
-        )
+        uses_masks = bool(settings.cross_entropy_weight or settings.dice_weight)
+        batch = self._make_batch(mine, settings.trained, masks=uses_masks)
+        loss = SftLoss(self.optimization.network, batch, settings)
         rate = self.optimization.learning_rate
+        self._encode_frames(loss)
         norm = self.optimization.step(self.optimization.parts(batch.sequences), loss)
         self._forget_features()
         names = ("token_loss", "entropy", "mask_cross_entropy", "mask_dice", "tokens")
@@ -261,13 +262,7 @@ class Trainer:
     ) -> tuple[dict[str, float], list[str]]:
         """Make the step's updates; return metrics and ``[SEG]`` without masks."""
         uses_masks = settings.calibration is not None or settings.mask_weight > 0
-        batch = make_batch(
-            self.policy,
-            rollouts,
-            stages=settings.trained,
-            masks=self._features is not None and uses_masks,
-        )
-        totals = self._totals(batch)
+        batch = self._make_batch(rollouts, settings.trained, masks=uses_masks)
         parts = self.optimization.parts(batch.sequences)
         reference, sampled = None, None
         if settings.divergence_weight and self.reference is not None:
@@ -286,15 +281,10 @@ class Trainer:
                 batch,
                 settings,
                 advantages=advantages,
-                weights=self._weights(
-                    batch, settings.weighting, totals, max_tokens=settings.max_tokens
-                ),
                 reference=reference,
                 sampled=sampled,
-                features=self._features,
-                seg_token=self.policy.seg_token,
-                num_segs=(int(totals["segs"]), int(totals["last"])),
             )
+            self._encode_frames(loss)
             norms.append(self.optimization.step(parts, loss))
         names = ("policy_loss", "divergence", "entropy", "clipped", "drift", "tokens", "mask_loss")
         sums = self.optimization.sum({name: loss.sums.get(name, 0.0) for name in names})
@@ -309,38 +299,21 @@ class Trainer:
             "tokens": sums["tokens"],
         }
         if uses_masks and self._features is not None:
-            metrics |= {"mask_loss": sums["mask_loss"], "seg_tokens": totals["segs"]}
+            segs = 0 if batch.totals is None else batch.totals.segs
+            metrics |= {"mask_loss": sums["mask_loss"], "seg_tokens": float(segs)}
         return metrics, batch.problems
 
     # -- both ------------------------------------------------------------------------------------
 
-    def _totals(self, batch: Batch) -> dict[str, float]:
-        """Return how much there is in all processes."""
-        counts = batch.counts
-        return self.optimization.sum(
-            {
-                "rollouts": sum(count > 0 for count in counts),
-                "tokens": sum(counts),
-                "segs": batch.num_segs,
-                "last": batch.num_last,
-            }
-        )
-
-    def _weights(
-        self,
-        batch: Batch,
-        weighting: Any,
-        totals: dict[str, float],
-        *,
-        max_tokens: int | None = None,
-    ) -> list[float]:
-        return token_weights(
-            batch.counts,
-            weighting,
-            num_rollouts=int(totals["rollouts"]),
-            num_tokens=int(totals["tokens"]),
-            max_tokens=max_tokens,
-        )
+    def _make_batch(
+        self, rollouts: Sequence[Rollout], stages: Sequence[StageName], *, masks: bool
+    ) -> Batch:
+        """Return what this process trains on, with the totals of all processes."""
+        features = self._features if masks else None
+        batch = make_batch(self.policy, rollouts, stages=stages, features=features)
+        totals = self.optimization.sum(asdict(batch.count()))
+        batch.totals = BatchTotals(**{name: int(value) for name, value in totals.items()})
+        return batch
 
     def _describe(
         self, rollouts: Sequence[Rollout], scores: Sequence[Score], names: Sequence[str]
@@ -378,6 +351,12 @@ class Trainer:
         """Compute what accelerate does not wrap in the precision of training."""
         context: AbstractContextManager[Any] = self.accelerator.autocast()
         return context
+
+    def _encode_frames(self, loss: GrpoLoss | SftLoss) -> None:
+        """Encode frames while SAM 2 is whole, where processes share it out."""
+        if self._features is not None and self.optimization.is_sharded:
+            with self.optimization.whole():
+                loss.encode_frames()
 
     def _forget_features(self) -> None:
         if self._features is not None:

@@ -261,6 +261,7 @@ def _from_hub(model: str, *, revision: str | None, download: bool) -> Path:
         ) from error
     if not isinstance(found, str):
         raise MissingWeightsError(
-            f"the checkpoint {model!r} is not on this machine. {_how_to_fetch(model, revision)}"
+            f"the checkpoint {model!r} is not on this machine. Give the folder of another as the "
+            f"option 'model'. {_how_to_fetch(model, revision)}"
         )
     return Path(found).parent

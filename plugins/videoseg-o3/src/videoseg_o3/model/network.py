@@ -14,11 +14,9 @@ from videoseg import ConfigError
 from videoseg.types import Embedding, Frame
 from videoseg_o3.model.sam2 import normalize_frame
 from videoseg_o3.model.states import projector_input
+from videoseg_o3.plugin import EMBEDDING_MODEL
 
-__all__ = ["EMBEDDING_MODEL", "SEG_TOKEN", "SPECIAL_TOKENS", "FrameFeatures", "SegModel"]
-
-EMBEDDING_MODEL = "videoseg-o3"
-"""What the embeddings of this model are called in prompts (``Embedding.model``)."""
+__all__ = ["SEG_TOKEN", "SPECIAL_TOKENS", "FrameFeatures", "SegModel"]
 
 SEG_TOKEN = "[SEG]"
 SPECIAL_TOKENS = (SEG_TOKEN, "<p>", "</p>", "<vp>", "</vp>")

@@ -3,8 +3,8 @@
 A training step aligns the tokens of whole conversations with the masks of their turns, runs the
 language model once, and decodes all masks at once, with gradients:
 
-    alignment = align_seg_tokens(tokens, turns, seg_token=model.seg_token)
-    hidden = last_hidden_states(model, inputs)
+    alignment = align_seg_tokens([conversation.tokens], [turns], seg_token=model.seg_token)
+    hidden = hidden_states(model.vlm, conversation)[None]
     features = model.encode_images(model.image_input(frames))
     logits = turn_mask_logits(model, hidden, alignment, features, shown)
 
@@ -15,7 +15,7 @@ logits of the tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,6 @@ from torch import Tensor
 
 from videoseg import ConfigError, VideosegError
 from videoseg_o3.model.network import FrameFeatures, SegModel
-from videoseg_o3.model.states import record_states
 
 __all__ = [
     "AlignmentError",
@@ -33,7 +32,6 @@ __all__ = [
     "TurnSpan",
     "align_seg_tokens",
     "find_turns",
-    "last_hidden_states",
     "turn_mask_logits",
 ]
 
@@ -192,23 +190,6 @@ def find_turns(token_ids: Sequence[int], tokenizer: Any) -> list[TurnSpan]:
     return spans
 
 
-def last_hidden_states(model: SegModel, inputs: Mapping[str, Any]) -> Tensor:
-    """Run the language model over whole conversations.
-
-    Args:
-        model: The model.
-        inputs: As its processor makes them: ``input_ids``, ``attention_mask``, ``pixel_values``,
-            ``image_grid_thw`` and so on, batched.
-
-    Returns:
-        States of the last layer before its norm, shape (b, T, d), with gradient; see
-        ``token_logits``.
-    """
-    with record_states(model.vlm) as states:
-        model.vlm.model(**inputs, use_cache=False)
-    return states[-1]
-
-
 def turn_mask_logits(
     model: SegModel,
     hidden: Tensor,
@@ -222,7 +203,7 @@ def turn_mask_logits(
 
     Args:
         model: The model.
-        hidden: See ``last_hidden_states``.
+        hidden: States of the last layer before its norm, shape (b, T, d); see ``hidden_states``.
         alignment: See ``align_seg_tokens``.
         features: Of all frames of the batch; each is encoded once, however often it is used.
         shown: For each token of the alignment, on which of these frames its mask is decoded:

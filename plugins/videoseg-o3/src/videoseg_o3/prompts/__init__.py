@@ -70,7 +70,8 @@ def load_prompts(purpose: str, version: str = "v1") -> PromptSet:
             ``find`` for answers that name frames only, ``released`` for the prompts of the
             released checkpoints.
         version: A version such as ``v1``, the path of a text file, or the path of a folder with a
-            file named after the purpose, such as ``text.txt``.
+            file named after the purpose, such as ``text.txt``; ``PACKAGE:PATH`` for one in an
+            installed package.
 
     Raises:
         ConfigError: If there is no such version or file, or a section or placeholder is missing.

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 
 from videoseg import ConfigError
 from videoseg.files import expand_path, read_text
@@ -16,6 +18,8 @@ __all__ = ["PromptTemplate", "load_prompt", "read_prompt_text"]
 _MAX_BYTES = 2**20
 _PLACE = re.compile(r"\{(query|duration|budget|frames)\}")
 _FRAMES = "{frames}"
+# Not a drive letter of Windows, nor a package inside another: finding that imports the outer one.
+_IN_PACKAGE = re.compile(r"([A-Za-z_]\w+):([\w./ -]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,9 @@ def load_prompt(purpose: str, version: str = "v1") -> PromptTemplate:
     Args:
         purpose: ``segment``, ``frame``, ``timestamp``, ``ground`` or ``difficulty``.
         version: A version such as ``v1``, the path of a text file, or the path of a folder of
-            text files named after their purpose, such as ``segment.txt``. What stands before a
-            ``{frames}`` in it is said before the frames are shown.
+            text files named after their purpose, such as ``segment.txt``; ``PACKAGE:PATH`` for
+            one in an installed package. What stands before a ``{frames}`` in it is said before
+            the frames are shown.
 
     Raises:
         ConfigError: If there is no such version or file, or it has no ``{query}``.
@@ -71,8 +76,10 @@ def read_prompt_text(package: str, purpose: str, version: str) -> tuple[str, str
     Args:
         package: The package whose files ``PURPOSE.VERSION.txt`` are its prompts.
         purpose: What the prompt is for.
-        version: A version such as ``v1``, the path of a text file, or the path of a folder with a
-            file ``PURPOSE.txt``.
+        version: A version such as ``v1``; or a text file, or a folder with a file
+            ``PURPOSE.txt``, as a path or, if another package has it, as ``PACKAGE:PATH``, such as
+            ``videoseg_tiny:prompts``, which means the same on every machine. The package is not
+            imported.
 
     Raises:
         ConfigError: If there is no such version or file.
@@ -81,19 +88,38 @@ def read_prompt_text(package: str, purpose: str, version: str) -> tuple[str, str
         source = files(package) / f"{purpose}.{version}.txt"
         if not source.is_file():
             raise ConfigError(f"there is no version {version!r} of the prompt {purpose!r}")
-        name, text = f"{purpose}.{version}", source.read_text(encoding="utf-8")
-    else:
-        shown = shorten(version)
-        try:
-            path = expand_path(version)
-            if path.is_dir():
-                path /= f"{purpose}.txt"
-            shown = shorten(str(path), 300)
-            name, text = str(path), read_text(path, max_bytes=_MAX_BYTES)
-        except (OSError, TypeError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not a path"
-            raise ConfigError(
-                f"cannot read the prompt {purpose!r} from {shown}: {reason}; give a "
-                "version such as 'v1', or the path of a text file, or of a folder with such files"
-            ) from error
-    return name, text
+        return f"{purpose}.{version}", source.read_text(encoding="utf-8")
+    shown = shorten(version)
+    in_package = _IN_PACKAGE.fullmatch(version) if isinstance(version, str) else None
+    try:
+        path = _find_in_package(*in_package.groups()) if in_package else expand_path(version)
+        name = version if in_package else str(path)
+        if path.is_dir():
+            path /= f"{purpose}.txt"
+            name = f"{version}/{path.name}" if in_package else str(path)
+        shown = shorten(name, 300)
+        return name, read_text(path, max_bytes=_MAX_BYTES)
+    except (OSError, TypeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "it is not a path"
+        raise ConfigError(
+            f"cannot read the prompt {purpose!r} from {shown}: {reason}; give a "
+            "version such as 'v1', or the path of a text file, or of a folder with such files, "
+            "or PACKAGE:PATH for one in an installed package"
+        ) from error
+
+
+def _find_in_package(package: str, path: str) -> Path:
+    """Return the place of a file or folder of a package, without importing the package.
+
+    Raises:
+        ValueError: If the package is not installed, or the path leads out of it.
+    """
+    # A pipeline file may come from anyone: importing what it names could run anything.
+    spec = find_spec(package)
+    folders = [*(spec.submodule_search_locations or ())] if spec is not None else []
+    if not folders:
+        raise ValueError(f"the package {package!r} is not installed")
+    if ".." in path.split("/") or path.startswith("/"):
+        raise ValueError("its path leads out of the package")
+    places = [Path(folder, path) for folder in folders]
+    return next((place for place in places if place.exists()), places[0])
