@@ -33,7 +33,6 @@ declare_missing_operators()
 from learning_questions import OTHER_KINDS, REWARDED_KINDS, draw_questions  # noqa: E402
 from learning_report import Table, describe_cost, draw_curves, to_markdown  # noqa: E402
 from learning_runs import (  # noqa: E402
-    MAX_TURNS,
     Run,
     looking_grpo,
     looking_pipeline,
@@ -52,7 +51,7 @@ from learning_scores import (  # noqa: E402
     score_prompts,
     score_teacher,
 )
-from learning_starts import make_start  # noqa: E402
+from learning_starts import MAX_TURNS, make_start  # noqa: E402
 from videoseg_tiny.plugin import SEG_MODEL, videoseg_o3_tiny_seg  # noqa: E402
 
 REINFORCED_SEEDS = 12_000_000
