@@ -31,7 +31,7 @@ def describe_cost(folder: Path, seeds: Sequence[int]) -> Table:
             if file.is_file()
             for line in file.read_text(encoding="utf-8").splitlines()
         ]
-        steps = [line for line in lines if "tokens_per_second" in line]
+        steps = [line for line in lines if "rollout" in line["seconds"]]
         if not steps:
             continue
         phases = {
@@ -42,7 +42,7 @@ def describe_cost(folder: Path, seeds: Sequence[int]) -> Table:
             [
                 name,
                 *(f"{value:.1f}" for value in phases.values()),
-                f"{sum(one['tokens_per_second'] for one in steps) / len(steps):.0f}",
+                f"{sum(one['tokens'] for one in steps) / (sum(phases.values()) * len(steps)):.0f}",
                 f"{max(one['memory_bytes'] for one in steps) / 2**20:.0f}",
                 f"{sum(phases.values()) * len(steps) / 60 / len(seeds):.0f}",
             ]
