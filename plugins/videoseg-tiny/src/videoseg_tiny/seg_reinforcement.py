@@ -2,7 +2,7 @@
 
 For experiments with SEG-aware logit calibration and the losses of masks. They begin where
 imitation was stopped early, which leaves room: ``python -m videoseg_tiny.train_seg FOLDER --steps
-150`` writes such a start to ``FOLDER/model``. Then, in Python::
+200`` writes such a start to ``FOLDER/model``. Then, in Python::
 
     from videoseg_train import train, training_config
     from videoseg_tiny.seg_reinforcement import reinforcement_config

@@ -105,6 +105,9 @@ def gathered(
             # As accelerate sets it up: the outermost module needs its parameters right again.
             module.set_reshard_after_forward(reshard and module is not network, recurse=False)
             module.reshard()
+        # Processes have made different numbers of passes, whose order FSDP would take for that of
+        # the next backward pass: they would wait for each other without end.
+        network.reset_iter_state()
 
 
 def whole_tensors(values: Any, *, keep: bool = True) -> Any:
