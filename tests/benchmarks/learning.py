@@ -15,9 +15,8 @@ docs/explanation/learning.md shows. Several seeds can be made at once by several
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,14 +31,16 @@ from torchvision_builds import declare_missing_operators
 declare_missing_operators()
 
 from learning_questions import OTHER_KINDS, REWARDED_KINDS, draw_questions  # noqa: E402
+from learning_report import Table, describe_cost, draw_curves, to_markdown  # noqa: E402
 from learning_runs import (  # noqa: E402
-    MAX_TURNS,
     Run,
     looking_grpo,
     looking_pipeline,
+    masks_grpo,
     reasoning_grpo,
     reasoning_pipeline,
     run_grpo,
+    run_masks_grpo,
 )
 from learning_scores import (  # noqa: E402
     PROMPTS,
@@ -50,13 +51,14 @@ from learning_scores import (  # noqa: E402
     score_prompts,
     score_teacher,
 )
-from learning_starts import make_start  # noqa: E402
+from learning_starts import MAX_TURNS, make_start  # noqa: E402
+from videoseg_tiny.plugin import SEG_MODEL, videoseg_o3_tiny_seg  # noqa: E402
 
 REINFORCED_SEEDS = 12_000_000
 """First seed of the clips of reinforcement learning,..."""
 WATCHED_SEEDS = 22_000_000
 """... of those that runs are evaluated on meanwhile,..."""
-HELD_OUT_SEEDS = 52_000_000
+HELD_OUT_SEEDS = 54_000_000
 """... and of those that the tables are about."""
 
 NUM_REINFORCED = 480
@@ -130,6 +132,11 @@ class Laboratory:
         start = self.start("longer", seed)
         return self._run("grpo-looking", start, looking_grpo(), *self._hiding_training, seed)
 
+    def calibrated(self, name: str, calibration: Mapping[str, Any] | None, seed: int) -> Path:
+        """Return a ``[SEG]`` model after GRPO, which begins with the shipped one."""
+        settings = masks_grpo(Path(SEG_MODEL), calibration, seed=seed)
+        return run_masks_grpo(self.folder / f"seed-{seed}" / name, settings).model
+
     def _run(
         self,
         name: str,
@@ -160,6 +167,15 @@ class Laboratory:
     def _file(self, name: str, seed: int) -> Path:
         return self.folder / f"seed-{seed}" / "scores" / f"{name}-{self.num_questions}.json"
 
+    def score_masks(
+        self, name: str, model: Path | None, samples: Any, *, seed: int | None = None
+    ) -> Any:
+        """Return the scores of a ``[SEG]`` model."""
+        home = self.folder if seed is None else self.folder / f"seed-{seed}"
+        file = home / "scores" / f"masks {name}-{self.num_questions}.json"
+        configuration = videoseg_o3_tiny_seg(None if model is None else str(model))
+        return score_policy(file, None, configuration, samples)
+
     def score_teacher(self, name: str, configuration: dict[str, Any], samples: Any) -> Cells:
         """Return the scores of the teacher."""
         file = self.folder / "scores" / f"{name}-{self.num_questions}.json"
@@ -175,10 +191,6 @@ class Laboratory:
             for seed in self.seeds
         }
         return {what: {seed: found[seed][what] for seed in self.seeds} for what in PROMPTS}
-
-
-Table = tuple[Sequence[str], Sequence[Sequence[str]]]
-"""Head and rows."""
 
 
 # -- the experiments -----------------------------------------------------------------------------
@@ -391,6 +403,32 @@ def cold_start(lab: Laboratory) -> Table:
     return ["cold start", "GRPO", "J&F"], rows
 
 
+def calibrating(lab: Laboratory) -> Table:
+    """Calibration raises mask quality (VideoSEG-O3)."""
+    ways: Mapping[str, Mapping[str, Any] | None] = {
+        "GRPO": None,
+        "GRPO, calibrated with its own masks": {"weight": 1.0, "target": "own"},
+        "GRPO, calibrated with the true masks": {"weight": 1.0, "target": "truth"},
+    }
+    present = [one for one in lab.rewarded if one.details["kind"] != "no-color"]
+    scores = {"start": dict.fromkeys(lab.seeds, lab.score_masks("start", None, present))}
+    for way, calibration in ways.items():
+        scores[way] = {
+            seed: lab.score_masks(way, lab.calibrated(way, calibration, seed), present, seed=seed)
+            for seed in lab.seeds
+        }
+    rows = [
+        [
+            way,
+            estimate(cells).text(),
+            "" if way == "start" else compare(scores["start"], cells).text(sign=True),
+            "" if way in ("start", "GRPO") else compare(scores["GRPO"], cells).text(sign=True),
+        ]
+        for way, cells in scores.items()
+    ]
+    return ["policy", "J&F", "beside the start", "beside GRPO without"], rows
+
+
 EXPERIMENTS: Mapping[str, Callable[[Laboratory], Table]] = {
     "rl": beyond_imitation,
     "length": length,
@@ -398,89 +436,13 @@ EXPERIMENTS: Mapping[str, Callable[[Laboratory], Table]] = {
     "sampling": sampling,
     "prompts": prompting,
     "cold-start": cold_start,
+    "calibration": calibrating,
 }
 
 
 def _shows(cells: Cells) -> str:
     shown = [bool(row["shows"]) for rows in cells.values() for row in rows]
     return f"{100 * sum(shown) / len(shown):.0f}"
-
-
-# -- the report ----------------------------------------------------------------------------------
-
-
-def to_markdown(table: Table) -> str:
-    """Return a table as Markdown."""
-    head, rows = table
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def describe_cost(lab: Laboratory) -> Table:
-    """Return what the runs of reinforcement learning took."""
-    rows = []
-    for name in ("grpo", "grpo-penalty", "grpo-looking"):
-        files = [lab.folder / f"seed-{seed}" / name / "timings.jsonl" for seed in lab.seeds]
-        lines = [
-            json.loads(line)
-            for file in files
-            if file.is_file()
-            for line in file.read_text(encoding="utf-8").splitlines()
-        ]
-        steps = [line for line in lines if "tokens_per_second" in line]
-        if not steps:
-            continue
-        phases = {
-            phase: sum(one["seconds"].get(phase, 0.0) for one in steps) / len(steps)
-            for phase in ("rollout", "reward", "update")
-        }
-        rows.append(
-            [
-                name,
-                *(f"{value:.1f}" for value in phases.values()),
-                f"{sum(one['tokens_per_second'] for one in steps) / len(steps):.0f}",
-                f"{max(one['memory_bytes'] for one in steps) / 2**20:.0f}",
-                f"{sum(phases.values()) * len(steps) / 60 / len(lab.seeds):.0f}",
-            ]
-        )
-    head = ["run", "rollout, s a step", "reward", "update", "tokens a second", "MiB", "minutes"]
-    return head, rows
-
-
-def draw_curves(lab: Laboratory, file: Path) -> None:
-    """Draw how the runs went on the questions that were watched meanwhile."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    runs = {
-        "grpo": "one turn",
-        "grpo-penalty": "one turn, length penalty",
-        "grpo-looking": "several turns, objects that hide",
-    }
-    measures = {"keyframe_iou": "IoU of the box", "answer_tokens": "tokens of an episode"}
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    for color, (name, label) in zip(("#0072b2", "#d55e00", "#009e73"), runs.items(), strict=True):
-        for seed in lab.seeds:
-            path = lab.folder / f"seed-{seed}" / name / "metrics.jsonl"
-            if not path.is_file():
-                continue
-            lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-            points = [line for line in lines if line["kind"] == "evaluation"]
-            for axis, (measure, title) in zip(axes, measures.items(), strict=True):
-                axis.plot(
-                    [point["step"] for point in points],
-                    [point["metrics"].get(measure, 0.0) for point in points],
-                    color=color,
-                    label=label if seed == lab.seeds[0] else None,
-                    marker=".",
-                )
-                axis.set(xlabel="step of GRPO", title=title)
-    axes[0].set_ylim(0, 1)
-    axes[1].set_ylim(bottom=0)
-    axes[0].legend(frameon=False, fontsize=8)
-    figure.savefig(file, dpi=110)
 
 
 @click.command()
@@ -511,11 +473,13 @@ def main(
         title = (experiment.__doc__ or name).splitlines()[0]
         parts.append(f"## {title}\n\n{to_markdown(experiment(lab))}\n")
         click.echo(parts[-1])
-    parts.append(f"## Cost of reinforcement\n\n{to_markdown(describe_cost(lab))}\n")
+    parts.append(
+        f"## Cost of reinforcement\n\n{to_markdown(describe_cost(lab.folder, lab.seeds))}\n"
+    )
     click.echo(parts[-1])
     if only_seed is None:
         (folder / "tables.md").write_text("\n".join(parts), encoding="utf-8")
-        draw_curves(lab, folder / "curves.png")
+        draw_curves(lab.folder, lab.seeds, folder / "curves.png")
 
 
 if __name__ == "__main__":

@@ -12,16 +12,31 @@ from learning_starts import MAX_TURNS
 from videoseg_tiny.chat import COORDINATE_SPACE
 from videoseg_tiny.clips import FRAME_SIDE
 from videoseg_tiny.plugin import videoseg_o3_tiny, videoseg_r1_tiny
+from videoseg_tiny.seg_reinforcement import reinforcement_config
 from videoseg_train import TrainingSample, train
 from videoseg_train.config_reader import training_config
 
-__all__ = ["LEARNING", "THOUGHT_BUDGET", "looking_pipeline", "reasoning_pipeline", "run_grpo"]
+__all__ = [
+    "LEARNING",
+    "THOUGHT_BUDGET",
+    "Run",
+    "looking_grpo",
+    "looking_pipeline",
+    "masks_grpo",
+    "reasoning_grpo",
+    "reasoning_pipeline",
+    "run_grpo",
+    "run_masks_grpo",
+]
 
 LEARNING = {"steps": 100, "learning_rate": 4e-4}
 """Of reinforcement learning in one turn, and..."""
 
 LOOKING = {"steps": 80, "learning_rate": 4e-4}
 """... over several."""
+
+MASK_STEPS = 40
+"""Of reinforcement of the ``[SEG]`` model."""
 
 THOUGHT_BUDGET = 6
 """Tokens of thought that cost nothing: as many as name the object and its place."""
@@ -125,6 +140,18 @@ def looking_grpo() -> dict[str, Any]:
     }
 
 
+def masks_grpo(model: Path, calibration: Mapping[str, Any] | None, *, seed: int) -> dict[str, Any]:
+    """Return the configuration of GRPO for the ``[SEG]`` model, with or without calibration."""
+    return reinforcement_config(
+        str(model),
+        calibration=calibration,
+        steps=MASK_STEPS,
+        num_clips=200,
+        evaluate_every=MASK_STEPS,
+        seed=seed,
+    )
+
+
 def _optimizer(learning_rate: float) -> dict[str, Any]:
     return {"learning_rate": learning_rate, "weight_decay": 0.0, "schedule": "linear"}
 
@@ -170,4 +197,12 @@ def run_grpo(
         }
         config = training_config(data, "grpo")
         train(config, folder, resume=folder.exists(), samples=samples, held_out=held_out)
+    return Run(folder, model)
+
+
+def run_masks_grpo(folder: Path, settings: dict[str, Any]) -> Run:
+    """Train a ``[SEG]`` model by reinforcement, or go on where that was interrupted."""
+    model = folder / "model"
+    if not model.is_dir():
+        train(training_config(settings, "grpo"), folder, resume=folder.exists())
     return Run(folder, model)

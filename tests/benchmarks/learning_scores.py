@@ -42,7 +42,7 @@ NUM_DRAWS = 2000
 
 def score_policy(
     file: Path,
-    model: Path,
+    model: Path | None,
     configuration: dict[str, Any],
     samples: Sequence[TrainingSample],
 ) -> list[Row]:
@@ -50,13 +50,13 @@ def score_policy(
 
     Args:
         file: Where they are kept.
-        model: Folder of the model.
+        model: Folder of the model; None for the pipeline's own.
         configuration: The pipeline.
         samples: The questions.
     """
 
     def ask() -> list[Row]:
-        chat = TinyChat(model=str(model))
+        chat = None if model is None else TinyChat(model=str(model))
         pipeline = build_pipeline(configuration, chat=chat)
         return [_row(pipeline(sample.video, sample.query), sample) for sample in samples]
 

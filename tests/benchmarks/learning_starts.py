@@ -31,7 +31,7 @@ from videoseg_train import TeacherFaults
 
 __all__ = ["FAULTS", "MAX_TURNS", "WORDINESS", "make_start"]
 
-FAULTS = TeacherFaults(box_spread=0.1, wrong_object=0.25, random_keyframe=0.6)
+FAULTS = TeacherFaults(box_spread=0.1, wrong_object=0.4, random_keyframe=0.6)
 """Loose boxes, a neighbor for the object, a random keyframe; set before the first run."""
 
 WORDINESS = 0.8
