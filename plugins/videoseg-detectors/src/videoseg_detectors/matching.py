@@ -32,8 +32,10 @@ _IRREGULAR = {
     "wives": "wife", "scarves": "scarf", "leaves": "leaf", "loaves": "loaf", "buses": "bus",
     "busses": "bus",
 }  # fmt: skip
-# Ends in s and is another thing in singular.
+# Whole names that end in s and are another thing in singular; wine glasses are glasses.
 _NO_SINGULAR = frozenset({"glasses"})
+# What takes -es for a plural; after other letters the e is part of the word (vanes, cares).
+_BEFORE_ES = ("s", "x", "z", "ch", "sh", "o")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +156,14 @@ def _plain(name: str) -> str:
 def _forms(name: str) -> Iterator[str]:
     """Yield a name as it is, then what may be its singular."""
     yield name
+    if name in _NO_SINGULAR:
+        return
     before, space, last = name.rpartition(" ")
     for singular in _singulars(last):
         yield f"{before}{space}{singular}"
 
 
 def _singulars(word: str) -> Iterator[str]:
-    if word in _NO_SINGULAR:
-        return
     if word in _IRREGULAR:
         yield _IRREGULAR[word]
         return
@@ -172,7 +174,7 @@ def _singulars(word: str) -> Iterator[str]:
     yield word[:-1]
     if word.endswith("ies"):
         yield f"{word[:-3]}y"
-    if word.endswith("es"):
+    if word.endswith("es") and word[:-2].endswith(_BEFORE_ES):
         yield word[:-2]
 
 
