@@ -14,6 +14,7 @@ from videoseg_detectors.coco import COCO_CLASSES
 from videoseg_detectors.words import (
     GROUPS,
     KINDS_OF,
+    LIKENESSES,
     NOT_PERSONS,
     PERSON_HEADS,
     PLAYED,
@@ -197,9 +198,16 @@ def _lexicon() -> Mapping[str, _Meaning]:
 def _meaning(word: str) -> _Meaning | None:
     """Return the classes of COCO that a word in singular stands for."""
     known = _lexicon().get(word)
-    if known is not None or word in NOT_PERSONS:
+    if known is not None:
         return known
     before, _, head = word.rpartition(" ")
-    if before and (head in PERSON_HEADS or (head == "player" and before in PLAYED)):
+    if not before or _is_no_person(before, head):
+        return None
+    if head in PERSON_HEADS or (head == "player" and before in PLAYED):
         return _Meaning(("person",), "narrower")
     return None
+
+
+def _is_no_person(before: str, head: str) -> bool:
+    words = before.split()
+    return f"{words[-1]} {head}" in NOT_PERSONS or not LIKENESSES.isdisjoint(words)
