@@ -269,7 +269,8 @@ class AnswersWithEmbeddings(Protocol):
     def answers_with_embeddings_of(self) -> str | None:
         """The model of its embeddings, such as ``videoseg-o3``; None if it answers otherwise.
 
-        Anything else is refused with a ``ConfigError``. A pipeline whose propagator does not take them is refused before anything loads.
+        Anything else is refused with a ``ConfigError``. A pipeline whose propagator does not take
+        them is refused before anything loads.
         """
 
 
