@@ -266,10 +266,11 @@ class AnswersWithEmbeddings(Protocol):
     """A grounder that may answer with embeddings, without boxes or points."""
 
     @property
-    def embedding_model(self) -> str | None:
+    def answers_with_embeddings_of(self) -> str | None:
         """The model of its embeddings, such as ``videoseg-o3``; None if it answers otherwise.
 
-        A pipeline whose propagator does not take them is refused before anything loads.
+        Anything else is refused with a ``ConfigError``. A pipeline whose propagator does not take
+        them is refused before anything loads.
         """
 
 

@@ -37,7 +37,7 @@ from videoseg.stages import (
     Propagator,
     Segmenter,
 )
-from videoseg.text import shorten_text
+from videoseg.text import shorten, shorten_text
 from videoseg.types import PropagatorCapabilities
 
 __all__ = ["SENDING_REMEDY", "Composition"]
@@ -303,7 +303,15 @@ class Composition:
         given = self.stages["grounder"]
         if isinstance(given, Use):
             return self._find("grounder", given.name).component.embedding_model(given.options)
-        return (given.embedding_model or "") if isinstance(given, AnswersWithEmbeddings) else ""
+        if not isinstance(given, AnswersWithEmbeddings):
+            return ""
+        model: object = given.answers_with_embeddings_of
+        if model is not None and not isinstance(model, str):
+            raise ConfigError(
+                f"answers_with_embeddings_of of grounder {self.name('grounder')!r} must be the "
+                f"name of a model as text, or None, got {shorten(model)}"
+            )
+        return model or ""
 
     def _check_takes_embeddings(
         self, model: str, propagator: str, capabilities: PropagatorCapabilities

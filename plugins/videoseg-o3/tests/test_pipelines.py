@@ -271,7 +271,9 @@ def test_a_propagator_without_embeddings_is_refused_before_the_model_is_asked(gr
 
 def test_what_answers_with_boxes_is_not_taken_for_embeddings():
     for options in ({}, {"answer": "text"}, {"answer": "seg", "answerer": "r1"}):
-        assert pipeline(ScriptedChat.saying(""), grounder=vs.use("o3", **options))
+        chat = ScriptedChat.saying("")
+        assert pipeline(chat, grounder=vs.use("o3", **options))
+        assert pipeline(chat, grounder=O3Grounder(chat=chat, **options))
 
 
 # -- the pipelines -----------------------------------------------------------------------------

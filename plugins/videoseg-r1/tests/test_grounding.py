@@ -320,6 +320,17 @@ def test_a_prompt_of_an_installed_package_has_the_same_name_on_every_machine(pac
     assert grounding.thought.details["prompt"] == "own_prompts:texts/ground.txt"
 
 
+def test_a_path_that_exists_comes_before_a_package(package, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("exp:1", f"{package}:texts"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "ground.txt").write_text("Look for {query}.")
+    for place in ("exp:1/ground.txt", "exp:1", f"{package}:texts", f"{package}:texts/ground.txt"):
+        grounding, chat = ground(ANSWER, prompt=place)
+        assert chat.calls[0].texts[-1] == "Look for the square."
+        assert grounding.thought.details["prompt"].removesuffix("/ground.txt") in place
+
+
 @pytest.mark.parametrize(
     ("place", "problem"),
     [

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from training_toys import FewFrames, toy_sample
-from videoseg_o3 import O3Propagator
+from videoseg_o3 import O3Grounder, O3Propagator
 from videoseg_train import Stages, evaluate_policy, save_policy, training_config
 from videoseg_train.building import build_pipeline
 
@@ -26,6 +28,11 @@ class Says:
             return Grounding(None, (), Thought("nothing"))
         keyframe = episode.selection.indices[0]
         return Grounding(keyframe, (Prompt(1, keyframe, box=self._box),), Thought("there"))
+
+
+class NeverAsked:
+    def chat(self, messages, *, num_samples=1, temperature=0.0, max_tokens=9, seed=0):
+        raise AssertionError("it was asked")
 
 
 def box_of(sample, frame):
@@ -125,3 +132,18 @@ def test_masks_are_made_by_the_sam2_that_is_being_trained(load_policy, seg_folde
     other = masks(O3Propagator(model=str(seg_folder), device="cpu"))
     assert all((one == two).all() for one, two in zip(found, same, strict=True))
     assert any((one != two).any() for one, two in zip(found, other, strict=True))
+
+
+@pytest.mark.parametrize("answer", ["seg", "text"])
+def test_a_propagator_that_does_not_take_the_answers_of_the_grounder_is_refused(answer):
+    stages = {"grounder": {"name": "o3", "options": {"answer": answer}}, "propagator": "flow"}
+    settings = {"model": {"path": "nowhere"}, "stages": {"sampler": "uniform", **stages}}
+    settings["stages"]["segmenter"] = "cut"
+    named = training_config({**settings, "sft": {"steps": 1}}, "sft")
+    instance = O3Grounder(chat=NeverAsked(), answer=answer)
+    for config in (named, replace(named, stages=Stages("uniform", instance))):
+        if answer == "text":
+            assert build_pipeline(config) is not None
+        else:
+            with pytest.raises(vs.errors.IncompatibleStagesError, match="answers with embeddings"):
+                build_pipeline(config)

@@ -199,7 +199,7 @@ def test_a_stage_that_uses_a_chat_model_needs_one(registry):
 @pytest.mark.parametrize("model", ["mine", None])
 def test_a_propagator_that_does_not_take_the_embeddings_of_a_grounder_is_refused(registry, model):
     class Embeds(AnswersAt):
-        embedding_model = model
+        answers_with_embeddings_of = model
 
     takes = PropagatorCapabilities(embeddings=("mine",))
     registry.add("propagator", "taker", Hold, capabilities=takes)
@@ -211,6 +211,22 @@ def test_a_propagator_that_does_not_take_the_embeddings_of_a_grounder_is_refused
         vs.Pipeline("second", Embeds(), "hold", registry=registry)
     with pytest.raises(IncompatibleStagesError, match="leave the segmenter out"):
         vs.Pipeline("second", Embeds(), "taker", segmenter="box", registry=registry)
+
+
+def test_an_attribute_that_only_sounds_like_embeddings_refuses_nothing(registry):
+    class Encodes(AnswersAt):
+        embedding_model = "sentence-encoder"
+
+    assert vs.Pipeline("second", Encodes(), "hold", segmenter="box", registry=registry)
+
+
+@pytest.mark.parametrize("model", [True, 5, ("mine",), lambda self: "mine"])
+def test_a_model_of_embeddings_that_is_no_text_is_refused(registry, model):
+    class Embeds(AnswersAt):
+        answers_with_embeddings_of = model
+
+    with pytest.raises(ConfigError, match=r"'Embeds' must be the name of a model.*or None, got"):
+        vs.Pipeline("second", Embeds(), "hold", registry=registry)
 
 
 def test_a_segmenter_for_a_propagator_that_takes_no_masks_is_refused(registry):

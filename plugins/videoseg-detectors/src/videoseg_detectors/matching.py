@@ -14,6 +14,7 @@ from videoseg_detectors.coco import COCO_CLASSES
 from videoseg_detectors.words import (
     GROUPS,
     KINDS_OF,
+    LIKENESSES,
     NOT_PERSONS,
     PERSON_HEADS,
     PLAYED,
@@ -32,8 +33,10 @@ _IRREGULAR = {
     "wives": "wife", "scarves": "scarf", "leaves": "leaf", "loaves": "loaf", "buses": "bus",
     "busses": "bus",
 }  # fmt: skip
-# Ends in s and is another thing in singular.
+# Whole names that end in s and are another thing in singular; wine glasses are glasses.
 _NO_SINGULAR = frozenset({"glasses"})
+# What takes -es for a plural; after other letters the e is part of the word (vanes, cares).
+_BEFORE_ES = ("s", "x", "z", "ch", "sh", "o")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +157,14 @@ def _plain(name: str) -> str:
 def _forms(name: str) -> Iterator[str]:
     """Yield a name as it is, then what may be its singular."""
     yield name
+    if name in _NO_SINGULAR:
+        return
     before, space, last = name.rpartition(" ")
     for singular in _singulars(last):
         yield f"{before}{space}{singular}"
 
 
 def _singulars(word: str) -> Iterator[str]:
-    if word in _NO_SINGULAR:
-        return
     if word in _IRREGULAR:
         yield _IRREGULAR[word]
         return
@@ -172,7 +175,7 @@ def _singulars(word: str) -> Iterator[str]:
     yield word[:-1]
     if word.endswith("ies"):
         yield f"{word[:-3]}y"
-    if word.endswith("es"):
+    if word.endswith("es") and word[:-2].endswith(_BEFORE_ES):
         yield word[:-2]
 
 
@@ -195,9 +198,16 @@ def _lexicon() -> Mapping[str, _Meaning]:
 def _meaning(word: str) -> _Meaning | None:
     """Return the classes of COCO that a word in singular stands for."""
     known = _lexicon().get(word)
-    if known is not None or word in NOT_PERSONS:
+    if known is not None:
         return known
     before, _, head = word.rpartition(" ")
-    if before and (head in PERSON_HEADS or (head == "player" and before in PLAYED)):
+    if not before or _is_no_person(before, head):
+        return None
+    if head in PERSON_HEADS or (head == "player" and before in PLAYED):
         return _Meaning(("person",), "narrower")
     return None
+
+
+def _is_no_person(before: str, head: str) -> bool:
+    words = before.split()
+    return f"{words[-1]} {head}" in NOT_PERSONS or not LIKENESSES.isdisjoint(words)

@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["GROUPS", "KINDS_OF", "NOT_PERSONS", "PERSON_HEADS", "PLAYED", "SYNONYMS"]
+__all__ = [
+    "GROUPS",
+    "KINDS_OF",
+    "LIKENESSES",
+    "NOT_PERSONS",
+    "PERSON_HEADS",
+    "PLAYED",
+    "SYNONYMS",
+]
 
 
 def _table(text: str) -> Mapping[str, tuple[str, ...]]:
@@ -130,7 +138,9 @@ KINDS_OF = _table(
      hairdresser, hairstylist, janitor, postman, mailman, courier, delivery man, maid,
      babysitter, nanny, scout, volunteer, protester, demonstrator, politician, president,
      participant, contestant, competitor,
-     matador, bullfighter, gondolier, pirate, stuntman, handyman, foreman
+     matador, bullfighter, gondolier, pirate, stuntman, handyman, foreman,
+     sports fan, football fan, soccer fan, baseball fan, basketball fan, hockey fan, tennis fan,
+     rugby fan, cricket fan, music fan, rock climber, mountain climber, ice climber, free climber
     bicycle: mountain bike, road bike, racing bike, bmx, bmx bike, tandem, ebike, e bike,
      electric bike, city bike, racing bicycle
     car: sedan, hatchback, convertible, coupe, limousine, limo, suv, jeep, taxi, cab, taxicab,
@@ -272,19 +282,30 @@ GROUPS = _table(
 """Words of a wider sense, with the classes of which it takes in some things or all."""
 
 PERSON_HEADS = frozenset(
-    ("artist", "athlete", "boy", "child", "climber", "cyclist", "dancer", "drummer", "fan",
-     "fisherman", "gentleman", "girl", "goalkeeper", "guitarist", "guy", "gymnast", "kid", "lady",
+    ("artist", "athlete", "boy", "child", "cyclist", "dancer", "drummer", "fisherman",
+     "gentleman", "girl", "goalkeeper", "guitarist", "guy", "gymnast", "kid", "lady",
      "man", "musician", "officer", "passenger", "pedestrian", "people", "person", "policeman",
      "rider", "singer", "skateboarder", "skater", "skier", "snowboarder", "spectator", "student",
      "surfer", "swimmer", "teacher", "tourist", "woman", "worker")
 )  # fmt: skip
-"""Words for a person that stay one with any noun before them: an ice skater, a camera man."""
+"""Words for a person that stay one with nearly any noun before them: an ice skater.
+
+Words that are things as well are no heads (an exhaust fan, a climber in a garden); compounds of
+them that are persons stand in ``KINDS_OF``.
+"""
+
+LIKENESSES = frozenset(
+    ("cardboard", "clay", "doll", "dummy", "figurine", "gingerbread", "inflatable", "lego",
+     "mannequin", "plush", "puppet", "robot", "statue", "stick", "straw", "toy")
+)  # fmt: skip
+"""Words that, anywhere before a head, leave no person: a toy man, a robot dancer."""
 
 NOT_PERSONS = frozenset(
-    ("gingerbread man", "hand fan", "ceiling fan", "electric fan", "iron man", "paper boy",
-     "snow man", "stick man", "straw man", "tin man")
+    ("air dancer", "goat kid", "iron man", "low rider", "paper boy", "pond skater", "sky dancer",
+     "snow boy", "snow girl", "snow lady", "snow man", "snow people", "snow person", "snow woman",
+     "tin man", "tube dancer", "tube guy", "tube man", "water skater", "wind dancer")
 )  # fmt: skip
-"""Compounds of these words that are no person."""
+"""Other compounds with a head that are no person, with any words before them."""
 
 PLAYED = frozenset(
     ("american football", "badminton", "baseball", "basketball", "beach volleyball", "bass",

@@ -49,7 +49,8 @@ class PublishedFile:
 
 
 # The release lists no hashes, and this project had no access to the files when this was written:
-# each hash and size is the one that several independent projects pin for this address.
+# each hash and size is the one that other projects pin for this file; few do for x, and one its
+# size.
 PUBLISHED_YOLOX: Mapping[str, PublishedFile] = {
     "nano": PublishedFile(
         f"{_RELEASE}/yolox_nano.onnx",

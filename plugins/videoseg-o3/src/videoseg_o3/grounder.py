@@ -27,7 +27,7 @@ from videoseg_o3.finding import (
     last_look_keyframe,
 )
 from videoseg_o3.parsing import Turn, parse_turn
-from videoseg_o3.plugin import EMBEDDING_MODEL
+from videoseg_o3.plugin import EMBEDDING_MODEL, find_embedding_model
 from videoseg_o3.prompts import load_prompts
 
 __all__ = ["AnswerForm", "O3Grounder", "OnParseError"]
@@ -152,9 +152,9 @@ class O3Grounder:
         self._owns_answerer = self._answerer is not answerer
 
     @property
-    def embedding_model(self) -> str | None:
+    def answers_with_embeddings_of(self) -> str | None:
         """The model of the embeddings that it answers with; None if it answers otherwise."""
-        return EMBEDDING_MODEL if self._answer == "seg" and self._answerer is None else None
+        return find_embedding_model({"answer": self._answer, "answerer": self._answerer}) or None
 
     def step(self, episode: Episode) -> Move:
         """Look or answer; see ``Grounder.step``.

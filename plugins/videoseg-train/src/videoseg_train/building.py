@@ -327,18 +327,20 @@ def _embedding_model(grounder: Use | str | Grounder, registry: Registry) -> str 
     if isinstance(grounder, Use):
         component = registry.find("grounder", grounder.name).component
         return component.embedding_model(grounder.options) or None
-    return grounder.embedding_model if isinstance(grounder, AnswersWithEmbeddings) else None
+    if isinstance(grounder, AnswersWithEmbeddings):
+        return grounder.answers_with_embeddings_of
+    return None
 
 
 class _Answered:
     """Stands for the policy, which has answered when masks are made.
 
     Args:
-        embedding_model: That of the grounder in whose place it stands.
+        embedding_model: That of the grounder in whose place it stands; the pipeline checks it.
     """
 
     def __init__(self, embedding_model: str | None) -> None:
-        self.embedding_model = embedding_model
+        self.answers_with_embeddings_of = embedding_model
 
     def step(self, episode: Episode) -> Move:
         raise AssertionError(f"the policy has answered {episode.query!r} already")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -78,8 +79,8 @@ def read_prompt_text(package: str, purpose: str, version: str) -> tuple[str, str
         purpose: What the prompt is for.
         version: A version such as ``v1``; or a text file, or a folder with a file
             ``PURPOSE.txt``, as a path or, if another package has it, as ``PACKAGE:PATH``, such as
-            ``videoseg_tiny:prompts``, which means the same on every machine. The package is not
-            imported.
+            ``videoseg_tiny:prompts``, which means the same on every machine. A path that exists
+            comes first. The package is not imported.
 
     Raises:
         ConfigError: If there is no such version or file.
@@ -91,6 +92,8 @@ def read_prompt_text(package: str, purpose: str, version: str) -> tuple[str, str
         return f"{purpose}.{version}", source.read_text(encoding="utf-8")
     shown = shorten(version)
     in_package = _IN_PACKAGE.fullmatch(version) if isinstance(version, str) else None
+    if in_package and os.path.lexists(version):
+        in_package = None
     try:
         path = _find_in_package(*in_package.groups()) if in_package else expand_path(version)
         name = version if in_package else str(path)
