@@ -18,7 +18,7 @@ from videoseg_train import (
 from videoseg_train.thoughts import find_thought_problems
 
 import videoseg as vs
-from videoseg.errors import ChatError
+from videoseg.errors import ChatError, EvaluationError
 from videoseg.types import ChatReply
 
 GOOD = (
@@ -188,6 +188,32 @@ def test_a_sample_that_cannot_be_opened_is_dropped_and_tried_again(tmp_path):
     assert report.dropped == {"sample 0": "there is no such file"}
     is_gone = False
     assert build_traces(TrainingSet("some", 2, open_one), tmp_path).num_kept == 2
+
+
+def test_damaged_masks_drop_their_sample_alone_and_are_tried_again(tmp_path):
+    [first, second, third] = toys(3)
+
+    def read_masks():
+        if is_damaged:
+            raise EvaluationError("masks/00001.png is damaged")
+        return second.tracks()
+
+    def open_one(number):
+        if number == 0 and is_damaged:
+            raise EvaluationError("masks/00000.png is damaged")
+        return (first, late, third)[number]
+
+    late = TrainingSample(second.id, second.video, second.query, read_masks)
+    is_damaged = True
+    report = build_traces(TrainingSet("some", 3, open_one), tmp_path)
+    assert report.num_kept == 1
+    assert report.dropped == {
+        "sample 0": "masks/00000.png is damaged",
+        "clip 1": "masks/00001.png is damaged",
+    }
+    assert report.reasons == {"a video or its masks": 2}
+    is_damaged = False
+    assert build_traces(TrainingSet("some", 3, open_one), tmp_path).num_kept == 3
 
 
 def test_objects_that_show_between_the_frames_that_are_looked_at_make_no_trace(tmp_path):

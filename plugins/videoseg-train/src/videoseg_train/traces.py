@@ -37,7 +37,12 @@ from videoseg_o3 import CoarseSampler, O3Grounder, parse_turn
 
 from videoseg import ChatModel, ConfigError, VideoError
 from videoseg.chat_log import RecordingChat, pixels_digest
-from videoseg.errors import ContextLengthError, GroundingParseError, OutputError
+from videoseg.errors import (
+    ContextLengthError,
+    EvaluationError,
+    GroundingParseError,
+    OutputError,
+)
 from videoseg.files import expand_path, make_folder, write_file
 from videoseg.pipeline import run_episode
 from videoseg.text import show_path
@@ -197,7 +202,7 @@ def _open_each(
     for number in range(len(samples)):
         try:
             opened = samples[number]
-        except (TrainingDataError, VideoError) as error:
+        except (TrainingDataError, EvaluationError, VideoError) as error:
             yield f"sample {number}", str(error)
         else:
             yield opened
@@ -298,7 +303,8 @@ class _Maker:
             made = _drop("turns that cannot be read", str(error), faults)
         except ContextLengthError as error:
             made = _drop("conversations too long for the chat model", str(error), faults)
-        except VideoError as error:
+        except (EvaluationError, VideoError) as error:
+            # Masks may be read only when they are asked for.
             made = _drop("a video or its masks", str(error), faults, kept=False)
         return {**made, "query": sample.query}
 
