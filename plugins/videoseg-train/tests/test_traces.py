@@ -216,6 +216,22 @@ def test_damaged_masks_drop_their_sample_alone_and_are_tried_again(tmp_path):
     assert build_traces(TrainingSet("some", 3, open_one), tmp_path).num_kept == 3
 
 
+def test_what_the_source_left_out_is_told_with_a_reason_of_its_own(tmp_path):
+    left_out = ("item 4: 'exp' must be a query", "item 4: no masks", "item 7: is damaged")
+    samples = TrainingSet("some", 1, lambda number: toys(1)[number], left_out=left_out)
+    report = build_traces(samples[:1], tmp_path)
+    assert report.num_kept == 1
+    assert report.dropped == {
+        "item 4": "'exp' must be a query; no masks",
+        "item 7": "is damaged",
+    }
+    assert report.reasons == {"items of the source that cannot be used": 2}
+    assert "1 trace of 3 samples" in report.page.read_text()
+    # They are read anew each time.
+    samples = TrainingSet("some", 1, lambda number: toys(1)[number])
+    assert build_traces(samples, tmp_path).dropped == {}
+
+
 def test_objects_that_show_between_the_frames_that_are_looked_at_make_no_trace(tmp_path):
     [toy] = toys(1)
     video = vs.Video.from_frames([toy.video[0]] * 200, fps=12, name="long")

@@ -157,12 +157,20 @@ def test_questions_as_published_give_traces_with_one_folder_for_each_video(tmp_p
         shows = [int(any(frame)) for frame in zip(*tracks, strict=True)]
         keys = ("video_name", "frames", "exp", "anno_id")
         questions.append([{**{key: item[key] for key in keys}, "mask_existence": shows}])
+    questions.append([{**questions[0][0], "exp": ""}])
     (tmp_path / "rl.json").write_text(json.dumps(questions))
     given = ("--pictures", tmp_path / "drawn/pictures", "--masks", tmp_path / "drawn/masks.json")
-    _, output = call(tmp_path / "rl.json", *given, "-o", tmp_path / "out", "--looks", 2)
+    words = (tmp_path / "rl.json", *given, "-o", tmp_path / "out", "--looks", 2)
+    _, output = call(*words)
     made = read(tmp_path / "out")
     assert len(made) == 2 * len(items)
-    assert output.startswith(f"{len(made)} traces")
+    assert output.startswith(f"{len(made)} traces, 1 dropped")
+    assert "1 dropped because of items of the source that cannot be used" in output
+    _, output = call(*words, "--resume", "--json")
+    facts = json.loads(output)
+    assert facts["reasons"] == {"items of the source that cannot be used": 1}
+    [reason] = facts["dropped"].values()
+    assert "'exp' must be a query" in reason
     assert {len(made.trace(number).rounds) for number in range(len(made))} == {2}
     folders = [*(tmp_path / "out" / "pictures").iterdir()]
     assert len(folders) == len({item["video_name"] for item in items})

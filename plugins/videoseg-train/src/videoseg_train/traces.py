@@ -54,6 +54,7 @@ from videoseg.types import (
     VideoSource,
     Window,
 )
+from videoseg_train.data import TrainingSet
 from videoseg_train.errors import TrainingDataError
 from videoseg_train.samples import TrainingSample
 from videoseg_train.teacher import TeacherChat
@@ -64,6 +65,8 @@ __all__ = ["TraceProgress", "TraceReport", "build_traces"]
 
 _EXCHANGES = "exchanges.jsonl"
 _PROGRESS = "progress.jsonl"
+
+_LEFT_OUT = "items of the source that cannot be used"
 
 _Made: TypeAlias = dict[str, Any]
 """What became of a sample, as a line of the progress file holds it."""
@@ -127,7 +130,8 @@ def build_traces(
     nothing twice. The result does not depend on ``num_parallel``.
 
     Args:
-        samples: The samples. One of a sequence that cannot be opened is dropped.
+        samples: The samples. One of a sequence that cannot be opened is dropped; what a
+            ``TrainingSet`` has left out counts as dropped, too.
         folder: Where the files are written.
         writer: The chat model that writes the thoughts; None for the teacher's own words.
         num_looks: How many looks each trace has, at least 1.
@@ -164,7 +168,8 @@ def build_traces(
         if on_done is not None:
             left = clock.count(len(order), total, is_new=is_new)
             on_done(TraceProgress(sample, made["dropped"], len(order), total, left))
-    return _write_files(place, {sample: known[sample] for sample in order})
+    left_out = _list_left_out(samples)
+    return _write_files(place, {**left_out, **{sample: known[sample] for sample in order}})
 
 
 # -- the order of work -----------------------------------------------------------------------
@@ -206,6 +211,15 @@ def _open_each(
             yield f"sample {number}", str(error)
         else:
             yield opened
+
+
+def _list_left_out(samples: Iterable[TrainingSample]) -> dict[str, _Made]:
+    """Return what a set has left out when it was read, by its name there."""
+    problems: dict[str, list[str]] = {}
+    for one in samples.left_out if isinstance(samples, TrainingSet) else ():
+        name, _, problem = one.partition(": ")
+        problems.setdefault(name, []).append(problem or name)
+    return {name: _drop(_LEFT_OUT, "; ".join(found)) for name, found in problems.items()}
 
 
 def _return(result: _Result) -> _Result:
