@@ -285,6 +285,71 @@ def test_thoughts_are_compared_with_the_truth():
     assert find_thought_problems(unnamed, 8, visible=shows) == []
 
 
+def find_problems(temporal):
+    shows = (np.arange(80) >= 20) & (np.arange(80) < 60)
+    return find_thought_problems(
+        GOOD.replace("it moves in frames 0 to 7.", temporal), 80, visible=shows
+    )
+
+
+@pytest.mark.parametrize(
+    "temporal",
+    [
+        "it shows in frames 8, 24 and 40.",
+        "it shows in frames 8, 12, and 40 to 70.",
+        "it moves from frame 10 through 40.",
+        "it moves from frame 10 through frame 70.",
+        "it moves in frames 10 until 40.",
+        "it moves from frame 0 till 70.",
+        "it moves between frames 10 and 70.",
+        "it moves between frame 10 and frame 70.",
+        "it is seen in frames 10, 20, 30.",
+        "Frames 0-15 are empty; then it enters.",
+        "It isn't there in frames 0 to 15.",
+        "There is nothing in frames 0 to 9, it is absent until frame 15.",
+        "It enters after frame 18 and stays until the end.",
+        "It enters at frame 18 and stays to the very end.",
+        "From frame 18 it moves to the right.",
+        "It shows up to frame 70.",
+        "It leaves in frame 61.",
+        "It enters before frame 19. Frames 60 to 79 are without it.",
+    ],
+)
+def test_right_thoughts_about_when_are_let_through(temporal):
+    assert find_problems(temporal) == []
+
+
+@pytest.mark.parametrize(
+    "temporal",
+    [
+        "it shows in frames 3, 8 and 70.",
+        "it moves from frame 3 through 9.",
+        "it moves from frame 60 until frame 70.",
+        "it moves between frames 62 and 70.",
+        "it is not there at first; it shows in frames 3 to 9.",
+        "it is on the left in frame 3.",
+    ],
+)
+def test_wrong_thoughts_about_when_are_found(temporal):
+    [problem] = find_problems(temporal)
+    assert "where the objects do not show" in problem
+
+
+@pytest.mark.parametrize(
+    "temporal",
+    [
+        "it shows in frames 3, 999.",
+        "it shows in frames 30, 40 and 999.",
+        "it moves from frame 30 through 999.",
+        "it moves from frame 30 until frame 999.",
+        "it is gone after frame 999.",
+        "it moves between frame 30 and 999.",
+    ],
+)
+def test_frames_in_lists_and_ranges_must_be_in_the_video(temporal):
+    assert find_problems(temporal) == ["frame 999 is not in the video, which has 80"]
+
+
 @pytest.mark.parametrize("name", ["num_looks", "max_tokens", "num_parallel"])
 def test_numbers_out_of_range_are_named(name):
     with pytest.raises(vs.ConfigError, match=f"{name} must be at least 1"):
