@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import resource
 import signal
 import subprocess
@@ -15,7 +16,9 @@ import yaml
 from command_line import COMMAND, environment, videoseg
 from scripted_server import Answer, completion, scripted_server
 from training_runs import call_command
-from videoseg_train import read_cold_start
+from videoseg_train import Stages, read_cold_start, read_training_config, train
+from videoseg_train.building import stages_for
+from videoseg_train.check import check_training
 from videoseg_train.traces_cli import traces as command
 
 import videoseg as vs
@@ -77,6 +80,37 @@ def test_drawn_clips_give_traces_that_are_trained_on(seg_folder, tmp_path):
     assert metrics["tokens"] > 100
     assert metrics["mask_cross_entropy"] > 0
     assert metrics["left_out"] == 0
+
+
+def test_traces_that_are_longer_than_episodes_are_refused(seg_folder, tmp_path):
+    folder = tmp_path / "traces"
+    call("synthetic", *CLIPS, "-o", folder, "--limit", 1, "--looks", 3, "-q")
+    stages = {"sampler": "trace", "grounder": {"name": "o3", "options": {"answer": "seg"}}}
+    config = {
+        "model": {"path": str(seg_folder), "kind": "seg", "dtype": "float32", "device": "cpu"},
+        "stages": stages,
+        "data": {
+            "file": str(folder / "traces.json"),
+            "format": "vts-cot",
+            "pictures": str(folder / "pictures"),
+            "masks": str(folder / "masks.json"),
+        },
+        "sft": {"steps": 1, "samples_per_step": 1, "optimizer": {"learning_rate": 1e-4}},
+    }
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(config))
+    message = "a trace has 4 turns, but an episode ends after 3.*set 'stages.max_turns' to 4"
+    [data] = [one for one in check_training(path, "sft") if one.part == "sft data"]
+    assert not data.ok
+    assert re.search(message, data.text)
+    with pytest.raises(vs.ConfigError, match=message):
+        train(read_training_config(path, "sft"), tmp_path / "out", quiet=True)
+    # Traces of one's own are checked when they are replayed.
+    traces = read(folder)
+    with pytest.raises(vs.ConfigError, match=message):
+        stages_for(Stages("trace", "o3"), traces, [traces.trace(0)])
+    path.write_text(yaml.safe_dump({**config, "stages": {**stages, "max_turns": 4}}))
+    assert all(one.ok for one in check_training(path, "sft"))
 
 
 def test_a_server_writes_the_thoughts_and_may_go_away(tmp_path):
