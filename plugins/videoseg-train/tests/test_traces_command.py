@@ -181,7 +181,7 @@ def test_a_full_disk_loses_nothing(tmp_path):
     assert len(read(tmp_path / "out"))
 
 
-def test_questions_as_published_give_traces_with_one_folder_for_each_video(tmp_path):
+def test_questions_as_published_give_traces_with_one_folder_for_each_video(tmp_path, monkeypatch):
     call("synthetic", *CLIPS, "-o", tmp_path / "drawn", "-q")
     items = json.loads((tmp_path / "drawn" / "traces.json").read_text())
     masks = json.loads((tmp_path / "drawn" / "masks.json").read_text())
@@ -200,7 +200,9 @@ def test_questions_as_published_give_traces_with_one_folder_for_each_video(tmp_p
     assert len(made) == 2 * len(items)
     assert output.startswith(f"{len(made)} traces, 1 dropped")
     assert "1 dropped because of items of the source that cannot be used" in output
-    _, output = call(*words, "--resume", "--json")
+    # The same file, as it is called in another folder.
+    monkeypatch.chdir(tmp_path)
+    _, output = call("rl.json", *words[1:], "--resume", "--json")
     facts = json.loads(output)
     assert facts["reasons"] == {"items of the source that cannot be used": 1}
     [reason] = facts["dropped"].values()
@@ -238,6 +240,10 @@ def test_wrong_arguments_are_named_and_leave_no_folder(tmp_path):
         (("synthetic", "--chat", "openai", "-O", "sampler.a=1"), "only the stage chat"),
         (("synthetic", "--masks", "a"), "belong to a JSON file"),
         (("rl.json",), "needs --pictures and --masks"),
+        (("rl.json", "--root", "a"), "--root belongs to a benchmark"),
+        (("rl.json", "--split", "train"), "--split belongs to a benchmark"),
+        (("rl.json", *CLIPS), "-B belongs to a benchmark"),
+        (("rl.json", "--root", "a", "-B", "a=1"), "--root and -B belong to a benchmark"),
         (("nothing",), "nothing"),
         (("synthetic", "--chat", "nobody"), "nobody"),
         (("synthetic", "-B", "num_videos=0"), "num_videos"),
