@@ -18,7 +18,7 @@ from videoseg_train import (
 from videoseg_train.thoughts import find_thought_problems
 
 import videoseg as vs
-from videoseg.errors import ChatError
+from videoseg.errors import ChatError, EvaluationError
 from videoseg.types import ChatReply
 
 GOOD = (
@@ -190,6 +190,48 @@ def test_a_sample_that_cannot_be_opened_is_dropped_and_tried_again(tmp_path):
     assert build_traces(TrainingSet("some", 2, open_one), tmp_path).num_kept == 2
 
 
+def test_damaged_masks_drop_their_sample_alone_and_are_tried_again(tmp_path):
+    [first, second, third] = toys(3)
+
+    def read_masks():
+        if is_damaged:
+            raise EvaluationError("masks/00001.png is damaged")
+        return second.tracks()
+
+    def open_one(number):
+        if number == 0 and is_damaged:
+            raise EvaluationError("masks/00000.png is damaged")
+        return (first, late, third)[number]
+
+    late = TrainingSample(second.id, second.video, second.query, read_masks)
+    is_damaged = True
+    report = build_traces(TrainingSet("some", 3, open_one), tmp_path)
+    assert report.num_kept == 1
+    assert report.dropped == {
+        "sample 0": "masks/00000.png is damaged",
+        "clip 1": "masks/00001.png is damaged",
+    }
+    assert report.reasons == {"a video or its masks": 2}
+    is_damaged = False
+    assert build_traces(TrainingSet("some", 3, open_one), tmp_path).num_kept == 3
+
+
+def test_what_the_source_left_out_is_told_with_a_reason_of_its_own(tmp_path):
+    left_out = ("item 4: 'exp' must be a query", "item 4: no masks", "item 7: is damaged")
+    samples = TrainingSet("some", 1, lambda number: toys(1)[number], left_out=left_out)
+    report = build_traces(samples[:1], tmp_path)
+    assert report.num_kept == 1
+    assert report.dropped == {
+        "item 4": "'exp' must be a query; no masks",
+        "item 7": "is damaged",
+    }
+    assert report.reasons == {"items of the source that cannot be used": 2}
+    assert "1 trace of 3 samples" in report.page.read_text()
+    # They are read anew each time.
+    samples = TrainingSet("some", 1, lambda number: toys(1)[number])
+    assert build_traces(samples, tmp_path).dropped == {}
+
+
 def test_objects_that_show_between_the_frames_that_are_looked_at_make_no_trace(tmp_path):
     [toy] = toys(1)
     video = vs.Video.from_frames([toy.video[0]] * 200, fps=12, name="long")
@@ -241,6 +283,71 @@ def test_thoughts_are_compared_with_the_truth():
     assert "where the objects do not show" in problem
     unnamed = GOOD.replace(" in frames 0 to 7", "")
     assert find_thought_problems(unnamed, 8, visible=shows) == []
+
+
+def find_problems(temporal):
+    shows = (np.arange(80) >= 20) & (np.arange(80) < 60)
+    return find_thought_problems(
+        GOOD.replace("it moves in frames 0 to 7.", temporal), 80, visible=shows
+    )
+
+
+@pytest.mark.parametrize(
+    "temporal",
+    [
+        "it shows in frames 8, 24 and 40.",
+        "it shows in frames 8, 12, and 40 to 70.",
+        "it moves from frame 10 through 40.",
+        "it moves from frame 10 through frame 70.",
+        "it moves in frames 10 until 40.",
+        "it moves from frame 0 till 70.",
+        "it moves between frames 10 and 70.",
+        "it moves between frame 10 and frame 70.",
+        "it is seen in frames 10, 20, 30.",
+        "Frames 0-15 are empty; then it enters.",
+        "It isn't there in frames 0 to 15.",
+        "There is nothing in frames 0 to 9, it is absent until frame 15.",
+        "It enters after frame 18 and stays until the end.",
+        "It enters at frame 18 and stays to the very end.",
+        "From frame 18 it moves to the right.",
+        "It shows up to frame 70.",
+        "It leaves in frame 61.",
+        "It enters before frame 19. Frames 60 to 79 are without it.",
+    ],
+)
+def test_right_thoughts_about_when_are_let_through(temporal):
+    assert find_problems(temporal) == []
+
+
+@pytest.mark.parametrize(
+    "temporal",
+    [
+        "it shows in frames 3, 8 and 70.",
+        "it moves from frame 3 through 9.",
+        "it moves from frame 60 until frame 70.",
+        "it moves between frames 62 and 70.",
+        "it is not there at first; it shows in frames 3 to 9.",
+        "it is on the left in frame 3.",
+    ],
+)
+def test_wrong_thoughts_about_when_are_found(temporal):
+    [problem] = find_problems(temporal)
+    assert "where the objects do not show" in problem
+
+
+@pytest.mark.parametrize(
+    "temporal",
+    [
+        "it shows in frames 3, 999.",
+        "it shows in frames 30, 40 and 999.",
+        "it moves from frame 30 through 999.",
+        "it moves from frame 30 until frame 999.",
+        "it is gone after frame 999.",
+        "it moves between frame 30 and 999.",
+    ],
+)
+def test_frames_in_lists_and_ranges_must_be_in_the_video(temporal):
+    assert find_problems(temporal) == ["frame 999 is not in the video, which has 80"]
 
 
 @pytest.mark.parametrize("name", ["num_looks", "max_tokens", "num_parallel"])

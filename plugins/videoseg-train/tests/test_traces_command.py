@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import resource
 import signal
 import subprocess
@@ -15,7 +16,9 @@ import yaml
 from command_line import COMMAND, environment, videoseg
 from scripted_server import Answer, completion, scripted_server
 from training_runs import call_command
-from videoseg_train import read_cold_start
+from videoseg_train import Stages, read_cold_start, read_training_config, train
+from videoseg_train.building import stages_for
+from videoseg_train.check import check_training
 from videoseg_train.traces_cli import traces as command
 
 import videoseg as vs
@@ -77,6 +80,37 @@ def test_drawn_clips_give_traces_that_are_trained_on(seg_folder, tmp_path):
     assert metrics["tokens"] > 100
     assert metrics["mask_cross_entropy"] > 0
     assert metrics["left_out"] == 0
+
+
+def test_traces_that_are_longer_than_episodes_are_refused(seg_folder, tmp_path):
+    folder = tmp_path / "traces"
+    call("synthetic", *CLIPS, "-o", folder, "--limit", 1, "--looks", 3, "-q")
+    stages = {"sampler": "trace", "grounder": {"name": "o3", "options": {"answer": "seg"}}}
+    config = {
+        "model": {"path": str(seg_folder), "kind": "seg", "dtype": "float32", "device": "cpu"},
+        "stages": stages,
+        "data": {
+            "file": str(folder / "traces.json"),
+            "format": "vts-cot",
+            "pictures": str(folder / "pictures"),
+            "masks": str(folder / "masks.json"),
+        },
+        "sft": {"steps": 1, "samples_per_step": 1, "optimizer": {"learning_rate": 1e-4}},
+    }
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(config))
+    message = "a trace has 4 turns, but an episode ends after 3.*set 'stages.max_turns' to 4"
+    [data] = [one for one in check_training(path, "sft") if one.part == "sft data"]
+    assert not data.ok
+    assert re.search(message, data.text)
+    with pytest.raises(vs.ConfigError, match=message):
+        train(read_training_config(path, "sft"), tmp_path / "out", quiet=True)
+    # Traces of one's own are checked when they are replayed.
+    traces = read(folder)
+    with pytest.raises(vs.ConfigError, match=message):
+        stages_for(Stages("trace", "o3"), traces, [traces.trace(0)])
+    path.write_text(yaml.safe_dump({**config, "stages": {**stages, "max_turns": 4}}))
+    assert all(one.ok for one in check_training(path, "sft"))
 
 
 def test_a_server_writes_the_thoughts_and_may_go_away(tmp_path):
@@ -147,7 +181,7 @@ def test_a_full_disk_loses_nothing(tmp_path):
     assert len(read(tmp_path / "out"))
 
 
-def test_questions_as_published_give_traces_with_one_folder_for_each_video(tmp_path):
+def test_questions_as_published_give_traces_with_one_folder_for_each_video(tmp_path, monkeypatch):
     call("synthetic", *CLIPS, "-o", tmp_path / "drawn", "-q")
     items = json.loads((tmp_path / "drawn" / "traces.json").read_text())
     masks = json.loads((tmp_path / "drawn" / "masks.json").read_text())
@@ -157,12 +191,22 @@ def test_questions_as_published_give_traces_with_one_folder_for_each_video(tmp_p
         shows = [int(any(frame)) for frame in zip(*tracks, strict=True)]
         keys = ("video_name", "frames", "exp", "anno_id")
         questions.append([{**{key: item[key] for key in keys}, "mask_existence": shows}])
+    questions.append([{**questions[0][0], "exp": ""}])
     (tmp_path / "rl.json").write_text(json.dumps(questions))
     given = ("--pictures", tmp_path / "drawn/pictures", "--masks", tmp_path / "drawn/masks.json")
-    _, output = call(tmp_path / "rl.json", *given, "-o", tmp_path / "out", "--looks", 2)
+    words = (tmp_path / "rl.json", *given, "-o", tmp_path / "out", "--looks", 2)
+    _, output = call(*words)
     made = read(tmp_path / "out")
     assert len(made) == 2 * len(items)
-    assert output.startswith(f"{len(made)} traces")
+    assert output.startswith(f"{len(made)} traces, 1 dropped")
+    assert "1 dropped because of items of the source that cannot be used" in output
+    # The same file, as it is called in another folder.
+    monkeypatch.chdir(tmp_path)
+    _, output = call("rl.json", *words[1:], "--resume", "--json")
+    facts = json.loads(output)
+    assert facts["reasons"] == {"items of the source that cannot be used": 1}
+    [reason] = facts["dropped"].values()
+    assert "'exp' must be a query" in reason
     assert {len(made.trace(number).rounds) for number in range(len(made))} == {2}
     folders = [*(tmp_path / "out" / "pictures").iterdir()]
     assert len(folders) == len({item["video_name"] for item in items})
@@ -196,6 +240,10 @@ def test_wrong_arguments_are_named_and_leave_no_folder(tmp_path):
         (("synthetic", "--chat", "openai", "-O", "sampler.a=1"), "only the stage chat"),
         (("synthetic", "--masks", "a"), "belong to a JSON file"),
         (("rl.json",), "needs --pictures and --masks"),
+        (("rl.json", "--root", "a"), "--root belongs to a benchmark"),
+        (("rl.json", "--split", "train"), "--split belongs to a benchmark"),
+        (("rl.json", *CLIPS), "-B belongs to a benchmark"),
+        (("rl.json", "--root", "a", "-B", "a=1"), "--root and -B belong to a benchmark"),
         (("nothing",), "nothing"),
         (("synthetic", "--chat", "nobody"), "nobody"),
         (("synthetic", "-B", "num_videos=0"), "num_videos"),

@@ -42,6 +42,7 @@ __all__ = [
     "build_samples",
     "build_teacher",
     "check_trackers",
+    "check_turns",
     "prepare_policy",
     "stages_for",
     "uses_own_masks",
@@ -180,7 +181,12 @@ def build_samples(
         numbers = np.linspace(0, len(samples) - 1, most).round().astype(int).tolist()
         if isinstance(samples, ColdStartSet):
             traces = samples
-            samples = ColdStartSet(traces.name, most, lambda at: traces.trace(numbers[at]))
+            samples = ColdStartSet(
+                traces.name,
+                most,
+                lambda at: traces.trace(numbers[at]),
+                most_turns=traces.most_turns,
+            )
         else:
             samples = samples.at(numbers)
     if settings.difficulty is None:
@@ -221,8 +227,9 @@ def stages_for(
 
     Raises:
         ConfigError: If the options of ``target-frame`` are others than those of
-            ``TargetFrameSampler``.
+            ``TargetFrameSampler``, or a trace has more turns than an episode.
     """
+    _check_most_turns(stages, max((len(trace.texts) for trace in traces), default=0))
     sampler = stages.sampler
     name = sampler if isinstance(sampler, str) else getattr(sampler, "name", None)
     if name == TRACE:
@@ -237,6 +244,24 @@ def stages_for(
     except (TypeError, ValueError) as error:
         raise ConfigError(f"sampler {TARGET_FRAME!r}: {error}") from error
     return replace(stages, sampler=made)
+
+
+def check_turns(stages: Stages, samples: Sequence[TrainingSample]) -> None:
+    """Check that episodes are long enough for the traces among some samples.
+
+    Raises:
+        ConfigError: If they would end before the answer of a trace.
+    """
+    if isinstance(samples, ColdStartSet):
+        _check_most_turns(stages, samples.most_turns)
+
+
+def _check_most_turns(stages: Stages, most_turns: int) -> None:
+    if most_turns > stages.max_turns:
+        raise ConfigError(
+            f"a trace has {most_turns} turns, but an episode ends after {stages.max_turns}, so "
+            f"its answer would not be learned; set 'stages.max_turns' to {most_turns}"
+        )
 
 
 def build_rewards(uses: Sequence[RewardUse], *, registry: Registry) -> tuple[RewardTerm, ...]:

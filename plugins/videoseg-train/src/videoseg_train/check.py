@@ -17,6 +17,7 @@ from videoseg_train.building import (
     build_rewards,
     build_samples,
     check_trackers,
+    check_turns,
     stages_for,
     uses_own_masks,
 )
@@ -101,6 +102,8 @@ def _check(config: TrainingConfig, registry: Registry) -> list[CheckedPart]:
         if config.data is None:
             return "none in the file; to be given in Python"
         samples = build_samples(config.data, registry=registry)
+        if method == "sft":
+            check_turns(config.stages, samples)
         steps = config.training.num_steps(len(samples))
         return f"{len(samples)} samples, {steps} steps"
 

@@ -90,7 +90,8 @@ def read_cold_start(
     source = _Source.read(file, pictures, masks)
     kept, left_out = source.check_all(_check_trace, check_pictures=check_pictures, strict=strict)
     make = partial(_make_trace, source, kept)
-    return ColdStartSet(source.name, len(kept), make, left_out=left_out)
+    most_turns = max((len(item.trace.texts) for item in kept if item.trace), default=0)
+    return ColdStartSet(source.name, len(kept), make, left_out=left_out, most_turns=most_turns)
 
 
 def read_questions(

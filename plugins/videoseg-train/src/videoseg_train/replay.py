@@ -50,6 +50,7 @@ class ColdStartSet(TrainingSet):
         length: How many traces there are.
         make: Makes the trace of a number.
         left_out: What is not among them, and why.
+        most_turns: How many turns the longest trace has; 0 if that is not known.
     """
 
     def __init__(
@@ -59,7 +60,9 @@ class ColdStartSet(TrainingSet):
         make: Callable[[int], TrainingTrace],
         *,
         left_out: Sequence[str] = (),
+        most_turns: int = 0,
     ) -> None:
+        self.most_turns = most_turns
         # A sample and its trace must be the same objects, so they are remembered together.
         self._traces = lru_cache(maxsize=_KEPT_TRACES)(make)
         super().__init__(

@@ -15,6 +15,7 @@ from videoseg_train.building import (
     build_rewards,
     build_samples,
     build_teacher,
+    check_turns,
     prepare_policy,
 )
 from videoseg_train.checkpoints import digest_model
@@ -122,6 +123,7 @@ def train(
             seed=config.seed,
         )
         if config.method == "sft":
+            check_turns(stages or config.stages, samples)
             teacher = teacher or build_teacher(config, policy)
         else:
             rewards = rewards or build_rewards(training.rewards, registry=registry)

@@ -22,8 +22,29 @@ _MOST_KEPT = 2000
 _PARTS = ("temporal", "spatial", "linguistic", "action")
 _TAGS = re.compile(r"</?(?:think|select|answer|VTG|RefSeg)>|\[SEG\]|<image>", re.IGNORECASE)
 _TOLD = re.compile(r"ground[ -]?truth|\b(?:was|am|were|been) told\b|\bannotat", re.IGNORECASE)
-_FRAMES = re.compile(
-    r"\bframes?\s+(\d{1,7})(?:\s*(?:to|-|\u2013|and)\s*(\d{1,7}))?", re.IGNORECASE
+_TO = r"\s*(?:to|-|\u2013|through|thru|until|till|up\s+to)\s*(?:frame\s+)?"
+_RANGE = rf"\d{{1,7}}(?:{_TO}\d{{1,7}})?"
+_MENTION = re.compile(
+    # Where something begins or ends, unless a range follows; "between" makes one of "and".
+    r"(?:\b(?P<open>from|starting\s+(?:at|in|with)|by|until|till|up\s+to)\s+)?"
+    r"(?:\b(?P<between>between)\s+)?"
+    rf"\b(?:frames\s+(?P<many>{_RANGE}(?:\s*,\s*{_RANGE})*(?:\s*,?\s*\b(?:and|or)\s+{_RANGE})*)"
+    rf"|frame\s+(?P<one>{_RANGE}(?:\s+and\s+(?:frame\s+)?{_RANGE})?))",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(rf"(\d{{1,7}})(?:{_TO}(\d{{1,7}}))?", re.IGNORECASE)
+_STATEMENT = re.compile(r"[.;!?\n]+")
+_OPEN = re.compile(
+    r"\b(?:after|before|since|onwards?|beyond|later than"
+    r"|(?:until|till|to|through)\s+(?:the|its)\s+(?:very\s+)?(?:end|last))\b",
+    re.IGNORECASE,
+)
+_NEGATIVE = re.compile(
+    r"\b(?:empty|no|none|nothing|nowhere|not|cannot|never|neither|nor|without|absent|absence"
+    r"|leaves?|leaving|has left|gone|disappear\w*|vanish\w*|missing|exits?|exited|hidden|occluded"
+    r"|invisible|unseen|out of (?:view|sight|frame|the (?:view|picture|frame|image)))\b"
+    r"|n['\u2019]t\b",
+    re.IGNORECASE,
 )
 _THINK = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 
@@ -72,7 +93,8 @@ def find_thought_problems(
         thought: What stands between ``<think>`` and ``</think>``.
         num_frames: The length of the video.
         visible: On which frames the true objects show, shape (T,): if its temporal part names
-            frames, they must show on some of these.
+            frames where they show, they must show on some of these. Statements with an open end,
+            such as "after frame 8", and those that deny something are not compared.
     """
     parsed = parse_thinking(thought)
     problems = [f"the part {name!r} is missing" for name in _PARTS if not getattr(parsed, name)]
@@ -82,19 +104,38 @@ def find_thought_problems(
         problems.append("it speaks of having been told")
     if len(thought) > _LONGEST:
         problems.append(f"it is longer than {_LONGEST} characters")
-    named = [frame for pair in _list_frames(thought) for frame in pair]
+    mentions = _MENTION.finditer(thought)
+    named = [frame for one in mentions for pair in _list_ranges(one) for frame in pair]
     if outside := [frame for frame in named if frame >= num_frames]:
         problems.append(f"frame {outside[0]} is not in the video, which has {num_frames}")
     elif visible is not None:
-        ranges = _list_frames(parsed.temporal)
+        ranges = _list_shown(parsed.temporal)
         if ranges and not any(visible[min(one) : max(one) + 1].any() for one in ranges):
             problems.append("its temporal part names only frames where the objects do not show")
     return problems
 
 
-def _list_frames(text: str) -> list[tuple[int, int]]:
-    """Return first and last frame of each range that is named; a single frame is both."""
-    return [(int(first), int(last or first)) for first, last in _FRAMES.findall(text)]
+def _list_ranges(mention: re.Match[str]) -> list[tuple[int, int]]:
+    """Return first and last frame of each range of a mention; a single frame is both."""
+    text = mention["many"] or mention["one"]
+    ranges = [(int(first), int(last or first)) for first, last in _ITEM.findall(text)]
+    if mention["between"]:
+        return [(ranges[0][0], ranges[-1][1])]
+    return ranges
+
+
+def _list_shown(text: str) -> list[tuple[int, int]]:
+    """Return the ranges of frames of which a text says that something shows there."""
+    found: list[tuple[int, int]] = []
+    for statement in _STATEMENT.split(text):
+        if _OPEN.search(statement) or _NEGATIVE.search(statement):
+            continue
+        for mention in _MENTION.finditer(statement):
+            ranges = _list_ranges(mention)
+            if mention["open"] and all(first == last for first, last in ranges):
+                continue
+            found += ranges
+    return found
 
 
 class WritingTeacher:

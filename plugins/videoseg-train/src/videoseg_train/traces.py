@@ -37,7 +37,12 @@ from videoseg_o3 import CoarseSampler, O3Grounder, parse_turn
 
 from videoseg import ChatModel, ConfigError, VideoError
 from videoseg.chat_log import RecordingChat, pixels_digest
-from videoseg.errors import ContextLengthError, GroundingParseError, OutputError
+from videoseg.errors import (
+    ContextLengthError,
+    EvaluationError,
+    GroundingParseError,
+    OutputError,
+)
 from videoseg.files import expand_path, make_folder, write_file
 from videoseg.pipeline import run_episode
 from videoseg.text import show_path
@@ -49,6 +54,7 @@ from videoseg.types import (
     VideoSource,
     Window,
 )
+from videoseg_train.data import TrainingSet
 from videoseg_train.errors import TrainingDataError
 from videoseg_train.samples import TrainingSample
 from videoseg_train.teacher import TeacherChat
@@ -59,6 +65,8 @@ __all__ = ["TraceProgress", "TraceReport", "build_traces"]
 
 _EXCHANGES = "exchanges.jsonl"
 _PROGRESS = "progress.jsonl"
+
+_LEFT_OUT = "items of the source that cannot be used"
 
 _Made: TypeAlias = dict[str, Any]
 """What became of a sample, as a line of the progress file holds it."""
@@ -122,7 +130,8 @@ def build_traces(
     nothing twice. The result does not depend on ``num_parallel``.
 
     Args:
-        samples: The samples. One of a sequence that cannot be opened is dropped.
+        samples: The samples. One of a sequence that cannot be opened is dropped; what a
+            ``TrainingSet`` has left out counts as dropped, too.
         folder: Where the files are written.
         writer: The chat model that writes the thoughts; None for the teacher's own words.
         num_looks: How many looks each trace has, at least 1.
@@ -159,7 +168,8 @@ def build_traces(
         if on_done is not None:
             left = clock.count(len(order), total, is_new=is_new)
             on_done(TraceProgress(sample, made["dropped"], len(order), total, left))
-    return _write_files(place, {sample: known[sample] for sample in order})
+    left_out = _list_left_out(samples)
+    return _write_files(place, {**left_out, **{sample: known[sample] for sample in order}})
 
 
 # -- the order of work -----------------------------------------------------------------------
@@ -197,10 +207,19 @@ def _open_each(
     for number in range(len(samples)):
         try:
             opened = samples[number]
-        except (TrainingDataError, VideoError) as error:
+        except (TrainingDataError, EvaluationError, VideoError) as error:
             yield f"sample {number}", str(error)
         else:
             yield opened
+
+
+def _list_left_out(samples: Iterable[TrainingSample]) -> dict[str, _Made]:
+    """Return what a set has left out when it was read, by its name there."""
+    problems: dict[str, list[str]] = {}
+    for one in samples.left_out if isinstance(samples, TrainingSet) else ():
+        name, _, problem = one.partition(": ")
+        problems.setdefault(name, []).append(problem or name)
+    return {name: _drop(_LEFT_OUT, "; ".join(found)) for name, found in problems.items()}
 
 
 def _return(result: _Result) -> _Result:
@@ -298,7 +317,8 @@ class _Maker:
             made = _drop("turns that cannot be read", str(error), faults)
         except ContextLengthError as error:
             made = _drop("conversations too long for the chat model", str(error), faults)
-        except VideoError as error:
+        except (EvaluationError, VideoError) as error:
+            # Masks may be read only when they are asked for.
             made = _drop("a video or its masks", str(error), faults, kept=False)
         return {**made, "query": sample.query}
 

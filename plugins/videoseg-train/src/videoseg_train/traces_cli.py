@@ -35,6 +35,7 @@ __all__ = ["build", "traces"]
 
 _RECORD = "build.json"
 _LOCK = ".lock"
+_SPLIT = "train"
 
 
 @click.group("traces", cls=VideosegGroup)
@@ -53,9 +54,7 @@ def traces() -> None:
 @click.argument("source")
 @click.option("-o", "--output", type=PATH, required=True, help="Folder of the traces.")
 @click.option("--root", type=PATH, help="The benchmark's folder, as published.")
-@click.option(
-    "--split", default="train", show_default=True, metavar="NAME", help="Split of the benchmark."
-)
+@click.option("--split", show_default=_SPLIT, metavar="NAME", help="Split of the benchmark.")
 @click.option(
     "-B",
     "--benchmark-option",
@@ -112,7 +111,7 @@ def build(
     source: str,
     output: Path,
     root: Path | None,
-    split: str,
+    split: str | None,
     reader_options: tuple[str, ...],
     pictures: Path | None,
     masks: Path | None,
@@ -136,14 +135,16 @@ def build(
     Every reply and every trace is on the disk as soon as it is there: after a crash, a full disk,
     a server that is gone or Ctrl-C, --resume continues. Exits with 1 if no trace was kept.
     """
+    from videoseg.files import expand_path
     from videoseg_train.traces import build_traces
 
     writer, about_chat = _open_chat(chat, options)
     with _closing(writer), _locked(output):
         record = {
-            "source": source,
+            # The same file from another folder.
+            "source": _absolute(expand_path(source)) if _is_file(source) else source,
             "root": _absolute(root),
-            "split": split,
+            "split": split or _SPLIT,
             "options": list(reader_options),
             "pictures": _absolute(pictures),
             "masks": _absolute(masks),
@@ -185,7 +186,7 @@ def build(
 def _open_samples(
     source: str,
     root: Path | None,
-    split: str,
+    split: str | None,
     reader_options: tuple[str, ...],
     pictures: Path | None,
     masks: Path | None,
@@ -193,15 +194,26 @@ def _open_samples(
     from videoseg_train.data import TrainingSet
     from videoseg_train.published import read_questions
 
-    if not source.endswith(".json"):
+    if not _is_file(source):
         if pictures is not None or masks is not None:
             raise click.UsageError("--pictures and --masks belong to a JSON file of questions")
         options = benchmark_options(reader_options)
-        opened = open_split(source, root, split, strict=False, options=options)
+        opened = open_split(source, root, split or _SPLIT, strict=False, options=options)
         return TrainingSet.of_split(opened)
+    given = {"--root": root, "--split": split, "-B": reader_options or None}
+    if wrong := [name for name, value in given.items() if value is not None]:
+        raise click.UsageError(
+            f"{' and '.join(wrong)} {'belongs' if len(wrong) == 1 else 'belong'} to a benchmark, "
+            f"but {source} is a file of questions"
+        )
     if pictures is None or masks is None:
         raise click.UsageError(f"{source} needs --pictures and --masks")
     return read_questions(source, pictures=pictures, masks=masks, strict=False)
+
+
+def _is_file(source: str) -> bool:
+    """Return whether a source is a JSON file; else it is a benchmark."""
+    return source.endswith(".json")
 
 
 def _open_chat(
