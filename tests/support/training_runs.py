@@ -1,6 +1,6 @@
 """A small training run that tests start in this process and in others, which they kill.
 
-As a script: ``python training_runs.py METHOD MODEL OUTPUT [fsdp|deepspeed] [lora]``;
+As a script: ``python training_runs.py METHOD MODEL OUTPUT [fsdp|deepspeed] [lora] [failing]``;
 one of several processes if the environment says so.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from training_toys import toy_sample  # noqa: E402
 from videoseg_train import (  # noqa: E402
     RewardTerm,
     TrainingConfig,
+    TrainingError,
     TrainingResult,
     train,
     training_config,
@@ -93,18 +95,30 @@ class Even:
         return sum(token % 2 == 0 for token in tokens) / len(tokens)
 
 
+class FailingInOneProcess(Even):
+    """Fails in the second of two processes after three steps."""
+
+    calls = 0
+
+    def __call__(self, rollout: Any, truth: Any) -> float:
+        """Return the same reward as long as it does not fail."""
+        self.calls += 1
+        # Three rollouts in each step, and one in each of the two evaluations until then.
+        if os.environ["RANK"] == "1" and self.calls > 3 * 3 + 2:
+            raise TrainingError("the judge is out")
+        return super().__call__(rollout, truth)
+
+
 def run(config: TrainingConfig, output: Path, **options: Any) -> TrainingResult:
     """Run it on toy samples."""
-    return train(
-        config,
-        output,
-        samples=[toy_sample(number) for number in range(3)],
-        held_out=[toy_sample(5)],
-        teacher=lambda _sample, seed: Teacher(seed),
-        rewards=[RewardTerm("even", Even())],
-        quiet=True,
-        **options,
-    )
+    given: dict[str, Any] = {
+        "samples": [toy_sample(number) for number in range(3)],
+        "held_out": [toy_sample(5)],
+        "teacher": lambda _sample, seed: Teacher(seed),
+        "rewards": [RewardTerm("even", Even())],
+        "quiet": True,
+    }
+    return train(config, output, **{**given, **options})
 
 
 def call_command(*arguments: object) -> tuple[int, str]:
@@ -130,4 +144,7 @@ if __name__ == "__main__":
         use_deepspeed()
     if "lora" in how:
         changes = {method: lora_settings()}
-    run(make_config(method, Path(model), **changes), Path(output), resume=True)
+    options: dict[str, Any] = {}
+    if "failing" in how:
+        options = {"rewards": [RewardTerm("even", FailingInOneProcess())]}
+    run(make_config(method, Path(model), **changes), Path(output), resume=True, **options)

@@ -24,7 +24,7 @@ from videoseg_tiny.segmentation import (
 )
 from videoseg_tiny.train_seg import train_seg
 
-from videoseg import Window
+from videoseg import ConfigError, Window
 
 SEEDS = range(50_000_000, 50_000_003)
 
@@ -156,3 +156,8 @@ def test_an_early_start_is_the_same_run_stopped(seg_clips, untrained, tmp_path):
     resumed = run(tmp_path / "early", seg_clips, untrained)
     whole = run(tmp_path / "whole", seg_clips, untrained)
     assert all(map(torch.equal, weights(resumed), weights(whole)))
+    model = tmp_path / "early" / "model" / "model.safetensors"
+    before = model.stat().st_mtime_ns
+    with pytest.raises(ConfigError, match="trained for 4 steps already, which is more than the 2"):
+        run(tmp_path / "early", seg_clips, untrained, stop=2)
+    assert model.stat().st_mtime_ns == before

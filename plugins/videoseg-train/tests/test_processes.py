@@ -16,7 +16,8 @@ import torch
 import train_in_process
 import training_runs
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
-from videoseg_train import CheckpointError, Checkpoints, OptimizerSettings
+from videoseg_train import CheckpointError, Checkpoints, OptimizerSettings, TrainingError
+from videoseg_train.processes import fail_together, is_foreseen
 from videoseg_train.sharding import check_sharding
 from videoseg_train.zero import check_shares, set_up_zero
 
@@ -98,6 +99,68 @@ def test_two_processes_make_the_step_of_one(fsdp, seg_folder, results):
             for name, value in alone["parameters"].items():
                 difference = (result["parameters"][name] - value).abs().max().item()
                 assert difference < 1e-5, name
+
+
+# -- failures ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_an_error_in_one_process_ends_both_and_loses_nothing(vlm_folder, tmp_path):
+    output = tmp_path / "run"
+    running = start_processes(2, training_runs.__file__, "grpo", vlm_folder, output, "failing")
+    try:
+        outputs = [process.communicate(timeout=300)[0] for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    assert all(process.returncode for process in running)
+    first, second = (text.strip().splitlines()[-1] for text in outputs)
+    assert "process 1 of 2 has failed: TrainingError: the judge is out" in outputs[0], first
+    assert "TrainingError: the judge is out" in outputs[1], second
+    assert "has failed" not in outputs[1]
+    assert Checkpoints(output / "checkpoints").steps() == [2, 3]
+
+
+def told(monkeypatch, *others):
+    """Let other processes have told something after this one."""
+    monkeypatch.setattr("videoseg_train.processes.gather_object", lambda mine: [*mine, *others])
+
+
+def test_all_processes_raise_together_and_agree_on_what_can_be_saved(monkeypatch):
+    mine = TrainingError("mine")
+    told(monkeypatch, None)
+    with fail_together(True):
+        pass
+    with pytest.raises(TrainingError) as caught, fail_together(True):
+        raise mine
+    assert caught.value is mine
+    told(monkeypatch, None, ("VideoError: torn", True))
+    with (
+        pytest.raises(
+            TrainingError, match="process 2 of 3 has failed: VideoError: torn"
+        ) as caught,
+        fail_together(True),
+    ):
+        pass
+    assert is_foreseen(caught.value)
+    told(monkeypatch, ("ZeroDivisionError: 0", False))
+    match = "process 1 of 2 has failed: ZeroDivision"
+    with pytest.raises(TrainingError, match=match) as caught, fail_together(True):
+        raise mine
+    assert not is_foreseen(caught.value)
+    assert caught.value.__cause__ is mine
+    told(monkeypatch, ("VideoError: torn", True))
+    with pytest.raises(ZeroDivisionError), fail_together(True):
+        raise ZeroDivisionError
+    with pytest.raises(TrainingError, match="No space") as caught, fail_together(True):
+        told(monkeypatch, ("OutputError: No space", False))
+    assert not is_foreseen(caught.value)
+
+
+def test_one_process_asks_no_other(monkeypatch):
+    monkeypatch.setattr("videoseg_train.processes.gather_object", None)
+    with pytest.raises(ZeroDivisionError), fail_together(False):
+        raise ZeroDivisionError
 
 
 # -- whole runs with FSDP ------------------------------------------------------------------------

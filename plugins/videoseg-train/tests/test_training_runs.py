@@ -14,13 +14,14 @@ import pytest
 import torch
 import training_runs
 from training_runs import STEPS, make_config, run
+from training_toys import toy_sample
 from videoseg_train import CheckpointError, Checkpoints, NonFiniteError, train
 from videoseg_train.journal import read_lines
 from videoseg_train.run_folder import RunFolder
 from videoseg_train.trainer import Trainer
 
 from videoseg import ConfigError, VideosegError
-from videoseg.errors import MissingDependencyError, OutputError
+from videoseg.errors import ChatError, MissingDependencyError, OutputError, VideoError
 
 METHODS = ("sft", "grpo")
 
@@ -134,6 +135,68 @@ def test_a_step_that_fails_loses_nothing(vlm_folder, whole_runs, tmp_path, monke
     monkeypatch.undo()
     run(config, tmp_path / "run", resume=True)
     assert_same_run(tmp_path / "run", whole_runs / "sft")
+
+
+class Torn(list):
+    """Samples of which one cannot be opened the third time."""
+
+    opened = 0
+
+    def __getitem__(self, number):
+        self.opened += 1
+        if self.opened > 2 * 3:
+            raise VideoError("the clip is torn")
+        return super().__getitem__(number)
+
+
+@pytest.mark.parametrize("updates", [1, 2])
+def test_a_sample_that_cannot_be_opened_loses_nothing(updates, vlm_folder, tmp_path):
+    config = make_config("grpo", vlm_folder)
+    own = {**config.given["grpo"], "num_updates": updates}
+    config = make_config("grpo", vlm_folder, grpo=own, checkpoints={"every": 100})
+    output = tmp_path / "run"
+    samples = Torn(toy_sample(number) for number in range(3))
+    with pytest.raises(VideoError, match="torn"):
+        run(config, output, samples=samples)
+    assert Checkpoints(output / "checkpoints").steps() == [3]
+    run(config, output, resume=True)
+    run(config, tmp_path / "whole")
+    assert_same_run(output, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("step", [2, STEPS])
+def test_an_evaluation_that_fails_is_made_again(
+    step, vlm_folder, whole_runs, tmp_path, monkeypatch
+):
+    import videoseg_train.loop as module
+
+    evaluate = module.evaluate_policy
+    steps = iter([0, 2, 4, STEPS])
+
+    def fail(*arguments, **options):
+        if next(steps) == step:
+            raise ChatError("the judge is out")
+        return evaluate(*arguments, **options)
+
+    config, output = make_config("grpo", vlm_folder), tmp_path / "run"
+    monkeypatch.setattr(module, "evaluate_policy", fail)
+    with pytest.raises(ChatError):
+        run(config, output)
+    assert Checkpoints(output / "checkpoints").steps()[-1] == step
+    monkeypatch.undo()
+    # It is made again each time until another step is saved.
+    lines = [output / name for name in ("metrics.jsonl", "episodes.jsonl", "timings.jsonl")]
+    if step == 2:
+        monkeypatch.setattr(Trainer, "grpo_step", None)
+        with pytest.raises(TypeError):
+            run(config, output, resume=True)
+        monkeypatch.undo()
+        found = [line["step"] for line in read_lines(lines[0])]
+        assert found == [0, 1, 2, 2]
+    run(config, output, resume=True)
+    assert_same_run(output, whole_runs / "grpo")
+    evaluated = [line for line in read_lines(lines[2]) if "evaluation" in line["seconds"]]
+    assert [line["step"] for line in evaluated] == [0, 2, 4, STEPS]
 
 
 # -- folders and checkpoints ------------------------------------------------------------------

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from videoseg_o3 import SegModel, record_states, token_logits
 
+from videoseg import ConfigError
+from videoseg.text import show_path
 from videoseg_tiny.batches import CoordinateTokens, make_batch
 from videoseg_tiny.checkpoints import Progress, load_progress, save_progress
 from videoseg_tiny.demonstrations import Demonstration
@@ -89,6 +91,10 @@ def train_seg_imitation(
         folder: Where the state of training is kept.
         stop: Stop after so many steps; the schedule is that of all.
         log: Called with a mapping of numbers now and then.
+
+    Raises:
+        ConfigError: If ``folder`` has the state of a later step than the last one that is asked
+            for; the model is changed then.
     """
     language = [*model.vlm.model.language_model.parameters(), *model.vlm.lm_head.parameters()]
     projector = [*model.projector.parameters()]
@@ -109,6 +115,11 @@ def train_seg_imitation(
     begin = time.process_time()
     sums: dict[str, list[float]] = {}
     last = settings.steps if stop is None else min(stop, settings.steps)
+    if start > last:
+        raise ConfigError(
+            f"{show_path(state.path)} has been trained for {start} steps already, which is more "
+            f"than the {last} that are asked for; choose another folder, or at least {start} steps"
+        )
     for step in range(start, last):
         rng = np.random.default_rng([settings.seed, step])
         drawn = [samples[int(at)] for at in rng.integers(len(samples), size=settings.batch)]

@@ -5,7 +5,8 @@ lets a teacher answer the questions of grounder ``o3`` with ``[SEG]``, trains th
 model to answer so, and writes the model to ``FOLDER/model``. Called again with the same folder it
 goes on where it was.
 
-Stopped early (``--steps``), it leaves room for reinforcement: see ``seg_reinforcement``.
+Stopped early (``--steps``, in a folder that has not been trained further), it leaves room for
+reinforcement: see ``seg_reinforcement``.
 """
 
 from __future__ import annotations
@@ -105,6 +106,9 @@ def train_seg(
 
     Returns:
         The ``SegModel``.
+
+    Raises:
+        ConfigError: If the second stage has been trained further in this folder already.
     """
     import torch
 

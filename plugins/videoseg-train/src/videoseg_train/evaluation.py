@@ -25,6 +25,7 @@ from videoseg.text import shorten_text
 from videoseg.types import BoolArray, Grounding
 from videoseg_train.masks import true_masks
 from videoseg_train.policy import Policy
+from videoseg_train.processes import fail_together
 from videoseg_train.rewards import RewardTerm, score_rollouts
 from videoseg_train.rollout import Rollout, Stages, run_rollouts
 from videoseg_train.samples import TrainingSample
@@ -106,36 +107,39 @@ def evaluate_policy(
 
     Raises:
         ConfigError: If the stages cannot be built.
+        TrainingError: As ``run_rollouts`` and ``score_rollouts``, or if another process has
+            failed.
     """
     mine = range(len(samples)) if share is None else share
     rows: list[tuple[int, dict[str, Any]]] = []
-    for start in range(mine.start, mine.stop, policy.max_batch):
-        numbers = range(start, min(start + policy.max_batch, mine.stop))
-        rollouts = run_rollouts(
-            policy,
-            stages,
-            [samples[number] for number in numbers],
-            seed=seed,
-            first_group=start,
-            greedy=True,
-            registry=registry,
-        )
-        scores = score_rollouts(rollouts, rewards) if rewards else [None] * len(rollouts)
-        for number, rollout, score in zip(numbers, rollouts, scores, strict=True):
-            sample_score = _score(rollout, pipeline, segments=policy.seg_model is not None)
-            values = dict(sample_score.values)
-            if score is not None:
-                values["reward"] = score.total
-            row: dict[str, Any] = {
-                "score": sample_score,
-                "failed": rollout.error is not None,
-                "turns": len(rollout.texts),
-                "answer_tokens": rollout.num_tokens,
-                "values": values,
-            }
-            if number < shown:
-                row["record"] = _record(rollout, values)
-            rows.append((number, row))
+    with fail_together(share is not None):
+        for start in range(mine.start, mine.stop, policy.max_batch):
+            numbers = range(start, min(start + policy.max_batch, mine.stop))
+            rollouts = run_rollouts(
+                policy,
+                stages,
+                [samples[number] for number in numbers],
+                seed=seed,
+                first_group=start,
+                greedy=True,
+                registry=registry,
+            )
+            scores = score_rollouts(rollouts, rewards) if rewards else [None] * len(rollouts)
+            for number, rollout, score in zip(numbers, rollouts, scores, strict=True):
+                sample_score = _score(rollout, pipeline, segments=policy.seg_model is not None)
+                values = dict(sample_score.values)
+                if score is not None:
+                    values["reward"] = score.total
+                row: dict[str, Any] = {
+                    "score": sample_score,
+                    "failed": rollout.error is not None,
+                    "turns": len(rollout.texts),
+                    "answer_tokens": rollout.num_tokens,
+                    "values": values,
+                }
+                if number < shown:
+                    row["record"] = _record(rollout, values)
+                rows.append((number, row))
     if share is not None:
         rows = gather_object(rows)
     return _summarize([row for _, row in sorted(rows, key=lambda item: item[0])])

@@ -38,15 +38,25 @@ class Journal:
         self._folder = folder
         self._enabled = enabled
 
-    def cut(self, step: int) -> None:
-        """Drop all lines of later steps, and one that was written half."""
+    def cut(self, step: int, *, evaluated: bool = True) -> None:
+        """Drop all lines of later steps, and one that was written half.
+
+        Args:
+            step: The last step whose lines are kept.
+            evaluated: Whether those of an evaluation after this step are kept, too.
+        """
         if not self._enabled:
             return
         for name in _NAMES:
             path = self._folder / name
             if path.exists():
-                kept = [line for line in _complete(path) if line[1]["step"] <= step]
-                write_file(path, "".join(text + "\n" for text, _ in kept))
+                kept = [
+                    text
+                    for text, line in _complete(path)
+                    if line["step"] < step
+                    or (line["step"] == step and (evaluated or not _is_of_evaluation(name, line)))
+                ]
+                write_file(path, "".join(text + "\n" for text in kept))
 
     def clear(self) -> None:
         """Begin without lines."""
@@ -77,6 +87,11 @@ class Journal:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the complete lines of a file; none if there is no file."""
     return [line for _, line in _complete(path)] if path.exists() else []
+
+
+def _is_of_evaluation(name: str, line: Mapping[str, Any]) -> bool:
+    is_evaluation = line.get("kind") == "evaluation" or "evaluation" in line.get("seconds", ())
+    return name == EPISODES or is_evaluation
 
 
 def _complete(path: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
 
-from videoseg import VideosegError
 from videoseg.errors import OutputError
 from videoseg.plugins import Registry
 from videoseg.progress import open_display
@@ -24,7 +23,7 @@ from videoseg_train.errors import CheckpointError
 from videoseg_train.evaluation import Evaluation, evaluate_policy
 from videoseg_train.export import save_model
 from videoseg_train.journal import EPISODES, METRICS, TIMINGS, Journal
-from videoseg_train.processes import do_first
+from videoseg_train.processes import do_first, fail_together, is_foreseen
 from videoseg_train.randomness import mix_seed, random_numbers
 from videoseg_train.replay import ColdStartSet, TraceChat, TrainingTrace
 from videoseg_train.report import write_report
@@ -58,6 +57,7 @@ class TrainingLoop:
 
     Attributes:
         saved: The last step that is saved; 0 if there is none.
+        evaluated: Whether the evaluation after the last step, if there is one, has been made.
         metrics: Of the last evaluation; of the last step if there was none.
         warnings: Why the run may not have learned.
     """
@@ -75,6 +75,7 @@ class TrainingLoop:
     start: str
     quiet: bool = False
     saved: int = 0
+    evaluated: bool = True
     metrics: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     journal: Journal = field(init=False)
@@ -103,8 +104,9 @@ class TrainingLoop:
         try:
             if display is not None:
                 display.begin(f"training ({self.config.method})", self.total)
-            if not self.saved:
-                self._evaluate(0)
+            if not self.saved or not self.evaluated:
+                self._evaluate(trainer.step)
+                self.evaluated = True
             self._loop(display)
         except BaseException:
             # What went wrong is the error, not that its report cannot be written, too.
@@ -112,7 +114,7 @@ class TrainingLoop:
                 self._write_report()
             raise
         else:
-            self._write_report()
+            do_first(accelerator, self._write_report)
         finally:
             if display is not None:
                 display.close()
@@ -123,7 +125,7 @@ class TrainingLoop:
         do_first(accelerator, lambda: save_model(model, processor, self.folder.model))
 
     def _begin(self) -> None:
-        self.journal.cut(self.trainer.step if self.saved else -1)
+        self.journal.cut(self.trainer.step if self.saved else -1, evaluated=self.evaluated)
         self.folder.write_config(self.config)
 
     # -- the loop --------------------------------------------------------------------------------
@@ -138,26 +140,17 @@ class TrainingLoop:
         )
         begin, first = time.monotonic(), trainer.step
         while trainer.step < self.total:
-            numbers = next(order)
-            chosen = [self.samples[number] for number in numbers]
-            traces: dict[str, TrainingTrace] = {}
-            if isinstance(self.samples, ColdStartSet):
-                found = self.samples
-                traces = {found[number].id: found.trace(number) for number in numbers}
-            try:
-                report = self._step(chosen, traces)
-            except OutputError:
-                raise
-            except VideosegError:
-                # Nothing has been changed in this step.
-                if self._is_whole():
-                    self._save()
-                raise
-            self._note(report)
+            with self._saving():
+                report = self._step(*self._open(next(order)))
+            with fail_together(self._several):
+                self._note(report)
             step, is_last = report.step, report.step == self.total
             every = config.evaluation.every
             if every and (step % every == 0 or is_last):
-                self._evaluate(step)
+                self.evaluated = False
+                with self._saving():
+                    self._evaluate(step)
+                self.evaluated = True
             if step % config.checkpoints.every == 0 or is_last:
                 self._save()
             if display is not None:
@@ -165,15 +158,42 @@ class TrainingLoop:
                 left = (time.monotonic() - begin) / done * (self.total - step)
                 display.advance(step, self.total, self._describe(report, left))
 
+    @property
+    def _several(self) -> bool:
+        return self.trainer.accelerator.num_processes > 1
+
+    @contextmanager
+    def _saving(self) -> Iterator[None]:
+        """Save the steps that have been made if something goes wrong that does not touch them."""
+        try:
+            yield
+        except Exception as error:
+            if is_foreseen(error) and self.trainer.is_whole:
+                self._save()
+            raise
+
+    def _open(
+        self, numbers: Sequence[int]
+    ) -> tuple[list[TrainingSample], dict[str, TrainingTrace]]:
+        """Return samples and, where they are those of traces, the traces by the samples' ids."""
+        found = self.samples
+        with fail_together(self._several):
+            chosen = [found[number] for number in numbers]
+            if isinstance(found, ColdStartSet):
+                return chosen, {found[number].id: found.trace(number) for number in numbers}
+        return chosen, {}
+
     def _step(
         self, samples: Sequence[TrainingSample], traces: Mapping[str, TrainingTrace]
     ) -> StepReport:
         trainer, settings = self.trainer, self.config.training.settings
         with random_numbers(self.config.seed, trainer.step):
             if isinstance(settings, GrpoSettings):
+                with fail_together(self._several):
+                    stages = stages_for(self.stages, samples)
                 return trainer.grpo_step(
                     samples,
-                    stages_for(self.stages, samples),
+                    stages,
                     self._weighted_rewards(trainer.step),
                     settings,
                     registry=self.registry,
@@ -183,14 +203,15 @@ class TrainingLoop:
                 teacher = lambda sample, _: TraceChat(traces[sample.id])  # noqa: E731
             assert teacher is not None
             begin = time.perf_counter()
-            demonstrations = record_demonstrations(
-                trainer.policy,
-                stages_for(self.stages, samples, list(traces.values())),
-                samples,
-                teacher,
-                seed=mix_seed(self.config.seed, trainer.step),
-                registry=self.registry,
-            )
+            with fail_together(self._several):
+                demonstrations = record_demonstrations(
+                    trainer.policy,
+                    stages_for(self.stages, samples, list(traces.values())),
+                    samples,
+                    teacher,
+                    seed=mix_seed(self.config.seed, trainer.step),
+                    registry=self.registry,
+                )
             seconds = time.perf_counter() - begin
             assert isinstance(settings, SftSettings)
             report = trainer.sft_step(demonstrations, settings)
@@ -229,34 +250,41 @@ class TrainingLoop:
         if not self.held_out or not settings.every:
             return None
         trainer = self.trainer
-        many = trainer.accelerator.num_processes > 1
         begin = time.perf_counter()
         with random_numbers(self.config.seed, step), trainer.optimization.whole():
+            with fail_together(self._several):
+                stages = stages_for(self._evaluation_stages(), self.held_out)
+                pipeline = build_pipeline(self.config, trainer.policy, registry=self.registry)
             found = evaluate_policy(
                 trainer.policy,
-                stages_for(self._evaluation_stages(), self.held_out),
+                stages,
                 self.held_out,
-                pipeline=build_pipeline(self.config, trainer.policy, registry=self.registry),
+                pipeline=pipeline,
                 rewards=self.rewards,
                 shown=settings.shown,
                 seed=settings.seed,
-                share=trainer.optimization.share(len(self.held_out)) if many else None,
+                share=trainer.optimization.share(len(self.held_out)) if self._several else None,
                 registry=self.registry,
             )
+        with fail_together(self._several):
+            self._note_evaluation(step, found, time.perf_counter() - begin)
+        return found
+
+    def _note_evaluation(self, step: int, found: Evaluation, seconds: float) -> None:
+        """Write down an evaluation."""
         self.metrics = found.metrics
         for episode in found.episodes:
             self.journal.add(EPISODES, {"step": step, **asdict(episode)})
         self.journal.add(METRICS, {"kind": "evaluation", "step": step, "metrics": found.metrics})
         self.journal.add(
             TIMINGS,
-            {"step": step, "seconds": {"evaluation": round(time.perf_counter() - begin, 4)}},
+            {"step": step, "seconds": {"evaluation": round(seconds, 4)}},
         )
         if self.config.report_to:
             values = {f"evaluation/{name}": value for name, value in found.metrics.items()}
-            trainer.accelerator.log(values, step=step)
+            self.trainer.accelerator.log(values, step=step)
         if step:
             self._write_report()
-        return found
 
     def _evaluation_stages(self) -> Stages:
         sampler = self.config.evaluation.sampler
@@ -283,12 +311,6 @@ class TrainingLoop:
 
     # -- checkpoints -----------------------------------------------------------------------------
 
-    def _is_whole(self) -> bool:
-        """Return whether the trainer is as the last step has left it."""
-        settings = self.config.training.settings
-        once = not isinstance(settings, GrpoSettings) or settings.num_updates == 1
-        return once and self.trainer.step > self.saved
-
     def _save(self) -> None:
         trainer, reference = self.trainer, self.trainer.reference
         if trainer.step == self.saved:
@@ -299,6 +321,7 @@ class TrainingLoop:
             "seed": self.config.seed,
             "total_steps": self.total,
             "num_samples": len(self.samples),
+            "evaluated": self.evaluated,
             "start": self.start,
             # The reference is the start, or that without adapters; nothing to be saved.
             "reference": None
@@ -341,6 +364,7 @@ class TrainingLoop:
             )
         self.trainer.load_state_dict(found.state, found.shards)
         self.saved = found.step
+        self.evaluated = bool(facts.get("evaluated", True))
 
 
 def _memory() -> tuple[int, str]:

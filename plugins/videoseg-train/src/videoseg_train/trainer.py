@@ -24,6 +24,7 @@ from videoseg_train.network import sequence_log_probs
 from videoseg_train.objective import group_advantages
 from videoseg_train.optimization import Optimization, Reference
 from videoseg_train.policy import Policy
+from videoseg_train.processes import fail_together
 from videoseg_train.randomness import mix_seed
 from videoseg_train.rewards import RewardTerm, Score, score_rollouts
 from videoseg_train.rollout import Rollout, Stages, run_rollouts
@@ -73,6 +74,7 @@ class Trainer:
 
     Attributes:
         step: How many steps have been made.
+        is_whole: Whether the parameters are as the last step has left them, not within a step.
         diagnostics: Watches the run.
     """
 
@@ -95,6 +97,7 @@ class Trainer:
         self.reference = reference and reference.to(self.accelerator.device)
         self.seed = seed
         self.step = 0
+        self.is_whole = True
         self.diagnostics = Diagnostics()
         model = policy.seg_model
         segments = model is not None and model.sam2 is not None
@@ -165,6 +168,7 @@ class Trainer:
         rate = self.optimization.learning_rate
         self._encode_frames(loss)
         norm = self.optimization.step(self.optimization.parts(batch.sequences), loss)
+        self.is_whole = False
         self._forget_features()
         names = ("token_loss", "entropy", "mask_cross_entropy", "mask_dice", "tokens")
         sums = self.optimization.sum({name: loss.sums.get(name, 0.0) for name in names})
@@ -181,7 +185,7 @@ class Trainer:
         }
         if self._features is not None:
             metrics |= {name: sums[name] for name in ("mask_cross_entropy", "mask_dice")}
-        self.step += 1
+        self._end_step()
         return StepReport(
             self.step,
             metrics,
@@ -212,7 +216,8 @@ class Trainer:
         Raises:
             ConfigError: If the stages cannot be built.
             NonFiniteError: If the gradient is not finite; nothing has been changed then.
-            TrainingError: If episodes fail for a reason that is not the policy's.
+            TrainingError: If episodes fail for a reason that is not the policy's, or if another
+                process has failed.
         """
         settings = settings or GrpoSettings()
         if settings.divergence_weight and self.reference is None:
@@ -224,26 +229,27 @@ class Trainer:
             self.reference = Reference(self.policy)
         clock = _Clock()
         share = self.optimization.share(len(samples))
-        with clock.phase("rollout"), self.optimization.whole():
-            rollouts = run_rollouts(
-                self.policy,
-                stages,
-                [samples[number] for number in share],
-                group_size=settings.group_size,
-                seed=mix_seed(self.seed, self.step),
-                first_group=share.start,
-                trained=settings.trained,
-                features=self._features,
-                registry=registry,
-            )
-        with clock.phase("reward"):
-            scores = score_rollouts(rollouts, rewards)
-            totals = torch.tensor([score.total for score in scores], dtype=torch.float64)
-            advantages = group_advantages(
-                totals.reshape(-1, settings.group_size),
-                scale=settings.advantage_scale,
-                epsilon=settings.advantage_epsilon,
-            )
+        with fail_together(self.accelerator.num_processes > 1):
+            with clock.phase("rollout"), self.optimization.whole():
+                rollouts = run_rollouts(
+                    self.policy,
+                    stages,
+                    [samples[number] for number in share],
+                    group_size=settings.group_size,
+                    seed=mix_seed(self.seed, self.step),
+                    first_group=share.start,
+                    trained=settings.trained,
+                    features=self._features,
+                    registry=registry,
+                )
+            with clock.phase("reward"):
+                scores = score_rollouts(rollouts, rewards)
+                totals = torch.tensor([score.total for score in scores], dtype=torch.float64)
+                advantages = group_advantages(
+                    totals.reshape(-1, settings.group_size),
+                    scale=settings.advantage_scale,
+                    epsilon=settings.advantage_epsilon,
+                )
         with clock.phase("update"):
             metrics, problems = self._update(rollouts, advantages.flatten().tolist(), settings)
         self._forget_features()
@@ -252,7 +258,7 @@ class Trainer:
             *self.diagnostics.of_rollouts(rollouts, scores),
             *self.diagnostics.of_update(metrics, problems),
         ]
-        self.step += 1
+        self._end_step()
         return StepReport(
             self.step, metrics, tuple(warnings), tuple(rollouts), tuple(scores), clock.seconds
         )
@@ -286,6 +292,7 @@ class Trainer:
             )
             self._encode_frames(loss)
             norms.append(self.optimization.step(parts, loss))
+            self.is_whole = False
         names = ("policy_loss", "divergence", "entropy", "clipped", "drift", "tokens", "mask_loss")
         sums = self.optimization.sum({name: loss.sums.get(name, 0.0) for name in names})
         tokens = max(1.0, sums["tokens"])
@@ -305,12 +312,17 @@ class Trainer:
 
     # -- both ------------------------------------------------------------------------------------
 
+    def _end_step(self) -> None:
+        self.step += 1
+        self.is_whole = True
+
     def _make_batch(
         self, rollouts: Sequence[Rollout], stages: Sequence[StageName], *, masks: bool
     ) -> Batch:
         """Return what this process trains on, with the totals of all processes."""
         features = self._features if masks else None
-        batch = make_batch(self.policy, rollouts, stages=stages, features=features)
+        with fail_together(self.accelerator.num_processes > 1):
+            batch = make_batch(self.policy, rollouts, stages=stages, features=features)
         totals = self.optimization.sum(asdict(batch.count()))
         batch.totals = BatchTotals(**{name: int(value) for name, value in totals.items()})
         return batch
