@@ -372,7 +372,9 @@ class O3Grounder:
             window = exchange.turn.window or episode.selection.window
             grounding = ask_answerer(self._answerer, episode, window, keyframe, thought)
             told = _collect_warnings(episode, [*warnings, *grounding.warnings])
-            return replace(grounding, warnings=told)
+            # What cannot be read may have named another place, or nothing at all.
+            status = "guessed" if exchange.turn.kind == "malformed" else grounding.status
+            return replace(grounding, warnings=told, status=status)
         reply = exchange.reply
         prompts: tuple[Prompt, ...] = ()
         if reply.embeddings:
