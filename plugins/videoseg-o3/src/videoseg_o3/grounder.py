@@ -373,8 +373,10 @@ class O3Grounder:
             grounding = ask_answerer(self._answerer, episode, window, keyframe, thought)
             told = _collect_warnings(episode, [*warnings, *grounding.warnings])
             # What cannot be read may have named another place, or nothing at all.
-            status = "guessed" if exchange.turn.kind == "malformed" else grounding.status
-            return replace(grounding, warnings=told, status=status)
+            is_guess = exchange.turn.kind == "malformed"
+            return replace(
+                grounding, warnings=told, status="guessed" if is_guess else grounding.status
+            )
         reply = exchange.reply
         prompts: tuple[Prompt, ...] = ()
         if reply.embeddings:
