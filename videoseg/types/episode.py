@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from videoseg.errors import ConfigError
 from videoseg.text import format_count, shorten
@@ -235,7 +235,8 @@ class Grounding:
             It says when; masks are propagated over the whole video all the same.
         stop_reason: Why the grounder answered now and did not look again, in one sentence.
         status: How far the answer can be trusted. None, for a grounder that does not tell:
-            ``answered`` if there are prompts, else ``absent``.
+            ``answered`` if there are prompts, else ``absent``. With ``dataclasses.replace``,
+            other prompts make it the other of these two; ``guessed`` stays.
         judged: The words of the query that the answer rests on, if the grounder tells them.
         unjudged: The words of the query that could not be judged.
 
@@ -294,9 +295,20 @@ class Grounding:
         return bool(self.prompts)
 
 
+class _SaidByPrompts(str):
+    """The status ``answered`` or ``absent``, which says no more than the prompts do.
+
+    ``dataclasses.replace`` passes every field on. With other prompts this one is read again from
+    them, where the same word from a grounder would contradict them.
+    """
+
+    __slots__ = ()
+
+
 def _checked_status(given: Any, *, found: bool) -> AnswerStatus:
-    if given is None:
-        return "answered" if found else "absent"
+    said = "answered" if found else "absent"
+    if given is None or given == said or isinstance(given, _SaidByPrompts):
+        return cast("AnswerStatus", _SaidByPrompts(said))
     known = get_args(AnswerStatus)
     if given not in known:
         raise ConfigError(
@@ -310,8 +322,7 @@ def _checked_status(given: Any, *, found: bool) -> AnswerStatus:
             f"a grounding {having} cannot be {given!r}; pass 'guessed', {other!r}, or None for "
             "what the prompts say"
         )
-    status: AnswerStatus = given
-    return status
+    return "guessed"
 
 
 def summarize_answer(grounding: Grounding, num_objects: int) -> str:
@@ -325,7 +336,7 @@ def summarize_answer(grounding: Grounding, num_objects: int) -> str:
         guess = ", a guess" if grounding.status == "guessed" else ""
         return format_count(num_objects, "object") + guess
     if grounding.found:
-        return "no masks yet"
+        return "no masks were made"
     absent = grounding.status == "absent"
     return "not in this video" if absent else "nothing that fits was seen"
 

@@ -520,6 +520,23 @@ def test_an_instance_answers_too_and_what_it_says_is_kept():
     assert episode.grounding.warnings[1] == "careful"
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_as_released_what_an_answerer_says_of_a_turn_that_cannot_be_read_is_a_guess(found):
+    class Boxes:
+        def step(self, episode):
+            frame = episode.selection.keyframe
+            prompt = vs.Prompt(1, frame, box=vs.Box(1, 2, 3, 4))
+            return vs.Grounding(frame, (prompt,)) if found else vs.Grounding(None)
+
+    said = "<select>{'start': 1}</select>"
+    episode, _ = run(select(), said, answerer=Boxes(), behavior="released")
+    assert details(episode)["stop"] == "malformed select"
+    assert episode.grounding.found == found
+    assert episode.grounding.status == "guessed"
+    readable, _ = run(select(), FOUND, answerer=Boxes(), behavior="released")
+    assert readable.grounding.status == ("answered" if found else "absent")
+
+
 def test_an_answerer_needs_no_chat_model():
     episode, chat = run(FOUND, query="the red square", answerer="attributes")
     assert len(chat.calls) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 import videoseg_synthetic.demo_command as module
 
 from videoseg.cli.main import main
+from videoseg.pipeline import Pipeline
+from videoseg.types import Episode, Grounding
 
 # The first of the three questions alone.
 SCRIPT = """
@@ -60,3 +63,52 @@ def test_a_strategy_without_its_model_says_what_to_install(
     root = Path(__file__).resolve().parents[3]
     assert all((root / folder / "pyproject.toml").is_file() for folder in folders)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("status", "found", "is_in_clip", "told"),
+    [
+        ("answered", True, True, "50% overlap with the true masks"),
+        ("guessed", True, True, "a guess, 50% overlap with the true masks"),
+        ("guessed", False, False, "a guess; there is no such object"),
+        ("guessed", False, True, "a guess; the object is there"),
+        ("absent", False, False, "not in this video, which is true"),
+        ("absent", False, True, "not in this video, which is false"),
+    ],
+)
+def test_only_an_answer_that_there_is_none_can_be_truly_absent(
+    status: str, found: bool, is_in_clip: bool, told: str
+) -> None:
+    answer = {
+        "status": status,
+        "found": found,
+        "is_in_clip": is_in_clip,
+        "overlap_with_truth": 0.5,
+    }
+    score = module._describe_score(answer)
+    assert score.endswith(told)
+    assert ("which is true" in score) == (status == "absent" and not is_in_clip)
+
+
+class _UnreadableAnswer:
+    """A grounder whose model's answer cannot be read."""
+
+    def step(self, episode: Episode) -> Grounding:
+        return Grounding(None, status="guessed", warnings=("the answer cannot be read",))
+
+
+def test_a_quiet_demo_tells_its_statuses_and_warnings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pipeline(name: str) -> Pipeline:
+        return Pipeline(
+            sampler="uniform", grounder=_UnreadableAnswer(), segmenter="cut", propagator="flow"
+        )
+
+    monkeypatch.setattr(Pipeline, "from_name", pipeline)
+    monkeypatch.setattr(module, "_QUESTIONS", module._QUESTIONS[:1])
+    assert main(["demo", "-o", str(tmp_path / "out"), "-q", "--json"]) == 0
+    told = capsys.readouterr()
+    [answer] = json.loads(told.out)["answers"]
+    assert (answer["status"], answer["found"]) == ("guessed", False)
+    assert "easy: warning: the answer cannot be read" in told.err

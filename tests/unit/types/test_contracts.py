@@ -1,3 +1,7 @@
+import pickle
+from copy import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,6 +67,23 @@ def test_a_grounder_that_tells_no_status_has_answered_if_it_found_something():
     guess = Grounding(4, (prompt,), status="guessed", judged=["red"], unjudged=["dog"])
     assert (guess.status, guess.judged, guess.unjudged) == ("guessed", ("red",), ("dog",))
     assert from_dict(Grounding, to_dict(guess)) == guess
+
+
+def test_a_status_follows_the_prompts_that_replace_others_unless_it_is_a_guess():
+    prompts = (Prompt(1, 4, box=Box(0, 0, 2, 2)),)
+    answered, absent = Grounding(4, prompts), Grounding(None)
+    loaded = from_dict(Grounding, to_dict(answered))
+    for found in (answered, loaded, Grounding(4, prompts, status="answered"), copy(answered)):
+        assert replace(found, prompts=()).status == "absent"
+        assert replace(found, confidence=0.5).status == "answered"
+    assert replace(absent, keyframe=4, prompts=prompts).status == "answered"
+    assert replace(absent, keyframe=4, prompts=prompts) == answered
+    guess = replace(answered, status="guessed")
+    assert replace(guess, prompts=()).status == "guessed"
+    with pytest.raises(ConfigError, match="without prompts cannot be 'answered'"):
+        replace(absent, status="answered")
+    assert type(to_dict(answered)["status"]) is str
+    assert pickle.loads(pickle.dumps(answered)) == answered
 
 
 @pytest.mark.parametrize(

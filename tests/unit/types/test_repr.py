@@ -25,5 +25,5 @@ def test_a_guess_is_told_in_one_line():
     assert repr(result).endswith(": 1 object, a guess>")
     nothing = Segmentation("asdf", facts, Grounding(None, status="guessed"), Trace(), ())
     assert repr(nothing).endswith(": nothing that fits was seen>")
-    unfinished = Segmentation("the dog", facts, Grounding(0, (prompt,)), Trace(), ())
-    assert repr(unfinished).endswith(": no masks yet>")
+    maskless = Segmentation("the dog", facts, Grounding(0, (prompt,)), Trace(), ())
+    assert repr(maskless).endswith(": no masks were made>")

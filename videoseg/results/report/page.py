@@ -282,7 +282,9 @@ def _describe_effort(turn: TraceTurn) -> str:
 
 def _describe_keyframes(segmentation: Segmentation, book: PictureBook) -> list[dict[str, Any]]:
     """Return the frames on which objects were localized, with their prompts drawn."""
-    labels = {track.object_id: track.label for track in segmentation.tracks}
+    prompted = segmentation.grounding.prompts if segmentation.status != "guessed" else ()
+    labels = {prompt.object_id: prompt.label for prompt in reversed(prompted)}
+    labels.update((track.object_id, track.label) for track in segmentation.tracks)
     figures = []
     for frame in _prompted_frames(segmentation):
         if (picture := book.get(frame)) is None:
@@ -305,7 +307,7 @@ def _describe_keyframes(segmentation: Segmentation, book: PictureBook) -> list[d
                 "prompts": [
                     {
                         "object": describe_object(
-                            prompt.object_id, labels.get(prompt.object_id, prompt.label)
+                            prompt.object_id, labels.get(prompt.object_id, "")
                         ),
                         "text": _describe_prompt(prompt),
                     }

@@ -81,6 +81,11 @@ def test_neither_and_nor_deny_both() -> None:
         ("the person twirling", "in place", None, False),
         ("the parked car", "still", None, False),
         ("the one that moves across the picture", "moving", "across", False),
+        ("the object moving left to right", "moving", "right", False),
+        ("the object that moves right to left", "moving", "left", False),
+        ("the object moving from bottom to top", "moving", "up", False),
+        ("the object going top to bottom", "moving", "down", False),
+        ("moving left to right", "moving", "right", False),
     ],
 )
 def test_motion(text: str, manner: str, direction: str | None, negated: bool) -> None:
@@ -97,6 +102,7 @@ def test_motion(text: str, manner: str, direction: str | None, negated: bool) ->
         ("the smallest of them", "area", False, 1),
         ("the leftmost one", "left", True, 1),
         ("the third from the left", "left", True, 3),
+        ("the third object, left to right", "left", True, 3),
         ("the one that moves fastest", "speed", True, 1),
         ("the camel nearer to the camera", "front", True, 1),
         ("the larger of the two", "area", True, 1),

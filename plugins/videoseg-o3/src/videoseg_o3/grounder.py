@@ -372,7 +372,11 @@ class O3Grounder:
             window = exchange.turn.window or episode.selection.window
             grounding = ask_answerer(self._answerer, episode, window, keyframe, thought)
             told = _collect_warnings(episode, [*warnings, *grounding.warnings])
-            return replace(grounding, warnings=told)
+            # What cannot be read may have named another place, or nothing at all.
+            is_guess = exchange.turn.kind == "malformed"
+            return replace(
+                grounding, warnings=told, status="guessed" if is_guess else grounding.status
+            )
         reply = exchange.reply
         prompts: tuple[Prompt, ...] = ()
         if reply.embeddings:

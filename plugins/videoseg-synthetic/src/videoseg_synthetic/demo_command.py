@@ -23,6 +23,7 @@ from videoseg.cli import (
     write_json,
 )
 from videoseg.errors import MissingDependencyError
+from videoseg.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,10 +96,20 @@ _STRATEGY_SEED = 18
     help="Let a tiny language model answer, which knows drawn clips only, with the strategy of "
     "VideoSeg-R1 or VideoSEG-O3.",
 )
-@click.option("-o", "--output", type=PATH, help="Output folder. Default: videoseg-out/demo.")
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    help="Output folder. Default: videoseg-out/demo, with --strategy videoseg-out/demo-STRATEGY.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace an earlier demo.")
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Show no progress and no summary; warnings go to standard error.",
+)
 def demo(
     *, strategy: str | None, output: Path | None, overwrite: bool, as_json: bool, quiet: bool
 ) -> None:
@@ -142,6 +153,9 @@ def demo(
             answers.append(_answer(clip, query, result, level=question.name, place=place))
             if is_printed:
                 _print_answer(console, answers[-1], shows_looks=strategy is not None)
+            else:
+                for warning in result.warnings:
+                    click.echo(printable(f"{question.name}: warning: {warning}"), err=True)
     if as_json:
         write_json(
             {"folder": str(folder), "clip": str(path), "pipeline": name, "answers": answers}
@@ -203,6 +217,7 @@ def _answer(
         "level": level,
         "query": query.text,
         "found": result.found,
+        "status": result.status,
         "is_in_clip": bool(query.object_ids),
         "keyframe": result.grounding.keyframe,
         "looks": [_describe_look(turn) for turn in result.trace.turns],
@@ -232,12 +247,24 @@ def _print_answer(console: Console, answer: dict[str, Any], *, shows_looks: bool
     print_row(console, "because", "\n".join(answer["reasoning"]), width=10)
     for warning in answer["warnings"]:
         print_row(console, "warning", warning, width=10, style="yellow")
-    if answer["found"] or answer["is_in_clip"]:
-        score = f"{answer['overlap_with_truth']:.0%} overlap with the true masks"
-    else:
-        score = "not in this video, which is true"
-    score += f", J&F {answer['j_and_f']:.2f}"
+    score = _describe_score(answer) + f", J&F {answer['j_and_f']:.2f}"
     print_row(console, "result", f"{score}, {answer['seconds']:.1f} seconds", width=10)
+
+
+def _describe_score(answer: dict[str, Any]) -> str:
+    """Return how an answer compares with the truth; a guess is never called a true answer."""
+    overlap = f"{answer['overlap_with_truth']:.0%} overlap with the true masks"
+    in_clip = answer["is_in_clip"]
+    match answer["status"]:
+        case "absent":
+            return f"not in this video, which is {'false' if in_clip else 'true'}"
+        case "guessed":
+            if answer["found"]:
+                return f"a guess, {overlap}"
+            truth = "the object is there" if in_clip else "there is no such object"
+            return f"nothing that fits was seen, a guess; {truth}"
+        case _:
+            return overlap
 
 
 def _print_end(console: Console, answers: list[dict[str, Any]], strategy: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from videoseg.types import Prompt
+from videoseg.types import Prompt, Window
 from videoseg_attributes.grounding.language import MAX_WORDS, QueryPlan
 from videoseg_attributes.grounding.measured_survey import MeasuredSurvey
 from videoseg_attributes.grounding.measurements import MeasuredCandidate
@@ -54,7 +54,11 @@ def describe_plan(plan: QueryPlan) -> str:
 
 
 def make_warnings(
-    plan: QueryPlan, resolution: Resolution, measured: MeasuredSurvey, *, partly: bool = False
+    plan: QueryPlan,
+    resolution: Resolution,
+    measured: MeasuredSurvey,
+    *,
+    unseen_in: Window | None = None,
 ) -> tuple[str, ...]:
     """Return what the user should know about an answer, and what to do.
 
@@ -62,7 +66,8 @@ def make_warnings(
         plan: The query.
         resolution: What it was found to refer to.
         measured: What was seen.
-        partly: Whether that is only a part of the video.
+        unseen_in: The range that was asked about, if only a part of it was seen and the rest
+            could change the answer.
     """
     warnings = []
     if plan.truncated:
@@ -76,6 +81,16 @@ def make_warnings(
         )
     if resolution.doubtful:
         warnings.append("nothing matches the query well; the closest match is returned")
+    if plan.contradicts_itself and not resolution.choices:
+        warnings.append(
+            "the query contradicts itself as it was read; say in which direction, or what comes "
+            "first, such as 'the object that moves left, then right'"
+        )
+    if resolution.ran_out:
+        warnings.append(
+            "fewer objects were seen than the query counts through; there may be more, which do "
+            "not stand out"
+        )
     if not measured.candidates:
         warnings.append(
             "no candidate objects were found; there may be objects that do not stand out"
@@ -84,13 +99,23 @@ def make_warnings(
         warnings.append(
             "what was found may be background only; there may be objects that do not stand out"
         )
-    elif partly and not resolution.choices:
-        window = measured.survey.window
-        warnings.append(
-            f"only frames {window.start} to {window.stop - 1} were looked at; ask about a part of "
-            "the video, such as video[2000:3000]"
-        )
+    if unseen_in is not None:
+        warnings.append(_explain_unseen(measured.survey.window, unseen_in))
     return tuple(warnings)
+
+
+def _explain_unseen(seen: Window, asked: Window) -> str:
+    """Return that only a part was seen, and a range of the rest that can be asked about."""
+    before, after = seen.start - asked.start, asked.stop - seen.stop
+    if after >= before:
+        start, stop = seen.stop, min(asked.stop, seen.stop + len(seen))
+    else:
+        start, stop = max(asked.start, seen.start - len(seen)), seen.start
+    return (
+        f"only frames {seen.start} to {seen.stop - 1} were looked at, which may not show the "
+        f"object that is meant; ask about a part of the video, such as frames {start} to "
+        f"{stop - 1}: cut that part out first, or pass video[{start}:{stop}] in Python"
+    )
 
 
 def has_plausible(measured: MeasuredSurvey) -> bool:

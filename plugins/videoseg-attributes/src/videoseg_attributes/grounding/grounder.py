@@ -52,7 +52,8 @@ class AttributesGrounder:
     that describe no object, such as questions for a number, and other languages than English.
     If every candidate contradicts the query, the answer is ``absent``: not in this video. If
     there are no candidates, or only a part of a long video was looked at, that nothing fits is
-    a guess, too.
+    a guess, too; so is what is compared, counted or ordered in time in such a part, and an
+    ordinal beyond the objects that were seen.
 
     Args:
         num_frames: Frames of one survey.
@@ -178,10 +179,11 @@ class AttributesGrounder:
         overview: MeasuredSurvey,
         resolution: Resolution,
     ) -> Grounding:
-        warnings = make_warnings(plan, resolution, overview)
         survey = overview.survey
         if not resolution.choices:
             return self._answer_nothing(episode, plan, overview, resolution)
+        partly = plan.needs_whole_video and _saw_partly(episode, overview)
+        warnings = make_warnings(plan, resolution, overview, unseen_in=_span(episode, partly))
         preferred = episode.selection.keyframe if episode.turn > 0 else None
         measured, choices = overview, resolution.choices
         closer = ""
@@ -198,9 +200,8 @@ class AttributesGrounder:
                     )  # fmt: skip
                     return self._answer_nothing(episode, plan, overview, never, closer=closer)
                 measured, choices = dense, kept
-        label = make_label(plan) if plan.judged_wholly else ""
         prompts = make_prompts(
-            episode.video, measured, choices, label=label, preferred_frame=preferred
+            episode.video, measured, choices, label=make_label(plan), preferred_frame=preferred
         )
         keyframe = prompts[0].frame
         where = describe_placement(prompts, choices, closer=measured is not overview)
@@ -208,10 +209,11 @@ class AttributesGrounder:
         temporal = join_texts(seen, *select_texts(resolution, "temporal"), closer)
         spatial = join_texts(*select_texts(resolution, "spatial"), where)
         linguistic = join_texts(describe_plan(plan), *select_texts(resolution, "linguistic"))
+        is_doubtful = resolution.doubtful or resolution.ran_out or partly
         confidence = float(np.mean([choice.score for choice in choices]))
         if not plan.target.understood:
             confidence = _IGNORED_CONFIDENCE * confidence
-        elif resolution.doubtful or plan.ignored:
+        elif is_doubtful or plan.ignored:
             confidence *= _DOUBTFUL_CONFIDENCE
         return Grounding(
             keyframe,
@@ -225,7 +227,7 @@ class AttributesGrounder:
             ),
             confidence=min(1.0, max(0.0, confidence)),
             warnings=warnings,
-            status="answered" if plan.judged_wholly and not resolution.doubtful else "guessed",
+            status="answered" if plan.judged_wholly and not is_doubtful else "guessed",
             judged=plan.used_words,
             unjudged=plan.unjudged_words,
         )
@@ -239,8 +241,9 @@ class AttributesGrounder:
         *,
         closer: str = "",
     ) -> Grounding:
-        partly = len(overview.survey.window) < len(episode.selections[0].window)
-        is_contradicted = plan.can_be_contradicted and has_plausible(overview) and not partly
+        partly = _saw_partly(episode, overview)
+        is_open = partly or resolution.ran_out
+        is_contradicted = plan.can_be_contradicted and has_plausible(overview) and not is_open
         reason = resolution.reason or "no candidate objects were found"
         finding = "Not in this video" if is_contradicted else "Nothing that fits was seen"
         verdict = f"{finding}: {reason}."
@@ -263,7 +266,7 @@ class AttributesGrounder:
                 linguistic=linguistic,
             ),
             confidence=_ABSENT_CONFIDENCE if overview.candidates else 0.5,
-            warnings=make_warnings(plan, resolution, overview, partly=partly),
+            warnings=make_warnings(plan, resolution, overview, unseen_in=_span(episode, partly)),
             status="absent" if is_contradicted else "guessed",
             judged=plan.used_words,
             unjudged=plan.unjudged_words,
@@ -278,6 +281,16 @@ class AttributesGrounder:
             max_candidates=self.max_candidates,
             seed=episode.seed,
         )
+
+
+def _saw_partly(episode: Episode, overview: MeasuredSurvey) -> bool:
+    """Whether only a part of what was asked about has been surveyed."""
+    return len(overview.survey.window) < len(episode.selections[0].window)
+
+
+def _span(episode: Episode, partly: bool) -> Window | None:
+    """Return the range that was asked about if only a part of it was seen."""
+    return episode.selections[0].window if partly else None
 
 
 def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:

@@ -84,6 +84,8 @@ class Resolution:
         doubtful: Whether the choice matches only barely.
         enough: Whether there are as many choices as the description asks for.
         reason: Why no candidate matches; empty if one does.
+        ran_out: Whether fewer objects were seen than the description, or one within it, counts
+            through ("the sixth from the left"); there may be more than were seen.
     """
 
     choices: tuple[Choice, ...]
@@ -91,6 +93,7 @@ class Resolution:
     doubtful: bool = False
     enough: bool = True
     reason: str = ""
+    ran_out: bool = False
 
     @property
     def candidates(self) -> tuple[MeasuredCandidate, ...]:
@@ -109,6 +112,7 @@ class Resolver:
     def __init__(self, candidates: Sequence[MeasuredCandidate], contacts: Contacts) -> None:
         self.candidates = tuple(candidates)
         self.contacts = contacts
+        self._ran_out = False
         self._known: dict[tuple[int, frozenset[int]], Resolution] = {}
         self._phrases: list[NounPhrase] = []  # keeps ids in the memory above from being reused
 
@@ -134,7 +138,7 @@ class Resolver:
             group = self.resolve(phrase.within, without=without)
             observations += group.observations
             if not group.choices:
-                return Resolution((), observations, reason=group.reason)
+                return Resolution((), observations, reason=group.reason, ran_out=self._ran_out)
             pool = list(group.candidates)
             observations.append(
                 Observation(
@@ -148,6 +152,8 @@ class Resolver:
         chosen = self._rank(phrase, fitting, observations) if fitting else []
         if fitting and not chosen:
             reason = "too few of the objects that were seen can be compared as the query asks"
+            # "Another one than this" may well be the only one.
+            self._ran_out = self._ran_out or not without
         chosen, enough = self._take_count(phrase, chosen)
         choices = list(chosen)
         for other in phrase.alternatives:
@@ -157,7 +163,12 @@ class Resolver:
             taken = {choice.candidate.candidate_id for choice in choices}
             choices += [c for c in further.choices if c.candidate.candidate_id not in taken]
         return Resolution(
-            tuple(choices), observations, doubtful, enough, "" if choices else reason
+            tuple(choices),
+            observations,
+            doubtful,
+            enough,
+            "" if choices else reason,
+            ran_out=self._ran_out,
         )
 
     # -- filtering ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from videoseg_attributes.grounding.language.lexicon import Kind
 from videoseg_attributes.grounding.language.tokens import Token
 
-__all__ = ["asks_for_what_stands_out", "why_not_a_description"]
+__all__ = ["asks_for_what_stands_out", "may_be_noun", "why_not_a_description"]
 
 _SALIENT = frozenset(
     {"main", "salient", "prominent", "most salient", "most prominent", "stands out"}
@@ -39,6 +39,14 @@ _PROPERTIES = frozenset(
         *("name", "age", "kind", "sort", "type", "side", "way", "time", "day", "year", "number"),
     }
 )
+_BEFORE_HEADS = frozenset(
+    {
+        *("det", "all", "number", "ordinal", "superlative", "color", "shade", "size", "filler"),
+        *("be", "modal", "who", "comma", "fold", "and", "or", "not"),
+    }
+)
+"""Kinds of words that may stand before the head of a query."""
+
 _HEADS = frozenset({"generic", "det", "all", "rest", "number", "who", None})
 """Kinds of words of which one is in every whole sentence about an object."""
 
@@ -98,6 +106,11 @@ def why_not_a_description(text: str, tokens: Sequence[Token]) -> str:
     )
 
 
+def may_be_noun(token: Token) -> bool:
+    """Return whether a word may name a kind of object: it is unknown, and no adverb."""
+    return token.kind is None and not token.words.endswith("ly")
+
+
 def asks_for_what_stands_out(tokens: Sequence[Token]) -> bool:
     """Return whether a query asks for the main object, which needs no other word."""
     return any(token.words in _SALIENT for token in tokens)
@@ -109,10 +122,22 @@ def _find_language(text: str, tokens: Sequence[Token]) -> str:
     if letters and names["LATIN"] < len(letters) / 2:
         return _LANGUAGE
     unknown = [token.words for token in tokens if token.kind is None]
-    foreign = sum(word in _FOREIGN for word in unknown)
-    foreign += sum(not word.isascii() or word.startswith(_ELISIONS) for word in unknown)
+    telling = sum(word in _FOREIGN or word.startswith(_ELISIONS) for word in unknown)
+    # A single "café" is English.
+    foreign = telling + sum(
+        not word.isascii() and word not in _FOREIGN and not word.startswith(_ELISIONS)
+        for word in unknown
+    )
     english = sum(token.words.split()[0] in _ENGLISH for token in tokens)
-    return _LANGUAGE if foreign > english else ""
+    return _LANGUAGE if foreign > english and (telling or foreign > 1) else ""
+
+
+def _opens(tokens: Sequence[Token], position: int) -> bool:
+    """Whether a word is the head of its query: no noun and no preposition stands before it."""
+    return all(
+        token.kind in _BEFORE_HEADS or token.words in _POLITE or token.words == "what"
+        for token in tokens[:position]
+    )
 
 
 def _find_question(tokens: Sequence[Token]) -> str:
@@ -120,20 +145,15 @@ def _find_question(tokens: Sequence[Token]) -> str:
     kinds = [token.kind for token in tokens]
     spoken = [word for phrase in words for word in phrase.split()]
     for word, following in itertools.pairwise([*spoken, ""]):
-        if (word == "how" and following in ("many", "much")) or (word, following) == (
-            "number", "of",
-        ):  # fmt: skip
+        if word == "how" and following in ("many", "much"):
             return "asks how many there are, not which object"
-        if word in _PROPERTIES and following == "of":
-            return f"asks for the {word} of an object, not which object"
-        if word in ("what", "which", "whose") and following in _PROPERTIES:
-            return f"asks for a {following}, not for an object"
         if word in ("how", "why"):
             return f'asks "{word}", not which object'
-    times = [word in _MOMENTS for word in words]
+    if asked := _find_property(tokens):
+        return asked
     of_time = any(
-        word in ("the", "a", "an") and is_time
-        for word, is_time in zip(words, times[1:], strict=False)
+        word in ("the", "a", "an") and following in _MOMENTS and _opens(tokens, position)
+        for position, (word, following) in enumerate(itertools.pairwise(words))
     )
     if of_time or set(kinds) - {"filler"} == {"part"}:
         return "speaks of a moment, not of an object"
@@ -162,6 +182,21 @@ def _find_question(tokens: Sequence[Token]) -> str:
     return ""
 
 
+def _find_property(tokens: Sequence[Token]) -> str:
+    """Find "the color of the largest object" and "which direction does it move"."""
+    words = [token.words for token in tokens]
+    for position, (word, following) in enumerate(itertools.pairwise(words)):
+        if not _opens(tokens, position):
+            break
+        if word == "number" and following.split()[0] == "of":
+            return "asks how many there are, not which object"
+        if word in _PROPERTIES and following.split()[0] == "of":
+            return f"asks for the {word} of an object, not which object"
+        if word in ("what", "which", "whose") and following in _PROPERTIES:
+            return f"asks for a {following}, not for an object"
+    return ""
+
+
 def _find_command(tokens: Sequence[Token]) -> str:
     rest = list(itertools.dropwhile(lambda token: token.words in _POLITE, tokens))
     if not rest:
@@ -169,6 +204,8 @@ def _find_command(tokens: Sequence[Token]) -> str:
     forbids = rest[0].words in ("don't", "do", "never") and len(rest) > 1
     verb = rest[1] if forbids else rest[0]
     is_verb = verb.kind in ("motion", "event") and verb.entry is not None
+    if not forbids and len(rest) > 1 and may_be_noun(rest[1]):
+        return ""  # "stop sign"
     if is_verb and verb.entry is not None and verb.entry.form == "infinitive":
         return "is a command, not a description of an object"
     return ""

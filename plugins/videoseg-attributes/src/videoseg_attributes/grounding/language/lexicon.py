@@ -250,15 +250,16 @@ _MOTION_ADJECTIVES = {
 }
 _DIRECTIONS = {
     "left": "leftward, leftwards, to the left, towards the left, toward the left, to left, "
-    "left, from right to left, from the right to the left, to the left side, "
+    "left, from right to left, from the right to the left, right to left, to the left side, "
     "towards the left side, to its left",
     "right": "rightward, rightwards, to the right, towards the right, toward the right, "
-    "to right, right, from left to right, from the left to the right, to the right side, "
+    "to right, right, from left to right, from the left to the right, left to right, "
+    "to the right side, "
     "towards the right side, to its right",
     "up": "up, upward, upwards, to the top, towards the top, toward the top, "
-    "from bottom to top, from the bottom to the top",
+    "from bottom to top, from the bottom to the top, bottom to top",
     "down": "down, downward, downwards, to the bottom, towards the bottom, toward the bottom, "
-    "from top to bottom, from the top to the bottom",
+    "from top to bottom, from the top to the bottom, top to bottom",
     "towards": "towards us, toward us, towards the camera, toward the camera, "
     "towards the viewer, toward the viewer, closer, nearer",
     "across": "across the picture, across the frame, across the screen, across the image, "
@@ -321,7 +322,9 @@ _RELATIONS = {
     "going in front of, partly hides, partly covers",
     "between": "between, in between",
     "approaches": "towards, toward, approaches, approaching, moves towards, moving towards, "
-    "heading for, comes closer to, gets closer to",
+    "heading for, in the direction of, moves in the direction of, "
+    "moving in the direction of, move in the direction of, moved in the direction of, "
+    "comes closer to, gets closer to",
     "recedes from": "away from, recedes from, receding from, flees, fleeing, fleeing from",
     "follows": "follows, following, chases, chasing, runs after, running after, pursues, "
     "pursuing, trails, trailing",
@@ -339,7 +342,8 @@ _PARTS = {
     "in the middle of the clip, midway through, in the middle frame",
     "end": "at the end, in the end, at the very end, finally, eventually, lastly, "
     "towards the end, toward the end, near the end, in the last frame, in the second half, "
-    "when the video ends, by the end, in the final frame, later on, "
+    "when the video ends, by the end, until the end, till the end, until the very end, "
+    " in the final frame, later on, "
     "in the last part",
 }
 _ORDERS = {
@@ -364,7 +368,8 @@ _WORDS: dict[Kind, dict[str, str]] = {
     },
     "ordinal": {
         "1": "first, 1st, earliest", "2": "second, 2nd", "3": "third, 3rd",
-        "4": "fourth, 4th", "5": "fifth, 5th", "6": "sixth, 6th",
+        "4": "fourth, 4th", "5": "fifth, 5th", "6": "sixth, 6th", "7": "seventh, 7th",
+        "8": "eighth, 8th", "9": "ninth, 9th", "10": "tenth, 10th",
         "-1": "last, final, latest, late, only at the end, lately",
         "-2": "second to last, penultimate, last but one",
     },

@@ -68,6 +68,9 @@ _WEARABLE = frozenset(
     }
 )
 _TOWARDS: dict[str, Direction] = {"left": "left", "right": "right", "top": "up", "bottom": "down"}
+_SIDES_OF_THE_FRAME: dict[RelationKind, Place] = {
+    "left of": "left", "right of": "right", "near": "edge"
+}  # fmt: skip
 _PHRASE_START = frozenset({"det", "number", "all", "color", "shade", "size", "superlative",
                            "ordinal", "generic", "rest", None})  # fmt: skip
 
@@ -234,7 +237,7 @@ class _Parser(WordReader):
                 self.read_place(builder, token, entry)
             case "ranked place":
                 self.read_ranked_place(builder, token, entry)
-            case "motion" if self.is_noun(builder, token):
+            case "motion" | "event" if self.is_noun(builder, token):
                 builder.set_noun(words)
                 self.ignore(words, _NOUN)
             case "motion":
@@ -244,7 +247,7 @@ class _Parser(WordReader):
                     is_verb=entry.form is not None,
                 )
             case "direction":
-                builder.add_direction(words, cast(Direction, entry.value))
+                self.read_direction(builder, token, cast(Direction, entry.value))
             case "event":
                 builder.add_event(EventIs(words, cast(Event, entry.value)))
             case "relation":
@@ -309,6 +312,11 @@ class _Parser(WordReader):
         if relation in ("above", "below") and self.kind() in ("end", "comma", "and"):
             end: Place = "top" if relation == "above" else "bottom"
             builder.add(PositionIs(token.words, (end,)))
+            return
+        side = _SIDES_OF_THE_FRAME.get(relation)
+        if side is not None and self.kind() == "fold" and "side" in token.words.split():
+            self.position += 1  # "on the left side of the frame"
+            builder.add(PositionIs(token.words, (side,)))
             return
         references = self._read_references(depth, pair=relation == "between")
         if references is None:

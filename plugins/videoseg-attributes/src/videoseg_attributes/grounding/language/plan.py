@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from videoseg.text import shorten_text
@@ -34,6 +36,8 @@ __all__ = [
     "When",
 ]
 
+_OPPOSITES = (("left", "right"), ("up", "down"), ("top", "bottom"), ("towards", "away"),
+              ("front", "back"))  # fmt: skip
 _LONGEST_QUOTE = 200  # characters of a query that stand for its words
 
 VideoPart: TypeAlias = Literal["start", "middle", "end"]
@@ -279,7 +283,16 @@ class QueryPlan:
     def can_be_contradicted(self) -> bool:
         """Whether it can be known that nothing fits, however the words not judged are meant."""
         has_choice = bool(self.ignored) and "or" in self.text.casefold().split()
-        return self.target.understood and not (self.objection or has_choice)
+        is_open = self.objection or has_choice or self.contradicts_itself
+        return self.target.understood and not is_open
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """Whether two parts of it, as they were read, can hardly be true of one object.
+
+        Then it may have been misread, and that nothing fits shows nothing.
+        """
+        return _contradicts_itself(self.target)
 
     @property
     def unjudged_words(self) -> tuple[str, ...]:
@@ -294,9 +307,70 @@ class QueryPlan:
         return _words_of(self.target)
 
     @property
+    def needs_whole_video(self) -> bool:
+        """Whether a part of the video that was not seen could change which objects are meant.
+
+        It could where objects are compared, counted or told apart by when something happens.
+        """
+        return self.speaks_of_time or _compares(self.target)
+
+    @property
     def speaks_of_time(self) -> bool:
         """Whether the query depends on when something happens."""
         return _speaks_of_time(self.target)
+
+
+def _contradicts_itself(phrase: NounPhrase) -> bool:
+    """Whether any two constraints of a description exclude each other."""
+    pairs = itertools.combinations(phrase.constraints, 2)
+    return any(_exclude_each_other(one, other) for one, other in pairs) or any(
+        map(_contradicts_itself, _nested_in(phrase))
+    )
+
+
+def _exclude_each_other(one: Constraint, other: Constraint) -> bool:
+    if one.when != other.when or type(one) is not type(other):
+        return False
+    if replace(one, words="", negated=False) == replace(other, words="", negated=False):
+        return one.negated != other.negated
+    if one.negated or other.negated:
+        return False
+    if isinstance(one, SizeIs) and isinstance(other, SizeIs):
+        return one.dimension == other.dimension and one.large != other.large
+    if isinstance(one, PositionIs) and isinstance(other, PositionIs):
+        return any(_are_opposite(a, b) for a in one.places for b in other.places)
+    if isinstance(one, MotionIs) and isinstance(other, MotionIs):
+        stands = (one.manner == "still") != (other.manner == "still")
+        manners = {one.manner, other.manner}
+        return (
+            stands
+            or manners in ({"fast", "slow"}, {"growing", "shrinking"})
+            or _are_opposite(one.direction, other.direction)
+        )
+    return False
+
+
+def _are_opposite(one: str | None, other: str | None) -> bool:
+    return (one, other) in _OPPOSITES or (other, one) in _OPPOSITES
+
+
+def _nested_in(phrase: NounPhrase) -> Iterator[NounPhrase]:
+    """Yield the descriptions that a description is made of, not those within them."""
+    for item in (*phrase.constraints, *phrase.rankings):
+        if isinstance(item, RelationIs):
+            yield from item.references
+        elif isinstance(item, Ranking) and item.reference is not None:
+            yield item.reference
+        if item.when is not None and item.when.reference is not None:
+            yield item.when.reference
+    for nested in (phrase.within, *phrase.excluded, *phrase.alternatives):
+        if nested is not None:
+            yield nested
+
+
+def _compares(phrase: NounPhrase) -> bool:
+    counts = phrase.number.count != 1
+    return counts or bool(phrase.rankings) or any(map(_compares, _nested_in(phrase)))
 
 
 def _words_of(phrase: NounPhrase) -> tuple[str, ...]:

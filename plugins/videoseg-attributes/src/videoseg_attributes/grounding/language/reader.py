@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, cast
 
 from videoseg_attributes.grounding.language.builder import PhraseBuilder
+from videoseg_attributes.grounding.language.descriptions import may_be_noun
 from videoseg_attributes.grounding.language.lexicon import Entry, Kind
 from videoseg_attributes.grounding.language.plan import (
     ColorIs,
@@ -156,6 +157,15 @@ class WordReader(Cursor):
             self.position += 1
         builder.add_place(PositionIs(words, places))
 
+    def read_direction(self, builder: PhraseBuilder, token: Token, direction: Direction) -> None:
+        """Read a direction; "the second object, left to right" counts from there."""
+        if builder.has_ordinal and not builder.takes_direction and " to " in token.words:
+            side = next((one for one, way in _OPPOSITE.items() if way == direction), None)
+            if side is not None and not token.words.startswith("to "):
+                builder.add_ranking(Ranking(token.words, cast(RankKey, side), True))
+                return
+        builder.add_direction(token.words, direction)
+
     def read_ranked_place(self, builder: PhraseBuilder, token: Token, entry: Entry) -> None:
         """Read "from the left" and the like: a ranking, a direction or a side."""
         if builder.has_ordinal:
@@ -181,6 +191,18 @@ class WordReader(Cursor):
         form = token.entry.form if token.entry is not None else None
         if form not in ("finite", "infinitive") or builder.in_clause or " " in token.words:
             return False
+        before = self.tokens[self.position - 2] if self.position > 1 else None
+        if form == "infinitive" and not builder.complete and self.position < len(self.tokens):
+            opens = before is None or before.kind in ("filler", "comma")
+            if opens and may_be_noun(self.tokens[self.position]):
+                return True  # "stop sign"
+        if token.kind == "event":
+            # "the exit sign"; but "the second to leave", "these leave", "do not stop".
+            named = before is not None and (
+                before.words in ("the", "a", "an") or before.kind in ("color", "shade", "size")
+            )
+            if form != "infinitive" or not named:
+                return False
         ends = form == "infinitive" or token.words.endswith("s")
         return ends and builder.started and not builder.has_head and builder.number is None
 
