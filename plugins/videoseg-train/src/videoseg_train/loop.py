@@ -160,7 +160,7 @@ class TrainingLoop:
 
     @property
     def _several(self) -> bool:
-        return self.trainer.accelerator.num_processes > 1
+        return bool(self.trainer.accelerator.num_processes > 1)
 
     @contextmanager
     def _saving(self) -> Iterator[None]:
