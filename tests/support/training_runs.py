@@ -132,6 +132,8 @@ def call_command(*arguments: object) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
+    from videoseg_train.processes import leave_processes
+
     method, model, output, *how = sys.argv[1:]
     changes: dict[str, Any] = {}
     if "fsdp" in how:
@@ -148,3 +150,4 @@ if __name__ == "__main__":
     if "failing" in how:
         options = {"rewards": [RewardTerm("even", FailingInOneProcess())]}
     run(make_config(method, Path(model), **changes), Path(output), resume=True, **options)
+    leave_processes()

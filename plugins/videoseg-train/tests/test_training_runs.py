@@ -175,7 +175,7 @@ def test_an_evaluation_that_fails_is_made_again(
 
     def fail(*arguments, **options):
         if next(steps) == step:
-            raise ChatError("the judge is out")
+            raise ChatError("the judge is out", component="judge")
         return evaluate(*arguments, **options)
 
     config, output = make_config("grpo", vlm_folder), tmp_path / "run"

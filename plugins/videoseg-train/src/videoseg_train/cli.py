@@ -112,6 +112,7 @@ def _train(
     as_json: bool,
 ) -> None:
     from videoseg_train.config_reader import read_training_config
+    from videoseg_train.processes import leave_processes
     from videoseg_train.run import train as run_training
 
     changes: dict[str, Any] = {}
@@ -123,6 +124,7 @@ def _train(
         changes["seed"] = seed
     settings = read_training_config(config, method, changes=changes)
     result = run_training(settings, output, resume=resume, quiet=quiet or as_json)
+    leave_processes()
     if as_json:
         write_json(
             {

@@ -12,7 +12,7 @@ from videoseg import VideosegError
 from videoseg.errors import OutputError
 from videoseg_train.errors import TrainingError
 
-__all__ = ["do_first", "fail_together", "is_foreseen"]
+__all__ = ["do_first", "fail_together", "is_foreseen", "leave_processes"]
 
 
 class _OtherProcessError(TrainingError):
@@ -88,3 +88,15 @@ def is_foreseen(error: BaseException) -> bool:
     if isinstance(error, _OtherProcessError):
         return error.is_foreseen
     return isinstance(error, VideosegError) and not isinstance(error, OutputError)
+
+
+def leave_processes() -> None:
+    """Leave the other processes, before the interpreter ends under their connections.
+
+    gloo's threads may otherwise abort a process whose work is done. Nothing can be exchanged
+    afterwards. Does nothing where there is one process.
+    """
+    import torch
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

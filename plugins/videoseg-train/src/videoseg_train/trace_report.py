@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from PIL import Image
 
 from videoseg.files import write_file
 from videoseg.text import format_count, shorten_text
@@ -99,17 +102,14 @@ def _turns(folder: Path, item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _small_picture(path: Path) -> str | None:
     """Return a picture for a page; None if it is gone."""
-    import cv2
-
-    image = cv2.imread(str(path))
-    if image is None:
+    if not path.is_file():
         return None
-    scale = min(1.0, _PICTURE_SIDE / max(image.shape[:2]))
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    is_written, data = cv2.imencode(".jpg", small)
-    if not is_written:
-        return None
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+    small.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG")
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 @lru_cache(maxsize=1)
