@@ -16,8 +16,6 @@ from videoseg import ConfigError, MissingWeightsError
 from videoseg.errors import UnknownNameError
 from videoseg.testing import DetectorContract, moving_square, passing_squares
 
-pytest.importorskip("transformers")
-
 ALL = {"min_score": 0.0, "max_overlap": 1.0, "device": "cpu"}
 
 

@@ -15,7 +15,6 @@ def trained(policy):
 @pytest.mark.parametrize("kind", ["text", "seg"])
 @pytest.mark.parametrize("parts", [(), ("embeddings",), ("language", "embeddings"), ("vision",)])
 def test_adapters_freeze_the_language_model_and_leave_the_other_parts(parts, kind, load_policy):
-    pytest.importorskip("peft")
     policy = load_policy(kind)
     set_trained(policy, parts)
     before = trained(policy)
@@ -33,7 +32,6 @@ def test_adapters_freeze_the_language_model_and_leave_the_other_parts(parts, kin
 
 
 def test_other_parts_of_a_seg_model_are_trained_beside_adapters(load_policy):
-    pytest.importorskip("peft")
     policy = load_policy("seg")
     set_trained(policy, ("projector", "mask-decoder"))
     before = trained(policy)

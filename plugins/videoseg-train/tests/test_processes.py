@@ -229,7 +229,6 @@ def test_a_run_with_fsdp_that_was_killed_goes_on(vlm_folder, shared_run, tmp_pat
 
 @pytest.mark.slow
 def test_adapters_are_trained_and_merged_with_fsdp(vlm_folder, tmp_path):
-    pytest.importorskip("peft")
     run_processes(2, training_runs.__file__, "sft", vlm_folder, tmp_path / "run", "fsdp", "lora")
     config = training_runs.make_config("sft", vlm_folder, sft=training_runs.lora_settings())
     training_runs.run(config, tmp_path / "alone")

@@ -369,7 +369,6 @@ def test_only_chosen_parts_change(load_policy, samples):
 
 
 def test_with_adapters_the_reference_is_the_policy_without_them(load_policy, samples):
-    pytest.importorskip("peft")
     policy = load_policy()
     [rollout] = run_rollouts(policy, stages_of(policy), samples[:1])
     sequences = make_sequences(rollout)

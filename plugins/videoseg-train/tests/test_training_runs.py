@@ -300,7 +300,6 @@ def test_the_model_of_a_run_is_loaded_by_the_next(vlm_folder, whole_runs, tmp_pa
 
 
 def test_adapters_are_merged_into_the_saved_model_and_resumed(vlm_folder, tmp_path):
-    pytest.importorskip("peft")
     own = {
         "steps": 2,
         "samples_per_step": 2,
