@@ -59,7 +59,9 @@ REINFORCED_SEEDS = 12_000_000
 WATCHED_SEEDS = 22_000_000
 """... of those that runs are evaluated on meanwhile,..."""
 HELD_OUT_SEEDS = 54_000_000
-"""... and of those that the tables are about."""
+"""... and of those that the tables are about,..."""
+HIDING_SEEDS = 58_000_000
+"""... where objects show on some frames alone."""
 
 NUM_REINFORCED = 480
 NUM_WATCHED = 32
@@ -96,7 +98,7 @@ class Laboratory:
     @cached_property
     def hiding(self) -> Any:
         """Held-out questions about objects that show on some frames alone."""
-        return draw_questions(HELD_OUT_SEEDS + 20_000, self.num_questions, ("color",), hides=True)
+        return draw_questions(HIDING_SEEDS, self.num_questions, ("color",), hides=True)
 
     @cached_property
     def _training(self) -> tuple[Any, Any]:

@@ -32,7 +32,7 @@ __all__ = [
 LEARNING = {"steps": 100, "learning_rate": 4e-4}
 """Of reinforcement learning in one turn, and..."""
 
-LOOKING = {"steps": 80, "learning_rate": 4e-4}
+LOOKING = {"steps": 150, "learning_rate": 4e-4}
 """... over several."""
 
 MASK_STEPS = 40
