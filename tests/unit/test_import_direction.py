@@ -190,6 +190,7 @@ LATE_CIRCLES: dict[frozenset[str], str] = {
             "videoseg.results.report.page",
             "videoseg.results.report.timeline",
             "videoseg.results.segmentation",
+            "videoseg.results.supervision",
             "videoseg.results.wording",
         }
     ): "a segmentation saves and shows itself",

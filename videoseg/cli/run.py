@@ -37,7 +37,10 @@ __all__ = ["reasons_of", "run"]
 
 _PARTS = ("masks", "overlay", "report")
 # Repeated here so that --help does not import videoseg.results; a test compares them.
-_FORMATS = ("png", "coco", "davis", "youtube-vos")
+_FORMATS = (
+    *("png", "davis", "youtube-vos", "youtube-vis", "coco", "yolo", "cvat"),
+    *("label-studio", "matte"),
+)
 
 _GUESSED, _ABSENT = 3, 4
 """Exit statuses under ``--strict``; 1 and 2 are those of errors, see ``videoseg.cli.program``."""

@@ -16,6 +16,7 @@ COMMANDS = [
     [],
     ["run"],
     ["demo"],
+    ["export"],
     ["plugins"],
     ["plugins", "show"],
     ["pipelines"],
