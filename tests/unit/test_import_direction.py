@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.benchmarks",),
     ("videoseg.testing",),
     ("videoseg.evaluation",),
+    ("videoseg.batch",),
     ("videoseg.cli",),
     ("videoseg.__main__",),
 )

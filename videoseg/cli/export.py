@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from videoseg.cli.framework import PATH, VideosegCommand
+from videoseg.cli.options import FORMATS
 from videoseg.cli.terminal import json_option, open_console, print_files, working, write_json
-from videoseg.results import ExportFormat
 
 if TYPE_CHECKING:
-    from videoseg.results import Segmentation
+    from videoseg.results import ExportFormat, Segmentation
     from videoseg.types import VideoSource
 
 __all__ = ["export_results"]
@@ -36,7 +36,7 @@ __all__ = ["export_results"]
     "name",
     required=True,
     metavar="FORMAT",
-    help=f"One of {', '.join(get_args(ExportFormat))}.",
+    help=f"One of {', '.join(FORMATS)}.",
 )
 @click.option(
     "-o",
