@@ -270,7 +270,8 @@ def _print_answer(
 ) -> None:
     """Print what was found, where and why, and the files written."""
     height, width = result.video.size
-    clip = f"{result.video.name}: {result.video.num_frames} frames of {width}x{height}"
+    frames = format_count(result.video.num_frames, "frame")
+    clip = f"{result.video.name}: {frames} of {width}x{height}"
     console.print(_headline(result), style=f"bold {_COLORS[result.status]}", end="")
     console.print(f" in {clip}")
     for track in result.tracks:
