@@ -6,9 +6,11 @@ __all__ = ["CORE_COMMANDS"]
 
 CORE_COMMANDS = {
     "run": ("videoseg.cli.run:run", "Ask a video a question; save masks and reasoning."),
+    "batch": ("videoseg.cli.batch:batch", "Ask questions about many videos."),
     "eval": ("videoseg.cli.eval:evaluate_benchmark", "Run a pipeline over a benchmark."),
     "score": ("videoseg.cli.score:score", "Score predictions of any other system."),
     "compare": ("videoseg.cli.compare:compare", "Compare evaluations of the same samples."),
+    "export": ("videoseg.cli.export:export_results", "Write saved masks in other formats."),
     "plugins": ("videoseg.cli.plugins:plugins", "List what is installed and what is missing."),
     "pipelines": ("videoseg.cli.pipelines:pipelines", "List and explain ready-made pipelines."),
     "config": ("videoseg.cli.pipelines:config", "Write, show and check pipeline files."),

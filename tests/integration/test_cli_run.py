@@ -117,6 +117,17 @@ def test_only_some_parts(ask, tmp_path, only, there):
     assert {entry.name for entry in (tmp_path / "out").iterdir()} == there
 
 
+def test_results_that_exist_are_exported_to_one_file(ask, tmp_path):
+    for name in ("one", "two"):
+        ask("-o", name, "--only", "masks", "-q")
+    # Both are of the same video, so that the folders tell them apart.
+    options = ("--format", "coco", "-o", "labels")
+    done = videoseg("export", "one", "two", *options, folder=tmp_path)
+    assert "labels/annotations/instances_default.json" in done.stdout, done.stderr
+    data = json.loads((tmp_path / "labels/annotations/instances_default.json").read_text())
+    assert [video["name"] for video in data["videos"]] == ["one", "two"]
+
+
 def test_exports_lie_beside_the_result(ask, tmp_path):
     document = json.loads(
         ask("--export", "davis", "--export", "coco", "-o", "out", "--json").stdout

@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("videoseg.benchmarks",),
     ("videoseg.testing",),
     ("videoseg.evaluation",),
+    ("videoseg.batch",),
     ("videoseg.cli",),
     ("videoseg.__main__",),
 )
@@ -190,6 +191,7 @@ LATE_CIRCLES: dict[frozenset[str], str] = {
             "videoseg.results.report.page",
             "videoseg.results.report.timeline",
             "videoseg.results.segmentation",
+            "videoseg.results.supervision",
             "videoseg.results.wording",
         }
     ): "a segmentation saves and shows itself",

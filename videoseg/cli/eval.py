@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from videoseg.benchmarks import BenchmarkSplit
-    from videoseg.evaluation import EvaluationReport, SampleExecutor, Shard
+    from videoseg.evaluation import EvaluationReport, JobExecutor, Shard
 
 __all__ = [
     "SUMMARY_FAILURES",
@@ -139,7 +139,7 @@ def evaluate_benchmark(
     report_only: bool,
     as_json: bool,
     quiet: bool,
-    executor: SampleExecutor | None = None,
+    executor: JobExecutor | None = None,
     **stages: str | None,
 ) -> int:
     """Run a pipeline over BENCHMARK, score it and write a report.

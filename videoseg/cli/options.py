@@ -64,6 +64,41 @@ def pipeline_options(command: _Command) -> _Command:
     return command
 
 
+# Repeated here so that --help does not import videoseg.results; a test compares them.
+FORMATS = (
+    *("png", "davis", "youtube-vos", "youtube-vis", "coco", "yolo", "cvat"),
+    *("label-studio", "matte"),
+)
+"""The formats of exports."""
+
+_PARTS = ("masks", "overlay", "report")
+
+
+def _read_parts(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    parts = tuple(part.strip() for part in value.split(",") if part.strip())
+    for part in parts:
+        if part not in _PARTS:
+            raise click.BadParameter(f"there is no part {part!r}; choose from {', '.join(_PARTS)}")
+    return parts
+
+
+def parts_option(command: _Command) -> _Command:
+    """Add the option ``--only`` to a command, as the argument ``parts``."""
+    option = click.option(
+        "--only",
+        "parts",
+        callback=_read_parts,
+        metavar="PARTS",
+        help="Save only these parts beside result.json, separated by commas: "
+        f"{', '.join(_PARTS)}.",
+    )
+    return option(command)
+
+
 def named_pipeline(name: str) -> Pipeline:
     """Return the pipeline with a name, or of a YAML file.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from videoseg.cli.framework import PATH, VideosegCommand
-from videoseg.cli.options import pipeline_options
+from videoseg.cli.options import FORMATS, parts_option, pipeline_options
 from videoseg.cli.terminal import (
     json_option,
     open_console,
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["reasons_of", "run"]
 
-_PARTS = ("masks", "overlay", "report")
-# Repeated here so that --help does not import videoseg.results; a test compares them.
-_FORMATS = ("png", "coco", "davis", "youtube-vos")
-
 _GUESSED, _ABSENT = 3, 4
 """Exit statuses under ``--strict``; 1 and 2 are those of errors, see ``videoseg.cli.program``."""
 
@@ -48,18 +44,6 @@ _FILES = (
     ("masks", "one PNG per object and frame"),
     ("result.json", "the result, for videoseg.Segmentation.load"),
 )
-
-
-def _read_parts(
-    _context: click.Context, _parameter: click.Parameter, value: str | None
-) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    parts = tuple(part.strip() for part in value.split(",") if part.strip())
-    for part in parts:
-        if part not in _PARTS:
-            raise click.BadParameter(f"there is no part {part!r}; choose from {', '.join(_PARTS)}")
-    return parts
 
 
 def _read_query(context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -100,15 +84,9 @@ def _read_query(context: click.Context, _parameter: click.Parameter, value: str)
     "formats",
     multiple=True,
     metavar="FORMAT",
-    help=f"Also export: {', '.join(_FORMATS)}. Can be repeated.",
+    help=f"Also export: {', '.join(FORMATS)}. Can be repeated.",
 )
-@click.option(
-    "--only",
-    "parts",
-    callback=_read_parts,
-    metavar="PARTS",
-    help=f"Save only these parts beside result.json, separated by commas: {', '.join(_PARTS)}.",
-)
+@parts_option
 @click.option(
     "--strict",
     is_flag=True,
@@ -292,7 +270,8 @@ def _print_answer(
 ) -> None:
     """Print what was found, where and why, and the files written."""
     height, width = result.video.size
-    clip = f"{result.video.name}: {result.video.num_frames} frames of {width}x{height}"
+    frames = format_count(result.video.num_frames, "frame")
+    clip = f"{result.video.name}: {frames} of {width}x{height}"
     console.print(_headline(result), style=f"bold {_COLORS[result.status]}", end="")
     console.print(f" in {clip}")
     for track in result.tracks:

@@ -10,9 +10,9 @@ from videoseg.evaluation.compare import Change, Comparison, Difference, compare_
 from videoseg.evaluation.evaluate import (
     Progress,
     ProgressCounter,
-    SampleExecutor,
     evaluate,
 )
+from videoseg.evaluation.jobs import EvaluationJob, Job, JobExecutor
 from videoseg.evaluation.records import (
     Record,
     RecordedError,
@@ -26,6 +26,7 @@ from videoseg.evaluation.report.write import load_report, records_of, write_repo
 from videoseg.evaluation.run import RunIdentity, RunInfo, RunSession, Shard
 from videoseg.evaluation.sample import SETUP_ERRORS, SampleRunner, failed_record
 from videoseg.evaluation.score import score_predictions
+from videoseg.evaluation.workers import WorkerPool
 
 __all__ = [
     "SETUP_ERRORS",
@@ -33,7 +34,10 @@ __all__ = [
     "Comparison",
     "Coverage",
     "Difference",
+    "EvaluationJob",
     "EvaluationReport",
+    "Job",
+    "JobExecutor",
     "Progress",
     "ProgressCounter",
     "Record",
@@ -42,11 +46,11 @@ __all__ = [
     "RunIdentity",
     "RunInfo",
     "RunSession",
-    "SampleExecutor",
     "SampleRow",
     "SampleRunner",
     "Shard",
     "TargetFacts",
+    "WorkerPool",
     "build_report",
     "compare_evaluations",
     "evaluate",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from videoseg.benchmarks.submission import Masks, write_submission
 from videoseg.benchmarks.types import (
@@ -20,6 +20,7 @@ from videoseg.benchmarks.types import (
     notes_of,
 )
 from videoseg.errors import ConfigError, OutputError
+from videoseg.evaluation.jobs import EvaluationJob, JobExecutor
 from videoseg.evaluation.records import Record, RecordFile, read_records
 from videoseg.evaluation.report.data import EvaluationReport
 from videoseg.evaluation.report.write import load_report, records_of, write_report
@@ -44,46 +45,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Progress",
     "ProgressCounter",
-    "SampleExecutor",
     "evaluate",
     "write_outcome",
 ]
 
 _SUBMISSION = "submission.zip"
-
-
-class SampleExecutor(Protocol):
-    """Runs samples for ``evaluate`` somewhere else, such as on a cluster.
-
-    ``evaluate`` keeps the records and writes the report.
-    """
-
-    @property
-    def num_workers(self) -> int:
-        """How many pipelines run in parallel."""
-
-    def run(
-        self,
-        split: BenchmarkSplit,
-        config: PipelineConfig,
-        samples: Sequence[Sample],
-        *,
-        seed: int,
-    ) -> Iterator[Record]:
-        """Yield one record for each sample as it finishes, in any order.
-
-        The iterator is closed when the run is interrupted.
-
-        Args:
-            split: Where the samples are from.
-            config: The pipeline to build.
-            samples: The samples left to run; at least one.
-            seed: The seed of every sample.
-
-        Raises:
-            VideosegError: If something is missing that every sample needs. Errors of a single
-                sample belong in its record; see ``failed_record``.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +119,7 @@ def evaluate(
     shard: Shard | None = None,
     limit: int | None = None,
     workers: int = 0,
-    executor: SampleExecutor | None = None,
+    executor: JobExecutor | None = None,
     seed: int = 0,
     on_progress: Callable[[Progress], None] | None = None,
     command: str = "",
@@ -261,12 +227,13 @@ def _run(
     pipe: Pipeline,
     split: BenchmarkSplit,
     samples: Sequence[Sample],
-    executor: SampleExecutor | None,
+    executor: JobExecutor | None,
     *,
     seed: int,
 ) -> Generator[Record, None, None]:
     if samples and executor is not None:
-        yield from executor.run(split, pipe.config, samples, seed=seed)
+        job = EvaluationJob(split, pipe.config, tuple(samples), seed)
+        yield from executor.run(job, job.groups)
     elif samples:
         with closing(SampleRunner(pipe, split, seed=seed)) as run:
             yield from map(run, samples)
@@ -348,7 +315,7 @@ def _predictions(folder: Path, split: BenchmarkSplit) -> Iterator[tuple[Sample, 
             yield samples[record.sample], masks
 
 
-def _check_numbers(limit: int | None, workers: int, executor: SampleExecutor | None) -> None:
+def _check_numbers(limit: int | None, workers: int, executor: JobExecutor | None) -> None:
     problems = []
     if limit is not None and limit < 1:
         problems.append(f"limit must be at least 1, got {limit}")

@@ -1,4 +1,4 @@
-"""Worker processes with one pipeline each. If one dies, one sample fails and the run goes on."""
+"""Worker processes with one pipeline each. If one dies, one piece of work fails, no other."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from videoseg.benchmarks.types import BenchmarkSplit, Sample
 from videoseg.errors import EvaluationError, VideosegError
+from videoseg.evaluation.jobs import Job
 from videoseg.evaluation.records import Record, RecordedError
-from videoseg.evaluation.sample import SampleRunner, failed_record
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
-
-    from videoseg.pipeline import PipelineConfig
 
 __all__ = ["WorkerPool"]
 
@@ -27,19 +23,12 @@ _JOIN_SECONDS = 5.0
 """How long to wait for a process to end, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    split: BenchmarkSplit
-    config: PipelineConfig
-    seed: int
-
-
 class WorkerPool:
-    """Runs samples in worker processes; a ``SampleExecutor``.
+    """Does jobs in worker processes; a ``JobExecutor``.
 
-    When a process crashes or is killed, its sample becomes a failed record and a new process
-    takes its place. Where possible, the samples of one video go to one process, which keeps the
-    video open.
+    When a process crashes or is killed, its piece of work becomes a failed record and a new
+    process takes its place. Where possible, the pieces of one video go to one process, which
+    keeps the video open.
 
     Args:
         num_workers: Number of processes.
@@ -49,43 +38,29 @@ class WorkerPool:
         self.num_workers = num_workers
         self._workers: list[_Worker] = []
 
-    def run(
-        self,
-        split: BenchmarkSplit,
-        config: PipelineConfig,
-        samples: Sequence[Sample],
-        *,
-        seed: int,
-    ) -> Iterator[Record]:
-        """Yield the records of the samples as they finish, in any order.
-
-        Args:
-            split: Where the samples are from; it is sent to every process.
-            config: The pipeline that every process builds.
-            samples: The samples.
-            seed: The seed of every sample.
+    def run(self, job: Job, groups: Sequence[Sequence[int]]) -> Iterator[Record]:
+        """Yield the records of a job as its pieces are done; see ``JobExecutor.run``.
 
         Raises:
-            EvaluationError: If the split or the configuration cannot be sent to a process.
+            EvaluationError: If the job cannot be sent to a process.
             VideosegError: If a process cannot be started, or has an error that affects every
-                sample.
+                piece.
         """
-        job = _Job(split, config, seed)
-        queue = _VideoQueue(samples)
+        queue = _Queue(groups)
         try:
-            for _ in range(min(self.num_workers, len(samples))):
+            for _ in range(min(self.num_workers, len(queue))):
                 self._workers.append(_Worker(job))
-            while queue or any(worker.sample for worker in self._workers):
+            while queue or any(worker.number is not None for worker in self._workers):
                 yield from self._step(job, queue)
         finally:
             for worker in self._workers:
                 worker.end()
             self._workers.clear()
 
-    def _step(self, job: _Job, queue: _VideoQueue) -> Iterator[Record]:
+    def _step(self, job: Job, queue: _Queue) -> Iterator[Record]:
         for worker in self._workers:
-            if worker.ready and worker.sample is None and queue:
-                worker.send(queue.next(worker.video_id))
+            if worker.ready and worker.number is None and queue:
+                worker.send(*queue.next(worker.group))
         waiting: dict[Any, _Worker] = {}
         for worker in self._workers:
             waiting[worker.connection] = worker
@@ -98,9 +73,9 @@ class WorkerPool:
             elif message is None and not worker.process.is_alive():
                 yield from self._replace(worker, job, queue)
 
-    def _replace(self, worker: _Worker, job: _Job, queue: _VideoQueue) -> Iterator[Record]:
+    def _replace(self, worker: _Worker, job: Job, queue: _Queue) -> Iterator[Record]:
         end = _exit_text(worker.process)
-        sample = worker.sample
+        number = worker.number
         if not worker.ready:
             raise EvaluationError(
                 f"a worker process did not start: it {end}; run with workers=0 to see why"
@@ -109,43 +84,45 @@ class WorkerPool:
         self._workers.remove(worker)
         if queue:
             self._workers.append(_Worker(job))
-        if sample is not None:
+        if number is not None:
             error = RecordedError(
                 "WorkerDied",
                 f"the process that ran this sample {end}; if memory ran out, use fewer workers",
             )
-            yield failed_record(sample, job.split, error, seed=job.seed)
+            yield job.make_failed(number, error)
 
 
-class _VideoQueue:
-    """Samples left to run, grouped by video."""
+class _Queue:
+    """Pieces of work that are left, in their groups."""
 
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        self._videos: dict[str, list[Sample]] = {}
-        for sample in samples:
-            self._videos.setdefault(sample.video_id, []).append(sample)
-        self._started: set[str] = set()
+    def __init__(self, groups: Sequence[Sequence[int]]) -> None:
+        self._groups = {place: list(group) for place, group in enumerate(groups) if group}
+        self._started: set[int] = set()
 
-    def __bool__(self) -> bool:
-        return bool(self._videos)
+    def __len__(self) -> int:
+        return sum(map(len, self._groups.values()))
 
-    def next(self, video_id: str | None) -> Sample:
-        """Take a sample of this video; else of a new video, or of the one with most left."""
-        if video_id is None or video_id not in self._videos:
-            fresh = [name for name in self._videos if name not in self._started]
-            video_id = fresh[0] if fresh else max(self._videos, key=lambda n: len(self._videos[n]))
-        self._started.add(video_id)
-        samples = self._videos[video_id]
-        sample = samples.pop(0)
-        if not samples:
-            del self._videos[video_id]
-        return sample
+    def next(self, group: int | None) -> tuple[int, int]:
+        """Take a piece of this group; else of a new one, or of the one with most left.
+
+        Returns:
+            The number of the piece, and its group.
+        """
+        if group is None or group not in self._groups:
+            fresh = [place for place in self._groups if place not in self._started]
+            group = fresh[0] if fresh else max(self._groups, key=lambda k: len(self._groups[k]))
+        self._started.add(group)
+        numbers = self._groups[group]
+        number = numbers.pop(0)
+        if not numbers:
+            del self._groups[group]
+        return number, group
 
 
 class _Worker:
     """A worker process, as the main process sees it."""
 
-    def __init__(self, job: _Job) -> None:
+    def __init__(self, job: Job) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, there = context.Pipe()
         # Not a daemon: those may not start processes, but readers and models do.
@@ -153,8 +130,8 @@ class _Worker:
             target=_work, args=(there, job), name="videoseg-eval"
         )
         self.ready = False
-        self.sample: Sample | None = None
-        self.video_id: str | None = None
+        self.number: int | None = None
+        self.group: int | None = None
         try:
             self.process.start()
         except (TypeError, AttributeError, ImportError, OSError, ValueError) as error:
@@ -172,13 +149,13 @@ class _Worker:
         finally:
             there.close()
 
-    def send(self, sample: Sample) -> None:
-        """Send a sample to the process."""
-        self.sample, self.video_id = sample, sample.video_id
+    def send(self, number: int, group: int) -> None:
+        """Send the number of a piece of work to the process."""
+        self.number, self.group = number, group
         try:
-            self.connection.send(sample)
+            self.connection.send(number)
         except (BrokenPipeError, ConnectionResetError):
-            # It has died; its sentinel reports that, and then the sample fails.
+            # It has died; its sentinel reports that, and then the piece fails.
             return
 
     def message(self) -> Record | str | None:
@@ -199,7 +176,7 @@ class _Worker:
             self.ready = True
             return "ready"
         if kind == "record":
-            self.sample = None
+            self.number = None
             return Record.from_line(content)
         raise _rebuild_error(*content)
 
@@ -214,20 +191,17 @@ class _Worker:
         self.connection.close()
 
 
-def _work(connection: Connection, job: _Job) -> None:
-    """Run samples until the main process closes the pipe; the target of a worker process."""
+def _work(connection: Connection, job: Job) -> None:
+    """Do pieces of work until the main process closes the pipe; a worker process's target."""
     # A terminal sends Ctrl-C to all its processes; the main one handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _exit_with_parent()
-    from videoseg.pipeline import Pipeline
-
     try:
-        pipeline = Pipeline.from_config(job.config)
-        run = SampleRunner(pipeline, job.split, seed=job.seed)
+        work = job.start()
         connection.send(("ready", None))
         while True:
-            sample: Sample = connection.recv()
-            connection.send(("record", run(sample).to_line()))
+            number: int = connection.recv()
+            connection.send(("record", work(number).to_line()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     except VideosegError as error:

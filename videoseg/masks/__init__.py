@@ -13,6 +13,7 @@ from videoseg.masks.shape import (
     bounding_slices,
     contour_polygons,
     inner_points,
+    joined_outline,
     remove_specks,
 )
 
@@ -26,6 +27,7 @@ __all__ = [
     "index_map",
     "inner_points",
     "iou",
+    "joined_outline",
     "object_color",
     "readable_text_color",
     "remove_specks",

@@ -13,6 +13,7 @@ __all__ = [
     "bounding_slices",
     "contour_polygons",
     "inner_points",
+    "joined_outline",
     "remove_specks",
 ]
 
@@ -193,3 +194,33 @@ def contour_polygons(mask: BoolArray) -> list[IntArray]:
         np.ascontiguousarray(mask).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
     )
     return [np.asarray(polygon, np.int32).reshape(-1, 2) for polygon in found]
+
+
+def joined_outline(mask: BoolArray) -> IntArray:
+    """Return all outlines of a mask as one closed polygon, shape (P, 2), P at least 3.
+
+    Outlines are joined between their nearest points, there and back, so that filling by the
+    even-odd rule gives the mask, with its holes and with lines of one pixel between its parts.
+
+    Args:
+        mask: Shape (H, W), with at least one pixel set.
+
+    Returns:
+        The (x, y) of the mask's outermost pixels in order, dtype int32.
+
+    Raises:
+        ShapeError: If the mask is not two-dimensional.
+        ConfigError: If the mask is empty, or the array is not a mask.
+    """
+    parts = sorted(contour_polygons(mask), key=len, reverse=True)
+    if not parts:
+        raise ConfigError("an empty mask has no outline; check mask.any() first")
+    joined = parts[0]
+    for part in parts[1:]:
+        distances = np.abs(joined[:, None].astype(np.int64) - part[None]).sum(axis=2)
+        here, there = np.unravel_index(int(distances.argmin()), distances.shape)
+        turned = np.roll(part, -int(there), axis=0)
+        joined = np.concatenate([joined[: here + 1], turned, turned[:1], joined[here:]])
+    if len(joined) < 3:
+        joined = np.concatenate([joined, np.repeat(joined[-1:], 3 - len(joined), axis=0)])
+    return joined

@@ -1,9 +1,10 @@
 """Results: masks with the reasoning behind them; saved, exported and drawn."""
 
-from videoseg.results.export_formats import EXPORT_FORMATS, ExportFormat, check_format, export
+from videoseg.results.exports import EXPORT_FORMATS, ExportFormat, check_format, export
 from videoseg.results.folder import PARTS, load_result, save_result
 from videoseg.results.overlay import draw_masks, draw_prompts, object_name
 from videoseg.results.segmentation import Segmentation
+from videoseg.results.supervision import prompts_from_supervision, to_supervision
 
 __all__ = [
     "EXPORT_FORMATS",
@@ -16,5 +17,7 @@ __all__ = [
     "export",
     "load_result",
     "object_name",
+    "prompts_from_supervision",
     "save_result",
+    "to_supervision",
 ]

@@ -19,7 +19,15 @@ from videoseg.results.thumbnails import PictureBook
 from videoseg.text import format_list, parse_json, shorten, shorten_text, show_path, well_formed
 from videoseg.types import Frame, VideoSource, from_dict, to_dict
 
-__all__ = ["PARTS", "SCHEMA_VERSION", "load_result", "save_result", "why_not_replaceable"]
+__all__ = [
+    "PARTS",
+    "SCHEMA_VERSION",
+    "check_tracks",
+    "load_result",
+    "save_result",
+    "usable_video",
+    "why_not_replaceable",
+]
 
 SCHEMA_VERSION = 1
 """The version of ``result.json`` that this release writes, and the newest it reads."""
@@ -73,8 +81,8 @@ def save_result(
         True
     """
     chosen = _check_parts(parts)
-    frames = _usable_video(segmentation, video) if chosen - {"masks"} else None
-    _check_tracks(segmentation)
+    frames = usable_video(segmentation, video) if chosen - {"masks"} else None
+    check_tracks(segmentation)
     document = _document(segmentation)
     share = 0.0
     target = expand_path(directory)
@@ -117,7 +125,7 @@ def load_result(directory: str | Path) -> Segmentation:
     data = _parse_document(text, path)
     try:
         segmentation = from_dict(Segmentation, data)
-        _check_tracks(segmentation)
+        check_tracks(segmentation)
         return segmentation
     except VideosegError as error:
         raise OutputError(
@@ -126,7 +134,7 @@ def load_result(directory: str | Path) -> Segmentation:
         ) from error
 
 
-def _usable_video(segmentation: Segmentation, video: VideoSource | None) -> VideoSource | None:
+def usable_video(segmentation: Segmentation, video: VideoSource | None) -> VideoSource | None:
     """Return the video with the frames of a result: the given one, or that of the run.
 
     Returns:
@@ -166,7 +174,12 @@ def _check_parts(parts: Sequence[str] | None) -> frozenset[str]:
     return frozenset(given)
 
 
-def _check_tracks(segmentation: Segmentation) -> None:
+def check_tracks(segmentation: Segmentation) -> None:
+    """Check that each object has one track, with an entry for every frame.
+
+    Raises:
+        OutputError: If not.
+    """
     facts = segmentation.video
     ids = segmentation.object_ids
     if twice := [object_id for object_id in ids if ids.count(object_id) > 1]:

@@ -24,7 +24,9 @@ from videoseg.types.episode import summarize_answer
 from videoseg.types.scalars import text_of, texts_of, whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from supervision import Detections
 
 __all__ = ["Segmentation"]
 
@@ -198,6 +200,24 @@ class Segmentation:
         from videoseg.results.folder import load_result
 
         return load_result(directory)
+
+    def to_supervision(self, frame: int) -> Detections:
+        """Return the objects of one frame as ``supervision.Detections``.
+
+        See ``videoseg.results.to_supervision``.
+
+        Raises:
+            FrameNotFoundError: If there is no such frame.
+            MissingDependencyError: If supervision is not installed.
+        """
+        from videoseg.results.supervision import to_supervision
+
+        return to_supervision(self, frame)
+
+    def iter_supervision(self) -> Iterator[Detections]:
+        """Yield ``supervision.Detections`` of every frame, in order; see ``to_supervision``."""
+        for frame in range(self.video.num_frames):
+            yield self.to_supervision(frame)
 
     def show(self, *, max_frames: int = 8) -> Any:
         """Return a view for notebooks, with query, reasoning, pictures and a playable overlay.

@@ -25,6 +25,7 @@ _OLDEST_PYAV = (17, 1)
 _LENIENT_PYAV = (19,)
 
 # Names that match several files in shells and in FFmpeg.
+_ADDRESS = re.compile(r"(https?|rtsps?|s3|gs|ftp):/+")
 _PATTERN = re.compile(r"[*?]|%[0-9]*d")
 
 # Demuxers that make moving pictures of files that are not videos: text becomes a terminal
@@ -248,7 +249,9 @@ def _why_no_file(path: Path, error: Exception) -> str:
                 f"{shown} is a link to a file that does not exist; fetch that file or give "
                 "another one"
             )
-        if "://" in str(path) or str(path).startswith(("http:", "https:", "rtsp:")):
+        if (address := _ADDRESS.match(str(path))) is not None:
+            # Paths have lost one of the two slashes.
+            shown = show_path(f"{address[1]}://{str(path)[address.end() :]}")
             hint = "download it first, videos are read from local files only"
         elif _PATTERN.search(path.name):
             hint = "patterns are not expanded: give the folder, or a list of its files"

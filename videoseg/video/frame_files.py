@@ -163,7 +163,10 @@ def _hint(folder: Path) -> str:
         entries = []
     for entry in entries:
         if entry.suffix.lower() in _VIDEO_SUFFIXES:
-            return f"it holds videos: give one of them, such as {show_path(entry)}"
+            return (
+                f"it holds videos: give one of them, such as {show_path(entry)}, or all of them "
+                "to videoseg batch"
+            )
     for entry in entries:
         try:
             if entry.is_dir() and images_in(entry):

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
 
 import pytest
-from drawn_benchmarks import write_frame, write_frames
-from videoseg_ray import Actors, VideoItem, read_manifest, segment_videos, videos_in_folder
-from videoseg_ray.batch import check_visible
-from videoseg_ray.cli import evaluate
-from videoseg_ray.items import read_items
+from drawn_benchmarks import write_frames
+from videoseg_ray import Actors, segment_videos
+from videoseg_ray.cli import batch, evaluate
 from videoseg_ray.job import split_groups
 from videoseg_ray.session import ray_session
 
+from videoseg.cli import batch as segment_batch
 from videoseg.cli import evaluate_benchmark
 from videoseg.cli.main import main
-from videoseg.errors import ConfigError, MissingDependencyError, OutputError
-from videoseg.evaluation import Record
+from videoseg.errors import ConfigError, MissingDependencyError
 
 
 @pytest.fixture
@@ -32,141 +29,6 @@ def clips(tmp_path):
     (folder / "notes.txt").touch()
     (folder / "empty").mkdir()
     return folder
-
-
-def written(folder, name, lines):
-    path = folder / name
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return path
-
-
-def test_videos_of_a_folder_are_files_and_folders_of_pictures(clips):
-    assert [video.name for video in videos_in_folder(clips)] == ["a.mp4", "clip-9", "clip-10"]
-
-
-def test_frames_taken_for_a_folder_of_videos_are_noticed(clips):
-    with pytest.raises(ConfigError, match="frames of one video"):
-        videos_in_folder(clips / "clip-9")
-    with pytest.raises(ConfigError, match=r"has no video.*\.mp4"):
-        videos_in_folder(clips / "empty")
-
-
-def test_each_query_on_each_video_is_an_item(clips):
-    assert [item.id for item in read_items(clips, "the dog")] == ["a", "clip-9", "clip-10"]
-    items = read_items(clips, ["the dog", "the cat"])
-    assert [item.id for item in items][:3] == ["a-1", "a-2", "clip-9-1"]
-    assert items[1].query == "the cat"
-
-
-def test_names_that_collide_are_refused(clips):
-    (clips / "A.mov").touch()
-    with pytest.raises(ConfigError, match="id 'a' is taken by item 'A'"):
-        read_items(clips, "the dog")
-
-
-def test_a_manifest_of_lines_and_one_of_columns_say_the_same(clips, tmp_path):
-    lines = written(
-        tmp_path,
-        "asked.jsonl",
-        [
-            json.dumps({"video": "clips/a.mp4", "query": "the dog, running", "seed": 4}),
-            "",
-            json.dumps({"video": str(clips / "clip-9"), "query": "the cat", "id": "nine"}),
-        ],
-    )
-    columns = written(
-        tmp_path,
-        "asked.csv",
-        [
-            "\ufeffvideo,query,id,seed",
-            'clips/a.mp4,"the dog, running",,4',
-            f"{clips / 'clip-9'},the cat,nine,",
-        ],
-    )
-    assert read_manifest(lines) == read_manifest(columns)
-    assert read_manifest(lines) == (
-        VideoItem("a", clips / "a.mp4", "the dog, running", 4),
-        VideoItem("nine", clips / "clip-9", "the cat"),
-    )
-
-
-def test_every_problem_of_a_manifest_is_told_with_its_line(clips, tmp_path, problems_of):
-    good = {"video": "clips/a.mp4", "query": "the dog"}
-    lines = [
-        json.dumps(good),
-        json.dumps({**good, "id": "a"}),
-        json.dumps({**good, "id": "../a"}),
-        json.dumps({**good, "id": "b", "video": "clips/none.mp4"}),
-        json.dumps({**good, "id": "c", "query": "  "}),
-        json.dumps({**good, "qurey": "the cat"}),
-        json.dumps({**good, "seed": "x"}),
-        json.dumps({"video": "clips/a.mp4"}),
-        "[1]",
-        "{",
-    ]
-    path = written(tmp_path, "asked.jsonl", lines)
-    problems = problems_of(read_manifest, path)
-    told = {int(problem.split("line ")[1].split(":")[0]): problem for problem in problems}
-    assert sorted(told) == [2, 3, 4, 5, 6, 7, 8, 9, 10]
-    for line, text in {
-        2: "taken by",
-        3: "'../a' cannot name a folder",
-        4: "there is no video",
-        5: "query is empty",
-        6: "unknown field 'qurey'; did you mean 'query'",
-        7: "'seed' must be a whole number",
-        8: "'query' must be text",
-        9: "must be an object",
-        10: "not JSON",
-    }.items():
-        assert text in told[line]
-
-
-@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "a\\b", "/etc", ".git", "c:d", "a\n"])
-def test_an_id_that_leads_elsewhere_is_refused(clips, name, tmp_path):
-    with pytest.raises(ConfigError, match="cannot name a folder"):
-        segment_videos([VideoItem(name, clips / "a.mp4", "the dog")], None, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_queries_go_with_folders_only(clips, tmp_path):
-    path = written(tmp_path, "asked.csv", ["video,query", "clips/a.mp4,the dog"])
-    with pytest.raises(ConfigError, match="no query for the videos"):
-        read_items(clips, None)
-    with pytest.raises(ConfigError, match=r"asked\.csv has the queries"):
-        read_items(path, "the cat")
-    with pytest.raises(ConfigError, match="there are no items"):
-        read_items([], None)
-
-
-def test_a_picture_is_a_video_that_can_be_named(tmp_path):
-    write_frame(tmp_path / "one.png")
-    assert [item.id for item in read_items(tmp_path / "one.png", "the dog")] == ["one"]
-
-
-def test_a_folder_with_something_else_in_it_is_refused(clips, tmp_path):
-    (tmp_path / "run.json").touch()
-    with pytest.raises(OutputError, match="contains other files"):
-        segment_videos(clips, "the dog", tmp_path)
-
-
-def test_a_batch_of_another_pipeline_is_refused(clips, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "batch.json").write_text('{"format": "videoseg-batch", "schema": 1}')
-    with pytest.raises(OutputError, match="already contains a batch"):
-        segment_videos(clips, "the dog", tmp_path / "out")
-    with pytest.raises(OutputError, match="another pipeline"):
-        segment_videos(clips, "the dog", tmp_path / "out", resume=True)
-
-
-def test_a_result_that_only_the_actor_sees_is_a_failure(tmp_path):
-    record = Record("a", "a.mp4", "", "the dog")
-    assert "choose a folder that all machines share" in (
-        check_visible(record, tmp_path).error.message
-    )
-    (tmp_path / "results" / "a").mkdir(parents=True)
-    (tmp_path / "results" / "a" / "result.json").touch()
-    assert check_visible(record, tmp_path) == record
 
 
 @pytest.mark.parametrize(
@@ -238,9 +100,12 @@ def test_an_address_where_nobody_answers_is_told_at_once(clips, tmp_path):
         segment_videos(clips, "the dog", tmp_path / "out", address=f"127.0.0.1:{port}")
 
 
-def test_the_commands_have_the_options_of_videoseg_eval():
-    ours = {option for parameter in evaluate.params for option in parameter.opts}
-    theirs = {option for parameter in evaluate_benchmark.params for option in parameter.opts}
+@pytest.mark.parametrize(
+    ("command", "core"), [(evaluate, evaluate_benchmark), (batch, segment_batch)]
+)
+def test_the_commands_have_the_options_of_those_of_the_core(command, core):
+    ours = {option for parameter in command.params for option in parameter.opts}
+    theirs = {option for parameter in core.params for option in parameter.opts}
     assert theirs - ours == {"--workers"}
     assert ours - theirs == {
         "--num-actors",
@@ -253,9 +118,9 @@ def test_the_commands_have_the_options_of_videoseg_eval():
 
 def test_an_error_is_one_line(capsys, clips, tmp_path):
     out = str(tmp_path / "out")
-    assert main(["ray", "run", str(clips), "-o", out]) == 1
+    assert main(["ray", "batch", str(clips), "-o", out]) == 1
     assert capsys.readouterr().err.startswith("error: no query for the videos")
-    assert main(["ray", "run", str(clips), "the dog", "-o", out, "--gpus-per-actor", "1.5"]) == 1
+    assert main(["ray", "batch", str(clips), "the dog", "-o", out, "--gpus-per-actor", "1.5"]) == 1
     assert "GPUs per actor must be a whole number" in capsys.readouterr().err
     assert main(["ray", "evall"]) == 2
     assert "did you mean 'eval'" in capsys.readouterr().err

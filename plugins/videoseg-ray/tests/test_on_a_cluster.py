@@ -12,9 +12,10 @@ from dataclasses import replace
 
 import pytest
 from drawn_benchmarks import write_frames
-from videoseg_ray import VideoItem, evaluate, segment_videos
+from videoseg_ray import evaluate, segment_videos
 
 import videoseg as vs
+from videoseg.batch import VideoItem
 from videoseg.errors import ComponentNotFoundError, ConfigError, OutputError
 from videoseg.evaluation import evaluate as evaluate_here
 from videoseg.evaluation import read_records

@@ -16,6 +16,8 @@ COMMANDS = [
     [],
     ["run"],
     ["demo"],
+    ["batch"],
+    ["export"],
     ["plugins"],
     ["plugins", "show"],
     ["pipelines"],
@@ -106,7 +108,7 @@ def test_help_of_the_core_imports_next_to_nothing(arguments):
     [
         (["rnu"], "did you mean 'run'?"),
         (["plugins", "shwo"], "did you mean 'show'?"),
-        (["zzz"], "known: run, eval"),
+        (["zzz"], "known: run, batch, eval"),
         (["run", "--smapler", "x", "a", "b"], "--sampler"),
         (["run", "only-a-video"], "'QUERY'"),
         (["run", "clip.mp4", "the", "red", "car"], "(red car); put text with spaces in quotes"),

@@ -9,7 +9,7 @@ from PIL import Image
 
 from videoseg.errors import ConfigError, OutputError
 from videoseg.masks import DAVIS_PALETTE
-from videoseg.results.export_formats import EXPORT_FORMATS, export, frame_names_of
+from videoseg.results.exports import EXPORT_FORMATS, export, frame_names_of
 from videoseg.types import MaskTrack, Rle
 from videoseg.video import Video
 
@@ -80,10 +80,10 @@ def test_a_foreign_meta_json_stops_the_export_before_anything_is_written(result,
     assert [path.name for path in tmp_path.iterdir()] == ["meta.json"]
 
 
-def test_coco_export_decodes_to_the_same_masks(result_of_all, tmp_path):
+def test_youtube_vis_export_decodes_to_the_same_masks(result_of_all, tmp_path):
     from pycocotools import mask as coco
 
-    path = export(result_of_all, tmp_path, format="coco", sequence="clip")
+    path = export(result_of_all, tmp_path, format="youtube-vis", sequence="clip")
     assert path == tmp_path / "clip.json"
     data = json.loads(path.read_text(encoding="utf-8"))
     (video,) = data["videos"]
@@ -157,7 +157,7 @@ def test_a_videos_own_name_always_makes_a_folder_inside(result, tmp_path, name):
 
 
 def test_wrong_formats_ids_and_name_counts_are_explained(result, tmp_path):
-    with pytest.raises(ConfigError, match=r"'gif'.*png, coco, davis, youtube-vos"):
+    with pytest.raises(ConfigError, match=r"'gif'.*png, davis, youtube-vos, youtube-vis, coco"):
         export(result, tmp_path, format="gif")
     with pytest.raises(ConfigError, match="14 distinct names"):
         export(result, tmp_path, frame_names=["a", "b"])

@@ -192,6 +192,7 @@ def test_a_place_that_no_file_system_has_is_refused_in_short(result, tmp_path, n
         lambda: load_result(tmp_path / name),
         lambda: export(result, tmp_path / name, format="coco"),
         lambda: export(result, tmp_path / name, format="davis"),
+        lambda: export(result, tmp_path / name, format="yolo"),
     ):
         with pytest.raises(OutputError) as caught:
             act()
@@ -205,7 +206,7 @@ def test_a_home_folder_may_be_written_as_a_tilde(result, tmp_path, monkeypatch):
     save_result(result, "~/out", parts=())
     assert (tmp_path / "out/result.json").exists()
     assert load_result("~/out").query == result.query
-    export(result, "~/masks", format="coco")
+    export(result, "~/masks", format="youtube-vis")
     assert [entry.suffix for entry in (tmp_path / "masks").iterdir()] == [".json"]
 
 
@@ -224,7 +225,8 @@ def test_nothing_warns_when_a_result_is_saved_shown_and_exported(result, tmp_pat
         save_result(result, tmp_path / "out")
         result.show()
         for name in EXPORT_FORMATS:
-            export(load_result(tmp_path / "out"), tmp_path / name, format=name)
+            loaded = load_result(tmp_path / "out")
+            export(loaded, tmp_path / name, format=name, video=result.source)
 
 
 def test_a_run_works_where_every_warning_is_an_error(tmp_path):

@@ -146,6 +146,12 @@ def test_nothing_found_is_said_plainly(clip, make_result):
     assert "Turn 1" in page.text
 
 
+def test_a_result_of_prompts_has_a_heading(result):
+    marked = dataclasses.replace(result, query="")
+    assert '<h1 class="short">Objects that were marked by hand</h1>' in report_of(marked)
+    assert "“”" not in report_of(marked) + marked._repr_html_()
+
+
 def test_a_guess_is_yellow_and_says_which_words_were_not_judged(clip, make_result, result):
     told = {"status": "guessed", "judged": ("red",), "unjudged": ("dog",)}
     guess = dataclasses.replace(result.grounding, **told)

@@ -381,7 +381,7 @@ def test_a_folder_without_a_result_is_explained(tmp_path):
 def test_importing_io_brings_in_nothing_heavy():
     code = (
         "import sys, videoseg.results.folder, videoseg.results.report.page, "
-        "videoseg.results.notebook, videoseg.results.export_formats, videoseg.progress\n"
+        "videoseg.results.notebook, videoseg.results.exports, videoseg.progress\n"
         "heavy = {'cv2', 'av', 'decord', 'PIL', 'pycocotools', 'matplotlib', 'torch', 'rich', "
         "'IPython', 'pydantic', 'yaml'}\n"
         "print(sorted(heavy & set(sys.modules)))"

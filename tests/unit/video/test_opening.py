@@ -37,8 +37,9 @@ def test_missing_file(tmp_path, reader):
 
 
 def test_address_instead_of_a_file(tmp_path):
-    with pytest.raises(VideoError, match="download it first"):
-        Video.open("https://example.org/dog.mp4")
+    for address in ("https://example.org/dog.mp4", "rtsp://camera/1"):
+        with pytest.raises(VideoError, match=f"no file {address}; download it first"):
+            Video.open(address)
 
 
 def test_empty_file(tmp_path, reader):

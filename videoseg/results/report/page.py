@@ -52,6 +52,7 @@ _THUMBNAILS = 48
 _THUMBNAIL_SIDE, _THUMBNAIL_BYTES = 240, 8_000
 _WARNINGS = 30
 _CHIPS = 24
+_NO_QUERY = "Objects that were marked by hand"
 _TABLE_ROWS = 60
 _TIMINGS = 12
 _VERSIONS = 80
@@ -93,8 +94,8 @@ def render_report(segmentation: Segmentation, book: PictureBook, *, on_black: bo
         "report.html",
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         version=segmentation.versions.get("videoseg", ""),
-        title=shorten_text(query, 80),
-        query=shorten_text(query, 400),
+        title=shorten_text(query, 80) or _NO_QUERY,
+        heading=f"“{shorten_text(query, 400)}”" if query else _NO_QUERY,
         query_class="long" if len(query) > 90 else "short",
         whole_query=split_paragraphs(query, 20_000) if len(query) > 400 else None,
         num_words=format_count(len(query.split()), "word"),

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from videoseg.benchmarks import BenchmarkSplit, Sample
-from videoseg.evaluation import (
-    EvaluationReport,
-    Progress,
-    Record,
-    RecordedError,
-    SampleRunner,
-    Shard,
-    failed_record,
-)
+from videoseg.benchmarks import BenchmarkSplit
+from videoseg.evaluation import EvaluationReport, Progress, Shard
 from videoseg_ray.actors import Actors
-from videoseg_ray.job import run_job
-from videoseg_ray.session import ray_session
+from videoseg_ray.executor import RayExecutor
 
 if TYPE_CHECKING:
     from videoseg.benchmarks import SubmissionFormat
     from videoseg.pipeline import Pipeline, PipelineConfig
 
-__all__ = ["RayExecutor", "evaluate"]
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -103,85 +91,3 @@ def evaluate(
             root=root,
             submission=submission,
         )
-
-
-class RayExecutor:
-    """Runs samples for ``videoseg.evaluation.evaluate`` on a pool of actors.
-
-    Connects to Ray on first use; leaving the ``with`` block disconnects.
-
-    Args:
-        actors: The pool.
-        address: The cluster; see ``evaluate``.
-    """
-
-    def __init__(self, actors: Actors | None = None, *, address: str | None = None) -> None:
-        self._actors = actors or Actors()
-        self._address = address
-        self._stack = ExitStack()
-        self._ray: Any = None
-
-    @property
-    def num_workers(self) -> int:
-        """The number of actors, given enough samples."""
-        fitting = self._actors.fitting(self._connect().nodes())
-        return self._actors.num or fitting
-
-    def run(
-        self,
-        split: BenchmarkSplit,
-        config: PipelineConfig,
-        samples: Sequence[Sample],
-        *,
-        seed: int,
-    ) -> Iterator[Record]:
-        """Yield the records of the samples; see ``SampleExecutor.run``."""
-        job = _EvaluationJob(split, config, tuple(samples), seed)
-        videos: dict[str, list[int]] = {}
-        for number, sample in enumerate(samples):
-            videos.setdefault(sample.video_id, []).append(number)
-        yield from run_job(
-            self._connect(),
-            job,
-            list(videos.values()),
-            actors=self._actors,
-            num_actors=self.num_workers,
-        )
-
-    def close(self) -> None:
-        """Disconnect from Ray, if this object connected to it."""
-        self._ray = None
-        self._stack.close()
-
-    def __enter__(self) -> RayExecutor:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _connect(self) -> Any:
-        if self._ray is None:
-            self._ray = self._stack.enter_context(ray_session(self._address))
-        return self._ray
-
-
-@dataclass(frozen=True)
-class _EvaluationJob:
-    split: BenchmarkSplit
-    config: PipelineConfig
-    samples: tuple[Sample, ...]
-    seed: int
-
-    def start(self) -> Callable[[int], Record]:
-        from videoseg.pipeline import Pipeline
-
-        run = SampleRunner(Pipeline.from_config(self.config), self.split, seed=self.seed)
-        return lambda number: run(self.samples[number])
-
-    def make_failed(self, number: int, error: RecordedError) -> Record:
-        return failed_record(self.samples[number], self.split, error, seed=self.seed)

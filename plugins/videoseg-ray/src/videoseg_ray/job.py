@@ -8,34 +8,20 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from videoseg import errors
 from videoseg.errors import EvaluationError, VideosegError
-from videoseg.evaluation import Record, RecordedError
+from videoseg.evaluation import Job, Record, RecordedError
 from videoseg.text import parse_json, shorten
 from videoseg_ray.actors import Actors
 from videoseg_ray.session import quiet_data_log
 
-__all__ = ["Job", "Worker", "run_job"]
+__all__ = ["Worker", "run_job"]
 
 _PLUGINS = "VIDEOSEG_PLUGINS"
 # Enough for every actor to have something to do until the end.
 _GROUPS_PER_ACTOR = 4
-
-
-class Job(Protocol):
-    """Work that is numbered from 0. It is sent to every actor once."""
-
-    def start(self) -> Callable[[int], Record]:
-        """Return a function that does one piece of the work; called once in each actor.
-
-        That function records the errors of its piece, and raises only errors that every other
-        piece would have, too.
-        """
-
-    def make_failed(self, number: int, error: RecordedError) -> Record:
-        """Return the record of a piece whose actors all died."""
 
 
 class Worker:

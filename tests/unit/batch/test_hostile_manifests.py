@@ -7,12 +7,10 @@ import os
 
 import pytest
 from drawn_benchmarks import write_frames
-from videoseg_ray import read_manifest, segment_videos
-from videoseg_ray.batch import record_of
-from videoseg_ray.items import VideoItem, read_items
-from videoseg_ray.job import read_error
 
-from videoseg.errors import ConfigError, EvaluationError, OutputError
+from videoseg.batch import VideoItem, read_items, read_manifest, segment_videos
+from videoseg.batch.run import _record_of
+from videoseg.errors import ConfigError, OutputError
 
 USUAL = {"video": "clip", "query": "the dog"}
 
@@ -119,12 +117,6 @@ def test_paths_of_any_length_are_answered_in_a_typed_error(clip):
 
 
 def test_halves_of_surrogate_pairs_do_not_end_a_batch(tmp_path):
-    record = record_of(VideoItem("a", tmp_path / "\udcff", "which \ud800 one"))
+    record = _record_of(VideoItem("a", tmp_path / "\udcff", "which \ud800 one"))
     record.to_line().encode("utf-8")
     assert record.query == "which \ufffd one"
-
-
-@pytest.mark.parametrize("text", ["[" * 100_000, "{}", "null", "7", '["VideoError"]'])
-def test_what_an_actor_hands_over_is_an_error_whatever_it_is(text):
-    assert isinstance(read_error(text), EvaluationError)
-    assert isinstance(read_error('["OutputError", "gone"]'), OutputError)

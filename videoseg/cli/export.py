@@ -1,0 +1,120 @@
+"""``videoseg export``: write the masks of saved results in the formats of other tools."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from videoseg.cli.framework import PATH, VideosegCommand
+from videoseg.cli.options import FORMATS
+from videoseg.cli.terminal import json_option, open_console, print_files, working, write_json
+
+if TYPE_CHECKING:
+    from videoseg.results import ExportFormat, Segmentation
+    from videoseg.types import VideoSource
+
+__all__ = ["export_results"]
+
+
+@click.command(
+    "export",
+    cls=VideosegCommand,
+    examples="""
+    videoseg export out/clip --format cvat
+    videoseg export out/* --format coco --frames -o labels
+    videoseg export out/clip --format yolo --video moved/clip.mp4 -o labels
+    """,
+)
+@click.argument("results", nargs=-1, required=True, type=PATH, metavar="RESULT...")
+@click.option(
+    "--format",
+    "name",
+    required=True,
+    metavar="FORMAT",
+    help=f"One of {', '.join(FORMATS)}.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    help="The folder that all results share. Default for one result: RESULT-FORMAT beside it.",
+)
+@click.option(
+    "--video",
+    metavar="PATH",
+    help="The video of one result, if it was moved and the format has frames.",
+)
+@click.option("--frames", is_flag=True, help="With coco: write the frames too.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export of the same videos.")
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
+def export_results(
+    *,
+    results: tuple[Path, ...],
+    name: str,
+    output: Path | None,
+    video: str | None,
+    frames: bool,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write the masks of saved results in another format.
+
+    RESULT is a folder that `videoseg run` wrote. Videos are told apart by their names, or by the
+    names of their folders where two are called the same. Every result is read before the first
+    file is written.
+    """
+    from videoseg.results import check_format, export, load_result
+
+    check_format(name)
+
+    if len(results) > 1 and output is None:
+        raise click.UsageError("several results need the folder that they share: -o FOLDER")
+    if len(results) > 1 and video is not None:
+        raise click.UsageError("--video goes with one result")
+    loaded = [load_result(path) for path in results]
+    root = output or results[0].absolute().with_name(f"{results[0].absolute().name}-{name}")
+    written: list[Path] = []
+    with ExitStack() as stack:
+        frames_of = None if video is None else _open(video, stack)
+        for segmentation, sequence in zip(loaded, _sequences(results, loaded), strict=True):
+            with working(f"exporting {sequence}", quiet=quiet):
+                path = export(
+                    segmentation,
+                    root,
+                    format=cast("ExportFormat", name),
+                    sequence=sequence,
+                    video=frames_of,
+                    frames=frames,
+                    overwrite=overwrite,
+                )
+            written.append(path)
+    files = list(dict.fromkeys(written))
+    if as_json:
+        write_json({"format": name, "folder": str(root), "files": [str(path) for path in files]})
+    elif not quiet:
+        print_files(open_console(), [(path, f"exported as {name}") for path in files])
+
+
+def _open(video: str, stack: ExitStack) -> VideoSource:
+    from videoseg.video import Video
+
+    return stack.enter_context(Video.open(video))
+
+
+def _sequences(folders: Sequence[Path], results: Sequence[Segmentation]) -> list[str]:
+    """Return a name for each video: its own, or that of its folder if it is not the only one."""
+    from videoseg.results.exports import choose_sequence
+
+    names = [choose_sequence(result.video, None) for result in results]
+    counts = Counter(names)
+    return [
+        name if counts[name] == 1 else folder.absolute().name
+        for name, folder in zip(names, folders, strict=True)
+    ]

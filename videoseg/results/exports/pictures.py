@@ -1,0 +1,73 @@
+"""Masks as pictures: one for each object, or index pictures with the palette of DAVIS."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from videoseg.errors import ConfigError
+from videoseg.files import write_file
+from videoseg.masks import index_map
+from videoseg.results.exports.job import ExportJob
+from videoseg.results.mask_files import index_png, write_mask
+
+__all__ = ["export_davis", "export_png", "export_youtube_vos"]
+
+
+def export_png(job: ExportJob) -> Path:
+    """Write ``<sequence>/<object id>/<frame>.png`` with the values 0 and 255."""
+    tracks = job.segmentation.tracks
+    folder = job.root / job.sequence
+    with job.folder(folder, [".png"]) as (stage, tell):
+        for track in tracks:
+            (stage / str(track.object_id)).mkdir()
+        for frame, name in enumerate(job.frame_names):
+            for track in tracks:
+                write_mask(stage / str(track.object_id) / f"{name}.png", track.mask(frame))
+            tell(frame + 1)
+    return folder
+
+
+def export_davis(job: ExportJob) -> Path:
+    """Write ``Annotations/<sequence>/<frame>.png`` with object ids as colors."""
+    _check_ids(job)
+    folder = job.root / "Annotations" / job.sequence
+    with job.folder(folder, [".png"]) as (stage, tell):
+        for frame, name in enumerate(job.frame_names):
+            masks = {
+                track.object_id: track.mask(frame)
+                for track in job.segmentation.tracks
+                if track.masks[frame] is not None
+            }
+            picture = index_png(index_map(masks, job.facts.size))
+            (stage / f"{name}.png").write_bytes(picture)
+            tell(frame + 1)
+    return folder
+
+
+def export_youtube_vos(job: ExportJob) -> Path:
+    """Write the pictures of ``davis``, and the ``meta.json`` that lists objects and frames."""
+    path = job.root / "meta.json"
+    # Read before writing, so that an invalid meta.json stops the export at once.
+    what = "a meta.json of YouTube-VOS (a mapping with 'videos')"
+    meta = job.read_document(path, ["videos"], what) or {"videos": {}}
+    folder = export_davis(job)
+    meta["videos"][job.sequence] = {
+        "objects": {
+            str(track.object_id): {
+                "category": track.label or "object",
+                "frames": [job.frame_names[frame] for frame in track.visible_frames],
+            }
+            for track in job.segmentation.tracks
+        }
+    }
+    write_file(path, json.dumps(meta, ensure_ascii=False, indent=1))
+    return folder
+
+
+def _check_ids(job: ExportJob) -> None:
+    if large := [each for each in job.segmentation.object_ids if each > 255]:
+        raise ConfigError(
+            f"object ids of an index picture are 1 to 255, got {large[0]}; "
+            "export as png or coco instead"
+        )
