@@ -323,6 +323,8 @@ class _Judge:
         if not names or target.number.count is None or target.rankings:
             return ""
         noun = names[0].words
+        if is_wide(noun):
+            return ""
         every = Resolver(self.candidates, Contacts(frozenset())).resolve(
             replace(target, number=Number(None), alternatives=())
         )

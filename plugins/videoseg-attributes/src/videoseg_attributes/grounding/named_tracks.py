@@ -35,7 +35,8 @@ class NamedTrack:
             A name that something else fits much better on the same place scores low.
         masks: By frame index, of the source's size; frames that are absent do not show it.
         boxes: By frame index, where there are no masks, in pixels of the source.
-        called: What the detector itself calls it, if that is another word than the names.
+        called: What the detector itself calls it, if that may be another word than the names.
+        scores: By frame index, how sure it is on single frames, in [0, 1], where that is known.
 
     Raises:
         ConfigError: If a score lies outside [0, 1].
@@ -46,6 +47,7 @@ class NamedTrack:
     masks: Mapping[int, Rle] = field(default_factory=dict)
     boxes: Mapping[int, Box] = field(default_factory=dict)
     called: str = ""
+    scores: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, score in self.names.items():
@@ -65,7 +67,8 @@ class NamedTrack:
         """Its best name with the score, such as ``dog 0.93``; empty if it has none."""
         if not self.names:
             return ""
-        name = max(self.names, key=lambda one: self.names[one])
+        best = max(self.names, key=lambda one: self.names[one])
+        name = self.called if self.called in self.names else best
         return f"{name} {self.names[name]:.2f}"
 
     def box(self, frame: int) -> Box | None:
