@@ -34,6 +34,7 @@ _RIVALED = (0.5, 0.8)  # a name's score over that of another that fits the same 
 _LEAST_SCORE = 0.1  # of a track's best name
 _INSIDE, _TWICE = 0.85, 2.0  # of a box in a better one of the same thing; how much better
 _GHOST, _MUCH_BETTER = 0.6, 1.5  # of a track in a better one; how much better that is
+_NEAR = 2  # surveyed frames
 _SURE_TRACK = 0.5  # score from which a track is none of these
 _PERSON = "person"
 
@@ -141,6 +142,12 @@ class _Chain:
         self.positions.append(position)
         self.sightings.append(sighting)
 
+    def box_near(self, position: int) -> Box | None:
+        """Return its box on a surveyed frame, or on the nearest one that is not far."""
+        nearest = min(range(len(self.positions)), key=lambda i: abs(self.positions[i] - position))
+        is_far = abs(self.positions[nearest] - position) > _NEAR
+        return None if is_far else self.sightings[nearest].box
+
     def expected_center(self, position: int) -> tuple[float, float]:
         """Return where its center should be at constant velocity, not far beyond what is known."""
         last = self.sightings[-1].box.center
@@ -238,10 +245,9 @@ def _is_ghost(
             continue
         if (_PERSON in qualities) != (_PERSON in theirs):
             continue
-        boxes = dict(zip(other.positions, (one.box for one in other.sightings), strict=True))
         shares = [
-            max(_share_inside(one.box, boxes[place]), _share_inside(boxes[place], one.box))
-            if place in boxes
+            max(_share_inside(one.box, box), _share_inside(box, one.box))
+            if (box := other.box_near(place)) is not None
             else 0.0
             for place, one in zip(chain.positions, chain.sightings, strict=True)
         ]
@@ -286,8 +292,12 @@ def _make_track(
     nouns: Collection[str],
     classes: Mapping[str, Collection[str]],
 ) -> NamedTrack:
-    own = {name: score for name, score in qualities.items() if name not in nouns}
-    own |= {name: qualities[name] for name in nouns if name in qualities and not classes.get(name)}
+    # A name that stands for classes is none of the detector's own unless it is one of these.
+    own = {
+        name: score
+        for name, score in qualities.items()
+        if name not in nouns or name in classes.get(name, (name,))
+    }
     called = max(sorted(own), key=lambda name: own[name], default="")
     names: dict[str, float] = {}
     for name, score in qualities.items():

@@ -183,23 +183,29 @@ def _measure_colors(
         size = survey_size((image.shape[0], image.shape[1]))
         small: Frame = resize_image(image, size)
         for track in wanted[frame]:
-            mask = _mask_on(track, frame, small, video.size)
-            counts = color_histogram(small, mask)
-            histograms[track.track_id] += counts / max(1.0, float(counts.sum()))
+            for mask in _masks_on(track, frame, small, video.size):
+                counts = color_histogram(small, mask)
+                histograms[track.track_id] += counts / max(1.0, float(counts.sum()))
     return histograms
 
 
-def _mask_on(track: NamedTrack, frame: int, small: Frame, source: Size) -> BoolArray:
-    """Return the track's mask on a small picture of a frame, cut out where it has a box only."""
+def _masks_on(track: NamedTrack, frame: int, small: Frame, source: Size) -> list[BoolArray]:
+    """Return the pixels of a small picture of a frame that count for a track's colors.
+
+    Where it has a box only, it is cut out of it, and the middle of the box counts as much: a cut
+    drops the white patches of a black dog.
+    """
     size = (small.shape[0], small.shape[1])
     rle = track.masks.get(frame)
+    box = track.box(frame)
+    inner = _inner_of(box, size, source)
     if rle is not None:
         mask = np.asarray(resize_image(rle.decode().astype(np.float32), size) >= 0.5)
-        return mask if mask.any() else np.asarray(_inner_of(rle.box, size, source))
-    box = _scale(track.boxes[frame], size, source)
-    if box is None:
-        return np.asarray(_inner_of(track.boxes[frame], size, source))
-    return cut_region(small, MotionEvidence(()), RegionHint(box)).mask
+        return [mask if mask.any() else inner]
+    scaled = None if box is None else _scale(box, size, source)
+    if scaled is None:
+        return [inner]
+    return [cut_region(small, MotionEvidence(()), RegionHint(scaled)).mask, inner]
 
 
 def _scale(box: Box, size: Size, source: Size) -> Box | None:
