@@ -50,17 +50,28 @@ def measured(
         (measured(side=0.05), "tiny"),
         (measured(share=0.3), "there for a moment"),
         (measured(speed=0.01), "moves to and fro within"),
-        (measured(saliency=0.4), "hardly stands out"),
+        (measured(saliency=0.3), "hardly stands out"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_the_main_object_is_not(other: MeasuredCandidate, why: str) -> None:
-    assert measure_mainness(measured()) > 1.3 * measure_mainness(other), why
+    main, less = measure_mainness([measured(), other])
+    assert main > 1.3 * less, why
 
 
 def test_mainness_stays_in_its_range() -> None:
-    assert 0 < measure_mainness(measured(saliency=1.0)) <= 1
-    assert measure_mainness(measured(share=0.0)) == measure_activity(measured(share=0.0)) == 0
+    (alone,) = measure_mainness([measured(saliency=1.0)])
+    assert 0 < alone <= 1
+    assert measure_mainness([measured(share=0.0)]) == [0.0]
+    assert measure_mainness([]) == []
+    assert measure_activity(measured(share=0.0)) == 0
+
+
+def test_what_was_seen_by_its_outline_can_be_the_main_object() -> None:
+    outlined = measured(saliency=0.29)
+    ripple = measured(saliency=0.4, center=(0.8, 0.7), speed=0.02, energy=0.1)
+    main, less = measure_mainness([outlined, ripple])
+    assert main > 1.5 * less
 
 
 def test_a_fast_speck_moves_less_than_a_large_thing() -> None:

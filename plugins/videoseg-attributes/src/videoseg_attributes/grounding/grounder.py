@@ -314,7 +314,8 @@ def _choose_most_salient(
         ordered = sorted(candidates, key=lambda candidate: candidate.saliency, reverse=True)
         ordered = [t for t in ordered if t.saliency >= 0.5 * ordered[0].saliency]
     else:
-        ordered = sorted(candidates, key=measure_mainness, reverse=True)[:count]
+        mainness = dict(zip(map(id, candidates), measure_mainness(candidates), strict=True))
+        ordered = sorted(candidates, key=lambda candidate: -mainness[id(candidate)])[:count]
     choices = tuple(Choice(candidate, candidate.saliency) for candidate in ordered)
     return Resolution(choices, enough=count is None or len(choices) >= count)
 

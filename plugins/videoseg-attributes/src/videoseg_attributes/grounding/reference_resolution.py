@@ -364,8 +364,9 @@ class Resolver:
     def _rank(
         self, phrase: NounPhrase, fitting: list[Choice], observations: list[Observation]
     ) -> list[Choice]:
-        mainness = {id(choice): measure_mainness(choice.candidate) for choice in fitting}
-        strongest = max(mainness.values()) or 1.0
+        measured = measure_mainness([choice.candidate for choice in fitting])
+        mainness = dict(zip(map(id, fitting), measured, strict=True))
+        strongest = max(measured) or 1.0
 
         def merit(choice: Choice) -> float:
             salient = mainness[id(choice)] / strongest

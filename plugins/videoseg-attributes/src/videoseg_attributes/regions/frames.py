@@ -12,7 +12,7 @@ import numpy.typing as npt
 from videoseg.types import Frame, Size, VideoSource, Window
 from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.vision.histograms import to_lab
-from videoseg_attributes.vision.motion import remove_scenery_motion
+from videoseg_attributes.vision.motion import motion_support, remove_scenery_motion
 from videoseg_attributes.vision.optical_flow import (
     FloatImage,
     GrayFrame,
@@ -27,6 +27,7 @@ __all__ = ["SurveyFrame", "choose_frames", "read_window", "survey_size"]
 # Set by hand; the grid is a compromise between speed and small objects. Not measured separately.
 _LONGEST_SIDE = 320  # pixels of the survey's grid
 _CAMERA_STRIDE = 6  # every so many pixels of the grid are used to fit the camera
+_UNSUPPORTED = 0.4  # weight of motion that the picture does not show
 _DENSE_CUT_SEARCH = 600  # longer windows are searched for cuts by halving
 _STILL_NOISE, _LEAST_NOISE = 0.1, 0.05  # pixels of the survey's grid a frame
 _NOISE_OF_MEDIAN = 2.0  # noise over the median motion: more than half of a frame is background
@@ -45,6 +46,8 @@ class SurveyFrame:
             this grid a frame; all zero where the video has no other frame in this shot.
         strength: Length of the camera-free motion, shape (h, w); the smaller one of both
             time directions, so that uncovered background does not count.
+        supported: The same, less where the camera's motion explains the picture as well: flow
+            spreads from an object over the flat ground beside it.
         noise: Length of motion that cannot be distinguished from none, in the same pixels.
     """
 
@@ -54,6 +57,7 @@ class SurveyFrame:
     gray: GrayFrame
     residual: FloatImage
     strength: FloatImage
+    supported: FloatImage
     noise: float
 
     @property
@@ -189,19 +193,35 @@ def _search_cuts(video: VideoSource, frames: tuple[int, ...]) -> tuple[int, ...]
 def _measure(index: int, image: Frame, others: Sequence[tuple[int, Frame]]) -> SurveyFrame:
     """Measure a frame's motion towards its neighbors, each one frame (1) or minus one away."""
     gray = to_gray(image)
-    fields: list[tuple[int, FloatImage]] = []
+    residuals: list[FloatImage] = []
+    lengths: list[FloatImage] = []
+    supported: list[FloatImage] = []
     for step, other in others:
-        flow = dense_flow(gray, to_gray(other), scale=1.0, preset="balanced")
-        fields.append((step, remove_scenery_motion(flow, stride=_CAMERA_STRIDE)))
-    if not fields:
+        other_gray = to_gray(other)
+        flow = dense_flow(gray, other_gray, scale=1.0)
+        residual = remove_scenery_motion(flow, stride=_CAMERA_STRIDE)
+        length = np.hypot(residual[..., 0], residual[..., 1])
+        support = motion_support(gray, other_gray, flow, residual)
+        residuals.append(step * residual)
+        lengths.append(length)
+        supported.append(length * (_UNSUPPORTED + (1 - _UNSUPPORTED) * support))
+    if not others:
         still = np.zeros((*gray.shape, 2), dtype=np.float32)
+        none = still[..., 0]
         return SurveyFrame(
-            index, image, to_lab(image), gray, still, still[..., 0].copy(), _STILL_NOISE
+            index, image, to_lab(image), gray, still, none.copy(), none.copy(), _STILL_NOISE
         )
-    lengths = [np.hypot(field[..., 0], field[..., 1]) for _, field in fields]
     strength = np.asarray(np.min(lengths, axis=0), dtype=np.float32)
-    residual = np.mean([step * field for step, field in fields], axis=0).astype(np.float32)
-    return SurveyFrame(index, image, to_lab(image), gray, residual, strength, _noise_of(strength))
+    return SurveyFrame(
+        index,
+        image,
+        to_lab(image),
+        gray,
+        np.mean(residuals, axis=0).astype(np.float32),
+        strength,
+        np.min(supported, axis=0).astype(np.float32),
+        _noise_of(strength),
+    )
 
 
 def _noise_of(strength: npt.NDArray[np.float32]) -> float:

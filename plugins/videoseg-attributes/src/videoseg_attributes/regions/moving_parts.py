@@ -78,7 +78,7 @@ def moving_parts(
         frame, cue = frames[position], cues[position]
         regions = _regions(probability[position], _PROBABILITY_LEVELS, frame)
         regions += _regions(relative[position], _STRENGTH_LEVELS, frame)
-        rooted = np.sqrt(frame.strength)
+        rooted = np.sqrt(frame.supported)
         coarse, num_bins = coarse_bins(cue.bins, cue.shape)
         scored = [
             (_score(mask, box, rooted, coarse, num_bins), mask, box) for mask, box in regions
@@ -152,7 +152,7 @@ def coarse_bins(bins: IntArray, shape: tuple[int, ...]) -> tuple[IntArray, int]:
 def _relative_strength(frame: SurveyFrame) -> FloatImage:
     import cv2
 
-    strength = cv2.GaussianBlur(frame.strength, (0, 0), 1.0)
+    strength = cv2.GaussianBlur(frame.supported, (0, 0), 1.0)
     fastest = float(np.percentile(strength, 98))
     # A floor, so that the noise of a still frame is not stretched into motion.
     relative = np.clip(strength / max(fastest + _FASTEST_FLOOR, 4 * frame.noise), 0, 1)

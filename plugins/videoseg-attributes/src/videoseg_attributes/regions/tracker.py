@@ -351,7 +351,7 @@ class Tracker:
 
 
 def _strength_cue(frame: SurveyFrame) -> HistogramCue:
-    level = np.log1p(frame.strength / np.float32(frame.noise)) / np.float32(
+    level = np.log1p(frame.supported / np.float32(frame.noise)) / np.float32(
         np.log1p(_STRENGTH_RANGE)
     )
     bins = np.clip(level * _STRENGTH_BINS, 0, _STRENGTH_BINS - 1).astype(np.intp)

@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.types import BoolArray, Frame, VideoSource
-from videoseg_attributes.vision.optical_flow import FloatImage, dense_flow, to_gray, warp
+from videoseg_attributes.vision.optical_flow import (
+    FloatImage,
+    GrayFrame,
+    dense_flow,
+    to_gray,
+    warp,
+)
 from videoseg_attributes.vision.shots import is_cut
 
 __all__ = [
@@ -17,6 +23,7 @@ __all__ = [
     "fit_camera_motion",
     "motion_around",
     "motion_strength",
+    "motion_support",
     "remove_scenery_motion",
     "residual_motion",
     "smooth_along_flow",
@@ -33,6 +40,10 @@ _CLEAR_MISS = 1.5  # times the allowed miss: agrees, or clearly does not
 _SECOND_PLANE = 0.08  # of the frame must miss the first plane
 _SCENERY_BORDER = 0.2  # of the frame's border, taken up by one piece of the second plane
 _BORDER_INSET = 3  # pixels
+# Support of motion by the picture: set by hand.
+_SUPPORT_WINDOW = 9  # pixels
+_LEVELS_OF_NOISE = 3.0  # gray levels
+_FULL_SUPPORT = 0.5  # of the difference that the scenery's motion leaves
 _LEAST_DEPTH = 0.1  # third coordinate of a mapped corner; lower, and the fit folds the frame
 
 
@@ -128,6 +139,31 @@ def remove_scenery_motion(flow: FloatImage, *, stride: int = 4) -> FloatImage:
     contacts[0] = 0
     scenery = contacts > _SCENERY_BORDER * int(around.sum())
     return np.where(scenery[labels][..., None], other, residual)
+
+
+def motion_support(
+    gray: GrayFrame, other_gray: GrayFrame, flow: FloatImage, residual: FloatImage
+) -> FloatImage:
+    """Return how far the picture shows that pixels move by themselves, in [0, 1], (H, W).
+
+    1 where the flow leads to pixels like these and the scenery's motion does not; 0 where both
+    do, as on flat ground, over which the flow of an object beside it spreads.
+
+    Args:
+        gray: Shape (H, W), uint8.
+        other_gray: The frame that the flow leads to, shape (H, W), uint8.
+        flow: Shape (H, W, 2).
+        residual: The flow without the scenery's motion, shape (H, W, 2).
+    """
+    import cv2
+
+    here, there = gray.astype(np.float32), other_gray.astype(np.float32)
+    window = (_SUPPORT_WINDOW, _SUPPORT_WINDOW)
+    missed, missed_still = (
+        cv2.blur(np.abs(here - warp(there, way)), window) for way in (flow, flow - residual)
+    )
+    gain = (missed_still - missed) / (missed_still + np.float32(_LEVELS_OF_NOISE))
+    return np.asarray(np.clip(gain / np.float32(_FULL_SUPPORT), 0, 1), dtype=np.float32)
 
 
 def _border_of(height: int, width: int) -> BoolArray:
