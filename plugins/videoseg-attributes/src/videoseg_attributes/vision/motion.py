@@ -35,6 +35,8 @@ Homography = npt.NDArray[np.float64]
 _LEAST_MISS, _MISS_BASE, _MISS_OF_SPEED = 0.35, 0.2, 0.06
 _MISS_STRIDE = 4  # every so many pixels are looked at for the speed
 _FEWEST_POINTS = 16
+_MOST_DRAWS = 2000  # of four points, to find a plane
+_FEWER_DRAWS = 500  # for each of two planes: enough if a third of the points agree
 # A second plane: set by hand on drawn flows of a ground in front of a distance.
 _CLEAR_MISS = 1.5  # times the allowed miss: agrees, or clearly does not
 _SECOND_PLANE = 0.08  # of the frame must miss the first plane
@@ -72,7 +74,12 @@ def _allowed_miss(flow: FloatImage) -> float:
 
 
 def _fit_plane(
-    flow: FloatImage, miss: float, *, stride: int, where: BoolArray | None = None
+    flow: FloatImage,
+    miss: float,
+    *,
+    stride: int,
+    where: BoolArray | None = None,
+    most_draws: int = _MOST_DRAWS,
 ) -> Homography | None:
     """Fit one plane's motion to the flow of some pixels; None if they support none."""
     import cv2
@@ -89,7 +96,7 @@ def _fit_plane(
     if len(start) < _FEWEST_POINTS:
         return None
     # OpenCV restarts its own generator for every call, so this needs no seed.
-    homography, _ = cv2.findHomography(start, start + moved, cv2.RANSAC, miss)
+    homography, _ = cv2.findHomography(start, start + moved, cv2.RANSAC, miss, maxIters=most_draws)
     if homography is None or not np.isfinite(homography).all():
         return None
     fitted: Homography = np.asarray(homography, dtype=np.float64)
@@ -117,13 +124,13 @@ def remove_scenery_motion(flow: FloatImage, *, stride: int = 4) -> FloatImage:
     import cv2
 
     miss = _allowed_miss(flow)
-    first = _fit_plane(flow, miss, stride=stride)
+    first = _fit_plane(flow, miss, stride=stride, most_draws=_FEWER_DRAWS)
     residual = residual_motion(flow, np.eye(3) if first is None else first)
     length = np.hypot(residual[..., 0], residual[..., 1])
     missed = length > _CLEAR_MISS * miss
     if first is None or float(missed.mean()) < _SECOND_PLANE:
         return residual
-    second = _fit_plane(flow, miss, stride=stride, where=missed)
+    second = _fit_plane(flow, miss, stride=stride, where=missed, most_draws=_FEWER_DRAWS)
     if second is None:
         return residual
     other = residual_motion(flow, second)
