@@ -2,34 +2,42 @@
 
 Run from the repository root:
 
-    python tests/benchmarks/discovery_davis.py --data DATA
+    python tests/benchmarks/discovery_davis.py --data DATA [--queries QUERY ...]
 
-The most salient candidate of a survey is cut out of its best keyframe and propagated both ways
-by ``flow``. Prints a Markdown table: intersection over union of box and mask on the
-keyframe; J and F over all frames but the first and the last, all in percent. For sequences
-with several objects, and with ``--clips`` for rendered clips, it prints how well the
+What the grounder ``attributes`` answers to each query is propagated both ways by ``flow``. Prints
+a Markdown table for each query: intersection over union of box and mask on the keyframe; J and F
+over all frames but the first and the last, all in percent; CPU seconds of the first query's
+grounding, which includes the survey. Queries with the same answer are propagated once. For
+sequences with several objects, and with ``--clips`` for rendered clips, it prints how well the
 candidates cover each object: the best intersection over union of its boxes on one surveyed
 frame, and the fraction of the surveyed frames on which the masks overlap by at least 0.7.
+With ``--no-run`` nothing is propagated, and there is no J and F.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from videoseg_attributes.grounding.prompts import choose_positions, refine_on_frame
+from videoseg_attributes.grounding import AttributesGrounder
 from videoseg_attributes.propagation.flow import FlowPropagator
 from videoseg_attributes.regions.survey import Candidate, Survey, survey_window
 from videoseg_synthetic import make_clip
 
 from videoseg.metrics import boundary_f, region_j
+from videoseg.pipeline import run_episode
+from videoseg.samplers import UniformSampler
 from videoseg.types import Box, Prompt, Rle, Window
 from videoseg.video import Video
+
+QUERIES = ("the main moving object", "the object that moves most", "the moving thing")
+COLUMNS = ("box", "mask", "j", "f")
 
 
 def read_labels(folder: Path) -> np.ndarray:
@@ -64,35 +72,58 @@ def enlarged(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.array(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)) >= 128
 
 
-def score_main_object(video: Video, truth: np.ndarray) -> dict[str, float]:
-    """Find and propagate the main moving object; truth has shape (T, H, W)."""
-    started = time.process_time()
-    survey = survey_window(video, window=Window(0, len(video)))
-    survey_seconds = time.process_time() - started
-    candidate = survey.candidates[0]
-    frame = survey.frames[choose_positions(survey, [candidate])[0]]
-    refined = refine_on_frame(video, survey, candidate, frame=frame)
-    assert refined is not None
-    prompt = Prompt(1, frame, mask=Rle.encode(refined.mask))
+def answer(video: Video, query: str, grounder: AttributesGrounder) -> Prompt | None:
+    """Return the first prompt of the answer to a query."""
+    episode = run_episode(video, query, sampler=UniformSampler(), grounder=grounder)
+    prompts = episode.grounding.prompts if episode.grounding is not None else ()
+    return prompts[0] if prompts else None
+
+
+def propagate(video: Video, prompt: Prompt, truth: np.ndarray) -> tuple[float, float]:
+    """Return J and F of a prompt propagated both ways; truth has shape (T, H, W)."""
     predicted = np.zeros(truth.shape, dtype=bool)
     with FlowPropagator().open(video) as session:
-        session.prompt(prompt)
+        session.prompt(Prompt(1, prompt.frame, mask=prompt.mask))
         for direction in ("backward", "forward"):
             for masks in session.run(direction):
                 predicted[masks.frame] = masks.masks[1]
     scored = slice(1, -1)
-    return {
-        "keyframe": frame,
-        "box": box_iou(refined.mask, truth[frame]),
-        "mask": mask_iou(refined.mask, truth[frame]),
-        "rough": mask_iou(
-            enlarged(candidate.masks[survey.frames.index(frame)].decode(), video.size),
-            truth[frame],
-        ),
-        "j": float(region_j(predicted[scored], truth[scored]).mean()),
-        "f": float(boundary_f(predicted[scored], truth[scored]).mean()),
-        "survey_seconds": survey_seconds,
-    }
+    return (
+        float(region_j(predicted[scored], truth[scored]).mean()),
+        float(boundary_f(predicted[scored], truth[scored]).mean()),
+    )
+
+
+def score_queries(
+    video: Video, truth: np.ndarray, queries: Sequence[str], *, run: bool
+) -> list[dict[str, float]]:
+    """Answer each query and score what it finds; truth has shape (T, H, W)."""
+    grounder = AttributesGrounder()
+    known: dict[tuple[int, Rle | None], tuple[float, float]] = {}
+    rows = []
+    for query in queries:
+        started = time.process_time()
+        prompt = answer(video, query, grounder)
+        seconds = time.process_time() - started
+        if prompt is None or prompt.mask is None:
+            rows.append(dict.fromkeys(COLUMNS, 0.0) | {"keyframe": -1, "seconds": seconds})
+            continue
+        mask = prompt.mask.decode()
+        key = (prompt.frame, prompt.mask)
+        if run and key not in known:
+            known[key] = propagate(video, prompt, truth)
+        j, f = known.get(key, (np.nan, np.nan))
+        rows.append(
+            {
+                "keyframe": prompt.frame,
+                "box": box_iou(mask, truth[prompt.frame]),
+                "mask": mask_iou(mask, truth[prompt.frame]),
+                "j": j,
+                "f": f,
+                "seconds": seconds,
+            }
+        )
+    return rows
 
 
 def coverage(
@@ -136,6 +167,8 @@ def main() -> None:
     default = os.environ.get("VIDEOSEG_TEST_DATA", "../shared/data")
     parser.add_argument("--data", type=Path, default=Path(default), help="folder with davis/")
     parser.add_argument("--sequences", nargs="*", help="default: all with annotations")
+    parser.add_argument("--queries", nargs="+", default=list(QUERIES))
+    parser.add_argument("--no-run", dest="run", action="store_false", help="do not propagate")
     parser.add_argument("--clips", type=int, default=0, help="number of rendered clips")
     options = parser.parse_args()
     folder = options.data / "davis"
@@ -144,9 +177,8 @@ def main() -> None:
     names = options.sequences
     if names is None:
         names = sorted(path.name for path in (folder / "Annotations" / "480p").iterdir())
-    print("| sequence | keyframe | box | mask | survey's mask | J | F | survey, CPU s |")
-    print("|---|---|---|---|---|---|---|---|")
-    rows, covered = [], []
+    rows: dict[str, list[tuple[str, dict[str, float]]]] = {query: [] for query in options.queries}
+    covered = []
     for name in names:
         labels = read_labels(folder / "Annotations" / "480p" / name)
         video = Video.open(folder / "JPEGImages" / "480p" / name)
@@ -156,16 +188,20 @@ def main() -> None:
             scores = coverage(survey, lambda i, frame, of=labels: of[frame] == i, object_ids)
             covered += [(f"{name} {key}", *value) for key, value in scores.items()]
             continue
-        row = score_main_object(video, labels > 0)
-        rows.append(row)
-        numbers = " | ".join(f"{100 * row[key]:.1f}" for key in ("box", "mask", "rough", "j", "f"))
-        print(
-            f"| {name} | {row['keyframe']} | {numbers} | {row['survey_seconds']:.1f} |", flush=True
-        )
-    if rows:
-        keys = ("box", "mask", "rough", "j", "f")
-        means = " | ".join(f"**{100 * np.mean([row[key] for row in rows]):.1f}**" for key in keys)
-        print(f"| **mean** | | {means} | |")
+        found = score_queries(video, labels > 0, options.queries, run=options.run)
+        for query, row in zip(options.queries, found, strict=True):
+            rows[query].append((name, row))
+        print(f"{name}: done", file=sys.stderr, flush=True)
+    for query, scored in rows.items():
+        if not scored:
+            continue
+        print(f"\n{query}\n\n| sequence | keyframe | box | mask | J | F | grounding, CPU s |")
+        print("|---|---|---|---|---|---|---|")
+        for name, row in scored:
+            numbers = " | ".join(f"{100 * row[key]:.1f}" for key in COLUMNS)
+            print(f"| {name} | {row['keyframe']} | {numbers} | {row['seconds']:.1f} |")
+        means = [100 * np.mean([row[key] for _, row in scored]) for key in COLUMNS]
+        print(f"| **mean** | | {' | '.join(f'**{mean:.1f}**' for mean in means)} | |")
     for seed in range(options.clips):
         clip = make_clip(seed=seed)
         survey = survey_window(clip.video, window=Window(0, len(clip.video)))

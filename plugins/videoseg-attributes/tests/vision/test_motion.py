@@ -7,6 +7,7 @@ from videoseg_attributes.vision.motion import (
     camera_flow,
     fit_camera_motion,
     motion_strength,
+    remove_scenery_motion,
     residual_motion,
     smooth_along_flow,
 )
@@ -33,8 +34,63 @@ def test_the_same_flow_gives_the_same_camera() -> None:
     np.testing.assert_array_equal(fit_camera_motion(flow), fit_camera_motion(flow))
 
 
+def _street(*, depth: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A distance that pans, ground nearby that moves further, and a thing that stays in view."""
+    height, width = 90, 160
+    flow = np.zeros((height, width, 2), np.float32)
+    flow[..., 0] = 4.0
+    near = np.zeros((height, width), bool)
+    near[56:] = True
+    flow[56:, :, 0] += 0.5 + depth * np.linspace(0, 1, 34, dtype=np.float32)[:, None]
+    thing = np.zeros((height, width), bool)
+    thing[30:70, 64:94] = True
+    flow[thing] = (0.3, 0.0)
+    noise = np.random.default_rng(0).normal(0, 0.05, flow.shape)
+    return (flow + noise).astype(np.float32), near & ~thing, thing
+
+
+def test_ground_nearby_does_not_move_more_than_the_thing_on_it() -> None:
+    flow, ground, thing = _street(depth=6.0)
+    one = residual_motion(flow, fit_camera_motion(flow))
+    two = remove_scenery_motion(flow)
+    lengths = [np.hypot(field[..., 0], field[..., 1]) for field in (one, two)]
+    assert lengths[0][ground].mean() > 3
+    assert lengths[1][ground].mean() < 0.5
+    assert lengths[1][thing].mean() > 3
+
+
+def test_what_fills_the_middle_is_not_taken_for_the_camera() -> None:
+    flow = np.random.default_rng(0).normal(0, 0.05, (90, 160, 2)).astype(np.float32)
+    flow[..., 0] += 3.0
+    thing = np.zeros((90, 160), bool)
+    thing[6:84, 12:148] = True
+    flow[thing, 0] -= 5.0
+    residual = remove_scenery_motion(flow)
+    length = np.hypot(residual[..., 0], residual[..., 1])
+    assert length[thing].mean() > 4
+    assert length[~thing].mean() < 0.5
+
+
+def test_a_second_thing_that_moves_is_no_scenery() -> None:
+    flow = np.zeros((90, 160, 2), np.float32)
+    things = np.zeros((90, 160), bool)
+    things[20:70, 20:60] = things[50:, 110:140] = True  # the other one is cut by the border
+    flow[20:70, 20:60] = (4.0, 0.0)
+    flow[50:, 110:140] = (0.0, 3.0)
+    residual = remove_scenery_motion(flow)
+    length = np.hypot(residual[..., 0], residual[..., 1])
+    assert length[things].min() > 2.5
+    assert length[~things].max() < 0.5
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 3), (8, 8)])
-def test_a_tiny_frame_has_a_camera_too(size: tuple[int, int]) -> None:
+def test_a_tiny_frame_has_scenery_too(size: tuple[int, int]) -> None:
+    residual = remove_scenery_motion(np.zeros((*size, 2), np.float32))
+    np.testing.assert_allclose(residual, 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (3, 3), (8, 8)])
+def test_a_tiny_frame_has_a_camera_frame_has_a_camera_too(size: tuple[int, int]) -> None:
     camera = fit_camera_motion(np.zeros((*size, 2), np.float32))
     np.testing.assert_allclose(
         residual_motion(np.zeros((*size, 2), np.float32), camera), 0, atol=1e-9

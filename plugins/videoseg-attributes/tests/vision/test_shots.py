@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from videoseg_attributes.vision.shots import find_cuts, is_cut
+from videoseg_attributes.regions.frames import choose_frames, read_window
+from videoseg_attributes.vision.shots import begins_shot, cut_evidence, is_cut, thumbnail
 
 from videoseg.types import Window
 from videoseg.video import Video
@@ -46,16 +47,33 @@ def test_tiny_frames_of_one_shot_are_not_cut(size: tuple[int, int]) -> None:
     assert not is_cut(frame, frame + 3)
 
 
+def test_motion_is_measured_only_where_it_decides() -> None:
+    scenes = [
+        _tinted(1, (1.0, 0.6, 0.3)),
+        _tinted(2, (0.3, 0.6, 1.0)),
+        _tinted(3, (1.0, 0.6, 0.3)),
+    ]
+    thumbs = [thumbnail(scene) for scene in scenes]
+    pairs = [(one, other) for one in thumbs for other in thumbs]
+    expected = [cut_evidence(one, other).is_cut for one, other in pairs]
+    assert [begins_shot(one, other) for one, other in pairs] == expected
+    assert any(expected)
+
+
+def _find_cuts(video: Video, window: Window) -> tuple[int, ...]:
+    return read_window(video, window, choose_frames(window, 4))[1]
+
+
 def test_cuts_are_found_where_the_shots_were_joined() -> None:
     scenes = [_tinted(6, (1.0, 0.5, 0.2)), _tinted(7, (0.2, 0.9, 0.6)), _tinted(8, (0.4, 0.2, 1))]
     frames = np.stack([np.roll(scene, step, axis=1) for scene in scenes for step in range(4)])
     video = Video.from_frames(frames)
-    assert find_cuts(video, Window(0, 12)) == (4, 8)
-    assert find_cuts(video, Window(5, 12)) == (8,)
+    assert _find_cuts(video, Window(0, 12)) == (4, 8)
+    assert _find_cuts(video, Window(5, 12)) == (8,)
 
 
 @pytest.mark.skipif(not (DATA / "davis").is_dir(), reason="no real clips here")
 @pytest.mark.parametrize("clip", ["dog", "dance-twirl", "rollerblade"])
 def test_real_clips_in_one_shot_have_no_cut(clip: str) -> None:
     video = Video.open(DATA / "davis" / "JPEGImages" / "480p" / clip)
-    assert find_cuts(video, Window(0, min(30, len(video)))) == ()
+    assert _find_cuts(video, Window(0, min(30, len(video)))) == ()

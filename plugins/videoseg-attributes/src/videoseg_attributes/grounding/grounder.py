@@ -23,6 +23,7 @@ from videoseg_attributes.grounding.explanation import (
     select_texts,
 )
 from videoseg_attributes.grounding.language import EventIs, NounPhrase, QueryPlan, parse_query
+from videoseg_attributes.grounding.main_object import measure_mainness
 from videoseg_attributes.grounding.measured_survey import (
     MeasuredSurvey,
     SurveyCache,
@@ -338,13 +339,14 @@ def _resolve(plan: QueryPlan, measured: MeasuredSurvey) -> Resolution:
 def _choose_most_salient(
     target: NounPhrase, candidates: Sequence[MeasuredCandidate]
 ) -> Resolution:
-    """Return the most salient candidates, as many as the query asks for."""
-    ordered = sorted(candidates, key=lambda candidate: candidate.saliency, reverse=True)
+    """Return the most salient candidates, or the main ones if the query says how many."""
     count = target.number.count
     if count is None:
+        ordered = sorted(candidates, key=lambda candidate: candidate.saliency, reverse=True)
         ordered = [t for t in ordered if t.saliency >= 0.5 * ordered[0].saliency]
     else:
-        ordered = ordered[:count]
+        mainness = dict(zip(map(id, candidates), measure_mainness(candidates), strict=True))
+        ordered = sorted(candidates, key=lambda candidate: -mainness[id(candidate)])[:count]
     choices = tuple(Choice(candidate, candidate.saliency) for candidate in ordered)
     return Resolution(choices, enough=count is None or len(choices) >= count)
 

@@ -38,6 +38,7 @@ from videoseg_attributes.grounding.language import (
     When,
 )
 from videoseg_attributes.grounding.language.plan import Event
+from videoseg_attributes.grounding.main_object import measure_activity, measure_mainness
 from videoseg_attributes.grounding.measurements import MeasuredCandidate, ramp
 from videoseg_attributes.grounding.relations import Contacts, measure_distance, score_relation
 from videoseg_attributes.vision.color import color_membership
@@ -51,7 +52,7 @@ ACCEPTED = 0.5
 
 _DOUBTFUL = 0.4  # the best candidate is still taken down to this, if nothing fits better
 _LEAST_SCORE = 0.05  # of one constraint, where the closest candidate is looked for
-_SALIENCY_WEIGHT = 0.35  # how far saliency decides between candidates that fit alike
+_SALIENCY_WEIGHT = 0.35  # how far being the main object decides between candidates that fit alike
 _SIDES = {"left": (0, -1), "right": (0, 1), "top": (1, -1), "bottom": (1, 1)}
 _FURTHER_WEIGHT, _LEAST_FURTHER = 3.0, 0.3  # for being that share of the frame less far there
 _ANY_OF = frozenset({"on", "with"})  # relations to any of the objects that are meant
@@ -434,10 +435,12 @@ class Resolver:
     def _rank(
         self, phrase: NounPhrase, fitting: list[Choice], observations: list[Observation]
     ) -> list[Choice]:
-        strongest = max(choice.candidate.saliency for choice in fitting) or 1.0
+        measured = measure_mainness([choice.candidate for choice in fitting])
+        mainness = dict(zip(map(id, fitting), measured, strict=True))
+        strongest = max(measured) or 1.0
 
         def merit(choice: Choice) -> float:
-            salient = choice.candidate.saliency / strongest
+            salient = mainness[id(choice)] / strongest
             fits = choice.score * self._weigh_position(choice, fitting, phrase)
             return fits * (1 - _SALIENCY_WEIGHT + _SALIENCY_WEIGHT * salient)
 
@@ -518,6 +521,8 @@ class Resolver:
                 return candidate.extent(0 if ranking.key == "width" else 1)
             case "speed":
                 return candidate.speed
+            case "activity":
+                return measure_activity(candidate)
             case "travel":
                 return candidate.displacement
             case "left" | "right":
@@ -586,8 +591,8 @@ def _classify(item: Constraint | Ranking) -> Aspect:
     timed = isinstance(item, (EventIs, MotionIs, Phases)) or item.when is not None
     if isinstance(item, Ranking):
         timed = timed or item.key in (
-            "speed", "travel", "appears", "leaves", "returns", "starts", "stops", "duration",
-            "growing",
+            "speed", "activity", "travel", "appears", "leaves", "returns", "starts", "stops",
+            "duration", "growing",
         )  # fmt: skip
     return "temporal" if timed else "spatial"
 

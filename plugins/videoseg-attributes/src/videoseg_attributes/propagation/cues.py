@@ -28,7 +28,7 @@ from videoseg_attributes.vision.optical_flow import (
     resize_image,
     to_gray,
 )
-from videoseg_attributes.vision.shots import Thumbnail, cut_evidence, thumbnail
+from videoseg_attributes.vision.shots import Thumbnail, begins_shot, thumbnail
 
 __all__ = ["NUM_COLORS", "CueStream", "CueWindow", "FrameCues", "color_bins", "grid_size"]
 
@@ -216,7 +216,7 @@ class CueStream:
             flow_confidence(back, ahead),
             residual_motion(back, fit_camera_motion(back)),
             residual_motion(ahead, fit_camera_motion(ahead)),
-            cut_evidence(before.thumb, look.thumb).is_cut,
+            begins_shot(before.thumb, look.thumb),
         )
 
     def _cues(

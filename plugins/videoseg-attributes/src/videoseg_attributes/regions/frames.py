@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from videoseg.types import Frame, Size, VideoSource, Window
+from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.vision.histograms import to_lab
-from videoseg_attributes.vision.motion import fit_camera_motion, residual_motion
+from videoseg_attributes.vision.motion import motion_support, remove_scenery_motion
 from videoseg_attributes.vision.optical_flow import (
     FloatImage,
     GrayFrame,
@@ -18,12 +20,14 @@ from videoseg_attributes.vision.optical_flow import (
     resize_image,
     to_gray,
 )
-from videoseg_attributes.vision.shots import Thumbnail, cut_evidence, find_cuts, is_cut, thumbnail
+from videoseg_attributes.vision.shots import Thumbnail, begins_shot, thumbnail
 
-__all__ = ["SurveyFrame", "choose_frames", "cuts_of_window", "read_survey_frames", "survey_size"]
+__all__ = ["SurveyFrame", "choose_frames", "read_window", "survey_size"]
 
 # Set by hand; the grid is a compromise between speed and small objects. Not measured separately.
 _LONGEST_SIDE = 320  # pixels of the survey's grid
+_CAMERA_STRIDE = 6  # every so many pixels of the grid are used to fit the camera
+_UNSUPPORTED = 0.4  # weight of motion that the picture does not show
 _DENSE_CUT_SEARCH = 600  # longer windows are searched for cuts by halving
 _STILL_NOISE, _LEAST_NOISE = 0.1, 0.05  # pixels of the survey's grid a frame
 _NOISE_OF_MEDIAN = 2.0  # noise over the median motion: more than half of a frame is background
@@ -42,6 +46,8 @@ class SurveyFrame:
             this grid a frame; all zero where the video has no other frame in this shot.
         strength: Length of the camera-free motion, shape (h, w); the smaller one of both
             time directions, so that uncovered background does not count.
+        supported: The same, less where the camera's motion explains the picture as well: flow
+            spreads from an object over the flat ground beside it.
         noise: Length of motion that cannot be distinguished from none, in the same pixels.
     """
 
@@ -51,6 +57,7 @@ class SurveyFrame:
     gray: GrayFrame
     residual: FloatImage
     strength: FloatImage
+    supported: FloatImage
     noise: float
 
     @property
@@ -76,19 +83,91 @@ def choose_frames(window: Window, num_frames: int) -> tuple[int, ...]:
     return tuple(sorted({round(float(index)) for index in spread}))
 
 
-def read_survey_frames(video: VideoSource, frames: tuple[int, ...]) -> list[SurveyFrame]:
-    """Read frames and their neighbors, and measure motion."""
-    return [_read(video, index) for index in frames]
+def read_window(
+    video: VideoSource, window: Window, frames: tuple[int, ...]
+) -> tuple[list[SurveyFrame], tuple[int, ...]]:
+    """Read the frames of a survey, measure their motion, and find where new shots begin.
 
+    A window of up to 600 frames is read once, in order, and every frame compared with the one
+    before. In longer windows only the surveyed frames and those beside them are read, and the
+    gaps between surveyed frames of different shots searched by bisection.
 
-def cuts_of_window(video: VideoSource, window: Window, frames: tuple[int, ...]) -> tuple[int, ...]:
-    """Return where new shots begin in a window, ascending.
+    Args:
+        video: The video.
+        window: The window.
+        frames: The frames to survey, ascending.
 
-    Up to 600 frames, every frame is compared. In longer windows only the gaps between surveyed
-    frames of different shots are searched, by bisection.
+    Returns:
+        The surveyed frames, and the frame indices at which a new shot begins, ascending.
     """
-    if len(window) <= _DENSE_CUT_SEARCH:
-        return find_cuts(video, window)
+    last = video.num_frames
+    beside = {
+        index: [
+            (step, index + step)
+            for step in (1, -1)
+            if index + step >= 0 and last is not None and index + step < last
+        ]
+        for index in frames
+    }
+    wanted = {*frames, *(neighbor for pairs in beside.values() for _, neighbor in pairs)}
+    looks = _look_at_frames(video, window, wanted)
+    cuts = (
+        _find_every_cut(window, looks)
+        if len(window) <= _DENSE_CUT_SEARCH
+        else _search_cuts(video, frames)
+    )
+
+    def measure(index: int) -> SurveyFrame:
+        others = [
+            (step, looks[neighbor].small)
+            for step, neighbor in beside[index]
+            if not begins_shot(looks[index].thumb, looks[neighbor].thumb)
+        ]
+        return _measure(index, looks[index].small, others)
+
+    return map_in_threads(measure, frames), cuts
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Look:
+    """What is kept of a frame: its thumbnail; at the survey's size it is empty if not wanted."""
+
+    thumb: Thumbnail
+    small: Frame
+
+
+def _look_at_frames(video: VideoSource, window: Window, wanted: set[int]) -> dict[int, _Look]:
+    """Return the looks at the wanted frames, and in a short window at all of its frames."""
+
+    def look(item: tuple[int, Frame]) -> tuple[int, _Look]:
+        index, frame = item
+        if index not in wanted:
+            return index, _Look(thumbnail(frame), frame[:0])
+        small: Frame = resize_image(frame, survey_size((frame.shape[0], frame.shape[1])))
+        return index, _Look(thumbnail(frame), small)
+
+    def read() -> Iterator[tuple[int, Frame]]:
+        if len(window) <= _DENSE_CUT_SEARCH:
+            yield from video.iter_frames(window.start, window.stop)
+            outside = sorted(index for index in wanted if index not in window)
+        else:
+            outside = sorted(wanted)
+        for index in outside:
+            yield index, video[index]
+
+    return dict(map_in_threads(look, read()))
+
+
+def _find_every_cut(window: Window, looks: Mapping[int, _Look]) -> tuple[int, ...]:
+    here = [index for index in sorted(looks) if index in window]
+    return tuple(
+        index
+        for before, index in pairwise(here)
+        if begins_shot(looks[before].thumb, looks[index].thumb)
+    )
+
+
+def _search_cuts(video: VideoSource, frames: tuple[int, ...]) -> tuple[int, ...]:
     cuts: list[int] = []
     thumbnails: dict[int, Thumbnail] = {}
 
@@ -99,43 +178,50 @@ def cuts_of_window(video: VideoSource, window: Window, frames: tuple[int, ...]) 
 
     for first, last in pairwise(frames):
         low, high = first, last
-        while high - low > 1 and cut_evidence(at(low), at(high)).is_cut:
+        while high - low > 1 and begins_shot(at(low), at(high)):
             middle = (low + high) // 2
-            if cut_evidence(at(low), at(middle)).is_cut:
+            if begins_shot(at(low), at(middle)):
                 high = middle
             else:
                 low = middle
-        if high - low == 1 and cut_evidence(at(low), at(high)).is_cut:
+        if high - low == 1 and begins_shot(at(low), at(high)):
             cuts.append(high)
         thumbnails = {last: at(last)}
     return tuple(cuts)
 
 
-def _read(video: VideoSource, index: int) -> SurveyFrame:
-    source = video[index]
-    size = survey_size((source.shape[0], source.shape[1]))
-    image: Frame = resize_image(source, size)
+def _measure(index: int, image: Frame, others: Sequence[tuple[int, Frame]]) -> SurveyFrame:
+    """Measure a frame's motion towards its neighbors, each one frame (1) or minus one away."""
     gray = to_gray(image)
-    fields: list[tuple[int, FloatImage]] = []
-    last = video.num_frames
-    for step in (1, -1):
-        neighbor = index + step
-        if neighbor < 0 or last is None or neighbor >= last:
-            continue
-        other: Frame = resize_image(video[neighbor], size)
-        if is_cut(image, other):
-            continue
-        flow = dense_flow(gray, to_gray(other), scale=1.0)
-        fields.append((step, residual_motion(flow, fit_camera_motion(flow))))
-    if not fields:
-        still = np.zeros((*size, 2), dtype=np.float32)
+    residuals: list[FloatImage] = []
+    lengths: list[FloatImage] = []
+    supported: list[FloatImage] = []
+    for step, other in others:
+        other_gray = to_gray(other)
+        flow = dense_flow(gray, other_gray, scale=1.0)
+        residual = remove_scenery_motion(flow, stride=_CAMERA_STRIDE)
+        length = np.hypot(residual[..., 0], residual[..., 1])
+        support = motion_support(gray, other_gray, flow, residual)
+        residuals.append(step * residual)
+        lengths.append(length)
+        supported.append(length * (_UNSUPPORTED + (1 - _UNSUPPORTED) * support))
+    if not others:
+        still = np.zeros((*gray.shape, 2), dtype=np.float32)
+        none = still[..., 0]
         return SurveyFrame(
-            index, image, to_lab(image), gray, still, still[..., 0].copy(), _STILL_NOISE
+            index, image, to_lab(image), gray, still, none.copy(), none.copy(), _STILL_NOISE
         )
-    lengths = [np.hypot(field[..., 0], field[..., 1]) for _, field in fields]
     strength = np.asarray(np.min(lengths, axis=0), dtype=np.float32)
-    residual = np.mean([step * field for step, field in fields], axis=0).astype(np.float32)
-    return SurveyFrame(index, image, to_lab(image), gray, residual, strength, _noise_of(strength))
+    return SurveyFrame(
+        index,
+        image,
+        to_lab(image),
+        gray,
+        np.mean(residuals, axis=0).astype(np.float32),
+        strength,
+        np.min(supported, axis=0).astype(np.float32),
+        _noise_of(strength),
+    )
 
 
 def _noise_of(strength: npt.NDArray[np.float32]) -> float:

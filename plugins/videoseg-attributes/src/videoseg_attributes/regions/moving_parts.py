@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from videoseg.types import BoolArray, FloatArray, IntArray
 from videoseg_attributes.regions.frames import SurveyFrame
+from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.vision.guided_filter import guided_filter
 from videoseg_attributes.vision.histograms import HistogramCue
 from videoseg_attributes.vision.optical_flow import FloatImage
@@ -37,6 +39,8 @@ _FASTEST_FLOOR = 0.15  # pixels of the survey's grid a frame
 _LEAST_PIXELS = 6.0  # pixels of the survey's grid
 _LOWEST_OF_NOISE = 1.5  # times the noise
 _BAND = 0.35  # width of the band around a part, of the square root of its area
+
+_Box: TypeAlias = tuple[int, int, int, int]  # left, top, width, height
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -67,16 +71,21 @@ def moving_parts(
         frames: The surveyed frames of one shot or of several.
         cues: The quantized colors of each frame.
     """
-    relative = [_relative_strength(frame) for frame in frames]
+    relative = map_in_threads(_relative_strength, frames)
     probability = motion_probability(frames, cues, relative)
-    found: list[list[MovingPart]] = []
-    for position, frame in enumerate(frames):
+
+    def look(position: int) -> list[MovingPart]:
+        frame, cue = frames[position], cues[position]
         regions = _regions(probability[position], _PROBABILITY_LEVELS, frame)
         regions += _regions(relative[position], _STRENGTH_LEVELS, frame)
-        rooted = np.sqrt(frame.strength)
-        scored = [(_score(mask, box, rooted, cues[position]), mask) for mask, box in regions]
-        found.append(_drop_nested(position, scored))
-    return found
+        rooted = np.sqrt(frame.supported)
+        coarse, num_bins = coarse_bins(cue.bins, cue.shape)
+        scored = [
+            (_score(mask, box, rooted, coarse, num_bins), mask, box) for mask, box in regions
+        ]
+        return _drop_nested(position, scored)
+
+    return map_in_threads(look, range(len(frames)))
 
 
 def motion_probability(
@@ -104,22 +113,29 @@ def motion_probability(
         [cue.sample((1 - m) ** 2) for cue, m in zip(cues, relative, strict=True)], axis=0
     )
     rarity = 0.5 * float(np.log(max(moving.sum(), 1e-6) / max(still.sum(), 1e-6)))
-    result: list[FloatImage] = []
-    for frame, cue, motion in zip(frames, cues, relative, strict=True):
-        odds = cv2.blur(cue.look_up(moving, still), (3, 3)) + rarity
+    table = cues[0].log_ratios(moving, still) if cues else np.zeros(0, np.float32)
+
+    def look(position: int) -> FloatImage:
+        odds = cv2.blur(table[cues[position].bins], (3, 3)) + rarity
+        motion = relative[position]
         odds = odds + _MOTION_WEIGHT * np.log((motion + _MOTION_FLOOR) / _MOTION_EVEN)
         sharp = (1 / (1 + np.exp(-odds))).astype(np.float32)
-        guide = frame.image.astype(np.float32) / np.float32(255)
-        result.append(np.clip(guided_filter(guide, sharp, radius=4, epsilon=_EDGE_EPSILON), 0, 1))
-    return result
+        guide = frames[position].image.astype(np.float32) / np.float32(255)
+        return np.clip(guided_filter(guide, sharp, radius=4, epsilon=_EDGE_EPSILON), 0, 1)
+
+    return map_in_threads(look, range(len(frames)))
 
 
-def color_distance(
-    cue: HistogramCue, region: tuple[slice, slice], first: BoolArray, second: BoolArray
-) -> float:
-    """Return the Hellinger distance between the colors of two parts of a patch, in [0, 1]."""
+def color_distance(coarse: IntArray, num_bins: int, first: BoolArray, second: BoolArray) -> float:
+    """Return the Hellinger distance between the colors of two parts of a patch, in [0, 1].
+
+    Args:
+        coarse: The patch's colors as ``coarse_bins`` gives them.
+        num_bins: How many there are.
+        first: One part of the patch.
+        second: The other part.
+    """
     # A quarter of the resolution: a band holds too few pixels for more bins.
-    coarse, num_bins = coarse_bins(cue.bins[region], cue.shape)
     one, other = (np.bincount(coarse[side], minlength=num_bins) for side in (first, second))
     overlap = float(np.sum(np.sqrt(one / max(1, one.sum()) * (other / max(1, other.sum())))))
     return float(np.sqrt(max(0.0, 1.0 - overlap)))
@@ -136,7 +152,7 @@ def coarse_bins(bins: IntArray, shape: tuple[int, ...]) -> tuple[IntArray, int]:
 def _relative_strength(frame: SurveyFrame) -> FloatImage:
     import cv2
 
-    strength = cv2.GaussianBlur(frame.strength, (0, 0), 1.0)
+    strength = cv2.GaussianBlur(frame.supported, (0, 0), 1.0)
     fastest = float(np.percentile(strength, 98))
     # A floor, so that the noise of a still frame is not stretched into motion.
     relative = np.clip(strength / max(fastest + _FASTEST_FLOOR, 4 * frame.noise), 0, 1)
@@ -145,7 +161,7 @@ def _relative_strength(frame: SurveyFrame) -> FloatImage:
 
 def _regions(
     level_map: FloatImage, levels: Sequence[float], frame: SurveyFrame
-) -> list[tuple[BoolArray, tuple[int, int, int, int]]]:
+) -> list[tuple[BoolArray, _Box]]:
     import cv2
 
     smallest = max(_LEAST_PIXELS, _SMALLEST * level_map.size)
@@ -155,10 +171,10 @@ def _regions(
         above = (level_map > level).astype(np.uint8)
         binary = cv2.morphologyEx(above, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
         num, labels, stats, _ = cv2.connectedComponentsWithStats(binary)
-        for label in range(1, num):
-            left, top, width, height, area = (int(value) for value in stats[label])
-            if not smallest <= area <= _LARGEST * level_map.size:
-                continue
+        areas = stats[1:num, cv2.CC_STAT_AREA]
+        fitting = (areas >= smallest) & (areas <= _LARGEST * level_map.size)
+        for label in 1 + np.flatnonzero(fitting):
+            left, top, width, height, _ = (int(value) for value in stats[label])
             rows, columns = slice(top, top + height), slice(left, left + width)
             inside = labels[rows, columns] == label
             if float(np.median(frame.strength[rows, columns][inside])) < lowest:
@@ -170,7 +186,7 @@ def _regions(
 
 
 def _score(
-    mask: BoolArray, box: tuple[int, int, int, int], rooted: FloatImage, cue: HistogramCue
+    mask: BoolArray, box: _Box, rooted: FloatImage, coarse: IntArray, num_bins: int
 ) -> float:
     import cv2
 
@@ -187,22 +203,26 @@ def _score(
     motion = float(rooted[rows, columns][patch].mean() - rooted[rows, columns][band].mean())
     if motion <= 0:
         return 0.0
-    color = color_distance(cue, (rows, columns), patch, band)
+    color = color_distance(coarse[rows, columns], num_bins, patch, band)
     contact = mask[0].sum() + mask[-1].sum() + mask[:, 0].sum() + mask[:, -1].sum()
     border = float(np.exp(-_BORDER_COST * float(contact) / np.sqrt(area)))
     return float(motion * color * (area / mask.size) ** _SIZE_POWER * border)
 
 
-def _drop_nested(position: int, scored: list[tuple[float, BoolArray]]) -> list[MovingPart]:
-    kept: list[MovingPart] = []
-    for score, mask in sorted(scored, key=lambda pair: -pair[0]):
+def _drop_nested(position: int, scored: list[tuple[float, BoolArray, _Box]]) -> list[MovingPart]:
+    kept: list[tuple[MovingPart, int]] = []
+    for score, mask, (left, top, width, height) in sorted(scored, key=lambda item: -item[0]):
         if score <= 0:
             break
-        area = mask.sum()
-        shared = [int((mask & part.mask).sum()) / min(area, part.mask.sum()) for part in kept]
-        if not shared or max(shared) < _NESTED:
-            kept.append(MovingPart(position, mask, score))
-    return kept
+        box = slice(top, top + height), slice(left, left + width)
+        patch = mask[box]
+        area = int(patch.sum())
+        if all(
+            int((patch & part.mask[box]).sum()) / min(area, other) < _NESTED
+            for part, other in kept
+        ):
+            kept.append((MovingPart(position, mask, score), area))
+    return [part for part, _ in kept]
 
 
 def rank_seeds(

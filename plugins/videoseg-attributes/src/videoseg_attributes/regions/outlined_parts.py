@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from videoseg.types import BoolArray, FloatArray, IntArray, Size
 from videoseg_attributes.regions.frames import SurveyFrame
+from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.vision.optical_flow import FloatImage
 
 __all__ = ["OutlinedPart", "outlined_parts"]
@@ -42,6 +43,7 @@ _GREY, _GREY_TO_VIVID, _CHROMA_LIMIT = 12, 20, 45  # Lab chroma
 _SIZE_POWER = 0.25  # a larger version of an object wins, unless its outline is less clear
 _LEAST_PIXELS = 9.0  # pixels of the survey's grid
 _TINY = 1e-3  # Lab chroma
+_GROUND = 6  # pixels around a region that are looked at as the ground beside it
 _SHARED = 0.15  # of a part: more, and another one shows the same
 
 
@@ -79,6 +81,17 @@ class OutlinedPart:
         )
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Region:
+    """A region before it is known to be kept: only the patch of the frame that holds it."""
+
+    piece: ByteMask  # 1 where it is, else 0
+    box: tuple[slice, slice]  # rows and columns of the frame
+    outlined: float
+    area: int  # pixels
+    score: float
+
+
 def outlined_parts(frames: Sequence[SurveyFrame]) -> list[list[OutlinedPart]]:
     """Return for each frame the disjoint parts of one color that are outlined all around.
 
@@ -88,13 +101,14 @@ def outlined_parts(frames: Sequence[SurveyFrame]) -> list[list[OutlinedPart]]:
     """
     if not frames:
         return []
-    images = [surface_colors(frame) for frame in frames]
+    images = map_in_threads(surface_colors, frames)
     centers = _cluster(images)
     groups = _groups(centers)
-    return [
-        _parts_of_frame(position, frame, image, centers, groups)
-        for position, (frame, image) in enumerate(zip(frames, images, strict=True))
-    ]
+
+    def look(position: int) -> list[OutlinedPart]:
+        return _parts_of_frame(position, frames[position], images[position], centers, groups)
+
+    return map_in_threads(look, range(len(frames)))
 
 
 def surface_colors(frame: SurveyFrame) -> FloatImage:
@@ -168,42 +182,44 @@ def _parts_of_frame(
     groups: Sequence[Sequence[int]],
 ) -> list[OutlinedPart]:
     labels = _nearest(image.reshape(-1, 3), centers).reshape(image.shape[:2]).astype(np.uint8)
+    counts = np.bincount(labels.ravel(), minlength=len(centers))
+    smallest = max(_LEAST_PIXELS, _SMALLEST * labels.size)
     steps = _color_steps(frame.lab)
-    found: list[tuple[float, OutlinedPart]] = []
-    regions = []
+    regions: list[_Region] = []
     for group in groups:
+        if counts[list(group)].sum() < smallest:
+            continue
         members = np.zeros(256, dtype=np.uint8)
         members[list(group)] = 1
-        regions += [(1.0, *region) for region in _regions(members[labels], steps, 0)]
+        regions += _regions(members[labels], steps, 0, worth=1.0)
     # A white object on light ground shares its cluster: what color steps enclose is an object.
     enclosed = (steps < _STEP).astype(np.uint8)
-    regions += [(_ENCLOSED_WORTH, *region) for region in _regions(enclosed, steps, _RIM)]
-    for worth, piece, box, outlined in regions:
-        mask = np.zeros(labels.shape, dtype=bool)
-        mask[box] = piece.astype(bool)
-        rows, columns = np.nonzero(piece)
-        part = OutlinedPart(
-            position,
-            mask,
-            image[box][rows, columns].mean(axis=0),
-            outlined,
-            (float(columns.mean()) + box[1].start, float(rows.mean()) + box[0].start),
-            float(len(rows)),
-        )
-        # Of two versions of one object with equally clear outlines, the larger one is whole.
-        found.append((worth * outlined * float(len(rows)) ** _SIZE_POWER, part))
-    return _keep_disjoint(found, frame.lab)
+    regions += _regions(enclosed, steps, _RIM, worth=_ENCLOSED_WORTH)
+    return [_make_part(position, region, image) for region in _keep_disjoint(regions, frame.lab)]
 
 
-def _regions(
-    binary: ByteMask, steps: FloatImage, rim: int
-) -> list[tuple[ByteMask, tuple[slice, slice], float]]:
-    """Return compact outlined regions: their masks, places and clarity of outline.
+def _make_part(position: int, region: _Region, image: FloatImage) -> OutlinedPart:
+    mask = np.zeros(image.shape[:2], dtype=bool)
+    mask[region.box] = region.piece.astype(bool)
+    rows, columns = np.nonzero(region.piece)
+    return OutlinedPart(
+        position,
+        mask,
+        image[region.box][rows, columns].mean(axis=0),
+        region.outlined,
+        (float(columns.mean()) + region.box[1].start, float(rows.mean()) + region.box[0].start),
+        float(region.area),
+    )
+
+
+def _regions(binary: ByteMask, steps: FloatImage, rim: int, *, worth: float) -> list[_Region]:
+    """Return compact outlined regions.
 
     Args:
         binary: 1 where the regions are, else 0, shape (h, w).
         steps: See ``_color_steps``.
         rim: By how many pixels to widen each region.
+        worth: Factor of what each is worth.
     """
     import cv2
 
@@ -213,11 +229,13 @@ def _regions(
     areas = stats[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
     smallest = max(_LEAST_PIXELS, _SMALLEST * binary.size)
-    regions = []
+    regions: list[_Region] = []
     # Texture falls into hundreds of specks of one color; an object is among the largest.
     for label in np.argsort(-areas)[: min(num - 1, _MOST_REGIONS)]:
         left, top, width, height, area = (int(value) for value in stats[label])
-        if not smallest <= area <= _LARGEST * binary.size:
+        if area < smallest:
+            break
+        if area > _LARGEST * binary.size:
             continue
         right, bottom = (min(left + width + rim, size[1]), min(top + height + rim, size[0]))
         left, top = max(0, left - rim), max(0, top - rim)
@@ -237,14 +255,18 @@ def _regions(
         inner = points[_off_border(points + np.array([left, top]), size)]
         if len(inner) < _LEAST_INNER * len(points):
             continue
-        outlined = float(np.mean(steps[rows, columns][inner[:, 1], inner[:, 0]] > _STEP))
+        clear = np.count_nonzero(steps[rows, columns][inner[:, 1], inner[:, 0]] > _STEP)
+        outlined = clear / len(inner)
         if outlined < _LEAST_OUTLINED:
             continue
         filled = np.zeros_like(piece)
         # Holes belong to the object (a pattern, a shine), unless most of it is a hole.
         cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
         whole = filled if cv2.countNonZero(filled) < _MOST_FILLED * area else piece
-        regions.append((whole, (rows, columns), outlined))
+        area = int(cv2.countNonZero(whole))
+        # Of two versions of one object with equally clear outlines, the larger one is whole.
+        score = worth * outlined * float(area) ** _SIZE_POWER
+        regions.append(_Region(whole, (rows, columns), outlined, area, score))
     return regions
 
 
@@ -294,15 +316,23 @@ def _color_steps(lab: FloatImage) -> FloatImage:
     return np.asarray(np.sqrt(steps), dtype=np.float32)
 
 
-def _is_shadow(part: OutlinedPart, lab: FloatImage) -> bool:
+def _is_shadow(region: _Region, lab: FloatImage) -> bool:
     """Return whether the same ground, only lighter, borders on much of its outline."""
     import cv2
 
-    mask = part.mask.astype(np.uint8)
-    x, y, width, height = cv2.boundingRect(mask)
-    rows = slice(max(0, y - 6), y + height + 6)
-    columns = slice(max(0, x - 6), x + width + 6)
-    piece = mask[rows, columns]
+    x, y, width, height = cv2.boundingRect(region.piece)
+    tight = region.piece[y : y + height, x : x + width]
+    left, top = region.box[1].start + x, region.box[0].start + y
+    before = (min(_GROUND, top), min(_GROUND, left))
+    after = (
+        min(_GROUND, lab.shape[0] - top - height),
+        min(_GROUND, lab.shape[1] - left - width),
+    )
+    piece = cv2.copyMakeBorder(
+        tight, before[0], after[0], before[1], after[1], cv2.BORDER_CONSTANT, value=0
+    )
+    rows = slice(top - before[0], top + height + after[0])
+    columns = slice(left - before[1], left + width + after[1])
     beyond = cv2.dilate(piece, np.ones((11, 11), np.uint8)) > cv2.dilate(
         piece, np.ones((5, 5), np.uint8)
     )
@@ -311,15 +341,35 @@ def _is_shadow(part: OutlinedPart, lab: FloatImage) -> bool:
     change = lab[rows, columns][beyond] - lab[rows, columns][piece > 0].mean(axis=0)
     lighter = (change[:, 0] > _SHADE[0]) & (change[:, 0] < _SHADE[1])
     same_tint = np.hypot(change[:, 1], change[:, 2]) < _SAME_TINT
-    return float(np.mean(lighter & same_tint)) > _SHADED_OUTLINE
+    return np.count_nonzero(lighter & same_tint) > _SHADED_OUTLINE * len(change)
 
 
-def _keep_disjoint(found: list[tuple[float, OutlinedPart]], lab: FloatImage) -> list[OutlinedPart]:
-    kept: list[OutlinedPart] = []
-    for _, part in sorted(found, key=lambda item: -item[0]):
-        shared = [float((part.mask & other.mask).sum()) for other in kept]
-        if (not shared or max(shared) < _SHARED * part.area) and not _is_shadow(part, lab):
-            kept.append(part)
+def _keep_disjoint(regions: list[_Region], lab: FloatImage) -> list[_Region]:
+    kept: list[_Region] = []
+    for region in sorted(regions, key=lambda region: -region.score):
+        shares = any(_count_shared(region, other) >= _SHARED * region.area for other in kept)
+        if not shares and not _is_shadow(region, lab):
+            kept.append(region)
         if len(kept) == _MOST_PARTS:
             break
     return kept
+
+
+def _count_shared(one: _Region, other: _Region) -> int:
+    """Return how many pixels two regions have in common."""
+    import cv2
+
+    rows, columns = one.box
+    other_rows, other_columns = other.box
+    top, bottom = max(rows.start, other_rows.start), min(rows.stop, other_rows.stop)
+    left, right = max(columns.start, other_columns.start), min(columns.stop, other_columns.stop)
+    if top >= bottom or left >= right:
+        return 0
+    first, second = (
+        region.piece[
+            top - region.box[0].start : bottom - region.box[0].start,
+            left - region.box[1].start : right - region.box[1].start,
+        ]
+        for region in (one, other)
+    )
+    return int(cv2.countNonZero(first & second))

@@ -13,8 +13,7 @@ from videoseg_attributes.regions.association import associate_parts
 from videoseg_attributes.regions.frames import (
     SurveyFrame,
     choose_frames,
-    cuts_of_window,
-    read_survey_frames,
+    read_window,
 )
 from videoseg_attributes.regions.moving_parts import MovingPart, moving_parts, rank_seeds
 from videoseg_attributes.regions.objects import (
@@ -129,13 +128,15 @@ def survey_window(
     """
     _check(video, window, num_frames, max_candidates)
     indices = choose_frames(window, num_frames)
-    frames = read_survey_frames(video, indices)
-    cuts = cuts_of_window(video, window, indices)
+    frames, cuts = read_window(video, window, indices)
     shots = [int(np.searchsorted(cuts, index, side="right")) for index in indices]
     cues = [color_cue(frame.lab) for frame in frames]
     parts = moving_parts(frames, cues)
     queue = rank_seeds(parts, cues)
-    movers = _track_movers(Tracker(frames, cues, parts, shots), queue, max_candidates)
+    tracker = Tracker(frames, cues, parts, shots)
+    if queue:
+        tracker.prepare()
+    movers = _track_movers(tracker, queue, max_candidates)
     pieces = outlined_parts(frames)
     chains = associate_parts(pieces, shots, float(np.hypot(*frames[0].size)))
     split_touching(chains, pieces, shots)

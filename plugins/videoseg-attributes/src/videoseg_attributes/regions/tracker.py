@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from videoseg.masks import remove_specks
 from videoseg.types import BoolArray
 from videoseg_attributes.regions.frames import SurveyFrame
 from videoseg_attributes.regions.moving_parts import MovingPart
+from videoseg_attributes.regions.threads import map_in_threads
 from videoseg_attributes.vision.guided_filter import guided_filter
 from videoseg_attributes.vision.histograms import Histogram, HistogramCue
 from videoseg_attributes.vision.motion import Homography, camera_flow, fit_camera_motion
@@ -86,11 +88,22 @@ class _Model:
     area: float
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class _Gap:
+    """Flow from one surveyed frame to another, and back."""
+
     flow: FloatImage
-    confidence: FloatImage
-    camera: Homography
+    back: FloatImage
+
+    @cached_property
+    def confidence(self) -> FloatImage:
+        """How far to trust the flow, in [0, 1], shape (h, w)."""
+        return flow_confidence(self.flow, self.back)
+
+    @cached_property
+    def camera(self) -> Homography:
+        """The camera's motion alone."""
+        return fit_camera_motion(self.flow)
 
 
 @dataclass(eq=False, slots=True)
@@ -130,17 +143,29 @@ class Tracker:
             self._track_one_way(track, model, step, taken)
         return track
 
+    def prepare(self) -> None:
+        """Measure the flow between all successive frames of one shot at once."""
+        pairs = [
+            (position, position + 1)
+            for position in range(len(self.frames) - 1)
+            if self.shots[position] == self.shots[position + 1]
+        ]
+        for gaps in map_in_threads(self._measure_gap, pairs):
+            self._gaps.update(gaps)
+
     def flow_between(self, first: int, second: int) -> _Gap:
         """Return the flow from one surveyed frame to another, computed once."""
         if (first, second) not in self._gaps:
-            there = dense_flow(self.frames[first].gray, self.frames[second].gray, scale=1.0)
-            back = dense_flow(self.frames[second].gray, self.frames[first].gray, scale=1.0)
-            for pair, one, other in (
-                ((first, second), there, back),
-                ((second, first), back, there),
-            ):
-                self._gaps[pair] = _Gap(one, flow_confidence(one, other), fit_camera_motion(one))
+            self._gaps.update(self._measure_gap((first, second)))
         return self._gaps[first, second]
+
+    def _measure_gap(self, pair: tuple[int, int]) -> dict[tuple[int, int], _Gap]:
+        grays = [self.frames[position].gray for position in pair]
+        there, back = (
+            dense_flow(one, other, scale=1.0, preset="balanced")
+            for one, other in (grays, grays[::-1])
+        )
+        return {pair: _Gap(there, back), pair[::-1]: _Gap(back, there)}
 
     def _settle(self, seed: MovingPart, taken: BoolArray) -> tuple[FloatImage, _Model]:
         import cv2
@@ -326,7 +351,7 @@ class Tracker:
 
 
 def _strength_cue(frame: SurveyFrame) -> HistogramCue:
-    level = np.log1p(frame.strength / np.float32(frame.noise)) / np.float32(
+    level = np.log1p(frame.supported / np.float32(frame.noise)) / np.float32(
         np.log1p(_STRENGTH_RANGE)
     )
     bins = np.clip(level * _STRENGTH_BINS, 0, _STRENGTH_BINS - 1).astype(np.intp)

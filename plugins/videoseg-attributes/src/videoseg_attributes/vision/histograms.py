@@ -61,17 +61,20 @@ class HistogramCue:
         Returns:
             Log ratios in nats, shape (H, W); all 0 if a side has no samples.
         """
+        return np.asarray(self.log_ratios(foreground, background)[self.bins], dtype=np.float32)
+
+    def log_ratios(self, foreground: Histogram, background: Histogram) -> FloatImage:
+        """Return the log ratio of each bin, in nats, shape (number of bins,)."""
         num_first, num_second = float(foreground.sum()), float(background.sum())
         if num_first <= 0 or num_second <= 0:
-            return np.zeros(self.bins.shape, dtype=np.float32)
+            return np.zeros(int(np.prod(self.shape)), dtype=np.float32)
         floor = 0.5 / max(num_first, _FEWEST_SAMPLES)
         first, second = (
             _smooth(counts) / total
             for counts, total in ((foreground, num_first), (background, num_second))
         )
         ratio = np.log((first + floor) / (second + floor)).ravel()
-        limited = np.clip(ratio, -self.limit, self.limit).astype(np.float32)
-        return np.asarray(limited[self.bins], dtype=np.float32)
+        return np.clip(ratio, -self.limit, self.limit).astype(np.float32)
 
 
 def to_lab(image: Frame) -> FloatImage:
@@ -106,11 +109,11 @@ def motion_cue(residual: FloatImage, noise: float, *, limit: float = 3.0) -> His
 
 def _smooth(counts: Histogram) -> Histogram:
     for axis in range(counts.ndim):
-        padding = [(1, 1) if index == axis else (0, 0) for index in range(counts.ndim)]
-        padded = np.pad(counts, padding, mode="edge")
-        size = counts.shape[axis]
-        before, at, after = (
-            np.take(padded, range(first, first + size), axis=axis) for first in (0, 1, 2)
-        )
-        counts = _NEIGHBOR * before + 0.5 * at + _NEIGHBOR * after
+        along = np.moveaxis(counts, axis, 0)
+        smooth = 0.5 * along
+        smooth[1:] += _NEIGHBOR * along[:-1]
+        smooth[:1] += _NEIGHBOR * along[:1]
+        smooth[:-1] += _NEIGHBOR * along[1:]
+        smooth[-1:] += _NEIGHBOR * along[-1:]
+        counts = np.moveaxis(smooth, 0, axis)
     return counts

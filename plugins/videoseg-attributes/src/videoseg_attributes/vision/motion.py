@@ -7,8 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from videoseg.types import Frame, VideoSource
-from videoseg_attributes.vision.optical_flow import FloatImage, dense_flow, to_gray, warp
+from videoseg.types import BoolArray, Frame, VideoSource
+from videoseg_attributes.vision.optical_flow import (
+    FloatImage,
+    GrayFrame,
+    dense_flow,
+    to_gray,
+    warp,
+)
 from videoseg_attributes.vision.shots import is_cut
 
 __all__ = [
@@ -17,6 +23,8 @@ __all__ = [
     "fit_camera_motion",
     "motion_around",
     "motion_strength",
+    "motion_support",
+    "remove_scenery_motion",
     "residual_motion",
     "smooth_along_flow",
 ]
@@ -25,6 +33,19 @@ Homography = npt.NDArray[np.float64]
 # Pixels of the flow's grid by which the camera's motion may miss an inlier: noise, and a part of
 # the speed. Set by hand on six DAVIS clips.
 _LEAST_MISS, _MISS_BASE, _MISS_OF_SPEED = 0.35, 0.2, 0.06
+_MISS_STRIDE = 4  # every so many pixels are looked at for the speed
+_FEWEST_POINTS = 16
+_MOST_DRAWS = 2000  # of four points, to find a plane
+_FEWER_DRAWS = 500  # for each of two planes: enough if a third of the points agree
+# A second plane: set by hand on drawn flows of a ground in front of a distance.
+_CLEAR_MISS = 1.5  # times the allowed miss: agrees, or clearly does not
+_SECOND_PLANE = 0.08  # of the frame must miss the first plane
+_SCENERY_BORDER = 0.2  # of the frame's border, taken up by one piece of the second plane
+_BORDER_INSET = 3  # pixels
+# Support of motion by the picture: set by hand.
+_SUPPORT_WINDOW = 9  # pixels
+_LEVELS_OF_NOISE = 3.0  # gray levels
+_FULL_SUPPORT = 0.5  # of the difference that the scenery's motion leaves
 _LEAST_DEPTH = 0.1  # third coordinate of a mapped corner; lower, and the fit folds the frame
 
 
@@ -41,27 +62,124 @@ def fit_camera_motion(flow: FloatImage, *, stride: int = 4) -> Homography:
         Shape (3, 3), mapping (x, y, 1) of the first frame to the second; the identity if
         the flow supports none (a tiny or degenerate frame).
     """
+    fitted = _fit_plane(flow, _allowed_miss(flow), stride=stride)
+    return np.eye(3) if fitted is None else fitted
+
+
+def _allowed_miss(flow: FloatImage) -> float:
+    """Return by how many pixels the camera's motion may miss a pixel's flow."""
+    sample = flow[::_MISS_STRIDE, ::_MISS_STRIDE]
+    speed = float(np.median(np.hypot(sample[..., 0], sample[..., 1])))
+    return max(_LEAST_MISS, _MISS_BASE + _MISS_OF_SPEED * speed)
+
+
+def _fit_plane(
+    flow: FloatImage,
+    miss: float,
+    *,
+    stride: int,
+    where: BoolArray | None = None,
+    most_draws: int = _MOST_DRAWS,
+) -> Homography | None:
+    """Fit one plane's motion to the flow of some pixels; None if they support none."""
     import cv2
 
     height, width = flow.shape[:2]
     stride = max(1, min(stride, height // 8, width // 8))
     ys, xs = np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride]
-    moved = flow[ys, xs].reshape(-1, 2)
-    start = np.stack([xs.ravel(), ys.ravel()], axis=1).astype(np.float32)
-    if len(start) < 16:
-        return np.eye(3)
-    speed = float(np.median(np.hypot(moved[:, 0], moved[:, 1])))
-    threshold = max(_LEAST_MISS, _MISS_BASE + _MISS_OF_SPEED * speed)
+    ys, xs = ys.ravel(), xs.ravel()
+    if where is not None:
+        used = where[ys, xs]
+        ys, xs = ys[used], xs[used]
+    moved = flow[ys, xs]
+    start = np.stack([xs, ys], axis=1).astype(np.float32)
+    if len(start) < _FEWEST_POINTS:
+        return None
     # OpenCV restarts its own generator for every call, so this needs no seed.
-    homography, _ = cv2.findHomography(start, start + moved, cv2.RANSAC, threshold)
+    homography, _ = cv2.findHomography(start, start + moved, cv2.RANSAC, miss, maxIters=most_draws)
     if homography is None or not np.isfinite(homography).all():
-        return np.eye(3)
+        return None
     fitted: Homography = np.asarray(homography, dtype=np.float64)
     # A fit that folds the frame over explains no camera.
     corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], float)
     if np.any((corners @ fitted.T)[:, 2] < _LEAST_DEPTH):
-        return np.eye(3)
+        return None
     return fitted
+
+
+def remove_scenery_motion(flow: FloatImage, *, stride: int = 4) -> FloatImage:
+    """Return a flow without the motion of up to two planes of the scenery, (H, W, 2).
+
+    Seen by a camera that travels, the ground nearby moves unlike the distance, and one
+    homography leaves one of them moving. So a second one is fitted to what the first misses
+    (layers: Irani and Anandan, "A unified approach to moving object detection in 2D and 3D
+    scenes", 1998). The plane that more of the frame's border agrees with is the camera's: a
+    large object may fill the middle. The other is scenery only where it reaches the border in
+    one piece and takes up a fair part of it; elsewhere it may be an object.
+
+    Args:
+        flow: Shape (H, W, 2), in pixels of its own grid.
+        stride: Every stride-th pixel in both directions is used for fitting.
+    """
+    import cv2
+
+    miss = _allowed_miss(flow)
+    first = _fit_plane(flow, miss, stride=stride, most_draws=_FEWER_DRAWS)
+    residual = residual_motion(flow, np.eye(3) if first is None else first)
+    length = np.hypot(residual[..., 0], residual[..., 1])
+    missed = length > _CLEAR_MISS * miss
+    if first is None or float(missed.mean()) < _SECOND_PLANE:
+        return residual
+    second = _fit_plane(flow, miss, stride=stride, where=missed, most_draws=_FEWER_DRAWS)
+    if second is None:
+        return residual
+    other = residual_motion(flow, second)
+    other_length = np.hypot(other[..., 0], other[..., 1])
+    around = _border_of(flow.shape[0], flow.shape[1])
+    if (other_length[around] <= miss).sum() > (length[around] <= miss).sum():
+        residual, length, other, other_length = other, other_length, residual, length
+    agrees = ((other_length < length) & (other_length <= _CLEAR_MISS * miss)).astype(np.uint8)
+    _, labels = cv2.connectedComponents(
+        cv2.morphologyEx(agrees, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    )
+    contacts = np.bincount(labels[around], minlength=int(labels.max()) + 1)
+    contacts[0] = 0
+    scenery = contacts > _SCENERY_BORDER * int(around.sum())
+    return np.where(scenery[labels][..., None], other, residual)
+
+
+def motion_support(
+    gray: GrayFrame, other_gray: GrayFrame, flow: FloatImage, residual: FloatImage
+) -> FloatImage:
+    """Return how far the picture shows that pixels move by themselves, in [0, 1], (H, W).
+
+    1 where the flow leads to pixels like these and the scenery's motion does not; 0 where both
+    do, as on flat ground, over which the flow of an object beside it spreads.
+
+    Args:
+        gray: Shape (H, W), uint8.
+        other_gray: The frame that the flow leads to, shape (H, W), uint8.
+        flow: Shape (H, W, 2).
+        residual: The flow without the scenery's motion, shape (H, W, 2).
+    """
+    import cv2
+
+    here, there = gray.astype(np.float32), other_gray.astype(np.float32)
+    window = (_SUPPORT_WINDOW, _SUPPORT_WINDOW)
+    missed, missed_still = (
+        cv2.blur(np.abs(here - warp(there, way)), window) for way in (flow, flow - residual)
+    )
+    gain = (missed_still - missed) / (missed_still + np.float32(_LEVELS_OF_NOISE))
+    return np.asarray(np.clip(gain / np.float32(_FULL_SUPPORT), 0, 1), dtype=np.float32)
+
+
+def _border_of(height: int, width: int) -> BoolArray:
+    """Return the line of pixels shortly within the border, where flow is measured better."""
+    inset = min(_BORDER_INSET, (height - 1) // 2, (width - 1) // 2)
+    line = np.zeros((height, width), dtype=bool)
+    line[inset : height - inset, inset : width - inset] = True
+    line[inset + 1 : height - inset - 1, inset + 1 : width - inset - 1] = False
+    return line
 
 
 def camera_flow(camera: Homography, size: tuple[int, int]) -> FloatImage:

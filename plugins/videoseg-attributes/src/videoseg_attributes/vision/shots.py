@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from videoseg.types import Frame, VideoSource, Window
+from videoseg.types import Frame
 from videoseg_attributes.vision.optical_flow import (
     FloatImage,
     GrayFrame,
@@ -16,7 +16,7 @@ from videoseg_attributes.vision.optical_flow import (
     warp,
 )
 
-__all__ = ["CutEvidence", "Thumbnail", "cut_evidence", "find_cuts", "is_cut", "thumbnail"]
+__all__ = ["CutEvidence", "Thumbnail", "begins_shot", "cut_evidence", "is_cut", "thumbnail"]
 
 _SIDE = 96  # pixels of a thumbnail's longer side
 # Consecutive frames of one shot stay below 0.12 and 0.38 on the clips measured, frames of
@@ -90,6 +90,19 @@ def cut_evidence(first: Thumbnail, second: Thumbnail) -> CutEvidence:
     return CutEvidence(color, min(1.0, unexplained))
 
 
+def begins_shot(first: Thumbnail, second: Thumbnail) -> bool:
+    """Return whether a new shot begins between two consecutive frames.
+
+    As ``cut_evidence(first, second).is_cut``, but motion is measured only where the colors
+    leave it open.
+    """
+    overlap = float(np.dot(first.histogram, second.histogram))
+    color = float(np.sqrt(max(0.0, 1.0 - overlap)))
+    if color <= min(color for color, _ in _CUTS):
+        return False
+    return cut_evidence(first, second).is_cut
+
+
 def _equalize(gray: GrayFrame) -> FloatImage:
     """Give every frame the same brightness and contrast: fades and flashes are not cuts."""
     values = gray.astype(np.float32)
@@ -102,16 +115,4 @@ def _equalize(gray: GrayFrame) -> FloatImage:
 
 def is_cut(first: Frame, second: Frame) -> bool:
     """Return whether a new shot begins between two consecutive RGB frames, (H, W, 3)."""
-    return cut_evidence(thumbnail(first), thumbnail(second)).is_cut
-
-
-def find_cuts(video: VideoSource, window: Window) -> tuple[int, ...]:
-    """Return the frame indices inside a window at which a new shot begins, ascending."""
-    cuts: list[int] = []
-    previous: Thumbnail | None = None
-    for index, frame in video.iter_frames(window.start, window.stop):
-        current = thumbnail(frame)
-        if previous is not None and cut_evidence(previous, current).is_cut:
-            cuts.append(index)
-        previous = current
-    return tuple(cuts)
+    return begins_shot(thumbnail(first), thumbnail(second))

@@ -135,8 +135,8 @@ _SUPERLATIVES = {  # key|descending
     "height|0": "shortest",
     "width|1": "widest, broadest, longest",
     "width|0": "narrowest, thinnest",
-    "speed|1": "fastest, quickest, moves the most, moving the most, most active, moves most, "
-    "speediest, moving most",
+    "speed|1": "fastest, quickest, speediest",
+    "activity|1": "moves the most, moving the most, most active, moves most, moving most",
     "speed|0": "slowest, moves the least, moving the least, least active, moves least",
     "left|1": "on the far left, at the far left, to the far left, "
     "leftmost, furthest left, furthest to the left, farthest left, "

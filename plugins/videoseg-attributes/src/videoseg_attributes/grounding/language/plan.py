@@ -62,7 +62,7 @@ RelationKind: TypeAlias = Literal[
 RankKey: TypeAlias = Literal[
     "area", "width", "height", "speed", "left", "right", "top", "bottom", "center", "edge",
     "front", "appears", "leaves", "returns", "starts", "stops", "distance", "duration",
-    "lightness", "travel", "growing",
+    "lightness", "travel", "growing", "activity",
 ]  # fmt: skip
 
 
