@@ -11,6 +11,7 @@ CORE_COMMANDS = {
     "compare": ("videoseg.cli.compare:compare", "Compare evaluations of the same samples."),
     "plugins": ("videoseg.cli.plugins:plugins", "List what is installed and what is missing."),
     "pipelines": ("videoseg.cli.pipelines:pipelines", "List and explain ready-made pipelines."),
+    "download": ("videoseg.cli.download:download", "Download the weights of a pipeline."),
     "config": ("videoseg.cli.pipelines:config", "Write, show and check pipeline files."),
     "doctor": ("videoseg.cli.doctor:doctor", "Check that everything works on this machine."),
 }
