@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +101,14 @@ def _needed(
     what: Sequence[str], options: Sequence[str]
 ) -> tuple[str, tuple[PublishedWeights, ...]]:
     """Return what is meant, in words, and the weights that it needs."""
+    from videoseg.plugins import KINDS, default_registry
+
+    registry = default_registry()
+    if len(what) == 1 and what[0] in KINDS:
+        names = ", ".join(registry.names(what[0]))
+        raise click.UsageError(
+            f"give the name of the {what[0]} as well: {names}", click.get_current_context()
+        )
     if len(what) == 1:
         pipeline = named_pipeline(what[0])
         if changes := parse_options(options):
@@ -111,10 +119,8 @@ def _needed(
             "give a pipeline, or kind and name of a component", click.get_current_context()
         )
     from videoseg.pipeline import Pipeline
-    from videoseg.plugins import default_registry
 
     kind, name = what
-    registry = default_registry()
     entry = registry.find(kind, name)
     if kind == "pipeline":
         return f"pipeline {name}", Pipeline.from_name(name).weights()
@@ -189,10 +195,9 @@ def _fetch(plans: Sequence[Download], folder: Path | None, *, quiet: bool) -> li
     from videoseg.progress import open_display
     from videoseg.weights import download_weights
 
-    note("files that are whole are kept, and the same command goes on from there")
     if quiet:
         return download_weights(plans, folder=folder)
-    with closing(open_display(sys.stderr)) as display:
+    with _noted_interruption(), closing(open_display(sys.stderr)) as display:
         current = ""
 
         def show(name: str, done: int, total: int) -> None:
@@ -204,6 +209,18 @@ def _fetch(plans: Sequence[Download], folder: Path | None, *, quiet: bool) -> li
             display.advance(done, total or None, f"{format_bytes(done)}{of}")
 
         return download_weights(plans, folder=folder, progress=show, quiet=False)
+
+
+@contextmanager
+def _noted_interruption() -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        raise
+    # Ctrl-C and signals
+    except BaseException:
+        note("what was fetched is kept, and the same command goes on from there")
+        raise
 
 
 def _print_end(paths: Sequence[Path], folder: Path | None) -> None:

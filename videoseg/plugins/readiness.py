@@ -66,7 +66,7 @@ class WeightsState:
         facts = [format_bytes(self.num_bytes)] if self.num_bytes else []
         facts += [self.license] if self.license else []
         about = f" ({'; '.join(facts)})" if facts else ""
-        return f"{self.name}{about}: {self.problem or 'here'}"
+        return f"{self.name}{about}: {self.problem.removeprefix('is ') or 'here'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def _parts(weights: PublishedWeights) -> tuple[WeightsFile | HubModel, ...]:
         return list_modelscope_files(weights)
     if weights.sha256 and weights.num_bytes:
         return (weights,)
-    return (replace(weights, num_bytes=remote_size(weights.url) or weights.num_bytes),)
+    return (replace(weights, num_bytes=remote_size(weights) or weights.num_bytes),)
 
 
 def _damage(weights: PublishedWeights, folder: Path | None) -> str:

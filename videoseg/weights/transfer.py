@@ -108,16 +108,17 @@ def fetch_file(
     return path
 
 
-def remote_size(url: str) -> int:
-    """Return the size in bytes that a server gives for a file; 0 if it gives none.
+def remote_size(file: WeightsFile) -> int:
+    """Return the size in bytes that its server gives for a file; 0 if it gives none.
 
     Raises:
         DownloadError: If the server cannot be reached or does not have it.
     """
-    request = _request(url)
+    request = _request(file.url)
     request.method = "HEAD"
+    advice = _by_hand(file, file.path)
     try:
-        with _explained_answers(url, _advice_of(url)), open_url(request) as response:
+        with _explained_answers(file.url, advice), open_url(request) as response:
             return _length_of(response) or 0
     except _CutError:
         # The download makes more attempts, and some servers answer only to GET.
@@ -435,8 +436,4 @@ def _reason(error: Exception) -> str:
 
 
 def _by_hand(file: WeightsFile, path: Path) -> str:
-    return f"{_advice_of(file.url)} and put it at {path}"
-
-
-def _advice_of(url: str) -> str:
-    return f"Or fetch {url} on a machine with access"
+    return f"Or fetch {file.url} on a machine with access and put it at {path}"

@@ -37,6 +37,8 @@ def published_weights(options: Mapping[str, Any]) -> list[HubModel]:
     """Return the published file that some options need; none for a file of your own."""
     model = str(options.get("model", DEFAULT_MODEL)).removeprefix("facebook/")
     checkpoint = options.get("checkpoint")
+    if options.get("random_weights") is True:
+        return []
     if checkpoint is None:
         published = MODELS.get(model)
     elif _is_repository(checkpoint) and not expand_path(checkpoint).exists():
