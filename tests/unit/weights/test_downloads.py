@@ -131,10 +131,8 @@ def test_a_partial_file_of_full_length_is_judged_by_its_hash(server, folder, res
 def test_a_wrong_hash_leaves_nothing(server, folder):
     server.content = CONTENT[::-1]
     message = refused(pinned(server))
-    assert (
-        f"is not the published file: its SHA-256 is {hashlib.sha256(CONTENT[::-1])}"[:60]
-        in message
-    )
+    found = hashlib.sha256(CONTENT[::-1]).hexdigest()
+    assert f"is not the published file: its SHA-256 is {found} and not {SHA256}" in message
     assert "nothing was kept" in message
     assert left_in(folder) == []
 
@@ -208,9 +206,9 @@ def test_a_proxy_of_the_environment_is_used(server, folder, monkeypatch):
 def test_a_disk_without_room_is_noticed_first(server, folder, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=600_000))
-    message = refused(pinned(server))
-    assert "has 600 kB of free space, but 700 kB are to be downloaded" in message
-    assert "VIDEOSEG_WEIGHTS" in message
+    said = r"net has 600 kB of free space, but 700 kB are to be downloaded; .*VIDEOSEG_WEIGHTS"
+    with pytest.raises(DownloadError, match=said):
+        fetch(pinned(server))
     assert left_in(folder) == []
 
 
@@ -274,7 +272,6 @@ def test_a_damaged_file_is_replaced(server, folder, content, reason):
     (folder / "weights.bin").write_bytes(content)
     [plan] = plan_downloads([pinned(server)])
     assert reason in plan.reason
-    server.cuts = [1000, 0, 0, 0]
     assert download_weights([plan])
     assert (folder / "weights.bin").read_bytes() == CONTENT
 
@@ -308,5 +305,5 @@ def test_only_addresses_of_files_on_the_web_can_be_declared(url):
 
 
 def test_a_hash_of_the_wrong_form_cannot_be_declared():
-    with pytest.raises(ConfigError, match="sha256 of a.bin must be 64 digits"):
+    with pytest.raises(ConfigError, match=r"sha256 of a\.bin must be 64 digits"):
         WeightsFile("https://example.org/a.bin", "net", 5, "ABC")

@@ -91,6 +91,8 @@ def fetch_command(model: str = DEFAULT_MODEL, *, revision: str | None = None) ->
 def published_weights(options: Mapping[str, Any]) -> list[ModelScopeModel | HubModel]:
     """Return the checkpoint that some options need; none for a folder."""
     model, revision = options.get("model", DEFAULT_MODEL), options.get("revision")
+    if options.get("random_weights"):
+        return []
     if not isinstance(model, str) or not _is_name(model) or expand_path(model).exists():
         return []
     if model in PUBLISHED:
