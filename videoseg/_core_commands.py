@@ -13,6 +13,7 @@ CORE_COMMANDS = {
     "export": ("videoseg.cli.export:export_results", "Write saved masks in other formats."),
     "plugins": ("videoseg.cli.plugins:plugins", "List what is installed and what is missing."),
     "pipelines": ("videoseg.cli.pipelines:pipelines", "List and explain ready-made pipelines."),
+    "download": ("videoseg.cli.download:download", "Download the weights of a pipeline."),
     "config": ("videoseg.cli.pipelines:config", "Write, show and check pipeline files."),
     "doctor": ("videoseg.cli.doctor:doctor", "Check that everything works on this machine."),
 }

@@ -14,6 +14,7 @@ __all__ = [
     "ComponentNotFoundError",
     "ConfigError",
     "ContextLengthError",
+    "DownloadError",
     "EvaluationError",
     "FrameNotFoundError",
     "GroundingParseError",
@@ -123,6 +124,10 @@ class MissingWeightsError(VideosegError):
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         self.stages = tuple(stages)
         super().__init__("; ".join(self.problems))
+
+
+class DownloadError(VideosegError):
+    """Weights could not be downloaded; the message says why and what to do."""
 
 
 class ConfigError(VideosegError):

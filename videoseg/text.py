@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
+    "format_bytes",
     "format_count",
     "format_list",
     "format_seconds",
@@ -142,6 +143,17 @@ def format_seconds(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.1f} s"
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
+
+
+def format_bytes(count: float) -> str:
+    """Return a size in decimal units, such as ``3.7 MB`` or ``898 MB``."""
+    units = ("bytes", "kB", "MB", "GB", "TB")
+    power = 0
+    # What rounds to a thousand is one of the next unit.
+    while count >= (999.5 if power else 1000) and power < len(units) - 1:
+        count, power = count / 1000, power + 1
+    digits = 1 if power and count < 99.95 else 0
+    return f"{count:.{digits}f} {units[power]}"
 
 
 def format_count(number: int, noun: str) -> str:

@@ -60,7 +60,9 @@ def print_finding(console: Console, finding: Finding) -> None:
 @click.command("doctor", cls=VideosegCommand)
 @json_option
 def doctor(*, as_json: bool) -> int:
-    """Check versions, decoding, encoding, plug-ins, disk and GPU; a verdict for each.
+    """Check versions, decoding, encoding, plug-ins, pipelines, disk and GPU, one by one.
+
+    A pipeline is usable if all that its stages need is here, their weights included.
 
     Exits with 1 if something that is needed does not work. A chat model is checked by
     `videoseg chat check NAME`, a command of videoseg-vlm.
@@ -118,6 +120,7 @@ def _libraries() -> Iterator[Finding]:
 
 
 def _plugins() -> Iterator[Finding]:
+    from videoseg.pipeline import judge_registered
     from videoseg.plugins import default_registry
 
     registry = default_registry()
@@ -138,6 +141,19 @@ def _plugins() -> Iterator[Finding]:
         if entry.missing_modules:
             name = f"{entry.component.kind} {entry.component.name}"
             yield Finding("plug-ins", "note", f"{name} cannot be used yet: {entry.remedy}")
+    judged = [(entry.component, judge_registered(registry, entry)) for entry in entries]
+    for component, readiness in judged:
+        if component.kind == "pipeline":
+            verdict: Verdict = "ok" if readiness.state == "usable" else "note"
+            yield Finding("pipeline", verdict, f"{component.name}: {readiness}")
+    waiting = [
+        f"{component.kind} {component.name}"
+        for component, readiness in judged
+        if component.kind != "pipeline" and readiness.state == "needs download"
+    ]
+    if waiting:
+        text = f"not on this machine: those of {', '.join(waiting)}; see `videoseg plugins`"
+        yield Finding("weights", "note", text)
 
 
 def _decoding() -> Iterator[Finding]:

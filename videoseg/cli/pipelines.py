@@ -32,22 +32,37 @@ __all__ = ["config", "pipelines"]
 @json_option
 @click.pass_context
 def pipelines(context: click.Context, *, as_json: bool) -> None:
-    """List the installed pipelines."""
+    """List the installed pipelines, and what each lacks to be used, weights included."""
     if context.invoked_subcommand is not None:
         return
+    from videoseg.pipeline import judge_registered
     from videoseg.plugins import default_registry
 
-    entries = default_registry().components("pipeline")
-    rows = [(e.component.name, e.component.summary, e.distribution, e.remedy) for e in entries]
+    registry = default_registry()
+    judged = [
+        (entry, judge_registered(registry, entry)) for entry in registry.components("pipeline")
+    ]
     if as_json:
-        labels = ("name", "summary", "distribution", "remedy")
-        write_json([dict(zip(labels, row, strict=True)) for row in rows])
+        write_json(
+            [
+                {
+                    "name": entry.component.name,
+                    "summary": entry.component.summary,
+                    "distribution": entry.distribution,
+                    "state": readiness.state,
+                    "remedy": readiness.remedy or readiness.problem,
+                    "download_bytes": readiness.num_bytes,
+                }
+                for entry, readiness in judged
+            ]
+        )
         return
     console = open_console()
-    width = max((len(row[0]) for row in rows), default=0) + 2
-    for name, summary, _, remedy in rows:
-        text = f"{summary} (missing: {remedy})" if remedy else summary
-        print_row(console, name, text, width=width)
+    width = max((len(entry.component.name) for entry, _ in judged), default=0) + 2
+    for entry, readiness in judged:
+        print_row(console, entry.component.name, entry.component.summary, width=width)
+        if readiness.state != "usable":
+            print_row(console, "", str(readiness), width=width, style="yellow")
 
 
 @pipelines.command(
@@ -60,7 +75,7 @@ def pipelines(context: click.Context, *, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show_pipeline(name: str, *, as_json: bool) -> None:
-    """Explain a pipeline stage by stage, with any problems.
+    """Explain a pipeline stage by stage, with any problems and the weights that it needs.
 
     NAME is a pipeline's name or a YAML file.
     """
@@ -198,7 +213,8 @@ def _print_explanation(explanation: Explanation, *, as_json: bool) -> None:
         return
     console = open_console()
     for line in str(explanation).splitlines():
-        is_problem = line.lstrip().startswith("problem:")
+        is_problem = line.lstrip().startswith(("problem:", "state"))
+        is_problem = is_problem and not line.endswith(" usable")
         indent = len(line) - len(line.lstrip())
         # Align wrapped lines below their first, so that the stages stand out.
         label, text = line[2:indent], line[indent:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from videoseg.cli.framework import VideosegCommand, VideosegGroup
 from videoseg.cli.terminal import json_option, open_console, print_row, write_json
+from videoseg.plugins import Readiness, WeightsState
 from videoseg.plugins.options import list_options
 from videoseg.types import PropagatorCapabilities
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["plugins"]
 
-_logger = logging.getLogger(__name__)
-
 
 @click.group("plugins", cls=VideosegGroup, invoke_without_command=True)
 @json_option
@@ -30,7 +28,9 @@ _logger = logging.getLogger(__name__)
 def plugins(context: click.Context, *, as_json: bool, check: bool) -> int:
     """List all components by kind, and plug-ins that failed to load.
 
-    A component that is missing something is listed with the command that installs it.
+    A component that is missing something is listed with the command that installs or downloads
+    it. Pipelines are judged with all their stages, and with their default options, as components
+    are.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -71,7 +71,7 @@ def show(kind: str, name: str, *, as_json: bool) -> None:
 
     registry = default_registry()
     entry = registry.find(kind, name)
-    document = _component(entry, conflicting=False)
+    document = _component(registry, entry, conflicting=False)
     if not entry.missing_modules and kind != "pipeline":
         document["options"] = {
             option_name: {
@@ -88,33 +88,29 @@ def show(kind: str, name: str, *, as_json: bool) -> None:
         _print_component(open_console(), document)
 
 
-def _missing(entry: RegisteredComponent) -> tuple[list[str], str]:
-    """Return what a component lacks, and the command to install it."""
-    if entry.missing_modules:
-        return list(entry.missing_modules), entry.remedy
-    try:
-        command = entry.component.weights_command()
-    except Exception as error:
-        # A broken plug-in must not hide the others.
-        _logger.warning("cannot check the weights of %s: %s", entry.plugin, error)
-        command = ""
-    return (["weights"], command) if command else ([], "")
+def _component(
+    registry: Registry, entry: RegisteredComponent, *, conflicting: bool
+) -> dict[str, Any]:
+    from videoseg.pipeline import judge_registered
 
-
-def _component(entry: RegisteredComponent, *, conflicting: bool) -> dict[str, Any]:
     component = entry.component
-    missing, remedy = _missing(entry)
+    # Which of two it is that a name stands for is not known.
+    readiness = Readiness("usable") if conflicting else judge_registered(registry, entry)
     document: dict[str, Any] = {
         "kind": component.kind,
         "name": component.name,
-        "state": "conflict" if conflicting else "missing" if missing else "usable",
+        "state": "conflict" if conflicting else readiness.state,
         "summary": component.summary,
         "plugin": entry.plugin,
         "distribution": entry.distribution,
         "version": entry.version,
         "target": component.target,
-        "missing": missing,
-        "remedy": remedy,
+        "missing": list(readiness.missing),
+        "weights": [asdict(one) for one in readiness.weights],
+        "remedy": readiness.remedy,
+        "problem": readiness.problem,
+        "download_bytes": readiness.num_bytes,
+        "says": str(readiness),
         "uses": list(component.uses),
         "license": component.license,
     }
@@ -127,7 +123,7 @@ def _components(registry: Registry) -> list[dict[str, Any]]:
     entries = registry.components()
     keys = [(entry.component.kind, entry.component.name) for entry in entries]
     return [
-        _component(entry, conflicting=keys.count(key) > 1)
+        _component(registry, entry, conflicting=keys.count(key) > 1)
         for entry, key in zip(entries, keys, strict=True)
     ]
 
@@ -146,9 +142,8 @@ def _print_list(console: Console, registry: Registry) -> None:
         if document["state"] == "conflict":
             text = "conflict: also declared by another package (this one: {distribution})"
             text, style = text.format_map(document), "red"
-        elif document["state"] == "missing":
-            text = f"missing {', '.join(document['missing'])}: {document['remedy']}"
-            style = "yellow"
+        elif document["state"] != "usable":
+            text, style = document["says"], "yellow"
         print_row(console, document["name"], text, width=width, style=style)
     problems = [
         (f"plug-in {failure.plugin} of {failure.distribution} failed to load", failure.error)
@@ -173,11 +168,14 @@ def _print_component(console: Console, document: dict[str, Any]) -> None:
         ("license", document["license"]),
         ("uses", ", ".join(document["uses"])),
         ("missing", ", ".join(document["missing"])),
-        ("to install", document["remedy"]),
+        ("problem", document["problem"]),
+        *(("weights", str(WeightsState(**one))) for one in document["weights"]),
+        *(("terms", one["terms"]) for one in document["weights"] if one["terms"]),
+        ("to get it", document["remedy"]),
     ]
     for label, text in facts:
         if text:
-            style = "yellow" if label == "to install" else ""
+            style = "yellow" if label == "to get it" else ""
             print_row(console, label, text, width=12, style=style)
     if "capabilities" in document:
         console.print("\ncapabilities", style="bold")

@@ -4,6 +4,7 @@ from videoseg.pipeline.config import REQUIRED_STAGES, STAGES, PipelineConfig, Us
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.explanation import Explanation
 from videoseg.pipeline.pipeline import Pipeline
+from videoseg.pipeline.readiness import judge_registered
 from videoseg.pipeline.run import check_query
 from videoseg.pipeline.stream import MaskStream
 from videoseg.pipeline.yaml_text import parse_yaml
@@ -17,6 +18,7 @@ __all__ = [
     "PipelineConfig",
     "Use",
     "check_query",
+    "judge_registered",
     "parse_yaml",
     "run_episode",
     "use",

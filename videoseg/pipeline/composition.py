@@ -39,6 +39,7 @@ from videoseg.stages import (
 )
 from videoseg.text import shorten, shorten_text
 from videoseg.types import PropagatorCapabilities
+from videoseg.weights.published import PublishedWeights
 
 __all__ = ["SENDING_REMEDY", "Composition"]
 
@@ -385,17 +386,35 @@ class Composition:
                 list(needed_by), stages=list(needed_by.values())
             ) from errors[0]
 
-    def check_options(self) -> list[str]:
-        """Return every problem with the options of all stages; imports their classes."""
+    def examine_options(self) -> tuple[list[str], dict[str, str]]:
+        """Return every problem with the options of all stages; imports their classes.
+
+        Returns:
+            The problems; and by stage what its constructor says about missing weights.
+        """
         problems: list[str] = []
+        missing: dict[str, str] = {}
         for stage in STAGES:
             given = self.stages[stage]
             if isinstance(given, Use):
                 try:
-                    problems += self.registry.check(stage, given.name, given.options)
+                    found, lacks = self.registry.examine(stage, given.name, given.options)
                 except VideosegError as error:
                     problems.append(str(error))
-        return problems
+                    continue
+                problems += found
+                if lacks:
+                    missing[stage] = lacks
+        return problems, missing
+
+    def weights(self) -> tuple[PublishedWeights, ...]:
+        """Return the published weights that the stages need, whether they are here or not."""
+        needed: list[PublishedWeights] = []
+        for stage in STAGES:
+            given = self.stages[stage]
+            if isinstance(given, Use):
+                needed += self.registry.weights(stage, given.name, given.options)
+        return tuple(dict.fromkeys(needed))
 
     def built(self) -> tuple[object, ...]:
         """Return the stages built so far."""

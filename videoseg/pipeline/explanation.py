@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from videoseg.errors import VideosegError
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.config import STAGES, Use
+from videoseg.pipeline.readiness import judge_composition
+from videoseg.plugins.readiness import Readiness, WeightsState, find_weights
 
 __all__ = ["Explanation", "StageExplanation", "explain"]
 
@@ -25,6 +27,7 @@ class StageExplanation:
         takes: For the propagator: the kinds of prompts it takes.
         license: License of code and weights, where users should know it.
         remedy: The command that installs what is missing; empty if nothing is.
+        weights: The published weights that it needs, and whether they are on this machine.
     """
 
     stage: str
@@ -35,6 +38,7 @@ class StageExplanation:
     takes: tuple[str, ...] = ()
     license: str = ""
     remedy: str = ""
+    weights: tuple[WeightsState, ...] = ()
 
     @property
     def call(self) -> str:
@@ -51,13 +55,15 @@ class Explanation:
         name: What the pipeline is called.
         stages: Its stages, in the order in which they run.
         max_turns: How many moves the grounder has.
-        problems: What would keep it from running.
+        problems: What would keep it from running, apart from missing weights.
+        readiness: Whether it can be used on this machine, weights included.
     """
 
     name: str
     stages: tuple[StageExplanation, ...]
     max_turns: int
     problems: tuple[str, ...]
+    readiness: Readiness
 
     def __str__(self) -> str:
         lines = [self._title()]
@@ -69,7 +75,11 @@ class Explanation:
                 lines.append(f"  {'':<11}takes {', '.join(stage.takes)}")
             if stage.license:
                 lines.append(f"  {'':<11}license: {stage.license}")
+            lines += [f"  {'':<11}weights: {weights}" for weights in stage.weights]
+            lines += [f"  {'':<11}terms: {one.terms}" for one in stage.weights if one.terms]
         lines += [f"  problem: {problem}" for problem in self.problems]
+        if not self.problems:
+            lines.append(f"  {'state':<11}{self.readiness}")
         return "\n".join(lines)
 
     def _title(self) -> str:
@@ -89,6 +99,8 @@ class Explanation:
         problems = "".join(
             f"<li>{html.escape(f'problem: {problem}')}</li>" for problem in self.problems
         )
+        if not self.problems and self.readiness.state != "usable":
+            problems = f"<li>{html.escape(str(self.readiness))}</li>"
         return (
             f"<table><caption style='text-align:left'>{html.escape(self._title())}</caption>"
             "<thead><tr><th>stage</th><th>component</th><th>what it does</th>"
@@ -133,13 +145,29 @@ def explain(composition: Composition) -> Explanation:
                 takes=takes,
                 license=entry.component.license,
                 remedy=entry.remedy,
+                weights=find_weights(composition.registry, entry, given.options),
             )
         )
+    said: dict[str, str] = {}
     try:
         if not problems:
-            problems += composition.check_options()
+            found, said = composition.examine_options()
+            problems += found
     except VideosegError as error:
         problems.append(str(error))
     return Explanation(
-        composition.pipeline_name, tuple(stages), composition.max_turns, tuple(problems)
+        composition.pipeline_name,
+        tuple(stages),
+        composition.max_turns,
+        tuple(problems),
+        _with_missing_files(judge_composition(composition), stages, said),
     )
+
+
+def _with_missing_files(
+    readiness: Readiness, stages: list[StageExplanation], said: dict[str, str]
+) -> Readiness:
+    """Add what constructors miss that is not published, such as a file that an option names."""
+    published = {stage.stage for stage in stages if any(one.problem for one in stage.weights)}
+    others = [f"{stage}: {text}" for stage, text in said.items() if stage not in published]
+    return replace(readiness, state="missing", problem="; ".join(others)) if others else readiness

@@ -21,13 +21,15 @@ from videoseg.pipeline.config import (
 )
 from videoseg.pipeline.explanation import Explanation, explain
 from videoseg.pipeline.prompts import as_grounding, check_prompts
+from videoseg.pipeline.readiness import judge_composition
 from videoseg.pipeline.run import Run, check_query
 from videoseg.pipeline.stream import FrameOrder, MaskStream
-from videoseg.plugins import Registry, default_registry
+from videoseg.plugins import Readiness, Registry, default_registry
 from videoseg.results import Segmentation
 from videoseg.stages import FrameSampler, Grounder, Propagator, Segmenter
 from videoseg.types import Episode, Grounding, Prompt, Trace
 from videoseg.types.scalars import text_of, whole_number
+from videoseg.weights import PublishedWeights
 
 __all__ = ["Pipeline"]
 
@@ -204,6 +206,25 @@ class Pipeline:
     def explain(self) -> Explanation:
         """Describe every stage, what it needs and what is missing. Loads nothing heavy."""
         return explain(self._composition)
+
+    def weights(self) -> tuple[PublishedWeights, ...]:
+        """Return the published weights that its stages need, whether they are here or not.
+
+        ``videoseg.weights.download_weights`` fetches those that are not. Stages given as
+        instances are not asked.
+        """
+        return self._composition.weights()
+
+    def readiness(self) -> Readiness:
+        """Judge whether it can be used on this machine, weights included.
+
+        Imports no stage; ``explain`` also asks their constructors.
+
+        Example:
+            >>> print(Pipeline.from_name("attributes").readiness())
+            usable
+        """
+        return judge_composition(self._composition)
 
     def __repr__(self) -> str:
         return f"Pipeline({self._composition.summary()})"

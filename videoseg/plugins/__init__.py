@@ -5,6 +5,7 @@ from videoseg.plugins.component import KINDS, Component, RegisteredComponent
 from videoseg.plugins.hooks import FrameDone, Grounded, StageFinished, StageStarted, hookimpl
 from videoseg.plugins.loader import PluginFailure
 from videoseg.plugins.options import Option, PositiveInt, checked_options
+from videoseg.plugins.readiness import Readiness, WeightsState
 from videoseg.plugins.registry import Registry, add, default_registry
 
 __all__ = [
@@ -16,11 +17,13 @@ __all__ = [
     "Option",
     "PluginFailure",
     "PositiveInt",
+    "Readiness",
     "RegisteredCommand",
     "RegisteredComponent",
     "Registry",
     "StageFinished",
     "StageStarted",
+    "WeightsState",
     "add",
     "checked_options",
     "default_registry",

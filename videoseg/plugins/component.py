@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
-from videoseg._interruption import foreign_code
-from videoseg.errors import ConfigError
+from videoseg._interruption import describe_error, foreign_code
+from videoseg.errors import ConfigError, PluginLoadError
 from videoseg.text import shorten, shorten_text
 from videoseg.types.prompts import PropagatorCapabilities
+from videoseg.weights.published import PublishedWeights
 
 __all__ = [
     "KINDS",
@@ -161,9 +162,9 @@ class Component:
         install: The argument of ``pip install`` when one of them is missing.
         uses: Kinds of components the constructor takes by keyword, such as ``("chat",)``.
         license: License of code and weights, where users should know it.
-        weights: A function, as ``package.module:function``, that reports missing weights: it
-            takes no arguments, imports nothing heavy, and returns the command that fetches the
-            weights of the default options, or nothing if they are on this machine.
+        weights: A function, as ``package.module:function``, that says which published weights
+            are needed: it is given the options, imports nothing heavy, and returns entries such
+            as ``videoseg.weights.WeightsFile``, or none where the options name a file or folder.
         embeddings: For grounders that may answer with embeddings alone: a function, as
             ``package.module:function``, that is given the options and returns the model of the
             embeddings, such as ``videoseg-o3``, or nothing. It imports nothing heavy.
@@ -244,11 +245,28 @@ class Component:
         """Return the required modules that are not installed, without importing any."""
         return tuple(module for module in self.requires if not _is_installed(module))
 
-    def weights_command(self) -> str:
-        """Return the command that fetches the weights; empty if they are here or not needed."""
-        if not self.weights or self.missing_modules():
-            return ""
-        return _call(self.weights)
+    def published_weights(self, options: Mapping[str, Any]) -> tuple[PublishedWeights, ...]:
+        """Return the published weights that are needed with some options.
+
+        Raises:
+            PluginLoadError: If what declares them fails, or returns something else.
+        """
+        if not self.weights:
+            return ()
+        try:
+            declared = tuple(_call(self.weights, options))
+        except Exception as error:
+            raise PluginLoadError(
+                f"{self.kind} {self.name!r} cannot say which weights it needs: "
+                f"{describe_error(error)}"
+            ) from error
+        for one in declared:
+            if not isinstance(one, PublishedWeights):
+                raise PluginLoadError(
+                    f"{self.kind} {self.name!r} declares weights as {type(one).__name__}; use "
+                    "WeightsFile, HubModel or ModelScopeModel of videoseg.weights"
+                )
+        return declared
 
     def embedding_model(self, options: Mapping[str, Any]) -> str:
         """Return the model of the embeddings that a grounder with these options answers with.
@@ -256,16 +274,16 @@ class Component:
         Returns:
             Its name; empty if the answers are boxes and points.
         """
-        return _call(self.embeddings, options) if self.embeddings else ""
+        return str(_call(self.embeddings, options) or "") if self.embeddings else ""
 
 
-def _call(target: str, *arguments: object) -> str:
+def _call(target: str, *arguments: object) -> Any:
     """Call a function, given as ``package.module:name``, of a plug-in."""
     from importlib import import_module
 
     module, _, name = target.partition(":")
     with foreign_code():
-        return str(getattr(import_module(module), name)(*arguments) or "")
+        return getattr(import_module(module), name)(*arguments)
 
 
 def _is_installed(module: str) -> bool:

@@ -44,6 +44,7 @@ from videoseg.plugins.options import Option, check_options, list_options
 from videoseg.stages import Closable
 from videoseg.text import shorten
 from videoseg.types.prompts import PropagatorCapabilities
+from videoseg.weights.published import PublishedWeights
 
 __all__ = ["RegisteredComponent", "Registry", "add", "default_registry"]
 
@@ -255,17 +256,51 @@ class Registry:
         entry = self.find(kind, name)
         return list_options(self.factory(entry), given=entry.component.uses)
 
+    def weights(
+        self, kind: str, name: str, options: Mapping[str, Any] | None = None
+    ) -> tuple[PublishedWeights, ...]:
+        """Return the published weights that a component needs, whether they are here or not.
+
+        Those of components that it is given as options are included: an option that is named as
+        a kind, such as ``detector``, and holds a name, or a mapping with name and options.
+
+        Args:
+            kind: Its kind; a pipeline is asked itself, see ``Pipeline.weights``.
+            name: Its name.
+            options: Its options.
+
+        Raises:
+            ComponentNotFoundError: If there is no such component.
+            PluginLoadError: If it cannot say which weights it needs.
+        """
+        options = options or {}
+        found = [*self.find(kind, name).component.published_weights(options)]
+        for inner, value in options.items():
+            if inner in KINDS and (used := _used(value)) is not None:
+                found += self.weights(inner, *used)
+        return tuple(dict.fromkeys(found))
+
     def check(self, kind: str, name: str, options: Mapping[str, Any]) -> list[str]:
         """Return every problem with the options, those that the constructor finds included.
 
         The constructor is called as ``build`` calls it, with ``download=False`` where there is
         such an option, and its result is discarded. A class whose constructor does more
         than check and remember its options has a static method ``check_options`` with the same
-        arguments, which is called instead. Missing weights are not a problem of the options.
+        arguments, which is called instead. Missing weights are not a problem of the options; see
+        ``examine``.
+        """
+        return self.examine(kind, name, options)[0]
+
+    def examine(self, kind: str, name: str, options: Mapping[str, Any]) -> tuple[list[str], str]:
+        """Return the problems that ``check`` returns, and what is said about missing weights.
+
+        Returns:
+            The problems; and the message of the constructor if weights, or a file or folder that
+            an option names, are not on this machine, else an empty text.
         """
         entry = self.find(kind, name)
         converted, problems = self._checked(entry, options)
-        return problems or _find_problems(entry, self.factory(entry), converted)
+        return (problems, "") if problems else _try(entry, self.factory(entry), converted)
 
     def build(
         self,
@@ -398,10 +433,21 @@ def _call_factory(label: str, factory: Callable[..., Any], arguments: Mapping[st
         raise PluginLoadError(f"{label} cannot be built: {describe_error(error)}") from error
 
 
-def _find_problems(
+def _used(value: object) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the name and the options of a component that is given as an option."""
+    if isinstance(value, str):
+        return value, {}
+    if isinstance(value, Mapping):
+        name, options = value.get("name"), value.get("options") or {}
+    else:
+        name, options = getattr(value, "name", None), getattr(value, "options", None)
+    return (name, options) if isinstance(name, str) and isinstance(options, Mapping) else None
+
+
+def _try(
     entry: RegisteredComponent, factory: Callable[..., Any], options: Mapping[str, Any]
-) -> list[str]:
-    """Return the problems that a constructor finds in its options, one sentence each.
+) -> tuple[list[str], str]:
+    """Return the problems that a constructor finds in its options, and which weights it misses.
 
     Args:
         entry: The component; a placeholder stands in for each stage that it uses.
@@ -416,17 +462,17 @@ def _find_problems(
     try:
         if isinstance(check, staticmethod):
             _call_factory(label, check.__func__, arguments)
-            return []
+            return [], ""
         stand_ins = dict.fromkeys(entry.component.uses, _StandIn())
         built = _call_factory(label, factory, {**arguments, **stand_ins})
-    except MissingWeightsError:
-        return []
+    except MissingWeightsError as error:
+        return [], str(error)
     except ConfigError as error:
-        return [text if name in text else f"{label}: {text}" for text in error.problems]
+        return [text if name in text else f"{label}: {text}" for text in error.problems], ""
     except VideosegError as error:
-        return [str(error)]
+        return [str(error)], ""
     _discard(built)
-    return []
+    return [], ""
 
 
 class _StandIn:

@@ -23,7 +23,6 @@ __all__ = [
     "code_problem",
     "fit_weights",
     "read_weights",
-    "weights_folder",
 ]
 
 _NEWEST_PROTOCOL = 2  # that torch reads without running it
@@ -33,16 +32,6 @@ _WRAPPER = "module."
 _PART_WRAPPERS = re.compile(
     r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
 )
-
-
-def weights_folder(name: str) -> Path:
-    """Return the folder in the user's cache where published weights are looked for.
-
-    Args:
-        name: The network's, such as ``xmem``.
-    """
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "videoseg" / name
 
 
 def check_weights_file(path: str | os.PathLike[str], *, published: str = "") -> None:

@@ -205,7 +205,9 @@ def test_it_can_be_sent_to_another_process(checkpoint_of):
 @pytest.mark.parametrize("detector", [ObjectDetector, ZeroShotDetector])
 def test_missing_weights_say_how_to_get_them(detector, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(MissingWeightsError, match="fetch it with: hf download someone/none "):
+    with pytest.raises(
+        MissingWeightsError, match=r"videoseg download detector [a-z-]+ -O model=someone/none "
+    ):
         detector(model="someone/none")
     with pytest.raises(MissingWeightsError, match=r"there is no folder '\./none'"):
         detector(model="./none")

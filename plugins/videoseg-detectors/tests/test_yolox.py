@@ -125,15 +125,20 @@ def test_missing_weights_say_how_to_get_them(name, cache):
     with pytest.raises(MissingWeightsError) as caught:
         YoloxDetector(checkpoint=name)
     message, published = str(caught.value), PUBLISHED_YOLOX[name]
-    assert f"curl -fL -o {cache / published.name} {published.url}" in message
+    which = "" if name == "nano" else f" -O checkpoint={name}"
+    assert f"videoseg download detector yolox{which} (or name" in message
     assert "Apache-2.0" in message and f"{published.num_bytes / 1e6:.1f} MB" in message
 
 
 def test_the_default_weights_are_listed_as_missing_until_they_are_there(cache):
-    assert "yolox_nano.onnx" in yolox_files.default_weights_command()
+    [needed] = yolox_files.published_weights({})
+    assert needed.problem() == "is not on this machine"
     cache.mkdir(parents=True)
     (cache / "yolox_nano.onnx").write_bytes(b"weights")
-    assert yolox_files.default_weights_command() == ""
+    assert "has 7 of 3,659,407 bytes" in needed.problem()
+    with (cache / "yolox_nano.onnx").open("wb") as file:
+        file.truncate(needed.num_bytes)
+    assert needed.problem() == ""
 
 
 def publish(monkeypatch, content: bytes) -> None:
@@ -159,7 +164,7 @@ def test_half_a_download_is_refused_at_once(monkeypatch, tiny_yolox, cache):
     publish(monkeypatch, content)
     cache.mkdir(parents=True)
     (cache / "yolox_nano.onnx").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ConfigError, match=r"has [\d,]+ of [\d,]+ bytes\); delete it and download"):
+    with pytest.raises(ConfigError, match=r"has [\d,]+ of [\d,]+ bytes\); download it again"):
         tiny("nano")
 
 

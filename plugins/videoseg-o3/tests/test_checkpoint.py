@@ -24,9 +24,9 @@ from videoseg_o3.model.checkpoint import (
 from videoseg_o3.model.files import (
     DEFAULT_MODEL,
     PUBLISHED,
-    default_weights_command,
     fetch_command,
     find_folder,
+    published_weights,
 )
 from videoseg_o3.model.keys import join_state, split_state
 from videoseg_o3.model.network import SPECIAL_TOKENS, SegModel
@@ -35,7 +35,7 @@ from videoseg_vlm import stop_tokens
 
 from videoseg.errors import ConfigError, MissingDependencyError, MissingWeightsError
 
-MODELSCOPE = "modelscope download --model dmmm997/VideoSEG-O3-2B-RL --local_dir "
+COMMAND = "videoseg download propagator o3"
 
 
 @pytest.fixture(scope="module")
@@ -247,8 +247,8 @@ def test_a_new_model_needs_the_right_parts(
             new_seg_model(*arguments, device="cpu")
     for arguments, command in (
         ((tmp_path, sam2_file), "hf download Qwen/Qwen3-VL-2B-Instruct"),
-        ((plain,), "hf download facebook/sam2-hiera-large sam2_hiera_large.pt"),
-        ((plain, tmp_path / "nothing.pt"), "hf download facebook/sam2-hiera-large"),
+        ((plain,), "propagator sam2 -O model=sam2-hiera-large"),
+        ((plain, tmp_path / "nothing.pt"), "propagator sam2 -O model=sam2-hiera-large"),
     ):
         with pytest.raises(MissingWeightsError, match=command):
             new_seg_model(*arguments, device="cpu")
@@ -279,23 +279,29 @@ def test_missing_checkpoints_come_with_the_command(tmp_path: Path) -> None:
     for model in (DEFAULT_MODEL, str(tmp_path / "nothing"), "./nothing", ""):
         with pytest.raises(MissingWeightsError) as caught:
             load(model)
-        assert MODELSCOPE in str(caught.value)
-    with pytest.raises(MissingWeightsError, match=r"hf download somebody/else$"):
+        assert COMMAND in str(caught.value)
+    with pytest.raises(MissingWeightsError, match=r"propagator o3 -O model=somebody/else$"):
         load("somebody/else")
-    with pytest.raises(MissingWeightsError, match=r"hf download somebody/else --revision v2$"):
+    with pytest.raises(MissingWeightsError, match=r"model=somebody/else -O revision=v2$"):
         find_folder("somebody/else", revision="v2")
-    assert fetch_command(PUBLISHED[1]).endswith("/videoseg/o3/VideoSEG-O3-4B-RL")
-    assert default_weights_command().startswith(MODELSCOPE)
+    assert fetch_command(PUBLISHED[1]).endswith("-O model=dmmm997/VideoSEG-O3-4B-RL")
+    assert [one.model for one in published_weights({})] == [DEFAULT_MODEL]
+    assert [one.model for one in published_weights({"model": "some/body"})] == ["some/body"]
+    for local in ("./nothing", "", str(tmp_path)):
+        assert published_weights({"model": local}) == []
+    assert published_weights({"random_weights": "toy-2.0"}) == []
 
 
 def test_a_released_checkpoint_is_found_where_its_command_puts_it(
     released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    target = Path(fetch_command(PUBLISHED[0]).split()[-1])
+    [needed] = published_weights({})
+    assert needed.problem() == "is not on this machine"
+    target = needed.path
     shutil.copytree(released, target)
     assert find_folder(PUBLISHED[0]) == target
-    assert default_weights_command() == ""
+    assert needed.problem() == ""
 
 
 def test_a_torchvision_of_another_build_comes_with_the_command(
@@ -322,7 +328,7 @@ def test_an_incomplete_folder_says_what_it_lacks(tmp_path: Path, name: str) -> N
     with pytest.raises(MissingWeightsError) as caught:
         load(folder)
     assert f"it lacks {name}" in str(caught.value)
-    assert MODELSCOPE in str(caught.value)
+    assert COMMAND in str(caught.value)
 
 
 def test_a_folder_without_weights_says_so(folder: Path) -> None:
@@ -414,7 +420,7 @@ def test_parameters_that_do_not_fit_are_named(folder: Path) -> None:
         "grounding_encoder.sam2_model.no_mem_embed)",
         "2 parameters are unknown (such as model.model.language_model.layers.7.new, stray)",
         "1 parameters have another shape (such as text_hidden_fcs.0.bias: (5,) instead of (64,))",
-        MODELSCOPE,
+        COMMAND,
     ):
         assert part in message
 

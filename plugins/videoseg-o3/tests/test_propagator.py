@@ -316,9 +316,9 @@ def test_parameters_that_do_not_fit_are_named(folder: Path, tmp_path: Path) -> N
 
 
 def test_missing_and_damaged_weights_are_found_when_it_is_made(tmp_path: Path) -> None:
-    with pytest.raises(MissingWeightsError, match="modelscope download --model dmmm997"):
+    with pytest.raises(MissingWeightsError, match="videoseg download propagator o3"):
         O3Propagator()
-    with pytest.raises(MissingWeightsError, match="modelscope download --model dmmm997"):
+    with pytest.raises(MissingWeightsError, match="videoseg download propagator o3"):
         O3Propagator(model=str(tmp_path / "nothing"))
     page = tmp_path / "sam2.pt"
     page.write_text("<!DOCTYPE html><html>Not found</html>")
@@ -332,6 +332,6 @@ def test_it_is_a_component() -> None:
     registry = vs.default_registry()
     component = registry.find("propagator", "o3").component
     assert component.capabilities == O3_CAPABILITIES
-    assert component.weights_command().startswith("modelscope download")
+    assert [one.license for one in component.published_weights({})] == ["Apache-2.0"]
     stage = registry.build("propagator", "o3", {"random_weights": "toy-2.0", "device": "cpu"})
     assert isinstance(stage, O3Propagator)

@@ -416,7 +416,7 @@ def test_it_is_declared_as_a_component():
 
 
 def test_missing_weights_are_reported_before_anything_runs(tmp_path):
-    with pytest.raises(MissingWeightsError, match="modelscope download"):
+    with pytest.raises(MissingWeightsError, match="videoseg download propagator o3"):
         SegChat()
     with pytest.raises(MissingWeightsError, match="no folder"):
         SegChat(model=str(tmp_path / "absent"))

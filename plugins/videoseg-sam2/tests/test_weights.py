@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from videoseg_sam2 import Sam2Propagator, Sam2Segmenter
-from videoseg_sam2.models import MODELS, config_path
+from videoseg_sam2.models import DEFAULT_MODEL, MODELS, config_path
 
 import videoseg as vs
 from videoseg.testing import moving_square
@@ -40,15 +40,16 @@ def opened(checkpoint: Path, model: str = "toy") -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_missing_weights_name_the_command_that_fetches_them(model: str, empty_hub: None) -> None:
-    file = MODELS[model].file
-    with pytest.raises(vs.MissingWeightsError, match=f"hf download facebook/{model} {file}"):
+    which = "" if model == DEFAULT_MODEL else f" -O model={model}"
+    command = f"videoseg download propagator sam2{which} \\(or"
+    with pytest.raises(vs.MissingWeightsError, match=command):
         Sam2Propagator(model=model)
-    with pytest.raises(vs.MissingWeightsError, match="hf download"):
+    with pytest.raises(vs.MissingWeightsError, match="videoseg download"):
         Sam2Segmenter(model=model)
 
 
 def test_a_repository_that_is_not_here_is_not_fetched(empty_hub: None) -> None:
-    with pytest.raises(vs.MissingWeightsError, match="facebook/sam2-hiera-small sam2_hiera_small"):
+    with pytest.raises(vs.MissingWeightsError, match="sam2 -O model=sam2-hiera-small"):
         Sam2Propagator(checkpoint="facebook/sam2-hiera-small")
 
 
@@ -105,20 +106,42 @@ def test_loading_leaves_random_numbers_alone(
     assert not seeded, "GPUs were seeded"
 
 
+DEFAULT = ("facebook/sam2.1-hiera-large", "sam2.1_hiera_large.pt")
+
+
 def test_the_list_of_components_tells_whether_the_weights_are_here(
-    empty_hub: None, monkeypatch: pytest.MonkeyPatch
+    empty_hub: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import huggingface_hub
 
     registry = vs.default_registry()
     entries = [registry.find(kind, "sam2") for kind in ("segmenter", "propagator")]
     for entry in entries:
-        command = entry.component.weights_command()
-        assert command == "hf download facebook/sam2.1-hiera-large sam2.1_hiera_large.pt"
-        with pytest.raises(vs.MissingWeightsError, match=command):
+        [needed] = entry.component.published_weights({})
+        assert (needed.model, *needed.files) == tuple(DEFAULT)
+        assert needed.problem() == "is not on this machine"
+        with pytest.raises(vs.MissingWeightsError, match="videoseg download propagator sam2"):
             registry.build(entry.component.kind, "sam2")
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_: "here.pt")
-    assert [entry.component.weights_command() for entry in entries] == ["", ""]
+    here = tmp_path / DEFAULT[1]
+    here.touch()
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: str(here))
+    assert [entry.component.published_weights({})[0].problem() for entry in entries] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({"model": "sam2-hiera-tiny"}, "facebook/sam2-hiera-tiny/sam2_hiera_tiny.pt"),
+        ({"checkpoint": "facebook/sam2.1-hiera-small"}, "facebook/sam2.1-hiera-small/"),
+        ({"checkpoint": "someone/finetuned"}, "someone/finetuned/sam2.1_hiera_large.pt"),
+        ({"checkpoint": "mine.pt"}, ""),
+        ({"model": "toy", "random_weights": True}, ""),
+        ({"model": "unheard-of"}, ""),
+    ],
+)
+def test_options_decide_which_weights_are_needed(options: dict[str, Any], needed: str) -> None:
+    found = [one.name for one in vs.default_registry().weights("propagator", "sam2", options)]
+    assert [name.startswith(needed) for name in found] == ([True] if needed else [])
 
 
 def test_a_failed_download_says_what_to_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +151,7 @@ def test_a_failed_download_says_what_to_run_elsewhere(monkeypatch: pytest.Monkey
         raise OSError("no route to host")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)
-    with pytest.raises(vs.MissingWeightsError, match=r"no route to host.*hf download"):
+    with pytest.raises(vs.MissingWeightsError, match=r"no route to host.*videoseg download"):
         Sam2Propagator(model="sam2.1-hiera-tiny", download=True)
 
 
@@ -190,7 +213,7 @@ def test_a_truncated_checkpoint(tmp_path: Path, toy_checkpoint: Path) -> None:
         path = tmp_path / "cut.pt"
         path.write_bytes(whole[:kept])
         with pytest.raises(
-            vs.ConfigError, match=r"cut.pt' is cut short.*hf download facebook/sam2"
+            vs.ConfigError, match=r"cut.pt' is cut short.*videoseg download propagator sam2"
         ):
             opened(path)
 

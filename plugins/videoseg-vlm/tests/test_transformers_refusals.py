@@ -34,7 +34,7 @@ def refusal(kind, **options):
 def test_a_model_that_is_not_here_comes_with_the_command(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     text = refusal(vs.MissingWeightsError, model="Qwen/Qwen2.5-VL-7B-Instruct", revision="v2")
-    assert "hf download Qwen/Qwen2.5-VL-7B-Instruct --revision v2" in text
+    assert "videoseg download chat transformers -O revision=v2" in text
     assert "download=True" in text
 
 
@@ -42,7 +42,7 @@ def test_a_pipeline_tells_all_weights_that_are_missing_before_it_begins(monkeypa
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     pipe = vs.Pipeline("first", "attributes", "flow", chat="transformers")
     clip = make_clip(seed=0, num_frames=12, size=(96, 128))
-    with pytest.raises(vs.MissingWeightsError, match="hf download Qwen"):
+    with pytest.raises(vs.MissingWeightsError, match="videoseg download chat transformers"):
         pipe(clip.video, "the largest object")
 
 
@@ -70,7 +70,7 @@ def test_a_fetch_that_broke_off_is_told_before_anything_loads(
     if complete:
         TransformersChat(model="some/model")
         return
-    with pytest.raises(vs.MissingWeightsError, match=r"not wholly.*hf download some/model"):
+    with pytest.raises(vs.MissingWeightsError, match=r"not wholly.*-O model=some/model"):
         TransformersChat(model="some/model")
 
 
@@ -214,7 +214,7 @@ def test_a_model_that_cannot_be_fetched_is_told(monkeypatch):
     text = refusal(vs.MissingWeightsError, model="someone/model", download=True)
     assert "couldn't connect" in text
     assert "hf auth login" in text
-    assert "hf download someone/model" in text
+    assert "videoseg download chat transformers -O model=someone/model" in text
 
 
 def test_a_gpu_that_is_not_there_is_told(checkpoints):
@@ -304,3 +304,22 @@ def test_a_model_that_is_sent_is_loaded_again(checkpoints, ask):
     assert len(sent) < 2_000
     arrived = pickle.loads(sent)
     assert [reply.text for reply in arrived.chat(ask((28, 28)), max_tokens=4)] == usual
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({}, ["Qwen/Qwen2.5-VL-7B-Instruct"]),
+        ({"model": "someone/model", "revision": "v2"}, ["someone/model@v2"]),
+        ({"model": "./folder"}, []),
+        ({"model": "/a/b"}, []),
+        ({"model": ""}, []),
+    ],
+)
+def test_the_options_say_which_weights_are_needed(options, needed):
+    registry = vs.default_registry()
+    found = registry.weights("chat", "transformers", options)
+    assert [one.name for one in found] == needed
+    inner = {"name": "transformers", "options": options}
+    assert registry.weights("chat", "record", {"model": inner, "path": "log"}) == found
+    assert registry.weights("chat", "record", {"model": "replay", "path": "log"}) == ()

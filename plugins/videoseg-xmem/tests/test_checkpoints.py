@@ -29,8 +29,8 @@ def test_missing_weights_come_with_the_command(
     with pytest.raises(vs.MissingWeightsError) as caught:
         XMemPropagator(checkpoint=name)
     message = str(caught.value)
-    target = tmp_path / "with a space" / "videoseg" / "xmem" / f"{name}.pth"
-    assert f"curl -fL -o '{target}' {PUBLISHED[name]}" in message
+    which = "" if name == "XMem" else f" -O checkpoint={name}"
+    assert f"videoseg download propagator xmem{which} (or name" in message
     assert PUBLISHED[name].startswith("https://github.com/hkchengrex/XMem/releases/")
 
 
@@ -40,11 +40,14 @@ def test_the_list_of_components_tells_whether_the_weights_are_here(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     component = vs.default_registry().find("propagator", "xmem").component
     folder = tmp_path / "videoseg" / "xmem"
-    command = f"mkdir -p {folder} && curl -fL -o {folder / 'XMem.pth'} {PUBLISHED['XMem']}"
-    assert component.weights_command() == command
+    [needed] = component.published_weights({})
+    assert (needed.url, needed.path) == (PUBLISHED["XMem"], folder / "XMem.pth")
+    assert needed.problem() == "is not on this machine"
     folder.mkdir(parents=True)
-    (folder / "XMem.pth").touch()
-    assert component.weights_command() == ""
+    (folder / "XMem.pth").write_bytes(b"weights")
+    assert needed.problem() == ""
+    assert component.published_weights({"checkpoint": "random"}) == ()
+    assert component.published_weights({"checkpoint": "mine.pth"}) == ()
 
 
 def test_weights_are_found_where_the_command_puts_them(

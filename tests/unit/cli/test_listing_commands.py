@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from videoseg.cli.doctor import examine
 from videoseg.cli.main import main
 from videoseg.errors import CORE_PACKAGES, OutputError
 from videoseg.plugins import KINDS, RegisteredComponent
+from videoseg.weights import WeightsFile
 
 
 @pytest.fixture
@@ -45,47 +47,105 @@ def test_plugins_as_json(run):
     assert found["sampler", "uniform"]["distribution"] == "videoseg"
 
 
-@pytest.fixture
-def in_need_of_weights(monkeypatch):
-    """Register a propagator whose weights are fetched with a command, and return how it goes."""
-    answer = {"command": "fetch-them --now"}
+NEEDED = WeightsFile("https://example.org/needed.bin", "needy", 3_700_000, license="MIT")
 
-    def command():
-        if isinstance(answer["command"], Exception):
-            raise answer["command"]
-        return answer["command"]
+
+@pytest.fixture
+def declared(monkeypatch, tmp_path):
+    """Register a sampler and a pipeline that need weights; return how they say which."""
+    monkeypatch.setenv("VIDEOSEG_WEIGHTS", str(tmp_path))
+    answer = {"weights": [NEEDED]}
+
+    def weights(options):
+        if isinstance(answer["weights"], Exception):
+            raise answer["weights"]
+        return answer["weights"] if "own" not in options else ()
 
     module = types.ModuleType("needs_weights")
-    module.command = command
+    module.weights = weights
+    module.pipeline = lambda: {"sampler": "needy", "grounder": "attributes", "propagator": "flow"}
     monkeypatch.setitem(sys.modules, "needs_weights", module)
-    component = vs.Component(
-        "sampler",
-        "needy",
-        "videoseg.samplers.fixed:FirstSampler",
-        summary="Needs much.",
-        weights="needs_weights:command",
-    )
-    registry = vs.default_registry()
-    entries = registry.components()
-    entry = RegisteredComponent(component, "needy", "needy")
-    monkeypatch.setattr(type(registry), "components", lambda *_: (*entries, entry))
+    components = vs.default_registry()._components
+    for component in (
+        vs.Component(
+            "sampler",
+            "needy",
+            "videoseg.samplers:FirstSampler",
+            summary="Needs much.",
+            weights="needs_weights:weights",
+        ),
+        vs.Component("pipeline", "needy", "needs_weights:pipeline", summary="All of it."),
+    ):
+        entry = RegisteredComponent(component, "needy", "needy")
+        monkeypatch.setitem(components, (component.kind, "needy"), [entry])
     return answer
 
 
-def test_missing_weights_are_listed_with_the_command_that_fetches_them(run, in_need_of_weights):
-    assert "missing weights: fetch-them --now" in run("plugins").out
-    found = json.loads(run("plugins", "--json").out)["components"][-1]
-    assert (found["state"], found["missing"]) == ("missing", ["weights"])
-    assert found["remedy"] == "fetch-them --now"
-    in_need_of_weights["command"] = ""
+def listed(run):
+    found = json.loads(run("plugins", "--json").out)["components"]
+    return {item["kind"]: item for item in found if item["name"] == "needy"}
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def test_missing_weights_are_listed_with_their_size_and_what_fetches_them(run, declared):
+    text = words(run("plugins").out)
+    assert "needs download: videoseg download sampler needy (3.7 MB)" in text
+    assert "needs download: videoseg download needy (3.7 MB)" in text
+    found = listed(run)
+    for kind, command in (("sampler", "sampler needy"), ("pipeline", "needy")):
+        assert found[kind]["state"] == "needs download"
+        assert found[kind]["remedy"] == f"videoseg download {command}"
+        assert found[kind]["download_bytes"] == 3_700_000
+        assert found[kind]["weights"][0]["license"] == "MIT"
+    shown = words(run("plugins", "show", "sampler", "needy").out)
+    assert "weights needed.bin (3.7 MB; MIT): not on this machine" in shown
+
+
+def test_weights_that_are_here_make_it_usable(run, declared):
+    NEEDED.path.parent.mkdir()
+    NEEDED.path.write_bytes(b"weights")
+    assert [item["state"] for item in listed(run).values()] == ["usable", "usable"]
     assert "usable: Needs much." in run("plugins").out
 
 
-def test_who_cannot_tell_about_its_weights_spoils_no_list(run, in_need_of_weights):
-    in_need_of_weights["command"] = OSError("no such folder")
+def test_a_pipeline_is_explained_with_its_weights(run, declared):
+    text = words(run("pipelines", "show", "needy").out)
+    assert "weights: needed.bin (3.7 MB; MIT): not on this machine" in text
+    assert "state needs download: videoseg download needy (3.7 MB)" in text
+    document = json.loads(run("pipelines", "show", "needy", "--json").out)
+    assert document["readiness"]["state"] == "needs download"
+    assert "needs download: videoseg download needy (3.7 MB)" in words(run("pipelines").out)
+    assert "state usable" in words(run("pipelines", "show", "attributes").out)
+
+
+def test_another_composition_of_that_name_is_not_told_to_fetch_the_named_one(declared):
+    pipe = vs.Pipeline.from_name("needy").replace(max_turns=2)
+    assert pipe.readiness().remedy == "videoseg download needy"
+    changed = pipe.replace(propagator=vs.use("flow", causal=True))
+    assert changed.readiness().remedy == "videoseg download sampler needy"
+    assert vs.Pipeline.from_name("attributes").readiness().state == "usable"
+
+
+def test_the_doctor_judges_whole_pipelines(declared):
+    # What comes later takes long.
+    begin = itertools.takewhile(lambda one: one.subject != "writing", examine())
+    found = [(one.verdict, one.detail) for one in begin if one.subject == "pipeline"]
+    assert ("ok", "attributes: usable") in found
+    assert ("note", "needy: needs download: videoseg download needy (3.7 MB)") in found
+
+
+def test_who_cannot_tell_about_its_weights_spoils_no_list(run, declared):
+    declared["weights"] = OSError("no such folder")
     text = run("plugins").out
     assert "usable: Needs much." in text
     assert "usable: Optical flow" in text
+    declared["weights"] = ["somewhere"]
+    assert "usable: Needs much." in run("plugins").out
+    with pytest.raises(vs.VideosegError, match="declares weights as str; use WeightsFile"):
+        vs.default_registry().weights("sampler", "needy")
 
 
 def test_listing_imports_no_component():

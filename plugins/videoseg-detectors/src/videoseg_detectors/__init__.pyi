@@ -6,5 +6,4 @@ from .object_detection import ObjectDetector as ObjectDetector
 from .sam3 import Sam3Detector as Sam3Detector
 from .yolox import YoloxDetector as YoloxDetector
 from .yolox_files import PUBLISHED_YOLOX as PUBLISHED_YOLOX
-from .yolox_files import PublishedFile as PublishedFile
 from .zero_shot import ZeroShotDetector as ZeroShotDetector

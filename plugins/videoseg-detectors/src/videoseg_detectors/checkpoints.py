@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from videoseg.devices import is_out_of_memory, pick_device, torch_defaults
 from videoseg.errors import ConfigError, MissingDependencyError, MissingWeightsError, VideosegError
 from videoseg.files import expand_path
-from videoseg.weights import code_problem, placeholder_problem
+from videoseg.weights import (
+    HubModel,
+    code_problem,
+    download_command,
+    has_whole_weights,
+    placeholder_problem,
+)
 
 __all__ = [
     "DEVICE_KINDS",
@@ -25,10 +30,10 @@ __all__ = [
     "LoadedModel",
     "load_config",
     "load_model",
-    "object_detection_weights_command",
+    "object_detection_weights",
     "require_checkpoint",
-    "sam3_weights_command",
-    "zero_shot_weights_command",
+    "sam3_weights",
+    "zero_shot_weights",
 ]
 
 ZERO_SHOT_MODEL = "IDEA-Research/grounding-dino-tiny"
@@ -38,21 +43,26 @@ SAM3_TERMS = (
     "the SAM License of Meta, which restricts the use; the weights are gated: accept it on "
     "https://huggingface.co/facebook/sam3 and log in with `hf auth login`"
 )
+_DEFAULTS = {
+    "zero-shot": ZERO_SHOT_MODEL,
+    "object-detection": OBJECT_DETECTION_MODEL,
+    "sam3": SAM3_MODEL,
+}
 DEVICE_KINDS = ("cpu", "cuda", "mps")
-_WEIGHTS = ("*.safetensors", "*.bin")
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointChoice:
     """Which checkpoint is loaded and where; the fields are options of the detectors.
 
-    ``terms`` is the license, where it is known.
+    ``detector`` is the name of the component; ``terms`` is the license, where it is known.
     """
 
     model: str
     revision: str | None
     device: str
     download: bool
+    detector: str
     terms: str = "on its page on the hub"
 
     @property
@@ -69,8 +79,8 @@ class CheckpointChoice:
     @property
     def command(self) -> str:
         """The command that downloads it."""
-        revision = f" --revision {shlex.quote(self.revision)}" if self.revision else ""
-        return f"hf download {shlex.quote(self.model)}{revision}"
+        model = None if self.model == _DEFAULTS[self.detector] else self.model
+        return download_command("detector", self.detector, model=model, revision=self.revision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +98,34 @@ class LoadedModel:
     device: Any
 
 
-def zero_shot_weights_command() -> str:
-    """Return the command that downloads the default model; empty if it is on this machine."""
-    return _default_command(ZERO_SHOT_MODEL)
+def zero_shot_weights(options: Mapping[str, Any]) -> list[HubModel]:
+    """Return the model that the detector ``zero-shot`` needs; none for a folder."""
+    return _published(HubModel(ZERO_SHOT_MODEL, num_bytes=690_000_000), options)
 
 
-def object_detection_weights_command() -> str:
-    """Return the command that downloads the default model; empty if it is on this machine."""
-    return _default_command(OBJECT_DETECTION_MODEL)
+def object_detection_weights(options: Mapping[str, Any]) -> list[HubModel]:
+    """Return the model that the detector ``object-detection`` needs; none for a folder."""
+    return _published(HubModel(OBJECT_DETECTION_MODEL, num_bytes=172_000_000), options)
 
 
-def sam3_weights_command() -> str:
-    """Return the command that downloads SAM 3; empty if it is on this machine."""
-    return _default_command(SAM3_MODEL)
+def sam3_weights(options: Mapping[str, Any]) -> list[HubModel]:
+    """Return the model that the detector ``sam3`` needs; none for a folder."""
+    default = HubModel(
+        SAM3_MODEL, num_bytes=3_440_000_000, license="SAM License (Meta)", terms=SAM3_TERMS
+    )
+    return _published(default, options)
 
 
-def _default_command(model: str) -> str:
-    choice = CheckpointChoice(model, None, "auto", False)
-    folder = _cached(choice)
-    return "" if folder is not None and _has_weights(folder) else choice.command
+def _published(default: HubModel, options: Mapping[str, Any]) -> list[HubModel]:
+    """Return the model that the options name, with what is known of the default one."""
+    model, revision = options.get("model", default.model), options.get("revision")
+    if not isinstance(model, str) or _looks_local(model) or expand_path(model).is_dir():
+        return []
+    return [replace(default if model == default.model else HubModel(model), revision=revision)]
+
+
+def _looks_local(model: str) -> bool:
+    return not model or model.startswith((".", "/", "~", "\\")) or model.count("/") > 1
 
 
 def require_checkpoint(choice: CheckpointChoice) -> None:
@@ -116,9 +135,8 @@ def require_checkpoint(choice: CheckpointChoice) -> None:
         MissingWeightsError: If it is not; the message has the command that downloads it.
         ConfigError: If one of its files is a placeholder, such as a web page.
     """
-    looks_local = choice.model.startswith((".", "/", "~", "\\")) or choice.model.count("/") > 1
     folder = choice.folder
-    if looks_local and folder is None:
+    if _looks_local(choice.model) and folder is None:
         raise MissingWeightsError(
             f"there is no folder {choice.model!r}; give the folder of a checkpoint (with a "
             "config.json), or a name on the Hugging Face hub"
@@ -127,7 +145,7 @@ def require_checkpoint(choice: CheckpointChoice) -> None:
         if choice.download:
             return
         folder = _cached(choice)
-    if folder is None or not (folder / "config.json").is_file() or not _has_weights(folder):
+    if folder is None or not (folder / "config.json").is_file() or not has_whole_weights(folder):
         raise _missing(choice)
     for file in sorted(folder.iterdir()):
         is_part = file.suffix in (".json", ".safetensors", ".bin") and file.is_file()
@@ -236,17 +254,7 @@ def _missing(choice: CheckpointChoice) -> MissingWeightsError:
 
 def _cached(choice: CheckpointChoice) -> Path | None:
     """Return the folder of a checkpoint in the hub's cache, which may be incomplete."""
-    try:
-        hub: Any = importlib.import_module("huggingface_hub")
-        found = hub.try_to_load_from_cache(choice.model, "config.json", revision=choice.revision)
-    # Not a valid name on the hub.
-    except ValueError:
-        return None
-    return Path(found).parent if isinstance(found, str) else None
-
-
-def _has_weights(folder: Path) -> bool:
-    return any(file.is_file() for pattern in _WEIGHTS for file in folder.glob(pattern))
+    return HubModel(choice.model, choice.revision).folder()
 
 
 def _one_line(error: Exception) -> str:

@@ -61,7 +61,8 @@ class ObjectDetector(TransformersDetector):
     ) -> None:
         self._min_score, self._max_overlap = min_score, max_overlap
         self._known: NameMatcher | None = None
-        super().__init__(CheckpointChoice(model, revision, device, download), max_batch=max_batch)
+        choice = CheckpointChoice(model, revision, device, download, "object-detection")
+        super().__init__(choice, max_batch=max_batch)
 
     @property
     def vocabulary(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         requires=("cv2",),
         install="videoseg-detectors",
         license="code Apache-2.0; published weights Apache-2.0 (Megvii), trained on COCO",
-        weights="videoseg_detectors.yolox_files:default_weights_command",
+        weights="videoseg_detectors.yolox_files:published_weights",
     )
     yield vs.Component(
         "detector",
@@ -29,7 +29,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         requires=("torch", "torchvision", "transformers"),
         install="'videoseg-detectors[transformers]'",
         license="the model's own; see its card",
-        weights="videoseg_detectors.checkpoints:zero_shot_weights_command",
+        weights="videoseg_detectors.checkpoints:zero_shot_weights",
     )
     yield vs.Component(
         "detector",
@@ -39,7 +39,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         requires=("torch", "torchvision", "transformers"),
         install="'videoseg-detectors[transformers]'",
         license="the model's own; see its card",
-        weights="videoseg_detectors.checkpoints:object_detection_weights_command",
+        weights="videoseg_detectors.checkpoints:object_detection_weights",
     )
     yield vs.Component(
         "detector",
@@ -49,7 +49,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         requires=("torch", "torchvision", "transformers"),
         install="'videoseg-detectors[transformers]'",
         license="code Apache-2.0; weights SAM License (Meta), gated, restricts the use",
-        weights="videoseg_detectors.checkpoints:sam3_weights_command",
+        weights="videoseg_detectors.checkpoints:sam3_weights",
     )
     yield vs.Component(
         "pipeline",

@@ -59,7 +59,7 @@ class Sam3Detector(TransformersDetector):
         download: bool = False,
     ) -> None:
         self._min_score, self._max_overlap, self._masks = min_score, max_overlap, masks
-        choice = CheckpointChoice(model, revision, device, download, terms=SAM3_TERMS)
+        choice = CheckpointChoice(model, revision, device, download, "sam3", terms=SAM3_TERMS)
         super().__init__(choice, max_batch=max_batch)
 
     @property

@@ -60,7 +60,8 @@ class ZeroShotDetector(TransformersDetector):
         download: bool = False,
     ) -> None:
         self._min_score, self._max_overlap = min_score, max_overlap
-        super().__init__(CheckpointChoice(model, revision, device, download), max_batch=max_batch)
+        choice = CheckpointChoice(model, revision, device, download, "zero-shot")
+        super().__init__(choice, max_batch=max_batch)
 
     @property
     def vocabulary(self) -> None:

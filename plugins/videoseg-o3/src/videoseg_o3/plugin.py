@@ -35,7 +35,7 @@ O3_CAPABILITIES = vs.PropagatorCapabilities(
 
 # What the [SEG] model and its propagator need besides this plug-in's own dependencies.
 _MODEL_NEEDS = ("torch", "transformers", "videoseg_sam2", "videoseg_vlm")
-_MODEL_WEIGHTS = "videoseg_o3.model.files:default_weights_command"
+_MODEL_WEIGHTS = "videoseg_o3.model.files:published_weights"
 
 _MAX_TURNS = 3
 """The turns of the released evaluation."""

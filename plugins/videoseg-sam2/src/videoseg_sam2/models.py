@@ -37,11 +37,13 @@ class PublishedModel:
         name: Its name here and, after ``facebook/``, on the Hugging Face hub.
         config: Path of its configuration inside the ``sam2`` package.
         file: File name of its checkpoint in its repository on the hub.
+        num_bytes: About how large this file is.
     """
 
     name: str
     config: str
     file: str
+    num_bytes: int
 
     @property
     def repository(self) -> str:
@@ -51,13 +53,14 @@ class PublishedModel:
 
 def _list_published() -> Mapping[str, PublishedModel]:
     sizes = {"tiny": "t", "small": "s", "base-plus": "b+", "large": "l"}
+    megabytes = {"tiny": 156, "small": 184, "base-plus": 324, "large": 898}
     models = {}
     for version in ("sam2", "sam2.1"):
         for size, letter in sizes.items():
             name = f"{version}-hiera-{size}"
             config = f"configs/{version}/{version}_hiera_{letter}.yaml"
             file = f"{version}_hiera_{size.replace('-', '_')}.pt"
-            models[name] = PublishedModel(name, config, file)
+            models[name] = PublishedModel(name, config, file, megabytes[size] * 10**6)
     return MappingProxyType(models)
 
 

@@ -8,7 +8,7 @@ import videoseg as vs
 from videoseg_sam2.propagator import SAM2_CAPABILITIES
 
 _NEEDS = ("torch", "sam2", "huggingface_hub")
-_WEIGHTS = "videoseg_sam2.weights:default_weights_command"
+_WEIGHTS = "videoseg_sam2.weights:published_weights"
 _LICENSE = "code and published weights: Apache-2.0"
 
 

@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from videoseg.errors import ConfigError, MissingWeightsError
 from videoseg.files import expand_path
-from videoseg.weights import check_weights_file, fit_weights, read_weights
+from videoseg.weights import (
+    HubModel,
+    check_weights_file,
+    download_command,
+    fit_weights,
+    read_weights,
+)
 from videoseg_sam2.models import DEFAULT_MODEL, MODELS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
-    "default_weights_command",
     "find_checkpoint",
     "load_into",
+    "published_weights",
     "read_checkpoint",
     "recognize_network",
 ]
@@ -27,12 +33,29 @@ __all__ = [
 _TOY_FORMS = {(8, 5, True): "toy", (8, 5, False): "toy-2.0", (12, 5, False): "mini-2.0"}
 
 
-def default_weights_command() -> str:
-    """Return the command that downloads the default weights; empty if they are on this machine."""
-    from huggingface_hub import try_to_load_from_cache
-
-    published = _published_file(DEFAULT_MODEL)
-    return "" if isinstance(try_to_load_from_cache(*published), str) else _command(*published)
+def published_weights(options: Mapping[str, Any]) -> list[HubModel]:
+    """Return the published file that some options need; none for a file of your own."""
+    model = str(options.get("model", DEFAULT_MODEL)).removeprefix("facebook/")
+    checkpoint = options.get("checkpoint")
+    if options.get("random_weights") is True:
+        return []
+    if checkpoint is None:
+        published = MODELS.get(model)
+    elif _is_repository(checkpoint) and not expand_path(checkpoint).exists():
+        published = MODELS.get(str(checkpoint).removeprefix("facebook/")) or MODELS.get(model)
+    else:
+        published = None
+    if published is None:
+        return []
+    repository = published.repository if checkpoint is None else str(checkpoint)
+    return [
+        HubModel(
+            repository,
+            files=(published.file,),
+            num_bytes=published.num_bytes,
+            license="Apache-2.0 (Meta)" if repository == published.repository else "",
+        )
+    ]
 
 
 def find_checkpoint(checkpoint: str | Path | None, model: str, *, download: bool) -> Path:
@@ -163,7 +186,12 @@ def _published_file(model: str) -> tuple[str, str]:
 
 
 def _command(repository: str, file: str) -> str:
-    return f"hf download {repository} {file}"
+    """Return the command that downloads a file of a repository, a published one by its model."""
+    name = repository.removeprefix("facebook/")
+    published = MODELS.get(name)
+    if published is None or (published.repository, published.file) != (repository, file):
+        return download_command("propagator", "sam2", checkpoint=repository)
+    return download_command("propagator", "sam2", model=None if name == DEFAULT_MODEL else name)
 
 
 def _from_hub(repository: str, file: str, *, download: bool) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +15,16 @@ from videoseg.devices import is_out_of_memory
 from videoseg.errors import ChatError, MissingDependencyError
 from videoseg.files import expand_path, read_bytes
 from videoseg.text import parse_json
-from videoseg.weights import code_problem, placeholder_problem, weights_problem
+from videoseg.weights import (
+    HubModel,
+    code_problem,
+    download_command,
+    has_whole_weights,
+    placeholder_problem,
+    weights_problem,
+)
 from videoseg_vlm.families import Family, family_of_type
+from videoseg_vlm.published import DEFAULT_MODEL
 
 __all__ = [
     "Checkpoint",
@@ -25,7 +32,6 @@ __all__ = [
     "Quantization",
     "find_damage",
     "foreign_code",
-    "has_weights",
     "load",
     "packed_types",
     "require_torchvision",
@@ -53,8 +59,8 @@ class CheckpointOptions:
     @property
     def download_command(self) -> str:
         """The command that downloads the checkpoint."""
-        revision = f" --revision {shlex.quote(self.revision)}" if self.revision else ""
-        return f"hf download {shlex.quote(self.model)}{revision}"
+        model = None if self.model == DEFAULT_MODEL else self.model
+        return download_command("chat", "transformers", model=model, revision=self.revision)
 
     @property
     def folder(self) -> Path | None:
@@ -72,15 +78,6 @@ class CheckpointOptions:
 _FORMS = (("model", "safetensors"), ("pytorch_model", "bin"))
 # Types of one byte or less, which only the method that packed them can read.
 _PACKED = ("I8", "U8", "F8_", "F6_", "F4", "I4", "U4")
-
-
-def has_weights(folder: Path) -> bool:
-    """Return whether a folder has weights, with every part that their index names."""
-    for suffix in ("safetensors", "bin"):
-        if any(file.is_file() for file in folder.glob(f"*.{suffix}")):
-            indices = folder.glob(f"*.{suffix}.index.json")
-            return all((folder / part).is_file() for index in indices for part in _parts(index))
-    return False
 
 
 def find_damage(folder: Path) -> str:
@@ -373,7 +370,7 @@ def require_weights(options: CheckpointOptions) -> None:
         folder = _snapshot(options)
         if folder is None:
             raise _explain_missing(options, "configuration", "")
-        if not has_weights(folder):
+        if not has_whole_weights(folder):
             raise _explain_missing(options, "model", "")
     if problem := find_damage(folder):
         raise ConfigError(f"in the checkpoint {options.model!r}, {problem}")
@@ -381,13 +378,7 @@ def require_weights(options: CheckpointOptions) -> None:
 
 def _snapshot(options: CheckpointOptions) -> Path | None:
     """Return the folder of a checkpoint in the hub's cache, which may be incomplete."""
-    hub: Any = importlib.import_module("huggingface_hub")
-    try:
-        found = hub.try_to_load_from_cache(options.model, "config.json", revision=options.revision)
-    except ValueError:
-        # Not a valid name on the hub.
-        return None
-    return Path(found).parent if isinstance(found, str) else None
+    return HubModel(options.model, options.revision).folder()
 
 
 def require_torchvision() -> None:

@@ -18,6 +18,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         requires=("torch", "torchvision", "transformers", "accelerate"),
         install="videoseg-vlm",
         license="the model's own; see its card",
+        weights="videoseg_vlm.published:transformers_weights",
     )
     yield vs.Component(
         "chat",
@@ -33,6 +34,7 @@ def videoseg_components() -> Iterable[vs.Component]:
         "record",
         "videoseg_vlm.recording:RecordingChat",
         summary="Another chat model, with every exchange recorded in a file.",
+        weights="videoseg_vlm.published:recorded_weights",
     )
     yield vs.Component(
         "chat",

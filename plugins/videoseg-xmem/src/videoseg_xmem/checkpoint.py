@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videoseg.errors import ConfigError, MissingWeightsError
 from videoseg.files import expand_path
-from videoseg.weights import check_weights_file, fit_weights, read_weights, weights_folder
+from videoseg.weights import (
+    WeightsFile,
+    check_weights_file,
+    download_command,
+    fit_weights,
+    read_weights,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,9 +25,9 @@ __all__ = [
     "DEFAULT",
     "PUBLISHED",
     "RANDOM",
-    "default_weights_command",
     "find_checkpoint",
     "load_network",
+    "published_weights",
     "random_network",
 ]
 
@@ -35,15 +40,19 @@ PUBLISHED = {
 _SHOWN = 4
 
 
-def default_weights_command() -> str:
-    """Return the command that downloads the default weights; empty if they are on this machine."""
-    path = weights_folder("xmem") / f"{DEFAULT}.pth"
-    return "" if path.is_file() else _command(path, PUBLISHED[DEFAULT])
+def published_weights(options: Mapping[str, Any]) -> list[WeightsFile]:
+    """Return the published file that some options need; none for a file of your own."""
+    url = PUBLISHED.get(str(options.get("checkpoint", DEFAULT)))
+    return [] if url is None else [_published(url)]
 
 
-def _command(target: Path, url: str) -> str:
-    folder, file = shlex.quote(str(target.parent)), shlex.quote(str(target))
-    return f"mkdir -p {folder} && curl -fL -o {file} {url}"
+def _published(url: str) -> WeightsFile:
+    # Its publisher gives neither size nor hash; the size is that of its 62.2 million parameters.
+    return WeightsFile(url, "xmem", num_bytes=249_000_000, license="MIT (as released with XMem)")
+
+
+def _command(name: str) -> str:
+    return download_command("propagator", "xmem", checkpoint=None if name == DEFAULT else name)
 
 
 def find_checkpoint(checkpoint: str | Path) -> Path:
@@ -58,19 +67,19 @@ def find_checkpoint(checkpoint: str | Path) -> Path:
         MissingWeightsError: If it is not on this machine.
     """
     if str(checkpoint) in PUBLISHED:
-        path, url = weights_folder("xmem") / f"{checkpoint}.pth", PUBLISHED[str(checkpoint)]
+        name, url = str(checkpoint), PUBLISHED[str(checkpoint)]
+        path = _published(url).path
     else:
-        path, url = expand_path(checkpoint), PUBLISHED[DEFAULT]
+        name, path, url = DEFAULT, expand_path(checkpoint), PUBLISHED[DEFAULT]
     if str(checkpoint) and path.exists():
         check_weights_file(path, published=url)
         return path
     if str(checkpoint) in PUBLISHED:
-        what, target = f"the weights {str(checkpoint)!r} of XMem are not on this machine", path
+        what = f"the weights {str(checkpoint)!r} of XMem are not on this machine"
     else:
         what = f"there is no checkpoint {str(checkpoint)!r}"
-        target = path if path.suffix == ".pth" else weights_folder("xmem") / f"{DEFAULT}.pth"
     raise MissingWeightsError(
-        f"{what}; get the published weights with: {_command(target, url)} (or name another file "
+        f"{what}; get the published weights with: {_command(name)} (or name another file "
         f"with checkpoint=..., or checkpoint={RANDOM!r} for random weights, which find nothing)"
     )
 

@@ -20,5 +20,5 @@ def videoseg_components() -> Iterable[vs.Component]:
         requires=("torch",),
         install="videoseg-xmem",
         license="code Apache-2.0; published weights as released with XMem (MIT)",
-        weights="videoseg_xmem.checkpoint:default_weights_command",
+        weights="videoseg_xmem.checkpoint:published_weights",
     )

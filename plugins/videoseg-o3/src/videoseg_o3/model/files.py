@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videoseg import ConfigError, MissingWeightsError, VideosegError
+from videoseg import ConfigError, MissingWeightsError
 from videoseg.devices import is_out_of_memory
 from videoseg.files import expand_path, read_bytes
 from videoseg.text import parse_json, printable, shorten_text
 from videoseg.weights import (
+    HubModel,
+    ModelScopeModel,
+    download_command,
     placeholder_problem,
     read_weights,
-    weights_folder,
     weights_problem,
 )
 
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_MODEL",
     "PUBLISHED",
-    "default_weights_command",
     "fetch_command",
     "find_folder",
+    "published_weights",
     "read_config",
     "read_part",
     "read_shapes",
@@ -83,22 +84,20 @@ def fetch_command(model: str = DEFAULT_MODEL, *, revision: str | None = None) ->
         model: The checkpoint.
         revision: Branch, tag or commit on the Hugging Face hub.
     """
-    if not _is_name(model):
-        model = DEFAULT_MODEL
+    given = model if _is_name(model) and model != DEFAULT_MODEL else None
+    return download_command("propagator", "o3", model=given, revision=revision)
+
+
+def published_weights(options: Mapping[str, Any]) -> list[ModelScopeModel | HubModel]:
+    """Return the checkpoint that some options need; none for a folder."""
+    model, revision = options.get("model", DEFAULT_MODEL), options.get("revision")
+    if options.get("random_weights"):
+        return []
+    if not isinstance(model, str) or not _is_name(model) or expand_path(model).exists():
+        return []
     if model in PUBLISHED:
-        target = shlex.quote(str(_published_folder(model)))
-        return f"modelscope download --model {model} --local_dir {target}"
-    which = "" if revision is None else f" --revision {shlex.quote(revision)}"
-    return f"hf download {shlex.quote(model)}{which}"
-
-
-def default_weights_command() -> str:
-    """Return the command that downloads the default weights; empty if they are on this machine."""
-    try:
-        find_folder(DEFAULT_MODEL)
-    except VideosegError:
-        return fetch_command()
-    return ""
+        return [ModelScopeModel(model, "o3", license="Apache-2.0")]
+    return [HubModel(model, revision)]
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -233,7 +232,7 @@ def _how_to_fetch(model: str, revision: str | None = None) -> str:
 
 
 def _published_folder(model: str) -> Path:
-    return weights_folder("o3") / model.split("/")[1]
+    return ModelScopeModel(model, "o3").path
 
 
 def _is_name(model: str) -> bool:
