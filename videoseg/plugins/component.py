@@ -166,6 +166,10 @@ class Component:
         embeddings: For grounders that may answer with embeddings alone: a function, as
             ``package.module:function``, that is given the options and returns the model of the
             embeddings, such as ``videoseg-o3``, or nothing. It imports nothing heavy.
+        capabilities_of: For propagators whose capabilities depend on their options, such as one
+            that wraps another: a function, as ``package.module:function``, that is given the
+            options and returns the capabilities, or None if only the built propagator knows them.
+            It imports nothing heavy.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -182,6 +186,7 @@ class Component:
     license: str = ""
     weights: str = ""
     embeddings: str = ""
+    capabilities_of: str = ""
 
     def __post_init__(self) -> None:
         problems = self._wrong_types()
@@ -203,7 +208,11 @@ class Component:
             )
         problems += [
             f"{field} {shorten(value)} must have the form 'package.module:name'"
-            for field, value in (("weights", self.weights), ("embeddings", self.embeddings))
+            for field, value in (
+                ("weights", self.weights),
+                ("embeddings", self.embeddings),
+                ("capabilities_of", self.capabilities_of),
+            )
             if value and not is_target(value)
         ]
         if not isinstance(self.capabilities, PropagatorCapabilities | None):
@@ -226,6 +235,7 @@ class Component:
             "license",
             "weights",
             "embeddings",
+            "capabilities_of",
         )
         wrong = [
             f"{name} must be text, got {shorten(value)}"
@@ -247,7 +257,7 @@ class Component:
         """Return the command that fetches the weights; empty if they are here or not needed."""
         if not self.weights or self.missing_modules():
             return ""
-        return _call(self.weights)
+        return str(_call(self.weights) or "")
 
     def embedding_model(self, options: Mapping[str, Any]) -> str:
         """Return the model of the embeddings that a grounder with these options answers with.
@@ -255,16 +265,24 @@ class Component:
         Returns:
             Its name; empty if the answers are boxes and points.
         """
-        return _call(self.embeddings, options) if self.embeddings else ""
+        return str(_call(self.embeddings, options) or "") if self.embeddings else ""
+
+    def capabilities_with(self, options: Mapping[str, Any]) -> PropagatorCapabilities | None:
+        """Return the capabilities of a propagator with these options; None if not known yet."""
+        if not self.capabilities_of:
+            return self.capabilities
+        found = _call(self.capabilities_of, options)
+        return found if isinstance(found, PropagatorCapabilities) else None
 
 
-def _call(target: str, *arguments: object) -> str:
+def _call(target: str, *arguments: object) -> object:
     """Call a function, given as ``package.module:name``, of a plug-in."""
     from importlib import import_module
 
     module, _, name = target.partition(":")
     with foreign_code():
-        return str(getattr(import_module(module), name)(*arguments) or "")
+        result: object = getattr(import_module(module), name)(*arguments)
+        return result
 
 
 def _is_installed(module: str) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import videoseg as vs
 
-__all__ = ["find_embedding_model", "videoseg_components"]
+__all__ = ["find_capabilities", "find_embedding_model", "videoseg_components"]
 
 
 @vs.hookimpl
@@ -33,6 +34,13 @@ def videoseg_components() -> Iterator[vs.Component]:
             uses=("chat",),
             embeddings="videoseg_wrappers.plugin:find_embedding_model",
         )
+    yield vs.Component(
+        "propagator",
+        "on-doubt",
+        "videoseg_wrappers.on_doubt:OnDoubtPropagator",
+        "Wraps a propagator: has the query answered again where its masks are in doubt.",
+        capabilities_of="videoseg_wrappers.plugin:find_capabilities",
+    )
 
 
 def find_embedding_model(options: Mapping[str, Any]) -> str:
@@ -59,3 +67,28 @@ def find_embedding_model(options: Mapping[str, Any]) -> str:
         )
     component = vs.default_registry().find("grounder", used.name).component
     return component.embedding_model(used.options)
+
+
+def find_capabilities(options: Mapping[str, Any]) -> vs.PropagatorCapabilities | None:
+    """Return the capabilities of ``on-doubt``, which are those of the wrapped propagator.
+
+    Args:
+        options: Those of the wrapper.
+
+    Returns:
+        None if they are not known before it is built.
+    """
+    from videoseg_wrappers.wrapped import parse_use
+
+    given = options.get("propagator")
+    if given is None:
+        return None
+    used = parse_use("propagator", given, owner="on-doubt")
+    if used is None:
+        found = getattr(given, "capabilities", None)
+    else:
+        component = vs.default_registry().find("propagator", used.name).component
+        found = component.capabilities_with(used.options)
+    if not isinstance(found, vs.PropagatorCapabilities):
+        return None
+    return replace(found, live=False)
