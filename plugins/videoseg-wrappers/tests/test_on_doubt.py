@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from videoseg_wrappers import OnDoubtPropagator
+from videoseg_wrappers import OnDoubtPropagator, wrap
 
 import videoseg as vs
 from videoseg.metrics import boundary_f, region_j
@@ -350,3 +350,19 @@ def test_pipelines_are_checked_before_anything_loads():
     pipe = vs.Pipeline("uniform", "attributes", vs.use("on-doubt", propagator="flow", asks=2))
     assert vs.Pipeline.from_yaml(pipe.to_yaml()).config == pipe.config
     assert "takes masks, boxes, points" in str(pipe.explain())
+
+
+def test_wrapping_a_pipeline_puts_wrappers_around_its_stages():
+    pipe = wrap(
+        vs.Pipeline.from_name("attributes").replace(chat=vs.use("replay", path="none.jsonl")),
+        vs.use("reflect", turns=2),
+        "existence",
+        "on-doubt",
+    )
+    grounder = pipe.config.to_dict()["grounder"]
+    inner = {"name": "reflect", "options": {"grounder": "attributes", "turns": 2}}
+    assert grounder == {"name": "existence", "options": {"grounder": inner}}
+    assert pipe.config.propagator.options == {"propagator": "flow"}
+    assert vs.Pipeline.from_yaml(pipe.to_yaml()).config == pipe.config
+    with pytest.raises(vs.ConfigError, match=r"'attributes' is no wrapper: .*existence, reflect"):
+        wrap(pipe, "attributes")

@@ -5,3 +5,4 @@ from .doubt import Thresholds as Thresholds
 from .existence import ExistenceWrapper as ExistenceWrapper
 from .on_doubt import OnDoubtPropagator as OnDoubtPropagator
 from .reflect import ReflectWrapper as ReflectWrapper
+from .wearing import wrap as wrap
