@@ -27,7 +27,7 @@ def timed_part(name: str) -> Iterator[None]:
 
     For a stage that does several things, such as a grounder that wraps another one. The time is
     taken off that of the stage, so that the parts of ``Segmentation.timings`` add up. Outside of
-    a run it does nothing, and so it does in what a propagator yields frame by frame.
+    a run, and in the propagator of a stream, it does nothing.
 
     Args:
         name: The name, such as ``existence``.
@@ -37,12 +37,11 @@ def timed_part(name: str) -> Iterator[None]:
         ...     pass
     """
     observation = _observing.get()
-    begin = time.perf_counter()
-    try:
+    if observation is None:
         yield
-    finally:
-        if observation is not None:
-            observation.count(name, time.perf_counter() - begin)
+        return
+    with observation.timed(name):
+        yield
 
 
 @dataclass
@@ -69,10 +68,18 @@ class Observation:
     # Seconds that parts of the current stage took, and stages inside of it.
     _inner_seconds: float = 0.0
 
-    def count(self, name: str, seconds: float) -> None:
-        """Add seconds to a name in the timings; they no longer count for the current stage."""
-        self.timings[name] = self.timings.get(name, 0.0) + seconds
-        self._inner_seconds += seconds
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the seconds of a block to a name in the timings, but for those of blocks inside."""
+        begin = time.perf_counter()
+        outer_seconds, self._inner_seconds = self._inner_seconds, 0.0
+        try:
+            yield
+        finally:
+            self.last_seconds = time.perf_counter() - begin
+            own_seconds = max(0.0, self.last_seconds - self._inner_seconds)
+            self.timings[name] = self.timings.get(name, 0.0) + own_seconds
+            self._inner_seconds = outer_seconds + self.last_seconds
 
     @contextmanager
     def stage(
@@ -101,13 +108,12 @@ class Observation:
                 the interpreter without having been asked to.
         """
         self._notify("videoseg_stage_started", StageStarted(stage, component, turn, total))
-        begin = time.perf_counter()
         problem: str | None = None
-        outer_seconds, self._inner_seconds = self._inner_seconds, 0.0
         # A generator may go on in another context, in which this one cannot be reset.
         token = None if streams else _observing.set(self)
         try:
-            yield
+            with self.timed(stage):
+                yield
         except VideosegError as error:
             problem = str(error)
             raise
@@ -124,10 +130,6 @@ class Observation:
         finally:
             if token is not None:
                 _observing.reset(token)
-            self.last_seconds = time.perf_counter() - begin
-            own_seconds = max(0.0, self.last_seconds - self._inner_seconds)
-            self.timings[stage] = self.timings.get(stage, 0.0) + own_seconds
-            self._inner_seconds = outer_seconds + self.last_seconds
             self._notify(
                 "videoseg_stage_finished",
                 StageFinished(stage, component, turn, self.last_seconds, problem),

@@ -48,11 +48,17 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "coarse": "videoseg-o3",
         "sharpest": "videoseg-example",
     },
-    "grounder": {"attributes": "videoseg-attributes", "o3": "videoseg-o3", "r1": "videoseg-r1"},
+    "grounder": {
+        "attributes": "videoseg-attributes",
+        **dict.fromkeys(("existence", "reflect"), "videoseg-wrappers"),
+        "o3": "videoseg-o3",
+        "r1": "videoseg-r1",
+    },
     "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
     "propagator": {
         "flow": "videoseg-attributes",
         "o3": "videoseg-o3",
+        "on-doubt": "videoseg-wrappers",
         "sam2": "videoseg-sam2",
         "xmem": "videoseg-xmem",
     },

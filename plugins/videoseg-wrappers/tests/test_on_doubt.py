@@ -366,3 +366,5 @@ def test_wrapping_a_pipeline_puts_wrappers_around_its_stages():
     assert vs.Pipeline.from_yaml(pipe.to_yaml()).config == pipe.config
     with pytest.raises(vs.ConfigError, match=r"'attributes' is no wrapper: .*existence, reflect"):
         wrap(pipe, "attributes")
+    with pytest.raises(vs.ConfigError, match="the propagator is an instance of StandStill"):
+        wrap(pipe.replace(propagator=StandStill()), "on-doubt")

@@ -100,7 +100,8 @@ class Checker:
         """
         prompted = {prompt.frame for prompt in answer.prompts}
         frames = choose_images(len(video), self.num_frames, prompted)
-        marked = answer.keyframe if answer.keyframe in prompted else min(prompted, default=None)
+        shown = [frame for frame in frames if frame in prompted]
+        marked = answer.keyframe if answer.keyframe in shown else next(iter(shown), None)
         parts = image_parts(
             video, frames, max_pixels=self.max_pixels, prompts=answer.prompts, marked=marked
         )

@@ -273,7 +273,10 @@ class _Audit:
         said = [vote.why.rstrip(".") for vote in agreeing or self.votes if vote.why]
         text = format_list(list(dict.fromkeys(said)), _MOST_REASONS) or "no reason was given"
         frames = sorted({frame for vote in agreeing for frame in vote.frames})
-        return text + (f" (frames {format_list(list(map(str, frames)), 8)})" if frames else "")
+        if not frames:
+            return text
+        noun = "frame" if len(frames) == 1 else "frames"
+        return f"{text} ({noun} {format_list(list(map(str, frames)), 8)})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts that a trace keeps."""

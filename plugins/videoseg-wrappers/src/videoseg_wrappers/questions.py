@@ -143,10 +143,11 @@ def spread(first: int, stop: int, count: int) -> list[int]:
 def choose_images(num_frames: int, count: int, always: Iterable[int]) -> list[int]:
     """Return frames spread over a video and those that must be among them, sorted.
 
-    A frame that is spread gives way to one that must be shown, so that there are at most
-    ``count``, unless more than that must be shown.
+    A frame that is spread gives way to one that must be shown; of more than ``count`` of these,
+    some are left out evenly.
     """
     needed = sorted(set(always))
+    needed = [needed[index] for index in spread(0, len(needed), max(1, count))]
     chosen = spread(0, num_frames, max(1, count))
     for frame in needed:
         others = [one for one in chosen if one not in needed]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from videoseg import ConfigError, Pipeline, Use, default_registry
 
 __all__ = ["wrap"]
@@ -15,12 +13,12 @@ def wrap(pipeline: Pipeline, *wrappers: str | Use) -> Pipeline:
     """Return a pipeline with wrappers around its grounder and its propagator.
 
     Args:
-        pipeline: The pipeline; its stages are given by name.
+        pipeline: The pipeline; the stages that are wrapped are given by name.
         wrappers: Names, or ``videoseg.use(name, option=...)``; the first goes innermost. Each is
             a component with an option ``grounder`` or ``propagator``, which it gets.
 
     Raises:
-        ConfigError: If one of them is no wrapper, or a stage of the pipeline is an instance.
+        ConfigError: If one of them is no wrapper, or a stage to be wrapped is an instance.
 
     Example:
         >>> import videoseg as vs
@@ -28,15 +26,21 @@ def wrap(pipeline: Pipeline, *wrappers: str | Use) -> Pipeline:
         >>> pipe.config.propagator.to_dict()
         {'name': 'on-doubt', 'options': {'propagator': 'flow', 'asks': 2}}
     """
-    config = pipeline.config
+    stages = {kind: pipeline.stages[kind] for kind in _KINDS}
     for wrapper in wrappers:
         used = Use(wrapper) if isinstance(wrapper, str) else wrapper
         kind = _kind_of(used)
+        inner = stages[kind]
+        if not isinstance(inner, Use):
+            raise ConfigError(
+                f"the {kind} is an instance of {type(inner).__name__}, which a pipeline cannot "
+                f"name in the options of {used.name!r}; register its class with "
+                f"videoseg.add({kind!r}, ...) and use that name, or make the wrapper yourself and "
+                "pass it as the stage"
+            )
         # As a file holds it, so that the pipeline is the same once it has been saved and read.
-        inner = getattr(config, kind).to_dict()
-        wrapped = Use(used.name, {kind: inner, **used.options})
-        config = replace(config, **{kind: wrapped})
-    return pipeline.replace(grounder=config.grounder, propagator=config.propagator)
+        stages[kind] = Use(used.name, {kind: inner.to_dict(), **used.options})
+    return pipeline.replace(**stages)
 
 
 def _kind_of(used: Use) -> str:
