@@ -102,21 +102,21 @@ class ProgressBar(ProgressObserver):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(stream, clock=clock)
-        self._started = 0.0
-        self._total: int | None = None
+        # The stages that are running, the innermost last, each with the time it began.
+        self._running: list[tuple[StageStarted, float]] = []
 
     @hookimpl
     def videoseg_stage_started(self, event: StageStarted) -> None:
         """Show the stage."""
-        self._started = self._clock()
-        self._total = event.total
+        self._running.append((event, self._clock()))
         self._open().begin(_stage_name(event), event.total)
 
     @hookimpl
     def videoseg_frame_done(self, event: FrameDone) -> None:
         """Show how many frames are done, and the time left for the others."""
-        total = event.total if event.total is not None else self._total
-        text = _describe(event.done, total, "frames", self._clock() - self._started)
+        stage, started = self._running[-1] if self._running else (None, 0.0)
+        total = event.total if event.total is not None or stage is None else stage.total
+        text = _describe(event.done, total, "frames", self._clock() - started)
         self._open().advance(event.done, total, text)
 
     @hookimpl
@@ -124,6 +124,12 @@ class ProgressBar(ProgressObserver):
         """Show the time a stage took, or its error."""
         outcome = f"failed: {event.error}" if event.error else format_seconds(event.seconds)
         self._open().end(f"{_stage_name(event)}: {outcome}")
+        if self._running:
+            self._running.pop()
+        if self._running:
+            # A propagator that has the query answered again goes on.
+            outer, _ = self._running[-1]
+            self._open().begin(_stage_name(outer), outer.total)
 
 
 def _stage_name(event: StageStarted | StageFinished) -> str:

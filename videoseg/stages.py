@@ -18,6 +18,7 @@ from videoseg.types import (
     Frame,
     FrameMasks,
     FrameSelection,
+    Grounding,
     Message,
     Move,
     ObjectMask,
@@ -31,6 +32,7 @@ from videoseg.types.arrays import FloatArray
 
 __all__ = [
     "AnswersWithEmbeddings",
+    "AsksAgain",
     "ChatModel",
     "ChecksOptions",
     "Closable",
@@ -48,6 +50,7 @@ __all__ = [
     "PropagatorSession",
     "RandomAccess",
     "ReadsBackward",
+    "Reanswer",
     "Segmenter",
     "VideoReader",
 ]
@@ -274,6 +277,42 @@ class AnswersWithEmbeddings(Protocol):
         """
 
 
+class Reanswer(Protocol):
+    """Answers the query of a run again; what a pipeline gives to propagators that ask."""
+
+    def __call__(self, frame: int, *, window: Window, reason: str) -> Grounding:
+        """Let sampler, grounder and segmenter answer, in one turn.
+
+        The turn is added to the trace, and its time counts for these stages.
+
+        Args:
+            frame: The keyframe that is asked for. A grounder may answer on another one.
+            window: The frames among which the sampler chooses.
+            reason: Why it is asked, in one clause; shown in the trace.
+
+        Returns:
+            The answer; its prompts have masks if the pipeline has a segmenter.
+
+        Raises:
+            VideosegError: As the stages do.
+        """
+
+
+@runtime_checkable
+class AsksAgain(Protocol):
+    """A propagator that may have the query answered again where it has lost an object."""
+
+    def open_asking(
+        self, video: VideoSource, *, ask: Reanswer, seed: int = 0
+    ) -> PropagatorSession:
+        """Begin a propagation in which the query can be answered again.
+
+        A pipeline that knows the query calls this in place of ``open``, with all prompts given
+        before the first run. All sessions of one run get the same ``ask``. It is not called for
+        live sources.
+        """
+
+
 @runtime_checkable
 class HasDevice(Protocol):
     """A stage that knows on which device its model runs."""
@@ -288,11 +327,14 @@ class HasDevice(Protocol):
 
 @runtime_checkable
 class HasWarnings(Protocol):
-    """A reader or a video that found something odd in the file."""
+    """A reader or a video that found something odd in the file, or a session of a propagator."""
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What the user should know of the file, one sentence each. Shown with the result."""
+        """What the user should know, one sentence each. Shown with the result.
+
+        Those of a session are read once it has been closed.
+        """
 
 
 @runtime_checkable

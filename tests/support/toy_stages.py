@@ -121,3 +121,8 @@ def look(start, stop, keyframe=None):
 def pipeline(grounder=None, propagator=None, **more):
     """Return a pipeline of toy stages."""
     return Pipeline(EverySecond(), grounder or AnswersAt(), propagator or Hold(), **more)
+
+
+def find_capabilities(options):
+    """Return the capabilities of a propagator that has options, and nothing without any."""
+    return PropagatorCapabilities(boxes=True, masks=False) if options else None

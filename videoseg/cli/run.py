@@ -306,9 +306,12 @@ def _headline(result: Segmentation) -> str:
 
 def _answer_window(result: Segmentation) -> Window | None:
     """Return the window answered with, else the one that was shown last."""
-    if result.grounding.window is not None or not result.trace.turns:
+    turns = result.trace.turns
+    if result.grounding.window is not None or not turns:
         return result.grounding.window
-    return result.trace.turns[-1].selection.window
+    answers = [turn for turn in turns if turn.action == "answer"]
+    # Later answers are those that a propagator has asked for.
+    return (answers or turns[-1:])[0].selection.window
 
 
 def _turn(turn: TraceTurn) -> dict[str, Any]:

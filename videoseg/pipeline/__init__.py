@@ -3,6 +3,7 @@
 from videoseg.pipeline.config import REQUIRED_STAGES, STAGES, PipelineConfig, Use, use
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.explanation import Explanation
+from videoseg.pipeline.observation import timed_part
 from videoseg.pipeline.pipeline import Pipeline
 from videoseg.pipeline.readiness import judge_registered
 from videoseg.pipeline.run import check_query
@@ -21,5 +22,6 @@ __all__ = [
     "judge_registered",
     "parse_yaml",
     "run_episode",
+    "timed_part",
     "use",
 ]

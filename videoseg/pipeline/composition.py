@@ -128,10 +128,10 @@ class Composition:
 
     def capabilities(self) -> PropagatorCapabilities | None:
         """Return the capabilities that the propagator declares; None if it declares none."""
-        entry = self.registered("propagator")
-        if entry is not None:
-            return entry.component.capabilities
-        declared = getattr(self.stages["propagator"], "capabilities", None)
+        given = self.stages["propagator"]
+        if isinstance(given, Use):
+            return self._find("propagator", given.name).component.capabilities_with(given.options)
+        declared = getattr(given, "capabilities", None)
         return declared if isinstance(declared, PropagatorCapabilities) else None
 
     def config(self) -> PipelineConfig:

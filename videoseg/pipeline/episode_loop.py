@@ -31,6 +31,7 @@ def run_episode(
     max_turns: int = DEFAULT_MAX_TURNS,
     seed: int = 0,
     window: Window | None = None,
+    keyframe: int | None = None,
     observation: Observation | None = None,
     names: tuple[str, str] = ("", ""),
 ) -> Episode:
@@ -46,6 +47,7 @@ def run_episode(
         max_turns: How many moves the grounder has; the last must be an answer.
         seed: Seed of the episode; turn t samples with ``seed + t``.
         window: Where the episode takes place; by default the whole video.
+        keyframe: The keyframe of the first selection; by default the sampler's choice.
         observation: The observers of the run.
         names: The names of sampler and grounder in messages.
 
@@ -61,7 +63,7 @@ def run_episode(
     grounder_name = names[1] or type(grounder).__name__
     whole = window or Window(0, len(video))
     episode = Episode(video, query, max_turns=max_turns, seed=seed)
-    look = Look(whole)
+    look = Look(whole, keyframe)
     while True:
         turn = episode.turn
         with observation.stage("sampler", sampler_name, turn=turn):

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from videoseg._interruption import describe_error, foreign_code, is_from_user
@@ -13,9 +14,34 @@ from videoseg.errors import MissingDependencyError, StageError, VideosegError
 from videoseg.plugins import FrameDone, Grounded, Registry, StageFinished, StageStarted
 from videoseg.types import Grounding, Trace
 
-__all__ = ["Observation"]
+__all__ = ["Observation", "timed_part"]
 
 _logger = logging.getLogger(__name__)
+
+_observing: ContextVar[Observation | None] = ContextVar("observing", default=None)
+
+
+@contextmanager
+def timed_part(name: str) -> Iterator[None]:
+    """Count the time of a block under a name of its own in the timings of the run.
+
+    For a stage that does several things, such as a grounder that wraps another one. The time is
+    taken off that of the stage, so that the parts of ``Segmentation.timings`` add up. Outside of
+    a run, and in the propagator of a stream, it does nothing.
+
+    Args:
+        name: The name, such as ``existence``.
+
+    Example:
+        >>> with timed_part("existence"):
+        ...     pass
+    """
+    observation = _observing.get()
+    if observation is None:
+        yield
+        return
+    with observation.timed(name):
+        yield
 
 
 @dataclass
@@ -39,6 +65,21 @@ class Observation:
     timings: dict[str, float] = field(default_factory=dict)
     last_seconds: float = 0.0
     _silenced: set[str] = field(default_factory=set)
+    # Seconds that parts of the current stage took, and stages inside of it.
+    _inner_seconds: float = 0.0
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Add the seconds of a block to a name in the timings, but for those of blocks inside."""
+        begin = time.perf_counter()
+        outer_seconds, self._inner_seconds = self._inner_seconds, 0.0
+        try:
+            yield
+        finally:
+            self.last_seconds = time.perf_counter() - begin
+            own_seconds = max(0.0, self.last_seconds - self._inner_seconds)
+            self.timings[name] = self.timings.get(name, 0.0) + own_seconds
+            self._inner_seconds = outer_seconds + self.last_seconds
 
     @contextmanager
     def stage(
@@ -51,6 +92,8 @@ class Observation:
         streams: bool = False,
     ) -> Iterator[None]:
         """Time a stage, announce it, and turn foreign errors into ``StageError``.
+
+        The time of a stage inside of another one counts for the inner one alone.
 
         Args:
             stage: As in ``StageStarted``.
@@ -65,10 +108,12 @@ class Observation:
                 the interpreter without having been asked to.
         """
         self._notify("videoseg_stage_started", StageStarted(stage, component, turn, total))
-        begin = time.perf_counter()
         problem: str | None = None
+        # A generator may go on in another context, in which this one cannot be reset.
+        token = None if streams else _observing.set(self)
         try:
-            yield
+            with self.timed(stage):
+                yield
         except VideosegError as error:
             problem = str(error)
             raise
@@ -83,8 +128,8 @@ class Observation:
             problem = f"{stage} {component!r} failed: {describe_error(error)}"
             raise StageError(problem, stage=stage, component=component) from error
         finally:
-            self.last_seconds = time.perf_counter() - begin
-            self.timings[stage] = self.timings.get(stage, 0.0) + self.last_seconds
+            if token is not None:
+                _observing.reset(token)
             self._notify(
                 "videoseg_stage_finished",
                 StageFinished(stage, component, turn, self.last_seconds, problem),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace as replaced
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from videoseg.errors import ConfigError
@@ -139,6 +140,11 @@ class Pipeline:
             ConfigError: If a stage is an instance, which no file can name.
         """
         return self._composition.config()
+
+    @property
+    def stages(self) -> Mapping[str, object]:
+        """What fills each stage: a ``Use`` (name and options), an instance, or None."""
+        return MappingProxyType(dict(self._composition.stages))
 
     def to_yaml(self, path: str | Path | None = None) -> str:
         """Return the pipeline as YAML and, if a path is given, write it there.
@@ -284,7 +290,7 @@ class Pipeline:
         Args:
             video: As for calling the pipeline.
             grounding: A grounding (perhaps one saved earlier), or prompts.
-            query: Recorded in the result.
+            query: Recorded in the result. A propagator that asks has it answered again.
             trace: Recorded in the result.
             seed: As for calling the pipeline.
             observers: As for calling the pipeline.

@@ -10,7 +10,15 @@ from dataclasses import replace
 from videoseg.errors import IncompatibleStagesError, StageError
 from videoseg.pipeline.overlap import OverlapWatch, describe_losses
 from videoseg.propagation import takes_prompt
-from videoseg.stages import Direction, Propagator, PropagatorSession, Segmenter
+from videoseg.stages import (
+    AsksAgain,
+    Direction,
+    HasWarnings,
+    Propagator,
+    PropagatorSession,
+    Reanswer,
+    Segmenter,
+)
 from videoseg.text import shorten
 from videoseg.types import BoolArray, FrameMasks, ObjectMask, Prompt, Rle, Size, VideoSource
 
@@ -100,6 +108,7 @@ class Propagation:
         seed: Seed for the sessions.
         beginning: For a live source, which cannot be read backward: its first frames, for
             the backward run.
+        ask: Answers the query again, for propagators that ask.
 
     Attributes:
         failures: The error of each pass that failed, in the order in which they came.
@@ -113,7 +122,9 @@ class Propagation:
         *,
         seed: int,
         beginning: VideoSource | None = None,
+        ask: Reanswer | None = None,
     ) -> None:
+        self._ask = ask
         self._propagator = propagator
         self._video = video
         self._prompts = tuple(prompts)
@@ -140,18 +151,26 @@ class Propagation:
         ids = sorted(self._first)
         for begin in range(0, len(ids), limit):
             members = set(ids[begin : begin + limit])
-            session = self._stack.enter_context(self._propagator.open(video, seed=self._seed))
+            session = self._stack.enter_context(self._open_session(video))
             for prompt in self._prompts:
                 if prompt.object_id in members:
                     session.prompt(prompt)
             sessions.append(session)
         return sessions
 
+    def _open_session(self, video: VideoSource) -> PropagatorSession:
+        propagator = self._propagator
+        if self._ask is not None and isinstance(propagator, AsksAgain):
+            return propagator.open_asking(video, ask=self._ask, seed=self._seed)
+        return propagator.open(video, seed=self._seed)
+
     @property
     def warnings(self) -> list[str]:
         """What the frames so far show that the user should know."""
         losses = [loss for watch in self._watches for loss in watch.losses]
-        return describe_losses(losses, self._prompts)
+        sessions = [one for one in self._sessions if isinstance(one, HasWarnings)]
+        told = [str(text) for session in sessions for text in session.warnings]
+        return [*describe_losses(losses, self._prompts), *told]
 
     @property
     def object_ids(self) -> tuple[int, ...]:

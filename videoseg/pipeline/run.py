@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from videoseg._interruption import foreign_code
 from videoseg.errors import ConfigError, PropagationError, QueryError, VideosegError
+from videoseg.pipeline.asking import Asking
 from videoseg.pipeline.composition import Composition
 from videoseg.pipeline.episode_loop import run_episode
 from videoseg.pipeline.observation import Observation
@@ -19,6 +20,7 @@ from videoseg.pipeline.prompts import fit_to_frame
 from videoseg.pipeline.propagate import Propagation, add_masks, require_prompt_kinds
 from videoseg.results import Segmentation
 from videoseg.stages import (
+    AsksAgain,
     DecodesInOrder,
     FrameSampler,
     Grounder,
@@ -134,6 +136,8 @@ class Run:
             to_dict(part)
         self._grounding, self.trace = grounding, trace
         self.prepare("segmenter", "propagator")
+        if self.query and isinstance(self.composition.build("propagator"), AsksAgain):
+            self.composition.build_all()
         return self.propagate()
 
     def prepare(self, *stages: str) -> None:
@@ -186,19 +190,22 @@ class Run:
             StageError: If the segmenter does not answer every prompt with a mask of the frame.
             IncompatibleStagesError: If the propagator does not take these prompts.
         """
-        prompts = self._prompts()
+        prompts = self.complete(self.grounding.prompts)
         if not prompts:
             return None
         propagator = cast(Propagator, self.composition.build("propagator"))
         require_prompt_kinds(prompts, propagator, self.composition.name("propagator"))
         beginning = self._seen if self._is_live else None
-        return Propagation(propagator, self.video, prompts, seed=self.seed, beginning=beginning)
+        ask = Asking(self) if self.query and not self._is_live else None
+        return Propagation(
+            propagator, self.video, prompts, seed=self.seed, beginning=beginning, ask=ask
+        )
 
-    def _prompts(self) -> tuple[Prompt, ...]:
-        """Return the prompts of the answer, with the segmenter's masks if there is one."""
+    def complete(self, given: Iterable[Prompt]) -> tuple[Prompt, ...]:
+        """Return prompts inside the frame, with the segmenter's masks if there is one."""
         composition, observation = self.composition, self.observation
         # Boxes are cut first, so that every segmenter and propagator gets the same.
-        fitted = [fit_to_frame(prompt, self.video.size) for prompt in self.grounding.prompts]
+        fitted = [fit_to_frame(prompt, self.video.size) for prompt in given]
         prompts = tuple(prompt for prompt, _ in fitted)
         observation.warnings += [warning for _, warnings in fitted for warning in warnings]
         have_masks = all(prompt.mask is not None for prompt in prompts)

@@ -12,7 +12,7 @@ from typing import Literal, NoReturn, TypeAlias
 from videoseg.errors import ConfigError
 from videoseg.pipeline.propagate import Propagation
 from videoseg.pipeline.run import Run
-from videoseg.types import FrameMasks, Rle, Size
+from videoseg.types import FrameMasks, Rle, Size, Trace
 from videoseg.types.episode import summarize_answer
 
 __all__ = ["FrameOrder", "MaskStream"]
@@ -27,18 +27,21 @@ class MaskStream:
 
     Attributes:
         grounding: Where the objects were localized.
-        trace: The reasoning.
     """
 
     def __init__(self, run: Run, *, order: FrameOrder) -> None:
         self.grounding = run.grounding
-        self.trace = run.trace
         self._run = run
         self._video = run.video
         self._order = order
         self._propagation = run.open_propagation()
         self._num_done = 0
         self._masks = self._iterate()
+
+    @property
+    def trace(self) -> Trace:
+        """The reasoning; complete once the stream has ended."""
+        return self._run.trace
 
     @property
     def warnings(self) -> tuple[str, ...]:

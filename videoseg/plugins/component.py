@@ -49,11 +49,17 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "coarse": "videoseg-o3",
         "sharpest": "videoseg-example",
     },
-    "grounder": {"attributes": "videoseg-attributes", "o3": "videoseg-o3", "r1": "videoseg-r1"},
+    "grounder": {
+        "attributes": "videoseg-attributes",
+        **dict.fromkeys(("existence", "reflect"), "videoseg-wrappers"),
+        "o3": "videoseg-o3",
+        "r1": "videoseg-r1",
+    },
     "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
     "propagator": {
         "flow": "videoseg-attributes",
         "o3": "videoseg-o3",
+        "on-doubt": "videoseg-wrappers",
         "sam2": "videoseg-sam2",
         "xmem": "videoseg-xmem",
     },
@@ -168,6 +174,10 @@ class Component:
         embeddings: For grounders that may answer with embeddings alone: a function, as
             ``package.module:function``, that is given the options and returns the model of the
             embeddings, such as ``videoseg-o3``, or nothing. It imports nothing heavy.
+        capabilities_of: For propagators whose capabilities depend on their options, such as one
+            that wraps another: a function, as ``package.module:function``, that is given the
+            options and returns the capabilities, or None if only the built propagator knows them.
+            It imports nothing heavy.
 
     Raises:
         ConfigError: If kind, name, target or capabilities have the wrong form.
@@ -184,6 +194,7 @@ class Component:
     license: str = ""
     weights: str = ""
     embeddings: str = ""
+    capabilities_of: str = ""
 
     def __post_init__(self) -> None:
         problems = self._wrong_types()
@@ -205,7 +216,11 @@ class Component:
             )
         problems += [
             f"{field} {shorten(value)} must have the form 'package.module:name'"
-            for field, value in (("weights", self.weights), ("embeddings", self.embeddings))
+            for field, value in (
+                ("weights", self.weights),
+                ("embeddings", self.embeddings),
+                ("capabilities_of", self.capabilities_of),
+            )
             if value and not is_target(value)
         ]
         if not isinstance(self.capabilities, PropagatorCapabilities | None):
@@ -228,6 +243,7 @@ class Component:
             "license",
             "weights",
             "embeddings",
+            "capabilities_of",
         )
         wrong = [
             f"{name} must be text, got {shorten(value)}"
@@ -275,6 +291,13 @@ class Component:
             Its name; empty if the answers are boxes and points.
         """
         return str(_call(self.embeddings, options) or "") if self.embeddings else ""
+
+    def capabilities_with(self, options: Mapping[str, Any]) -> PropagatorCapabilities | None:
+        """Return the capabilities of a propagator with these options; None if not known yet."""
+        if not self.capabilities_of:
+            return self.capabilities
+        found = _call(self.capabilities_of, options)
+        return found if isinstance(found, PropagatorCapabilities) else None
 
 
 def _call(target: str, *arguments: object) -> Any:

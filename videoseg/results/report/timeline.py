@@ -127,9 +127,11 @@ def _describe_legend(turns: Sequence[TraceTurn]) -> list[dict[str, str]]:
 
 
 def _describe_stop(trace: Trace) -> str:
-    if not trace.turns or not (reason := trace.turns[-1].stop_reason):
+    # A propagator may have had the query answered again; that was not the end of the looking.
+    answers = [n for n, turn in enumerate(trace.turns, start=1) if turn.action == "answer"]
+    if not answers or not (reason := trace.turns[answers[0] - 1].stop_reason):
         return ""
-    return f"Stopped after {format_count(len(trace.turns), 'turn')}: {shorten_text(reason, 300)}"
+    return f"Stopped after {format_count(answers[0], 'turn')}: {shorten_text(reason, 300)}"
 
 
 def _format_bounds(window: Window) -> str:
