@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from videoseg import Prompt, Propagator, PropagatorSession, Window
-from videoseg.stages import Direction
+from videoseg import Prompt, Propagator, Window
+from videoseg.stages import Direction, PropagatorSession
 from videoseg.types import BoolArray, FrameMasks, VideoSource
 
 __all__ = ["Lanes"]
