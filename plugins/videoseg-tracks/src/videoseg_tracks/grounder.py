@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Interval
 
-from videoseg import ChatModel, Episode, Grounding, Look, Segmenter, Thought
+from videoseg import ChatModel, Episode, Grounding, Look, Thought
 from videoseg.plugins import PositiveInt, checked_options
 from videoseg.text import format_count
 from videoseg.types import Move
@@ -112,7 +112,8 @@ class TrackThenChooseGrounder:
 
     Args:
         chat: A vision-language model.
-        segmenter: Makes masks of the detector's boxes: that of the pipeline.
+        segmenter: Makes masks of the detector's boxes: that of the pipeline. None only if the
+            detector makes masks or the propagator takes boxes.
         detector: The name of a detector, a mapping of ``name`` and ``options``, or an instance.
         propagator: What follows the things through the video, given likewise. It is not the
             pipeline's propagator, which makes masks of the answer.
@@ -143,7 +144,7 @@ class TrackThenChooseGrounder:
         self,
         *,
         chat: ChatModel,
-        segmenter: Segmenter | None = None,
+        segmenter: Any = None,
         detector: Any = "yolox",
         propagator: Any = "flow",
         detection_frames: PositiveInt = 16,
