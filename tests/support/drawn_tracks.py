@@ -1,18 +1,27 @@
-"""For tests of track-then-choose: a detector that knows a drawn clip, and models that choose."""
+"""For tests of track-then-choose: a detector and a propagator that know a drawn clip, and models."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 from scripted_chat import Exchange, ScriptedChat
 from videoseg_synthetic import SyntheticClip
 
 from videoseg.errors import UnknownNameError
-from videoseg.types import Detection, Frame, Rle
+from videoseg.propagation import SessionBase
+from videoseg.stages import PropagatorSession
+from videoseg.types import (
+    BoolArray,
+    Detection,
+    Frame,
+    PropagatorCapabilities,
+    Rle,
+    VideoSource,
+)
 
 
 class TruthDetector:
@@ -55,6 +64,38 @@ class TruthDetector:
                 mask = rle if self._masks else None
                 found.append(Detection(rle.box, label, 0.9, class_name=item.shape, mask=mask))
         return found
+
+
+class TruthPropagator:
+    """Follows each object of a drawn clip exactly, whichever of them a prompt's mask shows."""
+
+    capabilities = PropagatorCapabilities(masks=True, corrections=True)
+
+    def __init__(self, clip: SyntheticClip) -> None:
+        self._clip = clip
+        self.opened = 0
+
+    def open(self, video: VideoSource, *, seed: int = 0) -> PropagatorSession:
+        del seed
+        self.opened += 1
+        return _TruthSession(video, self._clip, self.capabilities)
+
+
+class _TruthSession(SessionBase):
+    def __init__(
+        self, video: VideoSource, clip: SyntheticClip, capabilities: PropagatorCapabilities
+    ) -> None:
+        super().__init__(video, capabilities)
+        self._labels = clip.labels
+
+    def propagate(
+        self, frames: Iterable[tuple[int, Frame]]
+    ) -> Iterator[tuple[int, dict[int, BoolArray]]]:
+        meant: dict[int, int] = {}
+        for index, _ in frames:
+            for object_id, mask in self.masks_on(index).items():
+                meant[object_id] = int(np.bincount(self._labels[index][mask]).argmax())
+            yield index, {one: self._labels[index] == label for one, label in meant.items()}
 
 
 def _digest(frame: Frame) -> bytes:
