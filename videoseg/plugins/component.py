@@ -48,10 +48,18 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "coarse": "videoseg-o3",
         "sharpest": "videoseg-example",
     },
-    "grounder": {"attributes": "videoseg-attributes", "o3": "videoseg-o3", "r1": "videoseg-r1"},
+    "grounder": {
+        "attributes": "videoseg-attributes",
+        "o3": "videoseg-o3",
+        "r1": "videoseg-r1",
+        **dict.fromkeys(
+            ("track-then-choose", "track-then-choose-attributes"), "videoseg-tracks"
+        ),
+    },
     "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
     "propagator": {
         "flow": "videoseg-attributes",
+        "given-masks": "videoseg-tracks",
         "o3": "videoseg-o3",
         "sam2": "videoseg-sam2",
         "xmem": "videoseg-xmem",
@@ -120,6 +128,10 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(
             ("videoseg-o3-2b", "videoseg-o3-4b", "videoseg-o3-remote", "videoseg-o3-text"),
             "videoseg-o3",
+        ),
+        **dict.fromkeys(
+            ("track-then-choose", "track-then-choose-attributes", "track-then-choose-remote"),
+            "videoseg-tracks",
         ),
         **dict.fromkeys(
             ("videoseg-o3-tiny", "videoseg-o3-tiny-seg", "videoseg-r1-tiny"), "videoseg-tiny"
