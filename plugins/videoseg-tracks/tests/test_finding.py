@@ -106,10 +106,20 @@ def test_real_stages_follow_a_clip_that_a_perfect_detector_sees():
 
 
 def test_an_object_that_appears_later_is_added():
-    seen = find(Scripted(lambda f: [(0, 0.9, "dog")] + [(30, 0.9, "dog")] * (f >= 5)), Drifting())
+    late = Scripted(lambda f: [(0, 0.9, "dog")] + [(30, 0.9, "dog")] * (f >= 2))
+    seen = find(late, Drifting(), count=9)
     assert len(seen.tracks) == 2
     # It is followed back to the start, too: what was detected late may have been there before.
     assert all(track.frames == tuple(range(9)) for track in seen.tracks)
+
+
+def test_what_a_reliable_detector_misses_time_and_again_is_cut_off():
+    dog = Scripted(lambda f: [(0, 0.9, "dog")] * (4 <= f < 9))
+    [track] = find(dog, Drifting(), count=13).tracks
+    assert track.frames == tuple(range(4, 9))
+    rare = Scripted(lambda f: [(0, 0.9, "dog")] * (f in (4, 8)))
+    [track] = find(rare, Drifting(), count=13).tracks
+    assert track.frames == tuple(range(13))
 
 
 def test_without_backward_runs_a_late_object_begins_late_with_a_warning():
@@ -127,7 +137,7 @@ def test_a_track_that_stays_behind_is_corrected_by_detections():
     assert track.num_detections == 9
     assert (track.mask(8) == square(24)).all()
     stuck = find(moving, Drifting(corrections=False)).tracks
-    assert (stuck[0].mask(8) == square(0)).all()
+    assert (stuck[0].mask(2) == square(0)).all()
 
 
 def test_weak_detections_start_no_track_where_there_are_strong_ones():
@@ -176,3 +186,20 @@ def test_tracks_that_overlap_are_merged(shift, expected):
     merged = merge_duplicates([first, second])
     assert len(merged) == expected
     assert merged[0].frames == tuple(range(12 if expected == 1 else 6))
+
+
+def test_tracks_start_from_the_detection_that_scores_highest():
+    # The first detection is weak, and its mask is another than the one the propagator repeats.
+    scored = Scripted(lambda f: [(0, 0.9 if f == 4 else 0.5, "dog")])
+    started = []
+
+    class Noting(Drifting):
+        def open(self, video, *, seed=0):
+            session = super().open(video, seed=seed)
+            prompt = session.prompt
+            session.prompt = lambda given: (started.append(given.frame), prompt(given))
+            return session
+
+    [track] = find(scored, Noting()).tracks
+    assert started == [0, 4, 4]  # to associate, then forward and backward
+    assert track.frames == tuple(range(9))

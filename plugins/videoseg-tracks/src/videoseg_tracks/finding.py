@@ -17,11 +17,13 @@ from videoseg import (
     Window,
 )
 from videoseg.samplers import evenly_spaced
+from videoseg.stages import Direction
 from videoseg.text import format_count
 from videoseg.types import BoolArray, Rle, VideoSource
 from videoseg_tracks.lanes import Lanes
 from videoseg_tracks.merging import merge_duplicates
 from videoseg_tracks.tracks import Track, TrackPool
+from videoseg_tracks.trimming import trim_unconfirmed
 
 __all__ = ["TrackFinder"]
 
@@ -42,11 +44,11 @@ _CORRECT_SCORE = 0.5  # that it must have to correct one
 class TrackFinder:
     """Finds everything of some names and follows it through the video.
 
-    The detector is asked on evenly spaced frames. The propagator runs through the video once;
-    on each of these frames, what it follows is compared with what was detected. A detection that
-    no track explains starts a track; one that differs from its track corrects it, if the
-    propagator takes corrections. Tracks that begin late are then followed back to where they
-    came from. Only run lengths of masks are kept: memory grows with the number of tracks
+    The detector is asked on evenly spaced frames. The propagator runs through the video; on each
+    of these frames, what it follows is compared with what was detected. A detection that no track
+    explains starts a track; one that differs from its track corrects it, if the propagator takes
+    corrections. Then every track is followed once more, forward and backward, from the detection
+    of it that scores highest. What a detector that had been reliable confirms no more is cut off. Only run lengths of masks are kept: memory grows with the number of tracks
     times the number of frames, by some hundred bytes each.
 
     Args:
@@ -95,9 +97,11 @@ class TrackFinder:
         found = self._detect(video, known, window) if known else {}
         following = _Following(self, video, window, found, seed=seed)
         if found:
-            following.run_forward()
-            following.run_backward()
-        tracks = merge_duplicates([one.finish() for one in following.begun if one.masks])
+            following.associate()
+        if following.begun:
+            following.finish()
+        asked = evenly_spaced(window, self._num_frames)
+        tracks = merge_duplicates([one.finish(asked) for one in following.begun if one.masks])
         # The most certain first; of equals, the one that began first.
         tracks.sort(key=lambda track: -track.score * track.num_detections)
         numbered = tuple(
@@ -172,12 +176,19 @@ class TrackFinder:
 
 @dataclass(slots=True)
 class _Begun:
-    """A track that is being made."""
+    """A track that is being made.
+
+    ``prompts`` has its first one and its corrections by frame, ``best`` the detection of it that
+    scores highest, with its frame.
+    """
 
     track_id: int
     start: Prompt
+    best: tuple[int, Detection]
+    prompts: dict[int, Prompt]
     masks: dict[int, Rle] = field(default_factory=dict)
     scores: list[tuple[float, str]] = field(default_factory=list)
+    confirmed: list[int] = field(default_factory=list)
     last_box: Box | None = None
     is_visible: bool = True
 
@@ -188,22 +199,26 @@ class _Begun:
             self.masks[frame] = Rle.encode(mask)
             self.last_box = self.masks[frame].box
 
-    def finish(self) -> Track:
-        """Return the track; its name is the one with the largest sum of scores."""
+    def finish(self, asked: Sequence[int]) -> Track:
+        """Return the track; its name is the one with the largest sum of scores.
+
+        Args:
+            asked: The frames on which the detector was asked.
+        """
         sums: dict[str, float] = {}
         for score, label in self.scores:
             sums[label] = sums.get(label, 0.0) + score
         return Track(
             self.track_id,
             max(sums, key=lambda label: sums[label]),
-            self.masks,
+            trim_unconfirmed(self.masks, self.confirmed, asked),
             score=max(score for score, _ in self.scores),
             num_detections=len(self.scores),
         )
 
 
 class _Following:
-    """One way through the video, forward and then backward."""
+    """The tracks of one video while they are made: associated, then followed both ways."""
 
     def __init__(
         self,
@@ -226,46 +241,83 @@ class _Following:
         self.left_out: list[int] = []
         self.warnings: list[str] = []
 
-    def run_forward(self) -> None:
-        """Follow everything from where it is first detected to the end of the window."""
-        propagator = self._finder._propagator
-        with Lanes(propagator, self._video, self._window, seed=self._seed) as lanes:
+    def associate(self) -> None:
+        """Follow everything forward, and find out which detections show the same thing."""
+        with self._lanes("forward") as lanes:
             for frame in range(min(self._found), self._window.stop):
                 if frame in self._found:
                     for prompt in self._compare(frame):
                         lanes.prompt(prompt)
-                if not self.begun:
-                    continue
                 masks = lanes.advance(frame)
                 for track in self.begun:
                     if track.track_id in masks:
                         track.see(frame, masks[track.track_id])
 
-    def run_backward(self) -> None:
-        """Follow what began late back to the start of the window."""
-        late = [one for one in self.begun if one.start.frame > self._window.start]
-        propagator = self._finder._propagator
-        if not late:
+    def finish(self) -> None:
+        """Follow every track once more, both ways, from the detection that scores highest.
+
+        Where that is the first one for all of them, only what comes before is left to do.
+        """
+        if not self._finder._propagator.capabilities.backward:
+            if any(one.start.frame > self._window.start for one in self.begun):
+                self.warnings.append(
+                    "the propagator cannot run backward: what was detected late has no masks "
+                    "before"
+                )
             return
-        if not propagator.capabilities.backward:
-            self.warnings.append(
-                "the propagator cannot run backward: what was detected late has no masks before"
-            )
+        if self._choose_anchors():
+            for track in self.begun:
+                track.masks = {}
+            self._run("forward")
+        self._run("backward")
+
+    def _choose_anchors(self) -> bool:
+        """Let tracks start from better detections; return whether one does."""
+        wanted: dict[int, dict[int, Detection]] = {}
+        for track in self.begun:
+            frame, detection = track.best
+            if frame != track.start.frame:
+                wanted.setdefault(frame, {})[track.track_id] = detection
+        by_id = {track.track_id: track for track in self.begun}
+        changed = False
+        for frame, detections in wanted.items():
+            for prompt in self._finder._prompts(self._video, frame, detections).values():
+                track = by_id[prompt.object_id]
+                del track.prompts[track.start.frame]
+                track.prompts[frame] = prompt
+                changed = True
+        return changed
+
+    def _run(self, direction: Direction) -> None:
+        """Follow the tracks from their prompts: on from the first, or back from it."""
+        first = {track.track_id: min(track.prompts) for track in self.begun}
+        forward = direction == "forward"
+        if forward:
+            frames = range(min(first.values()), self._window.stop)
+        else:
+            frames = range(max(first.values()), self._window.start - 1, -1)
+        if len(frames) < 2 and not forward:
             return
-        last = max(one.start.frame for one in late)
-        lanes = Lanes(
-            propagator, self._video, self._window, direction="backward", seed=self._seed
-        )
-        with lanes:
-            for frame in range(last, self._window.start - 1, -1):
-                for track in late:
-                    if track.start.frame == frame:
-                        lanes.prompt(track.start)
+        with self._lanes(direction) as lanes:
+            for frame in frames:
+                for track in self.begun:
+                    if frame in track.prompts and (forward or frame == first[track.track_id]):
+                        lanes.prompt(track.prompts[frame])
                 masks = lanes.advance(frame)
-                for track in late:
+                for track in self.begun:
                     mask = masks.get(track.track_id)
-                    if mask is not None and frame < track.start.frame and mask.any():
+                    mine = forward or frame < first[track.track_id]
+                    if mask is not None and mine and mask.any():
                         track.masks[frame] = Rle.encode(mask)
+
+    def _lanes(self, direction: Direction) -> Lanes:
+        return Lanes(
+            self._finder._propagator,
+            self._video,
+            self._window,
+            direction=direction,
+            seed=self._seed,
+        )
 
     def _compare(self, frame: int) -> list[Prompt]:
         """Return the prompts that the detections of a frame give rise to."""
@@ -277,6 +329,9 @@ class _Following:
             if track is not None:
                 taken.add(track.track_id)
                 track.scores.append((detection.score, detection.label))
+                track.confirmed.append(frame)
+                if detection.score > track.best[1].score:
+                    track.best = frame, detection
                 if self._may_correct(detection, overlap):
                     wanted[track.track_id] = detection
             elif detection.score >= self._start_score and not self._is_part(detection):
@@ -288,7 +343,18 @@ class _Following:
         for track_id, detection in new.items():
             if track_id in prompts:
                 scores = [(detection.score, detection.label)]
-                self.begun.append(_Begun(track_id, prompts[track_id], scores=scores))
+                begun = _Begun(
+                    track_id,
+                    prompts[track_id],
+                    (frame, detection),
+                    {frame: prompts[track_id]},
+                    scores=scores,
+                    confirmed=[frame],
+                )
+                self.begun.append(begun)
+        for track in self.begun:
+            if track.track_id in wanted and track.track_id in prompts:
+                track.prompts[frame] = prompts[track.track_id]
         return list(prompts.values())
 
     def _track_of(self, detection: Detection, taken: set[int]) -> tuple[_Begun | None, float]:
