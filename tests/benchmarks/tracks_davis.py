@@ -4,11 +4,12 @@ Run from the repository root:
 
     python tests/benchmarks/tracks_davis.py --data DATA --checkpoint yolox_nano.onnx
 
-For each sequence, everything that ``yolox`` finds under a noun is cut out and followed by ``flow``,
-as the pipeline ``track-then-choose`` does. Of the tracks, the one that overlaps most with the true
-mask is scored: what a chat model that chooses rightly would reach. Prints a Markdown table: how
-many tracks there are; J, F and J&F in percent over all frames but the first and the last; seconds
-of processor time for each frame. ``--pictures FOLDER`` writes what the model would be shown.
+For each sequence, everything that ``yolox`` finds under a noun is cut out and followed by
+``flow``, as the pipeline ``track-then-choose`` does. Of the tracks, the one that overlaps most
+with the true mask is scored: what a chat model that chooses rightly would reach. Prints a
+Markdown table: how many tracks there are; J, F and J&F in percent over all frames but the first
+and the last; seconds of processor time for each frame. ``--pictures FOLDER`` writes what the
+model would be shown.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""For tests of track-then-choose: a detector and a propagator that know a drawn clip, and models."""
+"""For tests of track-then-choose: a detector and a propagator that know a clip, and models."""
 
 from __future__ import annotations
 

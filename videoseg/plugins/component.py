@@ -52,9 +52,7 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         "attributes": "videoseg-attributes",
         "o3": "videoseg-o3",
         "r1": "videoseg-r1",
-        **dict.fromkeys(
-            ("track-then-choose", "track-then-choose-attributes"), "videoseg-tracks"
-        ),
+        **dict.fromkeys(("track-then-choose", "track-then-choose-attributes"), "videoseg-tracks"),
     },
     "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
     "propagator": {

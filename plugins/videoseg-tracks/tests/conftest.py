@@ -44,8 +44,6 @@ def pipeline_of(clip: SyntheticClip) -> Callable[..., vs.Pipeline]:
         }
         grounder = TrackThenChooseGrounder(chat=chat, **settings | options)
         sampler = vs.use("uniform", num_frames=6)
-        return vs.Pipeline(
-            sampler, grounder, "given-masks", segmenter="cut", max_turns=max_turns
-        )
+        return vs.Pipeline(sampler, grounder, "given-masks", segmenter="cut", max_turns=max_turns)
 
     return make

@@ -97,5 +97,5 @@ def test_pipelines_are_composed_of_parts_that_go_together(name):
 
 def test_a_detector_or_propagator_of_another_type_is_refused():
     for options in ({"detector": 3}, {"propagator": ["flow"]}, {"detector": {"nam": "yolox"}}):
-        with pytest.raises(vs.ConfigError, match="must be the name of a (detector|propagator)"):
+        with pytest.raises(vs.ConfigError, match=r"must be the name of a (detector|propagator)"):
             TrackAttributesGrounder(**{"detector": Squares(), **options})

@@ -210,7 +210,9 @@ def test_the_whole_exchange_stands_in_the_trace(clip, pipeline_of):
     assert details["round"]["prompt"] == "choose.v1"
     assert 'Query: "the one"' in details["round"]["question"]
     assert json.loads(json.dumps(details)) == details
-    assert result.trace.num_tokens == sum(len(call_text(call)) for call in details_replies(details))
+    assert result.trace.num_tokens == sum(
+        len(call_text(call)) for call in details_replies(details)
+    )
 
 
 def details_replies(details):

@@ -1,6 +1,6 @@
 # The names of the package: __init__.py loads each from here when it is first used.
-from .attributes_grounder import TrackAttributesGrounder as TrackAttributesGrounder
 from .answering import make_answer as make_answer
+from .attributes_grounder import TrackAttributesGrounder as TrackAttributesGrounder
 from .concepts import parse_names as parse_names
 from .finding import TrackFinder as TrackFinder
 from .grounder import TrackThenChooseGrounder as TrackThenChooseGrounder

@@ -104,9 +104,7 @@ class TrackAttributesGrounder:
             VideosegError: If detector, segmenter or propagator fail.
         """
         window = episode.selections[0].window
-        names = list_names(
-            episode.query, self._detector.unknown_names, self._detector.vocabulary
-        )
+        names = list_names(episode.query, self._detector.unknown_names, self._detector.vocabulary)
         pool = self._find(episode, names or self._anything(), window)
         choice = choose_tracks(
             episode.video,

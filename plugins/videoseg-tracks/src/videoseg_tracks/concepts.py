@@ -180,6 +180,4 @@ def _plain_name(name: str) -> str:
 def _describe_failed(failed: Sequence[str]) -> str:
     if not failed:
         return ""
-    return (
-        f"These names were looked for without success, so name others: {', '.join(failed)}."
-    )
+    return f"These names were looked for without success, so name others: {', '.join(failed)}."

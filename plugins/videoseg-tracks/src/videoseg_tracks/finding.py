@@ -48,8 +48,9 @@ class TrackFinder:
     of these frames, what it follows is compared with what was detected. A detection that no track
     explains starts a track; one that differs from its track corrects it, if the propagator takes
     corrections. Then every track is followed once more, forward and backward, from the detection
-    of it that scores highest. What a detector that had been reliable confirms no more is cut off. Only run lengths of masks are kept: memory grows with the number of tracks
-    times the number of frames, by some hundred bytes each.
+    of it that scores highest. What a detector that had been reliable confirms no more is cut
+    off. Only run lengths of masks are kept: memory grows with the number of tracks times the
+    number of frames, by some hundred bytes each.
 
     Args:
         detector: Finds things by their names.

@@ -23,8 +23,10 @@ from videoseg_tracks.concepts import NameAsker
 from videoseg_tracks.finding import TrackFinder
 from videoseg_tracks.pool_cache import PoolCache
 from videoseg_tracks.prompts import load_prompt
+from videoseg_tracks.round_state import STATE_KEY, RoundState
 from videoseg_tracks.rounds import CONFIRM, LAST, RoundAsker, RoundOutcome
 from videoseg_tracks.tracks import TrackPool, joint_scope
+from videoseg_tracks.verdicts import Verdicts
 
 __all__ = ["OnParseError", "TrackThenChooseGrounder", "Undecided"]
 
@@ -32,43 +34,6 @@ OnParseError: TypeAlias = Literal["raise", "empty"]
 Undecided: TypeAlias = Literal["drop", "keep"]
 
 _OWNER = "track-then-choose"
-_STATE = "track_state"
-"""The key of the details of a thought under which the state of the rounds is kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What the rounds so far have said; kept in the details of each move's thought."""
-
-    names: tuple[str, ...] = ()
-    chosen: tuple[int, ...] = ()
-    dropped: tuple[int, ...] = ()
-    undecided: tuple[int, ...] = ()
-    confirming: bool = False
-    warnings: tuple[str, ...] = ()
-
-    @staticmethod
-    def before(episode: Episode) -> _State | None:
-        """Return the state after the last round of an episode; None before the first one."""
-        for move in reversed(episode.moves):
-            if (kept := move.thought.details.get(_STATE)) is not None:
-                values = {
-                    name: value if isinstance(value, bool) else tuple(value)
-                    for name, value in kept.items()
-                }
-                return _State(**values)
-        return None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the state, JSON-serializable."""
-        return {
-            "names": list(self.names),
-            "chosen": list(self.chosen),
-            "dropped": list(self.dropped),
-            "undecided": list(self.undecided),
-            "confirming": self.confirming,
-            "warnings": list(self.warnings),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +42,7 @@ class _Round:
 
     episode: Episode
     pool: TrackPool
-    state: _State
+    state: RoundState
     details: Mapping[str, Any] = field(default_factory=dict)
     linguistic: str = ""
 
@@ -215,12 +180,12 @@ class TrackThenChooseGrounder:
                 ``on_parse_error`` is ``raise``.
             VideosegError: If detector, segmenter or propagator fail.
         """
-        state = _State.before(episode)
+        state = RoundState.before(episode)
         details: dict[str, Any] = {}
         linguistic = ""
         if state is None:
             pool, exchanges = self._search(episode)
-            state = _State(
+            state = RoundState(
                 pool.names,
                 undecided=tuple(track.track_id for track in pool.tracks),
                 warnings=pool.warnings,
@@ -246,7 +211,7 @@ class TrackThenChooseGrounder:
         details["round"] = outcome.record
         if outcome.verdicts is None:
             return self._answer_unread(this, outcome)
-        return self._go_on(this, outcome)
+        return self._go_on(this, outcome, outcome.verdicts)
 
     # -- finding ---------------------------------------------------------------------------
 
@@ -290,16 +255,14 @@ class TrackThenChooseGrounder:
 
     # -- after a round ---------------------------------------------------------------------
 
-    def _go_on(self, this: _Round, outcome: RoundOutcome) -> Move:
-        verdicts = outcome.verdicts
-        assert verdicts is not None  # noqa: S101 - step has checked it
+    def _go_on(self, this: _Round, outcome: RoundOutcome, verdicts: Verdicts) -> Move:
         state, episode = this.state, this.episode
         true, false = verdicts.ids("true"), verdicts.ids("false")
         unknown = verdicts.ids("unknown")
         warnings = (*state.warnings, *verdicts.warnings)
         if state.confirming:
-            return self._answer_confirmed(this, outcome, warnings)
-        after = _State(
+            return self._answer_confirmed(this, outcome, verdicts, warnings)
+        after = RoundState(
             state.names,
             chosen=(*state.chosen, *true),
             dropped=(*state.dropped, *false),
@@ -308,7 +271,7 @@ class TrackThenChooseGrounder:
         )
         everything = len(true) > 1 and len(after.chosen) == len(this.pool.tracks)
         if everything and not episode.must_answer:
-            confirming = _State(after.names, after.chosen, confirming=True, warnings=warnings)
+            confirming = RoundState(after.names, after.chosen, confirming=True, warnings=warnings)
             text = "Every track was chosen; asking whether the query means all of them."
             return self._look(this, confirming, outcome, text)
         if unknown and not episode.must_answer:
@@ -321,19 +284,21 @@ class TrackThenChooseGrounder:
             )
         return self._answer_with(this, after, outcome, "")
 
-    def _look(self, this: _Round, state: _State, outcome: RoundOutcome, text: str) -> Look:
+    def _look(self, this: _Round, state: RoundState, outcome: RoundOutcome, text: str) -> Look:
         tracks = this.pool.of_ids(state.chosen if state.confirming else state.undecided)
         thought = self._think(this, state, outcome, temporal=text)
         return Look(joint_scope(tracks), thought=thought)
 
     def _answer_confirmed(
-        self, this: _Round, outcome: RoundOutcome, warnings: tuple[str, ...]
+        self,
+        this: _Round,
+        outcome: RoundOutcome,
+        verdicts: Verdicts,
+        warnings: tuple[str, ...],
     ) -> Grounding:
-        verdicts = outcome.verdicts
-        assert verdicts is not None  # noqa: S101 - _go_on has it
         true = verdicts.ids("true")
         if true:
-            state = _State(
+            state = RoundState(
                 this.state.names,
                 true,
                 verdicts.ids("false"),
@@ -345,13 +310,13 @@ class TrackThenChooseGrounder:
             "the model chose every track and then none of them; all are kept, which is a guess: "
             "rephrase the query, or use another model"
         )
-        state = _State(this.state.names, this.state.chosen, warnings=(*warnings, warning))
+        state = RoundState(this.state.names, this.state.chosen, warnings=(*warnings, warning))
         return self._ground(
             this, state, outcome, "guessed", state.chosen, "the model contradicts itself"
         )
 
     def _answer_with(
-        self, this: _Round, state: _State, outcome: RoundOutcome, reason: str
+        self, this: _Round, state: RoundState, outcome: RoundOutcome, reason: str
     ) -> Grounding:
         """Answer with what was chosen; ``guessed`` if tracks are undecided."""
         rounds = format_count(this.episode.turn + 1, "round")
@@ -365,7 +330,7 @@ class TrackThenChooseGrounder:
                 "every track was judged false, but not everything that was detected was followed; "
                 "raise max_tracks"
             )
-            state = _with_warnings(state, warning)
+            state = state.warning(warning)
             return self._ground(this, state, outcome, "guessed", (), reason)
         reason = reason or f"{rounds} were all that max_turns={this.episode.max_turns} allows"
         if this.episode.max_turns == 1:
@@ -379,17 +344,15 @@ class TrackThenChooseGrounder:
             f"{_numbers(state.undecided)} {'was' if one else 'were'} still undecided after "
             f"{rounds}; {happens}: allow more rounds (max_turns), or rephrase the query"
         )
-        state = _with_warnings(state, warning)
+        state = state.warning(warning)
         return self._ground(this, state, outcome, "guessed", kept, reason)
 
     def _answer_unread(self, this: _Round, outcome: RoundOutcome) -> Grounding:
-        failure = outcome.failure
-        assert failure is not None  # noqa: S101 - there are no verdicts
-        state = this.state
-        if not state.chosen and self._on_parse_error == "raise":
+        state, failure = this.state, outcome.failure
+        if failure is not None and not state.chosen and self._on_parse_error == "raise":
             raise failure
         kept = "what was chosen before is kept" if state.chosen else "nothing is segmented"
-        state = _with_warnings(state, f"{failure}; {kept}, which is a guess")
+        state = state.warning(f"{failure}; {kept}, which is a guess")
         reason = "the model's answer could not be read"
         return self._ground(this, state, outcome, "guessed", state.chosen, reason)
 
@@ -422,7 +385,7 @@ class TrackThenChooseGrounder:
     def _ground(
         self,
         this: _Round,
-        state: _State,
+        state: RoundState,
         outcome: RoundOutcome,
         status: Literal["answered", "guessed", "absent"],
         chosen: Sequence[int],
@@ -441,7 +404,7 @@ class TrackThenChooseGrounder:
     def _think(
         self,
         this: _Round,
-        state: _State,
+        state: RoundState,
         outcome: RoundOutcome | None,
         *,
         temporal: str = "",
@@ -468,19 +431,8 @@ class TrackThenChooseGrounder:
             spatial=spatial,
             linguistic=this.linguistic,
             num_tokens=sum(counts) if counts else None,
-            details={**this.details, _STATE: state.to_dict()},
+            details={**this.details, STATE_KEY: state.to_dict()},
         )
-
-
-def _with_warnings(state: _State, *warnings: str) -> _State:
-    return _State(
-        state.names,
-        state.chosen,
-        state.dropped,
-        state.undecided,
-        state.confirming,
-        (*state.warnings, *warnings),
-    )
 
 
 def _numbers(track_ids: Sequence[int]) -> str:

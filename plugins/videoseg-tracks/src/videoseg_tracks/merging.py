@@ -9,7 +9,7 @@ from videoseg.masks import iou
 from videoseg.samplers import evenly_spaced
 from videoseg_tracks.tracks import Track
 
-__all__ = ["merge_duplicates", "mean_overlap"]
+__all__ = ["mean_overlap", "merge_duplicates"]
 
 # Set by hand while looking at drawn clips and the DAVIS clips; not measured separately.
 _COMMON = 0.3  # share of the shorter track's frames on which both must be visible

@@ -108,9 +108,7 @@ def _resized_mask(mask: BoolArray, size: Size) -> BoolArray:
     return np.asarray(resized, bool)
 
 
-def _draw_number(
-    drawn: Frame, number: int, mask: BoolArray, taken: Sequence[_Area]
-) -> _Area:
+def _draw_number(drawn: Frame, number: int, mask: BoolArray, taken: Sequence[_Area]) -> _Area:
     """Draw a number on its thing, or beside it if that is too small; return its area."""
     import cv2
 

@@ -125,7 +125,7 @@ def _verdicts_in(value: Any) -> Iterator[tuple[int, Verdict]]:
         yield from pairs
         return
     inner = [one for one in value.values() if isinstance(one, Mapping | list)]
-    if len(inner) != 1 or isinstance(inner[0], list) and not inner[0]:
+    if len(inner) != 1 or (isinstance(inner[0], list) and not inner[0]):
         raise _UnreadError
     yield from _verdicts_in(inner[0])
 
