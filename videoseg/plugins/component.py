@@ -54,10 +54,12 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("existence", "reflect"), "videoseg-wrappers"),
         "o3": "videoseg-o3",
         "r1": "videoseg-r1",
+        **dict.fromkeys(("track-then-choose", "track-then-choose-attributes"), "videoseg-tracks"),
     },
     "segmenter": {"cut": "videoseg-attributes", "sam2": "videoseg-sam2"},
     "propagator": {
         "flow": "videoseg-attributes",
+        "given-masks": "videoseg-tracks",
         "o3": "videoseg-o3",
         "on-doubt": "videoseg-wrappers",
         "sam2": "videoseg-sam2",
@@ -128,6 +130,10 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(
             ("videoseg-o3-2b", "videoseg-o3-4b", "videoseg-o3-remote", "videoseg-o3-text"),
             "videoseg-o3",
+        ),
+        **dict.fromkeys(
+            ("track-then-choose", "track-then-choose-attributes", "track-then-choose-remote"),
+            "videoseg-tracks",
         ),
         **dict.fromkeys(
             ("videoseg-o3-tiny", "videoseg-o3-tiny-seg", "videoseg-r1-tiny"), "videoseg-tiny"

@@ -144,6 +144,10 @@ def _choose_sheet(segmentation: Segmentation) -> list[int]:
 def _prompted_frames(segmentation: Segmentation) -> list[int]:
     total = segmentation.video.num_frames
     frames = {prompt.frame for prompt in segmentation.grounding.prompts if prompt.frame < total}
+    keyframe = segmentation.grounding.keyframe
+    if len(frames) > _KEYFRAMES and keyframe in frames:
+        # A grounding that carries the masks of all frames; the first ones look alike.
+        return [keyframe]
     return sorted(frames)[:_KEYFRAMES]
 
 

@@ -24,6 +24,9 @@ __all__ = ["describe_timeline"]
 MAX_ROWS = 24
 """Objects with a row of their own; the others are only counted."""
 
+_MOST_PROMPTED = 8
+"""Frames with a dashed line."""
+
 # Sizes in units of the drawing, which is 1000 wide and stretched to the page.
 _WIDTH = 1000
 _HEIGHT = 44
@@ -50,7 +53,10 @@ def describe_timeline(segmentation: Segmentation, *, max_turns: int) -> dict[str
     total = segmentation.video.num_frames
     if total <= 1:
         return None
-    frames = sorted({prompt.frame for prompt in segmentation.grounding.prompts})[:8]
+    frames = sorted({prompt.frame for prompt in segmentation.grounding.prompts})
+    if len(frames) > _MOST_PROMPTED:
+        keyframe = segmentation.grounding.keyframe
+        frames = [keyframe] if keyframe in frames else frames[:_MOST_PROMPTED]
     return {
         "turns": [
             _describe_turn(segmentation, number)

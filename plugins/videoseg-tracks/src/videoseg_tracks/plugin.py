@@ -1,0 +1,101 @@
+"""The entry point: declares the stages and pipelines. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import videoseg as vs
+from videoseg.types import PropagatorCapabilities
+
+__all__ = [
+    "GIVEN_MASKS",
+    "track_then_choose",
+    "track_then_choose_attributes",
+    "track_then_choose_remote",
+    "videoseg_components",
+]
+
+GIVEN_MASKS = PropagatorCapabilities(masks=True, corrections=True, backward=False)
+"""The capabilities of the propagator ``given-masks``."""
+
+
+@vs.hookimpl
+def videoseg_components() -> Iterable[vs.Component]:
+    """Declare the grounders, the propagator that repeats their masks, and the pipelines."""
+    yield vs.Component(
+        "grounder",
+        "track-then-choose",
+        "videoseg_tracks.grounder:TrackThenChooseGrounder",
+        summary="Tracks everything of the named kind first; a chat model chooses in rounds.",
+        uses=("chat", "segmenter"),
+        requires=("cv2",),
+        install="videoseg-tracks",
+    )
+    yield vs.Component(
+        "grounder",
+        "track-then-choose-attributes",
+        "videoseg_tracks.attributes_grounder:TrackAttributesGrounder",
+        summary="Tracks everything of the named kind first; measured attributes choose.",
+        uses=("segmenter",),
+        requires=("cv2", "videoseg_attributes"),
+        install="videoseg-tracks",
+    )
+    yield vs.Component(
+        "propagator",
+        "given-masks",
+        "videoseg_tracks.propagator:GivenMasksPropagator",
+        summary="Repeats the masks of a grounding that has them for every frame.",
+        capabilities=GIVEN_MASKS,
+    )
+    for name, function, summary in (
+        (
+            "track-then-choose",
+            "track_then_choose",
+            "YOLOX and flow make tracks, Qwen3-VL 8B chooses.",
+        ),
+        (
+            "track-then-choose-remote",
+            "track_then_choose_remote",
+            "YOLOX and flow make tracks, a language model on a server chooses.",
+        ),
+        (
+            "track-then-choose-attributes",
+            "track_then_choose_attributes",
+            "YOLOX and flow make tracks, measured attributes choose; no chat model.",
+        ),
+    ):
+        yield vs.Component("pipeline", name, f"videoseg_tracks.plugin:{function}", summary)
+
+
+_CHAT_MODEL = "Qwen/Qwen3-VL-8B-Instruct"
+
+
+def track_then_choose() -> dict[str, Any]:
+    """Return the composition with the language model on this machine."""
+    chat = {"name": "transformers", "options": {"model": _CHAT_MODEL}}
+    return _pipeline("track-then-choose", {"grounder": "track-then-choose", "chat": chat})
+
+
+def track_then_choose_remote() -> dict[str, Any]:
+    """Return the composition with the language model on a server."""
+    chat = {"name": "openai", "options": {"model": _CHAT_MODEL}}
+    return _pipeline("track-then-choose-remote", {"grounder": "track-then-choose", "chat": chat})
+
+
+def track_then_choose_attributes() -> dict[str, Any]:
+    """Return the composition without a language model."""
+    name = "track-then-choose-attributes"
+    return _pipeline(name, {"grounder": name}) | {"max_turns": 1}
+
+
+def _pipeline(name: str, parts: dict[str, Any]) -> dict[str, Any]:
+    # 16 frames a round and three rounds are those of AgentRVOS (arXiv 2603.23489).
+    return {
+        "name": name,
+        "sampler": {"name": "uniform", "options": {"num_frames": 16}},
+        "segmenter": "cut",
+        "propagator": "given-masks",
+        "max_turns": 3,
+        **parts,
+    }

@@ -1,0 +1,43 @@
+"""Choosing by attributes, without a chat model."""
+
+from __future__ import annotations
+
+import pytest
+from drawn_tracks import TruthDetector, TruthPropagator
+from videoseg_tracks import TrackAttributesGrounder
+
+import videoseg as vs
+
+
+@pytest.fixture
+def pipe(clip):
+    grounder = TrackAttributesGrounder(
+        detector=TruthDetector(clip, masks=True),
+        propagator=TruthPropagator(clip),
+        measured_frames=8,
+    )
+    return vs.Pipeline("uniform", grounder, "given-masks", segmenter="cut", max_turns=1)
+
+
+def test_colors_choose_among_exact_tracks(clip, pipe):
+    colors = [item.color for item in clip.objects]
+    item = next(item for item in clip.objects if colors.count(item.color) == 1)
+    result = pipe(clip.video, f"the {item.color} {item.shape}")
+    [track] = result.tracks
+    assert result.status == "answered"
+    assert (track.dense() == clip.masks(item.object_id)).all()
+
+
+def test_what_is_not_known_makes_a_guess_and_is_said(clip, pipe):
+    result = pipe(clip.video, "the unicorn")
+    assert result.status == "guessed"
+    assert "unicorn" in result.grounding.unjudged
+    assert result.warnings
+
+
+def test_a_color_that_nothing_has_is_absent(clip, pipe):
+    colors = {item.color for item in clip.objects}
+    missing = next(one for one in ("pink", "green", "orange", "purple") if one not in colors)
+    shape = clip.objects[0].shape
+    result = pipe(clip.video, f"the {missing} {shape}")
+    assert (result.status, result.found) == ("absent", False)
