@@ -65,7 +65,10 @@ _NAMES_AND_DEFINITIONS: dict[str, tuple[str, str]] = {
         "share of samples without a target that were answered with no mask",
     ),
     "target_accuracy": ("T-acc", "share of samples with a target that were answered with a mask"),
-    "final_score": ("Final", "final score of the challenges of 2026: mean of J&F, N-acc and T-acc"),
+    "final_score": (
+        "Final",
+        "final score of the challenges of 2026: mean of J&F, N-acc and T-acc",
+    ),
 }
 
 MEASURES: dict[str, str] = {key: text for key, (_, text) in _NAMES_AND_DEFINITIONS.items()}
