@@ -124,7 +124,9 @@ def test_frames_are_detected_with_the_same_weights_before_and_between_tracked_on
 
 def test_a_checkpoint_without_a_tracker_is_refused(checkpoint_of, video):
     detector = Sam3Detector(model=checkpoint_of("sam3"), device="cpu")
-    with pytest.raises(ConfigError, match=r"to track, the whole checkpoint of SAM 3 is needed.*cannot be loaded"):
+    with pytest.raises(
+        ConfigError, match=r"to track, the whole checkpoint of SAM 3 is needed.*cannot be loaded"
+    ):
         next(detector.track(video, NAMES))
 
 
